@@ -1,0 +1,1 @@
+//! Search strategies, publishing, following results, resume.

@@ -1,0 +1,1 @@
+//! Models, data sets, heads and benchmarks.

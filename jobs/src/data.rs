@@ -1,0 +1,71 @@
+use crate::InputRef;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A labelled data set: where it lies, which columns count, and how its splits are cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataSpec {
+    /// A folder or a hub repository.
+    pub source: InputRef,
+    /// The column that holds the pictures.
+    pub image_column: String,
+    /// The column that holds the class numbers.
+    pub label_column: String,
+    /// Rules for splits that are not simply there under their name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub splits: BTreeMap<String, SplitRule>,
+}
+
+/// How one split is cut out of what the data set ships.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitRule {
+    /// The split of the data set that it is taken from; `None` means the split's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The part of the rows taken, as two shares `[start, end)` of the (shuffled) order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<[f64; 2]>,
+    /// Shuffles the rows before a share is taken; `None` keeps their order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle_seed: Option<u64>,
+    /// A JSON file with a list of row numbers; it replaces `share`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indices: Option<InputRef>,
+}
+
+/// The files that hold one split of a data set, in reading order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataFiles {
+    /// Parquet files with the Hugging Face image layout.
+    Parquet(Vec<PathBuf>),
+    /// A folder with one folder of pictures per class.
+    ImageFolder(PathBuf),
+    /// A pair of MNIST IDX files, plain or gzipped.
+    Idx {
+        /// The `idx3-ubyte` file.
+        images: PathBuf,
+        /// The `idx1-ubyte` file.
+        labels: PathBuf,
+    },
+}
+
+/// The rows of a split that are taken.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Rows {
+    /// All of them, in order.
+    #[default]
+    All,
+    /// Rows ⌊start·n⌋ to ⌊end·n⌋ of the order, shuffled first if a seed is given.
+    Share {
+        /// The first row, as a share of all, in [0, 1].
+        start: f64,
+        /// The row after the last, as a share of all, in [0, 1].
+        end: f64,
+        /// Shuffles before the cut.
+        shuffle_seed: Option<u64>,
+    },
+    /// The rows with these numbers, in this order.
+    Indices(Vec<u64>),
+}

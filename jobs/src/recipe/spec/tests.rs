@@ -1,0 +1,70 @@
+use super::*;
+use serde_json::json;
+
+fn spec(value: Value) -> RecipeSpec {
+    serde_json::from_value(value).unwrap()
+}
+
+fn message(value: Value) -> String {
+    spec(value).resolve().unwrap_err().to_string()
+}
+
+#[test]
+fn a_preset_takes_changes() {
+    let recipe = spec(json!({"preset": "knots_ties", "density": 0.3, "scaling": 0.6})).resolve().unwrap();
+    assert_eq!(recipe.trim, Some(Trim { density: 0.3, scope: TrimScope::Model }));
+    assert_eq!(recipe.elect, Some(Elect::SumOfValues));
+    assert!(recipe.is_low_rank());
+}
+
+#[test]
+fn two_ways_to_say_the_same_are_equal() {
+    let preset = spec(json!({"preset": "ties", "density": 1.0, "weights": {"mnist": 1.0}}));
+    let steps = spec(json!({"space": "full", "elect": "sum_of_values", "combine": "mean", "seed": 7}));
+    assert_eq!(preset.resolve().unwrap(), steps.resolve().unwrap());
+}
+
+#[test]
+fn every_preset_resolves_to_itself() {
+    for preset in Preset::ALL {
+        let spec = RecipeSpec { preset: Some(preset.name().to_owned()), ..RecipeSpec::default() };
+        assert_eq!(spec.resolve().unwrap(), preset.recipe(), "{preset}");
+        assert_eq!(serde_json::to_value(preset).unwrap(), json!(preset.name()));
+    }
+}
+
+#[test]
+fn numbers_out_of_range_are_named() {
+    assert_eq!(message(json!({"density": 0.0})), "`density` is 0, outside (0, 1]");
+    assert_eq!(message(json!({"density": 1.4})), "`density` is 1.4, outside (0, 1]");
+    assert_eq!(message(json!({"scaling": -0.3})), "`scaling` is -0.3, outside [0, ∞)");
+    assert_eq!(message(json!({"drop_rate": 1.0})), "`drop_rate` is 1, outside [0, 1)");
+}
+
+#[test]
+fn an_unknown_preset_gets_the_nearest_one() {
+    let message = message(json!({"preset": "knot_ties"}));
+    assert!(message.starts_with("`preset` is `knot_ties`, which is none of `task_arithmetic`, "), "{message}");
+    assert!(message.ends_with("did you mean `knots_ties`?"), "{message}");
+}
+
+#[test]
+fn keys_without_effect_are_refused() {
+    assert_eq!(message(json!({"preset": "ties", "axis": "rows"})), "`axis` has no effect outside the `knots` space");
+    assert!(message(json!({"preset": "ties", "combine": "tsv"})).contains("need `space: core`"));
+    assert!(message(json!({"preset": "core_tsv", "elect": "sum_of_values"})).contains("whole matrices"));
+}
+
+#[test]
+fn parameters_set_keys() {
+    let mut spec = spec(json!({"preset": "ties"}));
+    spec.set("density", &json!(0.5)).unwrap();
+    spec.set("weights.mnist", &json!(0.7)).unwrap();
+    let recipe = spec.resolve().unwrap();
+    assert_eq!(recipe.weight("mnist").to_bits(), 0.7f64.to_bits());
+    assert_eq!(recipe.weight("icons").to_bits(), 1f64.to_bits());
+    let unknown = spec.set("densty", &json!(0.5)).unwrap_err();
+    assert_eq!(unknown.to_string(), "`densty` is not a recipe key; did you mean `density`?");
+    let wrong = spec.set("density", &json!("high")).unwrap_err();
+    assert_eq!(wrong.to_string(), "`density` is `\"high\"`, which is not a number");
+}

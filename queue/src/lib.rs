@@ -1,0 +1,1 @@
+//! The seam jobs travel through.

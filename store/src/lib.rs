@@ -1,0 +1,1 @@
+//! The seam results and artefacts live behind.

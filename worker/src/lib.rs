@@ -1,0 +1,1 @@
+//! Takes a job, merges, evaluates, stores the result, acknowledges.
