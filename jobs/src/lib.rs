@@ -1,18 +1,27 @@
 //! The vocabulary of Bowline: sweep file, search space, recipe, job, result.
 //!
 //! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor.
-//! A sweep file becomes a sweep; a strategy proposes [`Recipe`]s; each becomes a job whose
-//! id is the hash of what decides its outcome; a worker answers with a result.
+//! A sweep file becomes a sweep; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
+//! id is the hash of what decides its outcome; a worker answers with a [`JobResult`].
 
 mod data;
 mod digest;
 mod input;
+mod job;
 mod nearest;
 mod recipe;
+mod result;
+mod score;
 
 pub use data::{DataFiles, DataSpec, Rows, SplitRule};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use input::{HubKind, HubRef, InputRef, InputRefError};
+pub use job::{
+    AdapterInput, BenchmarkInput, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning, Places, Precision,
+    Subject, TaskInput,
+};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
+pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
+pub use score::{HITS_AT, Interval, TaskScore, joint_hits, mean_accuracy, mean_interval};

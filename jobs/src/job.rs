@@ -1,0 +1,254 @@
+use crate::{DataSpec, Digest, InputRef, Recipe};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// The version of the [`Job`] message; a reader refuses any other.
+pub const JOB_VERSION: u32 = 1;
+
+/// The identity of a job: the digest of its [`Meaning`], 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(Digest);
+
+impl JobId {
+    /// The id as a digest.
+    pub fn digest(&self) -> Digest {
+        self.0
+    }
+
+    /// The first twelve digits, for people.
+    pub fn short(&self) -> String {
+        self.0.short()
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = crate::DigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// One model to make and evaluate: small, plain, and independent of every other job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// [`JOB_VERSION`] when it was written.
+    pub version: u32,
+    /// What decides the outcome.
+    pub meaning: Meaning,
+    /// Where the inputs lie; no part of the identity.
+    pub places: Places,
+}
+
+impl Job {
+    /// The job of `meaning`, with its inputs at `places`.
+    pub fn new(meaning: Meaning, places: Places) -> Self {
+        Self { version: JOB_VERSION, meaning, places }
+    }
+
+    /// The job's identity.
+    pub fn id(&self) -> JobId {
+        self.meaning.id()
+    }
+}
+
+/// All that decides a job's outcome, and nothing else: its digest is the job's id.
+///
+/// Not here: the sweep's name, the place in a search, the attempt, the worker, paths.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    /// The base model's content.
+    pub base: Digest,
+    /// Which model is made.
+    pub subject: Subject,
+    /// The adapters that take part, in merge order: all for a merge, one for a single adapter, none for the base.
+    pub adapters: Vec<AdapterInput>,
+    /// What the model is evaluated on.
+    pub tasks: Vec<TaskInput>,
+    /// How it is scored.
+    pub benchmark: BenchmarkInput,
+    /// The name of the split, such as `validation`.
+    pub split: String,
+    /// The number format of the evaluation.
+    pub precision: Precision,
+}
+
+impl Meaning {
+    /// The digest of the canonical JSON of the meaning.
+    pub fn id(&self) -> JobId {
+        JobId(Digest::of_json(self))
+    }
+}
+
+/// The model that a job makes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Subject {
+    /// The base model as it is: the zero-shot numbers.
+    Base,
+    /// One adapter alone at its true scale: the individually fine-tuned numbers.
+    Adapter {
+        /// The task whose adapter it is.
+        task: String,
+    },
+    /// A merge of all adapters.
+    Merge {
+        /// How they are merged.
+        recipe: Recipe,
+    },
+}
+
+/// An adapter's part in a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterInput {
+    /// The task it was trained for.
+    pub task: String,
+    /// Its content.
+    pub digest: Digest,
+}
+
+/// A task's part in a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskInput {
+    /// The task's name.
+    pub name: String,
+    /// The content of the split's files, with the rule that cuts the split out of them.
+    pub data: Digest,
+    /// The head, unless the benchmark brings one for all tasks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Digest>,
+}
+
+/// The benchmark's part in a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum BenchmarkInput {
+    /// Every task against its own head.
+    PerTask,
+    /// All tasks against one head over the labels of all of them.
+    Joint {
+        /// The joint head, with the map from every task's labels to its rows.
+        head: Digest,
+    },
+}
+
+/// The number format in which the model is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// bfloat16.
+    Bf16,
+    /// 16-bit floating point.
+    F16,
+}
+
+/// Where the inputs of a job lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Places {
+    /// The base model's folder.
+    pub base: InputRef,
+    /// The adapters' folders, by task.
+    pub adapters: BTreeMap<String, InputRef>,
+    /// The tasks' data, by task.
+    pub data: BTreeMap<String, DataSpec>,
+    /// The tasks' heads, by task.
+    pub heads: BTreeMap<String, HeadSpec>,
+    /// The joint benchmark's head, if it comes from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joint: Option<JointHeadSpec>,
+}
+
+/// Where a task's class vectors come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeadSpec {
+    /// A safetensors file with `weight` [classes, features].
+    File(InputRef),
+    /// Made by the text tower: class names put into templates.
+    Prompts {
+        /// Class names, in label order.
+        classes: Vec<String>,
+        /// Templates; `{}` stands for the class name.
+        templates: Vec<String>,
+    },
+}
+
+/// The files of a joint head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JointHeadSpec {
+    /// A safetensors file with `weight` [joint classes, features].
+    pub head: InputRef,
+    /// A JSON file whose `map` gives, for every task, the joint row of each label.
+    pub map: InputRef,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Preset;
+
+    fn meaning() -> Meaning {
+        let adapters = vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }];
+        let tasks =
+            vec![TaskInput { name: "mnist".to_owned(), data: Digest::of(b"data"), head: Some(Digest::of(b"head")) }];
+        Meaning {
+            base: Digest::of(b"base"),
+            subject: Subject::Merge { recipe: Preset::KnotsTies.recipe() },
+            adapters,
+            tasks,
+            benchmark: BenchmarkInput::PerTask,
+            split: "validation".to_owned(),
+            precision: Precision::F32,
+        }
+    }
+
+    #[test]
+    fn the_id_is_the_same_on_every_machine_and_in_every_release() {
+        // A changed id means that every stored result is computed again: bump `SEMANTICS` knowingly.
+        insta::assert_snapshot!(meaning().id(), @"");
+    }
+
+    #[test]
+    fn what_decides_the_outcome_changes_the_id() {
+        let mut other = meaning();
+        other.subject = Subject::Merge { recipe: Preset::KnotsTies.recipe().with_scaling(0.5) };
+        assert_ne!(other.id(), meaning().id());
+        let mut other = meaning();
+        other.split = "test".to_owned();
+        assert_ne!(other.id(), meaning().id());
+    }
+
+    #[test]
+    fn where_the_inputs_lie_does_not_change_the_id() {
+        let places = |base: &str| Places {
+            base: InputRef::Path(base.into()),
+            adapters: BTreeMap::new(),
+            data: BTreeMap::new(),
+            heads: BTreeMap::new(),
+            joint: None,
+        };
+        assert_eq!(Job::new(meaning(), places("/here")).id(), Job::new(meaning(), places("/there")).id());
+    }
+
+    #[test]
+    fn a_message_with_unknown_fields_is_refused() {
+        let mut value = serde_json::to_value(meaning()).unwrap();
+        value["colour"] = "red".into();
+        assert!(serde_json::from_value::<Meaning>(value).unwrap_err().to_string().contains("unknown field `colour`"));
+    }
+}

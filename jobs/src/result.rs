@@ -1,0 +1,97 @@
+use crate::{JobId, Meaning, TaskScore};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of stored results and failures; a reader refuses any other by name.
+pub const RESULT_VERSION: u32 = 1;
+
+/// What a job came to: written once, and the only truth of "done".
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobResult {
+    /// [`RESULT_VERSION`] when it was written.
+    pub version: u32,
+    /// The job's id.
+    pub job: JobId,
+    /// What was computed: subject with recipe and semantics version, digests, split, benchmark.
+    pub meaning: Meaning,
+    /// The scores, in the order of the meaning's tasks.
+    pub scores: Vec<TaskScore>,
+    /// Facts about the merge, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeFacts>,
+    /// How long the parts took.
+    pub timings: Timings,
+    /// Who computed it, on what.
+    pub run: RunFacts,
+}
+
+/// What the alignment and the merge found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MergeFacts {
+    /// The number of adapted matrices.
+    pub matrices: u64,
+    /// The largest rank of a merged matrix, if the merge is low-rank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<u64>,
+    /// The smallest relative gap between neighbouring singular values, if the space has any: where it is
+    /// close to 0, the basis is not unique, and entry-wise recipes depend on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest_gap: Option<f64>,
+}
+
+/// Wall-clock seconds of the parts of a job; 0 for a part that a cache saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timings {
+    /// Reading models, adapters, heads and data.
+    pub load_s: f64,
+    /// The alignment of the adapters.
+    pub align_s: f64,
+    /// The merge.
+    pub merge_s: f64,
+    /// The evaluation.
+    pub evaluate_s: f64,
+}
+
+/// Who computed a result, and on what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunFacts {
+    /// The worker's name.
+    pub worker: String,
+    /// The attempt that succeeded, from 1.
+    pub attempt: u32,
+    /// The device, for instance `cpu (2 threads)`.
+    pub device: String,
+    /// Versions of the programs that decide numbers, by name.
+    pub versions: BTreeMap<String, String>,
+    /// The commits that hub inputs were resolved to, by input.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commits: BTreeMap<String, String>,
+    /// When the result was ready: milliseconds since 1970, UTC.
+    pub finished_ms: u64,
+}
+
+/// A job that did not come to a result in one attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailureRecord {
+    /// [`RESULT_VERSION`] when it was written.
+    pub version: u32,
+    /// The job's id.
+    pub job: JobId,
+    /// What was to be computed.
+    pub meaning: Meaning,
+    /// The attempt that failed, from 1.
+    pub attempt: u32,
+    /// Whether the job will not be tried again.
+    pub is_final: bool,
+    /// The error and its causes, outermost first.
+    pub errors: Vec<String>,
+    /// The worker's name.
+    pub worker: String,
+    /// When it failed: milliseconds since 1970, UTC.
+    pub failed_ms: u64,
+}
