@@ -41,8 +41,9 @@ impl Digest {
 ///
 /// Numbers are written by `serde_json`: the shortest decimal that reads back as the same `f64`.
 pub fn canonical_json(value: &impl Serialize) -> String {
-    // `serde_json::Value` keeps objects in a `BTreeMap`, so a round trip through it sorts the keys.
-    serde_json::to_value(value).expect("plain data with string keys").to_string()
+    let mut value = serde_json::to_value(value).expect("plain data with string keys");
+    value.sort_all_objects();
+    value.to_string()
 }
 
 impl fmt::Display for Digest {

@@ -1,17 +1,22 @@
 //! The vocabulary of Bowline: sweep file, search space, recipe, job, result.
 //!
 //! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor.
-//! A sweep file becomes a sweep; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
-//! id is the hash of what decides its outcome; a worker answers with a [`JobResult`].
+//! A sweep file becomes a [`Sweep`]; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
+//! id is the hash of what decides its outcome; a worker answers with a [`JobResult`]; and the
+//! [`Outcome`] says which results make up the sweep's table.
 
 mod data;
 mod digest;
 mod input;
 mod job;
+mod metric;
 mod nearest;
+mod outcome;
+mod parameter;
 mod recipe;
 mod result;
 mod score;
+mod sweep;
 
 pub use data::{DataFiles, DataSpec, Rows, SplitRule};
 pub use digest::{Digest, DigestError, canonical_json};
@@ -20,8 +25,14 @@ pub use job::{
     AdapterInput, BenchmarkInput, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning, Places, Precision,
     Subject, TaskInput,
 };
+pub use metric::{Goal, Metric, MetricError, Objective, normalised};
+pub use outcome::{DOCUMENT_VERSION, Manifest, Outcome, Point, Row, RowKind};
+pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
 pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
 pub use score::{HITS_AT, Interval, TaskScore, joint_hits, mean_accuracy, mean_interval};
+pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task};
+
+pub(crate) use recipe::suggest as recipe_suggestion;

@@ -3,6 +3,7 @@ mod preset;
 mod spec;
 
 pub use error::RecipeError;
+pub(crate) use error::suggest;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
 

@@ -1,0 +1,97 @@
+use crate::{JobId, Objective, Recipe, RecipeSpec, Sweep};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the stored [`Manifest`] and [`Outcome`].
+pub const DOCUMENT_VERSION: u32 = 1;
+
+/// A sweep as it was frozen when it started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// The sweep.
+    pub sweep: Sweep,
+    /// Digests of its inputs, by what they are: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`.
+    pub digests: BTreeMap<String, crate::Digest>,
+    /// The commits that hub inputs were resolved to, by input.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commits: BTreeMap<String, String>,
+    /// Versions of the programs involved, by name.
+    pub versions: BTreeMap<String, String>,
+}
+
+/// What a sweep came to: the rows of its table, each naming the jobs that hold its numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// The sweep's name.
+    pub sweep: String,
+    /// What was searched by.
+    pub objective: Objective,
+    /// The split that recipes were chosen on.
+    pub select: String,
+    /// The split that the chosen recipes are reported on.
+    pub report: String,
+    /// The tasks, in table order.
+    pub tasks: Vec<String>,
+    /// The rows: zero-shot, fine-tuned, baselines, searches.
+    pub rows: Vec<Row>,
+    /// Given accuracies of single adapters, by split and task.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub given_denominators: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// One row of a sweep's table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its name.
+    pub name: String,
+    /// What it stands for.
+    pub kind: RowKind,
+    /// The jobs that hold its numbers, by split: one, or one per task for single adapters. A job that
+    /// failed is missing.
+    pub jobs: BTreeMap<String, Vec<JobId>>,
+}
+
+/// What a row stands for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RowKind {
+    /// The base model.
+    ZeroShot,
+    /// Every adapter alone on its own task.
+    Finetuned,
+    /// A fixed recipe.
+    Baseline {
+        /// The recipe as written.
+        spec: RecipeSpec,
+        /// The recipe.
+        recipe: Recipe,
+    },
+    /// The recipe that a search chose.
+    Search {
+        /// The recipe as the search put it together.
+        spec: RecipeSpec,
+        /// The recipe.
+        recipe: Recipe,
+        /// Every point that was looked at, in search order.
+        points: Vec<Point>,
+    },
+}
+
+/// A point that a search looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Point {
+    /// The recipe as the search put it together.
+    pub spec: RecipeSpec,
+    /// The job on the selection split.
+    pub job: JobId,
+    /// The metric's value; `None` if the job failed.
+    pub value: Option<f64>,
+}

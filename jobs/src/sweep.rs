@@ -1,0 +1,137 @@
+mod check;
+mod error;
+mod file;
+mod overrides;
+mod read;
+
+pub use error::SweepError;
+
+use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, RecipeSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A checked sweep: what is merged, what it is evaluated on, and what is searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// The sweep's name; its folder in the store.
+    pub name: String,
+    /// The base model.
+    pub base: InputRef,
+    /// The tasks, in merge order.
+    pub tasks: Vec<Task>,
+    /// How models are scored, and on which splits.
+    pub evaluation: Evaluation,
+    /// How the search goes.
+    pub method: Method,
+    /// What the search maximises or minimises.
+    pub objective: Objective,
+    /// The searches, side by side; at least one, or a baseline.
+    pub searches: Vec<Search>,
+    /// Recipes that are evaluated as they are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<Baseline>,
+}
+
+/// One task: an adapter, labelled data and class vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Task {
+    /// Its name, unique in the sweep.
+    pub name: String,
+    /// The adapter that was trained for it.
+    pub adapter: InputRef,
+    /// Its data.
+    pub data: DataSpec,
+    /// Its class vectors; a joint benchmark with its own head needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadSpec>,
+    /// Accuracies of the adapter alone, by split, in (0, 1]: given instead of measured.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub finetuned: BTreeMap<String, f64>,
+}
+
+/// How models are scored, and on which splits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// The benchmark.
+    pub benchmark: Benchmark,
+    /// The split that the search looks at.
+    pub select: String,
+    /// The split that is touched once, for the chosen recipes.
+    pub report: String,
+}
+
+/// A way to score a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Benchmark {
+    /// Every task against its own classes.
+    PerTask,
+    /// All tasks against the classes of all of them.
+    Joint {
+        /// The joint head's files; `None` builds it from the tasks' class names and templates.
+        files: Option<JointHeadSpec>,
+    },
+}
+
+/// How a search goes through its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Method {
+    /// Every combination of values.
+    Grid,
+    /// Draws from the values, reproducible from the seed.
+    Random {
+        /// The number of draws for each search.
+        trials: u32,
+        /// Chooses the draws.
+        seed: u64,
+    },
+    /// One parameter after the other, in order, each up to the first drop: the paper's search.
+    Linear,
+}
+
+/// One search: a recipe to start from and the parameters to change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// The row's name in tables, unique in the sweep.
+    pub name: String,
+    /// Where it starts.
+    pub recipe: RecipeSpec,
+    /// What it changes, in order.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A fixed recipe beside the searches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// The row's name in tables, unique in the sweep.
+    pub name: String,
+    /// The recipe.
+    pub recipe: RecipeSpec,
+}
+
+impl Sweep {
+    /// The task of that name.
+    pub fn task(&self, name: &str) -> Option<&Task> {
+        self.tasks.iter().find(|task| task.name == name)
+    }
+
+    /// The two splits, selection first; one if they are the same.
+    pub fn splits(&self) -> Vec<&str> {
+        let Evaluation { select, report, .. } = &self.evaluation;
+        if select == report { vec![select] } else { vec![select, report] }
+    }
+
+    /// Whether individually fine-tuned accuracies mean anything here: they do not in a joint benchmark.
+    pub fn has_denominators(&self) -> bool {
+        self.evaluation.benchmark == Benchmark::PerTask
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,343 @@
+use super::{
+    Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task,
+    file::{
+        BenchmarkFile, DataFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile,
+        SplitFile, SweepFile, TaskFile,
+    },
+    read::typed,
+};
+use crate::{
+    DataSpec, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, RecipeSpec, SplitRule,
+    Values,
+};
+use serde_json::{Map, Value};
+use std::{collections::BTreeSet, path::Path};
+
+impl SweepFile {
+    pub(super) fn check(self, folder: &Path) -> Result<Sweep, SweepError> {
+        check_name("name", &self.name)?;
+        let tasks = check_tasks(self.tasks, folder)?;
+        let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
+        let method = check_method(&self.method, self.trials, self.seed)?;
+        let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
+        let searches = check_searches(self.recipe, self.parameters, self.searches, method)?;
+        let baselines = check_baselines(self.baselines)?;
+        let base = reference("base", &self.base, folder, HubKind::Model)?;
+        let sweep = Sweep { name: self.name, base, tasks, evaluation, method, objective, searches, baselines };
+        check_rows(&sweep)?;
+        Ok(sweep)
+    }
+}
+
+fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(is_plain) {
+        let problem = format!("is `{name}`; use letters, digits, `-`, `_` and `.`, at most 100 of them");
+        return Err(SweepError::invalid(path, problem));
+    }
+    Ok(())
+}
+
+fn reference(path: &str, text: &str, folder: &Path, kind: HubKind) -> Result<InputRef, SweepError> {
+    InputRef::parse(text, folder, kind).map_err(|source| SweepError::Input { path: path.to_owned(), source })
+}
+
+fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepError> {
+    if files.is_empty() {
+        return Err(SweepError::invalid("tasks", "is empty; a sweep needs at least one task"));
+    }
+    let mut names = BTreeSet::new();
+    let mut tasks = Vec::with_capacity(files.len());
+    for (i, file) in files.into_iter().enumerate() {
+        let path = format!("tasks[{i}]");
+        check_name(&format!("{path}.name"), &file.name)?;
+        if !names.insert(file.name.clone()) {
+            return Err(SweepError::invalid(format!("{path}.name"), format!("is `{}` a second time", file.name)));
+        }
+        for (split, share) in &file.finetuned {
+            if !(*share > 0.0 && *share <= 1.0) {
+                let problem = format!("is {share}, outside (0, 1]; accuracies are shares");
+                return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
+            }
+        }
+        tasks.push(Task {
+            adapter: reference(&format!("{path}.adapter"), &file.adapter, folder, HubKind::Model)?,
+            data: check_data(&format!("{path}.data"), file.data, folder)?,
+            head: check_head(&path, file.head, file.classes, file.templates, folder)?,
+            finetuned: file.finetuned,
+            name: file.name,
+        });
+    }
+    Ok(tasks)
+}
+
+fn check_data(path: &str, value: Value, folder: &Path) -> Result<DataSpec, SweepError> {
+    let file = match value {
+        Value::String(source) => {
+            DataFile { source, image_column: None, label_column: None, splits: Default::default() }
+        }
+        map @ Value::Object(_) => typed(map, path)?,
+        _ => return Err(SweepError::invalid(path, "is neither a reference nor a map with `source`")),
+    };
+    let split = |(name, rule): (String, SplitFile)| {
+        let path = format!("{path}.splits.{name}");
+        Ok((name, check_split(&path, rule, folder)?))
+    };
+    Ok(DataSpec {
+        source: reference(path, &file.source, folder, HubKind::Dataset)?,
+        image_column: file.image_column.unwrap_or_else(|| "image".to_owned()),
+        label_column: file.label_column.unwrap_or_else(|| "label".to_owned()),
+        splits: file.splits.into_iter().map(split).collect::<Result<_, SweepError>>()?,
+    })
+}
+
+fn check_split(path: &str, file: SplitFile, folder: &Path) -> Result<SplitRule, SweepError> {
+    if let Some([start, end]) = file.share
+        && !(0.0 <= start && start < end && end <= 1.0)
+    {
+        let problem = format!("is [{start}, {end}]; two shares of the rows are expected, 0 ≤ start < end ≤ 1");
+        return Err(SweepError::invalid(format!("{path}.share"), problem));
+    }
+    if file.indices.is_some() && (file.share.is_some() || file.shuffle_seed.is_some()) {
+        return Err(SweepError::invalid(path, "has `indices` beside `share` or `shuffle_seed`; use one way"));
+    }
+    let indices = file.indices.map(|text| reference(&format!("{path}.indices"), &text, folder, HubKind::Dataset));
+    Ok(SplitRule { from: file.from, share: file.share, shuffle_seed: file.shuffle_seed, indices: indices.transpose()? })
+}
+
+fn check_head(
+    path: &str,
+    head: Option<String>,
+    classes: Option<Vec<String>>,
+    templates: Option<Vec<String>>,
+    folder: &Path,
+) -> Result<Option<HeadSpec>, SweepError> {
+    match (head, classes, templates) {
+        (None, None, None) => Ok(None),
+        (Some(head), None, None) => {
+            reference(&format!("{path}.head"), &head, folder, HubKind::Model).map(|head| Some(HeadSpec::File(head)))
+        }
+        (None, Some(classes), Some(templates)) => {
+            if classes.is_empty() || templates.is_empty() {
+                return Err(SweepError::invalid(path, "has empty `classes` or `templates`"));
+            }
+            if let Some(template) = templates.iter().find(|template| !template.contains("{}")) {
+                let problem = format!("holds `{template}`, which has no `{{}}` for the class name");
+                return Err(SweepError::invalid(format!("{path}.templates"), problem));
+            }
+            Ok(Some(HeadSpec::Prompts { classes, templates }))
+        }
+        (Some(_), ..) => Err(SweepError::invalid(path, "has `head` beside `classes` or `templates`; use one way")),
+        _ => Err(SweepError::invalid(path, "needs both `classes` and `templates`")),
+    }
+}
+
+fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
+    let EvaluationFile { benchmark, select, report, head, map } = file;
+    let benchmark = match (benchmark, head, map) {
+        (BenchmarkFile::PerTask, None, None) => Benchmark::PerTask,
+        (BenchmarkFile::PerTask, ..) => {
+            return Err(SweepError::invalid("evaluation", "has `head` or `map`, which only `benchmark: joint` reads"));
+        }
+        (BenchmarkFile::Joint, Some(head), Some(map)) => {
+            let head = reference("evaluation.head", &head, folder, HubKind::Model)?;
+            let map = reference("evaluation.map", &map, folder, HubKind::Model)?;
+            Benchmark::Joint { files: Some(JointHeadSpec { head, map }) }
+        }
+        (BenchmarkFile::Joint, None, None) => Benchmark::Joint { files: None },
+        (BenchmarkFile::Joint, ..) => {
+            return Err(SweepError::invalid("evaluation", "needs both `head` and `map`, or neither"));
+        }
+    };
+    for (i, task) in tasks.iter().enumerate() {
+        match (&benchmark, &task.head) {
+            (Benchmark::PerTask, None) => {
+                let problem = "needs a `head`, or `classes` and `templates`";
+                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
+            }
+            (Benchmark::Joint { files: None }, None | Some(HeadSpec::File(_))) => {
+                let problem = "needs `classes` and `templates`: the joint head is built from them";
+                return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
+            }
+            _ => {}
+        }
+    }
+    check_name("evaluation.select", &select)?;
+    check_name("evaluation.report", &report)?;
+    Ok(Evaluation { benchmark, select, report })
+}
+
+fn check_method(method: &MethodFile, trials: Option<u32>, seed: Option<u64>) -> Result<Method, SweepError> {
+    match (method, trials) {
+        (MethodFile::Random, Some(0)) => Err(SweepError::invalid("trials", "is 0")),
+        (MethodFile::Random, Some(trials)) => Ok(Method::Random { trials, seed: seed.unwrap_or(0) }),
+        (MethodFile::Random, None) => Err(SweepError::invalid("trials", "is missing; `method: random` needs it")),
+        (_, Some(_)) => Err(SweepError::invalid("trials", "has no effect without `method: random`")),
+        _ if seed.is_some() => {
+            Err(SweepError::invalid("seed", "has no effect without `method: random`; DARE's seed is `recipe.seed`"))
+        }
+        (MethodFile::Grid, None) => Ok(Method::Grid),
+        (MethodFile::Linear, None) => Ok(Method::Linear),
+    }
+}
+
+fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Result<Objective, SweepError> {
+    let is_joint = *benchmark != Benchmark::PerTask;
+    let default = if is_joint { "joint_hits@3" } else { "mean_normalised_accuracy" };
+    let path = "metric.name";
+    let metric = file.name.as_deref().unwrap_or(default).parse::<Metric>();
+    let metric = metric.map_err(|source| SweepError::Metric { path: path.to_owned(), source })?;
+    let problem = match &metric {
+        Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
+        Metric::MeanNormalisedAccuracy if is_joint => "has no denominators in a joint benchmark: use `joint_hits@3`",
+        Metric::Accuracy(task) if tasks.iter().all(|known| known.name != *task) => "names a task that is not listed",
+        _ => "",
+    };
+    if !problem.is_empty() {
+        return Err(SweepError::invalid(path, problem));
+    }
+    let goal = match file.goal {
+        GoalFile::Maximize => Goal::Maximize,
+        GoalFile::Minimize => Goal::Minimize,
+    };
+    Ok(Objective { metric, goal })
+}
+
+fn check_searches(
+    recipe: Option<RecipeSpec>,
+    parameters: Option<Map<String, Value>>,
+    searches: Vec<SearchFile>,
+    method: Method,
+) -> Result<Vec<Search>, SweepError> {
+    if let Some(recipe) = recipe {
+        if !searches.is_empty() {
+            return Err(SweepError::invalid("searches", "stands beside `recipe`; use one way"));
+        }
+        let name = recipe.preset.clone().unwrap_or_else(|| "recipe".to_owned());
+        let parameters = check_parameters("parameters", parameters.unwrap_or_default(), method)?;
+        let search = Search { name, recipe, parameters };
+        try_recipes(&search, "recipe", "parameters")?;
+        return Ok(vec![search]);
+    }
+    if parameters.is_some() {
+        return Err(SweepError::invalid("parameters", "needs a `recipe` to change"));
+    }
+    let mut checked = Vec::with_capacity(searches.len());
+    for (i, file) in searches.into_iter().enumerate() {
+        let path = format!("searches[{i}]");
+        let name = file.name.or_else(|| file.recipe.preset.clone()).unwrap_or_else(|| format!("search {}", i + 1));
+        let parameters = check_parameters(&format!("{path}.parameters"), file.parameters, method)?;
+        let search = Search { name, recipe: file.recipe, parameters };
+        try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"))?;
+        checked.push(search);
+    }
+    Ok(checked)
+}
+
+fn check_parameters(path: &str, map: Map<String, Value>, method: Method) -> Result<Vec<Parameter>, SweepError> {
+    let parameter = |(key, value): (String, Value)| {
+        let path = format!("{path}.{key}");
+        let file = match value {
+            Value::Array(values) => {
+                ParameterFile { values: Some(values), min: None, max: None, step: None, log: false }
+            }
+            value => typed::<ParameterFile>(value, &path)?,
+        };
+        Ok(Parameter { values: check_values(&path, file, method)?, key })
+    };
+    map.into_iter().map(parameter).collect()
+}
+
+fn check_values(path: &str, file: ParameterFile, method: Method) -> Result<Values, SweepError> {
+    match file {
+        ParameterFile { values: Some(values), min: None, max: None, step: None, log: false } => {
+            if values.is_empty() {
+                return Err(SweepError::invalid(format!("{path}.values"), "is empty"));
+            }
+            Ok(Values::List(values))
+        }
+        ParameterFile { values: None, min: Some(min), max: Some(max), step: Some(step), log: false } => {
+            Values::range(min, max, step).map_err(|source| SweepError::Range { path: path.to_owned(), source })
+        }
+        ParameterFile { values: None, min: Some(min), max: Some(max), step: None, log } => {
+            if !matches!(method, Method::Random { .. }) {
+                return Err(SweepError::invalid(
+                    path,
+                    "needs a `step`: only `method: random` draws from a whole range",
+                ));
+            }
+            if !(min.is_finite() && max.is_finite() && min < max) || (log && min <= 0.0) {
+                let problem = "needs finite `min` below `max`, and `min` above 0 where `log` is set";
+                return Err(SweepError::invalid(path, problem));
+            }
+            Ok(Values::Continuous { min, max, log })
+        }
+        _ => {
+            Err(SweepError::invalid(path, "needs either `values`, or `min` and `max` (with `step`, or `log` to draw)"))
+        }
+    }
+}
+
+/// Puts every single value into the starting recipe, so that a wrong one is named before anything runs.
+fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str) -> Result<(), SweepError> {
+    search.recipe.resolve().map_err(|source| SweepError::Recipe { path: recipe_path.to_owned(), source })?;
+    for Parameter { key, values } in &search.parameters {
+        let ends;
+        let values = match values {
+            Values::List(values) => values,
+            Values::Continuous { min, max, .. } => {
+                ends = vec![Value::from(*min), Value::from(*max)];
+                &ends
+            }
+        };
+        for (i, value) in values.iter().enumerate() {
+            let mut recipe = search.recipe.clone();
+            let tried = recipe.set(key, value).and_then(|()| recipe.resolve().map(drop));
+            let path = || format!("{parameters_path}.{key}[{i}]");
+            tried.map_err(|source| SweepError::Recipe { path: path(), source })?;
+        }
+    }
+    Ok(())
+}
+
+fn check_baselines(files: Vec<Map<String, Value>>) -> Result<Vec<Baseline>, SweepError> {
+    let baseline = |(i, mut file): (usize, Map<String, Value>)| {
+        let path = format!("baselines[{i}]");
+        let name = match file.remove("name") {
+            Some(Value::String(name)) => Some(name),
+            None => None,
+            Some(_) => return Err(SweepError::invalid(format!("{path}.name"), "is not a text")),
+        };
+        let recipe: RecipeSpec = typed(Value::Object(file), &path)?;
+        recipe.resolve().map_err(|source| SweepError::Recipe { path, source })?;
+        let name = name.or_else(|| recipe.preset.clone()).unwrap_or_else(|| format!("baseline {}", i + 1));
+        Ok(Baseline { name, recipe })
+    };
+    files.into_iter().enumerate().map(baseline).collect()
+}
+
+/// What concerns several parts: rows of a table need names of their own, weights need tasks.
+fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
+    let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe));
+    let rows: Vec<_> = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe))).collect();
+    if rows.is_empty() {
+        return Err(SweepError::invalid("recipe", "is missing; give `recipe`, `searches` or `baselines`"));
+    }
+    let mut names = BTreeSet::new();
+    for (name, recipe) in rows {
+        if !names.insert(name) {
+            let problem = format!("would appear twice as `{name}`; give each search and baseline a `name` of its own");
+            return Err(SweepError::invalid("searches", problem));
+        }
+        if let Some(task) = recipe.weights.keys().find(|task| sweep.task(task).is_none()) {
+            return Err(SweepError::invalid(format!("weights.{task}"), "names a task that is not listed"));
+        }
+    }
+    let weights = sweep.searches.iter().flat_map(|search| &search.parameters);
+    for task in weights.filter_map(|parameter| parameter.key.strip_prefix("weights.")) {
+        if sweep.task(task).is_none() {
+            return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! The sweep file as people write it: untyped where two spellings are allowed.
+
+use crate::RecipeSpec;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SweepFile {
+    pub(super) name: String,
+    pub(super) base: String,
+    pub(super) tasks: Vec<TaskFile>,
+    pub(super) evaluation: EvaluationFile,
+    #[serde(default)]
+    pub(super) method: MethodFile,
+    pub(super) trials: Option<u32>,
+    pub(super) seed: Option<u64>,
+    #[serde(default)]
+    pub(super) metric: MetricFile,
+    pub(super) recipe: Option<RecipeSpec>,
+    pub(super) parameters: Option<Map<String, Value>>,
+    #[serde(default)]
+    pub(super) searches: Vec<SearchFile>,
+    /// Named recipes: the name stands among the recipe's own keys.
+    #[serde(default)]
+    pub(super) baselines: Vec<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TaskFile {
+    pub(super) name: String,
+    pub(super) adapter: String,
+    /// A reference, or a map of [`DataFile`].
+    pub(super) data: Value,
+    pub(super) head: Option<String>,
+    pub(super) classes: Option<Vec<String>>,
+    pub(super) templates: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) finetuned: BTreeMap<String, f64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DataFile {
+    pub(super) source: String,
+    pub(super) image_column: Option<String>,
+    pub(super) label_column: Option<String>,
+    #[serde(default)]
+    pub(super) splits: BTreeMap<String, SplitFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SplitFile {
+    pub(super) from: Option<String>,
+    pub(super) share: Option<[f64; 2]>,
+    pub(super) shuffle_seed: Option<u64>,
+    pub(super) indices: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EvaluationFile {
+    #[serde(default)]
+    pub(super) benchmark: BenchmarkFile,
+    #[serde(default = "validation")]
+    pub(super) select: String,
+    #[serde(default = "test")]
+    pub(super) report: String,
+    pub(super) head: Option<String>,
+    pub(super) map: Option<String>,
+}
+
+fn validation() -> String {
+    "validation".to_owned()
+}
+
+fn test() -> String {
+    "test".to_owned()
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum BenchmarkFile {
+    #[default]
+    PerTask,
+    Joint,
+}
+
+#[derive(Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum MethodFile {
+    #[default]
+    Linear,
+    Grid,
+    Random,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MetricFile {
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) goal: GoalFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum GoalFile {
+    #[default]
+    Maximize,
+    Minimize,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchFile {
+    pub(super) name: Option<String>,
+    pub(super) recipe: RecipeSpec,
+    #[serde(default)]
+    pub(super) parameters: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ParameterFile {
+    pub(super) values: Option<Vec<Value>>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
+    pub(super) step: Option<f64>,
+    #[serde(default)]
+    pub(super) log: bool,
+}

@@ -1,0 +1,54 @@
+use super::{Sweep, SweepError, file::SweepFile, overrides};
+use crate::nearest::nearest;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::Path;
+
+impl Sweep {
+    /// Reads and checks a sweep file.
+    ///
+    /// Relative references are taken from `folder`, the sweep file's own. `overrides` are `path=value` texts that
+    /// change the file before it is read.
+    ///
+    /// # Errors
+    /// Everything that [`SweepError`] names; nothing is looked up on disk or network.
+    pub fn from_yaml(text: &str, folder: &Path, overrides: &[String]) -> Result<Self, SweepError> {
+        let yaml = |error: serde_saphyr::Error| SweepError::Yaml { message: error.to_string() };
+        let mut tree: Value = serde_saphyr::from_str(text).map_err(yaml)?;
+        if !tree.is_object() {
+            return Err(SweepError::Yaml { message: "a sweep file is a map of keys".to_owned() });
+        }
+        overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
+        typed::<SweepFile>(tree, "")?.check(folder)
+    }
+}
+
+/// Reads `value`, which stands at `path` in the file, as a `T`; errors carry the whole path.
+pub(super) fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, SweepError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let inner = join(path, &error.path().to_string());
+        let message = error.inner().to_string();
+        match unknown_field(&message) {
+            Some((key, candidates)) => {
+                let path = if inner.ends_with(key) { inner } else { join(&inner, key) };
+                SweepError::UnknownKey { path, nearest: nearest(key, candidates) }
+            }
+            None => SweepError::Shape { path: if inner.is_empty() { "sweep".to_owned() } else { inner }, message },
+        }
+    })
+}
+
+fn join(path: &str, tail: &str) -> String {
+    match (path, tail) {
+        (path, "" | ".") => path.to_owned(),
+        ("", tail) => tail.to_owned(),
+        (path, tail) if tail.starts_with('[') => format!("{path}{tail}"),
+        (path, tail) => format!("{path}.{tail}"),
+    }
+}
+
+/// Takes serde's standard wording apart: "unknown field `key`, expected one of `a`, `b`".
+fn unknown_field(message: &str) -> Option<(&str, Vec<&str>)> {
+    let mut words = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
+    Some((words.next()?, words.collect()))
+}

@@ -1,0 +1,173 @@
+use super::*;
+use crate::{Metric, Values};
+use serde_json::json;
+use std::path::Path;
+
+const SMALL: &str = r#"
+name: small
+base: base
+tasks:
+  - {name: mnist, adapter: adapters/mnist, data: data/mnist, head: heads/mnist.safetensors}
+  - name: icons
+    adapter: hf://owner/icons@v1
+    data: {source: hf://owner/icons, splits: {validation: {from: train, share: [0.0, 0.1], shuffle_seed: 3}}}
+    classes: [tango, oxygen]
+    templates: ["an icon in {} style."]
+evaluation: {benchmark: per_task, select: validation, report: test}
+method: linear
+metric: {name: mean_normalised_accuracy, goal: maximize}
+recipe: {preset: knots_ties, density: 0.2, scaling: 0.6}
+parameters:
+  scaling: {min: 0.1, max: 1.0, step: 0.1}
+  density: {values: [0.1, 0.2, 0.3, 0.5, 1.0]}
+baselines:
+  - {name: sum, preset: task_arithmetic, scaling: 0.1}
+"#;
+
+fn read(text: &str, overrides: &[&str]) -> Result<Sweep, SweepError> {
+    let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Sweep::from_yaml(text, Path::new("/sweeps"), &overrides)
+}
+
+/// The error and its causes in one line each.
+fn message(overrides: &[&str]) -> String {
+    let error = read(SMALL, overrides).unwrap_err();
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[test]
+fn a_sweep_file_is_read_whole() {
+    let sweep = read(SMALL, &[]).unwrap();
+    assert_eq!(sweep.base, InputRef::Path("/sweeps/base".into()));
+    assert_eq!(sweep.tasks[1].adapter.to_string(), "hf://owner/icons@v1");
+    assert_eq!(sweep.tasks[1].data.source.to_string(), "hf://datasets/owner/icons");
+    assert_eq!(sweep.objective.metric, Metric::MeanNormalisedAccuracy);
+    let keys: Vec<_> = sweep.searches[0].parameters.iter().map(|parameter| parameter.key.as_str()).collect();
+    assert_eq!(keys, ["scaling", "density"], "the file's order is the search's order");
+    assert_eq!(sweep.searches[0].parameters[0].values.listed().map(<[_]>::len), Some(10));
+    assert_eq!(sweep.baselines[0].name, "sum");
+}
+
+#[test]
+fn a_sweep_reads_back_from_its_manifest_form() {
+    let sweep = read(SMALL, &[]).unwrap();
+    let json = serde_json::to_string(&sweep).unwrap();
+    assert_eq!(serde_json::from_str::<Sweep>(&json).unwrap(), sweep);
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest_valid_one() {
+    assert_eq!(message(&["recipe.densty=0.2"]), "unknown key `recipe.densty`; did you mean `density`?");
+    assert_eq!(message(&["paramters={}"]), "unknown key `paramters`; did you mean `parameters`?");
+    assert_eq!(message(&["tasks.0.adaptor=x"]), "unknown key `tasks[0].adaptor`; did you mean `adapter`?");
+    assert_eq!(
+        message(&["tasks.icons.data.splits.validation.form=x"]),
+        "unknown key `tasks[1].data.splits.validation.form`; did you mean `from`?"
+    );
+    assert_eq!(message(&["parameters.scaling.stp=1"]), "unknown key `parameters.scaling.stp`; did you mean `step`?");
+    assert_eq!(message(&["baselines.sum.scalng=1"]), "unknown key `baselines[0].scalng`; did you mean `scaling`?");
+}
+
+#[test]
+fn wrong_recipes_are_named_with_their_place() {
+    assert_eq!(
+        message(&["recipe.density=1.4"]),
+        "`recipe` does not describe a merge: `density` is 1.4, outside (0, 1]"
+    );
+    assert_eq!(
+        message(&["parameters.density.values=[0.1, 0]"]),
+        "`parameters.density[1]` does not describe a merge: `density` is 0, outside (0, 1]"
+    );
+    assert_eq!(message(&["recipe.scaling=-1"]), "`recipe` does not describe a merge: `scaling` is -1, outside [0, ∞)");
+    assert!(message(&["recipe.preset=knots"]).contains("`preset` is `knots`, which is none of"));
+    assert_eq!(
+        message(&["parameters.densty=[0.1]"]),
+        "`parameters.densty[0]` does not describe a merge: `densty` is not a recipe key; did you mean `density`?"
+    );
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    let cases = [
+        ("parameters.density.values=[]", "`parameters.density.values` is empty"),
+        ("parameters.scaling.step=0", "`parameters.scaling` is not a range: `step` must be positive"),
+        ("tasks=[]", "`tasks` is empty; a sweep needs at least one task"),
+        ("tasks.icons.name=mnist", "`tasks[1].name` is `mnist` a second time"),
+        ("metric.name=accuracy:flags", "`metric.name` names a task that is not listed"),
+        ("metric.name=joint_hits@3", "`metric.name` counts hits among joint labels: it needs `benchmark: joint`"),
+        ("tasks.mnist.head=null", "`tasks[0]` needs a `head`, or `classes` and `templates`"),
+        ("recipe.weights={flags: 2}", "`weights.flags` names a task that is not listed"),
+        ("trials=3", "`trials` has no effect without `method: random`"),
+        ("method=random", "`trials` is missing; `method: random` needs it"),
+        (
+            "base=s3://bucket",
+            "`base` does not name an input: `s3://bucket` has a scheme that inputs cannot come from; use a path or `hf://owner/name[@revision]`",
+        ),
+        ("tasks.icons.templates=[a]", "`tasks[1].templates` holds `a`, which has no `{}` for the class name"),
+        ("tasks.icons.finetuned.test=93", "`tasks[1].finetuned.test` is 93, outside (0, 1]; accuracies are shares"),
+        ("name=../x", "`name` is `../x`; use letters, digits, `-`, `_` and `.`, at most 100 of them"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(message(&[text]), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_wrong_type_names_its_key() {
+    let text = message(&["trials=many"]);
+    assert!(text.starts_with("`trials`: invalid type: string \"many\""), "{text}");
+    let text = read("name: x\nbase: y\n", &[]).unwrap_err().to_string();
+    assert!(text.contains("missing field `tasks`"), "{text}");
+}
+
+#[test]
+fn text_that_is_no_yaml_is_refused_with_its_line() {
+    let text = read("name: [x\nbase: y\n", &[]).unwrap_err().to_string();
+    assert!(text.starts_with("not valid YAML: ") && text.contains("line"), "{text}");
+    assert!(read("- a\n- b\n", &[]).unwrap_err().to_string().contains("map of keys"));
+}
+
+#[test]
+fn overrides_reach_lists_by_number_and_name() {
+    let sweep = read(SMALL, &["tasks.mnist.adapter=other", "recipe.weights.icons=0.5"]).unwrap();
+    assert_eq!(sweep.tasks[0].adapter, InputRef::Path("/sweeps/other".into()));
+    assert!((sweep.searches[0].recipe.weights["icons"] - 0.5).abs() < 1e-12);
+    assert_eq!(message(&["tasks.9.name=x"]), "the override `tasks.9.name=x` leads nowhere: the list has no `9`");
+    assert_eq!(message(&["name"]), "the override `name` is not of the form key=value");
+}
+
+#[test]
+fn only_a_random_search_draws_from_a_whole_range() {
+    let continuous = "parameters.scaling={min: 0.1, max: 2, log: true}";
+    assert!(message(&[continuous]).contains("needs a `step`"));
+    let sweep = read(SMALL, &[continuous, "method=random", "trials=20", "seed=1"]).unwrap();
+    assert_eq!(sweep.method, Method::Random { trials: 20, seed: 1 });
+    let expected = Values::Continuous { min: 0.1, max: 2.0, log: true };
+    assert_eq!(sweep.searches[0].parameters[0].values, expected);
+}
+
+#[test]
+fn several_searches_stand_side_by_side() {
+    let searches = r#"searches=[{recipe: {preset: ties}, parameters: {scaling: [0.3, 0.5]}}, {name: mine, recipe: {preset: ties}}]"#;
+    let sweep = read(SMALL, &["recipe=null", "parameters=null", searches]).unwrap();
+    let names: Vec<_> = sweep.searches.iter().map(|search| search.name.as_str()).collect();
+    assert_eq!(names, ["ties", "mine"]);
+    assert_eq!(sweep.searches[0].parameters[0].values.listed(), Some(&[json!(0.3), json!(0.5)][..]));
+    assert!(message(&[searches]).contains("stands beside `recipe`"));
+}
+
+#[test]
+fn a_joint_benchmark_needs_class_names_or_files() {
+    let joint = ["evaluation.benchmark=joint", "metric.name=joint_hits@3"];
+    assert!(message(&joint).starts_with("`tasks[0]` needs `classes` and `templates`"));
+    let files = ["evaluation.head=heads/joint.safetensors", "evaluation.map=heads/joint_map.json"];
+    let sweep = read(SMALL, &[&joint[..], &files[..]].concat()).unwrap();
+    assert!(matches!(sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) }));
+    assert!(message(&["evaluation.benchmark=joint", files[0], files[1]]).contains("has no denominators"));
+}
