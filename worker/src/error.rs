@@ -1,5 +1,5 @@
 use jobs::JobId;
-use std::{error::Error, time::Duration};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 
 /// Why a job came to no result.
 #[derive(Debug, thiserror::Error)]
@@ -31,16 +31,42 @@ pub enum JobError {
     /// The adapters cannot be aligned or merged.
     #[error("the merge is not possible")]
     Merge(#[from] merging::MergeError),
-    /// Loading or running the model failed.
-    #[error("the evaluation failed")]
-    Evaluation(#[from] evaluation::Error),
-    /// The same, for one task.
-    #[error("the task `{task}` cannot be evaluated")]
-    Task {
+    /// The model cannot be loaded or run.
+    #[error("the model cannot be used")]
+    Model(#[from] evaluation::ModelError),
+    /// The pictures of a task cannot be read.
+    #[error("the data of `{task}` cannot be used for the split `{split}`")]
+    Data {
         /// The task.
         task: String,
-        /// What is wrong.
-        source: evaluation::Error,
+        /// The split.
+        split: String,
+        /// What is wrong with it.
+        source: evaluation::DataError,
+    },
+    /// The head of a task cannot be read or built.
+    #[error("the head of `{task}` cannot be used")]
+    Head {
+        /// The task.
+        task: String,
+        /// What is wrong with it.
+        source: evaluation::HeadError,
+    },
+    /// The map of a joint head cannot be read.
+    #[error("the joint map `{}` cannot be used", path.display())]
+    JointMap {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Data and head of a task do not fit each other.
+    #[error("the task `{task}` cannot be scored")]
+    Score {
+        /// The task.
+        task: String,
+        /// What does not fit.
+        source: evaluation::ScoreError,
     },
     /// The job names something that its places do not hold, or the other way round.
     #[error("the job is not complete: {0}")]
