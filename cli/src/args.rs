@@ -56,6 +56,9 @@ pub(crate) struct ComputeArgs {
     /// Memory for pictures that are kept between jobs, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     pub(crate) picture_memory: u64,
+    /// Keep preprocessed pictures in this folder, for large data sets
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) picture_cache: Option<PathBuf>,
 }
 
 /// A sweep file and changes to it.
@@ -164,8 +167,6 @@ pub(crate) struct Evaluate {
 pub(crate) struct Heads {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    #[command(flatten)]
-    pub(crate) compute: ComputeArgs,
     /// The folder to write one safetensors file for each task into
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

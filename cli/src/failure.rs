@@ -49,21 +49,33 @@ pub(crate) enum Failure {
     /// The store is out of reach, or holds something that it should not.
     #[error("cannot use the store")]
     Store(#[from] store::StoreError),
+    /// An input of the sweep cannot be used.
+    #[error("the sweep cannot start")]
+    Freeze(#[from] coordinator::FreezeError),
     /// The sweep cannot go on.
     #[error("the sweep cannot go on")]
-    Run(#[from] coordinator::RunError),
+    Run(#[from] coordinator::CoordinatorError),
     /// The worker cannot go on.
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
     /// A table or frame cannot be made.
     #[error("cannot analyze")]
     Analysis(#[from] analysis::AnalysisError),
+    /// The store holds no sweep of that name.
+    #[error("the store {store} holds no sweep named `{name}`")]
+    NoSweep { name: String, store: String },
+    /// No task has class names to build a head from.
+    #[error("no task of `{}` has `classes` and `templates`", path.display())]
+    NoPrompts { path: PathBuf },
     /// The sweep is larger than what was allowed without asking.
     #[error("the sweep has up to {jobs} jobs, more than {limit}")]
     TooManyJobs { jobs: u64, limit: u64 },
     /// The sweep ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
     Jobs { failed: u64, total: u64 },
+    /// The store does not keep what results rely on.
+    #[error("the store {place} {}", unsound(.is_conditional))]
+    UnsoundStore { place: String, is_conditional: bool },
     /// A check of `doctor` did not pass.
     #[error("{failed} of {total} checks failed")]
     Checks { failed: usize, total: usize },
@@ -84,7 +96,7 @@ impl Failure {
             Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) => 69,
             Self::Store(error) => store_code(error),
             Self::Run(error) => match error {
-                coordinator::RunError::Store { source, .. } => store_code(source),
+                coordinator::CoordinatorError::Store(source) => store_code(source),
                 _ => 65,
             },
             Self::Runtime(_) => 70,
@@ -105,6 +117,13 @@ impl Failure {
             }
             _ => None,
         }
+    }
+}
+
+fn unsound(is_conditional: &bool) -> &'static str {
+    match is_conditional {
+        true => "does not read, list or delete what was written",
+        false => "ignores the condition of a write: two workers could both store a result of one job",
     }
 }
 

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod failure;
 mod interrupt;
+mod local;
 mod progress;
 mod sweep_file;
 mod terminal;

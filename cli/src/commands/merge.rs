@@ -1,6 +1,7 @@
 use crate::{
     args::{self, Format},
     failure::Failure,
+    local,
     sweep_file::{absolute, read_recipe},
     terminal,
 };
@@ -13,7 +14,7 @@ use std::path::Path;
 pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
     let recipe = read_recipe(&args.recipe)?.resolve().expect("the recipe was resolved when it was read");
     let folder = absolute(Path::new(""))?;
-    let inputs = Inputs::new(inputs::Settings::default());
+    let inputs = local::inputs();
     let base = reference("--base", &args.base, &folder)?;
     let adapters = args.adapters.iter().map(|text| named(text, &folder)).collect::<Result<Vec<_>, _>>()?;
     let merge = Merged::new(&inputs, &base, &adapters, &recipe)?;

@@ -58,9 +58,8 @@ impl Heads {
         self.joint.get_or_make(digest, || {
             let wrong = |source| JobError::Head { task: "joint".to_owned(), source };
             let Some(files) = &job.places.joint else {
-                let tasks = job.meaning.tasks.iter();
-                let heads = tasks.map(|task| Ok((&task.name, place(&job.places.heads, task, "head")?)));
-                let pooled = joint::pool(heads.collect::<Result<Vec<_>, JobError>>()?)?;
+                // The head is over the labels of all tasks, also where only one of them is evaluated.
+                let pooled = joint::pool(&job.places.heads)?;
                 let head = Head::from_prompts(base.text()?, &pooled.prompts).map_err(wrong)?;
                 return Ok(JointHead::new(head, pooled.map));
             };
