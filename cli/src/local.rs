@@ -25,8 +25,7 @@ impl Local {
         let (queue, hint) = (MemoryQueue::new(), Arc::new(Notify::new()));
         let mut engine = engine(compute, inputs)?;
         let device = engine.device().to_owned();
-        let thread =
-            DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
+        let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
         let settled = Arc::clone(&hint);
         let worker = Worker::new(worker_name(), Arc::new(queue.clone()), store.clone(), Arc::new(thread))
             .with_hint(move || settled.notify_one());
@@ -90,11 +89,8 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
 
 /// Reads `--device`.
 pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
-    let wrong = || Failure::Argument {
-        argument: "--device",
-        value: text.to_owned(),
-        expected: "`cpu`, `cuda` or `cuda:N`",
-    };
+    let wrong =
+        || Failure::Argument { argument: "--device", value: text.to_owned(), expected: "`cpu`, `cuda` or `cuda:N`" };
     match text.split_once(':') {
         None if text == "cpu" => Ok(DeviceChoice::Cpu),
         None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),

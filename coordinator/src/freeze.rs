@@ -50,8 +50,8 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs, precision: Precision) -> Result<Fro
             Some(HeadSpec::File(file)) => {
                 found.located(format!("heads.{name}"), &format!("tasks[{i}].head"), file, inputs.file(file))?;
             }
-            Some(prompts) => {
-                found.digests.insert(format!("heads.{name}"), Digest::of_json(prompts));
+            Some(HeadSpec::Prompts { classes, templates }) => {
+                found.digests.insert(format!("heads.{name}"), HeadSpec::prompts_digest(classes, templates));
             }
             None => {}
         }
@@ -101,7 +101,7 @@ impl Found {
         };
         self.located("joint.head".to_owned(), "evaluation.head", head, inputs.file(head))?;
         self.located("joint.map".to_owned(), "evaluation.map", map, inputs.file(map))?;
-        Ok(Digest::of_json(&(self.digests["joint.head"], self.digests["joint.map"])))
+        Ok(JointHeadSpec::digest(self.digests["joint.head"], self.digests["joint.map"]))
     }
 }
 

@@ -170,7 +170,11 @@ impl Resize {
                 }
             }
         };
-        if (width, height) == (picture.width, picture.height) { picture } else { convolve(picture, height, width, filter) }
+        if (width, height) == (picture.width, picture.height) {
+            picture
+        } else {
+            convolve(picture, height, width, filter)
+        }
     }
 }
 

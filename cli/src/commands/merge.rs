@@ -86,7 +86,8 @@ impl Merged {
         let (update, lost) = merging::truncate(&self.update, rank)?;
         let worst = lost.modules.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
         let worst = worst.map(|(module, share)| format!("; most in `{module}`: {:.3} %", share * 100.0));
-        let text = format!("rank {rank} loses {:.3} % of the squared norm{}", lost.overall * 100.0, worst.unwrap_or_default());
+        let text =
+            format!("rank {rank} loses {:.3} % of the squared norm{}", lost.overall * 100.0, worst.unwrap_or_default());
         terminal::note(&text);
         self.card.notes = format!("{}\n\nTruncated: {text}.", self.card.notes).trim().to_owned();
         self.update = update;
@@ -112,11 +113,8 @@ fn reference(argument: &'static str, text: &str, folder: &Path) -> Result<InputR
 }
 
 fn named(text: &str, folder: &Path) -> Result<(String, InputRef), Failure> {
-    let wrong = || Failure::Argument {
-        argument: "--adapter",
-        value: text.to_owned(),
-        expected: "of the form NAME=DIR",
-    };
+    let wrong =
+        || Failure::Argument { argument: "--adapter", value: text.to_owned(), expected: "of the form NAME=DIR" };
     let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
     Ok((name.to_owned(), reference("--adapter", place, folder)?))
 }

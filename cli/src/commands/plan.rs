@@ -66,7 +66,10 @@ fn print(plan: &Plan) {
         terminal::data(format_args!("  at most {bound} jobs, {stored} of them stored"));
     }
     if !plan.to_download.is_empty() {
-        terminal::data(format_args!("  {} inputs are not on this machine; a run downloads them:", plan.to_download.len()));
+        terminal::data(format_args!(
+            "  {} inputs are not on this machine; a run downloads them:",
+            plan.to_download.len()
+        ));
         plan.to_download.iter().for_each(|input| terminal::data(format_args!("    {input}")));
     }
 }

@@ -132,7 +132,11 @@ fn write_best(
     let adapter = folder.path().join("best");
     merged.write(Format::Peft, &adapter)?;
     local.runtime.block_on(keep(&local.store, &sweep.name, &adapter))?;
-    terminal::note(format_args!("the winner, {name}, is the PEFT adapter {}/sweeps/{}/best", local.store.place(), sweep.name));
+    terminal::note(format_args!(
+        "the winner, {name}, is the PEFT adapter {}/sweeps/{}/best",
+        local.store.place(),
+        sweep.name
+    ));
     Ok(())
 }
 
