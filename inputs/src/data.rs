@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// The error of a data set that has not the split `split`.
 pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> InputError {
-    let reference = reference.clone();
+    let reference = reference.to_string();
     match reason {
         NoSplit::Among { looked_for, splits } => {
             InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits }

@@ -1,4 +1,3 @@
-use jobs::InputRef;
 use std::{error::Error, io, path::PathBuf};
 
 /// Why an input could not be had.
@@ -8,13 +7,13 @@ pub enum InputError {
     #[error("`{reference}` is not there")]
     Missing {
         /// The input.
-        reference: InputRef,
+        reference: String,
     },
     /// A file where a folder is wanted, or the other way round, or a whole repository where a file is wanted.
     #[error("`{reference}` is not a {expected}")]
     NotA {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// What was expected.
         expected: &'static str,
     },
@@ -22,7 +21,7 @@ pub enum InputError {
     #[error("`{reference}` is not {role}: it has no {lacks}")]
     Lacks {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// What it should be: "a model", "an adapter".
         role: &'static str,
         /// The file that was looked for.
@@ -32,7 +31,7 @@ pub enum InputError {
     #[error("`{reference}` has no split `{split}`: looked for {looked_for}; {}", splits_there(splits))]
     NoSplit {
         /// The data set.
-        reference: InputRef,
+        reference: String,
         /// The split that was looked for.
         split: String,
         /// The files that would have been it.
@@ -44,7 +43,7 @@ pub enum InputError {
     #[error("the rule of split `{split}` of `{reference}` is wrong: {problem}")]
     Rule {
         /// The data set.
-        reference: InputRef,
+        reference: String,
         /// The split.
         split: String,
         /// What is wrong.
@@ -54,7 +53,7 @@ pub enum InputError {
     #[error("cannot read `{}` of `{reference}`", file.display())]
     Read {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// The file or folder.
         file: PathBuf,
         /// What the operating system says.
@@ -64,7 +63,7 @@ pub enum InputError {
     #[error("`{}` of `{reference}` is not {expected}", file.display())]
     Malformed {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// The file.
         file: PathBuf,
         /// What it should be.
@@ -80,7 +79,7 @@ pub enum InputError {
     )]
     Offline {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// The cache.
         cache: PathBuf,
     },
@@ -92,7 +91,7 @@ pub enum InputError {
     )]
     Unreachable {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// The cache.
         cache: PathBuf,
         /// What the client says.
@@ -102,7 +101,7 @@ pub enum InputError {
     #[error("the hub does not give `{reference}`")]
     Hub {
         /// The input.
-        reference: InputRef,
+        reference: String,
         /// What the client says.
         source: HubFailure,
     },

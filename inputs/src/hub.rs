@@ -46,7 +46,7 @@ impl Hub {
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
         let cached = || self.cached(hub).map(|snapshot| located(hub, snapshot, folder, select));
-        let absent = || (InputRef::Hub(hub.clone()), self.cache());
+        let absent = || (hub.to_string(), self.cache());
         if self.settings.is_offline {
             return cached().and_then(Result::ok).ok_or_else(|| {
                 let (reference, cache) = absent();
@@ -67,7 +67,7 @@ impl Hub {
                     Err(InputError::Unreachable { reference, cache, source })
                 }
             },
-            Err(Fetch::Hub(source)) => Err(InputError::Hub { reference: InputRef::Hub(hub.clone()), source }),
+            Err(Fetch::Hub(source)) => Err(InputError::Hub { reference: hub.to_string(), source }),
         }
     }
 

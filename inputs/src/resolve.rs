@@ -99,11 +99,11 @@ impl Inputs {
             InputRef::Hub(hub) => {
                 let (folder, name) = match hub.path.as_deref().map(|path| path.rsplit_once('/').unwrap_or(("", path))) {
                     Some(parts) => parts,
-                    None => return Err(InputError::NotA { reference: reference.clone(), expected: "file" }),
+                    None => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
                 };
                 let select = |names: &[String]| match names.iter().find(|there| *there == name) {
                     Some(name) => Ok(vec![name.clone()]),
-                    None => Err(InputError::Missing { reference: reference.clone() }),
+                    None => Err(InputError::Missing { reference: reference.to_string() }),
                 };
                 let found = self.hub.folder(hub, folder, &select, Vec::clone)?;
                 (found.root.join(name), found.commit)
@@ -111,7 +111,7 @@ impl Inputs {
         };
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {}
-            Ok(_) => return Err(InputError::NotA { reference: reference.clone(), expected: "file" }),
+            Ok(_) => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
             Err(source) => return Err(unreadable(reference, &path, source)),
         }
         let digest = self.digest(reference, &path)?;
@@ -155,7 +155,7 @@ impl Inputs {
         select: fn(&[String]) -> Result<Vec<String>, Lack>,
     ) -> Result<Located, InputError> {
         let select = |names: &[String]| {
-            select(names).map_err(|lack| InputError::Lacks { reference: reference.clone(), role, lacks: lack.0 })
+            select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
         };
         let found = self.folder(reference, &select, Vec::clone)?;
         let named = |name: &String| Ok((name.clone(), self.digest(reference, &found.root.join(name))?));
@@ -174,7 +174,7 @@ impl Inputs {
             InputRef::Path(path) => {
                 let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
                 if !metadata.is_dir() {
-                    return Err(InputError::NotA { reference: reference.clone(), expected: "folder" });
+                    return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
                 }
                 let there = file_names(path).map_err(|source| unreadable(reference, path, source))?;
                 Ok(Folder { root: path.clone(), files: select(&there)?, commit: None })
@@ -189,7 +189,7 @@ impl Inputs {
 
 pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: std::io::Error) -> InputError {
     if source.kind() == std::io::ErrorKind::NotFound {
-        return InputError::Missing { reference: reference.clone() };
+        return InputError::Missing { reference: reference.to_string() };
     }
-    InputError::Read { reference: reference.clone(), file: path.to_owned(), source }
+    InputError::Read { reference: reference.to_string(), file: path.to_owned(), source }
 }

@@ -22,10 +22,13 @@ pub(crate) fn rows(inputs: &Inputs, spec: &DataSpec, split: &str) -> Result<Rows
 
 fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
     let path = inputs.file(file)?.path;
-    let text =
-        fs::read(&path).map_err(|source| InputError::Read { reference: file.clone(), file: path.clone(), source })?;
+    let text = fs::read(&path).map_err(|source| InputError::Read {
+        reference: file.to_string(),
+        file: path.clone(),
+        source,
+    })?;
     let rows: Vec<u64> = serde_json::from_slice(&text).map_err(|source| InputError::Malformed {
-        reference: file.clone(),
+        reference: file.to_string(),
         file: path,
         expected: "a JSON list of row numbers",
         source,
@@ -39,5 +42,5 @@ fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Re
 }
 
 fn wrong(spec: &DataSpec, split: &str, problem: String) -> InputError {
-    InputError::Rule { reference: spec.source.clone(), split: split.to_owned(), problem }
+    InputError::Rule { reference: spec.source.to_string(), split: split.to_owned(), problem }
 }

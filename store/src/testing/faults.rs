@@ -53,8 +53,10 @@ impl<B> Faulty<B> {
         armed.left -= 1;
         Some(armed.fault)
     }
+}
 
-    async fn call<T>(
+impl<B: Backend> Faulty<B> {
+    async fn call<T: Send>(
         &self,
         action: Action,
         key: &str,
