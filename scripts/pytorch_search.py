@@ -214,23 +214,31 @@ def run(sweep, log):
 
 
 def golden_recipe(golden):
+    """The recipe of a record of the reference implementation, if it is one of those known here."""
     config = golden["config"]
-    plain = not config["dare"] and config["merging_type"] == "mean" and config.get("concat_across_output", True)
-    if golden["adapters"] != "adapters" or not plain or config.get("sign_resolve_mode") != "sum_of_values":
+    if golden["adapters"] != "adapters" or config["dare"] or not config.get("concat_across_output", True):
         return None
-    preset = {("svd-vector", "ties"): "knots_ties", ("vector", "ties"): "ties"}.get(
-        (config["representation"], config["merge_method"])
-    )
-    return preset and {"preset": preset, "density": config["topK"] / 100, "scaling": config["scaling_coeffs"]}
+    match config["representation"], config["merge_method"], config["merging_type"], config.get("sign_resolve_mode"):
+        case "svd-vector", "ties", "mean", "sum_of_values":
+            preset = "knots_ties"
+        case "vector", "ties", "mean", _:
+            preset = "ties"
+        case "vector", "tv", "sum", _:
+            preset = "task_arithmetic"
+        case _:
+            return None
+    return {"preset": preset, "density": config.get("topK", 100) / 100, "scaling": config["scaling_coeffs"]}
 
 
-def check_goldens(sweep, folder):
+def check_goldens(sweep, folder, pattern):
     """Compares with recorded accuracies of the reference implementation; one picture may differ."""
     worst, compared = 0, 0
-    for file in sorted(Path(folder).glob("*ties_k*.json")):
+    for file in sorted(Path(folder).glob(pattern)):
         golden = json.loads(file.read_text())
+        if "config" not in golden or golden["tasks"] != list(sweep.tasks):
+            continue
         recipe = golden_recipe(golden)
-        if recipe is None or golden["tasks"] != list(sweep.tasks):
+        if recipe is None:
             continue
         differences = []
         for split in SPLITS:
@@ -258,11 +266,12 @@ def main():
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--out", type=Path, help="write the result as JSON here instead of to stdout")
     parser.add_argument("--goldens", type=Path, help="check against this folder instead of searching")
+    parser.add_argument("--pattern", default="*.json", help="which goldens")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     sweep = Sweep(arguments.sweep, arguments.batch_size)
     if arguments.goldens:
-        check_goldens(sweep, arguments.goldens)
+        check_goldens(sweep, arguments.goldens, arguments.pattern)
     result = run(sweep, lambda line: print(line, file=sys.stderr, flush=True))
     text = json.dumps(to_json(result), indent=1, ensure_ascii=False)
     if arguments.out:
