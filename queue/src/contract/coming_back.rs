@@ -1,0 +1,103 @@
+use super::{Harness, job};
+use std::time::Duration;
+use tokio::{
+    join,
+    task::yield_now,
+    time::{Instant, timeout},
+};
+
+pub(super) async fn a_retried_job_comes_back_as_the_next_attempt(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    for attempt in 1..=3 {
+        let delivery = queue.next().await;
+        assert_eq!((delivery.job(), delivery.attempt()), (&job(1), attempt));
+        delivery.retry(Duration::ZERO).await.expect("retried");
+    }
+    queue.next().await.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
+pub(super) async fn a_retried_job_stays_away_until_its_back_off_has_passed(queue: &dyn Harness) {
+    let back_off = queue.patience() * 3;
+    queue.publish([1]).await;
+    let delivery = queue.next().await;
+    let start = Instant::now();
+    delivery.retry(back_off).await.expect("retried");
+    queue.stays_silent().await;
+    let delivery = queue.next().await;
+    assert!(start.elapsed() >= back_off, "came back after {:?}, before {back_off:?}", start.elapsed());
+    assert!(start.elapsed() < back_off * 5, "came back only after {:?}", start.elapsed());
+    delivery.ack().await.expect("acknowledged");
+}
+
+pub(super) async fn other_jobs_do_not_wait_for_a_back_off(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    queue.next().await.retry(queue.patience() * 3).await.expect("retried");
+    let publishing = async {
+        yield_now().await;
+        queue.publish([2]).await;
+    };
+    let (fresh, ()) = join!(queue.next(), publishing);
+    assert_eq!(fresh.job(), &job(2), "a fresh job overtakes one in its back-off");
+    fresh.ack().await.expect("acknowledged");
+    let late = queue.next().await;
+    assert_eq!((late.job(), late.attempt()), (&job(1), 2));
+    late.ack().await.expect("acknowledged");
+}
+
+pub(super) async fn a_delivery_that_is_dropped_comes_back_as_the_same_attempt(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    drop(queue.next().await);
+    let delivery = queue.next().await;
+    assert_eq!((delivery.job(), delivery.attempt()), (&job(1), 1));
+    delivery.retry(Duration::ZERO).await.expect("retried");
+    drop(queue.next().await);
+    let delivery = queue.next().await;
+    assert_eq!(delivery.attempt(), 2);
+    delivery.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
+pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    let held = queue.next().await;
+    let giving_back = async {
+        yield_now().await;
+        drop(held);
+    };
+    let waiting = timeout(queue.patience() * 30, queue.consumers()[1].next());
+    let (next, ()) = join!(waiting, giving_back);
+    let delivery = next.expect("the job comes").expect("in reach").expect("open");
+    assert_eq!(delivery.job(), &job(1));
+    delivery.ack().await.expect("acknowledged");
+}
+
+pub(super) async fn a_parked_job_is_kept_with_its_reason_and_not_delivered(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    queue.next().await.retry(Duration::ZERO).await.expect("retried");
+    queue.next().await.park("no adapter of that name").await.expect("parked");
+    queue.stays_silent().await;
+    let parked = queue.parked().await;
+    assert_eq!(parked.len(), 1);
+    assert_eq!((&parked[0].job, parked[0].attempt), (&job(1), 2));
+    assert_eq!(parked[0].reason, "no adapter of that name");
+}
+
+pub(super) async fn a_closed_queue_waits_for_jobs_that_may_come_back(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    let held = queue.next().await;
+    if !queue.close().await {
+        return;
+    }
+    let other = queue.consumers()[1];
+    assert!(timeout(queue.patience(), other.next()).await.is_err(), "the job in hand may come back");
+    held.retry(queue.patience()).await.expect("retried");
+    let again = timeout(queue.patience() * 30, other.next()).await;
+    let again = again.expect("the job comes").expect("in reach").expect("not drained yet");
+    let acknowledging = async {
+        yield_now().await;
+        again.ack().await.expect("acknowledged");
+    };
+    let (end, ()) = join!(timeout(queue.patience(), queue.consumer().next()), acknowledging);
+    assert!(matches!(end, Ok(Ok(None))), "the last acknowledgement ends the queue, but: {end:?}");
+}

@@ -1,0 +1,202 @@
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    Delivery, JobConsumer, JobPublisher, QueueError,
+    delivery::{Receipt, Verdict},
+};
+use async_trait::async_trait;
+use jobs::Job;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+/// A queue within one process: both ends, and as many clones of them as wanted.
+///
+/// Fresh jobs come first in, first out. A job that was given back comes before them; one whose back-off has
+/// passed queues up behind what waits by then.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryQueue {
+    shared: Arc<Shared>,
+}
+
+/// A job that was set aside, since no attempt at it can succeed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parked {
+    /// The job.
+    pub job: Job,
+    /// The attempt after which it was parked, from 1.
+    pub attempt: u32,
+    /// Why it was parked.
+    pub reason: String,
+}
+
+impl MemoryQueue {
+    /// An open, empty queue.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes no more jobs from publishers. Consumers drain what is left, jobs that come back among it; then
+    /// [`JobConsumer::next`] returns `None` to all of them.
+    pub fn close(&self) {
+        self.shared.change(|state| state.is_closed = true);
+    }
+
+    /// The jobs that were parked, in the order in which they were.
+    pub fn parked(&self) -> Vec<Parked> {
+        self.shared.lock().parked.clone()
+    }
+}
+
+#[async_trait]
+impl JobPublisher for MemoryQueue {
+    async fn publish(&self, job: &Job) -> Result<(), QueueError> {
+        self.shared.change(|state| {
+            if state.is_closed {
+                return Err(QueueError::Closed { job: job.id() });
+            }
+            state.ready.push_back(Waiting { job: job.clone(), attempt: 1 });
+            Ok(())
+        })
+    }
+}
+
+#[async_trait]
+impl JobConsumer for MemoryQueue {
+    async fn next(&self) -> Result<Option<Delivery>, QueueError> {
+        loop {
+            // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
+            let changed = self.shared.changed.notified();
+            match self.shared.take() {
+                Take::Job(waiting) => return Ok(Some(self.lend(waiting))),
+                Take::Drained => return Ok(None),
+                Take::NotBefore(due) => tokio::select! {
+                    () = changed => {}
+                    () = sleep_until(due) => {}
+                },
+                Take::Empty => changed.await,
+            }
+        }
+    }
+}
+
+impl MemoryQueue {
+    fn lend(&self, waiting: Waiting) -> Delivery {
+        let (job, attempt) = (waiting.job.clone(), waiting.attempt);
+        let receipt = MemoryReceipt { unsettled: Some(waiting), shared: Arc::clone(&self.shared) };
+        Delivery::new(job, attempt, Box::new(receipt))
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    ready: VecDeque<Waiting>,
+    /// Jobs in their back-off, by the time at which it ends and a number that keeps equal times apart.
+    delayed: BTreeMap<(Instant, u64), Waiting>,
+    delays: u64,
+    lent: usize,
+    parked: Vec<Parked>,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    job: Job,
+    attempt: u32,
+}
+
+enum Take {
+    Job(Waiting),
+    NotBefore(Instant),
+    Empty,
+    Drained,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two steps of a change, so a poisoned state is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let outcome = change(&mut self.lock());
+        self.changed.notify_waiters();
+        outcome
+    }
+
+    /// A look that finds nothing wakes nobody: two idle consumers would wake each other without end.
+    fn take(&self) -> Take {
+        self.lock().take(Instant::now())
+    }
+}
+
+impl State {
+    fn take(&mut self, now: Instant) -> Take {
+        while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
+            self.ready.push_back(entry.remove());
+        }
+        if let Some(waiting) = self.ready.pop_front() {
+            self.lent += 1;
+            return Take::Job(waiting);
+        }
+        match self.delayed.first_key_value() {
+            Some(((due, _), _)) => Take::NotBefore(*due),
+            None if self.is_closed && self.lent == 0 => Take::Drained,
+            None => Take::Empty,
+        }
+    }
+
+    fn settle(&mut self, Waiting { job, attempt }: Waiting, verdict: Verdict) {
+        self.lent -= 1;
+        match verdict {
+            Verdict::Done => {}
+            Verdict::Retry { after } => {
+                self.delays += 1;
+                let due = Instant::now() + after;
+                self.delayed.insert((due, self.delays), Waiting { job, attempt: attempt + 1 });
+            }
+            Verdict::Park { reason } => self.parked.push(Parked { job, attempt, reason }),
+        }
+    }
+
+    fn give_back(&mut self, waiting: Waiting) {
+        self.lent -= 1;
+        self.ready.push_front(waiting);
+    }
+}
+
+#[derive(Debug)]
+struct MemoryReceipt {
+    unsettled: Option<Waiting>,
+    shared: Arc<Shared>,
+}
+
+#[async_trait]
+impl Receipt for MemoryReceipt {
+    async fn settle(mut self: Box<Self>, verdict: Verdict) -> Result<(), QueueError> {
+        if let Some(waiting) = self.unsettled.take() {
+            self.shared.change(|state| state.settle(waiting, verdict));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for MemoryReceipt {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.unsettled.take() {
+            self.shared.change(|state| state.give_back(waiting));
+        }
+    }
+}
