@@ -15,8 +15,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPModel
+from transformers.utils.logging import disable_progress_bar
 
 SPLITS = ("validation", "test")
+
+disable_progress_bar()
 
 
 class Count(NamedTuple):
