@@ -169,47 +169,69 @@ def mean_normalised(counts, own):
     return sum(counts[task].accuracy / own[task].accuracy for task in counts) / len(counts)
 
 
-def linear_search(sweep, own, log):
+def model_name(recipe):
+    """How an evaluation of a merge is named, here and by bench_search.py."""
+    return f"{recipe['preset']}, density {recipe['density']:g}, scaling {recipe['scaling']:g}"
+
+
+class Evaluations:
+    """Every evaluation once, by model and split: a point that comes up again is not computed again."""
+
+    def __init__(self, sweep):
+        self.sweep = sweep
+        self.counts = {}
+
+    def of_base(self, split):
+        self.counts["base", split] = self.sweep.evaluate(self.sweep.model, split)
+
+    def of_adapter(self, task):
+        tuned = with_update(self.sweep.model, dense_updates(self.sweep.tasks[task]["adapter"]))
+        for split in SPLITS:
+            self.counts[f"adapter {task}", split] = self.sweep.evaluate(tuned, split, only=task)
+
+    def of_recipe(self, recipe, split):
+        key = model_name(recipe), split
+        if key not in self.counts:
+            self.counts[key] = self.sweep.evaluate_recipe(recipe, split)
+        return self.counts[key]
+
+    def own(self, split):
+        return {task: self.counts[f"adapter {task}", split][task] for task in self.sweep.tasks}
+
+
+def linear_search(sweep, evaluations, log):
     """One parameter after the other; a scan stops at the first value worse than its best; of equals the last wins."""
-    seen, best = {}, dict(sweep.recipe)
+    own, best = evaluations.own(sweep.select), dict(sweep.recipe)
     for key, candidates in sweep.parameters.items():
         best_score, winner = float("-inf"), None
         for candidate in candidates:
-            recipe = best | {key: candidate}
-            name = json.dumps(recipe, sort_keys=True)
-            if name not in seen:
-                seen[name] = sweep.evaluate_recipe(recipe, sweep.select)
-            score = mean_normalised(seen[name], own)
+            score = mean_normalised(evaluations.of_recipe(best | {key: candidate}, sweep.select), own)
             log(f"{key} {candidate:g}: {score:.4f}")
             if score < best_score:
                 break
             best_score, winner = score, candidate
         best[key] = winner
-    return best, seen
+    return best
 
 
 def run(sweep, log):
     started = time.perf_counter()
-    zero_shot = {split: sweep.evaluate(sweep.model, split) for split in SPLITS}
-    own = {split: {} for split in SPLITS}
-    for name, task in sweep.tasks.items():
-        tuned = with_update(sweep.model, dense_updates(task["adapter"]))
+    evaluations = Evaluations(sweep)
+    for split in SPLITS:
+        evaluations.of_base(split)
+    for task in sweep.tasks:
+        evaluations.of_adapter(task)
+    for recipe in sweep.baselines.values():
         for split in SPLITS:
-            own[split] |= sweep.evaluate(tuned, split, only=name)
-    baselines = {
-        name: {split: sweep.evaluate_recipe(recipe, split) for split in SPLITS} for name, recipe in sweep.baselines.items()
-    }
-    chosen, seen = linear_search(sweep, own[sweep.select], log)
-    selected = seen[json.dumps(chosen, sort_keys=True)]
-    reported = sweep.evaluate_recipe(chosen, sweep.report)
+            evaluations.of_recipe(recipe, split)
+    chosen = linear_search(sweep, evaluations, log)
+    evaluations.of_recipe(chosen, sweep.report)
     return {
         "seconds": time.perf_counter() - started,
-        "chosen": chosen,
-        "points": len(seen),
-        "zero_shot": zero_shot,
-        "finetuned": own,
-        "baselines": baselines,
-        "merged": {sweep.select: selected, sweep.report: reported},
+        "chosen": model_name(chosen),
+        "evaluations": [
+            {"model": model, "split": split, "counts": counts} for (model, split), counts in evaluations.counts.items()
+        ],
     }
 
 
@@ -253,9 +275,11 @@ def check_goldens(sweep, folder, pattern):
 
 def to_json(value):
     if isinstance(value, Count):
-        return {"correct": value.correct, "n": value.n, "accuracy": value.accuracy}
+        return {"correct": value.correct, "n": value.n}
     if isinstance(value, dict):
         return {key: to_json(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [to_json(entry) for entry in value]
     return value
 
 
