@@ -2,7 +2,7 @@
 
 use crate::fixtures::{Kind, adapters, base, distance, mini8, root};
 use crate::steps::recipe;
-use merging::{Adapter, Aligned, Card, MergedUpdate, OutputError, truncate, write_adapter};
+use merging::{Adapter, Aligned, Card, LoraModule, MergedUpdate, OutputError, truncate, write_adapter};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -55,23 +55,25 @@ fn an_adapter_folder_tells_peft_and_people_what_it_is() {
 
 #[test]
 fn ranks_that_differ_are_listed() {
-    let tasks = adapters(&[Kind::Rank(2), Kind::Missing], &[[6, 5], [6, 5], [6, 5]], 1);
-    let mut tasks = tasks;
-    let extra = adapters(&[Kind::Rank(3)], &[[6, 5]], 2)[0].modules["m0"].clone();
-    tasks[1].modules.insert("m1".to_owned(), extra);
-    let zero = adapters(&[Kind::Zero(3)], &[[6, 5]], 2)[0].modules["m0"].clone();
-    tasks[0].modules.insert("m2".to_owned(), zero);
+    let mut tasks = adapters(&[Kind::Rank(2), Kind::Missing], &[[6, 5], [6, 5], [6, 5]], 1);
+    let mut put = |task: usize, name: &str, kind: Kind| {
+        let module = adapters(&[kind], &[[6, 5]], 2)[0].modules["m0"].clone();
+        tasks[task].modules.insert(name.to_owned(), LoraModule { source: name.to_owned(), ..module });
+    };
+    put(1, "m1", Kind::Rank(3));
+    put(1, "m3", Kind::Rank(5));
+    put(0, "m2", Kind::Zero(3));
     let recipe = recipe(json!({"preset": "knots_ties"}));
     let update = Aligned::new(&tasks, recipe.space).unwrap().merge(&recipe).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("merged");
     write_adapter(&update, &card(), &target).unwrap();
     let config: Value = serde_json::from_slice(&fs::read(target.join("adapter_config.json")).unwrap()).unwrap();
-    // m0 has rank 2, m1 has 5, and m2, which is zero, is written with rank 1.
+    // m0 has rank 2, m1 and m3 have 5, and m2, which is zero, is written with rank 1.
     assert_eq!(config["r"], 5);
     assert_eq!(config["rank_pattern"], json!({"m0": 2, "m2": 1}));
     assert_eq!(config["alpha_pattern"], config["rank_pattern"]);
-    assert_eq!(config["target_modules"], json!(["m0", "m1", "m2"]));
+    assert_eq!(config["target_modules"], json!(["m0", "m1", "m2", "m3"]));
 }
 
 #[test]
