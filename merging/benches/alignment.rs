@@ -3,6 +3,8 @@
 //! `cargo bench --workspace --bench alignment` runs everything; a word after `--` picks some, for instance `-- llama`.
 //! Peak memory of the alignment at Llama's shapes: `/usr/bin/time -v cargo bench --workspace --bench alignment -- llama`.
 
+#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
+
 use divan::{Bencher, black_box};
 use faer::Mat;
 use jobs::{Axis, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
