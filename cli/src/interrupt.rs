@@ -26,10 +26,6 @@ impl Interrupt {
         }
     }
 
-    /// Whether it was requested.
-    pub(crate) fn is_requested(&self) -> bool {
-        *self.0.borrow()
-    }
 }
 
 /// Ends the process. The store only ever holds whole objects: there is nothing to tidy up.
