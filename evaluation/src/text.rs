@@ -105,6 +105,12 @@ impl TextModel {
         self.norm.apply(&mut normed, &pooled);
         let (rows, projection) = (texts.len(), self.config.projection);
         let from = (normed.as_slice(), View::dense(rows, width));
-        matmul((to, View::dense(rows, projection)), false, 1.0, from, (&self.projection, View::dense(width, projection)));
+        matmul(
+            (to, View::dense(rows, projection)),
+            false,
+            1.0,
+            from,
+            (&self.projection, View::dense(width, projection)),
+        );
     }
 }

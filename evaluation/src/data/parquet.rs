@@ -73,7 +73,8 @@ impl ParquetSet {
     }
 
     fn values(&self, file: &ParquetFile, row: u64, values: Row) -> Result<(i64, Vec<u8>), DataError> {
-        let missing = |column: &str, what| DataError::Missing { path: file.path.clone(), row, column: column.into(), what };
+        let missing =
+            |column: &str, what| DataError::Missing { path: file.path.clone(), row, column: column.into(), what };
         let (mut label, mut bytes) = (None, None);
         for (name, value) in values.into_columns() {
             if name == self.label {

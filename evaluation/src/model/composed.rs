@@ -173,7 +173,12 @@ impl ComposedTower {
         starts.map(|first| self.embed_step(pictures, first, watch)).collect()
     }
 
-    fn embed_step(&self, pictures: &Pictures, first: usize, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
+    fn embed_step(
+        &self,
+        pictures: &Pictures,
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Tensor, ModelError> {
         if watch.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
@@ -207,7 +212,11 @@ impl ComposedTower {
     }
 
     /// Projected features of pictures that were not embedded beforehand.
-    pub(crate) fn features_of(&self, pictures: &Pictures, watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
+    pub(crate) fn features_of(
+        &self,
+        pictures: &Pictures,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
         let mut features = Vec::with_capacity(pictures.len() * self.config.projection);
         for first in (0..pictures.len()).step_by(self.step()) {
             features.extend(self.features_step(&self.embed_step(pictures, first, watch)?)?);

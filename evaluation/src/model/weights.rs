@@ -26,8 +26,11 @@ impl Weights {
         }
         let text =
             std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
-        let parsed: Index = serde_json::from_str(&text)
-            .map_err(|source| ModelError::Json { path: index.clone(), what: "index of weights", source })?;
+        let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
+            path: index.clone(),
+            what: "index of weights",
+            source,
+        })?;
         let mut names: Vec<&String> = parsed.weight_map.values().collect();
         names.sort_unstable();
         names.dedup();

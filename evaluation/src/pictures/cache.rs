@@ -91,7 +91,10 @@ pub(super) fn finish(sink: Sink, header: &Header, path: &Path) -> Result<Pixels,
     Ok(Pixels::Mapped(map(&file).map_err(failed)?, size))
 }
 
-#[expect(unsafe_code, reason = "a map is only sound while nobody shortens the file; cache files are never written again")]
+#[expect(
+    unsafe_code,
+    reason = "a map is only sound while nobody shortens the file; cache files are never written again"
+)]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: a cache file is complete when it gets its name, and replaced by rename, not in place.
     unsafe { Mmap::map(file) }

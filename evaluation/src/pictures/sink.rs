@@ -26,7 +26,11 @@ impl Pixels {
 pub(super) enum Sink {
     Memory(Vec<u8>),
     /// A temporary file beside the one it becomes.
-    File { file: NamedTempFile, path: PathBuf, size: usize },
+    File {
+        file: NamedTempFile,
+        path: PathBuf,
+        size: usize,
+    },
 }
 
 impl Sink {

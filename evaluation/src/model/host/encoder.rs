@@ -185,8 +185,7 @@ impl Encoder {
         let dense = View::dense(sequences, width);
         matmul((query, dense), true, 1.0, (pooled, dense), (weight, part(width, 0, width)));
         for (n, context) in context.chunks_exact_mut(width).enumerate() {
-            let queries =
-                Queries { values: query, start: n * width, stride: width, count: 1, position: shape.pool[n] };
+            let queries = Queries { values: query, start: n * width, stride: width, count: 1, position: shape.pool[n] };
             self.attend(context, &queries, (qkv, n * tokens * 3 * width), shape, scores);
         }
         gather(to, x, shape, width);

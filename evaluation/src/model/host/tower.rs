@@ -169,4 +169,3 @@ struct Buffers {
     /// The class token of each picture: always token 0.
     pool: Vec<usize>,
 }
-
