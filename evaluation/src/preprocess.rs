@@ -1,5 +1,7 @@
+mod resample;
+
 use crate::ModelError;
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer, images};
+use resample::resample;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -173,24 +175,9 @@ impl Resize {
         if (width, height) == (picture.width, picture.height) {
             picture
         } else {
-            convolve(picture, height, width, filter)
+            resample(picture, height, width, filter)
         }
     }
-}
-
-/// Resizes with the same kernels, fixed-point weights and order of passes as PIL; see the tests for how close it comes.
-fn convolve(picture: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
-    let kernel = match filter {
-        Filter::Lanczos => FilterType::Lanczos3,
-        Filter::Bilinear => FilterType::Bilinear,
-        Filter::Bicubic => FilterType::CatmullRom,
-    };
-    let from = images::Image::from_vec_u8(picture.width, picture.height, picture.pixels, PixelType::U8x3)
-        .expect("an RGB picture holds three bytes per pixel");
-    let mut to = images::Image::new(width, height, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(kernel));
-    Resizer::new().resize(&from, &mut to, &options).expect("both pictures have the same pixel type");
-    Rgb { width, height, pixels: to.into_vec() }
 }
 
 /// Cuts the middle out; what lies beyond the picture is black.

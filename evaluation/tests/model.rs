@@ -1,0 +1,259 @@
+//! Opening, patching and running the image tower.
+
+use crate::fixture::{base, chain, close, embedded, example, head, pictures, source, values};
+use candle_core::{Device, Tensor};
+use evaluation::{Delta, Head, ImageModel, ModelError, Pictures, Preprocess, Watch, accuracy, joint_hits};
+use jobs::{DataFiles, Rows};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+fn weights() -> HashMap<String, Tensor> {
+    crate::fixture::tensors(&example("base/model.safetensors"))
+}
+
+/// A model folder with this configuration and these weights.
+fn folder(config: &str, weights: &HashMap<String, Tensor>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    candle_core::safetensors::save(weights, folder.path().join("model.safetensors")).unwrap();
+    folder
+}
+
+fn config() -> String {
+    std::fs::read_to_string(example("base/config.json")).unwrap()
+}
+
+fn refused(folder: &Path) -> String {
+    chain(&ImageModel::open(folder, &Device::Cpu).map(|_| ()).unwrap_err())
+}
+
+fn first(count: u64) -> Arc<Pictures> {
+    pictures("emoji", "test", &Rows::Indices((0..count).collect()))
+}
+
+fn features(model: &ImageModel, pictures: &Arc<Pictures>, budget_bytes: u64) -> Vec<f32> {
+    let embedded = model.embed(pictures, budget_bytes, &Watch::default()).unwrap();
+    model.features(&embedded, &Watch::default()).unwrap().values().to_vec()
+}
+
+#[test]
+fn shards_and_half_precision_open_as_the_whole_file() {
+    let sharded = tempfile::tempdir().unwrap();
+    std::fs::write(sharded.path().join("config.json"), config()).unwrap();
+    let (mut shards, mut map) = ([HashMap::new(), HashMap::new()], HashMap::new());
+    for (n, (key, tensor)) in weights().into_iter().enumerate() {
+        map.insert(key.clone(), format!("model-{}.safetensors", n % 2));
+        shards[n % 2].insert(key, tensor);
+    }
+    for (n, shard) in shards.iter().enumerate() {
+        candle_core::safetensors::save(shard, sharded.path().join(format!("model-{n}.safetensors"))).unwrap();
+    }
+    let index = serde_json::json!({"weight_map": map}).to_string();
+    std::fs::write(sharded.path().join("model.safetensors.index.json"), index).unwrap();
+    let model = ImageModel::open(sharded.path(), &Device::Cpu).unwrap();
+    let want = features(&base(), &first(3), u64::MAX);
+    assert_eq!(features(&model, &first(3), u64::MAX), want);
+    for dtype in [candle_core::DType::F16, candle_core::DType::BF16] {
+        let half = weights().into_iter().map(|(k, t)| (k, t.to_dtype(dtype).unwrap())).collect();
+        let folder = folder(&config(), &half);
+        let got = features(&ImageModel::open(folder.path(), &Device::Cpu).unwrap(), &first(3), u64::MAX);
+        close(&got, &want, 0.15, "half precision");
+        assert_ne!(got, want);
+    }
+    std::fs::remove_file(sharded.path().join("model-1.safetensors")).unwrap();
+    assert!(refused(sharded.path()).contains("model-1.safetensors`"));
+}
+
+#[test]
+fn a_missing_or_misshapen_tensor_is_named() {
+    let mut without = weights();
+    without.remove("vision_model.embeddings.class_embedding");
+    let message = refused(folder(&config(), &without).path());
+    let tail = "model.safetensors` has no tensor `vision_model.embeddings.class_embedding` (expected shape [192])";
+    assert!(message.ends_with(tail), "{message}");
+    let mut other = weights();
+    let key = "vision_model.encoder.layers.3.mlp.fc1.weight";
+    other.insert(key.into(), Tensor::zeros((192, 384), candle_core::DType::F32, &Device::Cpu).unwrap());
+    let message = refused(folder(&config(), &other).path());
+    assert!(message.starts_with(&format!("tensor `{key}` in `")), "{message}");
+    assert!(message.ends_with("has shape [192, 384], expected [384, 192]"), "{message}");
+}
+
+#[test]
+fn a_damaged_weight_file_is_refused() {
+    let folder = folder(&config(), &weights());
+    let path = folder.path().join("model.safetensors");
+    let whole = std::fs::read(&path).unwrap();
+    for cut in [0, 5, 1000, whole.len() - 1] {
+        std::fs::write(&path, &whole[..cut]).unwrap();
+        let message = refused(folder.path());
+        assert!(message.contains("model.safetensors` is not a readable safetensors file"), "{cut}: {message}");
+    }
+}
+
+#[test]
+fn a_folder_that_holds_no_clip_model_is_refused_by_its_type() {
+    let refuse = |config: &str| refused(folder(config, &HashMap::new()).path());
+    assert!(refuse(r#"{"model_type": "llama"}"#).ends_with("its `model_type` is `llama`, expected `clip`"));
+    assert!(refuse(r#"{"projection_dim": 4}"#).ends_with("its `model_type` is ``, expected `clip`"));
+    let activation = config().replace("quick_gelu", "relu");
+    assert!(refuse(&activation).ends_with("`hidden_act` is `relu`, expected `quick_gelu` or `gelu`"));
+    let heads = config().replace(r#""num_attention_heads": 3"#, r#""num_attention_heads": 5"#);
+    assert!(refuse(&heads).ends_with("`num_attention_heads` is `5`, expected a divisor of `hidden_size`"));
+    assert!(refuse("{").contains("is not a valid CLIP configuration"));
+    assert!(refused(Path::new("nowhere")).starts_with("cannot read `nowhere/config.json`"));
+}
+
+#[test]
+fn both_towers_agree_with_either_activation() {
+    for config in [config(), config().replace("quick_gelu", "gelu")] {
+        let folder = folder(&config, &weights());
+        let host = ImageModel::open(folder.path(), &Device::Cpu).unwrap();
+        let composed = ImageModel::open_composed(folder.path(), &Device::Cpu).unwrap();
+        let want = features(&composed, &first(40), u64::MAX);
+        close(&features(&host, &first(40), u64::MAX), &want, 1e-4, "host against composed");
+        close(&features(&composed, &first(40), 0), &want, 1e-5, "composed, embedded again");
+    }
+}
+
+#[test]
+fn pictures_over_the_budget_are_embedded_again_to_the_same_numbers() {
+    let (model, pictures) = (base(), first(40));
+    let needed = 40 * model.embedded_bytes_per_picture();
+    assert_eq!(needed, 40 * 17 * 192 * 4);
+    let held = |budget| model.embed(&pictures, budget, &Watch::default()).unwrap().is_held();
+    assert!(held(needed) && !held(needed - 1));
+    assert_eq!(features(&model, &pictures, needed), features(&model, &pictures, needed - 1));
+}
+
+#[test]
+fn the_threads_do_not_change_the_numbers() {
+    let (model, pictures) = (base(), first(100));
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| features(&model, &pictures, u64::MAX))
+    };
+    assert_eq!(with(1), with(3));
+}
+
+/// `[outputs, inputs]` numbers of a pattern.
+fn pattern(outputs: usize, inputs: usize) -> Vec<f32> {
+    (0..outputs * inputs).map(|n| ((n * 37 % 101) as f32 - 50.0) / 4000.0).collect()
+}
+
+#[test]
+fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
+    let (base, pictures) = (base(), first(8));
+    for module in base.modules() {
+        let layer = module.name.strip_prefix("vision_model.encoder.layers.");
+        if layer.is_some_and(|rest| !rest.starts_with('2')) {
+            continue;
+        }
+        let delta = pattern(module.outputs, module.inputs);
+        let (key, mut changed) = (format!("{}.weight", module.name), weights());
+        let update = Tensor::from_slice(&delta, (module.outputs, module.inputs), &Device::Cpu).unwrap();
+        let sum = (&changed[&key] + (update * 0.5).unwrap()).unwrap();
+        changed.insert(key, sum);
+        let folder = folder(&config(), &changed);
+        let want = features(&ImageModel::open(folder.path(), &Device::Cpu).unwrap(), &pictures, u64::MAX);
+        let deltas = base.deltas([(&module.name, Delta::Dense(&delta))]).unwrap();
+        let got = features(&base.patched(&deltas, 0.5).unwrap(), &pictures, u64::MAX);
+        close(&got, &want, 1e-5, &module.name);
+        let unpatched = features(&base, &pictures, u64::MAX);
+        assert!(got.iter().zip(&unpatched).any(|(a, b)| (a - b).abs() > 1e-3), "{} has no effect", module.name);
+    }
+}
+
+#[test]
+fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
+    let (base, pictures) = (base(), first(8));
+    let (a, b) = (pattern(4, 192), pattern(192, 4));
+    let product = Tensor::from_slice(&b, (192, 4), &Device::Cpu)
+        .unwrap()
+        .matmul(&Tensor::from_slice(&a, (4, 192), &Device::Cpu).unwrap())
+        .unwrap();
+    let dense = values(&product);
+    let name = "vision_model.encoder.layers.1.self_attn.v_proj";
+    let low = base.deltas([(name, Delta::LowRank { b: &b, a: &a, rank: 4 })]).unwrap();
+    let full = base.deltas([(name, Delta::Dense(&dense))]).unwrap();
+    let with = |deltas, scaling| features(&base.patched(deltas, scaling).unwrap(), &pictures, u64::MAX);
+    close(&with(&low, 40.0), &with(&full, 40.0), 1e-4, "low rank against dense");
+    assert_eq!(with(&low, 0.0), features(&base, &pictures, u64::MAX));
+    let twice = base.patched(&low, 20.0).unwrap().patched(&low, 20.0).unwrap();
+    close(&features(&twice, &pictures, u64::MAX), &with(&low, 40.0), 1e-4, "in two steps");
+}
+
+#[test]
+fn updates_that_do_not_fit_are_refused_by_module() {
+    let base = base();
+    let name = "vision_model.encoder.layers.0.self_attn.q_proj";
+    let (a, b, nan) = (vec![0.0; 4 * 192], vec![0.0; 4 * 192], vec![f32::NAN; 192 * 192]);
+    let refused = |updates: Vec<(&str, Delta<'_>)>| base.deltas(updates).map(|_| ()).unwrap_err().to_string();
+    let low = |rank| Delta::LowRank { b: &b, a: &a, rank };
+    for unknown in ["vision_model.encoder.layers.6.mlp.fc1", "text_model.encoder.layers.0.mlp.fc1", "x"] {
+        let message = refused(vec![(unknown, low(4))]);
+        assert!(message.starts_with(&format!("an update is for `{unknown}`: the image tower has no linear layer")));
+    }
+    let twice = refused(vec![(name, low(4)), (name, low(4))]);
+    assert_eq!(twice, format!("an update is for `{name}`: it is named twice"));
+    let short = "lora_b holds 768 numbers, expected 960 for a [192, 192] matrix";
+    assert_eq!(refused(vec![(name, low(5))]), format!("an update is for `{name}`: {short}"));
+    let infinite = refused(vec![(name, Delta::Dense(&nan))]);
+    assert_eq!(infinite, format!("an update is for `{name}`: it holds a value that is not finite"));
+}
+
+#[test]
+fn what_belongs_to_another_base_is_refused() {
+    let (one, other) = (base(), base());
+    let embedded = one.embed(&first(2), u64::MAX, &Watch::default()).unwrap();
+    let refused = other.features(&embedded, &Watch::default()).unwrap_err();
+    assert!(matches!(refused, ModelError::ForeignEmbedding));
+    let deltas = one.deltas(Vec::<(&str, Delta<'_>)>::new()).unwrap();
+    assert!(matches!(other.patched(&deltas, 1.0).map(|_| ()).unwrap_err(), ModelError::ForeignEmbedding));
+}
+
+#[test]
+fn pictures_of_another_size_are_refused() {
+    let files = DataFiles::Parquet(vec![example("data/mnist/validation-00000-of-00001.parquet")]);
+    let rows = Rows::Indices(vec![0]);
+    let large = Pictures::read(&source(&files, &rows), &Preprocess::default(), None).unwrap();
+    assert_eq!(large.edge(), 224);
+    let refused = base().embed(&Arc::new(large), u64::MAX, &Watch::default()).map(|_| ()).unwrap_err();
+    assert_eq!(refused.to_string(), "the pictures are 224 pixels wide, the model takes 32");
+}
+
+#[test]
+fn progress_counts_every_picture_and_cancelling_ends_the_work() {
+    let (model, pictures) = (base(), first(100));
+    let seen = AtomicUsize::new(0);
+    let count = |pictures| {
+        seen.fetch_add(pictures, Ordering::Relaxed);
+    };
+    let watch = Watch { progress: Some(&count), cancelled: None };
+    let embedded = model.embed(&pictures, u64::MAX, &watch).unwrap();
+    model.features(&embedded, &watch).unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), 200);
+    let enough = || seen.load(Ordering::Relaxed) > 200;
+    let refused = model.features(&embedded, &Watch { progress: Some(&count), cancelled: Some(&enough) }).unwrap_err();
+    assert!(matches!(refused, ModelError::Cancelled));
+    assert!(seen.load(Ordering::Relaxed) < 300, "not every picture was run");
+}
+
+#[test]
+fn a_head_of_another_size_names_both_numbers() {
+    let model = base();
+    let features = model.features(&embedded(&model, "icons", "validation"), &Watch::default()).unwrap();
+    let refused = accuracy(&features, &head("letters")).unwrap_err();
+    assert_eq!(refused.to_string(), "the head has 26 classes, the data set has 8");
+    let narrow = Head::from_rows(vec![1.0; 8 * 4], 8).unwrap();
+    let refused = accuracy(&features, &narrow).unwrap_err();
+    assert_eq!(refused.to_string(), "the head has vectors of 4 numbers, the features have 128");
+    let refused = joint_hits(&features, &head("icons"), &[0, 1, 2, 3, 4, 5, 6, 8]).unwrap_err();
+    assert_eq!(refused.to_string(), "class 7 of the task is joint class 8, but the joint head has 8 classes");
+}

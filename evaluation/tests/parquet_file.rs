@@ -1,0 +1,49 @@
+//! Small parquet files, good and bad.
+
+use parquet::{
+    data_type::{ByteArray, ByteArrayType, Int64Type},
+    file::{metadata::KeyValue, properties::WriterProperties, writer::SerializedFileWriter},
+    schema::parser::parse_message_type,
+};
+use std::{fs::File, io::Cursor, path::Path, sync::Arc};
+
+/// A row: the picture's bytes and the label, either of which may be missing.
+pub(crate) type Row = (Option<Vec<u8>>, Option<i64>);
+
+/// A 4×4 PNG of one colour.
+pub(crate) fn png(colour: [u8; 3]) -> Vec<u8> {
+    let picture = image::RgbImage::from_pixel(4, 4, image::Rgb(colour));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// Writes rows, two to a row group, with `classes` in the Hugging Face metadata.
+pub(crate) fn write(path: &Path, rows: &[Row], classes: &[&str]) {
+    let schema = "message schema { optional group image { optional binary bytes; optional binary path (UTF8); }
+                  optional int64 label; }";
+    let features = serde_json::json!({"info": {"features": {"label": {"_type": "ClassLabel", "names": classes}}}});
+    let metadata = vec![KeyValue::new("huggingface".into(), features.to_string())];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties)).unwrap();
+    for rows in rows.chunks(2) {
+        let mut group = writer.next_row_group().unwrap();
+        let bytes: Vec<ByteArray> = rows.iter().filter_map(|(b, _)| b.clone().map(ByteArray::from)).collect();
+        let levels: Vec<i16> = rows.iter().map(|(b, _)| if b.is_some() { 2 } else { 1 }).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&bytes, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        let names = vec![ByteArray::from("picture.png"); rows.len()];
+        column.typed::<ByteArrayType>().write_batch(&names, Some(&vec![2; rows.len()]), None).unwrap();
+        column.close().unwrap();
+        let labels: Vec<i64> = rows.iter().filter_map(|(_, label)| *label).collect();
+        let levels: Vec<i16> = rows.iter().map(|(_, label)| i16::from(label.is_some())).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    writer.close().unwrap();
+}

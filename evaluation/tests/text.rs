@@ -1,0 +1,84 @@
+//! Tokens and heads against the reference.
+
+use crate::fixture::{TASKS, chain, close, example, head, json, tensors, testdata, values};
+use evaluation::{Head, TextModel, prompts};
+use std::path::Path;
+
+fn model() -> TextModel {
+    TextModel::open(&example("base")).unwrap()
+}
+
+fn strings(value: &serde_json::Value) -> Vec<String> {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+#[test]
+fn odd_strings_get_the_references_tokens() {
+    let model = model();
+    for probe in json(&testdata("goldens/tokenizer_probes.json")).as_array().unwrap() {
+        let text = probe["text"].as_str().unwrap();
+        let want: Vec<u32> = serde_json::from_value(probe["truncated_to_32"].clone()).unwrap();
+        assert_eq!(model.tokenizer().encode(text).unwrap(), want, "{text:?}");
+    }
+}
+
+#[test]
+fn a_head_is_made_as_the_reference_makes_it() {
+    let model = model();
+    let (steps, golden) = (
+        json(&testdata("goldens/text_head_fashion_mnist.json")),
+        tensors(&testdata("goldens/text_head_fashion_mnist.safetensors")),
+    );
+    let texts = strings(&steps["prompts"]);
+    for (text, ids) in texts.iter().zip(steps["token_ids"].as_array().unwrap()) {
+        let want: Vec<u32> = serde_json::from_value(ids.clone()).unwrap();
+        assert_eq!(model.tokenizer().encode(text).unwrap(), want, "{text:?}");
+    }
+    close(&model.features(&texts).unwrap(), &values(&golden["projected"]), 1e-4, "projected features");
+    let per_class: Vec<Vec<String>> = texts.chunks(3).map(<[String]>::to_vec).collect();
+    let made = Head::from_prompts(&model, &per_class).unwrap();
+    close(made.weight(), &values(&golden["head"]), 1e-4, "head");
+}
+
+#[test]
+fn every_shipped_head_follows_from_its_classes_and_templates() {
+    let model = model();
+    let (classes, templates) = (json(&example("heads/classes.json")), json(&example("heads/templates.json")));
+    for task in TASKS {
+        let made = Head::from_prompts(&model, &prompts(&strings(&classes[task]), &strings(&templates[task]))).unwrap();
+        assert_eq!((made.classes(), made.width()), (head(task).classes(), 128));
+        close(made.weight(), head(task).weight(), 1e-4, task);
+    }
+    let joint = json(&example("heads/joint_map.json"));
+    let per_class: Vec<Vec<String>> =
+        strings(&joint["classes"]).iter().map(|class| strings(&joint["prompts"][class])).collect();
+    let made = Head::from_prompts(&model, &per_class).unwrap();
+    close(made.weight(), head("joint").weight(), 1e-4, "joint");
+}
+
+#[test]
+fn a_written_head_reads_back_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    head("flags").write(&path).unwrap();
+    assert_eq!(Head::read(&path).unwrap(), head("flags"));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
+}
+
+#[test]
+fn a_head_that_cannot_be_is_refused_with_its_reason() {
+    let refused = |path: &Path| chain(&Head::read(path).unwrap_err());
+    let adapter = refused(&example("adapters/mnist/adapter_model.safetensors"));
+    assert!(
+        adapter.contains("adapter_model.safetensors` has no matrix `weight` of shape [classes, width]"),
+        "{adapter}"
+    );
+    let text = refused(&example("base/config.json"));
+    assert!(text.contains("config.json` is not a readable safetensors file"), "{text}");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nan.safetensors");
+    Head::from_rows(vec![1.0, f32::NAN], 2).unwrap().write(&path).unwrap();
+    assert!(refused(&path).ends_with("nan.safetensors` holds a value that is not finite"));
+    let none = Head::from_prompts(&model(), &[vec!["a cat".into()], vec![]]).unwrap_err();
+    assert_eq!(none.to_string(), "class 1 has no prompts");
+}
