@@ -102,6 +102,11 @@ def one_round(arguments, first):
     return seconds, document["chosen"], len(loop), worst
 
 
+def sentence(seconds):
+    ratio = seconds["loop"] / seconds["bowline"]
+    return f"bowline {seconds['bowline']:.2f} s, PyTorch loop {seconds['loop']:.2f} s: {ratio:.2f}x"
+
+
 def main():
     parser = argparse.ArgumentParser(description="Times bowline run against a plain PyTorch loop.")
     parser.add_argument("--bowline", type=Path, required=True)
@@ -115,13 +120,10 @@ def main():
         if worst > 1:
             sys.exit(f"{worst} pictures apart in one task: one is allowed")
         rounds.append(seconds)
-        ratio = seconds["loop"] / seconds["bowline"]
-        print(f"round {index + 1}: bowline {seconds['bowline']:.2f} s, PyTorch loop {seconds['loop']:.2f} s: {ratio:.2f}x")
+        print(f"round {index + 1}: {sentence(seconds)}")
     print(f"both chose {chosen}; {evaluations} evaluations each, at most {worst} pictures apart in a task")
     medians = {name: statistics.median(seconds[name] for seconds in rounds) for name in ("bowline", "loop")}
-    ratio = medians["loop"] / medians["bowline"]
-    print(f"median: bowline {medians['bowline']:.2f} s, PyTorch loop {medians['loop']:.2f} s: {ratio:.2f}x, "
-          f"{arguments.threads} threads")  # fmt: skip
+    print(f"median: {sentence(medians)}, {arguments.threads} threads")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all pictures decoded and
 evaluated. It makes the evaluations that `bowline run` makes for the same file, and no others: zero-shot, every
 adapter on its own task and the baselines on both splits, each point of the search once on the selection split, the
-chosen recipe on the report split. Only the parts of the sweep file that `examples/mini8/knots-ties.yaml` uses are known.
+chosen recipe on the report split. Of sweep files it knows what `examples/mini8/knots-ties.yaml` uses.
 
     pytorch_search.py examples/mini8/knots-ties.yaml --threads 2 --out search.json
     pytorch_search.py examples/mini8/knots-ties.yaml --goldens testdata/mini8/goldens
@@ -125,7 +125,9 @@ class Sweep:
         self.batch_size = batch_size
         self.model = load_model(folder / text["base"])
         self.pixels = Pixels(folder / text["base"])
-        self.tasks = {task["name"]: {key: folder / task[key] for key in ("adapter", "data", "head")} for task in text["tasks"]}
+        self.tasks = {
+            task["name"]: {key: folder / task[key] for key in ("adapter", "data", "head")} for task in text["tasks"]
+        }
         self.select, self.report = text["evaluation"]["select"], text["evaluation"]["report"]
         self.recipe = resolve(text["recipe"])
         self.parameters = {key: values(space) for key, space in text["parameters"].items()}
