@@ -1,2 +1,40 @@
-//! The one binary, `bowline`.
-fn main() {}
+//! `bowline`: sweeps over LoRA merges, from a sweep file to the winning adapter.
+
+mod args;
+mod commands;
+mod failure;
+mod interrupt;
+mod local;
+mod progress;
+mod sweep_file;
+mod terminal;
+
+use args::{Args, Command};
+use clap::Parser;
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    terminal::log_to_stderr(args.verbose);
+    match run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            terminal::error(&failure);
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Run(args) => commands::run::run(&args),
+        Command::Plan(args) => commands::plan::run(&args),
+        Command::Status(args) => commands::status::run(&args),
+        Command::Merge(args) => commands::merge::run(&args),
+        Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Heads(args) => commands::heads::run(&args),
+        Command::Analyze(args) => commands::analyze::run(&args),
+        Command::Doctor(args) => commands::doctor::run(&args),
+    }
+}

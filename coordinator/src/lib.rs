@@ -1,1 +1,27 @@
 //! Search strategies, publishing, following results, resume.
+//!
+//! [`freeze`] turns a sweep into a [`Frozen`] one, whose inputs have digests, so that its jobs have identities.
+//! [`strategy`] says what a search wants, [`Course`] what the whole sweep wants, both as pure functions of what is
+//! known; [`Coordinator::run`] is the shell that publishes, follows the store and decides nothing. The coordinator keeps no state
+//! of its own: killed anywhere and started again, it goes on from what the store holds.
+
+mod course;
+mod error;
+mod event;
+mod freeze;
+mod frozen;
+mod lookup;
+mod manifest;
+mod run;
+pub mod strategy;
+mod survey;
+#[cfg(test)]
+mod testing;
+
+pub use course::{Answer, Course, Phase, Recorded, Step, Wanted};
+pub use error::CoordinatorError;
+pub use event::{Counts, Ended, Event, Report};
+pub use freeze::{FreezeError, freeze};
+pub use frozen::{Frozen, FrozenError};
+pub use run::{Coordinator, Settings};
+pub use survey::{Survey, survey};

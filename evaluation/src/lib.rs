@@ -1,1 +1,29 @@
-//! Models, data sets, heads and benchmarks.
+//! Models, data sets, heads and benchmarks: a model and its tasks in, scores out.
+//!
+//! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
+//! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
+//! [`accuracy`] and [`joint_hits`].
+//!
+//! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
+//! bounds the threads by running inside a rayon pool of its own.
+
+mod data;
+mod device;
+mod head;
+mod model;
+mod pictures;
+mod preprocess;
+mod score;
+mod text;
+
+pub use data::{DataError, Source};
+pub use device::{DeviceChoice, open_device};
+pub use head::{Head, HeadError, prompts};
+pub use model::{
+    Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
+    ModuleProblem, TextConfig, VisionConfig, Watch,
+};
+pub use pictures::{DiskCache, Pictures};
+pub use preprocess::{Filter, Preprocess, Resize};
+pub use score::{HITS, JointScore, ScoreError, TaskScore, accuracy, joint_hits};
+pub use text::{TextModel, Tokenizer};

@@ -187,6 +187,22 @@ pub enum HeadSpec {
     },
 }
 
+impl HeadSpec {
+    /// What stands for a head in a job's meaning, if it is made from prompts: the digest of class names and templates.
+    ///
+    /// With the base's digest, which the meaning holds too, it decides the class vectors.
+    pub fn prompts_digest(classes: &[String], templates: &[String]) -> Digest {
+        Digest::of_json(&("prompts", classes, templates))
+    }
+}
+
+impl JointHeadSpec {
+    /// What stands for a joint head in a job's meaning, if it comes from files.
+    pub fn digest(head: Digest, map: Digest) -> Digest {
+        Digest::of_json(&("joint", head, map))
+    }
+}
+
 /// The files of a joint head.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,1 +1,24 @@
 //! The mathematics of merging LoRA adapters.
+//!
+//! [`Adapter`]s become [`Aligned`] task matrices; a [`jobs::Recipe`] merges those into a [`MergedUpdate`]; that is added to a
+//! model in memory, or written as a PEFT adapter or as a full model. Everything is exact in the low rank: apart from
+//! elementwise merges in the `full` space, no matrix of the size of a weight is ever formed.
+//!
+//! Same inputs and seed, same numbers out: nothing here knows a clock, a job or a number of threads.
+
+mod adapter;
+mod align;
+mod base;
+mod linalg;
+mod matrix;
+mod merge;
+mod output;
+mod update;
+
+pub use adapter::{Adapter, AdapterError, LoraModule};
+pub use align::{Aligned, AlignmentFacts, Gap};
+pub use base::{BaseError, BaseHeader, BaseTensor};
+pub use matrix::Matrix;
+pub use merge::MergeError;
+pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
+pub use update::{MergedUpdate, UpdateMatrix};

@@ -74,7 +74,7 @@ impl JobConsumer for MemoryQueue {
             // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
             let changed = self.shared.changed.notified();
             match self.shared.take() {
-                Take::Job(waiting) => return Ok(Some(self.lend(waiting))),
+                Take::Job(waiting) => return Ok(Some(self.lend(*waiting))),
                 Take::Drained => return Ok(None),
                 Take::NotBefore(due) => tokio::select! {
                     () = changed => {}
@@ -118,7 +118,7 @@ struct Waiting {
 }
 
 enum Take {
-    Job(Waiting),
+    Job(Box<Waiting>),
     NotBefore(Instant),
     Empty,
     Drained,
@@ -149,7 +149,7 @@ impl State {
         }
         if let Some(waiting) = self.ready.pop_front() {
             self.lent += 1;
-            return Take::Job(waiting);
+            return Take::Job(Box::new(waiting));
         }
         match self.delayed.first_key_value() {
             Some(((due, _), _)) => Take::NotBefore(*due),

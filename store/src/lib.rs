@@ -1,1 +1,28 @@
 //! The seam results and artefacts live behind.
+//!
+//! A [`Backend`] keeps objects under keys: [`FolderBackend`] in a folder, later S3 in a bucket. [`Store`] lies above
+//! it and knows what is kept, and where:
+//!
+//! | key | content |
+//! |---|---|
+//! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only truth of "done" |
+//! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
+//! | `sweeps/<sweep>/manifest.json` | what the sweep was when it began, written once |
+//! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
+//! | `checks/…` | the objects of [`Store::check`], gone when it is done |
+//!
+//! Nothing half-written is ever seen, and a result that exists is never replaced.
+
+mod backend;
+mod error;
+mod folder;
+mod key;
+mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use backend::{Action, Backend, BackendError, Listing, Problem, Put};
+pub use error::StoreError;
+pub use folder::FolderBackend;
+pub use key::{Key, KeyError};
+pub use store::{CheckReport, Records, Store};

@@ -1,1 +1,19 @@
-//! Takes a job, merges, evaluates, stores the result, acknowledges.
+//! A worker: takes a job, merges, evaluates, stores the result, acknowledges.
+//!
+//! [`Worker`] is the loop between queue and store. What it does with a job is [`Compute`]: the real one is an
+//! [`Engine`], which owns the device and everything that jobs share (models, alignments, merges, pictures), on a
+//! thread of its own so that the runtime stays free while a merge or an evaluation takes its time.
+//!
+//! The order is take → result there? acknowledge → compute → store → acknowledge. A crash at any point gives the job
+//! back: at worst it is computed again, and the first stored result stays.
+
+mod compute;
+mod engine;
+mod error;
+mod settle;
+mod worker;
+
+pub use compute::{Compute, Computed, DeviceThread, Stop};
+pub use engine::{Engine, EngineError, EngineSettings, adapted_part};
+pub use error::{JobError, WorkerError};
+pub use worker::{Ended, Limits, Worker};

@@ -1,5 +1,5 @@
 use super::{Sweep, SweepError, file::SweepFile, overrides};
-use crate::nearest::nearest;
+use crate::{RecipeSpec, nearest::nearest};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
@@ -20,6 +20,23 @@ impl Sweep {
         }
         overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
         typed::<SweepFile>(tree, "")?.check(folder)
+    }
+}
+
+impl RecipeSpec {
+    /// Reads a recipe from YAML (or JSON, which YAML includes), and checks that it describes a merge.
+    ///
+    /// # Errors
+    /// No YAML, an unknown key, a value of the wrong type, and what [`resolve`](Self::resolve) refuses.
+    pub fn from_yaml(text: &str) -> Result<Self, SweepError> {
+        let tree: Value =
+            serde_saphyr::from_str(text).map_err(|error| SweepError::Yaml { message: error.to_string() })?;
+        if !tree.is_object() {
+            return Err(SweepError::Yaml { message: "a recipe is a map of keys".to_owned() });
+        }
+        let spec: Self = typed(tree, "")?;
+        spec.resolve().map_err(|source| SweepError::Recipe { path: "recipe".to_owned(), source })?;
+        Ok(spec)
     }
 }
 

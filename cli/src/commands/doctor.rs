@@ -1,0 +1,75 @@
+use crate::{
+    args,
+    failure::Failure,
+    local::{device, engine, inputs, open_store, runtime},
+    sweep_file::absolute,
+    terminal,
+};
+use evaluation::{ImageModel, open_device};
+use jobs::{HubKind, InputRef};
+use std::{error::Error, path::Path, sync::Arc, time::Instant};
+
+/// `bowline doctor`: tries out what a run needs.
+pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
+    let mut checks = vec![("device", check_device(args)), ("store", check_store(args))];
+    if let Some(base) = &args.base {
+        checks.push(("model", check_model(args, base)));
+    }
+    let total = checks.len();
+    let mut failed = 0;
+    for (name, outcome) in checks {
+        match outcome {
+            Ok(text) => terminal::data(format_args!("{name:<8} ok      {text}")),
+            Err(failure) => {
+                failed += 1;
+                terminal::data(format_args!("{name:<8} failed  {}", chain(&failure)));
+            }
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::Checks { failed, total }),
+    }
+}
+
+fn check_device(args: &args::Doctor) -> Result<String, Failure> {
+    Ok(engine(&args.compute, Arc::new(inputs()))?.device().to_owned())
+}
+
+fn check_store(args: &args::Doctor) -> Result<String, Failure> {
+    let store = open_store(&args.store.store)?;
+    let report = runtime()?.block_on(store.check())?;
+    match report.is_sound() {
+        true => Ok(format!("{}: a second write of the same object is refused, as it must be", report.place)),
+        false => Err(Failure::UnsoundStore { place: report.place, is_conditional: report.is_conditional }),
+    }
+}
+
+fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
+    let reference = InputRef::parse(base, &absolute(Path::new(""))?, HubKind::Model);
+    let wrong = |_| Failure::Argument { argument: "--base", value: base.to_owned(), expected: "a model" };
+    let reference = reference.map_err(wrong)?;
+    let located = inputs().model(&reference);
+    let folder = located.map_err(|source| Failure::Input { argument: base.to_owned(), source })?.path;
+    let start = Instant::now();
+    let model = ImageModel::open(&folder, &open_device(device(&args.compute.device)?)?)?;
+    let vision = &model.config().vision;
+    Ok(format!(
+        "CLIP image tower, {} px, {} layers of width {}, {} matrices that adapters can reach; loaded in {:.1} s",
+        vision.image_size,
+        vision.encoder.layers,
+        vision.encoder.width,
+        model.modules().len(),
+        start.elapsed().as_secs_f64(),
+    ))
+}
+
+fn chain(failure: &Failure) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

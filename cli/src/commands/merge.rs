@@ -1,0 +1,129 @@
+use crate::{
+    args::{self, Format},
+    failure::Failure,
+    local,
+    sweep_file::{absolute, read_recipe},
+    terminal,
+};
+use inputs::Inputs;
+use jobs::{HubKind, InputRef, Recipe};
+use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
+use std::path::Path;
+
+/// `bowline merge`: adapters and a recipe in, an adapter or a model out.
+pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
+    let recipe = read_recipe(&args.recipe)?.resolve().expect("the recipe was resolved when it was read");
+    let folder = absolute(Path::new(""))?;
+    let inputs = local::inputs();
+    let base = reference("--base", &args.base, &folder)?;
+    let adapters = args.adapters.iter().map(|text| named(text, &folder)).collect::<Result<Vec<_>, _>>()?;
+    let merge = Merged::new(&inputs, &base, &adapters, &recipe)?;
+    let merge = match args.rank {
+        Some(rank) => merge.truncated(rank)?,
+        None => merge,
+    };
+    merge.write(args.format, &args.out)?;
+    terminal::note(format_args!("wrote {}", args.out.display()));
+    Ok(())
+}
+
+/// A merge on its way to a folder.
+pub(crate) struct Merged {
+    update: MergedUpdate,
+    base: BaseHeader,
+    card: Card,
+}
+
+impl Merged {
+    /// Reads the adapters and merges them as `recipe` says.
+    pub(crate) fn new(
+        inputs: &Inputs,
+        base: &InputRef,
+        adapters: &[(String, InputRef)],
+        recipe: &Recipe,
+    ) -> Result<Self, Failure> {
+        let input = |reference: &InputRef| {
+            let argument = reference.to_string();
+            move |source| Failure::Input { argument, source }
+        };
+        let located = inputs.model(base).map_err(input(base))?;
+        let header = BaseHeader::open(&located.path)?;
+        let adapted = match worker::adapted_part(&located.path) {
+            Some(part) => header.within(part),
+            None => header.clone(),
+        };
+        let read = |(name, reference): &(String, InputRef)| {
+            let folder = inputs.adapter(reference).map_err(input(reference))?.path;
+            Adapter::read(name, &folder, &adapted)
+                .map_err(|source| Failure::Adapter { name: name.clone(), source: Box::new(source) })
+        };
+        let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let update = Aligned::new(&read, recipe.space)?.merge(recipe)?;
+        let card = Card {
+            base_model: hub_id(base),
+            adapters: adapters.iter().map(|(_, reference)| hub_id(reference)).collect(),
+            notes: String::new(),
+        };
+        Ok(Self { update, base: header, card })
+    }
+
+    /// Whether it can be written as an adapter as it is.
+    pub(crate) fn is_low_rank(&self) -> bool {
+        self.update.modules.values().all(|matrix| matrix.rank().is_some())
+    }
+
+    /// The same with notes below the recipe of its model card, in Markdown.
+    pub(crate) fn with_notes(mut self, notes: String) -> Self {
+        self.card.notes = notes;
+        self
+    }
+
+    /// The nearest merge of rank at most `rank`; says what is lost.
+    fn truncated(mut self, rank: usize) -> Result<Self, Failure> {
+        if rank == 0 {
+            return Err(Failure::Argument { argument: "--rank", value: "0".to_owned(), expected: "a positive number" });
+        }
+        let (update, lost) = merging::truncate(&self.update, rank)?;
+        let worst = lost.modules.iter().max_by(|(_, one), (_, other)| one.total_cmp(other));
+        let worst = worst.map(|(module, share)| format!("; most in `{module}`: {:.3} %", share * 100.0));
+        let text =
+            format!("rank {rank} loses {:.3} % of the squared norm{}", lost.overall * 100.0, worst.unwrap_or_default());
+        terminal::note(&text);
+        self.card.notes = format!("{}\n\nTruncated: {text}.", self.card.notes).trim().to_owned();
+        self.update = update;
+        Ok(self)
+    }
+
+    /// Writes it into `folder`.
+    pub(crate) fn write(&self, format: Format, folder: &Path) -> Result<(), Failure> {
+        match format {
+            Format::Peft => merging::write_adapter(&self.update, &self.card, folder)?,
+            Format::Full => merging::write_full(&self.update, &self.base, &self.card, folder)?,
+        }
+        Ok(())
+    }
+}
+
+fn reference(argument: &'static str, text: &str, folder: &Path) -> Result<InputRef, Failure> {
+    InputRef::parse(text, folder, HubKind::Model).map_err(|_| Failure::Argument {
+        argument,
+        value: text.to_owned(),
+        expected: "a folder or `hf://owner/name[@revision]`",
+    })
+}
+
+fn named(text: &str, folder: &Path) -> Result<(String, InputRef), Failure> {
+    let wrong =
+        || Failure::Argument { argument: "--adapter", value: text.to_owned(), expected: "of the form NAME=DIR" };
+    let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
+    Ok((name.to_owned(), reference("--adapter", place, folder)?))
+}
+
+/// How a model card names an input: a hub id without the scheme, or the folder's name. The path to it is nobody
+/// else's business.
+fn hub_id(reference: &InputRef) -> String {
+    match reference {
+        InputRef::Hub(hub) => hub.repository.clone(),
+        InputRef::Path(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+    }
+}

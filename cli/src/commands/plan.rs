@@ -1,0 +1,120 @@
+use crate::{
+    args,
+    failure::Failure,
+    local::{existing_store, inputs, runtime},
+    sweep_file::read_sweep,
+    terminal,
+};
+use coordinator::{Course, Frozen, Survey};
+use inputs::Inputs;
+use jobs::{Benchmark, HeadSpec, InputRef, Precision, Sweep};
+use merging::{Adapter, BaseHeader};
+use serde::Serialize;
+
+/// What `plan --json` prints.
+#[derive(Debug, Serialize)]
+struct Plan {
+    sweep: String,
+    tasks: usize,
+    searches: usize,
+    /// The most jobs that the sweep may need; `None` while inputs are missing.
+    jobs_at_most: Option<u64>,
+    /// How many of them have a result in the store.
+    jobs_stored: Option<u64>,
+    /// Inputs on the hub that are not in its cache.
+    to_download: Vec<String>,
+    /// The number of adapted matrices of each adapter.
+    matrices: Vec<(String, usize)>,
+}
+
+/// `bowline plan`: checks everything that can be checked without computing.
+pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
+    let sweep = read_sweep(&args.sweep)?;
+    let inputs = inputs();
+    let to_download: Vec<String> =
+        references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).map(InputRef::to_string).collect();
+    let (survey, matrices) = match to_download.is_empty() {
+        true => {
+            let frozen = coordinator::freeze(sweep.clone(), &inputs, Precision::F32)?;
+            (Some(survey(&frozen, args)?), check_adapters(&sweep, &inputs)?)
+        }
+        false => (None, Vec::new()),
+    };
+    let plan = Plan {
+        tasks: sweep.tasks.len(),
+        searches: sweep.searches.len(),
+        sweep: sweep.name,
+        jobs_at_most: survey.map(|survey| survey.bound),
+        jobs_stored: survey.map(|survey| survey.stored),
+        to_download,
+        matrices,
+    };
+    match args.json {
+        true => terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data")),
+        false => print(&plan),
+    }
+    Ok(())
+}
+
+fn print(plan: &Plan) {
+    terminal::data(format_args!("{}: the sweep file is valid", plan.sweep));
+    terminal::data(format_args!("  {} tasks, {} searches", plan.tasks, plan.searches));
+    for (adapter, matrices) in &plan.matrices {
+        terminal::data(format_args!("  adapter {adapter}: {matrices} matrices, all of them in the base"));
+    }
+    if let (Some(bound), Some(stored)) = (plan.jobs_at_most, plan.jobs_stored) {
+        terminal::data(format_args!("  at most {bound} jobs, {stored} of them stored"));
+    }
+    if !plan.to_download.is_empty() {
+        terminal::data(format_args!(
+            "  {} inputs are not on this machine; a run downloads them:",
+            plan.to_download.len()
+        ));
+        plan.to_download.iter().for_each(|input| terminal::data(format_args!("    {input}")));
+    }
+}
+
+/// A store that is not there yet holds nothing: planning does not make one.
+fn survey(frozen: &Frozen, args: &args::Plan) -> Result<Survey, Failure> {
+    if !args.store.store.exists() {
+        return Ok(Survey { bound: Course::new(frozen.clone())?.bound(), ..Survey::default() });
+    }
+    let store = existing_store(args.store.store.clone())?;
+    Ok(runtime()?.block_on(coordinator::survey(frozen, &store, false))?)
+}
+
+/// Reads every adapter against the base's header: names, shapes, scales and values.
+fn check_adapters(sweep: &Sweep, inputs: &Inputs) -> Result<Vec<(String, usize)>, Failure> {
+    let input = |reference: &InputRef| {
+        let argument = reference.to_string();
+        move |source| Failure::Input { argument, source }
+    };
+    let base = inputs.model(&sweep.base).map_err(input(&sweep.base))?.path;
+    let header = BaseHeader::open(&base)?;
+    let header = worker::adapted_part(&base).map_or(header.clone(), |part| header.within(part));
+    let check = |task: &jobs::Task| {
+        let folder = inputs.adapter(&task.adapter).map_err(input(&task.adapter))?.path;
+        let adapter = Adapter::read(&task.name, &folder, &header)
+            .map_err(|source| Failure::Adapter { name: task.name.clone(), source: Box::new(source) })?;
+        Ok((task.name.clone(), adapter.modules.len()))
+    };
+    sweep.tasks.iter().map(check).collect()
+}
+
+fn references(sweep: &Sweep) -> Vec<&InputRef> {
+    let mut references = vec![&sweep.base];
+    for task in &sweep.tasks {
+        references.extend([&task.adapter, &task.data.source]);
+        if let Some(HeadSpec::File(head)) = &task.head {
+            references.push(head);
+        }
+    }
+    if let Benchmark::Joint { files: Some(files) } = &sweep.evaluation.benchmark {
+        references.extend([&files.head, &files.map]);
+    }
+    references
+}
+
+fn is_remote(inputs: &Inputs, input: &InputRef) -> bool {
+    input.as_path().is_none() && !inputs.is_local(input)
+}

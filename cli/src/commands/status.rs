@@ -1,0 +1,64 @@
+use crate::{
+    args,
+    failure::Failure,
+    local::{existing_store, runtime},
+    terminal,
+};
+use coordinator::Frozen;
+use jobs::{Manifest, Precision};
+use serde::Serialize;
+use store::Store;
+
+/// One sweep's state, as `status --json` prints it.
+#[derive(Debug, Serialize)]
+struct Status {
+    sweep: String,
+    jobs_at_most: u64,
+    stored: u64,
+    failed: u64,
+    missing_now: u64,
+    finished: bool,
+}
+
+/// `bowline status`: how far the sweeps of a store have come.
+pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
+    let store = existing_store(args.store.store.clone())?;
+    let states = runtime()?.block_on(async {
+        let names = match &args.name {
+            Some(name) => vec![name.clone()],
+            None => store.sweeps().await?,
+        };
+        let mut states = Vec::with_capacity(names.len());
+        for name in names {
+            states.push(status(&store, name).await?);
+        }
+        Ok::<_, Failure>(states)
+    })?;
+    if args.json {
+        terminal::data(serde_json::to_string_pretty(&states).expect("a state is plain data"));
+        return Ok(());
+    }
+    if states.is_empty() {
+        terminal::data(format_args!("the store {} holds no sweep", store.place()));
+    }
+    for state in states {
+        let end = if state.finished { "finished" } else { "not finished" };
+        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        terminal::data(format_args!(
+            "{}: {end}, {} of at most {} jobs stored{failed}",
+            state.sweep, state.stored, state.jobs_at_most
+        ));
+    }
+    Ok(())
+}
+
+async fn status(store: &Store, name: String) -> Result<Status, Failure> {
+    let Some(manifest) = store.manifest::<Manifest>(&name).await? else {
+        return Err(Failure::NoSweep { name, store: store.place() });
+    };
+    let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
+    let survey = coordinator::survey(&frozen, store, false).await?;
+    let finished = store.document::<jobs::Outcome>(&name, "outcome.json").await?.is_some();
+    let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
+    Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished })
+}

@@ -1,0 +1,145 @@
+//! Everything that ends a command early: what it says, its exit code, and what to do about it.
+
+use std::{io, path::PathBuf};
+
+/// Why a command ended early.
+///
+/// No variant prints its source: the report walks the chain, so that each fact is told once.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A file that the command line names cannot be read.
+    #[error("cannot read the {what} `{}`", path.display())]
+    Read { what: &'static str, path: PathBuf, source: io::Error },
+    /// A file cannot be written.
+    #[error("cannot write `{}`", path.display())]
+    Write { path: PathBuf, source: io::Error },
+    /// The sweep file does not describe a sweep.
+    #[error("the sweep file `{}` is not valid", path.display())]
+    Sweep { path: PathBuf, source: Box<jobs::SweepError> },
+    /// The recipe file does not describe a merge.
+    #[error("the recipe file `{}` is not valid", path.display())]
+    Recipe { path: PathBuf, source: Box<jobs::SweepError> },
+    /// An argument has the wrong form.
+    #[error("`{argument}` is `{value}`, which is not {expected}")]
+    Argument { argument: &'static str, value: String, expected: &'static str },
+    /// An input that an argument names is not there.
+    #[error("cannot use `{argument}`")]
+    Input { argument: String, source: inputs::InputError },
+    /// The base model's tensors cannot be read.
+    #[error("cannot use the base model")]
+    Base(#[from] merging::BaseError),
+    /// An adapter cannot be used.
+    #[error("cannot use the adapter `{name}`")]
+    Adapter { name: String, source: Box<merging::AdapterError> },
+    /// The merge is not possible.
+    #[error("cannot merge")]
+    Merge(#[from] merging::MergeError),
+    /// The merge cannot be written.
+    #[error("cannot write the merge")]
+    Output(#[from] merging::OutputError),
+    /// A model or head cannot be used.
+    #[error("cannot use the model")]
+    Model(#[from] evaluation::ModelError),
+    /// A head cannot be built or written.
+    #[error("cannot make the head of `{task}`")]
+    Head { task: String, source: evaluation::HeadError },
+    /// The device cannot be opened.
+    #[error("cannot open the device `{device}`")]
+    Device { device: String, source: worker::EngineError },
+    /// The store is out of reach, or holds something that it should not.
+    #[error("cannot use the store")]
+    Store(#[from] store::StoreError),
+    /// An input of the sweep cannot be used.
+    #[error("the sweep cannot start")]
+    Freeze(#[from] coordinator::FreezeError),
+    /// The sweep cannot go on.
+    #[error("the sweep cannot go on")]
+    Run(#[from] coordinator::CoordinatorError),
+    /// The worker cannot go on.
+    #[error("the worker cannot go on")]
+    Worker(#[from] worker::WorkerError),
+    /// A table or frame cannot be made.
+    #[error("cannot analyze")]
+    Analysis(#[from] analysis::AnalysisError),
+    /// The store holds no sweep of that name.
+    #[error("the store {store} holds no sweep named `{name}`")]
+    NoSweep { name: String, store: String },
+    /// No task has class names to build a head from.
+    #[error("no task of `{}` has `classes` and `templates`", path.display())]
+    NoPrompts { path: PathBuf },
+    /// The sweep is larger than what was allowed without asking.
+    #[error("the sweep has up to {jobs} jobs, more than {limit}")]
+    TooManyJobs { jobs: u64, limit: u64 },
+    /// The sweep ran to its end, and not all of it worked.
+    #[error("{failed} of {total} jobs failed")]
+    Jobs { failed: u64, total: u64 },
+    /// The store does not keep what results rely on.
+    #[error("the store {place} {}", unsound(.is_conditional))]
+    UnsoundStore { place: String, is_conditional: bool },
+    /// A check of `doctor` did not pass.
+    #[error("{failed} of {total} checks failed")]
+    Checks { failed: usize, total: usize },
+    /// The user stopped the command.
+    #[error("interrupted")]
+    Interrupted,
+    /// The program cannot start its own parts.
+    #[error("cannot start the runtime")]
+    Runtime(io::Error),
+}
+
+impl Failure {
+    /// The exit code: one for each thing that a caller can do about it.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
+            Self::Jobs { .. } => 3,
+            Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) => 69,
+            Self::Store(error) => store_code(error),
+            Self::Run(error) => match error {
+                coordinator::CoordinatorError::Store(source) => store_code(source),
+                _ => 65,
+            },
+            Self::Runtime(_) => 70,
+            Self::Interrupted => 75,
+            _ => 65,
+        }
+    }
+
+    /// What to do, where there is something to say that the error does not.
+    pub(crate) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Sweep { source, .. } | Self::Recipe { source, .. } => sweep_hint(source),
+            Self::TooManyJobs { .. } => Some("`--max-jobs N` allows more; `bowline plan` shows what they are"),
+            Self::Jobs { .. } => Some("the errors are above; `--retry-failed` tries them again"),
+            Self::Interrupted => Some("every finished job is stored; run the same command to go on"),
+            Self::Output(merging::OutputError::NotLowRank { .. }) => {
+                Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")
+            }
+            _ => None,
+        }
+    }
+}
+
+fn unsound(is_conditional: &bool) -> &'static str {
+    match is_conditional {
+        true => "does not read, list or delete what was written",
+        false => "ignores the condition of a write: two workers could both store a result of one job",
+    }
+}
+
+fn store_code(error: &store::StoreError) -> u8 {
+    match error {
+        store::StoreError::Backend(_) => 69,
+        _ => 65,
+    }
+}
+
+fn sweep_hint(error: &jobs::SweepError) -> Option<&'static str> {
+    let jobs::SweepError::Recipe { source: jobs::RecipeError::OutOfRange { key, .. }, .. } = error else { return None };
+    match key.as_str() {
+        "density" => Some("density is the share of entries kept; 1.0 keeps them all"),
+        "scaling" => Some("to take a task away, give it a negative weight: `weights: {task: -1}`"),
+        "drop_rate" => Some("the drop rate is the share of entries dropped; 0 drops none"),
+        _ => None,
+    }
+}

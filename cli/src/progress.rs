@@ -1,0 +1,65 @@
+use crate::terminal;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
+/// A progress bar on a terminal, plain lines elsewhere; always on standard error.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Starts without a total.
+    pub(crate) fn start() -> Self {
+        if !stderr().is_terminal() {
+            return Self { bar: None };
+        }
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let style = ProgressStyle::with_template("{spinner} {prefix:.bold} {wide_bar} {pos}/{len} {elapsed} {msg}");
+        bar.set_style(style.expect("the template is valid"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Self { bar: Some(bar) }
+    }
+
+    /// Says what is going on, and how many jobs it takes at most.
+    pub(crate) fn phase(&self, name: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_prefix(name.to_owned()),
+            None => terminal::note(format_args!("{name} …")),
+        }
+    }
+
+    /// Says how many jobs are done, out of how many at most.
+    pub(crate) fn position(&self, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            bar.set_length(total.max(done));
+            bar.set_position(done);
+        }
+    }
+
+    /// Shows the best so far beside the bar.
+    pub(crate) fn best(&self, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("best {text}"));
+        }
+    }
+
+    /// Prints a line above the bar.
+    pub(crate) fn line(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| terminal::note(text)),
+            None => terminal::note(text),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+use crate::{args::SweepArgs, failure::Failure};
+use jobs::{RecipeSpec, Sweep};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+/// Reads and checks the sweep file.
+pub(crate) fn read_sweep(args: &SweepArgs) -> Result<Sweep, Failure> {
+    let text = read(&args.sweep, "sweep file")?;
+    let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
+    let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
+    Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)
+}
+
+/// Reads a recipe from a YAML or JSON file.
+pub(crate) fn read_recipe(path: &Path) -> Result<RecipeSpec, Failure> {
+    let text = read(path, "recipe file")?;
+    RecipeSpec::from_yaml(&text).map_err(|source| Failure::Recipe { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// The path from the root, without touching the disk.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let folder = env::current_dir().map_err(|source| Failure::Read { what: "folder", path: ".".into(), source })?;
+    Ok(if path.as_os_str().is_empty() { folder } else { folder.join(path) })
+}
+
+fn read(path: &Path, what: &'static str) -> Result<String, Failure> {
+    fs::read_to_string(path).map_err(|source| Failure::Read { what, path: path.to_owned(), source })
+}

@@ -1,0 +1,324 @@
+mod known;
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    CoordinatorError, Frozen,
+    strategy::{Candidate, Choice, Next, Rule, Ties, Walk},
+};
+use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject};
+use known::{Known, Standing};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    fmt,
+};
+
+/// The course of a sweep: which jobs it wants next, as a function of the answers so far.
+///
+/// No I/O and no clock. A fresh course that is told the same answers wants the same jobs and ends with the same
+/// [`Outcome`], in whatever order the answers come; it only remembers how far it has read. The phases overlap where
+/// nothing forbids it, so that workers are not kept waiting for a linear search:
+///
+/// 1. the base model and each adapter alone, on the selection split;
+/// 2. the searches, side by side, and the baselines. They wait for the adapters where the metric is normalised;
+/// 3. the report split, once, when all searches have chosen: the chosen recipes, baselines, base model and adapters.
+///
+/// A job that several parts want is wanted once.
+#[derive(Debug)]
+pub struct Course {
+    known: Known,
+    searches: Vec<Running>,
+    baselines: Vec<(String, Recipe)>,
+    opening: VecDeque<Planned>,
+    fixed: VecDeque<Planned>,
+    report: Option<VecDeque<Planned>>,
+    /// What was wanted so far.
+    issued: HashSet<JobId>,
+    /// How many of these have no answer yet.
+    open: usize,
+    /// The search points among these: which searches wait for them.
+    asked: HashMap<JobId, Vec<(usize, RecipeSpec)>>,
+}
+
+/// The parts of a sweep, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The base model and each adapter alone.
+    References,
+    /// The searches.
+    Search,
+    /// The fixed recipes.
+    Baselines,
+    /// The report split.
+    Report,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::References => "references",
+            Self::Search => "search",
+            Self::Baselines => "baselines",
+            Self::Report => "report",
+        })
+    }
+}
+
+/// A job that the sweep wants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// The job's id.
+    pub id: JobId,
+    /// The job.
+    pub job: Job,
+    /// The part of the sweep that wants it.
+    pub phase: Phase,
+    /// What it is, for people: `knots_ties scaling=0.3`, `mnist alone on test`.
+    pub label: String,
+}
+
+/// Where the sweep stands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// These jobs are wanted, in this order. None was wanted before.
+    Run(Vec<Wanted>),
+    /// Answers are missing before anything can be said.
+    Wait,
+    /// The sweep is over.
+    Finished(Box<Outcome>),
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// Its result.
+    Result(&'a JobResult),
+    /// It failed for good.
+    Failed,
+}
+
+/// What an answer means for the sweep.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Recorded {
+    /// The value of the metric; `None` for single adapters and failures.
+    pub value: Option<f64>,
+    /// The searches for which this is the best point so far, with the point.
+    pub best_of: Vec<(String, RecipeSpec)>,
+}
+
+#[derive(Debug)]
+struct Running {
+    search: Search,
+    walk: Walk,
+    best: Option<f64>,
+    choice: Option<Choice>,
+}
+
+#[derive(Debug)]
+struct Planned {
+    subject: Subject,
+    label: String,
+    phase: Phase,
+}
+
+impl Course {
+    /// The beginning of the sweep.
+    ///
+    /// # Errors
+    /// Searches that the method cannot go through; recipes that describe no merge.
+    pub fn new(frozen: Frozen) -> Result<Self, CoordinatorError> {
+        let sweep = frozen.sweep();
+        let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
+        let rule = Rule { objective: sweep.objective.clone(), ties };
+        let running = |search: &Search| {
+            let walk = Walk::new(search, sweep.method, rule.clone())?;
+            Ok(Running { search: search.clone(), walk, best: None, choice: None })
+        };
+        let searches = sweep.searches.iter().map(running).collect::<Result<Vec<_>, CoordinatorError>>()?;
+        let baselines = sweep.baselines.iter().map(|baseline| match baseline.recipe.resolve() {
+            Ok(recipe) => Ok((baseline.name.clone(), recipe)),
+            Err(source) => Err(CoordinatorError::Baseline { name: baseline.name.clone(), source }),
+        });
+        let baselines = baselines.collect::<Result<Vec<_>, _>>()?;
+        let known = Known::new(frozen);
+        let opening = known.references(&known.select, Phase::References).collect();
+        let fixed = baselines.iter().map(|(name, recipe)| Planned::merge(name, recipe, Phase::Baselines)).collect();
+        Ok(Self {
+            known,
+            searches,
+            baselines,
+            opening,
+            fixed,
+            report: None,
+            issued: HashSet::new(),
+            open: 0,
+            asked: HashMap::new(),
+        })
+    }
+
+    /// The next jobs wanted, at most `limit`.
+    ///
+    /// # Errors
+    /// A search that cannot go on, or a metric that cannot be computed since an adapter's own accuracy is missing.
+    pub fn next(&mut self, limit: usize) -> Result<Step, CoordinatorError> {
+        let mut wanted = Vec::new();
+        let select = self.known.select.clone();
+        self.take(&mut wanted, limit, &select, |course| course.opening.pop_front());
+        if self.known.has_denominators()? {
+            self.search(&mut wanted, limit)?;
+            self.take(&mut wanted, limit, &select, |course| course.fixed.pop_front());
+        }
+        if self.searches.iter().all(|running| running.choice.is_some()) {
+            if self.report.is_none() {
+                self.report = Some(self.plan_report());
+            }
+            let report = self.known.report.clone();
+            self.take(&mut wanted, limit, &report, |course| course.report.as_mut()?.pop_front());
+        }
+        if !wanted.is_empty() {
+            return Ok(Step::Run(wanted));
+        }
+        let is_read = self.opening.is_empty() && self.fixed.is_empty();
+        match &self.report {
+            Some(report) if report.is_empty() && is_read && self.open == 0 => {
+                Ok(Step::Finished(Box::new(self.outcome()?)))
+            }
+            _ => Ok(Step::Wait),
+        }
+    }
+
+    /// Takes in what a wanted job came to. A second answer to the same job changes nothing.
+    ///
+    /// # Errors
+    /// A result of a search point that does not hold the metric.
+    pub fn record(&mut self, id: JobId, answer: Answer<'_>) -> Result<Recorded, CoordinatorError> {
+        if !self.issued.contains(&id) || self.known.standing(&id).is_some() {
+            return Ok(Recorded::default());
+        }
+        let standing = match answer {
+            Answer::Result(result) => self.known.read(result),
+            Answer::Failed => Standing::Failed,
+        };
+        let waiting = self.asked.remove(&id).unwrap_or_default();
+        let value = match standing {
+            Standing::Scored(None) if !waiting.is_empty() => return Err(self.known.no_value(id)),
+            Standing::Scored(value) => value,
+            Standing::Failed => None,
+        };
+        self.known.keep(id, standing);
+        self.open -= 1;
+        let mut recorded = Recorded { value, best_of: Vec::new() };
+        for (index, spec) in waiting {
+            let running = &mut self.searches[index];
+            let Some(value) = value else { continue };
+            let objective = &self.known.frozen.sweep().objective;
+            if running.best.is_none_or(|best| objective.compare(value, best).is_gt()) {
+                running.best = Some(value);
+                recorded.best_of.push((running.search.name.clone(), spec));
+            }
+        }
+        Ok(recorded)
+    }
+
+    /// The most jobs that the sweep may want.
+    pub fn bound(&self) -> u64 {
+        let searches = self.searches.iter().fold(0u64, |sum, running| sum.saturating_add(running.walk.bound()));
+        let fixed = (self.opening.len() + self.fixed.len()) as u64;
+        searches.saturating_add(fixed).saturating_add(self.plan_report_size())
+    }
+
+    fn plan_report_size(&self) -> u64 {
+        if self.known.report == self.known.select {
+            return 0;
+        }
+        let references = self.known.references(&self.known.report, Phase::Report).count();
+        (references + self.baselines.len() + self.searches.len()) as u64
+    }
+
+    /// The searches' next points.
+    fn search(&mut self, wanted: &mut Vec<Wanted>, limit: usize) -> Result<(), CoordinatorError> {
+        for (index, running) in self.searches.iter_mut().enumerate() {
+            while running.choice.is_none() && wanted.len() < limit {
+                match running.walk.next(&self.known)? {
+                    Next::Wait => break,
+                    Next::Done(choice) => running.choice = Some(*choice),
+                    Next::Evaluate(candidate) => {
+                        let Candidate { spec, recipe, id } = *candidate;
+                        self.asked.entry(id).or_default().push((index, spec.clone()));
+                        if self.issued.insert(id) {
+                            self.open += 1;
+                            let label = point_label(&running.search, &spec);
+                            let meaning = self.known.frozen.meaning(Subject::Merge { recipe }, &self.known.select);
+                            let job = self.known.frozen.job(meaning);
+                            wanted.push(Wanted { id, job, phase: Phase::Search, label });
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is planned, up to the limit, leaving out what was wanted before.
+    fn take(
+        &mut self,
+        wanted: &mut Vec<Wanted>,
+        limit: usize,
+        split: &str,
+        mut next: impl FnMut(&mut Self) -> Option<Planned>,
+    ) {
+        while wanted.len() < limit {
+            let Some(Planned { subject, label, phase }) = next(self) else { return };
+            let meaning = self.known.frozen.meaning(subject, split);
+            let id = meaning.id();
+            if self.issued.insert(id) {
+                self.open += 1;
+                wanted.push(Wanted { id, job: self.known.frozen.job(meaning), phase, label });
+            }
+        }
+    }
+
+    /// The jobs on the report split: none if it is the one that was searched on.
+    fn plan_report(&self) -> VecDeque<Planned> {
+        if self.known.report == self.known.select {
+            return VecDeque::new();
+        }
+        let best = self.searches.iter().filter_map(|running| {
+            let (candidate, _) = running.choice.as_ref()?.best.as_ref()?;
+            Some((&running.search.name, &candidate.recipe))
+        });
+        let merges = best.chain(self.baselines.iter().map(|(name, recipe)| (name, recipe)));
+        let on_report = |(name, recipe): (&String, &Recipe)| {
+            let label = format!("{name} on {}", self.known.report);
+            Planned::merge(&label, recipe, Phase::Report)
+        };
+        self.known.references(&self.known.report, Phase::Report).chain(merges.map(on_report)).collect()
+    }
+}
+
+impl Planned {
+    fn merge(label: &str, recipe: &Recipe, phase: Phase) -> Self {
+        Self { subject: Subject::Merge { recipe: recipe.clone() }, label: label.to_owned(), phase }
+    }
+}
+
+/// The search's name with the values of its parameters.
+fn point_label(search: &Search, spec: &RecipeSpec) -> String {
+    let flat = serde_json::to_value(spec).unwrap_or_default();
+    let value = |key: &str| match key.strip_prefix("weights.") {
+        Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
+        None => flat.get(key).cloned(),
+    };
+    let mut label = search.name.clone();
+    for Parameter { key, .. } in &search.parameters {
+        let value = value(key).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        label = format!("{label} {key}={}", value.unwrap_or_default());
+    }
+    label
+}
+
+/// Whether the metric needs the accuracy of every adapter alone.
+fn is_normalised(metric: &Metric) -> bool {
+    *metric == Metric::MeanNormalisedAccuracy
+}

@@ -1,0 +1,127 @@
+use super::{Phase, Planned, is_normalised};
+use crate::{
+    CoordinatorError, Frozen,
+    strategy::{Evaluation, Evaluations},
+};
+use jobs::{JobId, JobResult, Recipe, Subject, Task, TaskScore};
+use std::collections::{BTreeMap, HashMap};
+
+/// What is known of a sweep's jobs: one number each, for there may be a million.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) frozen: Frozen,
+    pub(super) select: String,
+    pub(super) report: String,
+    standings: HashMap<JobId, Standing>,
+    /// Accuracies of single adapters, given or measured, by split and task.
+    denominators: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// What a job came to.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Standing {
+    /// It has a result, with this value of the metric if it has one.
+    Scored(Option<f64>),
+    /// It failed for good.
+    Failed,
+}
+
+impl Known {
+    pub(super) fn new(frozen: Frozen) -> Self {
+        let evaluation = frozen.sweep().evaluation.clone();
+        let (select, report) = (evaluation.select, evaluation.report);
+        let mut denominators: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+        for task in frozen.sweep().tasks.iter().filter(|_| frozen.sweep().has_denominators()) {
+            for (split, accuracy) in &task.finetuned {
+                denominators.entry(split.clone()).or_default().insert(task.name.clone(), *accuracy);
+            }
+        }
+        Self { frozen, select, report, standings: HashMap::new(), denominators }
+    }
+
+    /// The base model and the adapters whose accuracy on `split` is not given.
+    pub(super) fn references(&self, split: &str, phase: Phase) -> impl Iterator<Item = Planned> {
+        let on = if split == self.select { String::new() } else { format!(" on {split}") };
+        let base = Planned { subject: Subject::Base, label: format!("zero-shot{on}"), phase };
+        let measured = self.measured(split).map(|task| task.name.clone()).collect::<Vec<_>>();
+        let alone = measured.into_iter().map(move |task| {
+            let label = format!("{task} alone{on}");
+            Planned { subject: Subject::Adapter { task }, label, phase }
+        });
+        std::iter::once(base).chain(alone)
+    }
+
+    /// The tasks whose adapters are evaluated alone on `split`.
+    pub(super) fn measured(&self, split: &str) -> impl Iterator<Item = &Task> {
+        let sweep = self.frozen.sweep();
+        let is_wanted = sweep.has_denominators();
+        sweep.tasks.iter().filter(move |task| is_wanted && !task.finetuned.contains_key(split))
+    }
+
+    pub(super) fn id_of(&self, subject: Subject, split: &str) -> JobId {
+        self.frozen.meaning(subject, split).id()
+    }
+
+    pub(super) fn standing(&self, id: &JobId) -> Option<Standing> {
+        self.standings.get(id).copied()
+    }
+
+    pub(super) fn keep(&mut self, id: JobId, standing: Standing) {
+        self.standings.insert(id, standing);
+    }
+
+    /// The standing that `result` gives its job; keeps the accuracy of a single adapter.
+    pub(super) fn read(&mut self, result: &JobResult) -> Standing {
+        let denominators = self.denominators.entry(result.meaning.split.clone()).or_default();
+        if let Subject::Adapter { task } = &result.meaning.subject {
+            if let Some(score) = result.scores.iter().find(|score| score.task == *task) {
+                denominators.insert(task.clone(), TaskScore::accuracy(score));
+            }
+            return Standing::Scored(None);
+        }
+        Standing::Scored(self.frozen.sweep().objective.metric.value(&result.scores, denominators))
+    }
+
+    /// Whether the metric can be computed on the selection split: not yet, or an error if it never can.
+    pub(super) fn has_denominators(&self) -> Result<bool, CoordinatorError> {
+        if !is_normalised(&self.frozen.sweep().objective.metric) {
+            return Ok(true);
+        }
+        let own = self.denominators.get(&self.select);
+        for task in self.measured(&self.select) {
+            let job = self.id_of(Subject::Adapter { task: task.name.clone() }, &self.select);
+            let accuracy = own.and_then(|own| own.get(&task.name));
+            let lacks = |is_zero| CoordinatorError::Denominator {
+                task: task.name.clone(),
+                split: self.select.clone(),
+                job,
+                is_zero,
+            };
+            match (self.standing(&job), accuracy) {
+                (None, _) => return Ok(false),
+                (Some(Standing::Scored(_)), Some(accuracy)) if *accuracy > 0.0 => {}
+                (Some(Standing::Scored(_)), _) => return Err(lacks(true)),
+                (Some(Standing::Failed), _) => return Err(lacks(false)),
+            }
+        }
+        Ok(true)
+    }
+
+    pub(super) fn no_value(&self, job: JobId) -> CoordinatorError {
+        CoordinatorError::Metric { job, metric: self.frozen.sweep().objective.metric.to_string() }
+    }
+}
+
+impl Evaluations for Known {
+    fn id(&self, recipe: &Recipe) -> JobId {
+        self.id_of(Subject::Merge { recipe: recipe.clone() }, &self.select)
+    }
+
+    fn of(&self, id: &JobId) -> Option<Evaluation> {
+        match self.standing(id)? {
+            Standing::Scored(Some(value)) => Some(Evaluation::Value(value)),
+            // A search point without a value is refused when it is recorded.
+            Standing::Scored(None) | Standing::Failed => Some(Evaluation::Failed),
+        }
+    }
+}

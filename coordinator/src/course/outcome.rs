@@ -1,0 +1,86 @@
+use super::{Course, Running, known::Standing};
+use crate::{
+    CoordinatorError,
+    strategy::{Candidate, Evaluation, StrategyError},
+};
+use jobs::{DOCUMENT_VERSION, JobId, Outcome, Point, Row, RowKind, Subject};
+use std::collections::BTreeMap;
+
+impl Course {
+    /// The table of the sweep, each number as the job that holds it.
+    pub(super) fn outcome(&self) -> Result<Outcome, CoordinatorError> {
+        let sweep = self.known.frozen.sweep();
+        let mut rows = vec![self.row("zero-shot", RowKind::ZeroShot, Some(&Subject::Base))];
+        if sweep.has_denominators() {
+            rows.push(self.finetuned());
+        }
+        for (baseline, (name, recipe)) in sweep.baselines.iter().zip(&self.baselines) {
+            let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
+            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: recipe.clone() })));
+        }
+        for running in &self.searches {
+            rows.push(self.searched(running)?);
+        }
+        let mut given_denominators: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+        for (task, split) in sweep.tasks.iter().flat_map(|task| sweep.splits().into_iter().map(move |split| (task, split))) {
+            if let Some(accuracy) = task.finetuned.get(split).filter(|_| sweep.has_denominators()) {
+                given_denominators.entry(split.to_owned()).or_default().insert(task.name.clone(), *accuracy);
+            }
+        }
+        Ok(Outcome {
+            version: DOCUMENT_VERSION,
+            sweep: sweep.name.clone(),
+            objective: sweep.objective.clone(),
+            select: sweep.evaluation.select.clone(),
+            report: sweep.evaluation.report.clone(),
+            tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
+            rows,
+            given_denominators,
+        })
+    }
+
+    fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
+        let jobs = self.known.frozen.sweep().splits().into_iter().map(|split| {
+            let id = subject.map(|subject| self.known.id_of(subject.clone(), split));
+            (split.to_owned(), id.filter(|id| self.succeeded(id)).into_iter().collect())
+        });
+        Row { name: name.to_owned(), kind, jobs: jobs.collect() }
+    }
+
+    fn finetuned(&self) -> Row {
+        let jobs = self.known.frozen.sweep().splits().into_iter().map(|split| {
+            let alone = self.known.measured(split).map(|task| Subject::Adapter { task: task.name.clone() });
+            let ids = alone.map(|subject| self.known.id_of(subject, split));
+            (split.to_owned(), ids.filter(|id| self.succeeded(id)).collect())
+        });
+        Row { name: "fine-tuned".to_owned(), kind: RowKind::Finetuned, jobs: jobs.collect() }
+    }
+
+    /// The row of a search; one without any job if every point failed.
+    fn searched(&self, running: &Running) -> Result<Row, CoordinatorError> {
+        let (search, choice) = (&running.search, running.choice.as_ref());
+        let points = choice.into_iter().flat_map(|choice| &choice.points).map(|(candidate, evaluation)| Point {
+            spec: candidate.spec.clone(),
+            job: candidate.id,
+            value: match evaluation {
+                Evaluation::Value(value) => Some(*value),
+                Evaluation::Failed => None,
+            },
+        });
+        let points = points.collect();
+        let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
+            let spec = search.recipe.clone();
+            let values = jobs::canonical_json(&spec);
+            let recipe = spec.resolve().map_err(|source| {
+                StrategyError::Combination { search: search.name.clone(), values, source }
+            })?;
+            return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points }, None));
+        };
+        let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points };
+        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: recipe.clone() })))
+    }
+
+    fn succeeded(&self, id: &JobId) -> bool {
+        matches!(self.known.standing(id), Some(Standing::Scored(_)))
+    }
+}

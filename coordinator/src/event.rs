@@ -1,0 +1,85 @@
+use crate::Phase;
+use jobs::{JobId, Outcome, RecipeSpec, Timings};
+
+/// What happens while a sweep runs, for progress bars and logs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Before anything is published.
+    Plan {
+        /// The most jobs that the sweep may need.
+        bound: u64,
+        /// How many of them are stored already, as far as can be told before the search goes on.
+        stored: u64,
+    },
+    /// Jobs of this phase are published from now on.
+    Phase(Phase),
+    /// A job was handed to the queue.
+    Published {
+        /// The job.
+        job: JobId,
+        /// What it is, for people.
+        label: String,
+    },
+    /// A job's result is there.
+    Finished {
+        /// The job.
+        job: JobId,
+        /// What it is, for people.
+        label: String,
+        /// The value of the metric, where it can be computed yet.
+        value: Option<f64>,
+        /// How long its parts took, when it was computed.
+        timings: Timings,
+        /// Whether the result was stored before this run wanted it.
+        is_reused: bool,
+    },
+    /// A job failed for good.
+    Failed {
+        /// The job.
+        job: JobId,
+        /// What it is, for people.
+        label: String,
+        /// The error and its causes, outermost first.
+        errors: Vec<String>,
+        /// Whether it failed before this run wanted it.
+        is_reused: bool,
+    },
+    /// A search found its best point so far.
+    Best {
+        /// The search.
+        search: String,
+        /// The point.
+        spec: RecipeSpec,
+        /// Its value.
+        value: f64,
+    },
+}
+
+/// How many jobs came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Computed while this run waited for them.
+    pub run: u64,
+    /// Stored before this run wanted them.
+    pub reused: u64,
+    /// Failed for good, in this run or before.
+    pub failed: u64,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// How it ended.
+    pub ended: Ended,
+    /// The jobs it looked at.
+    pub counts: Counts,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ended {
+    /// Everything is evaluated; the outcome is stored.
+    Finished(Box<Outcome>),
+    /// The run was told to stop; started again, it goes on.
+    Interrupted,
+}

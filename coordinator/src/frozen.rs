@@ -1,0 +1,206 @@
+use jobs::{
+    AdapterInput, Benchmark, BenchmarkInput, DOCUMENT_VERSION, Digest, HeadSpec, InputRef, Job, JointHeadSpec,
+    Manifest, Meaning, Places, Precision, Subject, Sweep, Task, TaskInput,
+};
+use std::collections::BTreeMap;
+
+/// A sweep whose inputs are known by content: it can name its jobs.
+///
+/// Built from the sweep and the digests of its inputs, without a look at any file, so that a stored [`Manifest`] is
+/// enough to get one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frozen {
+    sweep: Sweep,
+    digests: BTreeMap<String, Digest>,
+    commits: BTreeMap<String, String>,
+    precision: Precision,
+    base: Digest,
+    adapters: Vec<AdapterInput>,
+    /// The tasks' inputs by split.
+    tasks: BTreeMap<String, Vec<TaskInput>>,
+    benchmark: BenchmarkInput,
+    places: Places,
+}
+
+/// The inputs that were given do not make up the sweep.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FrozenError {
+    /// An input has no digest.
+    #[error("the sweep `{sweep}` has no digest of `{key}`")]
+    Digest {
+        /// The sweep.
+        sweep: String,
+        /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`.
+        key: String,
+    },
+    /// The manifest was written by another version of the program.
+    #[error("the manifest of the sweep `{sweep}` has version {found}, and this program reads version {expected}")]
+    Version {
+        /// The sweep.
+        sweep: String,
+        /// Its version.
+        found: u32,
+        /// The version that is read here.
+        expected: u32,
+    },
+}
+
+impl Frozen {
+    /// The sweep with its inputs' `digests`, by what they are (see [`Manifest::digests`]; the joint head is `joint`),
+    /// and the `commits` that its hub inputs were resolved to, by input. Jobs name these commits, so that a worker
+    /// does not see a branch that has moved on.
+    ///
+    /// # Errors
+    /// An input without a digest.
+    pub fn new(
+        sweep: Sweep,
+        digests: BTreeMap<String, Digest>,
+        commits: BTreeMap<String, String>,
+        precision: Precision,
+    ) -> Result<Self, FrozenError> {
+        let digest = |key: String| match digests.get(&key) {
+            Some(digest) => Ok(*digest),
+            None => Err(FrozenError::Digest { sweep: sweep.name.clone(), key }),
+        };
+        let adapter = |task: &Task| {
+            Ok(AdapterInput { task: task.name.clone(), digest: digest(format!("adapters.{}", task.name))? })
+        };
+        let adapters = sweep.tasks.iter().map(adapter).collect::<Result<_, FrozenError>>()?;
+        let benchmark = match &sweep.evaluation.benchmark {
+            Benchmark::PerTask => BenchmarkInput::PerTask,
+            Benchmark::Joint { .. } => BenchmarkInput::Joint { head: digest("joint".to_owned())? },
+        };
+        let task_input = |task: &Task, split: &str| {
+            let head = match benchmark {
+                BenchmarkInput::PerTask => Some(digest(format!("heads.{}", task.name))?),
+                BenchmarkInput::Joint { .. } => None,
+            };
+            Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
+        };
+        let tasks = sweep.splits().into_iter().map(|split| {
+            let inputs = sweep.tasks.iter().map(|task| task_input(task, split));
+            Ok((split.to_owned(), inputs.collect::<Result<_, FrozenError>>()?))
+        });
+        let (base, tasks) = (digest("base".to_owned())?, tasks.collect::<Result<_, FrozenError>>()?);
+        let places = places(&sweep, &commits);
+        Ok(Self { sweep, digests, commits, precision, base, adapters, tasks, benchmark, places })
+    }
+
+    /// The sweep of a stored manifest.
+    ///
+    /// # Errors
+    /// A manifest of another version or one that lacks a digest.
+    pub fn from_manifest(manifest: &Manifest, precision: Precision) -> Result<Self, FrozenError> {
+        let Manifest { version, sweep, digests, commits, .. } = manifest;
+        if *version != DOCUMENT_VERSION {
+            let (sweep, found) = (sweep.name.clone(), *version);
+            return Err(FrozenError::Version { sweep, found, expected: DOCUMENT_VERSION });
+        }
+        Self::new(sweep.clone(), digests.clone(), commits.clone(), precision)
+    }
+
+    /// The sweep.
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+
+    /// The digests of the inputs, by what they are.
+    pub fn digests(&self) -> &BTreeMap<String, Digest> {
+        &self.digests
+    }
+
+    /// The commits that hub inputs were resolved to, by input.
+    pub fn commits(&self) -> &BTreeMap<String, String> {
+        &self.commits
+    }
+
+    /// What is stored of the sweep when it starts.
+    pub fn manifest(&self, versions: BTreeMap<String, String>) -> Manifest {
+        Manifest {
+            version: DOCUMENT_VERSION,
+            sweep: self.sweep.clone(),
+            digests: self.digests.clone(),
+            commits: self.commits.clone(),
+            versions,
+        }
+    }
+
+    /// What decides the outcome of `subject` on `split`, one of the sweep's two.
+    ///
+    /// A single adapter takes part alone and is evaluated on its own task; the base model on all tasks without any
+    /// adapter; a merge has all adapters and all tasks.
+    pub fn meaning(&self, subject: Subject, split: &str) -> Meaning {
+        let is_own = |task: &str| match &subject {
+            Subject::Adapter { task: own } => task == own,
+            Subject::Base | Subject::Merge { .. } => true,
+        };
+        let adapters = match &subject {
+            Subject::Base => Vec::new(),
+            _ => self.adapters.iter().filter(|adapter| is_own(&adapter.task)).cloned().collect(),
+        };
+        let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
+        Meaning {
+            base: self.base,
+            adapters,
+            tasks,
+            benchmark: self.benchmark.clone(),
+            split: split.to_owned(),
+            precision: self.precision,
+            subject,
+        }
+    }
+
+    /// The job that computes `meaning`, with the places of the inputs it needs.
+    pub fn job(&self, meaning: Meaning) -> Job {
+        let takes_part = |task: &str| meaning.adapters.iter().any(|adapter| adapter.task == task);
+        let is_evaluated = |task: &str| meaning.tasks.iter().any(|input| input.name == task);
+        let mut places = self.places.clone();
+        places.adapters.retain(|task, _| takes_part(task));
+        places.data.retain(|task, _| is_evaluated(task));
+        // A joint head that is made from class names needs those of all tasks.
+        let needs_all = self.benchmark != BenchmarkInput::PerTask;
+        places.heads.retain(|task, _| needs_all || is_evaluated(task));
+        Job::new(meaning, places)
+    }
+}
+
+fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> Places {
+    let named = |task: &Task| task.name.clone();
+    let data = |task: &Task| {
+        let mut data = task.data.clone();
+        data.source = pinned(&data.source, commits);
+        data.splits.values_mut().for_each(|rule| {
+            rule.indices = rule.indices.as_ref().map(|indices| pinned(indices, commits));
+        });
+        data
+    };
+    let head = |head: &HeadSpec| match head {
+        HeadSpec::File(file) => HeadSpec::File(pinned(file, commits)),
+        prompts @ HeadSpec::Prompts { .. } => prompts.clone(),
+    };
+    let joint = match &sweep.evaluation.benchmark {
+        Benchmark::Joint { files: Some(files) } => {
+            Some(JointHeadSpec { head: pinned(&files.head, commits), map: pinned(&files.map, commits) })
+        }
+        _ => None,
+    };
+    // A joint head from files replaces the tasks' own.
+    let heads = sweep.tasks.iter().filter(|_| joint.is_none());
+    Places {
+        base: pinned(&sweep.base, commits),
+        adapters: sweep.tasks.iter().map(|task| (named(task), pinned(&task.adapter, commits))).collect(),
+        data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),
+        heads: heads.filter_map(|task| Some((named(task), head(task.head.as_ref()?)))).collect(),
+        joint,
+    }
+}
+
+/// A hub reference at the commit that it was resolved to.
+fn pinned(reference: &InputRef, commits: &BTreeMap<String, String>) -> InputRef {
+    match (reference, commits.get(&reference.to_string())) {
+        (InputRef::Hub(hub), Some(commit)) => {
+            InputRef::Hub(jobs::HubRef { revision: Some(commit.clone()), ..hub.clone() })
+        }
+        _ => reference.clone(),
+    }
+}

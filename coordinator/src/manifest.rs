@@ -1,0 +1,64 @@
+use crate::{CoordinatorError, Frozen};
+use jobs::{Benchmark, DOCUMENT_VERSION, Manifest};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use store::{Put, Store};
+
+/// Stores what the sweep was when it began, or makes sure that it still is what is stored.
+pub(crate) async fn keep_manifest(
+    store: &Store,
+    frozen: &Frozen,
+    versions: &BTreeMap<String, String>,
+) -> Result<(), CoordinatorError> {
+    let manifest = frozen.manifest(versions.clone());
+    let name = &frozen.sweep().name;
+    if store.put_manifest(name, &manifest).await? == Put::Created {
+        return Ok(());
+    }
+    let Some(stored) = store.manifest::<Manifest>(name).await? else { return Ok(()) };
+    let differences = differences(&stored, &manifest);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let list = differences.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+    Err(CoordinatorError::OtherSweep {
+        place: store.place(),
+        sweep: name.clone(),
+        differences: format!("{list} differ{}", if differences.len() == 1 { "s" } else { "" }),
+    })
+}
+
+/// The keys in which two manifests mean different sweeps.
+///
+/// Where inputs lie means nothing, since their digests are compared; nor do the versions of programs: a sweep may be
+/// finished by a newer one.
+fn differences(one: &Manifest, other: &Manifest) -> Vec<String> {
+    let (one, other) = (meaning(one), meaning(other));
+    let mut keys: Vec<String> = one.keys().chain(other.keys()).filter(|key| one.get(*key) != other.get(*key)).cloned().collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+fn meaning(manifest: &Manifest) -> BTreeMap<String, Value> {
+    let Manifest { version, sweep, digests, .. } = manifest;
+    let mut parts = BTreeMap::from([
+        ("method".to_owned(), json!(sweep.method)),
+        ("metric".to_owned(), json!(sweep.objective)),
+        ("searches".to_owned(), json!(sweep.searches)),
+        ("baselines".to_owned(), json!(sweep.baselines)),
+        ("evaluation.benchmark".to_owned(), json!(sweep.evaluation.benchmark == Benchmark::PerTask)),
+        ("evaluation.select".to_owned(), json!(sweep.evaluation.select)),
+        ("evaluation.report".to_owned(), json!(sweep.evaluation.report)),
+        // The order of merging is part of it.
+        ("tasks".to_owned(), json!(sweep.tasks.iter().map(|task| &task.name).collect::<Vec<_>>())),
+    ]);
+    for task in &sweep.tasks {
+        parts.insert(format!("tasks.{}.finetuned", task.name), json!(task.finetuned));
+    }
+    parts.extend(digests.iter().map(|(key, digest)| (key.clone(), json!(digest))));
+    if *version != DOCUMENT_VERSION {
+        parts.insert("version".to_owned(), json!(version));
+    }
+    parts
+}

@@ -1,0 +1,87 @@
+//! Labelled pictures on disk, in the layouts they come in.
+
+mod decode;
+mod error;
+mod folder;
+mod idx;
+mod parquet;
+mod rows;
+
+pub(crate) use decode::decode;
+pub use error::DataError;
+pub(crate) use rows::select;
+
+use crate::preprocess::Rgb;
+use jobs::{DataFiles, Rows};
+use std::path::{Path, PathBuf};
+
+/// One split of a data set: its files, columns, and the rows taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// The files.
+    pub files: &'a DataFiles,
+    /// The column with the pictures, where files have columns.
+    pub image_column: &'a str,
+    /// The column with the labels, where files have columns.
+    pub label_column: &'a str,
+    /// The rows taken.
+    ///
+    /// A shuffle is Fisher–Yates from the last row down: for `i = n − 1, …, 1`, row `i` changes places with row
+    /// `⌊x · (i + 1) / 2⁶⁴⌋`, where `x` is the next 64-bit draw of ChaCha20 whose key is the seed as eight little-endian
+    /// bytes followed by zeros.
+    pub rows: &'a Rows,
+}
+
+/// A row as it lies on disk.
+pub(crate) struct Example {
+    pub(crate) path: PathBuf,
+    pub(crate) row: u64,
+    pub(crate) label: i64,
+    pub(crate) picture: Raw,
+}
+
+/// A picture as it lies on disk.
+pub(crate) enum Raw {
+    Encoded(Vec<u8>),
+    File(PathBuf),
+    Decoded(Rgb),
+}
+
+/// Takes the examples of a chunk, in the order asked for.
+pub(crate) type Take<'a> = dyn FnMut(Vec<Example>) -> Result<(), DataError> + 'a;
+
+/// A data set that is open.
+pub(crate) trait Reader {
+    /// Number of rows.
+    fn rows(&self) -> u64;
+
+    /// The class names, if the data set states them.
+    fn classes(&self) -> Option<Vec<String>>;
+
+    /// Hands over the rows with these ascending numbers (a number may repeat), in chunks of bounded size.
+    fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError>;
+}
+
+impl Source<'_> {
+    pub(crate) fn open(&self) -> Result<Box<dyn Reader>, DataError> {
+        Ok(match self.files {
+            DataFiles::Parquet(paths) => {
+                Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
+            }
+            DataFiles::ImageFolder(path) => Box::new(folder::ImageFolder::open(path)?),
+            DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
+        })
+    }
+
+    /// The file that stands for the data set in messages.
+    pub(crate) fn path(&self) -> &Path {
+        match self.files {
+            DataFiles::Parquet(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+            DataFiles::ImageFolder(path) | DataFiles::Idx { images: path, .. } => path,
+        }
+    }
+}
+
+fn read_error(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
+    |source| DataError::Read { path: path.into(), source }
+}

@@ -1,0 +1,128 @@
+use std::path::PathBuf;
+
+/// Why a data set could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or folder could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not of its kind, or damaged.
+    #[error("`{}` is not a readable {kind} file", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What it should be.
+        kind: &'static str,
+        /// What the reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A column is not there.
+    #[error("`{}` has no column `{column}`; it has {}", path.display(), list(found))]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column asked for.
+        column: String,
+        /// The columns it has.
+        found: Vec<String>,
+    },
+    /// A column has another type than needed.
+    #[error("column `{column}` of `{}` is {found}, expected {expected}", path.display())]
+    WrongColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+        /// The type needed.
+        expected: &'static str,
+    },
+    /// A row has no value where it needs one.
+    #[error("row {row} of `{}` has no {what} in column `{column}`", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// The row in it.
+        row: u64,
+        /// The column.
+        column: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A picture cannot be decoded.
+    #[error("the picture in row {row} of `{}` cannot be decoded", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// The row in it; 0 where a file is one picture.
+        row: u64,
+        /// What the decoder said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A label is no class.
+    #[error("row {row} of `{}` has label {label} in column `{column}`, outside 0..{classes}", path.display())]
+    Label {
+        /// The file.
+        path: PathBuf,
+        /// The row in it.
+        row: u64,
+        /// The column.
+        column: String,
+        /// The label found.
+        label: i64,
+        /// The number of classes, or the largest that a label can count.
+        classes: u64,
+    },
+    /// A selected row is not there.
+    #[error("row {row} is selected, but `{}` has {rows} rows", path.display())]
+    Row {
+        /// The first file of the data set.
+        path: PathBuf,
+        /// The row asked for.
+        row: u64,
+        /// Rows there are.
+        rows: u64,
+    },
+    /// No rows are left.
+    #[error("no rows are selected of the {rows} in `{}`", path.display())]
+    Empty {
+        /// The first file of the data set.
+        path: PathBuf,
+        /// Rows there are.
+        rows: u64,
+    },
+    /// A preprocessed picture is not the square that the others are.
+    #[error("row {row} of `{}` is {width}×{height} after preprocessing, not {expected}", path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// The row in it.
+        row: u64,
+        /// Its width.
+        width: u32,
+        /// Its height.
+        height: u32,
+        /// What was needed.
+        expected: String,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl DataError {
+    /// True if the same call may succeed later: the disk failed, not the input.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Read { source, .. } if source.kind() != std::io::ErrorKind::NotFound)
+    }
+}

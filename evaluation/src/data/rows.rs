@@ -1,0 +1,76 @@
+use super::DataError;
+use jobs::Rows;
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use std::path::Path;
+
+/// The row numbers that a selection takes out of `rows`, in its order.
+pub(crate) fn select(selection: &Rows, rows: u64, path: &Path) -> Result<Vec<u64>, DataError> {
+    let chosen = match selection {
+        Rows::All => (0..rows).collect(),
+        Rows::Share { start, end, shuffle_seed } => {
+            let mut order: Vec<u64> = (0..rows).collect();
+            if let Some(seed) = shuffle_seed {
+                shuffle(&mut order, *seed);
+            }
+            let cut = |share: f64| ((share.clamp(0.0, 1.0) * rows as f64).floor() as usize).min(order.len());
+            let (start, end) = (cut(*start), cut(*end));
+            order[start.min(end)..end].to_vec()
+        }
+        Rows::Indices(indices) => {
+            if let Some(&row) = indices.iter().find(|&&row| row >= rows) {
+                return Err(DataError::Row { path: path.into(), row, rows });
+            }
+            indices.clone()
+        }
+    };
+    if chosen.is_empty() { Err(DataError::Empty { path: path.into(), rows }) } else { Ok(chosen) }
+}
+
+fn shuffle(order: &mut [u64], seed: u64) {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut random = ChaCha20Rng::from_seed(key);
+    for i in (1..order.len()).rev() {
+        let draw = u128::from(random.next_u64()) * (i as u128 + 1);
+        order.swap(i, (draw >> 64) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(start: f64, end: f64, shuffle_seed: Option<u64>) -> Vec<u64> {
+        select(&Rows::Share { start, end, shuffle_seed }, 10, Path::new("set")).unwrap()
+    }
+
+    #[test]
+    fn two_shares_of_one_shuffle_cover_every_row_once() {
+        let mut all = share(0.0, 0.25, Some(7));
+        assert_eq!(all.len(), 2);
+        all.extend(share(0.25, 1.0, Some(7)));
+        assert_ne!(all, (0..10).collect::<Vec<_>>());
+        all.sort_unstable();
+        assert_eq!(all, (0..10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_seed_means_the_same_order_for_ever() {
+        assert_eq!(share(0.0, 1.0, Some(0)), SEED_0);
+        assert_ne!(share(0.0, 1.0, Some(1)), SEED_0);
+        assert_eq!(share(0.0, 0.3, None), [0, 1, 2]);
+    }
+
+    /// From the rule in the documentation of `Source::rows`, computed apart (see `tests/data/make_goldens.py`).
+    const SEED_0: [u64; 10] = [2, 6, 4, 7, 8, 3, 9, 0, 1, 5];
+
+    #[test]
+    fn rows_that_are_not_there_are_refused() {
+        let refused = |rows: &Rows| select(rows, 3, Path::new("set.parquet")).unwrap_err().to_string();
+        assert_eq!(refused(&Rows::Indices(vec![2, 3])), "row 3 is selected, but `set.parquet` has 3 rows");
+        assert_eq!(refused(&Rows::Indices(vec![])), "no rows are selected of the 3 in `set.parquet`");
+    }
+}

@@ -1,0 +1,24 @@
+use crate::ModelError;
+use candle_core::Device;
+
+/// The device that a person asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// The CUDA device with this number; needs a build with the `cuda` feature.
+    Cuda(usize),
+}
+
+/// Opens a device: the only place that knows of the `cuda` feature.
+///
+/// # Errors
+/// [`ModelError::Device`] if the device is not there or the build cannot use it.
+pub fn open_device(choice: DeviceChoice) -> Result<Device, ModelError> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Cuda(ordinal) => Device::new_cuda(ordinal)
+            .map_err(|source| ModelError::Device { name: format!("cuda:{ordinal}"), source: Box::new(source) }),
+    }
+}

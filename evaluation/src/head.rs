@@ -1,0 +1,169 @@
+use crate::{
+    TextModel,
+    model::{ModelError, host::kernels::unit_rows, weights},
+};
+use candle_core::{DType, Device, Tensor};
+use std::{
+    collections::HashMap,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// The class vectors of a benchmark: `[classes, width]`, one score per class and picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Head {
+    weight: Vec<f32>,
+    classes: usize,
+    width: usize,
+}
+
+/// Why a head could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// A file could not be read or written.
+    #[error("cannot access `{}`", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is damaged, or no safetensors file at all.
+    #[error("`{}` is not a readable safetensors file", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file holds no head.
+    #[error("`{}` has no matrix `weight` of shape [classes, width]; it has {found}", path.display())]
+    NoWeight {
+        /// The file.
+        path: PathBuf,
+        /// Names and shapes found.
+        found: String,
+    },
+    /// A value is NaN or an infinity.
+    #[error("`weight` in `{}` holds a value that is not finite", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A class has no prompts, or there are no classes.
+    #[error("class {class} has no prompts")]
+    NoPrompts {
+        /// The class, counted from 0.
+        class: usize,
+    },
+    /// The text tower failed.
+    #[error("the text tower could not make the head")]
+    Text(#[source] ModelError),
+}
+
+/// Puts every class name into every template: `{}` becomes the name.
+///
+/// ```
+/// let made = evaluation::prompts(&["cat".into()], &["a photo of a {}.".into(), "the {}".into()]);
+/// assert_eq!(made, [["a photo of a cat.", "the cat"]]);
+/// ```
+pub fn prompts(classes: &[String], templates: &[String]) -> Vec<Vec<String>> {
+    let fill = |class: &String| templates.iter().map(|template| template.replace("{}", class)).collect();
+    classes.iter().map(fill).collect()
+}
+
+impl Head {
+    /// Makes a head from the prompts of each class.
+    ///
+    /// Each prompt's features are scaled to length 1, averaged over the class, scaled to length 1 again, and multiplied by
+    /// exp(`logit_scale`).
+    ///
+    /// # Errors
+    /// A class without prompts, or one the tokenizer refuses.
+    pub fn from_prompts(model: &TextModel, prompts: &[Vec<String>]) -> Result<Self, HeadError> {
+        if let Some(class) = prompts.iter().position(Vec::is_empty).or(prompts.is_empty().then_some(0)) {
+            return Err(HeadError::NoPrompts { class });
+        }
+        let (width, classes) = (model.width(), prompts.len());
+        let mut features = model.features(&prompts.concat()).map_err(HeadError::Text)?;
+        unit_rows(&mut features, width);
+        let mut weight = vec![0.0; classes * width];
+        let mut rows = features.chunks_exact(width);
+        for (to, prompts) in weight.chunks_exact_mut(width).zip(prompts) {
+            for row in rows.by_ref().take(prompts.len()) {
+                to.iter_mut().zip(row).for_each(|(t, x)| *t += x / prompts.len() as f32);
+            }
+        }
+        unit_rows(&mut weight, width);
+        let scale = model.logit_scale().exp();
+        weight.iter_mut().for_each(|x| *x *= scale);
+        Ok(Self { weight, classes, width })
+    }
+
+    /// Makes a head from its class vectors `[classes, width]`; `None` if they do not fill that shape.
+    pub fn from_rows(weight: Vec<f32>, classes: usize) -> Option<Self> {
+        let width = weight.len().checked_div(classes)?;
+        (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width })
+    }
+
+    /// Reads a safetensors file with the matrix `weight` `[classes, width]` of any float type.
+    ///
+    /// # Errors
+    /// The file cannot be read, is damaged, or holds no such matrix.
+    pub fn read(path: &Path) -> Result<Self, HeadError> {
+        let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
+        let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
+        let Some((tensor, (classes, width))) = tensors.get("weight").and_then(|t| Some((t, t.dims2().ok()?))) else {
+            let mut found: Vec<String> =
+                tensors.iter().map(|(name, tensor)| format!("`{name}` {:?}", tensor.dims())).collect();
+            found.sort_unstable();
+            return Err(HeadError::NoWeight { path: path.into(), found: found.join(", ") });
+        };
+        let values = || tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let weight = values().map_err(damaged)?;
+        if !weight.iter().all(|x| x.is_finite()) {
+            return Err(HeadError::NotFinite { path: path.into() });
+        }
+        Ok(Self { weight, classes, width })
+    }
+
+    /// Writes the head as a safetensors file that [`read`](Self::read) takes; the file appears whole or not at all.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), HeadError> {
+        let failed = |source| HeadError::Io { path: path.into(), source };
+        let damaged = |source| HeadError::Format { path: path.into(), source };
+        let tensor = Tensor::from_slice(&self.weight, (self.classes, self.width), &Device::Cpu);
+        let named = HashMap::from([("weight".to_owned(), tensor.map_err(|e| damaged(Box::new(e)))?)]);
+        let bytes = safetensors::serialize(named, None).map_err(|e| damaged(Box::new(e)))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Numbers per class vector.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// `[classes, width]`, row-major.
+    pub fn weight(&self) -> &[f32] {
+        &self.weight
+    }
+
+    /// The matrix with its columns as rows: `[width, classes]`.
+    pub(crate) fn turned(&self) -> Vec<f32> {
+        weights::transpose(&self.weight, self.classes, self.width)
+    }
+}

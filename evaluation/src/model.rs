@@ -1,0 +1,251 @@
+//! The image tower: opened once, patched cheaply, run over embedded pictures.
+
+mod composed;
+mod config;
+mod error;
+pub(crate) mod host;
+mod patch;
+mod watch;
+pub(crate) mod weights;
+
+pub use config::{Activation, ClipConfig, EncoderConfig, TextConfig, VisionConfig};
+pub use error::{ModelError, ModuleProblem};
+pub use patch::{Delta, Module};
+pub use watch::Watch;
+
+use crate::pictures::Pictures;
+use candle_core::{Device, Tensor};
+use composed::ComposedTower;
+use host::tower::HostTower;
+use patch::{Slot, Updates};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+use weights::Weights;
+
+/// A CLIP image tower with its projection.
+///
+/// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. On the
+/// processor the tower runs on plain slices, step by step over the threads of the current rayon pool; steps hold a fixed
+/// number of pictures, so the numbers do not depend on the threads. On other devices it is composed of candle's operations.
+#[derive(Clone)]
+pub struct ImageModel {
+    base: Arc<Base>,
+    tower: Tower,
+}
+
+/// What all models patched from one base share, and are recognised by.
+struct Base {
+    config: ClipConfig,
+}
+
+#[derive(Clone)]
+enum Tower {
+    Host(HostTower),
+    Composed(ComposedTower),
+}
+
+/// The updates of a merge, checked and laid out once for [`ImageModel::patched`] at any scaling.
+///
+/// Holds one dense matrix per adapted matrix, on the model's device; queries, keys and values count as one.
+pub struct Deltas {
+    base: Arc<Base>,
+    values: DeltaValues,
+}
+
+enum DeltaValues {
+    Host(Updates),
+    Device(BTreeMap<Slot, Tensor>),
+}
+
+impl ImageModel {
+    /// Opens a Hugging Face `CLIPModel` folder: `config.json` and `model.safetensors`, whole or in shards.
+    ///
+    /// Weights of any float type become `f32`. Every tensor the image tower needs is looked up and its shape checked.
+    ///
+    /// # Errors
+    /// Names the file, the key or tensor, and what was expected; see [`ModelError`].
+    pub fn open(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        let config = ClipConfig::read(&folder.join("config.json"))?;
+        let read = Weights::open(folder)?.vision(&config)?;
+        let tower = match device {
+            Device::Cpu => Tower::Host(HostTower::new(config, read)),
+            device => Tower::Composed(ComposedTower::new(config, read, device)?),
+        };
+        Ok(Self { base: Arc::new(Base { config }), tower })
+    }
+
+    /// Opens a folder like [`open`](Self::open), but composes the tower of candle's operations even on the processor.
+    ///
+    /// Slower there; it runs what other devices run, so that the two can be compared.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_composed(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        let config = ClipConfig::read(&folder.join("config.json"))?;
+        let read = Weights::open(folder)?.vision(&config)?;
+        let tower = Tower::Composed(ComposedTower::new(config, read, device)?);
+        Ok(Self { base: Arc::new(Base { config }), tower })
+    }
+
+    /// The model's configuration.
+    pub fn config(&self) -> &ClipConfig {
+        &self.base.config
+    }
+
+    /// Every linear layer that can take an update, in the model's order.
+    pub fn modules(&self) -> Vec<Module> {
+        patch::modules(&self.base.config)
+    }
+
+    /// Lays out updates for this base, given as pairs of a [module](Self::modules)'s name and its update.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`]: a module that the tower does not have or that comes twice, factors of another shape, values
+    /// that are not finite.
+    pub fn deltas<'a, S: AsRef<str>>(
+        &self,
+        updates: impl IntoIterator<Item = (S, Delta<'a>)>,
+    ) -> Result<Deltas, ModelError> {
+        let arranged = patch::arrange(&self.base.config, updates)?;
+        let values = match &self.tower {
+            Tower::Host(_) => DeltaValues::Host(arranged),
+            Tower::Composed(tower) => DeltaValues::Device(tower.place(arranged)?),
+        };
+        Ok(Deltas { base: Arc::clone(&self.base), values })
+    }
+
+    /// Returns a model whose adapted matrices are `W + scaling · Δ`; all others are shared with this one.
+    ///
+    /// # Numerics
+    /// `f32`. One pass over each adapted matrix.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if the updates were laid out for another base, or the device fails.
+    pub fn patched(&self, deltas: &Deltas, scaling: f64) -> Result<Self, ModelError> {
+        if !Arc::ptr_eq(&self.base, &deltas.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let tower = match (&self.tower, &deltas.values) {
+            (Tower::Host(tower), DeltaValues::Host(updates)) => Tower::Host(tower.patched(updates, scaling as f32)),
+            (Tower::Composed(tower), DeltaValues::Device(updates)) => {
+                Tower::Composed(tower.patched(updates, scaling as f32)?)
+            }
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        Ok(Self { base: Arc::clone(&self.base), tower })
+    }
+
+    /// Bytes that [`embed`](Self::embed) holds for one picture.
+    pub fn embedded_bytes_per_picture(&self) -> u64 {
+        let vision = &self.base.config.vision;
+        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+    }
+
+    /// Runs the pictures through what no update reaches: patch embedding, positions and first layer norm.
+    ///
+    /// The result serves this model and every model patched from the same base. It holds
+    /// [`embedded_bytes_per_picture`](Self::embedded_bytes_per_picture) for each picture on the device if that stays within
+    /// `budget_bytes`, and lets go of the pictures; else it keeps the pictures, and each forward embeds them again.
+    ///
+    /// # Errors
+    /// The pictures have another size than the model takes, the device fails, or the caller cancels.
+    pub fn embed(
+        &self,
+        pictures: &Arc<Pictures>,
+        budget_bytes: u64,
+        watch: &Watch<'_>,
+    ) -> Result<Embedded, ModelError> {
+        let expected = self.base.config.vision.image_size;
+        if pictures.edge() != expected {
+            return Err(ModelError::PictureSize { found: pictures.edge(), expected });
+        }
+        let fits = self.embedded_bytes_per_picture().saturating_mul(pictures.len() as u64) <= budget_bytes;
+        let tokens = match &self.tower {
+            _ if !fits => Tokens::Pictures(Arc::clone(pictures)),
+            Tower::Host(tower) => Tokens::Host(tower.embed(pictures, watch)?),
+            Tower::Composed(tower) => Tokens::Device(tower.embed(pictures, watch)?),
+        };
+        let (labels, classes) = (pictures.labels().into(), pictures.classes().map(<[String]>::len));
+        Ok(Embedded { base: Arc::clone(&self.base), tokens, labels, classes })
+    }
+
+    /// Computes the projected features of embedded pictures, not normalised.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the pictures, the device fails, or the caller cancels.
+    pub fn features(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
+        if !Arc::ptr_eq(&self.base, &embedded.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let values = match (&self.tower, &embedded.tokens) {
+            (Tower::Host(tower), Tokens::Host(tokens)) => tower.features(tokens, watch)?,
+            (Tower::Host(tower), Tokens::Pictures(pictures)) => tower.features_of(pictures, watch)?,
+            (Tower::Composed(tower), Tokens::Device(tokens)) => tower.features(tokens, watch)?,
+            (Tower::Composed(tower), Tokens::Pictures(pictures)) => tower.features_of(pictures, watch)?,
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        let width = self.base.config.projection;
+        Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes })
+    }
+}
+
+/// The pictures of one split as the encoder's first block takes them, with their labels.
+pub struct Embedded {
+    base: Arc<Base>,
+    tokens: Tokens,
+    labels: Arc<[u32]>,
+    classes: Option<usize>,
+}
+
+enum Tokens {
+    Host(Vec<f32>),
+    Device(Vec<Tensor>),
+    Pictures(Arc<Pictures>),
+}
+
+impl Embedded {
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// True without pictures.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// True if the tokens are held; false if only the pictures are.
+    pub fn is_held(&self) -> bool {
+        !matches!(self.tokens, Tokens::Pictures(_))
+    }
+}
+
+/// Projected image features with the labels of their pictures.
+#[derive(Debug, Clone)]
+pub struct Features {
+    values: Vec<f32>,
+    width: usize,
+    labels: Arc<[u32]>,
+    classes: Option<usize>,
+}
+
+impl Features {
+    /// `[pictures, width]`, row-major, not normalised.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// Numbers per picture.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The class of each picture.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// Number of classes, if the data set states it.
+    pub fn classes(&self) -> Option<usize> {
+        self.classes
+    }
+}

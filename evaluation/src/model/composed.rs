@@ -1,0 +1,255 @@
+use super::{
+    Activation, ClipConfig, EncoderConfig, ModelError, Watch,
+    patch::{Site, Slot},
+    weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
+};
+use crate::pictures::Pictures;
+use candle_core::{D, DType, Device, IndexOp, Result, Tensor};
+use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
+use std::collections::BTreeMap;
+
+/// Token rows of one forward: enough to fill an accelerator, little enough for its memory.
+const STEP_ROWS: usize = 32_768;
+
+/// The image tower composed of candle's operations, for any device; a clone shares every matrix.
+#[derive(Clone)]
+pub(crate) struct ComposedTower {
+    config: ClipConfig,
+    device: Device,
+    patch: Tensor,
+    position: Tensor,
+    pre: Norm,
+    blocks: Vec<Block>,
+    post: Norm,
+    projection: Tensor,
+}
+
+#[derive(Clone)]
+struct Norm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f32,
+}
+
+impl Norm {
+    fn new(read: NormWeights, eps: f32, device: &Device) -> Result<Self> {
+        let width = read.weight.len();
+        let put = |values| Tensor::from_vec(values, width, device);
+        Ok(Self { weight: put(read.weight)?, bias: put(read.bias)?, eps })
+    }
+
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
+    }
+}
+
+/// A linear layer, its matrix stored `[inputs, outputs]`.
+#[derive(Clone)]
+struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    fn new(read: LinearWeights, device: &Device) -> Result<Self> {
+        let outputs = read.bias.len();
+        let inputs = read.weight.len() / outputs;
+        Ok(Self {
+            weight: Tensor::from_vec(read.weight, (inputs, outputs), device)?,
+            bias: Tensor::from_vec(read.bias, outputs, device)?,
+        })
+    }
+
+    /// Rows of any leading shape times the matrix, as one product.
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        let mut shape = x.dims().to_vec();
+        let inputs = shape.pop().unwrap_or(0);
+        shape.push(self.bias.elem_count());
+        x.reshape(((), inputs))?.matmul(&self.weight)?.broadcast_add(&self.bias)?.reshape(shape)
+    }
+}
+
+#[derive(Clone)]
+struct Block {
+    norm1: Norm,
+    qkv: Linear,
+    out: Linear,
+    norm2: Norm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Block {
+    fn new(read: BlockWeights, eps: f32, device: &Device) -> Result<Self> {
+        Ok(Self {
+            norm1: Norm::new(read.norm1, eps, device)?,
+            qkv: Linear::new(read.qkv, device)?,
+            out: Linear::new(read.out, device)?,
+            norm2: Norm::new(read.norm2, eps, device)?,
+            fc1: Linear::new(read.fc1, device)?,
+            fc2: Linear::new(read.fc2, device)?,
+        })
+    }
+
+    /// With `pooled`, only the class token comes out: `[pictures, 1, width]`.
+    fn apply(&self, x: &Tensor, config: &EncoderConfig, pooled: bool) -> Result<Tensor> {
+        let (pictures, tokens, width) = x.dims3()?;
+        let depth = width / config.heads;
+        let qkv = self.qkv.apply(&self.norm1.apply(x)?)?.reshape((pictures, tokens, 3, config.heads, depth))?;
+        let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
+        let (query, key, value) = (part(0)?, part(1)?, part(2)?);
+        let (query, x) = if pooled {
+            (query.narrow(2, 0, 1)?.contiguous()?, x.narrow(1, 0, 1)?.contiguous()?)
+        } else {
+            (query, x.clone())
+        };
+        let scores = (query.matmul(&key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
+        let context = softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
+        let context = context.reshape((pictures, (), width))?;
+        let x = (x + self.out.apply(&context)?)?;
+        let inner = self.fc1.apply(&self.norm2.apply(&x)?)?;
+        let inner = match config.activation {
+            Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
+            Activation::Gelu => inner.gelu_erf()?,
+        };
+        x + self.fc2.apply(&inner)?
+    }
+}
+
+impl ComposedTower {
+    pub(crate) fn new(config: ClipConfig, read: VisionWeights, device: &Device) -> Result<Self> {
+        let (vision, eps) = (&config.vision, config.vision.encoder.layer_norm_eps);
+        let width = vision.encoder.width;
+        let depth = 3 * vision.patch_size.pow(2);
+        Ok(Self {
+            device: device.clone(),
+            patch: Tensor::from_vec(read.patch, (depth, width), device)?,
+            position: Tensor::from_vec(read.position, (1, vision.tokens(), width), device)?,
+            pre: Norm::new(read.pre, eps, device)?,
+            blocks: read.blocks.into_iter().map(|block| Block::new(block, eps, device)).collect::<Result<_>>()?,
+            post: Norm::new(read.post, eps, device)?,
+            projection: Tensor::from_vec(read.projection, (width, config.projection), device)?,
+            config,
+        })
+    }
+
+    /// Puts updates on the device once; they are then added at any scaling.
+    pub(crate) fn place(&self, updates: super::patch::Updates) -> Result<BTreeMap<Slot, Tensor>> {
+        let mut placed = BTreeMap::new();
+        for (slot, values) in updates {
+            let shape = self.matrix(slot).shape().clone();
+            placed.insert(slot, Tensor::from_vec(values, shape, &self.device)?);
+        }
+        Ok(placed)
+    }
+
+    pub(crate) fn patched(&self, updates: &BTreeMap<Slot, Tensor>, scaling: f32) -> Result<Self> {
+        let mut tower = self.clone();
+        for (slot, delta) in updates {
+            let matrix = (tower.matrix(*slot) + (delta * f64::from(scaling))?)?;
+            match *slot {
+                Slot::Projection => tower.projection = matrix,
+                Slot::Block(layer, site) => tower.blocks[layer].linear_mut(site).weight = matrix,
+            }
+        }
+        Ok(tower)
+    }
+
+    fn matrix(&self, slot: Slot) -> &Tensor {
+        match slot {
+            Slot::Projection => &self.projection,
+            Slot::Block(layer, site) => &self.blocks[layer].linear(site).weight,
+        }
+    }
+
+    /// Pictures of one forward.
+    fn step(&self) -> usize {
+        (STEP_ROWS / self.config.vision.tokens()).max(1)
+    }
+
+    /// Embeds all pictures into one tensor `[pictures, tokens, width]` per step.
+    pub(crate) fn embed(&self, pictures: &Pictures, watch: &Watch<'_>) -> std::result::Result<Vec<Tensor>, ModelError> {
+        let starts = (0..pictures.len()).step_by(self.step());
+        starts.map(|first| self.embed_step(pictures, first, watch)).collect()
+    }
+
+    fn embed_step(
+        &self,
+        pictures: &Pictures,
+        first: usize,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Tensor, ModelError> {
+        if watch.is_cancelled() {
+            return Err(ModelError::Cancelled);
+        }
+        let vision = &self.config.vision;
+        let (width, patches) = (vision.encoder.width, vision.patches());
+        let count = self.step().min(pictures.len() - first);
+        let size = patches * 3 * vision.patch_size.pow(2);
+        let mut values = vec![0.0; count * size];
+        for (n, values) in values.chunks_exact_mut(size).enumerate() {
+            pictures.write_patches(first + n, vision.patch_size, values);
+        }
+        let values = Tensor::from_vec(values, (count * patches, size / patches), &self.device)?;
+        let tokens = values.matmul(&self.patch)?.reshape((count, patches, width))?;
+        let class = Tensor::zeros((count, 1, width), DType::F32, &self.device)?;
+        let tokens = self.pre.apply(&Tensor::cat(&[&class, &tokens], 1)?.broadcast_add(&self.position)?)?;
+        watch.done(count);
+        Ok(tokens)
+    }
+
+    /// Projected features `[pictures, projection]`, from embedded tokens.
+    pub(crate) fn features(&self, tokens: &[Tensor], watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
+        let mut features = Vec::new();
+        for tokens in tokens {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            features.extend(self.features_step(tokens)?);
+            watch.done(tokens.dim(0)?);
+        }
+        Ok(features)
+    }
+
+    /// Projected features of pictures that were not embedded beforehand.
+    pub(crate) fn features_of(
+        &self,
+        pictures: &Pictures,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<Vec<f32>, ModelError> {
+        let mut features = Vec::with_capacity(pictures.len() * self.config.projection);
+        for first in (0..pictures.len()).step_by(self.step()) {
+            features.extend(self.features_step(&self.embed_step(pictures, first, watch)?)?);
+        }
+        Ok(features)
+    }
+
+    fn features_step(&self, tokens: &Tensor) -> Result<Vec<f32>> {
+        let mut x = tokens.clone();
+        for (n, block) in self.blocks.iter().enumerate() {
+            x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len())?;
+        }
+        let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?)?;
+        pooled.matmul(&self.projection)?.flatten_all()?.to_vec1()
+    }
+}
+
+impl Block {
+    fn linear(&self, site: Site) -> &Linear {
+        match site {
+            Site::Qkv => &self.qkv,
+            Site::Out => &self.out,
+            Site::Fc1 => &self.fc1,
+            Site::Fc2 => &self.fc2,
+        }
+    }
+
+    fn linear_mut(&mut self, site: Site) -> &mut Linear {
+        match site {
+            Site::Qkv => &mut self.qkv,
+            Site::Out => &mut self.out,
+            Site::Fc1 => &mut self.fc1,
+            Site::Fc2 => &mut self.fc2,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+use std::path::PathBuf;
+
+/// Why a model could not be opened, patched or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file could not be read.
+    #[error("cannot read `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A JSON file is not what it should be.
+    #[error("`{}` is not a valid {what}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        what: &'static str,
+        /// Where it breaks.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The folder holds another kind of model.
+    #[error("`{}` is no CLIP model: its `model_type` is `{found}`, expected `clip`", path.display())]
+    NotClip {
+        /// The configuration file.
+        path: PathBuf,
+        /// The `model_type` in it, empty if there is none.
+        found: String,
+    },
+    /// A setting that this crate cannot follow.
+    #[error("`{}`: `{key}` is `{found}`, expected {expected}", path.display())]
+    Setting {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// A weight file is damaged, or no safetensors file at all.
+    #[error("`{}` is not a readable safetensors file", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A weight that the model needs is not there.
+    #[error("`{}` has no tensor `{key}` (expected shape {expected:?})", path.display())]
+    MissingTensor {
+        /// The weight file, or the index of several.
+        path: PathBuf,
+        /// The tensor's name.
+        key: String,
+        /// The shape the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// A weight has another shape than the configuration says.
+    #[error("tensor `{key}` in `{}` has shape {found:?}, expected {expected:?}", path.display())]
+    TensorShape {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor's name.
+        key: String,
+        /// The shape in the file.
+        found: Vec<usize>,
+        /// The shape the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// An update names no matrix of the image tower, or one twice.
+    #[error("an update is for `{module}`: {problem}")]
+    Module {
+        /// The module as given.
+        module: String,
+        /// What is wrong with it.
+        problem: ModuleProblem,
+    },
+    /// The features or embeddings belong to another model.
+    #[error("the pictures were embedded by another base model")]
+    ForeignEmbedding,
+    /// The pictures have another size than the model takes.
+    #[error("the pictures are {found} pixels wide, the model takes {expected}")]
+    PictureSize {
+        /// Edge of the pictures.
+        found: usize,
+        /// Edge the model takes.
+        expected: usize,
+    },
+    /// The tokenizer cannot be read, or refuses a text.
+    #[error("tokenizer `{}`: {problem}", path.display())]
+    Tokenizer {
+        /// The tokenizer file.
+        path: PathBuf,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The device failed or is not there.
+    #[error("device `{name}` failed")]
+    Device {
+        /// The device.
+        name: String,
+        /// What it said.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The caller asked to stop.
+    #[error("stopped before the end")]
+    Cancelled,
+}
+
+/// What is wrong with the module that an update names.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ModuleProblem {
+    /// The image tower has no such linear layer.
+    #[error("the image tower has no linear layer of that name (it has `{example}` and the like)")]
+    Unknown {
+        /// A name that exists.
+        example: String,
+    },
+    /// The same matrix came before.
+    #[error("it is named twice")]
+    Twice,
+    /// The numbers do not fill the matrix.
+    #[error("{part} holds {found} numbers, expected {expected} for a [{outputs}, {inputs}] matrix")]
+    Shape {
+        /// `lora_a`, `lora_b` or `update`.
+        part: &'static str,
+        /// Numbers given.
+        found: usize,
+        /// Numbers needed.
+        expected: usize,
+        /// Rows of the adapted matrix.
+        outputs: usize,
+        /// Columns of the adapted matrix.
+        inputs: usize,
+    },
+    /// The update holds NaN or an infinity.
+    #[error("it holds a value that is not finite")]
+    NotFinite,
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(source: candle_core::Error) -> Self {
+        Self::Device { name: "candle".into(), source: Box::new(source) }
+    }
+}
+
+impl ModelError {
+    /// True if the same call may succeed later: the device or the disk failed, not the input.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Device { .. } => true,
+            Self::Read { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}

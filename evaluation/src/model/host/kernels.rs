@@ -1,0 +1,263 @@
+//! The loops of the host tower: safe slices in, vector instructions picked at run time.
+
+use crate::model::Activation;
+use pulp::Arch;
+
+/// Independent sums per row, so that the compiler may use whole vector registers without reordering a sum.
+const LANES: usize = 16;
+
+/// A matrix inside a slice: element (r, c) lies at `start + r · row_stride + c · column_stride`.
+#[derive(Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) start: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) row_stride: usize,
+    pub(crate) column_stride: usize,
+}
+
+impl View {
+    /// A row-major matrix that fills its slice.
+    pub(crate) fn dense(rows: usize, columns: usize) -> Self {
+        Self { start: 0, rows, columns, row_stride: columns, column_stride: 1 }
+    }
+
+    /// Columns `start..start + columns` of a row-major matrix `width` wide.
+    pub(crate) fn columns(rows: usize, width: usize, start: usize, columns: usize) -> Self {
+        Self { start, rows, columns, row_stride: width, column_stride: 1 }
+    }
+
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn end(&self) -> usize {
+        if self.rows == 0 || self.columns == 0 {
+            return self.start;
+        }
+        self.start + (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
+    }
+}
+
+/// Computes `c = keep · c + scale · a · b` on one thread.
+pub(crate) fn matmul(c: (&mut [f32], View), keep: bool, scale: f32, a: (&[f32], View), b: (&[f32], View)) {
+    let ((c, cv), (a, av), (b, bv)) = (c, a, b);
+    assert!(av.rows == cv.rows && bv.columns == cv.columns && av.columns == bv.rows, "shapes of a product agree");
+    assert!(cv.end() <= c.len() && av.end() <= a.len() && bv.end() <= b.len(), "a view stays inside its slice");
+    let stride = |n: usize| isize::try_from(n).expect("a stride inside a slice fits isize");
+    #[expect(unsafe_code, reason = "gemm takes pointers; the asserts above hold its conditions")]
+    // SAFETY: every element the views reach lies inside its slice, and `c` is borrowed mutably, so it overlaps nothing.
+    unsafe {
+        gemm::gemm(
+            cv.rows,
+            cv.columns,
+            av.columns,
+            c.as_mut_ptr().add(cv.start),
+            stride(cv.column_stride),
+            stride(cv.row_stride),
+            keep,
+            a.as_ptr().add(av.start),
+            stride(av.column_stride),
+            stride(av.row_stride),
+            b.as_ptr().add(bv.start),
+            stride(bv.column_stride),
+            stride(bv.row_stride),
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+}
+
+/// Writes `bias` into every row.
+pub(crate) fn fill_rows(rows: &mut [f32], bias: &[f32]) {
+    rows.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
+}
+
+/// Adds `bias` to every row.
+pub(crate) fn add_rows(rows: &mut [f32], bias: &[f32]) {
+    Arch::new().dispatch(|| {
+        for row in rows.chunks_exact_mut(bias.len()) {
+            row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
+        }
+    });
+}
+
+/// Computes `target = base + scale · delta`.
+pub(crate) fn axpy(base: &[f32], scale: f32, delta: &[f32]) -> Vec<f32> {
+    let mut target = base.to_vec();
+    Arch::new().dispatch(|| target.iter_mut().zip(delta).for_each(|(t, d)| *t += scale * d));
+    target
+}
+
+/// Normalises each row to mean 0 and variance 1, then scales and shifts it: `to` becomes the layer norm of `from`.
+pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let width = weight.len();
+    Arch::new().dispatch(|| {
+        for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
+            let mean = sum(from, |x| x) / width as f32;
+            let variance = sum(from, |x| (x - mean) * (x - mean)) / width as f32;
+            let inverse = 1.0 / (variance + eps).sqrt();
+            for (((t, x), w), b) in to.iter_mut().zip(from).zip(weight).zip(bias) {
+                *t = (x - mean) * inverse * w + b;
+            }
+        }
+    });
+}
+
+/// Applies the activation in place.
+pub(crate) fn activate(values: &mut [f32], activation: Activation) {
+    Arch::new().dispatch(|| match activation {
+        Activation::QuickGelu => values.iter_mut().for_each(|x| *x /= 1.0 + exp(-1.702 * *x)),
+        Activation::Gelu => {
+            values.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2)));
+        }
+    });
+}
+
+/// Turns each row of a `[rows, columns]` matrix into its softmax. With `seen`, row `r` sees only the first `seen + r`
+/// columns and the others become zero.
+pub(crate) fn softmax(scores: &mut [f32], columns: usize, seen: Option<usize>) {
+    Arch::new().dispatch(|| {
+        for (r, row) in scores.chunks_exact_mut(columns).enumerate() {
+            let (row, hidden) = row.split_at_mut(seen.map_or(columns, |seen| (seen + r).min(columns)));
+            hidden.fill(0.0);
+            let top = max(row);
+            row.iter_mut().for_each(|x| *x = exp(*x - top));
+            let inverse = 1.0 / sum(row, |x| x);
+            row.iter_mut().for_each(|x| *x *= inverse);
+        }
+    });
+}
+
+/// Scales each row to length 1; a row of zeros stays.
+pub(crate) fn unit_rows(rows: &mut [f32], width: usize) {
+    for row in rows.chunks_exact_mut(width) {
+        let length = row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt();
+        if length > 0.0 {
+            row.iter_mut().for_each(|x| *x = (f64::from(*x) / length) as f32);
+        }
+    }
+}
+
+#[inline(always)]
+fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f32 {
+    let mut lanes = [0.0f32; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: f32 = chunks.remainder().iter().map(|x| f(*x)).sum();
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane += f(*x);
+        }
+    }
+    lanes.iter().sum::<f32>() + rest
+}
+
+#[inline(always)]
+fn max(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let larger = |a: f32, b: f32| if b > a { b } else { a };
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder().iter().fold(f32::NEG_INFINITY, |a, x| larger(a, *x));
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, *x);
+        }
+    }
+    lanes.iter().fold(rest, |a, x| larger(a, *x))
+}
+
+/// `e^x` to about two units in the last place: 2^n by its bits, the rest by a polynomial on ±ln 2 / 2. NaN stays NaN.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    /// Adding it rounds to an integer, which then stands in the low bits.
+    const ROUND: f32 = 12_582_912.0;
+    let x = if x < -87.0 { -87.0 } else { x };
+    let x = if x > 88.0 { 88.0 } else { x };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
+    let p = 1.987_569_1e-4;
+    let p = p * r + 1.398_2e-3;
+    let p = p * r + 8.333_452e-3;
+    let p = p * r + 4.166_579_6e-2;
+    let p = p * r + 1.666_666_5e-1;
+    let p = p * r + 0.5;
+    let mantissa = p * r * r + r + 1.0;
+    let exponent = shifted.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127) << 23;
+    mantissa * f32::from_bits(exponent)
+}
+
+/// The error function to 2e-7 (Abramowitz and Stegun, 7.1.26).
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let a = x.abs();
+    let t = 1.0 / (1.0 + 0.327_591_1 * a);
+    let p = ((((1.061_405_4 * t - 1.453_152) * t) + 1.421_413_7) * t - 0.284_496_74) * t + 0.254_829_6;
+    (1.0 - p * t * exp(-a * a)).copysign(x)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_polynomial_exponential_follows_the_library_one() {
+        for step in -8700..8800 {
+            let x = step as f32 / 100.0;
+            let exact = f64::from(x).exp();
+            assert!((f64::from(exp(x)) - exact).abs() <= 3e-7 * exact, "exp({x}) = {} against {exact}", exp(x));
+        }
+        assert!(exp(f32::NAN).is_nan() || exp(f32::NAN) > 0.0);
+        assert_eq!(exp(0.0), 1.0);
+    }
+
+    #[test]
+    fn activations_take_their_textbook_values() {
+        let mut quick = vec![-3.0, 0.0, 1.0, 20.0];
+        activate(&mut quick, Activation::QuickGelu);
+        let mut exact = vec![-3.0, 0.0, 1.0, 20.0];
+        activate(&mut exact, Activation::Gelu);
+        for (got, want) in quick.iter().zip([-0.018_069_5, 0.0, 0.845_795_7, 20.0]) {
+            assert!((got - want).abs() < 2e-6, "{got} against {want}");
+        }
+        for (got, want) in exact.iter().zip([-0.004_049_7, 0.0, 0.841_344_7, 20.0]) {
+            assert!((got - want).abs() < 2e-6, "{got} against {want}");
+        }
+    }
+
+    #[test]
+    fn a_causal_row_sees_no_later_column() {
+        let mut scores = vec![1.0, 9.0, 9.0, 1.0, 1.0, 9.0, 1.0, 1.0, 1.0];
+        softmax(&mut scores, 3, Some(1));
+        assert_eq!(&scores[..6], &[1.0, 0.0, 0.0, 0.5, 0.5, 0.0]);
+        assert!((scores[6..].iter().sum::<f32>() - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_product_honours_strides_and_what_was_there() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
+        let mut c = [10.0; 4];
+        let view = View::dense(2, 3);
+        matmul((&mut c, View::dense(2, 2)), true, 1.0, (&a, view), (&a, view.transposed()));
+        assert_eq!(c, [24.0, 42.0, 42.0, 87.0]);
+    }
+
+    #[test]
+    fn a_layer_norm_has_mean_zero_and_variance_one() {
+        let from: Vec<f32> = (0..19).map(|n| (n * n) as f32).collect();
+        let mut to = vec![0.0; 19];
+        layer_norm(&mut to, &from, &[1.0; 19], &[0.0; 19], 0.0);
+        assert!(to.iter().sum::<f32>().abs() < 1e-4);
+        assert!((to.iter().map(|x| x * x).sum::<f32>() / 19.0 - 1.0).abs() < 1e-5);
+    }
+}

@@ -1,0 +1,171 @@
+use super::{
+    encoder::{Encoder, Norm, Scratch, Shape},
+    kernels::{View, axpy, matmul},
+};
+use crate::model::{
+    ClipConfig, ModelError, Watch,
+    patch::{Slot, Updates},
+    weights::VisionWeights,
+};
+use crate::pictures::Pictures;
+use rayon::prelude::*;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Rows of one step: enough for the product kernels, few enough for a core's cache.
+const STEP_ROWS: usize = 272;
+
+/// The image tower on the processor; a clone shares every matrix.
+#[derive(Clone)]
+pub(crate) struct HostTower {
+    config: ClipConfig,
+    encoder: Encoder,
+    /// `[3 · patch², width]`
+    patch: Arc<[f32]>,
+    /// The class embedding plus its position, then the positions of the patches: `[tokens, width]`.
+    position: Arc<[f32]>,
+    pre: Norm,
+    post: Norm,
+    /// `[width, projection]`
+    projection: Arc<Vec<f32>>,
+}
+
+impl HostTower {
+    pub(crate) fn new(config: ClipConfig, read: VisionWeights) -> Self {
+        let eps = config.vision.encoder.layer_norm_eps;
+        Self {
+            config,
+            encoder: Encoder::new(config.vision.encoder, read.blocks),
+            patch: read.patch.into(),
+            position: read.position.into(),
+            pre: Norm::new(read.pre, eps),
+            post: Norm::new(read.post, eps),
+            projection: read.projection.into(),
+        }
+    }
+
+    pub(crate) fn patched(&self, updates: &Updates, scaling: f32) -> Self {
+        let mut tower = self.clone();
+        for (slot, delta) in updates {
+            let matrix = match *slot {
+                Slot::Block(layer, site) => tower.encoder.matrix(layer, site),
+                Slot::Projection => &mut tower.projection,
+            };
+            *matrix = Arc::new(axpy(matrix, scaling, delta));
+        }
+        tower
+    }
+
+    /// Pictures that one thread takes through the layers at once.
+    pub(crate) fn step(&self) -> usize {
+        (STEP_ROWS / self.config.vision.tokens()).max(1)
+    }
+
+    /// Embeds all pictures: `[pictures, tokens, width]`.
+    pub(crate) fn embed(&self, pictures: &Pictures, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
+        let size = self.config.vision.tokens() * self.config.vision.encoder.width;
+        let mut tokens = vec![0.0; pictures.len() * size];
+        let step = self.step();
+        self.steps(tokens.par_chunks_mut(step * size), watch, |n, tokens, buffer, _| {
+            self.embed_step(tokens, pictures, n * step, buffer);
+            tokens.len() / size
+        })?;
+        Ok(tokens)
+    }
+
+    /// Projected features `[pictures, projection]`, from embedded tokens.
+    pub(crate) fn features(&self, tokens: &[f32], watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
+        let size = self.config.vision.tokens() * self.config.vision.encoder.width;
+        let width = self.config.projection;
+        let mut features = vec![0.0; tokens.len() / size * width];
+        let step = self.step();
+        let steps = features.par_chunks_mut(step * width);
+        self.steps(steps, watch, |n, to, buffer, scratch| {
+            let pictures = to.len() / width;
+            let from = n * step * size;
+            buffer.clear();
+            buffer.extend_from_slice(&tokens[from..from + pictures * size]);
+            self.features_step(to, buffer, scratch);
+            pictures
+        })?;
+        Ok(features)
+    }
+
+    /// Projected features of pictures that were not embedded beforehand.
+    pub(crate) fn features_of(&self, pictures: &Pictures, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
+        let size = self.config.vision.tokens() * self.config.vision.encoder.width;
+        let width = self.config.projection;
+        let mut features = vec![0.0; pictures.len() * width];
+        let step = self.step();
+        let steps = features.par_chunks_mut(step * width);
+        self.steps(steps, watch, |n, to, buffer, scratch| {
+            let count = to.len() / width;
+            let mut tokens = std::mem::take(buffer);
+            tokens.resize(count * size, 0.0);
+            self.embed_step(&mut tokens, pictures, n * step, &mut scratch.patches);
+            self.features_step(to, &mut tokens, scratch);
+            *buffer = tokens;
+            count
+        })?;
+        Ok(features)
+    }
+
+    /// Runs `work` on every step, one thread each, and stops early if asked.
+    fn steps<'a>(
+        &self,
+        steps: impl IndexedParallelIterator<Item = &'a mut [f32]>,
+        watch: &Watch<'_>,
+        work: impl Fn(usize, &mut [f32], &mut Vec<f32>, &mut Buffers) -> usize + Sync,
+    ) -> Result<(), ModelError> {
+        let stopped = AtomicBool::new(false);
+        steps.enumerate().with_max_len(1).for_each_init(Default::default, |(own, buffer), (n, to)| {
+            if stopped.load(Ordering::Relaxed) || watch.is_cancelled() {
+                stopped.store(true, Ordering::Relaxed);
+            } else {
+                watch.done(work(n, to, buffer, own));
+            }
+        });
+        if stopped.into_inner() { Err(ModelError::Cancelled) } else { Ok(()) }
+    }
+
+    fn embed_step(&self, tokens: &mut [f32], pictures: &Pictures, first: usize, patches: &mut Vec<f32>) {
+        let vision = &self.config.vision;
+        let (width, count, depth) = (vision.encoder.width, vision.patches(), 3 * vision.patch_size.pow(2));
+        patches.resize(count * depth, 0.0);
+        for (n, tokens) in tokens.chunks_exact_mut(vision.tokens() * width).enumerate() {
+            pictures.write_patches(first + n, vision.patch_size, patches);
+            tokens.copy_from_slice(&self.position);
+            let to = (&mut tokens[width..], View::dense(count, width));
+            matmul(to, true, 1.0, (patches, View::dense(count, depth)), (&self.patch, View::dense(depth, width)));
+            let raw = tokens.to_vec();
+            self.pre.apply(tokens, &raw);
+        }
+    }
+
+    fn features_step(&self, to: &mut [f32], tokens: &mut [f32], own: &mut Buffers) {
+        let width = self.config.vision.encoder.width;
+        let count = to.len() / self.config.projection;
+        own.pooled.resize(count * width, 0.0);
+        own.normed.resize(count * width, 0.0);
+        own.pool.resize(count, 0);
+        let shape = Shape { tokens: self.config.vision.tokens(), pool: &own.pool, causal: false };
+        self.encoder.pooled(&mut own.pooled, tokens, shape, &mut own.scratch);
+        self.post.apply(&mut own.normed, &own.pooled);
+        let projection = View::dense(width, self.config.projection);
+        let to = (to, View::dense(count, self.config.projection));
+        matmul(to, false, 1.0, (&own.normed, View::dense(count, width)), (&self.projection, projection));
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Default)]
+struct Buffers {
+    scratch: Scratch,
+    patches: Vec<f32>,
+    pooled: Vec<f32>,
+    normed: Vec<f32>,
+    /// The class token of each picture: always token 0.
+    pool: Vec<usize>,
+}

@@ -1,0 +1,183 @@
+use super::{ClipConfig, EncoderConfig, ModelError};
+use candle_core::{DType, Device, safetensors::MmapedSafetensors};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// The weight files of a model folder: `model.safetensors`, or the shards that an index lists.
+pub(crate) struct Weights {
+    files: Vec<(PathBuf, MmapedSafetensors)>,
+    /// Tensor to file, from the index; `None` for a single file.
+    index: Option<(PathBuf, BTreeMap<String, usize>)>,
+}
+
+#[derive(serde::Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Opens the files without reading the weights.
+    pub(crate) fn open(folder: &Path) -> Result<Self, ModelError> {
+        let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+        if single.exists() || !index.exists() {
+            return Ok(Self { files: vec![map(single)?], index: None });
+        }
+        let text =
+            std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+        let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
+            path: index.clone(),
+            what: "index of weights",
+            source,
+        })?;
+        let mut names: Vec<&String> = parsed.weight_map.values().collect();
+        names.sort_unstable();
+        names.dedup();
+        let files = names.iter().map(|name| map(folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+        let place = |file: &String| names.binary_search(&file).expect("every name of the index was collected");
+        let tensors = parsed.weight_map.iter().map(|(key, file)| (key.clone(), place(file))).collect();
+        Ok(Self { files, index: Some((index, tensors)) })
+    }
+
+    /// Reads a tensor as `f32`, after checking its shape.
+    pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let missing =
+            |path: &Path| ModelError::MissingTensor { path: path.into(), key: key.into(), expected: shape.to_vec() };
+        let (path, file) = match &self.index {
+            None => &self.files[0],
+            Some((index, tensors)) => &self.files[*tensors.get(key).ok_or_else(|| missing(index))?],
+        };
+        let view = file.get(key).map_err(|_| missing(path))?;
+        if view.shape() != shape {
+            return Err(ModelError::TensorShape {
+                path: path.into(),
+                key: key.into(),
+                found: view.shape().to_vec(),
+                expected: shape.to_vec(),
+            });
+        }
+        let read = || file.load(key, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
+        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(source) })
+    }
+
+    /// Reads a linear layer's weight `[outputs, inputs]` as `[inputs, outputs]`, the layout the towers multiply by.
+    pub(crate) fn linear(&self, key: &str, outputs: usize, inputs: usize) -> Result<Vec<f32>, ModelError> {
+        Ok(transpose(&self.get(&format!("{key}.weight"), &[outputs, inputs])?, outputs, inputs))
+    }
+}
+
+/// Turns a row-major `[rows, columns]` matrix into `[columns, rows]`.
+pub(crate) fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut turned = vec![0.0; matrix.len()];
+    for (r, row) in matrix.chunks_exact(columns.max(1)).enumerate() {
+        for (c, value) in row.iter().enumerate() {
+            turned[c * rows + r] = *value;
+        }
+    }
+    turned
+}
+
+#[expect(unsafe_code, reason = "mapping a file is only sound while nobody shortens it; model files are not written to")]
+fn map(path: PathBuf) -> Result<(PathBuf, MmapedSafetensors), ModelError> {
+    std::fs::File::open(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+    // SAFETY: model folders are inputs that nothing in this program changes.
+    match unsafe { MmapedSafetensors::new(&path) } {
+        Ok(file) => Ok((path, file)),
+        Err(source) => Err(ModelError::Weights { path, source: Box::new(source) }),
+    }
+}
+
+/// A matrix `[inputs, outputs]` and a bias `[outputs]`, as read.
+pub(crate) struct LinearWeights {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// The scale and shift of a layer norm, as read.
+pub(crate) struct NormWeights {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// One encoder block, as read; queries, keys and values are one matrix.
+pub(crate) struct BlockWeights {
+    pub(crate) norm1: NormWeights,
+    pub(crate) qkv: LinearWeights,
+    pub(crate) out: LinearWeights,
+    pub(crate) norm2: NormWeights,
+    pub(crate) fc1: LinearWeights,
+    pub(crate) fc2: LinearWeights,
+}
+
+impl Weights {
+    /// Reads `{key}.weight` and `{key}.bias` of a layer norm.
+    pub(crate) fn norm(&self, key: &str, width: usize) -> Result<NormWeights, ModelError> {
+        let part = |name: &str| self.get(&format!("{key}.{name}"), &[width]);
+        Ok(NormWeights { weight: part("weight")?, bias: part("bias")? })
+    }
+
+    /// Reads the blocks under `{tower}.encoder.layers`.
+    pub(crate) fn blocks(&self, tower: &str, config: &EncoderConfig) -> Result<Vec<BlockWeights>, ModelError> {
+        (0..config.layers).map(|n| self.block(&format!("{tower}.encoder.layers.{n}"), config)).collect()
+    }
+
+    fn block(&self, at: &str, config: &EncoderConfig) -> Result<BlockWeights, ModelError> {
+        let (width, mlp) = (config.width, config.mlp_width);
+        let biased = |name: &str, outputs: usize, inputs: usize| {
+            let key = format!("{at}.{name}");
+            let weight = self.linear(&key, outputs, inputs)?;
+            Ok::<_, ModelError>(LinearWeights { weight, bias: self.get(&format!("{key}.bias"), &[outputs])? })
+        };
+        let mut qkv = LinearWeights { weight: vec![0.0; width * 3 * width], bias: Vec::with_capacity(3 * width) };
+        for (third, name) in ["q_proj", "k_proj", "v_proj"].into_iter().enumerate() {
+            let part = biased(&format!("self_attn.{name}"), width, width)?;
+            for (fused, row) in qkv.weight.chunks_exact_mut(3 * width).zip(part.weight.chunks_exact(width)) {
+                fused[third * width..(third + 1) * width].copy_from_slice(row);
+            }
+            qkv.bias.extend(part.bias);
+        }
+        Ok(BlockWeights {
+            norm1: self.norm(&format!("{at}.layer_norm1"), width)?,
+            qkv,
+            out: biased("self_attn.out_proj", width, width)?,
+            norm2: self.norm(&format!("{at}.layer_norm2"), width)?,
+            fc1: biased("mlp.fc1", mlp, width)?,
+            fc2: biased("mlp.fc2", width, mlp)?,
+        })
+    }
+}
+
+/// The image tower, as read.
+pub(crate) struct VisionWeights {
+    /// `[3 · patch², width]`
+    pub(crate) patch: Vec<f32>,
+    /// The class embedding plus its position, then the positions of the patches: `[tokens, width]`.
+    pub(crate) position: Vec<f32>,
+    pub(crate) pre: NormWeights,
+    pub(crate) blocks: Vec<BlockWeights>,
+    pub(crate) post: NormWeights,
+    /// `[width, projection]`
+    pub(crate) projection: Vec<f32>,
+}
+
+impl Weights {
+    /// Reads the image tower and its projection.
+    pub(crate) fn vision(&self, config: &ClipConfig) -> Result<VisionWeights, ModelError> {
+        let (vision, width) = (&config.vision, config.vision.encoder.width);
+        let (patch, tokens) = (vision.patch_size, vision.tokens());
+        let at = "vision_model.embeddings";
+        let class = self.get(&format!("{at}.class_embedding"), &[width])?;
+        let mut position = self.get(&format!("{at}.position_embedding.weight"), &[tokens, width])?;
+        position.iter_mut().zip(&class).for_each(|(p, c)| *p += c);
+        let kernel = self.get(&format!("{at}.patch_embedding.weight"), &[width, 3, patch, patch])?;
+        Ok(VisionWeights {
+            patch: transpose(&kernel, width, 3 * patch * patch),
+            position,
+            pre: self.norm("vision_model.pre_layrnorm", width)?,
+            blocks: self.blocks("vision_model", &vision.encoder)?,
+            post: self.norm("vision_model.post_layernorm", width)?,
+            projection: self.linear("visual_projection", config.projection, width)?,
+        })
+    }
+}

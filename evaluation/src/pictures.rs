@@ -1,0 +1,192 @@
+//! Preprocessed pictures: read and resized once, kept as bytes.
+
+mod cache;
+mod sink;
+
+pub use cache::DiskCache;
+
+use crate::{
+    data::{self, DataError, Example, Source},
+    preprocess::{Preprocess, Rgb},
+};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use sink::{Pixels, Sink};
+use std::path::Path;
+
+/// The pictures of one split, resized and cropped, with their labels.
+///
+/// Holds `3 · edge²` bytes per picture: in memory, or in a mapped file where a [`DiskCache`] is given.
+pub struct Pictures {
+    header: Header,
+    pixels: Pixels,
+    levels: [[f32; 256]; 3],
+}
+
+/// All about a set of pictures but the pixels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Header {
+    edge: usize,
+    labels: Vec<u32>,
+    classes: Option<Vec<String>>,
+}
+
+impl Pictures {
+    /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
+    ///
+    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning.
+    ///
+    /// # Errors
+    /// Names the file, row and column; see [`DataError`].
+    pub fn read(
+        source: &Source<'_>,
+        preprocess: &Preprocess,
+        cache: Option<&DiskCache<'_>>,
+    ) -> Result<Self, DataError> {
+        let levels = preprocess.levels();
+        let Some(cache) = cache else {
+            let (header, sink) = fill(source, preprocess, Sink::memory)?;
+            return Ok(Self { header, pixels: sink.into_memory(), levels });
+        };
+        let path = cache.path(source, preprocess);
+        if let Some((header, pixels)) = cache::load(&path) {
+            return Ok(Self { header, pixels, levels });
+        }
+        let (header, sink) = fill(source, preprocess, |size| Sink::file(&path, size))?;
+        let pixels = cache::finish(sink, &header, &path)?;
+        Ok(Self { header, pixels, levels })
+    }
+
+    /// Number of pictures.
+    pub fn len(&self) -> usize {
+        self.header.labels.len()
+    }
+
+    /// True without pictures; a split that is read has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.header.labels.is_empty()
+    }
+
+    /// Height and width in pixels.
+    pub fn edge(&self) -> usize {
+        self.header.edge
+    }
+
+    /// The class of each picture.
+    pub fn labels(&self) -> &[u32] {
+        &self.header.labels
+    }
+
+    /// The class names, if the data set states them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.header.classes.as_deref()
+    }
+
+    /// The pixels of one picture: `[edge, edge, 3]`.
+    pub fn pixels(&self, picture: usize) -> &[u8] {
+        let size = 3 * self.header.edge.pow(2);
+        &self.pixels.bytes()[picture * size..][..size]
+    }
+
+    /// One picture as the tower takes it, rescaled and normalised: `[3, edge, edge]`.
+    pub fn normalised(&self, picture: usize) -> Vec<f32> {
+        let pixels = self.pixels(picture);
+        let channel = |c: usize| pixels.iter().skip(c).step_by(3).map(move |level| self.levels[c][usize::from(*level)]);
+        (0..3).flat_map(channel).collect()
+    }
+
+    /// Writes one picture as `[patches, 3 · patch²]`, each patch channel by channel as a convolution's weights lie.
+    pub(crate) fn write_patches(&self, picture: usize, patch: usize, to: &mut [f32]) {
+        let (edge, across, pixels) = (self.header.edge, self.header.edge / patch, self.pixels(picture));
+        let area = patch * patch;
+        for (n, to) in to.chunks_exact_mut(3 * area).enumerate() {
+            let corner = (n / across * edge + n % across) * patch;
+            for y in 0..patch {
+                let row = &pixels[3 * (corner + y * edge)..][..3 * patch];
+                for (x, pixel) in row.chunks_exact(3).enumerate() {
+                    for (c, level) in pixel.iter().enumerate() {
+                        to[c * area + y * patch + x] = self.levels[c][usize::from(*level)];
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reads the selected rows into a sink, in the order of the selection.
+fn fill(
+    source: &Source<'_>,
+    preprocess: &Preprocess,
+    make: impl Fn(usize) -> Result<Sink, DataError>,
+) -> Result<(Header, Sink), DataError> {
+    let reader = source.open()?;
+    let rows = data::select(source.rows, reader.rows(), source.path())?;
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_unstable_by_key(|&place| rows[place]);
+    let ascending: Vec<u64> = order.iter().map(|&place| rows[place]).collect();
+    let classes = reader.classes();
+    let mut header = Header { edge: 0, labels: vec![0; rows.len()], classes };
+    let (mut sink, mut places) = (None, order.into_iter());
+    reader.read(&ascending, &mut |examples| {
+        for picture in prepare(examples, source.label_column, header.classes.as_deref(), preprocess)? {
+            if header.edge == 0 {
+                header.edge = picture.rgb.width as usize;
+            }
+            let sink = match &mut sink {
+                Some(sink) => sink,
+                none => none.insert(make(3 * header.edge.pow(2) * rows.len())?),
+            };
+            picture.check(header.edge)?;
+            let place = places.next().expect("a reader hands over one example for each row asked for");
+            header.labels[place] = picture.label;
+            sink.put(place, &picture.rgb.pixels)?;
+        }
+        Ok(())
+    })?;
+    match sink {
+        Some(sink) if places.next().is_none() => Ok((header, sink)),
+        _ => Err(DataError::Empty { path: source.path().into(), rows: reader.rows() }),
+    }
+}
+
+struct Prepared {
+    rgb: Rgb,
+    label: u32,
+    path: std::path::PathBuf,
+    row: u64,
+}
+
+impl Prepared {
+    fn check(&self, edge: usize) -> Result<(), DataError> {
+        let Rgb { width, height, .. } = self.rgb;
+        if (width as usize, height as usize) == (edge, edge) {
+            return Ok(());
+        }
+        let (path, row, expected) = (self.path.clone(), self.row, format!("{edge}×{edge}"));
+        Err(DataError::Size { path, row, width, height, expected })
+    }
+}
+
+fn prepare(
+    examples: Vec<Example>,
+    column: &str,
+    classes: Option<&[String]>,
+    preprocess: &Preprocess,
+) -> Result<Vec<Prepared>, DataError> {
+    let one = |example: Example| {
+        let (path, row) = (example.path.clone(), example.row);
+        let label = label(&path, row, example.label, column, classes)?;
+        Ok(Prepared { rgb: preprocess.apply(data::decode(example)?), label, path, row })
+    };
+    // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
+    let prepared: Vec<Result<Prepared, DataError>> = examples.into_par_iter().map(one).collect();
+    prepared.into_iter().collect()
+}
+
+fn label(path: &Path, row: u64, label: i64, column: &str, classes: Option<&[String]>) -> Result<u32, DataError> {
+    let classes = classes.map_or(u64::from(u32::MAX), |classes| classes.len() as u64);
+    match u32::try_from(label) {
+        Ok(label) if u64::from(label) < classes => Ok(label),
+        _ => Err(DataError::Label { path: path.into(), row, column: column.into(), label, classes }),
+    }
+}

@@ -1,0 +1,169 @@
+use crate::{
+    Features, Head,
+    model::host::kernels::{View, matmul, unit_rows},
+};
+
+/// The ranks up to which a joint benchmark counts: Hits@1, 3, 5, 10.
+pub const HITS: [usize; 4] = [1, 3, 5, 10];
+
+/// Pictures scored at once.
+const CHUNK: usize = 512;
+
+/// How many pictures of one task and split were named rightly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskScore {
+    /// Per picture: was the true class's score the largest?
+    pub right: Vec<bool>,
+    /// Pictures that were.
+    pub correct: usize,
+    /// All pictures.
+    pub n: usize,
+}
+
+impl TaskScore {
+    /// The share of right pictures, in [0, 1].
+    pub fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.n as f64
+    }
+}
+
+/// How far up the true class came among the classes of all tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JointScore {
+    /// Per picture: the number of classes with a strictly higher score than the true one.
+    pub ranks: Vec<usize>,
+    /// For each of [`HITS`]: pictures whose rank is below it.
+    pub hits: [usize; 4],
+    /// All pictures.
+    pub n: usize,
+}
+
+/// Why features and a head do not fit together.
+#[derive(Debug, thiserror::Error)]
+pub enum ScoreError {
+    /// The head was made for other features.
+    #[error("the head has vectors of {head} numbers, the features have {features}")]
+    Width {
+        /// Width of the head.
+        head: usize,
+        /// Width of the features.
+        features: usize,
+    },
+    /// The data set has another number of classes than the head.
+    #[error("the head has {head} classes, the data set has {data}")]
+    Classes {
+        /// Rows of the head.
+        head: usize,
+        /// Classes of the data set.
+        data: usize,
+    },
+    /// A label lies beyond the head, or beyond the map to joint labels.
+    #[error("picture {picture} has label {label}, but only {classes} classes are known")]
+    Label {
+        /// The picture, counted from 0.
+        picture: usize,
+        /// Its label.
+        label: u32,
+        /// Rows of the head, or entries of the map.
+        classes: usize,
+    },
+    /// The map names a joint class that the head does not have.
+    #[error("class {class} of the task is joint class {joint}, but the joint head has {classes} classes")]
+    Map {
+        /// The task's class.
+        class: usize,
+        /// The joint class it is mapped to.
+        joint: usize,
+        /// Rows of the joint head.
+        classes: usize,
+    },
+}
+
+/// Counts the pictures whose largest score is that of their class; of equal scores the first class counts.
+///
+/// # Numerics
+/// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is NaN is never the largest.
+///
+/// # Errors
+/// The widths differ, or the data set and the head have different numbers of classes.
+pub fn accuracy(features: &Features, head: &Head) -> Result<TaskScore, ScoreError> {
+    if let Some(data) = features.classes().filter(|data| *data != head.classes()) {
+        return Err(ScoreError::Classes { head: head.classes(), data });
+    }
+    let mut right = Vec::with_capacity(features.labels().len());
+    each_row(features, head, |picture, label, scores| {
+        let label = usize::try_from(label).ok().filter(|label| *label < scores.len());
+        let label = label.ok_or_else(|| ScoreError::Label {
+            picture,
+            label: features.labels()[picture],
+            classes: head.classes(),
+        })?;
+        right.push(first_largest(scores) == Some(label));
+        Ok(())
+    })?;
+    let correct = right.iter().filter(|right| **right).count();
+    Ok(TaskScore { correct, n: right.len(), right })
+}
+
+/// Ranks the true class of each picture among the classes of all tasks.
+///
+/// `map` gives the joint class of each of the task's classes. Scores that are NaN put the picture last.
+///
+/// # Errors
+/// The widths differ, a label has no entry in the map, or the map leaves the joint head.
+pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<JointScore, ScoreError> {
+    if let Some(data) = features.classes().filter(|data| *data != map.len()) {
+        return Err(ScoreError::Classes { head: map.len(), data });
+    }
+    let beyond = map.iter().enumerate().find(|(_, joint_class)| **joint_class >= joint.classes());
+    if let Some((class, &beyond)) = beyond {
+        return Err(ScoreError::Map { class, joint: beyond, classes: joint.classes() });
+    }
+    let mut ranks = Vec::with_capacity(features.labels().len());
+    each_row(features, joint, |picture, label, scores| {
+        let class = usize::try_from(label).ok().and_then(|label| map.get(label));
+        let class = class.ok_or(ScoreError::Label { picture, label, classes: map.len() })?;
+        let own = scores[*class];
+        ranks.push(if own.is_nan() { scores.len() } else { scores.iter().filter(|score| **score > own).count() });
+        Ok(())
+    })?;
+    let hits = HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count());
+    Ok(JointScore { hits, n: ranks.len(), ranks })
+}
+
+/// Calls `see` with the number, label and scores of every picture.
+fn each_row(
+    features: &Features,
+    head: &Head,
+    mut see: impl FnMut(usize, u32, &[f32]) -> Result<(), ScoreError>,
+) -> Result<(), ScoreError> {
+    let (width, classes) = (features.width(), head.classes());
+    if width != head.width() {
+        return Err(ScoreError::Width { head: head.width(), features: width });
+    }
+    let turned = head.turned();
+    let mut scores = Vec::new();
+    let chunks = features.values().chunks(CHUNK * width).zip(features.labels().chunks(CHUNK));
+    for (chunk, (values, labels)) in chunks.enumerate() {
+        let mut unit = values.to_vec();
+        unit_rows(&mut unit, width);
+        scores.resize(labels.len() * classes, 0.0);
+        let from = (unit.as_slice(), View::dense(labels.len(), width));
+        let to = (scores.as_mut_slice(), View::dense(labels.len(), classes));
+        matmul(to, false, 1.0, from, (&turned, View::dense(width, classes)));
+        for (n, (label, scores)) in labels.iter().zip(scores.chunks_exact(classes)).enumerate() {
+            see(chunk * CHUNK + n, *label, scores)?;
+        }
+    }
+    Ok(())
+}
+
+fn first_largest(scores: &[f32]) -> Option<usize> {
+    let mut best: Option<usize> = None;
+    for (class, score) in scores.iter().enumerate().filter(|(_, score)| !score.is_nan()) {
+        if best.is_none_or(|best| *score > scores[best]) {
+            best = Some(class);
+        }
+    }
+    best
+}

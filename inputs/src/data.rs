@@ -1,0 +1,53 @@
+use crate::{
+    InputError,
+    layout::{NoSplit, SplitFiles},
+};
+use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The error of a data set that has not the split `split`.
+pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> InputError {
+    let reference = reference.to_string();
+    match reason {
+        NoSplit::Among { looked_for, splits } => {
+            InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits }
+        }
+        NoSplit::Lacks(lack) => InputError::Lacks { reference, role: "a whole data set", lacks: lack.0 },
+    }
+}
+
+/// The files of a split as paths below `root`.
+pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
+    match files {
+        SplitFiles::Parquet(files) => DataFiles::Parquet(files.iter().map(|file| root.join(file)).collect()),
+        SplitFiles::Pictures { folder, .. } => DataFiles::ImageFolder(root.join(folder)),
+        SplitFiles::Idx { images, labels } => DataFiles::Idx { images: root.join(images), labels: root.join(labels) },
+    }
+}
+
+/// The digest of what a split holds: its files' contents in reading order, the columns that count, the rows taken.
+///
+/// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'.
+pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
+    let content = match files {
+        SplitFiles::Parquet(_) => {
+            json!({"parquet": contents, "image": spec.image_column, "label": spec.label_column})
+        }
+        SplitFiles::Pictures { folder, files } => {
+            let prefix = format!("{folder}/");
+            let names = files.iter().map(|file| file.strip_prefix(&prefix));
+            json!({"pictures": names.zip(contents).collect::<Vec<_>>()})
+        }
+        SplitFiles::Idx { .. } => json!({"idx": contents}),
+    };
+    Digest::of_json(&json!({"files": content, "rows": rows_as_json(rows)}))
+}
+
+fn rows_as_json(rows: &Rows) -> Value {
+    match rows {
+        Rows::All => json!("all"),
+        Rows::Share { start, end, shuffle_seed } => json!({"share": [start, end], "seed": shuffle_seed}),
+        Rows::Indices(rows) => json!({"indices": rows}),
+    }
+}

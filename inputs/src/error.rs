@@ -1,0 +1,190 @@
+use std::{error::Error, io, path::PathBuf};
+
+/// Why an input could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// Nothing lies where the reference points.
+    #[error("`{reference}` is not there")]
+    Missing {
+        /// The input.
+        reference: String,
+    },
+    /// A file where a folder is wanted, or the other way round, or a whole repository where a file is wanted.
+    #[error("`{reference}` is not a {expected}")]
+    NotA {
+        /// The input.
+        reference: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A folder has not what makes it the thing that it should be.
+    #[error("`{reference}` is not {role}: it has no {lacks}")]
+    Lacks {
+        /// The input.
+        reference: String,
+        /// What it should be: "a model", "an adapter".
+        role: &'static str,
+        /// The file that was looked for.
+        lacks: String,
+    },
+    /// A data set has no such split.
+    #[error("`{reference}` has no split `{split}`: looked for {looked_for}; {}", splits_there(splits))]
+    NoSplit {
+        /// The data set.
+        reference: String,
+        /// The split that was looked for.
+        split: String,
+        /// The files that would have been it.
+        looked_for: String,
+        /// The splits that are there.
+        splits: Vec<String>,
+    },
+    /// The rule that cuts a split out of a data set cannot be followed.
+    #[error("the rule of split `{split}` of `{reference}` is wrong: {problem}")]
+    Rule {
+        /// The data set.
+        reference: String,
+        /// The split.
+        split: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}` of `{reference}`", file.display())]
+    Read {
+        /// The input.
+        reference: String,
+        /// The file or folder.
+        file: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A file holds not what it should.
+    #[error("`{}` of `{reference}` is not {expected}", file.display())]
+    Malformed {
+        /// The input.
+        reference: String,
+        /// The file.
+        file: PathBuf,
+        /// What it should be.
+        expected: &'static str,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// The network may not be used, and the hub's cache does not have it.
+    #[error(
+        "`{reference}` is not in the hub's cache `{}`, and `HF_HUB_OFFLINE` forbids to fetch it; unset that, or run \
+         `hf download` where the network is and bring the cache here",
+        cache.display()
+    )]
+    Offline {
+        /// The input.
+        reference: String,
+        /// The cache.
+        cache: PathBuf,
+    },
+    /// The hub is out of reach, and its cache does not have the input.
+    #[error(
+        "cannot reach the hub for `{reference}`, and it is not in the hub's cache `{}`; check the network, or run \
+         `hf download` where there is one, bring the cache here and set `HF_HUB_OFFLINE=1`",
+        cache.display()
+    )]
+    Unreachable {
+        /// The input.
+        reference: String,
+        /// The cache.
+        cache: PathBuf,
+        /// What the client says.
+        source: HubFailure,
+    },
+    /// The hub answered, but does not give the input out.
+    #[error("the hub does not give `{reference}`")]
+    Hub {
+        /// The input.
+        reference: String,
+        /// What the client says.
+        source: HubFailure,
+    },
+}
+
+impl InputError {
+    /// Whether the same call may succeed later, without a person doing anything.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Hub { source, .. } => source.is_retryable,
+            Self::Read { source, .. } => {
+                !matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn splits_there(splits: &[String]) -> String {
+    match splits {
+        [] => "it has no split that is known here".to_owned(),
+        _ => format!("it has `{}`", splits.join("`, `")),
+    }
+}
+
+/// What the hub's client says went wrong, in one line and without the query parts of URLs: signatures of download
+/// links are there.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HubFailure {
+    message: String,
+    pub(crate) is_out_of_reach: bool,
+    is_retryable: bool,
+}
+
+impl From<hf_hub::HFError> for HubFailure {
+    fn from(error: hf_hub::HFError) -> Self {
+        use hf_hub::HFError;
+        let is_server_down = matches!(&error, HFError::Http { context } if context.status.is_server_error());
+        let is_out_of_reach = is_server_down || matches!(error, HFError::Request { .. });
+        let is_retryable = is_out_of_reach
+            || matches!(error, HFError::RateLimited { .. } | HFError::CacheLockTimeout { .. } | HFError::Xet { .. });
+        Self { message: without_queries(&in_one_line(&error)), is_out_of_reach, is_retryable }
+    }
+}
+
+/// The error with all its causes, leaving out what was said already.
+fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
+/// Cuts `?…` off every URL in `text`.
+fn without_queries(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("://") {
+        let ends = |c: char| c.is_whitespace() || matches!(c, ')' | '"' | '`');
+        let end = rest[start..].find(ends).map_or(rest.len(), |length| start + length);
+        let url = &rest[..end];
+        kept.push_str(url.split_once('?').map_or(url, |(before, _)| before));
+        rest = &rest[end..];
+    }
+    kept + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_in_urls_are_not_repeated() {
+        let text = "error for url (https://cdn.example/x/y?Signature=secret&Key=k): then https://a.b/c?d=e";
+        assert_eq!(without_queries(text), "error for url (https://cdn.example/x/y): then https://a.b/c");
+        assert_eq!(without_queries("why? nothing here"), "why? nothing here");
+    }
+}

@@ -1,0 +1,46 @@
+use crate::{InputError, Inputs};
+use jobs::{DataSpec, InputRef, Rows, SplitRule};
+use std::{collections::HashSet, fs};
+
+/// The rows that the rule of `split` takes; all of them if it has no rule.
+pub(crate) fn rows(inputs: &Inputs, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
+    let Some(rule) = spec.splits.get(split) else { return Ok(Rows::All) };
+    match rule {
+        SplitRule { indices: Some(file), .. } => indices(inputs, file, spec, split),
+        SplitRule { share: None, shuffle_seed: None, .. } => Ok(Rows::All),
+        SplitRule { share, shuffle_seed, .. } => {
+            let [start, end] = share.unwrap_or([0.0, 1.0]);
+            // Written so that NaN fails as well.
+            if 0.0 <= start && start < end && end <= 1.0 {
+                return Ok(Rows::Share { start, end, shuffle_seed: *shuffle_seed });
+            }
+            let problem = format!("`share` is [{start}, {end}], and must rise within [0, 1]");
+            Err(wrong(spec, split, problem))
+        }
+    }
+}
+
+fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
+    let path = inputs.file(file)?.path;
+    let text = fs::read(&path).map_err(|source| InputError::Read {
+        reference: file.to_string(),
+        file: path.clone(),
+        source,
+    })?;
+    let rows: Vec<u64> = serde_json::from_slice(&text).map_err(|source| InputError::Malformed {
+        reference: file.to_string(),
+        file: path,
+        expected: "a JSON list of row numbers",
+        source,
+    })?;
+    let mut seen = HashSet::new();
+    match rows.iter().find(|row| !seen.insert(**row)) {
+        Some(row) => Err(wrong(spec, split, format!("`indices` file `{file}` lists row {row} twice"))),
+        None if rows.is_empty() => Err(wrong(spec, split, format!("`indices` file `{file}` lists no row"))),
+        None => Ok(Rows::Indices(rows)),
+    }
+}
+
+fn wrong(spec: &DataSpec, split: &str, problem: String) -> InputError {
+    InputError::Rule { reference: spec.source.to_string(), split: split.to_owned(), problem }
+}

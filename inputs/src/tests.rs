@@ -1,0 +1,199 @@
+//! Inputs in folders. The hub has tests of its own.
+
+use super::*;
+use jobs::{DataFiles, DataSpec, InputRef, Rows, SplitRule};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+fn example(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8").join(path)
+}
+
+fn inputs() -> Inputs {
+    Inputs::new(Settings { is_offline: true, ..Settings::default() })
+}
+
+fn at(path: impl Into<PathBuf>) -> InputRef {
+    InputRef::Path(path.into())
+}
+
+/// A folder with `files`, each holding its own name.
+fn folder(files: &[&str]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for file in files {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+    folder
+}
+
+fn copy_of(original: &Path) -> TempDir {
+    let copy = TempDir::new().unwrap();
+    for entry in fs::read_dir(original).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    copy
+}
+
+fn spec(source: impl Into<PathBuf>) -> DataSpec {
+    DataSpec {
+        source: at(source),
+        image_column: "image".to_owned(),
+        label_column: "label".to_owned(),
+        splits: BTreeMap::new(),
+    }
+}
+
+fn with_rule(source: &Path, rule: SplitRule) -> DataSpec {
+    DataSpec { splits: BTreeMap::from([("validation".to_owned(), rule)]), ..spec(source) }
+}
+
+#[test]
+fn a_models_digest_is_that_of_what_decides_wherever_it_lies() {
+    let inputs = inputs();
+    let original = inputs.model(&at(example("base"))).unwrap();
+    assert_eq!((original.path, original.commit), (example("base"), None));
+    let copy = copy_of(&example("base"));
+    let digest = |path: &Path| inputs.model(&at(path)).unwrap().digest;
+    assert_eq!(digest(copy.path()), original.digest);
+    fs::write(copy.path().join("README.md"), "changed").unwrap();
+    assert_eq!(digest(copy.path()), original.digest);
+    fs::remove_file(copy.path().join("preprocessor_config.json")).unwrap();
+    assert_ne!(digest(copy.path()), original.digest, "the preprocessing decides");
+}
+
+#[test]
+fn adapters_differ_and_each_is_itself() {
+    let inputs = inputs();
+    let digest = |path: PathBuf| inputs.adapter(&at(path)).unwrap().digest;
+    assert_ne!(digest(example("adapters/mnist")), digest(example("adapters/letters")));
+    assert_eq!(digest(copy_of(&example("adapters/mnist")).path().to_owned()), digest(example("adapters/mnist")));
+}
+
+#[test]
+fn what_is_not_a_model_or_adapter_is_told_what_it_lacks() {
+    let inputs = inputs();
+    let base = at(example("base"));
+    let error = inputs.adapter(&base).unwrap_err();
+    assert_eq!(error.to_string(), format!("`{base}` is not an adapter: it has no `adapter_config.json`"));
+    let gone = at("/no/such/folder");
+    assert_eq!(inputs.model(&gone).unwrap_err().to_string(), "`/no/such/folder` is not there");
+    let file = at(example("base/config.json"));
+    assert_eq!(inputs.model(&file).unwrap_err().to_string(), format!("`{file}` is not a folder"));
+    assert_eq!(inputs.file(&base).unwrap_err().to_string(), format!("`{base}` is not a file"));
+    assert!(!inputs.file(&gone).unwrap_err().is_retryable());
+}
+
+#[test]
+fn a_file_has_the_digest_of_its_content() {
+    let path = example("heads/mnist.safetensors");
+    let located = inputs().file(&at(&path)).unwrap();
+    assert_eq!(located.digest, jobs::Digest::of(&fs::read(&path).unwrap()));
+}
+
+#[test]
+fn a_splits_digest_does_not_know_where_its_files_lie_or_what_they_are_called() {
+    let inputs = inputs();
+    let original = inputs.data(&spec(example("data/mnist")), "validation").unwrap();
+    let file = example("data/mnist/validation-00000-of-00001.parquet");
+    assert_eq!(original.files, DataFiles::Parquet(vec![file.clone()]));
+    assert_eq!(original.rows, Rows::All);
+    let copy = folder(&["data/validation/0.parquet"]);
+    fs::copy(&file, copy.path().join("data/validation/0.parquet")).unwrap();
+    assert_eq!(inputs.data(&spec(copy.path()), "validation").unwrap().digest, original.digest);
+    assert_ne!(inputs.data(&spec(example("data/mnist")), "test").unwrap().digest, original.digest);
+    let other_column = DataSpec { label_column: "fine_label".to_owned(), ..spec(example("data/mnist")) };
+    assert_ne!(inputs.data(&other_column, "validation").unwrap().digest, original.digest);
+}
+
+#[test]
+fn pictures_in_folders_count_with_their_names() {
+    let inputs = inputs();
+    let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
+    let located = inputs.data(&spec(one.path()), "test").unwrap();
+    assert_eq!(located.files, DataFiles::ImageFolder(one.path().join("test")));
+    let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt"]);
+    assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
+    fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
+    assert_ne!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest, "the classes' order changed");
+}
+
+#[test]
+fn mnists_own_files_are_a_data_set() {
+    let names = ["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"];
+    let there = folder(&names);
+    let located = inputs().data(&spec(there.path()), "test").unwrap();
+    let [images, labels] = names.map(|name| there.path().join(name));
+    assert_eq!(located.files, DataFiles::Idx { images, labels });
+}
+
+#[test]
+fn a_split_that_is_not_there_is_told_from_those_that_are() {
+    let source = example("data/mnist");
+    let error = inputs().data(&spec(&source), "tset").unwrap_err().to_string();
+    let expected = format!(
+        "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, `tset/<class>/<picture>`; it \
+         has `test`, `validation`",
+        source.display()
+    );
+    assert_eq!(error, expected);
+    let empty = TempDir::new().unwrap();
+    let error = inputs().data(&spec(empty.path()), "test").unwrap_err().to_string();
+    assert!(error.ends_with("`t10k-images-idx3-ubyte[.gz]` with its labels; it has no split that is known here"));
+}
+
+#[test]
+fn a_rule_takes_a_share_of_another_split() {
+    let rule =
+        SplitRule { from: Some("test".to_owned()), share: Some([0.8, 1.0]), shuffle_seed: Some(42), indices: None };
+    let source = example("data/mnist");
+    let located = inputs().data(&with_rule(&source, rule.clone()), "validation").unwrap();
+    assert_eq!(located.rows, Rows::Share { start: 0.8, end: 1.0, shuffle_seed: Some(42) });
+    assert_eq!(located.files, DataFiles::Parquet(vec![source.join("test-00000-of-00001.parquet")]));
+    let unshuffled = SplitRule { shuffle_seed: None, ..rule };
+    assert_ne!(inputs().data(&with_rule(&source, unshuffled), "validation").unwrap().digest, located.digest);
+}
+
+#[test]
+fn a_rule_takes_listed_rows() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("rows.json");
+    let listed = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let rule = SplitRule { indices: Some(at(&file)), ..SplitRule::default() };
+        inputs().data(&with_rule(&example("data/mnist"), rule), "validation")
+    };
+    let located = listed("[3, 1]").unwrap();
+    assert_eq!(located.rows, Rows::Indices(vec![3, 1]));
+    assert_ne!(listed("[1, 3]").unwrap().digest, located.digest);
+    let error = listed("[1, 1]").unwrap_err().to_string();
+    assert!(error.ends_with(&format!("`indices` file `{}` lists row 1 twice", file.display())), "{error}");
+    assert!(listed("[]").unwrap_err().to_string().ends_with("lists no row"));
+    let error = listed("[-1]").unwrap_err();
+    let path = file.display();
+    assert_eq!(error.to_string(), format!("`{path}` of `{path}` is not a JSON list of row numbers"));
+    assert!(error.source().is_some());
+}
+
+#[test]
+fn a_share_out_of_range_is_refused() {
+    for share in [[0.5, 0.5], [0.8, 0.2], [-0.1, 0.5], [0.0, 1.1], [f64::NAN, 1.0]] {
+        let rule = SplitRule { share: Some(share), ..SplitRule::default() };
+        let error = inputs().data(&with_rule(&example("data/mnist"), rule), "validation").unwrap_err();
+        assert!(matches!(&error, InputError::Rule { split, .. } if split == "validation"), "{error}");
+        assert!(error.to_string().contains("must rise within [0, 1]"), "{error}");
+    }
+}
+
+#[test]
+fn what_lies_here_is_local() {
+    assert!(inputs().is_local(&at(example("base"))));
+    assert!(!inputs().is_local(&at("/no/such/folder")));
+}

@@ -1,0 +1,196 @@
+use super::{AdapterError, keys::HEADS};
+use regex::Regex;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+/// What `adapter_config.json` says, as far as it changes the update.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdapterConfig {
+    #[serde(skip)]
+    path: PathBuf,
+    peft_type: String,
+    #[serde(default = "eight")]
+    lora_alpha: f64,
+    #[serde(default)]
+    use_rslora: bool,
+    #[serde(default)]
+    pub(super) fan_in_fan_out: bool,
+    #[serde(default)]
+    alpha_pattern: Option<Pattern>,
+    #[serde(default)]
+    pub(super) base_model_name_or_path: Option<String>,
+    #[serde(default)]
+    target_modules: Value,
+    #[serde(default)]
+    modules_to_save: Option<Vec<String>>,
+    #[serde(default)]
+    bias: Value,
+    #[serde(default)]
+    init_lora_weights: Value,
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+/// PEFT's default α.
+fn eight() -> f64 {
+    8.0
+}
+
+/// Keys that change nothing about a trained adapter's update. `r` and `rank_pattern` are among them because the tensors
+/// say it themselves.
+const WITHOUT_EFFECT: [&str; 17] = [
+    "r",
+    "rank_pattern",
+    "task_type",
+    "auto_mapping",
+    "revision",
+    "peft_version",
+    "inference_mode",
+    "lora_dropout",
+    "exclude_modules",
+    "layers_to_transform",
+    "layers_pattern",
+    "megatron_core",
+    "qalora_group_size",
+    "runtime_config",
+    "eva_config",
+    "merge_weights",
+    "ensure_weight_tying",
+];
+
+/// Keys that are refused with a reason of their own; all others with a common one.
+const REFUSED: [(&str, &str); 9] = [
+    ("use_dora", "the update of DoRA is not additive"),
+    ("layer_replication", "layer replication changes the base model"),
+    ("lora_bias", "biases of LoRA factors are not supported"),
+    ("target_parameters", "LoRA on bare parameters is not supported"),
+    ("trainable_token_indices", "trained tokens are not supported"),
+    ("loftq_config", "LoftQ initialisation changes the base model"),
+    ("corda_config", "CorDA initialisation changes the base model"),
+    ("alora_invocation_tokens", "activated LoRA is not a constant update"),
+    ("megatron_config", "Megatron layouts are not supported"),
+];
+
+/// Initialisations that leave the base weights alone.
+const PLAIN_INITS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
+
+impl AdapterConfig {
+    pub(super) fn read(folder: &Path) -> Result<Self, AdapterError> {
+        let path = folder.join("adapter_config.json");
+        let text = std::fs::read(&path).map_err(|source| AdapterError::Read { path: path.clone(), source })?;
+        let parsed = serde_json::from_slice(&text);
+        let config: Self = parsed.map_err(|source| AdapterError::Config { path: path.clone(), source })?;
+        let config = Self { path, ..config };
+        config.refuse()?;
+        Ok(config)
+    }
+
+    fn refuse(&self) -> Result<(), AdapterError> {
+        if self.peft_type != "LORA" {
+            let value = Value::String(self.peft_type.clone());
+            return Err(self.unsupported("peft_type", &value, "only LoRA adapters can be merged"));
+        }
+        if truthy(&self.bias) && self.bias != "none" {
+            return Err(self.unsupported("bias", &self.bias, "trained biases are not part of a low-rank update"));
+        }
+        let init = &self.init_lora_weights;
+        if let Value::String(name) = init
+            && !PLAIN_INITS.contains(&name.as_str())
+        {
+            let because = "this initialisation changes the base model; convert the adapter to plain LoRA first";
+            return Err(self.unsupported("init_lora_weights", init, because));
+        }
+        let saved = self.modules_to_save.iter().flatten();
+        if let Some(module) = saved.into_iter().find(|module| !HEADS.contains(&module.as_str())) {
+            let because = "only a classifier head may be saved whole";
+            return Err(self.unsupported("modules_to_save", &Value::String(module.clone()), because));
+        }
+        for (key, value) in self.rest.iter().filter(|(_, value)| truthy(value)) {
+            if !WITHOUT_EFFECT.contains(&key.as_str()) {
+                let known = REFUSED.iter().find(|(refused, _)| refused == key).map(|(_, because)| *because);
+                return Err(self.unsupported(key, value, known.unwrap_or("its effect on the update is not known")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The factor on B·A for the module `source` of rank `rank`.
+    pub(super) fn scale(&self, source: &str, rank: usize) -> Result<f64, AdapterError> {
+        let mut alpha = self.lora_alpha;
+        for (key, value) in self.alpha_pattern.iter().flat_map(|pattern| &pattern.0) {
+            let tail = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$")).map_err(|_| {
+                let value = Value::String(key.clone());
+                self.unsupported("alpha_pattern", &value, "it is not a regular expression that can be read")
+            })?;
+            if tail.is_match(source) {
+                alpha = *value;
+                break;
+            }
+        }
+        let rank = rank as f64;
+        Ok(if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank })
+    }
+
+    /// The target modules, if the configuration simply lists them and picks no layers.
+    pub(super) fn plain_targets(&self) -> Option<Vec<String>> {
+        let narrowed = ["exclude_modules", "layers_to_transform", "layers_pattern"];
+        if narrowed.iter().any(|key| self.rest.get(*key).is_some_and(truthy)) {
+            return None;
+        }
+        let names = self.target_modules.as_array()?.iter().map(|name| name.as_str().map(str::to_owned));
+        let mut names = names.collect::<Option<Vec<_>>>()?;
+        names.sort();
+        Some(names)
+    }
+
+    fn unsupported(&self, key: &str, value: &Value, because: &'static str) -> AdapterError {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        AdapterError::Unsupported { path: self.path.clone(), key: key.to_owned(), value, because }
+    }
+}
+
+/// Python's notion: what an unset option looks like is false.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(entries) => !entries.is_empty(),
+    }
+}
+
+/// Regular expressions and their numbers, in the order of the file: the first match counts.
+#[derive(Debug)]
+struct Pattern(Vec<(String, f64)>);
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Pattern;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map from module names to numbers")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pattern, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Pattern(entries))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}

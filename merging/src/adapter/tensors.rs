@@ -1,0 +1,66 @@
+use super::{AdapterError, pickle};
+use half::{bf16, f16};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// A tensor as the file holds it, in `f32`.
+pub(super) struct RawTensor {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: Vec<f32>,
+}
+
+/// The adapter's tensors by name, and the file they come from.
+pub(super) fn read(folder: &Path) -> Result<(PathBuf, BTreeMap<String, RawTensor>), AdapterError> {
+    let safe = folder.join("adapter_model.safetensors");
+    let pickled = folder.join("adapter_model.bin");
+    match !safe.exists() && pickled.exists() {
+        true => pickle::read(&pickled).map(|tensors| (pickled, tensors)),
+        false => read_safe(&safe).map(|tensors| (safe, tensors)),
+    }
+}
+
+fn read_safe(path: &Path) -> Result<BTreeMap<String, RawTensor>, AdapterError> {
+    let bytes = std::fs::read(path).map_err(|source| AdapterError::Read { path: path.to_owned(), source })?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|source| AdapterError::Weights { path: path.to_owned(), source: Box::new(source) })?;
+    let tensors = file.tensors().into_iter().map(|(name, view)| {
+        let raw = RawTensor { shape: view.shape().to_vec(), values: values(path, &name, &view)? };
+        Ok((name, raw))
+    });
+    tensors.collect()
+}
+
+fn values(path: &Path, tensor: &str, view: &TensorView<'_>) -> Result<Vec<f32>, AdapterError> {
+    decode(view.dtype(), view.data()).ok_or_else(|| {
+        let dtype = format!("{:?}", view.dtype());
+        AdapterError::Dtype { path: path.to_owned(), tensor: tensor.to_owned(), dtype }
+    })
+}
+
+/// The little-endian floats of `bytes` as `f32`; `None` for other types.
+pub(crate) fn decode(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+        bytes.as_chunks().0.iter().copied().map(value).collect()
+    }
+    match dtype {
+        Dtype::F32 => Some(each(bytes, f32::from_le_bytes)),
+        Dtype::F16 => Some(each(bytes, |bytes| f16::from_le_bytes(bytes).to_f32())),
+        Dtype::BF16 => Some(each(bytes, |bytes| bf16::from_le_bytes(bytes).to_f32())),
+        Dtype::F64 => Some(each(bytes, |bytes| f64::from_le_bytes(bytes) as f32)),
+        _ => None,
+    }
+}
+
+/// `values` rounded to `dtype`, little-endian; `None` for types other than floats.
+pub(crate) fn encode(dtype: Dtype, values: &[f32]) -> Option<Vec<u8>> {
+    match dtype {
+        Dtype::F32 => Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Dtype::F16 => Some(values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect()),
+        Dtype::BF16 => Some(values.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()).collect()),
+        Dtype::F64 => Some(values.iter().flat_map(|value| f64::from(*value).to_le_bytes()).collect()),
+        _ => None,
+    }
+}

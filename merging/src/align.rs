@@ -1,0 +1,233 @@
+mod core;
+mod knots;
+mod matrix;
+
+pub(crate) use matrix::{AlignedMatrix, Form};
+
+use crate::{Adapter, LoraModule, Matrix, MergeError, merge::Histogram};
+use faer::Mat;
+use jobs::{Axis, Space};
+use rayon::prelude::*;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
+
+/// Adapters in the coordinates of one space, ready to be merged any number of times.
+///
+/// The costly part of a merge that no recipe of the same space has to repeat.
+#[derive(Debug)]
+pub struct Aligned {
+    pub(crate) space: Space,
+    pub(crate) tasks: Vec<String>,
+    pub(crate) matrices: Vec<AlignedMatrix>,
+    pub(crate) layout: Layout,
+    facts: AlignmentFacts,
+    /// The first level of every task's threshold search; it does not depend on the density.
+    pub(crate) coarse: OnceLock<Vec<Histogram>>,
+}
+
+/// How the adapters name and store what they update; a merged adapter does the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Layout {
+    pub(crate) target_modules: Option<Vec<String>>,
+    pub(crate) fan_in_fan_out: bool,
+}
+
+/// What an alignment found out about its adapters.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AlignmentFacts {
+    /// The number of weights that at least one adapter updates.
+    pub matrices: usize,
+    /// Directions kept, over all matrices; 0 in the `full` space.
+    pub directions: usize,
+    /// Directions left out by the cut on σ, over all matrices.
+    pub dropped: usize,
+    /// Where two neighbouring singular values are closest. Equal values leave a rotation of their directions free, on
+    /// which elementwise merges depend.
+    pub smallest_gap: Option<Gap>,
+}
+
+/// The smallest relative distance between neighbouring singular values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// The matrix in which it occurs.
+    pub matrix: String,
+    /// (σⱼ − σⱼ₊₁)/σⱼ.
+    pub relative: f64,
+}
+
+/// Directions and spectrum of one aligned matrix.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spectrum {
+    pub(crate) kept: usize,
+    pub(crate) dropped: usize,
+    pub(crate) gap: Option<f64>,
+}
+
+/// One task's factors of one matrix in `f64`: ΔW = `b · atᵀ`, with the scale in `b`.
+pub(crate) struct Factors {
+    pub(crate) b: Mat<f64>,
+    pub(crate) at: Mat<f64>,
+}
+
+impl Aligned {
+    /// Brings the updates of `adapters` into the coordinates of `space`.
+    ///
+    /// - `full`: nothing happens, the factors are kept.
+    /// - `knots`: [ΔW₁ … ΔWₙ] = U Σ [V₁ᵀ … Vₙᵀ] without forming it, and Pᵢ = ΣVᵢᵀ. With the thin QR [s₁B₁ … sₙBₙ] = Q·R_B
+    ///   and Aᵢ = LᵢQᵢᵀ, the core C = R_B·blkdiag(Lᵢ) = ŨΣṼᵀ is small, U = QŨ and Vᵢ = QᵢṼᵢ. With `axis: rows` the same on the
+    ///   transposes.
+    /// - `core`: Mᵢ = U_BᵀΔWᵢV_A, where U_B and V_A are the left singular vectors of [s₁B₁ … sₙBₙ] and of [A₁ᵀ … Aₙᵀ].
+    ///
+    /// # Shapes
+    /// A weight is `[O, I]`, adapter i has rank rᵢ, R = Σrᵢ; k ≤ R directions. Pᵢ is `[k, I]` (`rows`: `[k, O]`), Mᵢ is
+    /// `[≤ R, ≤ R]`. Ranks may differ, and a module that an adapter does not have is a zero update.
+    ///
+    /// # Numerics
+    /// Householder QR and SVD in `f64`, one thread per matrix, so that results do not depend on the number of threads.
+    /// U, σ and V are rounded to `f32` before σ is multiplied in, as in the reference. Every direction has the sign that
+    /// makes the largest entry of U positive. Costs O((O+I)R² + nIr² + R³) per matrix. Core bases keep the directions
+    /// above 1e-12 of the largest.
+    ///
+    /// # Errors
+    /// No adapters, two of the same name, two that give one weight different shapes, an SVD that does not converge.
+    ///
+    /// # Source
+    /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786), whose
+    /// authors leave α/r out of the bases, while here it is part of B.
+    pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
+        let tasks = task_names(adapters)?;
+        let inputs = inputs(adapters)?;
+        let aligned = inputs.into_par_iter().map(|input| input.align(space));
+        let (matrices, spectra): (Vec<_>, Vec<_>) = aligned.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+        let facts = facts(&matrices, &spectra);
+        Ok(Self { space, tasks, matrices, layout: layout(adapters), facts, coarse: OnceLock::new() })
+    }
+
+    /// The space that the adapters were brought into.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
+    /// The tasks, in the order of the adapters.
+    pub fn tasks(&self) -> &[String] {
+        &self.tasks
+    }
+
+    /// What the alignment found out.
+    pub fn facts(&self) -> &AlignmentFacts {
+        &self.facts
+    }
+
+    /// The task matrix of `task` for the base's module `module`: Pᵢ in `knots`, Mᵢ in `core`, ΔWᵢ in `full`.
+    pub fn task_matrix(&self, module: &str, task: usize) -> Option<Matrix> {
+        let matrix = self.matrices.iter().find(|matrix| matrix.name == module)?;
+        (task < self.tasks.len()).then(|| matrix.entries(task))
+    }
+
+    /// The update that a task matrix of `module` stands for, as a dense `[O, I]` matrix.
+    pub fn lift(&self, module: &str, entries: &Matrix) -> Option<Matrix> {
+        let matrix = self.matrices.iter().find(|matrix| matrix.name == module)?;
+        (entries.shape() == matrix.entry_shape()).then(|| matrix.update(entries.clone()).to_dense())
+    }
+}
+
+fn task_names(adapters: &[Adapter]) -> Result<Vec<String>, MergeError> {
+    if adapters.is_empty() {
+        return Err(MergeError::NoAdapters);
+    }
+    let mut seen = BTreeSet::new();
+    match adapters.iter().find(|adapter| !seen.insert(&adapter.name)) {
+        Some(adapter) => Err(MergeError::SameName { task: adapter.name.clone() }),
+        None => Ok(adapters.iter().map(|adapter| adapter.name.clone()).collect()),
+    }
+}
+
+fn layout(adapters: &[Adapter]) -> Layout {
+    let mut targets = adapters.iter().map(|adapter| &adapter.target_modules);
+    let first = targets.next().cloned().flatten();
+    let target_modules = first.filter(|first| targets.all(|other| other.as_ref() == Some(first)));
+    Layout { target_modules, fan_in_fan_out: adapters.iter().any(|adapter| adapter.fan_in_fan_out) }
+}
+
+fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {
+    let gaps = matrices.iter().zip(spectra).filter_map(|(matrix, spectrum)| Some((&matrix.name, spectrum.gap?)));
+    let smallest = gaps.min_by(|(_, left), (_, right)| left.total_cmp(right));
+    AlignmentFacts {
+        matrices: matrices.len(),
+        directions: spectra.iter().map(|spectrum| spectrum.kept).sum(),
+        dropped: spectra.iter().map(|spectrum| spectrum.dropped).sum(),
+        smallest_gap: smallest.map(|(matrix, relative)| Gap { matrix: matrix.clone(), relative }),
+    }
+}
+
+/// All tasks' updates of one weight.
+struct Input<'a> {
+    name: &'a str,
+    source: &'a str,
+    shape: [usize; 2],
+    modules: Vec<Option<&'a LoraModule>>,
+}
+
+fn inputs(adapters: &[Adapter]) -> Result<Vec<Input<'_>>, MergeError> {
+    let mut inputs: BTreeMap<&str, Input<'_>> = BTreeMap::new();
+    for (task, adapter) in adapters.iter().enumerate() {
+        for (name, module) in &adapter.modules {
+            let shape = [module.lora_b.rows(), module.lora_a.cols()];
+            let source = module.source.as_str();
+            let input =
+                inputs.entry(name).or_insert(Input { name, source, shape, modules: vec![None; adapters.len()] });
+            if input.shape != shape || module.lora_b.cols() != module.lora_a.rows() {
+                let (module, expected) = (name.clone(), input.shape);
+                return Err(MergeError::Shape { module, task: adapter.name.clone(), found: shape, expected });
+            }
+            input.modules[task] = Some(module);
+        }
+    }
+    Ok(inputs.into_values().collect())
+}
+
+impl Input<'_> {
+    fn align(self, space: Space) -> Result<(AlignedMatrix, Spectrum), MergeError> {
+        let (form, spectrum) = match space {
+            Space::Full => (matrix::full(&self.modules), Spectrum::default()),
+            Space::Knots { axis: Axis::Columns, cut } => {
+                let joint = knots::joint(self.shape, &self.factors(), cut);
+                let joint = joint.map_err(|_| self.no_convergence())?;
+                (Form::Columns { basis: joint.basis.into(), parts: joint.parts }, joint.spectrum)
+            }
+            Space::Knots { axis: Axis::Rows, cut } => {
+                let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
+                let factors: Vec<_> = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
+                let joint = knots::joint([self.shape[1], self.shape[0]], &factors, cut);
+                let joint = joint.map_err(|_| self.no_convergence())?;
+                (Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts }, joint.spectrum)
+            }
+            Space::Core => {
+                let joint = core::joint(self.shape, &self.factors()).map_err(|_| self.no_convergence())?;
+                (Form::Core { left: joint.left.into(), right: joint.right.into(), parts: joint.parts }, joint.spectrum)
+            }
+        };
+        let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
+        let (name, source) = (self.name.to_owned(), self.source.to_owned());
+        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, form }, spectrum))
+    }
+
+    fn factors(&self) -> Vec<Option<Factors>> {
+        let factors = |module: &LoraModule| {
+            let (b, a) = (&module.lora_b, &module.lora_a);
+            let scaled =
+                Mat::from_fn(b.rows(), b.cols(), |row, col| module.scale * f64::from(b.data()[row * b.cols() + col]));
+            Factors {
+                b: scaled,
+                at: Mat::from_fn(a.cols(), a.rows(), |col, row| f64::from(a.data()[row * a.cols() + col])),
+            }
+        };
+        self.modules.iter().map(|module| module.map(factors)).collect()
+    }
+
+    fn no_convergence(&self) -> MergeError {
+        MergeError::NoConvergence { module: self.name.to_owned() }
+    }
+}

@@ -1,0 +1,110 @@
+use crate::{LoraModule, Matrix, UpdateMatrix, matrix::multiply};
+use std::{ops::Range, sync::Arc};
+
+/// All tasks' updates of one weight, in the coordinates of a space.
+#[derive(Debug)]
+pub(crate) struct AlignedMatrix {
+    /// The base's module.
+    pub(crate) name: String,
+    /// The module's name in the adapters.
+    pub(crate) source: String,
+    /// `[O, I]`.
+    pub(crate) shape: [usize; 2],
+    /// The rank of every task's update; 0 where an adapter lacks the module.
+    pub(crate) ranks: Vec<usize>,
+    pub(crate) form: Form,
+}
+
+/// The coordinates, and what leads back to the weight.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// ΔWᵢ = b·a; the entries are formed when they are asked for.
+    Full(Vec<Option<(Matrix, Matrix)>>),
+    /// ΔWᵢ = basis · partᵢ.
+    Columns { basis: Arc<Matrix>, parts: Vec<Matrix> },
+    /// ΔWᵢ = partᵢᵀ · basis, with the basis stored `[k, I]`.
+    Rows { basis: Arc<Matrix>, parts: Vec<Matrix> },
+    /// ΔWᵢ = left · partᵢ · right.
+    Core { left: Arc<Matrix>, right: Arc<Matrix>, parts: Vec<Matrix> },
+}
+
+/// The form of the `full` space, with the scale in b.
+pub(super) fn full(modules: &[Option<&LoraModule>]) -> Form {
+    let factors = |module: &LoraModule| {
+        let b = Matrix::from_fn(module.lora_b.rows(), module.lora_b.cols(), |row, col| {
+            (module.scale * f64::from(module.lora_b.data()[row * module.lora_b.cols() + col])) as f32
+        });
+        (b, module.lora_a.clone())
+    };
+    Form::Full(modules.iter().map(|module| module.map(factors)).collect())
+}
+
+impl AlignedMatrix {
+    /// Rows and columns of the task matrices.
+    pub(crate) fn entry_shape(&self) -> [usize; 2] {
+        match &self.form {
+            Form::Full(_) => self.shape,
+            Form::Columns { basis, .. } => [basis.cols(), self.shape[1]],
+            Form::Rows { basis, .. } => [basis.rows(), self.shape[0]],
+            Form::Core { left, right, .. } => [left.cols(), right.rows()],
+        }
+    }
+
+    /// The number of entries of a task matrix.
+    pub(crate) fn entry_count(&self) -> usize {
+        let [rows, cols] = self.entry_shape();
+        rows * cols
+    }
+
+    /// Some rows of a task matrix; `None` means that they are zero. `scratch` holds them where they must be computed.
+    pub(crate) fn block<'a>(&'a self, task: usize, rows: Range<usize>, scratch: &'a mut Vec<f32>) -> Option<&'a [f32]> {
+        match &self.form {
+            Form::Columns { parts, .. } | Form::Rows { parts, .. } | Form::Core { parts, .. } => {
+                (self.ranks[task] > 0).then(|| parts[task].row_block(rows))
+            }
+            Form::Full(_) => self.fill_block(task, rows, scratch).then_some(&**scratch),
+        }
+    }
+
+    /// Some rows of a task matrix as a copy in `out`; `false` means that they are zero, and `out` is not touched.
+    pub(crate) fn fill_block(&self, task: usize, rows: Range<usize>, out: &mut Vec<f32>) -> bool {
+        match &self.form {
+            Form::Columns { parts, .. } | Form::Rows { parts, .. } | Form::Core { parts, .. } => {
+                if self.ranks[task] > 0 {
+                    out.clear();
+                    out.extend_from_slice(parts[task].row_block(rows));
+                }
+                self.ranks[task] > 0
+            }
+            Form::Full(factors) => {
+                let Some((b, a)) = &factors[task] else { return false };
+                out.resize(rows.len() * a.cols(), 0.0);
+                multiply(out, b.row_block(rows.clone()), [rows.len(), b.cols()], a);
+                true
+            }
+        }
+    }
+
+    /// A whole task matrix.
+    pub(crate) fn entries(&self, task: usize) -> Matrix {
+        let [rows, cols] = self.entry_shape();
+        let mut scratch = Vec::new();
+        match self.block(task, 0..rows, &mut scratch) {
+            Some(entries) => Matrix::new(rows, cols, entries.to_vec()),
+            None => Matrix::zeros(rows, cols),
+        }
+    }
+
+    /// The update that merged entries stand for.
+    pub(crate) fn update(&self, merged: Matrix) -> UpdateMatrix {
+        match &self.form {
+            Form::Full(_) => UpdateMatrix::Dense(Arc::new(merged)),
+            Form::Columns { basis, .. } => UpdateMatrix::LowRank { b: basis.clone(), a: merged.into() },
+            Form::Rows { basis, .. } => UpdateMatrix::LowRank { b: merged.transposed().into(), a: basis.clone() },
+            Form::Core { left, right, .. } if left.cols() <= right.rows() => {
+                UpdateMatrix::LowRank { b: left.clone(), a: merged.times(right).into() }
+            }
+            Form::Core { left, right, .. } => UpdateMatrix::LowRank { b: left.times(&merged).into(), a: right.clone() },
+        }
+    }
+}

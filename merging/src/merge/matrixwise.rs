@@ -1,0 +1,158 @@
+use super::{
+    MergeError,
+    blocks::Block,
+    threshold::{Thresholds, thresholds},
+};
+use crate::{
+    Aligned, Matrix, UpdateMatrix,
+    linalg::{self, NoConvergence, ThinSvd},
+};
+use faer::Mat;
+use jobs::{Combine, Recipe};
+use rayon::prelude::*;
+
+/// Directions below this share of the largest are rounding noise of `f32` task matrices.
+const NUMERICALLY_THERE: f64 = 1e-6;
+
+/// Merges the task matrices of every weight as matrices, after drop, trim and weights.
+///
+/// Both spaces have orthonormal bases, so the singular values of a task matrix are those of its update, and the methods, which
+/// use nothing but singular directions, give the same merged update in `knots` and `core` as they would on ΔW itself; except
+/// that there, in the full space, they would fill up with arbitrary null directions of the low-rank updates.
+///
+/// # Numerics
+/// SVDs in `f64`. Directions with σ ≤ 1e-6 of the largest count as zero.
+///
+/// # Errors
+/// An SVD that does not converge.
+pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatrix>, MergeError> {
+    let thresholds = thresholds(aligned, recipe);
+    let matrices = aligned.matrices.par_iter().enumerate();
+    let merged = matrices.map(|(index, matrix)| {
+        let tasks: Vec<_> =
+            (0..aligned.tasks.len()).map(|task| values(aligned, recipe, &thresholds, index, task)).collect();
+        let merged = match recipe.combine {
+            Combine::IsoC => iso_c(&tasks, matrix.entry_shape()),
+            Combine::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
+            _ => tsv(&tasks, &matrix.ranks, matrix.entry_shape()),
+        };
+        let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
+        Ok(matrix.update(Matrix::from_f64(merged.as_ref())))
+    });
+    merged.collect()
+}
+
+/// One task matrix after drop, trim and weight.
+fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: usize, task: usize) -> Mat<f64> {
+    let [rows, cols] = aligned.matrices[matrix].entry_shape();
+    let mut scratch = Vec::new();
+    let entries = aligned.dropped(&Block { matrix, rows: 0..rows }, task, recipe.drop.as_ref(), &mut scratch);
+    let Some(entries) = entries else { return Mat::zeros(rows, cols) };
+    let (threshold, weight) = (thresholds.of(matrix, task), recipe.weight(&aligned.tasks[task]));
+    Mat::from_fn(rows, cols, |row, col| {
+        let entry = entries[row * cols + col];
+        if entry.abs() >= threshold { weight * f64::from(entry) } else { 0.0 }
+    })
+}
+
+/// TSV-Merge: the tasks' singular vectors side by side, made orthogonal.
+///
+/// With Mₜ ≈ UₜΣₜVₜᵀ at rank rₜ: M = polar([U₁ … Uₙ]) · blkdiag(Σ₁ … Σₙ) · polar([V₁ … Vₙ])ᵀ, where polar(X) = PQᵀ for X = PΣQᵀ.
+///
+/// # Shapes
+/// `tasks` `[p, q]` each; `ranks`: how many triplets each keeps. Result `[p, q]`.
+///
+/// # Source
+/// TSV-Merge (arXiv:2412.00081), equations 6 to 9. The authors keep dim/n triplets of every task; here a task keeps as many as
+/// its adapter has, which is the same in the core space when all ranks are equal. polar() leaves null directions out.
+fn tsv(tasks: &[Mat<f64>], ranks: &[usize], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
+    let svds = tasks
+        .iter()
+        .zip(ranks)
+        .filter(|(_, rank)| **rank > 0)
+        .map(|(task, rank)| Ok(ThinSvd::new(task.as_ref())?.above(NUMERICALLY_THERE).leading(*rank)));
+    let svds = svds.collect::<Result<Vec<_>, NoConvergence>>()?;
+    let sigma: Vec<_> = svds.iter().flat_map(|svd| svd.sigma.iter().copied()).collect();
+    let mut u = polar(linalg::side_by_side(rows, svds.iter().map(|svd| svd.u.as_ref())))?;
+    let v = polar(linalg::side_by_side(cols, svds.iter().map(|svd| svd.v.as_ref())))?;
+    linalg::scale_columns(&mut u, &sigma);
+    Ok(linalg::product(u.as_ref(), v.transpose()))
+}
+
+/// Iso-C: the sum of the updates with a flat spectrum.
+///
+/// With Σₜ Mₜ = UΣVᵀ of rank r: M = mean(σ₁ … σᵣ) · UVᵀ.
+///
+/// # Source
+/// Iso-C (arXiv:2502.04959), section 4.1. The authors take the mean over all min(p, q) singular values and also raise null
+/// directions to it; here r counts the directions that are there, which is the same for sums of full rank.
+fn iso_c(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
+    let svd = ThinSvd::new(sum(tasks, [rows, cols]).as_ref())?.above(NUMERICALLY_THERE);
+    let mean = mean(&svd.sigma);
+    Ok(linalg::product(svd.u.as_ref(), svd.v.transpose()) * faer::Scale(mean))
+}
+
+/// Iso-CTS: directions of the sum, directions that only single tasks have, one spectrum.
+///
+/// Of D = min(p, q) directions, c come from the sum's leading ones U_c, V_c, and (D − c)/n from each task's residual
+/// (1 − U_cU_cᵀ)Mₜ; both sides are made orthogonal as in TSV-Merge, and every σ becomes the mean of those collected.
+///
+/// # Shapes
+/// As `tsv`. `share` in (0, 1]: c is ⌊share · D⌋, moved so that n divides D − c.
+///
+/// # Source
+/// Iso-CTS (arXiv:2502.04959), algorithm 1 with the authors' rounding of c. Directions with σ = 0 are left out on both sides.
+fn iso_cts(tasks: &[Mat<f64>], [rows, cols]: [usize; 2], share: f64) -> Result<Mat<f64>, NoConvergence> {
+    let (common, own) = split(rows.min(cols), tasks.len(), share);
+    let shared = ThinSvd::new(sum(tasks, [rows, cols]).as_ref())?.above(NUMERICALLY_THERE).leading(common);
+    let mut parts = Vec::with_capacity(tasks.len() + 1);
+    for task in tasks {
+        let inside = linalg::product(shared.u.transpose(), task.as_ref());
+        let residual = task - linalg::product(shared.u.as_ref(), inside.as_ref());
+        let scale = task.norm_l2();
+        // Against the task itself: a residual that is rounding noise has no directions.
+        let svd = ThinSvd::new(residual.as_ref())?;
+        let there = svd.sigma.iter().take_while(|sigma| **sigma > NUMERICALLY_THERE * scale).count();
+        parts.push(svd.leading(own.min(there)));
+    }
+    parts.push(shared);
+    let sigma: Vec<_> = parts.iter().flat_map(|part| part.sigma.iter().copied()).collect();
+    let u = polar(linalg::side_by_side(rows, parts.iter().map(|part| part.u.as_ref())))?;
+    let v = polar(linalg::side_by_side(cols, parts.iter().map(|part| part.v.as_ref())))?;
+    Ok(linalg::product(u.as_ref(), v.transpose()) * faer::Scale(mean(&sigma)))
+}
+
+/// How many of `size` directions are common, and how many each of `tasks` tasks adds.
+fn split(size: usize, tasks: usize, share: f64) -> (usize, usize) {
+    let common = (size as f64 * share).floor() as usize;
+    // Round half to even, as Python does.
+    let own = ((size - common) as f64 / tasks as f64).round_ties_even() as usize;
+    let own = own.min(size / tasks);
+    (size - own * tasks, own)
+}
+
+fn sum(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Mat<f64> {
+    tasks.iter().fold(Mat::zeros(rows, cols), |sum, task| sum + task)
+}
+
+fn mean(sigma: &[f64]) -> f64 {
+    sigma.iter().sum::<f64>() / sigma.len().max(1) as f64
+}
+
+/// The nearest matrix with orthonormal columns (or rows), on the directions that are there.
+fn polar(matrix: Mat<f64>) -> Result<Mat<f64>, NoConvergence> {
+    let svd = ThinSvd::new(matrix.as_ref())?.above(NUMERICALLY_THERE);
+    Ok(linalg::product(svd.u.as_ref(), svd.v.transpose()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn common_directions_leave_a_multiple_of_the_tasks() {
+        assert_eq!(split(128, 8, 0.8), (104, 3));
+        assert_eq!(split(32, 2, 1.0), (32, 0));
+        assert_eq!(split(3, 8, 0.8), (3, 0));
+    }
+}

@@ -1,0 +1,158 @@
+use super::blocks::Block;
+use crate::Aligned;
+use jobs::{Drop, Recipe, Trim, TrimScope};
+use rayon::prelude::*;
+
+/// The upper bits of a magnitude, counted first.
+const UPPER: usize = 1 << 16;
+/// The lower bits, counted within the bin where the threshold lies.
+const LOWER_BITS: u32 = 15;
+const LOWER: usize = 1 << LOWER_BITS;
+
+/// How many entries have which upper (or lower) bits.
+pub(crate) type Histogram = Vec<u64>;
+
+/// The trim thresholds: entries stay if their magnitude is at least the threshold of their task (and matrix).
+#[derive(Debug)]
+pub(super) enum Thresholds {
+    None,
+    /// By task.
+    Model(Vec<f32>),
+    /// By matrix, then by task.
+    Matrix(Vec<Vec<f32>>),
+}
+
+impl Thresholds {
+    /// The threshold of `task` in the matrix of index `matrix`; 0 keeps all entries.
+    pub(super) fn of(&self, matrix: usize, task: usize) -> f32 {
+        match self {
+            Self::None => 0.0,
+            Self::Model(thresholds) => thresholds[task],
+            Self::Matrix(thresholds) => thresholds[matrix][task],
+        }
+    }
+}
+
+/// Finds the magnitudes from which on entries are kept.
+///
+/// With `d` entries and `k = ⌊density · d⌋`, the threshold is the `(d − k)`-th smallest magnitude, so that `k + 1` entries stay when
+/// all magnitudes differ, and every tie at the threshold stays. A density below 1/d keeps the largest.
+///
+/// # Shapes
+/// The task matrices after the drop, taken as one vector per task (`scope: model`) or one by one (`scope: matrix`).
+///
+/// # Numerics
+/// Exact selection on the bits of `f32` magnitudes, whose order is that of the numbers: one count of the upper 16 bits (kept for
+/// further densities when nothing is dropped), one of the lower 15 bits within the bin of the threshold. O(d), no copy.
+///
+/// # Source
+/// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation; see [`Aligned::merge`].
+pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
+    let Some(trim) = &recipe.trim else { return Thresholds::None };
+    let drop = recipe.drop.as_ref();
+    match trim.scope {
+        TrimScope::Model => Thresholds::Model(of_model(aligned, trim, drop)),
+        TrimScope::Matrix => Thresholds::Matrix(of_matrices(aligned, trim, drop)),
+    }
+}
+
+fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<f32> {
+    let blocks = aligned.blocks();
+    let count_upper = || -> Vec<Histogram> {
+        (0..aligned.tasks.len()).map(|task| count_parallel(aligned, &blocks, task, drop, None)).collect()
+    };
+    let fresh;
+    let upper = match drop {
+        None => aligned.coarse.get_or_init(count_upper),
+        Some(_) => {
+            fresh = count_upper();
+            &fresh
+        }
+    };
+    let entries = aligned.matrices.iter().map(|matrix| matrix.entry_count() as u64).sum();
+    let threshold = |(task, upper): (usize, &Histogram)| {
+        select(entries, trim.density, upper, |bin| count_parallel(aligned, &blocks, task, drop, Some(bin)))
+    };
+    upper.iter().enumerate().map(threshold).collect()
+}
+
+fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<Vec<f32>> {
+    let matrix = |index: usize| {
+        let blocks = aligned.blocks_of(index);
+        let entries = aligned.matrices[index].entry_count() as u64;
+        let threshold = |task| {
+            let upper = count(aligned, &blocks, task, drop, None);
+            select(entries, trim.density, &upper, |bin| count(aligned, &blocks, task, drop, Some(bin)))
+        };
+        (0..aligned.tasks.len()).map(threshold).collect()
+    };
+    (0..aligned.matrices.len()).into_par_iter().map(matrix).collect()
+}
+
+/// The threshold, given the counts of upper bits and a way to count the lower bits within one of those bins.
+fn select(entries: u64, density: f64, upper: &Histogram, lower: impl FnOnce(u32) -> Histogram) -> f32 {
+    if entries == 0 {
+        return 0.0;
+    }
+    let kept = ((entries as f64 * density).floor() as u64).min(entries - 1);
+    let (bin, rank) = nth(upper, entries - kept);
+    let (low, _) = nth(&lower(bin), rank);
+    f32::from_bits(bin << LOWER_BITS | low)
+}
+
+/// The bin of the `rank`-th entry in rising order (from 1), and its rank within the bin.
+fn nth(histogram: &Histogram, mut rank: u64) -> (u32, u64) {
+    for (bin, count) in histogram.iter().enumerate() {
+        if rank <= *count {
+            return (bin as u32, rank);
+        }
+        rank -= count;
+    }
+    unreachable!("a rank is at most the number of entries counted")
+}
+
+fn count_parallel(
+    aligned: &Aligned,
+    blocks: &[Block],
+    task: usize,
+    drop: Option<&Drop>,
+    within: Option<u32>,
+) -> Histogram {
+    // Few pieces: every one has a histogram of its own.
+    let piece = blocks.len().div_ceil(4 * rayon::current_num_threads()).max(1);
+    let counts = blocks.par_chunks(piece).map(|blocks| count(aligned, blocks, task, drop, within));
+    counts.reduce_with(add).unwrap_or_default()
+}
+
+fn add(mut left: Histogram, right: Histogram) -> Histogram {
+    left.iter_mut().zip(right).for_each(|(left, right)| *left += right);
+    left
+}
+
+/// Counts the upper bits of magnitudes, or the lower bits of those whose upper bits are `within`.
+fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&Drop>, within: Option<u32>) -> Histogram {
+    let mut histogram = vec![0; if within.is_some() { LOWER } else { UPPER }];
+    let mut scratch = Vec::new();
+    for block in blocks {
+        match aligned.dropped(block, task, drop, &mut scratch) {
+            Some(entries) => count_entries(&mut histogram, entries, within),
+            None if within.unwrap_or(0) == 0 => {
+                let [_, cols] = aligned.matrices[block.matrix].entry_shape();
+                histogram[0] += (block.rows.len() * cols) as u64;
+            }
+            None => {}
+        }
+    }
+    histogram
+}
+
+fn count_entries(histogram: &mut [u64], entries: &[f32], within: Option<u32>) {
+    let magnitude = |entry: &f32| entry.to_bits() & (u32::MAX >> 1);
+    match within {
+        None => entries.iter().for_each(|entry| histogram[(magnitude(entry) >> LOWER_BITS) as usize] += 1),
+        Some(bin) => {
+            let inside = entries.iter().map(magnitude).filter(|bits| bits >> LOWER_BITS == bin);
+            inside.for_each(|bits| histogram[bits as usize & (LOWER - 1)] += 1);
+        }
+    }
+}

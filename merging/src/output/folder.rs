@@ -1,0 +1,63 @@
+use super::OutputError;
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Makes the folder `target` with what `fill` writes, all of it or nothing.
+///
+/// The files are written into a sibling with a temporary name, synced, and the sibling is renamed; on any error it is removed.
+pub(super) fn write_whole(
+    target: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), OutputError>,
+) -> Result<(), OutputError> {
+    refuse_taken(target)?;
+    let parent = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&parent).map_err(io("create", &parent))?;
+    let temporary = tempfile::Builder::new().prefix(".bowline-").tempdir_in(&parent);
+    let temporary = temporary.map_err(io("create a folder in", &parent))?;
+    let inside = temporary.path().join("output");
+    fs::create_dir(&inside).map_err(io("create", &inside))?;
+    fill(&inside)?;
+    sync_all(&inside)?;
+    // An empty folder that was there before gives way; a folder that got files meanwhile does not.
+    fs::rename(&inside, target).map_err(io("rename the finished folder to", target))?;
+    sync(&parent)
+}
+
+fn refuse_taken(target: &Path) -> Result<(), OutputError> {
+    let Ok(metadata) = fs::symlink_metadata(target) else { return Ok(()) };
+    let empty = || fs::read_dir(target).map(|mut entries| entries.next().is_none()).unwrap_or(false);
+    match metadata.is_dir() && empty() {
+        true => Ok(()),
+        false => Err(OutputError::Exists { path: target.to_owned() }),
+    }
+}
+
+/// Writes one file and syncs it.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), OutputError> {
+    let mut file = File::create(path).map_err(io("create", path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io("write", path))
+}
+
+fn sync_all(folder: &Path) -> Result<(), OutputError> {
+    for entry in fs::read_dir(folder).map_err(io("list", folder))? {
+        let path = entry.map_err(io("list", folder))?.path();
+        if path.is_dir() { sync_all(&path)? } else { sync(&path)? }
+    }
+    sync(folder)
+}
+
+fn sync(path: &Path) -> Result<(), OutputError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(io("sync", path))
+}
+
+/// Names what was tried with which file.
+pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> OutputError {
+    let path = path.to_owned();
+    move |source| OutputError::Io { what, path, source }
+}

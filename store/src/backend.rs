@@ -1,0 +1,146 @@
+use crate::Key;
+use async_trait::async_trait;
+use std::{error::Error, fmt, io};
+
+/// Objects under keys, in whatever keeps them.
+///
+/// The contract, which the rules of the `testing` module check:
+/// - An object is whole or absent: no reader sees a part of it, whenever its writer dies.
+/// - What was written is read from then on by every process, and survives a crash of the machine.
+/// - Of any number of [`put_if_absent`](Self::put_if_absent) for one key, exactly one creates it.
+/// - A dropped call may or may not have taken place, as may one that failed with an error that
+///   [is retryable](BackendError::is_retryable).
+/// - No key goes on where another ends: `a/b` is not used beside `a`.
+///
+/// Which [`Problem`] an error is decides what callers do about it; everything else of it is for people.
+#[async_trait]
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Where the objects lie, for people: a path or an URL without secrets.
+    fn place(&self) -> String;
+
+    /// Reads an object; `None` if there is none, which is no error.
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
+
+    /// Writes an object unless there is one under the key.
+    async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError>;
+
+    /// Writes an object, in place of the one that is there, if any: readers see the one or the other.
+    async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError>;
+
+    /// Begins to list the keys that start with `folder` and a slash, or all keys if `folder` is `None`.
+    async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError>;
+
+    /// Removes an object; that there is none is no error.
+    async fn delete(&self, key: &Key) -> Result<(), BackendError>;
+}
+
+/// A listing under way, in pages so that a million keys are never in memory at once.
+///
+/// A key that exists all the while is listed once; one that comes or goes meanwhile may be listed or not. The order
+/// is any.
+#[async_trait]
+pub trait Listing: fmt::Debug + Send {
+    /// The next keys, at least one and about a thousand at most; `None` at the end.
+    async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError>;
+}
+
+/// What became of a conditional write.
+#[must_use]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The object was written.
+    Created,
+    /// There is an object under the key already; it stays as it is.
+    Exists,
+}
+
+/// A backend that did not do as told.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{object}`{problem}")]
+pub struct BackendError {
+    /// What was to be done.
+    pub action: Action,
+    /// The file, folder or object it was to be done to.
+    pub object: String,
+    /// What kind of failure it is.
+    pub problem: Problem,
+    /// What the backend says.
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+/// What a backend was doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Opening or creating the store itself.
+    Open,
+    /// Reading an object.
+    Read,
+    /// Writing an object.
+    Write,
+    /// Listing keys.
+    List,
+    /// Removing an object.
+    Delete,
+}
+
+/// The kinds of failures, by what can be done about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Problem {
+    /// The store does not let us; a person must.
+    Permission,
+    /// The store is full; a person must make room.
+    NoSpace,
+    /// Out of reach, overloaded or interrupted: the same call may succeed later.
+    Unavailable,
+    /// Anything else.
+    Other,
+}
+
+impl BackendError {
+    /// An error of the operating system, sorted by its kind.
+    pub fn from_io(action: Action, object: impl Into<String>, error: io::Error) -> Self {
+        Self { action, object: object.into(), problem: Problem::of(error.kind()), source: Some(Box::new(error)) }
+    }
+
+    /// Whether the same call may succeed later, without a person doing anything.
+    pub fn is_retryable(&self) -> bool {
+        self.problem == Problem::Unavailable
+    }
+}
+
+impl Problem {
+    fn of(kind: io::ErrorKind) -> Self {
+        use io::ErrorKind as Kind;
+        match kind {
+            Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Self::Permission,
+            Kind::StorageFull | Kind::QuotaExceeded => Self::NoSpace,
+            Kind::TimedOut | Kind::Interrupted | Kind::WouldBlock | Kind::ResourceBusy => Self::Unavailable,
+            Kind::StaleNetworkFileHandle | Kind::NetworkDown | Kind::HostUnreachable => Self::Unavailable,
+            Kind::NetworkUnreachable | Kind::ConnectionReset | Kind::ConnectionRefused => Self::Unavailable,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open the store",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::List => "list",
+            Self::Delete => "delete",
+        })
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Permission => ": permission denied",
+            Self::NoSpace => ": no space is left",
+            Self::Unavailable => ": the store is out of reach for now",
+            Self::Other => "",
+        })
+    }
+}

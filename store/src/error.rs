@@ -1,0 +1,64 @@
+use crate::{BackendError, Key, KeyError};
+use jobs::JobId;
+
+/// What goes wrong between a store and its user.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The backend did not do as told.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A name of a sweep or document cannot be part of a key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// An object is not what belongs under its key.
+    #[error("the object `{key}` of the store is corrupt")]
+    Corrupt {
+        /// The object.
+        key: Key,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// An object was written by another version of the program.
+    #[error("the object `{key}` of the store has version {found}, and this program reads version {expected}")]
+    Version {
+        /// The object.
+        key: Key,
+        /// Its version.
+        found: u32,
+        /// The version that is read and written here.
+        expected: u32,
+    },
+    /// A record does not belong to the job that it names.
+    #[error("the object `{key}` of the store names job {job}, but its meaning is that of job {meaning}")]
+    Mislabelled {
+        /// The object.
+        key: Key,
+        /// The job that the record names.
+        job: JobId,
+        /// The job that the record's meaning makes.
+        meaning: JobId,
+    },
+    /// A record lies under a key that is not its own.
+    #[error("the object `{key}` of the store holds what belongs under `{expected}`")]
+    Misplaced {
+        /// The object.
+        key: Key,
+        /// The record's own key.
+        expected: Key,
+    },
+    /// A value has no JSON form.
+    #[error("cannot write `{key}` as JSON")]
+    Encode {
+        /// The object it was to become.
+        key: Key,
+        /// What the encoder says.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later, without a person doing anything.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Backend(error) if error.is_retryable())
+    }
+}

@@ -1,0 +1,146 @@
+mod listing;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use async_trait::async_trait;
+use listing::FolderListing;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::task::spawn_blocking;
+use write::{Collision, Writer};
+
+/// A folder of files, one per object, on this machine or a shared file system.
+///
+/// A file is written under a temporary name in `.tmp`, synced, renamed to its key and its folder synced: it is there
+/// whole or not at all, whenever the machine stops. The rename of a conditional write fails where there is a file, so
+/// that of many writers one wins, in other processes as well. What writers that died leave in `.tmp` is never listed,
+/// and is removed when the store is next created and it is a day old.
+#[derive(Debug, Clone)]
+pub struct FolderBackend {
+    root: Arc<Path>,
+    writer: Writer,
+}
+
+/// Where files are written before they get their name. Keys cannot lead here: no part of one begins with a dot.
+const TEMPORARY: &str = ".tmp";
+/// The age from which a temporary file has no writer any more.
+const LEFTOVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl FolderBackend {
+    /// Opens the store in the folder `root` to read and write; makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn create(root: impl Into<PathBuf>) -> Result<Self, BackendError> {
+        let root = root.into();
+        let temporary = root.join(TEMPORARY);
+        let prepare = || {
+            fs::create_dir_all(&temporary)?;
+            remove_leftovers(&temporary, LEFTOVER_AGE);
+            tempfile::tempfile_in(&temporary)?;
+            fs::canonicalize(&root)
+        };
+        let canonical = prepare().map_err(|error| failed(Action::Open, &root, error))?;
+        Ok(Self { root: canonical.into(), writer: Writer::default() })
+    }
+
+    /// Opens the store in the folder `root`, which must be there. Nothing is changed by it, so that a store can be
+    /// read by those who may not write to it.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, BackendError> {
+        let root = root.into();
+        let canonical = fs::read_dir(&root).and_then(|_| fs::canonicalize(&root));
+        let canonical = canonical.map_err(|error| failed(Action::Open, &root, error))?;
+        Ok(Self { root: canonical.into(), writer: Writer::default() })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn path(&self, key: &Key) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    async fn write(&self, key: &Key, content: Vec<u8>, collision: Collision) -> Result<Put, BackendError> {
+        let (path, this) = (self.path(key), self.clone());
+        blocking(Action::Write, path, move |path| {
+            let temporary = this.root.join(TEMPORARY);
+            this.writer.write(&this.root, &temporary, path, &content, collision)
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Backend for FolderBackend {
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
+        blocking(Action::Read, self.path(key), |path| absent_as_none(fs::read(path))).await
+    }
+
+    async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
+        self.write(key, content, Collision::Keep).await
+    }
+
+    async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
+        self.write(key, content, Collision::Replace).await.map(|_| ())
+    }
+
+    async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
+        Ok(Box::new(FolderListing::new(Arc::clone(&self.root), folder)))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), BackendError> {
+        let delete = |path: &Path| match absent_as_none(fs::remove_file(path))? {
+            Some(()) => write::sync_folder_of(path),
+            None => Ok(()),
+        };
+        blocking(Action::Delete, self.path(key), delete).await
+    }
+}
+
+/// Runs `work` on `path` off the async threads, and puts the path into its error.
+async fn blocking<T: Send + 'static>(
+    action: Action,
+    path: PathBuf,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, BackendError> {
+    let object = path.clone();
+    let done = spawn_blocking(move || work(&path)).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(|error| failed(action, &object, error))
+}
+
+fn failed(action: Action, path: &Path, error: io::Error) -> BackendError {
+    BackendError::from_io(action, path.display().to_string(), error)
+}
+
+fn absent_as_none<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Best effort: what cannot be removed does no harm.
+fn remove_leftovers(temporary: &Path, age: Duration) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed >= age)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

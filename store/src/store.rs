@@ -1,0 +1,162 @@
+mod check;
+mod documents;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use check::CheckReport;
+pub use records::Records;
+
+use crate::{Backend, FolderBackend, Key, Put, StoreError};
+use jobs::{FailureRecord, JobId, JobResult};
+use records::{Record, failures_folder, result_key};
+use std::{path::PathBuf, sync::Arc};
+use tokio::task::JoinSet;
+
+/// How many objects are read at the same time.
+const CONCURRENT_READS: usize = 32;
+
+/// What is kept of sweeps: results, failures and documents. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+}
+
+impl Store {
+    /// The store that `backend` keeps.
+    pub fn new(backend: impl Backend) -> Self {
+        Self { backend: Arc::new(backend) }
+    }
+
+    /// The store in the folder at `path`, to read and write; makes the folder where it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to.
+    pub fn folder(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Ok(Self::new(FolderBackend::create(path)?))
+    }
+
+    /// The store in the folder at `path`, which must be there; it is only changed by what is written to it.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub fn existing_folder(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        Ok(Self::new(FolderBackend::open(path)?))
+    }
+
+    /// Where the store lies, for people.
+    pub fn place(&self) -> String {
+        self.backend.place()
+    }
+
+    /// The result of `job`; `None` if it is not done.
+    ///
+    /// # Errors
+    /// The result cannot be read, is corrupt, of another version or of another job.
+    pub async fn result(&self, job: &JobId) -> Result<Option<JobResult>, StoreError> {
+        self.record(result_key(job)?).await
+    }
+
+    /// Keeps the result of a job, unless there is one; the first one stays.
+    ///
+    /// # Errors
+    /// The result names another job than its meaning makes, or cannot be written.
+    pub async fn put_result(&self, result: &JobResult) -> Result<Put, StoreError> {
+        let key = result_key(&result.job)?;
+        let content = records::encode_record(&key, result)?;
+        Ok(self.backend.put_if_absent(&key, content).await?)
+    }
+
+    /// Begins to read all results, page by page.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn results(&self) -> Result<Records<JobResult>, StoreError> {
+        Records::list(self, Key::new(JobResult::FOLDER)?).await
+    }
+
+    /// The results of `jobs`, in their order; `None` for those not done. Reads many at a time.
+    ///
+    /// A result that cannot be read is an error of its own, so that callers may skip and report it.
+    pub async fn results_of(&self, jobs: &[JobId]) -> Vec<Result<Option<JobResult>, StoreError>> {
+        let this = self.clone();
+        concurrently(jobs.to_vec(), move |job| {
+            let this = this.clone();
+            async move { this.result(&job).await }
+        })
+        .await
+    }
+
+    /// Keeps why an attempt failed, in place of what was kept of the same attempt, if it was redelivered.
+    ///
+    /// # Errors
+    /// The record names another job than its meaning makes, or cannot be written.
+    pub async fn put_failure(&self, failure: &FailureRecord) -> Result<(), StoreError> {
+        let key = failure.key()?;
+        let content = records::encode_record(&key, failure)?;
+        Ok(self.backend.put(&key, content).await?)
+    }
+
+    /// The failed attempts at `job`, in their order.
+    ///
+    /// # Errors
+    /// The store cannot be listed. A record that cannot be read is an error of its own, after the others.
+    pub async fn failures(&self, job: &JobId) -> Result<Vec<Result<FailureRecord, StoreError>>, StoreError> {
+        let mut failures = Records::<FailureRecord>::list(self, failures_folder(job)?).await?.collect().await?;
+        failures.sort_by_key(|failure| failure.as_ref().map_or(u32::MAX, |failure| failure.attempt));
+        Ok(failures)
+    }
+
+    /// Begins to read the failed attempts at all jobs, page by page.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn all_failures(&self) -> Result<Records<FailureRecord>, StoreError> {
+        Records::list(self, Key::new(FailureRecord::FOLDER)?).await
+    }
+
+    /// Forgets the failed attempts at `job`, and says how many there were.
+    ///
+    /// # Errors
+    /// The store cannot be listed, or a record cannot be deleted.
+    pub async fn clear_failures(&self, job: &JobId) -> Result<usize, StoreError> {
+        let mut listing = self.backend.list(Some(&failures_folder(job)?)).await?;
+        let mut cleared = 0;
+        while let Some(keys) = listing.next_page().await? {
+            for key in keys {
+                self.backend.delete(&key).await?;
+                cleared += 1;
+            }
+        }
+        Ok(cleared)
+    }
+
+    async fn record<T: Record>(&self, key: Key) -> Result<Option<T>, StoreError> {
+        let content = self.backend.get(&key).await?;
+        content.map(|content| records::decode_record(&key, &content)).transpose()
+    }
+}
+
+/// Runs `work` on all items, [`CONCURRENT_READS`] at a time, and returns the outcomes in the items' order.
+async fn concurrently<I, T, F>(items: Vec<I>, work: impl Fn(I) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut outcomes: Vec<Option<T>> = items.iter().map(|_| None).collect();
+    let mut running = JoinSet::new();
+    let mut items = items.into_iter().enumerate();
+    loop {
+        while running.len() < CONCURRENT_READS
+            && let Some((index, item)) = items.next()
+        {
+            let work = work(item);
+            running.spawn(async move { (index, work.await) });
+        }
+        match running.join_next().await {
+            None => return outcomes.into_iter().flatten().collect(),
+            Some(Ok((index, outcome))) => outcomes[index] = Some(outcome),
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+}

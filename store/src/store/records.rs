@@ -1,0 +1,173 @@
+use super::{Store, concurrently};
+use crate::{Key, KeyError, Listing, StoreError};
+use jobs::{FailureRecord, JobId, JobResult, Meaning, RESULT_VERSION};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{collections::VecDeque, fmt, marker::PhantomData};
+
+/// Records read per page.
+const PAGE: usize = 256;
+
+/// What the store keeps about one job.
+pub(super) trait Record: Serialize + DeserializeOwned + fmt::Debug + Send + 'static {
+    /// The folder that holds the records of this kind.
+    const FOLDER: &str;
+
+    fn version(&self) -> u32;
+    fn job(&self) -> JobId;
+    fn meaning(&self) -> &Meaning;
+
+    /// Where the record belongs.
+    fn key(&self) -> Result<Key, KeyError>;
+}
+
+impl Record for JobResult {
+    const FOLDER: &str = "results";
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn job(&self) -> JobId {
+        self.job
+    }
+
+    fn meaning(&self) -> &Meaning {
+        &self.meaning
+    }
+
+    fn key(&self) -> Result<Key, KeyError> {
+        result_key(&self.job)
+    }
+}
+
+impl Record for FailureRecord {
+    const FOLDER: &str = "failures";
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+
+    fn job(&self) -> JobId {
+        self.job
+    }
+
+    fn meaning(&self) -> &Meaning {
+        &self.meaning
+    }
+
+    fn key(&self) -> Result<Key, KeyError> {
+        Key::new(format!("{}/{}.json", failures_folder(&self.job)?, self.attempt))
+    }
+}
+
+/// Spread over 256 folders, so that none grows too large.
+pub(super) fn result_key(job: &JobId) -> Result<Key, KeyError> {
+    let name = job.to_string();
+    Key::new(format!("{}/{}/{name}.json", JobResult::FOLDER, &name[..2]))
+}
+
+pub(super) fn failures_folder(job: &JobId) -> Result<Key, KeyError> {
+    Key::new(format!("{}/{job}", FailureRecord::FOLDER))
+}
+
+/// The text of a record, after a look at whether it belongs where it goes.
+pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
+    check_version(key, record.version())?;
+    check_place(key, record)?;
+    encode(key, record)
+}
+
+pub(super) fn decode_record<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
+    /// Any version's record, as far as every version agrees.
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    // The version first: another version's record would fail for a field, and that says less.
+    let Versioned { version } = decode(key, content)?;
+    check_version(key, version)?;
+    let record: T = decode(key, content)?;
+    check_place(key, &record)?;
+    Ok(record)
+}
+
+pub(super) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|source| StoreError::Encode { key: key.clone(), source })
+}
+
+pub(super) fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(content).map_err(|source| StoreError::Corrupt { key: key.clone(), source })
+}
+
+fn check_place<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
+    let (job, meaning) = (record.job(), record.meaning().id());
+    if job != meaning {
+        return Err(StoreError::Mislabelled { key: key.clone(), job, meaning });
+    }
+    let expected = record.key()?;
+    if *key == expected { Ok(()) } else { Err(StoreError::Misplaced { key: key.clone(), expected }) }
+}
+
+fn check_version(key: &Key, found: u32) -> Result<(), StoreError> {
+    if found == RESULT_VERSION {
+        return Ok(());
+    }
+    Err(StoreError::Version { key: key.clone(), found, expected: RESULT_VERSION })
+}
+
+/// Records being read, page by page: a million of them are never in memory at once.
+#[derive(Debug)]
+pub struct Records<T> {
+    store: Store,
+    listing: Box<dyn Listing>,
+    /// Keys listed and not read yet.
+    listed: VecDeque<Key>,
+    record: PhantomData<fn() -> T>,
+}
+
+impl<T> Records<T> {
+    pub(super) async fn list(store: &Store, folder: Key) -> Result<Self, StoreError> {
+        let listing = store.backend.list(Some(&folder)).await?;
+        Ok(Self { store: store.clone(), listing, listed: VecDeque::new(), record: PhantomData })
+    }
+}
+
+#[expect(private_bounds, reason = "only the two kinds of records are ever listed")]
+impl<T: Record> Records<T> {
+    /// The next records, at most some hundreds, in any order; `None` at the end.
+    ///
+    /// A record that cannot be read is an error of its own among the others, so that callers may skip and report it.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Result<T, StoreError>>>, StoreError> {
+        while self.listed.len() < PAGE
+            && let Some(keys) = self.listing.next_page().await?
+        {
+            self.listed.extend(keys);
+        }
+        if self.listed.is_empty() {
+            return Ok(None);
+        }
+        let keys: Vec<Key> = self.listed.drain(..PAGE.min(self.listed.len())).collect();
+        let store = self.store.clone();
+        let records = concurrently(keys, move |key| {
+            let store = store.clone();
+            async move { store.record(key).await.transpose() }
+        });
+        // What was deleted since it was listed is not there any more.
+        Ok(Some(records.await.into_iter().flatten().collect()))
+    }
+
+    /// All records that are left.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn collect(mut self) -> Result<Vec<Result<T, StoreError>>, StoreError> {
+        let mut records = Vec::new();
+        while let Some(page) = self.next_page().await? {
+            records.extend(page);
+        }
+        Ok(records)
+    }
+}

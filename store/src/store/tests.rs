@@ -1,0 +1,261 @@
+use super::*;
+use crate::{
+    Action, Problem,
+    testing::{Fault, Faulty, MemoryBackend},
+};
+use jobs::{BenchmarkInput, Digest, Meaning, Precision, RESULT_VERSION, RunFacts, Subject, TaskScore, Timings};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, time::Duration};
+
+fn meaning(number: u32) -> Meaning {
+    Meaning {
+        base: Digest::of(&number.to_le_bytes()),
+        subject: Subject::Base,
+        adapters: Vec::new(),
+        tasks: Vec::new(),
+        benchmark: BenchmarkInput::PerTask,
+        split: "validation".to_owned(),
+        precision: Precision::F32,
+    }
+}
+
+fn result(number: u32) -> JobResult {
+    JobResult {
+        version: RESULT_VERSION,
+        job: meaning(number).id(),
+        meaning: meaning(number),
+        scores: vec![TaskScore { task: "mnist".to_owned(), n: 10, correct: 7, hits: BTreeMap::from([(1, 7)]) }],
+        merge: None,
+        timings: Timings { load_s: 0.1, ..Timings::default() },
+        run: RunFacts {
+            worker: "one".to_owned(),
+            attempt: 1,
+            device: "cpu".to_owned(),
+            versions: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            finished_ms: 1,
+        },
+    }
+}
+
+fn failure(number: u32, attempt: u32) -> FailureRecord {
+    FailureRecord {
+        version: RESULT_VERSION,
+        job: meaning(number).id(),
+        meaning: meaning(number),
+        attempt,
+        is_final: attempt == 3,
+        errors: vec!["it broke".to_owned()],
+        worker: "one".to_owned(),
+        failed_ms: 1,
+    }
+}
+
+fn in_memory() -> (Store, MemoryBackend) {
+    let backend = MemoryBackend::new();
+    (Store::new(backend.clone()), backend)
+}
+
+/// Stores `result(0)` as JSON, changed.
+async fn tampered(change: impl FnOnce(&mut Value)) -> StoreError {
+    let (store, backend) = in_memory();
+    let mut value = serde_json::to_value(result(0)).unwrap();
+    change(&mut value);
+    backend.put(&result(0).key().unwrap(), value.to_string().into_bytes()).await.unwrap();
+    store.result(&result(0).job).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_result_is_written_once_and_reads_back() {
+    let (store, backend) = in_memory();
+    let first = result(0);
+    assert_eq!(store.result(&first.job).await.unwrap(), None);
+    assert_eq!(store.put_result(&first).await.unwrap(), Put::Created);
+    let mut second = first.clone();
+    second.run.worker = "two".to_owned();
+    assert_eq!(store.put_result(&second).await.unwrap(), Put::Exists);
+    assert_eq!(store.result(&first.job).await.unwrap(), Some(first.clone()));
+    let job = first.job.to_string();
+    assert_eq!(backend.objects().into_keys().next().unwrap().as_str(), format!("results/{}/{job}.json", &job[..2]));
+}
+
+#[tokio::test]
+async fn a_result_that_is_not_of_its_job_is_refused() {
+    let (store, backend) = in_memory();
+    let wrong = JobResult { job: result(1).job, ..result(0) };
+    let error = store.put_result(&wrong).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Mislabelled { job, meaning, .. }
+        if *job == result(1).job && *meaning == result(0).job));
+    assert!(backend.objects().is_empty());
+    let error = store.put_result(&JobResult { version: 9, ..result(0) }).await.unwrap_err();
+    assert!(matches!(error, StoreError::Version { found: 9, .. }));
+}
+
+#[tokio::test]
+async fn a_spoilt_result_is_an_error_that_names_the_object() {
+    let key = result(0).key().unwrap();
+    let error = tampered(|value| value["version"] = 2.into()).await;
+    let expected = format!("the object `{key}` of the store has version 2, and this program reads version 1");
+    assert_eq!(error.to_string(), expected);
+    // Another version may have other fields: that it is another version is what counts.
+    let error = tampered(|value| *value = json!({"version": 7, "colour": "red"})).await;
+    assert!(matches!(error, StoreError::Version { found: 7, expected: 1, .. }));
+    let error = tampered(|value| value["colour"] = "red".into()).await;
+    assert_eq!(error.to_string(), format!("the object `{key}` of the store is corrupt"));
+    let error = tampered(|value| value["meaning"]["split"] = "test".into()).await;
+    assert!(matches!(error, StoreError::Mislabelled { .. }), "{error}");
+    let error = tampered(|value| *value = serde_json::to_value(result(1)).unwrap()).await;
+    assert!(error.to_string().ends_with(&format!("holds what belongs under `{}`", result(1).key().unwrap())));
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn all_results_are_read_and_a_spoilt_one_does_not_hide_the_others() {
+    let (store, backend) = in_memory();
+    for number in 0..600 {
+        assert_eq!(store.put_result(&result(number)).await.unwrap(), Put::Created);
+    }
+    backend.put(&result(3).key().unwrap(), b"{\"version\": 1".to_vec()).await.unwrap();
+    let mut pages = store.results().await.unwrap();
+    let mut read = Vec::new();
+    while let Some(page) = pages.next_page().await.unwrap() {
+        assert!((1..=256).contains(&page.len()));
+        read.extend(page);
+    }
+    let (good, bad): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
+    assert_eq!((good.len(), bad.len()), (599, 1));
+    assert!(matches!(&bad[0], Err(StoreError::Corrupt { key, .. }) if *key == result(3).key().unwrap()));
+}
+
+#[tokio::test]
+async fn the_results_of_jobs_come_in_the_order_of_the_jobs() {
+    let (store, _) = in_memory();
+    for number in (0..100).step_by(2) {
+        assert_eq!(store.put_result(&result(number)).await.unwrap(), Put::Created);
+    }
+    let jobs: Vec<_> = (0..100).rev().map(|number| result(number).job).collect();
+    let read: Vec<_> = store.results_of(&jobs).await.into_iter().map(Result::unwrap).collect();
+    let expected: Vec<_> = (0..100).rev().map(|number| (number % 2 == 0).then(|| result(number))).collect();
+    assert_eq!(read, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_of_many_jobs_are_read_at_the_same_time() {
+    let backend = Faulty::new(MemoryBackend::new());
+    backend.strike(320, Action::Read, "results/", Fault::IsSlow(Duration::from_secs(1)));
+    let jobs: Vec<_> = (0..320).map(|number| result(number).job).collect();
+    let start = tokio::time::Instant::now();
+    assert!(Store::new(backend).results_of(&jobs).await.into_iter().all(|result| result.unwrap().is_none()));
+    assert_eq!(start.elapsed().as_secs(), 10, "32 at a time, and never more");
+}
+
+#[tokio::test]
+async fn failures_are_kept_by_attempt_and_cleared() {
+    let (store, backend) = in_memory();
+    for attempt in [10, 2, 1, 3] {
+        store.put_failure(&failure(0, attempt)).await.unwrap();
+    }
+    store.put_failure(&FailureRecord { worker: "two".to_owned(), ..failure(0, 2) }).await.unwrap();
+    store.put_failure(&failure(1, 1)).await.unwrap();
+    let key = Key::new(format!("failures/{}/10.json", failure(0, 10).job)).unwrap();
+    assert!(backend.objects().contains_key(&key));
+    let failures = store.failures(&failure(0, 1).job).await.unwrap();
+    let seen: Vec<_> = failures.into_iter().map(Result::unwrap).map(|f| (f.attempt, f.worker)).collect();
+    assert_eq!(seen.iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>(), [1, 2, 3, 10]);
+    assert_eq!(seen[1].1, "two");
+    assert_eq!(store.all_failures().await.unwrap().collect().await.unwrap().len(), 5);
+    assert_eq!(store.clear_failures(&failure(0, 1).job).await.unwrap(), 4);
+    assert!(store.failures(&failure(0, 1).job).await.unwrap().is_empty());
+    assert_eq!(store.all_failures().await.unwrap().collect().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_manifest_stays_and_a_document_is_replaced() {
+    let (store, _) = in_memory();
+    assert_eq!(store.put_manifest("mini8", &json!({"seed": 1})).await.unwrap(), Put::Created);
+    assert_eq!(store.put_manifest("mini8", &json!({"seed": 2})).await.unwrap(), Put::Exists);
+    assert_eq!(store.manifest::<Value>("mini8").await.unwrap(), Some(json!({"seed": 1})));
+    assert_eq!(store.manifest::<Value>("other").await.unwrap(), None);
+    for best in [0.5, 0.6] {
+        store.put_document("mini8", "summary.json", &json!({"best": best})).await.unwrap();
+        assert_eq!(store.document::<Value>("mini8", "summary.json").await.unwrap(), Some(json!({"best": best})));
+    }
+    store.put_artefact("mini8", "best/adapter_model.safetensors", vec![1, 2]).await.unwrap();
+    assert_eq!(store.artefact("mini8", "best/adapter_model.safetensors").await.unwrap(), Some(vec![1, 2]));
+    store.put_document("no-manifest", "summary.json", &json!({})).await.unwrap();
+    assert_eq!(store.put_manifest("another", &json!({})).await.unwrap(), Put::Created);
+    assert_eq!(store.sweeps().await.unwrap(), ["another", "mini8"]);
+}
+
+#[tokio::test]
+async fn a_document_of_another_shape_and_a_bad_name_are_named() {
+    let (store, _) = in_memory();
+    store.put_document("s", "summary.json", &json!({"best": "high"})).await.unwrap();
+    let error = store.document::<BTreeMap<String, f64>>("s", "summary.json").await.unwrap_err();
+    assert_eq!(error.to_string(), "the object `sweeps/s/summary.json` of the store is corrupt");
+    for sweep in ["..", "", "a/b", ".hidden"] {
+        assert!(matches!(store.put_manifest(sweep, &json!({})).await, Err(StoreError::Key(_))), "{sweep}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_backend_refuses_reaches_the_caller_by_kind() {
+    let backend = Faulty::new(MemoryBackend::new());
+    backend.strike(1, Action::Write, "results/", Fault::Fails(Problem::Unavailable));
+    backend.strike(1, Action::Write, "results/", Fault::FailsAfterwards(Problem::Unavailable));
+    backend.strike(1, Action::List, "results", Fault::Fails(Problem::Permission));
+    let store = Store::new(backend);
+    for _ in 0..2 {
+        assert!(store.put_result(&result(0)).await.unwrap_err().is_retryable());
+    }
+    assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Exists, "the second write had taken place");
+    let error = store.results().await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot list `results`: permission denied");
+    assert!(!error.is_retryable());
+}
+
+#[tokio::test]
+async fn the_check_finds_a_sound_store_sound_and_leaves_nothing() {
+    let (store, backend) = in_memory();
+    let report = store.check().await.unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    assert!(backend.objects().is_empty());
+}
+
+#[tokio::test]
+async fn the_check_finds_a_store_that_ignores_conditions() {
+    let report = Store::new(Unconditional(MemoryBackend::new())).check().await.unwrap();
+    assert!(!report.is_conditional && !report.is_sound());
+    assert!(report.reads_back && report.lists && report.deletes);
+}
+
+/// What some S3 servers are: a condition is accepted and ignored.
+#[derive(Debug)]
+struct Unconditional(MemoryBackend);
+
+#[async_trait::async_trait]
+impl Backend for Unconditional {
+    fn place(&self) -> String {
+        self.0.place()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, crate::BackendError> {
+        self.0.get(key).await
+    }
+
+    async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, crate::BackendError> {
+        self.0.put(key, content).await.map(|()| Put::Created)
+    }
+
+    async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), crate::BackendError> {
+        self.0.put(key, content).await
+    }
+
+    async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn crate::Listing>, crate::BackendError> {
+        self.0.list(folder).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), crate::BackendError> {
+        self.0.delete(key).await
+    }
+}

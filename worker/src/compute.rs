@@ -1,0 +1,111 @@
+use crate::JobError;
+use async_trait::async_trait;
+use jobs::{Job, MergeFacts, TaskScore, Timings};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// What a job came to, before it is known who computed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Computed {
+    /// The scores, in the order of the job's tasks.
+    pub scores: Vec<TaskScore>,
+    /// Facts about the merge, if there was one.
+    pub merge: Option<MergeFacts>,
+    /// How long the parts took.
+    pub timings: Timings,
+    /// The commits that hub inputs were resolved to.
+    pub commits: BTreeMap<String, String>,
+}
+
+/// A request to stop, looked at between batches. Clones share one request.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Asks whoever holds a clone to stop soon.
+    pub fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a stop was requested.
+    pub fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a worker does with a job.
+#[async_trait]
+pub trait Compute: fmt::Debug + Send + Sync + 'static {
+    /// Computes one job; ends early with [`JobError::Interrupted`] once `stop` is requested.
+    async fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError>;
+
+    /// The device, for results.
+    fn device(&self) -> String;
+
+    /// Versions of the libraries that decide numbers, by name.
+    fn versions(&self) -> BTreeMap<String, String>;
+}
+
+type Reply = oneshot::Sender<Result<Computed, JobError>>;
+
+/// One thread that owns a device and computes one job after the other.
+#[derive(Debug)]
+pub struct DeviceThread {
+    requests: mpsc::UnboundedSender<(Job, Stop, Reply)>,
+    device: String,
+    versions: BTreeMap<String, String>,
+}
+
+impl DeviceThread {
+    /// Starts the thread; `compute` moves into it. It ends when this handle is dropped and its last job is done.
+    pub fn start(
+        device: String,
+        versions: BTreeMap<String, String>,
+        mut compute: impl FnMut(&Job, &Stop) -> Result<Computed, JobError> + Send + 'static,
+    ) -> Self {
+        let (requests, mut inbox) = mpsc::unbounded_channel::<(Job, Stop, Reply)>();
+        thread::spawn(move || {
+            while let Some((job, stop, reply)) = inbox.blocking_recv() {
+                // A panic costs one job, not the worker; its caches only ever hold finished parts.
+                let computed = catch_unwind(AssertUnwindSafe(|| compute(&job, &stop)));
+                let computed = computed.unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(&*panic))));
+                // Nobody waits any more when the worker was dropped in between: the job comes back by itself.
+                let _ = reply.send(computed);
+            }
+        });
+        Self { requests, device, versions }
+    }
+}
+
+#[async_trait]
+impl Compute for DeviceThread {
+    async fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+        let gone = || JobError::Panicked("the thread that computes has ended".to_owned());
+        let (reply, answer) = oneshot::channel();
+        self.requests.send((job.clone(), stop.clone(), reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    fn device(&self) -> String {
+        self.device.clone()
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        self.versions.clone()
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,188 @@
+mod attempt;
+mod base;
+mod heads;
+mod joint;
+mod merges;
+mod pictures;
+mod recent;
+
+pub use base::adapted_part;
+
+use crate::{Computed, JobError, Stop};
+use attempt::Attempt;
+use base::Base;
+use evaluation::{DeviceChoice, ImageModel};
+use heads::Heads;
+use inputs::Inputs;
+use jobs::{BenchmarkInput, Digest, Job, TaskInput, TaskScore};
+use merges::Merges;
+use pictures::PictureSets;
+use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
+
+/// What an engine computes with.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// The device.
+    pub device: DeviceChoice,
+    /// Threads on the processor; `None` means one for each physical core.
+    pub threads: Option<usize>,
+    /// Memory for pictures that are kept between jobs.
+    pub picture_bytes: u64,
+    /// A folder for preprocessed pictures; `None` keeps them in memory only.
+    pub cache: Option<PathBuf>,
+}
+
+/// Why an engine cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The device is not there, or the program was built without it.
+    #[error("the device cannot be opened")]
+    Device(#[from] evaluation::ModelError),
+    /// The threads cannot be started.
+    #[error("{threads} threads cannot be started")]
+    Threads {
+        /// How many were wanted.
+        threads: usize,
+        /// What the system says.
+        source: rayon::ThreadPoolBuildError,
+    },
+}
+
+/// Computes jobs on one device, and keeps what jobs share: the base, adapters, alignments, merges, pictures, heads.
+///
+/// λ costs a scale, a density one pass over the aligned adapters; an alignment is computed once for each set of adapters
+/// and space. All results are those that a fresh engine gives.
+pub struct Engine {
+    name: String,
+    pool: Arc<rayon::ThreadPool>,
+    inputs: Arc<Inputs>,
+    settings: EngineSettings,
+    session: Option<Session>,
+}
+
+/// All that belongs to one base model. A job with another base starts a new session.
+struct Session {
+    digest: Digest,
+    base: Base,
+    merges: Merges,
+    pictures: PictureSets,
+    heads: Heads,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("device", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Opens the device and starts the threads.
+    ///
+    /// # Errors
+    /// The device is not there, or the threads cannot be started.
+    pub fn new(settings: EngineSettings, inputs: Arc<Inputs>) -> Result<Self, EngineError> {
+        // Opened again for every base; this is to fail before any job is taken.
+        evaluation::open_device(settings.device)?;
+        let threads = settings.threads.unwrap_or_else(num_cpus::get_physical);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("compute-{i}")).build();
+        let pool = Arc::new(pool.map_err(|source| EngineError::Threads { threads, source })?);
+        let name = match settings.device {
+            DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
+            DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
+        };
+        Ok(Self { name, pool, inputs, settings, session: None })
+    }
+
+    /// The device's name, for results.
+    pub fn device(&self) -> &str {
+        &self.name
+    }
+
+    /// Versions of the programs that decide numbers, by name.
+    pub fn versions() -> BTreeMap<String, String> {
+        BTreeMap::from([("bowline".to_owned(), env!("CARGO_PKG_VERSION").to_owned())])
+    }
+
+    /// Computes one job.
+    ///
+    /// # Errors
+    /// Whatever is wrong with an input, by name; [`JobError::Interrupted`] once `stop` is requested.
+    pub fn compute(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+        let pool = Arc::clone(&self.pool);
+        pool.install(|| self.compute_here(job, stop))
+    }
+
+    fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+        let inputs = Arc::clone(&self.inputs);
+        let mut attempt = Attempt::new(job, &inputs, stop);
+        let session = self.session(&mut attempt)?;
+        let made = session.merges.model(&mut attempt, &session.base)?;
+        let scores = match job.meaning.benchmark {
+            BenchmarkInput::PerTask => session.per_task(&mut attempt, &made.model)?,
+            BenchmarkInput::Joint { head } => session.joint(&mut attempt, &made.model, head)?,
+        };
+        Ok(Computed { scores, merge: made.facts, timings: attempt.timings, commits: attempt.commits })
+    }
+
+    fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
+        let digest = attempt.job.meaning.base;
+        if self.session.as_ref().is_none_or(|session| session.digest != digest) {
+            // The old one goes first: two bases need not fit.
+            self.session = None;
+            let base = attempt.loading(|attempt| Base::open(attempt, self.settings.device))?;
+            self.session = Some(Session {
+                digest,
+                base,
+                merges: Merges::default(),
+                pictures: PictureSets::new(self.settings.picture_bytes, self.settings.cache.clone()),
+                heads: Heads::default(),
+            });
+        }
+        Ok(self.session.as_mut().expect("it was just made"))
+    }
+}
+
+impl Session {
+    fn per_task(&mut self, attempt: &mut Attempt<'_>, model: &ImageModel) -> Result<Vec<TaskScore>, JobError> {
+        let job = attempt.job;
+        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, task))?;
+            let embedded = self.pictures.get(attempt, &self.base, task)?;
+            let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
+            let score = evaluation::accuracy(&features, &head);
+            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            let (n, correct) = (score.n as u64, score.correct as u64);
+            scores.push(TaskScore { task: task.name.clone(), n, correct, hits: BTreeMap::new() });
+        }
+        Ok(scores)
+    }
+
+    fn joint(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        model: &ImageModel,
+        digest: Digest,
+    ) -> Result<Vec<TaskScore>, JobError> {
+        let job = attempt.job;
+        let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
+        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let rows = joint.rows_of(&task.name)?;
+            let embedded = self.pictures.get(attempt, &self.base, task)?;
+            let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
+            let score = evaluation::joint_hits(&features, &joint.head, rows);
+            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            let at = evaluation::HITS.map(|k| k as u32);
+            let hits: BTreeMap<u32, u64> = at.into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
+            scores.push(TaskScore { task: task.name.clone(), n: score.n as u64, correct: hits[&1], hits });
+        }
+        Ok(scores)
+    }
+}
+
+/// The task's own places, or why the job is not complete.
+fn place<'a, T>(places: &'a BTreeMap<String, T>, task: &TaskInput, what: &str) -> Result<&'a T, JobError> {
+    let missing = || JobError::Incomplete(format!("it says nothing of the {what} of `{}`", task.name));
+    places.get(&task.name).ok_or_else(missing)
+}

@@ -1,0 +1,78 @@
+use crate::{JobError, Stop};
+use evaluation::{ModelError, Watch};
+use inputs::{Inputs, Located};
+use jobs::{Digest, InputRef, Job, Timings};
+use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+
+/// One go at a job: what it is, where its inputs come from, and what it noted on the way.
+pub(super) struct Attempt<'a> {
+    pub(super) job: &'a Job,
+    pub(super) inputs: &'a Inputs,
+    stop: &'a Stop,
+    pub(super) timings: Timings,
+    pub(super) commits: BTreeMap<String, String>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(job: &'a Job, inputs: &'a Inputs, stop: &'a Stop) -> Self {
+        Self { job, inputs, stop, timings: Timings::default(), commits: BTreeMap::new() }
+    }
+
+    /// Runs `work` and counts its time as loading.
+    pub(super) fn loading<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let start = Instant::now();
+        let done = work(self);
+        self.timings.load_s += start.elapsed().as_secs_f64();
+        done
+    }
+
+    /// Runs the model and counts its time as evaluation.
+    pub(super) fn evaluating<T>(
+        &mut self,
+        work: impl FnOnce(&Watch<'_>) -> Result<T, ModelError>,
+    ) -> Result<T, JobError> {
+        let start = Instant::now();
+        let done = self.watched(work);
+        self.timings.evaluate_s += start.elapsed().as_secs_f64();
+        done
+    }
+
+    /// Runs the model so that a stop ends it between two batches.
+    pub(super) fn watched<T>(&self, work: impl FnOnce(&Watch<'_>) -> Result<T, ModelError>) -> Result<T, JobError> {
+        let cancelled = || self.stop.is_requested();
+        if cancelled() {
+            return Err(JobError::Interrupted);
+        }
+        work(&Watch { progress: None, cancelled: Some(&cancelled) }).map_err(|error| match error {
+            ModelError::Cancelled => JobError::Interrupted,
+            error => JobError::Model(error),
+        })
+    }
+
+    /// The path of an input, if it is still what the job was made for.
+    pub(super) fn checked(
+        &mut self,
+        place: &InputRef,
+        located: Located,
+        expected: Digest,
+    ) -> Result<PathBuf, JobError> {
+        self.note_commit(place, located.commit);
+        self.unchanged(place, located.digest, expected)?;
+        Ok(located.path)
+    }
+
+    /// Fails if an input is not what the job was made for.
+    pub(super) fn unchanged(&self, place: &InputRef, found: Digest, expected: Digest) -> Result<(), JobError> {
+        if found == expected {
+            return Ok(());
+        }
+        Err(JobError::Changed { place: place.to_string(), expected: expected.short(), found: found.short() })
+    }
+
+    /// Keeps the commit that a hub input was resolved to.
+    pub(super) fn note_commit(&mut self, place: &InputRef, commit: Option<String>) {
+        if let Some(commit) = commit {
+            self.commits.insert(place.to_string(), commit);
+        }
+    }
+}

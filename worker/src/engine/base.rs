@@ -1,0 +1,50 @@
+use super::attempt::Attempt;
+use crate::JobError;
+use evaluation::{DeviceChoice, ImageModel, Preprocess, TextModel};
+use merging::BaseHeader;
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A resident base model.
+pub(super) struct Base {
+    folder: PathBuf,
+    pub(super) model: ImageModel,
+    /// What happens to pictures before the model sees them.
+    pub(super) preprocess: Preprocess,
+    /// The tensors that adapters may attach to.
+    pub(super) header: BaseHeader,
+    text: Option<TextModel>,
+}
+
+impl Base {
+    pub(super) fn open(attempt: &mut Attempt<'_>, device: DeviceChoice) -> Result<Self, JobError> {
+        let place = &attempt.job.places.base;
+        let located = attempt.inputs.model(place)?;
+        let folder = attempt.checked(place, located, attempt.job.meaning.base)?;
+        let header = BaseHeader::open(&folder)?;
+        let header = adapted_part(&folder).map_or(header.clone(), |part| header.within(part));
+        let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
+        let preprocess = Preprocess::read(&folder.join("preprocessor_config.json"))?;
+        Ok(Self { folder, model, preprocess, header, text: None })
+    }
+
+    /// The text tower, opened when a head has to be built.
+    pub(super) fn text(&mut self) -> Result<&TextModel, JobError> {
+        if self.text.is_none() {
+            self.text = Some(TextModel::open(&self.folder)?);
+        }
+        Ok(self.text.as_ref().expect("it was just opened"))
+    }
+}
+
+/// The prefix of the tensors that adapters of the model in `folder` attach to, if it is only a part of the model.
+///
+/// Adapters of CLIP models belong to the image tower; the text tower has modules of the same names.
+pub fn adapted_part(folder: &Path) -> Option<&'static str> {
+    let config = fs::read(folder.join("config.json")).ok()?;
+    let config: Value = serde_json::from_slice(&config).ok()?;
+    (config.get("model_type")?.as_str()? == "clip").then_some("vision_model.")
+}

@@ -1,0 +1,72 @@
+use super::{
+    attempt::Attempt,
+    base::Base,
+    joint::{self, JointHead},
+    place,
+    recent::Recent,
+};
+use crate::JobError;
+use evaluation::Head;
+use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
+use std::sync::Arc;
+
+/// Class vectors that the last jobs used. They are small: all tasks of a large sweep fit.
+#[derive(Debug)]
+pub(super) struct Heads {
+    tasks: Recent<Head>,
+    joint: Recent<JointHead>,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { tasks: Recent::new(256), joint: Recent::new(4) }
+    }
+}
+
+impl Heads {
+    /// The head of one task, read or built at first use.
+    pub(super) fn of_task(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &mut Base,
+        task: &TaskInput,
+    ) -> Result<Arc<Head>, JobError> {
+        let incomplete = || JobError::Incomplete(format!("it says nothing of the head of `{}`", task.name));
+        let digest = task.head.ok_or_else(incomplete)?;
+        self.tasks.get_or_make(digest, || {
+            let wrong = |source| JobError::Head { task: task.name.clone(), source };
+            match place(&attempt.job.places.heads, task, "head")? {
+                HeadSpec::File(file) => {
+                    let located = attempt.inputs.file(file)?;
+                    Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
+                }
+                HeadSpec::Prompts { classes, templates } => {
+                    Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates)).map_err(wrong)
+                }
+            }
+        })
+    }
+
+    /// The head over the labels of all tasks, read or built at first use.
+    pub(super) fn joint(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &mut Base,
+        digest: Digest,
+    ) -> Result<Arc<JointHead>, JobError> {
+        let job = attempt.job;
+        self.joint.get_or_make(digest, || {
+            let wrong = |source| JobError::Head { task: "joint".to_owned(), source };
+            let Some(files) = &job.places.joint else {
+                // The head is over the labels of all tasks, also where only one of them is evaluated.
+                let pooled = joint::pool(&job.places.heads)?;
+                let head = Head::from_prompts(base.text()?, &pooled.prompts).map_err(wrong)?;
+                return Ok(JointHead::new(head, pooled.map));
+            };
+            let (head, map) = (attempt.inputs.file(&files.head)?, attempt.inputs.file(&files.map)?);
+            attempt.unchanged(&files.head, JointHeadSpec::digest(head.digest, map.digest), digest)?;
+            attempt.note_commit(&files.head, head.commit);
+            Ok(JointHead::new(Head::read(&head.path).map_err(wrong)?, joint::read_map(&map.path)?))
+        })
+    }
+}

@@ -1,0 +1,124 @@
+use jobs::JobId;
+use std::{error::Error, io, path::PathBuf, time::Duration};
+
+/// Why a job came to no result.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// An input is not there, or is not what the job was made for.
+    #[error("an input of the job cannot be used")]
+    Input(#[from] inputs::InputError),
+    /// An input has changed since the sweep was frozen.
+    #[error("`{place}` has changed since the job was made: its digest is {found}, the job's {expected}")]
+    Changed {
+        /// The input.
+        place: String,
+        /// The digest that the job was made for.
+        expected: String,
+        /// The digest now.
+        found: String,
+    },
+    /// An adapter cannot be read, or does not fit the base.
+    #[error("the adapter of `{task}` cannot be used")]
+    Adapter {
+        /// The adapter's task.
+        task: String,
+        /// What is wrong with it.
+        source: merging::AdapterError,
+    },
+    /// The base model's headers cannot be read.
+    #[error("the base model cannot be used")]
+    Base(#[from] merging::BaseError),
+    /// The adapters cannot be aligned or merged.
+    #[error("the merge is not possible")]
+    Merge(#[from] merging::MergeError),
+    /// The model cannot be loaded or run.
+    #[error("the model cannot be used")]
+    Model(#[from] evaluation::ModelError),
+    /// The pictures of a task cannot be read.
+    #[error("the data of `{task}` cannot be used for the split `{split}`")]
+    Data {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// What is wrong with it.
+        source: evaluation::DataError,
+    },
+    /// The head of a task cannot be read or built.
+    #[error("the head of `{task}` cannot be used")]
+    Head {
+        /// The task.
+        task: String,
+        /// What is wrong with it.
+        source: evaluation::HeadError,
+    },
+    /// The map of a joint head cannot be read.
+    #[error("the joint map `{}` cannot be used", path.display())]
+    JointMap {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Data and head of a task do not fit each other.
+    #[error("the task `{task}` cannot be scored")]
+    Score {
+        /// The task.
+        task: String,
+        /// What does not fit.
+        source: evaluation::ScoreError,
+    },
+    /// The job names something that its places do not hold, or the other way round.
+    #[error("the job is not complete: {0}")]
+    Incomplete(String),
+    /// The computation panicked: a bug, or a device that went away.
+    #[error("the computation panicked: {0}")]
+    Panicked(String),
+    /// The job took longer than the limit.
+    #[error("the job took longer than its limit of {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The worker is stopping.
+    #[error("the job was interrupted")]
+    Interrupted,
+}
+
+impl JobError {
+    /// Whether another attempt may do better. Bad input never does.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Input(error) => error.is_retryable(),
+            Self::Panicked(_) | Self::Interrupted => true,
+            _ => false,
+        }
+    }
+
+    /// The message and those of all causes, outermost first.
+    pub fn chain(&self) -> Vec<String> {
+        let mut chain = vec![self.to_string()];
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            chain.push(error.to_string());
+            cause = error.source();
+        }
+        chain
+    }
+}
+
+/// Why a worker stopped before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The queue is out of reach.
+    #[error("the worker lost its queue")]
+    Queue(#[from] queue::QueueError),
+    /// The store does not take results.
+    #[error("the worker cannot reach its store for job {}", job.short())]
+    Store {
+        /// The job in hand.
+        job: JobId,
+        /// What the store says.
+        source: store::StoreError,
+    },
+    /// The thread that computes is gone.
+    #[error("the thread that computes has ended")]
+    Thread,
+}

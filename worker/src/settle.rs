@@ -1,0 +1,54 @@
+//! What becomes of a job after an attempt: decided here, done by the worker.
+
+use crate::{JobError, Limits};
+use std::time::Duration;
+
+/// What to do with a delivery whose attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AfterFailure {
+    /// Give it back as it is: the worker is stopping, and the attempt does not count.
+    GiveBack,
+    /// Try again, not before this has passed.
+    Retry(Duration),
+    /// Record the failure for good and set the job aside.
+    Park,
+}
+
+/// Decides what follows a failed attempt, counted from 1.
+pub(crate) fn after_failure(error: &JobError, attempt: u32, limits: &Limits) -> AfterFailure {
+    if matches!(error, JobError::Interrupted) {
+        return AfterFailure::GiveBack;
+    }
+    if !error.is_retryable() || attempt >= limits.attempts {
+        return AfterFailure::Park;
+    }
+    let doublings = attempt.saturating_sub(1).min(10);
+    AfterFailure::Retry(limits.back_off.saturating_mul(1 << doublings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> Limits {
+        Limits { attempts: 3, back_off: Duration::from_secs(1), wall_clock: None }
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_with_growing_pauses_until_attempts_run_out() {
+        let error = JobError::Panicked("gone".to_owned());
+        assert_eq!(after_failure(&error, 1, &limits()), AfterFailure::Retry(Duration::from_secs(1)));
+        assert_eq!(after_failure(&error, 2, &limits()), AfterFailure::Retry(Duration::from_secs(2)));
+        assert_eq!(after_failure(&error, 3, &limits()), AfterFailure::Park);
+    }
+
+    #[test]
+    fn bad_input_is_never_tried_again() {
+        assert_eq!(after_failure(&JobError::Incomplete(String::new()), 1, &limits()), AfterFailure::Park);
+    }
+
+    #[test]
+    fn an_interrupted_job_goes_back_without_counting() {
+        assert_eq!(after_failure(&JobError::Interrupted, 3, &limits()), AfterFailure::GiveBack);
+    }
+}

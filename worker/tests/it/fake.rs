@@ -1,0 +1,92 @@
+use async_trait::async_trait;
+use jobs::{
+    BenchmarkInput, Digest, InputRef, Job, Meaning, Places, Precision, Preset, Subject, TaskInput, TaskScore, Timings,
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+};
+use worker::{Compute, Computed, JobError, Stop};
+
+/// What the fake does with the next job.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Succeed,
+    Fail(JobError),
+    WaitForStop,
+}
+
+/// Computes what it is told to, and counts.
+#[derive(Debug, Default)]
+pub(crate) struct Fake {
+    script: Mutex<VecDeque<Next>>,
+    computed: Mutex<usize>,
+}
+
+impl Fake {
+    pub(crate) fn new(script: impl IntoIterator<Item = Next>) -> Self {
+        Self { script: Mutex::new(script.into_iter().collect()), computed: Mutex::default() }
+    }
+
+    pub(crate) fn computed(&self) -> usize {
+        *self.computed.lock().unwrap()
+    }
+}
+
+#[async_trait]
+impl Compute for Fake {
+    async fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+        *self.computed.lock().unwrap() += 1;
+        let next = self.script.lock().unwrap().pop_front().unwrap_or(Next::Succeed);
+        match next {
+            Next::Succeed => Ok(computed(job)),
+            Next::Fail(error) => Err(error),
+            Next::WaitForStop => {
+                while !stop.is_requested() {
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+                Err(JobError::Interrupted)
+            }
+        }
+    }
+
+    fn device(&self) -> String {
+        "fake".to_owned()
+    }
+
+    fn versions(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+}
+
+pub(crate) fn computed(job: &Job) -> Computed {
+    let score = |task: &TaskInput| TaskScore { task: task.name.clone(), n: 10, correct: 7, hits: BTreeMap::new() };
+    Computed {
+        scores: job.meaning.tasks.iter().map(score).collect(),
+        merge: None,
+        timings: Timings::default(),
+        commits: BTreeMap::new(),
+    }
+}
+
+pub(crate) fn job(scaling: f64) -> Job {
+    let recipe = Preset::KnotsTies.recipe().with_scaling(scaling);
+    let task = TaskInput { name: "mnist".to_owned(), data: Digest::of(b"data"), head: None };
+    let meaning = Meaning {
+        base: Digest::of(b"base"),
+        subject: Subject::Merge { recipe },
+        adapters: Vec::new(),
+        tasks: vec![task],
+        benchmark: BenchmarkInput::PerTask,
+        split: "validation".to_owned(),
+        precision: Precision::F32,
+    };
+    let places = Places {
+        base: InputRef::Path("/base".into()),
+        adapters: BTreeMap::new(),
+        data: BTreeMap::new(),
+        heads: BTreeMap::new(),
+        joint: None,
+    };
+    Job::new(meaning, places)
+}

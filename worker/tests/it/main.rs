@@ -1,0 +1,4 @@
+//! The worker between a queue and a store, with a computation that a test directs.
+
+mod fake;
+mod life;
