@@ -85,7 +85,7 @@ def one_round(arguments, first):
         store, out = Path(folder) / "store", Path(folder) / "loop.json"
         threads = arguments.threads
         commands = {
-            "bowline": [arguments.bowline, "run", arguments.sweep, "--json", "--store", store],
+            "bowline": [arguments.bowline, "run", arguments.sweep, "--json", "--store", store, "--threads", str(threads)],
             "loop": [
                 sys.executable, Path(__file__).with_name("pytorch_search.py"),
                 arguments.sweep, "--threads", str(threads), "--out", out,

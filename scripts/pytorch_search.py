@@ -202,18 +202,23 @@ class Evaluations:
 
 
 def linear_search(sweep, evaluations, log):
-    """One parameter after the other; a scan stops at the first value worse than its best; of equals the last wins."""
-    own, best = evaluations.own(sweep.select), dict(sweep.recipe)
+    """One parameter after the other; a scan stops at the first value worse than its best; of equals the last wins.
+
+    A parameter keeps its value where the best point of the scans before is better than all of its own scan.
+    """
+    own, chosen, chosen_score = evaluations.own(sweep.select), dict(sweep.recipe), float("-inf")
     for key, candidates in sweep.parameters.items():
-        best_score, winner = float("-inf"), None
+        best, best_score = None, float("-inf")
         for candidate in candidates:
-            score = mean_normalised(evaluations.of_recipe(best | {key: candidate}, sweep.select), own)
+            recipe = chosen | {key: candidate}
+            score = mean_normalised(evaluations.of_recipe(recipe, sweep.select), own)
             log(f"{key} {candidate:g}: {score:.4f}")
             if score < best_score:
                 break
-            best_score, winner = score, candidate
-        best[key] = winner
-    return best
+            best, best_score = recipe, score
+        if best_score >= chosen_score:
+            chosen, chosen_score = best, best_score
+    return chosen
 
 
 def run(sweep, log):
