@@ -84,13 +84,12 @@ def one_round(arguments, first):
     with tempfile.TemporaryDirectory() as folder:
         store, out = Path(folder) / "store", Path(folder) / "loop.json"
         threads = arguments.threads
+        loop = Path(__file__).with_name("pytorch_search.py")
+        same = [arguments.sweep, "--threads", str(threads)]
         commands = {
-            "bowline": [arguments.bowline, "run", arguments.sweep, "--json", "--store", store, "--threads", str(threads)],
-            "loop": [
-                sys.executable, Path(__file__).with_name("pytorch_search.py"),
-                arguments.sweep, "--threads", str(threads), "--out", out,
-            ],
-        }  # fmt: skip
+            "bowline": [arguments.bowline, "run", *same, "--json", "--store", store],
+            "loop": [sys.executable, loop, *same, "--out", out],
+        }
         order = [first] + [name for name in commands if name != first]
         seconds = {name: timed(commands[name], threads) for name in order}
         document = json.loads(out.read_text())
