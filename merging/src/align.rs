@@ -13,6 +13,9 @@ use std::{
     sync::OnceLock,
 };
 
+/// Singular values closer than this leave their directions to rounding.
+const COINCIDE: f64 = 1e-9;
+
 /// Adapters in the coordinates of one space, ready to be merged any number of times.
 ///
 /// The costly part of a merge that no recipe of the same space has to repeat.
@@ -102,6 +105,9 @@ impl Aligned {
         let aligned = inputs.into_par_iter().map(|input| input.align(space));
         let (matrices, spectra): (Vec<_>, Vec<_>) = aligned.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let facts = facts(&matrices, &spectra);
+        if let Some(Gap { matrix, relative }) = facts.smallest_gap.as_ref().filter(|gap| gap.relative < COINCIDE) {
+            tracing::warn!(%matrix, relative, "singular values coincide, so elementwise merges depend on rounding");
+        }
         Ok(Self { space, tasks, matrices, layout: layout(adapters), facts, coarse: OnceLock::new() })
     }
 

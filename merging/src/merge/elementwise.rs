@@ -92,8 +92,8 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn part(&self, start: usize, count: usize) -> Task<'a> {
-        Task { entries: &self.entries[start..start + count], ..*self }
+    fn part(&self, start: usize, count: usize) -> Self {
+        Self { entries: &self.entries[start..start + count], ..*self }
     }
 
     fn value(&self, entry: f32) -> f32 {

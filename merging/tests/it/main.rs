@@ -1,1 +1,13 @@
-mod placeholder {}
+//! What the crate promises: parity with the reference, laws of every step, and errors a person can act on.
+
+#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
+
+mod alignment;
+mod fixtures;
+mod full_model;
+mod goldens;
+mod matrixwise;
+mod output;
+mod pickles;
+mod reading;
+mod steps;

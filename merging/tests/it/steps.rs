@@ -1,0 +1,271 @@
+//! Laws of the elementwise steps.
+
+use crate::fixtures::{COLUMNS, Kind, ROWS, adapter, adapters, dense, distance};
+use jobs::{Recipe, RecipeSpec, Space};
+use merging::{Adapter, Aligned, LoraModule, Matrix, MergeError};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+pub(crate) fn recipe(spec: Value) -> Recipe {
+    serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap()
+}
+
+pub(crate) fn space_name(space: Space) -> &'static str {
+    match space {
+        Space::Full => "full",
+        Space::Core => "core",
+        Space::Knots { .. } => "knots",
+    }
+}
+
+/// Adapters whose ΔW in the module `m` are exactly the given rows: B is the unit matrix.
+fn exact(tasks: &[&[f32]], rows: usize) -> Vec<Adapter> {
+    let task = |(index, values): (usize, &&[f32])| {
+        let lora_b = Matrix::from_fn(rows, rows, |row, col| if row == col { 1.0 } else { 0.0 });
+        let lora_a = Matrix::new(rows, values.len() / rows, values.to_vec());
+        let module = LoraModule { source: "m".to_owned(), lora_b, lora_a, scale: 1.0 };
+        adapter(&format!("t{index}"), BTreeMap::from([("m".to_owned(), module)]))
+    };
+    tasks.iter().enumerate().map(task).collect()
+}
+
+fn merge_exact(tasks: &[&[f32]], spec: Value) -> Vec<f32> {
+    let recipe = recipe(spec);
+    let update = Aligned::new(&exact(tasks, 1), Space::Full).unwrap().merge(&recipe).unwrap();
+    update.modules["m"].to_dense().into_data()
+}
+
+#[test]
+fn ties_gives_what_one_gets_by_hand() {
+    let tasks: [&[f32]; 3] = [&[3.0, -1.0, 0.5, 4.0], &[1.0, -5.0, -0.5, 2.0], &[-2.0, 2.0, 0.25, -8.0]];
+    let ties = merge_exact(&tasks, json!({"elect": "sum_of_values", "combine": "mean"}));
+    // Sums 2, −4, 0.25, −2; means of the values that agree.
+    assert_eq!(ties, [2.0, -3.0, 0.375, -8.0]);
+    let sum = merge_exact(&tasks, json!({"elect": "sum_of_values", "combine": "sum"}));
+    assert_eq!(sum, [4.0, -6.0, 0.75, -8.0]);
+    let max = merge_exact(&tasks, json!({"elect": "sum_of_values", "combine": "max"}));
+    assert_eq!(max, [3.0, -5.0, 0.5, -8.0]);
+    let signs = merge_exact(&tasks, json!({"elect": "sum_of_signs", "combine": "mean"}));
+    assert_eq!(signs, [2.0, -3.0, 0.375, 3.0]);
+    let free = merge_exact(&tasks, json!({"combine": "max"}));
+    assert_eq!(free, [3.0, -5.0, 0.5, -8.0]);
+}
+
+#[test]
+fn weights_are_honoured_before_the_election() {
+    let spec = json!({"elect": "sum_of_values", "combine": "mean", "weights": {"t1": 3.0}});
+    assert_eq!(merge_exact(&[&[2.0], &[-1.0]], spec), [-3.0]);
+    let spec = json!({"weights": {"t1": 3.0}});
+    assert_eq!(merge_exact(&[&[2.0], &[-1.0]], spec), [-1.0]);
+}
+
+#[test]
+fn the_mean_counts_survivors_only() {
+    let spec = json!({"elect": "sum_of_values", "combine": "mean", "density": 0.5, "trim_scope": "model"});
+    // Of four entries ⌊4·0.5⌋ + 1 = 3 stay.
+    let merged = merge_exact(&[&[4.0, 3.0, 2.0, 1.0], &[1.0, 2.0, 3.0, 4.0]], spec);
+    assert_eq!(merged, [4.0, 2.5, 2.5, 4.0]);
+}
+
+#[test]
+fn every_tie_at_the_threshold_stays() {
+    let spec = json!({"combine": "mean", "density": 0.25, "trim_scope": "model"});
+    assert_eq!(merge_exact(&[&[2.0, -2.0, 2.0, 1.0]], spec), [2.0, -2.0, 2.0, 0.0]);
+}
+
+#[test]
+fn a_density_below_one_entry_keeps_the_largest() {
+    let spec = json!({"combine": "mean", "density": 0.01, "trim_scope": "matrix"});
+    assert_eq!(merge_exact(&[&[2.0, -3.0, 0.0, 1.0]], spec), [0.0, -3.0, 0.0, 0.0]);
+}
+
+#[test]
+fn cancelled_entries_take_the_sign_of_the_majority() {
+    let spec = || json!({"elect": "sum_of_values", "combine": "mean"});
+    assert_eq!(merge_exact(&[&[1.0, 2.0, 2.0], &[-1.0, 1.0, 1.0]], spec()), [1.0, 1.5, 1.5]);
+    assert_eq!(merge_exact(&[&[1.0, -2.0, -2.0], &[-1.0, -1.0, -1.0]], spec()), [-1.0, -1.5, -1.5]);
+    // No majority: the negative values stay.
+    assert_eq!(merge_exact(&[&[1.0, -2.0, 2.0], &[-1.0, -1.0, 1.0]], spec()), [-1.0, -1.5, 1.5]);
+    // One task, one vote: a tie of signs keeps the negative values whatever the rest of the model says.
+    let signs = json!({"elect": "sum_of_signs", "combine": "mean"});
+    assert_eq!(merge_exact(&[&[1.0, 2.0, 2.0], &[-3.0, 1.0, 1.0]], signs), [-3.0, 1.5, 1.5]);
+}
+
+#[test]
+fn the_majority_counts_over_all_matrices() {
+    let mut tasks = exact(&[&[1.0], &[-1.0]], 1);
+    for (task, values) in tasks.iter_mut().zip([[3.0, 4.0], [1.0, 1.0]]) {
+        let lora_b = Matrix::new(1, 1, vec![1.0]);
+        let lora_a = Matrix::new(1, 2, values.to_vec());
+        let module = LoraModule { source: "n".to_owned(), lora_b, lora_a, scale: 1.0 };
+        task.modules.insert("n".to_owned(), module);
+    }
+    let recipe = recipe(json!({"elect": "sum_of_values", "combine": "mean"}));
+    let update = Aligned::new(&tasks, Space::Full).unwrap().merge(&recipe).unwrap();
+    assert_eq!(update.modules["m"].to_dense().data(), [1.0]);
+}
+
+#[test]
+fn the_scope_of_the_trim_matters() {
+    let mut tasks = exact(&[&[1.0, 2.0, 3.0, 4.0]], 1);
+    let small = tasks[0].modules["m"].clone();
+    tasks[0].modules.insert("n".to_owned(), LoraModule { scale: 0.01, ..small });
+    let merged = |scope: &str| {
+        let recipe = recipe(json!({"combine": "mean", "density": 0.25, "trim_scope": scope}));
+        let update = Aligned::new(&tasks, Space::Full).unwrap().merge(&recipe).unwrap();
+        let kept = |module: &str| update.modules[module].to_dense().data().iter().filter(|x| x.abs() > 0.0).count();
+        (kept("m"), kept("n"))
+    };
+    assert_eq!(merged("model"), (3, 0));
+    assert_eq!(merged("matrix"), (2, 2));
+}
+
+#[test]
+fn scaling_is_kept_apart() {
+    let tasks = exact(&[&[2.0, -1.0]], 1);
+    let recipe = recipe(json!({"preset": "ties", "density": 1.0, "scaling": 0.5}));
+    let update = Aligned::new(&tasks, Space::Full).unwrap().merge(&recipe).unwrap();
+    assert_eq!(update.dense("m").unwrap().data(), [1.0, -0.5]);
+    let doubled = update.with_scaling(1.0);
+    assert_eq!(doubled.dense("m").unwrap().data(), [2.0, -1.0]);
+    assert!(std::sync::Arc::ptr_eq(&doubled.modules, &update.modules));
+    assert!((doubled.recipe.scaling - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn recipes_that_do_not_fit_are_refused() {
+    let tasks = exact(&[&[2.0, -1.0]], 1);
+    let aligned = Aligned::new(&tasks, Space::Full).unwrap();
+    let other = aligned.merge(&recipe(json!({"preset": "core_ties"}))).unwrap_err();
+    assert!(other.to_string().starts_with("the recipe works in the space Core"), "{other}");
+    let unknown = aligned.merge(&recipe(json!({"weights": {"nobody": 2.0}}))).unwrap_err();
+    assert_eq!(unknown.to_string(), "the recipe has a weight for `nobody`, which is none of the merged tasks: t0");
+    let mut matrix_wise = recipe(json!({"preset": "core_tsv"}));
+    matrix_wise.space = Space::Full;
+    assert_eq!(aligned.merge(&matrix_wise), Err(MergeError::MatrixWiseInFull));
+}
+
+#[test]
+fn adapters_that_do_not_fit_are_refused() {
+    assert_eq!(Aligned::new(&[], Space::Core).unwrap_err(), MergeError::NoAdapters);
+    let twice = [exact(&[&[1.0]], 1), exact(&[&[2.0]], 1)].concat();
+    assert_eq!(Aligned::new(&twice, Space::Full).unwrap_err().to_string(), "two adapters are named `t0`");
+    let shapes = exact(&[&[1.0, 2.0], &[1.0]], 1);
+    let message = Aligned::new(&shapes, Space::Full).unwrap_err().to_string();
+    let expected = "`m` of the adapter `t1` updates a weight of shape [1, 1], other adapters one of [1, 2]";
+    assert_eq!(message, expected);
+}
+
+/// Merges with a pool of `threads` threads.
+fn merge_on(threads: usize, tasks: &[Adapter], recipe: &Recipe) -> Vec<Matrix> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let update = pool.install(|| Aligned::new(tasks, recipe.space).unwrap().merge(recipe).unwrap());
+    update.modules.values().map(merging::UpdateMatrix::to_dense).collect()
+}
+
+#[test]
+fn the_outcome_does_not_depend_on_the_number_of_threads() {
+    let tasks = adapters(&[Kind::Rank(5), Kind::Rank(3), Kind::Rank(4)], &[[300, 400], [40, 60], [400, 300]], 3);
+    for preset in ["dare_ties", "knots_dare_ties", "knots_ties", "core_ties", "core_tsv", "knots_iso_cts"] {
+        let recipe = recipe(json!({"preset": preset}));
+        assert_eq!(merge_on(1, &tasks, &recipe), merge_on(4, &tasks, &recipe), "{preset}");
+    }
+    let trimmed = recipe(json!({"preset": "knots_dare_ties", "density": 0.3, "trim_scope": "model", "seed": 5}));
+    assert_eq!(merge_on(1, &tasks, &trimmed), merge_on(3, &tasks, &trimmed));
+}
+
+#[test]
+fn seeds_choose_masks() {
+    let tasks = adapters(&[Kind::Rank(4), Kind::Rank(4)], &[[20, 30]], 3);
+    let seeded = |seed| merge_on(2, &tasks, &recipe(json!({"preset": "dare_ties", "drop_rate": 0.5, "seed": seed})));
+    assert_eq!(seeded(1), seeded(1));
+    assert_ne!(seeded(1), seeded(2));
+}
+
+#[test]
+fn a_sum_is_task_arithmetic_in_every_space() {
+    let shapes = [[30, 20], [12, 40]];
+    let kinds = [Kind::Rank(3), Kind::Deficient(4), Kind::Missing, Kind::Duplicate, Kind::Zero(2)];
+    let tasks = adapters(&kinds, &shapes, 9);
+    for space in [Space::Full, COLUMNS, ROWS, Space::Core] {
+        let mut recipe = recipe(json!({"space": space_name(space), "combine": "sum", "weights": {"task0": 2.0}}));
+        recipe.space = space;
+        let update = Aligned::new(&tasks, space).unwrap().merge(&recipe).unwrap();
+        assert!(update.modules.values().all(|matrix| matrix.rank().is_some()), "{space:?}");
+        for (index, shape) in shapes.iter().enumerate() {
+            let name = format!("m{index}");
+            let weight = |task: usize| faer::Scale(if task == 0 { 2.0 } else { 1.0 });
+            let sum = tasks.iter().enumerate().map(|(task, adapter)| dense(adapter, &name, *shape) * weight(task));
+            let sum = sum.reduce(|left, right| left + right).unwrap();
+            let error = distance(&update.modules[&name].to_dense().to_f64(), &sum);
+            assert!(error < 2e-6, "{space:?} {name}: {error:e}");
+        }
+    }
+}
+
+/// TIES entry by entry and in `f64`, straight from its definition.
+fn plain_ties(tasks: &[Matrix], density: f64) -> Vec<f64> {
+    let trimmed: Vec<Vec<f64>> = tasks
+        .iter()
+        .map(|task| {
+            let mut sizes: Vec<f32> = task.data().iter().map(|x| x.abs()).collect();
+            sizes.sort_by(f32::total_cmp);
+            let threshold = match density < 1.0 {
+                true => sizes[sizes.len() - (sizes.len() as f64 * density).floor() as usize - 1],
+                false => 0.0,
+            };
+            task.data().iter().map(|x| if x.abs() >= threshold { f64::from(*x) } else { 0.0 }).collect()
+        })
+        .collect();
+    let entry = |index: usize| {
+        let sum: f64 = trimmed.iter().map(|task| task[index]).sum();
+        let agreeing: Vec<f64> = trimmed.iter().map(|task| task[index]).filter(|x| x * sum > 0.0).collect();
+        agreeing.iter().sum::<f64>() / agreeing.len().max(1) as f64
+    };
+    (0..trimmed[0].len()).map(entry).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn ties_follows_its_definition(rows in 1usize..40, cols in 1usize..50, density in 0.01f64..1.0, seed: u64) {
+        let tasks = adapters(&[Kind::Rank(2), Kind::Rank(3), Kind::Rank(1)], &[[rows, cols]], seed);
+        let aligned = Aligned::new(&tasks, Space::Full).unwrap();
+        let entries: Vec<_> = (0..3).map(|task| aligned.task_matrix("m0", task).unwrap()).collect();
+        for scope in ["model", "matrix"] {
+            let recipe = recipe(json!({"preset": "ties", "density": density, "trim_scope": scope}));
+            let merged = aligned.merge(&recipe).unwrap().modules["m0"].to_dense();
+            for (found, expected) in merged.data().iter().zip(plain_ties(&entries, density)) {
+                prop_assert!((f64::from(*found) - expected).abs() < 1e-5, "{found} is not {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_smaller_density_keeps_a_part_of_what_a_larger_one_keeps(low in 0.01f64..1.0, high in 0.01f64..1.0, seed: u64) {
+        let (low, high) = (low.min(high), low.max(high));
+        let tasks = adapters(&[Kind::Rank(3)], &[[17, 23], [5, 7]], seed);
+        let aligned = Aligned::new(&tasks, COLUMNS).unwrap();
+        let merged = |density: f64| {
+            let preset = json!({"preset": "knots_ties", "density": density});
+            aligned.merge(&recipe(preset)).unwrap()
+        };
+        let (few, many) = (merged(low), merged(high));
+        let total: usize = [17 * 23, 5 * 7].iter().sum();
+        let entries = |update: &merging::MergedUpdate| -> Vec<f32> {
+            let matrices = update.modules.values();
+            matrices.flat_map(|matrix| match matrix {
+                merging::UpdateMatrix::LowRank { a, .. } => a.data().to_vec(),
+                merging::UpdateMatrix::Dense(all) => all.data().to_vec(),
+            }).collect()
+        };
+        let (few, many) = (entries(&few), entries(&many));
+        prop_assert!(few.len() <= total);
+        prop_assert!(few.iter().zip(&many).all(|(few, many)| few.abs() == 0.0 || few.to_bits() == many.to_bits()));
+        let kept = few.iter().filter(|x| x.abs() > 0.0).count();
+        let count = (few.len() as f64 * low).floor() as usize;
+        prop_assert!(kept == count + 1 || kept == few.len(), "{kept} of {} at {low}", few.len());
+    }
+}
