@@ -84,13 +84,12 @@ def one_round(arguments, first):
     with tempfile.TemporaryDirectory() as folder:
         store, out = Path(folder) / "store", Path(folder) / "loop.json"
         threads = arguments.threads
+        loop = Path(__file__).with_name("pytorch_search.py")
+        same = [arguments.sweep, "--threads", str(threads)]
         commands = {
-            "bowline": [arguments.bowline, "run", arguments.sweep, "--json", "--store", store],
-            "loop": [
-                sys.executable, Path(__file__).with_name("pytorch_search.py"),
-                arguments.sweep, "--threads", str(threads), "--out", out,
-            ],
-        }  # fmt: skip
+            "bowline": [arguments.bowline, "run", *same, "--json", "--store", store],
+            "loop": [sys.executable, loop, *same, "--out", out],
+        }
         order = [first] + [name for name in commands if name != first]
         seconds = {name: timed(commands[name], threads) for name in order}
         document = json.loads(out.read_text())
@@ -100,6 +99,11 @@ def one_round(arguments, first):
         if (document["chosen"], report) not in bowline:
             sys.exit(f"the loop chose {document['chosen']}, which Bowline did not report")
     return seconds, document["chosen"], len(loop), worst
+
+
+def sentence(seconds):
+    ratio = seconds["loop"] / seconds["bowline"]
+    return f"bowline {seconds['bowline']:.2f} s, PyTorch loop {seconds['loop']:.2f} s: {ratio:.2f}x"
 
 
 def main():
@@ -115,13 +119,10 @@ def main():
         if worst > 1:
             sys.exit(f"{worst} pictures apart in one task: one is allowed")
         rounds.append(seconds)
-        ratio = seconds["loop"] / seconds["bowline"]
-        print(f"round {index + 1}: bowline {seconds['bowline']:.2f} s, PyTorch loop {seconds['loop']:.2f} s: {ratio:.2f}x")
+        print(f"round {index + 1}: {sentence(seconds)}")
     print(f"both chose {chosen}; {evaluations} evaluations each, at most {worst} pictures apart in a task")
     medians = {name: statistics.median(seconds[name] for seconds in rounds) for name in ("bowline", "loop")}
-    ratio = medians["loop"] / medians["bowline"]
-    print(f"median: bowline {medians['bowline']:.2f} s, PyTorch loop {medians['loop']:.2f} s: {ratio:.2f}x, "
-          f"{arguments.threads} threads")  # fmt: skip
+    print(f"median: {sentence(medians)}, {arguments.threads} threads")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
 At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all pictures decoded and
 evaluated. It makes the evaluations that `bowline run` makes for the same file, and no others: zero-shot, every
 adapter on its own task and the baselines on both splits, each point of the search once on the selection split, the
-chosen recipe on the report split. Only the parts of the sweep file that `examples/mini8/knots-ties.yaml` uses are known.
+chosen recipe on the report split. Of sweep files it knows what `examples/mini8/knots-ties.yaml` uses.
 
     pytorch_search.py examples/mini8/knots-ties.yaml --threads 2 --out search.json
     pytorch_search.py examples/mini8/knots-ties.yaml --goldens testdata/mini8/goldens
@@ -125,7 +125,9 @@ class Sweep:
         self.batch_size = batch_size
         self.model = load_model(folder / text["base"])
         self.pixels = Pixels(folder / text["base"])
-        self.tasks = {task["name"]: {key: folder / task[key] for key in ("adapter", "data", "head")} for task in text["tasks"]}
+        self.tasks = {
+            task["name"]: {key: folder / task[key] for key in ("adapter", "data", "head")} for task in text["tasks"]
+        }
         self.select, self.report = text["evaluation"]["select"], text["evaluation"]["report"]
         self.recipe = resolve(text["recipe"])
         self.parameters = {key: values(space) for key, space in text["parameters"].items()}
@@ -200,18 +202,23 @@ class Evaluations:
 
 
 def linear_search(sweep, evaluations, log):
-    """One parameter after the other; a scan stops at the first value worse than its best; of equals the last wins."""
-    own, best = evaluations.own(sweep.select), dict(sweep.recipe)
+    """One parameter after the other; a scan stops at the first value worse than its best; of equals the last wins.
+
+    A parameter keeps its value where the best point of the scans before is better than all of its own scan.
+    """
+    own, chosen, chosen_score = evaluations.own(sweep.select), dict(sweep.recipe), float("-inf")
     for key, candidates in sweep.parameters.items():
-        best_score, winner = float("-inf"), None
+        best, best_score = None, float("-inf")
         for candidate in candidates:
-            score = mean_normalised(evaluations.of_recipe(best | {key: candidate}, sweep.select), own)
+            recipe = chosen | {key: candidate}
+            score = mean_normalised(evaluations.of_recipe(recipe, sweep.select), own)
             log(f"{key} {candidate:g}: {score:.4f}")
             if score < best_score:
                 break
-            best_score, winner = score, candidate
-        best[key] = winner
-    return best
+            best, best_score = recipe, score
+        if best_score >= chosen_score:
+            chosen, chosen_score = best, best_score
+    return chosen
 
 
 def run(sweep, log):

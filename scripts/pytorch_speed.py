@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Times PyTorch on what Bowline's own benches time: the CLIP image tower, and the dense SVD of joined updates.
 
-    pytorch_speed.py tower --threads 2      images/s, transformers' CLIPVisionModelWithProjection, f32
-    pytorch_speed.py svd --threads 2        seconds per matrix, torch.linalg.svd in f64 of [768, 8 * 768], rank 128
+pytorch_speed.py tower --threads 2      images/s, transformers' CLIPVisionModelWithProjection, f32
+pytorch_speed.py svd --threads 2        seconds per matrix, torch.linalg.svd in f64 of [768, 8 * 768], rank 128
 """
 
 import argparse
 import statistics
 import time
+from functools import partial
 
 import torch
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
@@ -30,6 +31,11 @@ def seconds(call, rounds):
     return statistics.median(times)
 
 
+def embed(model, batches):
+    for batch in batches:
+        model(pixel_values=batch)
+
+
 @torch.inference_mode()
 def tower(rounds):
     """Whole batches and small ones: which is faster depends on the model and the machine, so both are given."""
@@ -38,7 +44,7 @@ def tower(rounds):
         edge = model.config.image_size
         pixels = torch.randn(batch, 3, edge, edge, generator=torch.Generator().manual_seed(0))
         for size in (batch, 8):
-            elapsed = seconds(lambda: [model(pixel_values=part) for part in pixels.split(size)], rounds)
+            elapsed = seconds(partial(embed, model, pixels.split(size)), rounds)
             print(f"image tower, {name}, batches of {size}: {batch / elapsed:.1f} images/s", flush=True)
 
 
