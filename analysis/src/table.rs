@@ -89,9 +89,9 @@ impl Summary {
         let mut table = table(header, style);
         for row in &self.rows {
             let mut cells = vec![shortened(&row.name, NAME, style)];
-            cells.extend(HITS_AT.iter().map(|k| {
-                self.cell(row, |row: &SummaryRow| row.splits.get(split)?.hits.get(k).copied())
-            }));
+            cells.extend(
+                HITS_AT.iter().map(|k| self.cell(row, |row: &SummaryRow| row.splits.get(split)?.hits.get(k).copied())),
+            );
             cells.push(row.splits.get(split).map_or_else(dash, |split| split.n.to_string()));
             table.add_row(cells);
         }

@@ -3,8 +3,8 @@
 use crate::Results;
 use jobs::{
     AdapterInput, BenchmarkInput, DOCUMENT_VERSION, Digest, Goal, JobId, JobResult, Meaning, Metric, Objective,
-    Outcome, Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput,
-    TaskScore, Timings,
+    Outcome, Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore,
+    Timings,
 };
 use std::collections::BTreeMap;
 
@@ -44,7 +44,11 @@ impl Made {
 
     /// A merge with these right answers of 100, and the scalings that a search looked at, of which it chose 0.3.
     pub(crate) fn merge(&mut self, name: &str, correct: &[u64], scalings: Option<&[f64]>) {
-        let spec = |scaling| RecipeSpec { preset: Some("knots_ties".to_owned()), scaling: Some(scaling), ..RecipeSpec::default() };
+        let spec = |scaling| RecipeSpec {
+            preset: Some("knots_ties".to_owned()),
+            scaling: Some(scaling),
+            ..RecipeSpec::default()
+        };
         let kind = match scalings {
             None => {
                 let spec = RecipeSpec { preset: Some("task_arithmetic".to_owned()), ..RecipeSpec::default() };
@@ -72,7 +76,9 @@ impl Made {
             match &kind {
                 RowKind::ZeroShot => add(Subject::Base, &tasks),
                 RowKind::Finetuned => {
-                    tasks.iter().for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
+                    tasks
+                        .iter()
+                        .for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
                 }
                 RowKind::Baseline { recipe, .. } | RowKind::Search { recipe, .. } => {
                     add(Subject::Merge { recipe: recipe.clone() }, &tasks);
@@ -91,7 +97,8 @@ fn job_id(name: &str) -> JobId {
 pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> JobResult {
     let digest = |name: &str| Digest::of(name.as_bytes());
     let adapters = tasks.iter().filter(|_| subject != Subject::Base);
-    let input = |(task, _): &(String, u64)| TaskInput { name: task.clone(), data: digest(split), head: Some(digest(task)) };
+    let input =
+        |(task, _): &(String, u64)| TaskInput { name: task.clone(), data: digest(split), head: Some(digest(task)) };
     let meaning = Meaning {
         base: digest("base"),
         adapters: adapters.map(|(task, _)| AdapterInput { task: task.clone(), digest: digest(task) }).collect(),
@@ -101,7 +108,12 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         precision: Precision::F32,
         subject,
     };
-    let score = |(task, correct): &(String, u64)| TaskScore { task: task.clone(), n: 100, correct: *correct, hits: BTreeMap::new() };
+    let score = |(task, correct): &(String, u64)| TaskScore {
+        task: task.clone(),
+        n: 100,
+        correct: *correct,
+        hits: BTreeMap::new(),
+    };
     JobResult {
         version: RESULT_VERSION,
         job: meaning.id(),
@@ -119,4 +131,3 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         },
     }
 }
-

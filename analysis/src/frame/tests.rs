@@ -8,7 +8,8 @@ fn value(frame: &Frame, column: &str, row: usize) -> AnyValue<'static> {
 }
 
 fn find(frame: &Frame, row: &str, task: &str, split: &str) -> usize {
-    let is = |column: &str, index: usize, text: &str| value(frame, column, index) == AnyValue::String(text).into_static();
+    let is =
+        |column: &str, index: usize, text: &str| value(frame, column, index) == AnyValue::String(text).into_static();
     (0..frame.len()).find(|&i| is("row", i, row) && is("task", i, task) && is("split", i, split)).unwrap()
 }
 

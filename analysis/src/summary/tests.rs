@@ -78,7 +78,10 @@ fn a_choice_at_the_border_of_its_range_is_told() {
     let made = Made::small();
     let summary = Summary::build(&made.outcome, &made.results, None);
     let search = row(&summary, "knots_ties").search.clone().unwrap();
-    assert_eq!((search.points, search.at_upper_border, search.at_lower_border.len()), (3, vec!["scaling".to_owned()], 0));
+    assert_eq!(
+        (search.points, search.at_upper_border, search.at_lower_border.len()),
+        (3, vec!["scaling".to_owned()], 0)
+    );
     let mut made = Made::small();
     let Some(RowKind::Search { points, .. }) = made.outcome.rows.last_mut().map(|row| &mut row.kind) else { panic!() };
     points[0].spec.scaling = Some(0.4);

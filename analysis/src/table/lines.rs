@@ -40,9 +40,8 @@ impl Summary {
 fn flat(recipe: &RecipeSpec) -> String {
     let flat = serde_json::to_value(recipe).unwrap_or_default();
     let keys = flat.as_object().into_iter().flatten().filter(|(key, _)| *key != "preset");
-    let text = keys.map(|(key, value)| {
-        format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-    });
+    let text =
+        keys.map(|(key, value)| format!("{key} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
     let text = text.collect::<Vec<_>>().join(", ");
     if text.is_empty() { "its recipe as it is".to_owned() } else { text }
 }

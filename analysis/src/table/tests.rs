@@ -49,7 +49,8 @@ fn joint_hits_have_a_table_of_their_own() {
     let mut made = Made::small();
     for result in made.results.found.values_mut() {
         for score in &mut result.scores {
-            score.hits = BTreeMap::from([(1, score.correct), (3, score.correct + 10), (5, score.correct + 15), (10, 100)]);
+            score.hits =
+                BTreeMap::from([(1, score.correct), (3, score.correct + 10), (5, score.correct + 15), (10, 100)]);
         }
     }
     let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);

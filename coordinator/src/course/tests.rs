@@ -58,7 +58,8 @@ fn a_sweep_wants_its_phases_in_order_and_the_report_split_once() {
     ];
     assert_eq!(labels(&asked, Phase::Search), points);
     assert_eq!(labels(&asked, Phase::Baselines), ["sum"]);
-    let report = ["zero-shot on test", "mnist alone on test", "flags alone on test", "knots_ties on test", "sum on test"];
+    let report =
+        ["zero-shot on test", "mnist alone on test", "flags alone on test", "knots_ties on test", "sum on test"];
     assert_eq!(labels(&asked, Phase::Report), report);
     assert!(asked.iter().all(|wanted| (wanted.phase == Phase::Report) == (wanted.job.meaning.split == "test")));
     let spec = chosen(&outcome, "knots_ties");
@@ -107,7 +108,8 @@ fn given_accuracies_are_not_measured() {
 fn an_adapter_that_fails_ends_a_normalised_search_with_its_name() {
     let fails = |wanted: &Wanted| wanted.label == "flags alone";
     let error = finish(&[], 4, &fails, &|_| 0).unwrap_err().to_string();
-    let expected = "the adapter of task `flags` has no accuracy on split `validation` to normalise by; see the failure of job ";
+    let expected =
+        "the adapter of task `flags` has no accuracy on split `validation` to normalise by; see the failure of job ";
     assert!(error.starts_with(expected) && error.ends_with("or give `tasks.flags.finetuned.validation`"), "{error}");
     let (outcome, _) = finish(&["metric.name=mean_accuracy"], 4, &fails, &|_| 0).unwrap();
     assert_eq!(outcome.rows[1].jobs["validation"].len(), 1, "a failed job is missing from its row");
@@ -133,7 +135,8 @@ fn a_search_of_failures_has_a_row_without_numbers() {
 
 #[test]
 fn a_job_that_several_parts_want_is_wanted_once() {
-    let same = ["baselines.sum={name: same, preset: knots_ties, density: 0.5, scaling: 0.3}", "evaluation.report=validation"];
+    let same =
+        ["baselines.sum={name: same, preset: knots_ties, density: 0.5, scaling: 0.3}", "evaluation.report=validation"];
     let (outcome, asked) = finish(&same, 4, &|_| false, &|_| 0).unwrap();
     let ids: std::collections::BTreeSet<_> = asked.iter().map(|wanted| wanted.id).collect();
     assert_eq!(ids.len(), asked.len());

@@ -43,8 +43,12 @@ impl House {
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
         let hint = Arc::new(Notify::new());
-        let coordinator =
-            Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), hint: Arc::clone(&hint), settings };
+        let coordinator = Coordinator {
+            publisher: Arc::new(queue.clone()),
+            store: self.store.clone(),
+            hint: Arc::clone(&hint),
+            settings,
+        };
         let computed = Mutex::new(Vec::new());
         let (stop, stopped) = oneshot::channel::<()>();
         let worker = async {
@@ -61,7 +65,9 @@ impl House {
                 delivery.ack().await.unwrap();
                 hint.notify_one();
                 if computed.lock().unwrap().len() >= stop_after {
-                    stop.take().map(|stop| stop.send(()));
+                    if let Some(stop) = stop.take() {
+                        stop.send(()).unwrap();
+                    }
                     std::future::pending::<()>().await;
                 }
             }
@@ -188,7 +194,7 @@ async fn results_are_found_without_a_hint() {
     };
     let worker = async {
         while let Some(delivery) = queue.next().await.unwrap() {
-            house.store.put_result(&result(delivery.job())).await.unwrap();
+            assert_eq!(house.store.put_result(&result(delivery.job())).await.unwrap(), store::Put::Created);
             delivery.ack().await.unwrap();
         }
     };
