@@ -1,1 +1,18 @@
 //! Results to tables.
+//!
+//! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
+//! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
+//! row per result and task, as CSV or parquet, for anything else. Nothing that is missing or corrupt is left out
+//! without a word.
+
+mod frame;
+mod results;
+mod summary;
+mod table;
+#[cfg(test)]
+mod testing;
+
+pub use frame::{Frame, FrameError};
+pub use results::{Problem, Results};
+pub use summary::{Counts, Kind, SearchSummary, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+pub use table::Style;

@@ -34,7 +34,8 @@ pub(crate) async fn keep_manifest(
 /// finished by a newer one.
 fn differences(one: &Manifest, other: &Manifest) -> Vec<String> {
     let (one, other) = (meaning(one), meaning(other));
-    let mut keys: Vec<String> = one.keys().chain(other.keys()).filter(|key| one.get(*key) != other.get(*key)).cloned().collect();
+    let mut keys: Vec<String> =
+        one.keys().chain(other.keys()).filter(|key| one.get(*key) != other.get(*key)).cloned().collect();
     keys.sort_unstable();
     keys.dedup();
     keys

@@ -9,11 +9,7 @@ use crate::{
 };
 use jobs::{JobId, Outcome};
 use queue::JobPublisher;
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::Store;
 use tokio::sync::Notify;
 

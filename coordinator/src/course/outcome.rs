@@ -22,7 +22,9 @@ impl Course {
             rows.push(self.searched(running)?);
         }
         let mut given_denominators: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
-        for (task, split) in sweep.tasks.iter().flat_map(|task| sweep.splits().into_iter().map(move |split| (task, split))) {
+        for (task, split) in
+            sweep.tasks.iter().flat_map(|task| sweep.splits().into_iter().map(move |split| (task, split)))
+        {
             if let Some(accuracy) = task.finetuned.get(split).filter(|_| sweep.has_denominators()) {
                 given_denominators.entry(split.to_owned()).or_default().insert(task.name.clone(), *accuracy);
             }
@@ -71,8 +73,10 @@ impl Course {
         let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
             let spec = search.recipe.clone();
             let values = jobs::canonical_json(&spec);
-            let recipe = spec.resolve().map_err(|source| {
-                StrategyError::Combination { search: search.name.clone(), values, source }
+            let recipe = spec.resolve().map_err(|source| StrategyError::Combination {
+                search: search.name.clone(),
+                values,
+                source,
             })?;
             return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points }, None));
         };

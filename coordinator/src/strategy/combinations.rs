@@ -24,7 +24,8 @@ struct Digit {
 
 impl Combinations {
     pub(super) fn of(search: &Search) -> Result<Self, StrategyError> {
-        let mut digits = search.parameters.iter().map(|parameter| digit(search, parameter)).collect::<Result<Vec<_>, _>>()?;
+        let mut digits =
+            search.parameters.iter().map(|parameter| digit(search, parameter)).collect::<Result<Vec<_>, _>>()?;
         digits.sort_by_key(|digit| stage(&digit.key));
         let len = digits.iter().try_fold(1u64, |len, digit| len.checked_mul(digit.values.len() as u64));
         let len = len.filter(|len| i64::try_from(*len).is_ok());

@@ -12,6 +12,9 @@ pub(super) trait Source {
     fn spec(&self, index: u64) -> Result<RecipeSpec, StrategyError>;
 }
 
+/// The points that are tried before anything runs: enough for the sweeps that come to an end.
+const TRIED: u64 = 1_000_000;
+
 /// A walk through a list. A million points cost their ids, nothing more.
 #[derive(Debug, Clone)]
 pub(super) struct Listed<S> {
@@ -27,9 +30,9 @@ pub(super) struct Listed<S> {
 }
 
 impl<S: Source> Listed<S> {
-    /// Tries every point once, so that values that do not go together are found before anything runs.
+    /// Tries the points once, so that values that do not go together are found before anything runs.
     pub(super) fn new(source: S, rule: Rule) -> Result<Self, StrategyError> {
-        (0..source.len()).try_for_each(|index| resolve(source.search(), &source.spec(index)?).map(drop))?;
+        (0..source.len().min(TRIED)).try_for_each(|index| resolve(source.search(), &source.spec(index)?).map(drop))?;
         Ok(Self { source, rule, next: 0, points: Vec::new(), seen: HashSet::new(), known: 0 })
     }
 

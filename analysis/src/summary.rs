@@ -1,0 +1,147 @@
+mod build;
+#[cfg(test)]
+mod tests;
+
+use jobs::{Interval, Objective, Recipe, RecipeSpec, Timings};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What a sweep came to, as `bowline run --json` prints it.
+///
+/// Shares are in [0, 1], intervals are 95 % intervals, and what does not exist is `null` or left out. Everything but
+/// `counts` and `timings` is the same whenever and wherever the sweep is run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The version of this document.
+    pub version: u32,
+    /// The sweep's name.
+    pub sweep: String,
+    /// What was searched by: `metric` and `goal`.
+    pub objective: Objective,
+    /// The two splits.
+    pub splits: Splits,
+    /// The tasks, in table order.
+    pub tasks: Vec<String>,
+    /// How many jobs came to what; absent where a stored sweep is summarised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// The rows: zero-shot, fine-tuned, baselines, searches.
+    pub rows: Vec<SummaryRow>,
+    /// Results that are missing or cannot be read, each in a line.
+    pub problems: Vec<String>,
+    /// Seconds that the parts of the rows' jobs took, summed; they are those of the run that computed them.
+    pub timings: Timings,
+}
+
+/// The splits of a sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Splits {
+    /// The split that recipes were chosen on.
+    pub select: String,
+    /// The split that the chosen ones are reported on.
+    pub report: String,
+}
+
+/// How many jobs of a run came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Computed by this run.
+    pub run: u64,
+    /// Found in the store.
+    pub reused: u64,
+    /// Failed for good.
+    pub failed: u64,
+}
+
+/// What a row stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The base model.
+    ZeroShot,
+    /// Every adapter alone on its own task.
+    Finetuned,
+    /// A fixed recipe.
+    Baseline,
+    /// The recipe that a search chose.
+    Search,
+}
+
+impl Kind {
+    /// Whether the row is a merge: only merges compete with each other.
+    pub fn is_merge(self) -> bool {
+        matches!(self, Self::Baseline | Self::Search)
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SummaryRow {
+    /// Its name.
+    pub name: String,
+    /// What it stands for.
+    pub kind: Kind,
+    /// Whether it is the best merge by the objective on the selection split; the first among equals.
+    pub is_best: bool,
+    /// The objective's value on the selection split.
+    pub value: Option<f64>,
+    /// The recipe as people write it; only merges have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<RecipeSpec>,
+    /// The same recipe with everything said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canonical: Option<Recipe>,
+    /// What the search looked at; only searches have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSummary>,
+    /// The numbers by split; a split of which nothing is known is absent.
+    pub splits: BTreeMap<String, SplitSummary>,
+}
+
+/// What a search looked at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SearchSummary {
+    /// The number of points.
+    pub points: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// The keys whose chosen value is the smallest of those looked at, though not the smallest that there can be.
+    pub at_lower_border: Vec<String>,
+    /// The keys whose chosen value is the largest of those looked at, though not the largest that there can be.
+    pub at_upper_border: Vec<String>,
+}
+
+/// A row's numbers on one split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SplitSummary {
+    /// The unweighted mean of the tasks' accuracies; `null` if a task is missing.
+    pub mean_accuracy: Option<f64>,
+    /// The interval of `mean_accuracy`, from the finite number of examples; `null` where one of them is not known.
+    pub interval: Option<Interval>,
+    /// The mean over tasks of accuracy over that of the task's own adapter.
+    pub mean_normalised: Option<f64>,
+    /// In a joint benchmark: the share of examples whose true class is among the first k, by k.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hits: BTreeMap<u32, f64>,
+    /// The number of examples that were evaluated.
+    pub n: u64,
+    /// The tasks' numbers, in table order.
+    pub tasks: Vec<TaskSummary>,
+}
+
+/// A row's numbers on one task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TaskSummary {
+    /// The task.
+    pub task: String,
+    /// The number of examples; `null` for an accuracy that was given.
+    pub n: Option<u64>,
+    /// How many of them had the right answer.
+    pub correct: Option<u64>,
+    /// The share of right answers.
+    pub accuracy: f64,
+    /// The interval of the accuracy.
+    pub interval: Option<Interval>,
+    /// The accuracy over that of the task's own adapter.
+    pub normalised: Option<f64>,
+}

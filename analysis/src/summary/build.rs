@@ -1,0 +1,200 @@
+use super::{Counts, Kind, SearchSummary, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+use crate::Results;
+use jobs::{
+    DOCUMENT_VERSION, HITS_AT, JobResult, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings, joint_hits,
+    mean_accuracy, mean_interval,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+};
+
+/// Accuracies of the tasks' own adapters on one split.
+type Denominators = BTreeMap<String, f64>;
+
+impl Summary {
+    /// What `outcome` came to, by the `results` that its rows name.
+    pub fn build(outcome: &Outcome, results: &Results, counts: Option<Counts>) -> Self {
+        let denominators: BTreeMap<&str, Denominators> = [&outcome.select, &outcome.report]
+            .map(|split| (split.as_str(), denominators(outcome, results, split)))
+            .into();
+        let mut rows: Vec<SummaryRow> =
+            outcome.rows.iter().map(|row| summarise(row, outcome, results, &denominators)).collect();
+        mark_best(&mut rows, outcome);
+        Self {
+            version: DOCUMENT_VERSION,
+            sweep: outcome.sweep.clone(),
+            objective: outcome.objective.clone(),
+            splits: Splits { select: outcome.select.clone(), report: outcome.report.clone() },
+            tasks: outcome.tasks.clone(),
+            counts,
+            rows,
+            problems: results.problems.iter().map(|problem| in_one_line(problem)).collect(),
+            timings: timings(outcome, results),
+        }
+    }
+}
+
+fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line
+}
+
+/// The results of a row on one split.
+fn results_of<'a>(row: &'a Row, split: &str, results: &'a Results) -> impl Iterator<Item = &'a JobResult> {
+    row.jobs.get(split).into_iter().flatten().filter_map(|job| results.found.get(job))
+}
+
+/// The scores of a row on one split, in table order.
+fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<TaskScore> {
+    let mut scores: Vec<TaskScore> = results_of(row, split, results).flat_map(|result| result.scores.clone()).collect();
+    let place = |score: &TaskScore| outcome.tasks.iter().position(|task| *task == score.task);
+    scores.sort_by_key(|score| place(score).unwrap_or(usize::MAX));
+    scores
+}
+
+/// Given accuracies, and measured ones where none is given.
+fn denominators(outcome: &Outcome, results: &Results, split: &str) -> Denominators {
+    let finetuned = outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned);
+    let scores = finetuned.flat_map(|row| scores(row, split, outcome, results));
+    let mut own: Denominators = scores.map(|score| (score.task.clone(), score.accuracy())).collect();
+    own.extend(outcome.given_denominators.get(split).cloned().unwrap_or_default());
+    own
+}
+
+fn summarise(
+    row: &Row,
+    outcome: &Outcome,
+    results: &Results,
+    denominators: &BTreeMap<&str, Denominators>,
+) -> SummaryRow {
+    let (kind, recipe, canonical, search) = match &row.kind {
+        RowKind::ZeroShot => (Kind::ZeroShot, None, None, None),
+        RowKind::Finetuned => (Kind::Finetuned, None, None, None),
+        RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
+        RowKind::Search { spec, recipe, points } => {
+            (Kind::Search, Some(spec.clone()), Some(recipe.clone()), Some(look_back(spec, points)))
+        }
+    };
+    let mut splits = BTreeMap::new();
+    let mut value = None;
+    for (split, own) in denominators {
+        let scores = scores(row, split, outcome, results);
+        let given = outcome.given_denominators.get(*split).filter(|_| kind == Kind::Finetuned);
+        if *split == outcome.select && scores.len() == outcome.tasks.len() {
+            value = outcome.objective.metric.value(&scores, own);
+        }
+        if let Some(summary) = summarise_split(&scores, given, own, &outcome.tasks) {
+            splits.insert((*split).to_owned(), summary);
+        }
+    }
+    SummaryRow { name: row.name.clone(), kind, is_best: false, value, recipe, canonical, search, splits }
+}
+
+fn summarise_split(
+    scores: &[TaskScore],
+    given: Option<&Denominators>,
+    own: &Denominators,
+    tasks: &[String],
+) -> Option<SplitSummary> {
+    let row = |task: &String| {
+        let score = scores.iter().find(|score| score.task == *task);
+        let accuracy = score.map(TaskScore::accuracy).or_else(|| given?.get(task).copied())?;
+        Some(TaskSummary {
+            task: task.clone(),
+            n: score.map(|score| score.n),
+            correct: score.map(|score| score.correct),
+            accuracy,
+            interval: score.map(TaskScore::interval),
+            normalised: own.get(task).filter(|own| **own > 0.0).map(|own| accuracy / own),
+        })
+    };
+    let rows: Vec<TaskSummary> = tasks.iter().filter_map(row).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let (is_whole, is_measured) = (rows.len() == tasks.len(), scores.len() == tasks.len());
+    let mean = |values: Option<Vec<f64>>| {
+        let values = values.filter(|_| is_whole)?;
+        Some(values.iter().sum::<f64>() / values.len() as f64)
+    };
+    Some(SplitSummary {
+        // The same sum as the metric's where it can be, to the last bit.
+        mean_accuracy: match is_measured {
+            true => Some(mean_accuracy(scores)),
+            false => mean(Some(rows.iter().map(|row| row.accuracy).collect())),
+        },
+        interval: is_measured.then(|| mean_interval(scores)),
+        mean_normalised: mean(rows.iter().map(|row| row.normalised).collect()),
+        hits: HITS_AT.iter().filter_map(|k| Some((*k, joint_hits(scores, *k)?))).collect(),
+        n: scores.iter().map(|score| score.n).sum(),
+        tasks: rows,
+    })
+}
+
+fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
+    let mut best: Option<(usize, f64)> = None;
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.kind.is_merge()) {
+        if let Some(value) = row.value
+            && best.is_none_or(|(_, best)| outcome.objective.compare(value, best).is_gt())
+        {
+            best = Some((index, value));
+        }
+    }
+    if let Some((index, _)) = best {
+        rows[index].is_best = true;
+    }
+}
+
+/// What the points tell about the choice.
+fn look_back(chosen: &RecipeSpec, points: &[Point]) -> SearchSummary {
+    let mut summary = SearchSummary {
+        points: points.len() as u64,
+        failed: points.iter().filter(|point| point.value.is_none()).count() as u64,
+        at_lower_border: Vec::new(),
+        at_upper_border: Vec::new(),
+    };
+    for (key, chosen) in numbers(chosen) {
+        let values = points.iter().filter_map(|point| numbers(&point.spec).get(&key).copied());
+        let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
+        let (is_lowest, is_highest) = (chosen <= low, chosen >= high);
+        // A single value, or an end beyond which a recipe cannot go, is no border that could be moved.
+        if low >= high || key == "seed" {
+            continue;
+        }
+        if is_lowest && !(chosen <= 0.0 && !key.starts_with("weights.")) {
+            summary.at_lower_border.push(key);
+        } else if is_highest && !(chosen >= 1.0 && matches!(key.as_str(), "density" | "common_share")) {
+            summary.at_upper_border.push(key);
+        }
+    }
+    summary
+}
+
+/// The numbers of a recipe, by key.
+fn numbers(spec: &RecipeSpec) -> BTreeMap<String, f64> {
+    let flat = serde_json::to_value(spec).unwrap_or_default();
+    let keys = flat.as_object().into_iter().flatten();
+    let mut numbers: BTreeMap<_, _> = keys.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).collect();
+    numbers.extend(spec.weights.iter().map(|(task, weight)| (format!("weights.{task}"), *weight)));
+    numbers
+}
+
+fn timings(outcome: &Outcome, results: &Results) -> Timings {
+    let jobs: BTreeSet<_> = outcome.rows.iter().flat_map(|row| row.jobs.values().flatten()).collect();
+    let mut sum = Timings::default();
+    for Timings { load_s, align_s, merge_s, evaluate_s } in
+        jobs.into_iter().filter_map(|job| Some(results.found.get(job)?.timings))
+    {
+        sum.load_s += load_s;
+        sum.align_s += align_s;
+        sum.merge_s += merge_s;
+        sum.evaluate_s += evaluate_s;
+    }
+    sum
+}

@@ -1,0 +1,121 @@
+use super::*;
+use crate::{Problem, Results, testing::Made};
+use jobs::{Interval, RowKind};
+use std::fs;
+use store::Store;
+use tempfile::TempDir;
+
+fn row<'a>(summary: &'a Summary, name: &str) -> &'a SummaryRow {
+    summary.rows.iter().find(|row| row.name == name).unwrap()
+}
+
+#[test]
+fn the_document_holds_numbers_that_one_can_check_by_hand() {
+    let made = Made::small();
+    let counts = Counts { run: 9, reused: 1, failed: 0 };
+    let summary = Summary::build(&made.outcome, &made.results, Some(counts));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&summary).unwrap());
+}
+
+#[test]
+fn means_and_intervals_are_those_of_the_formulas() {
+    let made = Made::small();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let split = &row(&summary, "knots_ties").splits["test"];
+    assert!((split.mean_accuracy.unwrap() - 0.425).abs() < 1e-12);
+    // 0.4 / 0.8 and 0.45 / 0.5.
+    assert!((split.mean_normalised.unwrap() - 0.7).abs() < 1e-12);
+    // Half of √(0.4 · 0.6 / 100 + 0.45 · 0.55 / 100) is 0.034911; times 1.96 it is 0.068425.
+    let Interval { low, high } = split.interval.unwrap();
+    assert!((low - 0.356_575).abs() < 1e-5 && (high - 0.493_425).abs() < 1e-5, "{low} {high}");
+    // Wilson for 40 of 100: centre (0.4 + 0.019207) / 1.038415, half width 0.094258.
+    let Interval { low, high } = split.tasks[0].interval.unwrap();
+    assert!((low - 0.309_40).abs() < 1e-4 && (high - 0.497_98).abs() < 1e-4, "{low} {high}");
+    assert_eq!(split.n, 200);
+    let own = &row(&summary, "fine-tuned").splits["test"];
+    assert!((own.mean_accuracy.unwrap() - 0.65).abs() < 1e-12 && (own.mean_normalised.unwrap() - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_best_merge_is_marked_by_the_objective() {
+    let made = Made::small();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let best: Vec<_> = summary.rows.iter().filter(|row| row.is_best).map(|row| row.name.as_str()).collect();
+    // 0.7 against (0.6 / 0.8 + 0.3 / 0.5) / 2 = 0.675.
+    assert_eq!(best, ["knots_ties"]);
+    let mut made = Made::small();
+    made.outcome.objective.metric = jobs::Metric::Accuracy("mnist".to_owned());
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert!(row(&summary, "sum").is_best && !row(&summary, "knots_ties").is_best);
+}
+
+#[test]
+fn given_accuracies_replace_measured_ones() {
+    let mut made = Made::small();
+    let given = std::collections::BTreeMap::from([("mnist".to_owned(), 0.5), ("flags".to_owned(), 0.9)]);
+    made.outcome.given_denominators.insert("test".to_owned(), given);
+    made.outcome.rows[1].jobs.remove("test");
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let own = &row(&summary, "fine-tuned").splits["test"];
+    assert_eq!((own.tasks[0].n, own.tasks[0].accuracy, own.interval), (None, 0.5, None));
+    assert!((own.mean_accuracy.unwrap() - 0.7).abs() < 1e-12);
+    let merged = &row(&summary, "knots_ties").splits["test"];
+    assert!((merged.mean_normalised.unwrap() - (0.8 + 0.5) / 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_task_that_is_missing_leaves_no_mean() {
+    let mut made = Made::small();
+    made.outcome.rows[1].jobs.get_mut("test").unwrap().remove(0);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let own = &row(&summary, "fine-tuned").splits["test"];
+    assert_eq!((own.tasks.len(), own.mean_accuracy, own.mean_normalised), (1, None, None));
+    assert_eq!(row(&summary, "knots_ties").splits["test"].mean_normalised, None, "a denominator is missing");
+}
+
+#[test]
+fn a_choice_at_the_border_of_its_range_is_told() {
+    let made = Made::small();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let search = row(&summary, "knots_ties").search.clone().unwrap();
+    assert_eq!(
+        (search.points, search.at_upper_border, search.at_lower_border.len()),
+        (3, vec!["scaling".to_owned()], 0)
+    );
+    let mut made = Made::small();
+    let Some(RowKind::Search { points, .. }) = made.outcome.rows.last_mut().map(|row| &mut row.kind) else { panic!() };
+    points[0].spec.scaling = Some(0.4);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert!(row(&summary, "knots_ties").search.as_ref().unwrap().at_upper_border.is_empty());
+}
+
+#[tokio::test]
+async fn a_result_that_is_missing_or_corrupt_is_named() {
+    let made = Made::small();
+    let folder = TempDir::new().unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    for result in made.results.found.values() {
+        store.put_result(result).await.unwrap();
+    }
+    let read = Results::of(&made.outcome, &store).await;
+    assert_eq!((read.found.len(), read.problems.len()), (made.results.found.len(), 0));
+
+    let path = |row: usize, split: &str| {
+        let job = made.outcome.rows[row].jobs[split][0].to_string();
+        folder.path().join("results").join(&job[..2]).join(format!("{job}.json"))
+    };
+    fs::remove_file(path(2, "test")).unwrap();
+    fs::write(path(3, "test"), "{").unwrap();
+    let read = Results::of(&made.outcome, &store).await;
+    let mut problems: Vec<_> = read.problems.iter().map(Problem::to_string).collect();
+    problems.sort_by_key(|problem| problem.contains("cannot be read"));
+    assert!(problems[0].ends_with("(`sum` on `test`) is missing from the store"), "{problems:?}");
+    assert!(problems[1].ends_with("(`knots_ties` on `test`) cannot be read"), "{problems:?}");
+    let summary = Summary::build(&made.outcome, &read, None);
+    assert_eq!(summary.problems.len(), 2);
+    assert!(summary.problems.iter().any(|problem| problem.contains("is corrupt: ")), "{:?}", summary.problems);
+    assert!(!row(&summary, "sum").splits.contains_key("test"));
+
+    let all = Results::all(&store).await.unwrap();
+    assert_eq!((all.found.len(), all.problems.len()), (made.results.found.len() - 2, 1));
+}

@@ -1,0 +1,77 @@
+use super::*;
+use crate::{Summary, testing::Made};
+use std::collections::BTreeMap;
+
+const EIGHT: [&str; 8] = ["mnist", "fashion_mnist", "optdigits", "letters", "emoji", "flags", "icons", "scripts"];
+
+fn eight() -> Summary {
+    let mut made = Made::new(&EIGHT);
+    made.row("zero-shot", jobs::RowKind::ZeroShot, &[20, 30, 40, 10, 5, 0, 15, 25]);
+    made.row("fine-tuned", jobs::RowKind::Finetuned, &[98, 90, 97, 85, 80, 75, 60, 100]);
+    made.merge("sum", &[60, 70, 65, 50, 40, 30, 20, 55], None);
+    made.merge("knots_ties, the search with a long name", &[70, 65, 75, 55, 45, 28, 25, 60], Some(&[0.1, 0.2, 0.3]));
+    Summary::build(&made.outcome, &made.results, None)
+}
+
+fn small() -> Summary {
+    let made = Made::small();
+    Summary::build(&made.outcome, &made.results, None)
+}
+
+#[test]
+fn a_small_table_reads_well() {
+    insta::assert_snapshot!(small().render(Style::Plain));
+}
+
+#[test]
+fn eight_tasks_fit_into_120_columns() {
+    let text = eight().render(Style::Plain);
+    let widest = text.lines().filter(|line| !line.contains("chose")).map(|line| line.chars().count()).max();
+    assert!(widest.unwrap() <= WIDTH, "{widest:?}\n{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn markdown_writes_names_out() {
+    insta::assert_snapshot!(eight().render(Style::Markdown));
+}
+
+#[test]
+fn a_terminal_shows_the_best_in_bold_and_in_the_same_columns() {
+    let (plain, terminal) = (small().render(Style::Plain), small().render(Style::Terminal));
+    assert!(terminal.contains("\u{1b}[1m60.0\u{1b}[0m"), "{terminal}");
+    let bare = terminal.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
+    assert_eq!(bare, plain.replace('*', " "));
+}
+
+#[test]
+fn joint_hits_have_a_table_of_their_own() {
+    let mut made = Made::small();
+    for result in made.results.found.values_mut() {
+        for score in &mut result.scores {
+            score.hits =
+                BTreeMap::from([(1, score.correct), (3, score.correct + 10), (5, score.correct + 15), (10, 100)]);
+        }
+    }
+    let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_search_without_a_success_is_told() {
+    let mut made = Made::small();
+    let row = made.outcome.rows.last_mut().unwrap();
+    row.jobs.clear();
+    let jobs::RowKind::Search { points, .. } = &mut row.kind else { panic!() };
+    points.iter_mut().for_each(|point| point.value = None);
+    let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);
+    assert!(text.contains("knots_ties chose nothing (3 points, 3 failed)"), "{text}");
+}
+
+#[test]
+fn heads_that_would_be_the_same_are_told_apart() {
+    let tasks: Vec<String> = (0..8).map(|i| format!("the_same_beginning_{i}")).collect();
+    let heads = heads(&tasks, Style::Plain);
+    let different: std::collections::BTreeSet<_> = heads.iter().collect();
+    assert_eq!(different.len(), 8, "{heads:?}");
+}

@@ -1,0 +1,133 @@
+//! A sweep over a few tasks with numbers that one can check by hand.
+
+use crate::Results;
+use jobs::{
+    AdapterInput, BenchmarkInput, DOCUMENT_VERSION, Digest, Goal, JobId, JobResult, Meaning, Metric, Objective,
+    Outcome, Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore,
+    Timings,
+};
+use std::collections::BTreeMap;
+
+/// An outcome under construction, with its results.
+pub(crate) struct Made {
+    pub(crate) outcome: Outcome,
+    pub(crate) results: Results,
+}
+
+pub(crate) const SPLITS: [&str; 2] = ["validation", "test"];
+
+impl Made {
+    /// No rows yet.
+    pub(crate) fn new(tasks: &[&str]) -> Self {
+        let outcome = Outcome {
+            version: DOCUMENT_VERSION,
+            sweep: "small".to_owned(),
+            objective: Objective { metric: Metric::MeanNormalisedAccuracy, goal: Goal::Maximize },
+            select: SPLITS[0].to_owned(),
+            report: SPLITS[1].to_owned(),
+            tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
+            rows: Vec::new(),
+            given_denominators: BTreeMap::new(),
+        };
+        Self { outcome, results: Results::default() }
+    }
+
+    /// The fixed rows and one search over two tasks, 100 examples each.
+    pub(crate) fn small() -> Self {
+        let mut made = Self::new(&["mnist", "flags"]);
+        made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
+        made.row("fine-tuned", RowKind::Finetuned, &[80, 50]);
+        made.merge("sum", &[60, 30], None);
+        made.merge("knots_ties", &[40, 45], Some(&[0.1, 0.2, 0.3]));
+        made
+    }
+
+    /// A merge with these right answers of 100, and the scalings that a search looked at, of which it chose 0.3.
+    pub(crate) fn merge(&mut self, name: &str, correct: &[u64], scalings: Option<&[f64]>) {
+        let spec = |scaling| RecipeSpec {
+            preset: Some("knots_ties".to_owned()),
+            scaling: Some(scaling),
+            ..RecipeSpec::default()
+        };
+        let kind = match scalings {
+            None => {
+                let spec = RecipeSpec { preset: Some("task_arithmetic".to_owned()), ..RecipeSpec::default() };
+                RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }
+            }
+            Some(scalings) => {
+                let point = |&scaling: &f64| Point { spec: spec(scaling), job: job_id(name), value: Some(scaling) };
+                let points = scalings.iter().map(point).collect();
+                RowKind::Search { recipe: spec(0.3).resolve().unwrap(), spec: spec(0.3), points }
+            }
+        };
+        self.row(name, kind, correct);
+    }
+
+    /// A row with these right answers of 100 on both splits.
+    pub(crate) fn row(&mut self, name: &str, kind: RowKind, correct: &[u64]) {
+        let tasks: Vec<(String, u64)> = self.outcome.tasks.iter().cloned().zip(correct.iter().copied()).collect();
+        let mut jobs = BTreeMap::new();
+        for split in SPLITS {
+            let mut add = |subject: Subject, tasks: &[(String, u64)]| {
+                let result = result(subject, split, tasks);
+                jobs.entry(split.to_owned()).or_insert_with(Vec::new).push(result.job);
+                self.results.found.insert(result.job, result);
+            };
+            match &kind {
+                RowKind::ZeroShot => add(Subject::Base, &tasks),
+                RowKind::Finetuned => {
+                    tasks
+                        .iter()
+                        .for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
+                }
+                RowKind::Baseline { recipe, .. } | RowKind::Search { recipe, .. } => {
+                    add(Subject::Merge { recipe: recipe.clone() }, &tasks);
+                }
+            }
+        }
+        self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs });
+    }
+}
+
+fn job_id(name: &str) -> JobId {
+    Digest::of(name.as_bytes()).to_string().parse().unwrap()
+}
+
+/// A result with these right answers of 100.
+pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> JobResult {
+    let digest = |name: &str| Digest::of(name.as_bytes());
+    let adapters = tasks.iter().filter(|_| subject != Subject::Base);
+    let input =
+        |(task, _): &(String, u64)| TaskInput { name: task.clone(), data: digest(split), head: Some(digest(task)) };
+    let meaning = Meaning {
+        base: digest("base"),
+        adapters: adapters.map(|(task, _)| AdapterInput { task: task.clone(), digest: digest(task) }).collect(),
+        tasks: tasks.iter().map(input).collect(),
+        benchmark: BenchmarkInput::PerTask,
+        split: split.to_owned(),
+        precision: Precision::F32,
+        subject,
+    };
+    let score = |(task, correct): &(String, u64)| TaskScore {
+        task: task.clone(),
+        n: 100,
+        correct: *correct,
+        hits: BTreeMap::new(),
+    };
+    JobResult {
+        version: RESULT_VERSION,
+        job: meaning.id(),
+        meaning,
+        scores: tasks.iter().map(score).collect(),
+        merge: None,
+        timings: Timings { load_s: 0.5, align_s: 0.25, merge_s: 0.125, evaluate_s: 1.0 },
+        run: RunFacts {
+            worker: "worker-1".to_owned(),
+            attempt: 1,
+            device: "cpu (2 threads)".to_owned(),
+            versions: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            finished_ms: 1000,
+        },
+    }
+}

@@ -1,0 +1,196 @@
+use super::*;
+use crate::testing::{failure, frozen, result, scaling};
+use jobs::RowKind;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Runs a course to its end: `window` jobs at a time, answers in the order that `pick` chooses.
+fn finish(
+    overrides: &[&str],
+    window: usize,
+    fails: &dyn Fn(&Wanted) -> bool,
+    pick: &dyn Fn(usize) -> usize,
+) -> Result<(Outcome, Vec<Wanted>), CoordinatorError> {
+    let mut course = Course::new(frozen(overrides))?;
+    let (mut open, mut asked): (Vec<Wanted>, Vec<Wanted>) = (Vec::new(), Vec::new());
+    loop {
+        let room = window - open.len();
+        match if room == 0 { Step::Wait } else { course.next(room)? } {
+            Step::Run(wanted) => {
+                assert!(wanted.len() <= room, "no more than asked for");
+                asked.extend(wanted.clone());
+                open.extend(wanted);
+            }
+            Step::Wait => {
+                assert!(!open.is_empty(), "a sweep that waits for nothing never ends");
+                let wanted = open.remove(pick(open.len()));
+                let result = result(&wanted.job);
+                let answer = if fails(&wanted) { Answer::Failed } else { Answer::Result(&result) };
+                course.record(wanted.id, answer)?;
+            }
+            Step::Finished(outcome) => return Ok((*outcome, asked)),
+        }
+    }
+}
+
+fn labels(wanted: &[Wanted], phase: Phase) -> Vec<&str> {
+    wanted.iter().filter(|wanted| wanted.phase == phase).map(|wanted| wanted.label.as_str()).collect()
+}
+
+fn chosen(outcome: &Outcome, name: &str) -> RecipeSpec {
+    let row = outcome.rows.iter().find(|row| row.name == name).unwrap();
+    let RowKind::Search { spec, .. } = &row.kind else { panic!("{name} is no search") };
+    spec.clone()
+}
+
+#[test]
+fn a_sweep_wants_its_phases_in_order_and_the_report_split_once() {
+    let (outcome, asked) = finish(&[], 1, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&asked, Phase::References), ["zero-shot", "mnist alone", "flags alone"]);
+    let points = [
+        "knots_ties scaling=0.1 density=0.2",
+        "knots_ties scaling=0.2 density=0.2",
+        "knots_ties scaling=0.3 density=0.2",
+        "knots_ties scaling=0.4 density=0.2",
+        "knots_ties scaling=0.3 density=0.1",
+        "knots_ties scaling=0.3 density=0.5",
+        "knots_ties scaling=0.3 density=1.0",
+    ];
+    assert_eq!(labels(&asked, Phase::Search), points);
+    assert_eq!(labels(&asked, Phase::Baselines), ["sum"]);
+    let report =
+        ["zero-shot on test", "mnist alone on test", "flags alone on test", "knots_ties on test", "sum on test"];
+    assert_eq!(labels(&asked, Phase::Report), report);
+    assert!(asked.iter().all(|wanted| (wanted.phase == Phase::Report) == (wanted.job.meaning.split == "test")));
+    let spec = chosen(&outcome, "knots_ties");
+    assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)));
+    assert_eq!(Course::new(frozen(&[])).unwrap().bound(), 3 + 9 + 1 + 5);
+}
+
+#[test]
+fn the_outcome_names_the_jobs_that_hold_its_numbers() {
+    let (outcome, asked) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
+    let names: Vec<_> = outcome.rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["zero-shot", "fine-tuned", "sum", "knots_ties"]);
+    let id = |label: &str| asked.iter().find(|wanted| wanted.label == label).unwrap().id;
+    assert_eq!(outcome.rows[1].jobs["validation"], [id("mnist alone"), id("flags alone")]);
+    assert_eq!(outcome.rows[3].jobs["test"], [id("knots_ties on test")]);
+    assert_eq!(outcome.rows[3].jobs["validation"], [id("knots_ties scaling=0.3 density=0.5")]);
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert_eq!(points.len(), 7);
+    // 800 of 1000 right, over 900 of the adapter alone.
+    assert!((points[5].value.unwrap() - 800.0 / 900.0).abs() < 1e-12);
+}
+
+#[test]
+fn searches_wait_for_the_adapters_where_the_metric_is_normalised() {
+    let mut course = Course::new(frozen(&[])).unwrap();
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    assert_eq!(wanted.len(), 3, "the references alone");
+    assert_eq!(course.next(100).unwrap(), Step::Wait);
+    let mut course = Course::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    assert_eq!(wanted.len(), 5, "a first point and the baseline on top");
+}
+
+#[test]
+fn given_accuracies_are_not_measured() {
+    let given = ["tasks.mnist.finetuned={validation: 0.5, test: 0.5}", "tasks.flags.finetuned={validation: 0.8}"];
+    let (outcome, asked) = finish(&given, 4, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&asked, Phase::References), ["zero-shot"]);
+    assert_eq!(outcome.given_denominators["test"], BTreeMap::from([("mnist".to_owned(), 0.5)]));
+    assert_eq!((outcome.rows[1].jobs["validation"].len(), outcome.rows[1].jobs["test"].len()), (0, 1));
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert!((points[5].value.unwrap() - (0.8 / 0.5 + 0.8 / 0.8) / 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn an_adapter_that_fails_ends_a_normalised_search_with_its_name() {
+    let fails = |wanted: &Wanted| wanted.label == "flags alone";
+    let error = finish(&[], 4, &fails, &|_| 0).unwrap_err().to_string();
+    let expected =
+        "the adapter of task `flags` has no accuracy on split `validation` to normalise by; see the failure of job ";
+    assert!(error.starts_with(expected) && error.ends_with("or give `tasks.flags.finetuned.validation`"), "{error}");
+    let (outcome, _) = finish(&["metric.name=mean_accuracy"], 4, &fails, &|_| 0).unwrap();
+    assert_eq!(outcome.rows[1].jobs["validation"].len(), 1, "a failed job is missing from its row");
+}
+
+#[test]
+fn a_failed_point_is_passed_over_and_listed() {
+    let fails = |wanted: &Wanted| scaling(&wanted.job) == Some(0.3) && wanted.phase == Phase::Search;
+    let (outcome, _) = finish(&[], 4, &fails, &|_| 0).unwrap();
+    assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2));
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert_eq!(points.iter().filter(|point| point.value.is_none()).count(), 1);
+}
+
+#[test]
+fn a_search_of_failures_has_a_row_without_numbers() {
+    let (outcome, asked) = finish(&[], 4, &|wanted| wanted.phase == Phase::Search, &|_| 0).unwrap();
+    let row = outcome.rows.iter().find(|row| row.name == "knots_ties").unwrap();
+    assert!(row.jobs.values().all(Vec::is_empty), "{row:?}");
+    assert!(labels(&asked, Phase::Report).contains(&"sum on test"), "the other rows are reported");
+    assert!(failure(&asked[0].job).is_final);
+}
+
+#[test]
+fn a_job_that_several_parts_want_is_wanted_once() {
+    let same =
+        ["baselines.sum={name: same, preset: knots_ties, density: 0.5, scaling: 0.3}", "evaluation.report=validation"];
+    let (outcome, asked) = finish(&same, 4, &|_| false, &|_| 0).unwrap();
+    let ids: std::collections::BTreeSet<_> = asked.iter().map(|wanted| wanted.id).collect();
+    assert_eq!(ids.len(), asked.len());
+    assert_eq!(labels(&asked, Phase::Report), [""; 0], "there is nothing that was not evaluated before");
+    assert_eq!(outcome.rows[2].jobs, outcome.rows[3].jobs);
+}
+
+#[test]
+fn a_joint_benchmark_has_no_denominators_and_stops_at_a_plateau() {
+    let joint = [
+        "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}",
+        "metric.name=mean_accuracy",
+        "parameters={scaling: [0.2, 0.4, 0.3]}",
+    ];
+    let (outcome, asked) = finish(&joint, 4, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&asked, Phase::References), ["zero-shot"]);
+    assert_eq!(outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned).count(), 0);
+    assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2), "0.4 is equal, so 0.3 is not looked at");
+}
+
+#[test]
+fn a_better_point_is_announced_for_its_search() {
+    let mut course = Course::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    let point = wanted.iter().find(|wanted| wanted.phase == Phase::Search).unwrap();
+    let recorded = course.record(point.id, Answer::Result(&result(&point.job))).unwrap();
+    assert_eq!(recorded.best_of.len(), 1);
+    assert_eq!(recorded.best_of[0].1.scaling, Some(0.1));
+    let again = course.record(point.id, Answer::Failed).unwrap();
+    assert_eq!(again, Recorded::default(), "the first answer stays");
+}
+
+#[test]
+fn jobs_carry_the_places_of_what_they_need() {
+    let (_, asked) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
+    let places = |label: &str| asked.iter().find(|wanted| wanted.label == label).unwrap().job.places.clone();
+    let alone = places("mnist alone");
+    assert_eq!((alone.adapters.len(), alone.data.len(), alone.heads.len()), (1, 1, 1));
+    assert_eq!((places("zero-shot").adapters.len(), places("zero-shot").data.len()), (0, 2));
+    assert_eq!(places("sum").adapters.len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn the_outcome_does_not_depend_on_the_window_or_the_order_of_answers(
+        window in 1usize..20, step in 0usize..50, method in prop_oneof![
+            Just(vec!["method=linear"]), Just(vec!["method=grid"]), Just(vec!["method=random", "trials=9"]),
+        ],
+    ) {
+        let (outcome, asked) = finish(&method, window, &|_| false, &|open| (step + open * 5) % open).unwrap();
+        let (straight, one_by_one) = finish(&method, 1, &|_| false, &|_| 0).unwrap();
+        prop_assert_eq!(outcome, straight);
+        let ids = |wanted: &[Wanted]| wanted.iter().map(|wanted| wanted.id).collect::<std::collections::BTreeSet<_>>();
+        prop_assert_eq!(ids(&asked), ids(&one_by_one));
+        prop_assert_eq!(ids(&asked).len(), asked.len());
+    }
+}

@@ -1,0 +1,95 @@
+//! A small sweep whose inputs are made up, and answers from a formula.
+
+use crate::Frozen;
+use jobs::{
+    Digest, FailureRecord, Job, JobResult, Precision, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+const SWEEP: &str = r#"
+name: small
+base: base
+tasks:
+  - {name: mnist, adapter: adapters/mnist, data: data/mnist, head: heads/mnist.safetensors}
+  - {name: flags, adapter: adapters/flags, data: data/flags, head: heads/flags.safetensors}
+recipe: {preset: knots_ties, density: 0.2, scaling: 0.6}
+parameters:
+  scaling: [0.1, 0.2, 0.3, 0.4, 0.5]
+  density: [0.1, 0.2, 0.5, 1.0]
+baselines:
+  - {name: sum, preset: task_arithmetic, scaling: 0.1}
+"#;
+
+pub(crate) fn sweep(overrides: &[&str]) -> Sweep {
+    let overrides: Vec<_> = overrides.iter().map(|&text| text.to_owned()).collect();
+    Sweep::from_yaml(SWEEP, Path::new("/sweeps"), &overrides).unwrap()
+}
+
+pub(crate) fn frozen(overrides: &[&str]) -> Frozen {
+    let sweep = sweep(overrides);
+    let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
+    for task in &sweep.tasks {
+        let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+        keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
+    }
+    let digests = keys.into_iter().map(|key| (key.clone(), Digest::of(key.as_bytes()))).collect();
+    Frozen::new(sweep, digests, BTreeMap::new(), Precision::F32).unwrap()
+}
+
+/// The number of right answers out of 1000: 300 for the base model, 900 for an adapter alone; of a merge it is
+/// highest at scaling 0.3 and density 0.5.
+pub(crate) fn correct(subject: &Subject) -> u64 {
+    match subject {
+        Subject::Base => 300,
+        Subject::Adapter { .. } => 900,
+        Subject::Merge { recipe } => {
+            let density = recipe.trim.map_or(1.0, |trim| trim.density);
+            (800.0 - 1000.0 * (recipe.scaling - 0.3).abs() - 100.0 * (density - 0.5).abs()).round() as u64
+        }
+    }
+}
+
+pub(crate) fn result(job: &Job) -> JobResult {
+    let correct = correct(&job.meaning.subject);
+    let score = |task: &jobs::TaskInput| TaskScore { task: task.name.clone(), n: 1000, correct, hits: BTreeMap::new() };
+    JobResult {
+        version: RESULT_VERSION,
+        job: job.id(),
+        meaning: job.meaning.clone(),
+        scores: job.meaning.tasks.iter().map(score).collect(),
+        merge: None,
+        timings: Timings::default(),
+        run: RunFacts {
+            worker: "formula".to_owned(),
+            attempt: 1,
+            device: "none".to_owned(),
+            versions: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            finished_ms: 0,
+        },
+    }
+}
+
+pub(crate) fn failure(job: &Job) -> FailureRecord {
+    FailureRecord {
+        version: RESULT_VERSION,
+        job: job.id(),
+        meaning: job.meaning.clone(),
+        attempt: 1,
+        is_final: true,
+        errors: vec!["the formula does not hold".to_owned()],
+        worker: "formula".to_owned(),
+        failed_ms: 0,
+    }
+}
+
+/// The scaling of a merge.
+pub(crate) fn scaling(job: &Job) -> Option<f64> {
+    match &job.meaning.subject {
+        Subject::Merge { recipe } => Some(recipe.scaling),
+        _ => None,
+    }
+}
