@@ -58,9 +58,9 @@ pub(crate) enum Failure {
     /// The worker cannot go on.
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
-    /// A table or frame cannot be made.
-    #[error("cannot analyze")]
-    Analysis(#[from] analysis::AnalysisError),
+    /// A frame cannot be made or written.
+    #[error("cannot write the results")]
+    Frame(#[from] analysis::FrameError),
     /// The store holds no sweep of that name.
     #[error("the store {store} holds no sweep named `{name}`")]
     NoSweep { name: String, store: String },

@@ -25,7 +25,6 @@ impl Interrupt {
             std::future::pending::<()>().await;
         }
     }
-
 }
 
 /// Ends the process. The store only ever holds whole objects: there is nothing to tidy up.

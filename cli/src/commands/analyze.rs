@@ -1,12 +1,17 @@
 use crate::{
     args::{self, Output},
+    commands::run::summary,
     failure::Failure,
     local::{existing_store, runtime},
     terminal,
 };
-use analysis::{Style, Summary};
+use analysis::{Frame, Results, Style, Summary};
 use jobs::Outcome;
-use std::io::{IsTerminal, stdout};
+use std::{
+    fs,
+    io::{IsTerminal, stdout},
+    path::Path,
+};
 use store::Store;
 
 /// `bowline analyze`: tables and frames of stored results.
@@ -32,13 +37,34 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     }
     let mut summaries = Vec::with_capacity(outcomes.len());
     for outcome in &outcomes {
-        summaries.push(Summary::load(store, outcome, None).await?);
+        summaries.push(summary(store, outcome, None).await);
     }
     print(args.format, &summaries);
     if let Some(folder) = &args.out {
-        let written = analysis::write_frames(store, &outcomes, folder).await?;
-        written.iter().for_each(|path| terminal::note(format_args!("wrote {}", path.display())));
+        write(&frame(store, &args.sweeps, &outcomes).await?, folder)?;
     }
+    Ok(())
+}
+
+/// The rows of one sweep with their names, or all results of the store.
+async fn frame(store: &Store, asked: &[String], outcomes: &[Outcome]) -> Result<Frame, Failure> {
+    let results = match outcomes {
+        [outcome] if !asked.is_empty() => Results::of(outcome, store).await,
+        _ => Results::all(store).await?,
+    };
+    results.problems.iter().for_each(|problem| terminal::note(format_args!("warning: {problem}")));
+    Ok(match outcomes {
+        [outcome] if !asked.is_empty() => Frame::of_sweep(outcome, &results)?,
+        _ => Frame::of_store(&results)?,
+    })
+}
+
+fn write(frame: &Frame, folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })?;
+    let (csv, parquet) = (folder.join("results.csv"), folder.join("results.parquet"));
+    frame.write_csv(&csv)?;
+    frame.write_parquet(&parquet)?;
+    terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));
     Ok(())
 }
 
@@ -52,5 +78,7 @@ fn print(format: Output, summaries: &[Summary]) {
         Output::Table if stdout().is_terminal() => Style::Terminal,
         Output::Table => Style::Plain,
     };
-    summaries.iter().for_each(|summary| terminal::data(analysis::render(summary, style)));
+    for summary in summaries {
+        terminal::data(format_args!("{}\n\n{}", summary.sweep, summary.render(style)));
+    }
 }

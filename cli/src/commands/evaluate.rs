@@ -1,12 +1,11 @@
 use crate::{
     args,
-    commands::run::print,
+    commands::run::{print, summary},
     failure::Failure,
     local::{Local, inputs, open_store},
     progress::Progress,
     sweep_file::{read_recipe, read_sweep},
 };
-use analysis::Summary;
 use coordinator::Event;
 use jobs::{Baseline, Precision};
 use std::sync::Arc;
@@ -40,9 +39,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     })?;
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
-    let totals = analysis::Counts { run: counts.run, reused: counts.reused, failed: counts.failed };
-    let summary = local.runtime.block_on(Summary::load(&local.store, &outcome, Some(totals)))?;
-    print(&summary, args.json)?;
+    print(&local.runtime.block_on(summary(&local.store, &outcome, Some(counts))), args.json);
     match counts.failed {
         0 => Ok(()),
         failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),

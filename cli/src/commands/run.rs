@@ -7,7 +7,7 @@ use crate::{
     sweep_file::read_sweep,
     terminal,
 };
-use analysis::Summary;
+use analysis::{Results, Style, Summary};
 use coordinator::{Counts, Event, Frozen};
 use inputs::Inputs;
 use jobs::{Outcome, Precision, Recipe, Row, RowKind, Sweep};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     };
 
     let summary = local.runtime.block_on(summarise(&local.store, &outcome, counts))?;
-    print(&summary, args.json)?;
+    print(&summary, args.json);
     let written = write_best(&local, &sweep, &outcome, &inputs, &summary);
     match counts.failed {
         0 => written,
@@ -93,21 +93,25 @@ impl Teller<'_> {
 }
 
 async fn summarise(store: &Store, outcome: &Outcome, counts: Counts) -> Result<Summary, Failure> {
-    let counts = analysis::Counts { run: counts.run, reused: counts.reused, failed: counts.failed };
-    let summary = Summary::load(store, outcome, Some(counts)).await?;
+    let summary = summary(store, outcome, Some(counts)).await;
     store.put_document(&outcome.sweep, SUMMARY, &summary).await?;
     Ok(summary)
 }
 
+/// What a person or a script wants to know of an outcome.
+pub(crate) async fn summary(store: &Store, outcome: &Outcome, counts: Option<Counts>) -> Summary {
+    let counts = counts.map(|Counts { run, reused, failed }| analysis::Counts { run, reused, failed });
+    Summary::build(outcome, &Results::of(outcome, store).await, counts)
+}
+
 /// Prints the summary: a table, or one JSON document.
-pub(crate) fn print(summary: &Summary, json: bool) -> Result<(), Failure> {
+pub(crate) fn print(summary: &Summary, json: bool) {
     if json {
         terminal::data(serde_json::to_string_pretty(summary).expect("a summary is plain data"));
-        return Ok(());
+        return;
     }
-    let style = if std::io::stdout().is_terminal() { analysis::Style::Terminal } else { analysis::Style::Plain };
-    terminal::data(format_args!("\n{}", analysis::render(summary, style)));
-    Ok(())
+    let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+    terminal::data(format_args!("\n{}", summary.render(style).trim_end()));
 }
 
 /// Writes the best merge of all searches into the store.
@@ -127,7 +131,7 @@ fn write_best(
         ));
         return Ok(());
     }
-    let merged = merged.with_notes(analysis::render(summary, analysis::Style::Markdown));
+    let merged = merged.with_notes(summary.render(Style::Markdown));
     let folder = tempfile::tempdir().map_err(|source| Failure::Write { path: std::env::temp_dir(), source })?;
     let adapter = folder.path().join("best");
     merged.write(Format::Peft, &adapter)?;
