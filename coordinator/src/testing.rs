@@ -15,6 +15,7 @@ base: base
 tasks:
   - {name: mnist, adapter: adapters/mnist, data: data/mnist, head: heads/mnist.safetensors}
   - {name: flags, adapter: adapters/flags, data: data/flags, head: heads/flags.safetensors}
+evaluation: {benchmark: per_task, select: validation, report: test}
 recipe: {preset: knots_ties, density: 0.2, scaling: 0.6}
 parameters:
   scaling: [0.1, 0.2, 0.3, 0.4, 0.5]

@@ -95,7 +95,7 @@ async fn a_result_that_is_missing_or_corrupt_is_named() {
     let folder = TempDir::new().unwrap();
     let store = Store::folder(folder.path()).unwrap();
     for result in made.results.found.values() {
-        store.put_result(result).await.unwrap();
+        assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
     }
     let read = Results::of(&made.outcome, &store).await;
     assert_eq!((read.found.len(), read.problems.len()), (made.results.found.len(), 0));
