@@ -1,0 +1,119 @@
+use crate::bowline::{Place, mini8};
+use std::{fs, path::Path};
+
+/// Copies mini8's adapter of mnist, with `change` made to the bytes of its weights, and plans a sweep with it.
+fn plan_with_weights(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> crate::bowline::Ran {
+    let place = Place::new();
+    let source = mini8().join("adapters/mnist");
+    place.write("mnist/adapter_config.json", fs::read(source.join("adapter_config.json")).unwrap());
+    place.write("mnist/adapter_model.safetensors", change(fs::read(source.join("adapter_model.safetensors")).unwrap()));
+    place.run(&["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=mnist"])
+}
+
+/// Replaces the first `from` in the header of a safetensors file by `to`, which is as long.
+fn in_header(mut file: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = file.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+    file[at..at + from.len()].copy_from_slice(to.as_bytes());
+    file
+}
+
+#[test]
+fn a_sweep_file_that_is_wrong_is_refused_with_key_and_hint() {
+    let place = Place::new();
+    let plan = |change: &str| place.run(&["plan", "sweep.yaml", "-o", change]);
+    plan("recipe.density=1.4").fails(65, &["`sweep.yaml`", "`density` is 1.4, outside (0, 1]", "hint: density is"]);
+    plan("recipe.density=0").fails(65, &["`density` is 0, outside (0, 1]"]);
+    plan("recipe.scaling=-1").fails(65, &["`scaling` is -1, outside [0, ∞)", "negative weight"]);
+    plan("recipe.preset=knotties").fails(65, &["`knotties`", "did you mean `knots_ties`?"]);
+    plan("parameters.scaling.values=[]").fails(65, &["`parameters.scaling.values` is empty"]);
+    plan("recipe.densty=0.5").fails(65, &["unknown key `recipe.densty`; did you mean `density`?"]);
+    place.run(&["plan", "nowhere.yaml"]).fails(65, &["cannot read the sweep file `nowhere.yaml`"]);
+}
+
+#[test]
+fn inputs_that_are_not_there_are_named_with_their_key() {
+    let place = Place::new();
+    let plan = |change: &str| place.run(&["plan", "sweep.yaml", "-o", change]);
+    plan("base=nowhere").fails(65, &["`base` of the sweep file", "nowhere` is not there"]);
+    plan("tasks.mnist.adapter=.").fails(65, &["`tasks[1].adapter`", "adapter_config.json"]);
+    plan("evaluation.select=dev").fails(65, &["`tasks[0].data`", "no split `dev`", "validation"]);
+}
+
+#[test]
+fn an_adapter_with_a_missing_tensor_is_refused_by_name() {
+    let ran = plan_with_weights(|file| in_header(file, "q_proj.lora_B.weight", "q_proj.lora_X.weight"));
+    ran.fails(65, &["cannot use the adapter `mnist`", "adapter_model.safetensors", "lora_X"]);
+}
+
+#[test]
+fn an_adapter_of_another_base_is_refused_by_name() {
+    let ran = plan_with_weights(|file| {
+        in_header(file, "layers.0.self_attn.q_proj.lora_A", "layers.9.self_attn.q_proj.lora_A")
+    });
+    ran.fails(65, &["cannot use the adapter `mnist`", "layers.9.self_attn.q_proj"]);
+}
+
+#[test]
+fn an_adapter_with_nan_is_refused_by_name() {
+    let ran = plan_with_weights(|mut file| {
+        let last = file.len() - 4;
+        file[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+        file
+    });
+    ran.fails(65, &["cannot use the adapter `mnist`", "NaN", "lora_"]);
+}
+
+#[test]
+fn a_truncated_adapter_is_refused_by_name() {
+    let ran = plan_with_weights(|mut file| {
+        file.truncate(file.len() - 1000);
+        file
+    });
+    ran.fails(65, &["cannot use the adapter `mnist`", "adapter_model.safetensors"]);
+}
+
+#[test]
+fn data_that_does_not_fit_its_head_fails_the_jobs_and_not_the_program() {
+    let place = Place::new();
+    let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
+    let ran = place.run(&["evaluate", "sweep.yaml", "--split", "validation", "-o", &head]);
+    ran.fails(3, &["`mnist` cannot be scored", "40 classes", "10", "jobs failed"]);
+}
+
+#[test]
+fn a_picture_that_cannot_be_read_is_named() {
+    let place = Place::new();
+    for class in ["one", "two"] {
+        place.write(&format!("pictures/validation/{class}/a.png"), b"not a picture");
+    }
+    let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
+    place.run(&args).fails(3, &["the data of `mnist` cannot be used", "a.png"]);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_named() {
+    // A file where a folder should be stops every user, the superuser too.
+    let place = Place::new();
+    place.write("taken", "");
+    let ran = place.run(&["run", "sweep.yaml", "--store", "taken/results"]);
+    ran.fails(69, &["cannot use the store", "taken/results"]);
+}
+
+#[test]
+fn another_sweep_of_the_same_name_is_refused() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    let ran = place.run(&["run", "sweep.yaml", "-o", "recipe.density=0.3"]);
+    ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
+}
+
+#[test]
+fn arguments_that_are_wrong_are_usage_errors() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml", "--device", "tpu"]).fails(2, &["`--device` is `tpu`"]);
+    place.run(&["run", "sweep.yaml", "--threads", "0"]).fails(2, &["`--threads` is `0`"]);
+    place.run(&["run", "sweep.yaml", "--max-jobs", "2"]).fails(2, &["up to 5 jobs, more than 2"]);
+    place.run(&["merge"]).fails(2, &["--base"]);
+    assert!(!Path::new("bowline-results").exists());
+}

@@ -1,0 +1,99 @@
+use crate::bowline::{Place, mini8};
+use std::{process::Command, thread::sleep, time::Duration};
+
+#[test]
+fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
+    let place = Place::new();
+    let first = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
+    // Zero-shot, two adapters alone, two points.
+    assert_eq!(first["counts"], serde_json::json!({"run": 5, "reused": 0, "failed": 0}));
+    let best = first["rows"].as_array().unwrap().iter().find(|row| row["is_best"] == true).unwrap();
+    assert_eq!(best["name"], "knots_ties");
+    assert!(best["splits"]["validation"]["mean_normalised"].as_f64().unwrap() > 0.5);
+
+    let second = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
+    assert_eq!(second["counts"], serde_json::json!({"run": 0, "reused": 5, "failed": 0}));
+    assert_eq!(second["rows"], first["rows"]);
+
+    let state = place.run(&["status", "--json"]).succeeds().json();
+    assert_eq!((&state[0]["sweep"], &state[0]["finished"]), (&"small".into(), &true.into()));
+    let table = place.run(&["analyze", "--out", "frames"]).succeeds().stdout.clone();
+    assert!(table.contains("knots_ties") && table.contains("optdigits"), "{table}");
+    assert!(place.path("frames/results.csv").exists() && place.path("frames/results.parquet").exists());
+    assert!(place.path("bowline-results/sweeps/small/best/adapter_config.json").exists());
+}
+
+#[test]
+fn an_interrupted_sweep_goes_on_where_it_was() {
+    let place = Place::new();
+    let mut child = place.command(&["run", "sweep.yaml"]).spawn().unwrap();
+    while place.results() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be interrupted");
+        sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{stderr}");
+    assert!(stderr.contains("run the same command to go on"), "{stderr}");
+    let stored = place.results() as u64;
+    assert!(stored < 5, "everything was done already");
+
+    let rest = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
+    assert_eq!(rest["counts"], serde_json::json!({"run": 5 - stored, "reused": stored, "failed": 0}));
+}
+
+#[test]
+fn a_recipe_is_evaluated_beside_the_references() {
+    let place = Place::new();
+    place.write("recipe.json", r#"{"preset": "core_tsv", "scaling": 1.0}"#);
+    let args = ["evaluate", "sweep.yaml", "--recipe", "recipe.json", "--split", "validation", "--json"];
+    let report = place.run(&args).succeeds().json();
+    let kinds: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["zero_shot", "finetuned", "baseline"]);
+    assert_eq!(report["counts"]["run"], 4);
+}
+
+#[test]
+fn planning_computes_nothing_and_writes_nothing() {
+    let place = Place::new();
+    let plan = place.run(&["plan", "sweep.yaml", "--json"]).succeeds().json();
+    assert_eq!((&plan["jobs_at_most"], &plan["matrices"][0][1]), (&5.into(), &24.into()));
+    assert!(!place.path("bowline-results").exists());
+}
+
+#[test]
+fn every_example_can_be_planned() {
+    let place = Place::new();
+    let mut planned = 0;
+    for folder in ["../mini8", "../vision8"] {
+        for entry in mini8().join(folder).read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                place.run(&["plan", path.to_str().unwrap()]).succeeds();
+                planned += 1;
+            }
+        }
+    }
+    assert!(planned >= 10, "{planned}");
+}
+
+#[test]
+fn heads_built_from_prompts_are_those_that_are_evaluated() {
+    let place = Place::new();
+    let prompts = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.classes=[zero, one]"];
+    let templates = ["-o", "tasks.mnist.templates=['a photo of {}.']", "--out", "heads"];
+    let ran = place.run(&[&["heads", "sweep.yaml"], &prompts[..], &templates[..]].concat());
+    assert_eq!(ran.succeeds().stdout, "heads/mnist.safetensors: 2 classes × 128\n");
+}
+
+#[test]
+fn the_doctor_tries_out_device_store_and_model() {
+    let place = Place::new();
+    let base = mini8().join("base");
+    let ran = place.run(&["doctor", "--base", base.to_str().unwrap(), "--threads", "1"]);
+    let lines: Vec<_> = ran.succeeds().stdout.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines.iter().all(|line| line.contains(" ok ")), "{lines:?}");
+    assert!(lines[0].ends_with("cpu (1 thread)"), "{lines:?}");
+}
