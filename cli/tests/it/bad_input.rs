@@ -1,5 +1,5 @@
 use crate::bowline::{Place, mini8};
-use std::{fs, path::Path};
+use std::fs;
 
 /// Copies mini8's adapter of mnist, with `change` made to the bytes of its weights, and plans a sweep with it.
 fn plan_with_weights(change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> crate::bowline::Ran {
@@ -74,11 +74,20 @@ fn a_truncated_adapter_is_refused_by_name() {
 }
 
 #[test]
-fn data_that_does_not_fit_its_head_fails_the_jobs_and_not_the_program() {
+fn data_that_does_not_fit_its_head_is_named() {
     let place = Place::new();
     let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
     let ran = place.run(&["evaluate", "sweep.yaml", "--split", "validation", "-o", &head]);
-    ran.fails(3, &["`mnist` cannot be scored", "40 classes", "10", "jobs failed"]);
+    ran.fails(65, &["`mnist` cannot be scored: the head has 40 classes, the data set has 10", "--retry-failed"]);
+}
+
+#[test]
+fn a_sweep_goes_on_past_a_job_that_fails() {
+    let place = Place::new();
+    let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
+    let raw = ["-o", "metric.name=accuracy:optdigits"];
+    let ran = place.run(&[&["run", "sweep.yaml", "-o", &head], &raw[..]].concat());
+    ran.fails(3, &["mnist alone failed", "jobs failed"]);
 }
 
 #[test]
@@ -88,7 +97,7 @@ fn a_picture_that_cannot_be_read_is_named() {
         place.write(&format!("pictures/validation/{class}/a.png"), b"not a picture");
     }
     let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
-    place.run(&args).fails(3, &["the data of `mnist` cannot be used", "a.png"]);
+    place.run(&args).fails(65, &["the data of `mnist` cannot be used", "a.png"]);
 }
 
 #[test]
@@ -115,5 +124,5 @@ fn arguments_that_are_wrong_are_usage_errors() {
     place.run(&["run", "sweep.yaml", "--threads", "0"]).fails(2, &["`--threads` is `0`"]);
     place.run(&["run", "sweep.yaml", "--max-jobs", "2"]).fails(2, &["up to 5 jobs, more than 2"]);
     place.run(&["merge"]).fails(2, &["--base"]);
-    assert!(!Path::new("bowline-results").exists());
+    assert!(!place.path("bowline-results").exists(), "nothing is made before all is checked");
 }
