@@ -118,8 +118,10 @@ fn pictures_in_folders_count_with_their_names() {
     let inputs = inputs();
     let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let located = inputs.data(&spec(one.path()), "test").unwrap();
-    assert_eq!(located.files, DataFiles::ImageFolder(one.path().join("test")));
-    let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt"]);
+    let pictures = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
+    let (folder_of_split, pictures) = (one.path().join("test"), pictures.to_vec());
+    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, pictures });
+    let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);
     assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
     fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
     assert_ne!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest, "the classes' order changed");
@@ -139,8 +141,8 @@ fn a_split_that_is_not_there_is_told_from_those_that_are() {
     let source = example("data/mnist");
     let error = inputs().data(&spec(&source), "tset").unwrap_err().to_string();
     let expected = format!(
-        "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, `tset/<class>/<picture>`; it \
-         has `test`, `validation`",
+        "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, \
+         `tset/<class>/*.{{png,jpg,jpeg}}`; it has `test`, `validation`",
         source.display()
     );
     assert_eq!(error, expected);
