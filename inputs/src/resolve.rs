@@ -4,7 +4,7 @@ use crate::{
     digest::FileDigests,
     folder::file_names,
     hub::Hub,
-    layout::{Lack, adapter_files, find_split, model_files},
+    layout::{INDEX, Lack, adapter_files, find_split, model_files, shards},
     rows::rows,
 };
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
@@ -78,7 +78,20 @@ impl Inputs {
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn model(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.named_files(reference, "a model", model_files)
+        let role = "a model";
+        let found = self.named_files(reference, role, &|names| model_files(names, &[]))?;
+        if !found.files.iter().any(|name| name == INDEX) {
+            return self.located(reference, found);
+        }
+        let file = found.root.join(INDEX);
+        let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
+        let shards = shards(&text).map_err(|source| InputError::Malformed {
+            reference: reference.to_string(),
+            file,
+            expected: "an index of weights",
+            source,
+        })?;
+        self.located(reference, self.named_files(reference, role, &|names| model_files(names, &shards))?)
     }
 
     /// A LoRA adapter: a folder with `adapter_config.json` and `adapter_model.safetensors` or `.bin`.
@@ -86,7 +99,7 @@ impl Inputs {
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.named_files(reference, "an adapter", adapter_files)
+        self.located(reference, self.named_files(reference, "an adapter", &adapter_files)?)
     }
 
     /// A single file, such as a head.
@@ -151,17 +164,21 @@ impl Inputs {
         }
     }
 
-    /// A folder whose digest is that of the names and contents of the files that `select` picks.
+    /// A folder that should be `role`, with the files that `select` picks.
     fn named_files(
         &self,
         reference: &InputRef,
         role: &'static str,
-        select: fn(&[String]) -> Result<Vec<String>, Lack>,
-    ) -> Result<Located, InputError> {
+        select: &dyn Fn(&[String]) -> Result<Vec<String>, Lack>,
+    ) -> Result<Folder<Vec<String>>, InputError> {
         let select = |names: &[String]| {
             select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
         };
-        let found = self.folder(reference, &select, Vec::clone)?;
+        self.folder(reference, &select, Vec::clone)
+    }
+
+    /// The digest is that of the names and contents of the files.
+    fn located(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
         let named = |name: &String| Ok((name.clone(), self.digest(reference, &found.root.join(name))?));
         let contents = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
         Ok(Located { digest: Digest::of_json(&contents), path: found.root, commit: found.commit })
