@@ -73,7 +73,10 @@ impl Inputs {
         Self { hub: Hub::new(settings), digests: FileDigests::default() }
     }
 
-    /// A base model: a folder with `config.json`, safetensors, and the files of its preprocessing and tokenizer.
+    /// A base model: a folder with `config.json`, weights, and the files of its preprocessing and tokenizer.
+    ///
+    /// The weights are `model.safetensors` if it is there, or else `model.safetensors.index.json` with the shards that it
+    /// names; nothing else is taken for them.
     ///
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
@@ -146,8 +149,14 @@ impl Inputs {
     pub fn data(&self, spec: &DataSpec, split: &str) -> Result<LocatedData, InputError> {
         let rows = rows(self, spec, split)?;
         let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
-        let select = |names: &[String]| find_split(names, from).map_err(|reason| no_split(&spec.source, from, reason));
-        let found = self.folder(&spec.source, &select, |files| files.names())?;
+        let select = |names: &[String]| match names {
+            [] if is_parquet_file(&spec.source) => Err(no_data_folder(&spec.source)),
+            _ => find_split(names, from).map_err(|reason| no_split(&spec.source, from, reason)),
+        };
+        let found = self.folder(&spec.source, &select, |files| files.names()).map_err(|error| match error {
+            InputError::NotA { .. } => no_data_folder(&spec.source),
+            error => error,
+        })?;
         let names = found.files.names();
         let contents = names.iter().map(|name| self.digest(&spec.source, &found.root.join(name)));
         let digest = data_digest(&found.files, &contents.collect::<Result<Vec<_>, _>>()?, spec, &rows);
@@ -206,6 +215,16 @@ impl Inputs {
     fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
         self.digests.of(path).map_err(|source| unreadable(reference, path, source))
     }
+}
+
+fn no_data_folder(reference: &InputRef) -> InputError {
+    let expected = "folder: name the one that the files of the splits lie in, and the split by itself";
+    InputError::NotA { reference: reference.to_string(), expected }
+}
+
+/// Whether a hub reference seems to name a single file; nothing lies below one.
+fn is_parquet_file(reference: &InputRef) -> bool {
+    matches!(reference, InputRef::Hub(hub) if hub.path.as_deref().is_some_and(|path| path.ends_with(".parquet")))
 }
 
 pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: std::io::Error) -> InputError {
