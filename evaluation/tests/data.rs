@@ -223,9 +223,22 @@ fn a_cache_returns_the_same_pictures_and_survives_damage() {
     assert_eq!(std::fs::metadata(file).unwrap().modified().unwrap(), written, "a good file is not written again");
     let mut flipped = whole.clone();
     flipped[100] ^= 1;
-    for damaged in [&flipped[..], &whole[..whole.len() / 2], &[], b"bwlpix01"] {
+    for damaged in [&flipped[..], &whole[..whole.len() / 2], &[], b"bwlpix02"] {
         std::fs::write(file, damaged).unwrap();
         same(&read());
         assert_eq!(std::fs::read(file).unwrap(), whole, "the file is made anew");
     }
+}
+
+#[test]
+fn pictures_are_read_where_no_cache_can_be_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a file");
+    std::fs::write(&file, "no folder").unwrap();
+    let (files, rows) = (files("flags", "validation"), Rows::Indices((0..20).collect()));
+    let cache = DiskCache { folder: &file.join("below"), digest: "abc" };
+    let got = Pictures::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
+    let plain = pictures("flags", "validation", &rows);
+    assert_eq!(got.labels(), plain.labels());
+    assert!((0..20).all(|n| got.pixels(n) == plain.pixels(n)));
 }
