@@ -58,6 +58,13 @@ impl Pictures {
         Ok(Self { header, pixels, levels })
     }
 
+    /// Black pictures of class 0, to try a model out.
+    pub(crate) fn blank(edge: usize, pictures: usize) -> Self {
+        let header = Header { edge, labels: vec![0; pictures], classes: None };
+        let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * pictures]);
+        Self { header, pixels, levels: Preprocess::default().levels() }
+    }
+
     /// Number of pictures.
     pub fn len(&self) -> usize {
         self.header.labels.len()

@@ -94,6 +94,9 @@ pub enum ModelError {
         /// Edge the model takes.
         expected: usize,
     },
+    /// A model that was tried out gave no numbers.
+    #[error("the features of a blank picture hold a value that is not finite")]
+    NotFinite,
     /// The tokenizer cannot be read, or refuses a text.
     #[error("tokenizer `{}`: {problem}", path.display())]
     Tokenizer {
