@@ -82,7 +82,7 @@ impl Inputs {
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn model(&self, reference: &InputRef) -> Result<Located, InputError> {
         let role = "a model";
-        let found = self.named_files(reference, role, &|names| model_files(names, &[]))?;
+        let found = self.named_files(reference, role, |names| model_files(names, &[]))?;
         if !found.files.iter().any(|name| name == INDEX) {
             return self.located(reference, found);
         }
@@ -94,7 +94,7 @@ impl Inputs {
             expected: "an index of weights",
             source,
         })?;
-        self.located(reference, self.named_files(reference, role, &|names| model_files(names, &shards))?)
+        self.located(reference, self.named_files(reference, role, |names| model_files(names, &shards))?)
     }
 
     /// A LoRA adapter: a folder with `adapter_config.json` and `adapter_model.safetensors` or `.bin`.
@@ -102,7 +102,7 @@ impl Inputs {
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.located(reference, self.named_files(reference, "an adapter", &adapter_files)?)
+        self.located(reference, self.named_files(reference, "an adapter", adapter_files)?)
     }
 
     /// A single file, such as a head.
@@ -178,7 +178,7 @@ impl Inputs {
         &self,
         reference: &InputRef,
         role: &'static str,
-        select: &dyn Fn(&[String]) -> Result<Vec<String>, Lack>,
+        select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
     ) -> Result<Folder<Vec<String>>, InputError> {
         let select = |names: &[String]| {
             select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
