@@ -100,6 +100,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
     let input =
         |(task, _): &(String, u64)| TaskInput { name: task.clone(), data: digest(split), head: Some(digest(task)) };
     let meaning = Meaning {
+        evaluation: jobs::EVALUATION_SEMANTICS,
         base: digest("base"),
         adapters: adapters.map(|(task, _)| AdapterInput { task: task.clone(), digest: digest(task) }).collect(),
         tasks: tasks.iter().map(input).collect(),

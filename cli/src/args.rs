@@ -86,7 +86,7 @@ pub(crate) struct Run {
     /// Try jobs again that failed for good in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Go on without asking when the sweep has more jobs than this
+    /// Refuse a sweep with more jobs than this
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_jobs: u64,
 }
@@ -193,6 +193,9 @@ pub(crate) struct Analyze {
     /// What to print
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(crate) format: Output,
+    /// The same as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
     /// A folder to write `results.csv` and `results.parquet` into: one row for each result and task
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

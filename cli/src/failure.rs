@@ -25,6 +25,9 @@ pub(crate) enum Failure {
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
     Input { argument: String, source: inputs::InputError },
+    /// An input is not what was evaluated any more.
+    #[error("`{place}` has changed since it was evaluated")]
+    Changed { place: String },
     /// The base model's tensors cannot be read.
     #[error("cannot use the base model")]
     Base(#[from] merging::BaseError),
@@ -59,7 +62,7 @@ pub(crate) enum Failure {
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
     /// A frame cannot be made or written.
-    #[error("cannot write the results")]
+    #[error("cannot write the frame of results")]
     Frame(#[from] analysis::FrameError),
     /// The store holds no sweep of that name.
     #[error("the store {store} holds no sweep named `{name}`")]
@@ -82,6 +85,12 @@ pub(crate) enum Failure {
     /// The user stopped the command.
     #[error("interrupted")]
     Interrupted,
+    /// Data did not get out.
+    #[error("cannot write to standard output")]
+    Stdout(io::Error),
+    /// The program has a bug.
+    #[error("bowline panicked; this is a bug")]
+    Panicked,
     /// The program cannot start its own parts.
     #[error("cannot start the runtime")]
     Runtime(io::Error),
@@ -93,13 +102,17 @@ impl Failure {
         match self {
             Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
             Self::Jobs { .. } => 3,
-            Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) => 69,
+            Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) | Self::UnsoundStore { .. } => 69,
+            Self::Write { .. } | Self::Frame(_) | Self::Stdout(_) => 69,
+            Self::Output(merging::OutputError::Io { .. }) => 69,
+            Self::Freeze(error) if error.is_retryable() => 69,
+            Self::Input { source, .. } if source.is_retryable() => 69,
             Self::Store(error) => store_code(error),
             Self::Run(error) => match error {
                 coordinator::CoordinatorError::Store(source) => store_code(source),
                 _ => 65,
             },
-            Self::Runtime(_) => 70,
+            Self::Runtime(_) | Self::Panicked => 70,
             Self::Interrupted => 75,
             _ => 65,
         }
@@ -111,6 +124,10 @@ impl Failure {
             Self::Sweep { source, .. } | Self::Recipe { source, .. } => sweep_hint(source),
             Self::TooManyJobs { .. } => Some("`--max-jobs N` allows more; `bowline plan` shows what they are"),
             Self::Jobs { .. } => Some("the errors are above; `--retry-failed` tries them again"),
+            Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
+                "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",
+            ),
+            Self::Panicked => Some("please report it with the message above and what you ran"),
             Self::Interrupted => Some("every finished job is stored; run the same command to go on"),
             Self::Output(merging::OutputError::NotLowRank { .. }) => {
                 Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")

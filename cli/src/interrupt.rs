@@ -1,36 +1,71 @@
-use tokio::sync::watch;
+use crate::{failure::Failure, terminal};
+use std::{
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
-/// Completes once the user asks for an end: Ctrl-C, or SIGTERM from a supervisor. A second Ctrl-C ends the process at
-/// once, which loses no more than the job in hand.
+/// Listens for the user's wish to end: Ctrl-C, or SIGTERM from a supervisor.
+///
+/// While something [may end gracefully](Self::graceful), the first wish asks it to; at any other time, and when asked
+/// twice, the process ends at once. That loses no more than the job in hand: the store only ever holds whole objects.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    _listener: JoinSet<()>,
+    wishes: watch::Receiver<bool>,
+    is_graceful: Arc<AtomicBool>,
+}
+
+/// Completes once the user wishes to end.
 #[derive(Debug, Clone)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub(crate) struct Wish(watch::Receiver<bool>);
 
-impl Interrupt {
-    /// Starts to listen, on the current runtime.
-    pub(crate) fn listen(tasks: &mut tokio::task::JoinSet<()>) -> Self {
-        let (sender, receiver) = watch::channel(false);
-        tasks.spawn(async move {
-            asked().await;
-            let _ = sender.send(true);
-            asked().await;
-            end_now();
-        });
-        Self(receiver)
+impl Interrupts {
+    /// Listens as long as it lives.
+    pub(crate) fn listen(runtime: &Runtime) -> Self {
+        let (sender, wishes) = watch::channel(false);
+        let is_graceful = Arc::new(AtomicBool::new(false));
+        let graceful = Arc::clone(&is_graceful);
+        let mut listener = JoinSet::new();
+        listener.spawn_on(
+            async move {
+                asked().await;
+                if graceful.load(Ordering::Relaxed) && sender.send(true).is_ok() {
+                    asked().await;
+                }
+                end_now();
+            },
+            runtime.handle(),
+        );
+        Self { _listener: listener, wishes, is_graceful }
     }
 
-    /// Waits for the request.
-    pub(crate) async fn requested(mut self) {
-        if self.0.wait_for(|asked| *asked).await.is_err() {
-            // Nobody can ask any more.
+    /// Runs `work`, which ends by itself when its wish completes.
+    pub(crate) fn graceful<T>(&self, work: impl FnOnce(Wish) -> T) -> T {
+        self.is_graceful.store(true, Ordering::Relaxed);
+        let done = work(Wish(self.wishes.clone()));
+        self.is_graceful.store(false, Ordering::Relaxed);
+        done
+    }
+}
+
+impl Wish {
+    /// Waits for it.
+    pub(crate) async fn uttered(mut self) {
+        if self.0.wait_for(|wish| *wish).await.is_err() {
+            // Nobody listens any more.
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// Ends the process. The store only ever holds whole objects: there is nothing to tidy up.
 fn end_now() {
-    #[expect(clippy::exit, reason = "the user asked twice; a computation on another thread cannot be waited for")]
-    std::process::exit(75);
+    terminal::error(&Failure::Interrupted);
+    #[expect(clippy::exit, reason = "a computation on another thread cannot be waited for")]
+    process::exit(i32::from(Failure::Interrupted.exit_code()));
 }
 
 #[cfg(unix)]

@@ -1,13 +1,13 @@
 //! Everything that a command runs with on one machine: store, queue and worker in this process.
 
-use crate::{args::ComputeArgs, failure::Failure, interrupt::Interrupt};
+use crate::{args::ComputeArgs, failure::Failure, interrupt::Interrupts};
 use coordinator::{Coordinator, Ended, Event, Frozen, Report, Settings};
 use evaluation::DeviceChoice;
 use inputs::Inputs;
 use queue::MemoryQueue;
-use std::{env, path::PathBuf, process, sync::Arc};
+use std::{env, path::Path, process, sync::Arc};
 use store::Store;
-use tokio::{runtime::Runtime, sync::Notify, task::JoinSet};
+use tokio::{runtime::Runtime, sync::Notify};
 use worker::{DeviceThread, Engine, EngineSettings, Worker};
 
 /// Store, queue, worker and the runtime that moves jobs between them.
@@ -17,19 +17,21 @@ pub(crate) struct Local {
     queue: MemoryQueue,
     worker: Worker,
     hint: Arc<Notify>,
+    interrupts: Interrupts,
 }
 
 impl Local {
-    /// Opens the device and starts the thread that computes.
-    pub(crate) fn start(store: Store, compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Self, Failure> {
+    /// Starts the thread that computes.
+    pub(crate) fn start(mut engine: Engine, store: Store) -> Result<Self, Failure> {
         let (queue, hint) = (MemoryQueue::new(), Arc::new(Notify::new()));
-        let mut engine = engine(compute, inputs)?;
         let device = engine.device().to_owned();
         let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
         let settled = Arc::clone(&hint);
         let worker = Worker::new(worker_name(), Arc::new(queue.clone()), store.clone(), Arc::new(thread))
             .with_hint(move || settled.notify_one());
-        Ok(Self { runtime: runtime()?, store, queue, worker, hint })
+        let runtime = runtime()?;
+        let interrupts = Interrupts::listen(&runtime);
+        Ok(Self { runtime, store, queue, worker, hint, interrupts })
     }
 
     /// Runs a sweep to its end.
@@ -45,17 +47,17 @@ impl Local {
         let settings = Settings { retry_failed, versions: Engine::versions(), ..Settings::default() };
         let (publisher, hint) = (Arc::new(self.queue.clone()), Arc::clone(&self.hint));
         let coordinator = Coordinator { publisher, store: self.store.clone(), hint, settings };
-        let report = self.runtime.block_on(async {
-            let mut listeners = JoinSet::new();
-            let interrupt = Interrupt::listen(&mut listeners);
-            let course = async {
-                let report = coordinator.run(frozen, on_event, interrupt.clone().requested()).await;
-                self.queue.close();
-                report.map_err(Failure::from)
-            };
-            let work = async { Ok(self.worker.run_until(interrupt.clone().requested()).await?) };
-            // A worker that cannot go on would leave the coordinator waiting: the first failure ends both.
-            tokio::try_join!(course, work).map(|(report, _)| report)
+        let report = self.interrupts.graceful(|wish| {
+            self.runtime.block_on(async {
+                let course = async {
+                    let report = coordinator.run(frozen, on_event, wish.clone().uttered()).await;
+                    self.queue.close();
+                    report.map_err(Failure::from)
+                };
+                let work = async { Ok(self.worker.run_until(wish.clone().uttered()).await?) };
+                // A worker that cannot go on would leave the coordinator waiting: the first failure ends both.
+                tokio::try_join!(course, work).map(|(report, _)| report)
+            })
         })?;
         match report {
             Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),
@@ -84,6 +86,10 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         let (argument, value) = ("--threads", "0".to_owned());
         return Err(Failure::Argument { argument, value, expected: "a positive number" });
     }
+    if let Some(threads) = settings.threads {
+        // What is merged outside the engine keeps to the same number. A pool that is there already has it.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    }
     Engine::new(settings, inputs).map_err(|source| Failure::Device { device: compute.device.clone(), source })
 }
 
@@ -105,12 +111,12 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// Opens the store for a command that writes to it.
-pub(crate) fn open_store(folder: &std::path::Path) -> Result<Store, Failure> {
+pub(crate) fn open_store(folder: &Path) -> Result<Store, Failure> {
     Ok(Store::folder(folder)?)
 }
 
 /// Opens the store for a command that only reads.
-pub(crate) fn existing_store(folder: PathBuf) -> Result<Store, Failure> {
+pub(crate) fn existing_store(folder: &Path) -> Result<Store, Failure> {
     Ok(Store::existing_folder(folder)?)
 }
 

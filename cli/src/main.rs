@@ -12,12 +12,14 @@ mod terminal;
 use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
-use std::process::ExitCode;
+use std::{panic, process::ExitCode};
 
 fn main() -> ExitCode {
     let args = Args::parse();
     terminal::log_to_stderr(args.verbose);
-    match run(args.command) {
+    // The hook has printed what and where by the time a panic arrives here.
+    let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
+    match ended.and_then(|()| terminal::delivered()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::error(&failure);

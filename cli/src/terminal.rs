@@ -4,14 +4,27 @@ use crate::failure::Failure;
 use std::{
     error::Error,
     fmt,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
+    sync::{Mutex, PoisonError},
 };
 
-/// Prints a line of data.
-///
-/// A reader that went away (`bowline … | head`) is no error: there is nobody left to tell.
+/// The first line of data that did not get out.
+static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Prints a line of data. One that does not get out is kept for [`delivered`].
 pub(crate) fn data(text: impl fmt::Display) {
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let mut out = io::stdout().lock();
+    if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
+        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}
+
+/// Fails if data did not get out. A reader that went away (`bowline … | head`) is no failure: it has what it wanted.
+pub(crate) fn delivered() -> Result<(), Failure> {
+    match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Prints a line for a person.
@@ -26,25 +39,38 @@ pub(crate) fn error(failure: &Failure) {
 
 /// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything.
 pub(crate) fn log_to_stderr(verbose: u8) {
-    let level = match verbose {
-        0 => "warn",
+    let filter = match verbose {
+        // The command tells of failed jobs in its own words.
+        0 => "warn,worker=error",
         1 => "info",
         _ => "debug",
     };
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(verbose > 1).init();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(verbose > 1);
+    match verbose {
+        0 => logs.without_time().init(),
+        _ => logs.init(),
+    }
 }
 
 struct Report<'a>(&'a Failure);
 
+/// An error and its causes, in one line.
+pub(crate) fn in_one_line(error: &dyn Error) -> String {
+    causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn causes<'a>(error: &'a dyn Error) -> impl Iterator<Item = &'a dyn Error> {
+    std::iter::successors(error.source(), |cause| cause.source())
+}
+
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, "\n  caused by: {error}")?;
-            cause = error.source();
-        }
+        causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {cause}"))?;
         self.0.hint().map_or(Ok(()), |hint| write!(f, "\n\nhint: {hint}"))
     }
 }

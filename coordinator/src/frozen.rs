@@ -1,6 +1,6 @@
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, DOCUMENT_VERSION, Digest, HeadSpec, InputRef, Job, JointHeadSpec,
-    Manifest, Meaning, Places, Precision, Subject, Sweep, Task, TaskInput,
+    AdapterInput, Benchmark, BenchmarkInput, DOCUMENT_VERSION, Digest, EVALUATION_SEMANTICS, HeadSpec, InputRef, Job,
+    JointHeadSpec, Manifest, Meaning, Places, Precision, Subject, Sweep, Task, TaskInput,
 };
 use std::collections::BTreeMap;
 
@@ -140,6 +140,7 @@ impl Frozen {
         };
         let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
         Meaning {
+            evaluation: EVALUATION_SEMANTICS,
             base: self.base,
             adapters,
             tasks,

@@ -22,8 +22,8 @@ pub use data::{DataFiles, DataSpec, Rows, SplitRule};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use input::{HubKind, HubRef, InputRef, InputRefError};
 pub use job::{
-    AdapterInput, BenchmarkInput, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning, Places, Precision,
-    Subject, TaskInput,
+    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
+    Places, Precision, Subject, TaskInput,
 };
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{DOCUMENT_VERSION, Manifest, Outcome, Point, Row, RowKind};

@@ -73,6 +73,7 @@ pub const RULES: &[Rule] = rules![
 pub fn job(number: u32) -> Job {
     let digest = Digest::of(&number.to_le_bytes());
     let meaning = Meaning {
+        evaluation: jobs::EVALUATION_SEMANTICS,
         base: digest,
         subject: Subject::Adapter { task: "mnist".to_owned() },
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest }],

@@ -16,7 +16,7 @@ use store::Store;
 
 /// `bowline analyze`: tables and frames of stored results.
 pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
-    let store = existing_store(args.store.clone())?;
+    let store = existing_store(&args.store)?;
     runtime()?.block_on(analyze(args, &store))
 }
 
@@ -39,7 +39,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     for outcome in &outcomes {
         summaries.push(summary(store, outcome, None).await);
     }
-    print(args.format, &summaries);
+    print(if args.json { Output::Json } else { args.format }, &summaries);
     if let Some(folder) = &args.out {
         write(&frame(store, &args.sweeps, &outcomes).await?, folder)?;
     }

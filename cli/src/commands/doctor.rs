@@ -7,7 +7,7 @@ use crate::{
 };
 use evaluation::{ImageModel, open_device};
 use jobs::{HubKind, InputRef};
-use std::{error::Error, path::Path, sync::Arc, time::Instant};
+use std::{path::Path, sync::Arc, time::Instant};
 
 /// `bowline doctor`: tries out what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             Ok(text) => terminal::data(format_args!("{name:<8} ok      {text}")),
             Err(failure) => {
                 failed += 1;
-                terminal::data(format_args!("{name:<8} failed  {}", chain(&failure)));
+                terminal::data(format_args!("{name:<8} failed  {}", terminal::in_one_line(&failure)));
             }
         }
     }
@@ -62,14 +62,4 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
         model.modules().len(),
         start.elapsed().as_secs_f64(),
     ))
-}
-
-fn chain(failure: &Failure) -> String {
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ use inputs::Inputs;
 use jobs::{Benchmark, HeadSpec, InputRef, Precision, Sweep};
 use merging::{Adapter, BaseHeader};
 use serde::Serialize;
+use std::path::Path;
 
 /// What `plan --json` prints.
 #[derive(Debug, Serialize)]
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let (survey, matrices) = match to_download.is_empty() {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs, Precision::F32)?;
-            (Some(survey(&frozen, args)?), check_adapters(&sweep, &inputs)?)
+            (Some(survey(&frozen, &args.store.store, false)?), check_adapters(&sweep, &inputs)?)
         }
         false => (None, Vec::new()),
     };
@@ -74,13 +75,13 @@ fn print(plan: &Plan) {
     }
 }
 
-/// A store that is not there yet holds nothing: planning does not make one.
-fn survey(frozen: &Frozen, args: &args::Plan) -> Result<Survey, Failure> {
-    if !args.store.store.exists() {
+/// How much of a sweep is stored. A store that is not there yet holds nothing: looking does not make one.
+pub(crate) fn survey(frozen: &Frozen, store: &Path, retry_failed: bool) -> Result<Survey, Failure> {
+    if !store.exists() {
         return Ok(Survey { bound: Course::new(frozen.clone())?.bound(), ..Survey::default() });
     }
-    let store = existing_store(args.store.store.clone())?;
-    Ok(runtime()?.block_on(coordinator::survey(frozen, &store, false))?)
+    let store = existing_store(store)?;
+    Ok(runtime()?.block_on(coordinator::survey(frozen, &store, retry_failed))?)
 }
 
 /// Reads every adapter against the base's header: names, shapes, scales and values.

@@ -22,7 +22,7 @@ struct Status {
 
 /// `bowline status`: how far the sweeps of a store have come.
 pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
-    let store = existing_store(args.store.store.clone())?;
+    let store = existing_store(&args.store.store)?;
     let states = runtime()?.block_on(async {
         let names = match &args.name {
             Some(name) => vec![name.clone()],
@@ -30,7 +30,13 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
         };
         let mut states = Vec::with_capacity(names.len());
         for name in names {
-            states.push(status(&store, name).await?);
+            match status(&store, name.clone()).await {
+                // A sweep that cannot go on does not hide the others.
+                Err(failure) if args.name.is_none() => {
+                    terminal::note(format_args!("{name}: {}", terminal::in_one_line(&failure)));
+                }
+                state => states.push(state?),
+            }
         }
         Ok::<_, Failure>(states)
     })?;

@@ -58,6 +58,48 @@ pub struct RecipeSpec {
     pub weights: BTreeMap<String, f64>,
 }
 
+impl From<&Recipe> for RecipeSpec {
+    /// The recipe with every key said, so that it reads back as the same recipe whatever presets come to mean.
+    fn from(recipe: &Recipe) -> Self {
+        let (space, axis, cut) = match recipe.space {
+            Space::Full => ("full", None, None),
+            Space::Core => ("core", None, None),
+            Space::Knots { axis: Axis::Columns, cut } => ("knots", Some("columns"), Some(cut)),
+            Space::Knots { axis: Axis::Rows, cut } => ("knots", Some("rows"), Some(cut)),
+        };
+        let (combine, common_share) = match recipe.combine {
+            Combine::Mean => ("mean", None),
+            Combine::Sum => ("sum", None),
+            Combine::Max => ("max", None),
+            Combine::Tsv => ("tsv", None),
+            Combine::IsoC => ("iso_c", None),
+            Combine::IsoCts { common_share } => ("iso_cts", Some(common_share)),
+        };
+        let elect = match recipe.elect {
+            Some(Elect::SumOfValues) => "sum_of_values",
+            Some(Elect::SumOfSigns) => "sum_of_signs",
+            None => "none",
+        };
+        let scope = |trim: Trim| if trim.scope == TrimScope::Model { "model" } else { "matrix" };
+        Self {
+            preset: None,
+            space: Some(space.to_owned()),
+            axis: axis.map(str::to_owned),
+            sigma_cut: cut.map(|cut| cut.absolute),
+            sigma_cut_relative: cut.map(|cut| cut.relative),
+            drop_rate: recipe.drop.map(|drop| drop.rate),
+            seed: recipe.drop.map(|drop| drop.seed),
+            density: recipe.trim.map(|trim| trim.density),
+            trim_scope: recipe.trim.map(|trim| scope(trim).to_owned()),
+            elect: Some(elect.to_owned()),
+            combine: Some(combine.to_owned()),
+            common_share,
+            scaling: Some(recipe.scaling),
+            weights: recipe.weights.clone(),
+        }
+    }
+}
+
 impl RecipeSpec {
     /// The keys that a parameter may set; `weights.<task>` comes on top.
     pub const KEYS: [&'static str; 14] = [

@@ -333,6 +333,13 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
             return Err(SweepError::invalid(format!("weights.{task}"), "names a task that is not listed"));
         }
     }
+    for parameter in sweep.searches.iter().flat_map(|search| &search.parameters) {
+        let maps = parameter.values.listed().unwrap_or_default().iter().filter_map(Value::as_object);
+        let unknown = maps.flat_map(Map::keys).find(|task| sweep.task(task).is_none());
+        if let Some(task) = unknown.filter(|_| parameter.key == "weights") {
+            return Err(SweepError::invalid(format!("parameters.weights.{task}"), "names a task that is not listed"));
+        }
+    }
     let weights = sweep.searches.iter().flat_map(|search| &search.parameters);
     for task in weights.filter_map(|parameter| parameter.key.strip_prefix("weights.")) {
         if sweep.task(task).is_none() {

@@ -1,4 +1,4 @@
-use super::SweepError;
+use super::{SweepError, read::yaml};
 use serde_json::{Map, Value};
 
 /// Applies `path=value` to the tree of a sweep file; the value is read as YAML.
@@ -9,8 +9,7 @@ use serde_json::{Map, Value};
 pub(super) fn apply(tree: &mut Value, text: &str) -> Result<(), SweepError> {
     let wrong = |problem: String| SweepError::Override { text: text.to_owned(), problem };
     let (path, value) = text.split_once('=').ok_or_else(|| wrong("is not of the form key=value".to_owned()))?;
-    let value: Value =
-        serde_saphyr::from_str(value).map_err(|error| wrong(format!("has a value that is no YAML: {error}")))?;
+    let value = yaml(value).map_err(|message| wrong(format!("has a value that is no YAML: {message}")))?;
     let mut place = tree;
     for part in path.split('.') {
         place = match place {

@@ -13,8 +13,7 @@ impl Sweep {
     /// # Errors
     /// Everything that [`SweepError`] names; nothing is looked up on disk or network.
     pub fn from_yaml(text: &str, folder: &Path, overrides: &[String]) -> Result<Self, SweepError> {
-        let yaml = |error: serde_saphyr::Error| SweepError::Yaml { message: error.to_string() };
-        let mut tree: Value = serde_saphyr::from_str(text).map_err(yaml)?;
+        let mut tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
         if !tree.is_object() {
             return Err(SweepError::Yaml { message: "a sweep file is a map of keys".to_owned() });
         }
@@ -29,8 +28,7 @@ impl RecipeSpec {
     /// # Errors
     /// No YAML, an unknown key, a value of the wrong type, and what [`resolve`](Self::resolve) refuses.
     pub fn from_yaml(text: &str) -> Result<Self, SweepError> {
-        let tree: Value =
-            serde_saphyr::from_str(text).map_err(|error| SweepError::Yaml { message: error.to_string() })?;
+        let tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
         if !tree.is_object() {
             return Err(SweepError::Yaml { message: "a recipe is a map of keys".to_owned() });
         }
@@ -38,6 +36,12 @@ impl RecipeSpec {
         spec.resolve().map_err(|source| SweepError::Recipe { path: "recipe".to_owned(), source })?;
         Ok(spec)
     }
+}
+
+/// Reads YAML as version 1.2 means it: `no`, `on` and `y` are words, not booleans.
+pub(super) fn yaml(text: &str) -> Result<Value, String> {
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
 
 /// Reads `value`, which stands at `path` in the file, as a `T`; errors carry the whole path.

@@ -103,6 +103,7 @@ fn values_that_cannot_be_are_refused() {
         ("metric.name=joint_hits@3", "`metric.name` counts hits among joint labels: it needs `benchmark: joint`"),
         ("tasks.mnist.head=null", "`tasks[0]` needs a `head`, or `classes` and `templates`"),
         ("recipe.weights={flags: 2}", "`weights.flags` names a task that is not listed"),
+        ("parameters.weights=[{flags: 2}]", "`parameters.weights.flags` names a task that is not listed"),
         ("trials=3", "`trials` has no effect without `method: random`"),
         ("method=random", "`trials` is missing; `method: random` needs it"),
         (
@@ -124,6 +125,13 @@ fn a_wrong_type_names_its_key() {
     assert!(text.starts_with("`trials`: invalid type: string \"many\""), "{text}");
     let text = read("name: x\nbase: y\n", &[]).unwrap_err().to_string();
     assert!(text.contains("missing field `tasks`"), "{text}");
+}
+
+#[test]
+fn words_that_older_yaml_takes_for_booleans_are_words() {
+    let sweep = read(SMALL, &["tasks.icons.classes=[no, y]", "base=on"]).unwrap();
+    assert_eq!(sweep.base, InputRef::Path("/sweeps/on".into()));
+    assert!(matches!(&sweep.tasks[1].head, Some(HeadSpec::Prompts { classes, .. }) if classes == &["no", "y"]));
 }
 
 #[test]

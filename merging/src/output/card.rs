@@ -1,4 +1,5 @@
 use crate::MergedUpdate;
+use jobs::RecipeSpec;
 use std::fmt::Write;
 
 /// What the model card of a merge says beyond the merge itself.
@@ -30,7 +31,12 @@ impl Card {
             }
             .unwrap_or_default();
         }
-        let _ = writeln!(text, "\nRecipe (also in `recipe.json`):\n\n```json\n{}\n```", recipe_json(update));
+        let _ = writeln!(
+            text,
+            "\nRecipe (also in `recipe.json`; semantics {}):\n\n```json\n{}\n```",
+            update.recipe.semantics,
+            recipe_json(update)
+        );
         if !self.notes.is_empty() {
             let _ = writeln!(text, "\n{}", self.notes.trim_end());
         }
@@ -46,8 +52,8 @@ impl Card {
     }
 }
 
-/// The recipe of an update, with its λ.
+/// The recipe of an update, with its λ, as `bowline merge --recipe` reads it.
 pub(super) fn recipe_json(update: &MergedUpdate) -> String {
-    let recipe = update.recipe.with_scaling(update.scaling);
+    let recipe = RecipeSpec::from(&update.recipe.with_scaling(update.scaling));
     serde_json::to_string_pretty(&recipe).expect("a recipe is plain data with string keys")
 }

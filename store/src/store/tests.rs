@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 fn meaning(number: u32) -> Meaning {
     Meaning {
+        evaluation: jobs::EVALUATION_SEMANTICS,
         base: Digest::of(&number.to_le_bytes()),
         subject: Subject::Base,
         adapters: Vec::new(),

@@ -73,6 +73,7 @@ pub(crate) fn job(scaling: f64) -> Job {
     let recipe = Preset::KnotsTies.recipe().with_scaling(scaling);
     let task = TaskInput { name: "mnist".to_owned(), data: Digest::of(b"data"), head: None };
     let meaning = Meaning {
+        evaluation: jobs::EVALUATION_SEMANTICS,
         base: Digest::of(b"base"),
         subject: Subject::Merge { recipe },
         adapters: Vec::new(),

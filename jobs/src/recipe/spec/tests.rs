@@ -34,6 +34,15 @@ fn every_preset_resolves_to_itself() {
 }
 
 #[test]
+fn a_recipe_written_out_reads_back_as_the_same() {
+    for preset in Preset::ALL {
+        let mut recipe = preset.recipe().with_scaling(0.7);
+        recipe.weights.insert("mnist".to_owned(), 0.5);
+        assert_eq!(RecipeSpec::from(&recipe).resolve().unwrap(), recipe, "{preset}");
+    }
+}
+
+#[test]
 fn numbers_out_of_range_are_named() {
     assert_eq!(message(json!({"density": 0.0})), "`density` is 0, outside (0, 1]");
     assert_eq!(message(json!({"density": 1.4})), "`density` is 1.4, outside (0, 1]");
