@@ -68,7 +68,7 @@ impl Source<'_> {
             DataFiles::Parquet(paths) => {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
-            DataFiles::ImageFolder(path) => Box::new(folder::ImageFolder::open(path)?),
+            DataFiles::ImageFolder { folder, pictures } => Box::new(folder::ImageFolder::open(folder, pictures)?),
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })
     }
@@ -77,7 +77,7 @@ impl Source<'_> {
     pub(crate) fn path(&self) -> &Path {
         match self.files {
             DataFiles::Parquet(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
-            DataFiles::ImageFolder(path) | DataFiles::Idx { images: path, .. } => path,
+            DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
         }
     }
 }

@@ -1,6 +1,7 @@
 use crate::{
     TextModel,
     model::{ModelError, host::kernels::unit_rows, weights},
+    transient::may_pass,
 };
 use candle_core::{DType, Device, Tensor};
 use std::{
@@ -61,6 +62,13 @@ pub enum HeadError {
     /// The text tower failed.
     #[error("the text tower could not make the head")]
     Text(#[source] ModelError),
+}
+
+impl HeadError {
+    /// True if the same call may succeed later without a person doing anything, as in [`ModelError::is_retryable`].
+    pub fn is_retryable(&self) -> bool {
+        may_pass(self)
+    }
 }
 
 /// Puts every class name into every template: `{}` becomes the name.

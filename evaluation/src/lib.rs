@@ -15,6 +15,13 @@ mod pictures;
 mod preprocess;
 mod score;
 mod text;
+mod transient;
+
+/// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
+///
+/// It goes up with every change that may give other numbers for the same files and settings, so that what was computed
+/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well.
+pub const SEMANTICS: u32 = 1;
 
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};

@@ -186,6 +186,19 @@ impl ImageModel {
         let width = self.base.config.projection;
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes })
     }
+
+    /// Embeds black pictures and computes their features, once: whether the device can run this model, and how long it
+    /// takes. At least one picture is taken.
+    ///
+    /// When it returns, the device has finished.
+    ///
+    /// # Errors
+    /// The device fails, for want of memory for example, or [`ModelError::NotFinite`].
+    pub fn try_out(&self, pictures: usize) -> Result<(), ModelError> {
+        let pictures = Arc::new(Pictures::blank(self.base.config.vision.image_size, pictures.max(1)));
+        let features = self.features(&self.embed(&pictures, u64::MAX, &Watch::default())?, &Watch::default())?;
+        if features.values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
+    }
 }
 
 /// The pictures of one split as the encoder's first block takes them, with their labels.

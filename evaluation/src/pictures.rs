@@ -34,7 +34,8 @@ struct Header {
 impl Pictures {
     /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
     ///
-    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning.
+    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning,
+    /// and if the cache cannot be written, the pictures are kept in memory with a warning.
     ///
     /// # Errors
     /// Names the file, row and column; see [`DataError`].
@@ -46,7 +47,7 @@ impl Pictures {
         let levels = preprocess.levels();
         let Some(cache) = cache else {
             let (header, sink) = fill(source, preprocess, Sink::memory)?;
-            return Ok(Self { header, pixels: sink.into_memory(), levels });
+            return Ok(Self { pixels: cache::finish(sink, &header, source.path())?, header, levels });
         };
         let path = cache.path(source, preprocess);
         if let Some((header, pixels)) = cache::load(&path) {
@@ -55,6 +56,13 @@ impl Pictures {
         let (header, sink) = fill(source, preprocess, |size| Sink::file(&path, size))?;
         let pixels = cache::finish(sink, &header, &path)?;
         Ok(Self { header, pixels, levels })
+    }
+
+    /// Black pictures of class 0, to try a model out.
+    pub(crate) fn blank(edge: usize, pictures: usize) -> Self {
+        let header = Header { edge, labels: vec![0; pictures], classes: None };
+        let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * pictures]);
+        Self { header, pixels, levels: Preprocess::default().levels() }
     }
 
     /// Number of pictures.
@@ -117,7 +125,7 @@ impl Pictures {
 fn fill(
     source: &Source<'_>,
     preprocess: &Preprocess,
-    make: impl Fn(usize) -> Result<Sink, DataError>,
+    make: impl Fn(usize) -> Sink,
 ) -> Result<(Header, Sink), DataError> {
     let reader = source.open()?;
     let rows = data::select(source.rows, reader.rows(), source.path())?;
@@ -134,7 +142,7 @@ fn fill(
             }
             let sink = match &mut sink {
                 Some(sink) => sink,
-                none => none.insert(make(3 * header.edge.pow(2) * rows.len())?),
+                none => none.insert(make(3 * header.edge.pow(2) * rows.len())),
             };
             picture.check(header.edge)?;
             let place = places.next().expect("a reader hands over one example for each row asked for");

@@ -75,7 +75,7 @@ impl Default for Preprocess {
             resize: Some(Resize::ShortestEdge(224, Filter::Bicubic)),
             crop: Some((224, 224)),
             rescale: Some(1.0 / 255.0),
-            normalise: Some(([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_1])),
+            normalise: Some(([0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1])),
         }
     }
 }

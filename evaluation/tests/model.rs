@@ -257,3 +257,16 @@ fn a_head_of_another_size_names_both_numbers() {
     let refused = joint_hits(&features, &head("icons"), &[0, 1, 2, 3, 4, 5, 6, 8]).unwrap_err();
     assert_eq!(refused.to_string(), "class 7 of the task is joint class 8, but the joint head has 8 classes");
 }
+
+#[test]
+fn a_model_is_tried_out_on_blank_pictures() {
+    base().try_out(3).unwrap();
+    ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap().try_out(0).unwrap();
+    let mut broken = weights();
+    let key = "visual_projection.weight";
+    let nan = (&broken[key] * f64::NAN).unwrap();
+    broken.insert(key.to_owned(), nan);
+    let folder = folder(&config(), &broken);
+    let refused = ImageModel::open(folder.path(), &Device::Cpu).unwrap().try_out(1).unwrap_err();
+    assert!(matches!(refused, ModelError::NotFinite), "{refused}");
+}

@@ -13,6 +13,7 @@ pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> In
         NoSplit::Among { looked_for, splits } => {
             InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits }
         }
+        NoSplit::Holds { entry, problem } => InputError::Holds { reference, entry, problem },
         NoSplit::Lacks(lack) => InputError::Lacks { reference, role: "a whole data set", lacks: lack.0 },
     }
 }
@@ -21,7 +22,11 @@ pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> In
 pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
     match files {
         SplitFiles::Parquet(files) => DataFiles::Parquet(files.iter().map(|file| root.join(file)).collect()),
-        SplitFiles::Pictures { folder, .. } => DataFiles::ImageFolder(root.join(folder)),
+        SplitFiles::Pictures { folder, pictures } => {
+            let folder = root.join(folder);
+            let at = |(class, name): &(String, String)| (class.clone(), folder.join(class).join(name));
+            DataFiles::ImageFolder { pictures: pictures.iter().map(at).collect(), folder }
+        }
         SplitFiles::Idx { images, labels } => DataFiles::Idx { images: root.join(images), labels: root.join(labels) },
     }
 }
@@ -29,15 +34,14 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
 /// The digest of what a split holds: its files' contents in reading order, the columns that count, the rows taken.
 ///
 /// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'.
+/// What is digested of them is all that [`DataFiles::ImageFolder`] hands to a reader.
 pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
     let content = match files {
         SplitFiles::Parquet(_) => {
             json!({"parquet": contents, "image": spec.image_column, "label": spec.label_column})
         }
-        SplitFiles::Pictures { folder, files } => {
-            let prefix = format!("{folder}/");
-            let names = files.iter().map(|file| file.strip_prefix(&prefix));
-            json!({"pictures": names.zip(contents).collect::<Vec<_>>()})
+        SplitFiles::Pictures { pictures, .. } => {
+            json!({"pictures": pictures.iter().zip(contents).collect::<Vec<_>>()})
         }
         SplitFiles::Idx { .. } => json!({"idx": contents}),
     };

@@ -39,6 +39,16 @@ pub enum InputError {
         /// The splits that are there.
         splits: Vec<String>,
     },
+    /// A split of pictures holds something that is no picture of a class.
+    #[error("`{reference}` holds `{entry}`, {problem}")]
+    Holds {
+        /// The data set.
+        reference: String,
+        /// The file or folder in it.
+        entry: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
     /// The rule that cuts a split out of a data set cannot be followed.
     #[error("the rule of split `{split}` of `{reference}` is wrong: {problem}")]
     Rule {

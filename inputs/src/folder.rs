@@ -5,7 +5,8 @@ const DEPTH: usize = 3;
 
 /// The names of the files below `root`, relative to it, sorted; links are followed, hidden files left out.
 ///
-/// A folder that is not there has no files.
+/// A folder that is empty, or lies too deep to be looked into, is named as well, with a `/` at its end. A folder that is
+/// not there has no files.
 pub(crate) fn file_names(root: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     walk(root, "", 1, &mut names)?;
@@ -28,9 +29,20 @@ fn walk(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> i
         let Ok(metadata) = fs::metadata(entry.path()) else { continue };
         if metadata.is_file() {
             names.push(name);
-        } else if depth < DEPTH {
-            walk(&entry.path(), &format!("{name}/"), depth + 1, names)?;
+            continue;
+        }
+        let (folder, before) = (format!("{name}/"), names.len());
+        if depth < DEPTH {
+            walk(&entry.path(), &folder, depth + 1, names)?;
+        }
+        if names.len() == before {
+            names.push(folder);
         }
     }
     Ok(())
+}
+
+/// Whether a file or one of its folders is hidden.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.split('/').any(|part| part.starts_with('.'))
 }

@@ -4,7 +4,7 @@ mod tests;
 
 use crate::{
     HubFailure, InputError, Settings,
-    folder::file_names,
+    folder::{file_names, is_hidden},
     resolve::{Folder, unreadable},
 };
 use cache::Snapshot;
@@ -108,6 +108,7 @@ impl Hub {
         });
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let mut there: Vec<_> = paths.filter_map(|path| Some(path.strip_prefix(&prefix)?.to_owned())).collect();
+        there.retain(|name| !is_hidden(name));
         there.sort_unstable();
         let patterns = wanted(&there)?.iter().map(|name| literal(&format!("{prefix}{name}"))).collect();
         let snapshot =

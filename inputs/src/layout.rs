@@ -5,6 +5,7 @@
 mod split;
 
 pub(crate) use split::{NoSplit, SplitFiles, find_split};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a folder lacks, in words.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,35 +22,40 @@ const TOKENIZER: [&str; 8] = [
     "vocab.txt",
 ];
 
+/// The index of a model whose weights are in shards.
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
+
 /// The files of a model: `config.json`, the weights, and what prepares its inputs.
-pub(crate) fn model_files(names: &[String]) -> Result<Vec<String>, Lack> {
+///
+/// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names. It has to
+/// be read for them, so this is asked twice of a model in shards: first without any, and then with all.
+pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, Lack> {
     let mut files = vec![required(names, "config.json")?];
-    files.extend(weights(names)?);
+    match required(names, "model.safetensors") {
+        Ok(single) => files.push(single),
+        Err(_) => {
+            let index = required(names, INDEX).map_err(|_| Lack(format!("`model.safetensors` or `{INDEX}`")))?;
+            files.push(index);
+            for shard in shards {
+                let lack = |Lack(name): Lack| Lack(format!("{name} that `{INDEX}` names"));
+                files.push(required(names, shard).map_err(lack)?);
+            }
+        }
+    }
     let prepares = |name: &&String| **name == "preprocessor_config.json" || TOKENIZER.contains(&name.as_str());
     files.extend(names.iter().filter(prepares).cloned());
     files.sort_unstable();
     Ok(files)
 }
 
-/// An index with its shards, or one file, or else every safetensors file: a repository often holds the same weights
-/// several times, and nobody wants to fetch them all.
-fn weights(names: &[String]) -> Result<Vec<String>, Lack> {
-    const INDEX: &str = "model.safetensors.index.json";
-    let top = |name: &&String| !name.contains('/') && name.ends_with(".safetensors");
-    if names.iter().any(|name| name == INDEX) {
-        let shards: Vec<_> = names.iter().filter(top).filter(|name| name.starts_with("model-")).cloned().collect();
-        complete(&shards)?;
-        if shards.is_empty() {
-            return Err(Lack(format!("`model-….safetensors` that `{INDEX}` speaks of")));
-        }
-        return Ok([vec![INDEX.to_owned()], shards].concat());
+/// The shards in the text of an [`INDEX`], sorted.
+pub(crate) fn shards(index: &[u8]) -> serde_json::Result<Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
     }
-    if let Ok(single) = required(names, "model.safetensors") {
-        return Ok(vec![single]);
-    }
-    let all: Vec<_> = names.iter().filter(top).cloned().collect();
-    complete(&all)?;
-    if all.is_empty() { Err(Lack("`*.safetensors`".to_owned())) } else { Ok(all) }
+    let parsed: Index = serde_json::from_slice(index)?;
+    Ok(parsed.weight_map.into_values().collect::<BTreeSet<_>>().into_iter().collect())
 }
 
 /// The files of an adapter: its configuration and its weights, safetensors if there are both forms.
@@ -97,19 +103,30 @@ mod tests {
     #[test]
     fn a_model_is_its_configuration_weights_and_preprocessing() {
         let there = names(&["README.md", "config.json", "model.safetensors", "model.fp16.safetensors", "vocab.json"]);
-        assert_eq!(model_files(&there).unwrap(), ["config.json", "model.safetensors", "vocab.json"]);
+        assert_eq!(model_files(&there, &[]).unwrap(), ["config.json", "model.safetensors", "vocab.json"]);
         let odd = names(&["config.json", "open_clip.safetensors", "onnx/model.safetensors"]);
-        assert_eq!(model_files(&odd).unwrap(), ["config.json", "open_clip.safetensors"]);
+        let lack = model_files(&odd, &[]).unwrap_err();
+        assert_eq!(lack.0, "`model.safetensors` or `model.safetensors.index.json`");
     }
 
     #[test]
-    fn a_sharded_model_needs_every_shard() {
-        let index = "model.safetensors.index.json";
-        let (one, two) = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors");
-        assert_eq!(model_files(&names(&["config.json", index, one, two])).unwrap().len(), 4);
-        let lack = model_files(&names(&["config.json", index, one])).unwrap_err();
-        assert_eq!(lack.0, "more than 1 of the 2 files `model-…-of-00002.safetensors`");
-        assert!(model_files(&names(&["config.json", index])).is_err());
+    fn a_model_in_shards_is_its_index_and_the_shards_that_it_names() {
+        let index =
+            br#"{"metadata": {"total_size": 8}, "weight_map": {"b": "two.safetensors", "a": "one.safetensors"}}"#;
+        let shards = shards(index).unwrap();
+        assert_eq!(shards, ["one.safetensors", "two.safetensors"]);
+        let there = names(&["config.json", INDEX, "one.safetensors", "three.safetensors", "two.safetensors"]);
+        let wanted = ["config.json", INDEX, "one.safetensors", "two.safetensors"];
+        assert_eq!(model_files(&there, &shards).unwrap(), wanted);
+        let lack = model_files(&there[..4], &shards).unwrap_err();
+        assert_eq!(lack.0, "`two.safetensors` that `model.safetensors.index.json` names");
+    }
+
+    #[test]
+    fn one_file_of_weights_goes_before_an_index() {
+        let there = names(&["config.json", "model.safetensors", INDEX, "one.safetensors"]);
+        let wanted = ["config.json", "model.safetensors"];
+        assert_eq!(model_files(&there, &names(&["one.safetensors"])).unwrap(), wanted);
     }
 
     #[test]
@@ -120,6 +137,6 @@ mod tests {
         let lack = adapter_files(&both[..1]).unwrap_err();
         assert_eq!(lack.0, "`adapter_model.safetensors` or `adapter_model.bin`");
         assert_eq!(adapter_files(&both[1..]).unwrap_err().0, "`adapter_config.json`");
-        assert_eq!(model_files(&both).unwrap_err().0, "`config.json`");
+        assert_eq!(model_files(&both, &[]).unwrap_err().0, "`config.json`");
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     digest::FileDigests,
     folder::file_names,
     hub::Hub,
-    layout::{Lack, adapter_files, find_split, model_files},
+    layout::{INDEX, Lack, adapter_files, find_split, model_files, shards},
     rows::rows,
 };
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
@@ -73,12 +73,28 @@ impl Inputs {
         Self { hub: Hub::new(settings), digests: FileDigests::default() }
     }
 
-    /// A base model: a folder with `config.json`, safetensors, and the files of its preprocessing and tokenizer.
+    /// A base model: a folder with `config.json`, weights, and the files of its preprocessing and tokenizer.
+    ///
+    /// The weights are `model.safetensors` if it is there, or else `model.safetensors.index.json` with the shards that it
+    /// names; nothing else is taken for them.
     ///
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn model(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.named_files(reference, "a model", model_files)
+        let role = "a model";
+        let found = self.named_files(reference, role, |names| model_files(names, &[]))?;
+        if !found.files.iter().any(|name| name == INDEX) {
+            return self.located(reference, found);
+        }
+        let file = found.root.join(INDEX);
+        let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
+        let shards = shards(&text).map_err(|source| InputError::Malformed {
+            reference: reference.to_string(),
+            file,
+            expected: "an index of weights",
+            source,
+        })?;
+        self.located(reference, self.named_files(reference, role, |names| model_files(names, &shards))?)
     }
 
     /// A LoRA adapter: a folder with `adapter_config.json` and `adapter_model.safetensors` or `.bin`.
@@ -86,7 +102,7 @@ impl Inputs {
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.named_files(reference, "an adapter", adapter_files)
+        self.located(reference, self.named_files(reference, "an adapter", adapter_files)?)
     }
 
     /// A single file, such as a head.
@@ -121,16 +137,26 @@ impl Inputs {
     /// A split of a data set, with the rows that its rule takes.
     ///
     /// Looked for are, in this order: `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; pictures
-    /// `<split>/<class>/<picture>`; MNIST's `train-…` and `t10k-…` IDX files, plain or gzipped. A configuration that
-    /// has its own folder is named by the reference: `hf://datasets/ylecun/mnist/mnist`.
+    /// `<split>/<class>/*.png`, `.jpg` or `.jpeg`; MNIST's `train-…` and `t10k-…` IDX files, plain or gzipped. A
+    /// configuration that has its own folder is named by the reference: `hf://datasets/ylecun/mnist/mnist`.
+    ///
+    /// The digest covers what the returned files are, and no more than these: of pictures their classes, names and
+    /// contents. A class without pictures, and whatever lies among its pictures and is none, is refused; hidden files do
+    /// not count.
     ///
     /// # Errors
     /// The data set or split is not there, the rule is wrong, a file cannot be read or fetched.
     pub fn data(&self, spec: &DataSpec, split: &str) -> Result<LocatedData, InputError> {
         let rows = rows(self, spec, split)?;
         let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
-        let select = |names: &[String]| find_split(names, from).map_err(|reason| no_split(&spec.source, from, reason));
-        let found = self.folder(&spec.source, &select, |files| files.names())?;
+        let select = |names: &[String]| match names {
+            [] if is_parquet_file(&spec.source) => Err(no_data_folder(&spec.source)),
+            _ => find_split(names, from).map_err(|reason| no_split(&spec.source, from, reason)),
+        };
+        let found = self.folder(&spec.source, &select, |files| files.names()).map_err(|error| match error {
+            InputError::NotA { .. } => no_data_folder(&spec.source),
+            error => error,
+        })?;
         let names = found.files.names();
         let contents = names.iter().map(|name| self.digest(&spec.source, &found.root.join(name)));
         let digest = data_digest(&found.files, &contents.collect::<Result<Vec<_>, _>>()?, spec, &rows);
@@ -147,17 +173,21 @@ impl Inputs {
         }
     }
 
-    /// A folder whose digest is that of the names and contents of the files that `select` picks.
+    /// A folder that should be `role`, with the files that `select` picks.
     fn named_files(
         &self,
         reference: &InputRef,
         role: &'static str,
-        select: fn(&[String]) -> Result<Vec<String>, Lack>,
-    ) -> Result<Located, InputError> {
+        select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
+    ) -> Result<Folder<Vec<String>>, InputError> {
         let select = |names: &[String]| {
             select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
         };
-        let found = self.folder(reference, &select, Vec::clone)?;
+        self.folder(reference, &select, Vec::clone)
+    }
+
+    /// The digest is that of the names and contents of the files.
+    fn located(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
         let named = |name: &String| Ok((name.clone(), self.digest(reference, &found.root.join(name))?));
         let contents = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
         Ok(Located { digest: Digest::of_json(&contents), path: found.root, commit: found.commit })
@@ -185,6 +215,16 @@ impl Inputs {
     fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
         self.digests.of(path).map_err(|source| unreadable(reference, path, source))
     }
+}
+
+fn no_data_folder(reference: &InputRef) -> InputError {
+    let expected = "folder: name the one that the files of the splits lie in, and the split by itself";
+    InputError::NotA { reference: reference.to_string(), expected }
+}
+
+/// Whether a hub reference seems to name a single file; nothing lies below one.
+fn is_parquet_file(reference: &InputRef) -> bool {
+    matches!(reference, InputRef::Hub(hub) if hub.path.as_deref().is_some_and(|path| path.ends_with(".parquet")))
 }
 
 pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: std::io::Error) -> InputError {

@@ -118,11 +118,59 @@ fn pictures_in_folders_count_with_their_names() {
     let inputs = inputs();
     let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let located = inputs.data(&spec(one.path()), "test").unwrap();
-    assert_eq!(located.files, DataFiles::ImageFolder(one.path().join("test")));
-    let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt"]);
+    let pictures = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
+    let (folder_of_split, pictures) = (one.path().join("test"), pictures.to_vec());
+    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, pictures });
+    let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);
     assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
     fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
     assert_ne!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest, "the classes' order changed");
+}
+
+#[test]
+fn a_folder_of_pictures_that_would_lose_some_is_refused() {
+    let there = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
+    let refused = || inputs().data(&spec(there.path()), "test").unwrap_err().to_string();
+    let holds = |entry: &str| format!("`{}` holds `{entry}`, ", there.path().display());
+    fs::create_dir(there.path().join("test/ant")).unwrap();
+    assert!(refused().starts_with(&holds("test/ant/")), "{}", refused());
+    fs::write(there.path().join("test/ant/.hidden.png"), "").unwrap();
+    assert!(refused().starts_with(&holds("test/ant/")), "a hidden picture is none: {}", refused());
+    fs::remove_dir_all(there.path().join("test/ant")).unwrap();
+    fs::create_dir(there.path().join("test/cat/more")).unwrap();
+    fs::write(there.path().join("test/cat/more/2.png"), "").unwrap();
+    assert!(refused().starts_with(&holds("test/cat/more/")), "{}", refused());
+    fs::remove_dir_all(there.path().join("test/cat/more")).unwrap();
+    fs::write(there.path().join("test/dog/2.webp"), "").unwrap();
+    assert!(refused().starts_with(&holds("test/dog/2.webp")), "{}", refused());
+    assert!(inputs().data(&spec(there.path()), "train").is_ok(), "the other split is whole");
+}
+
+#[test]
+fn a_model_in_shards_has_the_digest_of_the_shards_that_its_index_names() {
+    let there = folder(&["config.json", "one.safetensors", "other.safetensors"]);
+    let index = there.path().join("model.safetensors.index.json");
+    fs::write(&index, r#"{"weight_map": {"a": "one.safetensors"}}"#).unwrap();
+    let digest = || inputs().model(&at(there.path())).map(|located| located.digest);
+    let before = digest().unwrap();
+    fs::write(there.path().join("other.safetensors"), "changed").unwrap();
+    assert_eq!(digest().unwrap(), before, "the index does not name it");
+    fs::write(there.path().join("one.safetensors"), "changed").unwrap();
+    assert_ne!(digest().unwrap(), before);
+    fs::write(&index, r#"{"weight_map": {"a": "two.safetensors"}}"#).unwrap();
+    let lacks = "is not a model: it has no `two.safetensors` that `model.safetensors.index.json` names";
+    assert!(digest().unwrap_err().to_string().ends_with(lacks));
+    fs::write(&index, "{}").unwrap();
+    assert!(digest().unwrap_err().to_string().ends_with("is not an index of weights"));
+}
+
+#[test]
+fn a_single_file_of_data_is_told_to_be_named_by_its_folder() {
+    let file = at(example("data/mnist/test-00000-of-00001.parquet"));
+    let wrong = DataSpec { source: file.clone(), ..spec("") };
+    let error = inputs().data(&wrong, "test").unwrap_err().to_string();
+    let advice = "name the one that the files of the splits lie in, and the split by itself";
+    assert_eq!(error, format!("`{file}` is not a folder: {advice}"));
 }
 
 #[test]
@@ -139,8 +187,8 @@ fn a_split_that_is_not_there_is_told_from_those_that_are() {
     let source = example("data/mnist");
     let error = inputs().data(&spec(&source), "tset").unwrap_err().to_string();
     let expected = format!(
-        "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, `tset/<class>/<picture>`; it \
-         has `test`, `validation`",
+        "`{}` has no split `tset`: looked for `[data/]tset-*.parquet`, `tset/*.parquet`, \
+         `tset/<class>/*.{{png,jpg,jpeg}}`; it has `test`, `validation`",
         source.display()
     );
     assert_eq!(error, expected);

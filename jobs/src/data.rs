@@ -41,7 +41,13 @@ pub enum DataFiles {
     /// Parquet files with the Hugging Face image layout.
     Parquet(Vec<PathBuf>),
     /// A folder with one folder of pictures per class.
-    ImageFolder(PathBuf),
+    ImageFolder {
+        /// The folder that holds the classes' folders.
+        folder: PathBuf,
+        /// The class and file of every picture, sorted by class and then by file. A class's number is its place among
+        /// the sorted names of the classes.
+        pictures: Vec<(String, PathBuf)>,
+    },
     /// A pair of MNIST IDX files, plain or gzipped.
     Idx {
         /// The `idx3-ubyte` file.

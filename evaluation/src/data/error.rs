@@ -1,3 +1,4 @@
+use crate::transient::may_pass;
 use std::path::PathBuf;
 
 /// Why a data set could not be read.
@@ -121,8 +122,9 @@ fn list(names: &[String]) -> String {
 }
 
 impl DataError {
-    /// True if the same call may succeed later: the disk failed, not the input.
+    /// True if the same call may succeed later without a person doing anything: the system was interrupted, too slow, out
+    /// of memory or out of reach. A missing, forbidden or damaged file is never tried again.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Read { source, .. } if source.kind() != std::io::ErrorKind::NotFound)
+        may_pass(self)
     }
 }

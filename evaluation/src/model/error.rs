@@ -1,3 +1,4 @@
+use crate::transient::may_pass;
 use std::path::PathBuf;
 
 /// Why a model could not be opened, patched or run.
@@ -93,6 +94,9 @@ pub enum ModelError {
         /// Edge the model takes.
         expected: usize,
     },
+    /// A model that was tried out gave no numbers.
+    #[error("the features of a blank picture hold a value that is not finite")]
+    NotFinite,
     /// The tokenizer cannot be read, or refuses a text.
     #[error("tokenizer `{}`: {problem}", path.display())]
     Tokenizer {
@@ -153,12 +157,11 @@ impl From<candle_core::Error> for ModelError {
 }
 
 impl ModelError {
-    /// True if the same call may succeed later: the device or the disk failed, not the input.
+    /// True if the same call may succeed later without a person doing anything: an accelerator failed or was out of memory,
+    /// or the system was interrupted, too slow, out of memory or out of reach.
+    ///
+    /// A missing, forbidden or damaged file is never tried again. An accelerator may stay broken: bound the attempts.
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Device { .. } => true,
-            Self::Read { source, .. } => source.kind() != std::io::ErrorKind::NotFound,
-            _ => false,
-        }
+        may_pass(self)
     }
 }

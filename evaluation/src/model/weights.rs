@@ -18,10 +18,11 @@ struct Index {
 }
 
 impl Weights {
-    /// Opens the files without reading the weights.
+    /// Opens the files without reading the weights: `model.safetensors` if it is there, or else the shards that
+    /// `model.safetensors.index.json` names. A model's digest is made of the same files, so no others may be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, ModelError> {
         let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
-        if single.exists() || !index.exists() {
+        if single.is_file() || !index.is_file() {
             return Ok(Self { files: vec![map(single)?], index: None });
         }
         let text =

@@ -1,7 +1,8 @@
 use crate::DataError;
 use memmap2::Mmap;
 use std::{
-    io::{Seek, SeekFrom, Write},
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 use tempfile::NamedTempFile;
@@ -23,6 +24,8 @@ impl Pixels {
 }
 
 /// Where pixels go while a split is read, in any order.
+///
+/// A cache that cannot be written costs time and memory, but no pictures: the sink goes on in memory, with a warning.
 pub(super) enum Sink {
     Memory(Vec<u8>),
     /// A temporary file beside the one it becomes.
@@ -34,34 +37,77 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    pub(super) fn memory(size: usize) -> Result<Self, DataError> {
-        Ok(Self::Memory(vec![0; size]))
+    pub(super) fn memory(size: usize) -> Self {
+        Self::Memory(vec![0; size])
     }
 
-    pub(super) fn file(path: &Path, size: usize) -> Result<Self, DataError> {
-        let failed = |source| DataError::Read { path: path.into(), source };
+    pub(super) fn file(path: &Path, size: usize) -> Self {
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let file = NamedTempFile::new_in(folder).map_err(failed)?;
-        Ok(Self::File { file, path: path.into(), size })
+        match std::fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
+            Ok(file) => Self::File { file, path: path.into(), size },
+            Err(cause) => {
+                warn(path, &cause);
+                Self::memory(size)
+            }
+        }
     }
 
+    /// # Errors
+    /// The cache file takes nothing more, and what it took cannot be read back.
     pub(super) fn put(&mut self, place: usize, pixels: &[u8]) -> Result<(), DataError> {
         let at = place * pixels.len();
-        match self {
-            Self::Memory(bytes) => bytes[at..at + pixels.len()].copy_from_slice(pixels),
-            Self::File { file, path, .. } => {
-                let written = file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(pixels));
-                written.map_err(|source| DataError::Read { path: path.clone(), source })?;
-            }
+        if let Self::File { file, path, size } = self {
+            let Err(cause) = file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(pixels)) else {
+                return Ok(());
+            };
+            // The temporary file goes when it is dropped here.
+            *self = Self::Memory(read_back(file.as_file_mut(), *size, path, &cause)?);
+        }
+        if let Self::Memory(bytes) = self {
+            bytes[at..at + pixels.len()].copy_from_slice(pixels);
         }
         Ok(())
     }
+}
 
-    pub(super) fn into_memory(self) -> Pixels {
-        match self {
-            Self::Memory(bytes) => Pixels::Memory(bytes),
-            Self::File { .. } => Pixels::Memory(Vec::new()),
-        }
+/// The pixels that a cache file took before `cause` ended its writing, with a warning. What it did not take is black.
+pub(super) fn read_back(file: &mut File, size: usize, path: &Path, cause: &io::Error) -> Result<Vec<u8>, DataError> {
+    warn(path, cause);
+    let mut pixels = Vec::with_capacity(size);
+    let read = file.rewind().and_then(|()| file.take(size as u64).read_to_end(&mut pixels));
+    read.map_err(|source| DataError::Read { path: path.into(), source })?;
+    pixels.resize(size, 0);
+    Ok(pixels)
+}
+
+fn warn(path: &Path, cause: &io::Error) {
+    tracing::warn!(path = %path.display(), %cause, "pictures cannot be cached on the disk, kept in memory");
+}
+
+/// Makes every further write to a sink's file fail, as on a full disk.
+#[cfg(test)]
+pub(super) fn fill_disk(sink: Sink) -> Sink {
+    let Sink::File { file, path, size } = sink else { panic!("the sink is in memory") };
+    let temporary = file.into_temp_path();
+    let read_only = File::open(&temporary).unwrap();
+    Sink::File { file: NamedTempFile::from_parts(read_only, temporary), path, size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fills_up_under_way_loses_no_picture_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sink = Sink::file(&folder.path().join("x.pixels"), 12);
+        sink.put(1, &[4, 5, 6]).unwrap();
+        sink.put(3, &[10, 11, 12]).unwrap();
+        let mut sink = fill_disk(sink);
+        sink.put(0, &[1, 2, 3]).unwrap();
+        sink.put(2, &[7, 8, 9]).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let Sink::Memory(pixels) = sink else { panic!("still on the disk") };
+        assert_eq!(pixels, (1..=12).collect::<Vec<u8>>());
     }
 }

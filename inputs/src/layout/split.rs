@@ -10,8 +10,8 @@ pub(crate) enum SplitFiles {
     Pictures {
         /// The folder of the split.
         folder: String,
-        /// The pictures, sorted.
-        files: Vec<String>,
+        /// Class and file name of every picture, sorted by class and then by name.
+        pictures: Vec<(String, String)>,
     },
     /// A pair of MNIST IDX files.
     Idx {
@@ -26,7 +26,10 @@ impl SplitFiles {
     /// All files, in reading order.
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
-            Self::Parquet(files) | Self::Pictures { files, .. } => files.clone(),
+            Self::Parquet(files) => files.clone(),
+            Self::Pictures { folder, pictures } => {
+                pictures.iter().map(|(class, picture)| format!("{folder}/{class}/{picture}")).collect()
+            }
             Self::Idx { images, labels } => vec![images.clone(), labels.clone()],
         }
     }
@@ -44,6 +47,13 @@ pub(crate) enum NoSplit {
     },
     /// Some of its files are there, and others not.
     Lacks(Lack),
+    /// It holds something that would be no row of it, and that nobody should believe to be one.
+    Holds {
+        /// The file or folder.
+        entry: String,
+        /// What is wrong with it, and what to do.
+        problem: &'static str,
+    },
 }
 
 /// Finds `split` among the names of a data set's files.
@@ -53,10 +63,8 @@ pub(crate) fn find_split(names: &[String], split: &str) -> Result<SplitFiles, No
         complete(&parquet).map_err(NoSplit::Lacks)?;
         return Ok(SplitFiles::Parquet(parquet));
     }
-    let mut files: Vec<_> = names.iter().filter(|name| picture_split(name) == Some(split)).cloned().collect();
-    if !files.is_empty() {
-        files.sort_unstable();
-        return Ok(SplitFiles::Pictures { folder: split.to_owned(), files });
+    if names.iter().any(|name| picture_split(name) == Some(split)) {
+        return Ok(SplitFiles::Pictures { folder: split.to_owned(), pictures: pictures(names, split)? });
     }
     if let Some(idx) = idx_files(names, split) {
         return Ok(idx);
@@ -97,9 +105,35 @@ fn before_dash(stem: &str) -> &str {
 fn picture_split(name: &str) -> Option<&str> {
     let mut parts = name.split('/');
     let (split, _class, picture) = (parts.next()?, parts.next()?, parts.next()?);
-    let (_, extension) = picture.rsplit_once('.')?;
-    let is_picture = ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-    (is_picture && parts.next().is_none()).then_some(split)
+    (is_picture(picture) && parts.next().is_none()).then_some(split)
+}
+
+fn is_picture(file: &str) -> bool {
+    let is_known = |extension: &str| ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+    file.rsplit_once('.').is_some_and(|(_, extension)| is_known(extension))
+}
+
+/// Class and name of all pictures of a split. Whatever else lies in its classes is refused: left out in silence, it
+/// would be a picture or a class less than a person sees there.
+fn pictures(names: &[String], split: &str) -> Result<Vec<(String, String)>, NoSplit> {
+    let mut pictures = Vec::new();
+    for name in names {
+        let below = name.strip_prefix(split).and_then(|rest| rest.strip_prefix('/'));
+        let Some((class, picture)) = below.and_then(|below| below.split_once('/')) else { continue };
+        let problem = match picture {
+            "" => "a class without pictures: put some in, or take it out",
+            _ if picture.contains('/') => "but pictures lie in their class's folder itself, not deeper",
+            _ if !is_picture(picture) => "which is neither `.png`, `.jpg` nor `.jpeg`: convert it, or take it out",
+            _ => {
+                pictures.push((class.to_owned(), picture.to_owned()));
+                continue;
+            }
+        };
+        return Err(NoSplit::Holds { entry: name.clone(), problem });
+    }
+    // By class first: of whole paths, `cat-a/1.png` would come before `cat/1.png`.
+    pictures.sort_unstable();
+    Ok(pictures)
 }
 
 fn idx_files(names: &[String], split: &str) -> Option<SplitFiles> {
@@ -121,7 +155,10 @@ fn idx_prefix(split: &str) -> Option<&'static str> {
 
 fn looked_for(split: &str) -> String {
     let idx = idx_prefix(split).map(|prefix| format!(", `{prefix}-images-idx3-ubyte[.gz]` with its labels"));
-    format!("`[data/]{split}-*.parquet`, `{split}/*.parquet`, `{split}/<class>/<picture>`{}", idx.unwrap_or_default())
+    format!(
+        "`[data/]{split}-*.parquet`, `{split}/*.parquet`, `{split}/<class>/*.{{png,jpg,jpeg}}`{}",
+        idx.unwrap_or_default()
+    )
 }
 
 fn splits(names: &[String]) -> Vec<String> {
@@ -174,11 +211,34 @@ mod tests {
     #[test]
     fn pictures_and_idx_files_are_splits_too() {
         let pictures = names(&["test/cat/2.PNG", "test/cat/1.jpg", "test/notes.txt", "train/cat/1.jpg"]);
-        let SplitFiles::Pictures { folder, files } = find_split(&pictures, "test").unwrap() else { panic!() };
-        assert_eq!((folder.as_str(), files), ("test", names(&["test/cat/1.jpg", "test/cat/2.PNG"])));
+        assert_eq!(find_split(&pictures, "test").unwrap().names(), ["test/cat/1.jpg", "test/cat/2.PNG"]);
         let idx = names(&["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"]);
         assert_eq!(find_split(&idx, "test").unwrap().names(), idx[..2]);
         assert!(find_split(&idx, "train").is_err(), "the labels are not there");
+    }
+
+    #[test]
+    fn pictures_are_sorted_by_class_before_their_name() {
+        let there = names(&["test/cat-a/1.png", "test/cat/2.png", "test/cat/1.png"]);
+        let sorted = find_split(&there, "test").unwrap().names();
+        assert_eq!(sorted, ["test/cat/1.png", "test/cat/2.png", "test/cat-a/1.png"]);
+    }
+
+    #[test]
+    fn what_is_no_picture_in_a_class_is_refused_by_name() {
+        for (entry, why) in [
+            ("test/cat/2.webp", "neither `.png`, `.jpg` nor `.jpeg`"),
+            ("test/cat/README", "neither `.png`, `.jpg` nor `.jpeg`"),
+            ("test/dog/", "a class without pictures"),
+            ("test/cat/more/2.png", "not deeper"),
+            ("test/cat/more/", "not deeper"),
+        ] {
+            let refused = find_split(&names(&["test/cat/1.png", entry]), "test").unwrap_err();
+            let NoSplit::Holds { entry: named, problem } = refused else { panic!("{entry}: {refused:?}") };
+            assert_eq!(named, entry);
+            assert!(problem.contains(why), "{entry}: {problem}");
+            assert!(find_split(&names(&["train/cat/1.png", entry]), "train").is_ok(), "{entry} is in another split");
+        }
     }
 
     #[test]
