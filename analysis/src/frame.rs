@@ -11,6 +11,7 @@ use std::{
     io,
     path::{Path, PathBuf},
 };
+use tempfile::NamedTempFile;
 
 /// One row per result and task, for any tool that reads tables.
 ///
@@ -50,13 +51,21 @@ pub enum FrameError {
 }
 
 impl Frame {
-    /// The results of one sweep, each with the row that names it. A job that several rows name, or a row as well as
-    /// the points of a search, is there once for each of them.
+    /// The results of several sweeps, one after the other, each result with the sweep and row that name it; the
+    /// points of a search are under the search's name. A job that several rows name is there once for each of them.
+    ///
+    /// # Errors
+    /// The table cannot be made.
+    pub fn of_sweeps(sweeps: &[(&Outcome, &Results)]) -> Result<Self, FrameError> {
+        Self::build(sweeps.iter().flat_map(|(outcome, results)| rows::of_sweep(outcome, results)).collect())
+    }
+
+    /// [`Frame::of_sweeps`] for a single one.
     ///
     /// # Errors
     /// The table cannot be made.
     pub fn of_sweep(outcome: &Outcome, results: &Results) -> Result<Self, FrameError> {
-        Self::build(rows::of_sweep(outcome, results))
+        Self::of_sweeps(&[(outcome, results)])
     }
 
     /// All results, of whatever sweep; accuracies are normalised by those of the same adapters on the same data.
@@ -98,16 +107,22 @@ impl Frame {
     }
 }
 
-/// Writes to a temporary name first, so that nobody finds half a table.
+/// Writes to a temporary name in the same folder first: nobody finds half a table, and a failure leaves nothing.
 fn write(path: &Path, write: impl FnOnce(&mut File) -> Result<(), PolarsError>) -> Result<(), FrameError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    let part = path.with_file_name(name);
     let create = |source| FrameError::Create { path: path.to_owned(), source };
-    let mut file = File::create(&part).map_err(create)?;
-    write(&mut file).map_err(|source| FrameError::Write { path: path.to_owned(), source })?;
-    file.sync_all().map_err(create)?;
-    std::fs::rename(&part, path).map_err(create)
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = temporary(folder).map_err(create)?;
+    write(file.as_file_mut()).map_err(|source| FrameError::Write { path: path.to_owned(), source })?;
+    file.as_file().sync_all().map_err(create)?;
+    file.persist(path).map_err(|error| create(error.error)).map(drop)
+}
+
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; a table is as readable as any file that the user makes.
+    #[cfg(unix)]
+    let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(".results").tempfile_in(folder)
 }
 
 fn columns(rows: &[Flat<'_>]) -> Vec<Column> {

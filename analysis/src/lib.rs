@@ -14,5 +14,5 @@ mod testing;
 
 pub use frame::{Frame, FrameError};
 pub use results::{Problem, Results};
-pub use summary::{Counts, Kind, SearchSummary, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
 pub use table::Style;

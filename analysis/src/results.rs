@@ -1,8 +1,8 @@
-use jobs::{JobId, JobResult, Outcome};
+use jobs::{JobId, JobResult, Outcome, RowKind};
 use std::collections::BTreeMap;
 use store::{Store, StoreError};
 
-/// The results that the rows of an outcome name.
+/// The results that an outcome names, or all of a store.
 #[derive(Debug, Default)]
 pub struct Results {
     /// What was found, by job.
@@ -45,13 +45,17 @@ pub enum Problem {
 }
 
 impl Results {
-    /// Reads the results that the rows of `outcome` name.
+    /// Reads the results that the rows of `outcome` name, and those of every point that its searches looked at.
     pub async fn of(outcome: &Outcome, store: &Store) -> Self {
-        let named = outcome.rows.iter().flat_map(|row| {
-            let jobs = row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (split, *job)));
-            jobs.map(|(split, job)| (job, row.name.clone(), split.clone()))
-        });
-        let mut wanted: Vec<(JobId, String, String)> = named.collect();
+        let mut wanted: Vec<(JobId, String, String)> = Vec::new();
+        for row in &outcome.rows {
+            let named = row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (*job, split)));
+            wanted.extend(named.map(|(job, split)| (job, row.name.clone(), split.clone())));
+            let RowKind::Search { points, .. } = &row.kind else { continue };
+            // A failed point has no result, and that is known.
+            let done = points.iter().filter(|point| point.value.is_some());
+            wanted.extend(done.map(|point| (point.job, row.name.clone(), outcome.select.clone())));
+        }
         wanted.sort();
         wanted.dedup_by_key(|(job, ..)| *job);
         let ids: Vec<JobId> = wanted.iter().map(|(job, ..)| *job).collect();
@@ -82,25 +86,5 @@ impl Results {
             }
         }
         Ok(results)
-    }
-
-    /// Reads the results of `outcome`'s rows and of every point that its searches looked at.
-    pub async fn with_points(outcome: &Outcome, store: &Store) -> Self {
-        let mut results = Self::of(outcome, store).await;
-        for row in &outcome.rows {
-            let jobs::RowKind::Search { points, .. } = &row.kind else { continue };
-            // A failed point has no result, and that is known.
-            let done = points.iter().filter(|point| point.value.is_some()).map(|point| point.job);
-            let ids: Vec<JobId> = done.filter(|job| !results.found.contains_key(job)).collect();
-            for (job, found) in ids.iter().zip(store.results_of(&ids).await) {
-                let (job, row, split) = (*job, row.name.clone(), outcome.select.clone());
-                match found {
-                    Ok(Some(result)) => drop(results.found.insert(job, result)),
-                    Ok(None) => results.problems.push(Problem::Missing { job, row, split }),
-                    Err(source) => results.problems.push(Problem::Unreadable { job, row, split, source }),
-                }
-            }
-        }
-        results
     }
 }

@@ -1,8 +1,9 @@
 mod build;
+mod normalised;
 #[cfg(test)]
 mod tests;
 
-use jobs::{Interval, Objective, Recipe, RecipeSpec, Timings};
+use jobs::{Interval, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -29,8 +30,33 @@ pub struct Summary {
     pub rows: Vec<SummaryRow>,
     /// Results that are missing or cannot be read, each in a line.
     pub problems: Vec<String>,
-    /// Seconds that the parts of the rows' jobs took, summed; they are those of the run that computed them.
-    pub timings: Timings,
+    /// Seconds that the parts of the sweep's jobs took; they are those of the runs that computed them.
+    pub timings: Spent,
+}
+
+impl Summary {
+    /// The chosen row: the best search by the objective on the selection split, the first among equals.
+    ///
+    /// Fixed recipes were given, not chosen: one of them is the best only where nothing was searched at all. `None`
+    /// if no such row has a value.
+    pub fn best(&self) -> Option<&SummaryRow> {
+        self.rows.iter().find(|row| row.is_best)
+    }
+}
+
+/// Seconds that jobs took, summed over all jobs that rows and search points name; each job counts once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Spent {
+    /// The number of jobs whose results were found.
+    pub jobs: u64,
+    /// Reading models, adapters, heads and data.
+    pub load_s: f64,
+    /// The alignment of the adapters.
+    pub align_s: f64,
+    /// The merge.
+    pub merge_s: f64,
+    /// The evaluation.
+    pub evaluate_s: f64,
 }
 
 /// The splits of a sweep.
@@ -81,11 +107,11 @@ pub struct SummaryRow {
     pub name: String,
     /// What it stands for.
     pub kind: Kind,
-    /// Whether it is the best merge by the objective on the selection split; the first among equals.
+    /// Whether it is the chosen row: see [`Summary::best`].
     pub is_best: bool,
     /// The objective's value on the selection split.
     pub value: Option<f64>,
-    /// The recipe as people write it; only merges have one.
+    /// The recipe as people write it; only merges have one, and no search of which every point failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recipe: Option<RecipeSpec>,
     /// The same recipe with everything said.
@@ -120,6 +146,9 @@ pub struct SplitSummary {
     pub interval: Option<Interval>,
     /// The mean over tasks of accuracy over that of the task's own adapter.
     pub mean_normalised: Option<f64>,
+    /// The interval of `mean_normalised`, from the finite number of examples of the row and of the tasks' own adapters;
+    /// `null` where the former is not known, and for the adapters themselves.
+    pub normalised_interval: Option<Interval>,
     /// In a joint benchmark: the share of examples whose true class is among the first k, by k.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hits: BTreeMap<u32, f64>,

@@ -2,9 +2,8 @@
 
 use crate::Results;
 use jobs::{
-    AdapterInput, BenchmarkInput, DOCUMENT_VERSION, Digest, Goal, JobId, JobResult, Meaning, Metric, Objective,
-    Outcome, Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore,
-    Timings,
+    AdapterInput, BenchmarkInput, DOCUMENT_VERSION, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome,
+    Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore, Timings,
 };
 use std::collections::BTreeMap;
 
@@ -42,7 +41,7 @@ impl Made {
         made
     }
 
-    /// A merge with these right answers of 100, and the scalings that a search looked at, of which it chose 0.3.
+    /// A merge with these right answers of 100, and the scalings that a search looked at, of which it chose the last.
     pub(crate) fn merge(&mut self, name: &str, correct: &[u64], scalings: Option<&[f64]>) {
         let spec = |scaling| RecipeSpec {
             preset: Some("knots_ties".to_owned()),
@@ -55,12 +54,33 @@ impl Made {
                 RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }
             }
             Some(scalings) => {
-                let point = |&scaling: &f64| Point { spec: spec(scaling), job: job_id(name), value: Some(scaling) };
-                let points = scalings.iter().map(point).collect();
-                RowKind::Search { recipe: spec(0.3).resolve().unwrap(), spec: spec(0.3), points }
+                let points = scalings.iter().map(|&scaling| self.point(spec(scaling), correct)).collect();
+                let chosen = spec(*scalings.last().unwrap());
+                RowKind::Search { recipe: chosen.resolve().unwrap(), spec: chosen, points }
             }
         };
         self.row(name, kind, correct);
+    }
+
+    /// Every point of the last row, a search, has failed.
+    pub(crate) fn fail_the_search(&mut self) {
+        let row = self.outcome.rows.last_mut().unwrap();
+        row.jobs.clear();
+        let RowKind::Search { points, .. } = &mut row.kind else { panic!("the last row is no search") };
+        for point in points {
+            point.value = None;
+            self.results.found.remove(&point.job);
+        }
+    }
+
+    /// A point with its scaling as its value, and its result.
+    fn point(&mut self, spec: RecipeSpec, correct: &[u64]) -> Point {
+        let tasks: Vec<(String, u64)> = self.outcome.tasks.iter().cloned().zip(correct.iter().copied()).collect();
+        let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+        let result = result(subject, SPLITS[0], &tasks);
+        let (job, value) = (result.job, spec.scaling);
+        self.results.found.insert(job, result);
+        Point { spec, job, value }
     }
 
     /// A row with these right answers of 100 on both splits.
@@ -87,10 +107,6 @@ impl Made {
         }
         self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs });
     }
-}
-
-fn job_id(name: &str) -> JobId {
-    Digest::of(name.as_bytes()).to_string().parse().unwrap()
 }
 
 /// A result with these right answers of 100.

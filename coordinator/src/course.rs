@@ -1,3 +1,4 @@
+mod bound;
 mod known;
 mod outcome;
 #[cfg(test)]
@@ -7,8 +8,11 @@ use crate::{
     CoordinatorError, Frozen,
     strategy::{Candidate, Choice, Next, Rule, Ties, Walk},
 };
-use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject};
-use known::{Known, Standing};
+use bound::bound_of;
+use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep};
+use known::{Known, Observed, Standing};
+
+pub use bound::bound;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
@@ -39,6 +43,8 @@ pub struct Course {
     open: usize,
     /// The search points among these: which searches wait for them.
     asked: HashMap<JobId, Vec<(usize, RecipeSpec)>>,
+    /// The best value of all points that searches have read.
+    best: Option<f64>,
 }
 
 /// The parts of a sweep, in order.
@@ -94,8 +100,8 @@ pub enum Step {
 pub enum Answer<'a> {
     /// Its result.
     Result(&'a JobResult),
-    /// It failed for good.
-    Failed,
+    /// It failed for good, with this error and its causes, outermost first.
+    Failed(&'a [String]),
 }
 
 /// What an answer means for the sweep.
@@ -103,15 +109,14 @@ pub enum Answer<'a> {
 pub struct Recorded {
     /// The value of the metric; `None` for single adapters and failures.
     pub value: Option<f64>,
-    /// The searches for which this is the best point so far, with the point.
-    pub best_of: Vec<(String, RecipeSpec)>,
+    /// The search whose point this is, and the point, if it is better than every point of every search before.
+    pub best_of: Option<(String, RecipeSpec)>,
 }
 
 #[derive(Debug)]
 struct Running {
     search: Search,
     walk: Walk,
-    best: Option<f64>,
     choice: Option<Choice>,
 }
 
@@ -128,19 +133,7 @@ impl Course {
     /// # Errors
     /// Searches that the method cannot go through; recipes that describe no merge.
     pub fn new(frozen: Frozen) -> Result<Self, CoordinatorError> {
-        let sweep = frozen.sweep();
-        let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
-        let rule = Rule { objective: sweep.objective.clone(), ties };
-        let running = |search: &Search| {
-            let walk = Walk::new(search, sweep.method, rule.clone())?;
-            Ok(Running { search: search.clone(), walk, best: None, choice: None })
-        };
-        let searches = sweep.searches.iter().map(running).collect::<Result<Vec<_>, CoordinatorError>>()?;
-        let baselines = sweep.baselines.iter().map(|baseline| match baseline.recipe.resolve() {
-            Ok(recipe) => Ok((baseline.name.clone(), recipe)),
-            Err(source) => Err(CoordinatorError::Baseline { name: baseline.name.clone(), source }),
-        });
-        let baselines = baselines.collect::<Result<Vec<_>, _>>()?;
+        let (searches, baselines) = (searches(frozen.sweep())?, baselines(frozen.sweep())?);
         let known = Known::new(frozen);
         let opening = known.references(&known.select, Phase::References).collect();
         let fixed = baselines.iter().map(|(name, recipe)| Planned::merge(name, recipe, Phase::Baselines)).collect();
@@ -154,6 +147,7 @@ impl Course {
             issued: HashSet::new(),
             open: 0,
             asked: HashMap::new(),
+            best: None,
         })
     }
 
@@ -198,7 +192,7 @@ impl Course {
         }
         let standing = match answer {
             Answer::Result(result) => self.known.read(result),
-            Answer::Failed => Standing::Failed,
+            Answer::Failed(_) => Standing::Failed,
         };
         let waiting = self.asked.remove(&id).unwrap_or_default();
         let value = match standing {
@@ -206,41 +200,33 @@ impl Course {
             Standing::Scored(value) => value,
             Standing::Failed => None,
         };
+        // Only references and fixed recipes: errors of a million points would be a burden.
+        if let (Answer::Failed(errors), true) = (answer, waiting.is_empty()) {
+            self.known.keep_errors(id, errors);
+        }
         self.known.keep(id, standing);
         self.open -= 1;
-        let mut recorded = Recorded { value, best_of: Vec::new() };
-        for (index, spec) in waiting {
-            let running = &mut self.searches[index];
-            let Some(value) = value else { continue };
-            let objective = &self.known.frozen.sweep().objective;
-            if running.best.is_none_or(|best| objective.compare(value, best).is_gt()) {
-                running.best = Some(value);
-                recorded.best_of.push((running.search.name.clone(), spec));
-            }
+        let mut recorded = Recorded { value, best_of: None };
+        if let (Some(value), Some((index, spec))) = (value, waiting.into_iter().next())
+            && self.known.take_over(&mut self.best, value)
+        {
+            recorded.best_of = Some((self.searches[index].search.name.clone(), spec));
         }
         Ok(recorded)
     }
 
     /// The most jobs that the sweep may want.
     pub fn bound(&self) -> u64 {
-        let searches = self.searches.iter().fold(0u64, |sum, running| sum.saturating_add(running.walk.bound()));
-        let fixed = (self.opening.len() + self.fixed.len()) as u64;
-        searches.saturating_add(fixed).saturating_add(self.plan_report_size())
-    }
-
-    fn plan_report_size(&self) -> u64 {
-        if self.known.report == self.known.select {
-            return 0;
-        }
-        let references = self.known.references(&self.known.report, Phase::Report).count();
-        (references + self.baselines.len() + self.searches.len()) as u64
+        bound_of(self.known.frozen.sweep(), &self.searches)
     }
 
     /// The searches' next points.
     fn search(&mut self, wanted: &mut Vec<Wanted>, limit: usize) -> Result<(), CoordinatorError> {
+        // A point that another part of the sweep asked for is never recorded as this search's.
+        let observed = Observed::new(&self.known, self.best);
         for (index, running) in self.searches.iter_mut().enumerate() {
             while running.choice.is_none() && wanted.len() < limit {
-                match running.walk.next(&self.known)? {
+                match running.walk.next(&observed)? {
                     Next::Wait => break,
                     Next::Done(choice) => running.choice = Some(*choice),
                     Next::Evaluate(candidate) => {
@@ -257,6 +243,7 @@ impl Course {
                 }
             }
         }
+        self.best = observed.best();
         Ok(())
     }
 
@@ -295,6 +282,26 @@ impl Course {
         };
         self.known.references(&self.known.report, Phase::Report).chain(merges.map(on_report)).collect()
     }
+}
+
+/// The searches of `sweep`, each at its beginning.
+fn searches(sweep: &Sweep) -> Result<Vec<Running>, CoordinatorError> {
+    let ties = if sweep.evaluation.benchmark == Benchmark::PerTask { Ties::Last } else { Ties::First };
+    let rule = Rule { objective: sweep.objective.clone(), ties };
+    let running = |search: &Search| {
+        let walk = Walk::new(search, sweep.method, rule.clone())?;
+        Ok(Running { search: search.clone(), walk, choice: None })
+    };
+    sweep.searches.iter().map(running).collect()
+}
+
+/// The recipes that are evaluated as they are, by name.
+fn baselines(sweep: &Sweep) -> Result<Vec<(String, Recipe)>, CoordinatorError> {
+    let baselines = sweep.baselines.iter().map(|baseline| match baseline.recipe.resolve() {
+        Ok(recipe) => Ok((baseline.name.clone(), recipe)),
+        Err(source) => Err(CoordinatorError::Baseline { name: baseline.name.clone(), source }),
+    });
+    baselines.collect()
 }
 
 impl Planned {

@@ -1,6 +1,7 @@
 use crate::strategy::StrategyError;
 use jobs::JobId;
 use queue::QueueError;
+use std::{error::Error, fmt};
 use store::StoreError;
 
 /// Why a sweep does not come to an outcome.
@@ -19,9 +20,8 @@ pub enum CoordinatorError {
     },
     /// The metric needs the accuracy of an adapter alone, and the job that measures it failed.
     #[error(
-        "the adapter of task `{task}` has no accuracy on split `{split}` to normalise by{}; see the failure of job \
-         {}, or give `tasks.{task}.finetuned.{split}`",
-        if *.is_zero { ": it is 0" } else { "" },
+        "the adapter of task `{task}` has no accuracy on split `{split}` to normalise by: job {} failed; \
+         `tasks.{task}.finetuned.{split}` can give one",
         .job.short()
     )]
     Denominator {
@@ -31,8 +31,22 @@ pub enum CoordinatorError {
         split: String,
         /// The job.
         job: JobId,
-        /// Whether the job succeeded, and not one answer was right.
-        is_zero: bool,
+        /// Why the job failed, as far as that is stored.
+        source: Option<Box<RecordedError>>,
+    },
+    /// The metric needs the accuracy of an adapter alone, and that is 0.
+    #[error(
+        "the adapter of task `{task}` has accuracy 0 on split `{split}` by job {}: nothing can be normalised by it; \
+         `tasks.{task}.finetuned.{split}` can give another, or `metric` another name",
+        .job.short()
+    )]
+    ZeroDenominator {
+        /// The task.
+        task: String,
+        /// The split that recipes are chosen on.
+        split: String,
+        /// The job.
+        job: JobId,
     },
     /// The store holds another sweep under the same name.
     #[error(
@@ -71,5 +85,33 @@ impl CoordinatorError {
             Self::Store(error) => error.is_retryable(),
             _ => false,
         }
+    }
+}
+
+/// The error of a failed job with its causes, as a worker has stored it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordedError {
+    message: String,
+    cause: Option<Box<Self>>,
+}
+
+impl RecordedError {
+    /// The chain of `errors`, outermost first; `None` if there are none.
+    pub fn of(errors: &[String]) -> Option<Self> {
+        let chain =
+            |cause: Option<Self>, message: &String| Some(Self { message: message.clone(), cause: cause.map(Box::new) });
+        errors.iter().rev().fold(None, chain)
+    }
+}
+
+impl fmt::Display for RecordedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for RecordedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn Error + 'static))
     }
 }

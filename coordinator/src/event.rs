@@ -44,7 +44,7 @@ pub enum Event {
         /// Whether it failed before this run wanted it.
         is_reused: bool,
     },
-    /// A search found its best point so far.
+    /// A search found a point that is better than every point of every search before.
     Best {
         /// The search.
         search: String,

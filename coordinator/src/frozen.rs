@@ -99,6 +99,13 @@ impl Frozen {
         Self::new(sweep.clone(), digests.clone(), commits.clone(), precision)
     }
 
+    /// The same sweep under another name: the same inputs, hence the same jobs.
+    #[must_use]
+    pub fn renamed(mut self, name: impl Into<String>) -> Self {
+        self.sweep.name = name.into();
+        self
+    }
+
     /// The sweep.
     pub fn sweep(&self) -> &Sweep {
         &self.sweep

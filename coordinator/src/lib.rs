@@ -18,10 +18,10 @@ mod survey;
 #[cfg(test)]
 mod testing;
 
-pub use course::{Answer, Course, Phase, Recorded, Step, Wanted};
-pub use error::CoordinatorError;
+pub use course::{Answer, Course, Phase, Recorded, Step, Wanted, bound};
+pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
-pub use run::{Coordinator, Settings};
+pub use run::{Coordinator, OUTCOME, Settings};
 pub use survey::{Survey, survey};

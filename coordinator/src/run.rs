@@ -13,8 +13,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::Store;
 use tokio::sync::Notify;
 
-/// The document of a sweep that holds its outcome.
-const OUTCOME: &str = "outcome.json";
+/// The document of a sweep that holds its [`Outcome`].
+pub const OUTCOME: &str = "outcome.json";
 
 /// The shell around a [`Course`]: publishes what it wants and follows the store.
 ///
@@ -164,7 +164,7 @@ impl Drive<'_> {
         match found {
             Found::Nothing => {}
             Found::Failed(errors) => {
-                self.course.record(job, Answer::Failed)?;
+                self.course.record(job, Answer::Failed(&errors))?;
                 self.counts.failed += 1;
                 (self.on_event)(Event::Failed { job, label, errors, is_reused });
             }
@@ -174,8 +174,7 @@ impl Drive<'_> {
                 *count += 1;
                 let (value, timings) = (recorded.value, result.timings);
                 (self.on_event)(Event::Finished { job, label, value, timings, is_reused });
-                for (search, spec) in recorded.best_of {
-                    let Some(value) = value else { continue };
+                if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
                     (self.on_event)(Event::Best { search, spec, value });
                 }
             }

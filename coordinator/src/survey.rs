@@ -38,8 +38,8 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
                     course.record(*id, Answer::Result(&result))?;
                     survey.stored += 1;
                 }
-                Found::Failed(_) if !retry_failed => {
-                    course.record(*id, Answer::Failed)?;
+                Found::Failed(errors) if !retry_failed => {
+                    course.record(*id, Answer::Failed(&errors))?;
                     survey.failed += 1;
                 }
                 Found::Failed(_) | Found::Nothing => survey.missing += 1,

@@ -1,8 +1,11 @@
-use super::{Counts, Kind, SearchSummary, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+use super::{
+    Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+    normalised::{Own, normalised_interval},
+};
 use crate::Results;
 use jobs::{
-    DOCUMENT_VERSION, HITS_AT, JobResult, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings, joint_hits,
-    mean_accuracy, mean_interval,
+    DOCUMENT_VERSION, HITS_AT, JobId, JobResult, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings,
+    joint_hits, mean_accuracy, mean_interval,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +18,7 @@ type Denominators = BTreeMap<String, f64>;
 impl Summary {
     /// What `outcome` came to, by the `results` that its rows name.
     pub fn build(outcome: &Outcome, results: &Results, counts: Option<Counts>) -> Self {
-        let denominators: BTreeMap<&str, Denominators> = [&outcome.select, &outcome.report]
+        let denominators: BTreeMap<&str, Own> = [&outcome.select, &outcome.report]
             .map(|split| (split.as_str(), denominators(outcome, results, split)))
             .into();
         let mut rows: Vec<SummaryRow> =
@@ -59,24 +62,30 @@ fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<T
 }
 
 /// Given accuracies, and measured ones where none is given.
-fn denominators(outcome: &Outcome, results: &Results, split: &str) -> Denominators {
-    let finetuned = outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned);
-    let scores = finetuned.flat_map(|row| scores(row, split, outcome, results));
-    let mut own: Denominators = scores.map(|score| (score.task.clone(), score.accuracy())).collect();
-    own.extend(outcome.given_denominators.get(split).cloned().unwrap_or_default());
+fn denominators(outcome: &Outcome, results: &Results, split: &str) -> Own {
+    let mut own = Own::default();
+    for row in outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned) {
+        for score in scores(row, split, outcome, results) {
+            own.accuracies.insert(score.task.clone(), score.accuracy());
+            own.examples.insert(score.task, score.n);
+        }
+    }
+    for (task, accuracy) in outcome.given_denominators.get(split).into_iter().flatten() {
+        own.accuracies.insert(task.clone(), *accuracy);
+        own.examples.remove(task);
+    }
     own
 }
 
-fn summarise(
-    row: &Row,
-    outcome: &Outcome,
-    results: &Results,
-    denominators: &BTreeMap<&str, Denominators>,
-) -> SummaryRow {
+fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTreeMap<&str, Own>) -> SummaryRow {
     let (kind, recipe, canonical, search) = match &row.kind {
         RowKind::ZeroShot => (Kind::ZeroShot, None, None, None),
         RowKind::Finetuned => (Kind::Finetuned, None, None, None),
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
+        // Every point failed: the recipe is where the search began, and nothing that it chose.
+        RowKind::Search { points, .. } if points.iter().all(|point| point.value.is_none()) => {
+            (Kind::Search, None, None, Some(count(points)))
+        }
         RowKind::Search { spec, recipe, points } => {
             (Kind::Search, Some(spec.clone()), Some(recipe.clone()), Some(look_back(spec, points)))
         }
@@ -87,9 +96,9 @@ fn summarise(
         let scores = scores(row, split, outcome, results);
         let given = outcome.given_denominators.get(*split).filter(|_| kind == Kind::Finetuned);
         if *split == outcome.select && scores.len() == outcome.tasks.len() {
-            value = outcome.objective.metric.value(&scores, own);
+            value = outcome.objective.metric.value(&scores, &own.accuracies);
         }
-        if let Some(summary) = summarise_split(&scores, given, own, &outcome.tasks) {
+        if let Some(summary) = summarise_split(&scores, (kind, given), own, &outcome.tasks) {
             splits.insert((*split).to_owned(), summary);
         }
     }
@@ -98,8 +107,8 @@ fn summarise(
 
 fn summarise_split(
     scores: &[TaskScore],
-    given: Option<&Denominators>,
-    own: &Denominators,
+    (kind, given): (Kind, Option<&Denominators>),
+    own: &Own,
     tasks: &[String],
 ) -> Option<SplitSummary> {
     let row = |task: &String| {
@@ -111,7 +120,7 @@ fn summarise_split(
             correct: score.map(|score| score.correct),
             accuracy,
             interval: score.map(TaskScore::interval),
-            normalised: own.get(task).filter(|own| **own > 0.0).map(|own| accuracy / own),
+            normalised: own.accuracies.get(task).filter(|own| **own > 0.0).map(|own| accuracy / own),
         })
     };
     let rows: Vec<TaskSummary> = tasks.iter().filter_map(row).collect();
@@ -131,6 +140,10 @@ fn summarise_split(
         },
         interval: is_measured.then(|| mean_interval(scores)),
         mean_normalised: mean(rows.iter().map(|row| row.normalised).collect()),
+        // An adapter over itself is 1, whatever the examples.
+        normalised_interval: (is_measured && kind != Kind::Finetuned)
+            .then(|| normalised_interval(scores, own))
+            .flatten(),
         hits: HITS_AT.iter().filter_map(|k| Some((*k, joint_hits(scores, *k)?))).collect(),
         n: scores.iter().map(|score| score.n).sum(),
         tasks: rows,
@@ -138,8 +151,10 @@ fn summarise_split(
 }
 
 fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
+    // What was given was not chosen.
+    let kind = if rows.iter().any(|row| row.kind == Kind::Search) { Kind::Search } else { Kind::Baseline };
     let mut best: Option<(usize, f64)> = None;
-    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.kind.is_merge()) {
+    for (index, row) in rows.iter().enumerate().filter(|(_, row)| row.kind == kind) {
         if let Some(value) = row.value
             && best.is_none_or(|(_, best)| outcome.objective.compare(value, best).is_gt())
         {
@@ -151,14 +166,18 @@ fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
     }
 }
 
-/// What the points tell about the choice.
-fn look_back(chosen: &RecipeSpec, points: &[Point]) -> SearchSummary {
-    let mut summary = SearchSummary {
+fn count(points: &[Point]) -> SearchSummary {
+    SearchSummary {
         points: points.len() as u64,
         failed: points.iter().filter(|point| point.value.is_none()).count() as u64,
         at_lower_border: Vec::new(),
         at_upper_border: Vec::new(),
-    };
+    }
+}
+
+/// What the points tell about the choice.
+fn look_back(chosen: &RecipeSpec, points: &[Point]) -> SearchSummary {
+    let mut summary = count(points);
     for (key, chosen) in numbers(chosen) {
         let values = points.iter().filter_map(|point| numbers(&point.spec).get(&key).copied());
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
@@ -185,12 +204,17 @@ fn numbers(spec: &RecipeSpec) -> BTreeMap<String, f64> {
     numbers
 }
 
-fn timings(outcome: &Outcome, results: &Results) -> Timings {
-    let jobs: BTreeSet<_> = outcome.rows.iter().flat_map(|row| row.jobs.values().flatten()).collect();
-    let mut sum = Timings::default();
-    for Timings { load_s, align_s, merge_s, evaluate_s } in
-        jobs.into_iter().filter_map(|job| Some(results.found.get(job)?.timings))
-    {
+fn timings(outcome: &Outcome, results: &Results) -> Spent {
+    let mut jobs: BTreeSet<JobId> = outcome.rows.iter().flat_map(|row| row.jobs.values().flatten().copied()).collect();
+    for row in &outcome.rows {
+        if let RowKind::Search { points, .. } = &row.kind {
+            jobs.extend(points.iter().map(|point| point.job));
+        }
+    }
+    let mut sum = Spent::default();
+    for result in jobs.iter().filter_map(|job| results.found.get(job)) {
+        let Timings { load_s, align_s, merge_s, evaluate_s } = result.timings;
+        sum.jobs += 1;
         sum.load_s += load_s;
         sum.align_s += align_s;
         sum.merge_s += merge_s;

@@ -37,16 +37,71 @@ fn means_and_intervals_are_those_of_the_formulas() {
 }
 
 #[test]
-fn the_best_merge_is_marked_by_the_objective() {
+fn the_best_search_is_chosen_by_the_objective() {
     let made = Made::small();
     let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(summary.best().unwrap().name, "knots_ties");
+    // 45 of 50 and 35 of 80 are less than 45 of 50 and 40 of 80.
+    let mut made = Made::small();
+    made.merge("weaker", &[35, 45], Some(&[0.2, 0.4]));
+    made.merge("stronger", &[41, 45], Some(&[0.2, 0.5]));
+    let summary = Summary::build(&made.outcome, &made.results, None);
     let best: Vec<_> = summary.rows.iter().filter(|row| row.is_best).map(|row| row.name.as_str()).collect();
-    // 0.7 against (0.6 / 0.8 + 0.3 / 0.5) / 2 = 0.675.
-    assert_eq!(best, ["knots_ties"]);
+    assert_eq!((best.as_slice(), summary.best().unwrap().name.as_str()), (&["stronger"][..], "stronger"));
+}
+
+#[test]
+fn a_fixed_recipe_is_chosen_only_where_nothing_was_searched() {
     let mut made = Made::small();
     made.outcome.objective.metric = jobs::Metric::Accuracy("mnist".to_owned());
     let summary = Summary::build(&made.outcome, &made.results, None);
-    assert!(row(&summary, "sum").is_best && !row(&summary, "knots_ties").is_best);
+    assert!(row(&summary, "sum").value > row(&summary, "knots_ties").value);
+    assert_eq!(summary.best().unwrap().name, "knots_ties");
+    made.outcome.rows.pop();
+    assert_eq!(Summary::build(&made.outcome, &made.results, None).best().unwrap().name, "sum");
+}
+
+#[test]
+fn a_search_of_failures_has_no_recipe_and_is_not_chosen() {
+    let mut made = Made::small();
+    made.fail_the_search();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let failed = row(&summary, "knots_ties");
+    assert_eq!((&failed.recipe, &failed.canonical), (&None, &None));
+    let search = failed.search.as_ref().unwrap();
+    assert_eq!((search.points, search.failed, search.at_upper_border.len()), (3, 3, 0));
+    assert_eq!(summary.best(), None, "nor is the fixed recipe");
+}
+
+#[test]
+fn the_interval_of_the_normalised_mean_counts_both_uncertainties() {
+    let mut made = Made::small();
+    let interval = |made: &Made, name: &str| {
+        row(&Summary::build(&made.outcome, &made.results, None), name).splits["test"].normalised_interval
+    };
+    // mnist: 0.4 of 100 over 0.8 of 100: (0.0024 + 0.25 · 0.0016) / 0.64 = 0.004375.
+    // flags: 0.45 of 100 over 0.5 of 100: (0.002475 + 0.81 · 0.0025) / 0.25 = 0.018.
+    // Half of the root of the sum is 0.074791; times 1.96 it is 0.146588.
+    let Interval { low, high } = interval(&made, "knots_ties").unwrap();
+    assert!((low - 0.553_412).abs() < 1e-5 && (high - 0.846_588).abs() < 1e-5, "{low} {high}");
+    assert_eq!(interval(&made, "fine-tuned"), None, "it is 1, whatever the examples");
+    // Given accuracies are exact: 0.0024 / 0.64 + 0.002475 / 0.25 = 0.01365, and 1.96 / 2 of its root is 0.114494.
+    let given = std::collections::BTreeMap::from([("mnist".to_owned(), 0.8), ("flags".to_owned(), 0.5)]);
+    made.outcome.given_denominators.insert("test".to_owned(), given);
+    let Interval { low, high } = interval(&made, "knots_ties").unwrap();
+    assert!((low - 0.585_506).abs() < 1e-5 && (high - 0.814_494).abs() < 1e-5, "{low} {high}");
+}
+
+#[test]
+fn seconds_are_those_of_every_job_once() {
+    let mut made = Made::small();
+    let spent = Summary::build(&made.outcome, &made.results, None).timings;
+    // Two splits of zero-shot, two adapters, a fixed and a chosen recipe, and two more points.
+    assert_eq!(spent.jobs, 2 + 4 + 2 + 2 + 2);
+    assert!((spent.align_s - 12.0 * 0.25).abs() < 1e-12 && (spent.evaluate_s - 12.0).abs() < 1e-12);
+    let twice = made.outcome.rows[3].clone();
+    made.outcome.rows.push(twice);
+    assert_eq!(Summary::build(&made.outcome, &made.results, None).timings, spent);
 }
 
 #[test]

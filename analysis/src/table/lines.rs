@@ -1,24 +1,32 @@
-use crate::{Summary, SummaryRow};
+use super::{CHOSEN, Style, WIDTH};
+use crate::{Kind, SearchSummary, Summary, SummaryRow};
 use jobs::RecipeSpec;
 
 impl Summary {
-    /// What each search chose, and a warning where the best may lie beyond what it looked at.
-    pub(super) fn search_lines(&self) -> Option<String> {
-        let lines: Vec<String> = self.rows.iter().flat_map(|row| self.lines_of(row)).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
+    /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it
+    /// looked at.
+    pub(super) fn search_lines(&self, style: Style) -> Option<String> {
+        let chosen = self.best().map(|row| {
+            let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
+            let (metric, select) = (&self.objective.metric, &self.splits.select);
+            format!("{CHOSEN} {} is chosen: the best by {metric} on {select} of the {whole}", row.name)
+        });
+        let lines = chosen.into_iter().chain(self.rows.iter().flat_map(|row| self.lines_of(row)));
+        paragraph(lines, style)
     }
 
     fn lines_of(&self, row: &SummaryRow) -> Vec<String> {
-        let (Some(search), Some(recipe)) = (&row.search, &row.recipe) else { return Vec::new() };
+        let Some(search) = &row.search else { return Vec::new() };
         let name = &row.name;
-        let points = format!("{} point{}", search.points, if search.points == 1 { "" } else { "s" });
-        let failed = if search.failed == 0 { String::new() } else { format!(", {} failed", search.failed) };
-        let Some(value) = row.value else {
-            return vec![format!("{name} chose nothing ({points}{failed})")];
+        let SearchSummary { points, failed, .. } = search;
+        let Some(recipe) = &row.recipe else {
+            return vec![format!("{name} chose nothing: all of its points failed ({failed} of {points})")];
         };
+        let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });
+        let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
         let (metric, select) = (&self.objective.metric, &self.splits.select);
-        let best = if row.is_best { "; the best merge" } else { "" };
-        let chosen = format!("{name} chose {} ({points}{failed}; {metric} {value:.4} on {select}{best})", flat(recipe));
+        let value = row.value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.4}"));
+        let chosen = format!("{name} chose {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));
         let warn = |keys: &[String], end: &str| {
             let warning = |key: &String| {
                 format!("warning: {name} chose the {end} {key} that it looked at; a wider range may hold a better one")
@@ -30,10 +38,36 @@ impl Summary {
         [vec![chosen], low, high].concat()
     }
 
-    pub(super) fn problem_lines(&self) -> Option<String> {
-        let lines: Vec<String> = self.problems.iter().map(|problem| format!("warning: {problem}")).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
+    pub(super) fn problem_lines(&self, style: Style) -> Option<String> {
+        paragraph(self.problems.iter().map(|problem| format!("warning: {problem}")), style)
     }
+}
+
+/// The lines, each wrapped; in Markdown a list, since lines would run together.
+fn paragraph(lines: impl Iterator<Item = String>, style: Style) -> Option<String> {
+    let lines: Vec<String> = lines.map(|line| wrapped(&line, style)).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+/// `line` in lines that fit, those after the first indented. Markdown wraps by itself.
+pub(super) fn wrapped(line: &str, style: Style) -> String {
+    if style == Style::Markdown {
+        return format!("- {line}");
+    }
+    let (mut text, mut width) = (String::new(), 0);
+    for word in line.split(' ') {
+        let columns = word.chars().count();
+        if width > 0 && width + 1 + columns > WIDTH {
+            text += "\n    ";
+            width = 4;
+        } else if !text.is_empty() {
+            text.push(' ');
+            width += 1;
+        }
+        text += word;
+        width += columns;
+    }
+    text
 }
 
 /// The recipe's keys and values in one line; the preset is mostly in the row's name.

@@ -26,8 +26,9 @@ fn a_small_table_reads_well() {
 #[test]
 fn eight_tasks_fit_into_120_columns() {
     let text = eight().render(Style::Plain);
-    let widest = text.lines().filter(|line| !line.contains("chose")).map(|line| line.chars().count()).max();
+    let widest = text.lines().map(|line| line.chars().count()).max();
     assert!(widest.unwrap() <= WIDTH, "{widest:?}\n{text}");
+    assert!(EIGHT.iter().all(|task| text.lines().nth(1).unwrap().contains(task)), "{text}");
     insta::assert_snapshot!(text);
 }
 
@@ -60,18 +61,48 @@ fn joint_hits_have_a_table_of_their_own() {
 #[test]
 fn a_search_without_a_success_is_told() {
     let mut made = Made::small();
-    let row = made.outcome.rows.last_mut().unwrap();
-    row.jobs.clear();
-    let jobs::RowKind::Search { points, .. } = &mut row.kind else { panic!() };
-    points.iter_mut().for_each(|point| point.value = None);
+    made.fail_the_search();
     let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);
-    assert!(text.contains("knots_ties chose nothing (3 points, 3 failed)"), "{text}");
+    assert!(text.contains("knots_ties chose nothing: all of its points failed (3 of 3)"), "{text}");
+    assert!(!text.contains(CHOSEN) && !text.contains("scaling"), "{text}");
 }
 
 #[test]
 fn heads_that_would_be_the_same_are_told_apart() {
     let tasks: Vec<String> = (0..8).map(|i| format!("the_same_beginning_{i}")).collect();
-    let heads = heads(&tasks, Style::Plain);
+    let heads = heads(&tasks, 8, Style::Plain);
     let different: std::collections::BTreeSet<_> = heads.iter().collect();
     assert_eq!(different.len(), 8, "{heads:?}");
+}
+
+#[test]
+fn ten_long_names_are_cut_to_fit_and_written_out_below() {
+    let tasks: Vec<String> = (0..10).map(|i| format!("{i}_a_long_name_of_a_task")).collect();
+    let names: Vec<&str> = tasks.iter().map(String::as_str).collect();
+    let mut made = Made::new(&names);
+    made.row("zero-shot", jobs::RowKind::ZeroShot, &[20; 10]);
+    made.row("fine-tuned", jobs::RowKind::Finetuned, &[90; 10]);
+    made.merge("ties", &[60; 10], Some(&[0.1, 0.3, 0.5]));
+    let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_name_does_not_end_a_cell_of_markdown() {
+    let mut made = Made::new(&["a|b"]);
+    made.row("fine-tuned", jobs::RowKind::Finetuned, &[80]);
+    made.merge("ties | wide", &[60], Some(&[0.3]));
+    let text = Summary::build(&made.outcome, &made.results, None).render(Style::Markdown);
+    assert!(text.contains(r" a\|b |") && text.contains(r"| › ties \| wide |"), "{text}");
+}
+
+#[test]
+fn long_lines_are_wrapped_between_words() {
+    let line = "word ".repeat(60);
+    let text = lines::wrapped(line.trim_end(), Style::Plain);
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH) && text.lines().count() == 3, "{text}");
+    assert!(text.lines().skip(1).all(|line| line.starts_with("    word")), "{text}");
+    assert_eq!(text.split_whitespace().count(), 60);
+    assert_eq!(lines::wrapped("short", Style::Plain), "short");
 }

@@ -1,10 +1,13 @@
 use super::{Phase, Planned, is_normalised};
 use crate::{
-    CoordinatorError, Frozen,
+    CoordinatorError, Frozen, RecordedError,
     strategy::{Evaluation, Evaluations},
 };
-use jobs::{JobId, JobResult, Recipe, Subject, Task, TaskScore};
-use std::collections::{BTreeMap, HashMap};
+use jobs::{JobId, JobResult, Recipe, Subject, Sweep, Task, TaskScore};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashMap},
+};
 
 /// What is known of a sweep's jobs: one number each, for there may be a million.
 #[derive(Debug)]
@@ -13,6 +16,8 @@ pub(super) struct Known {
     pub(super) select: String,
     pub(super) report: String,
     standings: HashMap<JobId, Standing>,
+    /// Why jobs outside the searches failed.
+    errors: HashMap<JobId, RecordedError>,
     /// Accuracies of single adapters, given or measured, by split and task.
     denominators: BTreeMap<String, BTreeMap<String, f64>>,
 }
@@ -36,7 +41,7 @@ impl Known {
                 denominators.entry(split.clone()).or_default().insert(task.name.clone(), *accuracy);
             }
         }
-        Self { frozen, select, report, standings: HashMap::new(), denominators }
+        Self { frozen, select, report, standings: HashMap::new(), errors: HashMap::new(), denominators }
     }
 
     /// The base model and the adapters whose accuracy on `split` is not given.
@@ -52,10 +57,8 @@ impl Known {
     }
 
     /// The tasks whose adapters are evaluated alone on `split`.
-    pub(super) fn measured(&self, split: &str) -> impl Iterator<Item = &Task> {
-        let sweep = self.frozen.sweep();
-        let is_wanted = sweep.has_denominators();
-        sweep.tasks.iter().filter(move |task| is_wanted && !task.finetuned.contains_key(split))
+    pub(super) fn measured<'a>(&'a self, split: &'a str) -> impl Iterator<Item = &'a Task> {
+        measured(self.frozen.sweep(), split)
     }
 
     pub(super) fn id_of(&self, subject: Subject, split: &str) -> JobId {
@@ -68,6 +71,20 @@ impl Known {
 
     pub(super) fn keep(&mut self, id: JobId, standing: Standing) {
         self.standings.insert(id, standing);
+    }
+
+    pub(super) fn keep_errors(&mut self, id: JobId, errors: &[String]) {
+        self.errors.extend(RecordedError::of(errors).map(|error| (id, error)));
+    }
+
+    /// Makes `value` the best if it is better.
+    pub(super) fn take_over(&self, best: &mut Option<f64>, value: f64) -> bool {
+        let objective = &self.frozen.sweep().objective;
+        let is_better = best.is_none_or(|best| objective.compare(value, best).is_gt());
+        if is_better {
+            *best = Some(value);
+        }
+        is_better
     }
 
     /// The standing that `result` gives its job; keeps the accuracy of a single adapter.
@@ -91,17 +108,17 @@ impl Known {
         for task in self.measured(&self.select) {
             let job = self.id_of(Subject::Adapter { task: task.name.clone() }, &self.select);
             let accuracy = own.and_then(|own| own.get(&task.name));
-            let lacks = |is_zero| CoordinatorError::Denominator {
-                task: task.name.clone(),
-                split: self.select.clone(),
-                job,
-                is_zero,
-            };
+            let (name, split) = (task.name.clone(), self.select.clone());
             match (self.standing(&job), accuracy) {
                 (None, _) => return Ok(false),
                 (Some(Standing::Scored(_)), Some(accuracy)) if *accuracy > 0.0 => {}
-                (Some(Standing::Scored(_)), _) => return Err(lacks(true)),
-                (Some(Standing::Failed), _) => return Err(lacks(false)),
+                (Some(Standing::Scored(_)), _) => {
+                    return Err(CoordinatorError::ZeroDenominator { task: name, split, job });
+                }
+                (Some(Standing::Failed), _) => {
+                    let source = self.errors.get(&job).cloned().map(Box::new);
+                    return Err(CoordinatorError::Denominator { task: name, split, job, source });
+                }
             }
         }
         Ok(true)
@@ -123,5 +140,43 @@ impl Evaluations for Known {
             // A search point without a value is refused when it is recorded.
             Standing::Scored(None) | Standing::Failed => Some(Evaluation::Failed),
         }
+    }
+}
+
+/// The tasks of `sweep` whose adapters are evaluated alone on `split`.
+pub(super) fn measured<'a>(sweep: &'a Sweep, split: &'a str) -> impl Iterator<Item = &'a Task> {
+    let is_wanted = sweep.has_denominators();
+    sweep.tasks.iter().filter(move |task| is_wanted && !task.finetuned.contains_key(split))
+}
+
+/// What is known, with the best value that was asked for.
+pub(super) struct Observed<'a> {
+    known: &'a Known,
+    best: Cell<Option<f64>>,
+}
+
+impl<'a> Observed<'a> {
+    pub(super) fn new(known: &'a Known, best: Option<f64>) -> Self {
+        Self { known, best: Cell::new(best) }
+    }
+
+    pub(super) fn best(&self) -> Option<f64> {
+        self.best.get()
+    }
+}
+
+impl Evaluations for Observed<'_> {
+    fn id(&self, recipe: &Recipe) -> JobId {
+        self.known.id(recipe)
+    }
+
+    fn of(&self, id: &JobId) -> Option<Evaluation> {
+        let evaluation = self.known.of(id)?;
+        if let Evaluation::Value(value) = evaluation {
+            let mut best = self.best.get();
+            self.known.take_over(&mut best, value);
+            self.best.set(best);
+        }
+        Some(evaluation)
     }
 }

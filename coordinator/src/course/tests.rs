@@ -25,7 +25,8 @@ fn finish(
                 assert!(!open.is_empty(), "a sweep that waits for nothing never ends");
                 let wanted = open.remove(pick(open.len()));
                 let result = result(&wanted.job);
-                let answer = if fails(&wanted) { Answer::Failed } else { Answer::Result(&result) };
+                let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
+                let answer = if fails(&wanted) { Answer::Failed(&errors) } else { Answer::Result(&result) };
                 course.record(wanted.id, answer)?;
             }
             Step::Finished(outcome) => return Ok((*outcome, asked)),
@@ -107,10 +108,15 @@ fn given_accuracies_are_not_measured() {
 #[test]
 fn an_adapter_that_fails_ends_a_normalised_search_with_its_name() {
     let fails = |wanted: &Wanted| wanted.label == "flags alone";
-    let error = finish(&[], 4, &fails, &|_| 0).unwrap_err().to_string();
-    let expected =
-        "the adapter of task `flags` has no accuracy on split `validation` to normalise by; see the failure of job ";
-    assert!(error.starts_with(expected) && error.ends_with("or give `tasks.flags.finetuned.validation`"), "{error}");
+    let error = finish(&[], 4, &fails, &|_| 0).unwrap_err();
+    let text = error.to_string();
+    let expected = "the adapter of task `flags` has no accuracy on split `validation` to normalise by: job ";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.ends_with(" failed; `tasks.flags.finetuned.validation` can give one"), "{text}");
+    let reason = std::error::Error::source(&error).unwrap();
+    assert_eq!(reason.to_string(), "the formula does not hold");
+    assert_eq!(reason.source().unwrap().to_string(), "it is made up");
+    assert!(reason.source().unwrap().source().is_none());
     let (outcome, _) = finish(&["metric.name=mean_accuracy"], 4, &fails, &|_| 0).unwrap();
     assert_eq!(outcome.rows[1].jobs["validation"].len(), 1, "a failed job is missing from its row");
 }
@@ -163,10 +169,70 @@ fn a_better_point_is_announced_for_its_search() {
     let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
     let point = wanted.iter().find(|wanted| wanted.phase == Phase::Search).unwrap();
     let recorded = course.record(point.id, Answer::Result(&result(&point.job))).unwrap();
-    assert_eq!(recorded.best_of.len(), 1);
-    assert_eq!(recorded.best_of[0].1.scaling, Some(0.1));
-    let again = course.record(point.id, Answer::Failed).unwrap();
+    assert_eq!(recorded.best_of.unwrap().1.scaling, Some(0.1));
+    let again = course.record(point.id, Answer::Failed(&[])).unwrap();
     assert_eq!(again, Recorded::default(), "the first answer stays");
+}
+
+/// The values that are announced as the best, when answers come one by one.
+fn announced(overrides: &[&str]) -> Vec<f64> {
+    let mut course = Course::new(frozen(overrides)).unwrap();
+    let mut announced = Vec::new();
+    loop {
+        match course.next(1).unwrap() {
+            Step::Run(wanted) => {
+                let recorded = course.record(wanted[0].id, Answer::Result(&result(&wanted[0].job))).unwrap();
+                announced.extend(recorded.best_of.map(|_| recorded.value.unwrap()));
+            }
+            Step::Wait => panic!("every answer is there"),
+            Step::Finished(_) => return announced,
+        }
+    }
+}
+
+#[test]
+fn only_what_is_better_than_all_before_is_announced() {
+    let one = announced(&["metric.name=mean_accuracy"]);
+    assert!(one.is_sorted_by(|a, b| a < b) && one.len() == 4, "{one:?}");
+    // The first search reaches 0.77 at most; the second one begins below and passes it once.
+    let two = announced(&[
+        "metric.name=mean_accuracy",
+        "parameters=null",
+        "recipe=null",
+        "searches=[\
+            {name: one, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: [0.2, 0.3]}}, \
+            {name: two, recipe: {preset: knots_ties, density: 0.5}, parameters: {scaling: [0.1, 0.3]}}]",
+    ]);
+    assert!(two.is_sorted_by(|a, b| a < b), "{two:?}");
+}
+
+#[test]
+fn the_bound_of_a_sweep_needs_none_of_its_inputs() {
+    let joint = "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}";
+    for overrides in [
+        &[][..],
+        &["evaluation.report=validation"],
+        &["method=grid"],
+        &["tasks.mnist.finetuned={validation: 0.5}"],
+        &[joint, "metric.name=mean_accuracy"],
+    ] {
+        let sweep = crate::testing::sweep(overrides);
+        let mut course = Course::new(frozen(overrides)).unwrap();
+        let expected = course.bound();
+        assert_eq!(bound(&sweep).unwrap(), expected, "{overrides:?}");
+        assert!(matches!(course.next(2).unwrap(), Step::Run(_)));
+        assert_eq!(course.bound(), expected, "it does not depend on what was read");
+    }
+    assert_eq!(bound(&crate::testing::sweep(&[])).unwrap(), 3 + 9 + 1 + 5);
+    assert_eq!(bound(&crate::testing::sweep(&["evaluation.report=validation"])).unwrap(), 3 + 9 + 1);
+}
+
+#[test]
+fn another_name_leaves_the_jobs_as_they_are() {
+    let (one, other) = (frozen(&[]), frozen(&[]).renamed("other"));
+    assert_eq!((other.sweep().name.as_str(), other.digests()), ("other", one.digests()));
+    let id = |frozen: &Frozen| frozen.meaning(Subject::Base, "test").id();
+    assert_eq!(id(&one), id(&other));
 }
 
 #[test]

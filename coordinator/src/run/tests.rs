@@ -108,7 +108,7 @@ async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() 
     assert_eq!(counts(&first), (16, 0, 0));
     let RowKind::Search { spec, .. } = &outcome(&first).rows[3].kind else { panic!() };
     assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)));
-    let stored: Outcome = house.store.document("small", "outcome.json").await.unwrap().unwrap();
+    let stored: Outcome = house.store.document("small", OUTCOME).await.unwrap().unwrap();
     assert_eq!(stored, *outcome(&first));
 
     let second = house.run(&[]).await;
