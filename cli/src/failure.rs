@@ -25,6 +25,9 @@ pub(crate) enum Failure {
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
     Input { argument: String, source: inputs::InputError },
+    /// The recipe weighs a task that the sweep does not have.
+    #[error("the recipe has a weight for `{task}`, which is no task of `{}`", sweep.display())]
+    UnknownTask { task: String, sweep: PathBuf },
     /// An input is not what was evaluated any more.
     #[error("`{place}` has changed since it was evaluated")]
     Changed { place: String },

@@ -64,7 +64,7 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
 }
 
 fn causes<'a>(error: &'a dyn Error) -> impl Iterator<Item = &'a dyn Error> {
-    std::iter::successors(error.source(), |cause| cause.source())
+    std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
 }
 
 impl fmt::Display for Report<'_> {

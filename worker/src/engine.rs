@@ -19,6 +19,9 @@ use merges::Merges;
 use pictures::PictureSets;
 use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
 
+const _: () =
+    assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
+
 /// What an engine computes with.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {

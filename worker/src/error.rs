@@ -87,6 +87,9 @@ impl JobError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Input(error) => error.is_retryable(),
+            Self::Model(error) => error.is_retryable(),
+            Self::Data { source, .. } => source.is_retryable(),
+            Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted => true,
             _ => false,
         }

@@ -6,6 +6,7 @@ use crate::{
     terminal,
 };
 use analysis::{Frame, Results, Style, Summary};
+use coordinator::OUTCOME;
 use jobs::Outcome;
 use std::{
     fs,
@@ -27,7 +28,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     };
     let mut outcomes = Vec::with_capacity(names.len());
     for name in names {
-        match store.document::<Outcome>(&name, "outcome.json").await? {
+        match store.document::<Outcome>(&name, OUTCOME).await? {
             Some(outcome) => outcomes.push(outcome),
             None if args.sweeps.is_empty() => {
                 terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
@@ -46,17 +47,25 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The rows of one sweep with their names, or all results of the store.
+/// The rows of the sweeps asked for, with their names and search points; else all results of the store.
 async fn frame(store: &Store, asked: &[String], outcomes: &[Outcome]) -> Result<Frame, Failure> {
-    let results = match outcomes {
-        [outcome] if !asked.is_empty() => Results::of(outcome, store).await,
-        _ => Results::all(store).await?,
-    };
+    if asked.is_empty() {
+        let results = Results::all(store).await?;
+        warn(&results);
+        return Ok(Frame::of_store(&results)?);
+    }
+    let mut sweeps = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let results = Results::of(outcome, store).await;
+        warn(&results);
+        sweeps.push((outcome, results));
+    }
+    let sweeps: Vec<_> = sweeps.iter().map(|(outcome, results)| (*outcome, results)).collect();
+    Ok(Frame::of_sweeps(&sweeps)?)
+}
+
+fn warn(results: &Results) {
     results.problems.iter().for_each(|problem| terminal::note(format_args!("warning: {problem}")));
-    Ok(match outcomes {
-        [outcome] if !asked.is_empty() => Frame::of_sweep(outcome, &results)?,
-        _ => Frame::of_store(&results)?,
-    })
 }
 
 fn write(frame: &Frame, folder: &Path) -> Result<(), Failure> {

@@ -9,6 +9,9 @@ use evaluation::{ImageModel, open_device};
 use jobs::{HubKind, InputRef};
 use std::{path::Path, sync::Arc, time::Instant};
 
+/// Blank pictures that a model is tried on.
+const PICTURES: usize = 64;
+
 /// `bowline doctor`: tries out what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let mut checks = vec![("device", check_device(args)), ("store", check_store(args))];
@@ -53,13 +56,20 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let folder = located.map_err(|source| Failure::Input { argument: base.to_owned(), source })?.path;
     let start = Instant::now();
     let model = ImageModel::open(&folder, &open_device(device(&args.compute.device)?)?)?;
+    let loaded = start.elapsed().as_secs_f64();
+    model.try_out(PICTURES)?;
+    let start = Instant::now();
+    model.try_out(PICTURES)?;
+    let per_second = PICTURES as f64 / start.elapsed().as_secs_f64();
     let vision = &model.config().vision;
     Ok(format!(
-        "CLIP image tower, {} px, {} layers of width {}, {} matrices that adapters can reach; loaded in {:.1} s",
+        "CLIP image tower, {} px, {} layers of width {}, {} matrices that adapters can reach; loaded in {:.1} s, about \
+         {:.0} pictures/s",
         vision.image_size,
         vision.encoder.layers,
         vision.encoder.width,
         model.modules().len(),
-        start.elapsed().as_secs_f64(),
+        loaded,
+        per_second,
     ))
 }

@@ -2,12 +2,12 @@ use crate::{
     args,
     commands::run::{print, summary},
     failure::Failure,
-    local::{Local, inputs, open_store},
+    local::{Local, engine, inputs, open_store},
     progress::Progress,
     sweep_file::{read_recipe, read_sweep},
 };
-use coordinator::Event;
-use jobs::{Baseline, Precision};
+use coordinator::{Event, Frozen};
+use jobs::{Baseline, Benchmark, Digest, Method, Precision};
 use std::sync::Arc;
 
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
@@ -15,21 +15,21 @@ use std::sync::Arc;
 /// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any.
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let mut sweep = read_sweep(&args.sweep)?;
-    let store = open_store(&args.store.store)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
+    if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
+        return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
+    }
+    sweep.method = Method::Grid;
     sweep.searches.clear();
     sweep.baselines = recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
     sweep.evaluation.select.clone_from(&args.split);
     sweep.evaluation.report.clone_from(&args.split);
 
     let inputs = Arc::new(inputs());
-    // The name is the content: the same evaluation is the same sweep, and another is no conflict.
-    let frozen = coordinator::freeze(sweep.clone(), &inputs, Precision::F32)?;
-    let digest = jobs::Digest::of_json(&(frozen.digests(), &sweep.baselines, &args.split));
-    sweep.name = format!("evaluate-{}", digest.short());
+    let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
-
-    let local = Local::start(store, &args.compute, inputs)?;
+    let frozen = named_by_content(frozen);
+    let local = Local::start(engine, open_store(&args.store.store)?)?;
     let progress = Progress::start();
     let mut failures = Vec::new();
     let (outcome, counts) = local.sweep(frozen, true, &mut |event| match event {
@@ -44,4 +44,15 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         0 => Ok(()),
         failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),
     }
+}
+
+/// Under a name that its content decides: the same evaluation is the same sweep, and another is no conflict.
+fn named_by_content(frozen: Frozen) -> Frozen {
+    let sweep = frozen.sweep();
+    let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();
+    let digest = Digest::of_json(&(
+        (frozen.digests(), tasks, &sweep.objective, &sweep.baselines),
+        (sweep.evaluation.benchmark == Benchmark::PerTask, &sweep.evaluation.select),
+    ));
+    frozen.renamed(format!("evaluate-{}", digest.short()))
 }

@@ -18,9 +18,9 @@ struct Plan {
     sweep: String,
     tasks: usize,
     searches: usize,
-    /// The most jobs that the sweep may need; `None` while inputs are missing.
-    jobs_at_most: Option<u64>,
-    /// How many of them have a result in the store.
+    /// The most jobs that the sweep may need.
+    jobs_at_most: u64,
+    /// How many of them have a result in the store; `None` while inputs are missing.
     jobs_stored: Option<u64>,
     /// Inputs on the hub that are not in its cache.
     to_download: Vec<String>,
@@ -41,11 +41,12 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         }
         false => (None, Vec::new()),
     };
+    let bound = coordinator::bound(&sweep)?;
     let plan = Plan {
         tasks: sweep.tasks.len(),
         searches: sweep.searches.len(),
         sweep: sweep.name,
-        jobs_at_most: survey.map(|survey| survey.bound),
+        jobs_at_most: bound,
         jobs_stored: survey.map(|survey| survey.stored),
         to_download,
         matrices,
@@ -63,9 +64,8 @@ fn print(plan: &Plan) {
     for (adapter, matrices) in &plan.matrices {
         terminal::data(format_args!("  adapter {adapter}: {matrices} matrices, all of them in the base"));
     }
-    if let (Some(bound), Some(stored)) = (plan.jobs_at_most, plan.jobs_stored) {
-        terminal::data(format_args!("  at most {bound} jobs, {stored} of them stored"));
-    }
+    let stored = plan.jobs_stored.map(|stored| format!(", {stored} of them stored")).unwrap_or_default();
+    terminal::data(format_args!("  at most {} jobs{stored}", plan.jobs_at_most));
     if !plan.to_download.is_empty() {
         terminal::data(format_args!(
             "  {} inputs are not on this machine; a run downloads them:",
@@ -106,6 +106,7 @@ fn references(sweep: &Sweep) -> Vec<&InputRef> {
     let mut references = vec![&sweep.base];
     for task in &sweep.tasks {
         references.extend([&task.adapter, &task.data.source]);
+        references.extend(task.data.splits.values().filter_map(|rule| rule.indices.as_ref()));
         if let Some(HeadSpec::File(head)) = &task.head {
             references.push(head);
         }

@@ -4,7 +4,7 @@ use crate::{
     local::{existing_store, runtime},
     terminal,
 };
-use coordinator::Frozen;
+use coordinator::{Frozen, OUTCOME};
 use jobs::{Manifest, Precision};
 use serde::Serialize;
 use store::Store;
@@ -64,7 +64,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     };
     let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, false).await?;
-    let finished = store.document::<jobs::Outcome>(&name, "outcome.json").await?.is_some();
+    let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
     Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished })
 }
