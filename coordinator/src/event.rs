@@ -49,7 +49,7 @@ pub enum Event {
         /// The search.
         search: String,
         /// The point.
-        spec: RecipeSpec,
+        spec: Box<RecipeSpec>,
         /// Its value.
         value: f64,
     },

@@ -77,7 +77,7 @@ impl Coordinator {
         let ended = tokio::select! {
             biased;
             () = stop => Ended::Interrupted,
-            outcome = drive.to_the_end(&frozen) => Ended::Finished(Box::new(outcome?)),
+            outcome = drive.drive(&frozen) => Ended::Finished(Box::new(outcome?)),
         };
         Ok(Report { ended, counts: drive.counts })
     }
@@ -94,7 +94,7 @@ struct Drive<'a> {
 }
 
 impl Drive<'_> {
-    async fn to_the_end(&mut self, frozen: &Frozen) -> Result<Outcome, CoordinatorError> {
+    async fn drive(&mut self, frozen: &Frozen) -> Result<Outcome, CoordinatorError> {
         let Coordinator { store, settings, .. } = self.coordinator;
         keep_manifest(store, frozen, &settings.versions).await?;
         let plan = survey(frozen, store, settings.retry_failed).await?;
@@ -175,7 +175,7 @@ impl Drive<'_> {
                 let (value, timings) = (recorded.value, result.timings);
                 (self.on_event)(Event::Finished { job, label, value, timings, is_reused });
                 if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
-                    (self.on_event)(Event::Best { search, spec, value });
+                    (self.on_event)(Event::Best { search, spec: Box::new(spec), value });
                 }
             }
         }

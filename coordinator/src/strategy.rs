@@ -78,7 +78,7 @@ pub enum StrategyError {
         /// The keys and values.
         values: String,
         /// What is wrong with them.
-        source: RecipeError,
+        source: Box<RecipeError>,
     },
     /// A range without steps in a method that goes through values.
     #[error("the search `{search}` cannot go through `{key}`: only `method: random` draws from a whole range")]
@@ -136,7 +136,7 @@ pub struct Walk(Way);
 enum Way {
     Grid(Listed<Combinations>),
     Random(Listed<Draws>),
-    Linear(Linear),
+    Linear(Box<Linear>),
 }
 
 impl Walk {
@@ -148,7 +148,7 @@ impl Walk {
         let way = match method {
             Method::Grid => Way::Grid(Listed::new(Combinations::of(search)?, rule)?),
             Method::Random { trials, seed } => Way::Random(Listed::new(Draws::of(search, trials, seed), rule)?),
-            Method::Linear => Way::Linear(Linear::new(search, rule)?),
+            Method::Linear => Way::Linear(Box::new(Linear::new(search, rule)?)),
         };
         Ok(Self(way))
     }
@@ -211,5 +211,9 @@ fn resolve(search: &str, spec: &RecipeSpec) -> Result<Recipe, StrategyError> {
 }
 
 fn combination(search: &str, spec: &RecipeSpec, source: RecipeError) -> StrategyError {
-    StrategyError::Combination { search: search.to_owned(), values: jobs::canonical_json(spec), source }
+    StrategyError::Combination {
+        search: search.to_owned(),
+        values: jobs::canonical_json(spec),
+        source: Box::new(source),
+    }
 }

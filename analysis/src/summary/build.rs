@@ -186,7 +186,7 @@ fn look_back(chosen: &RecipeSpec, points: &[Point]) -> SearchSummary {
         if low >= high || key == "seed" {
             continue;
         }
-        if is_lowest && !(chosen <= 0.0 && !key.starts_with("weights.")) {
+        if is_lowest && (chosen > 0.0 || key.starts_with("weights.")) {
             summary.at_lower_border.push(key);
         } else if is_highest && !(chosen >= 1.0 && matches!(key.as_str(), "density" | "common_share")) {
             summary.at_upper_border.push(key);

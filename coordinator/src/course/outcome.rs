@@ -76,7 +76,7 @@ impl Course {
             let recipe = spec.resolve().map_err(|source| StrategyError::Combination {
                 search: search.name.clone(),
                 values,
-                source,
+                source: Box::new(source),
             })?;
             return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points }, None));
         };

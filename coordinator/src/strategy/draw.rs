@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn draws_have_six_significant_digits() {
         assert_eq!(rounded(0.123_456_789, 0.0, 1.0), json!(0.123457));
-        assert_eq!(rounded(1234.567_89, 0.0, 1e9), json!(1234.57));
+        assert_eq!(rounded(1_234.567_89, 0.0, 1e9), json!(1234.57));
     }
 
     proptest! {

@@ -161,7 +161,7 @@ fn less_is_better_when_minimizing() {
     let valley = |candidate: &Candidate| Evaluation::Value((scaling(candidate) - 0.2).abs());
     for method in [Method::Linear, Method::Grid] {
         let (choice, _) = finish(&search, method, &rule, &mut Known::default(), &valley, &|_| 0);
-        assert_eq!(scaling(&choice.best.unwrap().0), 0.2);
+        assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.2));
     }
 }
 
@@ -209,7 +209,7 @@ fn points_that_mean_the_same_are_evaluated_once() {
 fn a_grid_keeps_the_first_of_equals() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3])]);
     let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &|_| Evaluation::Value(0.5));
-    assert_eq!(scaling(&choice.best.unwrap().0), 0.1);
+    assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.1));
 }
 
 #[test]
