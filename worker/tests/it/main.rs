@@ -1,5 +1,7 @@
 //! The worker between a queue and a store, with a computation that a test directs.
 
+#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
+
 mod fake;
 mod goldens;
 mod life;
