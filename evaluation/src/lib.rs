@@ -20,8 +20,9 @@ mod transient;
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
 /// It goes up with every change that may give other numbers for the same files and settings, so that what was computed
-/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well.
-pub const SEMANTICS: u32 = 1;
+/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Jobs carry it,
+/// and cached pictures are kept apart by it; it is stated where jobs are, for those who make jobs without this crate.
+pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};

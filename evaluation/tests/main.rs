@@ -1,8 +1,14 @@
 //! The crate against the mini8 fixture and its goldens, against Pillow, and against bad input.
 
+#[cfg(test)]
 mod data;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
 mod mini8;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
 mod parquet_file;
+#[cfg(test)]
 mod text;
