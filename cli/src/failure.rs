@@ -111,10 +111,7 @@ impl Failure {
             Self::Freeze(error) if error.is_retryable() => 69,
             Self::Input { source, .. } if source.is_retryable() => 69,
             Self::Store(error) => store_code(error),
-            Self::Run(error) => match error {
-                coordinator::CoordinatorError::Store(source) => store_code(source),
-                _ => 65,
-            },
+            Self::Run(coordinator::CoordinatorError::Store(error)) => store_code(error),
             Self::Runtime(_) | Self::Panicked => 70,
             Self::Interrupted => 75,
             _ => 65,

@@ -63,7 +63,7 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
     causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn causes<'a>(error: &'a dyn Error) -> impl Iterator<Item = &'a dyn Error> {
+fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
     std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
 }
 

@@ -67,11 +67,6 @@ impl Merged {
         Ok(Self { update, base: header, card })
     }
 
-    /// Whether it can be written as an adapter as it is.
-    pub(crate) fn is_low_rank(&self) -> bool {
-        self.update.modules.values().all(|matrix| matrix.rank().is_some())
-    }
-
     /// The same with notes below the recipe of its model card, in Markdown.
     pub(crate) fn with_notes(mut self, notes: String) -> Self {
         self.card.notes = notes;
