@@ -4,7 +4,7 @@ mod matrix;
 
 pub(crate) use matrix::{AlignedMatrix, Form};
 
-use crate::{Adapter, LoraModule, Matrix, MergeError, merge::Histogram};
+use crate::{Adapter, LoraModule, Matrix, MergeError, linalg, merge::Histogram};
 use faer::Mat;
 use jobs::{Axis, Space};
 use rayon::prelude::*;
@@ -199,14 +199,14 @@ impl Input<'_> {
         let (form, spectrum) = match space {
             Space::Full => (matrix::full(&self.modules), Spectrum::default()),
             Space::Knots { axis: Axis::Columns, cut } => {
-                let joint = knots::joint(self.shape, &self.factors(), cut);
+                let joint = knots::joint(self.shape, self.factors(), cut);
                 let joint = joint.map_err(|_| self.no_convergence())?;
                 (Form::Columns { basis: joint.basis.into(), parts: joint.parts }, joint.spectrum)
             }
             Space::Knots { axis: Axis::Rows, cut } => {
                 let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
-                let factors: Vec<_> = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
-                let joint = knots::joint([self.shape[1], self.shape[0]], &factors, cut);
+                let factors = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
+                let joint = knots::joint([self.shape[1], self.shape[0]], factors, cut);
                 let joint = joint.map_err(|_| self.no_convergence())?;
                 (Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts }, joint.spectrum)
             }
@@ -222,13 +222,9 @@ impl Input<'_> {
 
     fn factors(&self) -> Vec<Option<Factors>> {
         let factors = |module: &LoraModule| {
-            let (b, a) = (&module.lora_b, &module.lora_a);
-            let scaled =
-                Mat::from_fn(b.rows(), b.cols(), |row, col| module.scale * f64::from(b.data()[row * b.cols() + col]));
-            Factors {
-                b: scaled,
-                at: Mat::from_fn(a.cols(), a.rows(), |col, row| f64::from(a.data()[row * a.cols() + col])),
-            }
+            let mut b = module.lora_b.to_f64();
+            linalg::scale_columns(&mut b, &vec![module.scale; module.rank()]);
+            Factors { b, at: module.lora_a.transposed_to_f64() }
         };
         self.modules.iter().map(|module| module.map(factors)).collect()
     }

@@ -114,6 +114,19 @@ impl BaseHeader {
         Ok(Self { folder: folder.to_owned(), tensors })
     }
 
+    /// Opens a base model, restricted to the part that adapters attach to.
+    ///
+    /// Adapters of a CLIP model (`"model_type": "clip"` in its `config.json`) belong to the image tower: its text tower has
+    /// modules of the same names, so only the tensors of `vision_model.` stay. Any other base stays whole, also one without
+    /// a readable `config.json`.
+    ///
+    /// # Errors
+    /// Those of [`BaseHeader::open`].
+    pub fn adapted(folder: &Path) -> Result<Self, BaseError> {
+        let whole = Self::open(folder)?;
+        Ok(if is_clip(folder) { whole.within("vision_model.") } else { whole })
+    }
+
     /// The same base, restricted to tensors whose name starts with `prefix`.
     ///
     /// A CLIP model has two towers with the same module names; `vision_model.` makes them unique.
@@ -137,6 +150,17 @@ impl BaseHeader {
     pub fn tensor(&self, name: &str) -> Option<&BaseTensor> {
         self.tensors.get(name)
     }
+}
+
+/// Whether the model in `folder` has an image and a text tower.
+fn is_clip(folder: &Path) -> bool {
+    #[derive(Deserialize)]
+    struct Config {
+        model_type: String,
+    }
+    let config = std::fs::read(folder.join("config.json")).ok();
+    let config: Option<Config> = config.and_then(|text| serde_json::from_slice(&text).ok());
+    config.is_some_and(|config| config.model_type == "clip")
 }
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {

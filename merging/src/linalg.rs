@@ -1,7 +1,8 @@
 //! Decompositions in `f64` on one thread: matrices are many and small, so the parallelism lies over them.
 
 use faer::{
-    Accum, Conj, Mat, MatRef, Par,
+    Accum, Conj, Mat, MatMut, MatRef, Par,
+    diag::Diag,
     dyn_stack::{MemBuffer, MemStack},
     linalg::{
         householder::{
@@ -9,7 +10,8 @@ use faer::{
             apply_block_householder_sequence_on_the_left_in_place_with_conj,
         },
         matmul::matmul,
-        solvers::Qr,
+        qr::no_pivoting::factor::{qr_in_place, qr_in_place_scratch, recommended_block_size},
+        svd::{ComputeSvdVectors, svd, svd_scratch},
     },
 };
 
@@ -19,46 +21,54 @@ pub(crate) struct NoConvergence;
 
 /// A thin QR decomposition whose Q stays a product of reflections.
 pub(crate) struct ThinQr {
-    rows: usize,
-    cols: usize,
-    qr: Option<Qr<f64>>,
+    /// R on and above the diagonal, the reflections below it.
+    packed: Mat<f64>,
+    coefficients: Mat<f64>,
 }
 
 impl ThinQr {
-    pub(crate) fn new(matrix: MatRef<'_, f64>) -> Self {
+    pub(crate) fn new(matrix: Mat<f64>) -> Self {
         let (rows, cols) = matrix.shape();
-        let qr = (rows > 0 && cols > 0).then(|| Qr::new(matrix));
-        Self { rows, cols, qr }
+        let block = recommended_block_size::<f64>(rows, cols);
+        let mut qr = Self { packed: matrix, coefficients: Mat::zeros(block, rows.min(cols)) };
+        if qr.size() > 0 {
+            let scratch = qr_in_place_scratch::<f64>(rows, cols, block, Par::Seq, Default::default());
+            let stack = &mut MemBuffer::new(scratch);
+            let (packed, coefficients) = (qr.packed.as_mut(), qr.coefficients.as_mut());
+            qr_in_place(packed, coefficients, Par::Seq, MemStack::new(stack), Default::default());
+        }
+        qr
     }
 
     /// The number of orthonormal columns of Q.
     pub(crate) fn size(&self) -> usize {
-        self.rows.min(self.cols)
+        self.packed.nrows().min(self.packed.ncols())
     }
 
     /// R, `[size, cols]`.
     pub(crate) fn r(&self) -> Mat<f64> {
-        match &self.qr {
-            Some(qr) => qr.thin_R().to_owned(),
-            None => Mat::zeros(self.size(), self.cols),
-        }
+        let entry = |row, col| if row <= col { self.packed[(row, col)] } else { 0.0 };
+        Mat::from_fn(self.size(), self.packed.ncols(), entry)
+    }
+
+    /// Q itself, `[rows, size]`.
+    pub(crate) fn q(&self) -> Mat<f64> {
+        self.q_times(Mat::identity(self.size(), self.size()).as_ref())
     }
 
     /// Q · `matrix`, where `matrix` is `[size, n]`.
     pub(crate) fn q_times(&self, matrix: MatRef<'_, f64>) -> Mat<f64> {
-        let cols = matrix.ncols();
-        let mut product = Mat::zeros(self.rows, cols);
-        let Some(qr) = &self.qr else { return product };
-        if cols == 0 {
+        let (rows, cols) = (self.packed.nrows(), matrix.ncols());
+        let mut product = Mat::zeros(rows, cols);
+        if self.size() == 0 || cols == 0 {
             return product;
         }
         product.get_mut(..self.size(), ..).copy_from(matrix);
-        let (basis, coefficients) = (qr.Q_basis(), qr.Q_coeff());
-        let scratch =
-            apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(self.rows, coefficients.nrows(), cols);
+        let block = self.coefficients.nrows();
+        let scratch = apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(rows, block, cols);
         apply_block_householder_sequence_on_the_left_in_place_with_conj(
-            basis,
-            coefficients,
+            self.packed.get(.., ..self.size()),
+            self.coefficients.as_ref(),
             Conj::No,
             product.as_mut(),
             Par::Seq,
@@ -78,19 +88,25 @@ pub(crate) struct ThinSvd {
 impl ThinSvd {
     pub(crate) fn new(matrix: MatRef<'_, f64>) -> Result<Self, NoConvergence> {
         let (rows, cols) = matrix.shape();
-        if rows == 0 || cols == 0 {
-            return Ok(Self { u: Mat::zeros(rows, 0), sigma: Vec::new(), v: Mat::zeros(cols, 0) });
+        let size = rows.min(cols);
+        let (mut u, mut sigma, mut v) = (Mat::zeros(rows, size), Diag::zeros(size), Mat::zeros(cols, size));
+        if size > 0 {
+            let vectors = ComputeSvdVectors::Thin;
+            let scratch = svd_scratch::<f64>(rows, cols, vectors, vectors, Par::Seq, Default::default());
+            let stack = &mut MemBuffer::new(scratch);
+            let (u, sigma, v) = (u.as_mut(), sigma.as_mut(), v.as_mut());
+            svd(matrix, sigma, Some(u), Some(v), Par::Seq, MemStack::new(stack), Default::default())
+                .map_err(|_| NoConvergence)?;
         }
-        let svd = matrix.thin_svd().map_err(|_| NoConvergence)?;
-        let sigma = svd.S().column_vector().iter().copied().collect();
-        Ok(Self { u: svd.U().to_owned(), sigma, v: svd.V().to_owned() })
+        Ok(Self { u, sigma: sigma.column_vector().iter().copied().collect(), v })
     }
 
     /// Keeps the first `count` directions.
-    pub(crate) fn leading(self, count: usize) -> Self {
-        let mut sigma = self.sigma;
-        sigma.truncate(count);
-        Self { u: self.u.get(.., ..sigma.len()).to_owned(), v: self.v.get(.., ..sigma.len()).to_owned(), sigma }
+    pub(crate) fn leading(mut self, count: usize) -> Self {
+        self.sigma.truncate(count);
+        self.u.truncate(self.u.nrows(), self.sigma.len());
+        self.v.truncate(self.v.nrows(), self.sigma.len());
+        self
     }
 
     /// Keeps the directions with σ above `share` of the largest: what is numerically there.
@@ -104,10 +120,13 @@ impl ThinSvd {
 /// `left · right` in `f64`.
 pub(crate) fn product(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Mat<f64> {
     let mut out = Mat::zeros(left.nrows(), right.ncols());
-    if left.ncols() > 0 {
-        matmul(out.as_mut(), Accum::Replace, left, right, 1.0, Par::Seq);
-    }
+    product_into(out.as_mut(), left, right);
     out
+}
+
+/// Writes `left · right` into `out`.
+pub(crate) fn product_into(out: MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
+    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
 }
 
 /// The matrices side by side; all have `rows` rows.
@@ -130,12 +149,18 @@ pub(crate) fn scale_columns(matrix: &mut Mat<f64>, factors: &[f64]) {
 }
 
 /// For every column, −1 if its entry of largest magnitude is negative (the first one of equals), else 1.
-pub(crate) fn canonical_signs(basis: MatRef<'_, f64>) -> Vec<f64> {
+pub(crate) fn canonical_signs(basis: &Mat<f64>) -> Vec<f64> {
     let sign = |col: usize| {
-        let start = 0.0f64;
-        let largest =
-            basis.col(col).iter().fold(start, |best, entry| if entry.abs() > best.abs() { *entry } else { best });
-        if largest < 0.0 { -1.0 } else { 1.0 }
+        let entries = basis.col_as_slice(col);
+        let (chunks, rest) = entries.as_chunks::<8>();
+        // Eight maxima at a time: one alone would be a chain of as many steps as there are entries.
+        let mut largest = [0.0f64; 8];
+        for chunk in chunks {
+            largest.iter_mut().zip(chunk).for_each(|(largest, entry)| *largest = largest.max(entry.abs()));
+        }
+        let largest = largest.iter().chain(rest).fold(0.0f64, |largest, entry| largest.max(entry.abs()));
+        let first = entries.iter().find(|entry| entry.abs() >= largest);
+        if first.is_some_and(|entry| *entry < 0.0) { -1.0 } else { 1.0 }
     };
     (0..basis.ncols()).map(sign).collect()
 }

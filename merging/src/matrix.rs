@@ -1,5 +1,8 @@
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 
+/// Rows that are copied together where one side lies by rows and the other by columns, so that both stay in the cache.
+const TILE: usize = 16;
+
 /// A dense matrix of `f32`, row by row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
@@ -104,12 +107,39 @@ impl Matrix {
 
     /// The same values in `f64`, for decompositions.
     pub fn to_f64(&self) -> Mat<f64> {
-        Mat::from_fn(self.rows, self.cols, |row, col| f64::from(self.data[row * self.cols + col]))
+        let mut columns = Mat::zeros(self.rows, self.cols);
+        for start in (0..self.rows).step_by(TILE) {
+            let rows = start..(start + TILE).min(self.rows);
+            for (index, column) in columns.get_mut(rows.clone(), ..).col_iter_mut().enumerate() {
+                let entries = self.row_block(rows.clone()).iter().skip(index).step_by(self.cols);
+                column.iter_mut().zip(entries).for_each(|(to, from)| *to = f64::from(*from));
+            }
+        }
+        columns
+    }
+
+    /// The transpose in `f64`, for decompositions.
+    pub(crate) fn transposed_to_f64(&self) -> Mat<f64> {
+        let mut columns = Mat::zeros(self.cols, self.rows);
+        for (index, column) in columns.col_iter_mut().enumerate() {
+            let row = self.row_block(index..index + 1);
+            column.iter_mut().zip(row).for_each(|(to, from)| *to = f64::from(*from));
+        }
+        columns
     }
 
     /// The values rounded to `f32`.
     pub fn from_f64(matrix: MatRef<'_, f64>) -> Self {
-        Self::from_fn(matrix.nrows(), matrix.ncols(), |row, col| matrix[(row, col)] as f32)
+        let (rows, cols) = matrix.shape();
+        let mut rounded = Self::zeros(rows, cols);
+        for (index, tile) in rounded.data.chunks_mut((TILE * cols).max(1)).enumerate() {
+            let start = index * TILE;
+            for (col, column) in matrix.get(start..(start + TILE).min(rows), ..).col_iter().enumerate() {
+                let entries = tile.iter_mut().skip(col).step_by(cols);
+                entries.zip(column.iter()).for_each(|(to, from)| *to = *from as f32);
+            }
+        }
+        rounded
     }
 }
 

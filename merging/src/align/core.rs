@@ -52,12 +52,12 @@ impl Side {
         side: impl Fn(&Factors) -> MatRef<'_, f64>,
     ) -> Result<Self, NoConvergence> {
         let stacked = linalg::side_by_side(rows, factors.iter().flatten().map(side));
-        let qr = ThinQr::new(stacked.as_ref());
+        let qr = ThinQr::new(stacked);
         let svd = ThinSvd::new(qr.r().as_ref())?;
         let found = svd.sigma.len();
         let mut svd = svd.above(NUMERICALLY_THERE);
         let mut basis = qr.q_times(svd.u.as_ref());
-        let signs = linalg::canonical_signs(basis.as_ref());
+        let signs = linalg::canonical_signs(&basis);
         linalg::scale_columns(&mut basis, &signs);
         // Stacked = basis · diag(σ) · vᵀ, so its coordinates are diag(σ) · vᵀ with the same signs.
         let factors: Vec<_> = svd.sigma.iter().zip(&signs).map(|(sigma, sign)| sigma * sign).collect();

@@ -4,6 +4,7 @@ use super::{
 };
 use crate::{Aligned, Matrix};
 use jobs::{Combine, Drop, Elect, Recipe};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Entries that are worked on together, in registers and first-level cache.
@@ -48,6 +49,33 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Vec<Matrix> {
         }
     }
     merged
+}
+
+/// The loops over a block's entries, compiled for every instruction set; the machine's own is picked at run time.
+struct Lanes<'a> {
+    steps: &'a Steps<'a>,
+    tasks: &'a [Task<'a>],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Lanes<'_> {
+    /// Positive minus negative elected signs, and whether a sum is exactly 0 over values that are not.
+    type Output = (i64, bool);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> (i64, bool) {
+        let (mut signs, mut cancelled) = (0, false);
+        for (index, out) in self.out.chunks_mut(LANES).enumerate() {
+            let start = index * LANES;
+            let tasks: Vec<_> = self.tasks.iter().map(|task| task.part(start, out.len())).collect();
+            let elected = self.steps.elect.map(|elect| self.steps.vote(elect, &tasks, &mut signs, &mut cancelled));
+            match self.steps.combine {
+                Combine::Max => largest(&tasks, elected.as_ref(), out),
+                combine => total(&tasks, elected.as_ref(), combine == Combine::Mean, out),
+            }
+        }
+        (signs, cancelled)
+    }
 }
 
 /// The steps on one block of entries.
@@ -96,7 +124,8 @@ impl<'a> Task<'a> {
         Self { entries: &self.entries[start..start + count], ..*self }
     }
 
-    fn value(&self, entry: f32) -> f32 {
+    #[inline(always)]
+    fn value(self, entry: f32) -> f32 {
         if entry.abs() >= self.threshold { entry * self.weight } else { 0.0 }
     }
 }
@@ -124,76 +153,77 @@ impl Steps<'_> {
             Some(Task { entries, threshold: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
         });
         let tasks: Vec<_> = tasks.collect();
-        let mut tally = Tally::default();
-        let mut cancelled = false;
-        for (index, out) in out.chunks_mut(LANES).enumerate() {
-            let start = index * LANES;
-            let tasks: Vec<_> = tasks.iter().map(|task| task.part(start, out.len())).collect();
-            let elected = self.elect.map(|elect| self.vote(elect, &tasks, &mut tally.signs, &mut cancelled));
-            match self.combine {
-                Combine::Max => largest(&tasks, elected.as_ref(), out),
-                combine => total(&tasks, elected.as_ref(), combine == Combine::Mean, out),
-            }
-        }
-        if cancelled {
-            tally.cancelled.push(block.clone());
-        }
-        tally
+        let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });
+        Tally { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
     }
 
     /// The elected signs of at most [`LANES`] entries, as 1 or −1.
+    #[inline(always)]
     fn vote(&self, elect: Elect, tasks: &[Task<'_>], signs: &mut i64, cancelled: &mut bool) -> [f32; LANES] {
         let mut sums = [0.0; LANES];
-        let sign = |value: f32| f32::from(i8::from(value > 0.0) - i8::from(value < 0.0));
-        for task in tasks {
-            let pairs = sums.iter_mut().zip(task.entries);
+        // The bits of all values that were added up: a sum of 0 without any but the sign's comes from nothing but zeros.
+        let mut bits = [0u32; LANES];
+        for &task in tasks {
+            let lanes = sums.iter_mut().zip(&mut bits).zip(task.entries);
             match elect {
-                Elect::SumOfValues => pairs.for_each(|(sum, entry)| *sum += task.value(*entry)),
-                Elect::SumOfSigns => pairs.for_each(|(sum, entry)| *sum += sign(task.value(*entry))),
+                Elect::SumOfValues => lanes.for_each(|((sum, bits), entry)| {
+                    let value = task.value(*entry);
+                    *sum += value;
+                    *bits |= value.to_bits();
+                }),
+                Elect::SumOfSigns => lanes.for_each(|((sum, _), entry)| *sum += sign(task.value(*entry))),
             }
         }
         let count = tasks.first().map_or(0, |task| task.entries.len());
-        let votes = &sums[..count];
         if elect == Elect::SumOfValues {
-            *signs += votes.iter().map(|sum| i64::from(*sum > 0.0) - i64::from(*sum < 0.0)).sum::<i64>();
-            *cancelled |= (0..count).any(|lane| is_zero(votes[lane]) && survives(tasks, lane));
+            let votes = sums[..count].iter().zip(&bits);
+            *signs += votes.clone().map(|(sum, _)| sign(*sum) as i32).sum::<i32>() as i64;
+            *cancelled |= votes.fold(false, |any, (sum, bits)| any | (is_zero(*sum) & (bits << 1 != 0)));
         }
-        let zero_is_positive = self.zero_is_positive;
-        sums.map(|sum| if sum > 0.0 || (zero_is_positive && is_zero(sum)) { 1.0 } else { -1.0 })
+        for sum in &mut sums {
+            let positive = (*sum > 0.0) | (self.zero_is_positive & is_zero(*sum));
+            *sum = if positive { 1.0 } else { -1.0 };
+        }
+        sums
     }
 }
 
+#[inline(always)]
 fn is_zero(value: f32) -> bool {
     value.to_bits() << 1 == 0
 }
 
-fn survives(tasks: &[Task<'_>], lane: usize) -> bool {
-    tasks.iter().any(|task| !is_zero(task.value(task.entries[lane])))
-}
-
-/// Whether a value takes part: not zero, and of the elected sign if there is one.
-fn agrees(value: f32, elected: Option<f32>) -> bool {
-    match elected {
-        Some(sign) => value * sign > 0.0,
-        None => !is_zero(value),
+/// 1, 0 or −1.
+#[inline(always)]
+fn sign(value: f32) -> f32 {
+    if value > 0.0 {
+        1.0
+    } else if value < 0.0 {
+        -1.0
+    } else {
+        0.0
     }
 }
 
-/// The sum of the values that take part, or their mean.
+/// The sum of the values that take part (not zero, and of the elected sign if there is one), or their mean.
+#[inline(always)]
 fn total(tasks: &[Task<'_>], elected: Option<&[f32; LANES]>, mean: bool, out: &mut [f32]) {
     let mut counts = [0.0f32; LANES];
     out.fill(0.0);
-    for task in tasks {
+    for &task in tasks {
         let lanes = out.iter_mut().zip(&mut counts).zip(task.entries);
-        let add = |((sum, count), entry): ((&mut f32, &mut f32), &f32), sign: Option<f32>| {
-            let value = task.value(*entry);
-            let agrees = agrees(value, sign);
-            *sum += if agrees { value } else { 0.0 };
-            *count += if agrees { 1.0 } else { 0.0 };
-        };
         match elected {
-            Some(signs) => lanes.zip(signs).for_each(|(lane, sign)| add(lane, Some(*sign))),
-            None => lanes.for_each(|lane| add(lane, None)),
+            Some(signs) => lanes.zip(signs).for_each(|(((sum, count), entry), sign)| {
+                let value = task.value(*entry);
+                let agrees = value * sign > 0.0;
+                *sum += if agrees { value } else { 0.0 };
+                *count += if agrees { 1.0 } else { 0.0 };
+            }),
+            None => lanes.for_each(|((sum, count), entry)| {
+                let value = task.value(*entry);
+                *sum += value;
+                *count += if is_zero(value) { 0.0 } else { 1.0 };
+            }),
         }
     }
     if mean {
@@ -202,14 +232,21 @@ fn total(tasks: &[Task<'_>], elected: Option<&[f32; LANES]>, mean: bool, out: &m
 }
 
 /// The value of largest magnitude of those that take part; of equals the first.
+#[inline(always)]
 fn largest(tasks: &[Task<'_>], elected: Option<&[f32; LANES]>, out: &mut [f32]) {
     out.fill(0.0);
-    for task in tasks {
-        for (lane, (best, entry)) in out.iter_mut().zip(task.entries).enumerate() {
-            let value = task.value(*entry);
-            if value.abs() > best.abs() && agrees(value, elected.map(|signs| signs[lane])) {
-                *best = value;
-            }
+    for &task in tasks {
+        let lanes = out.iter_mut().zip(task.entries);
+        let larger = |value: f32, best: f32| value.abs() > best.abs();
+        match elected {
+            Some(signs) => lanes.zip(signs).for_each(|((best, entry), sign)| {
+                let value = task.value(*entry);
+                *best = if larger(value, *best) & (value * sign > 0.0) { value } else { *best };
+            }),
+            None => lanes.for_each(|(best, entry)| {
+                let value = task.value(*entry);
+                *best = if larger(value, *best) { value } else { *best };
+            }),
         }
     }
 }

@@ -1,6 +1,7 @@
 use super::blocks::Block;
 use crate::Aligned;
 use jobs::{Drop, Recipe, Trim, TrimScope};
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// The upper bits of a magnitude, counted first.
@@ -8,6 +9,8 @@ const UPPER: usize = 1 << 16;
 /// The lower bits, counted within the bin where the threshold lies.
 const LOWER_BITS: u32 = 15;
 const LOWER: usize = 1 << LOWER_BITS;
+/// Entries that are looked at together for the bin.
+const GROUP: usize = 64;
 
 /// How many entries have which upper (or lower) bits.
 pub(crate) type Histogram = Vec<u64>;
@@ -147,12 +150,23 @@ fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&Drop>, 
 }
 
 fn count_entries(histogram: &mut [u64], entries: &[f32], within: Option<u32>) {
-    let magnitude = |entry: &f32| entry.to_bits() & (u32::MAX >> 1);
-    match within {
-        None => entries.iter().for_each(|entry| histogram[(magnitude(entry) >> LOWER_BITS) as usize] += 1),
-        Some(bin) => {
-            let inside = entries.iter().map(magnitude).filter(|bits| bits >> LOWER_BITS == bin);
-            inside.for_each(|bits| histogram[bits as usize & (LOWER - 1)] += 1);
+    let Some(bin) = within else {
+        return entries.iter().for_each(|entry| histogram[(magnitude(*entry) >> LOWER_BITS) as usize] += 1);
+    };
+    Arch::new().dispatch(|| {
+        // Few entries lie in the bin: whole groups without one are passed over.
+        for group in entries.chunks(GROUP) {
+            let inside = |entry: &f32| magnitude(*entry) >> LOWER_BITS == bin;
+            if group.iter().fold(false, |any, entry| any | inside(entry)) {
+                let inside = group.iter().filter(|entry| inside(entry));
+                inside.for_each(|entry| histogram[magnitude(*entry) as usize & (LOWER - 1)] += 1);
+            }
         }
-    }
+    });
+}
+
+/// The bits without the sign's, which order as magnitudes do.
+#[inline(always)]
+fn magnitude(entry: f32) -> u32 {
+    entry.to_bits() & (u32::MAX >> 1)
 }

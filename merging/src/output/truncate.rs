@@ -59,7 +59,7 @@ fn truncated(matrix: &UpdateMatrix, rank: usize) -> Result<Truncated, NoConverge
     let svd = match matrix {
         UpdateMatrix::Dense(dense) => ThinSvd::new(dense.to_f64().as_ref())?,
         UpdateMatrix::LowRank { b, a } => {
-            let (left, right) = (ThinQr::new(b.to_f64().as_ref()), ThinQr::new(a.transposed().to_f64().as_ref()));
+            let (left, right) = (ThinQr::new(b.to_f64()), ThinQr::new(a.transposed_to_f64()));
             let core = linalg::product(left.r().as_ref(), right.r().transpose());
             let svd = ThinSvd::new(core.as_ref())?;
             let (u, v) = (left.q_times(svd.u.as_ref()), right.q_times(svd.v.as_ref()));

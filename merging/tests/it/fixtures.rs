@@ -20,7 +20,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn base() -> BaseHeader {
-    BaseHeader::open(&root().join("examples/mini8/base")).unwrap().within("vision_model.")
+    BaseHeader::adapted(&root().join("examples/mini8/base")).unwrap()
 }
 
 /// An adapter of mini8 from the folder `set`, as goldens name it.

@@ -146,6 +146,23 @@ fn a_text_tower_never_stands_in_for_a_vision_tower() {
 }
 
 #[test]
+fn of_a_clip_model_only_the_image_tower_is_adapted() {
+    let place = Place::new();
+    let base = place.folder.path().join("base");
+    let names = || BaseHeader::adapted(&base).unwrap().tensors().keys().cloned().collect::<Vec<_>>();
+    let whole: Vec<_> = place.base().tensors().keys().cloned().collect();
+    assert_eq!(names(), whole, "no configuration");
+    for config in ["no json", "{}", r#"{"model_type": 3}"#, r#"{"model_type": "llama"}"#] {
+        fs::write(base.join("config.json"), config).unwrap();
+        assert_eq!(names(), whole, "{config}");
+    }
+    fs::write(base.join("config.json"), r#"{"model_type": "clip", "text_config": {"model_type": "other"}}"#).unwrap();
+    let vision = ["layers.0.k", "layers.0.q", "layers.1.q"].map(|module| format!("vision_model.{module}.weight"));
+    assert_eq!(names(), vision);
+    assert!(BaseHeader::adapted(&base.join("nowhere")).is_err());
+}
+
+#[test]
 fn scales_follow_peft() {
     let scale = |change: Value| {
         let mut config = config();
