@@ -49,11 +49,10 @@ impl HostTower {
     pub(crate) fn patched(&self, updates: &Updates, scaling: f32) -> Self {
         let mut tower = self.clone();
         for (slot, delta) in updates {
-            let matrix = match *slot {
-                Slot::Block(layer, site) => tower.encoder.matrix(layer, site),
-                Slot::Projection => &mut tower.projection,
-            };
-            *matrix = Arc::new(axpy(matrix, scaling, delta));
+            match *slot {
+                Slot::Block(layer, site) => tower.encoder.update(layer, site, scaling, delta),
+                Slot::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
+            }
         }
         tower
     }
