@@ -90,11 +90,11 @@ impl Product<'_> {
         let Linear { panels, bias, inputs } = self.layer;
         let size = inputs * PANEL;
         let group = (GROUP_BYTES / size_of::<f32>() / size).max(1);
+        let mut sums = [[0.0; PANEL]; ROWS];
         for (panels, first) in panels.chunks(group * size).zip((0..).step_by(group * PANEL)) {
             for (to, from) in self.to.chunks_mut(ROWS * self.stride).zip(self.from.chunks(ROWS * inputs)) {
                 for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
                     let columns = start..bias.len().min(start + PANEL);
-                    let mut sums = [[0.0; PANEL]; ROWS];
                     sum_rows::<S, VECTORS>(simd, &mut sums, (from, *inputs), panel);
                     for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(*inputs))) {
                         self.finish.row(&mut to[columns.clone()], sums, &bias[columns.clone()]);
