@@ -5,4 +5,5 @@
 
 pub(crate) mod encoder;
 pub(crate) mod kernels;
+mod linear;
 pub(crate) mod tower;

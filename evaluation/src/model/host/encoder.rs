@@ -1,10 +1,13 @@
-use super::kernels::{View, activate, add_rows, fill_rows, layer_norm, matmul, softmax};
+use super::{
+    kernels::{View, layer_norm, matmul, softmax},
+    linear::{Finish, Linear},
+};
 use crate::model::{
     EncoderConfig,
     patch::Site,
     weights::{BlockWeights, LinearWeights, NormWeights},
 };
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// A layer norm.
 #[derive(Clone)]
@@ -24,46 +27,12 @@ impl Norm {
     }
 }
 
-/// A linear layer, its matrix stored `[inputs, outputs]`.
-#[derive(Clone)]
-struct Linear {
-    weight: Arc<Vec<f32>>,
-    bias: Arc<[f32]>,
-}
-
-impl Linear {
-    fn new(read: LinearWeights) -> Self {
-        Self { weight: read.weight.into(), bias: read.bias.into() }
-    }
-
-    fn view(&self) -> View {
-        View::dense(self.weight.len() / self.bias.len(), self.bias.len())
-    }
-
-    /// `to = bias + from · weight`
-    fn apply(&self, to: &mut [f32], from: &[f32]) {
-        fill_rows(to, &self.bias);
-        self.add(to, from);
-    }
-
-    /// `to += bias + from · weight`
-    fn add_to(&self, to: &mut [f32], from: &[f32]) {
-        add_rows(to, &self.bias);
-        self.add(to, from);
-    }
-
-    fn add(&self, to: &mut [f32], from: &[f32]) {
-        let view = self.view();
-        let rows = to.len() / view.columns;
-        let to = (to, View::dense(rows, view.columns));
-        matmul(to, true, 1.0, (from, View::dense(rows, view.rows)), (&self.weight, view));
-    }
-}
-
 #[derive(Clone)]
 struct Block {
     norm1: Norm,
-    qkv: Linear,
+    query: Linear,
+    key: Linear,
+    value: Linear,
     out: Linear,
     norm2: Norm,
     fc1: Linear,
@@ -99,6 +68,14 @@ pub(crate) struct Shape<'a> {
     pub(crate) causal: bool,
 }
 
+/// The keys and values of all sequences: a token's row holds its values right after its keys, which begin at `start`.
+#[derive(Clone, Copy)]
+struct Tokens<'a> {
+    values: &'a [f32],
+    start: usize,
+    stride: usize,
+}
+
 /// The queries of one sequence: where they lie, how many, and the position of the first.
 struct Queries<'a> {
     values: &'a [f32],
@@ -111,25 +88,34 @@ struct Queries<'a> {
 impl Encoder {
     pub(crate) fn new(config: EncoderConfig, blocks: Vec<BlockWeights>) -> Self {
         let norm = |read| Norm::new(read, config.layer_norm_eps);
+        let third = |n| third(config.width, n);
+        let part = |read: &LinearWeights, columns| Linear::new(&read.weight, &read.bias, columns);
+        let whole = |read: LinearWeights| part(&read, 0..read.bias.len());
         let block = |read: BlockWeights| Block {
             norm1: norm(read.norm1),
-            qkv: Linear::new(read.qkv),
-            out: Linear::new(read.out),
+            query: part(&read.qkv, third(0)),
+            key: part(&read.qkv, third(1)),
+            value: part(&read.qkv, third(2)),
+            out: whole(read.out),
             norm2: norm(read.norm2),
-            fc1: Linear::new(read.fc1),
-            fc2: Linear::new(read.fc2),
+            fc1: whole(read.fc1),
+            fc2: whole(read.fc2),
         };
         Self { config, blocks: blocks.into_iter().map(block).collect() }
     }
 
-    /// The matrix of a block that an update may replace.
-    pub(crate) fn matrix(&mut self, layer: usize, site: Site) -> &mut Arc<Vec<f32>> {
-        let block = &mut self.blocks[layer];
+    /// Adds `scaling · delta` to a matrix of a block.
+    pub(crate) fn update(&mut self, layer: usize, site: Site, scaling: f32, delta: &[f32]) {
+        let (block, width) = (&mut self.blocks[layer], self.config.width);
         match site {
-            Site::Qkv => &mut block.qkv.weight,
-            Site::Out => &mut block.out.weight,
-            Site::Fc1 => &mut block.fc1.weight,
-            Site::Fc2 => &mut block.fc2.weight,
+            Site::Qkv => {
+                for (n, part) in [&mut block.query, &mut block.key, &mut block.value].into_iter().enumerate() {
+                    part.update(scaling, delta, third(width, n));
+                }
+            }
+            Site::Out => block.out.update(scaling, delta, 0..width),
+            Site::Fc1 => block.fc1.update(scaling, delta, 0..self.config.mlp_width),
+            Site::Fc2 => block.fc2.update(scaling, delta, 0..width),
         }
     }
 
@@ -154,13 +140,16 @@ impl Encoder {
         grow(context, rows * width);
         grow(qkv, rows * 3 * width);
         block.norm1.apply(normed, x);
-        block.qkv.apply(qkv, normed);
+        for (n, part) in [&block.query, &block.key, &block.value].into_iter().enumerate() {
+            part.apply(&mut qkv[n * width..], 3 * width, normed, Finish::Write);
+        }
         for (n, context) in context.chunks_exact_mut(tokens * width).enumerate() {
             let start = n * tokens * 3 * width;
             let queries = Queries { values: qkv, start, stride: 3 * width, count: tokens, position: 0 };
-            self.attend(context, &queries, (qkv, start), shape, scores);
+            let seen = Tokens { values: qkv, start: start + width, stride: 3 * width };
+            self.attend(context, &queries, seen, shape, scores);
         }
-        block.out.add_to(x, context);
+        block.out.apply(x, width, context, Finish::Add);
         self.mlp(block, x, scratch);
     }
 
@@ -169,27 +158,22 @@ impl Encoder {
         let (rows, sequences) = (x.len() / width, shape.pool.len());
         let Scratch { normed, qkv, context, scores, pooled, query, .. } = scratch;
         grow(normed, rows * width);
-        grow(qkv, rows * 3 * width);
+        grow(qkv, rows * 2 * width);
         grow(context, sequences * width);
         grow(pooled, sequences * width);
         grow(query, sequences * width);
         block.norm1.apply(normed, x);
-        fill_rows(qkv, &block.qkv.bias);
-        let weight = block.qkv.weight.as_slice();
-        let part = |rows, start, columns| View::columns(rows, 3 * width, start, columns);
-        let keys_and_values = (qkv.as_mut_slice(), part(rows, width, 2 * width));
-        let from = (normed.as_slice(), View::dense(rows, width));
-        matmul(keys_and_values, true, 1.0, from, (weight, part(width, width, 2 * width)));
+        block.key.apply(qkv, 2 * width, normed, Finish::Write);
+        block.value.apply(&mut qkv[width..], 2 * width, normed, Finish::Write);
         gather(pooled, normed, shape, width);
-        fill_rows(query, &block.qkv.bias[..width]);
-        let dense = View::dense(sequences, width);
-        matmul((query, dense), true, 1.0, (pooled, dense), (weight, part(width, 0, width)));
+        block.query.apply(query, width, pooled, Finish::Write);
         for (n, context) in context.chunks_exact_mut(width).enumerate() {
             let queries = Queries { values: query, start: n * width, stride: width, count: 1, position: shape.pool[n] };
-            self.attend(context, &queries, (qkv, n * tokens * 3 * width), shape, scores);
+            let seen = Tokens { values: qkv, start: n * tokens * 2 * width, stride: 2 * width };
+            self.attend(context, &queries, seen, shape, scores);
         }
         gather(to, x, shape, width);
-        block.out.add_to(to, context);
+        block.out.apply(to, width, context, Finish::Add);
         self.mlp(block, to, scratch);
     }
 
@@ -199,31 +183,23 @@ impl Encoder {
         grow(normed, x.len());
         grow(mlp, rows * self.config.mlp_width);
         block.norm2.apply(normed, x);
-        block.fc1.apply(mlp, normed);
-        activate(mlp, self.config.activation);
-        block.fc2.add_to(x, mlp);
+        block.fc1.apply(mlp, self.config.mlp_width, normed, Finish::Activate(self.config.activation));
+        block.fc2.apply(x, self.config.width, mlp, Finish::Add);
     }
 
     /// Attention of one sequence, head by head: `softmax(q · kᵀ / √d) · v`.
-    fn attend(
-        &self,
-        to: &mut [f32],
-        queries: &Queries<'_>,
-        (qkv, start): (&[f32], usize),
-        shape: Shape<'_>,
-        scores: &mut Vec<f32>,
-    ) {
+    fn attend(&self, to: &mut [f32], queries: &Queries<'_>, seen: Tokens<'_>, shape: Shape<'_>, scores: &mut Vec<f32>) {
         let (width, heads, tokens) = (self.config.width, self.config.heads, shape.tokens);
         let depth = width / heads;
         let scale = 1.0 / (depth as f32).sqrt();
         grow(scores, queries.count * tokens);
         let square = View::dense(queries.count, tokens);
         for head in 0..heads {
-            let part = |third: usize| View {
-                start: start + third * width + head * depth,
+            let part = |offset: usize| View {
+                start: seen.start + offset + head * depth,
                 rows: tokens,
                 columns: depth,
-                row_stride: 3 * width,
+                row_stride: seen.stride,
                 column_stride: 1,
             };
             let query = View {
@@ -233,12 +209,17 @@ impl Encoder {
                 row_stride: queries.stride,
                 column_stride: 1,
             };
-            matmul((scores, square), false, scale, (queries.values, query), (qkv, part(1).transposed()));
+            matmul((scores, square), false, scale, (queries.values, query), (seen.values, part(0).transposed()));
             softmax(scores, tokens, shape.causal.then_some(queries.position + 1));
             let to = (&mut *to, View::columns(queries.count, width, head * depth, depth));
-            matmul(to, false, 1.0, (scores, square), (qkv, part(2)));
+            matmul(to, false, 1.0, (scores, square), (seen.values, part(width)));
         }
     }
+}
+
+/// Columns of queries, keys or values in the matrix that holds all three.
+fn third(width: usize, n: usize) -> Range<usize> {
+    n * width..(n + 1) * width
 }
 
 fn gather(to: &mut [f32], x: &[f32], shape: Shape<'_>, width: usize) {

@@ -1,6 +1,5 @@
 //! The loops of the host tower: safe slices in, vector instructions picked at run time.
 
-use crate::model::Activation;
 use pulp::Arch;
 
 /// Independent sums per row, so that the compiler may use whole vector registers without reordering a sum.
@@ -78,20 +77,6 @@ pub(crate) fn matmul(c: (&mut [f32], View), keep: bool, scale: f32, a: (&[f32], 
     }
 }
 
-/// Writes `bias` into every row.
-pub(crate) fn fill_rows(rows: &mut [f32], bias: &[f32]) {
-    rows.chunks_exact_mut(bias.len()).for_each(|row| row.copy_from_slice(bias));
-}
-
-/// Adds `bias` to every row.
-pub(crate) fn add_rows(rows: &mut [f32], bias: &[f32]) {
-    Arch::new().dispatch(|| {
-        for row in rows.chunks_exact_mut(bias.len()) {
-            row.iter_mut().zip(bias).for_each(|(x, b)| *x += b);
-        }
-    });
-}
-
 /// Computes `target = base + scale · delta`.
 pub(crate) fn axpy(base: &[f32], scale: f32, delta: &[f32]) -> Vec<f32> {
     let mut target = base.to_vec();
@@ -110,16 +95,6 @@ pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f
             for (((t, x), w), b) in to.iter_mut().zip(from).zip(weight).zip(bias) {
                 *t = (x - mean) * inverse * w + b;
             }
-        }
-    });
-}
-
-/// Applies the activation in place.
-pub(crate) fn activate(values: &mut [f32], activation: Activation) {
-    Arch::new().dispatch(|| match activation {
-        Activation::QuickGelu => values.iter_mut().for_each(|x| *x /= 1.0 + exp(-1.702 * *x)),
-        Activation::Gelu => {
-            values.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2)));
         }
     });
 }
@@ -176,6 +151,18 @@ fn max(values: &[f32]) -> f32 {
     lanes.iter().fold(rest, |a, x| larger(a, *x))
 }
 
+/// OpenAI's activation, `x · σ(1.702 x)`.
+#[inline(always)]
+pub(super) fn quick_gelu(x: f32) -> f32 {
+    x / (1.0 + exp(-1.702 * x))
+}
+
+/// `x · Φ(x)`
+#[inline(always)]
+pub(super) fn gelu(x: f32) -> f32 {
+    x * (0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)))
+}
+
 /// `e^x` to about two units in the last place: 2^n by its bits, the rest by a polynomial on ±ln 2 / 2. NaN stays NaN.
 #[inline(always)]
 fn exp(x: f32) -> f32 {
@@ -223,15 +210,11 @@ mod tests {
 
     #[test]
     fn activations_take_their_textbook_values() {
-        let mut quick = vec![-3.0, 0.0, 1.0, 20.0];
-        activate(&mut quick, Activation::QuickGelu);
-        let mut exact = vec![-3.0, 0.0, 1.0, 20.0];
-        activate(&mut exact, Activation::Gelu);
-        for (got, want) in quick.iter().zip([-0.018_069_5, 0.0, 0.845_795_7, 20.0]) {
-            assert!((got - want).abs() < 2e-6, "{got} against {want}");
+        for (x, want) in [(-3.0, -0.018_069_5), (0.0, 0.0), (1.0, 0.845_795_7), (20.0, 20.0)] {
+            assert!((quick_gelu(x) - want).abs() < 2e-6, "{} against {want}", quick_gelu(x));
         }
-        for (got, want) in exact.iter().zip([-0.004_049_7, 0.0, 0.841_344_7, 20.0]) {
-            assert!((got - want).abs() < 2e-6, "{got} against {want}");
+        for (x, want) in [(-3.0, -0.004_049_7), (0.0, 0.0), (1.0, 0.841_344_7), (20.0, 20.0)] {
+            assert!((gelu(x) - want).abs() < 2e-6, "{} against {want}", gelu(x));
         }
     }
 

@@ -15,7 +15,7 @@ use std::sync::{
 };
 
 /// Rows of one step: enough for the product kernels, few enough for a core's cache.
-const STEP_ROWS: usize = 272;
+const STEP_ROWS: usize = 204;
 
 /// The image tower on the processor; a clone shares every matrix.
 #[derive(Clone)]
@@ -49,11 +49,10 @@ impl HostTower {
     pub(crate) fn patched(&self, updates: &Updates, scaling: f32) -> Self {
         let mut tower = self.clone();
         for (slot, delta) in updates {
-            let matrix = match *slot {
-                Slot::Block(layer, site) => tower.encoder.matrix(layer, site),
-                Slot::Projection => &mut tower.projection,
-            };
-            *matrix = Arc::new(axpy(matrix, scaling, delta));
+            match *slot {
+                Slot::Block(layer, site) => tower.encoder.update(layer, site, scaling, delta),
+                Slot::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
+            }
         }
         tower
     }
