@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --workspace --bench tower`; pictures per second are the items. Weights are made up: only shapes matter.
 
+#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
+
 use candle_core::{Device, Tensor};
 use divan::{Bencher, counter::ItemsCount};
 use evaluation::{Embedded, ImageModel, Pictures, Preprocess, Source, Watch};

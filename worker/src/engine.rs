@@ -6,8 +6,6 @@ mod merges;
 mod pictures;
 mod recent;
 
-pub use base::adapted_part;
-
 use crate::{Computed, JobError, Stop};
 use attempt::Attempt;
 use base::Base;

@@ -14,6 +14,6 @@ mod settle;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Stop};
-pub use engine::{Engine, EngineError, EngineSettings, adapted_part};
+pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{JobError, WorkerError};
 pub use worker::{Ended, Limits, Worker};

@@ -47,14 +47,10 @@ impl Merged {
             move |source| Failure::Input { argument, source }
         };
         let located = inputs.model(base).map_err(input(base))?;
-        let header = BaseHeader::open(&located.path)?;
-        let adapted = match worker::adapted_part(&located.path) {
-            Some(part) => header.within(part),
-            None => header.clone(),
-        };
+        let header = BaseHeader::adapted(&located.path)?;
         let read = |(name, reference): &(String, InputRef)| {
             let folder = inputs.adapter(reference).map_err(input(reference))?.path;
-            Adapter::read(name, &folder, &adapted)
+            Adapter::read(name, &folder, &header)
                 .map_err(|source| Failure::Adapter { name: name.clone(), source: Box::new(source) })
         };
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;

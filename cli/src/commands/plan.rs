@@ -91,8 +91,7 @@ fn check_adapters(sweep: &Sweep, inputs: &Inputs) -> Result<Vec<(String, usize)>
         move |source| Failure::Input { argument, source }
     };
     let base = inputs.model(&sweep.base).map_err(input(&sweep.base))?.path;
-    let header = BaseHeader::open(&base)?;
-    let header = worker::adapted_part(&base).map_or(header.clone(), |part| header.within(part));
+    let header = BaseHeader::adapted(&base)?;
     let check = |task: &jobs::Task| {
         let folder = inputs.adapter(&task.adapter).map_err(input(&task.adapter))?.path;
         let adapter = Adapter::read(&task.name, &folder, &header)

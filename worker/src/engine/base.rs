@@ -2,11 +2,7 @@ use super::attempt::Attempt;
 use crate::JobError;
 use evaluation::{DeviceChoice, ImageModel, Preprocess, TextModel};
 use merging::BaseHeader;
-use serde_json::Value;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 /// A resident base model.
 pub(super) struct Base {
@@ -24,8 +20,7 @@ impl Base {
         let place = &attempt.job.places.base;
         let located = attempt.inputs.model(place)?;
         let folder = attempt.checked(place, located, attempt.job.meaning.base)?;
-        let header = BaseHeader::open(&folder)?;
-        let header = adapted_part(&folder).map_or(header.clone(), |part| header.within(part));
+        let header = BaseHeader::adapted(&folder)?;
         let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
         let preprocess = Preprocess::read(&folder.join("preprocessor_config.json"))?;
         Ok(Self { folder, model, preprocess, header, text: None })
@@ -38,13 +33,4 @@ impl Base {
         }
         Ok(self.text.as_ref().expect("it was just opened"))
     }
-}
-
-/// The prefix of the tensors that adapters of the model in `folder` attach to, if it is only a part of the model.
-///
-/// Adapters of CLIP models belong to the image tower; the text tower has modules of the same names.
-pub fn adapted_part(folder: &Path) -> Option<&'static str> {
-    let config = fs::read(folder.join("config.json")).ok()?;
-    let config: Value = serde_json::from_slice(&config).ok()?;
-    (config.get("model_type")?.as_str()? == "clip").then_some("vision_model.")
 }
