@@ -49,8 +49,8 @@ fn an_adapter_folder_tells_peft_and_people_what_it_is() {
     let read = |name: &str| fs::read_to_string(target.join(name)).unwrap();
     insta::assert_snapshot!("adapter_config", read("adapter_config.json"));
     insta::assert_snapshot!("model_card", read("README.md"));
-    let recipe: jobs::Recipe = serde_json::from_str(&read("recipe.json")).unwrap();
-    assert_eq!(recipe, update.recipe);
+    let recipe: jobs::RecipeSpec = serde_json::from_str(&read("recipe.json")).unwrap();
+    assert_eq!(recipe.resolve().unwrap(), update.recipe);
 }
 
 #[test]
