@@ -124,7 +124,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Merge {
-    /// The base model: a folder, or hf://owner/name[@revision]
+    /// The base model: a folder, or `hf://owner/name[@revision]`
     #[arg(long, value_name = "DIR")]
     pub(crate) base: String,
     /// An adapter and the name of its task; once for each

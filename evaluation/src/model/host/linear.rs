@@ -163,3 +163,29 @@ fn sum_tile<S: Simd, const R: usize, const V: usize>(
         S::as_mut_simd_f32s(&mut sums[column..]).0[..V].copy_from_slice(&tile);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "sums of small halves are exact")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ragged_rows_and_columns_are_the_plain_sums() {
+        let (rows, inputs, width, columns, stride) = (8, 5, 80, 3..73, 75);
+        let matrix: Vec<f32> = (0..inputs * width).map(|n| (n % 13) as f32 - 6.0).collect();
+        let bias: Vec<f32> = (0..width).map(|n| n as f32).collect();
+        let from: Vec<f32> = (0..rows * inputs).map(|n| (n % 7) as f32 - 3.0).collect();
+        let mut to = vec![1.0; rows * stride];
+        let mut layer = Linear::new(&matrix, &bias, columns.clone());
+        layer.update(0.5, &matrix, columns.clone());
+        layer.apply(&mut to, stride, &from, Finish::Add);
+        for (r, to) in to.chunks_exact(stride).enumerate() {
+            for (c, to) in to.iter().enumerate() {
+                let sum = |c: usize| (0..inputs).map(|k| from[r * inputs + k] * matrix[k * width + c]).sum::<f32>();
+                let column = columns.start + c;
+                let want = if column < columns.end { 1.0 + bias[column] + 1.5 * sum(column) } else { 1.0 };
+                assert_eq!(*to, want, "row {r}, column {c}");
+            }
+        }
+    }
+}
