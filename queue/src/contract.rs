@@ -59,15 +59,21 @@ pub const RULES: &[Rule] = rules![
     traffic::two_workers_never_hold_the_same_delivery,
     traffic::an_acknowledged_job_is_gone,
     traffic::a_job_arrives_as_it_was_published,
+    traffic::what_is_settled_for_good_is_announced,
+    traffic::jobs_that_wait_are_counted,
     traffic::a_closed_queue_is_drained_and_then_ends,
     coming_back::a_retried_job_comes_back_as_the_next_attempt,
     coming_back::a_retried_job_stays_away_until_its_back_off_has_passed,
     coming_back::other_jobs_do_not_wait_for_a_back_off,
-    coming_back::a_delivery_that_is_dropped_comes_back_as_the_same_attempt,
+    coming_back::a_delivery_that_is_dropped_comes_back_as_the_same_attempt_and_a_loss,
+    coming_back::a_job_given_back_comes_back_as_it_was,
     coming_back::a_job_given_back_wakes_a_waiting_worker,
     coming_back::a_parked_job_is_kept_with_its_reason_and_not_delivered,
     coming_back::a_closed_queue_waits_for_jobs_that_may_come_back,
 ];
+
+/// The sweep that jobs are published for.
+const SWEEP: &str = "contract";
 
 /// A small job; different numbers make different jobs.
 pub fn job(number: u32) -> Job {
@@ -96,7 +102,7 @@ impl dyn Harness + '_ {
     async fn publish(&self, numbers: impl IntoIterator<Item = u32> + Send) {
         let jobs: Vec<Job> = numbers.into_iter().map(job).collect();
         for job in &jobs {
-            self.publisher().publish(job).await.expect("the queue takes a job");
+            self.publisher().publish(job, SWEEP).await.expect("the queue takes a job");
         }
     }
 

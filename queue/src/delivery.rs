@@ -5,31 +5,41 @@ use std::{fmt, time::Duration};
 
 /// A job lent to this worker until it is settled.
 ///
-/// Settling takes the delivery by value, so that nothing is settled twice. One that is dropped unsettled, because
-/// its worker died or gives it back on the way out, comes back under the **same** attempt number: an attempt is
-/// counted when a worker reports its failure with [`retry`](Self::retry), and only then.
+/// Settling takes the delivery by value, so that nothing is settled twice. One that is dropped unsettled, because its
+/// worker died, comes back under the **same** attempt number, with one more of its [`losses`](Self::losses): an attempt
+/// is counted when a worker reports its failure with [`retry`](Self::retry), and only then.
 #[must_use = "a delivery that is dropped is delivered again"]
 #[derive(Debug)]
 pub struct Delivery {
-    job: Job,
-    attempt: u32,
+    ticket: Ticket,
     receipt: Box<dyn Receipt>,
 }
 
 impl Delivery {
-    pub(crate) fn new(job: Job, attempt: u32, receipt: Box<dyn Receipt>) -> Self {
-        Self { job, attempt, receipt }
+    pub(crate) fn new(ticket: Ticket, receipt: Box<dyn Receipt>) -> Self {
+        Self { ticket, receipt }
     }
 
     /// The job to do.
     pub fn job(&self) -> &Job {
-        &self.job
+        &self.ticket.job
     }
 
     /// Which attempt at the job this is, from 1. Our own count, which travels with the message: brokers count
     /// differently.
     pub fn attempt(&self) -> u32 {
-        self.attempt
+        self.ticket.attempt
+    }
+
+    /// The sweep that wants the job. Others may want it as well: a job's identity does not name its sweep.
+    pub fn sweep(&self) -> &str {
+        &self.ticket.sweep
+    }
+
+    /// How many workers took the job before and neither settled nor gave it back: they died, or lost the queue for a
+    /// while. A job with many of them takes its workers down.
+    pub fn losses(&self) -> u32 {
+        self.ticket.losses
     }
 
     /// Settles: the job is done and its result stored, or it needs no doing.
@@ -56,6 +66,14 @@ impl Delivery {
     pub async fn park(self, reason: &str) -> Result<(), QueueError> {
         self.receipt.settle(Verdict::Park { reason: reason.to_owned() }).await
     }
+
+    /// Settles: the worker is leaving. The job comes back at once as it was, and no loss is counted.
+    ///
+    /// # Errors
+    /// The queue is out of reach; the job comes back by itself, as a loss.
+    pub async fn give_back(self) -> Result<(), QueueError> {
+        self.receipt.settle(Verdict::GiveBack).await
+    }
 }
 
 /// How a worker settles a delivery.
@@ -64,6 +82,34 @@ pub(crate) enum Verdict {
     Done,
     Retry { after: Duration },
     Park { reason: String },
+    GiveBack,
+}
+
+/// A job on its way, with what has happened to it so far.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ticket {
+    pub(crate) job: Job,
+    pub(crate) sweep: String,
+    /// From 1.
+    pub(crate) attempt: u32,
+    pub(crate) losses: u32,
+}
+
+impl Ticket {
+    /// The first attempt at `job`.
+    pub(crate) fn first(job: Job, sweep: &str) -> Self {
+        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0 }
+    }
+
+    /// The same job after a failed attempt.
+    pub(crate) fn retried(self) -> Self {
+        Self { attempt: self.attempt + 1, ..self }
+    }
+
+    /// The same job after a worker was lost over it.
+    pub(crate) fn lost(self) -> Self {
+        Self { losses: self.losses.saturating_add(1), ..self }
+    }
 }
 
 /// A backend's half of a delivery. Dropped unsettled, it gives the job back.

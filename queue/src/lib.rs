@@ -16,22 +16,36 @@ pub use error::QueueError;
 pub use memory::{MemoryQueue, Parked};
 
 use async_trait::async_trait;
-use jobs::Job;
+use jobs::{Job, JobId};
 use std::fmt;
 
 /// The coordinator's end of the queue.
 #[async_trait]
 pub trait JobPublisher: fmt::Debug + Send + Sync + 'static {
-    /// Takes `job` over as attempt 1: once this returns, a crash of any one process does not lose it.
+    /// Takes `job` over as attempt 1, on behalf of `sweep`: once this returns, a crash of any one process does not
+    /// lose it.
     ///
     /// (The in-process queue lives and dies with its process; the store tells what is left to do.)
     /// Calls may overlap: a backend that waits for confirmations keeps several on the way. Fresh jobs are
-    /// delivered in the order in which their calls were made, as far as nothing comes back in between:
+    /// delivered in the order in which their calls were first polled, as far as nothing comes back in between:
     /// neighbours share work that workers cache.
     ///
     /// # Errors
     /// The queue is closed or out of reach; the job may or may not be in it then.
-    async fn publish(&self, job: &Job) -> Result<(), QueueError>;
+    async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError>;
+
+    /// Waits until workers have settled jobs for good, acknowledged or parked, and names them.
+    ///
+    /// A hint for whoever follows the store, so that nobody waits for the next look: hints may be missing, doubled
+    /// or about jobs of others, and they stop while the queue is out of reach. One caller at a time. Cancel safe.
+    async fn settled(&self) -> Vec<JobId>;
+
+    /// How many jobs wait for a worker; `None` where that cannot be told. Jobs that a worker holds do not count, and
+    /// those in their back-off need not.
+    ///
+    /// # Errors
+    /// The queue is out of reach.
+    async fn waiting(&self) -> Result<Option<u64>, QueueError>;
 }
 
 /// A worker's end of the queue.

@@ -3,12 +3,13 @@ mod tests;
 
 use crate::{
     Delivery, JobConsumer, JobPublisher, QueueError,
-    delivery::{Receipt, Verdict},
+    delivery::{Receipt, Ticket, Verdict},
 };
 use async_trait::async_trait;
-use jobs::Job;
+use jobs::{Job, JobId};
 use std::{
     collections::{BTreeMap, VecDeque},
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{
@@ -16,10 +17,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+/// Hints that are kept for a publisher who does not listen.
+const MAX_HINTS: usize = 10_000;
+
 /// A queue within one process: both ends, and as many clones of them as wanted.
 ///
-/// Fresh jobs come first in, first out. A job that was given back comes before them; one whose back-off has
-/// passed queues up behind what waits by then.
+/// Fresh jobs come first in, first out. A job that was given back or dropped comes before them; one whose back-off
+/// has passed queues up behind what waits by then.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryQueue {
     shared: Arc<Shared>,
@@ -56,14 +60,31 @@ impl MemoryQueue {
 
 #[async_trait]
 impl JobPublisher for MemoryQueue {
-    async fn publish(&self, job: &Job) -> Result<(), QueueError> {
+    async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
         self.shared.change(|state| {
             if state.is_closed {
                 return Err(QueueError::Closed { job: job.id() });
             }
-            state.ready.push_back(Waiting { job: job.clone(), attempt: 1 });
+            state.ready.push_back(Ticket::first(job.clone(), sweep));
             Ok(())
         })
+    }
+
+    async fn settled(&self) -> Vec<JobId> {
+        loop {
+            // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
+            let changed = self.shared.changed.notified();
+            let settled = mem::take(&mut self.shared.lock().settled);
+            if !settled.is_empty() {
+                return settled.into();
+            }
+            changed.await;
+        }
+    }
+
+    async fn waiting(&self) -> Result<Option<u64>, QueueError> {
+        let state = self.shared.lock();
+        Ok(Some((state.ready.len() + state.delayed.len()) as u64))
     }
 }
 
@@ -74,7 +95,7 @@ impl JobConsumer for MemoryQueue {
             // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
             let changed = self.shared.changed.notified();
             match self.shared.take() {
-                Take::Job(waiting) => return Ok(Some(self.lend(*waiting))),
+                Take::Job(ticket) => return Ok(Some(self.lend(*ticket))),
                 Take::Drained => return Ok(None),
                 Take::NotBefore(due) => tokio::select! {
                     () = changed => {}
@@ -87,10 +108,9 @@ impl JobConsumer for MemoryQueue {
 }
 
 impl MemoryQueue {
-    fn lend(&self, waiting: Waiting) -> Delivery {
-        let (job, attempt) = (waiting.job.clone(), waiting.attempt);
-        let receipt = MemoryReceipt { unsettled: Some(waiting), shared: Arc::clone(&self.shared) };
-        Delivery::new(job, attempt, Box::new(receipt))
+    fn lend(&self, ticket: Ticket) -> Delivery {
+        let receipt = MemoryReceipt { unsettled: Some(ticket.clone()), shared: Arc::clone(&self.shared) };
+        Delivery::new(ticket, Box::new(receipt))
     }
 }
 
@@ -102,23 +122,19 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Waiting>,
+    ready: VecDeque<Ticket>,
     /// Jobs in their back-off, by the time at which it ends and a number that keeps equal times apart.
-    delayed: BTreeMap<(Instant, u64), Waiting>,
+    delayed: BTreeMap<(Instant, u64), Ticket>,
     delays: u64,
     lent: usize,
     parked: Vec<Parked>,
+    /// Settled jobs that nobody was told of.
+    settled: VecDeque<JobId>,
     is_closed: bool,
 }
 
-#[derive(Debug)]
-struct Waiting {
-    job: Job,
-    attempt: u32,
-}
-
 enum Take {
-    Job(Box<Waiting>),
+    Job(Box<Ticket>),
     NotBefore(Instant),
     Empty,
     Drained,
@@ -147,9 +163,9 @@ impl State {
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             self.ready.push_back(entry.remove());
         }
-        if let Some(waiting) = self.ready.pop_front() {
+        if let Some(ticket) = self.ready.pop_front() {
             self.lent += 1;
-            return Take::Job(Box::new(waiting));
+            return Take::Job(Box::new(ticket));
         }
         match self.delayed.first_key_value() {
             Some(((due, _), _)) => Take::NotBefore(*due),
@@ -158,36 +174,47 @@ impl State {
         }
     }
 
-    fn settle(&mut self, Waiting { job, attempt }: Waiting, verdict: Verdict) {
+    fn settle(&mut self, ticket: Ticket, verdict: Verdict) {
         self.lent -= 1;
         match verdict {
-            Verdict::Done => {}
+            Verdict::Done => self.announce(ticket.job.id()),
+            Verdict::GiveBack => self.ready.push_front(ticket),
             Verdict::Retry { after } => {
                 self.delays += 1;
                 let due = Instant::now() + after;
-                self.delayed.insert((due, self.delays), Waiting { job, attempt: attempt + 1 });
+                self.delayed.insert((due, self.delays), ticket.retried());
             }
-            Verdict::Park { reason } => self.parked.push(Parked { job, attempt, reason }),
+            Verdict::Park { reason } => {
+                self.announce(ticket.job.id());
+                self.parked.push(Parked { job: ticket.job, attempt: ticket.attempt, reason });
+            }
         }
     }
 
-    fn give_back(&mut self, waiting: Waiting) {
+    fn announce(&mut self, job: JobId) {
+        if self.settled.len() == MAX_HINTS {
+            self.settled.pop_front();
+        }
+        self.settled.push_back(job);
+    }
+
+    fn lose(&mut self, ticket: Ticket) {
         self.lent -= 1;
-        self.ready.push_front(waiting);
+        self.ready.push_front(ticket.lost());
     }
 }
 
 #[derive(Debug)]
 struct MemoryReceipt {
-    unsettled: Option<Waiting>,
+    unsettled: Option<Ticket>,
     shared: Arc<Shared>,
 }
 
 #[async_trait]
 impl Receipt for MemoryReceipt {
     async fn settle(mut self: Box<Self>, verdict: Verdict) -> Result<(), QueueError> {
-        if let Some(waiting) = self.unsettled.take() {
-            self.shared.change(|state| state.settle(waiting, verdict));
+        if let Some(ticket) = self.unsettled.take() {
+            self.shared.change(|state| state.settle(ticket, verdict));
         }
         Ok(())
     }
@@ -195,8 +222,8 @@ impl Receipt for MemoryReceipt {
 
 impl Drop for MemoryReceipt {
     fn drop(&mut self) {
-        if let Some(waiting) = self.unsettled.take() {
-            self.shared.change(|state| state.give_back(waiting));
+        if let Some(ticket) = self.unsettled.take() {
+            self.shared.change(|state| state.lose(ticket));
         }
     }
 }

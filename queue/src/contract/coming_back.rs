@@ -1,4 +1,4 @@
-use super::{Harness, job};
+use super::{Harness, SWEEP, job};
 use std::time::Duration;
 use tokio::{
     join,
@@ -45,16 +45,28 @@ pub(super) async fn other_jobs_do_not_wait_for_a_back_off(queue: &dyn Harness) {
     late.ack().await.expect("acknowledged");
 }
 
-pub(super) async fn a_delivery_that_is_dropped_comes_back_as_the_same_attempt(queue: &dyn Harness) {
+pub(super) async fn a_delivery_that_is_dropped_comes_back_as_the_same_attempt_and_a_loss(queue: &dyn Harness) {
     queue.publish([1]).await;
     drop(queue.next().await);
     let delivery = queue.next().await;
-    assert_eq!((delivery.job(), delivery.attempt()), (&job(1), 1));
+    assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 1, 1));
     delivery.retry(Duration::ZERO).await.expect("retried");
     drop(queue.next().await);
     let delivery = queue.next().await;
-    assert_eq!(delivery.attempt(), 2);
+    assert_eq!((delivery.attempt(), delivery.losses(), delivery.sweep()), (2, 2, SWEEP));
     delivery.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
+pub(super) async fn a_job_given_back_comes_back_as_it_was(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    queue.next().await.retry(Duration::ZERO).await.expect("retried");
+    for _ in 0..3 {
+        let delivery = queue.next().await;
+        assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 2, 0));
+        delivery.give_back().await.expect("given back");
+    }
+    queue.next().await.ack().await.expect("acknowledged");
     queue.stays_silent().await;
 }
 
@@ -63,7 +75,7 @@ pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness)
     let held = queue.next().await;
     let giving_back = async {
         yield_now().await;
-        drop(held);
+        held.give_back().await.expect("given back");
     };
     let waiting = timeout(queue.patience() * 30, queue.consumers()[1].next());
     let (next, ()) = join!(waiting, giving_back);

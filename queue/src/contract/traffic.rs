@@ -1,4 +1,4 @@
-use super::{Harness, job};
+use super::{Harness, SWEEP, job};
 use std::collections::BTreeSet;
 use tokio::{join, task::yield_now, time::timeout};
 
@@ -63,7 +63,40 @@ pub(super) async fn a_job_arrives_as_it_was_published(queue: &dyn Harness) {
     queue.publish([1]).await;
     let delivery = queue.next().await;
     assert_eq!((delivery.job(), delivery.attempt()), (&job(1), 1));
+    assert_eq!((delivery.sweep(), delivery.losses()), (SWEEP, 0));
     delivery.ack().await.expect("acknowledged");
+}
+
+pub(super) async fn what_is_settled_for_good_is_announced(queue: &dyn Harness) {
+    let publisher = queue.publisher();
+    // Before anything is settled: a listener that comes later has nothing to hear in some backends.
+    assert!(timeout(queue.patience(), publisher.settled()).await.is_err(), "nothing is settled yet");
+    queue.publish(0..4).await;
+    queue.next().await.ack().await.expect("acknowledged");
+    queue.next().await.park("no adapter of that name").await.expect("parked");
+    queue.next().await.give_back().await.expect("given back");
+    let mut heard = BTreeSet::new();
+    while heard.len() < 2 {
+        heard.extend(timeout(queue.patience() * 30, publisher.settled()).await.expect("settled jobs are announced"));
+    }
+    assert_eq!(heard, BTreeSet::from([job(0).id(), job(1).id()]));
+}
+
+pub(super) async fn jobs_that_wait_are_counted(queue: &dyn Harness) {
+    let waiting = async || queue.publisher().waiting().await.expect("in reach");
+    // What cannot be counted is no number.
+    let Some(0) = waiting().await else { return };
+    queue.publish(0..3).await;
+    let held = queue.next().await;
+    // Brokers count with a delay.
+    for _ in 0..600 {
+        if waiting().await == Some(2) {
+            break;
+        }
+        tokio::time::sleep(queue.patience() / 20).await;
+    }
+    assert_eq!(waiting().await, Some(2), "a job in hand does not wait");
+    held.ack().await.expect("acknowledged");
 }
 
 pub(super) async fn a_closed_queue_is_drained_and_then_ends(queue: &dyn Harness) {
@@ -71,7 +104,7 @@ pub(super) async fn a_closed_queue_is_drained_and_then_ends(queue: &dyn Harness)
     if !queue.close().await {
         return;
     }
-    assert!(queue.publisher().publish(&job(3)).await.is_err(), "a closed queue takes no job");
+    assert!(queue.publisher().publish(&job(3), SWEEP).await.is_err(), "a closed queue takes no job");
     for _ in 0..2 {
         queue.next().await.ack().await.expect("acknowledged");
     }

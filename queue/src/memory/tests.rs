@@ -38,7 +38,7 @@ async fn the_queue_in_memory_keeps_the_contract() {
 async fn a_job_that_is_given_back_comes_before_fresh_ones() {
     let queue = MemoryQueue::new();
     for number in 0..3 {
-        queue.publish(&job(number)).await.unwrap();
+        queue.publish(&job(number), "tests").await.unwrap();
     }
     drop(queue.next().await.unwrap().unwrap());
     assert_eq!(queue.next().await.unwrap().unwrap().job(), &job(0));
@@ -54,7 +54,7 @@ async fn a_look_that_finds_nothing_wakes_no_other_worker() {
         assert!(other.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 0);
-    queue.publish(&job(1)).await.unwrap();
+    queue.publish(&job(1), "tests").await.unwrap();
     assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), 1);
     assert!(matches!(one.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(Some(_)))));
 }
@@ -74,7 +74,7 @@ fn counting_waker() -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
 async fn many_workers_do_every_job_once_although_some_give_theirs_back() {
     let queue = MemoryQueue::new();
     for number in 0..500 {
-        queue.publish(&job(number)).await.unwrap();
+        queue.publish(&job(number), "tests").await.unwrap();
     }
     queue.close();
     let mut workers = tokio::task::JoinSet::new();
@@ -105,7 +105,7 @@ async fn many_workers_do_every_job_once_although_some_give_theirs_back() {
 async fn an_error_names_the_job() {
     let queue = MemoryQueue::new();
     queue.close();
-    let error = queue.publish(&job(1)).await.unwrap_err();
+    let error = queue.publish(&job(1), "tests").await.unwrap_err();
     assert_eq!(error.to_string(), format!("cannot publish job {}: the queue is closed", job(1).id()));
     assert!(!error.is_retryable());
 }

@@ -29,7 +29,7 @@ fn passing() -> JobError {
 #[tokio::test]
 async fn a_job_is_computed_stored_and_acknowledged() {
     let bench = bench([]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     let ended = bench.worker.run_until(std::future::pending()).await.unwrap();
     assert_eq!(ended, Ended::QueueClosed);
@@ -40,8 +40,8 @@ async fn a_job_is_computed_stored_and_acknowledged() {
 #[tokio::test]
 async fn a_stored_result_is_never_computed_again() {
     let bench = bench([]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     bench.worker.run_until(std::future::pending()).await.unwrap();
     assert_eq!(bench.fake.computed(), 1);
@@ -50,7 +50,7 @@ async fn a_stored_result_is_never_computed_again() {
 #[tokio::test(start_paused = true)]
 async fn a_passing_failure_is_recorded_and_tried_again() {
     let bench = bench([Next::Fail(passing()), Next::Succeed]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     bench.worker.run_until(std::future::pending()).await.unwrap();
     let result = bench.store.result(&job(0.5).id()).await.unwrap().unwrap();
@@ -64,7 +64,7 @@ async fn a_passing_failure_is_recorded_and_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
     let bench = bench([Next::Fail(passing()), Next::Fail(passing()), Next::Fail(passing())]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     bench.worker.run_until(std::future::pending()).await.unwrap();
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
@@ -77,7 +77,7 @@ async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
 #[tokio::test]
 async fn bad_input_is_parked_at_once() {
     let bench = bench([Next::Fail(JobError::Incomplete("no head".to_owned()))]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (1, 1));
 }
@@ -85,7 +85,7 @@ async fn bad_input_is_parked_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_stopped_worker_gives_its_job_back_uncounted() {
     let bench = bench([Next::WaitForStop]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     let at_work = async {
         while bench.fake.computed() == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
@@ -106,7 +106,7 @@ async fn an_idle_worker_stops_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_job_over_its_limit_is_stopped_and_recorded() {
     let bench = bench([Next::WaitForStop]);
-    bench.queue.publish(&job(0.5)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
@@ -128,8 +128,8 @@ async fn a_panic_costs_the_job_and_not_the_thread() {
     let limits = Limits { attempts: 1, ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
     let worker = worker.with_limits(limits);
-    queue.publish(&job(0.1)).await.unwrap();
-    queue.publish(&job(0.2)).await.unwrap();
+    queue.publish(&job(0.1), "tests").await.unwrap();
+    queue.publish(&job(0.2), "tests").await.unwrap();
     queue.close();
     worker.run_until(std::future::pending()).await.unwrap();
     assert!(store.result(&job(0.1).id()).await.unwrap().is_none());
