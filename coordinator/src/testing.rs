@@ -80,6 +80,7 @@ pub(crate) fn failure(job: &Job) -> FailureRecord {
         job: job.id(),
         meaning: job.meaning.clone(),
         attempt: 1,
+        sweep: None,
         is_final: true,
         errors: vec!["the formula does not hold".to_owned()],
         worker: "formula".to_owned(),

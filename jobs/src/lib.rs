@@ -9,6 +9,7 @@ mod data;
 mod digest;
 mod input;
 mod job;
+mod life;
 mod metric;
 mod nearest;
 mod outcome;
@@ -25,6 +26,7 @@ pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
     Places, Precision, Subject, TaskInput,
 };
+pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{DOCUMENT_VERSION, Manifest, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};

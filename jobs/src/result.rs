@@ -86,6 +86,9 @@ pub struct FailureRecord {
     pub meaning: Meaning,
     /// The attempt that failed, from 1.
     pub attempt: u32,
+    /// The sweep that wanted the job; not told by records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<String>,
     /// Whether the job will not be tried again.
     pub is_final: bool,
     /// The error and its causes, outermost first.

@@ -9,6 +9,7 @@
 //! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
 //! | `sweeps/<sweep>/manifest.json` | what the sweep was when it began, written once |
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
+//! | `workers/<name>.json` | what a worker tells of itself while it runs |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done |
 //!
 //! Nothing half-written is ever seen, and a result that exists is never replaced.

@@ -3,6 +3,7 @@ mod documents;
 mod records;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 pub use check::CheckReport;
 pub use records::Records;
@@ -10,7 +11,7 @@ pub use records::Records;
 use crate::{Backend, FolderBackend, Key, Put, StoreError};
 use jobs::{FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc};
 use tokio::task::JoinSet;
 
 /// How many objects are read at the same time.
@@ -113,6 +114,32 @@ impl Store {
     /// The store cannot be listed.
     pub async fn all_failures(&self) -> Result<Records<FailureRecord>, StoreError> {
         Records::list(self, Key::new(FailureRecord::FOLDER)?).await
+    }
+
+    /// The jobs that have a result, without reading any.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn jobs_with_results(&self) -> Result<HashSet<JobId>, StoreError> {
+        self.jobs_in(Key::new(JobResult::FOLDER)?, records::job_of_result).await
+    }
+
+    /// The jobs that have failed attempts, for good or not, without reading any.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn jobs_with_failures(&self) -> Result<HashSet<JobId>, StoreError> {
+        self.jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure).await
+    }
+
+    async fn jobs_in(&self, folder: Key, job_of: fn(&Key) -> Option<JobId>) -> Result<HashSet<JobId>, StoreError> {
+        let mut listing = self.backend.list(Some(&folder)).await?;
+        let mut jobs = HashSet::new();
+        while let Some(keys) = listing.next_page().await? {
+            // A file that is no record is none of our business.
+            jobs.extend(keys.iter().filter_map(job_of));
+        }
+        Ok(jobs)
     }
 
     /// Forgets the failed attempts at `job`, and says how many there were.

@@ -12,7 +12,7 @@ use std::{
     },
     thread,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 /// What a job came to, before it is known who computed it.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,17 +29,33 @@ pub struct Computed {
 
 /// A request to stop, looked at between batches. Clones share one request.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop(Arc<Request>);
+
+#[derive(Debug, Default)]
+struct Request {
+    is_made: AtomicBool,
+    made: Notify,
+}
 
 impl Stop {
     /// Asks whoever holds a clone to stop soon.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.is_made.store(true, Ordering::Release);
+        self.0.made.notify_waiters();
     }
 
     /// Whether a stop was requested.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.is_made.load(Ordering::Acquire)
+    }
+
+    /// Waits until a stop is requested.
+    pub async fn requested(&self) {
+        // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
+        let made = self.0.made.notified();
+        if !self.is_requested() {
+            made.await;
+        }
     }
 }
 

@@ -80,6 +80,14 @@ pub enum JobError {
     /// The worker is stopping.
     #[error("the job was interrupted")]
     Interrupted,
+    /// The sweep that wants the job was cancelled, and its running jobs with it.
+    #[error("the sweep `{0}` was cancelled")]
+    Cancelled(String),
+    /// Too many workers were lost over the job to hand it to another.
+    #[error(
+        "{0} workers took the job and were not heard of again; it may need more memory than they have, or crash them"
+    )]
+    Lost(u32),
 }
 
 impl JobError {
@@ -90,7 +98,7 @@ impl JobError {
             Self::Model(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
-            Self::Panicked(_) | Self::Interrupted => true,
+            Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
             _ => false,
         }
     }
@@ -121,7 +129,8 @@ pub enum WorkerError {
         /// What the store says.
         source: store::StoreError,
     },
-    /// The thread that computes is gone.
-    #[error("the thread that computes has ended")]
-    Thread,
+    /// A job went on long after it was told to stop. The thread that computes it cannot be ended from outside, so the
+    /// process has to.
+    #[error("job {} goes on computing after it was told to stop; the worker has to be started anew", .0.short())]
+    Hangs(JobId),
 }

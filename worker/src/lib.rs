@@ -7,13 +7,19 @@
 //! The order is take → result there? acknowledge → compute → store → acknowledge. A crash at any point gives the job
 //! back: at worst it is computed again, and the first stored result stays.
 
+mod cancelled;
+mod clock;
 mod compute;
 mod engine;
 mod error;
+mod limits;
+mod patience;
+mod pulse;
 mod settle;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Stop};
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use error::{JobError, WorkerError};
-pub use worker::{Ended, Limits, Worker};
+pub use limits::Limits;
+pub use worker::{Ended, Worker};

@@ -1,6 +1,6 @@
 //! What becomes of a job after an attempt: decided here, done by the worker.
 
-use crate::{JobError, Limits};
+use crate::{JobError, limits::Limits};
 use std::time::Duration;
 
 /// What to do with a delivery whose attempt failed.
@@ -8,6 +8,8 @@ use std::time::Duration;
 pub(crate) enum AfterFailure {
     /// Give it back as it is: the worker is stopping, and the attempt does not count.
     GiveBack,
+    /// Nobody wants it any more.
+    Drop,
     /// Try again, not before this has passed.
     Retry(Duration),
     /// Record the failure for good and set the job aside.
@@ -16,8 +18,10 @@ pub(crate) enum AfterFailure {
 
 /// Decides what follows a failed attempt, counted from 1.
 pub(crate) fn after_failure(error: &JobError, attempt: u32, limits: &Limits) -> AfterFailure {
-    if matches!(error, JobError::Interrupted) {
-        return AfterFailure::GiveBack;
+    match error {
+        JobError::Interrupted => return AfterFailure::GiveBack,
+        JobError::Cancelled(_) => return AfterFailure::Drop,
+        _ => {}
     }
     if !error.is_retryable() || attempt >= limits.attempts {
         return AfterFailure::Park;
@@ -31,7 +35,7 @@ mod tests {
     use super::*;
 
     fn limits() -> Limits {
-        Limits { attempts: 3, back_off: Duration::from_secs(1), wall_clock: None }
+        Limits { attempts: 3, back_off: Duration::from_secs(1), ..Limits::default() }
     }
 
     #[test]
@@ -45,6 +49,11 @@ mod tests {
     #[test]
     fn bad_input_is_never_tried_again() {
         assert_eq!(after_failure(&JobError::Incomplete(String::new()), 1, &limits()), AfterFailure::Park);
+    }
+
+    #[test]
+    fn a_cancelled_job_leaves_no_failure_behind() {
+        assert_eq!(after_failure(&JobError::Cancelled("s".to_owned()), 3, &limits()), AfterFailure::Drop);
     }
 
     #[test]

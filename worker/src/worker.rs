@@ -1,33 +1,18 @@
 use crate::{
     Compute, Computed, JobError, Stop, WorkerError,
+    cancelled::Cancellations,
+    clock::now_ms,
+    limits::Limits,
+    patience::patiently,
+    pulse::Pulse,
     settle::{AfterFailure, after_failure},
 };
-use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts};
-use queue::{Delivery, JobConsumer};
-use std::{
-    fmt,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
-use store::Store;
-use tracing::{Instrument, info, info_span, warn};
-
-/// What a worker puts up with.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Attempts at a job before its failure is final.
-    pub attempts: u32,
-    /// The pause before the second attempt; it doubles with every further one.
-    pub back_off: Duration,
-    /// The longest that one job may compute; `None` for ever.
-    pub wall_clock: Option<Duration>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { attempts: 3, back_off: Duration::from_secs(1), wall_clock: None }
-    }
-}
+use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts};
+use queue::{Delivery, JobConsumer, QueueError};
+use std::{fmt, sync::Arc, time::Duration};
+use store::{Store, StoreError};
+use tokio::time::{sleep, timeout};
+use tracing::{Instrument, error, info, info_span, warn};
 
 /// How a worker came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +21,8 @@ pub enum Ended {
     QueueClosed,
     /// It was told to stop.
     Stopped,
+    /// No job came for as long as [`Limits::idle`].
+    Idle,
 }
 
 /// The loop between a queue and a store.
@@ -45,7 +32,8 @@ pub struct Worker {
     queue: Arc<dyn JobConsumer>,
     store: Store,
     compute: Arc<dyn Compute>,
-    settled: Arc<dyn Fn() + Send + Sync>,
+    cancellations: Cancellations,
+    pulse: Pulse,
 }
 
 impl fmt::Debug for Worker {
@@ -54,10 +42,19 @@ impl fmt::Debug for Worker {
     }
 }
 
+/// What an attempt came to.
+struct Attempted {
+    outcome: Result<Computed, JobError>,
+    /// The computation goes on although it was told to stop.
+    hangs: bool,
+}
+
 impl Worker {
-    /// A worker called `name`, which shows in its results.
+    /// A worker called `name`, which shows in its results. Two workers of one store at the same time have two names.
     pub fn new(name: String, queue: Arc<dyn JobConsumer>, store: Store, compute: Arc<dyn Compute>) -> Self {
-        Self { name, limits: Limits::default(), queue, store, compute, settled: Arc::new(|| ()) }
+        let pulse = Pulse::new(name.clone(), compute.device(), compute.versions());
+        let cancellations = Cancellations::new(store.clone());
+        Self { name, limits: Limits::default(), queue, store, compute, cancellations, pulse }
     }
 
     /// The same worker with other limits.
@@ -66,37 +63,62 @@ impl Worker {
         Self { limits, ..self }
     }
 
-    /// The same worker, which calls `hint` after every change of the store: a coordinator in the same process need
-    /// not wait for its next look.
+    /// The same worker, which tells the store of itself so often while it runs.
     #[must_use]
-    pub fn with_hint(self, hint: impl Fn() + Send + Sync + 'static) -> Self {
-        Self { settled: Arc::new(hint), ..self }
+    pub fn with_heartbeat(self, every: Duration) -> Self {
+        Self { pulse: self.pulse.every(every), ..self }
     }
 
-    /// Takes jobs until the queue is closed and empty, or `stop` is done. A job in hand then ends soon and goes back.
+    /// Takes jobs until the queue is closed and empty, no job comes for too long, or it is told to end: once `drain` is
+    /// done the job in hand is finished and no other taken, once `now` is done the job in hand stops soon and goes back.
     ///
     /// # Errors
-    /// The queue or the store is out of reach; the job in hand comes back.
-    pub async fn run_until(&self, stop: impl Future<Output = ()> + Send) -> Result<Ended, WorkerError> {
-        tokio::pin!(stop);
+    /// The queue or the store is out of reach for longer than their limits, or a job does not stop; the job in hand
+    /// comes back by itself.
+    pub async fn run_until(
+        &self,
+        drain: impl Future<Output = ()> + Send,
+        now: impl Future<Output = ()> + Send,
+    ) -> Result<Ended, WorkerError> {
+        let ended = tokio::select! {
+            ended = self.take_jobs(drain, now) => ended,
+            never = self.pulse.beat(&self.store) => match never {},
+        };
+        self.pulse.end(&self.store).await;
+        ended
+    }
+
+    async fn take_jobs(
+        &self,
+        drain: impl Future<Output = ()> + Send,
+        now: impl Future<Output = ()> + Send,
+    ) -> Result<Ended, WorkerError> {
+        tokio::pin!(drain, now);
         loop {
-            let delivery = tokio::select! {
+            let next = tokio::select! {
                 biased;
-                () = &mut stop => return Ok(Ended::Stopped),
-                next = self.queue.next() => match next? {
-                    Some(delivery) => delivery,
-                    None => return Ok(Ended::QueueClosed),
-                },
+                () = &mut now => return Ok(Ended::Stopped),
+                () = &mut drain => return Ok(Ended::Stopped),
+                () = idle(self.limits.idle) => return Ok(Ended::Idle),
+                next = self.queue.next() => next?,
             };
-            let request = Stop::default();
-            let handling = self.handle(delivery, &request);
+            let Some(delivery) = next else { return Ok(Ended::QueueClosed) };
+            let (leave, mut is_leaving) = (Stop::default(), false);
+            let handling = self.handle(delivery, &leave);
             tokio::pin!(handling);
-            tokio::select! {
-                handled = &mut handling => handled?,
-                () = &mut stop => {
-                    request.request();
-                    return handling.await.map(|()| Ended::Stopped);
+            loop {
+                tokio::select! {
+                    biased;
+                    handled = &mut handling => break handled?,
+                    () = &mut now, if !leave.is_requested() => leave.request(),
+                    () = &mut drain, if !is_leaving => {
+                        is_leaving = true;
+                        self.pulse.drains();
+                    }
                 }
+            }
+            if is_leaving || leave.is_requested() {
+                return Ok(Ended::Stopped);
             }
         }
     }
@@ -104,7 +126,7 @@ impl Worker {
     /// Takes one job and settles it; `false` when the queue is closed and empty.
     ///
     /// # Errors
-    /// The queue or the store is out of reach; the job comes back.
+    /// As [`run_until`](Self::run_until).
     pub async fn run_one(&self) -> Result<bool, WorkerError> {
         match self.queue.next().await? {
             Some(delivery) => self.handle(delivery, &Stop::default()).await.map(|()| true),
@@ -112,58 +134,105 @@ impl Worker {
         }
     }
 
-    async fn handle(&self, delivery: Delivery, stop: &Stop) -> Result<(), WorkerError> {
-        let span = info_span!("attempt", job = %delivery.job().id().short(), attempt = delivery.attempt());
-        self.settle(delivery, stop).instrument(span).await?;
-        (self.settled)();
-        Ok(())
+    async fn handle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
+        let (job, attempt) = (delivery.job().id(), delivery.attempt());
+        let span = info_span!("attempt", sweep = delivery.sweep(), job = %job.short(), attempt);
+        self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
+        let handled = self.settle(delivery, leave).instrument(span).await;
+        self.pulse.rests();
+        match handled {
+            // The job comes back, here or elsewhere, and its result is found then.
+            Err(WorkerError::Queue(error)) if error.is_retryable() => {
+                warn!(job = %job.short(), %error, "cannot settle the job; it comes back");
+                Ok(())
+            }
+            handled => handled,
+        }
     }
 
-    async fn settle(&self, delivery: Delivery, stop: &Stop) -> Result<(), WorkerError> {
+    async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let (job, attempt) = (delivery.job().clone(), delivery.attempt());
         let id = job.id();
-        let store_error = |source| WorkerError::Store { job: id, source };
-        if self.store.result(&id).await.map_err(store_error)?.is_some() {
+        if self.cancellations.of(delivery.sweep()).await.is_some() {
+            info!("dropped: the sweep was cancelled");
             return Ok(delivery.ack().await?);
         }
-        match self.compute_within_limit(&job, stop).await {
+        if self.stored(id, || self.store.result(&id)).await?.is_some() {
+            return Ok(delivery.ack().await?);
+        }
+        let Attempted { outcome, hangs } = match delivery.losses() {
+            losses if losses >= self.limits.losses => Attempted { outcome: Err(JobError::Lost(losses)), hangs: false },
+            _ => self.attempt(&job, delivery.sweep(), leave).await,
+        };
+        match outcome {
             Ok(computed) => {
                 let result = self.result(&job, attempt, computed);
                 // Whoever stored a result first has the word; ours is the same but for its timings.
-                let _put = self.store.put_result(&result).await.map_err(store_error)?;
+                let _put = self.stored(id, || self.store.put_result(&result)).await?;
                 info!(evaluate_s = result.timings.evaluate_s, "job done");
-                Ok(delivery.ack().await?)
+                self.pulse.succeeded();
+                delivery.ack().await?;
             }
-            Err(error) => {
-                let next = after_failure(&error, attempt, &self.limits);
-                if next != AfterFailure::GiveBack {
-                    let failure = self.failure(&job, attempt, &error, next == AfterFailure::Park);
-                    self.store.put_failure(&failure).await.map_err(store_error)?;
-                    warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
-                }
-                match next {
-                    AfterFailure::GiveBack => drop(delivery),
-                    AfterFailure::Retry(after) => delivery.retry(after).await?,
-                    AfterFailure::Park => delivery.park(&error.to_string()).await?,
-                }
-                Ok(())
+            Err(error) => self.settle_failure(delivery, &job, &error).await?,
+        }
+        if hangs { Err(WorkerError::Hangs(id)) } else { Ok(()) }
+    }
+
+    async fn settle_failure(&self, delivery: Delivery, job: &Job, error: &JobError) -> Result<(), WorkerError> {
+        let next = after_failure(error, delivery.attempt(), &self.limits);
+        if matches!(next, AfterFailure::Retry(_) | AfterFailure::Park) {
+            let failure = self.failure(&delivery, job, error, next == AfterFailure::Park);
+            self.stored(job.id(), || self.store.put_failure(&failure)).await?;
+            warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
+            self.pulse.failed();
+        }
+        let settled: Result<(), QueueError> = match next {
+            AfterFailure::GiveBack => delivery.give_back().await,
+            AfterFailure::Drop => delivery.ack().await,
+            AfterFailure::Retry(after) => delivery.retry(after).await,
+            AfterFailure::Park => delivery.park(&error.to_string()).await,
+        };
+        Ok(settled?)
+    }
+
+    /// Computes the job, unless something comes between: the worker leaves, the sweep is cancelled, time is up.
+    async fn attempt(&self, job: &Job, sweep: &str, leave: &Stop) -> Attempted {
+        let stop = Stop::default();
+        let computing = self.compute.compute(job, &stop);
+        tokio::pin!(computing);
+        let reason = tokio::select! {
+            biased;
+            outcome = &mut computing => return Attempted { outcome, hangs: false },
+            reason = self.disturbance(sweep, leave) => reason,
+        };
+        stop.request();
+        // The device is one: the next job has to wait until this one let go of it.
+        match timeout(self.limits.stopping, computing).await {
+            // It was done before it heard.
+            Ok(Ok(computed)) => Attempted { outcome: Ok(computed), hangs: false },
+            Ok(Err(_)) => Attempted { outcome: Err(reason), hangs: false },
+            Err(_) => {
+                error!("the job does not stop; the worker ends");
+                Attempted { outcome: Err(reason), hangs: true }
             }
         }
     }
 
-    async fn compute_within_limit(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let computing = self.compute.compute(job, stop);
-        let Some(limit) = self.limits.wall_clock else { return computing.await };
-        tokio::pin!(computing);
-        match tokio::time::timeout(limit, &mut computing).await {
-            Ok(computed) => computed,
-            Err(_) => {
-                stop.request();
-                // The device is one: the next job has to wait until this one let go of it.
-                let _ = computing.await;
-                Err(JobError::TimedOut(limit))
-            }
+    async fn disturbance(&self, sweep: &str, leave: &Stop) -> JobError {
+        let limit = self.limits.wall_clock;
+        tokio::select! {
+            () = leave.requested() => JobError::Interrupted,
+            () = self.cancellations.stops_running(sweep) => JobError::Cancelled(sweep.to_owned()),
+            () = idle(limit) => JobError::TimedOut(limit.unwrap_or_default()),
         }
+    }
+
+    /// What the store answers, asked again while it is out of reach.
+    async fn stored<T, F>(&self, job: JobId, ask: impl FnMut() -> F) -> Result<T, WorkerError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        patiently(self.limits.outage, ask).await.map_err(|source| WorkerError::Store { job, source })
     }
 
     fn result(&self, job: &Job, attempt: u32, computed: Computed) -> JobResult {
@@ -186,12 +255,13 @@ impl Worker {
         }
     }
 
-    fn failure(&self, job: &Job, attempt: u32, error: &JobError, is_final: bool) -> FailureRecord {
+    fn failure(&self, delivery: &Delivery, job: &Job, error: &JobError, is_final: bool) -> FailureRecord {
         FailureRecord {
             version: RESULT_VERSION,
             job: job.id(),
             meaning: job.meaning.clone(),
-            attempt,
+            attempt: delivery.attempt(),
+            sweep: Some(delivery.sweep().to_owned()),
             is_final,
             errors: error.chain(),
             worker: self.name.clone(),
@@ -200,8 +270,10 @@ impl Worker {
     }
 }
 
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// Waits so long; for ever without a limit.
+async fn idle(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => sleep(limit).await,
+        None => std::future::pending().await,
+    }
 }

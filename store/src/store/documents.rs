@@ -63,6 +63,14 @@ impl Store {
         content.map(|content| records::decode(&key, &content)).transpose()
     }
 
+    /// Removes a document of `sweep`; that there is none is no error.
+    ///
+    /// # Errors
+    /// A name cannot be part of a key; the store does not delete.
+    pub async fn delete_document(&self, sweep: &str, name: &str) -> Result<(), StoreError> {
+        Ok(self.backend.delete(&document_key(sweep, name)?).await?)
+    }
+
     /// Keeps a file of `sweep` as it is, such as `best/adapter_model.safetensors`, in place of the one that is there.
     ///
     /// # Errors

@@ -70,6 +70,19 @@ pub(super) fn failures_folder(job: &JobId) -> Result<Key, KeyError> {
     Key::new(format!("{}/{job}", FailureRecord::FOLDER))
 }
 
+/// The job whose result lies under `key`, if it looks like one.
+pub(super) fn job_of_result(key: &Key) -> Option<JobId> {
+    let (_, name) = key.as_str().rsplit_once('/')?;
+    name.strip_suffix(".json")?.parse().ok()
+}
+
+/// The job whose failed attempt lies under `key`, if it looks like one.
+pub(super) fn job_of_failure(key: &Key) -> Option<JobId> {
+    let (folder, _) = key.as_str().rsplit_once('/')?;
+    let (_, job) = folder.rsplit_once('/')?;
+    job.parse().ok()
+}
+
 /// The text of a record, after a look at whether it belongs where it goes.
 pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
     check_version(key, record.version())?;

@@ -45,6 +45,7 @@ fn failure(number: u32, attempt: u32) -> FailureRecord {
         job: meaning(number).id(),
         meaning: meaning(number),
         attempt,
+        sweep: None,
         is_final: attempt == 3,
         errors: vec!["it broke".to_owned()],
         worker: "one".to_owned(),

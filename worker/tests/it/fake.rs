@@ -14,6 +14,10 @@ pub(crate) enum Next {
     Succeed,
     Fail(JobError),
     WaitForStop,
+    /// Succeed after so long, unless stopped before.
+    Take(std::time::Duration),
+    /// Never end, whatever is asked.
+    Hang,
 }
 
 /// Computes what it is told to, and counts.
@@ -47,6 +51,11 @@ impl Compute for Fake {
                 }
                 Err(JobError::Interrupted)
             }
+            Next::Take(time) => tokio::select! {
+                () = tokio::time::sleep(time) => Ok(computed(job)),
+                () = stop.requested() => Err(JobError::Interrupted),
+            },
+            Next::Hang => std::future::pending().await,
         }
     }
 

@@ -1,9 +1,17 @@
 use crate::fake::{Fake, Next, computed, job};
-use queue::{JobPublisher, MemoryQueue};
-use std::{sync::Arc, time::Duration};
-use store::Store;
+use jobs::{Cancellation, WorkerState, WorkerStatus};
+use queue::{JobConsumer, JobPublisher, MemoryQueue};
+use std::{
+    future::{pending, ready},
+    sync::Arc,
+    time::Duration,
+};
+use store::{
+    Action, Problem, Store,
+    testing::{Fault, Faulty, MemoryBackend},
+};
 use tempfile::TempDir;
-use worker::{DeviceThread, Ended, JobError, Limits, Worker};
+use worker::{DeviceThread, Ended, JobError, Limits, Worker, WorkerError};
 
 struct Bench {
     _folder: TempDir,
@@ -17,7 +25,7 @@ fn bench(script: impl IntoIterator<Item = Next>) -> Bench {
     let folder = TempDir::new().unwrap();
     let store = Store::folder(folder.path()).unwrap();
     let (queue, fake) = (MemoryQueue::new(), Arc::new(Fake::new(script)));
-    let limits = Limits { attempts: 3, back_off: Duration::from_secs(1), wall_clock: Some(Duration::from_secs(60)) };
+    let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone()).with_limits(limits);
     Bench { _folder: folder, store, queue, fake, worker }
 }
@@ -31,7 +39,7 @@ async fn a_job_is_computed_stored_and_acknowledged() {
     let bench = bench([]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    let ended = bench.worker.run_until(std::future::pending()).await.unwrap();
+    let ended = bench.worker.run_until(pending(), pending()).await.unwrap();
     assert_eq!(ended, Ended::QueueClosed);
     let result = bench.store.result(&job(0.5).id()).await.unwrap().unwrap();
     assert_eq!((result.scores[0].correct, result.run.attempt, result.run.worker.as_str()), (7, 1, "w1"));
@@ -43,7 +51,7 @@ async fn a_stored_result_is_never_computed_again() {
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    bench.worker.run_until(std::future::pending()).await.unwrap();
+    bench.worker.run_until(pending(), pending()).await.unwrap();
     assert_eq!(bench.fake.computed(), 1);
 }
 
@@ -52,7 +60,7 @@ async fn a_passing_failure_is_recorded_and_tried_again() {
     let bench = bench([Next::Fail(passing()), Next::Succeed]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    bench.worker.run_until(std::future::pending()).await.unwrap();
+    bench.worker.run_until(pending(), pending()).await.unwrap();
     let result = bench.store.result(&job(0.5).id()).await.unwrap().unwrap();
     assert_eq!(result.run.attempt, 2);
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
@@ -66,7 +74,7 @@ async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
     let bench = bench([Next::Fail(passing()), Next::Fail(passing()), Next::Fail(passing())]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    bench.worker.run_until(std::future::pending()).await.unwrap();
+    bench.worker.run_until(pending(), pending()).await.unwrap();
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let finals: Vec<_> = failures.into_iter().map(|failure| failure.unwrap().is_final).collect();
@@ -91,7 +99,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
-    assert_eq!(bench.worker.run_until(at_work).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), Ended::Stopped);
     assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 1);
@@ -100,7 +108,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
 #[tokio::test]
 async fn an_idle_worker_stops_at_once() {
     let bench = bench([]);
-    assert_eq!(bench.worker.run_until(std::future::ready(())).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), Ended::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,6 +120,135 @@ async fn a_job_over_its_limit_is_stopped_and_recorded() {
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert_eq!(failure.errors, ["the job took longer than its limit of 60 s"]);
     assert!(failure.is_final);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_worker_finishes_its_job_and_takes_no_other() {
+    let bench = bench([Next::Take(Duration::from_secs(10))]);
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    bench.queue.publish(&job(0.6), "tests").await.unwrap();
+    let drain = tokio::time::sleep(Duration::from_secs(2));
+    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
+    assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "the other job is left for others");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_worker_that_is_hurried_gives_its_job_back() {
+    let bench = bench([Next::Take(Duration::from_secs(50))]);
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    let (drain, now) = (tokio::time::sleep(Duration::from_secs(2)), tokio::time::sleep(Duration::from_secs(4)));
+    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), Ended::Stopped);
+    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
+    let delivery = bench.queue.next().await.unwrap().unwrap();
+    assert_eq!((delivery.attempt(), delivery.losses()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_does_not_stop_is_recorded_and_ends_the_worker() {
+    let bench = bench([Next::Hang]);
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    let error = bench.worker.run_until(pending(), pending()).await.unwrap_err();
+    assert!(matches!(error, WorkerError::Hangs(id) if id == job(0.5).id()), "{error}");
+    let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
+    let failure = failures.into_iter().next().unwrap().unwrap();
+    assert_eq!(failure.errors, ["the job took longer than its limit of 60 s"]);
+    assert_eq!((failure.sweep.as_deref(), bench.queue.parked().len()), (Some("tests"), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_takes_workers_down_is_set_aside() {
+    let bench = bench([]);
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    for _ in 0..5 {
+        drop(bench.queue.next().await.unwrap().unwrap());
+    }
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
+    let failure = failures.into_iter().next().unwrap().unwrap();
+    assert!(failure.is_final && failure.errors[0].starts_with("5 workers took the job"), "{:?}", failure.errors);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_a_cancelled_sweep_are_dropped() {
+    let bench = bench([]);
+    let cancel = |stops_running| Cancellation::new(stops_running, 1);
+    bench.store.put_document("tests", Cancellation::DOCUMENT, &cancel(false)).await.unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    bench.queue.publish(&job(0.6), "another").await.unwrap();
+    bench.queue.close();
+    bench.worker.run_until(pending(), pending()).await.unwrap();
+    assert_eq!(bench.fake.computed(), 1);
+    assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_some());
+    assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it() {
+    for stops_running in [false, true] {
+        let bench = bench([Next::Take(Duration::from_secs(50))]);
+        bench.queue.publish(&job(0.5), "tests").await.unwrap();
+        bench.queue.close();
+        let cancelling = async {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            let cancellation = Cancellation::new(stops_running, 1);
+            bench.store.put_document("tests", Cancellation::DOCUMENT, &cancellation).await.unwrap();
+        };
+        let (ended, ()) = tokio::join!(bench.worker.run_until(pending(), pending()), cancelling);
+        assert_eq!(ended.unwrap(), Ended::QueueClosed);
+        let result = bench.store.result(&job(0.5).id()).await.unwrap();
+        assert_eq!(result.is_none(), stops_running);
+        assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_out_of_reach_for_minutes_costs_no_job() {
+    let backend = Faulty::new(MemoryBackend::new());
+    let store = Store::new(backend.clone());
+    let queue = MemoryQueue::new();
+    let fake = Arc::new(Fake::new([]));
+    let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone());
+    backend.strike(6, Action::Write, "results/", Fault::Fails(Problem::Unavailable));
+    queue.publish(&job(0.5), "tests").await.unwrap();
+    assert!(worker.run_one().await.unwrap());
+    assert_eq!(fake.computed(), 1, "the result in hand is kept until the store takes it");
+    assert!(store.result(&job(0.5).id()).await.unwrap().is_some());
+
+    backend.strike(u32::MAX, Action::Write, "results/", Fault::Fails(Problem::Unavailable));
+    queue.publish(&job(0.6), "tests").await.unwrap();
+    let error = worker.run_one().await.unwrap_err();
+    assert!(matches!(error, WorkerError::Store { .. }), "{error}");
+    assert_eq!(queue.waiting().await.unwrap(), Some(1), "the job is back for another worker");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_without_a_job_ends_when_it_was_asked_to() {
+    let bench = bench([]);
+    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(30)), ..Limits::default() });
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::Idle);
+    assert_eq!(bench.fake.computed(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_tells_what_it_does_and_takes_that_back_when_it_ends() {
+    let bench = bench([Next::Take(Duration::from_secs(50))]);
+    let worker = bench.worker.with_heartbeat(Duration::from_secs(10));
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    bench.queue.close();
+    let watching = async {
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        let mut workers = bench.store.workers::<WorkerStatus>().await.unwrap();
+        workers.remove(0).unwrap()
+    };
+    let (ended, status) = tokio::join!(worker.run_until(pending(), pending()), watching);
+    ended.unwrap();
+    assert_eq!((status.worker.as_str(), status.state, status.done), ("w1", WorkerState::Busy, 0));
+    let in_hand = status.job.unwrap();
+    assert_eq!((in_hand.job, in_hand.sweep.as_str(), in_hand.attempt), (job(0.5).id(), "tests", 1));
+    assert!(bench.store.workers::<WorkerStatus>().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -131,7 +268,7 @@ async fn a_panic_costs_the_job_and_not_the_thread() {
     queue.publish(&job(0.1), "tests").await.unwrap();
     queue.publish(&job(0.2), "tests").await.unwrap();
     queue.close();
-    worker.run_until(std::future::pending()).await.unwrap();
+    worker.run_until(pending(), pending()).await.unwrap();
     assert!(store.result(&job(0.1).id()).await.unwrap().is_none());
     assert!(store.result(&job(0.2).id()).await.unwrap().is_some());
 }

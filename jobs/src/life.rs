@@ -1,0 +1,138 @@
+use crate::{DOCUMENT_VERSION, JobId, RecipeSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What a worker tells of itself, every few seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// Its name, which shows in its results.
+    pub worker: String,
+    /// The device, for instance `cuda:0`.
+    pub device: String,
+    /// Versions of the programs that decide numbers, by name.
+    pub versions: BTreeMap<String, String>,
+    /// What it is doing.
+    pub state: WorkerState,
+    /// The job in its hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobInHand>,
+    /// Jobs that it has done since it started.
+    pub done: u64,
+    /// Attempts that failed since it started.
+    pub failed: u64,
+    /// When it started: milliseconds since 1970, UTC, by its own clock.
+    pub started_ms: u64,
+    /// When it told this, by the same clock.
+    pub beat_ms: u64,
+}
+
+/// What a worker is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// It waits for a job.
+    Idle,
+    /// It has a job in its hand.
+    Busy,
+    /// It finishes the job in its hand and takes no other.
+    Draining,
+}
+
+/// A job in the hand of a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobInHand {
+    /// The job.
+    pub job: JobId,
+    /// The sweep that wants it.
+    pub sweep: String,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Since when: milliseconds since 1970, UTC.
+    pub since_ms: u64,
+}
+
+/// A sweep that is not wanted any more: its jobs are dropped as workers come to them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancellation {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// Whether jobs that are running stop as well, instead of coming to their end.
+    pub stops_running: bool,
+    /// When it was cancelled: milliseconds since 1970, UTC.
+    pub cancelled_ms: u64,
+}
+
+impl Cancellation {
+    /// The name of the document of a sweep that holds it.
+    pub const DOCUMENT: &str = "cancelled.json";
+
+    /// A cancellation at `cancelled_ms`.
+    pub fn new(stops_running: bool, cancelled_ms: u64) -> Self {
+        Self { version: DOCUMENT_VERSION, stops_running, cancelled_ms }
+    }
+}
+
+/// What a coordinator tells of its sweep, every few seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// The part of the sweep that jobs were last published for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The most jobs that the sweep may need.
+    pub bound: u64,
+    /// Jobs that were computed while this coordinator waited for them.
+    pub run: u64,
+    /// Jobs that were stored before it wanted them.
+    pub reused: u64,
+    /// Jobs that failed for good.
+    pub failed: u64,
+    /// Jobs that are published and not answered.
+    pub outstanding: u64,
+    /// Jobs computed in the last minutes, for each second; `None` before that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// The best point of all searches so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<BestSoFar>,
+    /// The errors of failed jobs, by kind, the most frequent first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureKind>,
+    /// When the coordinator started: milliseconds since 1970, UTC, by its own clock.
+    pub started_ms: u64,
+    /// When it told this, by the same clock.
+    pub updated_ms: u64,
+    /// How it ended; `None` while it runs, or if it died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+}
+
+impl Progress {
+    /// The name of the document of a sweep that holds it.
+    pub const DOCUMENT: &str = "progress.json";
+}
+
+/// The best point of all searches so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BestSoFar {
+    /// The search.
+    pub search: String,
+    /// The point.
+    pub spec: RecipeSpec,
+    /// The metric's value.
+    pub value: f64,
+}
+
+/// Failures with the same root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureKind {
+    /// The error and its causes, outermost first, of one of them.
+    pub errors: Vec<String>,
+    /// How many jobs failed so.
+    pub jobs: u64,
+    /// One of them.
+    pub example: JobId,
+}

@@ -1,0 +1,105 @@
+use crate::clock::now_ms;
+use jobs::{DOCUMENT_VERSION, Job, JobInHand, WorkerState, WorkerStatus};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use store::Store;
+
+/// A worker's sign of life in the store, for people who watch a sweep and for coordinators that miss a job.
+///
+/// Nothing relies on it: a worker that cannot tell of itself goes on.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    status: Mutex<WorkerStatus>,
+    every: Option<Duration>,
+}
+
+impl Pulse {
+    /// The sign of a worker that is idle. It is not stored unless [`every`](Self::every) says how often.
+    pub(crate) fn new(worker: String, device: String, versions: BTreeMap<String, String>) -> Self {
+        let now = now_ms();
+        let status = WorkerStatus {
+            version: DOCUMENT_VERSION,
+            worker,
+            device,
+            versions,
+            state: WorkerState::Idle,
+            job: None,
+            done: 0,
+            failed: 0,
+            started_ms: now,
+            beat_ms: now,
+        };
+        Self { status: Mutex::new(status), every: None }
+    }
+
+    /// The same, stored so often.
+    pub(crate) fn every(self, time: Duration) -> Self {
+        Self { every: Some(time), ..self }
+    }
+
+    /// The worker has taken a job.
+    pub(crate) fn takes(&self, job: &Job, sweep: &str, attempt: u32) {
+        let mut status = self.lock();
+        status.job = Some(JobInHand { job: job.id(), sweep: sweep.to_owned(), attempt, since_ms: now_ms() });
+        status.state = WorkerState::Busy;
+    }
+
+    /// The job has a result.
+    pub(crate) fn succeeded(&self) {
+        self.lock().done += 1;
+    }
+
+    /// The attempt has failed.
+    pub(crate) fn failed(&self) {
+        self.lock().failed += 1;
+    }
+
+    /// The worker takes no more jobs than the one in its hand.
+    pub(crate) fn drains(&self) {
+        self.lock().state = WorkerState::Draining;
+    }
+
+    /// The worker has settled its job.
+    pub(crate) fn rests(&self) {
+        let mut status = self.lock();
+        status.job = None;
+        status.state = WorkerState::Idle;
+    }
+
+    /// Tells of the worker for as long as it is polled.
+    pub(crate) async fn beat(&self, store: &Store) -> Infallible {
+        let Some(every) = self.every else { return std::future::pending().await };
+        let mut is_known_to_fail = false;
+        loop {
+            let status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
+            match store.put_worker(&status.worker, &status).await {
+                Ok(()) => is_known_to_fail = false,
+                Err(error) if is_known_to_fail => tracing::debug!(%error, "cannot store a sign of life"),
+                Err(error) => {
+                    is_known_to_fail = true;
+                    tracing::warn!(%error, "cannot store a sign of life; the worker goes on");
+                }
+            }
+            tokio::time::sleep(every).await;
+        }
+    }
+
+    /// Takes the sign back: the worker has ended, and is not missing.
+    pub(crate) async fn end(&self, store: &Store) {
+        if self.every.is_some() {
+            let worker = self.lock().worker.clone();
+            if let Err(error) = store.remove_worker(&worker).await {
+                tracing::debug!(%error, "cannot remove the sign of life");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, WorkerStatus> {
+        // Nothing panics between two steps of a change, so a poisoned status is a whole one.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
