@@ -1,4 +1,4 @@
-use crate::{BackendError, Key, KeyError};
+use crate::{BackendError, Key, KeyError, PartError};
 use jobs::JobId;
 
 /// What goes wrong between a store and its user.
@@ -45,6 +45,14 @@ pub enum StoreError {
         key: Key,
         /// The record's own key.
         expected: Key,
+    },
+    /// A part of a sweep is not what it should be.
+    #[error("the part `{key}` of the store cannot be used")]
+    Part {
+        /// The object.
+        key: Key,
+        /// What is wrong with it.
+        source: PartError,
     },
     /// A value has no JSON form.
     #[error("cannot write `{key}` as JSON")]

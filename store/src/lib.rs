@@ -1,15 +1,16 @@
 //! The seam results and artefacts live behind.
 //!
-//! A [`Backend`] keeps objects under keys: [`FolderBackend`] in a folder, later S3 in a bucket. [`Store`] lies above
-//! it and knows what is kept, and where:
+//! A [`Backend`] keeps objects under keys: [`FolderBackend`] in a folder, [`S3Backend`] in a bucket. [`Store`]
+//! lies above it and knows what is kept, and where:
 //!
 //! | key | content |
 //! |---|---|
 //! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only truth of "done" |
 //! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
 //! | `sweeps/<sweep>/manifest.json` | what the sweep was when it began, written once |
+//! | `sweeps/<sweep>/parts/<n>.parquet` | many results again, to be read at once, with the jobs in `<n>.jobs` |
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
-//! | `workers/<name>.json` | what a worker tells of itself while it runs |
+//! | `workers/<name>.json` | what a worker last said of itself |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done |
 //!
 //! Nothing half-written is ever seen, and a result that exists is never replaced.
@@ -18,6 +19,9 @@ mod backend;
 mod error;
 mod folder;
 mod key;
+mod location;
+mod patient;
+mod s3;
 mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -26,4 +30,6 @@ pub use backend::{Action, Backend, BackendError, Listing, Problem, Put};
 pub use error::StoreError;
 pub use folder::FolderBackend;
 pub use key::{Key, KeyError};
-pub use store::{CheckReport, Records, Store};
+pub use location::{Location, LocationError};
+pub use s3::{Patience, S3Backend, S3Credentials, S3Object, S3Place, S3PlaceError, S3Settings};
+pub use store::{CheckReport, Compacted, PartError, PartResults, Records, Store};

@@ -1,17 +1,19 @@
 mod check;
 mod documents;
+mod parts;
 mod records;
 #[cfg(test)]
 mod tests;
 mod workers;
 
 pub use check::CheckReport;
+pub use parts::{Compacted, PartError, PartResults};
 pub use records::Records;
 
-use crate::{Backend, FolderBackend, Key, Put, StoreError};
+use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, patient::Patient};
 use jobs::{FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
-use std::{collections::HashSet, path::PathBuf, sync::Arc};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// How many objects are read at the same time.
@@ -27,6 +29,28 @@ impl Store {
     /// The store that `backend` keeps.
     pub fn new(backend: impl Backend) -> Self {
         Self { backend: Arc::new(backend) }
+    }
+
+    /// The store at `location`, to read and write; makes the folder where it is missing, though no bucket.
+    ///
+    /// # Errors
+    /// The folder cannot be made or written to; the bucket cannot be reached or listed.
+    pub async fn open(location: &Location, settings: &S3Settings) -> Result<Self, StoreError> {
+        match location {
+            Location::Folder(path) => Self::folder(path),
+            Location::S3(place) => Ok(Self::new(S3Backend::open(place.clone(), settings).await?)),
+        }
+    }
+
+    /// The store at `location`, which must be there; it is only changed by what is written to it.
+    ///
+    /// # Errors
+    /// There is no such folder; the bucket cannot be reached or listed.
+    pub async fn existing(location: &Location, settings: &S3Settings) -> Result<Self, StoreError> {
+        match location {
+            Location::Folder(path) => Self::existing_folder(path),
+            Location::S3(_) => Self::open(location, settings).await,
+        }
     }
 
     /// The store in the folder at `path`, to read and write; makes the folder where it is missing.
@@ -45,6 +69,12 @@ impl Store {
         Ok(Self::new(FolderBackend::open(path)?))
     }
 
+    /// The same store, which is asked again while it is out of reach, for as long as `outage`, before a call fails.
+    #[must_use]
+    pub fn patient(self, outage: Duration) -> Self {
+        Self { backend: Arc::new(Patient::new(self.backend, outage)) }
+    }
+
     /// Where the store lies, for people.
     pub fn place(&self) -> String {
         self.backend.place()
@@ -60,12 +90,37 @@ impl Store {
 
     /// Keeps the result of a job, unless there is one; the first one stays.
     ///
+    /// The scores of the two are then compared, and a difference is warned of: two workers that compute the same job
+    /// come to the same numbers, unless their programs or devices differ.
+    ///
     /// # Errors
-    /// The result names another job than its meaning makes, or cannot be written.
+    /// The result names another job than its meaning makes, or cannot be written; the one that is there is corrupt.
     pub async fn put_result(&self, result: &JobResult) -> Result<Put, StoreError> {
         let key = result_key(&result.job)?;
         let content = records::encode_record(&key, result)?;
-        Ok(self.backend.put_if_absent(&key, content).await?)
+        let put = self.backend.put_if_absent(&key, content).await?;
+        if put == Put::Exists {
+            self.compare_with_first(result).await?;
+        }
+        Ok(put)
+    }
+
+    async fn compare_with_first(&self, second: &JobResult) -> Result<(), StoreError> {
+        let first = match self.result(&second.job).await {
+            // The result is stored: that it cannot be looked at just now takes nothing from that.
+            Err(error) if error.is_retryable() => None,
+            first => first?,
+        };
+        if let Some(first) = first
+            && first.scores != second.scores
+        {
+            tracing::warn!(
+                job = %second.job, kept = %first.run.worker, dropped = %second.run.worker,
+                kept_device = %first.run.device, dropped_device = %second.run.device,
+                "two workers came to different scores for one job",
+            );
+        }
+        Ok(())
     }
 
     /// Begins to read all results, page by page.

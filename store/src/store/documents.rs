@@ -63,10 +63,10 @@ impl Store {
         content.map(|content| records::decode(&key, &content)).transpose()
     }
 
-    /// Removes a document of `sweep`; that there is none is no error.
+    /// Forgets a document of `sweep`; that there is none is no error.
     ///
     /// # Errors
-    /// A name cannot be part of a key; the store does not delete.
+    /// A name cannot be part of a key; the document cannot be deleted.
     pub async fn delete_document(&self, sweep: &str, name: &str) -> Result<(), StoreError> {
         Ok(self.backend.delete(&document_key(sweep, name)?).await?)
     }
@@ -88,7 +88,7 @@ impl Store {
     }
 }
 
-fn document_key(sweep: &str, name: &str) -> Result<Key, StoreError> {
+pub(super) fn document_key(sweep: &str, name: &str) -> Result<Key, StoreError> {
     if sweep.contains('/') {
         // Keeps `a/b` from being both a sweep and a document of the sweep `a`.
         let problem = "the name of a sweep holds a slash";
@@ -104,6 +104,6 @@ fn sweep_of_manifest(key: &Key) -> Option<String> {
 }
 
 /// Documents are few and read by people.
-fn encode_pretty<T: Serialize>(key: &Key, document: &T) -> Result<Vec<u8>, StoreError> {
+pub(super) fn encode_pretty<T: Serialize>(key: &Key, document: &T) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec_pretty(document).map_err(|source| StoreError::Encode { key: key.clone(), source })
 }

@@ -85,12 +85,18 @@ pub(super) fn job_of_failure(key: &Key) -> Option<JobId> {
 
 /// The text of a record, after a look at whether it belongs where it goes.
 pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
-    check_version(key, record.version())?;
     check_place(key, record)?;
     encode(key, record)
 }
 
 pub(super) fn decode_record<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
+    let record = decode_versioned(key, content)?;
+    check_place(key, &record)?;
+    Ok(record)
+}
+
+/// A record in its own object or among others.
+pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
     /// Any version's record, as far as every version agrees.
     #[derive(Deserialize)]
     struct Versioned {
@@ -99,9 +105,7 @@ pub(super) fn decode_record<T: Record>(key: &Key, content: &[u8]) -> Result<T, S
     // The version first: another version's record would fail for a field, and that says less.
     let Versioned { version } = decode(key, content)?;
     check_version(key, version)?;
-    let record: T = decode(key, content)?;
-    check_place(key, &record)?;
-    Ok(record)
+    decode(key, content)
 }
 
 pub(super) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Vec<u8>, StoreError> {
@@ -112,11 +116,15 @@ pub(super) fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T
     serde_json::from_slice(content).map_err(|source| StoreError::Corrupt { key: key.clone(), source })
 }
 
-fn check_place<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
+/// Looks whether a record is of this version, and of the job that it names.
+pub(super) fn check_record<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
+    check_version(key, record.version())?;
     let (job, meaning) = (record.job(), record.meaning().id());
-    if job != meaning {
-        return Err(StoreError::Mislabelled { key: key.clone(), job, meaning });
-    }
+    if job == meaning { Ok(()) } else { Err(StoreError::Mislabelled { key: key.clone(), job, meaning }) }
+}
+
+fn check_place<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
+    check_record(key, record)?;
     let expected = record.key()?;
     if *key == expected { Ok(()) } else { Err(StoreError::Misplaced { key: key.clone(), expected }) }
 }

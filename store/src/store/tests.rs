@@ -112,6 +112,36 @@ async fn a_spoilt_result_is_an_error_that_names_the_object() {
 }
 
 #[tokio::test]
+async fn a_second_result_with_other_scores_is_warned_of_and_dropped() {
+    let (store, backend) = in_memory();
+    assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Created);
+    let (log, _guard) = Log::listen();
+    let slower = JobResult { timings: Timings { load_s: 9.0, ..Timings::default() }, ..result(0) };
+    assert_eq!(store.put_result(&slower).await.unwrap(), Put::Exists);
+    assert_eq!(log.text(), "", "times may differ");
+    let mut other = result(0);
+    other.scores[0].correct = 6;
+    other.run.worker = "two".to_owned();
+    assert_eq!(store.put_result(&other).await.unwrap(), Put::Exists);
+    for part in ["two workers came to different scores for one job", &other.job.to_string(), "kept=one", "dropped=two"]
+    {
+        assert!(log.text().contains(part), "{}", log.text());
+    }
+    assert_eq!(store.result(&other.job).await.unwrap(), Some(result(0)));
+    backend.put(&result(0).key().unwrap(), b"{".to_vec()).await.unwrap();
+    assert!(matches!(store.put_result(&other).await.unwrap_err(), StoreError::Corrupt { .. }));
+}
+
+#[tokio::test]
+async fn a_result_is_stored_though_the_first_one_cannot_be_looked_at_just_now() {
+    let backend = Faulty::new(MemoryBackend::new());
+    let store = Store::new(backend.clone());
+    assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Created);
+    backend.strike(1, Action::Read, "results/", Fault::Fails(Problem::Unavailable));
+    assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Exists);
+}
+
+#[tokio::test]
 async fn all_results_are_read_and_a_spoilt_one_does_not_hide_the_others() {
     let (store, backend) = in_memory();
     for number in 0..600 {
@@ -190,6 +220,39 @@ async fn a_manifest_stays_and_a_document_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_deleted_document_is_gone_and_may_be_missing() {
+    let (store, _) = in_memory();
+    store.put_document("s", "cancelled.json", &json!({})).await.unwrap();
+    for _ in 0..2 {
+        store.delete_document("s", "cancelled.json").await.unwrap();
+        assert_eq!(store.document::<Value>("s", "cancelled.json").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn workers_are_known_by_what_they_last_said_until_they_go() {
+    let (store, backend) = in_memory();
+    assert!(store.workers::<Value>().await.unwrap().is_empty());
+    for job in ["a", "b"] {
+        store.put_worker("node-2.example-17", &BTreeMap::from([("job", job)])).await.unwrap();
+    }
+    store.put_worker("node-1", &json!({"job": 7})).await.unwrap();
+    backend.put(&Key::new("workers/node-3.json").unwrap(), b"{".to_vec()).await.unwrap();
+    backend.put(&Key::new("workers/deep/er.json").unwrap(), Vec::new()).await.unwrap();
+    let workers = store.workers::<BTreeMap<String, String>>().await.unwrap();
+    let names: Vec<_> = workers.iter().map(|(name, document)| (name.as_str(), document.is_ok())).collect();
+    assert_eq!(names, [("node-1", false), ("node-2.example-17", true), ("node-3", false)]);
+    assert_eq!(workers[1].1.as_ref().unwrap()["job"], "b");
+    let error = workers[2].1.as_ref().unwrap_err().to_string();
+    assert_eq!(error, "the object `workers/node-3.json` of the store is corrupt");
+    for name in ["node-1", "node-2.example-17", "node-3", "nobody"] {
+        store.remove_worker(name).await.unwrap();
+    }
+    assert!(store.workers::<Value>().await.unwrap().is_empty());
+    assert!(matches!(store.put_worker("a/b", &json!({})).await, Err(StoreError::Key(_))));
+}
+
+#[tokio::test]
 async fn a_document_of_another_shape_and_a_bad_name_are_named() {
     let (store, _) = in_memory();
     store.put_document("s", "summary.json", &json!({"best": "high"})).await.unwrap();
@@ -259,5 +322,32 @@ impl Backend for Unconditional {
 
     async fn delete(&self, key: &Key) -> Result<(), crate::BackendError> {
         self.0.delete(key).await
+    }
+}
+
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn listen() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

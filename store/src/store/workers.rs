@@ -1,52 +1,70 @@
-use super::{Store, records};
-use crate::{Key, StoreError};
+use super::{Store, concurrently, documents::encode_pretty, records};
+use crate::{Key, KeyError, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
 const WORKERS: &str = "workers";
 
+/// What workers say of themselves from time to time, such as the job they are at.
 impl Store {
-    /// Keeps what the worker `name` tells of itself, in place of what it told before.
+    /// Keeps what the worker `name` says, in place of what it said before.
     ///
     /// # Errors
-    /// The name cannot be part of a key; the status has no JSON form or cannot be written.
-    pub async fn put_worker<T: Serialize + Sync>(&self, name: &str, status: &T) -> Result<(), StoreError> {
+    /// The name cannot be part of a key; the document has no JSON form or cannot be written.
+    pub async fn put_worker<T: Serialize + Sync>(&self, name: &str, document: &T) -> Result<(), StoreError> {
         let key = worker_key(name)?;
-        let content = records::encode(&key, status)?;
+        let content = encode_pretty(&key, document)?;
         Ok(self.backend.put(&key, content).await?)
     }
 
-    /// What all workers tell of themselves, sorted by name. One that cannot be read is an error of its own.
+    /// What all workers say, by their names, ascending.
+    ///
+    /// A document that cannot be read, because another version wrote it perhaps, is an error of its own, so that
+    /// callers may skip and report it.
     ///
     /// # Errors
     /// The store cannot be listed.
-    pub async fn workers<T: DeserializeOwned>(&self) -> Result<Vec<Result<T, StoreError>>, StoreError> {
+    pub async fn workers<T>(&self) -> Result<Vec<(String, Result<T, StoreError>)>, StoreError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let mut names = Vec::new();
         let mut listing = self.backend.list(Some(&Key::new(WORKERS)?)).await?;
-        let mut keys = Vec::new();
-        while let Some(page) = listing.next_page().await? {
-            keys.extend(page);
+        while let Some(keys) = listing.next_page().await? {
+            names.extend(keys.iter().filter_map(worker_of));
         }
-        keys.sort_unstable();
-        let mut workers = Vec::with_capacity(keys.len());
-        for key in keys {
-            match self.backend.get(&key).await {
-                // It ended since it was listed.
-                Ok(None) => {}
-                Ok(Some(content)) => workers.push(records::decode(&key, &content)),
-                Err(error) => workers.push(Err(error.into())),
-            }
-        }
-        Ok(workers)
+        names.sort_unstable();
+        let this = self.clone();
+        let documents = concurrently(names.clone(), move |name| {
+            let this = this.clone();
+            async move { this.worker::<T>(&name).await.transpose() }
+        });
+        // Who went since the listing is not there any more.
+        Ok(names.into_iter().zip(documents.await).filter_map(|(name, document)| Some((name, document?))).collect())
     }
 
-    /// Forgets the worker `name`; that it is unknown is no error.
+    /// Forgets the worker `name`; that nothing is known of it is no error.
     ///
     /// # Errors
-    /// The name cannot be part of a key; the store does not delete.
+    /// The name cannot be part of a key; the document cannot be deleted.
     pub async fn remove_worker(&self, name: &str) -> Result<(), StoreError> {
         Ok(self.backend.delete(&worker_key(name)?).await?)
     }
+
+    async fn worker<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        let key = worker_key(name)?;
+        let content = self.backend.get(&key).await?;
+        content.map(|content| records::decode(&key, &content)).transpose()
+    }
 }
 
-fn worker_key(name: &str) -> Result<Key, StoreError> {
-    Ok(Key::new(format!("{WORKERS}/{name}.json"))?)
+fn worker_key(name: &str) -> Result<Key, KeyError> {
+    if name.contains('/') {
+        return Err(KeyError { text: name.to_owned(), problem: "the name of a worker holds a slash" });
+    }
+    Key::new(format!("{WORKERS}/{name}.json"))
+}
+
+fn worker_of(key: &Key) -> Option<String> {
+    let name = key.as_str().strip_prefix(WORKERS)?.strip_prefix('/')?.strip_suffix(".json")?;
+    (!name.contains('/')).then(|| name.to_owned())
 }

@@ -1,0 +1,175 @@
+mod connect;
+mod failure;
+mod fetch;
+mod listing;
+mod multipart;
+mod place;
+mod read;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use fetch::S3Object;
+pub use place::{S3Place, S3PlaceError};
+pub use settings::{Patience, S3Credentials, S3Settings};
+
+use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    Client,
+    config::{Config, retry::RetryConfig, timeout::TimeoutConfig},
+};
+use backon::{BackoffBuilder, ExponentialBuilder};
+use connect::Connection;
+use failure::Trouble;
+use listing::S3Listing;
+use std::{fmt, sync::Arc, time::Duration};
+
+/// A bucket of S3, or a part of one, with one object under each key.
+///
+/// An object is there when the last byte has arrived, and at once for every reader: S3 keeps that rule of the seam by
+/// itself. Conditional writes carry `If-None-Match: *`; a server that ignores it breaks the seam, which
+/// [`Store::check`](crate::Store::check) finds out. What may pass is tried again with growing pauses, cut at random,
+/// as long as [`Patience`] lasts. A write whose answer was lost is made again and then finds its own object there: it
+/// says [`Put::Exists`], as the seam allows.
+#[derive(Clone)]
+pub struct S3Backend {
+    client: Client,
+    place: S3Place,
+    /// The server, for people.
+    endpoint: Arc<str>,
+    patience: Patience,
+    sizes: Sizes,
+}
+
+/// From what size on work is divided; tests divide small things.
+#[derive(Debug, Clone, Copy)]
+struct Sizes {
+    /// The most keys that one answer lists.
+    page: i32,
+    /// The largest content that is written in one piece.
+    whole: usize,
+    /// The pieces of larger ones; S3 takes none below 5 MiB but the last.
+    piece: usize,
+}
+
+/// What S3 takes and servers digest.
+const SIZES: Sizes = Sizes { page: 1000, whole: 16 << 20, piece: 8 << 20 };
+/// Attempts at the first contact, where a person waits for the answer.
+const FIRST_ATTEMPTS: u32 = 4;
+
+impl S3Backend {
+    /// Opens the store at `place`, and finds out whether it can be listed.
+    ///
+    /// # Errors
+    /// Settings, credentials or region are missing or wrong, the server cannot be reached or is none of S3, the bucket
+    /// is missing or lies elsewhere, or these credentials may not list it.
+    pub async fn open(place: S3Place, settings: &S3Settings) -> Result<Self, BackendError> {
+        let url = place.to_string();
+        let opened = async {
+            let Connection { client, endpoint } = connect::connect(settings).await?;
+            let this = Self { client, place, endpoint: endpoint.into(), patience: settings.patience, sizes: SIZES };
+            this.probe().await?;
+            Ok(this)
+        };
+        opened.await.map_err(|trouble: Trouble| trouble.at(Action::Open, url))
+    }
+
+    /// Another place behind the same server, with the same settings and credentials.
+    ///
+    /// # Errors
+    /// The bucket is missing, or these credentials may not list it.
+    pub async fn elsewhere(&self, place: S3Place) -> Result<Self, BackendError> {
+        let url = place.to_string();
+        let this = self.at(place);
+        this.probe().await.map_err(|trouble| trouble.at(Action::Open, url))?;
+        Ok(this)
+    }
+
+    /// The same, without a look at whether it is there.
+    #[must_use]
+    pub fn at(&self, place: S3Place) -> Self {
+        Self { place, ..self.clone() }
+    }
+
+    async fn probe(&self) -> Result<(), Trouble> {
+        let attempts = self.patience.attempts.min(FIRST_ATTEMPTS);
+        let retries = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(self.patience.longest_pause);
+        let prefix = Some(self.place.full("")).filter(|prefix| !prefix.is_empty());
+        let list = self.client.list_objects_v2().bucket(self.place.bucket()).set_prefix(prefix).max_keys(1);
+        let answer = list.customize().config_override(Config::builder().retry_config(retries)).send().await;
+        answer.map(drop).map_err(|error| Trouble::of(error, &self.endpoint))
+    }
+
+    /// Settings for a request that moves `bytes`.
+    fn moving(&self, bytes: usize) -> aws_sdk_s3::config::Builder {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(self.patience.connect)
+            .operation_attempt_timeout(self.patience.attempt(bytes))
+            .build();
+        Config::builder().timeout_config(timeouts)
+    }
+
+    /// The pauses between attempts at what the client itself does not try again.
+    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        ExponentialBuilder::new()
+            .with_jitter()
+            .with_min_delay(self.patience.first_pause)
+            .with_max_delay(self.patience.longest_pause)
+            .with_max_times(self.patience.attempts.saturating_sub(1) as usize)
+            .build()
+    }
+
+    /// Does `work` until it succeeds, fails for good, or the patience is over.
+    async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let mut pauses = self.pauses();
+        loop {
+            match work().await {
+                Err(trouble) if trouble.again => match pauses.next() {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(trouble),
+                },
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for S3Backend {
+    fn place(&self) -> String {
+        self.place.to_string()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
+        let read = self.patiently(|| self.read(key.as_str())).await;
+        read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
+    }
+
+    async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
+        self.write(key, content.into(), write::Condition::IsAbsent).await
+    }
+
+    async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
+        self.write(key, content.into(), write::Condition::None).await.map(|_| ())
+    }
+
+    async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
+        Ok(Box::new(S3Listing::new(self.clone(), folder)))
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), BackendError> {
+        let deleted = self.remove(key.as_str()).await;
+        deleted.map_err(|trouble| trouble.at(Action::Delete, self.place.url(key.as_str())))
+    }
+}
+
+impl fmt::Debug for S3Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Backend").field("place", &self.place).field("endpoint", &self.endpoint).finish()
+    }
+}

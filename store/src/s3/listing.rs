@@ -1,0 +1,231 @@
+use super::{S3Backend, failure::Trouble};
+use crate::{Action, BackendError, Key, Listing};
+use async_trait::async_trait;
+use aws_sdk_s3::types::Object;
+use std::panic::resume_unwind;
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    task::JoinSet,
+};
+
+/// Parts of a listing that are read at the same time.
+const CONCURRENT_SHARDS: usize = 16;
+
+/// One answer of S3 to a request for a list.
+pub(super) struct Page {
+    pub(super) objects: Vec<Object>,
+    /// The folders right below the prefix, if they were asked for.
+    folders: Vec<String>,
+    /// How the listing goes on.
+    pub(super) next: Option<Start>,
+}
+
+/// Where a page begins.
+pub(super) enum Start {
+    /// After a name.
+    After(String),
+    /// Where S3 said that it ended the last one.
+    Token(String),
+}
+
+impl S3Backend {
+    /// The names that begin with `prefix`, from `start` on, one page of them; with a delimiter only those that do not
+    /// hold it behind the prefix, and the folders that the others lie in.
+    pub(super) async fn page(
+        &self,
+        prefix: &str,
+        start: Option<Start>,
+        delimiter: Option<&str>,
+    ) -> Result<Page, Trouble> {
+        let list = self.client.list_objects_v2().bucket(self.place.bucket()).max_keys(self.sizes.page);
+        let list = list.prefix(prefix).set_delimiter(delimiter.map(str::to_owned));
+        let list = match start {
+            None => list,
+            Some(Start::After(name)) => list.start_after(name),
+            Some(Start::Token(token)) => list.continuation_token(token),
+        };
+        let answer = list.send().await.map_err(|error| Trouble::of(error, &self.endpoint))?;
+        Ok(Page {
+            objects: answer.contents.unwrap_or_default(),
+            folders: answer.common_prefixes.into_iter().flatten().filter_map(|folder| folder.prefix).collect(),
+            next: answer.next_continuation_token.filter(|_| answer.is_truncated == Some(true)).map(Start::Token),
+        })
+    }
+}
+
+/// A listing that is read by several requests at a time once it is longer than a page.
+///
+/// S3 lists names in the order of their bytes, and from any name on. So the folders right below the prefix, which one
+/// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
+/// number of requests stays that of the pages, plus one for each run. A first page that holds everything is all that
+/// is asked for. Readers that are slower than S3 make the requests wait.
+#[derive(Debug)]
+pub(super) struct S3Listing {
+    backend: S3Backend,
+    prefix: String,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Begin,
+    Running { pages: Receiver<Result<Vec<Key>, Trouble>>, tasks: JoinSet<()> },
+    End,
+}
+
+/// A run of names, from after `after` to `last`; without one of them, from the start or to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shard {
+    after: Option<String>,
+    last: Option<String>,
+}
+
+impl S3Listing {
+    pub(super) fn new(backend: S3Backend, folder: Option<&Key>) -> Self {
+        let prefix = backend.place.full(&folder.map(|folder| format!("{folder}/")).unwrap_or_default());
+        Self { backend, prefix, state: State::Begin }
+    }
+
+    /// Reads the first page, and sets others to work if there are more.
+    async fn begin(&mut self) -> Result<(State, Vec<Key>), Trouble> {
+        let first = self.backend.page(&self.prefix, None, None).await?;
+        let last = first.objects.last().and_then(|object| object.key.clone());
+        let keys = self.backend.keys_of(first.objects);
+        let (Some(_), Some(last)) = (first.next, last) else { return Ok((State::End, keys)) };
+        let folders = self.backend.page(&self.prefix, None, Some("/")).await?.folders;
+        let (sender, pages) = channel(CONCURRENT_SHARDS);
+        let mut tasks = JoinSet::new();
+        for shard in shards(last, folders) {
+            tasks.spawn(self.backend.clone().read_shard(self.prefix.clone(), shard, sender.clone()));
+        }
+        Ok((State::Running { pages, tasks }, keys))
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+        match &mut self.state {
+            State::Begin => {
+                let (state, keys) = self.begin().await?;
+                self.state = state;
+                Ok(Some(keys))
+            }
+            State::Running { pages, tasks } => match pages.recv().await {
+                Some(page) => page.map(Some),
+                None => {
+                    while let Some(ended) = tasks.join_next().await {
+                        ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
+                    }
+                    self.state = State::End;
+                    Ok(None)
+                }
+            },
+            State::End => Ok(None),
+        }
+    }
+}
+
+#[async_trait]
+impl Listing for S3Listing {
+    async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
+        loop {
+            match self.next().await {
+                // A page may hold nothing but names that are no keys.
+                Ok(Some(keys)) if keys.is_empty() => {}
+                Ok(keys) => return Ok(keys),
+                Err(trouble) => {
+                    let url = self.backend.place.url(self.prefix_here());
+                    return Err(trouble.at(Action::List, url));
+                }
+            }
+        }
+    }
+}
+
+impl S3Listing {
+    fn prefix_here(&self) -> &str {
+        self.backend.place.relative(&self.prefix).unwrap_or_default()
+    }
+}
+
+/// Cuts what comes after the name `first`, by the folders that are known to lie there.
+fn shards(first: String, folders: Vec<String>) -> Vec<Shard> {
+    let ahead: Vec<String> = folders.into_iter().filter(|folder| *folder > first).collect();
+    let run = ahead.len().div_ceil(CONCURRENT_SHARDS).max(1);
+    // No name is equal to that of a folder, with its slash at the end, but the empty objects that are no keys.
+    let cuts: Vec<String> = ahead.into_iter().skip(run - 1).step_by(run).collect();
+    let afters = std::iter::once(first).chain(cuts.iter().cloned()).map(Some);
+    let lasts = cuts.iter().cloned().map(Some).chain([None]);
+    afters.zip(lasts).map(|(after, last)| Shard { after, last }).collect()
+}
+
+impl S3Backend {
+    /// Sends the pages of a shard to whoever reads the listing, until it is at its end, fails, or nobody reads.
+    async fn read_shard(self, prefix: String, shard: Shard, pages: Sender<Result<Vec<Key>, Trouble>>) {
+        let mut start = shard.after.clone().map(Start::After);
+        loop {
+            let page = match self.page(&prefix, start, None).await {
+                Ok(page) => page,
+                Err(trouble) => {
+                    // Nobody reads any more: then nobody wants the error either.
+                    let _ = pages.send(Err(trouble)).await;
+                    return;
+                }
+            };
+            let is_last =
+                page.objects.last().and_then(|object| object.key.as_ref()).is_some_and(|key| !shard.reaches(key));
+            let objects =
+                page.objects.into_iter().filter(|object| object.key.as_ref().is_some_and(|key| shard.holds(key)));
+            let keys = self.keys_of(objects.collect());
+            if !keys.is_empty() && pages.send(Ok(keys)).await.is_err() {
+                return;
+            }
+            match page.next {
+                Some(next) if !is_last => start = Some(next),
+                _ => return,
+            }
+        }
+    }
+
+    /// The keys among the names: hidden ones and those that no key can have are not ours.
+    fn keys_of(&self, objects: Vec<Object>) -> Vec<Key> {
+        let names = objects.into_iter().filter_map(|object| object.key);
+        names.filter_map(|name| Key::new(self.place.relative(&name)?).ok()).collect()
+    }
+}
+
+impl Shard {
+    /// Whether names after `key` may be in it.
+    fn reaches(&self, key: &str) -> bool {
+        self.last.as_deref().is_none_or(|last| key <= last)
+    }
+
+    fn holds(&self, key: &str) -> bool {
+        self.reaches(key) && self.after.as_deref().is_none_or(|after| key > after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_follow_on_each_other_and_leave_nothing_out() {
+        for count in [0, 1, 2, 15, 16, 17, 40, 256, 1000] {
+            let folders: Vec<String> = (0..count).map(|number| format!("results/{number:04}/")).collect();
+            let shards = shards("results/0000/x.json".to_owned(), folders);
+            assert!(shards.len() <= CONCURRENT_SHARDS + 1, "{count}: {}", shards.len());
+            assert_eq!(shards[0].after.as_deref(), Some("results/0000/x.json"));
+            assert_eq!(shards.last().unwrap().last, None);
+            assert!(shards.windows(2).all(|pair| pair[0].last == pair[1].after && pair[0].last.is_some()));
+        }
+    }
+
+    #[test]
+    fn a_name_is_in_one_shard() {
+        let folders = (0..100).map(|number| format!("r/{number:02}/")).collect();
+        let shards = shards("r/00/5".to_owned(), folders);
+        for name in ["r/00/6", "r/06/", "r/06/a", "r/07/", "r/50/x", "r/99/z", "r/zz"] {
+            assert_eq!(shards.iter().filter(|shard| shard.holds(name)).count(), 1, "{name}");
+        }
+        assert!(!shards.iter().any(|shard| shard.holds("r/00/5")));
+    }
+}

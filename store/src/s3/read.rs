@@ -1,0 +1,51 @@
+use super::{
+    S3Backend,
+    failure::{S3Failure, Trouble},
+};
+use aws_sdk_s3::{error::ProvideErrorMetadata, primitives::ByteStream};
+
+impl S3Backend {
+    /// Reads an object whole; `None` if there is none.
+    pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Trouble> {
+        let get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(name));
+        match get.send().await {
+            Ok(answer) => collect(answer.body, answer.content_length).await.map(Some),
+            Err(error) if is_absent(error.code()) => Ok(None),
+            Err(error) => Err(Trouble::of(error, &self.endpoint)),
+        }
+    }
+
+    /// Removes an object; that there is none is no error.
+    pub(super) async fn remove(&self, name: &str) -> Result<(), Trouble> {
+        let delete = self.client.delete_object().bucket(self.place.bucket()).key(self.place.full(name));
+        match delete.send().await {
+            Err(error) if !is_absent(error.code()) => Err(Trouble::of(error, &self.endpoint)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// By the code and not by the status: a proxy, too, answers 404, and then nothing is known of the object.
+pub(super) fn is_absent(code: Option<&str>) -> bool {
+    code == Some("NoSuchKey")
+}
+
+/// What a body holds, if it comes to its end. The client does not try again what breaks off here.
+async fn collect(mut body: ByteStream, length: Option<i64>) -> Result<Vec<u8>, Trouble> {
+    let expected = length.and_then(|length| u64::try_from(length).ok());
+    let mut content = Vec::with_capacity(expected.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
+    let cut = |received: usize, source| {
+        let (received, expected) = (received as u64, expected.unwrap_or_default());
+        Trouble::passing(S3Failure::Cut { received, expected, source })
+    };
+    while let Some(chunk) = body.next().await {
+        match chunk {
+            Ok(chunk) => content.extend_from_slice(&chunk),
+            Err(error) => return Err(cut(content.len(), Some(Box::new(error)))),
+        }
+    }
+    match expected {
+        Some(expected) if expected != content.len() as u64 => Err(cut(content.len(), None)),
+        _ => Ok(content),
+    }
+}

@@ -1,0 +1,76 @@
+use super::{S3Backend, failure::Trouble};
+use crate::{Action, BackendError, Key, Put};
+use aws_sdk_s3::{
+    error::ProvideErrorMetadata,
+    primitives::{ByteStream, SdkBody},
+};
+use bytes::Bytes;
+
+/// When a write takes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Always.
+    None,
+    /// While there is no object of this name.
+    IsAbsent,
+}
+
+impl Condition {
+    /// The value of `If-None-Match`.
+    pub(super) fn header(self) -> Option<String> {
+        (self == Self::IsAbsent).then(|| "*".to_owned())
+    }
+}
+
+/// What an answer to a conditional write means beside success and failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// There is an object already.
+    Exists,
+    /// Another write of the object is under way: it is not known yet which one wins.
+    Conflict,
+}
+
+impl Refusal {
+    pub(super) fn of(condition: Condition, code: Option<&str>) -> Option<Self> {
+        match (condition, code?) {
+            (Condition::IsAbsent, "PreconditionFailed") => Some(Self::Exists),
+            (_, "ConditionalRequestConflict" | "OperationAborted") => Some(Self::Conflict),
+            _ => None,
+        }
+    }
+}
+
+impl S3Backend {
+    /// Writes an object, in pieces if it is large.
+    pub(super) async fn write(&self, key: &Key, content: Bytes, condition: Condition) -> Result<Put, BackendError> {
+        let name = key.as_str();
+        let written = self.patiently(|| async {
+            if content.len() > self.sizes.whole {
+                self.write_in_pieces(name, &content, condition).await
+            } else {
+                self.write_whole(name, &content, condition).await
+            }
+        });
+        written.await.map_err(|trouble| trouble.at(Action::Write, self.place.url(name)))
+    }
+
+    async fn write_whole(&self, name: &str, content: &Bytes, condition: Condition) -> Result<Put, Trouble> {
+        let put = self.client.put_object().bucket(self.place.bucket()).key(self.place.full(name));
+        let put = put.set_if_none_match(condition.header()).body(body_of(content.clone()));
+        let error = match put.customize().config_override(self.moving(content.len())).send().await {
+            Ok(_) => return Ok(Put::Created),
+            Err(error) => error,
+        };
+        match Refusal::of(condition, error.code()) {
+            Some(Refusal::Exists) => Ok(Put::Exists),
+            Some(Refusal::Conflict) => Err(Trouble { again: true, ..Trouble::of(error, &self.endpoint) }),
+            None => Err(Trouble::of(error, &self.endpoint)),
+        }
+    }
+}
+
+/// A body that can be sent again, and shares the bytes.
+pub(super) fn body_of(content: Bytes) -> ByteStream {
+    ByteStream::new(SdkBody::from(content))
+}

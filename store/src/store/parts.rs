@@ -1,0 +1,193 @@
+mod error;
+mod file;
+mod index;
+#[cfg(test)]
+mod tests;
+
+pub use error::PartError;
+
+use super::{
+    Store, concurrently,
+    records::{self, check_record},
+};
+use crate::{Key, Put, StoreError};
+use file::Part;
+use jobs::{JobId, JobResult};
+use std::{
+    collections::{BTreeMap, HashSet},
+    panic::resume_unwind,
+    sync::Arc,
+};
+use tokio::task::spawn_blocking;
+
+/// The jobs whose results lie in parts, and the parts that cannot be read.
+#[derive(Debug, Default)]
+pub struct Compacted {
+    /// All jobs of all parts that can be read.
+    pub jobs: HashSet<JobId>,
+    /// The others, by number.
+    pub broken: BTreeMap<u32, StoreError>,
+}
+
+/// Many results in one object, so that a sweep of a million jobs is read in a hundred requests.
+///
+/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Two
+/// coordinators may write parts at the same time, and the same result into more than one: readers go by the job.
+impl Store {
+    /// Keeps `results` as the next part of `sweep`, and gives its number.
+    ///
+    /// The index of its jobs is written after it: a part without one is whole. Results that make the same part as one
+    /// that is there already, because a writer came back after a crash, are not written again if they meet it.
+    ///
+    /// # Errors
+    /// A result names another job than its meaning makes; the sweep's name cannot be part of a key; the part cannot be
+    /// written.
+    pub async fn put_part(&self, sweep: &str, results: Vec<JobResult>) -> Result<u32, StoreError> {
+        let mut number = self.parts(sweep).await?.last().map_or(0, |last| last + 1);
+        let first = part_key(sweep, number)?;
+        let (content, index) = off_the_runtime(move || {
+            for result in &results {
+                check_record(&first, result)?;
+            }
+            let content = file::encode(&results).map_err(|error| error.at(&first))?;
+            Ok::<_, StoreError>((content, index::encode(results.iter().map(|result| result.job).collect())))
+        })
+        .await?;
+        loop {
+            let key = part_key(sweep, number)?;
+            let put = self.backend.put_if_absent(&key, content.clone()).await?;
+            if put == Put::Created || self.backend.get(&key).await?.as_ref() == Some(&content) {
+                break;
+            }
+            number += 1;
+        }
+        self.backend.put(&index_key(sweep, number)?, index).await?;
+        Ok(number)
+    }
+
+    /// The numbers of the parts of `sweep`, ascending.
+    ///
+    /// # Errors
+    /// The sweep's name cannot be part of a key; the store cannot be listed.
+    pub async fn parts(&self, sweep: &str) -> Result<Vec<u32>, StoreError> {
+        let mut numbers = Vec::new();
+        let mut listing = self.backend.list(Some(&parts_folder(sweep)?)).await?;
+        while let Some(keys) = listing.next_page().await? {
+            numbers.extend(keys.iter().filter_map(number_of));
+        }
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Begins to read the results in a part of `sweep`; `None` if there is no such part.
+    ///
+    /// # Errors
+    /// The part cannot be read, is no part, or is of another version.
+    pub async fn part_results(&self, sweep: &str, number: u32) -> Result<Option<PartResults>, StoreError> {
+        let key = part_key(sweep, number)?;
+        let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
+        let part = Part::open(content).map_err(|error| error.at(&key))?;
+        Ok(Some(PartResults { key, part: Arc::new(part), next: 0 }))
+    }
+
+    /// The jobs whose results lie in the parts of `sweep`, without reading the results.
+    ///
+    /// # Errors
+    /// The sweep's name cannot be part of a key; the store cannot be listed or read. A part that is broken is no such
+    /// error: the others count.
+    pub async fn compacted_jobs(&self, sweep: &str) -> Result<Compacted, StoreError> {
+        let numbers = self.parts(sweep).await?;
+        let (this, name) = (self.clone(), sweep.to_owned());
+        let read = concurrently(numbers.clone(), move |number| {
+            let (this, name) = (this.clone(), name.clone());
+            async move { this.jobs_of_part(&name, number).await }
+        });
+        let mut compacted = Compacted::default();
+        for (number, jobs) in numbers.into_iter().zip(read.await) {
+            match jobs {
+                Ok(jobs) => compacted.jobs.extend(jobs),
+                Err(StoreError::Backend(error)) => return Err(error.into()),
+                Err(error) => drop(compacted.broken.insert(number, error)),
+            }
+        }
+        Ok(compacted)
+    }
+
+    /// The jobs of a part, from its index, or from the part itself where that is missing or broken.
+    async fn jobs_of_part(&self, sweep: &str, number: u32) -> Result<Vec<JobId>, StoreError> {
+        let index = self.backend.get(&index_key(sweep, number)?).await?;
+        if let Some(Ok(jobs)) = index.map(|index| index::decode(&index)) {
+            return Ok(jobs);
+        }
+        let key = part_key(sweep, number)?;
+        let Some(content) = self.backend.get(&key).await? else { return Ok(Vec::new()) };
+        let at = key.clone();
+        let jobs = off_the_runtime(move || Part::open(content).and_then(|part| part.jobs())).await;
+        jobs.map_err(|error| error.at(&at))
+    }
+}
+
+/// The results of a part being read, a group of rows at a time: no more of them are ever in memory.
+#[derive(Debug)]
+pub struct PartResults {
+    key: Key,
+    part: Arc<Part>,
+    next: usize,
+}
+
+impl PartResults {
+    /// How many results the part has.
+    pub fn count(&self) -> u64 {
+        self.part.rows()
+    }
+
+    /// The next results, some hundreds; `None` at the end.
+    ///
+    /// A result that cannot be read is an error of its own among the others, so that callers may skip and report it.
+    ///
+    /// # Errors
+    /// The part is broken here; the next call goes on behind it.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Result<JobResult, StoreError>>>, StoreError> {
+        if self.next == self.part.groups() {
+            return Ok(None);
+        }
+        let (part, key, group) = (Arc::clone(&self.part), self.key.clone(), self.next);
+        self.next += 1;
+        off_the_runtime(move || {
+            let rows = part.results(group).map_err(|error| error.at(&key))?;
+            Ok(Some(rows.into_iter().map(|(job, text)| result_of(&key, job.data(), text.data())).collect()))
+        })
+        .await
+    }
+}
+
+/// The result in a row, after the same looks as at one in an object of its own.
+fn result_of(key: &Key, job: &[u8], text: &[u8]) -> Result<JobResult, StoreError> {
+    let result: JobResult = records::decode_versioned(key, text)?;
+    check_record(key, &result)?;
+    if result.job.to_string().as_bytes() == job {
+        return Ok(result);
+    }
+    Err(StoreError::Part { key: key.clone(), source: PartError::OtherJob { job: result.job } })
+}
+
+/// Runs what takes longer than a moment off the async threads.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+fn parts_folder(sweep: &str) -> Result<Key, StoreError> {
+    super::documents::document_key(sweep, "parts")
+}
+
+fn part_key(sweep: &str, number: u32) -> Result<Key, StoreError> {
+    super::documents::document_key(sweep, &format!("parts/{number}.parquet"))
+}
+
+fn index_key(sweep: &str, number: u32) -> Result<Key, StoreError> {
+    super::documents::document_key(sweep, &format!("parts/{number}.jobs"))
+}
+
+fn number_of(key: &Key) -> Option<u32> {
+    key.as_str().rsplit('/').next()?.strip_suffix(".parquet")?.parse().ok()
+}

@@ -1,0 +1,47 @@
+use crate::{Key, StoreError};
+use jobs::JobId;
+use parquet::errors::ParquetError;
+
+/// What is wrong with a part.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// It is no parquet file, or a damaged one.
+    #[error("it is no whole parquet file")]
+    Parquet(#[from] ParquetError),
+    /// It is somebody else's parquet file.
+    #[error("it does not say that it is a part")]
+    Foreign,
+    /// It is a part of another version.
+    #[error("it has version `{found}`, and this program reads version {expected}")]
+    Version {
+        /// Its version.
+        found: String,
+        /// The version that is read and written here.
+        expected: u32,
+    },
+    /// A column that every part has is not there, or is of another kind.
+    #[error("it has no text column `{column}`")]
+    Column {
+        /// The column.
+        column: &'static str,
+    },
+    /// A row names no job.
+    #[error("`{text}` is no job")]
+    Job {
+        /// What it names.
+        text: String,
+    },
+    /// A row names another job than the result in it.
+    #[error("the result of job {job} lies in the row of another job")]
+    OtherJob {
+        /// The job of the result.
+        job: JobId,
+    },
+}
+
+impl PartError {
+    /// Says which part it is.
+    pub(super) fn at(self, key: &Key) -> StoreError {
+        StoreError::Part { key: key.clone(), source: self }
+    }
+}

@@ -1,0 +1,202 @@
+use super::PartError;
+use bytes::Bytes;
+use jobs::{JobId, JobResult, canonical_json};
+use parquet::{
+    basic::{Compression, ZstdLevel},
+    column::reader::ColumnReader,
+    data_type::{ByteArray, ByteArrayType, Int64Type},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        properties::WriterProperties,
+        reader::{FileReader, SerializedFileReader},
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
+    schema::parser::parse_message_type,
+};
+use std::{fmt, str, sync::Arc};
+
+/// The version of a part's columns; a reader refuses any other, and passes over columns that it does not know.
+const VERSION: u32 = 1;
+/// The name under which a part's metadata keep the version.
+const VERSION_KEY: &str = "bowline.part";
+/// Rows that are written and read together: what a reader holds in memory.
+const GROUP: usize = 1000;
+
+const JOB: &str = "job";
+const RESULT: &str = "result";
+/// `result` is the result as its own object has it; the other columns repeat what queries ask for.
+const SCHEMA: &str = "message part {
+    required binary job (STRING);
+    required int64 finished_ms;
+    required binary split (STRING);
+    required binary subject (STRING);
+    required binary scores (STRING);
+    required binary result (STRING);
+}";
+
+/// A part as a parquet file. The same results make the same bytes.
+pub(super) fn encode(results: &[JobResult]) -> Result<Vec<u8>, PartError> {
+    let level = ZstdLevel::try_new(3)?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(level))
+        .set_key_value_metadata(Some(vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_string())]))
+        // Every result differs: a dictionary of them would only be given up later.
+        .set_column_dictionary_enabled(RESULT.into(), false)
+        .set_column_dictionary_enabled(JOB.into(), false)
+        .build();
+    let schema = Arc::new(parse_message_type(SCHEMA)?);
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
+    for group in results.chunks(GROUP) {
+        write_group(writer.next_row_group()?, group)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// Writes the columns in the order of [`SCHEMA`].
+fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, results: &[JobResult]) -> Result<(), PartError> {
+    let texts = |text: fn(&JobResult) -> String| {
+        results.iter().map(|result| ByteArray::from(text(result).into_bytes())).collect::<Vec<_>>()
+    };
+    write_texts(&mut group, texts(|result| result.job.to_string()))?;
+    let finished: Vec<i64> =
+        results.iter().map(|result| i64::try_from(result.run.finished_ms).unwrap_or(i64::MAX)).collect();
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<Int64Type>().write_batch(&finished, None, None)?;
+    column.close()?;
+    write_texts(&mut group, texts(|result| result.meaning.split.clone()))?;
+    write_texts(&mut group, texts(|result| canonical_json(&result.meaning.subject)))?;
+    write_texts(&mut group, texts(|result| canonical_json(&result.scores)))?;
+    write_texts(&mut group, texts(|result| serde_json::to_string(result).expect("plain data with string keys")))?;
+    group.close()?;
+    Ok(())
+}
+
+fn write_texts(group: &mut SerializedRowGroupWriter<'_, Vec<u8>>, texts: Vec<ByteArray>) -> Result<(), PartError> {
+    let mut column = group.next_column()?.ok_or_else(missing)?;
+    column.typed::<ByteArrayType>().write_batch(&texts, None, None)?;
+    Ok(column.close()?)
+}
+
+fn missing() -> ParquetError {
+    ParquetError::General("more columns were written than the schema has".to_owned())
+}
+
+/// A part that is being read.
+pub(super) struct Part {
+    reader: SerializedFileReader<Bytes>,
+    job: usize,
+    result: usize,
+}
+
+impl Part {
+    /// Takes `content` as a part, after a look at its version and columns.
+    pub(super) fn open(content: Vec<u8>) -> Result<Self, PartError> {
+        let reader = SerializedFileReader::new(Bytes::from(content))?;
+        let file = reader.metadata().file_metadata();
+        let pairs = file.key_value_metadata().into_iter().flatten();
+        let version = pairs.into_iter().find(|pair| pair.key == VERSION_KEY).and_then(|pair| pair.value.clone());
+        let found = version.ok_or(PartError::Foreign)?;
+        if found != VERSION.to_string() {
+            return Err(PartError::Version { found, expected: VERSION });
+        }
+        let column = |column: &'static str| {
+            let mut columns = file.schema_descr().columns().iter();
+            let position = columns.position(|descriptor| descriptor.path().string() == column);
+            position.ok_or(PartError::Column { column })
+        };
+        let (job, result) = (column(JOB)?, column(RESULT)?);
+        Ok(Self { reader, job, result })
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        u64::try_from(self.reader.metadata().file_metadata().num_rows()).unwrap_or_default()
+    }
+
+    pub(super) fn groups(&self) -> usize {
+        self.reader.num_row_groups()
+    }
+
+    /// Jobs and results of a group of rows, as text.
+    pub(super) fn results(&self, group: usize) -> Result<Vec<(ByteArray, ByteArray)>, PartError> {
+        let jobs = self.texts(group, self.job, JOB)?;
+        let results = self.texts(group, self.result, RESULT)?;
+        Ok(jobs.into_iter().zip(results).collect())
+    }
+
+    /// The jobs of all rows.
+    pub(super) fn jobs(&self) -> Result<Vec<JobId>, PartError> {
+        let mut jobs = Vec::new();
+        for group in 0..self.groups() {
+            for text in self.texts(group, self.job, JOB)? {
+                let job = str::from_utf8(text.data()).ok().and_then(|text| text.parse().ok());
+                let named = || String::from_utf8_lossy(text.data()).escape_debug().to_string();
+                jobs.push(job.ok_or_else(|| PartError::Job { text: named() })?);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// A text column of a group, whole.
+    fn texts(&self, group: usize, column: usize, name: &'static str) -> Result<Vec<ByteArray>, PartError> {
+        let group = self.reader.get_row_group(group)?;
+        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+        let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(column)? else {
+            return Err(PartError::Column { column: name });
+        };
+        let mut texts = Vec::new();
+        while texts.len() < rows {
+            let before = texts.len();
+            reader.read_records(rows - before, None, None, &mut texts)?;
+            if texts.len() == before {
+                return Err(ParquetError::EOF(format!("column `{name}` ends after {before} of {rows} rows")).into());
+            }
+        }
+        Ok(texts)
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Part").field("rows", &self.rows()).finish()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A file of `schema` with as many rows as it takes to have none.
+    pub(in super::super) fn empty(schema: &str, version: Option<&str>) -> Vec<u8> {
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let pairs = version.map(|version| vec![KeyValue::new(VERSION_KEY.to_owned(), version.to_owned())]);
+        let properties = WriterProperties::builder().set_key_value_metadata(pairs).build();
+        SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap().into_inner().unwrap()
+    }
+
+    /// A part with a column that nobody knows between the two that are read.
+    pub(in super::super) fn with_rows(rows: &[(String, String)]) -> Vec<u8> {
+        let schema = "message part {
+            required binary job (STRING); required int64 colour; required binary result (STRING);
+        }";
+        let pairs = vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_string())];
+        let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs)).build();
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let texts = |text: fn(&(String, String)) -> &str| rows.iter().map(|row| ByteArray::from(text(row))).collect();
+        write_texts(&mut group, texts(|row| &row.0)).unwrap();
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<Int64Type>().write_batch(&vec![7; rows.len()], None, None).unwrap();
+        column.close().unwrap();
+        write_texts(&mut group, texts(|row| &row.1)).unwrap();
+        group.close().unwrap();
+        writer.into_inner().unwrap()
+    }
+
+    #[test]
+    fn the_same_results_make_the_same_part() {
+        let results = crate::testing::results(20);
+        assert_eq!(encode(&results).unwrap(), encode(&results).unwrap());
+    }
+}

@@ -1,0 +1,182 @@
+use super::*;
+use crate::{
+    Backend,
+    testing::{MemoryBackend, results},
+};
+use jobs::RESULT_VERSION;
+
+fn in_memory() -> (Store, MemoryBackend) {
+    let backend = MemoryBackend::new();
+    (Store::new(backend.clone()), backend)
+}
+
+async fn all(store: &Store, number: u32) -> Vec<Result<JobResult, StoreError>> {
+    let mut pages = store.part_results("s", number).await.unwrap().unwrap();
+    let mut read = Vec::new();
+    while let Some(page) = pages.next_page().await.unwrap() {
+        assert!((1..=1000).contains(&page.len()));
+        read.extend(page);
+    }
+    assert_eq!(read.len() as u64, pages.count());
+    read
+}
+
+/// The error of a part that holds `content`.
+async fn refused(content: Vec<u8>) -> String {
+    let (store, backend) = in_memory();
+    backend.put(&part_key("s", 0).unwrap(), content).await.unwrap();
+    let error = store.part_results("s", 0).await.unwrap_err();
+    let source = std::error::Error::source(&error).unwrap();
+    format!("{error}: {source}")
+}
+
+#[tokio::test]
+async fn results_read_back_from_a_part_as_they_were() {
+    let (store, backend) = in_memory();
+    let results = results(2500);
+    assert_eq!(store.put_part("s", results.clone()).await.unwrap(), 0);
+    let read: Vec<_> = all(&store, 0).await.into_iter().map(Result::unwrap).collect();
+    assert!(read == results);
+    let names: Vec<_> = backend.objects().into_keys().map(|key| key.to_string()).collect();
+    assert_eq!(names, ["sweeps/s/parts/0.jobs", "sweeps/s/parts/0.parquet"]);
+    assert!(store.part_results("s", 1).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn parts_are_numbered_and_their_jobs_are_known_without_reading_them() {
+    let (store, _) = in_memory();
+    let results = results(30);
+    for (number, chunk) in results.chunks(10).enumerate() {
+        assert_eq!(store.put_part("s", chunk.to_vec()).await.unwrap() as usize, number);
+    }
+    store.put_part("other", results[..1].to_vec()).await.unwrap();
+    assert_eq!(store.parts("s").await.unwrap(), [0, 1, 2]);
+    assert_eq!(store.parts("none").await.unwrap(), Vec::<u32>::new());
+    let compacted = store.compacted_jobs("s").await.unwrap();
+    assert_eq!(compacted.jobs, results.iter().map(|result| result.job).collect());
+    assert!(compacted.broken.is_empty());
+    assert_eq!(store.sweeps().await.unwrap(), Vec::<String>::new(), "a part makes no sweep");
+}
+
+#[tokio::test]
+async fn a_part_that_met_its_like_is_not_written_twice_and_another_takes_the_next_number() {
+    let (store, backend) = in_memory();
+    let results = results(20);
+    // What another coordinator wrote after this one listed the parts.
+    let content = file::encode(&results[..10]).unwrap();
+    let race = Race { inner: backend.clone(), content };
+    let racing = Store::new(race);
+    assert_eq!(racing.put_part("s", results[..10].to_vec()).await.unwrap(), 0, "it is the same part");
+    backend.delete(&part_key("s", 0).unwrap()).await.unwrap();
+    assert_eq!(racing.put_part("s", results[10..].to_vec()).await.unwrap(), 1);
+    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs.len(), 20);
+}
+
+#[tokio::test]
+async fn a_missing_or_damaged_index_is_made_up_for_by_its_part() {
+    let (store, backend) = in_memory();
+    let results = results(10);
+    store.put_part("s", results.clone()).await.unwrap();
+    let jobs: HashSet<_> = results.iter().map(|result| result.job).collect();
+    backend.put(&index_key("s", 0).unwrap(), b"rubbish".to_vec()).await.unwrap();
+    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs, jobs);
+    backend.delete(&index_key("s", 0).unwrap()).await.unwrap();
+    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs, jobs);
+}
+
+#[tokio::test]
+async fn a_broken_part_is_named_and_hides_no_other() {
+    let (store, backend) = in_memory();
+    let results = results(20);
+    for chunk in results.chunks(10) {
+        store.put_part("s", chunk.to_vec()).await.unwrap();
+    }
+    let content = backend.get(&part_key("s", 0).unwrap()).await.unwrap().unwrap();
+    backend.put(&part_key("s", 0).unwrap(), content[..content.len() / 2].to_vec()).await.unwrap();
+    backend.delete(&index_key("s", 0).unwrap()).await.unwrap();
+    let compacted = store.compacted_jobs("s").await.unwrap();
+    assert_eq!(compacted.jobs, results[10..].iter().map(|result| result.job).collect());
+    let error = &compacted.broken[&0];
+    assert_eq!(error.to_string(), "the part `sweeps/s/parts/0.parquet` of the store cannot be used");
+    assert!(!error.is_retryable());
+    assert!(store.part_results("s", 0).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_part_is_refused_for_what_it_is() {
+    let prefix = "the part `sweeps/s/parts/0.parquet` of the store cannot be used: ";
+    assert_eq!(refused(b"rubbish".to_vec()).await, format!("{prefix}it is no whole parquet file"));
+    let part = |schema: &str, version: Option<&str>| file::tests::empty(schema, version);
+    let column = "message part { required binary job (STRING); }";
+    assert_eq!(refused(part(column, None)).await, format!("{prefix}it does not say that it is a part"));
+    let found = refused(part(column, Some("9"))).await;
+    assert_eq!(found, format!("{prefix}it has version `9`, and this program reads version 1"));
+    assert_eq!(refused(part(column, Some("1"))).await, format!("{prefix}it has no text column `result`"));
+}
+
+#[tokio::test]
+async fn a_spoilt_row_is_an_error_of_its_own() {
+    let (store, backend) = in_memory();
+    let results = results(4);
+    let text = |number: usize| serde_json::to_string(&results[number]).unwrap();
+    let rows = [
+        (results[0].job.to_string(), text(0)),
+        (results[1].job.to_string(), text(2)),
+        (results[2].job.to_string(), text(2).replacen("\"version\":1", "\"version\":2", 1)),
+        (results[3].job.to_string(), text(3).replacen("validation", "test", 1)),
+    ];
+    backend.put(&part_key("s", 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
+    let read = all(&store, 0).await;
+    assert_eq!(read[0].as_ref().unwrap(), &results[0]);
+    assert!(
+        matches!(&read[1], Err(StoreError::Part { source: PartError::OtherJob { job }, .. }) if *job == results[2].job)
+    );
+    assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: RESULT_VERSION, .. })));
+    assert!(matches!(&read[3], Err(StoreError::Mislabelled { job, .. }) if *job == results[3].job));
+}
+
+#[tokio::test]
+async fn a_result_that_is_not_of_its_job_comes_into_no_part() {
+    let (store, backend) = in_memory();
+    let mut results = results(2);
+    results[1].job = results[0].job;
+    assert!(matches!(store.put_part("s", results).await.unwrap_err(), StoreError::Mislabelled { .. }));
+    assert!(backend.objects().is_empty());
+}
+
+/// Somebody else writes part 0 just before it is written for the first time.
+#[derive(Debug)]
+struct Race {
+    inner: MemoryBackend,
+    content: Vec<u8>,
+}
+
+#[async_trait::async_trait]
+impl Backend for Race {
+    fn place(&self) -> String {
+        self.inner.place()
+    }
+
+    async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, crate::BackendError> {
+        self.inner.get(key).await
+    }
+
+    async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, crate::BackendError> {
+        if key.as_str().ends_with("/0.parquet") {
+            let _ = self.inner.put_if_absent(key, self.content.clone()).await?;
+        }
+        self.inner.put_if_absent(key, content).await
+    }
+
+    async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), crate::BackendError> {
+        self.inner.put(key, content).await
+    }
+
+    async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn crate::Listing>, crate::BackendError> {
+        self.inner.list(folder).await
+    }
+
+    async fn delete(&self, key: &Key) -> Result<(), crate::BackendError> {
+        self.inner.delete(key).await
+    }
+}
