@@ -1,19 +1,26 @@
 //! The seam jobs travel through, from the coordinator to the workers.
 //!
 //! [`JobPublisher`] is the coordinator's end and [`JobConsumer`] a worker's; a [`Delivery`] is a job lent to a
-//! worker until it is settled. [`MemoryQueue`] is both ends within one process. A message is a hint and no truth:
-//! what is done is known by the store alone, so delivery is at least once, and a job that arrives twice does no
-//! harm. Every backend keeps the rules of the `contract` module (feature `contract`).
+//! worker until it is settled. [`MemoryQueue`] is both ends within one process; [`RabbitQueue`] joins machines. A message
+//! is a hint and no truth: what is done is known by the store alone, so delivery is at least once, and a job that arrives
+//! twice does no harm. Every backend keeps the rules of the `contract` module (feature `contract`).
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
 mod delivery;
 mod error;
 mod memory;
+#[cfg(any(test, feature = "contract"))]
+pub mod proxy;
+mod rabbit;
 
 pub use delivery::Delivery;
 pub use error::QueueError;
 pub use memory::{MemoryQueue, Parked};
+pub use rabbit::{
+    AddressError, Policy, PoolName, PoolNameError, QueueReport, RabbitAddress, RabbitCheck, RabbitConsumer,
+    RabbitQueue, RabbitReport, RabbitSettings,
+};
 
 use async_trait::async_trait;
 use jobs::{Job, JobId};

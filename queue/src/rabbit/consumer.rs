@@ -1,0 +1,102 @@
+use super::{
+    core::Core,
+    counter::{Counter, End, lock},
+    link::Link,
+    outbox::unreachable,
+    receipt::RabbitReceipt,
+    taker::Taker,
+    waiting_room,
+};
+use crate::{Delivery, JobConsumer, QueueError};
+use async_trait::async_trait;
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+/// How long leaving may take.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A worker's end of a pool's queues, on a connection of its own.
+///
+/// It takes jobs while [`next`](JobConsumer::next) is waited for, one at a time: the next one may come as soon as the
+/// last is settled, and is given back if nobody asks for it within a second. Settle what is in hand and
+/// [`close`](Self::close) in the end, so that no job counts as lost. A consumer that is dropped closes in the
+/// background, as far as its runtime lives long enough.
+///
+/// Where the broker stays out of reach for longer than the outage limit, [`next`](JobConsumer::next) fails for good.
+#[derive(Debug)]
+pub struct RabbitConsumer {
+    core: Arc<Core>,
+    link: Arc<Link>,
+    counter: Arc<Counter>,
+    closing: watch::Sender<bool>,
+    /// The taker of jobs and the waiting room, once they run.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl RabbitConsumer {
+    pub(super) fn new(core: &Arc<Core>, link: Link) -> Self {
+        Self {
+            core: Arc::clone(core),
+            link: Arc::new(link),
+            counter: Arc::default(),
+            closing: watch::Sender::new(false),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Takes no more jobs, gives back one that nobody asked for, waits until those in hand are settled, and closes the
+    /// connection. [`next`](JobConsumer::next) returns `None` from now on.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        let mut tasks = mem::take(&mut *lock(&self.tasks));
+        let left = timeout(LEAVE_PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
+        if left.is_err() {
+            tracing::warn!("a worker left its queue with a job in hand; it comes back as a loss");
+        }
+        self.counter.end(End::Closed);
+        self.link.close().await;
+    }
+
+    /// Begins to take jobs, unless it has.
+    fn start(&self) {
+        let mut tasks = lock(&self.tasks);
+        if !tasks.is_empty() || *self.closing.borrow() {
+            return;
+        }
+        let taker = Taker::new(&self.core, &self.link, &self.counter);
+        tasks.spawn(taker.run(self.closing.subscribe()));
+        tasks.spawn(waiting_room::run(Arc::clone(&self.core), Arc::clone(&self.link), self.closing.subscribe()));
+    }
+}
+
+impl Drop for RabbitConsumer {
+    fn drop(&mut self) {
+        self.closing.send_replace(true);
+        lock(&self.tasks).detach_all();
+    }
+}
+
+#[async_trait]
+impl JobConsumer for RabbitConsumer {
+    async fn next(&self) -> Result<Option<Delivery>, QueueError> {
+        self.start();
+        match self.counter.next().await {
+            Ok(lent) => {
+                let ticket = lent.ticket.clone();
+                Ok(Some(Delivery::new(ticket, Box::new(RabbitReceipt::new(lent, &self.core)))))
+            }
+            Err(End::Closed) => Ok(None),
+            Err(End::Unreachable { tried, last }) => Err(unreachable(&self.core.settings, tried, &last)),
+        }
+    }
+}
+
+/// Waits until the worker leaves.
+pub(super) async fn left(closing: &mut watch::Receiver<bool>) {
+    // Without a consumer there is no worker either.
+    _ = closing.wait_for(|closing| *closing).await;
+}

@@ -1,0 +1,268 @@
+use super::{
+    RabbitSettings,
+    fault::{Fault, Outage},
+    line::Line,
+    link::Link,
+    topology::Topology,
+    wire::Letter,
+};
+use crate::QueueError;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use lapin::{
+    Channel, Confirmation,
+    message::{BasicReturnMessage, Delivery},
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
+
+/// Messages that wait for the broker's confirmation at a time. It bounds memory, and what is sent twice after a break.
+const WINDOW: usize = 1000;
+
+/// How long the broker may take over a confirmation before the connection is taken for useless. It may take long where
+/// a queue has just lost most of its replicas, and for ever where a connection broke without a word.
+const CONFIRM_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where messages are handed in that the broker must have.
+///
+/// They leave in the order in which [`send`](Self::send) was first polled. One whose connection breaks before it is
+/// confirmed is sent again, so that it may arrive twice, and so does one whose caller has gone meanwhile.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    post: mpsc::UnboundedSender<Posted>,
+}
+
+/// The end that works an [`Outbox`] off.
+pub(super) struct Postman {
+    posted: mpsc::UnboundedReceiver<Posted>,
+    link: Arc<Link>,
+    topology: Topology,
+    settings: Arc<RabbitSettings>,
+    outage: Outage,
+    /// Messages to be sent first, oldest first.
+    backlog: VecDeque<Posted>,
+}
+
+#[derive(Debug)]
+struct Posted {
+    letter: Arc<Letter>,
+    done: oneshot::Sender<Result<(), QueueError>>,
+}
+
+impl Outbox {
+    /// An outbox, and the end that somebody has to run.
+    pub(super) fn new(link: &Arc<Link>, topology: &Topology, settings: &Arc<RabbitSettings>) -> (Self, Postman) {
+        let (post, posted) = mpsc::unbounded_channel();
+        let postman = Postman {
+            posted,
+            link: Arc::clone(link),
+            topology: topology.clone(),
+            settings: Arc::clone(settings),
+            outage: Outage::new(settings.outage_limit),
+            backlog: VecDeque::new(),
+        };
+        (Self { post }, postman)
+    }
+
+    /// Sends `letter`, and returns once the broker has taken it over.
+    pub(super) async fn send(&self, letter: Letter) -> Result<(), QueueError> {
+        let (done, outcome) = oneshot::channel();
+        // At once, so that the order holds: a bounded channel may have its caller come again, and let others by. Each
+        // message has a caller who waits, which is bound enough. The postman ends only with the runtime.
+        let is_posted = self.post.send(Posted { letter: Arc::new(letter), done }).is_ok();
+        match outcome.await {
+            Ok(outcome) if is_posted => outcome,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
+impl Postman {
+    /// Sends what is posted, until nobody posts any more.
+    pub(super) async fn run(mut self) {
+        loop {
+            if self.backlog.is_empty() {
+                let Some(posted) = self.posted.recv().await else { return };
+                self.backlog.push_back(posted);
+            }
+            let end = match self.open().await {
+                Ok(line) => self.deliver(&line).await,
+                Err(fault) => Some(fault),
+            };
+            let Some(fault) = end else { return };
+            self.wait_out(&fault).await;
+        }
+    }
+
+    /// A channel that confirms, with the queues that messages go to.
+    async fn open(&self) -> Result<Line, Fault> {
+        let line = self.link.channel().await?;
+        line.attend(async {
+            self.topology.declare(&line, &self.settings).await?;
+            Ok(line.confirm_select(ConfirmSelectOptions::default()).await?)
+        })
+        .await?;
+        Ok(line)
+    }
+
+    /// Sends over `line` until something goes wrong, or nobody posts any more.
+    async fn deliver(&mut self, line: &Line) -> Option<Fault> {
+        let mut round = Round::default();
+        let mut is_open = true;
+        loop {
+            while round.has_room()
+                && let Some(posted) = self.backlog.pop_front()
+            {
+                round.send(line, posted);
+            }
+            if round.is_over() || (!is_open && round.sent.is_empty()) {
+                break;
+            }
+            tokio::select! {
+                Some((number, outcome)) = round.flying.next() => {
+                    if round.land(number, outcome) {
+                        self.outage.over();
+                    }
+                }
+                posted = self.posted.recv(), if is_open && round.has_room() => match posted {
+                    Some(posted) => self.backlog.push_back(posted),
+                    None => is_open = false,
+                },
+                () = sleep(CONFIRM_PATIENCE), if !round.sent.is_empty() => if !self.link.is_blocked().await {
+                    round.breaks(Fault::new(format!("no confirmation within {} s", CONFIRM_PATIENCE.as_secs())));
+                },
+                fault = line.lost(), if !round.sent.is_empty() => round.breaks(fault),
+                // Nothing is on the way and nobody posts any more.
+                else => break,
+            }
+        }
+        // In the order in which they were posted, before all that came later.
+        for posted in round.sent.into_values().rev() {
+            self.backlog.push_front(posted);
+        }
+        round.fault
+    }
+
+    /// Waits before the next attempt; past the limit, gives up on all that is posted.
+    async fn wait_out(&mut self, fault: &Fault) {
+        let address = &self.settings.address;
+        if let Some(delay) = self.outage.failed() {
+            tracing::warn!(%address, reason = %fault.reason, ?delay, waiting = self.backlog.len(), "publishing failed; trying again");
+            return sleep(delay).await;
+        }
+        // All at first: a caller who hears of it may post again at once, and that deserves an attempt.
+        let mut given_up = std::mem::take(&mut self.backlog);
+        given_up.extend(std::iter::from_fn(|| self.posted.try_recv().ok()));
+        for posted in given_up {
+            // A caller who has gone needs no answer.
+            _ = posted.done.send(Err(unreachable(&self.settings, self.outage.lasted(), &fault.reason)));
+        }
+    }
+}
+
+/// The broker has been out of reach for too long.
+pub(super) fn unreachable(settings: &RabbitSettings, tried: Duration, last: &str) -> QueueError {
+    QueueError::Unreachable { address: settings.address.to_string(), tried, last: last.to_owned() }
+}
+
+type Outcome = Result<Confirmation, lapin::Error>;
+
+/// The messages sent over one channel.
+#[derive(Default)]
+struct Round {
+    /// What is not confirmed, by the order of sending.
+    sent: BTreeMap<u64, Posted>,
+    flying: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
+    count: u64,
+    /// What went wrong. Nothing is sent any more then.
+    fault: Option<Fault>,
+    is_broken: bool,
+}
+
+impl Round {
+    fn has_room(&self) -> bool {
+        self.fault.is_none() && self.sent.len() < WINDOW
+    }
+
+    /// Whether nothing more can be learnt: the channel broke, or the last confirmation after a fault is in.
+    fn is_over(&self) -> bool {
+        self.is_broken || (self.fault.is_some() && self.flying.is_empty())
+    }
+
+    fn send(&mut self, channel: &Channel, posted: Posted) {
+        let (number, channel, letter) = (self.count, channel.clone(), Arc::clone(&posted.letter));
+        self.count += 1;
+        let mut flight = async move {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let queue = letter.queue.as_str().into();
+            let sending = channel.basic_publish("".into(), queue, options, &letter.body, letter.properties.clone());
+            let outcome = match sending.await {
+                Ok(confirmation) => confirmation.await,
+                Err(error) => Err(error),
+            };
+            (number, outcome)
+        }
+        .boxed();
+        self.sent.insert(number, posted);
+        // The first poll puts the message into the channel: here, so that messages keep their order.
+        match (&mut flight).now_or_never() {
+            Some(landed) => self.flying.push(std::future::ready(landed).boxed()),
+            None => self.flying.push(flight),
+        }
+    }
+
+    /// Takes in what became of a message, and says whether the broker has it.
+    fn land(&mut self, number: u64, outcome: Outcome) -> bool {
+        match outcome {
+            Ok(Confirmation::Ack(None)) => {
+                if let Some(posted) = self.sent.remove(&number) {
+                    // A caller who has gone needs no answer.
+                    _ = posted.done.send(Ok(()));
+                }
+                return true;
+            }
+            // The next round declares the queue again.
+            Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
+                self.take_back(number, returned);
+                self.fail(Fault::new("a queue is missing"));
+            }
+            Ok(Confirmation::Nack(None)) => self.fail(Fault::new("the broker could not store a message")),
+            Ok(Confirmation::NotRequested) => self.fail(Fault::new("the channel does not confirm")),
+            Err(error) => self.breaks(error.into()),
+        }
+        false
+    }
+
+    /// Takes back a message that reached no queue.
+    ///
+    /// Where the broker confirms several at once, the client may hand the one that came back to another of them, and
+    /// take this one for arrived. So what came back is sent again itself, beside the one it was handed to.
+    fn take_back(&mut self, number: u64, returned: BasicReturnMessage) {
+        let Delivery { routing_key, properties, data, .. } = returned.delivery;
+        let is_same = |letter: &Letter| letter.queue == routing_key.as_str() && letter.body == data;
+        let is_own = self.sent.get(&number).is_some_and(|posted| is_same(&posted.letter));
+        if !is_own {
+            let letter = Letter { queue: routing_key.to_string(), body: data, properties };
+            // Nobody waits for it: its caller was told that it arrived.
+            let posted = Posted { letter: Arc::new(letter), done: oneshot::channel().0 };
+            self.sent.insert(self.count, posted);
+            self.count += 1;
+        }
+    }
+
+    fn breaks(&mut self, fault: Fault) {
+        self.is_broken = true;
+        self.fail(fault);
+    }
+
+    fn fail(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+}

@@ -1,0 +1,180 @@
+#[cfg(test)]
+mod tests;
+
+use crate::delivery::Ticket;
+use jobs::{JOB_VERSION, Job, JobId};
+use lapin::{
+    BasicProperties,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The version of the message around a job. It grows with every change that an older reader could misunderstand:
+/// fields it does not know are refused, too.
+const VERSION: u32 = 1;
+
+/// The message's type, as the broker shows it.
+const KIND: &str = "bowline.job";
+
+const ATTEMPT: &str = "bowline-attempt";
+const LOSSES: &str = "bowline-losses";
+const REASON: &str = "bowline-reason";
+const DUE: &str = "bowline-due-ms";
+const DELAY: &str = "bowline-delay-ms";
+
+/// Headers travel in one frame, of 128 KiB with most brokers, and stay behind in the broker's memory.
+const LONGEST_REASON: usize = 4096;
+
+/// Far below the half hour after which a broker takes an unacknowledged message away.
+pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(15 * 60);
+
+/// A message on its way to a queue.
+#[derive(Debug, Clone)]
+pub(super) struct Letter {
+    pub(super) queue: String,
+    pub(super) body: Vec<u8>,
+    pub(super) properties: BasicProperties,
+}
+
+/// Why a message is not taken for a job.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Foreign {
+    #[error("not a message of Bowline's: {reason}")]
+    NotOurs { reason: serde_json::Error },
+    #[error("a message of version {version}, while this Bowline reads version {VERSION}")]
+    Version { version: u64 },
+    #[error("a message of version {VERSION} that cannot be read: {reason}")]
+    Unreadable { reason: serde_json::Error },
+    #[error("a job of version {version}, while this Bowline reads version {JOB_VERSION}")]
+    JobVersion { version: u32 },
+    #[error("the message is named {named}, but the job in it is {found}")]
+    Misnamed { named: String, found: JobId },
+    #[error("the header `{header}` is missing or no count")]
+    Count { header: &'static str },
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    version: u32,
+    sweep: &'a str,
+    job: &'a Job,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Opened {
+    #[serde(rename = "version")]
+    _version: u32,
+    sweep: String,
+    job: Job,
+}
+
+/// All that is read of a message before its version is known.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u64,
+}
+
+/// `ticket` as a message to `queue`.
+pub(super) fn letter(ticket: &Ticket, queue: &str) -> Letter {
+    let envelope = Envelope { version: VERSION, sweep: &ticket.sweep, job: &ticket.job };
+    let body = serde_json::to_vec(&envelope).expect("a job is plain data with text for keys");
+    let mut headers = FieldTable::default();
+    headers.insert(ATTEMPT.into(), AMQPValue::LongLongInt(ticket.attempt.into()));
+    headers.insert(LOSSES.into(), AMQPValue::LongLongInt(ticket.losses.into()));
+    let properties = BasicProperties::default()
+        .with_headers(headers)
+        .with_message_id(ticket.job.id().to_string().into())
+        .with_type(KIND.into())
+        .with_content_type("application/json".into())
+        .with_delivery_mode(2)
+        .with_timestamp(now_ms() / 1000)
+        .with_app_id(concat!("bowline/", env!("CARGO_PKG_VERSION")).into());
+    Letter { queue: queue.to_owned(), body, properties }
+}
+
+/// The job in a message.
+pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, Foreign> {
+    let versioned: Versioned = serde_json::from_slice(body).map_err(|reason| Foreign::NotOurs { reason })?;
+    if versioned.version != u64::from(VERSION) {
+        return Err(Foreign::Version { version: versioned.version });
+    }
+    let Opened { sweep, job, .. } = serde_json::from_slice(body).map_err(|reason| Foreign::Unreadable { reason })?;
+    if job.version != JOB_VERSION {
+        return Err(Foreign::JobVersion { version: job.version });
+    }
+    let (named, found) = (properties.message_id().as_ref().map_or("", ShortString::as_str), job.id());
+    if named != found.to_string() {
+        return Err(Foreign::Misnamed { named: format!("`{named}`"), found });
+    }
+    let attempt = count(properties, ATTEMPT).filter(|attempt| *attempt > 0);
+    let attempt = attempt.ok_or(Foreign::Count { header: ATTEMPT })?;
+    let losses = count(properties, LOSSES).ok_or(Foreign::Count { header: LOSSES })?;
+    Ok(Ticket { job, sweep, attempt, losses })
+}
+
+impl Letter {
+    /// The message, kept aside for `reason`: body and headers stay.
+    pub(super) fn because(mut self, reason: &str) -> Self {
+        let end = reason.floor_char_boundary(LONGEST_REASON);
+        self.add_header(REASON, AMQPValue::LongString(reason[..end].into()));
+        self
+    }
+
+    /// The message, to be held back for `delay`.
+    pub(super) fn held_for(mut self, delay: Duration) -> Self {
+        let delay = millis(delay.min(LONGEST_BACK_OFF));
+        // One more: the clock has been cut to whole milliseconds.
+        self.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() + delay + 1)));
+        self.add_header(DELAY, AMQPValue::LongLongInt(signed(delay)));
+        self
+    }
+
+    fn add_header(&mut self, name: &str, value: AMQPValue) {
+        let mut headers = self.properties.headers().clone().unwrap_or_default();
+        headers.insert(name.into(), value);
+        self.properties = std::mem::take(&mut self.properties).with_headers(headers);
+    }
+}
+
+/// How long a message is still to be held back.
+///
+/// The time it is due at was written by another machine's clock. It never waits longer than the delay it was given,
+/// however slow the clock here is; by a fast one it comes early.
+pub(super) fn remaining(properties: &BasicProperties) -> Duration {
+    let header = |name| integer(properties, name).and_then(|value| u64::try_from(value).ok());
+    let left = header(DUE).unwrap_or(0).saturating_sub(now_ms());
+    Duration::from_millis(left.min(header(DELAY).unwrap_or(0) + 1)).min(LONGEST_BACK_OFF)
+}
+
+fn count(properties: &BasicProperties, name: &str) -> Option<u32> {
+    integer(properties, name).and_then(|value| u32::try_from(value).ok())
+}
+
+/// A whole number, however wide whoever wrote it made it.
+fn integer(properties: &BasicProperties, name: &str) -> Option<i64> {
+    Some(match properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongLongInt(value) => *value,
+        AMQPValue::LongInt(value) => (*value).into(),
+        AMQPValue::LongUInt(value) => (*value).into(),
+        AMQPValue::ShortInt(value) => (*value).into(),
+        AMQPValue::ShortUInt(value) => (*value).into(),
+        AMQPValue::ShortShortInt(value) => (*value).into(),
+        AMQPValue::ShortShortUInt(value) => (*value).into(),
+        _ => return None,
+    })
+}
+
+fn now_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// Whole milliseconds, rounded up.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

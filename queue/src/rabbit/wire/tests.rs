@@ -1,0 +1,108 @@
+use super::*;
+use crate::contract::job;
+use serde_json::{Value, json};
+
+fn ticket() -> Ticket {
+    Ticket { job: job(1), sweep: "mini8".to_owned(), attempt: 3, losses: 2 }
+}
+
+fn changed(change: impl FnOnce(&mut Value)) -> String {
+    let letter = letter(&ticket(), "q");
+    let mut body = serde_json::from_slice(&letter.body).unwrap();
+    change(&mut body);
+    let refusal = open(&serde_json::to_vec(&body).unwrap(), &letter.properties);
+    refusal.expect_err("it is not taken for a job").to_string()
+}
+
+#[test]
+fn a_job_is_read_as_it_was_written() {
+    let letter = letter(&ticket(), "q");
+    assert_eq!(letter.queue, "q");
+    assert_eq!(open(&letter.body, &letter.properties).unwrap(), ticket());
+}
+
+#[test]
+fn a_message_says_what_it_is() {
+    let Letter { body, properties, .. } = letter(&ticket(), "q");
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&body["version"], &body["sweep"]), (&json!(1), &json!("mini8")));
+    assert_eq!(body["job"], serde_json::to_value(job(1)).unwrap());
+    assert_eq!(properties.message_id().as_ref().unwrap().as_str(), job(1).id().to_string());
+    assert_eq!(properties.kind().as_ref().unwrap().as_str(), "bowline.job");
+    assert_eq!(*properties.delivery_mode(), Some(2));
+}
+
+#[test]
+fn what_is_no_job_is_refused_with_a_reason() {
+    let properties = letter(&ticket(), "q").properties;
+    for body in ["", "hello", "{}", r#"{"version":"one"}"#] {
+        let error = open(body.as_bytes(), &properties).unwrap_err().to_string();
+        assert!(error.starts_with("not a message of Bowline's: "), "{error}");
+    }
+    let error = changed(|body| body["version"] = json!(2));
+    assert_eq!(error, "a message of version 2, while this Bowline reads version 1");
+    let error = changed(|body| body["colour"] = json!("red"));
+    assert!(error.contains("cannot be read: unknown field `colour`"), "{error}");
+    let error = changed(|body| drop(body["job"].as_object_mut().unwrap().remove("meaning")));
+    assert!(error.contains("missing field `meaning`"), "{error}");
+    let error = changed(|body| body["job"]["version"] = json!(7));
+    assert!(error.starts_with("a job of version 7"), "{error}");
+    let error = changed(|body| body["job"]["meaning"]["split"] = json!("test"));
+    assert!(error.starts_with(&format!("the message is named `{}`", job(1).id())), "{error}");
+}
+
+#[test]
+fn a_message_without_its_counts_is_refused() {
+    let Letter { body, properties, .. } = letter(&ticket(), "q");
+    for (header, value) in [
+        (ATTEMPT, AMQPValue::LongLongInt(0)),
+        (ATTEMPT, AMQPValue::LongLongInt(-1)),
+        (LOSSES, AMQPValue::LongString("two".into())),
+    ] {
+        let mut letter = Letter { queue: String::new(), body: body.clone(), properties: properties.clone() };
+        letter.add_header(header, value);
+        let error = open(&letter.body, &letter.properties).unwrap_err().to_string();
+        assert_eq!(error, format!("the header `{header}` is missing or no count"));
+    }
+    let bare = BasicProperties::default().with_message_id(job(1).id().to_string().into());
+    assert!(matches!(open(&body, &bare), Err(Foreign::Count { header: ATTEMPT })));
+}
+
+#[test]
+fn a_count_is_read_however_wide_it_was_written() {
+    for value in [AMQPValue::LongInt(9), AMQPValue::LongUInt(9), AMQPValue::ShortInt(9), AMQPValue::ShortShortUInt(9)] {
+        let mut letter = letter(&ticket(), "q");
+        letter.add_header(ATTEMPT, value);
+        assert_eq!(open(&letter.body, &letter.properties).unwrap().attempt, 9);
+    }
+}
+
+#[test]
+fn a_long_reason_is_cut_at_a_character() {
+    let letter = letter(&ticket(), "q").because(&"ä".repeat(LONGEST_REASON));
+    let headers = letter.properties.headers().clone().unwrap();
+    let Some(AMQPValue::LongString(reason)) = headers.inner().get(REASON) else { panic!("{headers:?}") };
+    assert_eq!(reason.to_string(), "ä".repeat(LONGEST_REASON / 2));
+    assert_eq!(open(&letter.body, &letter.properties).unwrap(), ticket(), "the rest is as it was");
+}
+
+#[test]
+fn a_back_off_lasts_no_longer_than_it_was_given_however_clocks_differ() {
+    let delay = Duration::from_secs(60);
+    let mut letter = letter(&ticket(), "q").held_for(delay);
+    let left = remaining(&letter.properties);
+    assert!(left > Duration::from_secs(50) && left <= delay + Duration::from_millis(1), "{left:?}");
+    // Written by a clock an hour ahead of ours.
+    letter.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() + 3_660_000)));
+    assert_eq!(remaining(&letter.properties), delay + Duration::from_millis(1));
+    // By one an hour behind.
+    letter.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() - 3_540_000)));
+    assert_eq!(remaining(&letter.properties), Duration::ZERO);
+    assert_eq!(remaining(&BasicProperties::default()), Duration::ZERO);
+}
+
+#[test]
+fn no_back_off_outlasts_what_a_broker_allows() {
+    let letter = letter(&ticket(), "q").held_for(Duration::from_secs(86_400));
+    assert!(remaining(&letter.properties) <= LONGEST_BACK_OFF);
+}
