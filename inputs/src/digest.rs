@@ -21,21 +21,42 @@ struct Known {
 }
 
 impl FileDigests {
-    /// The digest of a file's content. Large files are mapped and hashed by all threads.
+    /// The digest of a file's content. Large files are mapped and hashed by all threads. Links to one file share it.
     pub(crate) fn of(&self, path: &Path) -> io::Result<Digest> {
-        let metadata = fs::metadata(path)?;
-        let (size, modified) = (metadata.len(), metadata.modified()?);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+        let path = fs::canonicalize(path)?;
+        let (size, modified) = size_and_time(&path)?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&path).copied();
         if let Some(known) = known.filter(|known| known.size == size && known.modified == modified) {
             return Ok(known.digest);
         }
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap_rayon(path)?;
-        let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
-        let known = Known { size, modified, digest };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), known);
+        let digest = Self::hash(&path)?;
+        self.know(path, Known { size, modified, digest });
         Ok(digest)
     }
+
+    /// Takes over the digest of a file that is known otherwise.
+    pub(crate) fn insert(&self, path: &Path, digest: Digest) -> io::Result<()> {
+        let path = fs::canonicalize(path)?;
+        let (size, modified) = size_and_time(&path)?;
+        self.know(path, Known { size, modified, digest });
+        Ok(())
+    }
+
+    /// The digest of a file's content, read now.
+    pub(crate) fn hash(path: &Path) -> io::Result<Digest> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_mmap_rayon(path)?;
+        Ok(Digest::from_bytes(*hasher.finalize().as_bytes()))
+    }
+
+    fn know(&self, path: PathBuf, known: Known) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, known);
+    }
+}
+
+fn size_and_time(path: &Path) -> io::Result<(u64, SystemTime)> {
+    let metadata = fs::metadata(path)?;
+    Ok((metadata.len(), metadata.modified()?))
 }
 
 #[cfg(test)]

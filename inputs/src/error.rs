@@ -1,4 +1,9 @@
-use std::{error::Error, io, path::PathBuf};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+};
+use store::BackendError;
 
 /// Why an input could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +86,63 @@ pub enum InputError {
         /// What the parser says.
         source: serde_json::Error,
     },
+    /// A path leads to where this process may not read.
+    #[error("`{}` {}lies outside the folders that may be read here, {}", path.display(), of(path, reference), below(roots))]
+    Outside {
+        /// The input.
+        reference: String,
+        /// The path, as it was given or found.
+        path: PathBuf,
+        /// The folders below which paths may be read.
+        roots: Vec<PathBuf>,
+    },
+    /// An input in a bucket, where no access to buckets was set up.
+    #[error("`{reference}` lies in a bucket, and this process was given no access to one; use a path or `hf://…`")]
+    NoBuckets {
+        /// The input.
+        reference: String,
+    },
+    /// A bucket has nothing under a key.
+    #[error("`{reference}` is not there: no object has such a key; check the names of bucket and key")]
+    NoObjects {
+        /// The input.
+        reference: String,
+    },
+    /// A bucket does not give an object out.
+    #[error("cannot fetch `{reference}`")]
+    Bucket {
+        /// The input or one of its objects.
+        reference: String,
+        /// What the store says.
+        source: BackendError,
+    },
+    /// An object became another one after it was listed.
+    #[error("`{reference}` was replaced while it was fetched")]
+    Replaced {
+        /// The object.
+        reference: String,
+    },
+    /// A download ended before the object did.
+    #[error("of `{reference}` came {found} of {expected} bytes")]
+    CutOff {
+        /// The object.
+        reference: String,
+        /// Its size.
+        expected: u64,
+        /// The size of what came.
+        found: u64,
+    },
+    /// The cache of objects cannot be read or written.
+    #[error(
+        "cannot use `{}` in the cache of inputs; make room there, or choose another folder that can be written",
+        path.display()
+    )]
+    Cache {
+        /// The file in it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The network may not be used, and the hub's cache does not have it.
     #[error(
         "`{reference}` is not in the hub's cache `{}`, and `HF_HUB_OFFLINE` forbids to fetch it; unset that, or run \
@@ -123,10 +185,33 @@ impl InputError {
         match self {
             Self::Unreachable { .. } => true,
             Self::Hub { source, .. } => source.is_retryable,
+            Self::Bucket { source, .. } => source.is_retryable(),
+            Self::Replaced { .. } | Self::CutOff { .. } => true,
             Self::Read { source, .. } => {
                 !matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound)
             }
+            Self::Cache { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle
+            ),
             _ => false,
+        }
+    }
+}
+
+fn of(path: &Path, reference: &str) -> String {
+    match path == Path::new(reference) {
+        true => String::new(),
+        false => format!("of `{reference}` "),
+    }
+}
+
+fn below(roots: &[PathBuf]) -> String {
+    match roots {
+        [] => "and there is none; name one with `--root`".to_owned(),
+        _ => {
+            let roots: Vec<_> = roots.iter().map(|root| format!("`{}`", root.display())).collect();
+            format!("which are {}; add it with `--root`", roots.join(", "))
         }
     }
 }

@@ -5,7 +5,7 @@ mod tests;
 use crate::{
     HubFailure, InputError, Settings,
     folder::{file_names, is_hidden},
-    resolve::{Folder, unreadable},
+    resolve::{Folder, Reach, unreadable},
 };
 use cache::Snapshot;
 use hf_hub::{HFClient, HFClientSync, HFError, RepoType, repository::RepoTreeEntry};
@@ -42,12 +42,13 @@ impl Hub {
         &self,
         hub: &HubRef,
         folder: &str,
+        reach: Reach,
         select: &dyn Fn(&[String]) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
         let cached = || self.cached(hub).map(|snapshot| located(hub, snapshot, folder, select));
         let absent = || (hub.to_string(), self.cache());
-        if self.settings.is_offline {
+        if self.settings.is_offline || reach != Reach::Anywhere {
             return cached().and_then(Result::ok).ok_or_else(|| {
                 let (reference, cache) = absent();
                 InputError::Offline { reference, cache }

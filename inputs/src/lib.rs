@@ -1,23 +1,36 @@
-//! Where base models, adapters and data come from: folders and the Hugging Face hub.
+//! Where base models, adapters and data come from: folders, the Hugging Face hub, and buckets.
 //!
 //! [`Inputs`] turns a reference into the folder or file that it means on this machine, and into the digest of its
 //! content, which is the same wherever the content lies. Only the files that decide are fetched and digested: a
 //! readme changes no digest. Everything here blocks; call it off the async threads.
 //!
+//! Objects of buckets are fetched through a [`Remote`] once for all processes of a machine, and kept by digest:
+//! whoever [expects](Inputs::expecting) a digest that a cache has needs no network. A process that takes references from
+//! others is kept to [some folders](Settings::roots) of its machine.
+//!
 //! The hub's usual cache is shared with other programs. The client reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`,
 //! `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_DISABLE_IMPLICIT_TOKEN` itself; it does not know `HF_HUB_OFFLINE`, which
 //! is [`Settings::is_offline`] here. No token ever passes through this crate.
 
+mod cache;
 mod data;
 mod digest;
 mod error;
+mod finder;
 mod folder;
 mod hub;
 mod layout;
+mod objects;
+mod remote;
 mod resolve;
+mod roots;
 mod rows;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use error::{HubFailure, InputError};
-pub use resolve::{Inputs, Located, LocatedData, Settings};
+pub use finder::Finder;
+pub use remote::{Remote, RemoteObject, S3Remote};
+pub use resolve::{Inputs, Located, LocatedData};
+pub use settings::{ObjectSettings, Settings};

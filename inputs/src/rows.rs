@@ -20,6 +20,12 @@ pub(crate) fn rows(inputs: &Inputs, spec: &DataSpec, split: &str) -> Result<Rows
     }
 }
 
+/// Whether the rows of `split` are listed in a file that has to be fetched from a bucket.
+pub(crate) fn has_listed_rows(spec: &DataSpec, split: &str) -> bool {
+    let indices = spec.splits.get(split).and_then(|rule| rule.indices.as_ref());
+    matches!(indices, Some(InputRef::S3(_)))
+}
+
 fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
     let path = inputs.file(file)?.path;
     let text = fs::read(&path).map_err(|source| InputError::Read {

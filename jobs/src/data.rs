@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataSpec {
-    /// A folder or a hub repository.
+    /// A folder, on this machine, on the hub or in a bucket.
     pub source: InputRef,
     /// The column that holds the pictures.
     pub image_column: String,

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where an input lies: a folder or file on this machine, or a repository on the Hugging Face hub.
+/// Where an input lies: on this machine, on the Hugging Face hub, or in an S3 bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum InputRef {
@@ -12,6 +12,8 @@ pub enum InputRef {
     Path(PathBuf),
     /// `hf://owner/name[@revision][/file or folder]`, or `hf://datasets/owner/name…`.
     Hub(HubRef),
+    /// `s3://bucket/folder or file`.
+    S3(S3Ref),
 }
 
 /// A repository on the hub, or a file or folder in one.
@@ -40,18 +42,33 @@ pub enum HubKind {
     Dataset,
 }
 
-/// A text that names no input.
+/// A folder or file in an S3 bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3Ref {
+    /// The bucket.
+    pub bucket: String,
+    /// The key of a file, or what the keys of a folder's files begin with before a slash; empty means the whole bucket.
+    pub key: String,
+}
+
+/// A text that names no input. No variant repeats a password or a signature of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InputRefError {
     /// Nothing was written.
     #[error("an input cannot be empty")]
     Empty,
     /// The scheme is none that inputs come from.
-    #[error("`{0}` has a scheme that inputs cannot come from; use a path or `hf://owner/name[@revision]`")]
+    #[error(
+        "`{0}` has a scheme that inputs cannot come from; use a path, `hf://owner/name[@revision]` or `s3://bucket/key`"
+    )]
     Scheme(String),
     /// A hub reference without owner and name.
     #[error("`{0}` does not name a repository; write `hf://owner/name[@revision]`")]
     Repository(String),
+    /// An S3 reference without a bucket, or with a key that is no path.
+    #[error("`{0}` does not name a place in a bucket; write `s3://bucket/folder`, without `.`, `..` or empty parts")]
+    Bucket(String),
 }
 
 impl InputRef {
@@ -60,7 +77,8 @@ impl InputRef {
     /// `expected` decides what a hub reference without `datasets/` or `models/` means.
     ///
     /// # Errors
-    /// An empty text, a scheme other than `hf://`, a hub reference without owner and name.
+    /// An empty text, a scheme other than `hf://` and `s3://`, a hub reference without owner and name, an S3 reference
+    /// without a bucket.
     pub fn parse(text: &str, folder: &Path, expected: HubKind) -> Result<Self, InputRefError> {
         if text.trim().is_empty() {
             return Err(InputRefError::Empty);
@@ -68,7 +86,8 @@ impl InputRef {
         match text.split_once("://") {
             None => Ok(Self::Path(folder.join(text))),
             Some(("hf", rest)) => parse_hub(text, rest, expected).map(Self::Hub),
-            Some(_) => Err(InputRefError::Scheme(text.to_owned())),
+            Some(("s3", rest)) => parse_s3(rest).map(Self::S3).ok_or_else(|| InputRefError::Bucket(shown(text))),
+            Some(_) => Err(InputRefError::Scheme(shown(text))),
         }
     }
 
@@ -76,7 +95,7 @@ impl InputRef {
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Hub(_) => None,
+            Self::Hub(_) | Self::S3(_) => None,
         }
     }
 }
@@ -98,7 +117,7 @@ fn parse_hub(text: &str, rest: &str, expected: HubKind) -> Result<HubRef, InputR
     };
     let climbs = path.is_some_and(|path| path.split('/').any(|part| part == ".."));
     if !is_word(owner) || !is_word(name) || revision.is_some_and(|revision| !is_word(revision)) || climbs {
-        return Err(InputRefError::Repository(text.to_owned()));
+        return Err(InputRefError::Repository(shown(text)));
     }
     Ok(HubRef {
         kind,
@@ -108,11 +127,30 @@ fn parse_hub(text: &str, rest: &str, expected: HubKind) -> Result<HubRef, InputR
     })
 }
 
+fn parse_s3(rest: &str) -> Option<S3Ref> {
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_bucket = bucket.contains(|c: char| c.is_ascii_alphanumeric())
+        && bucket.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let key = key.strip_suffix('/').unwrap_or(key);
+    let is_path = key.is_empty() || !key.split('/').any(|part| ["", ".", ".."].contains(&part));
+    (is_bucket && is_path).then(|| S3Ref { bucket: bucket.to_owned(), key: key.to_owned() })
+}
+
+/// A URL without what may be secret in it: user and password before the host, and the query.
+fn shown(text: &str) -> String {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (place, _) = rest.split_once('?').unwrap_or((rest, ""));
+    // Keys of S3 hold slashes, so that all before the last `@` may belong to one.
+    let place = place.rsplit_once('@').filter(|(user, _)| user.contains(':')).map_or(place, |(_, place)| place);
+    format!("{scheme}://{place}")
+}
+
 impl fmt::Display for InputRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Hub(hub) => write!(f, "{hub}"),
+            Self::S3(s3) => write!(f, "{s3}"),
         }
     }
 }
@@ -123,6 +161,15 @@ impl fmt::Display for HubRef {
         write!(f, "hf://{kind}{}", self.repository)?;
         self.revision.iter().try_for_each(|revision| write!(f, "@{revision}"))?;
         self.path.iter().try_for_each(|path| write!(f, "/{path}"))
+    }
+}
+
+impl fmt::Display for S3Ref {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.key.as_str() {
+            "" => write!(f, "s3://{}", self.bucket),
+            key => write!(f, "s3://{}/{key}", self.bucket),
+        }
     }
 }
 
@@ -148,9 +195,41 @@ mod tests {
     }
 
     #[test]
+    fn s3_references_read_back_as_written() {
+        for text in ["s3://my-bucket/models/clip", "s3://b.c/one file.safetensors", "s3://bucket"] {
+            let reference = parse(text).unwrap();
+            assert_eq!(reference.to_string(), text);
+            let wire = serde_json::to_string(&reference).unwrap();
+            assert_eq!(serde_json::from_str::<InputRef>(&wire).unwrap(), reference, "{wire}");
+        }
+        let folder = S3Ref { bucket: "bucket".to_owned(), key: "data/mnist".to_owned() };
+        assert_eq!(parse("s3://bucket/data/mnist/").unwrap(), InputRef::S3(folder), "a slash at the end says nothing");
+        assert_eq!(parse("s3://bucket/").unwrap().to_string(), "s3://bucket");
+    }
+
+    #[test]
     fn what_names_nothing_is_refused() {
         for text in ["", "hf://owner", "hf://../..", "hf://o/n@", "https://example.org/x", "hf://o/n/../../etc"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+        for text in ["s3://", "s3:///key", "s3://b/../c", "s3://b/./c", "s3://b//c", "s3://..", "s3://b:9000/c"] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("`s3://bucket/folder`"), "{error}");
+        }
+        let error = parse("gs://bucket/key").unwrap_err().to_string();
+        assert!(error.contains("`hf://owner/name[@revision]` or `s3://bucket/key`"), "{error}");
+    }
+
+    #[test]
+    fn secrets_in_a_refused_reference_are_not_repeated() {
+        for (text, told) in [
+            ("s3://key:secret@bucket/models", "`s3://bucket/models`"),
+            ("s3://key:sec/secret@bucket/models", "`s3://bucket/models`"),
+            ("https://user:secret@host", "`https://host`"),
+            ("https://bucket.example/x?X-Amz-Signature=secret", "`https://bucket.example/x`"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(told) && !error.contains("secret"), "{error}");
         }
     }
 }

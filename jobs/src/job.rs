@@ -26,6 +26,13 @@ impl JobId {
     }
 }
 
+impl From<Digest> for JobId {
+    /// Takes a digest for what it was made from: the meaning of a job.
+    fn from(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
 impl fmt::Display for JobId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -21,7 +21,7 @@ mod sweep;
 
 pub use data::{DataFiles, DataSpec, Rows, SplitRule};
 pub use digest::{Digest, DigestError, canonical_json};
-pub use input::{HubKind, HubRef, InputRef, InputRefError};
+pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
     Places, Precision, Subject, TaskInput,

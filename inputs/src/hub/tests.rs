@@ -150,6 +150,20 @@ fn when_the_hub_is_out_of_reach_the_cache_serves() {
 }
 
 #[test]
+fn whoever_knows_the_digest_does_not_ask_the_hub() {
+    let cache = cache_with("models--owner--name", &ADAPTER);
+    // This hub would say that there is no such repository.
+    let hub = FakeHub::start("models", "owner/other", COMMIT, &ADAPTER);
+    let inputs = online(&cache, hub.endpoint());
+    let adapter = reference("hf://owner/name");
+    let known = offline(&cache).adapter(&adapter).unwrap();
+    assert_eq!(inputs.expecting(known.digest).adapter(&adapter).unwrap(), known);
+    for unknown in [inputs.adapter(&adapter), inputs.expecting(jobs::Digest::of(b"newer")).adapter(&adapter)] {
+        assert!(matches!(unknown, Err(InputError::Hub { .. })), "{unknown:?}");
+    }
+}
+
+#[test]
 fn what_the_hub_does_not_have_is_an_error_that_names_it() {
     let hub = FakeHub::start("models", "owner/name", COMMIT, &ADAPTER);
     let cache = TempDir::new().unwrap();

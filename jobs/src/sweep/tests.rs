@@ -107,8 +107,8 @@ fn values_that_cannot_be_are_refused() {
         ("trials=3", "`trials` has no effect without `method: random`"),
         ("method=random", "`trials` is missing; `method: random` needs it"),
         (
-            "base=s3://bucket",
-            "`base` does not name an input: `s3://bucket` has a scheme that inputs cannot come from; use a path or `hf://owner/name[@revision]`",
+            "base=gs://bucket",
+            "`base` does not name an input: `gs://bucket` has a scheme that inputs cannot come from; use a path, `hf://owner/name[@revision]` or `s3://bucket/key`",
         ),
         ("tasks.icons.templates=[a]", "`tasks[1].templates` holds `a`, which has no `{}` for the class name"),
         ("tasks.icons.finetuned.test=93", "`tasks[1].finetuned.test` is 93, outside (0, 1]; accuracies are shares"),

@@ -1,0 +1,114 @@
+//! Inputs in buckets: what is listed there, and what of it lies in the cache.
+
+mod fetch;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    InputError, ObjectSettings, Remote,
+    cache::{Cache, Content, is_below},
+    digest::FileDigests,
+    resolve::{Folder, Reach},
+};
+use jobs::{Digest, S3Ref};
+use names::named;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use store::BackendError;
+
+/// How often something is listed and fetched while it is being replaced.
+const ATTEMPTS: usize = 3;
+
+/// Buckets, and the cache of what came from them.
+#[derive(Debug)]
+pub(crate) struct Objects {
+    remote: Arc<dyn Remote>,
+    cache: Cache,
+}
+
+impl Objects {
+    pub(crate) fn new(settings: ObjectSettings, digests: Arc<FileDigests>) -> Self {
+        let ObjectSettings { remote, cache } = settings;
+        Self { remote, cache: Cache::new(&cache, digests) }
+    }
+
+    /// The folder `s3`, with the files that `select` picks out of it.
+    pub(crate) fn folder<F>(
+        &self,
+        s3: &S3Ref,
+        reach: Reach,
+        select: &dyn Fn(&[String]) -> Result<F, InputError>,
+        names: impl Fn(&F) -> Vec<String>,
+    ) -> Result<Folder<F>, InputError> {
+        if let Reach::Here(expected) = reach {
+            let files = self.content(expected).ok_or_else(|| missing(s3))?.files;
+            let there: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
+            return Ok(Folder { files: select(&there)?, root: self.cache.view(&files)?, commit: None });
+        }
+        steadily(|| {
+            let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
+            let listed = named(&s3.key, listed);
+            if listed.is_empty() {
+                return Err(missing(s3));
+            }
+            let files = select(&listed.keys().cloned().collect::<Vec<_>>())?;
+            let root = self.fetched(s3, &names(&files), &listed)?;
+            Ok(Folder { root, files, commit: None })
+        })
+    }
+
+    /// The object `s3` as a file.
+    pub(crate) fn file(&self, s3: &S3Ref, reach: Reach) -> Result<PathBuf, InputError> {
+        if let Reach::Here(expected) = reach {
+            let files = self.content(expected).ok_or_else(|| missing(s3))?.files;
+            let [(name, _)] = files.as_slice() else { return Err(missing(s3)) };
+            return Ok(self.cache.view(&files)?.join(name));
+        }
+        // The whole bucket is no file. A reference that did not come through the parser may end in dots.
+        let name = s3.key.rsplit('/').next().filter(|name| is_below(name)).ok_or_else(|| missing(s3))?;
+        steadily(|| {
+            let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
+            let listed = BTreeMap::from([(name.to_owned(), object.ok_or_else(|| missing(s3))?)]);
+            Ok(self.fetched(s3, &[name.to_owned()], &listed)?.join(name))
+        })
+    }
+
+    /// Whether all that was last found under `s3` is in the cache.
+    pub(crate) fn is_cached(&self, s3: &S3Ref) -> bool {
+        self.cache.place(&s3.to_string()).is_some_and(|blobs| blobs.iter().all(|blob| self.cache.has_blob(*blob)))
+    }
+
+    /// What the input of this digest is made of, as far as the cache has seen it.
+    pub(crate) fn content(&self, digest: Digest) -> Option<Content> {
+        self.cache.content(digest)
+    }
+
+    /// Keeps what an input is made of, so that whoever knows its digest needs no bucket.
+    pub(crate) fn keep(&self, digest: Digest, content: &Content) -> Result<(), InputError> {
+        match self.cache.content(digest).as_ref() == Some(content) {
+            true => Ok(()),
+            false => self.cache.keep_content(digest, content),
+        }
+    }
+}
+
+/// Lists and fetches again while what was listed is replaced before it is fetched.
+fn steadily<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T, InputError> {
+    for _ in 1..ATTEMPTS {
+        match find() {
+            Err(error @ (InputError::Replaced { .. } | InputError::CutOff { .. })) => {
+                tracing::warn!(%error, "listing it again");
+            }
+            found => return found,
+        }
+    }
+    find()
+}
+
+fn missing(s3: &S3Ref) -> InputError {
+    InputError::NoObjects { reference: s3.to_string() }
+}
+
+fn refused(s3: &S3Ref, source: BackendError) -> InputError {
+    InputError::Bucket { reference: s3.to_string(), source }
+}

@@ -1,0 +1,51 @@
+mod s3;
+
+pub use s3::S3Remote;
+
+use std::{fmt, path::Path};
+use store::BackendError;
+
+/// Buckets that inputs are fetched from.
+///
+/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word, for
+/// now or for good.
+pub trait Remote: fmt::Debug + Send + Sync {
+    /// All objects whose keys start with `folder` and a slash, or all of the bucket if `folder` is empty.
+    ///
+    /// # Errors
+    /// The bucket is not there, may not be listed, or is out of reach.
+    fn list(&self, bucket: &str, folder: &str) -> Result<Vec<RemoteObject>, BackendError>;
+
+    /// The object `key`; `None` if there is none.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    fn find(&self, bucket: &str, key: &str) -> Result<Option<RemoteObject>, BackendError>;
+
+    /// Writes the content of the object `key` into the file `path`, in place of what is there, and says which version of
+    /// the object it was.
+    ///
+    /// # Errors
+    /// The object is not there any more, may not be read, or is out of reach; the file cannot be written. A part of it
+    /// may be left behind.
+    fn fetch(&self, bucket: &str, key: &str, path: &Path) -> Result<RemoteObject, BackendError>;
+}
+
+/// One version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteObject {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// What changes with its content. Without it, nobody can tell that the object is still the same.
+    pub etag: Option<String>,
+}
+
+impl RemoteObject {
+    /// Whether both may be the same version, by all that is told of them.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let is_other = matches!((&self.etag, &other.etag), (Some(one), Some(other)) if one != other);
+        self.size == other.size && !is_other
+    }
+}

@@ -1,0 +1,146 @@
+//! The way from a bucket to files, with a server in the same process.
+
+use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::file_names};
+use jobs::{DataSpec, Digest, HubKind, InputRef};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use store::{
+    Backend, Key, Patience, S3Backend, S3Credentials, S3Settings,
+    testing::{HttpFault, HttpFaults, S3Server},
+};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+struct Bucket {
+    server: S3Server,
+    runtime: Runtime,
+    backend: S3Backend,
+    _folder: TempDir,
+}
+
+impl Bucket {
+    fn start() -> Self {
+        let (runtime, folder) = (Runtime::new().unwrap(), TempDir::new().unwrap());
+        let server = runtime.block_on(S3Server::start(folder.path(), HttpFaults::none())).unwrap();
+        let place = server.bucket("inputs", "").unwrap();
+        let backend = runtime.block_on(S3Backend::open(place, &server.settings())).unwrap();
+        Self { server, runtime, backend, _folder: folder }
+    }
+
+    fn put(&self, key: &str, content: Vec<u8>) {
+        self.runtime.block_on(self.backend.put(&Key::new(key).unwrap(), content)).unwrap();
+    }
+
+    /// Puts a folder of mini8 under its path there.
+    fn put_mini8(&self, folder: &str) {
+        for name in file_names(&mini8(folder)).unwrap() {
+            self.put(&format!("mini8/{folder}/{name}"), fs::read(mini8(folder).join(&name)).unwrap());
+        }
+    }
+
+    fn inputs(&self, cache: &TempDir) -> Inputs {
+        self.inputs_with(self.server.settings(), cache)
+    }
+
+    fn inputs_with(&self, settings: S3Settings, cache: &TempDir) -> Inputs {
+        let remote = Arc::new(S3Remote::new(settings));
+        let objects = ObjectSettings { remote, cache: cache.path().to_owned() };
+        Inputs::new(Settings { objects: Some(objects), ..Settings::default() })
+    }
+}
+
+fn mini8(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/mini8").join(path)
+}
+
+fn reference(text: &str) -> InputRef {
+    InputRef::parse(text, Path::new("/"), HubKind::Model).unwrap()
+}
+
+fn mnist(source: InputRef) -> DataSpec {
+    let (image_column, label_column) = ("image".to_owned(), "label".to_owned());
+    DataSpec { source, image_column, label_column, splits: BTreeMap::new() }
+}
+
+#[test]
+fn mini8_in_a_bucket_has_the_digests_of_mini8_in_a_folder() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    ["adapters/mnist", "data/mnist", "heads"].iter().for_each(|folder| bucket.put_mini8(folder));
+    let found = |inputs: &Inputs, root: &str| {
+        let at = |path: &str| reference(&format!("{root}/{path}"));
+        let head = inputs.file(&at("heads/mnist.safetensors")).unwrap().digest;
+        let data = |split| inputs.data(&mnist(at("data/mnist")), split).unwrap().digest;
+        [inputs.adapter(&at("adapters/mnist")).unwrap().digest, head, data("validation"), data("test")]
+    };
+    let here = found(&Inputs::new(Settings::default()), mini8("").to_str().unwrap());
+    assert_eq!(found(&bucket.inputs(&cache), "s3://inputs/mini8"), here);
+    assert_eq!(found(&bucket.inputs(&cache), "s3://inputs/mini8"), here, "from the cache");
+}
+
+#[test]
+fn a_connection_that_breaks_and_a_server_that_is_busy_are_borne_with() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    bucket.put("head.safetensors", vec![7; 100_000]);
+    let faults = bucket.server.faults();
+    faults.strike(2, "HEAD", "head.safetensors", HttpFault::Answers(503, "SlowDown"));
+    faults.strike(2, "GET", "head.safetensors", HttpFault::CutsBody);
+    let head = bucket.inputs(&cache).file(&reference("s3://inputs/head.safetensors")).unwrap();
+    assert_eq!(head.digest, Digest::of(&[7; 100_000]));
+    assert_eq!(faults.struck(), 4);
+}
+
+#[test]
+fn what_s3_says_is_told_without_secrets() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    bucket.put("head.safetensors", b"head".to_vec());
+    let head = |settings, text: &str| bucket.inputs_with(settings, &cache).file(&reference(text)).unwrap_err();
+    let wrong = S3Credentials::new("bowline", "not-the-secret");
+    let wrong = S3Settings { credentials: Some(wrong), ..bucket.server.settings() };
+    let error = head(wrong, "s3://inputs/head.safetensors");
+    let told = chain(&error);
+    assert!(told.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{told}");
+    assert!(told.contains("check the access key") && !told.contains("not-the-secret"), "{told}");
+    assert!(!error.is_retryable());
+
+    let error = head(bucket.server.settings(), "s3://elsewhere/head.safetensors");
+    assert!(chain(&error).contains("there is no bucket of this name"), "{}", chain(&error));
+    let error = head(bucket.server.settings(), "s3://inputs/other.safetensors");
+    assert!(matches!(error, InputError::NoObjects { .. }), "{error}");
+
+    let patience = Patience { attempts: 2, ..bucket.server.settings().patience };
+    let down = S3Settings { patience, ..bucket.server.settings() };
+    bucket.server.faults().strike(u32::MAX, "GET", "", HttpFault::Answers(503, "SlowDown"));
+    let error = head(down, "s3://inputs/head.safetensors");
+    assert!(chain(&error).contains("SlowDown") && error.is_retryable(), "{}", chain(&error));
+}
+
+#[test]
+fn a_remote_may_be_dropped_by_whoever_is_async() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    bucket.put("head.safetensors", b"head".to_vec());
+    let inputs = bucket.inputs(&cache);
+    inputs.file(&reference("s3://inputs/head.safetensors")).unwrap();
+    bucket.runtime.block_on(async { drop(inputs) });
+}
+
+#[test]
+fn an_object_that_was_replaced_is_seen() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    let digest = |inputs: &Inputs| inputs.file(&reference("s3://inputs/head.safetensors")).unwrap().digest;
+    let inputs = bucket.inputs(&cache);
+    for content in ["one", "two"] {
+        bucket.put("head.safetensors", content.into());
+        assert_eq!(digest(&inputs), Digest::of(content.as_bytes()));
+    }
+}
+
+/// An error with its causes, as the binary prints them.
+fn chain(error: &dyn Error) -> String {
+    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
+    format!("{error}{}", cause.unwrap_or_default())
+}

@@ -1,0 +1,29 @@
+use crate::Remote;
+use std::{path::PathBuf, sync::Arc};
+
+/// Where inputs may come from.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Use what is in the hub's cache, and never the network; set where `HF_HUB_OFFLINE` is 1.
+    pub is_offline: bool,
+    /// The hub's cache, if not the one that the environment names.
+    pub cache: Option<PathBuf>,
+    /// The hub's address, if not the one that the environment names.
+    pub endpoint: Option<String>,
+    /// How often a request to the hub is tried at most, if not as often as the client thinks fit.
+    pub attempts: Option<usize>,
+    /// Where `s3://` inputs come from; without it they are refused.
+    pub objects: Option<ObjectSettings>,
+    /// The folders below which paths may be read, or all of this machine. What was fetched lies in caches, whose place
+    /// no reference chooses, and is read wherever they are.
+    pub roots: Option<Vec<PathBuf>>,
+}
+
+/// How objects in buckets become files.
+#[derive(Debug, Clone)]
+pub struct ObjectSettings {
+    /// What lists and fetches them.
+    pub remote: Arc<dyn Remote>,
+    /// The folder in which they are kept, for any number of processes at a time. It is made when it is needed.
+    pub cache: PathBuf,
+}
