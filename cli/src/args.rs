@@ -1,7 +1,8 @@
 //! What the command line says.
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
+use store::Location;
 
 /// Sweeps over LoRA merges: exact KnOTS, TIES, DARE, TSV and Iso merges, evaluated and compared.
 #[derive(Debug, Parser)]
@@ -22,8 +23,16 @@ pub(crate) enum Command {
     Run(Run),
     /// Check a sweep file and its inputs, count the jobs, run nothing
     Plan(Plan),
+    /// Take jobs from a queue, merge, evaluate, and store the results
+    Worker(Worker),
     /// Say how far a sweep has come
     Status(Status),
+    /// Follow a sweep: progress, workers, failures
+    Watch(Watch),
+    /// Drop what is left of a sweep
+    Cancel(Cancel),
+    /// Look into failed jobs, and try them again
+    Failures(Failures),
     /// Merge adapters into a PEFT adapter or a full model
     Merge(Merge),
     /// Evaluate one recipe on the tasks of a sweep
@@ -32,16 +41,64 @@ pub(crate) enum Command {
     Heads(Heads),
     /// Turn stored results into tables
     Analyze(Analyze),
-    /// Check device, store and model
+    /// Check device, store, queue and model
     Doctor(Doctor),
 }
 
 /// Where results are kept.
-#[derive(Debug, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StoreArgs {
-    /// The folder that results are kept in
-    #[arg(long, value_name = "FOLDER", default_value = "bowline-results")]
-    pub(crate) store: PathBuf,
+    /// Where results are kept: a folder, or `s3://bucket/prefix`
+    #[arg(long, value_name = "FOLDER|URL", default_value = "bowline-results", env = "BOWLINE_STORE")]
+    pub(crate) store: Location,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
+}
+
+/// How to reach a store in a bucket. Credentials come from where other AWS tools take them.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct S3Args {
+    /// The S3 server, if it is not AWS; `AWS_ENDPOINT_URL` says the same
+    #[arg(long, value_name = "URL")]
+    pub(crate) s3_endpoint: Option<String>,
+    /// A file of PEM certificates that vouch for the store and the queue, beside the system's own
+    #[arg(long, value_name = "FILE", env = "BOWLINE_CA")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The folder that inputs from buckets are fetched into, once for all processes; below the user's cache folder
+    /// unless given
+    #[arg(long, value_name = "FOLDER", env = "BOWLINE_INPUT_CACHE")]
+    pub(crate) input_cache: Option<PathBuf>,
+}
+
+/// Where jobs travel.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PoolArgs {
+    /// The pool of workers: its queues on the broker are `bowline.jobs.POOL` and so on
+    #[arg(long, value_name = "POOL", default_value = "default")]
+    pub(crate) pool: String,
+}
+
+/// An address that may hold a password: shown to nobody.
+#[derive(Clone)]
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// The text, for whoever opens the connection.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }
 
 /// What computes.
@@ -83,12 +140,66 @@ pub(crate) struct Run {
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,
+    /// Hand the jobs to workers through this broker (`amqp://user:password@host/vhost`), instead of computing them here
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    /// Keep this many jobs in the queue at least; it grows with the workers
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) window: usize,
     /// Try jobs again that failed for good in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Refuse a sweep with more jobs than this
+    /// End when more jobs than this have failed for good
+    #[arg(long, value_name = "N")]
+    pub(crate) max_failures: Option<u64>,
+    /// Refuse a sweep with more jobs than this, unless `--yes` is given
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_jobs: u64,
+    /// Start, however many jobs there are
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Worker {
+    /// The broker that jobs come from: `amqp://user:password@host/vhost`, or `amqps://` with TLS
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Secret,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    /// Its name in results and in `bowline watch`; the host's name and the process id unless given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// A folder below which inputs may be read, once for each; the current folder unless given
+    #[arg(long = "root", value_name = "DIR")]
+    pub(crate) roots: Vec<PathBuf>,
+    /// The longest that one job may take, in seconds; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
+    pub(crate) job_limit: u64,
+    /// Attempts at a job before its failure is final
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) attempts: u32,
+    /// Workers that may be lost over a job before it is set aside
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_losses: u32,
+    /// How long the job in hand may go on after SIGTERM, in seconds, before it goes back to the queue
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) grace: u64,
+    /// End when no job came for so long
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) idle_exit: Option<u64>,
+    /// End when queue or store are out of reach for so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) outage_limit: u64,
+    /// Base models that are kept in memory, with all that was computed from them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) keep_models: usize,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -114,6 +225,96 @@ pub(crate) struct Status {
     pub(crate) json: bool,
 }
 
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Watch {
+    /// The sweep's name; may be left out where the store holds one sweep
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Look so often, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) interval: u64,
+    /// Look once
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Print one line of JSON for each look
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Cancel {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Stop the jobs that are running as well, instead of letting them come to their end
+    #[arg(long)]
+    pub(crate) now: bool,
+    /// Take it back: `bowline run` goes on with the sweep then
+    #[arg(long, conflicts_with = "now")]
+    pub(crate) undo: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Failures {
+    #[command(subcommand)]
+    pub(crate) command: FailuresCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FailuresCommand {
+    /// List failed jobs, grouped by error
+    List(FailuresList),
+    /// Show every attempt at a job
+    Show(FailuresShow),
+    /// Forget failures and hand their jobs to the queue again
+    Retry(FailuresRetry),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FailuresList {
+    /// The sweep's name; all failures of the store unless given
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FailuresShow {
+    /// The job's id, or the beginning of it
+    #[arg(value_name = "JOB")]
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FailuresRetry {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Only this job, given by its id or the beginning of it; once for each
+    #[arg(long = "job", value_name = "JOB")]
+    pub(crate) jobs: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// The broker; without it the failures are only forgotten, and the next `bowline run` tries the jobs again
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A PEFT adapter: exact wherever the merge is low-rank
@@ -124,7 +325,7 @@ pub(crate) enum Format {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Merge {
-    /// The base model: a folder, or `hf://owner/name[@revision]`
+    /// The base model: a folder, `hf://owner/name[@revision]` or `s3://bucket/folder`
     #[arg(long, value_name = "DIR")]
     pub(crate) base: String,
     /// An adapter and the name of its task; once for each
@@ -142,6 +343,8 @@ pub(crate) struct Merge {
     /// Cut every matrix to this rank and report what is lost
     #[arg(long, value_name = "N")]
     pub(crate) rank: Option<usize>,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -170,6 +373,8 @@ pub(crate) struct Heads {
     /// The folder to write one safetensors file for each task into
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -184,9 +389,11 @@ pub(crate) enum Output {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Analyze {
-    /// The folder that results are kept in
-    #[arg(value_name = "STORE", default_value = "bowline-results")]
-    pub(crate) store: PathBuf,
+    /// Where results are kept: a folder, or `s3://bucket/prefix`
+    #[arg(value_name = "STORE", default_value = "bowline-results", env = "BOWLINE_STORE")]
+    pub(crate) store: Location,
+    #[command(flatten)]
+    pub(crate) s3: S3Args,
     /// The sweeps to show; all of the store unless given
     #[arg(long = "sweep", value_name = "NAME")]
     pub(crate) sweeps: Vec<String>,
@@ -208,6 +415,17 @@ pub(crate) struct Doctor {
     pub(crate) base: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
+    /// A broker to check: `amqp://user:password@host/vhost`
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+    /// The broker's management address, to look at its policies; `http://HOST:15672` unless given
+    #[arg(long, value_name = "URL")]
+    pub(crate) management: Option<Secret>,
+    /// The longest that one job may take on its workers, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
+    pub(crate) job_limit: u64,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
 }

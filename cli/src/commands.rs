@@ -1,8 +1,12 @@
 pub(crate) mod analyze;
+pub(crate) mod cancel;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod failures;
 pub(crate) mod heads;
 pub(crate) mod merge;
 pub(crate) mod plan;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod watch;
+pub(crate) mod worker;

@@ -70,6 +70,30 @@ pub(crate) enum Failure {
     /// The store holds no sweep of that name.
     #[error("the store {store} holds no sweep named `{name}`")]
     NoSweep { name: String, store: String },
+    /// The store holds no sweep, or several, and none was named.
+    #[error("the store {store} holds {}", several(names))]
+    WhichSweep { store: String, names: Vec<String> },
+    /// No failed job, or several, have such an id.
+    #[error("`{text}` is the beginning of the id of {} failed jobs", if *found == 0 { "no".to_owned() } else { found.to_string() })]
+    WhichJob { text: String, found: usize },
+    /// The address of the queue cannot be read.
+    #[error("cannot use the queue")]
+    QueueAddress { source: queue::AddressError },
+    /// The pool's name cannot be used.
+    #[error("cannot use the queue")]
+    Pool { source: queue::PoolNameError },
+    /// The queue is out of reach, or is not what it should be.
+    #[error("cannot use the queue")]
+    Queue(#[from] queue::QueueError),
+    /// A folder that the worker may read cannot be found.
+    #[error("cannot read below `{}`", path.display())]
+    Root { path: PathBuf, source: io::Error },
+    /// The sweep was cancelled while it ran.
+    #[error("the sweep was cancelled")]
+    Cancelled,
+    /// More jobs failed than may.
+    #[error("{failed} jobs failed, more than the {limit} that may")]
+    TooManyFailures { failed: u64, limit: u64 },
     /// No task has class names to build a head from.
     #[error("no task of `{}` has `classes` and `templates`", path.display())]
     NoPrompts { path: PathBuf },
@@ -104,7 +128,11 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
-            Self::Jobs { .. } => 3,
+            Self::Jobs { .. } | Self::TooManyFailures { .. } => 3,
+            Self::QueueAddress { .. } | Self::Pool { .. } => 2,
+            Self::Queue(queue::QueueError::CaFile { .. }) => 65,
+            Self::Queue(_) | Self::Run(coordinator::CoordinatorError::Queue(_)) => 69,
+            Self::Worker(worker::WorkerError::Hangs(_)) => 75,
             Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) | Self::UnsoundStore { .. } => 69,
             Self::Write { .. } | Self::Frame(_) | Self::Stdout(_) => 69,
             Self::Output(merging::OutputError::Io { .. }) => 69,
@@ -113,7 +141,7 @@ impl Failure {
             Self::Store(error) => store_code(error),
             Self::Run(coordinator::CoordinatorError::Store(error)) => store_code(error),
             Self::Runtime(_) | Self::Panicked => 70,
-            Self::Interrupted => 75,
+            Self::Interrupted | Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => 75,
             _ => 65,
         }
     }
@@ -122,7 +150,14 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Sweep { source, .. } | Self::Recipe { source, .. } => sweep_hint(source),
-            Self::TooManyJobs { .. } => Some("`--max-jobs N` allows more; `bowline plan` shows what they are"),
+            Self::TooManyJobs { .. } => Some("`--yes` starts it all the same; `bowline plan` shows what the jobs are"),
+            Self::TooManyFailures { .. } => Some(
+                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
+            ),
+            Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => {
+                Some("`bowline cancel --undo NAME` takes it back; `bowline run` goes on then")
+            }
+            Self::Worker(worker::WorkerError::Hangs(_)) => Some("its failure is recorded; start the worker again"),
             Self::Jobs { .. } => Some("the errors are above; `--retry-failed` tries them again"),
             Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
                 "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",
@@ -134,6 +169,13 @@ impl Failure {
             }
             _ => None,
         }
+    }
+}
+
+fn several(names: &[String]) -> String {
+    match names {
+        [] => "no sweep".to_owned(),
+        names => format!("several sweeps: {}; name one of them", names.join(", ")),
     }
 }
 

@@ -3,59 +3,67 @@ use std::{
     process,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
 /// Listens for the user's wish to end: Ctrl-C, or SIGTERM from a supervisor.
 ///
-/// While something [may end gracefully](Self::graceful), the first wish asks it to; at any other time, and when asked
-/// twice, the process ends at once. That loses no more than the job in hand: the store only ever holds whole objects.
+/// While something [may end gracefully](Self::graceful), the first wishes ask it to; at any other time, and when asked
+/// once more, the process ends at once. That loses no more than the job in hand: the store only ever holds whole objects.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     _listener: JoinSet<()>,
-    wishes: watch::Receiver<bool>,
-    is_graceful: Arc<AtomicBool>,
+    wishes: watch::Receiver<u32>,
+    /// How many wishes are heard by what is running.
+    patience: Arc<AtomicU32>,
 }
 
-/// Completes once the user wishes to end.
+/// The user's wishes to end, as they are uttered.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish(watch::Receiver<bool>);
+pub(crate) struct Wishes(watch::Receiver<u32>);
 
 impl Interrupts {
     /// Listens as long as it lives.
     pub(crate) fn listen(runtime: &Runtime) -> Self {
-        let (sender, wishes) = watch::channel(false);
-        let is_graceful = Arc::new(AtomicBool::new(false));
-        let graceful = Arc::clone(&is_graceful);
+        let (sender, wishes) = watch::channel(0);
+        let patience = Arc::new(AtomicU32::new(0));
+        let heard = Arc::clone(&patience);
         let mut listener = JoinSet::new();
         listener.spawn_on(
             async move {
-                asked().await;
-                if graceful.load(Ordering::Relaxed) && sender.send(true).is_ok() {
-                    asked().await;
+                let mut asked = Asked::new();
+                for wish in 1.. {
+                    asked.again().await;
+                    if wish > heard.load(Ordering::Relaxed) || sender.send(wish).is_err() {
+                        return end_now();
+                    }
                 }
-                end_now();
             },
             runtime.handle(),
         );
-        Self { _listener: listener, wishes, is_graceful }
+        Self { _listener: listener, wishes, patience }
     }
 
-    /// Runs `work`, which ends by itself when its wish completes.
-    pub(crate) fn graceful<T>(&self, work: impl FnOnce(Wish) -> T) -> T {
-        self.is_graceful.store(true, Ordering::Relaxed);
-        let done = work(Wish(self.wishes.clone()));
-        self.is_graceful.store(false, Ordering::Relaxed);
+    /// Runs `work`, which ends by itself at one of the first `patience` wishes.
+    pub(crate) fn graceful<T>(&self, patience: u32, work: impl FnOnce(Wishes) -> T) -> T {
+        self.patience.store(patience, Ordering::Relaxed);
+        let done = work(Wishes(self.wishes.clone()));
+        self.patience.store(0, Ordering::Relaxed);
         done
     }
 }
 
-impl Wish {
-    /// Waits for it.
-    pub(crate) async fn uttered(mut self) {
-        if self.0.wait_for(|wish| *wish).await.is_err() {
+impl Wishes {
+    /// Waits for the first wish.
+    pub(crate) async fn first(self) {
+        self.uttered(1).await;
+    }
+
+    /// Waits until so many are uttered.
+    pub(crate) async fn uttered(mut self, count: u32) {
+        if self.0.wait_for(|wishes| *wishes >= count).await.is_err() {
             // Nobody listens any more.
             std::future::pending::<()>().await;
         }
@@ -68,19 +76,37 @@ fn end_now() {
     process::exit(i32::from(Failure::Interrupted.exit_code()));
 }
 
-#[cfg(unix)]
-async fn asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
+/// The signals that ask a process to end.
+struct Asked {
+    #[cfg(unix)]
+    terminate: Option<tokio::signal::unix::Signal>,
 }
 
-#[cfg(not(unix))]
-async fn asked() {
-    drop(tokio::signal::ctrl_c().await);
+impl Asked {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        Self { terminate: signal(SignalKind::terminate()).ok() }
+    }
+
+    #[cfg(unix)]
+    async fn again(&mut self) {
+        match &mut self.terminate {
+            Some(terminate) => tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            },
+            None => drop(tokio::signal::ctrl_c().await),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn again(&mut self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
 }

@@ -1,77 +1,44 @@
-//! Everything that a command runs with on one machine: store, queue and worker in this process.
+//! What every command needs of this machine: inputs, device, runtime.
 
-use crate::{args::ComputeArgs, failure::Failure, interrupt::Interrupts};
-use coordinator::{Coordinator, Ended, Event, Frozen, Report, Settings};
+use crate::{
+    args::{self, ComputeArgs, S3Args},
+    failure::Failure,
+    remote::s3_settings,
+};
 use evaluation::DeviceChoice;
-use inputs::Inputs;
-use queue::MemoryQueue;
-use std::{env, path::Path, process, sync::Arc};
-use store::Store;
-use tokio::{runtime::Runtime, sync::Notify};
-use worker::{DeviceThread, Engine, EngineSettings, Worker};
+use inputs::{Inputs, ObjectSettings, S3Remote};
+use std::{env, path::PathBuf, sync::Arc};
+use tokio::runtime::Runtime;
+use worker::{Engine, EngineSettings};
 
-/// Store, queue, worker and the runtime that moves jobs between them.
-pub(crate) struct Local {
-    pub(crate) runtime: Runtime,
-    pub(crate) store: Store,
-    queue: MemoryQueue,
-    worker: Worker,
-    hint: Arc<Notify>,
-    interrupts: Interrupts,
+/// The inputs of a worker: paths are read below its roots alone, for jobs come from elsewhere.
+pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
+    let roots = match args.roots.is_empty() {
+        true => vec![".".into()],
+        false => args.roots.clone(),
+    };
+    let absolute = |root: PathBuf| root.canonicalize().map_err(|source| Failure::Root { path: root.clone(), source });
+    let roots = roots.into_iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+    Ok(Inputs::new(inputs::Settings { roots: Some(roots), ..inputs_settings(&args.store.s3) }))
 }
 
-impl Local {
-    /// Starts the thread that computes.
-    pub(crate) fn start(mut engine: Engine, store: Store) -> Result<Self, Failure> {
-        let (queue, hint) = (MemoryQueue::new(), Arc::new(Notify::new()));
-        let device = engine.device().to_owned();
-        let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
-        let settled = Arc::clone(&hint);
-        let worker = Worker::new(worker_name(), Arc::new(queue.clone()), store.clone(), Arc::new(thread))
-            .with_hint(move || settled.notify_one());
-        let runtime = runtime()?;
-        let interrupts = Interrupts::listen(&runtime);
-        Ok(Self { runtime, store, queue, worker, hint, interrupts })
-    }
-
-    /// Runs a sweep to its end.
-    ///
-    /// # Errors
-    /// [`Failure::Interrupted`] if the user ends it; whatever else keeps the sweep from going on.
-    pub(crate) fn sweep(
-        &self,
-        frozen: Frozen,
-        retry_failed: bool,
-        on_event: &mut (dyn FnMut(Event) + Send),
-    ) -> Result<(jobs::Outcome, coordinator::Counts), Failure> {
-        let settings = Settings { retry_failed, versions: Engine::versions(), ..Settings::default() };
-        let (publisher, hint) = (Arc::new(self.queue.clone()), Arc::clone(&self.hint));
-        let coordinator = Coordinator { publisher, store: self.store.clone(), hint, settings };
-        let report = self.interrupts.graceful(|wish| {
-            self.runtime.block_on(async {
-                let course = async {
-                    let report = coordinator.run(frozen, on_event, wish.clone().uttered()).await;
-                    self.queue.close();
-                    report.map_err(Failure::from)
-                };
-                let work = async { Ok(self.worker.run_until(wish.clone().uttered()).await?) };
-                // A worker that cannot go on would leave the coordinator waiting: the first failure ends both.
-                tokio::try_join!(course, work).map(|(report, _)| report)
-            })
-        })?;
-        match report {
-            Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),
-            Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
-        }
-    }
+/// The inputs of a command, from the hub's usual variable.
+pub(crate) fn inputs(s3: &S3Args) -> Inputs {
+    Inputs::new(inputs_settings(s3))
 }
 
-/// The inputs' settings, from the hub's usual variable.
-pub(crate) fn inputs() -> Inputs {
-    #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+fn inputs_settings(s3: &S3Args) -> inputs::Settings {
     let offline = env::var("HF_HUB_OFFLINE").unwrap_or_default();
     let is_offline = ["1", "ON", "YES", "TRUE"].contains(&offline.to_uppercase().as_str());
-    Inputs::new(inputs::Settings { is_offline, ..inputs::Settings::default() })
+    // No home, no place for a cache: objects are refused then, with the option that gives one.
+    let cache = s3.input_cache.clone().or_else(|| {
+        let user = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let user = user.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+        Some(user?.join("bowline/inputs"))
+    });
+    let objects = cache.map(|cache| ObjectSettings { remote: Arc::new(S3Remote::new(s3_settings(s3))), cache });
+    inputs::Settings { is_offline, objects, ..inputs::Settings::default() }
 }
 
 /// An engine as the command line wants it.
@@ -108,18 +75,4 @@ pub(crate) fn device(text: &str) -> Result<DeviceChoice, Failure> {
 /// A runtime for what waits: jobs are computed on threads of their own.
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(Failure::Runtime)
-}
-
-/// Opens the store for a command that writes to it.
-pub(crate) fn open_store(folder: &Path) -> Result<Store, Failure> {
-    Ok(Store::folder(folder)?)
-}
-
-/// Opens the store for a command that only reads.
-pub(crate) fn existing_store(folder: &Path) -> Result<Store, Failure> {
-    Ok(Store::existing_folder(folder)?)
-}
-
-fn worker_name() -> String {
-    format!("local-{}", process::id())
 }

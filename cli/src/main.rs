@@ -1,11 +1,14 @@
 //! `bowline`: sweeps over LoRA merges, from a sweep file to the winning adapter.
 
 mod args;
+mod clock;
 mod commands;
 mod failure;
 mod interrupt;
 mod local;
 mod progress;
+mod remote;
+mod runner;
 mod sweep_file;
 mod terminal;
 
@@ -15,8 +18,12 @@ use failure::Failure;
 use std::{panic, process::ExitCode};
 
 fn main() -> ExitCode {
+    // Queue, store and hub share it; two of them in one process would panic at the first connection.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        terminal::note("warning: another TLS provider was installed before");
+    }
     let args = Args::parse();
-    terminal::log_to_stderr(args.verbose);
+    terminal::log_to_stderr(args.verbose, matches!(args.command, Command::Worker(_)));
     // The hook has printed what and where by the time a panic arrives here.
     let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
     match ended.and_then(|()| terminal::delivered()) {
@@ -32,7 +39,11 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Run(args) => commands::run::run(&args),
         Command::Plan(args) => commands::plan::run(&args),
+        Command::Worker(args) => commands::worker::run(&args),
         Command::Status(args) => commands::status::run(&args),
+        Command::Watch(args) => commands::watch::run(&args),
+        Command::Cancel(args) => commands::cancel::run(&args),
+        Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
         Command::Heads(args) => commands::heads::run(&args),

@@ -19,6 +19,28 @@ pub(crate) fn data(text: impl fmt::Display) {
     }
 }
 
+/// A block of data that is replaced by the next one on a terminal, and followed by it elsewhere.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    lines: usize,
+}
+
+impl Block {
+    /// Prints `text` in place of what was shown before.
+    pub(crate) fn show(&mut self, text: &str) {
+        if !io::stdout().is_terminal() {
+            return data(text);
+        }
+        // Up to the first line of the last block, and away with all below.
+        if self.lines > 0 {
+            data(format_args!("\x1b[{}F\x1b[0J{text}", self.lines));
+        } else {
+            data(text);
+        }
+        self.lines = text.lines().count();
+    }
+}
+
 /// Fails if data did not get out. A reader that went away (`bowline … | head`) is no failure: it has what it wanted.
 pub(crate) fn delivered() -> Result<(), Failure> {
     match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -37,12 +59,15 @@ pub(crate) fn error(failure: &Failure) {
     note(Report(failure));
 }
 
-/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything.
-pub(crate) fn log_to_stderr(verbose: u8) {
+/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. A service has no
+/// words of its own for jobs, and nobody who sits before it: it tells of each job, with the time.
+pub(crate) fn log_to_stderr(verbose: u8, is_service: bool) {
+    // What lapin says of broken connections, `queue` says as well, with what follows from it.
     let filter = match verbose {
+        0 if is_service => "warn,lapin=off,worker=info,queue=info",
         // The command tells of failed jobs in its own words.
-        0 => "warn,worker=error",
-        1 => "info",
+        0 => "warn,lapin=off,worker=error",
+        1 => "info,lapin=off",
         _ => "debug",
     };
     let logs = tracing_subscriber::fmt()
@@ -51,7 +76,7 @@ pub(crate) fn log_to_stderr(verbose: u8) {
         .with_ansi(io::stderr().is_terminal())
         .with_target(verbose > 1);
     match verbose {
-        0 => logs.without_time().init(),
+        0 if !is_service => logs.without_time().init(),
         _ => logs.init(),
     }
 }

@@ -13,6 +13,7 @@ use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe,
 use known::{Known, Observed, Standing};
 
 pub use bound::bound;
+pub use known::Memory;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     fmt,
@@ -104,6 +105,17 @@ pub enum Answer<'a> {
     Failed(&'a [String]),
 }
 
+/// What became of a result that nobody had asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recall {
+    /// It was taken in.
+    New,
+    /// The job was known, or was asked for.
+    Known,
+    /// Its value cannot be told before the accuracies of the adapters are known; nothing was taken in.
+    TooEarly,
+}
+
 /// What an answer means for the sweep.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recorded {
@@ -133,8 +145,16 @@ impl Course {
     /// # Errors
     /// Searches that the method cannot go through; recipes that describe no merge.
     pub fn new(frozen: Frozen) -> Result<Self, CoordinatorError> {
+        Self::remembering(frozen, Memory::default())
+    }
+
+    /// The beginning of the sweep for one who knows what earlier courses of it have learnt: what is known is not wanted.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn remembering(frozen: Frozen, memory: Memory) -> Result<Self, CoordinatorError> {
         let (searches, baselines) = (searches(frozen.sweep())?, baselines(frozen.sweep())?);
-        let known = Known::new(frozen);
+        let known = Known::new(frozen, memory);
         let opening = known.references(&known.select, Phase::References).collect();
         let fixed = baselines.iter().map(|(name, recipe)| Planned::merge(name, recipe, Phase::Baselines)).collect();
         Ok(Self {
@@ -215,6 +235,25 @@ impl Course {
         Ok(recorded)
     }
 
+    /// Takes in a stored result of the sweep before its job is wanted.
+    pub fn recall(&mut self, result: &JobResult) -> Recall {
+        if self.issued.contains(&result.job) || self.known.standing(&result.job).is_some() {
+            return Recall::Known;
+        }
+        let standing = self.known.read(result);
+        if standing == Standing::Scored(None) && matches!(result.meaning.subject, Subject::Merge { .. }) {
+            return Recall::TooEarly;
+        }
+        self.known.keep(result.job, standing);
+        Recall::New
+    }
+
+    /// What was learnt, for another course of the same sweep.
+    #[must_use]
+    pub fn into_memory(self) -> Memory {
+        self.known.into_memory()
+    }
+
     /// The most jobs that the sweep may want.
     pub fn bound(&self) -> u64 {
         bound_of(self.known.frozen.sweep(), &self.searches)
@@ -259,7 +298,7 @@ impl Course {
             let Some(Planned { subject, label, phase }) = next(self) else { return };
             let meaning = self.known.frozen.meaning(subject, split);
             let id = meaning.id();
-            if self.issued.insert(id) {
+            if self.known.standing(&id).is_none() && self.issued.insert(id) {
                 self.open += 1;
                 wanted.push(Wanted { id, job: self.known.frozen.job(meaning), phase, label });
             }

@@ -61,6 +61,14 @@ pub enum CoordinatorError {
         /// What differs, as keys of the sweep and its inputs.
         differences: String,
     },
+    /// The sweep was cancelled, and that was not taken back.
+    #[error("the sweep `{sweep}` was cancelled")]
+    Cancelled {
+        /// The sweep.
+        sweep: String,
+        /// When: milliseconds since 1970, UTC.
+        cancelled_ms: u64,
+    },
     /// A result does not hold what its job is to answer.
     #[error("the result of job {job} has no value of `{metric}`")]
     Metric {

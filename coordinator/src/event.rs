@@ -80,6 +80,15 @@ pub struct Report {
 pub enum Ended {
     /// Everything is evaluated; the outcome is stored.
     Finished(Box<Outcome>),
+    /// The sweep was cancelled.
+    Cancelled,
+    /// More jobs failed than were allowed to.
+    TooManyFailures {
+        /// How many failed.
+        failed: u64,
+        /// How many were allowed to.
+        limit: u64,
+    },
     /// The run was told to stop; started again, it goes on.
     Interrupted,
 }

@@ -29,7 +29,8 @@ impl FreezeError {
     }
 }
 
-/// Finds every input of the sweep and digests its content. Blocks; hub inputs are fetched.
+/// Finds every input of the sweep and digests its content. Blocks; inputs on the hub and in buckets are
+/// fetched.
 ///
 /// # Errors
 /// The first input that is not there or cannot be read, with its key in the sweep file.

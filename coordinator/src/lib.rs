@@ -5,6 +5,7 @@
 //! known; [`Coordinator::run`] is the shell that publishes, follows the store and decides nothing. The coordinator keeps no state
 //! of its own: killed anywhere and started again, it goes on from what the store holds.
 
+mod compaction;
 mod course;
 mod error;
 mod event;
@@ -12,16 +13,17 @@ mod freeze;
 mod frozen;
 mod lookup;
 mod manifest;
+mod parts;
 mod run;
 pub mod strategy;
 mod survey;
 #[cfg(test)]
 mod testing;
 
-pub use course::{Answer, Course, Phase, Recorded, Step, Wanted, bound};
+pub use course::{Answer, Course, Memory, Phase, Recall, Recorded, Step, Wanted, bound};
 pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
 pub use run::{Coordinator, OUTCOME, Settings};
-pub use survey::{Survey, survey};
+pub use survey::{Resume, Survey, survey};

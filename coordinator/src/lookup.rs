@@ -1,4 +1,6 @@
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{JobId, JobResult};
+use std::collections::HashSet;
 use store::{Store, StoreError};
 
 /// What the store holds of a job.
@@ -12,18 +14,20 @@ pub(crate) enum Found {
     Nothing,
 }
 
+/// Jobs that are looked up at the same time.
+const CONCURRENT: usize = 32;
+
 /// What the store holds of `ids`, in their order.
 ///
 /// A result wins over a failure: a job may have failed in one run and succeeded in another.
 pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
-    let mut found = Vec::with_capacity(ids.len());
-    for (id, result) in ids.iter().zip(store.results_of(ids).await) {
-        found.push(match result? {
-            Some(result) => Found::Result(Box::new(result)),
-            None => final_failure(store, id).await?,
-        });
-    }
-    Ok(found)
+    let one = |id: JobId| async move {
+        match store.result(&id).await? {
+            Some(result) => Ok(Found::Result(Box::new(result))),
+            None => final_failure(store, &id).await,
+        }
+    };
+    stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
@@ -34,4 +38,43 @@ async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
         }
     }
     Ok(Found::Nothing)
+}
+
+/// Which jobs it is worth to look up.
+#[derive(Debug)]
+pub(crate) enum Presence {
+    /// All of them: the sweep is small.
+    Unknown,
+    /// Those that the store held something of when it was listed.
+    Listed(HashSet<JobId>),
+}
+
+/// A sweep with more jobs is told by listing the store: a thousand keys cost one request there, a job costs two.
+const SMALL: u64 = 500;
+
+impl Presence {
+    /// What the store holds, if a sweep of `bound` jobs is better told by listing it.
+    pub(crate) async fn of(store: &Store, bound: u64) -> Result<Self, StoreError> {
+        if bound <= SMALL {
+            return Ok(Self::Unknown);
+        }
+        let mut jobs = store.jobs_with_results().await?;
+        jobs.extend(store.jobs_with_failures().await?);
+        Ok(Self::Listed(jobs))
+    }
+
+    /// Whether the store may hold something of the job.
+    pub(crate) fn may_hold(&self, id: &JobId) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Listed(jobs) => jobs.contains(id),
+        }
+    }
+
+    /// The job is known from now on; nobody will ask again.
+    pub(crate) fn forget(&mut self, id: &JobId) {
+        if let Self::Listed(jobs) = self {
+            jobs.remove(id);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 use crate::{
-    Answer, CoordinatorError, Course, Frozen, Step, Wanted,
-    lookup::{Found, look_up},
+    Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
+    lookup::{Found, Presence, look_up},
+    parts::recall_parts,
 };
 use jobs::JobId;
 use store::Store;
@@ -18,33 +19,104 @@ pub struct Survey {
     pub missing: u64,
 }
 
+/// Where a sweep goes on: what the store told of it, read once.
+#[derive(Debug)]
+pub struct Resume {
+    /// How much is done.
+    pub survey: Survey,
+    pub(crate) memory: Memory,
+    pub(crate) presence: Presence,
+    /// Jobs with a result that is in no part yet.
+    pub(crate) uncompacted: Vec<JobId>,
+    /// Jobs that failed for good, as far as they are worth telling.
+    pub(crate) failed: Vec<FailedBefore>,
+}
+
+/// A job that failed for good before.
+#[derive(Debug)]
+pub(crate) struct FailedBefore {
+    pub(crate) job: JobId,
+    pub(crate) label: String,
+    pub(crate) errors: Vec<String>,
+}
+
 /// Jobs that are looked up at a time.
 const BATCH: usize = 256;
 
+/// Failures that are told one by one.
+const MAX_TOLD: usize = 100;
+
+impl Resume {
+    /// The beginning of a sweep of which nothing is stored.
+    ///
+    /// # Errors
+    /// As [`Course::new`].
+    pub fn fresh(frozen: &Frozen) -> Result<Self, CoordinatorError> {
+        let bound = Course::new(frozen.clone())?.bound();
+        Ok(Self::begin(bound, Presence::Unknown))
+    }
+
+    fn begin(bound: u64, presence: Presence) -> Self {
+        Self {
+            survey: Survey { bound, ..Survey::default() },
+            memory: Memory::default(),
+            presence,
+            uncompacted: Vec::new(),
+            failed: Vec::new(),
+        }
+    }
+}
+
 /// Goes through the sweep as far as the store's answers lead.
 ///
-/// `retry_failed` counts what failed before as missing, as a run with the same setting does.
+/// Compacted parts are read first, then what they do not cover: one by one in a small sweep, else as a listing of the
+/// store tells. `retry_failed` counts what failed before as missing, as a run with the same setting does.
 ///
 /// # Errors
 /// As [`Course::new`] and [`Course::next`]; the store cannot be read.
-pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Survey, CoordinatorError> {
+pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
     let mut course = Course::new(frozen.clone())?;
-    let mut survey = Survey { bound: course.bound(), ..Survey::default() };
+    let presence = Presence::of(store, course.bound()).await?;
+    let mut resume = Resume::begin(course.bound(), presence);
+    resume.survey.stored = recall_parts(store, &frozen.sweep().name, &mut course).await?;
     while let Step::Run(wanted) = course.next(BATCH)? {
-        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
-        for (Wanted { id, .. }, found) in wanted.iter().zip(look_up(store, &ids).await?) {
-            match found {
-                Found::Result(result) => {
-                    course.record(*id, Answer::Result(&result))?;
-                    survey.stored += 1;
-                }
-                Found::Failed(errors) if !retry_failed => {
-                    course.record(*id, Answer::Failed(&errors))?;
-                    survey.failed += 1;
-                }
-                Found::Failed(_) | Found::Nothing => survey.missing += 1,
-            }
+        let (asked, absent): (Vec<Wanted>, Vec<Wanted>) =
+            wanted.into_iter().partition(|wanted| resume.presence.may_hold(&wanted.id));
+        resume.survey.missing += absent.len() as u64;
+        let ids: Vec<JobId> = asked.iter().map(|wanted| wanted.id).collect();
+        for (wanted, found) in asked.into_iter().zip(look_up(store, &ids).await?) {
+            resume.take_in(&mut course, wanted, found, retry_failed)?;
         }
     }
-    Ok(survey)
+    resume.memory = course.into_memory();
+    Ok(resume)
+}
+
+impl Resume {
+    fn take_in(
+        &mut self,
+        course: &mut Course,
+        Wanted { id, label, .. }: Wanted,
+        found: Found,
+        retry_failed: bool,
+    ) -> Result<(), CoordinatorError> {
+        match found {
+            Found::Result(result) => {
+                course.record(id, Answer::Result(&result))?;
+                self.survey.stored += 1;
+                self.uncompacted.push(id);
+                self.presence.forget(&id);
+            }
+            Found::Failed(errors) if !retry_failed => {
+                course.record(id, Answer::Failed(&errors))?;
+                self.survey.failed += 1;
+                if self.failed.len() < MAX_TOLD {
+                    self.failed.push(FailedBefore { job: id, label, errors });
+                }
+                self.presence.forget(&id);
+            }
+            Found::Failed(_) | Found::Nothing => self.survey.missing += 1,
+        }
+        Ok(())
+    }
 }

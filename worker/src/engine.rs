@@ -13,9 +13,10 @@ use evaluation::{DeviceChoice, ImageModel};
 use heads::Heads;
 use inputs::Inputs;
 use jobs::{BenchmarkInput, Digest, Job, TaskInput, TaskScore};
+use lru::LruCache;
 use merges::Merges;
 use pictures::PictureSets;
-use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -58,12 +59,11 @@ pub struct Engine {
     pool: Arc<rayon::ThreadPool>,
     inputs: Arc<Inputs>,
     settings: EngineSettings,
-    session: Option<Session>,
+    sessions: LruCache<Digest, Session>,
 }
 
-/// All that belongs to one base model. A job with another base starts a new session.
+/// All that belongs to one base model.
 struct Session {
-    digest: Digest,
     base: Base,
     merges: Merges,
     pictures: PictureSets,
@@ -91,7 +91,14 @@ impl Engine {
             DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         };
-        Ok(Self { name, pool, inputs, settings, session: None })
+        Ok(Self { name, pool, inputs, settings, sessions: LruCache::new(NonZeroUsize::MIN) })
+    }
+
+    /// The same engine, which keeps this many base models with all that belongs to them: those used last, at least one.
+    #[must_use]
+    pub fn keeping(mut self, models: usize) -> Self {
+        self.sessions.resize(NonZeroUsize::new(models).unwrap_or(NonZeroUsize::MIN));
+        self
     }
 
     /// The device's name, for results.
@@ -127,19 +134,21 @@ impl Engine {
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
         let digest = attempt.job.meaning.base;
-        if self.session.as_ref().is_none_or(|session| session.digest != digest) {
-            // The old one goes first: two bases need not fit.
-            self.session = None;
+        if !self.sessions.contains(&digest) {
+            // The oldest goes first: one more need not fit.
+            if self.sessions.len() == self.sessions.cap().get() {
+                self.sessions.pop_lru();
+            }
             let base = attempt.loading(|attempt| Base::open(attempt, self.settings.device))?;
-            self.session = Some(Session {
-                digest,
+            let session = Session {
                 base,
                 merges: Merges::default(),
                 pictures: PictureSets::new(self.settings.picture_bytes, self.settings.cache.clone()),
                 heads: Heads::default(),
-            });
+            };
+            self.sessions.put(digest, session);
         }
-        Ok(self.session.as_mut().expect("it was just made"))
+        Ok(self.sessions.get_mut(&digest).expect("it was just made"))
     }
 }
 

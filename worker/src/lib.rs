@@ -13,7 +13,6 @@ mod compute;
 mod engine;
 mod error;
 mod limits;
-mod patience;
 mod pulse;
 mod settle;
 mod worker;

@@ -13,8 +13,6 @@ pub struct Limits {
     pub stopping: Duration,
     /// Workers that may be lost over a job before it is set aside.
     pub losses: u32,
-    /// How long the store may be out of reach before the worker ends.
-    pub outage: Duration,
     /// How long the worker waits for a job before it ends; `None` for ever.
     pub idle: Option<Duration>,
 }
@@ -27,7 +25,6 @@ impl Default for Limits {
             wall_clock: None,
             stopping: Duration::from_secs(30),
             losses: 5,
-            outage: Duration::from_secs(300),
             idle: None,
         }
     }

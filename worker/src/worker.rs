@@ -3,14 +3,13 @@ use crate::{
     cancelled::Cancellations,
     clock::now_ms,
     limits::Limits,
-    patience::patiently,
     pulse::Pulse,
     settle::{AfterFailure, after_failure},
 };
-use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts};
+use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts};
 use queue::{Delivery, JobConsumer, QueueError};
 use std::{fmt, sync::Arc, time::Duration};
-use store::{Store, StoreError};
+use store::Store;
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -153,11 +152,12 @@ impl Worker {
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let (job, attempt) = (delivery.job().clone(), delivery.attempt());
         let id = job.id();
+        let out_of_reach = |source| WorkerError::Store { job: id, source };
         if self.cancellations.of(delivery.sweep()).await.is_some() {
             info!("dropped: the sweep was cancelled");
             return Ok(delivery.ack().await?);
         }
-        if self.stored(id, || self.store.result(&id)).await?.is_some() {
+        if self.store.result(&id).await.map_err(out_of_reach)?.is_some() {
             return Ok(delivery.ack().await?);
         }
         let Attempted { outcome, hangs } = match delivery.losses() {
@@ -168,7 +168,7 @@ impl Worker {
             Ok(computed) => {
                 let result = self.result(&job, attempt, computed);
                 // Whoever stored a result first has the word; ours is the same but for its timings.
-                let _put = self.stored(id, || self.store.put_result(&result)).await?;
+                let _put = self.store.put_result(&result).await.map_err(out_of_reach)?;
                 info!(evaluate_s = result.timings.evaluate_s, "job done");
                 self.pulse.succeeded();
                 delivery.ack().await?;
@@ -182,7 +182,8 @@ impl Worker {
         let next = after_failure(error, delivery.attempt(), &self.limits);
         if matches!(next, AfterFailure::Retry(_) | AfterFailure::Park) {
             let failure = self.failure(&delivery, job, error, next == AfterFailure::Park);
-            self.stored(job.id(), || self.store.put_failure(&failure)).await?;
+            let out_of_reach = |source| WorkerError::Store { job: job.id(), source };
+            self.store.put_failure(&failure).await.map_err(out_of_reach)?;
             warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
             self.pulse.failed();
         }
@@ -225,14 +226,6 @@ impl Worker {
             () = self.cancellations.stops_running(sweep) => JobError::Cancelled(sweep.to_owned()),
             () = idle(limit) => JobError::TimedOut(limit.unwrap_or_default()),
         }
-    }
-
-    /// What the store answers, asked again while it is out of reach.
-    async fn stored<T, F>(&self, job: JobId, ask: impl FnMut() -> F) -> Result<T, WorkerError>
-    where
-        F: Future<Output = Result<T, StoreError>>,
-    {
-        patiently(self.limits.outage, ask).await.map_err(|source| WorkerError::Store { job, source })
     }
 
     fn result(&self, job: &Job, attempt: u32, computed: Computed) -> JobResult {

@@ -2,7 +2,8 @@ use crate::{
     args::{self, Output},
     commands::run::summary,
     failure::Failure,
-    local::{existing_store, runtime},
+    local::runtime,
+    remote::existing_store_at,
     terminal,
 };
 use analysis::{Frame, Results, Style, Summary};
@@ -17,8 +18,10 @@ use store::Store;
 
 /// `bowline analyze`: tables and frames of stored results.
 pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
-    let store = existing_store(&args.store)?;
-    runtime()?.block_on(analyze(args, &store))
+    runtime()?.block_on(async {
+        let store = existing_store_at(&args.store, &args.s3).await?;
+        analyze(args, &store).await
+    })
 }
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {

@@ -1,13 +1,20 @@
 use crate::{
-    args,
+    args::{self, Secret},
     failure::Failure,
-    local::{device, engine, inputs, open_store, runtime},
+    local::{device, engine, inputs, runtime},
+    remote::{open_store, rabbit_settings},
     sweep_file::absolute,
     terminal,
 };
 use evaluation::{ImageModel, open_device};
 use jobs::{HubKind, InputRef};
-use std::{path::Path, sync::Arc, time::Instant};
+use queue::{RabbitCheck, RabbitQueue};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use url::Url;
 
 /// Blank pictures that a model is tried on.
 const PICTURES: usize = 64;
@@ -15,6 +22,9 @@ const PICTURES: usize = 64;
 /// `bowline doctor`: tries out what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let mut checks = vec![("device", check_device(args)), ("store", check_store(args))];
+    if let Some(url) = &args.queue {
+        checks.push(("queue", check_queue(args, url)));
+    }
     if let Some(base) = &args.base {
         checks.push(("model", check_model(args, base)));
     }
@@ -36,23 +46,54 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
 }
 
 fn check_device(args: &args::Doctor) -> Result<String, Failure> {
-    Ok(engine(&args.compute, Arc::new(inputs()))?.device().to_owned())
+    Ok(engine(&args.compute, Arc::new(inputs(&args.store.s3)))?.device().to_owned())
 }
 
 fn check_store(args: &args::Doctor) -> Result<String, Failure> {
-    let store = open_store(&args.store.store)?;
-    let report = runtime()?.block_on(store.check())?;
+    let report = runtime()?.block_on(async {
+        let store = open_store(&args.store).await?;
+        Ok::<_, Failure>(store.check().await?)
+    })?;
     match report.is_sound() {
         true => Ok(format!("{}: a second write of the same object is refused, as it must be", report.place)),
         false => Err(Failure::UnsoundStore { place: report.place, is_conditional: report.is_conditional }),
     }
 }
 
+fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
+    let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+    let management = args.management.as_ref().map(|url| {
+        let expected = "an address such as `http://host:15672`";
+        Url::parse(url.reveal()).map_err(|_| Failure::Argument {
+            argument: "--management",
+            value: "…".to_owned(),
+            expected,
+        })
+    });
+    let check = RabbitCheck {
+        management: management.transpose()?,
+        job_limit: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+    };
+    let report = runtime()?.block_on(RabbitQueue::check(settings, &check))?;
+    let mut text =
+        format!("{}, a message there and back in {:.0} ms", report.broker, report.round_trip.as_secs_f64() * 1e3);
+    for queue in &report.queues {
+        text += &format!("\n                 {}: {} wait, {} consumers", queue.name, queue.waiting, queue.consumers);
+    }
+    if let Err(reason) = &report.policies {
+        text += &format!("\n                 policies cannot be looked at: {reason}");
+    }
+    for warning in &report.warnings {
+        text += &format!("\n        warning  {warning}");
+    }
+    Ok(text)
+}
+
 fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let reference = InputRef::parse(base, &absolute(Path::new(""))?, HubKind::Model);
     let wrong = |_| Failure::Argument { argument: "--base", value: base.to_owned(), expected: "a model" };
     let reference = reference.map_err(wrong)?;
-    let located = inputs().model(&reference);
+    let located = inputs(&args.store.s3).model(&reference);
     let folder = located.map_err(|source| Failure::Input { argument: base.to_owned(), source })?.path;
     let start = Instant::now();
     let model = ImageModel::open(&folder, &open_device(device(&args.compute.device)?)?)?;

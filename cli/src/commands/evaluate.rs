@@ -2,11 +2,14 @@ use crate::{
     args,
     commands::run::{print, summary},
     failure::Failure,
-    local::{Local, engine, inputs, open_store},
+    interrupt::Interrupts,
+    local::{engine, inputs, runtime},
     progress::Progress,
+    remote::open_store,
+    runner::Runner,
     sweep_file::{read_recipe, read_sweep},
 };
-use coordinator::{Event, Frozen};
+use coordinator::{Event, Frozen, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method, Precision};
 use std::sync::Arc;
 
@@ -14,6 +17,8 @@ use std::sync::Arc;
 ///
 /// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any.
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let interrupts = Interrupts::listen(&runtime);
     let mut sweep = read_sweep(&args.sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
@@ -25,21 +30,24 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     sweep.evaluation.select.clone_from(&args.split);
     sweep.evaluation.report.clone_from(&args.split);
 
-    let inputs = Arc::new(inputs());
+    let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
     let frozen = named_by_content(frozen);
-    let local = Local::start(engine, open_store(&args.store.store)?)?;
+    let store = runtime.block_on(open_store(&args.store))?;
+    let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
+    let runner = Runner::local(runtime, interrupts, engine, store);
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let (outcome, counts) = local.sweep(frozen, true, &mut |event| match event {
+    let settings = Settings { retry_failed: true, ..Settings::default() };
+    let (outcome, counts) = runner.sweep(frozen, resume, settings, &mut |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
         _ => {}
     })?;
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
-    print(&local.runtime.block_on(summary(&local.store, &outcome, Some(counts))), args.json);
+    print(&runner.runtime.block_on(summary(&runner.store, &outcome, Some(counts))), args.json);
     match counts.failed {
         0 => Ok(()),
         failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),

@@ -6,7 +6,7 @@ use std::fs;
 /// `bowline heads`: class vectors of every task that has class names and templates.
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
     let sweep = read_sweep(&args.sweep)?;
-    let base = local::inputs().model(&sweep.base);
+    let base = local::inputs(&args.s3).model(&sweep.base);
     let base = base.map_err(|source| Failure::Input { argument: sweep.base.to_string(), source })?;
     let text = TextModel::open(&base.path)?;
     fs::create_dir_all(&args.out).map_err(|source| Failure::Write { path: args.out.clone(), source })?;

@@ -14,7 +14,7 @@ use std::path::Path;
 pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
     let recipe = read_recipe(&args.recipe)?.resolve().expect("the recipe was resolved when it was read");
     let folder = absolute(Path::new(""))?;
-    let inputs = local::inputs();
+    let inputs = local::inputs(&args.s3);
     let base = reference("--base", &args.base, &folder)?;
     let adapters = args.adapters.iter().map(|text| named(text, &folder)).collect::<Result<Vec<_>, _>>()?;
     let merge = Merged::new(&inputs, &base, &adapters, &recipe)?;
@@ -99,7 +99,7 @@ fn reference(argument: &'static str, text: &str, folder: &Path) -> Result<InputR
     InputRef::parse(text, folder, HubKind::Model).map_err(|_| Failure::Argument {
         argument,
         value: text.to_owned(),
-        expected: "a folder or `hf://owner/name[@revision]`",
+        expected: "a folder, `hf://owner/name[@revision]` or `s3://bucket/folder`",
     })
 }
 
@@ -110,11 +110,12 @@ fn named(text: &str, folder: &Path) -> Result<(String, InputRef), Failure> {
     Ok((name.to_owned(), reference("--adapter", place, folder)?))
 }
 
-/// How a model card names an input: a hub id without the scheme, or the folder's name. The path to it is nobody
+/// How a model card names an input: a hub id without the scheme, or the folder's name. The way to it is nobody
 /// else's business.
 fn hub_id(reference: &InputRef) -> String {
     match reference {
         InputRef::Hub(hub) => hub.repository.clone(),
+        InputRef::S3(s3) => s3.key.rsplit('/').next().unwrap_or("").to_owned(),
         InputRef::Path(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
     }
 }

@@ -1,16 +1,17 @@
 use crate::{
-    args,
+    args::{self, StoreArgs},
     failure::Failure,
-    local::{existing_store, inputs, runtime},
+    local::{inputs, runtime},
+    remote::existing_store,
     sweep_file::read_sweep,
     terminal,
 };
-use coordinator::{Course, Frozen, Survey};
+use coordinator::{Frozen, Resume};
 use inputs::Inputs;
 use jobs::{Benchmark, HeadSpec, InputRef, Precision, Sweep};
 use merging::{Adapter, BaseHeader};
 use serde::Serialize;
-use std::path::Path;
+use store::Location;
 
 /// What `plan --json` prints.
 #[derive(Debug, Serialize)]
@@ -22,7 +23,7 @@ struct Plan {
     jobs_at_most: u64,
     /// How many of them have a result in the store; `None` while inputs are missing.
     jobs_stored: Option<u64>,
-    /// Inputs on the hub that are not in its cache.
+    /// Inputs on the hub and in buckets that are not in the caches.
     to_download: Vec<String>,
     /// The number of adapted matrices of each adapter.
     matrices: Vec<(String, usize)>,
@@ -31,13 +32,13 @@ struct Plan {
 /// `bowline plan`: checks everything that can be checked without computing.
 pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let sweep = read_sweep(&args.sweep)?;
-    let inputs = inputs();
+    let inputs = inputs(&args.store.s3);
     let to_download: Vec<String> =
         references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).map(InputRef::to_string).collect();
     let (survey, matrices) = match to_download.is_empty() {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs, Precision::F32)?;
-            (Some(survey(&frozen, &args.store.store, false)?), check_adapters(&sweep, &inputs)?)
+            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), check_adapters(&sweep, &inputs)?)
         }
         false => (None, Vec::new()),
     };
@@ -75,13 +76,13 @@ fn print(plan: &Plan) {
     }
 }
 
-/// How much of a sweep is stored. A store that is not there yet holds nothing: looking does not make one.
-pub(crate) fn survey(frozen: &Frozen, store: &Path, retry_failed: bool) -> Result<Survey, Failure> {
-    if !store.exists() {
-        return Ok(Survey { bound: Course::new(frozen.clone())?.bound(), ..Survey::default() });
+/// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
+pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool) -> Result<Resume, Failure> {
+    if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
+        return Ok(Resume::fresh(frozen)?);
     }
-    let store = existing_store(store)?;
-    Ok(runtime()?.block_on(coordinator::survey(frozen, &store, retry_failed))?)
+    let store = existing_store(args).await?;
+    Ok(coordinator::survey(frozen, &store, retry_failed).await?)
 }
 
 /// Reads every adapter against the base's header: names, shapes, scales and values.

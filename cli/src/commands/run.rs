@@ -4,47 +4,76 @@ use crate::{
     args,
     commands::plan::survey,
     failure::Failure,
-    local::{Local, engine, inputs, open_store},
+    interrupt::Interrupts,
+    local::{engine, inputs, runtime},
     progress::Progress,
+    remote::{open_queue, open_store},
+    runner::Runner,
     sweep_file::read_sweep,
     terminal,
 };
 use analysis::{Results, Style, Summary};
-use coordinator::{Counts, Event, Frozen};
+use coordinator::{Counts, Event, Frozen, Settings, Survey};
 use jobs::{Outcome, Precision};
-use std::{io::IsTerminal, sync::Arc};
+use std::{io::IsTerminal, sync::Arc, time::Duration};
 use store::Store;
 
 /// The document of a sweep that holds what `--json` prints.
 pub(crate) const SUMMARY: &str = "summary.json";
 
+/// How long the store may be out of reach before a run ends; the queue bears with its broker for as long.
+const OUTAGE: Duration = Duration::from_secs(300);
+
 /// `bowline run`: the main job.
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let interrupts = Interrupts::listen(&runtime);
     let sweep = read_sweep(&args.sweep)?;
-    let inputs = Arc::new(inputs());
-    let engine = engine(&args.compute, Arc::clone(&inputs))?;
+    let inputs = Arc::new(inputs(&args.store.s3));
+    // The device is opened before anything is hashed: what cannot work should say so at once.
+    let engine = match args.queue {
+        None => Some(engine(&args.compute, Arc::clone(&inputs))?),
+        Some(_) => None,
+    };
     let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
-    check_size(&frozen, args)?;
+    let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
+    check_size(&frozen, resume.survey, args)?;
 
-    let local = Local::start(engine, open_store(&args.store.store)?)?;
+    let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
+    let runner = match (engine, &args.queue) {
+        (None, Some(url)) => {
+            let queue = runtime.block_on(open_queue(url, &args.pool, args.store.s3.ca.as_ref(), None))?;
+            Runner::remote(runtime, interrupts, Arc::new(queue), store)
+        }
+        (Some(engine), _) => Runner::local(runtime, interrupts, engine, store),
+        (None, None) => unreachable!("without a queue there is an engine"),
+    };
     let (outcome, counts) = {
         let progress = Progress::start();
         let mut teller = Teller { progress: &progress, bound: 0, done: 0 };
-        local.sweep(frozen.clone(), args.retry_failed, &mut |event| teller.tell(event))?
+        runner.sweep(frozen.clone(), resume, settings(args), &mut |event| teller.tell(event))?
     };
 
-    let summary = local.runtime.block_on(summarise(&local.store, &outcome, counts))?;
+    let summary = runner.runtime.block_on(summarise(&runner.store, &outcome, counts))?;
     print(&summary, args.json);
-    let written = best::write(&local, &frozen, &outcome, &inputs, &summary);
+    let written = best::write(&runner, &frozen, &outcome, &inputs, &summary);
     match counts.failed {
         0 => written,
         failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),
     }
 }
 
+fn settings(args: &args::Run) -> Settings {
+    Settings {
+        window: args.window,
+        retry_failed: args.retry_failed,
+        max_failures: args.max_failures,
+        ..Settings::default()
+    }
+}
+
 /// Says what is to come, and refuses more than was allowed, before anything is made.
-fn check_size(frozen: &Frozen, args: &args::Run) -> Result<(), Failure> {
-    let survey = survey(frozen, &args.store.store, args.retry_failed)?;
+fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), Failure> {
     let sweep = frozen.sweep();
     terminal::note(format_args!(
         "{}: {} tasks, selected on `{}`, reported on `{}`\nstore {}: {} of at most {} jobs are done",
@@ -52,12 +81,12 @@ fn check_size(frozen: &Frozen, args: &args::Run) -> Result<(), Failure> {
         sweep.tasks.len(),
         sweep.evaluation.select,
         sweep.evaluation.report,
-        args.store.store.display(),
+        args.store.store,
         survey.stored,
         survey.bound,
     ));
     match survey.bound.saturating_sub(survey.stored) {
-        jobs if jobs > args.max_jobs => Err(Failure::TooManyJobs { jobs, limit: args.max_jobs }),
+        jobs if jobs > args.max_jobs && !args.yes => Err(Failure::TooManyJobs { jobs, limit: args.max_jobs }),
         _ => Ok(()),
     }
 }
@@ -72,7 +101,7 @@ struct Teller<'a> {
 impl Teller<'_> {
     fn tell(&mut self, event: Event) {
         match event {
-            Event::Plan { bound, .. } => self.bound = bound,
+            Event::Plan { bound, stored } => (self.bound, self.done) = (bound, stored),
             Event::Phase(phase) => self.progress.phase(&phase.to_string()),
             Event::Published { .. } => {}
             Event::Finished { label, value, timings, is_reused, .. } => {

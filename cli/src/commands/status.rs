@@ -1,9 +1,4 @@
-use crate::{
-    args,
-    failure::Failure,
-    local::{existing_store, runtime},
-    terminal,
-};
+use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
 use coordinator::{Frozen, OUTCOME};
 use jobs::{Manifest, Precision};
 use serde::Serialize;
@@ -22,8 +17,9 @@ struct Status {
 
 /// `bowline status`: how far the sweeps of a store have come.
 pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
-    let store = existing_store(&args.store.store)?;
-    let states = runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let store = runtime.block_on(existing_store(&args.store))?;
+    let states = runtime.block_on(async {
         let names = match &args.name {
             Some(name) => vec![name.clone()],
             None => store.sweeps().await?,
@@ -63,7 +59,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         return Err(Failure::NoSweep { name, store: store.place() });
     };
     let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
-    let survey = coordinator::survey(&frozen, store, false).await?;
+    let survey = coordinator::survey(&frozen, store, false).await?.survey;
     let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
     Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished })

@@ -1,8 +1,10 @@
 //! The binary as a person or a script meets it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what fails here should stop at once")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped should say so")]
 
 mod adapters;
 mod bad_input;
 mod bowline;
+mod cluster;
 mod sweeps;

@@ -63,6 +63,22 @@ fn planning_computes_nothing_and_writes_nothing() {
 }
 
 #[test]
+fn inputs_elsewhere_are_planned_as_downloads() {
+    let place = Place::new();
+    let adapter = "s3://bucket/adapters/mnist";
+    let plan = |json: &[&str]| {
+        let change = format!("tasks.mnist.adapter={adapter}");
+        place.run(&[&["plan", "sweep.yaml", "-o", &change], json].concat()).succeeds().stdout.clone()
+    };
+    let document: serde_json::Value = serde_json::from_str(&plan(&["--json"])).unwrap();
+    assert_eq!(document["to_download"], serde_json::json!([adapter]));
+    assert_eq!((&document["jobs_at_most"], &document["jobs_stored"]), (&5.into(), &serde_json::Value::Null));
+    let text = plan(&[]);
+    assert!(text.contains("inputs are not on this machine; a run downloads them:"), "{text}");
+    assert!(text.contains(adapter), "{text}");
+}
+
+#[test]
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;

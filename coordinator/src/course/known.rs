@@ -9,12 +9,19 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-/// What is known of a sweep's jobs: one number each, for there may be a million.
+/// What is known of a sweep's jobs.
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) frozen: Frozen,
     pub(super) select: String,
     pub(super) report: String,
+    memory: Memory,
+}
+
+/// What a course has learnt of its jobs: one number each, for there may be a million. Another course of the same sweep
+/// can start from it.
+#[derive(Debug, Default)]
+pub struct Memory {
     standings: HashMap<JobId, Standing>,
     /// Why jobs outside the searches failed.
     errors: HashMap<JobId, RecordedError>,
@@ -32,16 +39,20 @@ pub(super) enum Standing {
 }
 
 impl Known {
-    pub(super) fn new(frozen: Frozen) -> Self {
+    pub(super) fn new(frozen: Frozen, mut memory: Memory) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
         let (select, report) = (evaluation.select, evaluation.report);
-        let mut denominators: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+        let denominators = &mut memory.denominators;
         for task in frozen.sweep().tasks.iter().filter(|_| frozen.sweep().has_denominators()) {
             for (split, accuracy) in &task.finetuned {
                 denominators.entry(split.clone()).or_default().insert(task.name.clone(), *accuracy);
             }
         }
-        Self { frozen, select, report, standings: HashMap::new(), errors: HashMap::new(), denominators }
+        Self { frozen, select, report, memory }
+    }
+
+    pub(super) fn into_memory(self) -> Memory {
+        self.memory
     }
 
     /// The base model and the adapters whose accuracy on `split` is not given.
@@ -66,15 +77,15 @@ impl Known {
     }
 
     pub(super) fn standing(&self, id: &JobId) -> Option<Standing> {
-        self.standings.get(id).copied()
+        self.memory.standings.get(id).copied()
     }
 
     pub(super) fn keep(&mut self, id: JobId, standing: Standing) {
-        self.standings.insert(id, standing);
+        self.memory.standings.insert(id, standing);
     }
 
     pub(super) fn keep_errors(&mut self, id: JobId, errors: &[String]) {
-        self.errors.extend(RecordedError::of(errors).map(|error| (id, error)));
+        self.memory.errors.extend(RecordedError::of(errors).map(|error| (id, error)));
     }
 
     /// Makes `value` the best if it is better.
@@ -89,7 +100,7 @@ impl Known {
 
     /// The standing that `result` gives its job; keeps the accuracy of a single adapter.
     pub(super) fn read(&mut self, result: &JobResult) -> Standing {
-        let denominators = self.denominators.entry(result.meaning.split.clone()).or_default();
+        let denominators = self.memory.denominators.entry(result.meaning.split.clone()).or_default();
         if let Subject::Adapter { task } = &result.meaning.subject {
             if let Some(score) = result.scores.iter().find(|score| score.task == *task) {
                 denominators.insert(task.clone(), TaskScore::accuracy(score));
@@ -104,7 +115,7 @@ impl Known {
         if !is_normalised(&self.frozen.sweep().objective.metric) {
             return Ok(true);
         }
-        let own = self.denominators.get(&self.select);
+        let own = self.memory.denominators.get(&self.select);
         for task in self.measured(&self.select) {
             let job = self.id_of(Subject::Adapter { task: task.name.clone() }, &self.select);
             let accuracy = own.and_then(|own| own.get(&task.name));
@@ -116,7 +127,7 @@ impl Known {
                     return Err(CoordinatorError::ZeroDenominator { task: name, split, job });
                 }
                 (Some(Standing::Failed), _) => {
-                    let source = self.errors.get(&job).cloned().map(Box::new);
+                    let source = self.memory.errors.get(&job).cloned().map(Box::new);
                     return Err(CoordinatorError::Denominator { task: name, split, job, source });
                 }
             }

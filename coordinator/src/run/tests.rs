@@ -1,10 +1,11 @@
 use super::*;
 use crate::{
-    Survey,
+    Counts, Survey, survey,
     testing::{failure, frozen, result, scaling},
 };
-use jobs::{Job, RowKind};
-use queue::{JobConsumer, MemoryQueue};
+use async_trait::async_trait;
+use jobs::{Cancellation, Job, JobId, Outcome, Progress, RowKind};
+use queue::{JobConsumer, MemoryQueue, QueueError};
 use std::sync::Mutex;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -13,6 +14,25 @@ use tokio::sync::oneshot;
 struct House {
     _folder: TempDir,
     store: Store,
+}
+
+/// A queue that tells nobody of what is settled.
+#[derive(Debug)]
+struct Mute(MemoryQueue);
+
+#[async_trait]
+impl JobPublisher for Mute {
+    async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
+        self.0.publish(job, sweep).await
+    }
+
+    async fn settled(&self) -> Vec<JobId> {
+        std::future::pending().await
+    }
+
+    async fn waiting(&self) -> Result<Option<u64>, QueueError> {
+        self.0.waiting().await
+    }
 }
 
 /// What one run did.
@@ -42,13 +62,8 @@ impl House {
         fails: impl Fn(&Job) -> bool + Send + Sync,
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
-        let hint = Arc::new(Notify::new());
-        let coordinator = Coordinator {
-            publisher: Arc::new(queue.clone()),
-            store: self.store.clone(),
-            hint: Arc::clone(&hint),
-            settings,
-        };
+        let resume = survey(&frozen(overrides), &self.store, settings.retry_failed).await?;
+        let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
         let (stop, stopped) = oneshot::channel::<()>();
         let worker = async {
@@ -63,7 +78,6 @@ impl House {
                     computed.lock().unwrap().push(job);
                 }
                 delivery.ack().await.unwrap();
-                hint.notify_one();
                 if computed.lock().unwrap().len() >= stop_after {
                     if let Some(stop) = stop.take() {
                         stop.send(()).unwrap();
@@ -74,7 +88,7 @@ impl House {
         };
         let mut events = Vec::new();
         let mut on_event = |event| events.push(event);
-        let run = coordinator.run(frozen(overrides), &mut on_event, async {
+        let run = coordinator.run(frozen(overrides), resume, &mut on_event, async {
             // A worker that never stops the run drops its end: wait for ever then.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;
@@ -92,7 +106,7 @@ impl House {
 fn outcome(ran: &Ran) -> &Outcome {
     match &ran.report.ended {
         Ended::Finished(outcome) => outcome,
-        Ended::Interrupted => panic!("the run was interrupted"),
+        ended => panic!("the run ended early: {ended:?}"),
     }
 }
 
@@ -187,11 +201,11 @@ async fn results_are_found_without_a_hint() {
     let house = House::new();
     let queue = MemoryQueue::new();
     let coordinator = Coordinator {
-        publisher: Arc::new(queue.clone()),
+        publisher: Arc::new(Mute(queue.clone())),
         store: house.store.clone(),
-        hint: Arc::new(Notify::new()),
         settings: Settings { window: 1, ..Settings::default() },
     };
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
     let worker = async {
         while let Some(delivery) = queue.next().await.unwrap() {
             assert_eq!(house.store.put_result(&result(delivery.job())).await.unwrap(), store::Put::Created);
@@ -209,20 +223,107 @@ async fn results_are_found_without_a_hint() {
         most_open = most_open.max(open);
     };
     let report = tokio::select! {
-        report = coordinator.run(frozen(&[]), &mut on_event, std::future::pending()) => report.unwrap(),
+        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
         () = worker => unreachable!("the queue is never closed"),
     };
     assert_eq!(report.counts.run, 16);
     assert_eq!(most_open, 1, "no more than the window is published at a time");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_that_the_queue_forgot_is_published_again() {
+    let house = House::new();
+    let queue = MemoryQueue::new();
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
+    let settings = Settings { lost_after: Duration::from_secs(100), ..Settings::default() };
+    let coordinator = Coordinator { publisher: Arc::new(Mute(queue.clone())), store: house.store.clone(), settings };
+    let mut forgotten = std::collections::BTreeSet::new();
+    let worker = async {
+        while let Some(delivery) = queue.next().await.unwrap() {
+            // The first delivery of every job comes to nothing: acknowledged and not done.
+            if !forgotten.insert(delivery.job().id()) {
+                let _put = house.store.put_result(&result(delivery.job())).await.unwrap();
+            }
+            delivery.ack().await.unwrap();
+        }
+    };
+    let mut on_event = |_| ();
+    let report = tokio::select! {
+        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
+        () = worker => unreachable!("the queue is never closed"),
+    };
+    assert_eq!(report.counts.run, 16);
+}
+
+#[tokio::test]
+async fn a_run_ends_when_more_jobs_fail_than_may() {
+    let house = House::new();
+    let settings = Settings { max_failures: Some(1), ..Settings::default() };
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, |job| scaling(job).is_some()).await.unwrap();
+    let Ended::TooManyFailures { failed, limit: 1 } = ran.report.ended else { panic!("{:?}", ran.report) };
+    assert!(failed > 1, "{failed}");
+    let told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert_eq!((told.ended.as_deref(), told.failed), (Some("too many failures"), failed));
+    assert_eq!(told.failures[0].errors, ["the formula does not hold"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_back() {
+    let house = House::new();
+    let coordinator = Coordinator {
+        publisher: Arc::new(MemoryQueue::new()),
+        store: house.store.clone(),
+        settings: Settings::default(),
+    };
+    let run = async || {
+        let resume = Resume::fresh(&frozen(&[])).unwrap();
+        coordinator.run(frozen(&[]), resume, &mut |_| (), std::future::pending()).await
+    };
+    let cancelling = async {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(false, 7)).await.unwrap();
+    };
+    let (report, ()) = tokio::join!(run(), cancelling);
+    assert_eq!(report.unwrap().ended, Ended::Cancelled);
+    let again = run().await.unwrap_err();
+    assert!(matches!(&again, CoordinatorError::Cancelled { cancelled_ms: 7, .. }), "{again}");
+    house.store.delete_document("small", Cancellation::DOCUMENT).await.unwrap();
+    assert_eq!(outcome(&house.run(&[]).await).sweep, "small");
+}
+
+#[tokio::test]
+async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
+    let house = House::new();
+    let first = house.run(&[]).await;
+    let compacted = house.store.compacted_jobs("small").await.unwrap();
+    assert_eq!((compacted.jobs.len(), compacted.broken.len()), (16, 0));
+    // The parts alone tell as much as the results did.
+    std::fs::remove_dir_all(house._folder.path().join("results")).unwrap();
+    let again = house.run(&[]).await;
+    assert_eq!((again.computed.len(), counts(&again)), (0, (0, 16, 0)));
+    assert_eq!(outcome(&again), outcome(&first));
+    assert_eq!(house.store.parts("small").await.unwrap().len(), 1, "what is in a part is not compacted again");
+}
+
+#[tokio::test]
+async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
+    let house = House::new();
+    let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
+    let small = house.run(&["method=grid"]).await;
+    let resume = survey(&frozen(&large), &house.store, false).await.unwrap();
+    assert!(matches!(resume.presence, crate::lookup::Presence::Listed(_)));
+    let Survey { bound, stored, missing, .. } = resume.survey;
+    // The grid of 20 000 holds all points of the small one, references and baseline.
+    assert_eq!((stored, stored + missing + 5), (small.computed.len() as u64 - 5, bound));
+}
+
 #[tokio::test]
 async fn a_survey_counts_without_publishing() {
     let house = House::new();
     let fresh = survey(&frozen(&[]), &house.store, false).await.unwrap();
-    assert_eq!(fresh, Survey { bound: 18, stored: 0, failed: 0, missing: 3 });
+    assert_eq!(fresh.survey, Survey { bound: 18, stored: 0, failed: 0, missing: 3 });
     house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
-    let begun = survey(&frozen(&[]), &house.store, false).await.unwrap();
+    let begun = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
 }

@@ -18,8 +18,9 @@ pub(super) struct Base {
 impl Base {
     pub(super) fn open(attempt: &mut Attempt<'_>, device: DeviceChoice) -> Result<Self, JobError> {
         let place = &attempt.job.places.base;
-        let located = attempt.inputs.model(place)?;
-        let folder = attempt.checked(place, located, attempt.job.meaning.base)?;
+        let expected = attempt.job.meaning.base;
+        let located = attempt.inputs.expecting(expected).model(place)?;
+        let folder = attempt.checked(place, located, expected)?;
         let header = BaseHeader::adapted(&folder)?;
         let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
         let preprocess = Preprocess::read(&folder.join("preprocessor_config.json"))?;

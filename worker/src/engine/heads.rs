@@ -37,7 +37,7 @@ impl Heads {
             let wrong = |source| JobError::Head { task: task.name.clone(), source };
             match place(&attempt.job.places.heads, task, "head")? {
                 HeadSpec::File(file) => {
-                    let located = attempt.inputs.file(file)?;
+                    let located = attempt.inputs.expecting(digest).file(file)?;
                     Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
                 }
                 HeadSpec::Prompts { classes, templates } => {

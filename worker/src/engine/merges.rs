@@ -80,7 +80,7 @@ fn read_adapters(attempt: &mut Attempt<'_>, base: &Base) -> Result<Vec<Adapter>,
     for input in &job.meaning.adapters {
         let missing = || JobError::Incomplete(format!("it says nothing of the adapter of `{}`", input.task));
         let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
-        let located = attempt.inputs.adapter(place)?;
+        let located = attempt.inputs.expecting(input.digest).adapter(place)?;
         let folder = attempt.checked(place, located, input.digest)?;
         let adapter = Adapter::read(&input.task, &folder, &base.header);
         adapters.push(adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?);

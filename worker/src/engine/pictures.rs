@@ -61,7 +61,7 @@ impl PictureSets {
     fn read(&self, attempt: &mut Attempt<'_>, base: &Base, task: &TaskInput) -> Result<Pictures, JobError> {
         let job = attempt.job;
         let spec = place(&job.places.data, task, "data")?;
-        let located = attempt.inputs.data(spec, &job.meaning.split)?;
+        let located = attempt.inputs.expecting(task.data).data(spec, &job.meaning.split)?;
         attempt.note_commit(&spec.source, located.commit);
         attempt.unchanged(&spec.source, located.digest, task.data)?;
         let source = Source {

@@ -206,7 +206,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
 #[tokio::test(start_paused = true)]
 async fn a_store_out_of_reach_for_minutes_costs_no_job() {
     let backend = Faulty::new(MemoryBackend::new());
-    let store = Store::new(backend.clone());
+    let store = Store::new(backend.clone()).patient(Duration::from_secs(300));
     let queue = MemoryQueue::new();
     let fake = Arc::new(Fake::new([]));
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone());
@@ -241,7 +241,7 @@ async fn a_worker_tells_what_it_does_and_takes_that_back_when_it_ends() {
     let watching = async {
         tokio::time::sleep(Duration::from_secs(25)).await;
         let mut workers = bench.store.workers::<WorkerStatus>().await.unwrap();
-        workers.remove(0).unwrap()
+        workers.remove(0).1.unwrap()
     };
     let (ended, status) = tokio::join!(worker.run_until(pending(), pending()), watching);
     ended.unwrap();

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
+mod buckets;
 mod fake;
 mod goldens;
 mod life;

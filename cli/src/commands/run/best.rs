@@ -1,6 +1,6 @@
 //! The winner of a sweep, written into the store.
 
-use crate::{args::Format, commands::merge::Merged, failure::Failure, local::Local, terminal};
+use crate::{args::Format, commands::merge::Merged, failure::Failure, runner::Runner, terminal};
 use analysis::{Style, Summary};
 use coordinator::Frozen;
 use inputs::Inputs;
@@ -15,25 +15,25 @@ const CONFIG: &str = "adapter_config.json";
 
 /// Writes the chosen recipe of the best search into the store, and the merge itself where it is low-rank.
 pub(super) fn write(
-    local: &Local,
+    runner: &Runner,
     frozen: &Frozen,
     outcome: &Outcome,
     inputs: &Inputs,
     summary: &Summary,
 ) -> Result<(), Failure> {
     let Some((name, recipe)) = chosen(summary) else { return Ok(()) };
-    let (sweep, store) = (&outcome.sweep, &local.store);
+    let (sweep, store) = (&outcome.sweep, &runner.store);
     let folder = format!("{}/sweeps/{sweep}/best", store.place());
     let is_low_rank = recipe.is_low_rank();
-    if !local.runtime.block_on(is_there(store, sweep, recipe, is_low_rank))? {
+    if !runner.runtime.block_on(is_there(store, sweep, recipe, is_low_rank))? {
         let job = frozen.job(frozen.meaning(Subject::Merge { recipe: recipe.clone() }, &outcome.report));
         if is_low_rank {
             let adapter =
                 tempfile::tempdir().map_err(|source| Failure::Write { path: std::env::temp_dir(), source })?;
             merge(&job, recipe, inputs, summary)?.write(Format::Peft, &adapter.path().join("best"))?;
-            local.runtime.block_on(keep(store, sweep, &adapter.path().join("best")))?;
+            runner.runtime.block_on(keep(store, sweep, &adapter.path().join("best")))?;
         }
-        local.runtime.block_on(store.put_document(sweep, RECIPE, &RecipeSpec::from(recipe)))?;
+        runner.runtime.block_on(store.put_document(sweep, RECIPE, &RecipeSpec::from(recipe)))?;
     }
     match is_low_rank {
         true => terminal::note(format_args!("the winner, {name}, is the PEFT adapter {folder}")),

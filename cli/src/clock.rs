@@ -1,0 +1,39 @@
+//! The clock on the wall.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time span in the two largest units that say something: `1 h 02 min`, `35 s`.
+pub(crate) fn span(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "unknown".to_owned();
+    }
+    let seconds = seconds.round() as u64;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {:02} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {:02} min", minutes % 60),
+        _ => format!("{days} d {:02} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        let spans =
+            [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min 01 s"), (3_720.0, "1 h 02 min"), (90_000.0, "1 d 01 h")];
+        for (seconds, text) in spans {
+            assert_eq!(span(seconds), text);
+        }
+        assert_eq!(span(f64::INFINITY), "unknown");
+    }
+}

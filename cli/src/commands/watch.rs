@@ -1,0 +1,195 @@
+use crate::{
+    args,
+    clock::{now_ms, span},
+    failure::Failure,
+    interrupt::Interrupts,
+    local::runtime,
+    remote::existing_store,
+    terminal::{self, Block},
+};
+use jobs::{Cancellation, Manifest, Progress, WorkerState, WorkerStatus};
+use serde::Serialize;
+use std::time::Duration;
+use store::Store;
+use tokio::time::sleep;
+
+/// A worker that was not heard of for so long is shown as missing.
+const MISSING_AFTER_MS: u64 = 45_000;
+
+/// A worker that was not heard of for so long is not shown.
+const FORGOTTEN_AFTER_MS: u64 = 3_600_000;
+
+/// Workers that are shown one by one.
+const MAX_WORKERS: usize = 40;
+
+/// Kinds of failures that are shown.
+const MAX_KINDS: usize = 5;
+
+/// What one look finds, as `watch --json` prints it.
+#[derive(Debug, Serialize)]
+struct Look {
+    sweep: String,
+    cancelled: bool,
+    /// What the coordinator told last; none has run yet without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
+    /// Milliseconds since the coordinator told that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    told_ms_ago: Option<u64>,
+    /// Seconds to the end, at the present rate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eta_s: Option<f64>,
+    workers: Vec<WorkerStatus>,
+}
+
+/// `bowline watch`: follows a sweep until it ends.
+pub(crate) fn run(args: &args::Watch) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let interrupts = Interrupts::listen(&runtime);
+    interrupts.graceful(1, |wishes| {
+        runtime.block_on(async {
+            tokio::select! {
+                watched = watch(args) => watched,
+                // To stop watching is no failure.
+                () = wishes.first() => Ok(()),
+            }
+        })
+    })
+}
+
+async fn watch(args: &args::Watch) -> Result<(), Failure> {
+    let store = existing_store(&args.store).await?;
+    let name = sweep_name(&store, args.name.as_deref()).await?;
+    let mut block = Block::default();
+    loop {
+        let look = look(&store, &name).await?;
+        match args.json {
+            true => terminal::data(serde_json::to_string(&look).expect("a look is plain data")),
+            false => block.show(&text(&look)),
+        }
+        if args.once || look.progress.as_ref().is_some_and(|progress| progress.ended.is_some()) {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(args.interval)).await;
+    }
+}
+
+/// The sweep that is meant: the one asked for, or the only one.
+async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failure> {
+    let no_sweep = |name: &str| Failure::NoSweep { name: name.to_owned(), store: store.place() };
+    if let Some(name) = asked {
+        return match store.manifest::<Manifest>(name).await? {
+            Some(_) => Ok(name.to_owned()),
+            None => Err(no_sweep(name)),
+        };
+    }
+    let mut names = store.sweeps().await?;
+    match names.len() {
+        1 => Ok(names.remove(0)),
+        _ => Err(Failure::WhichSweep { store: store.place(), names }),
+    }
+}
+
+async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
+    let progress = store.document::<Progress>(name, Progress::DOCUMENT).await?;
+    let cancelled = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?.is_some();
+    let now = now_ms();
+    let mut workers = Vec::new();
+    for (_, worker) in store.workers::<WorkerStatus>().await? {
+        match worker {
+            Ok(worker) if age_ms(&worker, now) < FORGOTTEN_AFTER_MS => workers.push(worker),
+            Ok(_) => {}
+            Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
+        }
+    }
+    let left = progress.as_ref().map(|told| told.bound.saturating_sub(done(told)));
+    let rate = progress.as_ref().and_then(|told| told.rate);
+    Ok(Look {
+        sweep: name.to_owned(),
+        cancelled,
+        told_ms_ago: progress.as_ref().map(|told| now.saturating_sub(told.updated_ms)),
+        eta_s: left.zip(rate).map(|(left, rate)| left as f64 / rate),
+        progress,
+        workers,
+    })
+}
+
+fn done(progress: &Progress) -> u64 {
+    progress.run + progress.reused + progress.failed
+}
+
+fn age_ms(worker: &WorkerStatus, now: u64) -> u64 {
+    now.saturating_sub(worker.beat_ms)
+}
+
+fn text(look: &Look) -> String {
+    let mut lines = vec![headline(look)];
+    if let Some(progress) = &look.progress {
+        lines.extend(progress_lines(look, progress));
+    }
+    lines.extend(worker_lines(&look.workers));
+    lines.join("\n")
+}
+
+fn headline(look: &Look) -> String {
+    let state = match (&look.progress, look.told_ms_ago) {
+        (None, _) => "no coordinator has run it yet".to_owned(),
+        (Some(Progress { ended: Some(ended), .. }), _) => ended.clone(),
+        (Some(progress), Some(ms)) if ms < MISSING_AFTER_MS => {
+            progress.phase.clone().unwrap_or_else(|| "starting".to_owned())
+        }
+        (Some(_), ms) => format!("no word of the coordinator for {}", span(ms.unwrap_or_default() as f64 / 1e3)),
+    };
+    let cancelled = if look.cancelled { " (cancelled)" } else { "" };
+    format!("{}: {state}{cancelled}", look.sweep)
+}
+
+fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
+    let Progress { bound, run, reused, failed, outstanding, .. } = progress;
+    let mut lines = vec![format!(
+        "  {} of at most {bound} jobs: {run} run, {reused} reused, {failed} failed; {outstanding} on their way",
+        done(progress)
+    )];
+    let elapsed = span(progress.updated_ms.saturating_sub(progress.started_ms) as f64 / 1e3);
+    let rate = progress.rate.map(|rate| match rate < 1.0 {
+        true => format!(", {:.1} jobs/min", rate * 60.0),
+        false => format!(", {rate:.1} jobs/s"),
+    });
+    let eta = look.eta_s.filter(|_| progress.ended.is_none()).map(|eta| format!(", about {} to go", span(eta)));
+    lines.push(format!("  {elapsed}{}{}", rate.unwrap_or_default(), eta.unwrap_or_default()));
+    if let Some(best) = &progress.best {
+        lines.push(format!("  best {:.4}: {} {}", best.value, best.search, jobs::canonical_json(&best.spec)));
+    }
+    for kind in progress.failures.iter().take(MAX_KINDS) {
+        lines.push(format!("  {} failed: {} (job {})", kind.jobs, kind.errors.join(": "), kind.example.short()));
+    }
+    if progress.failures.len() > MAX_KINDS {
+        let more = progress.failures.len() - MAX_KINDS;
+        lines.push(format!("  {more} more kinds of failures: `bowline failures list {}`", look.sweep));
+    }
+    lines
+}
+
+fn worker_lines(workers: &[WorkerStatus]) -> Vec<String> {
+    let now = now_ms();
+    let busy = workers.iter().filter(|worker| worker.job.is_some()).count();
+    let mut lines = vec![format!("  {} workers, {busy} with a job", workers.len())];
+    for worker in workers.iter().take(MAX_WORKERS) {
+        let state = match (age_ms(worker, now), worker.state, &worker.job) {
+            (age, ..) if age > MISSING_AFTER_MS => format!("no word for {}", span(age as f64 / 1e3)),
+            (_, state, Some(in_hand)) => {
+                let since = span(now.saturating_sub(in_hand.since_ms) as f64 / 1e3);
+                let draining = if state == WorkerState::Draining { "draining, " } else { "" };
+                format!("{draining}{} of {} for {since}", in_hand.job.short(), in_hand.sweep)
+            }
+            (_, WorkerState::Draining, None) => "draining".to_owned(),
+            (_, _, None) => "idle".to_owned(),
+        };
+        let failed = if worker.failed > 0 { format!(", {} failed", worker.failed) } else { String::new() };
+        lines.push(format!("    {:<28} {:<18} {:>6} done{failed}  {state}", worker.worker, worker.device, worker.done));
+    }
+    if workers.len() > MAX_WORKERS {
+        lines.push(format!("    and {} more", workers.len() - MAX_WORKERS));
+    }
+    lines
+}

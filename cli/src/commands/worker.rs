@@ -1,0 +1,92 @@
+use crate::{
+    args,
+    failure::Failure,
+    interrupt::Interrupts,
+    local::{engine, runtime, worker_inputs},
+    remote::{open_queue, open_store},
+    terminal,
+};
+use queue::JobConsumer;
+use std::{process, sync::Arc, time::Duration};
+use tokio::time::sleep;
+use worker::{DeviceThread, Ended, Engine, Limits, Worker};
+
+/// How often a worker tells the store that it is alive.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// `bowline worker`: takes jobs until it is told to end, or there are none.
+pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
+    let name = args.name.clone().unwrap_or_else(default_name);
+    let runtime = runtime()?;
+    let interrupts = Interrupts::listen(&runtime);
+    let inputs = Arc::new(worker_inputs(args)?);
+    let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models);
+    let device = engine.device().to_owned();
+    let outage = Duration::from_secs(args.outage_limit);
+    let (store, queue) = runtime.block_on(async {
+        let store = open_store(&args.store).await?.patient(outage);
+        let queue = open_queue(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage)).await?;
+        Ok::<_, Failure>((store, queue))
+    })?;
+    let thread = DeviceThread::start(device.clone(), Engine::versions(), move |job, stop| engine.compute(job, stop));
+    let consumer = {
+        let _runtime = runtime.enter();
+        queue.consumer()?
+    };
+    let consumer = Arc::new(consumer);
+    let worker =
+        Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
+            .with_limits(limits(args))
+            .with_heartbeat(HEARTBEAT);
+    terminal::note(format_args!(
+        "{name}: {device}, pool `{}`, store {}; waiting for jobs",
+        args.pool.pool,
+        store.place()
+    ));
+    let grace = Duration::from_secs(args.grace);
+    let ended = interrupts.graceful(2, |wishes| {
+        let (drain, hurry, second) = (wishes.clone(), wishes.clone(), wishes);
+        let drain = async {
+            drain.first().await;
+            terminal::note("draining: the job in hand is finished, no other is taken");
+        };
+        let now = async {
+            tokio::select! {
+                () = second.uttered(2) => {}
+                () = async { hurry.first().await; sleep(grace).await } => {}
+            }
+            terminal::note("giving the job in hand back");
+        };
+        runtime.block_on(async {
+            let ended = worker.run_until(drain, now).await;
+            // What was settled last is on its way; it arrives before the connection ends.
+            consumer.close().await;
+            ended
+        })
+    })?;
+    terminal::note(match ended {
+        Ended::Idle => "no job came for a while; the worker ends",
+        Ended::Stopped | Ended::QueueClosed => "the worker ends",
+    });
+    Ok(())
+}
+
+fn limits(args: &args::Worker) -> Limits {
+    Limits {
+        attempts: args.attempts,
+        wall_clock: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+        losses: args.max_losses,
+        idle: args.idle_exit.map(Duration::from_secs),
+        ..Limits::default()
+    }
+}
+
+/// The host's name and the process id: told apart from every other worker that is alive.
+fn default_name() -> String {
+    let host: String = gethostname::gethostname()
+        .to_string_lossy()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
+        .collect();
+    format!("{}-{}", host.trim_start_matches('.'), process::id())
+}

@@ -1,0 +1,57 @@
+//! Stores and queues as the command line names them.
+
+use crate::{
+    args::{PoolArgs, S3Args, Secret, StoreArgs},
+    failure::Failure,
+};
+use queue::{RabbitQueue, RabbitSettings};
+use std::{path::PathBuf, time::Duration};
+use store::{Location, S3Settings, Store};
+
+/// Opens the store for a command that writes to it.
+pub(crate) async fn open_store(args: &StoreArgs) -> Result<Store, Failure> {
+    Ok(Store::open(&args.store, &s3_settings(&args.s3)).await?)
+}
+
+/// Opens the store for a command that only reads, and makes nothing.
+pub(crate) async fn existing_store(args: &StoreArgs) -> Result<Store, Failure> {
+    existing_store_at(&args.store, &args.s3).await
+}
+
+/// Opens the store at `location` to read.
+pub(crate) async fn existing_store_at(location: &Location, s3: &S3Args) -> Result<Store, Failure> {
+    Ok(Store::existing(location, &s3_settings(s3)).await?)
+}
+
+/// How to reach S3.
+pub(crate) fn s3_settings(args: &S3Args) -> S3Settings {
+    S3Settings { endpoint: args.s3_endpoint.clone(), ca: args.ca.clone(), ..S3Settings::default() }
+}
+
+/// Reads the broker's address and what belongs to it.
+pub(crate) fn rabbit_settings(
+    url: &Secret,
+    pool: &PoolArgs,
+    ca: Option<&PathBuf>,
+    outage_limit: Option<Duration>,
+) -> Result<RabbitSettings, Failure> {
+    // Neither error repeats the password.
+    let address = url.reveal().parse().map_err(|source| Failure::QueueAddress { source })?;
+    let mut settings = RabbitSettings::new(address);
+    settings.pool = pool.pool.parse().map_err(|source| Failure::Pool { source })?;
+    settings.ca_file = ca.cloned();
+    if let Some(limit) = outage_limit {
+        settings.outage_limit = limit;
+    }
+    Ok(settings)
+}
+
+/// Connects to the broker.
+pub(crate) async fn open_queue(
+    url: &Secret,
+    pool: &PoolArgs,
+    ca: Option<&PathBuf>,
+    outage_limit: Option<Duration>,
+) -> Result<RabbitQueue, Failure> {
+    Ok(RabbitQueue::connect(rabbit_settings(url, pool, ca, outage_limit)?).await?)
+}

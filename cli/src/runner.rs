@@ -1,0 +1,117 @@
+//! Everything that a sweep runs with: store, queue, and, where jobs are computed here, a worker.
+
+use crate::{
+    commands::worker::HEARTBEAT,
+    failure::Failure,
+    interrupt::{Interrupts, Wishes},
+};
+use coordinator::{Coordinator, Counts, Ended, Event, Frozen, Report, Resume, Settings};
+use jobs::Outcome;
+use queue::{JobPublisher, MemoryQueue};
+use std::{future::pending, process, sync::Arc, time::Duration};
+use store::Store;
+use tokio::{runtime::Runtime, sync::Notify};
+use worker::{DeviceThread, Engine, Worker};
+
+/// How often a store that others write to is asked for what nobody has told of.
+const POLL_REMOTE: Duration = Duration::from_secs(10);
+
+/// Runs sweeps, and ends them gracefully when the user wishes.
+pub(crate) struct Runner {
+    pub(crate) runtime: Runtime,
+    pub(crate) store: Store,
+    interrupts: Interrupts,
+    publisher: Arc<dyn JobPublisher>,
+    local: Option<Local>,
+}
+
+/// A queue and a worker in this process.
+struct Local {
+    queue: MemoryQueue,
+    worker: Worker,
+}
+
+impl Runner {
+    /// Jobs are computed here; starts the thread that does.
+    pub(crate) fn local(runtime: Runtime, interrupts: Interrupts, mut engine: Engine, store: Store) -> Self {
+        let queue = MemoryQueue::new();
+        let device = engine.device().to_owned();
+        let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
+        let name = format!("local-{}", process::id());
+        let worker = Worker::new(name, Arc::new(queue.clone()), store.clone(), Arc::new(thread));
+        let local = Local { queue: queue.clone(), worker: worker.with_heartbeat(HEARTBEAT) };
+        Self { runtime, store, interrupts, publisher: Arc::new(queue), local: Some(local) }
+    }
+
+    /// Jobs are handed to workers elsewhere.
+    pub(crate) fn remote(
+        runtime: Runtime,
+        interrupts: Interrupts,
+        publisher: Arc<dyn JobPublisher>,
+        store: Store,
+    ) -> Self {
+        Self { runtime, store, interrupts, publisher, local: None }
+    }
+
+    /// Runs a sweep from where it stands to its end.
+    ///
+    /// # Errors
+    /// [`Failure::Interrupted`] if the user ends it; whatever else keeps the sweep from going on.
+    pub(crate) fn sweep(
+        &self,
+        frozen: Frozen,
+        resume: Resume,
+        settings: Settings,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<(Outcome, Counts), Failure> {
+        let poll = if self.local.is_some() { settings.poll } else { POLL_REMOTE };
+        let settings = Settings { versions: Engine::versions(), poll, ..settings };
+        let coordinator = Coordinator { publisher: Arc::clone(&self.publisher), store: self.store.clone(), settings };
+        let report = self.interrupts.graceful(1, |wishes| {
+            let course = coordinator.run(frozen, resume, on_event, wishes.clone().first());
+            match &self.local {
+                None => self.runtime.block_on(course).map_err(Failure::from),
+                Some(local) => self.runtime.block_on(local.work_along(course, wishes)),
+            }
+        })?;
+        match report {
+            Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),
+            Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
+            Report { ended: Ended::Cancelled, .. } => Err(Failure::Cancelled),
+            Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
+                Err(Failure::TooManyFailures { failed, limit })
+            }
+        }
+    }
+}
+
+impl Local {
+    /// Computes jobs for as long as the coordinator wants some.
+    async fn work_along(
+        &self,
+        course: impl Future<Output = Result<Report, coordinator::CoordinatorError>>,
+        wishes: Wishes,
+    ) -> Result<Report, Failure> {
+        let early_end = Notify::new();
+        let course = async {
+            let report = course.await?;
+            self.queue.close();
+            if !matches!(report.ended, Ended::Finished(_)) {
+                // Nobody wants what is left in the queue.
+                early_end.notify_one();
+            }
+            Ok(report)
+        };
+        let work = async {
+            let now = async {
+                tokio::select! {
+                    () = wishes.first() => {}
+                    () = early_end.notified() => {}
+                }
+            };
+            Ok(self.worker.run_until(pending(), now).await?)
+        };
+        // A worker that cannot go on would leave the coordinator waiting: the first failure ends both.
+        tokio::try_join!(course, work).map(|(report, _)| report)
+    }
+}

@@ -1,0 +1,70 @@
+use jobs::{JobId, JobResult};
+use std::mem;
+use store::{Store, StoreError};
+use tokio::task::JoinSet;
+
+/// Results in a part.
+const PART: usize = 5_000;
+
+/// Writes the results of a sweep into parts, in the background: one object to read in place of thousands.
+///
+/// Results stay where they are, and nothing but speed depends on parts: what cannot be compacted now is compacted by a
+/// later run. The results themselves are not kept in memory, only their ids.
+#[derive(Debug)]
+pub(crate) struct Compaction {
+    store: Store,
+    sweep: String,
+    /// Jobs with a result that is in no part.
+    waiting: Vec<JobId>,
+    writing: JoinSet<()>,
+}
+
+impl Compaction {
+    pub(crate) fn new(store: Store, sweep: String, waiting: Vec<JobId>) -> Self {
+        Self { store, sweep, waiting, writing: JoinSet::new() }
+    }
+
+    /// The job has a result.
+    pub(crate) fn add(&mut self, job: JobId) {
+        self.waiting.push(job);
+    }
+
+    /// Begins to write a part once there is enough for one, unless one is being written.
+    pub(crate) fn go_on(&mut self) {
+        while self.writing.try_join_next().is_some() {}
+        if self.writing.is_empty() && self.waiting.len() >= PART {
+            let rest = self.waiting.split_off(PART);
+            self.write(rest);
+        }
+    }
+
+    /// Writes what is left.
+    pub(crate) async fn finish(&mut self) {
+        while self.writing.join_next().await.is_some() {}
+        while !self.waiting.is_empty() {
+            let rest = self.waiting.split_off(PART.min(self.waiting.len()));
+            self.write(rest);
+            while self.writing.join_next().await.is_some() {}
+        }
+    }
+
+    /// Writes what waits, and keeps `rest` for later.
+    fn write(&mut self, rest: Vec<JobId>) {
+        let jobs = mem::replace(&mut self.waiting, rest);
+        let (store, sweep) = (self.store.clone(), self.sweep.clone());
+        self.writing.spawn(async move {
+            match write_part(&store, &sweep, &jobs).await {
+                Ok(()) => tracing::debug!(sweep, results = jobs.len(), "wrote a part"),
+                Err(error) => tracing::warn!(sweep, %error, "cannot write a part; a later run will"),
+            }
+        });
+    }
+}
+
+async fn write_part(store: &Store, sweep: &str, jobs: &[JobId]) -> Result<(), StoreError> {
+    let mut results: Vec<JobResult> = Vec::with_capacity(jobs.len());
+    for result in store.results_of(jobs).await {
+        results.extend(result?);
+    }
+    store.put_part(sweep, results).await.map(drop)
+}

@@ -1,0 +1,304 @@
+use super::{Coordinator, OUTCOME, Settings, lost::Outstanding, tally::Tally};
+use crate::{
+    Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
+    compaction::Compaction,
+    lookup::{Found, Presence, look_up},
+    manifest::keep_manifest,
+};
+use futures_util::{FutureExt, StreamExt, stream};
+use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+/// Jobs on their way to the queue at the same time.
+const PIPELINE: usize = 256;
+
+/// Jobs that are kept ready for each worker that is seen.
+const PER_WORKER: usize = 4;
+
+/// One run of a sweep.
+pub(super) struct Drive<'a> {
+    coordinator: &'a Coordinator,
+    frozen: Frozen,
+    course: Course,
+    presence: Presence,
+    outstanding: Outstanding,
+    tally: Tally,
+    compaction: Compaction,
+    window: usize,
+    polls: Interval,
+    ticks: Interval,
+    cancellation: Option<Cancellation>,
+    failed_before: Vec<Event>,
+    on_event: &'a mut (dyn FnMut(Event) + Send),
+}
+
+impl<'a> Drive<'a> {
+    pub(super) fn begin(
+        coordinator: &'a Coordinator,
+        frozen: Frozen,
+        resume: Resume,
+        on_event: &'a mut (dyn FnMut(Event) + Send),
+    ) -> Result<Self, CoordinatorError> {
+        let Resume { survey, memory, presence, uncompacted, failed } = resume;
+        let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
+        let Settings { window, poll, tick, .. } = coordinator.settings;
+        let told = failed.into_iter();
+        Ok(Self {
+            coordinator,
+            course: Course::remembering(frozen.clone(), memory)?,
+            presence,
+            outstanding: Outstanding::default(),
+            tally: Tally::new(survey.bound, counts),
+            compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
+            window: window.max(1),
+            polls: every(poll),
+            ticks: every(tick),
+            cancellation: None,
+            failed_before: told
+                .map(|failed| Event::Failed {
+                    job: failed.job,
+                    label: failed.label,
+                    errors: failed.errors,
+                    is_reused: true,
+                })
+                .collect(),
+            frozen,
+            on_event,
+        })
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.tally.counts
+    }
+
+    /// Goes on until the sweep is over, too much has failed, or it is cancelled.
+    pub(super) async fn drive(&mut self) -> Result<Ended, CoordinatorError> {
+        self.open().await?;
+        loop {
+            if let Some(ended) = self.early_end() {
+                return Ok(ended);
+            }
+            let room = self.window.saturating_sub(self.outstanding.len());
+            // Asking for nothing would look like having nothing to do.
+            let step = if room == 0 { Step::Wait } else { self.course.next(room)? };
+            match step {
+                Step::Run(wanted) => self.start(wanted).await?,
+                Step::Wait => self.follow().await?,
+                Step::Finished(outcome) => return self.finish(outcome).await,
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<(), CoordinatorError> {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        keep_manifest(store, &self.frozen, &settings.versions).await?;
+        let sweep = &self.frozen.sweep().name;
+        if let Some(cancellation) = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await? {
+            let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
+            return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
+        }
+        // What an older program told is of no use; nothing depends on it.
+        if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
+            self.tally.remember(&earlier);
+        }
+        // Whoever listens from now on misses nothing of what is published afterwards.
+        let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
+        let Counts { reused, .. } = self.tally.counts;
+        self.tell(Event::Plan { bound: self.course.bound(), stored: reused });
+        for event in std::mem::take(&mut self.failed_before) {
+            self.tell(event);
+        }
+        Ok(())
+    }
+
+    fn early_end(&self) -> Option<Ended> {
+        let failed = self.tally.counts.failed;
+        match (&self.cancellation, self.coordinator.settings.max_failures) {
+            (Some(_), _) => Some(Ended::Cancelled),
+            (None, Some(limit)) if failed > limit => Some(Ended::TooManyFailures { failed, limit }),
+            _ => None,
+        }
+    }
+
+    async fn finish(&mut self, outcome: Box<Outcome>) -> Result<Ended, CoordinatorError> {
+        self.compaction.finish().await;
+        self.coordinator.store.put_document(&outcome.sweep, OUTCOME, &outcome).await?;
+        Ok(Ended::Finished(outcome))
+    }
+
+    /// Publishes what has no answer in the store.
+    async fn start(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
+        let store = &self.coordinator.store;
+        let asked: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).filter(|id| self.presence.may_hold(id)).collect();
+        let mut found = look_up(store, &asked).await?.into_iter();
+        let mut absent = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let found = match self.presence.may_hold(&wanted.id) {
+                true => found.next().unwrap_or(Found::Nothing),
+                false => Found::Nothing,
+            };
+            match found {
+                Found::Failed(_) if self.coordinator.settings.retry_failed => {
+                    store.clear_failures(&wanted.id).await?;
+                    absent.push(wanted);
+                }
+                Found::Nothing => absent.push(wanted),
+                answer => self.answer(wanted.id, wanted.label, answer, true)?,
+            }
+        }
+        self.publish(absent).await
+    }
+
+    /// Hands jobs to the queue, many at a time and in their order.
+    async fn publish(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
+        let (publisher, sweep) = (&self.coordinator.publisher, self.frozen.sweep().name.clone());
+        let publish = |wanted: Wanted| {
+            let sweep = sweep.clone();
+            async move { publisher.publish(&wanted.job, &sweep).await.map(|()| wanted) }
+        };
+        let mut published = stream::iter(wanted.into_iter().map(publish)).buffered(PIPELINE);
+        while let Some(wanted) = published.next().await {
+            let wanted = wanted?;
+            if self.tally.phase.is_none_or(|current| current < wanted.phase) {
+                self.tally.phase = Some(wanted.phase);
+                tell(&mut self.tally, self.on_event, Event::Phase(wanted.phase));
+            }
+            tracing::debug!(job = %wanted.id, label = wanted.label, "published a job");
+            let event = Event::Published { job: wanted.id, label: wanted.label.clone() };
+            tell(&mut self.tally, self.on_event, event);
+            self.outstanding.insert(wanted);
+        }
+        Ok(())
+    }
+
+    /// Waits until something may have changed, and takes in what has.
+    async fn follow(&mut self) -> Result<(), CoordinatorError> {
+        tokio::select! {
+            settled = self.coordinator.publisher.settled() => {
+                // Others' jobs are settled too.
+                let ours = settled.into_iter().filter(|id| self.outstanding.contains(id)).collect();
+                self.take_in(ours).await
+            }
+            _ = self.polls.tick() => {
+                self.take_in(self.outstanding.ids()).await?;
+                self.publish_lost().await
+            }
+            _ = self.ticks.tick() => self.tick().await,
+        }
+    }
+
+    async fn take_in(&mut self, mut ids: Vec<JobId>) -> Result<(), CoordinatorError> {
+        ids.sort_unstable();
+        ids.dedup();
+        for (id, found) in ids.iter().zip(look_up(&self.coordinator.store, &ids).await?) {
+            if !matches!(found, Found::Nothing) {
+                let label = self.outstanding.remove(id);
+                self.answer(*id, label, found, false)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes again what got lost on the way.
+    async fn publish_lost(&mut self) -> Result<(), CoordinatorError> {
+        let Coordinator { publisher, store, settings } = self.coordinator;
+        if self.outstanding.len() == 0 {
+            return Ok(());
+        }
+        match publisher.waiting().await {
+            Ok(Some(0)) => {}
+            Ok(_) => {
+                self.outstanding.may_wait();
+                return Ok(());
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell how many jobs wait in the queue");
+                return Ok(());
+            }
+        }
+        let workers = store.workers::<WorkerStatus>().await?.into_iter().filter_map(|(_, status)| status.ok());
+        let workers: Vec<WorkerStatus> = workers.collect();
+        let lost = self.outstanding.lost(&workers, settings.lost_after);
+        for Wanted { job, id, label, .. } in lost {
+            tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
+            publisher.publish(&job, &self.frozen.sweep().name).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of the run, and hears whether it is still wanted.
+    async fn tick(&mut self) -> Result<(), CoordinatorError> {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        self.store_progress(None).await;
+        self.compaction.go_on();
+        match store.workers::<WorkerStatus>().await {
+            Ok(workers) => self.window = settings.window.max(workers.len() * PER_WORKER).max(1),
+            Err(error) => tracing::debug!(%error, "cannot count the workers"),
+        }
+        let sweep = &self.frozen.sweep().name;
+        self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
+        Ok(())
+    }
+
+    /// The last word on the run.
+    pub(super) async fn end(&mut self, ended: &Result<Ended, CoordinatorError>) {
+        let word = match ended {
+            Ok(Ended::Finished(_)) => "finished".to_owned(),
+            Ok(Ended::Interrupted) => "interrupted".to_owned(),
+            Ok(Ended::Cancelled) => "cancelled".to_owned(),
+            Ok(Ended::TooManyFailures { .. }) => "too many failures".to_owned(),
+            // Another sweep's documents are not ours to write.
+            Err(CoordinatorError::OtherSweep { .. } | CoordinatorError::Cancelled { .. }) => return,
+            Err(error) => error.to_string(),
+        };
+        self.store_progress(Some(word)).await;
+    }
+
+    async fn store_progress(&mut self, ended: Option<String>) {
+        let progress = self.tally.progress(self.outstanding.len(), ended);
+        let sweep = &self.frozen.sweep().name;
+        // For people only: what cannot be told now is told later.
+        if let Err(error) = self.coordinator.store.put_document(sweep, Progress::DOCUMENT, &progress).await {
+            tracing::warn!(%error, "cannot store the progress of the sweep");
+        }
+    }
+
+    fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
+        match found {
+            Found::Nothing => {}
+            Found::Failed(errors) => {
+                self.course.record(job, Answer::Failed(&errors))?;
+                self.tally.counts.failed += 1;
+                self.tell(Event::Failed { job, label, errors, is_reused });
+            }
+            Found::Result(result) => {
+                let recorded = self.course.record(job, Answer::Result(&result))?;
+                let counts = &mut self.tally.counts;
+                *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
+                self.compaction.add(job);
+                let (value, timings) = (recorded.value, result.timings);
+                self.tell(Event::Finished { job, label, value, timings, is_reused });
+                if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
+                    self.tell(Event::Best { search, spec: Box::new(spec), value });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, event: Event) {
+        tell(&mut self.tally, self.on_event, event);
+    }
+}
+
+fn tell(tally: &mut Tally, on_event: &mut (dyn FnMut(Event) + Send), event: Event) {
+    tally.note(&event);
+    on_event(event);
+}
+
+/// A timer that does not catch up on what it missed.
+fn every(time: std::time::Duration) -> Interval {
+    let mut interval = interval(time);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,72 @@
+use super::tally::now_ms;
+use crate::Wanted;
+use jobs::{JobId, WorkerStatus};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// A worker that was not heard of for so long does not hold its job any more, as far as a coordinator is concerned.
+const HEARD_WITHIN_MS: u64 = 60_000;
+
+/// Jobs that are published and not answered.
+#[derive(Debug, Default)]
+pub(super) struct Outstanding(BTreeMap<JobId, Open>);
+
+#[derive(Debug)]
+struct Open {
+    wanted: Wanted,
+    /// Since when nothing in queue or workers is known of it.
+    missing_since: Option<Instant>,
+}
+
+impl Outstanding {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn ids(&self) -> Vec<JobId> {
+        self.0.keys().copied().collect()
+    }
+
+    pub(super) fn contains(&self, id: &JobId) -> bool {
+        self.0.contains_key(id)
+    }
+
+    pub(super) fn insert(&mut self, wanted: Wanted) {
+        self.0.insert(wanted.id, Open { wanted, missing_since: None });
+    }
+
+    /// Takes an answered job out; its label.
+    pub(super) fn remove(&mut self, id: &JobId) -> String {
+        self.0.remove(id).map(|open| open.wanted.label).unwrap_or_default()
+    }
+
+    /// Notes that jobs wait in the queue: each of these may be one of them.
+    pub(super) fn may_wait(&mut self) {
+        self.0.values_mut().for_each(|open| open.missing_since = None);
+    }
+
+    /// The jobs that neither the queue, which is empty, nor a worker has had for as long as `after`. A broker that was
+    /// emptied or set up anew forgets jobs, and so do some when a job came back too often.
+    pub(super) fn lost(&mut self, workers: &[WorkerStatus], after: Duration) -> Vec<Wanted> {
+        let now = now_ms();
+        let is_alive = |status: &&WorkerStatus| now.saturating_sub(status.beat_ms) < HEARD_WITHIN_MS;
+        let held: HashSet<JobId> =
+            workers.iter().filter(is_alive).filter_map(|status| Some(status.job.as_ref()?.job)).collect();
+        let mut lost = Vec::new();
+        for (id, open) in &mut self.0 {
+            if held.contains(id) {
+                open.missing_since = None;
+                continue;
+            }
+            let since = *open.missing_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= after {
+                open.missing_since = None;
+                lost.push(open.wanted.clone());
+            }
+        }
+        lost
+    }
+}

@@ -1,0 +1,110 @@
+use crate::{Counts, Event, Phase};
+use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Progress};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::time::Instant;
+
+/// The time over which the rate is told.
+const RATE_OVER: Duration = Duration::from_secs(300);
+
+/// Kinds of failures that are told apart; what comes later counts as the last of them.
+const MAX_KINDS: usize = 50;
+
+/// The running count of a sweep, for people who watch it.
+#[derive(Debug)]
+pub(super) struct Tally {
+    bound: u64,
+    pub(super) counts: Counts,
+    pub(super) phase: Option<Phase>,
+    best: Option<BestSoFar>,
+    kinds: BTreeMap<Vec<String>, (u64, JobId)>,
+    /// How many jobs were computed by when.
+    samples: VecDeque<(Instant, u64)>,
+    started_ms: u64,
+}
+
+impl Tally {
+    pub(super) fn new(bound: u64, counts: Counts) -> Self {
+        Self {
+            bound,
+            counts,
+            phase: None,
+            best: None,
+            kinds: BTreeMap::new(),
+            samples: VecDeque::from([(Instant::now(), counts.run)]),
+            started_ms: now_ms(),
+        }
+    }
+
+    /// What an earlier coordinator of the sweep found to be the best.
+    pub(super) fn remember(&mut self, earlier: &Progress) {
+        self.best.clone_from(&earlier.best);
+    }
+
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Failed { job, errors, .. } => self.note_failure(*job, errors),
+            Event::Best { search, spec, value } => {
+                self.best = Some(BestSoFar { search: search.clone(), spec: (**spec).clone(), value: *value });
+            }
+            _ => {}
+        }
+    }
+
+    fn note_failure(&mut self, job: JobId, errors: &[String]) {
+        if let Some((jobs, _)) = self.kinds.get_mut(errors) {
+            *jobs += 1;
+        } else if self.kinds.len() < MAX_KINDS {
+            self.kinds.insert(errors.to_vec(), (1, job));
+        } else if let Some(mut last) = self.kinds.last_entry() {
+            last.get_mut().0 += 1;
+        }
+    }
+
+    /// What there is to tell now.
+    pub(super) fn progress(&mut self, outstanding: usize, ended: Option<String>) -> Progress {
+        let rate = self.rate();
+        let mut failures: Vec<FailureKind> = self
+            .kinds
+            .iter()
+            .map(|(errors, (jobs, example))| FailureKind { errors: errors.clone(), jobs: *jobs, example: *example })
+            .collect();
+        failures.sort_by_key(|kind| std::cmp::Reverse(kind.jobs));
+        Progress {
+            version: DOCUMENT_VERSION,
+            phase: self.phase.map(|phase| phase.to_string()),
+            bound: self.bound,
+            run: self.counts.run,
+            reused: self.counts.reused,
+            failed: self.counts.failed,
+            outstanding: outstanding as u64,
+            rate,
+            best: self.best.clone(),
+            failures,
+            started_ms: self.started_ms,
+            updated_ms: now_ms(),
+            ended,
+        }
+    }
+
+    /// Jobs computed for each second, lately.
+    fn rate(&mut self) -> Option<f64> {
+        let now = Instant::now();
+        self.samples.push_back((now, self.counts.run));
+        while self.samples.len() > 2 && now.duration_since(self.samples[0].0) > RATE_OVER {
+            self.samples.pop_front();
+        }
+        let (since, run) = *self.samples.front()?;
+        let seconds = now.duration_since(since).as_secs_f64();
+        let done = self.counts.run - run;
+        (seconds > 1.0 && done > 0).then(|| done as f64 / seconds)
+    }
+}
+
+/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
