@@ -1,6 +1,7 @@
 //! All that is printed goes through here: data to standard output, the rest to standard error.
 
 use crate::failure::Failure;
+use console::{Term, truncate_str};
 use std::{
     error::Error,
     fmt,
@@ -26,18 +27,19 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Prints `text` in place of what was shown before.
+    /// Prints `text` in place of what was shown before, cut to what the terminal has room for.
     pub(crate) fn show(&mut self, text: &str) {
-        if !io::stdout().is_terminal() {
+        let terminal = Term::stdout();
+        if !terminal.is_term() {
             return data(text);
         }
+        let (rows, columns) = terminal.size();
+        let room = usize::from(rows).saturating_sub(1).max(1);
+        let lines: Vec<_> = text.lines().take(room).map(|line| truncate_str(line, columns.into(), "…")).collect();
         // Up to the first line of the last block, and away with all below.
-        if self.lines > 0 {
-            data(format_args!("\x1b[{}F\x1b[0J{text}", self.lines));
-        } else {
-            data(text);
-        }
-        self.lines = text.lines().count();
+        let up = if self.lines > 0 { format!("\x1b[{}F\x1b[0J", self.lines) } else { String::new() };
+        data(format_args!("{up}{}", lines.join("\n")));
+        self.lines = lines.len();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     pulse::Pulse,
     settle::{AfterFailure, after_failure},
 };
-use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts};
+use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Timings};
 use queue::{Delivery, JobConsumer, QueueError};
 use std::{fmt, sync::Arc, time::Duration};
 use store::Store;
@@ -169,7 +169,7 @@ impl Worker {
                 let result = self.result(&job, attempt, computed);
                 // Whoever stored a result first has the word; ours is the same but for its timings.
                 let _put = self.store.put_result(&result).await.map_err(out_of_reach)?;
-                info!(evaluate_s = result.timings.evaluate_s, "job done");
+                info!("job done in {:.2} s", seconds(&result.timings));
                 self.pulse.succeeded();
                 delivery.ack().await?;
             }
@@ -261,6 +261,11 @@ impl Worker {
             failed_ms: now_ms(),
         }
     }
+}
+
+/// The time that all parts of a job took.
+fn seconds(timings: &Timings) -> f64 {
+    timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s
 }
 
 /// Waits so long; for ever without a limit.

@@ -173,7 +173,8 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
 fn worker_lines(workers: &[WorkerStatus]) -> Vec<String> {
     let now = now_ms();
     let busy = workers.iter().filter(|worker| worker.job.is_some()).count();
-    let mut lines = vec![format!("  {} workers, {busy} with a job", workers.len())];
+    let mut lines =
+        vec![format!("  {} worker{}, {busy} with a job", workers.len(), if workers.len() == 1 { "" } else { "s" })];
     for worker in workers.iter().take(MAX_WORKERS) {
         let state = match (age_ms(worker, now), worker.state, &worker.job) {
             (age, ..) if age > MISSING_AFTER_MS => format!("no word for {}", span(age as f64 / 1e3)),
