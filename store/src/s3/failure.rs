@@ -37,6 +37,8 @@ pub(super) enum S3Failure {
     Certificate { path: String, source: BoxError },
     #[error("the answer broke off after {received} of {expected} bytes")]
     Cut { received: u64, expected: u64, source: Option<BoxError> },
+    #[error("the answer broke off")]
+    Broken { source: BoxError },
     #[error("there is no such object")]
     Missing,
     #[error("the object changed while it was read")]
@@ -82,11 +84,11 @@ impl Trouble {
                     Err(error) => (Problem::Other, S3Failure::Client { source: Box::new(error) }),
                 }
             }
-            SdkError::ResponseError(response) if response.raw().body().bytes().is_none() => {
-                // The answer began, and its body, which is read before it is parsed, did not come.
-                (Problem::Unavailable, S3Failure::TooSlow { endpoint })
+            SdkError::ResponseError(ref response) if response.raw().body().bytes().is_some() => {
+                without_code(response.raw(), endpoint)
             }
-            SdkError::ResponseError(response) => without_code(response.raw(), endpoint),
+            // The answer began, and its body, which is read before it is parsed, did not come.
+            SdkError::ResponseError(_) => (Problem::Unavailable, S3Failure::Broken { source: Box::new(error) }),
             SdkError::ServiceError(service) => answered(service.err(), service.raw(), endpoint),
             error => (Problem::Other, S3Failure::Client { source: Box::new(error) }),
         };

@@ -30,10 +30,13 @@ pub(super) fn is_absent(code: Option<&str>) -> bool {
     code == Some("NoSuchKey")
 }
 
+/// Up to what length an answer is believed before its bytes are there.
+const MOST_TRUSTED: u64 = 64 << 20;
+
 /// What a body holds, if it comes to its end. The client does not try again what breaks off here.
 async fn collect(mut body: ByteStream, length: Option<i64>) -> Result<Vec<u8>, Trouble> {
     let expected = length.and_then(|length| u64::try_from(length).ok());
-    let mut content = Vec::with_capacity(expected.and_then(|length| usize::try_from(length).ok()).unwrap_or(0));
+    let mut content = Vec::with_capacity(expected.unwrap_or_default().min(MOST_TRUSTED) as usize);
     let cut = |received: usize, source| {
         let (received, expected) = (received as u64, expected.unwrap_or_default());
         Trouble::passing(S3Failure::Cut { received, expected, source })

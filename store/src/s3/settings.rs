@@ -56,7 +56,7 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// Bears with an outage of about half a minute.
+    /// Bears with an outage of ten seconds and more, and with a server that is slow for minutes.
     fn default() -> Self {
         Self {
             attempts: 10,

@@ -115,6 +115,20 @@ async fn an_answer_that_comes_too_late_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_always_breaks_off_is_told_from_one_that_is_late() {
+    let house = House::new(HttpFaults::none()).await;
+    house.store.put(&key("x"), vec![1; 1000]).await.unwrap();
+    let store = S3Backend::open(house.store.place.clone(), &house.impatient()).await.unwrap();
+    house.server.faults().strike(u32::MAX, "GET", "", HttpFault::CutsBody);
+    for error in
+        [store.get(&key("x")).await.unwrap_err(), store.list(None).await.unwrap().next_page().await.unwrap_err()]
+    {
+        assert_eq!(error.problem, Problem::Unavailable);
+        assert!(said(&error).contains("the answer broke off"), "{}", said(&error));
+    }
+}
+
+#[tokio::test]
 async fn what_does_not_pass_is_told_by_kind_with_the_words_of_the_server() {
     let answer = |status, code, advice| {
         (HttpFault::Answers(status, code), format!("S3 answers {status} `{code}`: told to fail{advice}"))
