@@ -102,10 +102,14 @@ pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T
     struct Versioned {
         version: u32,
     }
-    // The version first: another version's record would fail for a field, and that says less.
-    let Versioned { version } = decode(key, content)?;
-    check_version(key, version)?;
-    decode(key, content)
+    match decode::<T>(key, content) {
+        Ok(record) => check_version(key, record.version()).map(|()| record),
+        // Another version's record fails for a field, and that it is another version says more.
+        Err(error) => {
+            let version = decode(key, content).map_or(RESULT_VERSION, |Versioned { version }| version);
+            check_version(key, version).and(Err(error))
+        }
+    }
 }
 
 pub(super) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Vec<u8>, StoreError> {
