@@ -20,10 +20,16 @@ pub enum PartError {
         expected: u32,
     },
     /// A column that every part has is not there, or is of another kind.
-    #[error("it has no text column `{column}`")]
+    #[error("it has no column `{column}` of bytes")]
     Column {
         /// The column.
         column: &'static str,
+    },
+    /// The result in a row is not what was written.
+    #[error("the result in the row of job `{job}` was altered")]
+    Altered {
+        /// The job that the row names.
+        job: String,
     },
     /// A row names no job.
     #[error("`{text}` is no job")]

@@ -1,6 +1,6 @@
 use super::PartError;
 use bytes::Bytes;
-use jobs::{JobId, JobResult, canonical_json};
+use jobs::{Digest, JobId, JobResult, canonical_json};
 use parquet::{
     basic::{Compression, ZstdLevel},
     column::reader::ColumnReader,
@@ -25,7 +25,9 @@ const GROUP: usize = 1000;
 
 const JOB: &str = "job";
 const RESULT: &str = "result";
-/// `result` is the result as its own object has it; the other columns repeat what queries ask for.
+const DIGEST: &str = "digest";
+/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what
+/// queries ask for.
 const SCHEMA: &str = "message part {
     required binary job (STRING);
     required int64 finished_ms;
@@ -33,6 +35,7 @@ const SCHEMA: &str = "message part {
     required binary subject (STRING);
     required binary scores (STRING);
     required binary result (STRING);
+    required binary digest;
 }";
 
 /// A part as a parquet file. The same results make the same bytes.
@@ -44,6 +47,7 @@ pub(super) fn encode(results: &[JobResult]) -> Result<Vec<u8>, PartError> {
         // Every result differs: a dictionary of them would only be given up later.
         .set_column_dictionary_enabled(RESULT.into(), false)
         .set_column_dictionary_enabled(JOB.into(), false)
+        .set_column_dictionary_enabled(DIGEST.into(), false)
         .build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
@@ -67,7 +71,10 @@ fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, results: &[JobR
     write_texts(&mut group, texts(|result| result.meaning.split.clone()))?;
     write_texts(&mut group, texts(|result| canonical_json(&result.meaning.subject)))?;
     write_texts(&mut group, texts(|result| canonical_json(&result.scores)))?;
-    write_texts(&mut group, texts(|result| serde_json::to_string(result).expect("plain data with string keys")))?;
+    let whole = texts(|result| serde_json::to_string(result).expect("plain data with string keys"));
+    let digests = whole.iter().map(|text| ByteArray::from(Digest::of(text.data()).as_bytes().to_vec())).collect();
+    write_texts(&mut group, whole)?;
+    write_texts(&mut group, digests)?;
     group.close()?;
     Ok(())
 }
@@ -87,6 +94,21 @@ pub(super) struct Part {
     reader: SerializedFileReader<Bytes>,
     job: usize,
     result: usize,
+    digest: usize,
+}
+
+/// What is read of a row.
+pub(super) struct Row {
+    pub(super) job: ByteArray,
+    pub(super) result: ByteArray,
+    digest: ByteArray,
+}
+
+impl Row {
+    /// Whether the result is, byte for byte, what was written.
+    pub(super) fn is_whole(&self) -> bool {
+        Digest::of(self.result.data()).as_bytes() == self.digest.data()
+    }
 }
 
 impl Part {
@@ -105,8 +127,8 @@ impl Part {
             let position = columns.position(|descriptor| descriptor.path().string() == column);
             position.ok_or(PartError::Column { column })
         };
-        let (job, result) = (column(JOB)?, column(RESULT)?);
-        Ok(Self { reader, job, result })
+        let (job, result, digest) = (column(JOB)?, column(RESULT)?, column(DIGEST)?);
+        Ok(Self { reader, job, result, digest })
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -117,11 +139,13 @@ impl Part {
         self.reader.num_row_groups()
     }
 
-    /// Jobs and results of a group of rows, as text.
-    pub(super) fn results(&self, group: usize) -> Result<Vec<(ByteArray, ByteArray)>, PartError> {
+    /// A group of rows.
+    pub(super) fn rows_of(&self, group: usize) -> Result<Vec<Row>, PartError> {
         let jobs = self.texts(group, self.job, JOB)?;
         let results = self.texts(group, self.result, RESULT)?;
-        Ok(jobs.into_iter().zip(results).collect())
+        let digests = self.texts(group, self.digest, DIGEST)?;
+        let rows = jobs.into_iter().zip(results).zip(digests);
+        Ok(rows.map(|((job, result), digest)| Row { job, result, digest }).collect())
     }
 
     /// The jobs of all rows.
@@ -174,22 +198,26 @@ pub(super) mod tests {
         SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap().into_inner().unwrap()
     }
 
-    /// A part with a column that nobody knows between the two that are read.
-    pub(in super::super) fn with_rows(rows: &[(String, String)]) -> Vec<u8> {
+    /// A part with a column that nobody knows among those that are read. A row is a job, a result, and the text whose
+    /// digest it has.
+    pub(in super::super) fn with_rows(rows: &[[String; 3]]) -> Vec<u8> {
         let schema = "message part {
             required binary job (STRING); required int64 colour; required binary result (STRING);
+            required binary digest;
         }";
         let pairs = vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_string())];
         let properties = WriterProperties::builder().set_key_value_metadata(Some(pairs)).build();
         let schema = Arc::new(parse_message_type(schema).unwrap());
         let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
         let mut group = writer.next_row_group().unwrap();
-        let texts = |text: fn(&(String, String)) -> &str| rows.iter().map(|row| ByteArray::from(text(row))).collect();
-        write_texts(&mut group, texts(|row| &row.0)).unwrap();
+        let texts = |column: usize| rows.iter().map(|row| ByteArray::from(row[column].as_str())).collect();
+        write_texts(&mut group, texts(0)).unwrap();
         let mut column = group.next_column().unwrap().unwrap();
         column.typed::<Int64Type>().write_batch(&vec![7; rows.len()], None, None).unwrap();
         column.close().unwrap();
-        write_texts(&mut group, texts(|row| &row.1)).unwrap();
+        write_texts(&mut group, texts(1)).unwrap();
+        let digest = |row: &[String; 3]| ByteArray::from(Digest::of(row[2].as_bytes()).as_bytes().to_vec());
+        write_texts(&mut group, rows.iter().map(digest).collect()).unwrap();
         group.close().unwrap();
         writer.into_inner().unwrap()
     }

@@ -111,7 +111,7 @@ async fn what_is_no_part_is_refused_for_what_it_is() {
     assert_eq!(refused(part(column, None)).await, format!("{prefix}it does not say that it is a part"));
     let found = refused(part(column, Some("9"))).await;
     assert_eq!(found, format!("{prefix}it has version `9`, and this program reads version 1"));
-    assert_eq!(refused(part(column, Some("1"))).await, format!("{prefix}it has no text column `result`"));
+    assert_eq!(refused(part(column, Some("1"))).await, format!("{prefix}it has no column `result` of bytes"));
 }
 
 #[tokio::test]
@@ -119,12 +119,11 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     let (store, backend) = in_memory();
     let results = results(4);
     let text = |number: usize| serde_json::to_string(&results[number]).unwrap();
-    let rows = [
-        (results[0].job.to_string(), text(0)),
-        (results[1].job.to_string(), text(2)),
-        (results[2].job.to_string(), text(2).replacen("\"version\":1", "\"version\":2", 1)),
-        (results[3].job.to_string(), text(3).replacen("validation", "test", 1)),
-    ];
+    let row = |number: usize, text: String| [results[number].job.to_string(), text.clone(), text];
+    let mut altered = row(3, text(3));
+    altered[1] = altered[1].replacen("validation", "test", 1);
+    let newer = text(2).replacen("\"version\":1", "\"version\":2", 1);
+    let rows = [row(0, text(0)), row(1, text(2)), row(2, newer), altered];
     backend.put(&part_key("s", 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
     let read = all(&store, 0).await;
     assert_eq!(read[0].as_ref().unwrap(), &results[0]);
@@ -132,7 +131,8 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
         matches!(&read[1], Err(StoreError::Part { source: PartError::OtherJob { job }, .. }) if *job == results[2].job)
     );
     assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: RESULT_VERSION, .. })));
-    assert!(matches!(&read[3], Err(StoreError::Mislabelled { job, .. }) if *job == results[3].job));
+    let error = std::error::Error::source(read[3].as_ref().unwrap_err()).unwrap().to_string();
+    assert_eq!(error, format!("the result in the row of job `{}` was altered", results[3].job));
 }
 
 #[tokio::test]
