@@ -56,7 +56,12 @@ impl Made {
             Some(scalings) => {
                 let points = scalings.iter().map(|&scaling| self.point(spec(scaling), correct)).collect();
                 let chosen = spec(*scalings.last().unwrap());
-                RowKind::Search { recipe: chosen.resolve().unwrap(), spec: chosen, points }
+                RowKind::Search {
+                    recipe: chosen.resolve().unwrap(),
+                    spec: chosen,
+                    points,
+                    left_out: Default::default(),
+                }
             }
         };
         self.row(name, kind, correct);

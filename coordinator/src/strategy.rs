@@ -13,7 +13,7 @@ mod tests;
 
 use combinations::Combinations;
 use draw::Draws;
-use jobs::{JobId, Method, Objective, Recipe, RecipeError, RecipeSpec, Search};
+use jobs::{JobId, LeftOut, Method, Objective, Recipe, RecipeError, RecipeSpec, Search};
 use linear::Linear;
 use listed::Listed;
 use std::cmp::Ordering;
@@ -63,8 +63,10 @@ pub enum Next {
 pub struct Choice {
     /// The best point and its value; `None` if every point failed.
     pub best: Option<(Candidate, f64)>,
-    /// Every point that was looked at, once, in search order.
+    /// The points that were looked at, once, in search order; of very many the best, and those at the ends of the ranges.
     pub points: Vec<(Candidate, Evaluation)>,
+    /// The others.
+    pub left_out: LeftOut,
 }
 
 /// Why a search cannot go on.

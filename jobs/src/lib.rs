@@ -28,7 +28,7 @@ pub use job::{
 };
 pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{DOCUMENT_VERSION, Manifest, Outcome, Point, Row, RowKind};
+pub use outcome::{DOCUMENT_VERSION, LeftOut, Manifest, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,

@@ -79,9 +79,28 @@ pub enum RowKind {
         spec: RecipeSpec,
         /// The recipe.
         recipe: Recipe,
-        /// Every point that was looked at, in search order.
+        /// The points that were looked at, in search order; of very many the best, and those at the ends of the ranges.
         points: Vec<Point>,
+        /// The others, which have their results like any.
+        #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+        left_out: LeftOut,
     },
+}
+
+/// Points that are counted and not told one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// How many they are.
+    pub points: u64,
+    /// How many of them failed.
+    pub failed: u64,
+}
+
+impl LeftOut {
+    fn is_empty(&self) -> bool {
+        self.points == 0
+    }
 }
 
 /// A point that a search looked at.

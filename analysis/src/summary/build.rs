@@ -4,7 +4,7 @@ use super::{
 };
 use crate::Results;
 use jobs::{
-    DOCUMENT_VERSION, HITS_AT, JobId, JobResult, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings,
+    DOCUMENT_VERSION, HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings,
     joint_hits, mean_accuracy, mean_interval,
 };
 use std::{
@@ -83,11 +83,11 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         RowKind::Finetuned => (Kind::Finetuned, None, None, None),
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
         // Every point failed: the recipe is where the search began, and nothing that it chose.
-        RowKind::Search { points, .. } if points.iter().all(|point| point.value.is_none()) => {
-            (Kind::Search, None, None, Some(count(points)))
+        RowKind::Search { points, left_out, .. } if points.iter().all(|point| point.value.is_none()) => {
+            (Kind::Search, None, None, Some(count(points, left_out)))
         }
-        RowKind::Search { spec, recipe, points } => {
-            (Kind::Search, Some(spec.clone()), Some(recipe.clone()), Some(look_back(spec, points)))
+        RowKind::Search { spec, recipe, points, left_out } => {
+            (Kind::Search, Some(spec.clone()), Some(recipe.clone()), Some(look_back(spec, points, left_out)))
         }
     };
     let mut splits = BTreeMap::new();
@@ -166,18 +166,18 @@ fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
     }
 }
 
-fn count(points: &[Point]) -> SearchSummary {
+fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
     SearchSummary {
-        points: points.len() as u64,
-        failed: points.iter().filter(|point| point.value.is_none()).count() as u64,
+        points: points.len() as u64 + left_out.points,
+        failed: points.iter().filter(|point| point.value.is_none()).count() as u64 + left_out.failed,
         at_lower_border: Vec::new(),
         at_upper_border: Vec::new(),
     }
 }
 
 /// What the points tell about the choice.
-fn look_back(chosen: &RecipeSpec, points: &[Point]) -> SearchSummary {
-    let mut summary = count(points);
+fn look_back(chosen: &RecipeSpec, points: &[Point], left_out: &LeftOut) -> SearchSummary {
+    let mut summary = count(points, left_out);
     for (key, chosen) in numbers(chosen) {
         let values = points.iter().filter_map(|point| numbers(&point.spec).get(&key).copied());
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));

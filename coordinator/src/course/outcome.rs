@@ -70,6 +70,7 @@ impl Course {
             },
         });
         let points = points.collect();
+        let left_out = choice.map(|choice| choice.left_out).unwrap_or_default();
         let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
             let spec = search.recipe.clone();
             let values = jobs::canonical_json(&spec);
@@ -78,9 +79,9 @@ impl Course {
                 values,
                 source: Box::new(source),
             })?;
-            return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points }, None));
+            return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points, left_out }, None));
         };
-        let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points };
+        let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points, left_out };
         Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: recipe.clone() })))
     }
 

@@ -1,5 +1,5 @@
 use super::{Candidate, Choice, Evaluation, Evaluations, Next, Rule, StrategyError, combination, resolve};
-use jobs::{JobId, RecipeSpec, Search};
+use jobs::{JobId, LeftOut, RecipeSpec, Search};
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -73,7 +73,11 @@ impl Linear {
                 None => return Ok(Next::Evaluate(Box::new(candidate))),
             }
         }
-        Ok(Next::Done(Box::new(Choice { best: self.incumbent.clone(), points: self.points.clone() })))
+        Ok(Next::Done(Box::new(Choice {
+            best: self.incumbent.clone(),
+            points: self.points.clone(),
+            left_out: LeftOut::default(),
+        })))
     }
 
     /// The scan's next point; `None` at its end. Without parameters, one scan looks at the recipe itself.

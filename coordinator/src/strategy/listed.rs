@@ -1,6 +1,9 @@
 use super::{Candidate, Choice, Evaluation, Evaluations, Next, Rule, StrategyError, resolve};
-use jobs::{JobId, RecipeSpec};
-use std::{cmp::Ordering, collections::HashSet};
+use jobs::{JobId, LeftOut, RecipeSpec};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashSet},
+};
 
 /// A list of points that is known before anything is evaluated, and computed point by point.
 pub(super) trait Source {
@@ -14,6 +17,9 @@ pub(super) trait Source {
 
 /// The points that are tried before anything runs: enough for the sweeps that come to an end.
 const TRIED: u64 = 1_000_000;
+
+/// Points that a choice tells one by one.
+const MAX_TOLD: usize = 10_000;
 
 /// A walk through a list. A million points cost their ids, nothing more.
 #[derive(Debug, Clone)]
@@ -64,19 +70,65 @@ impl<S: Source> Listed<S> {
 
     /// The best value; the first in order among equals.
     fn choose(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
-        let mut choice = Choice { best: None, points: Vec::with_capacity(self.points.len()) };
-        for (index, id) in &self.points {
-            let candidate = self.candidate(*index, known)?;
-            let evaluation = known.of(id).unwrap_or(Evaluation::Failed);
-            if let Evaluation::Value(value) = evaluation {
-                let is_better = |(_, best): &(Candidate, f64)| self.rule.objective.compare(value, *best);
-                if choice.best.as_ref().is_none_or(|best| is_better(best) == Ordering::Greater) {
-                    choice.best = Some((candidate.clone(), value));
+        let evaluation = |(_, id): &(u64, JobId)| known.of(id).unwrap_or(Evaluation::Failed);
+        let evaluations: Vec<Evaluation> = self.points.iter().map(evaluation).collect();
+        let order = self.best_first(&evaluations);
+        let best = match order.first().map(|position| (*position, evaluations[*position])) {
+            Some((position, Evaluation::Value(value))) => {
+                Some((self.candidate(self.points[position].0, known)?, value))
+            }
+            _ => None,
+        };
+        let told = self.told(order)?;
+        let mut left_out = LeftOut { points: (self.points.len() - told.len()) as u64, ..LeftOut::default() };
+        left_out.failed = evaluations.iter().filter(|evaluation| **evaluation == Evaluation::Failed).count() as u64;
+        let mut points = Vec::with_capacity(told.len());
+        for position in told {
+            left_out.failed -= u64::from(evaluations[position] == Evaluation::Failed);
+            points.push((self.candidate(self.points[position].0, known)?, evaluations[position]));
+        }
+        Ok(Choice { best, points, left_out })
+    }
+
+    /// The positions of all points, the best first, failures last, equals in their order.
+    fn best_first(&self, evaluations: &[Evaluation]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..evaluations.len()).collect();
+        order.sort_by(|one, other| match (evaluations[*one], evaluations[*other]) {
+            (Evaluation::Value(one), Evaluation::Value(other)) => self.rule.objective.compare(other, one),
+            (Evaluation::Value(_), Evaluation::Failed) => Ordering::Less,
+            (Evaluation::Failed, Evaluation::Value(_)) => Ordering::Greater,
+            (Evaluation::Failed, Evaluation::Failed) => Ordering::Equal,
+        });
+        order
+    }
+
+    /// The positions of the points that are told one by one, in search order: all, or the best, and those at the ends of
+    /// what was looked at, so that a choice at a border shows as one.
+    fn told(&self, mut order: Vec<usize>) -> Result<Vec<usize>, StrategyError> {
+        if order.len() > MAX_TOLD {
+            order.truncate(MAX_TOLD);
+            order.extend(self.ends()?);
+        }
+        order.sort_unstable();
+        order.dedup();
+        Ok(order)
+    }
+
+    /// For each number in a recipe, the positions of a point with the smallest and one with the largest.
+    fn ends(&self) -> Result<Vec<usize>, StrategyError> {
+        let mut ends: BTreeMap<String, [(f64, usize); 2]> = BTreeMap::new();
+        for (position, (index, _)) in self.points.iter().enumerate() {
+            for (key, value) in numbers(&self.source.spec(*index)?) {
+                let [low, high] = ends.entry(key).or_insert([(value, position); 2]);
+                if value < low.0 {
+                    *low = (value, position);
+                }
+                if value > high.0 {
+                    *high = (value, position);
                 }
             }
-            choice.points.push((candidate, evaluation));
         }
-        Ok(choice)
+        Ok(ends.into_values().flatten().map(|(_, position)| position).collect())
     }
 
     fn candidate(&self, index: u64, known: &impl Evaluations) -> Result<Candidate, StrategyError> {
@@ -85,4 +137,16 @@ impl<S: Source> Listed<S> {
         let id = known.id(&recipe);
         Ok(Candidate { spec, recipe, id })
     }
+}
+
+/// The numbers of a recipe, weights of tasks among them, by key.
+fn numbers(spec: &RecipeSpec) -> Vec<(String, f64)> {
+    let flat = serde_json::to_value(spec).unwrap_or_default();
+    let mut numbers = Vec::new();
+    for (key, value) in flat.as_object().into_iter().flatten() {
+        numbers.extend(value.as_f64().map(|value| (key.clone(), value)));
+        let nested = value.as_object().into_iter().flatten();
+        numbers.extend(nested.filter_map(|(task, value)| Some((format!("{key}.{task}"), value.as_f64()?))));
+    }
+    numbers
 }

@@ -226,6 +226,29 @@ fn a_million_combinations_are_counted_and_read_one_by_one() {
 }
 
 #[test]
+fn of_very_many_points_the_best_and_the_ends_are_told() {
+    let scalings: Vec<f64> = (1..=120).map(|i| f64::from(i) / 100.0).collect();
+    let densities: Vec<f64> = (1..=100).map(|i| f64::from(i) / 100.0).collect();
+    let search = search(vec![numbers("scaling", &scalings), numbers("density", &densities)]);
+    // Best in a corner far from both ends; one point in a hundred fails.
+    let answer = |candidate: &Candidate| match (density(candidate) * 100.0).round() as u64 {
+        50 => Evaluation::Failed,
+        _ => Evaluation::Value(-(scaling(candidate) - 0.6).abs() - (density(candidate) - 0.55).abs()),
+    };
+    let (choice, asked) = in_order(&search, Method::Grid, Ties::First, &answer);
+    assert_eq!(asked.len(), 12_000);
+    let (best, _) = choice.best.as_ref().unwrap();
+    assert_eq!((scaling(best), density(best)), (0.6, 0.55));
+    assert!((10_000..10_010).contains(&choice.points.len()), "{}", choice.points.len());
+    assert_eq!(choice.points.len() as u64 + choice.left_out.points, 12_000);
+    let failed = choice.points.iter().filter(|(_, evaluation)| *evaluation == Evaluation::Failed).count() as u64;
+    assert_eq!(failed + choice.left_out.failed, 120);
+    let told = |value: fn(&Candidate) -> f64| choice.points.iter().map(move |(candidate, _)| value(candidate));
+    assert_eq!((told(scaling).fold(9.0, f64::min), told(scaling).fold(0.0, f64::max)), (0.01, 1.2));
+    assert_eq!((told(density).fold(9.0, f64::min), told(density).fold(0.0, f64::max)), (0.01, 1.0));
+}
+
+#[test]
 fn absurd_grids_and_unsteady_ranges_are_refused() {
     let many: Vec<_> = (0..1000).map(|_| 0.5).collect();
     let search = search((0..7).map(|_| numbers("scaling", &many)).collect());
