@@ -162,6 +162,7 @@ impl Failure {
             Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
                 "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",
             ),
+            Self::Store(error) | Self::Run(coordinator::CoordinatorError::Store(error)) => store_hint(error),
             Self::Panicked => Some("please report it with the message above and what you ran"),
             Self::Interrupted => Some("every finished job is stored; run the same command to go on"),
             Self::Output(merging::OutputError::NotLowRank { .. }) => {
@@ -190,6 +191,15 @@ fn store_code(error: &store::StoreError) -> u8 {
     match error {
         store::StoreError::Backend(_) => 69,
         _ => 65,
+    }
+}
+
+fn store_hint(error: &store::StoreError) -> Option<&'static str> {
+    match error {
+        store::StoreError::Corrupt { .. } | store::StoreError::Version { .. } => {
+            Some("remove the object to have it made anew, or use the program that wrote it")
+        }
+        _ => None,
     }
 }
 

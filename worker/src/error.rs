@@ -83,6 +83,9 @@ pub enum JobError {
     /// The sweep that wants the job was cancelled, and its running jobs with it.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
+    /// The store holds something where the result belongs that is no result of this version.
+    #[error("the result that the store holds cannot be read; removing the object lets the job be computed again")]
+    Stored(#[source] store::StoreError),
     /// Too many workers were lost over the job to hand it to another.
     #[error(
         "{0} workers took the job and were not heard of again; it may need more memory than they have, or crash them"

@@ -9,7 +9,7 @@ use crate::{
 use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Timings};
 use queue::{Delivery, JobConsumer, QueueError};
 use std::{fmt, sync::Arc, time::Duration};
-use store::Store;
+use store::{Store, StoreError};
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -46,6 +46,13 @@ struct Attempted {
     outcome: Result<Computed, JobError>,
     /// The computation goes on although it was told to stop.
     hangs: bool,
+}
+
+impl Attempted {
+    /// It came to nothing before it began.
+    fn failed(error: JobError) -> Self {
+        Self { outcome: Err(error), hangs: false }
+    }
 }
 
 impl Worker {
@@ -157,12 +164,12 @@ impl Worker {
             info!("dropped: the sweep was cancelled");
             return Ok(delivery.ack().await?);
         }
-        if self.store.result(&id).await.map_err(out_of_reach)?.is_some() {
-            return Ok(delivery.ack().await?);
-        }
-        let Attempted { outcome, hangs } = match delivery.losses() {
-            losses if losses >= self.limits.losses => Attempted { outcome: Err(JobError::Lost(losses)), hangs: false },
-            _ => self.attempt(&job, delivery.sweep(), leave).await,
+        let Attempted { outcome, hangs } = match self.store.result(&id).await {
+            Ok(Some(_)) => return Ok(delivery.ack().await?),
+            Err(source @ StoreError::Backend(_)) => return Err(out_of_reach(source)),
+            Err(error) => Attempted::failed(JobError::Stored(error)),
+            Ok(None) if delivery.losses() >= self.limits.losses => Attempted::failed(JobError::Lost(delivery.losses())),
+            Ok(None) => self.attempt(&job, delivery.sweep(), leave).await,
         };
         match outcome {
             Ok(computed) => {

@@ -170,6 +170,21 @@ async fn a_job_that_takes_workers_down_is_set_aside() {
     assert!(failure.is_final && failure.errors[0].starts_with("5 workers took the job"), "{:?}", failure.errors);
 }
 
+#[tokio::test]
+async fn a_result_of_another_version_fails_its_job_and_not_the_worker() {
+    let bench = bench([]);
+    let id = job(0.5).id().to_string();
+    let folder = bench._folder.path().join("results").join(&id[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{id}.json")), r#"{"version": 7}"#).unwrap();
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
+    let failure = failures.into_iter().next().unwrap().unwrap();
+    assert!(failure.is_final && failure.errors[1].contains("has version 7"), "{:?}", failure.errors);
+}
+
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_cancelled_sweep_are_dropped() {
     let bench = bench([]);
