@@ -1,4 +1,8 @@
-use super::{Coordinator, OUTCOME, Settings, lost::Outstanding, tally::Tally};
+use super::{
+    Coordinator, OUTCOME, Settings,
+    lost::{Outstanding, is_alive},
+    tally::Tally,
+};
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
     compaction::Compaction,
@@ -7,13 +11,18 @@ use crate::{
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use std::time::Duration;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 /// Jobs on their way to the queue at the same time.
 const PIPELINE: usize = 256;
 
 /// Jobs that are kept ready for each worker that is seen.
 const PER_WORKER: usize = 4;
+
+/// How long jobs may wait without any worker before that is said, and how long until it is said again.
+const LONELY_FOR: Duration = Duration::from_secs(30);
+const LONELY_AGAIN: Duration = Duration::from_secs(600);
 
 /// One run of a sweep.
 pub(super) struct Drive<'a> {
@@ -28,6 +37,8 @@ pub(super) struct Drive<'a> {
     polls: Interval,
     ticks: Interval,
     cancellation: Option<Cancellation>,
+    /// Since when no worker was heard of; may lie in the future, where that was said already.
+    lonely_since: Option<Instant>,
     failed_before: Vec<Event>,
     on_event: &'a mut (dyn FnMut(Event) + Send),
 }
@@ -54,6 +65,7 @@ impl<'a> Drive<'a> {
             polls: every(poll),
             ticks: every(tick),
             cancellation: None,
+            lonely_since: None,
             failed_before: told
                 .map(|failed| Event::Failed {
                     job: failed.job,
@@ -232,12 +244,27 @@ impl<'a> Drive<'a> {
         self.store_progress(None).await;
         self.compaction.go_on();
         match store.workers::<WorkerStatus>().await {
-            Ok(workers) => self.window = settings.window.max(workers.len() * PER_WORKER).max(1),
+            Ok(workers) => {
+                let alive = workers.iter().filter(|(_, status)| status.as_ref().is_ok_and(is_alive)).count();
+                self.window = settings.window.max(alive * PER_WORKER).max(1);
+                self.note_workers(alive);
+            }
             Err(error) => tracing::debug!(%error, "cannot count the workers"),
         }
         let sweep = &self.frozen.sweep().name;
         self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
         Ok(())
+    }
+
+    /// Says once in a while without workers that nobody takes the jobs: a person may have forgotten to start some, or
+    /// have started them in another pool.
+    fn note_workers(&mut self, alive: usize) {
+        if alive > 0 || self.outstanding.len() == 0 {
+            self.lonely_since = Some(Instant::now());
+        } else if self.lonely_since.get_or_insert_with(Instant::now).elapsed() > LONELY_FOR {
+            self.lonely_since = Some(Instant::now() + LONELY_AGAIN);
+            tracing::warn!("jobs wait, and no worker has been heard of; is one running, with the same store and pool?");
+        }
     }
 
     /// The last word on the run.
@@ -297,7 +324,7 @@ fn tell(tally: &mut Tally, on_event: &mut (dyn FnMut(Event) + Send), event: Even
 }
 
 /// A timer that does not catch up on what it missed.
-fn every(time: std::time::Duration) -> Interval {
+fn every(time: Duration) -> Interval {
     let mut interval = interval(time);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

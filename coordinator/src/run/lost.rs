@@ -10,6 +10,11 @@ use tokio::time::Instant;
 /// A worker that was not heard of for so long does not hold its job any more, as far as a coordinator is concerned.
 const HEARD_WITHIN_MS: u64 = 60_000;
 
+/// Whether the worker was heard of lately, if its clock and ours agree to within that time.
+pub(super) fn is_alive(worker: &WorkerStatus) -> bool {
+    now_ms().saturating_sub(worker.beat_ms) < HEARD_WITHIN_MS
+}
+
 /// Jobs that are published and not answered.
 #[derive(Debug, Default)]
 pub(super) struct Outstanding(BTreeMap<JobId, Open>);
@@ -51,10 +56,8 @@ impl Outstanding {
     /// The jobs that neither the queue, which is empty, nor a worker has had for as long as `after`. A broker that was
     /// emptied or set up anew forgets jobs, and so do some when a job came back too often.
     pub(super) fn lost(&mut self, workers: &[WorkerStatus], after: Duration) -> Vec<Wanted> {
-        let now = now_ms();
-        let is_alive = |status: &&WorkerStatus| now.saturating_sub(status.beat_ms) < HEARD_WITHIN_MS;
-        let held: HashSet<JobId> =
-            workers.iter().filter(is_alive).filter_map(|status| Some(status.job.as_ref()?.job)).collect();
+        let alive = workers.iter().filter(|status| is_alive(status));
+        let held: HashSet<JobId> = alive.filter_map(|status| Some(status.job.as_ref()?.job)).collect();
         let mut lost = Vec::new();
         for (id, open) in &mut self.0 {
             if held.contains(id) {
