@@ -292,6 +292,16 @@ mod tests {
     }
 
     #[test]
+    fn the_id_survives_the_way_through_json_whatever_the_numbers() {
+        for part in 1..=2000 {
+            let recipe = Preset::KnotsTies.recipe().with_scaling(f64::from(part) / 24.0);
+            let meaning = Meaning { subject: Subject::Merge { recipe }, ..meaning() };
+            let json = serde_json::to_string(&meaning).unwrap();
+            assert_eq!(serde_json::from_str::<Meaning>(&json).unwrap().id(), meaning.id(), "{json}");
+        }
+    }
+
+    #[test]
     fn a_message_with_unknown_fields_is_refused() {
         let mut value = serde_json::to_value(meaning()).unwrap();
         value["colour"] = "red".into();
