@@ -21,6 +21,8 @@ pub use rabbit::{
     AddressError, Policy, PoolName, PoolNameError, QueueReport, RabbitAddress, RabbitCheck, RabbitConsumer,
     RabbitQueue, RabbitReport, RabbitSettings,
 };
+#[cfg(any(test, feature = "contract"))]
+pub use rabbit::{Meddler, Waiting};
 
 use async_trait::async_trait;
 use jobs::{Job, JobId};

@@ -10,6 +10,8 @@ mod fault;
 mod line;
 mod link;
 mod listener;
+#[cfg(any(test, feature = "contract"))]
+mod meddler;
 mod outbox;
 mod receipt;
 mod settings;
@@ -23,6 +25,8 @@ mod wire;
 pub use address::{AddressError, RabbitAddress};
 pub use check::{Policy, QueueReport, RabbitCheck, RabbitReport};
 pub use consumer::RabbitConsumer;
+#[cfg(any(test, feature = "contract"))]
+pub use meddler::{Meddler, Waiting};
 pub use settings::{PoolName, PoolNameError, RabbitSettings};
 
 use self::{

@@ -1,0 +1,101 @@
+use super::{RabbitSettings, topology::Topology};
+use lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueuePurgeOptions},
+    types::FieldTable,
+};
+use std::io;
+
+/// Somebody who does to a pool's queues what nobody should: for tests that show that no job is lost by it.
+#[derive(Debug)]
+pub struct Meddler {
+    topology: Topology,
+    channel: Channel,
+    _connection: Connection,
+}
+
+/// The messages that wait in a pool's queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting {
+    /// For a worker.
+    pub jobs: u64,
+    /// For the end of their back-off.
+    pub retry: u64,
+    /// For a person.
+    pub parked: u64,
+}
+
+impl Meddler {
+    /// Connects as `settings` say; the pool's queues must be there.
+    ///
+    /// # Errors
+    /// The broker is out of reach, or refuses.
+    pub async fn connect(settings: &RabbitSettings) -> io::Result<Self> {
+        let topology = Topology::of(&settings.pool);
+        let (uri, properties) = (settings.address.uri().clone(), ConnectionProperties::default());
+        let connection = Connection::connect_uri(uri, properties).await.map_err(io::Error::other)?;
+        let channel = connection.create_channel().await.map_err(io::Error::other)?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await.map_err(io::Error::other)?;
+        Ok(Self { topology, channel, _connection: connection })
+    }
+
+    /// Puts a message that holds no job among the jobs.
+    ///
+    /// # Errors
+    /// The broker is out of reach, or does not take it.
+    pub async fn publish(&self, body: &[u8]) -> io::Result<()> {
+        self.publish_to(&self.topology.jobs, body).await
+    }
+
+    /// Puts a message that holds no job into every queue of the pool.
+    ///
+    /// A broker that is killed before a quorum queue was ever written to may bring it back without a leader (seen with
+    /// RabbitMQ 3.10.8 on one node), which is the broker's fault and would hide ours.
+    ///
+    /// # Errors
+    /// The broker is out of reach, or does not take it.
+    pub async fn publish_everywhere(&self, body: &[u8]) -> io::Result<()> {
+        for queue in [&self.topology.jobs, &self.topology.retry, &self.topology.parked] {
+            self.publish_to(queue, body).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish_to(&self, queue: &str, body: &[u8]) -> io::Result<()> {
+        let (queue, options) = (queue.into(), BasicPublishOptions::default());
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let sending = self.channel.basic_publish("".into(), queue, options, body, properties).await;
+        match sending.map_err(io::Error::other)?.await.map_err(io::Error::other)? {
+            Confirmation::Ack(None) => Ok(()),
+            other => Err(io::Error::other(format!("the broker answers with {other:?}"))),
+        }
+    }
+
+    /// Throws away the jobs that wait for a worker, and says how many.
+    ///
+    /// # Errors
+    /// The broker is out of reach.
+    pub async fn purge(&self) -> io::Result<u64> {
+        let queue = self.topology.jobs.as_str().into();
+        let purged = self.channel.queue_purge(queue, QueuePurgeOptions::default()).await;
+        purged.map(Into::into).map_err(io::Error::other)
+    }
+
+    /// Counts the messages that wait.
+    ///
+    /// # Errors
+    /// The broker is out of reach.
+    pub async fn waiting(&self) -> io::Result<Waiting> {
+        Ok(Waiting {
+            jobs: self.count(&self.topology.jobs).await?,
+            retry: self.count(&self.topology.retry).await?,
+            parked: self.count(&self.topology.parked).await?,
+        })
+    }
+
+    async fn count(&self, queue: &str) -> io::Result<u64> {
+        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let declared = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
+        declared.map(|queue| queue.message_count().into()).map_err(io::Error::other)
+    }
+}
