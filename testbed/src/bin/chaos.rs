@@ -1,0 +1,110 @@
+//! `chaos`: sweeps over a cluster in which everything goes wrong. `scripts/chaos` builds and runs it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+use testbed::{
+    Broker, Failure,
+    chaos::{Report, Settings, run},
+    log_to_stderr, told,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Debug, Parser)]
+#[command(about = "Runs simulated sweeps while everything goes wrong, and looks whether anything is lost or doubled")]
+struct Args {
+    /// How long to go on: sweeps are begun until then, at least one.
+    #[arg(long, default_value_t = 1.0)]
+    minutes: f64,
+    /// Decides the faults; drawn if it is not given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Workers at a time.
+    #[arg(long, default_value_t = 4)]
+    workers: usize,
+    /// How long a job takes.
+    #[arg(long, default_value_t = 200)]
+    job_ms: u64,
+    /// Where logs and data go; a folder that is removed unless something breaks.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// A broker to use in place of a private one; it is not restarted.
+    #[arg(long, env = "BOWLINE_TEST_AMQP_URL", hide_env_values = true)]
+    amqp: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("another TLS provider was installed before");
+    }
+    log_to_stderr("warn,testbed=info");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(play(&args))) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("chaos: {}", told(&*failure));
+            ExitCode::from(70)
+        }
+    }
+}
+
+/// Whether all held that must hold.
+async fn play(args: &Args) -> Result<bool, Failure> {
+    let temporary = tempfile::Builder::new().prefix("bowline-chaos-").tempdir()?;
+    let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder)?;
+    let seed = args.seed.unwrap_or_else(|| fastrand::u64(1..1_000_000));
+    println!("seed {seed}");
+    let Some(mut broker) = broker(args, &folder).await? else {
+        println!("skipped: no RabbitMQ can be started, and BOWLINE_TEST_AMQP_URL is not set");
+        return Ok(true);
+    };
+    let settings = Settings {
+        seed,
+        lasts: Duration::from_secs_f64(args.minutes * 60.0),
+        workers: args.workers,
+        job: Duration::from_millis(args.job_ms),
+        values: (20, 20),
+        limit: Duration::from_secs(240),
+        programs: programs()?,
+        folder: folder.clone(),
+    };
+    let report: Report = tokio::select! {
+        report = run(&settings, &mut broker) => report?,
+        () = asked_to_end() => return Err("interrupted".into()),
+    };
+    println!("{report}");
+    if report.violations.is_empty() {
+        return Ok(true);
+    }
+    println!("logs and data are kept in {}", folder.display());
+    if args.folder.is_none() {
+        drop(temporary.keep());
+    }
+    Ok(false)
+}
+
+/// Waits until somebody wants this to end; what was started ends with its handles then.
+async fn asked_to_end() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+async fn broker(args: &Args, folder: &std::path::Path) -> Result<Option<Broker>, Failure> {
+    match &args.amqp {
+        Some(address) => Ok(Some(Broker::external(address.clone()))),
+        None => Broker::start(&folder.join("broker")).await,
+    }
+}
+
+/// The folder of this program, where the others are built.
+fn programs() -> Result<PathBuf, Failure> {
+    let here = std::env::current_exe()?;
+    Ok(here.parent().ok_or("this program lies in no folder")?.to_owned())
+}

@@ -1,0 +1,65 @@
+//! `sim-coordinator`: the coordinator of a simulated sweep. The testbed's programs start it.
+
+use clap::Parser;
+use coordinator::{Coordinator, Ended, Event, Settings, survey};
+use std::{process::ExitCode, sync::Arc, time::Duration};
+use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec, told};
+use tracing::{error, info};
+
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    cluster: Cluster,
+    #[command(flatten)]
+    sweep: SweepSpec,
+    /// Jobs in the queue at a time.
+    #[arg(long, default_value_t = 64)]
+    window: usize,
+    /// How often it looks by itself.
+    #[arg(long, default_value_t = 1000)]
+    poll_ms: u64,
+    /// How long a job may be missing before it is published again.
+    #[arg(long, default_value_t = 4000)]
+    lost_after_ms: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    end_with_parent();
+    log_to_stderr("info");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&args))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(failure = told(&*failure), "the coordinator ends");
+            ExitCode::from(69)
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), Failure> {
+    let store = args.cluster.store().await?;
+    let queue = args.cluster.queue("coordinator").await?;
+    let frozen = args.sweep.frozen()?;
+    let resume = survey(&frozen, &store, false).await?;
+    info!(survey = ?resume.survey, "begins");
+    let settings = Settings {
+        window: args.window,
+        poll: Duration::from_millis(args.poll_ms),
+        tick: Duration::from_millis(args.poll_ms),
+        lost_after: Duration::from_millis(args.lost_after_ms),
+        ..Settings::default()
+    };
+    let coordinator = Coordinator { publisher: Arc::new(queue), store, settings };
+    let mut note = |event: Event| {
+        if let Event::Failed { label, errors, .. } = event {
+            info!(label, errors = errors.join(": "), "failed");
+        }
+    };
+    let report = coordinator.run(frozen, resume, &mut note, std::future::pending()).await?;
+    info!(counts = ?report.counts, "ends");
+    match report.ended {
+        Ended::Finished(_) => Ok(()),
+        ended => Err(format!("the sweep did not finish: {ended:?}").into()),
+    }
+}

@@ -1,0 +1,112 @@
+//! `sim-worker`: a worker of a cluster whose jobs are simulated. The testbed's programs start it.
+
+use clap::Parser;
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::Simulation, told};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
+use tracing::{error, info};
+use worker::{Limits, Worker, WorkerError};
+
+/// How long a worker that drains may take for the job in its hand.
+const GRACE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(flatten)]
+    cluster: Cluster,
+    /// The worker's name.
+    #[arg(long)]
+    name: String,
+    /// A folder that all workers share.
+    #[arg(long)]
+    scratch: PathBuf,
+    /// How long a job takes.
+    #[arg(long, default_value_t = 0)]
+    job_ms: u64,
+    /// The longest that a job may take.
+    #[arg(long, default_value_t = 2000)]
+    job_limit_ms: u64,
+    /// Workers that may be lost over a job.
+    #[arg(long, default_value_t = 5)]
+    losses: u32,
+    /// How often it tells of itself.
+    #[arg(long, default_value_t = 1000)]
+    heartbeat_ms: u64,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    end_with_parent();
+    log_to_stderr("info");
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            error!(worker = args.name, failure = told(&*failure), "the worker ends");
+            let hangs = matches!(failure.downcast_ref(), Some(WorkerError::Hangs(_)));
+            ExitCode::from(if hangs { 75 } else { 69 })
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Failure> {
+    // One thread, as there may be dozens of workers; jobs have one of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(work(args));
+    // A job that hangs is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn work(args: &Args) -> Result<(), Failure> {
+    let mut listening = JoinSet::new();
+    let asked = listen(&mut listening)?;
+    let queue = args.cluster.queue(&args.name).await?;
+    let store = args.cluster.store().await?;
+    let compute = Simulation { takes: Duration::from_millis(args.job_ms), scratch: args.scratch.clone() }.start();
+    let consumer = Arc::new(queue.consumer()?);
+    let limits = Limits {
+        back_off: Duration::from_millis(200),
+        wall_clock: Some(Duration::from_millis(args.job_limit_ms)),
+        stopping: Duration::from_millis(500),
+        losses: args.losses,
+        ..Limits::default()
+    };
+    let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
+        .with_limits(limits)
+        .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
+    let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
+    let drain = async { wait_for(&mut first, 1).await };
+    let now = async {
+        tokio::select! {
+            () = wait_for(&mut second, 2) => {}
+            () = async { wait_for(&mut late, 1).await; sleep(GRACE).await } => {}
+        }
+    };
+    let ended = worker.run_until(drain, now).await;
+    consumer.close().await;
+    info!(worker = args.name, ended = ?ended?, "the worker ends");
+    Ok(())
+}
+
+/// Counts how often the worker was asked to end.
+fn listen(tasks: &mut JoinSet<()>) -> Result<watch::Receiver<u32>, Failure> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (sender, asked) = watch::channel(0);
+    tasks.spawn(async move {
+        while terminate.recv().await.is_some() {
+            sender.send_modify(|times| *times += 1);
+        }
+    });
+    Ok(asked)
+}
+
+async fn wait_for(asked: &mut watch::Receiver<u32>, times: u32) {
+    if asked.wait_for(|asked| *asked >= times).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

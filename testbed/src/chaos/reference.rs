@@ -1,0 +1,70 @@
+use crate::{
+    Failure,
+    sim::{SweepSpec, undisturbed},
+};
+use coordinator::{Coordinator, Ended, Frozen, Resume, Settings};
+use jobs::{Job, JobId, JobResult, Outcome};
+use queue::MemoryQueue;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    sync::Arc,
+};
+use store::{Store, testing::MemoryBackend};
+use worker::{DeviceThread, Worker};
+
+/// What a sweep comes to where nothing goes wrong: one process, a queue and a store in memory.
+#[derive(Debug)]
+pub(super) struct Reference {
+    pub(super) outcome: Outcome,
+    /// The part of each result that decides, by job.
+    pub(super) results: BTreeMap<JobId, String>,
+    /// The jobs that fail for good.
+    pub(super) failures: BTreeSet<JobId>,
+    jobs: Vec<Job>,
+}
+
+impl Reference {
+    pub(super) async fn of(sweep: &SweepSpec) -> Result<Self, Failure> {
+        let (frozen, store) = (sweep.frozen()?, Store::new(MemoryBackend::new()));
+        let queue = Arc::new(MemoryQueue::new());
+        let device = DeviceThread::start("undisturbed".to_owned(), BTreeMap::new(), undisturbed);
+        let worker = Worker::new("undisturbed".to_owned(), queue.clone(), store.clone(), Arc::new(device));
+        let coordinator = Coordinator { publisher: queue, store: store.clone(), settings: Settings::default() };
+        let (resume, mut ignore) = (Resume::fresh(&frozen)?, |_| {});
+        let report = tokio::select! {
+            report = coordinator.run(frozen.clone(), resume, &mut ignore, pending()) => report?,
+            ended = worker.run_until(pending(), pending()) => return Err(format!("the worker ended: {ended:?}").into()),
+        };
+        let Ended::Finished(outcome) = report.ended else { return Err("the undisturbed sweep did not finish".into()) };
+        Self::read(frozen, *outcome, &store).await
+    }
+
+    async fn read(frozen: Frozen, outcome: Outcome, store: &Store) -> Result<Self, Failure> {
+        let (mut results, mut jobs) = (BTreeMap::new(), Vec::new());
+        for result in store.results().await?.collect().await? {
+            let result = result?;
+            results.insert(result.job, deciding(&result)?);
+            jobs.push(frozen.job(result.meaning));
+        }
+        let mut failures = BTreeSet::new();
+        for failure in store.all_failures().await?.collect().await? {
+            let failure = failure?;
+            failures.insert(failure.job);
+            jobs.push(frozen.job(failure.meaning));
+        }
+        // Whatever order a store lists them in.
+        jobs.sort_unstable_by_key(Job::id);
+        Ok(Self { outcome, results, failures, jobs })
+    }
+
+    /// All jobs of the sweep, in the order of their ids.
+    pub(super) fn jobs(&self) -> &[Job] {
+        &self.jobs
+    }
+}
+
+/// The part of a result that decides: what was computed and what it came to, not who did it and when.
+pub(super) fn deciding(result: &JobResult) -> Result<String, Failure> {
+    Ok(serde_json::to_string(&(result.job, &result.meaning, &result.scores, &result.merge))?)
+}

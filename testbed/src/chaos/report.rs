@@ -1,0 +1,141 @@
+use super::{Fault, Violation};
+use crate::Failure;
+use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+
+/// What a run survived, or did not.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed, with which the run can be made again.
+    pub seed: u64,
+    /// What must not happen and did.
+    pub violations: Vec<Violation>,
+    rounds: Vec<Played>,
+}
+
+/// What a sweep went through.
+#[derive(Debug)]
+pub(super) struct Played {
+    sweep: String,
+    struck: BTreeMap<Fault, u32>,
+    pub(super) violations: Vec<Violation>,
+    pub(super) jobs: usize,
+    pub(super) workers: u32,
+    pub(super) worker_ends: BTreeMap<String, u32>,
+    pub(super) coordinators: u32,
+    pub(super) finished: u32,
+    pub(super) coordinator_ends: BTreeMap<String, u32>,
+    pub(super) bucket_faults: u64,
+    /// Messages that were left in the queue when all was done.
+    pub(super) leftovers: u64,
+    pub(super) took: Duration,
+    /// How often the logs say what is worth counting.
+    told: BTreeMap<&'static str, usize>,
+}
+
+/// What is counted in logs, and what it stands for.
+const TOLD: [(&str, &str); 4] = [
+    ("a worker lost a job", "jobs that came back from lost workers"),
+    ("publishing it again", "jobs that the queue forgot"),
+    ("a message is parked", "messages set aside"),
+    ("job done", "computations that came to their end"),
+];
+
+impl Played {
+    pub(super) fn new(sweep: String, struck: BTreeMap<Fault, u32>) -> Self {
+        Self {
+            sweep,
+            struck,
+            violations: Vec::new(),
+            jobs: 0,
+            workers: 0,
+            worker_ends: BTreeMap::new(),
+            coordinators: 0,
+            finished: 0,
+            coordinator_ends: BTreeMap::new(),
+            bucket_faults: 0,
+            leftovers: 0,
+            took: Duration::ZERO,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// Counts what the processes told.
+    pub(super) fn read_logs(&mut self, logs: &Path) -> Result<(), Failure> {
+        for entry in fs::read_dir(logs)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let log = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+                for (words, meaning) in TOLD {
+                    *self.told.entry(meaning).or_default() += log.matches(words).count();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed, violations: Vec::new(), rounds: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, mut played: Played) {
+        self.violations.append(&mut played.violations);
+        self.rounds.push(played);
+    }
+
+    /// How often each fault struck.
+    pub fn struck(&self) -> BTreeMap<Fault, u32> {
+        let mut struck = BTreeMap::new();
+        for (fault, times) in self.rounds.iter().flat_map(|round| &round.struck) {
+            *struck.entry(*fault).or_default() += times;
+        }
+        struck
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}", self.seed)?;
+        for round in &self.rounds {
+            writeln!(f, "{round}")?;
+        }
+        let (struck, bucket) = (self.struck(), self.rounds.iter().map(|round| round.bucket_faults).sum::<u64>());
+        writeln!(f, "faults:")?;
+        for (fault, times) in &struck {
+            writeln!(f, "  {times:>5}  {fault}")?;
+        }
+        writeln!(f, "  {bucket:>5}  requests that the bucket failed, forgot, cut or answered late")?;
+        let jobs: usize = self.rounds.iter().map(|round| round.jobs).sum();
+        if self.violations.is_empty() {
+            let faults = struck.values().sum::<u32>();
+            return write!(f, "{faults} faults survived: {jobs} jobs, each with its one answer");
+        }
+        writeln!(f, "what must not happen, with seed {}:", self.seed)?;
+        for violation in self.violations.iter().take(MAX_SHOWN) {
+            writeln!(f, "  {violation}")?;
+        }
+        write!(f, "{} violations", self.violations.len())
+    }
+}
+
+/// Violations that are shown one by one.
+const MAX_SHOWN: usize = 20;
+
+impl fmt::Display for Played {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} jobs in {:.0} s", self.sweep, self.jobs, self.took.as_secs_f64())?;
+        for (meaning, times) in &self.told {
+            writeln!(f, "  {times:>5}  {meaning}")?;
+        }
+        writeln!(f, "  {:>5}  messages left over", self.leftovers)?;
+        writeln!(f, "  {:>5}  workers started; ended {}", self.workers, ends(&self.worker_ends))?;
+        let (started, finished) = (self.coordinators, self.finished);
+        write!(f, "  {started:>5}  coordinators started, {finished} finished; ended {}", ends(&self.coordinator_ends))
+    }
+}
+
+fn ends(ends: &BTreeMap<String, u32>) -> String {
+    let ends: Vec<_> = ends.iter().map(|(how, times)| format!("{times} × {how}")).collect();
+    if ends.is_empty() { "none before its time".to_owned() } else { ends.join(", ") }
+}

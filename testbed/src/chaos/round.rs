@@ -1,0 +1,192 @@
+use super::{Fault, Settings, deck::Deck, made, reference::Reference, report::Played, scene::Scene, verdict};
+use crate::{Broker, CoordinatorSpec, Coordinators, Crew, Failure, WorkerSpec, args::Cluster, sim::SweepSpec};
+use queue::{Meddler, RabbitSettings, proxy::Proxy};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+use store::{
+    Location,
+    testing::{HttpFaults, Rates, S3Server},
+};
+use tokio::time::{sleep, timeout};
+
+/// What goes wrong with every bucket, all the time.
+const RATES: Rates =
+    Rates { errors: 0.02, lost: 0.01, cuts: 0.01, slow: 0.01, delay: Duration::from_millis(200), in_a_row: 3 };
+
+/// How long workers may take to do what is left in the queue, and to drain.
+const LEFTOVERS: Duration = Duration::from_secs(60);
+
+/// One sweep with a bucket and a pool of its own.
+pub(super) struct Round {
+    settings: Settings,
+    sweep: SweepSpec,
+    reference: Reference,
+    server: S3Server,
+    proxy: Proxy,
+    /// The cluster through the proxy, as workers and coordinators see it.
+    cluster: Cluster,
+    logs: PathBuf,
+    deck: Deck,
+}
+
+impl Round {
+    pub(super) async fn prepare(
+        settings: &Settings,
+        sweep: &SweepSpec,
+        number: u64,
+        broker: &Broker,
+    ) -> Result<Self, Failure> {
+        let reference = Reference::of(sweep).await?;
+        let seed = settings.seed.wrapping_add(number);
+        let bucket = made(&settings.folder, &format!("bucket-{number}"))?;
+        let server = S3Server::start(&bucket, HttpFaults::seeded(seed, RATES)).await?;
+        let proxy = Proxy::before(broker.host()).await?;
+        let cluster = Cluster {
+            amqp: broker.address().replace(broker.host(), &proxy.address().to_string()),
+            pool: format!("chaos-{}-{seed}", std::process::id()),
+            store: Location::S3(server.bucket("bowline", "sweeps")?),
+            s3_endpoint: Some(server.endpoint()),
+            outage_s: 120,
+        };
+        let mut faults = Fault::ALL.to_vec();
+        faults.retain(|fault| broker.is_private() || !fault.needs_private_broker());
+        Ok(Self {
+            logs: made(&settings.folder, &format!("logs-{number}"))?,
+            settings: settings.clone(),
+            sweep: sweep.clone(),
+            reference,
+            server,
+            proxy,
+            cluster,
+            deck: Deck::new(seed, faults),
+        })
+    }
+
+    /// Runs the sweep under faults, and looks what it came to.
+    pub(super) async fn play(self, broker: &mut Broker) -> Result<Played, Failure> {
+        let start = Instant::now();
+        let aside = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
+        // Makes the queues, which meddlers need before the first worker is there.
+        drop(aside.queue("chaos").await?);
+        meddler(&aside).await?.publish_everywhere(b"not of Bowline").await?;
+        let crew = Crew::start(self.worker(), self.settings.workers)?;
+        let coordinators = Coordinators::start(self.coordinator())?;
+        let Self { settings, reference, server, proxy, deck, .. } = self;
+        let mut scene = Scene {
+            broker,
+            proxy: &proxy,
+            bucket: server.faults().clone(),
+            crew: &crew,
+            coordinators: &coordinators,
+            reference: &reference,
+            aside: aside.clone(),
+            deck,
+            struck: BTreeMap::new(),
+        };
+        let is_over = AtomicBool::new(false);
+        let finished = {
+            let finishing = async {
+                let finished = timeout(settings.limit, coordinators.finish()).await;
+                is_over.store(true, Ordering::Relaxed);
+                finished
+            };
+            let striking = async {
+                loop {
+                    let is_more = scene.go_on().await?;
+                    if !is_more || is_over.load(Ordering::Relaxed) {
+                        return Ok::<_, Failure>(());
+                    }
+                }
+            };
+            tokio::select! {
+                (finished, struck) = async { tokio::join!(finishing, striking) } => {
+                    struck?;
+                    finished
+                }
+                never = crew.supervise() => match never? {},
+            }
+        };
+        scene.heal();
+        let mut played = Played::new(self.sweep.sweep.clone(), scene.struck);
+        match finished {
+            Ok(finished) => finished?,
+            Err(_) => played.violations.push(verdict::Violation::NotFinished { limit: settings.limit }),
+        }
+        let waiting = leftovers(&aside, &crew).await?;
+        played.leftovers = waiting;
+        (played.workers, played.worker_ends) = crew.history();
+        (played.coordinators, played.finished, played.coordinator_ends) = coordinators.history();
+        played.violations.extend(crew.dismiss(LEFTOVERS).await?.into_iter().map(verdict::Violation::Worker));
+        played.bucket_faults = server.faults().struck();
+        played.violations.extend(verdict::judge(&reference, &aside.store().await?).await?);
+        played.jobs = reference.jobs().len();
+        played.read_logs(&self.logs)?;
+        played.took = start.elapsed();
+        Ok(played)
+    }
+
+    fn worker(&self) -> WorkerSpec {
+        let job_ms = self.settings.job.as_millis().to_string();
+        WorkerSpec {
+            program: self.settings.programs.join("sim-worker"),
+            cluster: self.cluster.clone(),
+            arguments: vec![
+                "--job-ms".to_owned(),
+                job_ms,
+                "--losses".to_owned(),
+                LOSSES.to_string(),
+                "--job-limit-ms".to_owned(),
+                JOB_LIMIT_MS.to_string(),
+            ],
+            logs: self.logs.clone(),
+            scratch: self.logs.clone(),
+        }
+    }
+
+    fn coordinator(&self) -> CoordinatorSpec {
+        CoordinatorSpec {
+            program: self.settings.programs.join("sim-coordinator"),
+            cluster: self.cluster.clone(),
+            sweep: self.sweep.clone(),
+            arguments: vec!["--window".to_owned(), "32".to_owned()],
+            logs: self.logs.clone(),
+        }
+    }
+}
+
+/// The longest that a job may take: far more than a sound one takes on a machine that has other work.
+const JOB_LIMIT_MS: u32 = 5000;
+
+/// Workers that may be lost over a job: so many that no sound job loses them all to the faults, which strike at random.
+const LOSSES: u32 = 6;
+
+/// Lets the crew do what is left in the queue, which is double or was published too often; what stays after all.
+async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
+    let meddler = meddler(aside).await?;
+    let emptied = async {
+        loop {
+            let waiting = meddler.waiting().await?;
+            if waiting.jobs + waiting.retry == 0 {
+                return Ok::<_, Failure>(());
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        emptied = timeout(LEFTOVERS, emptied) => emptied.unwrap_or(Ok(()))?,
+        never = crew.supervise() => match never? {},
+    }
+    let waiting = meddler.waiting().await?;
+    Ok(waiting.jobs + waiting.retry)
+}
+
+/// Somebody at the queues, by the side of the proxy.
+pub(super) async fn meddler(aside: &Cluster) -> Result<Meddler, Failure> {
+    let mut settings = RabbitSettings::new(aside.amqp.parse()?);
+    settings.pool = aside.pool.parse()?;
+    Ok(Meddler::connect(&settings).await?)
+}

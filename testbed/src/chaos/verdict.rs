@@ -1,0 +1,148 @@
+use super::reference::{Reference, deciding};
+use crate::{Failure, sim::Poison};
+use coordinator::OUTCOME;
+use jobs::{FailureRecord, JobId, Outcome};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+use store::Store;
+
+/// Something that must not happen, whatever goes wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Violation {
+    /// The sweep did not come to its end.
+    NotFinished {
+        /// How long it had.
+        limit: Duration,
+    },
+    /// A worker did not end well, long after the last fault.
+    Worker(String),
+    /// A job has neither a result nor a final failure.
+    Lost(JobId),
+    /// A job that the sweep does not hold has a result or a final failure.
+    Unknown(JobId),
+    /// A job has a result and a final failure, or two final failures.
+    Doubled(JobId),
+    /// A result is not that of the undisturbed run.
+    Different {
+        /// The job.
+        job: JobId,
+        /// What decides, where nothing went wrong.
+        expected: String,
+        /// What decides, here.
+        found: String,
+    },
+    /// A job failed, and should not have; or the record of its failure gives another reason than the true one.
+    Failed {
+        /// The job.
+        job: JobId,
+        /// What kind of poison it is.
+        poison: Option<Poison>,
+        /// What the record says.
+        errors: Vec<String>,
+    },
+    /// The outcome is not that of the undisturbed run.
+    Outcome {
+        /// Where nothing went wrong.
+        expected: String,
+        /// Here.
+        found: String,
+    },
+    /// An object of the store cannot be read.
+    Unreadable(String),
+}
+
+/// Compares what the store holds with what it should.
+pub(super) async fn judge(reference: &Reference, store: &Store) -> Result<Vec<Violation>, Failure> {
+    let mut violations = Vec::new();
+    let mut results = BTreeMap::new();
+    for result in store.results().await?.collect().await? {
+        match result {
+            Ok(result) => drop(results.insert(result.job, deciding(&result)?)),
+            Err(error) => violations.push(Violation::Unreadable(error.to_string())),
+        }
+    }
+    let mut failures: BTreeMap<JobId, Vec<FailureRecord>> = BTreeMap::new();
+    for failure in store.all_failures().await?.collect().await? {
+        match failure {
+            Ok(failure) if failure.is_final => failures.entry(failure.job).or_default().push(failure),
+            Ok(_) => {}
+            Err(error) => violations.push(Violation::Unreadable(error.to_string())),
+        }
+    }
+    violations.extend(of_results(reference, &results));
+    violations.extend(of_failures(reference, &failures));
+    violations.extend(of_all(reference, &results, &failures));
+    let found: Option<Outcome> = store.document(&reference.outcome.sweep, OUTCOME).await?;
+    if found.as_ref() != Some(&reference.outcome) {
+        let (expected, found) = (serde_json::to_string(&reference.outcome)?, serde_json::to_string(&found)?);
+        violations.push(Violation::Outcome { expected, found });
+    }
+    Ok(violations)
+}
+
+fn of_results(reference: &Reference, results: &BTreeMap<JobId, String>) -> Vec<Violation> {
+    let compare = |(job, found): (&JobId, &String)| match reference.results.get(job) {
+        Some(expected) if expected == found => None,
+        Some(expected) => Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() }),
+        // Poison that must not succeed, or none of ours.
+        None => Some(Violation::Unknown(*job)),
+    };
+    results.iter().filter_map(compare).collect()
+}
+
+fn of_failures(reference: &Reference, failures: &BTreeMap<JobId, Vec<FailureRecord>>) -> Vec<Violation> {
+    let check = |(job, records): (&JobId, &Vec<FailureRecord>)| {
+        if !reference.failures.contains(job) && !reference.results.contains_key(job) {
+            return vec![Violation::Unknown(*job)];
+        }
+        let of_record = |record: &FailureRecord| {
+            let poison = Poison::of(&record.meaning);
+            let reason = poison.and_then(Poison::reason);
+            let is_true = reason.is_some_and(|reason| record.errors.join(": ").contains(reason));
+            (!is_true).then(|| Violation::Failed { job: *job, poison, errors: record.errors.clone() })
+        };
+        records.iter().filter_map(of_record).collect()
+    };
+    failures.iter().flat_map(check).collect()
+}
+
+fn of_all(
+    reference: &Reference,
+    results: &BTreeMap<JobId, String>,
+    failures: &BTreeMap<JobId, Vec<FailureRecord>>,
+) -> Vec<Violation> {
+    let jobs: BTreeSet<JobId> = reference.results.keys().chain(&reference.failures).copied().collect();
+    let count = |job: JobId| {
+        let answers = usize::from(results.contains_key(&job)) + failures.get(&job).map_or(0, Vec::len);
+        match answers {
+            0 => Some(Violation::Lost(job)),
+            1 => None,
+            _ => Some(Violation::Doubled(job)),
+        }
+    };
+    jobs.into_iter().filter_map(count).collect()
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinished { limit } => write!(f, "the sweep did not finish within {} s", limit.as_secs()),
+            Self::Worker(what) => f.write_str(what),
+            Self::Lost(job) => write!(f, "job {} has neither a result nor a final failure", job.short()),
+            Self::Unknown(job) => write!(f, "job {} has an answer that no undisturbed run gives", job.short()),
+            Self::Doubled(job) => write!(f, "job {} has more than one answer", job.short()),
+            Self::Different { job, expected, found } => {
+                write!(f, "the result of job {} is {found}, not {expected}", job.short())
+            }
+            Self::Failed { job, poison, errors } => {
+                let name = poison.map_or("sound", Poison::name);
+                write!(f, "job {} ({name}) failed: {}", job.short(), errors.join(": "))
+            }
+            Self::Outcome { expected, found } => write!(f, "the outcome is {found}, not {expected}"),
+            Self::Unreadable(error) => f.write_str(error),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+use crate::{Failure, Process, Signal, args::Cluster, sim::SweepSpec};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// What the coordinators of a sweep are started with.
+#[derive(Debug, Clone)]
+pub struct CoordinatorSpec {
+    /// The program `sim-coordinator`.
+    pub program: PathBuf,
+    /// Where queue and store are.
+    pub cluster: Cluster,
+    /// The sweep.
+    pub sweep: SweepSpec,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// Where their logs go.
+    pub logs: PathBuf,
+}
+
+/// The coordinators of one sweep: one, or two at a time, each started anew when it ends before the sweep does.
+#[derive(Debug)]
+pub struct Coordinators {
+    spec: CoordinatorSpec,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    running: Vec<Process>,
+    started: u32,
+    finished: u32,
+    /// How many ended in which other way.
+    ends: BTreeMap<String, u32>,
+}
+
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Coordinators {
+    /// Starts one coordinator.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(spec: CoordinatorSpec) -> Result<Self, Failure> {
+        let coordinators = Self { spec, state: Mutex::default() };
+        coordinators.add()?;
+        Ok(coordinators)
+    }
+
+    /// Starts a further one, in a folder of its own: it knows nothing of the others.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn add(&self) -> Result<(), Failure> {
+        let mut state = self.lock();
+        let coordinator = self.appoint(&mut state)?;
+        state.running.push(coordinator);
+        Ok(())
+    }
+
+    /// Replaces those that end early, until all have finished the sweep.
+    ///
+    /// # Errors
+    /// A coordinator cannot be started.
+    pub async fn finish(&self) -> Result<(), Failure> {
+        while !self.replace_ended()? {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Kills one of them.
+    pub fn kill(&self, which: usize) {
+        let state = self.lock();
+        if let Some(coordinator) = state.running.get(which % state.running.len().max(1)) {
+            coordinator.signal(Signal::Kill);
+        }
+    }
+
+    /// The ids of the processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.lock().running.iter().map(Process::id).collect()
+    }
+
+    /// How many were started, how many of them finished the sweep, and how many ended in which other way.
+    pub fn history(&self) -> (u32, u32, BTreeMap<String, u32>) {
+        let state = self.lock();
+        (state.started, state.finished, state.ends.clone())
+    }
+
+    /// Whether all have finished the sweep.
+    fn replace_ended(&self) -> Result<bool, Failure> {
+        let mut state = self.lock();
+        let mut index = 0;
+        while index < state.running.len() {
+            match state.running[index].ended()? {
+                None => index += 1,
+                Some(status) if status.success() => {
+                    state.finished += 1;
+                    drop(state.running.remove(index));
+                }
+                Some(status) => {
+                    *state.ends.entry(status.to_string()).or_default() += 1;
+                    state.running[index] = self.appoint(&mut state)?;
+                    index += 1;
+                }
+            }
+        }
+        Ok(state.running.is_empty())
+    }
+
+    fn appoint(&self, state: &mut State) -> Result<Process, Failure> {
+        let CoordinatorSpec { program, cluster, sweep, arguments, logs } = &self.spec;
+        state.started += 1;
+        let name = format!("{}-coordinator-{}", sweep.sweep, state.started);
+        let folder = logs.join(&name);
+        std::fs::create_dir_all(&folder)?;
+        let mut command = Command::new(program);
+        command.args(cluster.arguments()).args(sweep.arguments()).args(arguments).current_dir(folder);
+        Ok(Process::start(&mut command, &logs.join(format!("{name}.log")))?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two steps of a change, so a poisoned state is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,103 @@
+use std::{
+    fs::OpenOptions,
+    io::{self, Read},
+    path::Path,
+    process::{self, Child, Command, ExitStatus, Stdio},
+    thread,
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// What a process is told from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// To end in good order.
+    Term,
+    /// Nothing: it is gone.
+    Kill,
+}
+
+impl Signal {
+    fn flag(self) -> &'static str {
+        match self {
+            Self::Term => "-TERM",
+            Self::Kill => "-KILL",
+        }
+    }
+}
+
+/// A process that never outlives its handle.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts `command`, which writes what it has to say to the end of the file `log`.
+    ///
+    /// # Errors
+    /// The program cannot be started, or the log not be written.
+    pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        // Held open for as long as the handle lives: see `end_with_parent`.
+        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
+        Ok(Self { child: command.spawn()? })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal; one that has ended needs none.
+    pub fn signal(&self, signal: Signal) {
+        // The process is not waited for before its end is noticed, so that the id is still its own.
+        let _ = Command::new("kill").args([signal.flag(), &self.child.id().to_string()]).stderr(Stdio::null()).status();
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Waits for its end; `None` if that does not come in time.
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub async fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
+        let start = Instant::now();
+        loop {
+            match self.ended()? {
+                None if start.elapsed() < limit => sleep(Duration::from_millis(20)).await,
+                ended => return Ok(ended),
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only where it has ended and was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Ends this process once whoever started it is gone, however that went: the standard input ends then.
+pub fn end_with_parent() {
+    thread::spawn(|| {
+        let mut rest = Vec::new();
+        let _ = io::stdin().read_to_end(&mut rest);
+        #[expect(clippy::exit, reason = "nobody is left to hear of an orderly end")]
+        process::exit(70);
+    });
+}
+
+/// Sends logs to standard error; what lapin says of broken connections, the queue says as well.
+pub fn log_to_stderr(filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::new(format!("{filter},lapin=off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();
+}

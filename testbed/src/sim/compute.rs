@@ -1,0 +1,87 @@
+use super::{Poison, computed};
+use jobs::Job;
+use std::{
+    collections::BTreeMap,
+    fs::OpenOptions,
+    io::{self, Write},
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use worker::{Computed, DeviceThread, JobError, Stop};
+
+/// How a job is simulated.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    /// How long each job takes.
+    pub takes: Duration,
+    /// A folder that all workers share, where it is noted what was tried.
+    pub scratch: PathBuf,
+}
+
+/// How often a simulated job looks whether it is to stop.
+const LOOK: Duration = Duration::from_millis(20);
+
+impl Simulation {
+    /// The thread that simulates jobs, as the one of a real worker computes them.
+    pub fn start(self) -> DeviceThread {
+        DeviceThread::start("simulated".to_owned(), BTreeMap::new(), move |job, stop| self.compute(job, stop))
+    }
+
+    fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+        match Poison::of(&job.meaning) {
+            #[expect(clippy::panic, reason = "this is what is simulated")]
+            Some(Poison::Panics) => panic!("told to panic"),
+            Some(Poison::Hangs) => loop {
+                sleep(LOOK);
+            },
+            Some(Poison::Exhausts) => exhaust(),
+            Some(Poison::BadInput) => return Err(bad_input()),
+            Some(Poison::FailsTwice) if self.times_tried(job).is_ok_and(|times| times <= 2) => {
+                return Err(JobError::Panicked("told to fail twice".to_owned()));
+            }
+            Some(Poison::FailsTwice) | None => {}
+        }
+        let start = Instant::now();
+        while let Some(left) = self.takes.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
+            if stop.is_requested() {
+                return Err(JobError::Interrupted);
+            }
+            sleep(left.min(LOOK));
+        }
+        Ok(computed(job))
+    }
+
+    /// How often the job was tried, with this time, by any worker.
+    fn times_tried(&self, job: &Job) -> io::Result<u64> {
+        let path = self.scratch.join(format!("{}.tries", job.id()));
+        let mut tries = OpenOptions::new().create(true).append(true).open(path)?;
+        tries.write_all(b".")?;
+        Ok(tries.metadata()?.len())
+    }
+}
+
+/// What `job` comes to where nothing disturbs it: poison fails at once, for good.
+///
+/// # Errors
+/// The job is poison that never succeeds.
+pub fn undisturbed(job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
+    match Poison::of(&job.meaning).and_then(Poison::reason) {
+        Some(_) => Err(bad_input()),
+        None => Ok(computed(job)),
+    }
+}
+
+fn bad_input() -> JobError {
+    JobError::Incomplete("told to be bad input".to_owned())
+}
+
+/// Takes memory until the process's limit ends it: an allocation that fails aborts. The limit counts what is asked for,
+/// so that nothing is written to it.
+fn exhaust() -> ! {
+    let mut hoard = Vec::new();
+    loop {
+        hoard.push(Vec::<u8>::with_capacity(16 << 20));
+        std::hint::black_box(&hoard);
+    }
+}

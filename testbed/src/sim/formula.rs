@@ -1,0 +1,38 @@
+use jobs::{Job, MergeFacts, Subject, TaskInput, TaskScore, Timings};
+use std::collections::BTreeMap;
+use worker::Computed;
+
+/// What `job` comes to, on every machine and in every order: a hill over the recipes, with pits and bumps that the job's
+/// id makes.
+pub fn computed(job: &Job) -> Computed {
+    let score = |task: &TaskInput| TaskScore {
+        task: task.name.clone(),
+        n: EXAMPLES,
+        correct: correct(job, task),
+        hits: BTreeMap::new(),
+    };
+    let is_merge = matches!(job.meaning.subject, Subject::Merge { .. });
+    Computed {
+        scores: job.meaning.tasks.iter().map(score).collect(),
+        merge: is_merge.then_some(MergeFacts { matrices: 24, rank: Some(32), smallest_gap: None }),
+        timings: Timings::default(),
+        commits: BTreeMap::new(),
+    }
+}
+
+/// The examples of each task.
+const EXAMPLES: u64 = 10_000;
+
+fn correct(job: &Job, task: &TaskInput) -> u64 {
+    let text = format!("{} {}", job.id(), task.name);
+    let bump = text.bytes().fold(7u64, |sum, byte| (sum * 31 + u64::from(byte)) % 199);
+    match &job.meaning.subject {
+        Subject::Base => 3000 + bump,
+        Subject::Adapter { .. } => 9000 + bump,
+        Subject::Merge { recipe } => {
+            let density = recipe.trim.map_or(1.0, |trim| trim.density);
+            let height = 8000.0 - 5000.0 * (recipe.scaling.min(1.0) - 0.3).abs() - 1000.0 * (density - 0.5).abs();
+            height.round() as u64 + bump
+        }
+    }
+}

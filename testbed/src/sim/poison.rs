@@ -1,0 +1,60 @@
+use jobs::{Meaning, Subject};
+
+/// A job that does something to its worker. Its recipe says so, by a scaling that no real search would try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Poison {
+    /// Its computation panics.
+    Panics,
+    /// Its computation never ends, whatever it is asked.
+    Hangs,
+    /// Its computation takes all memory there is, and the process dies.
+    Exhausts,
+    /// Its input is bad.
+    BadInput,
+    /// Its first two computations fail, for a reason that passes.
+    FailsTwice,
+}
+
+impl Poison {
+    /// All kinds.
+    pub const ALL: [Self; 5] = [Self::Panics, Self::Hangs, Self::Exhausts, Self::BadInput, Self::FailsTwice];
+
+    /// The kind of a job, if it is one.
+    pub fn of(meaning: &Meaning) -> Option<Self> {
+        let Subject::Merge { recipe } = &meaning.subject else { return None };
+        Self::ALL.into_iter().find(|poison| (poison.scaling() - recipe.scaling).abs() < 0.5)
+    }
+
+    /// The name of its row in the sweep's table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Panics => "panics",
+            Self::Hangs => "hangs",
+            Self::Exhausts => "exhausts",
+            Self::BadInput => "bad-input",
+            Self::FailsTwice => "fails-twice",
+        }
+    }
+
+    /// The scaling by which it is told.
+    pub fn scaling(self) -> f64 {
+        match self {
+            Self::Panics => 1001.0,
+            Self::Hangs => 1002.0,
+            Self::Exhausts => 1003.0,
+            Self::BadInput => 1004.0,
+            Self::FailsTwice => 1005.0,
+        }
+    }
+
+    /// What the record of its final failure says; `None` if it succeeds in the end.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Panics => Some("the computation panicked: told to panic"),
+            Self::Hangs => Some("the job took longer than its limit"),
+            Self::Exhausts => Some("workers took the job and were not heard of again"),
+            Self::BadInput => Some("the job is not complete: told to be bad input"),
+            Self::FailsTwice => None,
+        }
+    }
+}

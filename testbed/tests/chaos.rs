@@ -1,0 +1,34 @@
+//! Everything that the deck holds goes wrong once, and nothing is lost. Skipped, in print, where there is no RabbitMQ.
+
+use std::{path::Path, time::Duration};
+use testbed::{
+    Broker,
+    chaos::{Fault, Settings, run},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    // A private one, whatever broker other tests use: it is to be killed.
+    let Some(mut broker) = Broker::start(&folder.path().join("broker")).await.unwrap() else {
+        println!("skipped: no RabbitMQ can be started");
+        return;
+    };
+    let settings = Settings {
+        seed: 1,
+        lasts: Duration::ZERO,
+        workers: 4,
+        job: Duration::from_millis(200),
+        values: (20, 20),
+        limit: Duration::from_secs(300),
+        programs: Path::new(env!("CARGO_BIN_EXE_sim-worker")).parent().unwrap().to_owned(),
+        folder: folder.path().to_owned(),
+    };
+    let report = run(&settings, &mut broker).await.unwrap();
+    println!("{report}");
+    if !report.violations.is_empty() {
+        panic!("{report}\nlogs and data are kept in {}", folder.keep().display());
+    }
+    let missing: Vec<_> = Fault::ALL.iter().filter(|fault| !report.struck().contains_key(fault)).collect();
+    assert!(missing.is_empty(), "the sweep was over before these struck: {missing:?}");
+}
