@@ -1,0 +1,234 @@
+//! `load`: what a cluster on this machine carries, as a table. `scripts/load` builds and runs it.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
+
+use clap::{Parser, Subcommand};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Duration,
+};
+use store::Store;
+use testbed::{
+    Broker, CoordinatorSpec, Failure, WorkerSpec,
+    args::Cluster,
+    load::{Stored, Table, TrafficSpec, busy, prepare, publish, resumed, traffic},
+    log_to_stderr,
+    sim::SweepSpec,
+    told,
+};
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures publishing, throughput, memory, resuming and how busy workers are")]
+struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
+    /// Jobs of no work that go through the broker.
+    #[arg(long, default_value_t = 100_000)]
+    jobs: u32,
+    /// Jobs of the large sweep.
+    #[arg(long, default_value_t = 1_000_000)]
+    grid: u32,
+    /// The longest that the jobs of no work may take; what is done by then counts.
+    #[arg(long, default_value_t = 300)]
+    seconds: u64,
+    /// Workers with jobs of a second.
+    #[arg(long, default_value_t = 32)]
+    workers: usize,
+    /// Where data goes: a temporary folder if it is not given. Fast where it lies in memory.
+    #[arg(long)]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// One look at a sweep in a process of its own, whose memory is measured.
+    #[command(hide = true)]
+    Survey {
+        #[command(flatten)]
+        sweep: SweepSpec,
+        #[arg(long)]
+        store: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        eprintln!("another TLS provider was installed before");
+    }
+    log_to_stderr("warn,testbed=info");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let ended = runtime.map_err(Failure::from).and_then(|runtime| {
+        runtime.block_on(async {
+            match &args.part {
+                Some(Part::Survey { sweep, store }) => look(sweep, store).await,
+                None => measure(&args).await,
+            }
+        })
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("load: {}", told(&*failure));
+            ExitCode::from(70)
+        }
+    }
+}
+
+async fn look(sweep: &SweepSpec, store: &Path) -> Result<(), Failure> {
+    let resumed = resumed(&Store::folder(store)?, sweep).await?;
+    let (survey, memory) = (resumed.survey, resumed.memory.peak_bytes);
+    let (stored, missing) = (survey.stored, survey.missing);
+    println!("{stored} stored, {missing} missing: {:.1} s, peak {}", resumed.took.as_secs_f64(), mebibytes(memory));
+    Ok(())
+}
+
+async fn measure(args: &Args) -> Result<(), Failure> {
+    let temporary = tempfile::Builder::new().prefix("bowline-load-").tempdir()?;
+    let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
+    std::fs::create_dir_all(&folder)?;
+    let mut table = Table::default();
+    enumerate(args, &folder, &mut table).await?;
+    match Broker::start(&folder.join("broker")).await? {
+        None => println!("skipped: no RabbitMQ can be started"),
+        Some(broker) => {
+            let bench = Bench { broker, folder };
+            bench.publish(args, &mut table).await?;
+            bench.pass(args, &mut table).await?;
+            bench.keep_busy(args, &mut table).await?;
+        }
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// A large sweep at its beginning, with nine tenths done in parts, and a smaller one in single objects.
+async fn enumerate(args: &Args, folder: &Path, table: &mut Table) -> Result<(), Failure> {
+    let large = sweep("large", args.grid);
+    let empty = folder.join("empty");
+    table.add(format!("{} jobs enumerated, nothing stored", args.grid), surveyed(&large, &empty)?, "below 500 MiB");
+    let parts = folder.join("parts");
+    prepare(&Store::folder(&parts)?, &large, args.grid as usize / 10 * 9, Stored::Parts).await?;
+    table.add(format!("{} jobs, 90 % of them in parts", args.grid), surveyed(&large, &parts)?, "below 500 MiB");
+    let objects = folder.join("objects");
+    let smaller = sweep("smaller", args.jobs);
+    prepare(&Store::folder(&objects)?, &smaller, args.jobs as usize / 10 * 9, Stored::Objects).await?;
+    table.add(format!("{} jobs, 90 % of them in objects of a folder", args.jobs), surveyed(&smaller, &objects)?, "");
+    Ok(())
+}
+
+/// Looks at a sweep in a process of its own.
+fn surveyed(sweep: &SweepSpec, store: &Path) -> Result<String, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    let output = command.arg("survey").args(sweep.arguments()).arg("--store").arg(store).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    let said = String::from_utf8(output.stdout)?.trim().to_owned();
+    println!("{}: {said}", sweep.sweep);
+    Ok(said)
+}
+
+struct Bench {
+    broker: Broker,
+    folder: PathBuf,
+}
+
+impl Bench {
+    async fn publish(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
+        let took = publish(&self.cluster("published"), &sweep("published", args.jobs), args.jobs as usize).await?;
+        let rate = f64::from(args.jobs) / took.as_secs_f64();
+        let broker = self.broker.pid().map(|pid| testbed::load::memory_of(pid).peak_bytes);
+        let figure = format!("{rate:.0} jobs/s; broker at most {}", mebibytes(broker.unwrap_or_default()));
+        println!("published: {figure}");
+        table.add(format!("{} jobs published, each confirmed", args.jobs), figure, "at least 20,000 jobs/s");
+        Ok(())
+    }
+
+    async fn pass(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
+        let (cluster, sweep) = (self.cluster("passed"), sweep("passed", args.jobs));
+        let limit = Duration::from_secs(args.seconds);
+        let passed = traffic(self.traffic(&cluster, sweep, 8, Duration::ZERO, limit)?).await?;
+        let done = cluster.store().await?.jobs_with_results().await?.len();
+        let rate = done as f64 / passed.took.as_secs_f64();
+        let end = if passed.is_finished { "" } else { ", then the time was up" };
+        let figure = format!("{rate:.0} jobs/s: {done} in {:.0} s{end}", passed.took.as_secs_f64());
+        println!("passed: {figure}");
+        table.add(format!("{} jobs of no work, 8 workers, store in a folder", args.jobs), figure, "");
+        table.add("coordinator's memory meanwhile, over time", over_time(&passed.coordinator_bytes), "flat");
+        table.add("broker's memory meanwhile, over time", over_time(&passed.broker_bytes), "flat");
+        Ok(())
+    }
+
+    async fn keep_busy(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
+        let (job, jobs) = (Duration::from_secs(1), args.workers as u32 * 40);
+        let (cluster, sweep) = (self.cluster("busy"), sweep("busy", jobs));
+        let spec = self.traffic(&cluster, sweep, args.workers, job, Duration::from_secs(args.seconds))?;
+        let ran = traffic(spec).await?;
+        let busy = busy(&cluster.store().await?, "validation", args.workers, job).await?;
+        let figure =
+            format!("{:.1} % busy ({} jobs), {:.0} s in all", busy.share * 100.0, busy.jobs, ran.took.as_secs_f64());
+        println!("busy: {figure}");
+        table.add(format!("{} workers with jobs of 1 s", args.workers), figure, "at least 95 %");
+        Ok(())
+    }
+
+    fn cluster(&self, name: &str) -> Cluster {
+        Cluster {
+            amqp: self.broker.address().to_owned(),
+            pool: format!("load-{name}"),
+            store: store::Location::Folder(self.folder.join(format!("store-{name}"))),
+            s3_endpoint: None,
+            outage_s: 120,
+        }
+    }
+
+    fn traffic(
+        &self,
+        cluster: &Cluster,
+        sweep: SweepSpec,
+        workers: usize,
+        job: Duration,
+        limit: Duration,
+    ) -> Result<TrafficSpec, Failure> {
+        let programs = std::env::current_exe()?.parent().ok_or("this program lies in no folder")?.to_owned();
+        let logs = self.folder.join(format!("logs-{}", sweep.sweep));
+        std::fs::create_dir_all(&logs)?;
+        let arguments = ["--heartbeat-ms", "5000", "--job-ms", &job.as_millis().to_string()].map(str::to_owned);
+        let worker = WorkerSpec {
+            program: programs.join("sim-worker"),
+            cluster: cluster.clone(),
+            arguments: arguments.to_vec(),
+            logs: logs.clone(),
+            scratch: logs.clone(),
+        };
+        let coordinator = CoordinatorSpec {
+            program: programs.join("sim-coordinator"),
+            cluster: cluster.clone(),
+            sweep,
+            arguments: vec!["--window".to_owned(), "1000".to_owned()],
+            logs,
+        };
+        Ok(TrafficSpec { worker, workers, coordinator, broker: self.broker.pid(), limit })
+    }
+}
+
+/// A grid of about so many jobs.
+fn sweep(name: &str, jobs: u32) -> SweepSpec {
+    let densities = jobs.isqrt().max(1);
+    let scalings = jobs.div_ceil(densities);
+    SweepSpec { sweep: name.to_owned(), seed: u64::from(jobs), scalings, densities, linear: false, poison: false }
+}
+
+/// About ten samples, evenly over time.
+fn over_time(bytes: &[u64]) -> String {
+    let step = bytes.len().div_ceil(10).max(1);
+    let samples: Vec<_> = bytes.iter().step_by(step).chain(bytes.last()).map(|bytes| bytes >> 20).collect();
+    let samples: Vec<_> = samples.iter().map(u64::to_string).collect();
+    format!("{} MiB, every {step} s", samples.join(", "))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
+}

@@ -1,0 +1,29 @@
+use crate::{Failure, args::Cluster, sim::SweepSpec};
+use coordinator::{Course, Step};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jobs::Job;
+use queue::JobPublisher;
+use std::time::{Duration, Instant};
+
+/// Messages on their way at a time, as many as the queue itself lets be.
+const PIPELINE: usize = 1000;
+
+/// Publishes so many jobs, each confirmed by the broker, and says how long that took. The jobs are made before.
+///
+/// # Errors
+/// The broker is out of reach, or the sweep has fewer jobs.
+pub async fn publish(cluster: &Cluster, sweep: &SweepSpec, count: usize) -> Result<Duration, Failure> {
+    let jobs = jobs_of(sweep, count)?;
+    let queue = cluster.queue("load").await?;
+    let start = Instant::now();
+    let publishing = stream::iter(&jobs).map(|job| queue.publish(job, &sweep.sweep)).buffered(PIPELINE);
+    publishing.try_for_each(|()| async { Ok(()) }).await?;
+    Ok(start.elapsed())
+}
+
+fn jobs_of(sweep: &SweepSpec, count: usize) -> Result<Vec<Job>, Failure> {
+    match Course::new(sweep.frozen()?)?.next(count)? {
+        Step::Run(wanted) if wanted.len() == count => Ok(wanted.into_iter().map(|wanted| wanted.job).collect()),
+        _ => Err("the sweep has fewer jobs than are to be published".into()),
+    }
+}

@@ -1,0 +1,86 @@
+use super::{Memory, memory_of};
+use crate::{
+    Failure,
+    sim::{SweepSpec, computed},
+};
+use coordinator::{Answer, Course, Step, Survey, survey};
+use jobs::{Job, JobResult, RESULT_VERSION, RunFacts};
+use std::{
+    collections::BTreeMap,
+    process,
+    time::{Duration, Instant},
+};
+use store::Store;
+
+/// How results are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stored {
+    /// Each in an object of its own.
+    Objects,
+    /// In compacted parts.
+    Parts,
+}
+
+/// What it took to find out how much of a sweep is done.
+#[derive(Debug, Clone, Copy)]
+pub struct Resumed {
+    /// How much is done.
+    pub survey: Survey,
+    /// How long it took.
+    pub took: Duration,
+    /// The memory of this process afterwards.
+    pub memory: Memory,
+}
+
+/// Results in a part.
+const PART: usize = 5_000;
+
+/// Stores results of the first `done` jobs of a sweep.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stored) -> Result<(), Failure> {
+    let mut course = Course::new(sweep.frozen()?)?;
+    let mut left = done;
+    while left > 0
+        && let Step::Run(wanted) = course.next(left.min(PART))?
+    {
+        left -= wanted.len();
+        let results: Vec<JobResult> = wanted.iter().map(|wanted| result(&wanted.job)).collect();
+        for result in &results {
+            course.record(result.job, Answer::Result(result))?;
+        }
+        match stored {
+            Stored::Parts => drop(store.put_part(&sweep.sweep, results).await?),
+            Stored::Objects => {
+                for result in &results {
+                    let _put = store.put_result(result).await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Goes through a sweep as a coordinator does that is started, up to the first job that it would publish.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn resumed(store: &Store, sweep: &SweepSpec) -> Result<Resumed, Failure> {
+    let (frozen, start) = (sweep.frozen()?, Instant::now());
+    let resume = survey(&frozen, store, false).await?;
+    Ok(Resumed { survey: resume.survey, took: start.elapsed(), memory: memory_of(process::id()) })
+}
+
+fn result(job: &Job) -> JobResult {
+    let worker::Computed { scores, merge, timings, commits } = computed(job);
+    let run = RunFacts {
+        worker: "prepared".to_owned(),
+        attempt: 1,
+        device: "simulated".to_owned(),
+        versions: BTreeMap::new(),
+        commits,
+        finished_ms: 0,
+    };
+    JobResult { version: RESULT_VERSION, job: job.id(), meaning: job.meaning.clone(), scores, merge, timings, run }
+}
