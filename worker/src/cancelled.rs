@@ -14,7 +14,8 @@ const BELIEVED: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Cancellations {
     store: Store,
-    heard: Mutex<HashMap<String, (Instant, Option<Cancellation>)>>,
+    /// When it was heard that a sweep is not cancelled.
+    heard: Mutex<HashMap<String, Instant>>,
 }
 
 impl Cancellations {
@@ -24,11 +25,10 @@ impl Cancellations {
 
     /// Whether `sweep` was cancelled. A store that cannot be asked says no: computing a job too many does no harm.
     pub(crate) async fn of(&self, sweep: &str) -> Option<Cancellation> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(sweep).cloned();
-        if let Some((when, answer)) = heard
-            && when.elapsed() < BELIEVED
-        {
-            return answer;
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(sweep).copied();
+        // A cancellation may have been taken back: only that there was none is believed.
+        if heard.is_some_and(|when| when.elapsed() < BELIEVED) {
+            return None;
         }
         let asked = self.store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await;
         let answer = asked.unwrap_or_else(|error| {
@@ -36,8 +36,10 @@ impl Cancellations {
             None
         });
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.retain(|_, (when, _)| when.elapsed() < BELIEVED);
-        heard.insert(sweep.to_owned(), (Instant::now(), answer.clone()));
+        heard.retain(|_, when| when.elapsed() < BELIEVED);
+        if answer.is_none() {
+            heard.insert(sweep.to_owned(), Instant::now());
+        }
         answer
     }
 

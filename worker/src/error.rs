@@ -106,6 +106,12 @@ impl JobError {
         }
     }
 
+    /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the
+    /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
+    pub fn is_own_fault(&self) -> bool {
+        matches!(self, Self::Input(_) | Self::Changed { .. })
+    }
+
     /// The message and those of all causes, outermost first.
     pub fn chain(&self) -> Vec<String> {
         let mut chain = vec![self.to_string()];
@@ -131,6 +137,25 @@ pub enum WorkerError {
         job: JobId,
         /// What the store says.
         source: store::StoreError,
+    },
+    /// The worker fails where others need not.
+    #[error("{count} jobs in a row failed for reasons that lie with this worker, the last one with: {error}")]
+    Unfit {
+        /// How many.
+        count: u32,
+        /// The error of the last one and its causes.
+        error: String,
+    },
+    /// The sweep of a job is not in the store: the coordinator has another one.
+    #[error(
+        "a job came for the sweep `{sweep}`, which the store {place} does not hold; the worker needs the same `--store` as \
+         the run"
+    )]
+    OtherStore {
+        /// The sweep.
+        sweep: String,
+        /// The worker's store.
+        place: String,
     },
     /// A job went on long after it was told to stop. The thread that computes it cannot be ended from outside, so the
     /// process has to.

@@ -15,6 +15,7 @@ mod error;
 mod limits;
 mod pulse;
 mod settle;
+mod sweeps;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Stop};

@@ -13,6 +13,10 @@ pub struct Limits {
     pub stopping: Duration,
     /// Workers that may be lost over a job before it is set aside.
     pub losses: u32,
+    /// Failures in a row that are this worker's own fault (a path that it may not read, an input that is not there)
+    /// before it ends. Such a failure is never final as long as there are attempts: another worker may do better. `None`
+    /// where there is no other worker, and such a failure is final.
+    pub own_faults: Option<u32>,
     /// How long the worker waits for a job before it ends; `None` for ever.
     pub idle: Option<Duration>,
 }
@@ -25,6 +29,7 @@ impl Default for Limits {
             wall_clock: None,
             stopping: Duration::from_secs(30),
             losses: 5,
+            own_faults: None,
             idle: None,
         }
     }

@@ -16,6 +16,9 @@ pub(crate) enum AfterFailure {
     Park,
 }
 
+/// The longest pause before another attempt: well below the time after which a coordinator misses a job.
+const MAX_BACK_OFF: Duration = Duration::from_secs(60);
+
 /// Decides what follows a failed attempt, counted from 1.
 pub(crate) fn after_failure(error: &JobError, attempt: u32, limits: &Limits) -> AfterFailure {
     match error {
@@ -23,11 +26,12 @@ pub(crate) fn after_failure(error: &JobError, attempt: u32, limits: &Limits) -> 
         JobError::Cancelled(_) => return AfterFailure::Drop,
         _ => {}
     }
-    if !error.is_retryable() || attempt >= limits.attempts {
+    let may_pass = error.is_retryable() || (limits.own_faults.is_some() && error.is_own_fault());
+    if !may_pass || attempt >= limits.attempts {
         return AfterFailure::Park;
     }
     let doublings = attempt.saturating_sub(1).min(10);
-    AfterFailure::Retry(limits.back_off.saturating_mul(1 << doublings))
+    AfterFailure::Retry(limits.back_off.saturating_mul(1 << doublings).min(MAX_BACK_OFF))
 }
 
 #[cfg(test)]
@@ -44,6 +48,22 @@ mod tests {
         assert_eq!(after_failure(&error, 1, &limits()), AfterFailure::Retry(Duration::from_secs(1)));
         assert_eq!(after_failure(&error, 2, &limits()), AfterFailure::Retry(Duration::from_secs(2)));
         assert_eq!(after_failure(&error, 3, &limits()), AfterFailure::Park);
+    }
+
+    #[test]
+    fn what_lies_with_the_worker_is_tried_by_another_where_there_is_one() {
+        let error = || JobError::Changed { place: "/data".to_owned(), expected: String::new(), found: String::new() };
+        assert_eq!(after_failure(&error(), 1, &limits()), AfterFailure::Park);
+        let limits = Limits { own_faults: Some(3), ..limits() };
+        assert_eq!(after_failure(&error(), 1, &limits), AfterFailure::Retry(Duration::from_secs(1)));
+        assert_eq!(after_failure(&error(), 3, &limits), AfterFailure::Park);
+    }
+
+    #[test]
+    fn pauses_do_not_grow_for_ever() {
+        let limits = Limits { attempts: 20, ..limits() };
+        let error = JobError::Panicked("gone".to_owned());
+        assert_eq!(after_failure(&error, 12, &limits), AfterFailure::Retry(Duration::from_secs(60)));
     }
 
     #[test]

@@ -5,13 +5,30 @@ use crate::{
     limits::Limits,
     pulse::Pulse,
     settle::{AfterFailure, after_failure},
+    sweeps::Sweeps,
 };
-use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Timings};
+use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts, Timings, WorkerStatus};
 use queue::{Delivery, JobConsumer, QueueError};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 use store::{Store, StoreError};
 use tokio::time::{sleep, timeout};
 use tracing::{Instrument, error, info, info_span, warn};
+
+/// The longest that a worker takes to say that it has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a job waits whose workers seem lost while one of them is still at it.
+const STILL_AT_IT: Duration = Duration::from_secs(10);
+
+/// A worker that told of itself within this time is alive, as far as clocks agree.
+const ALIVE_WITHIN_MS: u64 = 60_000;
 
 /// How a worker came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +49,10 @@ pub struct Worker {
     store: Store,
     compute: Arc<dyn Compute>,
     cancellations: Cancellations,
+    sweeps: Sweeps,
     pulse: Pulse,
+    /// Failures in a row that were this worker's own fault.
+    own_faults: AtomicU32,
 }
 
 impl fmt::Debug for Worker {
@@ -59,8 +79,9 @@ impl Worker {
     /// A worker called `name`, which shows in its results. Two workers of one store at the same time have two names.
     pub fn new(name: String, queue: Arc<dyn JobConsumer>, store: Store, compute: Arc<dyn Compute>) -> Self {
         let pulse = Pulse::new(name.clone(), compute.device(), compute.versions());
-        let cancellations = Cancellations::new(store.clone());
-        Self { name, limits: Limits::default(), queue, store, compute, cancellations, pulse }
+        let (cancellations, sweeps) = (Cancellations::new(store.clone()), Sweeps::new(store.clone()));
+        let (limits, own_faults) = (Limits::default(), AtomicU32::new(0));
+        Self { name, limits, queue, store, compute, cancellations, sweeps, pulse, own_faults }
     }
 
     /// The same worker with other limits.
@@ -90,7 +111,8 @@ impl Worker {
             ended = self.take_jobs(drain, now) => ended,
             never = self.pulse.beat(&self.store) => match never {},
         };
-        self.pulse.end(&self.store).await;
+        // Nothing relies on it, and a worker that is told to end should not wait for a store that is away.
+        let _ = timeout(FAREWELL, self.pulse.end(&self.store)).await;
         ended
     }
 
@@ -159,6 +181,11 @@ impl Worker {
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let (job, attempt) = (delivery.job().clone(), delivery.attempt());
         let id = job.id();
+        if !self.sweeps.holds(delivery.sweep()).await.map_err(|source| WorkerError::Store { job: id, source })? {
+            let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
+            delivery.give_back().await?;
+            return Err(WorkerError::OtherStore { sweep, place });
+        }
         let out_of_reach = |source| WorkerError::Store { job: id, source };
         if self.cancellations.of(delivery.sweep()).await.is_some() {
             info!("dropped: the sweep was cancelled");
@@ -167,8 +194,18 @@ impl Worker {
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
             Ok(Some(_)) => return Ok(delivery.ack().await?),
             Err(source @ StoreError::Backend(_)) => return Err(out_of_reach(source)),
+            Err(error @ StoreError::Version { .. }) => {
+                warn!(%error, "another version of the program has done the job");
+                return Ok(delivery.ack().await?);
+            }
             Err(error) => Attempted::failed(JobError::Stored(error)),
-            Ok(None) if delivery.losses() >= self.limits.losses => Attempted::failed(JobError::Lost(delivery.losses())),
+            Ok(None) if delivery.losses() >= self.limits.losses => {
+                if self.is_in_other_hands(id).await {
+                    sleep(STILL_AT_IT).await;
+                    return Ok(delivery.give_back().await?);
+                }
+                Attempted::failed(JobError::Lost(delivery.losses()))
+            }
             Ok(None) => self.attempt(&job, delivery.sweep(), leave).await,
         };
         match outcome {
@@ -178,9 +215,13 @@ impl Worker {
                 let _put = self.store.put_result(&result).await.map_err(out_of_reach)?;
                 info!("job done in {:.2} s", seconds(&result.timings));
                 self.pulse.succeeded();
+                self.own_faults.store(0, Ordering::Relaxed);
                 delivery.ack().await?;
             }
-            Err(error) => self.settle_failure(delivery, &job, &error).await?,
+            Err(error) => {
+                self.settle_failure(delivery, &job, &error).await?;
+                self.count_own_fault(&error)?;
+            }
         }
         if hangs { Err(WorkerError::Hangs(id)) } else { Ok(()) }
     }
@@ -201,6 +242,24 @@ impl Worker {
             AfterFailure::Park => delivery.park(&error.to_string()).await,
         };
         Ok(settled?)
+    }
+
+    /// Ends a worker that fails where others need not, before it has gone through the whole queue.
+    fn count_own_fault(&self, error: &JobError) -> Result<(), WorkerError> {
+        let Some(limit) = self.limits.own_faults.filter(|_| error.is_own_fault()) else { return Ok(()) };
+        match self.own_faults.fetch_add(1, Ordering::Relaxed) + 1 {
+            count if count >= limit => Err(WorkerError::Unfit { count, error: error.chain().join(": ") }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether another worker tells that it is at the job: one that lost its connection for a while, not its life.
+    async fn is_in_other_hands(&self, job: JobId) -> bool {
+        let workers = self.store.workers::<WorkerStatus>().await.unwrap_or_default();
+        workers.into_iter().filter(|(name, _)| *name != self.name).filter_map(|(_, status)| status.ok()).any(|status| {
+            let is_alive = now_ms().saturating_sub(status.beat_ms) < ALIVE_WITHIN_MS;
+            is_alive && status.job.is_some_and(|in_hand| in_hand.job == job)
+        })
     }
 
     /// Computes the job, unless something comes between: the worker leaves, the sweep is cancelled, time is up.

@@ -1,5 +1,5 @@
 use crate::fake::{Fake, Next, computed, job};
-use jobs::{Cancellation, WorkerState, WorkerStatus};
+use jobs::{Cancellation, JobInHand, WorkerState, WorkerStatus};
 use queue::{JobConsumer, JobPublisher, MemoryQueue};
 use std::{
     future::{pending, ready},
@@ -21,9 +21,19 @@ struct Bench {
     worker: Worker,
 }
 
+/// A store that holds the sweeps that tests publish for.
+fn folder_store(folder: &TempDir) -> Store {
+    for sweep in ["tests", "another"] {
+        let sweep = folder.path().join("sweeps").join(sweep);
+        std::fs::create_dir_all(&sweep).unwrap();
+        std::fs::write(sweep.join("manifest.json"), "{}").unwrap();
+    }
+    Store::folder(folder.path()).unwrap()
+}
+
 fn bench(script: impl IntoIterator<Item = Next>) -> Bench {
     let folder = TempDir::new().unwrap();
-    let store = Store::folder(folder.path()).unwrap();
+    let store = folder_store(&folder);
     let (queue, fake) = (MemoryQueue::new(), Arc::new(Fake::new(script)));
     let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone()).with_limits(limits);
@@ -171,18 +181,74 @@ async fn a_job_that_takes_workers_down_is_set_aside() {
 }
 
 #[tokio::test]
-async fn a_result_of_another_version_fails_its_job_and_not_the_worker() {
+async fn a_result_that_cannot_be_read_fails_its_job_and_not_the_worker() {
     let bench = bench([]);
     let id = job(0.5).id().to_string();
     let folder = bench._folder.path().join("results").join(&id[..2]);
     std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join(format!("{id}.json")), r#"{"version": 7}"#).unwrap();
+    let write = |content: &str| std::fs::write(folder.join(format!("{id}.json")), content).unwrap();
+    write(r#"{"version": 1}"#);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
-    assert!(failure.is_final && failure.errors[1].contains("has version 7"), "{:?}", failure.errors);
+    assert!(failure.is_final && failure.errors[1].contains("is corrupt"), "{:?}", failure.errors);
+    // Another version's is not ours to judge: the job is done.
+    bench.store.clear_failures(&job(0.5).id()).await.unwrap();
+    write(r#"{"version": 7}"#);
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_fails_where_others_need_not_ends_before_it_has_spoilt_the_sweep() {
+    let unfit = || JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned() };
+    let bench = bench([Next::Fail(unfit()), Next::Succeed, Next::Fail(unfit()), Next::Fail(unfit())]);
+    let worker = bench.worker.with_limits(Limits { own_faults: Some(2), ..Limits::default() });
+    for i in 1..=9 {
+        bench.queue.publish(&job(f64::from(i) / 10.0), "tests").await.unwrap();
+    }
+    let error = worker.run_until(pending(), pending()).await.unwrap_err();
+    assert!(matches!(&error, WorkerError::Unfit { count: 2, .. }), "{error}");
+    assert_eq!(
+        (bench.queue.parked().len(), bench.queue.waiting().await.unwrap()),
+        (0, Some(8)),
+        "all but one are left"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_with_another_store_than_the_coordinator_computes_nothing() {
+    let bench = bench([]);
+    bench.queue.publish(&job(0.5), "elsewhere").await.unwrap();
+    let error = bench.worker.run_one().await.unwrap_err();
+    assert!(matches!(&error, WorkerError::OtherStore { sweep, .. } if sweep == "elsewhere"), "{error}");
+    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
+    let bench = bench([]);
+    let status = |beat_ms| {
+        let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0 };
+        let (state, versions) = (WorkerState::Busy, Default::default());
+        let (worker, device) = ("w2".to_owned(), "fake".to_owned());
+        let job = Some(in_hand);
+        WorkerStatus { version: 1, worker, device, versions, state, job, done: 0, failed: 0, started_ms: 0, beat_ms }
+    };
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    for _ in 0..5 {
+        drop(bench.queue.next().await.unwrap().unwrap());
+    }
+    bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
+    bench.store.put_worker("w2", &status(0)).await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -222,6 +288,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
 async fn a_store_out_of_reach_for_minutes_costs_no_job() {
     let backend = Faulty::new(MemoryBackend::new());
     let store = Store::new(backend.clone()).patient(Duration::from_secs(300));
+    let _put = store.put_manifest("tests", &()).await.unwrap();
     let queue = MemoryQueue::new();
     let fake = Arc::new(Fake::new([]));
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone());
@@ -276,7 +343,7 @@ async fn a_panic_costs_the_job_and_not_the_thread() {
         Ok(computed(job))
     });
     let folder = TempDir::new().unwrap();
-    let (store, queue) = (Store::folder(folder.path()).unwrap(), MemoryQueue::new());
+    let (store, queue) = (folder_store(&folder), MemoryQueue::new());
     let limits = Limits { attempts: 1, ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
     let worker = worker.with_limits(limits);

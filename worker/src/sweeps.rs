@@ -1,0 +1,31 @@
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+use store::{Store, StoreError};
+
+/// Which sweeps the store holds. A coordinator keeps its sweep's manifest before it publishes a job: one that is not
+/// there means that worker and coordinator have two stores.
+#[derive(Debug)]
+pub(crate) struct Sweeps {
+    store: Store,
+    held: Mutex<HashSet<String>>,
+}
+
+impl Sweeps {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, held: Mutex::default() }
+    }
+
+    /// Whether the store holds `sweep`; asked once for each that it does.
+    pub(crate) async fn holds(&self, sweep: &str) -> Result<bool, StoreError> {
+        if self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(sweep) {
+            return Ok(true);
+        }
+        let is_held = self.store.manifest::<serde::de::IgnoredAny>(sweep).await?.is_some();
+        if is_held {
+            self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(sweep.to_owned());
+        }
+        Ok(is_held)
+    }
+}
