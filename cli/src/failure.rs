@@ -157,7 +157,9 @@ impl Failure {
             Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => {
                 Some("`bowline cancel --undo NAME` takes it back; `bowline run` goes on then")
             }
-            Self::Worker(worker::WorkerError::Hangs(_)) => Some("its failure is recorded; start the worker again"),
+            Self::Worker(worker::WorkerError::Hangs(_)) => {
+                Some("start the worker again; the job is recorded as failed, or comes back")
+            }
             Self::Jobs { .. } => Some("the errors are above; `--retry-failed` tries them again"),
             Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
                 "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",

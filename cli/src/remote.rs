@@ -4,7 +4,7 @@ use crate::{
     args::{PoolArgs, S3Args, Secret, StoreArgs},
     failure::Failure,
 };
-use queue::{RabbitQueue, RabbitSettings};
+use queue::RabbitSettings;
 use std::{path::PathBuf, time::Duration};
 use store::{Location, S3Settings, Store};
 
@@ -44,14 +44,4 @@ pub(crate) fn rabbit_settings(
         settings.outage_limit = limit;
     }
     Ok(settings)
-}
-
-/// Connects to the broker.
-pub(crate) async fn open_queue(
-    url: &Secret,
-    pool: &PoolArgs,
-    ca: Option<&PathBuf>,
-    outage_limit: Option<Duration>,
-) -> Result<RabbitQueue, Failure> {
-    Ok(RabbitQueue::connect(rabbit_settings(url, pool, ca, outage_limit)?).await?)
 }

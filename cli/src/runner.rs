@@ -14,7 +14,7 @@ use tokio::{runtime::Runtime, sync::Notify};
 use worker::{DeviceThread, Engine, Worker};
 
 /// How often a store that others write to is asked for what nobody has told of.
-const POLL_REMOTE: Duration = Duration::from_secs(10);
+const POLL_REMOTE: Duration = Duration::from_secs(30);
 
 /// Runs sweeps, and ends them gracefully when the user wishes.
 pub(crate) struct Runner {

@@ -75,6 +75,8 @@ pub(crate) fn log_to_stderr(verbose: u8, is_service: bool) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(io::stderr)
+        // A reader of our messages that goes away does not end what we do.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .with_target(verbose > 1);
     match verbose {

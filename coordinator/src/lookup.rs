@@ -30,6 +30,22 @@ pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, 
     stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
+/// What the store holds of many `ids`, in their order: failures are listed at once, and read only where there are some.
+pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
+    let failed = store.jobs_with_failures().await?;
+    let one = |id: JobId| {
+        let has_failed = failed.contains(&id);
+        async move {
+            match store.result(&id).await? {
+                Some(result) => Ok(Found::Result(Box::new(result))),
+                None if has_failed => final_failure(store, &id).await,
+                None => Ok(Found::Nothing),
+            }
+        }
+    };
+    stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
+}
+
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
     for failure in store.failures(id).await? {
         let failure = failure?;

@@ -1,4 +1,5 @@
 mod drive;
+mod hearing;
 mod lost;
 mod tally;
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Resume {
     pub(crate) uncompacted: Vec<JobId>,
     /// Jobs that failed for good, as far as they are worth telling.
     pub(crate) failed: Vec<FailedBefore>,
+    /// All jobs that failed for good.
+    failed_jobs: Vec<JobId>,
 }
 
 /// A job that failed for good before.
@@ -63,7 +65,14 @@ impl Resume {
             presence,
             uncompacted: Vec::new(),
             failed: Vec::new(),
+            failed_jobs: Vec::new(),
         }
+    }
+
+    /// The jobs of the sweep that failed for good, as far as they are wanted so far: whichever sweep had wanted them
+    /// first.
+    pub fn failed_jobs(&self) -> &[JobId] {
+        &self.failed_jobs
     }
 }
 
@@ -110,6 +119,7 @@ impl Resume {
             Found::Failed(errors) if !retry_failed => {
                 course.record(id, Answer::Failed(&errors))?;
                 self.survey.failed += 1;
+                self.failed_jobs.push(id);
                 if self.failed.len() < MAX_TOLD {
                     self.failed.push(FailedBefore { job: id, label, errors });
                 }

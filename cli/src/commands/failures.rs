@@ -2,14 +2,18 @@ use crate::{
     args::{self, FailuresCommand},
     failure::Failure,
     local::runtime,
-    remote::{existing_store, open_queue},
+    remote::{existing_store, rabbit_settings},
     terminal,
 };
 use coordinator::Frozen;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{FailureKind, FailureRecord, JobId, Manifest, Precision};
-use queue::JobPublisher;
+use queue::{JobPublisher, RabbitQueue};
 use std::collections::{BTreeMap, btree_map::Entry};
 use store::Store;
+
+/// Jobs that are looked into at the same time.
+const CONCURRENT: usize = 32;
 
 /// `bowline failures`: what failed, why, and once more.
 pub(crate) fn run(args: &args::Failures) -> Result<(), Failure> {
@@ -23,7 +27,10 @@ pub(crate) fn run(args: &args::Failures) -> Result<(), Failure> {
 
 async fn list(args: &args::FailuresList) -> Result<(), Failure> {
     let store = existing_store(&args.store).await?;
-    let failed = failed_for_good(&store, args.name.as_deref()).await?;
+    let failed = match &args.name {
+        Some(name) => failed_in(&store, &frozen(&store, name).await?).await?,
+        None => all_failed(&store).await?,
+    };
     let kinds = by_kind(&failed);
     if args.json {
         terminal::data(serde_json::to_string_pretty(&kinds).expect("kinds are plain data"));
@@ -50,6 +57,10 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
             Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
         }
     }
+    let has_result = store.result(&job).await?.is_some();
+    if records.is_empty() && !has_result {
+        return Err(Failure::WhichJob { text: args.job.clone(), found: 0 });
+    }
     if args.json {
         terminal::data(serde_json::to_string_pretty(&records).expect("records are plain data"));
         return Ok(());
@@ -64,7 +75,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
         terminal::data(format_args!("  attempt {} on {} failed{last}:", record.attempt, record.worker));
         record.errors.iter().for_each(|error| terminal::data(format_args!("    {error}")));
     }
-    if store.result(&job).await?.is_some() {
+    if has_result {
         terminal::data("  a later attempt succeeded: the job has a result");
     }
     Ok(())
@@ -73,11 +84,8 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
 async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
     let store = existing_store(&args.store).await?;
     let name = &args.name;
-    let Some(manifest) = store.manifest::<Manifest>(name).await? else {
-        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
-    };
-    let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
-    let mut failed = failed_for_good(&store, Some(name)).await?;
+    let frozen = frozen(&store, name).await?;
+    let mut failed = failed_in(&store, &frozen).await?;
     if !args.jobs.is_empty() {
         let mut wanted = Vec::with_capacity(args.jobs.len());
         for job in &args.jobs {
@@ -86,15 +94,23 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
         failed.retain(|record| wanted.contains(&record.job));
     }
     let queue = match &args.queue {
-        Some(url) if !failed.is_empty() => Some(open_queue(url, &args.pool, args.store.s3.ca.as_ref(), None).await?),
+        Some(url) if !failed.is_empty() => {
+            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            Some(RabbitQueue::connect(settings).await?)
+        }
         _ => None,
     };
-    for record in &failed {
-        store.clear_failures(&record.job).await?;
-        if let Some(queue) = &queue {
-            queue.publish(&frozen.job(record.meaning.clone()), name).await?;
+    let again = |record: &FailureRecord| {
+        let (store, queue, job) = (&store, &queue, frozen.job(record.meaning.clone()));
+        async move {
+            store.clear_failures(&job.id()).await?;
+            match queue {
+                Some(queue) => Ok(queue.publish(&job, name).await?),
+                None => Ok::<_, Failure>(()),
+            }
         }
-    }
+    };
+    stream::iter(failed.iter().map(again)).buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
     let count = failed.len();
     terminal::note(match (count, queue.is_some()) {
         (0, _) => "nothing to try again".to_owned(),
@@ -104,21 +120,34 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The last record of every job that failed for good and has no result, of one sweep or all.
-async fn failed_for_good(store: &Store, sweep: Option<&str>) -> Result<Vec<FailureRecord>, Failure> {
-    if let Some(name) = sweep
-        && store.manifest::<Manifest>(name).await?.is_none()
-    {
+/// The sweep as it was when it began.
+async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
+    let Some(manifest) = store.manifest::<Manifest>(name).await? else {
         return Err(Failure::NoSweep { name: name.to_owned(), store: store.place() });
-    }
+    };
+    Ok(Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?)
+}
+
+/// The last record of every job of a sweep that failed for good and has no result, whoever had wanted it first.
+async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>, Failure> {
+    let resume = coordinator::survey(frozen, store, false).await?;
+    let last = |job: JobId| async move {
+        let records = store.failures(&job).await?.into_iter().flatten();
+        Ok::<_, Failure>(records.filter(|record| record.is_final).last())
+    };
+    let found: Vec<_> =
+        stream::iter(resume.failed_jobs().iter().copied().map(last)).buffered(CONCURRENT).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The last record of every job of the store that failed for good and has no result.
+async fn all_failed(store: &Store) -> Result<Vec<FailureRecord>, Failure> {
     let mut failed = BTreeMap::new();
     let mut pages = store.all_failures().await?;
     while let Some(page) = pages.next_page().await? {
         for record in page {
             match record {
-                Ok(record) if record.is_final && sweep.is_none_or(|sweep| record.sweep.as_deref() == Some(sweep)) => {
-                    failed.insert(record.job, record);
-                }
+                Ok(record) if record.is_final => drop(failed.insert(record.job, record)),
                 Ok(_) => {}
                 Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
             }

@@ -7,7 +7,7 @@ use crate::{
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
-    remote::{open_queue, open_store},
+    remote::{open_store, rabbit_settings},
     runner::Runner,
     sweep_file::read_sweep,
     terminal,
@@ -15,6 +15,7 @@ use crate::{
 use analysis::{Results, Style, Summary};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
 use jobs::{Outcome, Precision};
+use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 use store::Store;
 
@@ -35,16 +36,22 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         None => Some(engine(&args.compute, Arc::clone(&inputs))?),
         Some(_) => None,
     };
+    // As is a wrong address, or a broker that is not there.
+    let queue = match &args.queue {
+        Some(url) => {
+            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            let settings = RabbitSettings { name: format!("run {}", sweep.name), ..settings };
+            Some(runtime.block_on(RabbitQueue::connect(settings))?)
+        }
+        None => None,
+    };
     let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
-    let runner = match (engine, &args.queue) {
-        (None, Some(url)) => {
-            let queue = runtime.block_on(open_queue(url, &args.pool, args.store.s3.ca.as_ref(), None))?;
-            Runner::remote(runtime, interrupts, Arc::new(queue), store)
-        }
+    let runner = match (engine, queue) {
+        (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::new(queue), store),
         (Some(engine), _) => Runner::local(runtime, interrupts, engine, store),
         (None, None) => unreachable!("without a queue there is an engine"),
     };

@@ -1,6 +1,6 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
 use coordinator::{Frozen, OUTCOME};
-use jobs::{Manifest, Precision};
+use jobs::{Cancellation, Manifest, Precision};
 use serde::Serialize;
 use store::Store;
 
@@ -13,6 +13,14 @@ struct Status {
     failed: u64,
     missing_now: u64,
     finished: bool,
+    cancelled: bool,
+}
+
+/// A sweep that cannot be told of.
+#[derive(Debug, Serialize)]
+struct Broken {
+    sweep: String,
+    error: String,
 }
 
 /// `bowline status`: how far the sweeps of a store have come.
@@ -24,32 +32,42 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
             Some(name) => vec![name.clone()],
             None => store.sweeps().await?,
         };
-        let mut states = Vec::with_capacity(names.len());
+        let (mut states, mut broken) = (Vec::with_capacity(names.len()), Vec::new());
         for name in names {
             match status(&store, name.clone()).await {
                 // A sweep that cannot go on does not hide the others.
                 Err(failure) if args.name.is_none() => {
-                    terminal::note(format_args!("{name}: {}", terminal::in_one_line(&failure)));
+                    broken.push(Broken { sweep: name, error: terminal::in_one_line(&failure) });
                 }
                 state => states.push(state?),
             }
         }
-        Ok::<_, Failure>(states)
-    })?;
+        Ok::<_, Failure>((states, broken))
+    });
+    let (states, broken) = states?;
     if args.json {
-        terminal::data(serde_json::to_string_pretty(&states).expect("a state is plain data"));
+        let all = states.iter().map(serde_json::to_value).chain(broken.iter().map(serde_json::to_value));
+        let all: Vec<_> = all.map(|state| state.expect("a state is plain data")).collect();
+        terminal::data(serde_json::to_string_pretty(&all).expect("a state is plain data"));
         return Ok(());
     }
-    if states.is_empty() {
+    if states.is_empty() && broken.is_empty() {
         terminal::data(format_args!("the store {} holds no sweep", store.place()));
     }
     for state in states {
-        let end = if state.finished { "finished" } else { "not finished" };
+        let end = match (state.finished, state.cancelled) {
+            (true, _) => "finished",
+            (false, true) => "cancelled",
+            (false, false) => "not finished",
+        };
         let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
         terminal::data(format_args!(
             "{}: {end}, {} of at most {} jobs stored{failed}",
             state.sweep, state.stored, state.jobs_at_most
         ));
+    }
+    for Broken { sweep, error } in broken {
+        terminal::data(format_args!("{sweep}: {error}"));
     }
     Ok(())
 }
@@ -61,6 +79,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, false).await?.survey;
     let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
+    let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
-    Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished })
+    Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
 }

@@ -3,29 +3,38 @@ use crate::{
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, runtime, worker_inputs},
-    remote::{open_queue, open_store},
+    remote::{open_store, rabbit_settings},
     terminal,
 };
-use queue::JobConsumer;
+use queue::{JobConsumer, RabbitQueue, RabbitSettings};
 use std::{process, sync::Arc, time::Duration};
+use store::Key;
 use tokio::time::sleep;
 use worker::{DeviceThread, Ended, Engine, Limits, Worker};
 
 /// How often a worker tells the store that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// Failures in a row that lie with this machine before a worker ends.
+const OWN_FAULTS: u32 = 3;
+
 /// `bowline worker`: takes jobs until it is told to end, or there are none.
 pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let name = args.name.clone().unwrap_or_else(default_name);
+    if name.contains('/') || Key::new(name.as_str()).is_err() {
+        let expected = "a name of letters, digits, `-`, `_` and `.` that does not begin with a dot";
+        return Err(Failure::Argument { argument: "--name", value: name, expected });
+    }
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let inputs = Arc::new(worker_inputs(args)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models);
     let device = engine.device().to_owned();
     let outage = Duration::from_secs(args.outage_limit);
+    let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
         let store = open_store(&args.store).await?.patient(outage);
-        let queue = open_queue(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage)).await?;
+        let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;
     let thread = DeviceThread::start(device.clone(), Engine::versions(), move |job, stop| engine.compute(job, stop));
@@ -76,6 +85,7 @@ fn limits(args: &args::Worker) -> Limits {
         attempts: args.attempts,
         wall_clock: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
         losses: args.max_losses,
+        own_faults: Some(OWN_FAULTS),
         idle: args.idle_exit.map(Duration::from_secs),
         ..Limits::default()
     }

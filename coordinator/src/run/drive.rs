@@ -1,18 +1,19 @@
 use super::{
     Coordinator, OUTCOME, Settings,
-    lost::{Outstanding, is_alive},
-    tally::Tally,
+    hearing::Hearing,
+    lost::Outstanding,
+    tally::{Tally, now_ms},
 };
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
     compaction::Compaction,
-    lookup::{Found, Presence, look_up},
+    lookup::{Found, Presence, look_up, look_up_many},
     manifest::keep_manifest,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
 use std::time::Duration;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 
 /// Jobs on their way to the queue at the same time.
 const PIPELINE: usize = 256;
@@ -23,6 +24,12 @@ const PER_WORKER: usize = 4;
 /// How long jobs may wait without any worker before that is said, and how long until it is said again.
 const LONELY_FOR: Duration = Duration::from_secs(30);
 const LONELY_AGAIN: Duration = Duration::from_secs(600);
+
+/// The longest that a run takes to say that it has ended.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// A worker that has not told of itself for so long is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// One run of a sweep.
 pub(super) struct Drive<'a> {
@@ -37,6 +44,7 @@ pub(super) struct Drive<'a> {
     polls: Interval,
     ticks: Interval,
     cancellation: Option<Cancellation>,
+    hearing: Hearing,
     /// Since when no worker was heard of; may lie in the future, where that was said already.
     lonely_since: Option<Instant>,
     failed_before: Vec<Event>,
@@ -50,7 +58,7 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, memory, presence, uncompacted, failed } = resume;
+        let Resume { survey, memory, presence, uncompacted, failed, .. } = resume;
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
         let told = failed.into_iter();
@@ -59,12 +67,13 @@ impl<'a> Drive<'a> {
             course: Course::remembering(frozen.clone(), memory)?,
             presence,
             outstanding: Outstanding::default(),
-            tally: Tally::new(survey.bound, counts),
+            tally: Tally::new(survey.bound, counts, frozen.sweep().objective.clone()),
             compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
             window: window.max(1),
             polls: every(poll),
             ticks: every(tick),
             cancellation: None,
+            hearing: Hearing::default(),
             lonely_since: None,
             failed_before: told
                 .map(|failed| Event::Failed {
@@ -115,12 +124,29 @@ impl<'a> Drive<'a> {
         }
         // Whoever listens from now on misses nothing of what is published afterwards.
         let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
+        // What an earlier run said last is not the last word any more.
+        self.store_progress(None).await;
+        self.forget_workers().await;
         let Counts { reused, .. } = self.tally.counts;
         self.tell(Event::Plan { bound: self.course.bound(), stored: reused });
         for event in std::mem::take(&mut self.failed_before) {
             self.tell(event);
         }
         Ok(())
+    }
+
+    /// Removes the signs of workers that died long ago, so that nobody reads them for ever.
+    async fn forget_workers(&self) {
+        let store = &self.coordinator.store;
+        let long_ago = now_ms().saturating_sub(FORGOTTEN_AFTER.as_millis() as u64);
+        let workers = store.workers::<WorkerStatus>().await.unwrap_or_default();
+        for (name, status) in workers {
+            if status.is_ok_and(|status| status.beat_ms < long_ago)
+                && let Err(error) = store.remove_worker(&name).await
+            {
+                tracing::debug!(%error, "cannot forget a worker");
+            }
+        }
     }
 
     fn early_end(&self) -> Option<Ended> {
@@ -188,24 +214,29 @@ impl<'a> Drive<'a> {
         tokio::select! {
             settled = self.coordinator.publisher.settled() => {
                 // Others' jobs are settled too.
-                let ours = settled.into_iter().filter(|id| self.outstanding.contains(id)).collect();
-                self.take_in(ours).await
+                let mut ours: Vec<JobId> = settled.into_iter().filter(|id| self.outstanding.contains(id)).collect();
+                ours.sort_unstable();
+                ours.dedup();
+                let found = look_up(&self.coordinator.store, &ours).await?;
+                self.take_in(ours, found)
             }
             _ = self.polls.tick() => {
-                self.take_in(self.outstanding.ids()).await?;
+                if self.outstanding.len() > 0 {
+                    let all = self.outstanding.ids();
+                    let found = look_up_many(&self.coordinator.store, &all).await?;
+                    self.take_in(all, found)?;
+                }
                 self.publish_lost().await
             }
             _ = self.ticks.tick() => self.tick().await,
         }
     }
 
-    async fn take_in(&mut self, mut ids: Vec<JobId>) -> Result<(), CoordinatorError> {
-        ids.sort_unstable();
-        ids.dedup();
-        for (id, found) in ids.iter().zip(look_up(&self.coordinator.store, &ids).await?) {
+    fn take_in(&mut self, ids: Vec<JobId>, found: Vec<Found>) -> Result<(), CoordinatorError> {
+        for (id, found) in ids.into_iter().zip(found) {
             if !matches!(found, Found::Nothing) {
-                let label = self.outstanding.remove(id);
-                self.answer(*id, label, found, false)?;
+                let label = self.outstanding.remove(&id);
+                self.answer(id, label, found, false)?;
             }
         }
         Ok(())
@@ -228,8 +259,7 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
         }
-        let workers = store.workers::<WorkerStatus>().await?.into_iter().filter_map(|(_, status)| status.ok());
-        let workers: Vec<WorkerStatus> = workers.collect();
+        let workers = self.hearing.alive(store.workers().await?);
         let lost = self.outstanding.lost(&workers, settings.lost_after);
         for Wanted { job, id, label, .. } in lost {
             tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
@@ -245,7 +275,7 @@ impl<'a> Drive<'a> {
         self.compaction.go_on();
         match store.workers::<WorkerStatus>().await {
             Ok(workers) => {
-                let alive = workers.iter().filter(|(_, status)| status.as_ref().is_ok_and(is_alive)).count();
+                let alive = self.hearing.alive(workers).len();
                 self.window = settings.window.max(alive * PER_WORKER).max(1);
                 self.note_workers(alive);
             }
@@ -276,9 +306,10 @@ impl<'a> Drive<'a> {
             Ok(Ended::TooManyFailures { .. }) => "too many failures".to_owned(),
             // Another sweep's documents are not ours to write.
             Err(CoordinatorError::OtherSweep { .. } | CoordinatorError::Cancelled { .. }) => return,
-            Err(error) => error.to_string(),
+            Err(error) => chain(error),
         };
-        self.store_progress(Some(word)).await;
+        // For people only: a run that ends because the store is away does not wait for it once more.
+        let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
     }
 
     async fn store_progress(&mut self, ended: Option<String>) {
@@ -328,4 +359,10 @@ fn every(time: Duration) -> Interval {
     let mut interval = interval(time);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &CoordinatorError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

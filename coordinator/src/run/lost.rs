@@ -1,4 +1,3 @@
-use super::tally::now_ms;
 use crate::Wanted;
 use jobs::{JobId, WorkerStatus};
 use std::{
@@ -6,14 +5,6 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
-
-/// A worker that was not heard of for so long does not hold its job any more, as far as a coordinator is concerned.
-const HEARD_WITHIN_MS: u64 = 60_000;
-
-/// Whether the worker was heard of lately, if its clock and ours agree to within that time.
-pub(super) fn is_alive(worker: &WorkerStatus) -> bool {
-    now_ms().saturating_sub(worker.beat_ms) < HEARD_WITHIN_MS
-}
 
 /// Jobs that are published and not answered.
 #[derive(Debug, Default)]
@@ -53,11 +44,10 @@ impl Outstanding {
         self.0.values_mut().for_each(|open| open.missing_since = None);
     }
 
-    /// The jobs that neither the queue, which is empty, nor a worker has had for as long as `after`. A broker that was
+    /// The jobs that neither the queue, which is empty, nor one of these workers has had for as long as `after`. A broker that was
     /// emptied or set up anew forgets jobs, and so do some when a job came back too often.
     pub(super) fn lost(&mut self, workers: &[WorkerStatus], after: Duration) -> Vec<Wanted> {
-        let alive = workers.iter().filter(|status| is_alive(status));
-        let held: HashSet<JobId> = alive.filter_map(|status| Some(status.job.as_ref()?.job)).collect();
+        let held: HashSet<JobId> = workers.iter().filter_map(|status| Some(status.job.as_ref()?.job)).collect();
         let mut lost = Vec::new();
         for (id, open) in &mut self.0 {
             if held.contains(id) {

@@ -1,5 +1,5 @@
 use crate::{Counts, Event, Phase};
-use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Progress};
+use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Objective, Progress};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -18,6 +18,7 @@ pub(super) struct Tally {
     bound: u64,
     pub(super) counts: Counts,
     pub(super) phase: Option<Phase>,
+    objective: Objective,
     best: Option<BestSoFar>,
     kinds: BTreeMap<Vec<String>, (u64, JobId)>,
     /// How many jobs were computed by when.
@@ -26,11 +27,12 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(bound: u64, counts: Counts) -> Self {
+    pub(super) fn new(bound: u64, counts: Counts, objective: Objective) -> Self {
         Self {
             bound,
             counts,
             phase: None,
+            objective,
             best: None,
             kinds: BTreeMap::new(),
             samples: VecDeque::from([(Instant::now(), counts.run)]),
@@ -46,7 +48,10 @@ impl Tally {
     pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::Failed { job, errors, .. } => self.note_failure(*job, errors),
-            Event::Best { search, spec, value } => {
+            // The first point after a new start need not be better than what an earlier run has found.
+            Event::Best { search, spec, value }
+                if self.best.as_ref().is_none_or(|best| self.objective.compare(*value, best.value).is_gt()) =>
+            {
                 self.best = Some(BestSoFar { search: search.clone(), spec: (**spec).clone(), value: *value });
             }
             _ => {}
