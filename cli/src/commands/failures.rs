@@ -5,11 +5,11 @@ use crate::{
     remote::{existing_store, rabbit_settings},
     terminal,
 };
-use coordinator::Frozen;
+use coordinator::{CoordinatorError, Frozen};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{FailureKind, FailureRecord, JobId, Manifest, Precision};
 use queue::{JobPublisher, RabbitQueue};
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::collections::{BTreeMap, HashSet, btree_map::Entry};
 use store::Store;
 
 /// Jobs that are looked into at the same time.
@@ -128,16 +128,19 @@ async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     Ok(Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?)
 }
 
-/// The last record of every job of a sweep that failed for good and has no result, whoever had wanted it first.
+/// The last record of every job of a sweep that failed for good and has no result: the sweep's own attempts, and what had
+/// failed for another sweep before.
 async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>, Failure> {
-    let resume = coordinator::survey(frozen, store, false).await?;
-    let last = |job: JobId| async move {
-        let records = store.failures(&job).await?.into_iter().flatten();
-        Ok::<_, Failure>(records.filter(|record| record.is_final).last())
+    // A sweep that cannot go on for its failures is the one that is looked into.
+    let shared: HashSet<JobId> = match coordinator::survey(frozen, store, false).await {
+        Ok(resume) => resume.failed_jobs().iter().copied().collect(),
+        Err(CoordinatorError::Store(error)) => return Err(error.into()),
+        Err(_) => HashSet::new(),
     };
-    let found: Vec<_> =
-        stream::iter(resume.failed_jobs().iter().copied().map(last)).buffered(CONCURRENT).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let name = Some(frozen.sweep().name.as_str());
+    let mut failed = all_failed(store).await?;
+    failed.retain(|record| record.sweep.as_deref() == name || shared.contains(&record.job));
+    Ok(failed)
 }
 
 /// The last record of every job of the store that failed for good and has no result.
