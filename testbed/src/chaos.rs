@@ -66,6 +66,7 @@ fn sweep(settings: &Settings, number: u64) -> SweepSpec {
         scalings: settings.values.1,
         linear: number.is_multiple_of(3),
         poison: true,
+        metric: "mean_normalised_accuracy".to_owned(),
     }
 }
 

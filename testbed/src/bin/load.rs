@@ -218,7 +218,16 @@ impl Bench {
 fn sweep(name: &str, jobs: u32) -> SweepSpec {
     let densities = jobs.isqrt().max(1);
     let scalings = jobs.div_ceil(densities);
-    SweepSpec { sweep: name.to_owned(), seed: u64::from(jobs), scalings, densities, linear: false, poison: false }
+    let metric = "mean_accuracy".to_owned();
+    SweepSpec {
+        sweep: name.to_owned(),
+        seed: u64::from(jobs),
+        scalings,
+        densities,
+        linear: false,
+        poison: false,
+        metric,
+    }
 }
 
 /// About ten samples, evenly over time.

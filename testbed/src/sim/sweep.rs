@@ -29,6 +29,9 @@ pub struct SweepSpec {
     /// Put poisonous jobs in.
     #[arg(long)]
     pub poison: bool,
+    /// What is searched by. A normalised metric makes the search wait for the adapters' own accuracies.
+    #[arg(long, default_value = "mean_normalised_accuracy")]
+    pub metric: String,
 }
 
 impl SweepSpec {
@@ -36,8 +39,13 @@ impl SweepSpec {
     pub fn arguments(&self) -> Vec<String> {
         let (seed, scalings, densities) =
             (self.seed.to_string(), self.scalings.to_string(), self.densities.to_string());
-        let values =
-            [("--sweep", &self.sweep), ("--seed", &seed), ("--scalings", &scalings), ("--densities", &densities)];
+        let values = [
+            ("--sweep", &self.sweep),
+            ("--seed", &seed),
+            ("--scalings", &scalings),
+            ("--densities", &densities),
+            ("--metric", &self.metric),
+        ];
         let flags = [("--linear", self.linear), ("--poison", self.poison)];
         let flags = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned());
         values.into_iter().flat_map(|(name, value)| [name.to_owned(), value.clone()]).chain(flags).collect()
@@ -66,6 +74,7 @@ impl SweepSpec {
 name: {}
 base: base
 method: {method}
+metric: {{name: {}}}
 tasks:
   - {{name: mnist, adapter: adapters/mnist, data: data/mnist, head: heads/mnist.safetensors}}
   - {{name: flags, adapter: adapters/flags, data: data/flags, head: heads/flags.safetensors}}
@@ -76,6 +85,7 @@ parameters:
   scaling: {}
 ",
             self.sweep,
+            self.metric,
             values(self.densities),
             values(self.scalings),
         );
@@ -103,7 +113,15 @@ mod tests {
     use coordinator::bound;
 
     fn spec(name: &str) -> SweepSpec {
-        SweepSpec { sweep: name.to_owned(), seed: 1, scalings: 5, densities: 4, linear: false, poison: true }
+        SweepSpec {
+            sweep: name.to_owned(),
+            seed: 1,
+            scalings: 5,
+            densities: 4,
+            linear: false,
+            poison: true,
+            metric: "mean_normalised_accuracy".to_owned(),
+        }
     }
 
     #[test]
