@@ -33,5 +33,5 @@ pub use model::{
 };
 pub use pictures::{DiskCache, Pictures};
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, ScoreError, TaskScore, accuracy, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, joint_hits};
 pub use text::{TextModel, Tokenizer};

@@ -11,7 +11,7 @@ const CHUNK: usize = 512;
 
 /// How many pictures of one task and split were named rightly.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskScore {
+pub struct PerTaskScore {
     /// Per picture: was the true class's score the largest?
     pub right: Vec<bool>,
     /// Pictures that were.
@@ -20,7 +20,7 @@ pub struct TaskScore {
     pub n: usize,
 }
 
-impl TaskScore {
+impl PerTaskScore {
     /// The share of right pictures, in [0, 1].
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.n as f64
@@ -86,7 +86,7 @@ pub enum ScoreError {
 ///
 /// # Errors
 /// The widths differ, or the data set and the head have different numbers of classes.
-pub fn accuracy(features: &Features, head: &Head) -> Result<TaskScore, ScoreError> {
+pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
     if let Some(data) = features.classes().filter(|data| *data != head.classes()) {
         return Err(ScoreError::Classes { head: head.classes(), data });
     }
@@ -102,7 +102,7 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<TaskScore, ScoreErro
         Ok(())
     })?;
     let correct = right.iter().filter(|right| **right).count();
-    Ok(TaskScore { correct, n: right.len(), right })
+    Ok(PerTaskScore { correct, n: right.len(), right })
 }
 
 /// Ranks the true class of each picture among the classes of all tasks.
