@@ -135,6 +135,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         n: 100,
         correct: *correct,
         hits: BTreeMap::new(),
+        right: None,
     };
     JobResult {
         version: RESULT_VERSION,

@@ -55,7 +55,13 @@ pub(crate) fn correct(subject: &Subject) -> u64 {
 
 pub(crate) fn result(job: &Job) -> JobResult {
     let correct = correct(&job.meaning.subject);
-    let score = |task: &jobs::TaskInput| TaskScore { task: task.name.clone(), n: 1000, correct, hits: BTreeMap::new() };
+    let score = |task: &jobs::TaskInput| TaskScore {
+        task: task.name.clone(),
+        n: 1000,
+        correct,
+        hits: BTreeMap::new(),
+        right: None,
+    };
     JobResult {
         version: RESULT_VERSION,
         job: job.id(),

@@ -5,6 +5,7 @@
 //! id is the hash of what decides its outcome; a worker answers with a [`JobResult`]; and the
 //! [`Outcome`] says which results make up the sweep's table.
 
+mod bitmap;
 mod data;
 mod digest;
 mod input;
@@ -19,6 +20,7 @@ mod result;
 mod score;
 mod sweep;
 
+pub use bitmap::{Bitmap, BitmapError};
 pub use data::{DataFiles, DataSpec, Rows, SplitRule};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
@@ -34,7 +36,7 @@ pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
 pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
-pub use score::{HITS_AT, Interval, TaskScore, joint_hits, mean_accuracy, mean_interval};
+pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

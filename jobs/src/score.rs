@@ -1,3 +1,8 @@
+mod stored;
+
+pub use stored::TaskScoreError;
+
+use crate::Bitmap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -6,7 +11,7 @@ pub const HITS_AT: [u32; 4] = [1, 3, 5, 10];
 
 /// How a model did on the pictures or texts of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "stored::StoredScore")]
 pub struct TaskScore {
     /// The task's name.
     pub task: String,
@@ -15,8 +20,12 @@ pub struct TaskScore {
     /// How many had the true class first.
     pub correct: u64,
     /// In a joint benchmark: how many had the true class among the first k, by k of [`HITS_AT`].
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hits: BTreeMap<u32, u64>,
+    /// Which examples had the true class first, in the order of the data set: what two recipes are compared by. Results
+    /// of older programs do not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub right: Option<Bitmap>,
 }
 
 impl TaskScore {
@@ -104,7 +113,7 @@ mod tests {
     use super::*;
 
     fn score(correct: u64, n: u64) -> TaskScore {
-        TaskScore { task: "mnist".to_owned(), n, correct, hits: BTreeMap::from([(1, correct), (3, n)]) }
+        TaskScore { task: "mnist".to_owned(), n, correct, hits: BTreeMap::from([(1, correct), (3, n)]), right: None }
     }
 
     #[test]

@@ -162,8 +162,13 @@ impl Session {
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
             let score = evaluation::accuracy(&features, &head);
             let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
-            let (n, correct) = (score.n as u64, score.correct as u64);
-            scores.push(TaskScore { task: task.name.clone(), n, correct, hits: BTreeMap::new() });
+            scores.push(TaskScore {
+                task: task.name.clone(),
+                n: score.n as u64,
+                correct: score.correct as u64,
+                hits: BTreeMap::new(),
+                right: Some(score.right.into_iter().collect()),
+            });
         }
         Ok(scores)
     }
@@ -185,7 +190,13 @@ impl Session {
             let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
             let at = evaluation::HITS.map(|k| k as u32);
             let hits: BTreeMap<u32, u64> = at.into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
-            scores.push(TaskScore { task: task.name.clone(), n: score.n as u64, correct: hits[&1], hits });
+            scores.push(TaskScore {
+                task: task.name.clone(),
+                n: score.n as u64,
+                correct: hits[&1],
+                hits,
+                right: Some(score.ranks.iter().map(|rank| *rank == 0).collect()),
+            });
         }
         Ok(scores)
     }

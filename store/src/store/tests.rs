@@ -25,7 +25,13 @@ fn result(number: u32) -> JobResult {
         version: RESULT_VERSION,
         job: meaning(number).id(),
         meaning: meaning(number),
-        scores: vec![TaskScore { task: "mnist".to_owned(), n: 10, correct: 7, hits: BTreeMap::from([(1, 7)]) }],
+        scores: vec![TaskScore {
+            task: "mnist".to_owned(),
+            n: 10,
+            correct: 7,
+            hits: BTreeMap::from([(1, 7)]),
+            right: None,
+        }],
         merge: None,
         timings: Timings { load_s: 0.1, ..Timings::default() },
         run: RunFacts {

@@ -113,6 +113,7 @@ impl Golden {
             for score in bench.scores(self, &spec, split, "knots-ties.yaml") {
                 let golden = &self.json["per_task"][&score.task][split];
                 assert_eq!(golden["n"], score.n, "{} {} {split}", self.name, score.task);
+                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
                 self.near(&score.task, split, score.correct, golden["correct"].as_u64().unwrap());
             }
             let per_task = &self.json["joint_hits_per_task"];
@@ -120,6 +121,7 @@ impl Golden {
                 continue;
             }
             for score in bench.scores(self, &spec, split, "joint.yaml") {
+                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
                 for (k, hits) in score.hits {
                     let golden = per_task[&score.task][split][format!("hits@{k}")].as_u64().unwrap();
                     self.near(&score.task, split, hits, golden);
@@ -135,6 +137,11 @@ impl Golden {
     fn is_random(&self) -> bool {
         self.json.get("seeds").is_some()
     }
+}
+
+/// Whether the score says of every example whether it was right, and the same as the count.
+fn is_told_by_example(score: &TaskScore) -> bool {
+    score.right.as_ref().is_some_and(|right| (right.len() as u64, right.count()) == (score.n, score.correct))
 }
 
 fn check(name: &str) {

@@ -1,0 +1,96 @@
+use super::TaskScore;
+use crate::{Bitmap, BitmapError};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A score as it was written, before a look at whether its examples are as many as it says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoredScore {
+    task: String,
+    n: u64,
+    correct: u64,
+    #[serde(default)]
+    hits: BTreeMap<u32, u64>,
+    #[serde(default)]
+    right: Option<String>,
+}
+
+/// Why what a score says of its examples cannot be.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskScoreError {
+    /// The text is no bitmap of that many examples. Readers of records show a message and not its cause, so this one
+    /// says all.
+    #[error("`right` of task `{task}` cannot be read: {reason}")]
+    Bitmap {
+        /// The task.
+        task: String,
+        /// What is wrong with it.
+        reason: BitmapError,
+    },
+    /// The bitmap and the count differ.
+    #[error("`right` of task `{task}` has {found} right answers, and `correct` says {correct}")]
+    Count {
+        /// The task.
+        task: String,
+        /// The right answers of the bitmap.
+        found: u64,
+        /// The right answers that the score counts.
+        correct: u64,
+    },
+}
+
+impl TryFrom<StoredScore> for TaskScore {
+    type Error = TaskScoreError;
+
+    fn try_from(stored: StoredScore) -> Result<Self, TaskScoreError> {
+        let StoredScore { task, n, correct, hits, right } = stored;
+        // More examples than memory has bytes fail as a length that is not met.
+        let len = usize::try_from(n).unwrap_or(usize::MAX);
+        let right = right.map(|text| Bitmap::parse(&text, len)).transpose();
+        let right = right.map_err(|reason| TaskScoreError::Bitmap { task: task.clone(), reason })?;
+        match right.as_ref().map(Bitmap::count) {
+            Some(found) if found != correct => Err(TaskScoreError::Count { task, found, correct }),
+            _ => Ok(Self { task, n, correct, hits, right }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<TaskScore, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_score_of_an_older_program_is_read_and_written_as_it_was() {
+        let json = r#"{"task":"mnist","n":3,"correct":2}"#;
+        let score = read(json).unwrap();
+        assert_eq!(score.right, None);
+        assert_eq!(serde_json::to_string(&score).unwrap(), json);
+    }
+
+    #[test]
+    fn examples_read_back_as_they_were() {
+        let json = r#"{"task":"mnist","n":3,"correct":2,"hits":{"1":2},"right":"BQ"}"#;
+        let score = read(json).unwrap();
+        assert_eq!(score.right, Some([true, false, true].into_iter().collect()));
+        assert_eq!(serde_json::to_string(&score).unwrap(), json);
+    }
+
+    #[test]
+    fn examples_that_contradict_the_score_are_refused() {
+        let refused = |json: &str| read(json).unwrap_err();
+        let error = refused(r#"{"task":"mnist","n":30,"correct":2,"right":"BQ"}"#);
+        assert!(
+            error.starts_with("`right` of task `mnist` cannot be read: it has 1 bytes, and 30 examples take 4"),
+            "{error}"
+        );
+        let error = refused(r#"{"task":"mnist","n":3,"correct":1,"right":"BQ"}"#);
+        assert!(error.starts_with("`right` of task `mnist` has 2 right answers, and `correct` says 1"), "{error}");
+        let error = refused(r#"{"task":"mnist","n":3,"correct":1,"wrong":"BQ"}"#);
+        assert!(error.starts_with("unknown field `wrong`"), "{error}");
+    }
+}
