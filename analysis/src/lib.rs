@@ -7,6 +7,7 @@
 
 mod frame;
 mod results;
+mod statistics;
 mod summary;
 mod table;
 #[cfg(test)]
@@ -14,5 +15,8 @@ mod testing;
 
 pub use frame::{Frame, FrameError};
 pub use results::{Problem, Results};
+pub use statistics::{
+    Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,
+};
 pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
 pub use table::Style;
