@@ -20,7 +20,7 @@ pub enum PartError {
         expected: u32,
     },
     /// A column that every part has is not there, or is of another kind.
-    #[error("it has no column `{column}` of bytes")]
+    #[error("it has no column `{column}` of the right kind")]
     Column {
         /// The column.
         column: &'static str,
@@ -30,6 +30,16 @@ pub enum PartError {
     Altered {
         /// The job that the row names.
         job: String,
+    },
+    /// A cell of a row does not hold what it should.
+    #[error("`{column}` of row {row} is corrupt")]
+    Cell {
+        /// The column.
+        column: &'static str,
+        /// The row within its group, from 0.
+        row: usize,
+        /// What the parser says.
+        source: serde_json::Error,
     },
     /// A row names no job.
     #[error("`{text}` is no job")]

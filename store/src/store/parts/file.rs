@@ -1,10 +1,10 @@
-use super::PartError;
+use super::{PartError, brief};
 use bytes::Bytes;
 use jobs::{Digest, JobId, JobResult, canonical_json};
 use parquet::{
     basic::{Compression, ZstdLevel},
-    column::reader::ColumnReader,
-    data_type::{ByteArray, ByteArrayType, Int64Type},
+    column::reader::{ColumnReader, ColumnReaderImpl},
+    data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type},
     errors::ParquetError,
     file::{
         metadata::KeyValue,
@@ -26,14 +26,21 @@ const GROUP: usize = 1000;
 const JOB: &str = "job";
 const RESULT: &str = "result";
 const DIGEST: &str = "digest";
-/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what
-/// queries ask for.
+/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what queries
+/// ask for: `scores` without the single examples, `ground` the meaning without its subject, `run` without its time. Most
+/// rows share the latter two. Parts of older programs have no `ground`, `run` and seconds.
 const SCHEMA: &str = "message part {
     required binary job (STRING);
     required int64 finished_ms;
     required binary split (STRING);
     required binary subject (STRING);
     required binary scores (STRING);
+    required binary ground (STRING);
+    required binary run (STRING);
+    required double load_s;
+    required double align_s;
+    required double merge_s;
+    required double evaluate_s;
     required binary result (STRING);
     required binary digest;
 }";
@@ -70,7 +77,15 @@ fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, results: &[JobR
     column.close()?;
     write_texts(&mut group, texts(|result| result.meaning.split.clone()))?;
     write_texts(&mut group, texts(|result| canonical_json(&result.meaning.subject)))?;
-    write_texts(&mut group, texts(|result| canonical_json(&result.scores)))?;
+    write_texts(&mut group, texts(brief::scores_text))?;
+    write_texts(&mut group, texts(brief::ground_text))?;
+    write_texts(&mut group, texts(brief::run_text))?;
+    for seconds in brief::SECONDS {
+        let seconds: Vec<f64> = results.iter().map(|result| (seconds.of)(&result.timings)).collect();
+        let mut column = group.next_column()?.ok_or_else(missing)?;
+        column.typed::<DoubleType>().write_batch(&seconds, None, None)?;
+        column.close()?;
+    }
     let whole = texts(|result| serde_json::to_string(result).expect("plain data with string keys"));
     let digests = whole.iter().map(|text| ByteArray::from(Digest::of(text.data()).as_bytes().to_vec())).collect();
     write_texts(&mut group, whole)?;
@@ -122,13 +137,14 @@ impl Part {
         if found != VERSION.to_string() {
             return Err(PartError::Version { found, expected: VERSION });
         }
-        let column = |column: &'static str| {
-            let mut columns = file.schema_descr().columns().iter();
-            let position = columns.position(|descriptor| descriptor.path().string() == column);
-            position.ok_or(PartError::Column { column })
-        };
+        let column = |column: &'static str| position(&reader, column).ok_or(PartError::Column { column });
         let (job, result, digest) = (column(JOB)?, column(RESULT)?, column(DIGEST)?);
         Ok(Self { reader, job, result, digest })
+    }
+
+    /// Where the column of this name is, if the part has it.
+    pub(super) fn position(&self, column: &str) -> Option<usize> {
+        position(&self.reader, column)
     }
 
     pub(super) fn rows(&self) -> u64 {
@@ -161,23 +177,57 @@ impl Part {
         Ok(jobs)
     }
 
-    /// A text column of a group, whole.
-    fn texts(&self, group: usize, column: usize, name: &'static str) -> Result<Vec<ByteArray>, PartError> {
+    /// The text column at `column` of a group.
+    pub(super) fn texts(&self, group: usize, column: usize, name: &'static str) -> Result<Vec<ByteArray>, PartError> {
+        match self.column(group, column)? {
+            (ColumnReader::ByteArrayColumnReader(reader), rows) => whole(reader, rows, name),
+            _ => Err(PartError::Column { column: name }),
+        }
+    }
+
+    /// The column of whole numbers at `column` of a group.
+    pub(super) fn wholes(&self, group: usize, column: usize, name: &'static str) -> Result<Vec<i64>, PartError> {
+        match self.column(group, column)? {
+            (ColumnReader::Int64ColumnReader(reader), rows) => whole(reader, rows, name),
+            _ => Err(PartError::Column { column: name }),
+        }
+    }
+
+    /// The column of numbers at `column` of a group.
+    pub(super) fn numbers(&self, group: usize, column: usize, name: &'static str) -> Result<Vec<f64>, PartError> {
+        match self.column(group, column)? {
+            (ColumnReader::DoubleColumnReader(reader), rows) => whole(reader, rows, name),
+            _ => Err(PartError::Column { column: name }),
+        }
+    }
+
+    fn column(&self, group: usize, column: usize) -> Result<(ColumnReader, usize), PartError> {
         let group = self.reader.get_row_group(group)?;
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
-        let ColumnReader::ByteArrayColumnReader(mut reader) = group.get_column_reader(column)? else {
-            return Err(PartError::Column { column: name });
-        };
-        let mut texts = Vec::new();
-        while texts.len() < rows {
-            let before = texts.len();
-            reader.read_records(rows - before, None, None, &mut texts)?;
-            if texts.len() == before {
-                return Err(ParquetError::EOF(format!("column `{name}` ends after {before} of {rows} rows")).into());
-            }
-        }
-        Ok(texts)
+        Ok((group.get_column_reader(column)?, rows))
     }
+}
+
+fn position(reader: &SerializedFileReader<Bytes>, column: &str) -> Option<usize> {
+    let mut columns = reader.metadata().file_metadata().schema_descr().columns().iter();
+    columns.position(|descriptor| descriptor.path().string() == column)
+}
+
+/// All values of a column without repetitions.
+fn whole<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    rows: usize,
+    name: &'static str,
+) -> Result<Vec<T::T>, PartError> {
+    let mut values = Vec::new();
+    while values.len() < rows {
+        let before = values.len();
+        reader.read_records(rows - before, None, None, &mut values)?;
+        if values.len() == before {
+            return Err(ParquetError::EOF(format!("column `{name}` ends after {before} of {rows} rows")).into());
+        }
+    }
+    Ok(values)
 }
 
 impl fmt::Debug for Part {

@@ -42,6 +42,47 @@ async fn results_read_back_from_a_part_as_they_were() {
     assert!(store.part_results("s", 1).await.unwrap().is_none());
 }
 
+/// The result as tables ask for it.
+fn in_brief(result: &JobResult) -> JobResult {
+    let mut brief = result.clone();
+    brief.merge = None;
+    brief.run.commits.clear();
+    brief.scores.iter_mut().for_each(|score| score.right = None);
+    brief
+}
+
+#[tokio::test]
+async fn results_in_brief_lack_single_examples_and_nothing_that_tables_ask_for() {
+    let (store, _) = in_memory();
+    let mut results = results(1200);
+    for result in &mut results {
+        result.run.commits.insert("base".to_owned(), "1234".to_owned());
+        for score in &mut result.scores {
+            score.right = Some((0..score.n).map(|example| example < score.correct).collect());
+            score.hits.insert(3, score.correct);
+        }
+    }
+    store.put_part("s", results.clone()).await.unwrap();
+    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    assert!(read.into_iter().map(Result::unwrap).eq(results.iter().map(in_brief)));
+    assert!(store.part_in_brief("s", 1).await.unwrap().is_none());
+    assert!(all(&store, 0).await.into_iter().map(Result::unwrap).eq(results), "the part holds them whole");
+}
+
+#[tokio::test]
+async fn a_part_of_an_older_program_is_read_in_brief_as_well() {
+    let (store, backend) = in_memory();
+    let results = results(3);
+    let mut rows: Vec<_> =
+        results.iter().map(|result| (result.job.to_string(), serde_json::to_string(result).unwrap())).collect();
+    rows[1].1.truncate(10);
+    backend.put(&part_key("s", 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
+    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    assert_eq!(read[0].as_ref().unwrap(), &results[0]);
+    assert!(matches!(read[1], Err(StoreError::Corrupt { .. })));
+    assert_eq!(read[2].as_ref().unwrap(), &results[2]);
+}
+
 #[tokio::test]
 async fn parts_are_numbered_and_their_jobs_are_known_without_reading_them() {
     let (store, _) = in_memory();
@@ -111,7 +152,7 @@ async fn what_is_no_part_is_refused_for_what_it_is() {
     assert_eq!(refused(part(column, None)).await, format!("{prefix}it does not say that it is a part"));
     let found = refused(part(column, Some("9"))).await;
     assert_eq!(found, format!("{prefix}it has version `9`, and this program reads version 1"));
-    assert_eq!(refused(part(column, Some("1"))).await, format!("{prefix}it has no column `result` of bytes"));
+    assert_eq!(refused(part(column, Some("1"))).await, format!("{prefix}it has no column `result` of the right kind"));
 }
 
 #[tokio::test]

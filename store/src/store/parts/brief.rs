@@ -1,0 +1,146 @@
+use super::{PartError, file::Part};
+use jobs::{JobResult, Meaning, RESULT_VERSION, RunFacts, Subject, TaskScore, Timings, canonical_json};
+use parquet::data_type::ByteArray;
+use serde_json::json;
+use std::{collections::HashMap, str};
+
+const JOB: &str = "job";
+const FINISHED: &str = "finished_ms";
+const SUBJECT: &str = "subject";
+const SCORES: &str = "scores";
+const GROUND: &str = "ground";
+const RUN: &str = "run";
+
+/// A column of seconds.
+pub(super) struct Seconds {
+    pub(super) name: &'static str,
+    pub(super) of: fn(&Timings) -> f64,
+}
+
+/// The columns of seconds, in the order of the schema.
+pub(super) const SECONDS: [Seconds; 4] = [
+    Seconds { name: "load_s", of: |timings| timings.load_s },
+    Seconds { name: "align_s", of: |timings| timings.align_s },
+    Seconds { name: "merge_s", of: |timings| timings.merge_s },
+    Seconds { name: "evaluate_s", of: |timings| timings.evaluate_s },
+];
+
+/// The scores without the single examples.
+pub(super) fn scores_text(result: &JobResult) -> String {
+    let scores: Vec<TaskScore> = result.scores.iter().map(|score| TaskScore { right: None, ..score.clone() }).collect();
+    canonical_json(&scores)
+}
+
+/// The meaning with the same subject for all.
+pub(super) fn ground_text(result: &JobResult) -> String {
+    canonical_json(&Meaning { subject: Subject::Base, ..result.meaning.clone() })
+}
+
+/// Who computed it on what, without when and from which commits.
+pub(super) fn run_text(result: &JobResult) -> String {
+    let RunFacts { worker, attempt, device, versions, commits: _, finished_ms: _ } = &result.run;
+    canonical_json(
+        &json!({"worker": worker, "attempt": attempt, "device": device, "versions": versions, "finished_ms": 0}),
+    )
+}
+
+/// Reads the results of a part from its small columns.
+pub(super) struct Reader<'a> {
+    part: &'a Part,
+    columns: Columns,
+    grounds: HashMap<Vec<u8>, Meaning>,
+    runs: HashMap<Vec<u8>, RunFacts>,
+}
+
+/// Where the columns are.
+struct Columns {
+    job: usize,
+    finished: usize,
+    subject: usize,
+    scores: usize,
+    ground: usize,
+    run: usize,
+    seconds: [usize; 4],
+}
+
+/// The cells of a group of rows.
+struct Cells {
+    jobs: Vec<ByteArray>,
+    finished: Vec<i64>,
+    subjects: Vec<ByteArray>,
+    scores: Vec<ByteArray>,
+    grounds: Vec<ByteArray>,
+    runs: Vec<ByteArray>,
+    seconds: [Vec<f64>; 4],
+}
+
+impl<'a> Reader<'a> {
+    /// `None` if the part was written before it had these columns.
+    pub(super) fn new(part: &'a Part) -> Option<Self> {
+        let [load, align, merge, evaluate] = SECONDS.map(|seconds| part.position(seconds.name));
+        let columns = Columns {
+            job: part.position(JOB)?,
+            finished: part.position(FINISHED)?,
+            subject: part.position(SUBJECT)?,
+            scores: part.position(SCORES)?,
+            ground: part.position(GROUND)?,
+            run: part.position(RUN)?,
+            seconds: [load?, align?, merge?, evaluate?],
+        };
+        Some(Self { part, columns, grounds: HashMap::new(), runs: HashMap::new() })
+    }
+
+    /// The results of a group, each by itself.
+    ///
+    /// # Errors
+    /// A column cannot be read.
+    pub(super) fn results(&mut self, group: usize) -> Result<Vec<Result<JobResult, PartError>>, PartError> {
+        let (part, at) = (self.part, &self.columns);
+        let [load, align, merge, evaluate] = at.seconds;
+        let seconds = |column, place: usize| part.numbers(group, column, SECONDS[place].name);
+        let cells = Cells {
+            jobs: part.texts(group, at.job, JOB)?,
+            finished: part.wholes(group, at.finished, FINISHED)?,
+            subjects: part.texts(group, at.subject, SUBJECT)?,
+            scores: part.texts(group, at.scores, SCORES)?,
+            grounds: part.texts(group, at.ground, GROUND)?,
+            runs: part.texts(group, at.run, RUN)?,
+            seconds: [seconds(load, 0)?, seconds(align, 1)?, seconds(merge, 2)?, seconds(evaluate, 3)?],
+        };
+        Ok((0..cells.jobs.len()).map(|row| self.result(&cells, row)).collect())
+    }
+
+    fn result(&mut self, cells: &Cells, row: usize) -> Result<JobResult, PartError> {
+        let job = cells.jobs[row].data();
+        let named = || String::from_utf8_lossy(job).escape_debug().to_string();
+        let job = str::from_utf8(job).ok().and_then(|text| text.parse().ok());
+        let at = |column| move |source| PartError::Cell { column, row, source };
+        let subject = serde_json::from_slice(cells.subjects[row].data()).map_err(at(SUBJECT))?;
+        let scores = serde_json::from_slice(cells.scores[row].data()).map_err(at(SCORES))?;
+        let meaning = shared(&mut self.grounds, cells.grounds[row].data()).map_err(at(GROUND))?;
+        let run = shared(&mut self.runs, cells.runs[row].data()).map_err(at(RUN))?;
+        let [load_s, align_s, merge_s, evaluate_s] = [0, 1, 2, 3].map(|place| cells.seconds[place][row]);
+        Ok(JobResult {
+            version: RESULT_VERSION,
+            job: job.ok_or_else(|| PartError::Job { text: named() })?,
+            meaning: Meaning { subject, ..meaning },
+            scores,
+            merge: None,
+            timings: Timings { load_s, align_s, merge_s, evaluate_s },
+            run: RunFacts { finished_ms: u64::try_from(cells.finished[row]).unwrap_or_default(), ..run },
+        })
+    }
+}
+
+/// What `text` says, which is read once however many rows say it.
+fn shared<T: Clone + serde::de::DeserializeOwned>(
+    known: &mut HashMap<Vec<u8>, T>,
+    text: &[u8],
+) -> Result<T, serde_json::Error> {
+    if let Some(known) = known.get(text) {
+        return Ok(known.clone());
+    }
+    let read: T = serde_json::from_slice(text)?;
+    known.insert(text.to_vec(), read.clone());
+    Ok(read)
+}
