@@ -2,7 +2,7 @@
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
 //! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
-//! row per result and task, as CSV or parquet, for anything else. Nothing that is missing or corrupt is left out
+//! row per job, as CSV or parquet, for anything else. Nothing that is missing or corrupt is left out
 //! without a word.
 
 mod frame;
@@ -13,7 +13,7 @@ mod table;
 #[cfg(test)]
 mod testing;
 
-pub use frame::{Frame, FrameError};
+pub use frame::{Frame, FrameError, Sweep};
 pub use results::{Problem, Results};
 pub use statistics::{
     Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,

@@ -36,6 +36,20 @@ pub enum Problem {
         /// What the store says.
         source: StoreError,
     },
+    /// A compacted part says that it has the result, but cannot be read, and nor is there an object of its own.
+    #[error("the result of job {job} lies in a part that cannot be read, and nowhere else")]
+    Lost {
+        /// The job.
+        job: JobId,
+    },
+    /// A compacted part, or a result in it, cannot be read; results are then taken from objects of their own.
+    #[error("something in the compacted parts of sweep `{sweep}` cannot be read")]
+    Part {
+        /// The sweep.
+        sweep: String,
+        /// What the store says; it names the object.
+        source: StoreError,
+    },
     /// A result that was found while all were listed cannot be read.
     #[error("a result cannot be read")]
     Listed {

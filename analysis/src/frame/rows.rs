@@ -1,156 +1,187 @@
-use crate::Results;
-use jobs::{
-    Axis, BenchmarkInput, Combine, Digest, Elect, JobId, JobResult, Meaning, Outcome, Recipe, RowKind, Space, Subject,
-    TaskScore, TrimScope,
+use super::{
+    cells::{Cells, Words},
+    flat::{Named, flat},
+    grounds::Grounds,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use jobs::{HITS_AT, JobId, JobResult, TaskScore};
+use polars::prelude::Column;
+use std::collections::{BTreeMap, HashMap};
 
-/// A result and one of its tasks, flat.
-#[derive(Debug)]
-pub(super) struct Flat<'a> {
-    pub(super) sweep: Option<&'a str>,
-    pub(super) row: Option<&'a str>,
-    pub(super) subject: &'static str,
-    pub(super) recipe: FlatRecipe,
-    pub(super) result: &'a JobResult,
-    pub(super) score: &'a TaskScore,
-    pub(super) normalised: Option<f64>,
-}
+/// Given accuracies of single adapters, by split and task.
+pub(super) type Given = BTreeMap<String, BTreeMap<String, f64>>;
 
-/// A recipe's parts by column; nothing is set for a model that is no merge.
-#[derive(Debug, Clone, Default)]
-pub(super) struct FlatRecipe {
-    pub(super) space: Option<&'static str>,
-    pub(super) axis: Option<&'static str>,
-    pub(super) drop_rate: Option<f64>,
-    pub(super) drop_seed: Option<u64>,
-    pub(super) density: Option<f64>,
-    pub(super) trim_scope: Option<&'static str>,
-    pub(super) elect: Option<&'static str>,
-    pub(super) combine: Option<&'static str>,
-    pub(super) common_share: Option<f64>,
-    pub(super) scaling: Option<f64>,
-    pub(super) weights: Option<String>,
-}
-
-impl Flat<'_> {
-    pub(super) fn benchmark(&self) -> &'static str {
-        match self.result.meaning.benchmark {
-            BenchmarkInput::PerTask => "per_task",
-            BenchmarkInput::Joint { .. } => "joint",
-        }
-    }
-}
-
-pub(super) fn of_store(results: &Results) -> Vec<Flat<'_>> {
-    let own = Own::of(results);
-    results.found.values().flat_map(|result| flat(result, None, None, &own, &BTreeMap::new())).collect()
-}
-
-pub(super) fn of_sweep<'a>(outcome: &'a Outcome, results: &'a Results) -> Vec<Flat<'a>> {
-    let own = Own::of(results);
-    let mut rows = Vec::new();
-    for row in &outcome.rows {
-        let mut jobs: BTreeSet<JobId> = row.jobs.values().flatten().copied().collect();
-        if let RowKind::Search { points, .. } = &row.kind {
-            jobs.extend(points.iter().map(|point| point.job));
-        }
-        for result in jobs.iter().filter_map(|job| results.found.get(job)) {
-            rows.extend(flat(result, Some(&outcome.sweep), Some(&row.name), &own, &outcome.given_denominators));
-        }
-    }
-    rows
-}
-
-fn flat<'a>(
-    result: &'a JobResult,
-    sweep: Option<&'a str>,
-    row: Option<&'a str>,
-    own: &Own,
-    given: &BTreeMap<String, BTreeMap<String, f64>>,
-) -> Vec<Flat<'a>> {
-    let (subject, recipe) = match &result.meaning.subject {
-        Subject::Base => ("base", FlatRecipe::default()),
-        Subject::Adapter { .. } => ("adapter", FlatRecipe::default()),
-        Subject::Merge { recipe } => ("merge", flatten(recipe)),
-    };
-    let given = given.get(&result.meaning.split);
-    let of_score = |score: &'a TaskScore| {
-        let denominator = given.and_then(|given| given.get(&score.task).copied());
-        let denominator = denominator.or_else(|| own.accuracy(&result.meaning, &score.task));
-        let normalised = denominator.filter(|own| *own > 0.0).map(|own| score.accuracy() / own);
-        Flat { sweep, row, subject, recipe: recipe.clone(), result, score, normalised }
-    };
-    result.scores.iter().map(of_score).collect()
-}
-
-/// Accuracies of single adapters, by what was evaluated on what, and then by the adapter.
+/// Rows as they come, kept by column.
+///
+/// What is normalised is computed at the end: the accuracy of an adapter alone may come after what is measured by it.
 #[derive(Debug, Default)]
-struct Own(BTreeMap<Digest, BTreeMap<Digest, f64>>);
+pub(super) struct Rows {
+    words: Words,
+    columns: Vec<(&'static str, Cells)>,
+    jobs: Vec<JobId>,
+    tasks: BTreeMap<String, OfTask>,
+    grounds: Grounds,
+    /// The ground of each row, and the given accuracies that go before measured ones.
+    measured_on: Vec<(usize, usize)>,
+    given: Vec<Given>,
+}
 
-impl Own {
-    fn of(results: &Results) -> Self {
-        let mut own = Self::default();
-        for JobResult { meaning, scores, .. } in results.found.values() {
-            let (Subject::Adapter { task }, [adapter]) = (&meaning.subject, &meaning.adapters[..]) else { continue };
-            let Some(score) = scores.iter().find(|score| score.task == *task) else { continue };
-            if let Some(place) = place(meaning, task) {
-                own.0.entry(place).or_default().insert(adapter.digest, score.accuracy());
+/// The scores of one task, by row; shorter than the frame while rows lack it.
+#[derive(Debug, Default)]
+struct OfTask {
+    n: Vec<Option<u64>>,
+    correct: Vec<Option<u64>>,
+    hits: BTreeMap<u32, Vec<Option<u64>>>,
+}
+
+impl Rows {
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Begins with results of a sweep whose single adapters have these accuracies.
+    pub(super) fn begin(&mut self, given: Given) {
+        self.given.push(given);
+    }
+
+    /// Adds a result.
+    pub(super) fn push(&mut self, result: &JobResult, named: Named<'_>) {
+        let cells = flat(result, named, &mut self.words);
+        if self.columns.is_empty() {
+            self.columns = cells.into_iter().map(|(name, cell)| (name, Cells::of(cell))).collect();
+        } else {
+            for ((_, column), (_, cell)) in self.columns.iter_mut().zip(cells) {
+                column.push(cell);
             }
+        }
+        let row = self.jobs.len();
+        for score in &result.scores {
+            if !self.tasks.contains_key(&score.task) {
+                self.tasks.insert(score.task.clone(), OfTask::default());
+            }
+            self.tasks.get_mut(&score.task).expect("it was just made").put(row, score);
+        }
+        self.jobs.push(result.job);
+        self.measured_on.push((self.grounds.of(result), self.given.len()));
+    }
+
+    /// The columns of the frame.
+    pub(super) fn into_columns(mut self) -> Vec<Column> {
+        let rows = self.len();
+        self.tasks.values_mut().for_each(|task| task.fill(rows));
+        let own = self.own_accuracies();
+        let own_of = |row: usize, task: usize| own[&self.measured_on[row]][task];
+        let (mut sums, mut of_tasks) = (vec![Sum::default(); rows], Vec::new());
+        for (index, (task, cells)) in std::mem::take(&mut self.tasks).into_iter().enumerate() {
+            of_tasks.extend(cells.into_columns(&task, |row| own_of(row, index), &mut sums));
+        }
+        let mut columns = Vec::new();
+        let words = self.words;
+        for (name, cells) in self.columns {
+            columns.push(cells.into_column(name, &words));
+            match name {
+                "row" => {
+                    let jobs: Vec<String> = self.jobs.iter().map(JobId::to_string).collect();
+                    columns.push(Column::new("job".into(), jobs));
+                }
+                "mean_accuracy" => {
+                    let means: Vec<Option<f64>> = sums.iter().map(Sum::mean).collect();
+                    columns.push(Column::new("mean_normalised".into(), means));
+                }
+                _ => {}
+            }
+        }
+        columns.extend(of_tasks);
+        columns
+    }
+
+    /// The accuracies of the tasks' own adapters, by what rows are measured on.
+    fn own_accuracies(&self) -> HashMap<(usize, usize), Vec<Option<f64>>> {
+        let mut own = HashMap::new();
+        for (ground, given) in &self.measured_on {
+            own.entry((*ground, *given)).or_insert_with(|| {
+                let given = given.checked_sub(1).and_then(|given| self.given[given].get(self.grounds.split(*ground)));
+                let of_task = |task: &String| {
+                    let given = given.and_then(|given| given.get(task).copied());
+                    given.or_else(|| self.grounds.own_accuracy(*ground, task)).filter(|own| *own > 0.0)
+                };
+                self.tasks.keys().map(of_task).collect()
+            });
         }
         own
     }
+}
 
-    /// What the adapter of `task` reaches alone. The base model has no adapters: there it must be clear which is meant.
-    fn accuracy(&self, meaning: &Meaning, task: &str) -> Option<f64> {
-        let known = self.0.get(&place(meaning, task)?)?;
-        match meaning.adapters.iter().find(|adapter| adapter.task == task) {
-            Some(adapter) => known.get(&adapter.digest).copied(),
-            None if known.len() == 1 => known.values().next().copied(),
-            None => None,
+/// The normalised accuracies of a row's tasks.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    normalised: f64,
+    with: u32,
+    without: u32,
+}
+
+impl Sum {
+    fn add(&mut self, normalised: Option<f64>) {
+        match normalised {
+            Some(normalised) => (self.normalised, self.with) = (self.normalised + normalised, self.with + 1),
+            None => self.without += 1,
         }
+    }
+
+    /// The mean, unless a task lacks what it is normalised by.
+    fn mean(&self) -> Option<f64> {
+        (self.with > 0 && self.without == 0).then(|| self.normalised / f64::from(self.with))
     }
 }
 
-/// What `task` is evaluated on: the base model, data, head and benchmark. Joint benchmarks have no own accuracies.
-fn place(meaning: &Meaning, task: &str) -> Option<Digest> {
-    let input = meaning.tasks.iter().find(|input| input.name == *task)?;
-    (meaning.benchmark == BenchmarkInput::PerTask)
-        .then(|| Digest::of_json(&(meaning.base, input, &meaning.split, meaning.precision)))
-}
+impl OfTask {
+    fn put(&mut self, row: usize, score: &TaskScore) {
+        let put = |cells: &mut Vec<Option<u64>>, value| {
+            cells.resize(row, None);
+            cells.push(Some(value));
+        };
+        put(&mut self.n, score.n);
+        put(&mut self.correct, score.correct);
+        // Hits@1 are the right answers.
+        for (k, hits) in score.hits.iter().filter(|(k, _)| **k > 1 && HITS_AT.contains(k)) {
+            put(self.hits.entry(*k).or_default(), *hits);
+        }
+    }
 
-fn flatten(recipe: &Recipe) -> FlatRecipe {
-    let (space, axis) = match recipe.space {
-        Space::Full => ("full", None),
-        Space::Core => ("core", None),
-        Space::Knots { axis: Axis::Columns, .. } => ("knots", Some("columns")),
-        Space::Knots { axis: Axis::Rows, .. } => ("knots", Some("rows")),
-    };
-    let (combine, common_share) = match recipe.combine {
-        Combine::Mean => ("mean", None),
-        Combine::Sum => ("sum", None),
-        Combine::Max => ("max", None),
-        Combine::Tsv => ("tsv", None),
-        Combine::IsoC => ("iso_c", None),
-        Combine::IsoCts { common_share } => ("iso_cts", Some(common_share)),
-    };
-    FlatRecipe {
-        space: Some(space),
-        axis,
-        drop_rate: Some(recipe.drop.map_or(0.0, |drop| drop.rate)),
-        drop_seed: recipe.drop.map(|drop| drop.seed),
-        density: Some(recipe.trim.map_or(1.0, |trim| trim.density)),
-        trim_scope: recipe.trim.map(|trim| match trim.scope {
-            TrimScope::Model => "model",
-            TrimScope::Matrix => "matrix",
-        }),
-        elect: recipe.elect.map(|elect| match elect {
-            Elect::SumOfValues => "sum_of_values",
-            Elect::SumOfSigns => "sum_of_signs",
-        }),
-        combine: Some(combine),
-        common_share,
-        scaling: Some(recipe.scaling),
-        weights: (!recipe.weights.is_empty()).then(|| jobs::canonical_json(&recipe.weights)),
+    fn fill(&mut self, rows: usize) {
+        let all = [&mut self.n, &mut self.correct].into_iter().chain(self.hits.values_mut());
+        all.for_each(|cells| cells.resize(rows, None));
+    }
+
+    /// The task's columns; the normalised accuracies are added to the rows' sums.
+    fn into_columns(self, task: &str, own: impl Fn(usize) -> Option<f64>, sums: &mut [Sum]) -> Vec<Column> {
+        let share = |part: &[Option<u64>]| -> Vec<Option<f64>> {
+            let share = |(part, n): (&Option<u64>, &Option<u64>)| {
+                let n = n.filter(|n| *n > 0)?;
+                Some((*part)? as f64 / n as f64)
+            };
+            part.iter().zip(&self.n).map(share).collect()
+        };
+        let accuracy = share(&self.correct);
+        let normalise = |(row, accuracy): (usize, &Option<f64>)| {
+            let normalised = (*accuracy)? / own(row)?;
+            Some(normalised)
+        };
+        let normalised: Vec<Option<f64>> = accuracy.iter().enumerate().map(normalise).collect();
+        for (row, sum) in sums.iter_mut().enumerate().filter(|(row, _)| self.n[*row].is_some()) {
+            sum.add(normalised[row]);
+        }
+        let mut columns: Vec<Column> =
+            self.hits.iter().map(|(k, hits)| Column::new(format!("hits_{k}.{task}").into(), share(hits))).collect();
+        let named = |name: &str| format!("{name}.{task}").into();
+        columns.splice(
+            0..0,
+            [
+                Column::new(named("n"), &self.n),
+                Column::new(named("correct"), &self.correct),
+                Column::new(named("accuracy"), accuracy),
+                Column::new(named("normalised"), normalised),
+            ],
+        );
+        columns
     }
 }

@@ -1,108 +1,208 @@
 use super::*;
 use crate::testing::Made;
+use jobs::JobResult;
 use polars::prelude::{AnyValue, ParquetReader, SerReader};
+use std::{collections::BTreeMap, fs::File, path::Path};
+use store::Store;
 use tempfile::TempDir;
 
+/// A store in a folder that goes with it.
+struct Kept {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Kept {
+    async fn of(made: &Made) -> Self {
+        let folder = TempDir::new().unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        for result in made.results.found.values() {
+            assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
+        }
+        Self { folder, store }
+    }
+
+    async fn frame(&self, made: &Made) -> Frame {
+        Frame::of_sweeps(&self.store, &[sweep(made)]).await.unwrap()
+    }
+
+    fn object(&self, result: &JobResult) -> std::path::PathBuf {
+        let job = result.job.to_string();
+        self.folder.path().join("results").join(&job[..2]).join(format!("{job}.json"))
+    }
+}
+
+fn sweep(made: &Made) -> Sweep<'_> {
+    Sweep { name: &made.outcome.sweep, outcome: Some(&made.outcome) }
+}
+
 fn value(frame: &Frame, column: &str, row: usize) -> AnyValue<'static> {
-    frame.0.column(column).unwrap().get(row).unwrap().into_static()
+    frame.table.column(column).unwrap().get(row).unwrap().into_static()
 }
 
-fn find(frame: &Frame, row: &str, task: &str, split: &str) -> usize {
-    let is =
-        |column: &str, index: usize, text: &str| value(frame, column, index) == AnyValue::String(text).into_static();
-    (0..frame.len()).find(|&i| is("row", i, row) && is("task", i, task) && is("split", i, split)).unwrap()
+fn find(frame: &Frame, wanted: &[(&str, &str)]) -> usize {
+    let is = |index: usize| {
+        wanted.iter().all(|(column, text)| value(frame, column, index) == AnyValue::String(text).into_static())
+    };
+    (0..frame.len()).find(|index| is(*index)).unwrap()
 }
 
-#[test]
-fn there_is_one_row_per_result_and_task() {
+fn number(frame: &Frame, column: &str, row: usize) -> f64 {
+    value(frame, column, row).try_extract().unwrap()
+}
+
+fn near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-12, "{found}, expected {expected}");
+}
+
+fn problems(frame: &Frame) -> Vec<String> {
+    frame.problems().iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn there_is_one_row_per_job_with_numbers_that_one_can_check_by_hand() {
     let made = Made::small();
-    let frame = Frame::of_sweep(&made.outcome, &made.results).unwrap();
-    // Four rows, two splits, two tasks; the search has two more points.
-    assert_eq!((frame.len(), frame.is_empty()), (20, false));
-    let row = find(&frame, "knots_ties", "flags", "test");
-    assert_eq!(value(&frame, "correct", row), AnyValue::UInt64(45));
-    assert_eq!(value(&frame, "accuracy", row), AnyValue::Float64(0.45));
-    assert_eq!(value(&frame, "normalised", row), AnyValue::Float64(0.9), "over 0.5 of the adapter alone");
-    assert_eq!(value(&frame, "scaling", row), AnyValue::Float64(0.3));
-    assert_eq!(value(&frame, "density", row), AnyValue::Float64(0.2), "the preset's");
-    let base = find(&frame, "zero-shot", "mnist", "validation");
-    assert_eq!(value(&frame, "scaling", base), AnyValue::Null);
-    assert_eq!(value(&frame, "normalised", base), AnyValue::Float64(0.25));
+    let frame = Kept::of(&made).await.frame(&made).await;
+    // Two splits of zero-shot, two adapters, a fixed and a chosen recipe, and two more points.
+    assert_eq!((frame.len(), frame.is_empty(), frame.problems().len()), (12, false, 0));
+    let row = find(&frame, &[("row", "knots_ties"), ("split", "test")]);
+    assert_eq!(value(&frame, "correct.flags", row), AnyValue::UInt64(45));
+    assert_eq!(value(&frame, "n", row), AnyValue::UInt64(200));
+    near(number(&frame, "accuracy.flags", row), 0.45);
+    near(number(&frame, "normalised.flags", row), 0.9);
+    near(number(&frame, "mean_accuracy", row), 0.425);
+    // 0.4 / 0.8 and 0.45 / 0.5.
+    near(number(&frame, "mean_normalised", row), 0.7);
+    near(number(&frame, "scaling", row), 0.3);
+    near(number(&frame, "density", row), 0.2);
+    near(number(&frame, "drop_rate", row), 0.0);
+    assert_eq!(value(&frame, "method", row), AnyValue::String("knots_ties").into_static());
+    let base = find(&frame, &[("row", "zero-shot"), ("split", "validation")]);
+    assert_eq!((value(&frame, "scaling", base), value(&frame, "method", base)), (AnyValue::Null, AnyValue::Null));
+    near(number(&frame, "normalised.mnist", base), 0.25);
+    let alone = find(&frame, &[("adapter", "flags"), ("split", "test")]);
+    assert_eq!(value(&frame, "accuracy.mnist", alone), AnyValue::Null, "it was not evaluated there");
+    near(number(&frame, "mean_normalised", alone), 1.0);
 }
 
-#[test]
-fn a_whole_store_is_normalised_by_the_same_adapters_on_the_same_data() {
-    let made = Made::small();
-    let frame = Frame::of_store(&made.results).unwrap();
-    assert_eq!(frame.len(), 20);
-    assert_eq!(value(&frame, "sweep", 0), AnyValue::Null);
-    let normalised = frame.0.column("normalised").unwrap();
-    assert_eq!(normalised.null_count(), 0);
-}
-
-#[test]
-fn given_accuracies_normalise_a_sweep() {
+#[tokio::test]
+async fn names_of_columns_stay() {
     let mut made = Made::small();
-    made.outcome.given_denominators.entry("test".to_owned()).or_default().insert("flags".to_owned(), 0.9);
-    let frame = Frame::of_sweep(&made.outcome, &made.results).unwrap();
-    let row = find(&frame, "knots_ties", "flags", "test");
-    assert_eq!(value(&frame, "normalised", row), AnyValue::Float64(0.5));
+    for result in made.results.found.values_mut() {
+        result.scores.iter_mut().for_each(|score| score.hits = BTreeMap::from([(1, score.correct), (3, 90)]));
+    }
+    let frame = Kept::of(&made).await.frame(&made).await;
+    let names: Vec<_> = frame.table.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    insta::assert_snapshot!(names.join(" "));
+    let row = find(&frame, &[("row", "sum"), ("split", "test")]);
+    near(number(&frame, "hits_1", row), 0.45);
+    near(number(&frame, "hits_3.flags", row), 0.9);
+    assert_eq!(value(&frame, "hits_5", row), AnyValue::Null);
 }
 
-#[test]
-fn csv_and_parquet_hold_the_same_table() {
+#[tokio::test]
+async fn parts_and_single_objects_make_the_same_table() {
     let made = Made::small();
-    let frame = Frame::of_sweep(&made.outcome, &made.results).unwrap();
+    let kept = Kept::of(&made).await;
+    let from_objects = kept.frame(&made).await;
+    let results: Vec<JobResult> = made.results.found.values().cloned().collect();
+    // Parts overlap, and do not hold everything.
+    kept.store.put_part("small", results[..7].to_vec()).await.unwrap();
+    kept.store.put_part("small", results[5..9].to_vec()).await.unwrap();
+    for result in &results[..9] {
+        std::fs::remove_file(kept.object(result)).unwrap();
+    }
+    let from_parts = kept.frame(&made).await;
+    assert_eq!(problems(&from_parts), Vec::<String>::new());
+    let sorted = |frame: &Frame| frame.table.sort(["job"], Default::default()).unwrap();
+    assert!(sorted(&from_parts).equals_missing(&sorted(&from_objects)));
+}
+
+#[tokio::test]
+async fn a_sweep_that_has_not_finished_shows_what_is_compacted() {
+    let made = Made::small();
+    let kept = Kept::of(&made).await;
+    let results: Vec<JobResult> = made.results.found.values().take(4).cloned().collect();
+    kept.store.put_part("going-on", results).await.unwrap();
+    let unfinished = Sweep { name: "going-on", outcome: None };
+    let frame = Frame::of_sweeps(&kept.store, &[unfinished]).await.unwrap();
+    assert_eq!((frame.len(), value(&frame, "row", 0)), (4, AnyValue::Null));
+    let whole = Frame::of_store(&kept.store, &[unfinished]).await.unwrap();
+    assert_eq!((whole.len(), whole.table.column("sweep").unwrap().null_count()), (12, 8));
+}
+
+#[tokio::test]
+async fn several_sweeps_stand_one_below_the_other_and_may_share_jobs() {
+    let (one, mut other) = (Made::small(), Made::small());
+    other.outcome.sweep = "other".to_owned();
+    other.outcome.rows.truncate(2);
+    // What a sweep was given goes before what was measured, in that sweep.
+    other.outcome.given_denominators.entry("test".to_owned()).or_default().insert("flags".to_owned(), 0.8);
+    let kept = Kept::of(&one).await;
+    let frame = Frame::of_sweeps(&kept.store, &[sweep(&one), sweep(&other)]).await.unwrap();
+    assert_eq!(frame.len(), 12 + 6);
+    let zero = |name| find(&frame, &[("sweep", name), ("row", "zero-shot"), ("split", "test")]);
+    near(number(&frame, "normalised.flags", zero("small")), 0.8);
+    near(number(&frame, "normalised.flags", zero("other")), 0.5);
+    let whole = Frame::of_store(&kept.store, &[sweep(&other)]).await.unwrap();
+    assert_eq!((whole.len(), whole.table.column("sweep").unwrap().null_count()), (12, 6));
+}
+
+#[tokio::test]
+async fn what_is_missing_or_broken_is_named_and_the_rest_is_there() {
+    let made = Made::small();
+    let kept = Kept::of(&made).await;
+    let results: Vec<JobResult> = made.results.found.values().cloned().collect();
+    kept.store.put_part("small", results[..6].to_vec()).await.unwrap();
+    let part = kept.folder.path().join("sweeps/small/parts/0.parquet");
+    let whole = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &whole[..whole.len() / 2]).unwrap();
+    let frame = kept.frame(&made).await;
+    assert_eq!(frame.len(), 12, "results have objects of their own");
+    assert_eq!(problems(&frame), ["something in the compacted parts of sweep `small` cannot be read"]);
+    let source = std::error::Error::source(&frame.problems()[0]).unwrap().to_string();
+    assert_eq!(source, "the part `sweeps/small/parts/0.parquet` of the store cannot be used");
+
+    std::fs::remove_file(kept.object(&results[0])).unwrap();
+    std::fs::write(kept.object(&results[11]), "{").unwrap();
+    let frame = kept.frame(&made).await;
+    let told = problems(&frame);
+    assert_eq!((frame.len(), told.len()), (10, 3), "{told:?}");
+    assert!(told.iter().any(|told| told.ends_with("is missing from the store")), "{told:?}");
+    assert!(told.iter().any(|told| told.ends_with("cannot be read") && told.contains("the result of job")), "{told:?}");
+
+    let unfinished = Frame::of_sweeps(&kept.store, &[Sweep { name: "small", outcome: None }]).await.unwrap();
+    let told = problems(&unfinished);
+    assert_eq!(unfinished.len(), 5);
+    assert!(told.iter().any(|told| told.ends_with("lies in a part that cannot be read, and nowhere else")), "{told:?}");
+}
+
+#[tokio::test]
+async fn csv_and_parquet_hold_the_same_table() {
+    let made = Made::small();
+    let frame = Kept::of(&made).await.frame(&made).await;
     let folder = TempDir::new().unwrap();
     let (csv, parquet) = (folder.path().join("results.csv"), folder.path().join("results.parquet"));
     frame.write_csv(&csv).unwrap();
     frame.write_parquet(&parquet).unwrap();
     let read = ParquetReader::new(File::open(&parquet).unwrap()).finish().unwrap();
-    assert!(read.equals_missing(&frame.0));
+    assert!(read.equals_missing(&frame.table));
     let text = std::fs::read_to_string(&csv).unwrap();
-    assert_eq!(text.lines().count(), 21);
-    assert!(text.starts_with("sweep,row,subject,space,"), "{text}");
-    let first = "small,zero-shot,base,,,,,,,,,,,,validation,per_task,mnist,100,20,0.2,0.25,";
-    assert!(text.contains(first), "{text}");
+    assert_eq!(text.lines().count(), 13);
+    assert!(text.starts_with("sweep,row,job,subject,"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing half-written is left");
 }
 
-#[test]
-fn a_file_that_cannot_be_made_is_named() {
+#[tokio::test]
+async fn a_file_that_cannot_be_made_is_named() {
     let made = Made::small();
-    let frame = Frame::of_store(&made.results).unwrap();
+    let frame = Kept::of(&made).await.frame(&made).await;
     let error = frame.write_csv(Path::new("/nowhere/results.csv")).unwrap_err().to_string();
     assert_eq!(error, "cannot create `/nowhere/results.csv`");
 }
 
-#[test]
-fn several_sweeps_stand_one_below_the_other() {
-    let (one, mut other) = (Made::small(), Made::small());
-    other.outcome.sweep = "other".to_owned();
-    other.outcome.rows.truncate(2);
-    let frame = Frame::of_sweeps(&[(&one.outcome, &one.results), (&other.outcome, &other.results)]).unwrap();
-    assert_eq!(frame.len(), 20 + 8);
-    assert_eq!(value(&frame, "sweep", 19), AnyValue::StringOwned("small".into()));
-    assert_eq!(value(&frame, "sweep", 20), AnyValue::StringOwned("other".into()));
-    assert_eq!(value(&frame, "row", 27), AnyValue::StringOwned("fine-tuned".into()));
-    assert!(Frame::of_sweeps(&[]).unwrap().is_empty());
-}
-
-#[test]
-fn a_failure_while_writing_leaves_the_old_file_and_nothing_else() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("results.csv");
-    std::fs::write(&path, "old").unwrap();
-    let error = write(&path, |file| {
-        io::Write::write_all(file, b"half of it")?;
-        Err(io::Error::from(io::ErrorKind::StorageFull).into())
-    });
-    assert_eq!(error.unwrap_err().to_string(), format!("cannot write `{}`", path.display()));
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    // A folder cannot be replaced by a file.
-    let taken = folder.path().join("taken");
-    std::fs::create_dir(&taken).unwrap();
-    assert!(matches!(write(&taken, |_| Ok(())), Err(FrameError::Create { .. })));
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+#[tokio::test]
+async fn a_store_without_results_is_an_empty_frame() {
+    let kept = Kept::of(&Made::new(&["mnist"])).await;
+    assert!(Frame::of_store(&kept.store, &[]).await.unwrap().is_empty());
 }

@@ -6,7 +6,7 @@ use crate::{
     remote::existing_store_at,
     terminal,
 };
-use analysis::{Frame, Results, Style, Summary};
+use analysis::{Frame, Style, Summary, Sweep};
 use coordinator::OUTCOME;
 use jobs::Outcome;
 use std::{
@@ -30,13 +30,13 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
         false => args.sweeps.clone(),
     };
     let mut outcomes = Vec::with_capacity(names.len());
-    for name in names {
-        match store.document::<Outcome>(&name, OUTCOME).await? {
+    for name in &names {
+        match store.document::<Outcome>(name, OUTCOME).await? {
             Some(outcome) => outcomes.push(outcome),
             None if args.sweeps.is_empty() => {
                 terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
             }
-            None => return Err(Failure::NoSweep { name, store: store.place() }),
+            None => return Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
         }
     }
     let mut summaries = Vec::with_capacity(outcomes.len());
@@ -45,33 +45,30 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     }
     print(if args.json { Output::Json } else { args.format }, &summaries);
     if let Some(folder) = &args.out {
-        write(&frame(store, &args.sweeps, &outcomes).await?, folder)?;
+        write(&frame(store, &args.sweeps, &names, &outcomes).await?, folder)?;
     }
     Ok(())
 }
 
-/// The rows of the sweeps asked for, with their names and search points; else all results of the store.
-async fn frame(store: &Store, asked: &[String], outcomes: &[Outcome]) -> Result<Frame, Failure> {
-    if asked.is_empty() {
-        let results = Results::all(store).await?;
-        warn(&results);
-        return Ok(Frame::of_store(&results)?);
+/// The sweeps asked for; else all results of the store.
+async fn frame(store: &Store, asked: &[String], names: &[String], outcomes: &[Outcome]) -> Result<Frame, Failure> {
+    let outcome = |name: &String| outcomes.iter().find(|outcome| outcome.sweep == *name);
+    let sweeps: Vec<_> = names.iter().map(|name| Sweep { name, outcome: outcome(name) }).collect();
+    let frame = match asked.is_empty() {
+        true => Frame::of_store(store, &sweeps).await?,
+        false => Frame::of_sweeps(store, &sweeps).await?,
+    };
+    for problem in frame.problems() {
+        terminal::note(format_args!("warning: {}", terminal::in_one_line(problem)));
     }
-    let mut sweeps = Vec::with_capacity(outcomes.len());
-    for outcome in outcomes {
-        let results = Results::of(outcome, store).await;
-        warn(&results);
-        sweeps.push((outcome, results));
-    }
-    let sweeps: Vec<_> = sweeps.iter().map(|(outcome, results)| (*outcome, results)).collect();
-    Ok(Frame::of_sweeps(&sweeps)?)
-}
-
-fn warn(results: &Results) {
-    results.problems.iter().for_each(|problem| terminal::note(format_args!("warning: {problem}")));
+    Ok(frame)
 }
 
 fn write(frame: &Frame, folder: &Path) -> Result<(), Failure> {
+    if frame.is_empty() {
+        terminal::note("there are no results to write a table of");
+        return Ok(());
+    }
     fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })?;
     let (csv, parquet) = (folder.join("results.csv"), folder.join("results.parquet"));
     frame.write_csv(&csv)?;

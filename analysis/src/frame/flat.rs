@@ -1,0 +1,117 @@
+use super::cells::{Cell, Words};
+use jobs::{
+    BenchmarkInput, HITS_AT, JobResult, Precision, Preset, Recipe, RecipeSpec, Subject, joint_hits, mean_accuracy,
+};
+
+/// The sweep and row that name a job.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Named<'a> {
+    pub(super) sweep: Option<&'a str>,
+    pub(super) row: Option<&'a str>,
+}
+
+/// A result's cells, but for what is normalised and for single tasks, in the order of the columns.
+pub(super) fn flat(result: &JobResult, named: Named<'_>, words: &mut Words) -> Vec<(&'static str, Cell)> {
+    let JobResult { meaning, scores, timings, run, .. } = result;
+    let (subject, adapter, recipe) = match &meaning.subject {
+        Subject::Base => ("base", None, None),
+        Subject::Adapter { task } => ("adapter", Some(task.as_str()), None),
+        Subject::Merge { recipe } => ("merge", None, Some(recipe)),
+    };
+    let benchmark = match meaning.benchmark {
+        BenchmarkInput::PerTask => "per_task",
+        BenchmarkInput::Joint { .. } => "joint",
+    };
+    let precision = match meaning.precision {
+        Precision::F32 => "f32",
+        Precision::Bf16 => "bf16",
+        Precision::F16 => "f16",
+    };
+    let versions = (!run.versions.is_empty()).then(|| jobs::canonical_json(&run.versions));
+    let mut cells = vec![
+        ("sweep", words.cell(named.sweep)),
+        ("row", words.cell(named.row)),
+        ("subject", words.cell(Some(subject))),
+        ("adapter", words.cell(adapter)),
+    ];
+    cells.extend(of_recipe(recipe, words));
+    cells.extend([
+        ("split", words.cell(Some(&meaning.split))),
+        ("benchmark", words.cell(Some(benchmark))),
+        ("precision", words.cell(Some(precision))),
+        ("n", Cell::Whole(Some(scores.iter().map(|score| score.n).sum()))),
+        ("mean_accuracy", Cell::Number((!scores.is_empty()).then(|| mean_accuracy(scores)))),
+    ]);
+    let names = ["hits_1", "hits_3", "hits_5", "hits_10"];
+    let hits = |k| Cell::Number(joint_hits(scores, k).filter(|_| !scores.is_empty()));
+    cells.extend(names.into_iter().zip(HITS_AT.map(hits)));
+    cells.extend([
+        ("load_s", Cell::Number(Some(timings.load_s))),
+        ("align_s", Cell::Number(Some(timings.align_s))),
+        ("merge_s", Cell::Number(Some(timings.merge_s))),
+        ("evaluate_s", Cell::Number(Some(timings.evaluate_s))),
+        ("worker", words.cell(Some(&run.worker))),
+        ("device", words.cell(Some(&run.device))),
+        ("attempt", Cell::Whole(Some(run.attempt.into()))),
+        ("finished_ms", Cell::Whole(Some(run.finished_ms))),
+        ("versions", words.cell(versions.as_deref())),
+    ]);
+    cells
+}
+
+/// The recipe's keys; nothing is set for a model that is no merge.
+fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> [(&'static str, Cell); 14] {
+    let spec = recipe.map(RecipeSpec::from).unwrap_or_default();
+    let weights = (!spec.weights.is_empty()).then(|| jobs::canonical_json(&spec.weights));
+    // What a recipe does not do has the value at which it would do nothing.
+    let neutral = |value| recipe.map(|_| value);
+    let elect = spec.elect.as_deref().filter(|elect| *elect != "none");
+    [
+        ("method", words.cell(recipe.map(method))),
+        ("space", words.cell(spec.space.as_deref())),
+        ("axis", words.cell(spec.axis.as_deref())),
+        ("sigma_cut", Cell::Number(spec.sigma_cut)),
+        ("sigma_cut_relative", Cell::Number(spec.sigma_cut_relative)),
+        ("drop_rate", Cell::Number(spec.drop_rate.or(neutral(0.0)))),
+        ("seed", Cell::Whole(spec.seed)),
+        ("density", Cell::Number(spec.density.or(neutral(1.0)))),
+        ("trim_scope", words.cell(spec.trim_scope.as_deref())),
+        ("elect", words.cell(elect)),
+        ("combine", words.cell(spec.combine.as_deref())),
+        ("common_share", Cell::Number(spec.common_share)),
+        ("scaling", Cell::Number(spec.scaling)),
+        ("weights", words.cell(weights.as_deref())),
+    ]
+}
+
+/// The preset whose steps a recipe takes, whatever its numbers; `other` if there is none.
+///
+/// A trim is one of the numbers: at density 1 a preset that trims has none.
+fn method(recipe: &Recipe) -> &'static str {
+    let is_same = |preset: &&Preset| {
+        let known = preset.recipe();
+        std::mem::discriminant(&known.space) == std::mem::discriminant(&recipe.space)
+            && std::mem::discriminant(&known.combine) == std::mem::discriminant(&recipe.combine)
+            && known.elect.is_some() == recipe.elect.is_some()
+            && known.drop.is_some() == recipe.drop.is_some()
+            && (known.trim.is_some() || known.drop.is_some() || recipe.trim.is_none())
+    };
+    Preset::ALL.iter().find(is_same).map_or("other", |preset| preset.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_method_is_the_preset_whatever_its_numbers() {
+        for preset in Preset::ALL {
+            assert_eq!(method(&preset.recipe().with_scaling(0.3)), preset.name());
+        }
+        let mut recipe = Preset::KnotsTies.recipe();
+        recipe.trim = None;
+        assert_eq!(method(&recipe), "knots_ties", "at density 1");
+        recipe.combine = jobs::Combine::Max;
+        assert_eq!(method(&recipe), "other");
+    }
+}

@@ -1,0 +1,193 @@
+use super::{Frame, FrameError, flat::Named, rows::Rows};
+use crate::Problem;
+use futures_util::{StreamExt, stream};
+use jobs::{JobId, JobResult, Outcome, RowKind};
+use std::collections::{HashMap, HashSet};
+use store::{Store, StoreError};
+
+/// Results that are read one by one are asked for in such numbers.
+const BATCH: usize = 1024;
+/// Parts that are read and decoded ahead.
+const AHEAD: usize = 3;
+
+/// A sweep to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it came to, unless it has not finished: then only what is in compacted parts is known to be of it.
+    pub outcome: Option<&'a Outcome>,
+}
+
+impl Frame {
+    /// The results of several sweeps, one after the other: what lies in compacted parts, and what the outcome names
+    /// besides. A job is there once for each sweep, in the row of the table that names it first.
+    ///
+    /// Accuracies are normalised by those of the same adapters on the same data, or by those that the sweep was given.
+    ///
+    /// # Errors
+    /// The store is out of reach. What cannot be read or is missing is no such error, but among the
+    /// [`problems`](Self::problems).
+    pub async fn of_sweeps(store: &Store, sweeps: &[Sweep<'_>]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(store);
+        for sweep in sweeps {
+            reader.sweep(sweep).await?;
+        }
+        Self::build(reader.rows, reader.problems)
+    }
+
+    /// The results of `sweeps`, and then those of the store that none of them names.
+    ///
+    /// # Errors
+    /// As [`of_sweeps`](Self::of_sweeps).
+    pub async fn of_store(store: &Store, sweeps: &[Sweep<'_>]) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(store);
+        for sweep in sweeps {
+            reader.sweep(sweep).await?;
+        }
+        reader.rest().await?;
+        Self::build(reader.rows, reader.problems)
+    }
+}
+
+struct Reader<'a> {
+    store: &'a Store,
+    rows: Rows,
+    problems: Vec<Problem>,
+    /// Jobs with a row, of whatever sweep.
+    seen: HashSet<JobId>,
+}
+
+/// The row and split that name a job.
+type Place<'a> = (&'a str, &'a str);
+
+impl<'a> Reader<'a> {
+    fn new(store: &'a Store) -> Self {
+        Self { store, rows: Rows::default(), problems: Vec::new(), seen: HashSet::new() }
+    }
+
+    async fn sweep(&mut self, sweep: &Sweep<'_>) -> Result<(), StoreError> {
+        let places = sweep.outcome.map(places).unwrap_or_default();
+        self.rows.begin(sweep.outcome.map(|outcome| outcome.given_denominators.clone()).unwrap_or_default());
+        let mut seen = HashSet::new();
+        let is_whole = self.parts(sweep.name, &places, &mut seen).await?;
+        let mut rest: HashSet<JobId> = places.keys().copied().collect();
+        if !is_whole {
+            // Their results have objects of their own.
+            rest.extend(self.store.compacted_jobs(sweep.name).await?.jobs);
+        }
+        let mut rest: Vec<JobId> = rest.difference(&seen).copied().collect();
+        rest.sort_unstable();
+        for batch in rest.chunks(BATCH) {
+            for (job, found) in batch.iter().zip(self.store.results_of(batch).await) {
+                let place = places.get(job);
+                match found {
+                    Ok(Some(result)) => {
+                        let row = place.map(|place| place.0);
+                        self.take(&result, Named { sweep: Some(sweep.name), row }, &mut seen);
+                    }
+                    Ok(None) => self.problems.push(missing(*job, place)),
+                    Err(source) => self.skip(source, |source| unreadable(*job, place, source))?,
+                }
+            }
+        }
+        self.seen.extend(seen);
+        Ok(())
+    }
+
+    /// Takes in what the parts of a sweep hold; `false` if something in them cannot be read.
+    async fn parts(
+        &mut self,
+        sweep: &str,
+        places: &HashMap<JobId, Place<'_>>,
+        seen: &mut HashSet<JobId>,
+    ) -> Result<bool, StoreError> {
+        let before = self.problems.len();
+        let (store, numbers) = (self.store.clone(), self.store.parts(sweep).await?);
+        let mut parts =
+            stream::iter(numbers.into_iter().map(|number| store.part_in_brief(sweep, number))).buffered(AHEAD);
+        while let Some(part) = parts.next().await {
+            let results = match part {
+                Ok(results) => results.unwrap_or_default(),
+                Err(error) => vec![Err(error)],
+            };
+            for result in results {
+                match result {
+                    Ok(result) => {
+                        let row = places.get(&result.job).map(|place| place.0);
+                        self.take(&result, Named { sweep: Some(sweep), row }, seen);
+                    }
+                    Err(source) => self.skip(source, |source| Problem::Part { sweep: sweep.to_owned(), source })?,
+                }
+            }
+        }
+        Ok(self.problems.len() == before)
+    }
+
+    /// Takes in what no sweep named.
+    async fn rest(&mut self) -> Result<(), StoreError> {
+        self.rows.begin(Default::default());
+        let all = self.store.jobs_with_results().await?;
+        let mut rest: Vec<JobId> = all.difference(&self.seen).copied().collect();
+        rest.sort_unstable();
+        for batch in rest.chunks(BATCH) {
+            for found in self.store.results_of(batch).await {
+                match found {
+                    // What was deleted since it was listed is not there any more.
+                    Ok(None) => {}
+                    Ok(Some(result)) => self.rows.push(&result, Named::default()),
+                    // Already told of, if a sweep named it.
+                    Err(source) => self.skip(source, |source| Problem::Listed { source })?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a result, unless another part has it as well.
+    fn take(&mut self, result: &JobResult, named: Named<'_>, seen: &mut HashSet<JobId>) {
+        if seen.insert(result.job) {
+            self.rows.push(result, named);
+        }
+    }
+
+    /// What is broken is told and skipped; a store out of reach is not.
+    fn skip(&mut self, error: StoreError, problem: impl FnOnce(StoreError) -> Problem) -> Result<(), StoreError> {
+        match error {
+            StoreError::Backend(_) => Err(error),
+            error => {
+                self.problems.push(problem(error));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The row and split that name each job: the first ones do.
+fn places(outcome: &Outcome) -> HashMap<JobId, Place<'_>> {
+    let mut places = HashMap::new();
+    for row in &outcome.rows {
+        let named = row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (*job, split.as_str())));
+        let points = if let RowKind::Search { points, .. } = &row.kind { points.as_slice() } else { &[] };
+        // A failed point has no result, and that is known.
+        let points = points.iter().filter(|point| point.value.is_some());
+        for (job, split) in named.chain(points.map(|point| (point.job, outcome.select.as_str()))) {
+            places.entry(job).or_insert((row.name.as_str(), split));
+        }
+    }
+    places
+}
+
+fn missing(job: JobId, place: Option<&Place<'_>>) -> Problem {
+    match place {
+        Some((row, split)) => Problem::Missing { job, row: (*row).to_owned(), split: (*split).to_owned() },
+        None => Problem::Lost { job },
+    }
+}
+
+fn unreadable(job: JobId, place: Option<&Place<'_>>, source: StoreError) -> Problem {
+    match place {
+        Some((row, split)) => Problem::Unreadable { job, row: (*row).to_owned(), split: (*split).to_owned(), source },
+        None => Problem::Listed { source },
+    }
+}
