@@ -248,6 +248,12 @@ impl Course {
         Recall::New
     }
 
+    /// Whoever asked for the job does not wait for its answer: it is as good as never asked for, but not asked for again.
+    pub(crate) fn set_aside(&mut self, id: &JobId) {
+        // A recipe for each of a million jobs would be most of what a course takes.
+        self.asked.remove(id);
+    }
+
     /// What was learnt, for another course of the same sweep.
     #[must_use]
     pub fn into_memory(self) -> Memory {

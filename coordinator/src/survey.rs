@@ -92,6 +92,7 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
         let (asked, absent): (Vec<Wanted>, Vec<Wanted>) =
             wanted.into_iter().partition(|wanted| resume.presence.may_hold(&wanted.id));
         resume.survey.missing += absent.len() as u64;
+        absent.iter().for_each(|wanted| course.set_aside(&wanted.id));
         let ids: Vec<JobId> = asked.iter().map(|wanted| wanted.id).collect();
         for (wanted, found) in asked.into_iter().zip(look_up(store, &ids).await?) {
             resume.take_in(&mut course, wanted, found, retry_failed)?;
@@ -125,7 +126,10 @@ impl Resume {
                 }
                 self.presence.forget(&id);
             }
-            Found::Failed(_) | Found::Nothing => self.survey.missing += 1,
+            Found::Failed(_) | Found::Nothing => {
+                course.set_aside(&id);
+                self.survey.missing += 1;
+            }
         }
         Ok(())
     }

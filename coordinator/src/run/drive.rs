@@ -136,7 +136,7 @@ impl<'a> Drive<'a> {
     }
 
     /// Removes the signs of workers that died long ago, so that nobody reads them for ever.
-    async fn forget_workers(&self) {
+    async fn forget_workers(&mut self) {
         let store = &self.coordinator.store;
         let long_ago = now_ms().saturating_sub(FORGOTTEN_AFTER.as_millis() as u64);
         let workers = store.workers::<WorkerStatus>().await.unwrap_or_default();

@@ -6,6 +6,7 @@ use worker::Computed;
 /// id makes.
 pub fn computed(job: &Job) -> Computed {
     let score = |task: &TaskInput| TaskScore {
+        right: None,
         task: task.name.clone(),
         n: EXAMPLES,
         correct: correct(job, task),
