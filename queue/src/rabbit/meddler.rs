@@ -49,9 +49,6 @@ impl Meddler {
 
     /// Puts a message that holds no job into every queue of the pool.
     ///
-    /// A broker that is killed before a quorum queue was ever written to may bring it back without a leader (seen with
-    /// RabbitMQ 3.10.8 on one node), which is the broker's fault and would hide ours.
-    ///
     /// # Errors
     /// The broker is out of reach, or does not take it.
     pub async fn publish_everywhere(&self, body: &[u8]) -> io::Result<()> {

@@ -5,7 +5,7 @@ use store::Store;
 /// How busy workers were.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Busy {
-    /// Jobs that ended in the time that counts.
+    /// Jobs that ran, wholly or in part, in the time that counts.
     pub jobs: u64,
     /// The share of the workers' time that they computed.
     pub share: f64,
@@ -26,13 +26,47 @@ pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> 
             finished_ms.push(result.run.finished_ms);
         }
     }
-    let edge = u64::try_from(EDGE.as_millis())?;
-    let (first, last) = (finished_ms.iter().min().copied(), finished_ms.iter().max().copied());
-    let (from, to) = (first.unwrap_or_default() + edge, last.unwrap_or_default().saturating_sub(edge));
-    if from >= to {
-        return Err("the sweep was too short to tell how busy its workers were".into());
+    share(&finished_ms, workers, job).ok_or_else(|| "the sweep was too short to tell how busy its workers were".into())
+}
+
+/// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there is.
+fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Busy> {
+    let (edge, job) = (u64::try_from(EDGE.as_millis()).ok()?, u64::try_from(job.as_millis()).ok()?);
+    let (from, to) = (finished_ms.iter().min()? + edge, finished_ms.iter().max()?.saturating_sub(edge));
+    let inside = |end: &u64| (*end).min(to).saturating_sub(end.saturating_sub(job).max(from));
+    let (jobs, busy_ms) = finished_ms
+        .iter()
+        .map(inside)
+        .filter(|part| *part > 0)
+        .fold((0, 0), |(jobs, sum), part| (jobs + 1, sum + part));
+    let whole = to.checked_sub(from).filter(|time| *time > 0)? as f64 * workers as f64;
+    Some(Busy { jobs, share: busy_ms as f64 / whole })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The ends of jobs of a second of four workers that begin together, with a pause after each job.
+    fn ends(pause_ms: u64) -> Vec<u64> {
+        (1..=30).flat_map(|round| [round * (1000 + pause_ms); 4]).collect()
     }
-    let jobs = finished_ms.iter().filter(|time| (from..to).contains(*time)).count() as u64;
-    let whole = Duration::from_millis(to - from).as_secs_f64() * workers as f64;
-    Ok(Busy { jobs, share: jobs as f64 * job.as_secs_f64() / whole })
+
+    #[test]
+    fn workers_without_a_pause_are_busy_all_the_time_and_never_more() {
+        let busy = share(&ends(0), 4, Duration::from_secs(1)).unwrap();
+        assert!((busy.share - 1.0).abs() < 1e-9, "{busy:?}");
+    }
+
+    #[test]
+    fn a_pause_as_long_as_a_job_halves_the_share() {
+        let busy = share(&ends(1000), 4, Duration::from_secs(1)).unwrap();
+        assert!((busy.share - 0.5).abs() < 0.02, "{busy:?}");
+    }
+
+    #[test]
+    fn a_sweep_that_is_all_edge_tells_nothing() {
+        assert_eq!(share(&[1000, 2000, 3000], 1, Duration::from_secs(1)), None);
+        assert_eq!(share(&[], 1, Duration::from_secs(1)), None);
+    }
 }
