@@ -38,6 +38,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 ///
 /// A key that exists all the while is listed once; one that comes or goes meanwhile may be listed or not. The order
 /// is any.
+///
+/// After an error that [is retryable](BackendError::is_retryable) the next call goes on where the listing failed, or
+/// fails for good; it leaves no key out.
 #[async_trait]
 pub trait Listing: fmt::Debug + Send {
     /// The next keys, at least one and about a thousand at most; `None` at the end.

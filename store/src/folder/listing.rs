@@ -3,7 +3,7 @@ use crate::{Action, BackendError, Key, Listing};
 use async_trait::async_trait;
 use std::{
     fs::{self, ReadDir},
-    io, mem,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,10 +15,12 @@ const PAGE: usize = 1000;
 #[derive(Debug)]
 pub(super) struct FolderListing {
     root: Arc<Path>,
-    walk: Walk,
+    /// Nothing while a page is read, and after an error: systems don't tell where in a folder it struck, so that
+    /// nobody can go on without leaving files out.
+    walk: Option<Walk>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Walk {
     /// Folders to be read.
     pending: Vec<PathBuf>,
@@ -29,7 +31,7 @@ struct Walk {
 impl FolderListing {
     pub(super) fn new(root: Arc<Path>, folder: Option<&Key>) -> Self {
         let start = folder.map_or_else(|| root.to_path_buf(), |folder| root.join(folder.as_str()));
-        Self { root, walk: Walk { pending: vec![start], current: None } }
+        Self { root, walk: Some(Walk { pending: vec![start], current: None }) }
     }
 }
 
@@ -37,10 +39,13 @@ impl FolderListing {
 impl Listing for FolderListing {
     async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
         // The walk goes to another thread and comes back with the page.
-        let mut walk = mem::take(&mut self.walk);
         let root = self.root.to_path_buf();
+        let Some(mut walk) = self.walk.take() else {
+            let failed = io::Error::other("the listing failed before, and cannot be taken up in the middle");
+            return Err(BackendError::from_io(Action::List, root.display().to_string(), failed));
+        };
         let (page, walk) = blocking(Action::List, root, move |root| Ok((walk.page(root)?, walk))).await?;
-        self.walk = walk;
+        self.walk = Some(walk);
         Ok((!page.is_empty()).then_some(page))
     }
 }

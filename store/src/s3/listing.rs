@@ -5,7 +5,7 @@ use aws_sdk_s3::types::Object;
 use std::panic::resume_unwind;
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
 };
 
 /// Parts of a listing that are read at the same time.
@@ -21,6 +21,7 @@ pub(super) struct Page {
 }
 
 /// Where a page begins.
+#[derive(Debug, Clone)]
 pub(super) enum Start {
     /// After a name.
     After(String),
@@ -59,6 +60,8 @@ impl S3Backend {
 /// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
 /// number of requests stays that of the pages, plus one for each run. A first page that holds everything is all that
 /// is asked for. Readers that are slower than S3 make the requests wait.
+///
+/// A shard that fails keeps its place: the call after the one that told so reads on from there.
 #[derive(Debug)]
 pub(super) struct S3Listing {
     backend: S3Backend,
@@ -69,8 +72,32 @@ pub(super) struct S3Listing {
 #[derive(Debug)]
 enum State {
     Begin,
-    Running { pages: Receiver<Result<Vec<Key>, Trouble>>, tasks: JoinSet<()> },
+    Running(Readers),
     End,
+}
+
+/// The shards of a listing, each with a task that reads it.
+#[derive(Debug)]
+struct Readers {
+    sender: Sender<Vec<Key>>,
+    pages: Receiver<Vec<Key>>,
+    tasks: JoinSet<Result<(), Broken>>,
+    /// Where to take up the shards that failed.
+    rests: Vec<Rest>,
+}
+
+/// What is left of a shard, all pages before having been sent.
+#[derive(Debug)]
+struct Rest {
+    shard: Shard,
+    start: Option<Start>,
+}
+
+/// A shard that cannot be read on for now.
+#[derive(Debug)]
+struct Broken {
+    rest: Rest,
+    trouble: Trouble,
 }
 
 /// A run of names, from after `after` to `last`; without one of them, from the start or to the end.
@@ -93,12 +120,12 @@ impl S3Listing {
         let keys = self.backend.keys_of(first.objects);
         let (Some(_), Some(last)) = (first.next, last) else { return Ok((State::End, keys)) };
         let folders = self.backend.page(&self.prefix, None, Some("/")).await?.folders;
+        let shards = shards(last, folders);
+        let rests = shards.into_iter().map(|shard| Rest { start: shard.after.clone().map(Start::After), shard });
         let (sender, pages) = channel(CONCURRENT_SHARDS);
-        let mut tasks = JoinSet::new();
-        for shard in shards(last, folders) {
-            tasks.spawn(self.backend.clone().read_shard(self.prefix.clone(), shard, sender.clone()));
-        }
-        Ok((State::Running { pages, tasks }, keys))
+        let mut readers = Readers { sender, pages, tasks: JoinSet::new(), rests: rests.collect() };
+        readers.take_up(&self.backend, &self.prefix);
+        Ok((State::Running(readers), keys))
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
@@ -108,19 +135,56 @@ impl S3Listing {
                 self.state = state;
                 Ok(Some(keys))
             }
-            State::Running { pages, tasks } => match pages.recv().await {
-                Some(page) => page.map(Some),
-                None => {
-                    while let Some(ended) = tasks.join_next().await {
-                        ended.unwrap_or_else(|error| resume_unwind(error.into_panic()));
-                    }
+            State::Running(readers) => {
+                readers.take_up(&self.backend, &self.prefix);
+                let page = readers.next().await?;
+                if page.is_none() {
                     self.state = State::End;
-                    Ok(None)
                 }
-            },
+                Ok(page)
+            }
             State::End => Ok(None),
         }
     }
+}
+
+impl Readers {
+    /// Sets the shards that failed to work again, and with them those that failed since the last call: one outage is
+    /// told once and not once for each of them.
+    fn take_up(&mut self, backend: &S3Backend, prefix: &str) {
+        if self.rests.is_empty() {
+            return;
+        }
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(broken) = outcome(ended) {
+                self.rests.push(broken.rest);
+            }
+        }
+        for rest in self.rests.drain(..) {
+            self.tasks.spawn(backend.clone().read_shard(prefix.to_owned(), rest, self.sender.clone()));
+        }
+    }
+
+    /// The next page of any shard; `None` once all are at their end. Cancel safe.
+    async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+        while !self.tasks.is_empty() {
+            tokio::select! {
+                biased;
+                Some(page) = self.pages.recv() => return Ok(Some(page)),
+                Some(ended) = self.tasks.join_next() => if let Err(Broken { rest, trouble }) = outcome(ended) {
+                    self.rests.push(rest);
+                    return Err(trouble);
+                },
+            }
+        }
+        // What the last of them sent before they ended.
+        Ok(self.pages.try_recv().ok())
+    }
+}
+
+/// How a reader ended. They are aborted only with the listing, so that one without an outcome panicked.
+fn outcome(ended: Result<Result<(), Broken>, JoinError>) -> Result<(), Broken> {
+    ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
 #[async_trait]
@@ -158,29 +222,26 @@ fn shards(first: String, folders: Vec<String>) -> Vec<Shard> {
 }
 
 impl S3Backend {
-    /// Sends the pages of a shard to whoever reads the listing, until it is at its end, fails, or nobody reads.
-    async fn read_shard(self, prefix: String, shard: Shard, pages: Sender<Result<Vec<Key>, Trouble>>) {
-        let mut start = shard.after.clone().map(Start::After);
+    /// Sends the pages of what is left of a shard to whoever reads the listing, until it is at its end, fails, or
+    /// nobody reads.
+    async fn read_shard(self, prefix: String, rest: Rest, pages: Sender<Vec<Key>>) -> Result<(), Broken> {
+        let Rest { shard, mut start } = rest;
         loop {
-            let page = match self.page(&prefix, start, None).await {
+            let page = match self.page(&prefix, start.clone(), None).await {
                 Ok(page) => page,
-                Err(trouble) => {
-                    // Nobody reads any more: then nobody wants the error either.
-                    let _ = pages.send(Err(trouble)).await;
-                    return;
-                }
+                Err(trouble) => return Err(Broken { rest: Rest { shard, start }, trouble }),
             };
             let is_last =
                 page.objects.last().and_then(|object| object.key.as_ref()).is_some_and(|key| !shard.reaches(key));
             let objects =
                 page.objects.into_iter().filter(|object| object.key.as_ref().is_some_and(|key| shard.holds(key)));
             let keys = self.keys_of(objects.collect());
-            if !keys.is_empty() && pages.send(Ok(keys)).await.is_err() {
-                return;
+            if !keys.is_empty() && pages.send(keys).await.is_err() {
+                return Ok(());
             }
             match page.next {
                 Some(next) if !is_last => start = Some(next),
-                _ => return,
+                _ => return Ok(()),
             }
         }
     }

@@ -163,3 +163,39 @@ async fn what_does_not_pass_is_told_by_kind_with_the_words_of_the_server() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_listing_that_failed_goes_on_and_leaves_nothing_out() {
+    let mut house = House::new(HttpFaults::none()).await;
+    for number in 0..60 {
+        house.store.put(&key(&format!("results/{:02x}/{number}.json", number % 20)), vec![1]).await.unwrap();
+    }
+    let all = keys(&house.store, None).await;
+    assert_eq!(all.len(), 60);
+    let store = S3Backend::open(house.store.place.clone(), &house.impatient()).await.unwrap();
+    house.store = S3Backend { sizes: Sizes { page: 2, ..SIZES }, ..store };
+    // Three attempts for each request: every number of faults breaks off other requests.
+    for faults in [1, 3, 6, 12, 40, 90] {
+        let (mut found, mut failures) = (Vec::new(), 0);
+        let mut listing = house.store.list(None).await.unwrap();
+        found.extend(listing.next_page().await.unwrap().unwrap());
+        house.server.faults().strike(faults, "GET", "", HttpFault::Answers(503, "SlowDown"));
+        loop {
+            match listing.next_page().await {
+                Ok(Some(page)) => found.extend(page),
+                Ok(None) => break,
+                Err(error) => {
+                    assert!(error.is_retryable(), "{error}");
+                    failures += 1;
+                }
+            }
+        }
+        let mut names: Vec<String> = found.iter().map(ToString::to_string).collect();
+        names.sort();
+        let mut all = all.clone();
+        all.sort();
+        assert_eq!(names, all, "{faults} faults, {failures} failures");
+        assert!(failures > 0 || faults < 90, "no request was broken off");
+        house.server.faults().end();
+    }
+}
