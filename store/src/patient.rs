@@ -1,7 +1,16 @@
+#[cfg(test)]
+mod tests;
+
 use crate::{Backend, BackendError, Key, Listing, Put};
 use async_trait::async_trait;
-use backon::{ExponentialBuilder, Retryable};
-use std::{sync::Arc, time::Duration};
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use std::{
+    error::Error,
+    iter::successors,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
 
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
@@ -13,30 +22,106 @@ const MAX_PAUSE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Patient {
     inner: Arc<dyn Backend>,
-    outage: Duration,
+    outage: Arc<Outage>,
 }
 
 impl Patient {
-    /// `inner`, asked for as long as `outage`.
-    pub(crate) fn new(inner: Arc<dyn Backend>, outage: Duration) -> Self {
-        Self { inner, outage }
+    /// `inner`, asked for as long as `limit`.
+    pub(crate) fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
+        Self { inner, outage: Arc::new(Outage { limit, since: Mutex::default() }) }
     }
 
     async fn ask<T, F: Future<Output = Result<T, BackendError>>>(
         &self,
-        ask: impl FnMut() -> F,
+        mut ask: impl FnMut() -> F,
     ) -> Result<T, BackendError> {
-        let pauses = ExponentialBuilder::default()
+        let mut pauses = self.outage.pauses();
+        loop {
+            match self.outage.next(ask().await, &mut pauses) {
+                Next::Return(outcome) => return outcome,
+                Next::Wait(pause) => sleep(pause).await,
+            }
+        }
+    }
+}
+
+/// When the store is out of reach, for all calls together: many meet one outage at the same time, and one line of the
+/// log is enough for it.
+#[derive(Debug)]
+struct Outage {
+    /// How long each call waits.
+    limit: Duration,
+    since: Mutex<Option<Instant>>,
+}
+
+/// What to do after a call.
+enum Next<T> {
+    Return(Result<T, BackendError>),
+    Wait(Duration),
+}
+
+impl Outage {
+    /// The pauses of one call.
+    fn pauses(&self) -> ExponentialBackoff {
+        ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(500))
             .with_max_delay(MAX_PAUSE)
-            .with_total_delay(Some(self.outage))
+            .with_total_delay(Some(self.limit))
             .without_max_times()
-            .with_jitter();
-        ask.retry(pauses)
-            .when(BackendError::is_retryable)
-            .notify(|error, pause| tracing::warn!(%error, ?pause, "the store is out of reach"))
-            .await
+            .with_jitter()
+            .build()
     }
+
+    fn next<T>(&self, outcome: Result<T, BackendError>, pauses: &mut ExponentialBackoff) -> Next<T> {
+        match outcome {
+            Err(error) if error.is_retryable() => {
+                let Some(pause) = pauses.next() else { return Next::Return(Err(error)) };
+                self.strikes(&error, pause);
+                Next::Wait(pause)
+            }
+            outcome => {
+                // The store answered, be it with a refusal.
+                self.is_over();
+                Next::Return(outcome)
+            }
+        }
+    }
+
+    fn strikes(&self, error: &BackendError, pause: Duration) {
+        let is_new = {
+            let mut since = self.since();
+            let is_new = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            is_new
+        };
+        let reason = with_causes(error);
+        if is_new {
+            tracing::warn!(%reason, limit = ?self.limit, "the store is out of reach; trying again");
+        } else {
+            tracing::debug!(%reason, ?pause, "the store is still out of reach");
+        }
+    }
+
+    fn is_over(&self) {
+        let since = self.since().take();
+        if let Some(since) = since {
+            tracing::info!(after = ?since.elapsed(), "the store is within reach again");
+        }
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        // One assignment: a poisoned state is a whole one.
+        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &BackendError) -> String {
+    let first: &(dyn Error + 'static) = error;
+    successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 #[async_trait]
@@ -57,12 +142,32 @@ impl Backend for Patient {
         self.ask(|| self.inner.put(key, content.clone())).await
     }
 
-    // Pages that follow are as patient as the backend makes them: a listing cannot be taken up in the middle.
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
-        self.ask(|| self.inner.list(folder)).await
+        let inner = self.ask(|| self.inner.list(folder)).await?;
+        Ok(Box::new(PatientListing { inner, outage: Arc::clone(&self.outage) }))
     }
 
     async fn delete(&self, key: &Key) -> Result<(), BackendError> {
         self.ask(|| self.inner.delete(key)).await
+    }
+}
+
+/// A listing each page of which is asked for again while the store is out of reach.
+#[derive(Debug)]
+struct PatientListing {
+    inner: Box<dyn Listing>,
+    outage: Arc<Outage>,
+}
+
+#[async_trait]
+impl Listing for PatientListing {
+    async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
+        let mut pauses = self.outage.pauses();
+        loop {
+            match self.outage.next(self.inner.next_page().await, &mut pauses) {
+                Next::Return(page) => return page,
+                Next::Wait(pause) => sleep(pause).await,
+            }
+        }
     }
 }

@@ -1,0 +1,70 @@
+use super::*;
+use crate::{
+    Action, Problem,
+    testing::{Fault, Faulty, MemoryBackend},
+};
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+fn unavailable() -> BackendError {
+    BackendError { action: Action::List, object: "store".to_owned(), problem: Problem::Unavailable, source: None }
+}
+
+/// A backend whose listings have the pages that a test lays out, errors among them.
+#[derive(Debug)]
+struct Pages(Vec<Result<&'static str, ()>>);
+
+#[async_trait]
+impl Listing for Pages {
+    async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
+        match self.0.pop() {
+            None => Ok(None),
+            Some(Ok(key)) => Ok(Some(vec![Key::new(key).unwrap()])),
+            Some(Err(())) => Err(unavailable()),
+        }
+    }
+}
+
+fn patient(pages: Vec<Result<&'static str, ()>>) -> PatientListing {
+    let outage = Arc::new(Outage { limit: LIMIT, since: Mutex::default() });
+    PatientListing { inner: Box::new(Pages(pages)), outage }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_page_of_a_listing_is_waited_for() {
+    let fails = [Err(()); 8];
+    let pages = [vec![Ok("b")], fails.to_vec(), vec![Ok("a")], fails.to_vec()].concat();
+    let mut listing = patient(pages);
+    for key in ["a", "b"] {
+        assert_eq!(listing.next_page().await.unwrap(), Some(vec![Key::new(key).unwrap()]));
+        assert!(listing.outage.since().is_none(), "it is over");
+    }
+    assert_eq!(listing.next_page().await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_never_comes_fails_past_the_limit() {
+    let mut listing = patient(vec![Err(()); 1000]);
+    let start = Instant::now();
+    assert!(listing.next_page().await.unwrap_err().is_retryable());
+    assert!(start.elapsed() <= LIMIT && start.elapsed() >= LIMIT - 2 * MAX_PAUSE, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_share_an_outage_and_end_it() {
+    let faulty = Faulty::new(MemoryBackend::new());
+    faulty.strike(5, Action::Write, "", Fault::Fails(Problem::Unavailable));
+    let patient = Patient::new(Arc::new(faulty), LIMIT);
+    let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
+    let (first, second) = tokio::join!(patient.put(&a, vec![1]), patient.put(&b, vec![2]));
+    first.and(second).unwrap();
+    assert!(patient.outage.since().is_none());
+    assert_eq!(patient.get(&b).await.unwrap(), Some(vec![2]));
+}
+
+#[test]
+fn the_log_tells_the_cause_of_an_outage() {
+    let source = std::io::Error::other("connection refused");
+    let error = BackendError { source: Some(Box::new(source)), ..unavailable() };
+    assert_eq!(with_causes(&error), "cannot list `store`: the store is out of reach for now: connection refused");
+}
