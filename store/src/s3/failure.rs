@@ -21,6 +21,10 @@ pub(super) enum S3Failure {
     NotS3 { endpoint: String, status: u16 },
     #[error("{endpoint} cannot be reached; is it the right address, and is the server up?")]
     Unreachable { endpoint: String, source: BoxError },
+    #[error(
+        "{endpoint} does not do conditional writes (`If-None-Match`), without which two workers could replace each other's results; use a server that does"
+    )]
+    Unconditional { endpoint: String },
     #[error("the certificate of {endpoint} is not trusted; give the root certificate of its authority")]
     Untrusted { endpoint: String, source: BoxError },
     #[error("{endpoint} took too long to answer")]
@@ -156,6 +160,7 @@ fn sorted(status: u16, code: &str) -> (Problem, &'static str) {
         (_, "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded") | (507, _) => {
             (Problem::NoSpace, "")
         }
+        (501, _) | (_, "NotImplemented") => (Problem::Other, "; this server does not do all that is needed of S3"),
         (_, "SlowDown" | "RequestTimeout" | "OperationAborted" | "ConditionalRequestConflict")
         | (408 | 429 | 500..=599, _) => (Problem::Unavailable, ""),
         (401 | 403, _) => (Problem::Permission, "; these credentials need leave to list, read, write and delete there"),
@@ -169,6 +174,7 @@ fn without_code(raw: &HttpResponse, endpoint: String) -> (Problem, S3Failure) {
     let answer =
         |code: &str, advice| S3Failure::Answer { status, code: code.to_owned(), message: String::new(), advice };
     match status {
+        501 => (Problem::Other, answer("not implemented", sorted(status, "").1)),
         408 | 429 | 500..=599 => (Problem::Unavailable, answer("unavailable", "")),
         401 | 403 => (Problem::Permission, answer("refused", sorted(status, "").1)),
         _ => (Problem::Other, S3Failure::NotS3 { endpoint, status }),

@@ -91,6 +91,7 @@ impl S3Backend {
             Some(Refusal::Exists) => Ok(Put::Exists),
             // S3 wants the whole upload again then.
             Some(Refusal::Conflict) => Err(self.trouble_with_upload(true, error)),
+            Some(Refusal::Unknown) => Err(self.unconditional()),
             None => Err(self.trouble_with_upload(error.code() == Some(NO_UPLOAD), error)),
         }
     }

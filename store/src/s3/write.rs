@@ -1,4 +1,7 @@
-use super::{S3Backend, failure::Trouble};
+use super::{
+    S3Backend,
+    failure::{S3Failure, Trouble},
+};
 use crate::{Action, BackendError, Key, Put};
 use aws_sdk_s3::{
     error::ProvideErrorMetadata,
@@ -29,6 +32,8 @@ pub(super) enum Refusal {
     Exists,
     /// Another write of the object is under way: it is not known yet which one wins.
     Conflict,
+    /// The server knows no such condition.
+    Unknown,
 }
 
 impl Refusal {
@@ -36,6 +41,7 @@ impl Refusal {
         match (condition, code?) {
             (Condition::IsAbsent, "PreconditionFailed") => Some(Self::Exists),
             (_, "ConditionalRequestConflict" | "OperationAborted") => Some(Self::Conflict),
+            (Condition::IsAbsent, "NotImplemented") => Some(Self::Unknown),
             _ => None,
         }
     }
@@ -65,8 +71,16 @@ impl S3Backend {
         match Refusal::of(condition, error.code()) {
             Some(Refusal::Exists) => Ok(Put::Exists),
             Some(Refusal::Conflict) => Err(Trouble { again: true, ..Trouble::of(error, &self.endpoint) }),
+            Some(Refusal::Unknown) => Err(self.unconditional()),
             None => Err(Trouble::of(error, &self.endpoint)),
         }
+    }
+}
+
+impl S3Backend {
+    /// What is wrong with a server that refuses conditions.
+    pub(super) fn unconditional(&self) -> Trouble {
+        Trouble::lasting(S3Failure::Unconditional { endpoint: self.endpoint.to_string() })
     }
 }
 

@@ -79,6 +79,19 @@ async fn a_conflict_of_writers_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_server_without_conditional_writes_is_told_apart() {
+    let house = House::new(HttpFaults::none()).await;
+    house.server.faults().strike(u32::MAX, "PUT", "", HttpFault::Answers(501, "NotImplemented"));
+    let error = house.store.put_if_absent(&key("x"), vec![1]).await.unwrap_err();
+    assert_eq!(error.problem, Problem::Other);
+    assert!(said(&error).contains("does not do conditional writes"), "{}", said(&error));
+    let error = house.store.put(&key("x"), vec![1]).await.unwrap_err();
+    assert_eq!(error.problem, Problem::Other);
+    assert!(said(&error).contains("does not do all that is needed"), "{}", said(&error));
+    assert_eq!(house.server.faults().struck(), 2, "it does not pass: nothing is tried again");
+}
+
+#[tokio::test]
 async fn a_write_whose_answer_was_lost_finds_its_own_object() {
     let mut house = House::new(HttpFaults::none()).await;
     for fault in [HttpFault::AnswersAfterwards(500, "InternalError"), HttpFault::CutsAfterwards] {
@@ -143,6 +156,7 @@ async fn what_does_not_pass_is_told_by_kind_with_the_words_of_the_server() {
         (Problem::Permission, answer(400, "ExpiredToken", "; check the access key, its secret and the session token")),
         (Problem::NoSpace, answer(507, "XMinioStorageFull", "")),
         (Problem::Other, answer(400, "InvalidRequest", "")),
+        (Problem::Other, (HttpFault::IsHtml(501), "S3 answers 501".to_owned())),
         (Problem::Other, (HttpFault::IsHtml(404), "does not speak S3 (it answers with status 404)".to_owned())),
         (Problem::Unavailable, (HttpFault::IsHtml(502), "S3 answers 502".to_owned())),
         (Problem::Unavailable, (HttpFault::Cuts, "cannot be reached".to_owned())),
