@@ -33,6 +33,9 @@ impl Store {
 
     /// The store at `location`, to read and write; makes the folder where it is missing, though no bucket.
     ///
+    /// A server of S3 that is out of reach is tried a few times within seconds and no longer, for a person may wait
+    /// for the answer; [`patient`](Self::patient) holds for what comes later.
+    ///
     /// # Errors
     /// The folder cannot be made or written to; the bucket cannot be reached or listed.
     pub async fn open(location: &Location, settings: &S3Settings) -> Result<Self, StoreError> {
