@@ -58,6 +58,12 @@ pub enum AddressError {
         /// Which part.
         part: &'static str,
     },
+    /// An `@` behind the host, most likely because user or password hold a reserved character as it is. What stands
+    /// there is then a part of the password.
+    #[error(
+        "the queue's address has an `@` behind its host; percent-encode `/` as `%2f`, `?` as `%3f`, `#` as `%23` and `@` as `%40` in user, password and virtual host"
+    )]
+    StrayAt,
     /// A fragment, most likely from a `#` within the password.
     #[error("the queue's address has an unescaped `#`; write it as `%23`")]
     Fragment,
@@ -117,6 +123,10 @@ impl FromStr for RabbitAddress {
         };
         if url.fragment().is_some() {
             return Err(AddressError::Fragment);
+        }
+        // Before anything else of it is quoted: `amqp://user:12/3@host` names the host `user` and the path `/3@host`.
+        if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
+            return Err(AddressError::StrayAt);
         }
         // An IPv6 address stands in brackets in a URL, and without them everywhere else.
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(AddressError::NoHost)?;
