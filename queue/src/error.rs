@@ -32,6 +32,10 @@ pub enum QueueError {
         last: String,
     },
 
+    /// The task that sends messages is gone: it panicked, or its runtime has ended.
+    #[error("messages to RabbitMQ can be sent no more, for the task that sends them has ended; start again")]
+    SenderEnded,
+
     /// The broker does not know the user, or not with this password.
     #[error("RabbitMQ at `{address}` refused user `{user}` or the password: {reply}")]
     Credentials {
@@ -113,6 +117,7 @@ impl QueueError {
             Self::Lapsed { .. } => true,
             Self::Closed { .. }
             | Self::Unreachable { .. }
+            | Self::SenderEnded
             | Self::Credentials { .. }
             | Self::VirtualHost { .. }
             | Self::Permission { .. }

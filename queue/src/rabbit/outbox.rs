@@ -75,12 +75,11 @@ impl Outbox {
     pub(super) async fn send(&self, letter: Letter) -> Result<(), QueueError> {
         let (done, outcome) = oneshot::channel();
         // At once, so that the order holds: a bounded channel may have its caller come again, and let others by. Each
-        // message has a caller who waits, which is bound enough. The postman ends only with the runtime.
-        let is_posted = self.post.send(Posted { letter: Arc::new(letter), done }).is_ok();
-        match outcome.await {
-            Ok(outcome) if is_posted => outcome,
-            _ => std::future::pending().await,
-        }
+        // message has a caller who waits, which is bound enough.
+        let posted = Posted { letter: Arc::new(letter), done };
+        self.post.send(posted).map_err(|_| QueueError::SenderEnded)?;
+        // The postman answers every message, unless it panics or its runtime ends.
+        outcome.await.unwrap_or(Err(QueueError::SenderEnded))
     }
 }
 
@@ -264,5 +263,28 @@ impl Round {
 
     fn fail(&mut self, fault: Fault) {
         self.fault.get_or_insert(fault);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::wire, *};
+    use crate::{contract::job, delivery::Ticket};
+
+    #[tokio::test]
+    async fn without_a_postman_a_message_is_refused_and_does_not_wait() {
+        let settings = Arc::new(RabbitSettings::new("amqp://localhost".parse().unwrap()));
+        let topology = Topology::of(&settings.pool);
+        let link = Arc::new(Link::new(&settings, "testing").unwrap());
+        let (outbox, mut postman) = Outbox::new(&link, &topology, &settings);
+        let letter = || wire::letter(&Ticket::first(job(1), "tests"), &topology.jobs);
+        let ends = async {
+            drop(postman.posted.recv().await);
+            drop(postman);
+        };
+        let (taken, ()) = tokio::join!(outbox.send(letter()), ends);
+        for outcome in [taken, outbox.send(letter()).await] {
+            assert!(matches!(outcome, Err(QueueError::SenderEnded)), "{outcome:?}");
+        }
     }
 }
