@@ -68,4 +68,10 @@ pub trait JobConsumer: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The queue is out of reach.
     async fn next(&self) -> Result<Option<Delivery>, QueueError>;
+
+    /// Whether jobs could arrive right now, as far as is known: that none comes means that there is none only then.
+    /// A backend that takes jobs from afar may say so only once [`next`](Self::next) was called.
+    fn is_in_reach(&self) -> bool {
+        true
+    }
 }

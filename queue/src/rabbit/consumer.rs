@@ -93,6 +93,11 @@ impl JobConsumer for RabbitConsumer {
             Err(End::Unreachable { tried, last }) => Err(unreachable(&self.core.settings, tried, &last)),
         }
     }
+
+    /// From the time the queues were found on the broker until the connection is lost or closed.
+    fn is_in_reach(&self) -> bool {
+        self.counter.is_in_reach()
+    }
 }
 
 /// Waits until the worker leaves.

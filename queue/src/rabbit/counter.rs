@@ -3,7 +3,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -15,6 +15,8 @@ pub(super) struct Counter {
     jobs: Mutex<VecDeque<Lent>>,
     end: Mutex<Option<End>>,
     asking: AtomicUsize,
+    /// Whether whoever brings the jobs has a channel to the broker.
+    is_in_reach: AtomicBool,
     asked: Notify,
     changed: Notify,
 }
@@ -56,6 +58,14 @@ impl Counter {
     /// Whether jobs lie here and nobody asks for them.
     pub(super) fn is_left(&self) -> bool {
         !self.is_asked() && !lock(&self.jobs).is_empty()
+    }
+
+    pub(super) fn is_in_reach(&self) -> bool {
+        self.is_in_reach.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_in_reach(&self, is_in_reach: bool) {
+        self.is_in_reach.store(is_in_reach, Ordering::SeqCst);
     }
 
     pub(super) fn is_asked(&self) -> bool {

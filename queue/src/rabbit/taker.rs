@@ -48,7 +48,9 @@ impl Taker {
     /// Takes jobs until the worker leaves, or the broker is out of reach for too long.
     pub(super) async fn run(mut self, mut closing: watch::Receiver<bool>) {
         loop {
-            let Err(fault) = self.session(&mut closing).await else { return };
+            let end = self.session(&mut closing).await;
+            self.counter.set_in_reach(false);
+            let Err(fault) = end else { return };
             let Some(delay) = self.outage.failed() else {
                 return self.counter.end(End::Unreachable { tried: self.outage.lasted(), last: fault.reason });
             };
@@ -74,6 +76,7 @@ impl Taker {
         })
         .await?;
         self.outage.over();
+        self.counter.set_in_reach(true);
         tokio::select! {
             end = self.serve(&line, closing) => end,
             fault = line.lost() => Err(fault),

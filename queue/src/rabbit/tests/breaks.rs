@@ -237,6 +237,7 @@ async fn past_the_outage_limit_calls_fail_and_before_it_they_wait() {
     let worker = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     worker.next().await.unwrap().unwrap().ack().await.unwrap();
+    assert!(worker.is_in_reach());
 
     proxy.go_down();
     let second = job(2);
@@ -246,6 +247,7 @@ async fn past_the_outage_limit_calls_fail_and_before_it_they_wait() {
         let shown = pool.settings.address.to_string();
         assert!(error.to_string().starts_with(&format!("RabbitMQ at `{shown}` is out of reach")), "{error}");
     }
+    assert!(!worker.is_in_reach(), "that no job comes tells nothing now");
     proxy.come_up();
     queue.publish(&job(3), "tests").await.expect("a publisher outlives an outage");
     pool.delete().await;
