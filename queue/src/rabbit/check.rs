@@ -16,13 +16,16 @@ pub use management::Policy;
 
 /// After how long a broker takes an unacknowledged message away, unless it is configured otherwise.
 const USUAL_CONSUMER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// How long a worker may take to stop a job that is past its limit, and to settle it.
+const STOPPING: Duration = Duration::from_secs(30);
 
 /// What else to look at when a broker is checked.
 #[derive(Debug, Clone, Default)]
 pub struct RabbitCheck {
     /// Where the management interface answers; port 15672 of the broker's host by default.
     pub management: Option<Url>,
-    /// How long a job may take: the broker must wait as long for its acknowledgement.
+    /// How long a job may take: the broker must wait as long for its acknowledgement, and half a minute more.
+    /// [`Duration::MAX`] where jobs have no limit; `None` where that is not known, and nothing is to be said about it.
     pub job_limit: Option<Duration>,
 }
 
@@ -126,17 +129,21 @@ fn warnings(
         .flatten()
         .collect();
     let of_jobs = policies.first().and_then(Option::as_ref).and_then(|policy| policy.consumer_timeout);
-    if let Some(limit) = job_limit.filter(|limit| *limit >= of_jobs.unwrap_or(USUAL_CONSUMER_TIMEOUT)) {
+    if let Some(limit) =
+        job_limit.filter(|limit| limit.saturating_add(STOPPING) >= of_jobs.unwrap_or(USUAL_CONSUMER_TIMEOUT))
+    {
+        let takes = match limit {
+            Duration::MAX => "a job may take any time".to_owned(),
+            limit => format!("a job may take {} s, and {} s to stop", limit.as_secs(), STOPPING.as_secs()),
+        };
         let jobs = queues.first().map_or("", |queue| queue.name.as_str());
         warnings.push(match of_jobs {
             Some(timeout) => format!(
-                "the broker takes a job away after {} s (policy `consumer-timeout` on `{jobs}`), but a job may take {} s",
-                timeout.as_secs(),
-                limit.as_secs()
+                "the broker takes a job away after {} s (policy `consumer-timeout` on `{jobs}`), but {takes}",
+                timeout.as_secs()
             ),
             None => format!(
-                "a job may take {} s, but brokers take one away after {} s unless they are configured otherwise; set the policy `consumer-timeout` on `{jobs}` or `consumer_timeout` in rabbitmq.conf",
-                limit.as_secs(),
+                "{takes}, but brokers take one away after {} s unless they are configured otherwise; set the policy `consumer-timeout` on `{jobs}` or `consumer_timeout` in rabbitmq.conf",
                 USUAL_CONSUMER_TIMEOUT.as_secs()
             ),
         });
@@ -165,8 +172,23 @@ mod tests {
         let warnings = about(r#"{"consumer-timeout":60000}"#, 3600);
         assert_eq!(warnings.len(), 1);
         assert!(warnings[0].starts_with("the broker takes a job away after 60 s"), "{warnings:?}");
-        assert!(warnings[0].ends_with("but a job may take 3600 s"), "{warnings:?}");
+        assert!(warnings[0].ends_with("but a job may take 3600 s, and 30 s to stop"), "{warnings:?}");
         assert!(about(r#"{"consumer-timeout":7200000}"#, 3600).is_empty());
+    }
+
+    #[test]
+    fn a_job_past_its_limit_needs_time_to_stop() {
+        assert_eq!(about(r#"{"consumer-timeout":3630000}"#, 3600).len(), 1);
+        assert!(about(r#"{"consumer-timeout":3631000}"#, 3600).is_empty());
+    }
+
+    #[test]
+    fn jobs_without_a_limit_outlast_every_timeout() {
+        for policies in [policy(r#"{"consumer-timeout":86400000}"#), Ok(vec![None])] {
+            let warnings = warnings(&queue(), &policies, Some(Duration::MAX));
+            assert_eq!(warnings.len(), 1);
+            assert!(warnings[0].contains("a job may take any time"), "{warnings:?}");
+        }
     }
 
     #[test]
