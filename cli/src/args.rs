@@ -420,7 +420,8 @@ pub(crate) struct Doctor {
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]
     pub(crate) pool: PoolArgs,
-    /// The broker's management address, to look at its policies; `http://HOST:15672` unless given
+    /// The broker's management address, to look at its policies; `http://HOST:15672`, or
+    /// `https://HOST:15671` with `amqps://`, unless given
     #[arg(long, value_name = "URL")]
     pub(crate) management: Option<Secret>,
     /// The longest that one job may take on its workers, in seconds

@@ -127,7 +127,11 @@ impl Worker {
                 biased;
                 () = &mut now => return Ok(Ended::Stopped),
                 () = &mut drain => return Ok(Ended::Stopped),
-                () = idle(self.limits.idle) => return Ok(Ended::Idle),
+                // A broker that is out of reach hands out no job either: that is its own limit's matter.
+                () = idle(self.limits.idle) => match self.queue.is_in_reach() {
+                    true => return Ok(Ended::Idle),
+                    false => continue,
+                },
                 next = self.queue.next() => next?,
             };
             let Some(delivery) = next else { return Ok(Ended::QueueClosed) };

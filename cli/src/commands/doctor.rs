@@ -72,7 +72,7 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
     });
     let check = RabbitCheck {
         management: management.transpose()?,
-        job_limit: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+        job_limit: Some(if args.job_limit > 0 { Duration::from_secs(args.job_limit) } else { Duration::MAX }),
     };
     let report = runtime()?.block_on(RabbitQueue::check(settings, &check))?;
     let mut text =

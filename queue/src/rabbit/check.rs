@@ -22,7 +22,8 @@ const STOPPING: Duration = Duration::from_secs(30);
 /// What else to look at when a broker is checked.
 #[derive(Debug, Clone, Default)]
 pub struct RabbitCheck {
-    /// Where the management interface answers; port 15672 of the broker's host by default.
+    /// Where the management interface answers; by default `http`, port 15672 of the broker's host, or with `amqps` `https`,
+    /// port 15671.
     pub management: Option<Url>,
     /// How long a job may take: the broker must wait as long for its acknowledgement, and half a minute more.
     /// [`Duration::MAX`] where jobs have no limit; `None` where that is not known, and nothing is to be said about it.

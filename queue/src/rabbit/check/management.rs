@@ -8,6 +8,9 @@ use url::Url;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The port on which it listens by default.
 const PORT: u16 = 15672;
+
+/// The same over TLS.
+const TLS_PORT: u16 = 15671;
 /// With fewer deliveries than this, a job is gone after a few workers that vanished at a bad moment.
 const FEW_DELIVERIES: i64 = 5;
 
@@ -77,8 +80,14 @@ pub(super) async fn policies(
         None => usual(settings).ok_or("the address has no host that a management interface could be at")?,
     };
     // Inside a cluster no proxy leads to the broker.
-    let client = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build();
-    let client = client.map_err(|error| described(&error))?;
+    let mut client =
+        reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
+    if let Some(file) = &settings.ca_file {
+        let pem = std::fs::read(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
+        let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| described(&error))?;
+        client = client.tls_certs_merge(roots);
+    }
+    let client = client.build().map_err(|error| described(&error))?;
     let mut policies = Vec::new();
     for queue in queues {
         policies.push(policy(&client, &base, settings, &queue.name).await?);
@@ -111,10 +120,12 @@ async fn policy(
     Ok(described.effective_policy_definition.as_object().map(|definition| Policy::new(name, definition)))
 }
 
+/// Where the interface answers usually. The password of an encrypted address never goes over a plain connection.
 fn usual(settings: &RabbitSettings) -> Option<Url> {
+    let (scheme, port) = if settings.address.is_encrypted() { ("https", TLS_PORT) } else { ("http", PORT) };
     let host = settings.address.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    Url::parse(&format!("http://{host}:{PORT}")).ok()
+    Url::parse(&format!("{scheme}://{host}:{port}")).ok()
 }
 
 /// What is wrong, without the address: a management address may carry a password, too.
