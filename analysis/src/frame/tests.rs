@@ -1,7 +1,8 @@
 use super::*;
 use crate::testing::Made;
 use jobs::JobResult;
-use polars::prelude::{AnyValue, ParquetReader, SerReader};
+use polars::prelude::AnyValue;
+use polars_io::prelude::{ParquetReader, SerReader};
 use std::{collections::BTreeMap, fs::File, path::Path};
 use store::Store;
 use tempfile::TempDir;

@@ -1,5 +1,6 @@
 use super::Frame;
-use polars::prelude::{CsvWriter, ParquetWriter, PolarsError, SerWriter};
+use polars::prelude::PolarsError;
+use polars_io::prelude::{CsvWriter, ParquetWriter, SerWriter};
 use std::{
     fs::File,
     io,
