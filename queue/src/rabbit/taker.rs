@@ -8,14 +8,15 @@ use super::{
     receipt::{Back, Lent},
     wire,
 };
-use futures_util::StreamExt;
+use crate::QueueError;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::{
     Acker, Consumer,
     message::Delivery as Arrival,
     options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions},
     types::FieldTable,
 };
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, mem, sync::Arc, time::Duration};
 use tokio::{
     sync::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -30,6 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to look out for a job that the broker may just be sending to a worker who leaves. It sends one as soon as
 /// the last is acknowledged, and the client drops what comes after it unsubscribed: that would count as a loss.
 const LULL: Duration = Duration::from_millis(250);
+
+/// How long the broker may take over a message that replaces one taken here, before more are taken beside it.
+const MOVE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes jobs from the broker for one worker, one at a time, through every outage up to the limit.
 pub(super) struct Taker {
@@ -71,8 +75,7 @@ impl Taker {
         };
         line.attend(async {
             self.core.topology.declare(&line, &self.core.settings).await?;
-            // Before consuming: a limit that is set later does not hold for what is on its way.
-            Ok(line.basic_qos(1, BasicQosOptions::default()).await?)
+            limit(&line, 1).await
         })
         .await?;
         self.outage.over();
@@ -87,7 +90,7 @@ impl Taker {
     async fn serve(&self, line: &Line, closing: &mut watch::Receiver<bool>) -> Result<(), Fault> {
         // Of this channel: what came over it can be given back on no other one.
         let (back, mut returned) = unbounded_channel();
-        let mut desk = Desk { core: &self.core, counter: &self.counter, line, back, arrivals: None };
+        let mut desk = Desk::new(&self.core, &self.counter, line, back);
         loop {
             if self.counter.is_asked() {
                 desk.open().await?;
@@ -95,10 +98,12 @@ impl Taker {
             let is_left = desk.arrivals.is_some() && self.counter.is_left();
             tokio::select! {
                 arrival = next(&mut desk.arrivals) => match arrival {
-                    Some(arrival) => desk.receive(arrival?).await?,
+                    Some(arrival) => desk.receive(arrival?),
                     None => return Err(Fault::new("the broker ended the consumer")),
                 },
                 Some(back) = returned.recv() => desk.take_back(back).await?,
+                Some(moved) = desk.moving.next() => desk.settle(moved).await?,
+                () = sleep(MOVE_PATIENCE), if desk.is_held_up() => desk.widen().await?,
                 () = self.counter.asked() => {}
                 () = sleep(PATIENCE), if is_left => if self.counter.is_left() {
                     desk.close().await?;
@@ -107,7 +112,7 @@ impl Taker {
             }
         }
         if let Ok(Some(arrival)) = timeout(LULL, next(&mut desk.arrivals)).await {
-            desk.receive(arrival?).await?;
+            desk.receive(arrival?);
         }
         desk.close().await?;
         desk.leave(returned).await
@@ -122,6 +127,14 @@ async fn next(arrivals: &mut Option<Consumer>) -> Option<Result<Arrival, lapin::
     }
 }
 
+/// Limits how many messages may be here unanswered. It holds for consumers that begin later.
+async fn limit(line: &Line, count: u16) -> Result<(), Fault> {
+    Ok(line.basic_qos(count, BasicQosOptions::default()).await?)
+}
+
+/// A message that was taken here, and whether the broker has what replaces it.
+type Moved = (Acker, Result<(), QueueError>);
+
 /// One channel over which jobs come.
 struct Desk<'a> {
     core: &'a Core,
@@ -130,9 +143,17 @@ struct Desk<'a> {
     back: UnboundedSender<Back>,
     /// While the broker sends jobs.
     arrivals: Option<Consumer>,
+    /// Messages that are replaced by others.
+    moving: FuturesUnordered<BoxFuture<'static, Moved>>,
+    /// How many messages may be here unanswered: one, and those that the broker takes too long to replace.
+    limit: u16,
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    fn new(core: &'a Core, counter: &'a Counter, line: &'a Line, back: UnboundedSender<Back>) -> Self {
+        Self { core, counter, line, back, arrivals: None, moving: FuturesUnordered::new(), limit: 1 }
+    }
+
     /// Has the broker send jobs, unless it does.
     async fn open(&mut self) -> Result<(), Fault> {
         if self.arrivals.is_none() {
@@ -149,22 +170,23 @@ impl Desk<'_> {
         let Some(mut arrivals) = self.arrivals.take() else { return Ok(()) };
         self.line.basic_cancel(arrivals.tag(), BasicCancelOptions::default()).await?;
         while let Some(arrival) = arrivals.next().await {
-            self.receive(arrival?).await?;
+            self.receive(arrival?);
         }
         while let Some(lent) = self.counter.take() {
-            self.send_on(wire::letter(&lent.ticket, &self.core.topology.jobs), &lent.acker).await?;
+            let (outbox, onward) = (&self.core.outbox, wire::letter(&lent.ticket, &self.core.topology.jobs));
+            outbox.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
+            lent.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(())
     }
 
     /// A job is laid out for the worker; whatever else comes is sent where it belongs.
-    async fn receive(&self, arrival: Arrival) -> Result<(), Fault> {
+    fn receive(&self, arrival: Arrival) {
         let Arrival { data, properties, acker, redelivered, .. } = arrival;
         let onward = match wire::open(&data, &properties) {
             Ok(ticket) if !redelivered => {
                 let (connection, back) = (self.line.connection().clone(), self.back.clone());
-                self.counter.put(Lent { ticket, acker, connection, back });
-                return Ok(());
+                return self.counter.put(Lent { ticket, acker, connection, back });
             }
             // Counted in a message of its own: brokers count differently, and none in a way that survives requeueing.
             Ok(ticket) => {
@@ -174,7 +196,8 @@ impl Desk<'_> {
             }
             Err(foreign) => self.core.aside(data, properties, &foreign),
         };
-        self.send_on(onward, &acker).await
+        let outbox = self.core.outbox.clone();
+        self.moving.push(async move { (acker, outbox.send(onward).await) }.boxed());
     }
 
     async fn take_back(&mut self, back: Back) -> Result<(), Fault> {
@@ -191,11 +214,40 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Replaces a message: the broker has the new one before it forgets the old.
-    async fn send_on(&self, onward: wire::Letter, old: &Acker) -> Result<(), Fault> {
-        self.core.outbox.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
-        old.ack(BasicAckOptions::default()).await?;
+    /// Answers for a message once the broker has what replaces it, and not before.
+    async fn settle(&mut self, (old, sent): Moved) -> Result<(), Fault> {
+        if self.moving.is_empty() && self.limit > 1 {
+            // Before there is room for a second job.
+            self.close().await?;
+            self.limit = 1;
+            limit(self.line, self.limit).await?;
+        }
+        match sent {
+            Ok(()) => old.ack(BasicAckOptions::default()).await?,
+            // Nobody sends any more.
+            Err(error @ QueueError::SenderEnded) => return Err(Fault::new(error.to_string())),
+            Err(error) => {
+                tracing::warn!(%error, "a message that is no job for this worker goes back to its queue");
+                old.nack(BasicNackOptions { requeue: true, multiple: false }).await?
+            }
+        };
         Ok(())
+    }
+
+    /// Whether no job can come, because of messages that the broker takes its time to replace.
+    fn is_held_up(&self) -> bool {
+        self.arrivals.is_some() && self.moving.len() >= usize::from(self.limit)
+    }
+
+    /// Takes a job beside the messages that hold things up. A queue may be out of order that no job needs.
+    async fn widen(&mut self) -> Result<(), Fault> {
+        self.close().await?;
+        self.limit = u16::try_from(self.moving.len() + 1).unwrap_or(u16::MAX);
+        tracing::warn!(
+            messages = self.moving.len(),
+            "the broker does not confirm what replaces these messages; jobs are taken beside them"
+        );
+        limit(self.line, self.limit).await
     }
 
     /// Waits until what is in hand is settled, and closes the channel.
@@ -205,6 +257,15 @@ impl Desk<'_> {
         while let Some(back) = returned.recv().await {
             self.take_back(back).await?;
         }
+        // What the broker has not replaced by then, it sends to somebody else.
+        let mut moving = mem::take(&mut self.moving);
+        let settling = async {
+            while let Some(moved) = moving.next().await {
+                self.settle(moved).await?;
+            }
+            Ok::<_, Fault>(())
+        };
+        timeout(MOVE_PATIENCE, settling).await.unwrap_or(Ok(()))?;
         Ok(self.line.close(200, "done".into()).await?)
     }
 }

@@ -4,6 +4,7 @@ mod breaks;
 mod broker;
 mod contract;
 mod foreign;
+mod held_up;
 mod private;
 mod refusals;
 mod restarts;
