@@ -61,6 +61,9 @@ impl Delivery {
 
     /// Settles: the job cannot succeed. It is kept aside with `reason` and not delivered again.
     ///
+    /// What is kept aside is for people to look at, and that may be lost where the broker takes none: record failures
+    /// elsewhere first.
+    ///
     /// # Errors
     /// The queue is out of reach; the job may come back.
     pub async fn park(self, reason: &str) -> Result<(), QueueError> {

@@ -82,9 +82,11 @@ impl RabbitQueue {
         let mut senders = JoinSet::new();
         let (outbox, postman) = Outbox::new(&link, &topology, &settings);
         senders.spawn(postman.run());
+        let (parking, postman) = Outbox::new(&link, &topology, &settings);
+        senders.spawn(postman.run());
         let (announcer, announcing) = Announcer::new(Arc::clone(&link), &topology);
         senders.spawn(announcing);
-        let core = Arc::new(Core { settings, topology, outbox, announcer, _senders: senders });
+        let core = Arc::new(Core { settings, topology, outbox, parking, announcer, _senders: senders });
         Ok(Self { core, link, heard: Arc::default(), listener: Mutex::default() })
     }
 

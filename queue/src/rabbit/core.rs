@@ -5,6 +5,7 @@ use super::{
     topology::Topology,
     wire::{Foreign, Letter},
 };
+use crate::QueueError;
 use lapin::BasicProperties;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -14,13 +15,23 @@ use tokio::task::JoinSet;
 pub(super) struct Core {
     pub(super) settings: Arc<RabbitSettings>,
     pub(super) topology: Topology,
+    /// For all messages but those of the queue for what is parked.
     pub(super) outbox: Outbox,
+    /// For those: the broker's end of a channel stands still over a message to a queue that is out of order, and jobs need
+    /// no such message.
+    pub(super) parking: Outbox,
     pub(super) announcer: Announcer,
-    /// Whoever works the outbox and the announcer off, for as long as somebody may use them.
+    /// Whoever works the outboxes and the announcer off, for as long as somebody may use them.
     pub(super) _senders: JoinSet<()>,
 }
 
 impl Core {
+    /// Sends `letter`, and returns once the broker has taken it over.
+    pub(super) async fn send(&self, letter: Letter) -> Result<(), QueueError> {
+        let outbox = if letter.queue == self.topology.parked { &self.parking } else { &self.outbox };
+        outbox.send(letter).await
+    }
+
     /// A message that is not taken for a job, as it is kept aside.
     pub(super) fn aside(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
         tracing::warn!(reason = %why, queue = self.topology.parked, "a message is parked");

@@ -118,8 +118,8 @@ impl Outage {
     }
 }
 
-const SHORTEST_DELAY: Duration = Duration::from_millis(200);
-const LONGEST_DELAY: Duration = Duration::from_secs(8);
+pub(super) const SHORTEST_DELAY: Duration = Duration::from_millis(200);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(8);
 
 /// Jittered, so that a broker that comes back is not met by all its workers at once.
 fn delays() -> ExponentialBackoff {

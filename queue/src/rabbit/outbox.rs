@@ -1,6 +1,6 @@
 use super::{
     RabbitSettings,
-    fault::{Fault, Outage},
+    fault::{Fault, LONGEST_DELAY, Outage, SHORTEST_DELAY},
     line::Line,
     link::Link,
     topology::Topology,
@@ -15,12 +15,13 @@ use lapin::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
+    mem,
     sync::Arc,
     time::Duration,
 };
 use tokio::{
     sync::{mpsc, oneshot},
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 
 /// Messages that wait for the broker's confirmation at a time. It bounds memory, and what is sent twice after a break.
@@ -33,7 +34,8 @@ const CONFIRM_PATIENCE: Duration = Duration::from_secs(60);
 /// Where messages are handed in that the broker must have.
 ///
 /// They leave in the order in which [`send`](Self::send) was first polled. One whose connection breaks before it is
-/// confirmed is sent again, so that it may arrive twice, and so does one whose caller has gone meanwhile.
+/// confirmed is sent again, so that it may arrive twice, and so does one whose caller has gone meanwhile. One that the
+/// broker refuses to store is sent again later, and holds up no other.
 #[derive(Debug, Clone)]
 pub(super) struct Outbox {
     post: mpsc::UnboundedSender<Posted>,
@@ -54,6 +56,20 @@ pub(super) struct Postman {
 struct Posted {
     letter: Arc<Letter>,
     done: oneshot::Sender<Result<(), QueueError>>,
+    /// How often the broker refused to store it.
+    refusals: u32,
+    /// When it was first found that the broker does not take it, though it is in reach.
+    stuck_since: Option<Instant>,
+}
+
+/// How the use of a channel ended.
+enum End {
+    /// Nobody posts any more.
+    Over,
+    /// The connection, the channel or the queues failed.
+    Failed(Fault),
+    /// The broker was silent about some message for too long: the channel may be useless, or that message's queue.
+    Silent,
 }
 
 impl Outbox {
@@ -76,7 +92,7 @@ impl Outbox {
         let (done, outcome) = oneshot::channel();
         // At once, so that the order holds: a bounded channel may have its caller come again, and let others by. Each
         // message has a caller who waits, which is bound enough.
-        let posted = Posted { letter: Arc::new(letter), done };
+        let posted = Posted { letter: Arc::new(letter), done, refusals: 0, stuck_since: None };
         self.post.send(posted).map_err(|_| QueueError::SenderEnded)?;
         // The postman answers every message, unless it panics or its runtime ends.
         outcome.await.unwrap_or(Err(QueueError::SenderEnded))
@@ -93,10 +109,13 @@ impl Postman {
             }
             let end = match self.open().await {
                 Ok(line) => self.deliver(&line).await,
-                Err(fault) => Some(fault),
+                Err(fault) => End::Failed(fault),
             };
-            let Some(fault) = end else { return };
-            self.wait_out(&fault).await;
+            match end {
+                End::Over => return,
+                End::Failed(fault) => self.wait_out(&fault).await,
+                End::Silent => self.go_through_backlog(),
+            }
         }
     }
 
@@ -112,30 +131,35 @@ impl Postman {
     }
 
     /// Sends over `line` until something goes wrong, or nobody posts any more.
-    async fn deliver(&mut self, line: &Line) -> Option<Fault> {
+    async fn deliver(&mut self, line: &Line) -> End {
         let mut round = Round::default();
-        let mut is_open = true;
+        let (mut is_open, mut is_silent) = (true, false);
         loop {
             while round.has_room()
                 && let Some(posted) = self.backlog.pop_front()
             {
                 round.send(line, posted);
             }
-            if round.is_over() || (!is_open && round.sent.is_empty()) {
+            if round.is_over() || (!is_open && round.is_empty()) {
                 break;
             }
+            let due = round.next_due();
             tokio::select! {
-                Some((number, outcome)) = round.flying.next() => {
-                    if round.land(number, outcome) {
-                        self.outage.over();
-                    }
+                Some((number, outcome)) = round.flying.next() => match round.land(number, outcome) {
+                    Landed::Stored => self.outage.over(),
+                    Landed::Refused(posted) => self.try_later(posted, &mut round),
+                    Landed::Failed => {}
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && round.has_room() => {
+                    self.backlog.extend(round.take_due());
                 }
                 posted = self.posted.recv(), if is_open && round.has_room() => match posted {
                     Some(posted) => self.backlog.push_back(posted),
                     None => is_open = false,
                 },
                 () = sleep(CONFIRM_PATIENCE), if !round.sent.is_empty() => if !self.link.is_blocked().await {
-                    round.breaks(Fault::new(format!("no confirmation within {} s", CONFIRM_PATIENCE.as_secs())));
+                    is_silent = true;
+                    break;
                 },
                 fault = line.lost(), if !round.sent.is_empty() => round.breaks(fault),
                 // Nothing is on the way and nobody posts any more.
@@ -143,10 +167,44 @@ impl Postman {
             }
         }
         // In the order in which they were posted, before all that came later.
-        for posted in round.sent.into_values().rev() {
+        let refused = round.refused.into_iter().map(|(_, posted)| posted);
+        for posted in refused.chain(round.sent.into_values().rev()) {
             self.backlog.push_front(posted);
         }
-        round.fault
+        match round.fault {
+            Some(fault) => End::Failed(fault),
+            None if is_silent => End::Silent,
+            None => End::Over,
+        }
+    }
+
+    /// Keeps a message that the broker would not store for later, or gives it up.
+    fn try_later(&self, posted: Posted, round: &mut Round) {
+        let address = &self.settings.address;
+        let Some(mut posted) = self.unless_stuck(posted) else { return };
+        let delay = SHORTEST_DELAY.saturating_mul(1 << posted.refusals.min(16)).min(LONGEST_DELAY);
+        tracing::warn!(%address, queue = posted.letter.queue, ?delay, "{NOT_STORED}; trying again");
+        posted.refusals += 1;
+        round.refused.push((Instant::now() + delay, posted));
+    }
+
+    /// Goes over what the broker was silent about, before it is sent once more.
+    fn go_through_backlog(&mut self) {
+        let (address, patience) = (&self.settings.address, CONFIRM_PATIENCE);
+        tracing::warn!(%address, waiting = self.backlog.len(), ?patience, "the broker confirms nothing; sending again");
+        let backlog = mem::take(&mut self.backlog);
+        self.backlog = backlog.into_iter().filter_map(|posted| self.unless_stuck(posted)).collect();
+    }
+
+    /// Gives a message up that the broker, though in reach, has not taken for as long as an outage may last.
+    fn unless_stuck(&self, mut posted: Posted) -> Option<Posted> {
+        let tried = posted.stuck_since.get_or_insert_with(Instant::now).elapsed();
+        if tried < self.settings.outage_limit {
+            return Some(posted);
+        }
+        // A caller who has gone needs no answer.
+        _ = posted.done.send(Err(unreachable(&self.settings, tried, NOT_STORED)));
+        None
     }
 
     /// Waits before the next attempt; past the limit, gives up on all that is posted.
@@ -157,7 +215,7 @@ impl Postman {
             return sleep(delay).await;
         }
         // All at first: a caller who hears of it may post again at once, and that deserves an attempt.
-        let mut given_up = std::mem::take(&mut self.backlog);
+        let mut given_up = mem::take(&mut self.backlog);
         given_up.extend(std::iter::from_fn(|| self.posted.try_recv().ok()));
         for posted in given_up {
             // A caller who has gone needs no answer.
@@ -173,6 +231,19 @@ pub(super) fn unreachable(settings: &RabbitSettings, tried: Duration, last: &str
 
 type Outcome = Result<Confirmation, lapin::Error>;
 
+/// The broker's queue has no room, or no leader.
+const NOT_STORED: &str = "the broker did not store a message";
+
+/// What became of a message.
+enum Landed {
+    /// The broker has it.
+    Stored,
+    /// The broker would not store it; the channel is well.
+    Refused(Posted),
+    /// Something is wrong with the channel, or its queues.
+    Failed,
+}
+
 /// The messages sent over one channel.
 #[derive(Default)]
 struct Round {
@@ -180,6 +251,8 @@ struct Round {
     sent: BTreeMap<u64, Posted>,
     flying: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>>,
     count: u64,
+    /// What the broker would not store, and when to send it again.
+    refused: Vec<(Instant, Posted)>,
     /// What went wrong. Nothing is sent any more then.
     fault: Option<Fault>,
     is_broken: bool,
@@ -188,6 +261,20 @@ struct Round {
 impl Round {
     fn has_room(&self) -> bool {
         self.fault.is_none() && self.sent.len() < WINDOW
+    }
+
+    /// Whether nothing is on its way, nor will be.
+    fn is_empty(&self) -> bool {
+        self.sent.is_empty() && self.refused.is_empty()
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        self.refused.iter().map(|(due, _)| *due).min()
+    }
+
+    fn take_due(&mut self) -> impl Iterator<Item = Posted> {
+        let now = Instant::now();
+        self.refused.extract_if(.., move |(due, _)| *due <= now).map(|(_, posted)| posted)
     }
 
     /// Whether nothing more can be learnt: the channel broke, or the last confirmation after a fault is in.
@@ -217,26 +304,30 @@ impl Round {
         }
     }
 
-    /// Takes in what became of a message, and says whether the broker has it.
-    fn land(&mut self, number: u64, outcome: Outcome) -> bool {
+    /// Takes in what became of a message.
+    fn land(&mut self, number: u64, outcome: Outcome) -> Landed {
         match outcome {
             Ok(Confirmation::Ack(None)) => {
                 if let Some(posted) = self.sent.remove(&number) {
                     // A caller who has gone needs no answer.
                     _ = posted.done.send(Ok(()));
                 }
-                return true;
+                return Landed::Stored;
+            }
+            Ok(Confirmation::Nack(None)) => {
+                if let Some(posted) = self.sent.remove(&number) {
+                    return Landed::Refused(posted);
+                }
             }
             // The next round declares the queue again.
             Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
                 self.take_back(number, returned);
                 self.fail(Fault::new("a queue is missing"));
             }
-            Ok(Confirmation::Nack(None)) => self.fail(Fault::new("the broker could not store a message")),
             Ok(Confirmation::NotRequested) => self.fail(Fault::new("the channel does not confirm")),
             Err(error) => self.breaks(error.into()),
         }
-        false
+        Landed::Failed
     }
 
     /// Takes back a message that reached no queue.
@@ -250,7 +341,8 @@ impl Round {
         if !is_own {
             let letter = Letter { queue: routing_key.to_string(), body: data, properties };
             // Nobody waits for it: its caller was told that it arrived.
-            let posted = Posted { letter: Arc::new(letter), done: oneshot::channel().0 };
+            let posted =
+                Posted { letter: Arc::new(letter), done: oneshot::channel().0, refusals: 0, stuck_since: None };
             self.sent.insert(self.count, posted);
             self.count += 1;
         }

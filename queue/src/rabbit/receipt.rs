@@ -22,6 +22,9 @@ use tokio::{
 /// How long to try to send a job on that a leaving worker gives back, before the broker is asked to queue it up again.
 const GIVE_BACK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a worker waits for the broker to take what is parked.
+const PARK_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A job as it came over a channel, on which alone it can be settled.
 #[derive(Debug)]
 pub(super) struct Lent {
@@ -90,13 +93,23 @@ impl RabbitReceipt {
         }
     }
 
+    /// Sends what people may look at. It is tried for as long as this process lives, but no worker is held up by a queue
+    /// that no job needs.
+    async fn park(&self, successor: Letter) -> Result<(), QueueError> {
+        timeout(PARK_PATIENCE, self.core.send(successor)).await.unwrap_or_else(|_| {
+            let queue = &self.core.topology.parked;
+            tracing::warn!(job = %self.job(), queue, "the broker has not taken a failed job to be parked; going on");
+            Ok(())
+        })
+    }
+
     async fn give_back(&self, successor: Letter) -> Result<(), QueueError> {
         // Otherwise the broker would send the job here again as soon as it is acknowledged.
         let (ready, is_ready) = oneshot::channel();
         if self.lent.back.send(Back::Leaving { ready }).is_ok() {
             _ = timeout(GIVE_BACK_PATIENCE, is_ready).await;
         }
-        if let Ok(Ok(())) = timeout(GIVE_BACK_PATIENCE, self.core.outbox.send(successor)).await {
+        if let Ok(Ok(())) = timeout(GIVE_BACK_PATIENCE, self.core.send(successor)).await {
             return self.ack().await;
         }
         // Comes back as a loss, which is better than late.
@@ -113,7 +126,8 @@ impl Receipt for RabbitReceipt {
         }
         match (self.successor(&verdict), &verdict) {
             (Some(successor), Verdict::GiveBack) => return self.give_back(successor).await,
-            (Some(successor), _) => self.core.outbox.send(successor).await?,
+            (Some(successor), Verdict::Park { .. }) => self.park(successor).await?,
+            (Some(successor), _) => self.core.send(successor).await?,
             (None, _) => {}
         }
         if matches!(verdict, Verdict::Park { .. }) {

@@ -137,7 +137,7 @@ type Moved = (Acker, Result<(), QueueError>);
 
 /// One channel over which jobs come.
 struct Desk<'a> {
-    core: &'a Core,
+    core: &'a Arc<Core>,
     counter: &'a Counter,
     line: &'a Line,
     back: UnboundedSender<Back>,
@@ -150,7 +150,7 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(core: &'a Core, counter: &'a Counter, line: &'a Line, back: UnboundedSender<Back>) -> Self {
+    fn new(core: &'a Arc<Core>, counter: &'a Counter, line: &'a Line, back: UnboundedSender<Back>) -> Self {
         Self { core, counter, line, back, arrivals: None, moving: FuturesUnordered::new(), limit: 1 }
     }
 
@@ -173,8 +173,8 @@ impl<'a> Desk<'a> {
             self.receive(arrival?);
         }
         while let Some(lent) = self.counter.take() {
-            let (outbox, onward) = (&self.core.outbox, wire::letter(&lent.ticket, &self.core.topology.jobs));
-            outbox.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
+            let onward = wire::letter(&lent.ticket, &self.core.topology.jobs);
+            self.core.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
             lent.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(())
@@ -196,8 +196,8 @@ impl<'a> Desk<'a> {
             }
             Err(foreign) => self.core.aside(data, properties, &foreign),
         };
-        let outbox = self.core.outbox.clone();
-        self.moving.push(async move { (acker, outbox.send(onward).await) }.boxed());
+        let core = Arc::clone(self.core);
+        self.moving.push(async move { (acker, core.send(onward).await) }.boxed());
     }
 
     async fn take_back(&mut self, back: Back) -> Result<(), Fault> {

@@ -73,7 +73,7 @@ async fn hold(core: &Core, delivery: Delivery) -> Result<(), Fault> {
         }
         Err(foreign) => core.aside(data, properties, &foreign),
     };
-    core.outbox.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
+    core.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
     acker.ack(BasicAckOptions::default()).await?;
     Ok(())
 }

@@ -17,6 +17,9 @@ use tokio::time::{sleep, timeout};
 const RATES: Rates =
     Rates { errors: 0.02, lost: 0.01, cuts: 0.01, slow: 0.01, delay: Duration::from_millis(200), in_a_row: 3 };
 
+/// RabbitMQ 3.10 that is killed right after it made a queue brings it back without a leader, and no client can mend that.
+const SETTLING: Duration = Duration::from_secs(3);
+
 /// How long workers may take to do what is left in the queue, and to drain.
 const LEFTOVERS: Duration = Duration::from_secs(60);
 
@@ -73,6 +76,7 @@ impl Round {
         // Makes the queues, which meddlers need before the first worker is there.
         drop(aside.queue("chaos").await?);
         meddler(&aside).await?.publish_everywhere(b"not of Bowline").await?;
+        sleep(SETTLING).await;
         let crew = Crew::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
         let Self { settings, reference, server, proxy, deck, .. } = self;
