@@ -6,6 +6,7 @@
 //! without a word.
 
 mod frame;
+mod pictures;
 mod results;
 mod statistics;
 mod summary;
@@ -14,6 +15,10 @@ mod table;
 mod testing;
 
 pub use frame::{Frame, FrameError, Sweep};
+pub use pictures::{
+    Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine, Picture,
+    PictureData, WorkerLine,
+};
 pub use results::{Problem, Results};
 pub use statistics::{
     Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,
