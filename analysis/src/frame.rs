@@ -47,6 +47,10 @@ impl Frame {
         &self.problems
     }
 
+    pub(crate) fn table(&self) -> &DataFrame {
+        &self.table
+    }
+
     fn build(rows: Rows, problems: Vec<Problem>) -> Result<Self, FrameError> {
         let height = rows.len();
         let table = DataFrame::new(height, rows.into_columns()).map_err(|source| FrameError::Build { source })?;

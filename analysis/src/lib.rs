@@ -17,7 +17,7 @@ mod testing;
 pub use frame::{Frame, FrameError, Sweep};
 pub use pictures::{
     Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine, Picture,
-    PictureData, WorkerLine,
+    PictureData, PictureError, WorkerLine,
 };
 pub use results::{Problem, Results};
 pub use statistics::{

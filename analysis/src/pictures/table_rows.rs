@@ -1,0 +1,105 @@
+use super::{
+    Axis, AxisScale, AxisUnit, Dot, DotRow, NamedPoint, Picture, PictureData,
+    caption::{counted, examples},
+    points::in_words,
+};
+use crate::{Kind, SplitSummary, Summary, SummaryRow};
+use jobs::{Interval, Metric};
+
+/// The last entry of the dots' tasks.
+const MEAN: &str = "mean of tasks";
+
+/// The accuracy of every row on every task of the report split.
+pub(super) fn dots(summary: &Summary) -> Option<Picture> {
+    let split = &summary.splits.report;
+    let dot = |value: f64, interval: Option<Interval>| Dot {
+        value,
+        low: interval.map(|interval| interval.low),
+        high: interval.map(|interval| interval.high),
+    };
+    let row = |row: &SummaryRow| {
+        let of_split = row.splits.get(split)?;
+        let of_task = |task: &String| {
+            let of_task = of_split.tasks.iter().find(|summary| summary.task == *task)?;
+            of_task.accuracy.is_finite().then(|| dot(of_task.accuracy, of_task.interval))
+        };
+        let mut dots: Vec<Option<Dot>> = summary.tasks.iter().map(of_task).collect();
+        let mean = of_split.mean_accuracy.filter(|mean| mean.is_finite());
+        dots.push(mean.map(|mean| dot(mean, of_split.interval)));
+        let has_some = dots.iter().any(Option::is_some);
+        has_some.then(|| DotRow { name: row.name.clone(), is_chosen: row.is_best, dots })
+    };
+    let rows: Vec<DotRow> = summary.rows.iter().filter_map(row).collect();
+    // Adapters alone and the base model are there to compare merges with.
+    let has_merge = summary.rows.iter().any(|row| row.kind.is_merge() && row.splits.contains_key(split));
+    if !has_merge {
+        return None;
+    }
+    let mut tasks = summary.tasks.clone();
+    tasks.push(MEAN.to_owned());
+    Some(Picture {
+        slug: "dots".to_owned(),
+        title: format!("Accuracy by task on {split}"),
+        caption: format!("Bars are 95 % intervals (Wilson) from the number of examples: {}.", per_task(summary, split)),
+        data: PictureData::Dots { tasks, value: share(format!("accuracy on {split}")), rows },
+    })
+}
+
+/// "100 to 250 of a task".
+fn per_task(summary: &Summary, split: &str) -> String {
+    let tasks = summary.rows.iter().filter_map(|row| row.splits.get(split)).flat_map(|of| &of.tasks);
+    let counts: Vec<u64> = tasks.filter_map(|task| task.n).collect();
+    match (counts.iter().min(), counts.iter().max()) {
+        (Some(fewest), Some(most)) if fewest == most => format!("{} for each task", counted(*most)),
+        (Some(fewest), Some(most)) => format!("{} to {} for a task", counted(*fewest), counted(*most)),
+        _ => "not known, the accuracies were given".to_owned(),
+    }
+}
+
+/// The objective of merges on the report split over that on the selection split.
+pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
+    let (select, report) = (&summary.splits.select, &summary.splits.report);
+    let metric = &summary.objective.metric;
+    let point = |row: &SummaryRow| {
+        let x = value(row.splits.get(select)?, metric)?;
+        let y = value(row.splits.get(report)?, metric)?;
+        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_best })
+    };
+    let merges = summary.rows.iter().filter(|row| matches!(row.kind, Kind::Baseline | Kind::Search));
+    let points: Vec<NamedPoint> = merges.filter_map(point).collect();
+    if select == report || points.len() < 2 {
+        return None;
+    }
+    let axis = |split: &String| share(format!("{} on {split}", in_words(metric)));
+    Some(Picture {
+        slug: "validation-test".to_owned(),
+        title: format!("{select} against {report}").replacen(select, &capitalised(select), 1),
+        caption: format!(
+            "A point for each merge of the table; on the dashed line both splits are the same, below it {report} is worse. \
+             {} merges, {} and {}.",
+            points.len(),
+            examples(summary, select),
+            examples(summary, report).trim_start_matches("each on ")
+        ),
+        data: PictureData::Scatter { x: axis(select), y: axis(report), points },
+    })
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn value(split: &SplitSummary, metric: &Metric) -> Option<f64> {
+    let value = match metric {
+        Metric::MeanNormalisedAccuracy => split.mean_normalised,
+        Metric::MeanAccuracy => split.mean_accuracy,
+        Metric::JointHits(k) => split.hits.get(k).copied(),
+        Metric::Accuracy(task) => split.tasks.iter().find(|of| of.task == *task).map(|of| of.accuracy),
+    };
+    value.filter(|value| value.is_finite())
+}
+
+fn share(name: String) -> Axis {
+    Axis { name, unit: AxisUnit::Share, scale: AxisScale::Linear }
+}
