@@ -16,8 +16,8 @@ mod testing;
 
 pub use frame::{Frame, FrameError, Sweep};
 pub use pictures::{
-    Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine, Picture,
-    PictureData, PictureError, WorkerLine,
+    Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
+    Picture, PictureData, PictureError, WorkerLine,
 };
 pub use results::{Problem, Results};
 pub use statistics::{

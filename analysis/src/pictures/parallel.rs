@@ -4,7 +4,7 @@ use super::{
     points::{METHOD, Points, VALUE, numbers, sampled, words},
 };
 use crate::Summary;
-use polars::prelude::{DataFrame, PolarsResult, col};
+use polars::prelude::{DataFrame, PolarsResult};
 
 /// Lines that are drawn: of more points, the best and a sample of the others.
 const MOST_LINES: u32 = 500;
@@ -25,7 +25,8 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
         names.insert(0, METHOD);
     }
     let sorted = points.lazy().sort([VALUE], points.best_first());
-    let (best, others) = (sorted.clone().limit(MOST_BEST), sampled(sorted.slice(MOST_BEST.into(), u32::MAX), MOST_LINES - MOST_BEST));
+    let (best, others) =
+        (sorted.clone().limit(MOST_BEST), sampled(sorted.slice(MOST_BEST.into(), u32::MAX), MOST_LINES - MOST_BEST));
     let table = best.collect()?.vstack(&others.collect()?)?;
     if names.len() < 2 || table.height() < FEWEST_LINES {
         return Ok(None);
@@ -38,12 +39,7 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
         columns.push(column);
     }
     let objective = &points.objective;
-    axes.push(ParallelAxis {
-        name: objective.name.clone(),
-        unit: objective.unit,
-        scale: objective.scale,
-        words: None,
-    });
+    axes.push(ParallelAxis { name: objective.name.clone(), unit: objective.unit, scale: objective.scale, words: None });
     columns.push(numbers(&table, VALUE)?);
     let (jobs, methods) = (words(&table, "job")?, words(&table, METHOD)?);
     let line = |(row, (job, method)): (usize, (Option<String>, Option<String>))| ParallelLine {

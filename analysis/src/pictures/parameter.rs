@@ -25,7 +25,8 @@ impl Parameter {
     /// Those of the columns (with whether they hold numbers) that vary within some search.
     pub(super) fn of(table: &DataFrame, columns: &[(String, bool)]) -> PolarsResult<Vec<Self>> {
         let different = |(name, _): &(String, bool)| col(name.as_str()).drop_nulls().n_unique();
-        let counts = table.clone().lazy().group_by([col(METHOD)]).agg(columns.iter().map(different).collect::<Vec<_>>());
+        let counts =
+            table.clone().lazy().group_by([col(METHOD)]).agg(columns.iter().map(different).collect::<Vec<_>>());
         let counts = counts.collect()?;
         let methods = words(&counts, METHOD)?;
         let mut parameters = Vec::new();

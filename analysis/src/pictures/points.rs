@@ -121,9 +121,7 @@ impl Points {
 
     /// The order that puts the best first.
     pub(super) fn best_first(&self) -> SortMultipleOptions {
-        SortMultipleOptions::default()
-            .with_order_descending(self.goal == Goal::Maximize)
-            .with_maintain_order(true)
+        SortMultipleOptions::default().with_order_descending(self.goal == Goal::Maximize).with_maintain_order(true)
     }
 
     /// The same with one row for each recipe without its seed: [`VALUE`] becomes the mean over seeds, `sd` their

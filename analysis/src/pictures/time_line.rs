@@ -26,10 +26,10 @@ pub(super) fn picture(frame: &Frame, summary: &Summary) -> PolarsResult<Option<P
         .collect()?;
     let all = jobs.height() as u64;
     let Some((first, last)) = last_run(&jobs)? else { return Ok(None) };
-    let jobs = jobs.lazy().filter(col("begin").gt_eq(lit(first))).with_columns([
-        (col("begin") - lit(first)).alias("begin"),
-        (col("end") - lit(first)).alias("end"),
-    ]);
+    let jobs = jobs
+        .lazy()
+        .filter(col("begin").gt_eq(lit(first)))
+        .with_columns([(col("begin") - lit(first)).alias("begin"), (col("end") - lit(first)).alias("end")]);
     let workers = workers(jobs, last - first)?;
     let shown_jobs: u64 = workers.iter().map(|worker| worker.1).sum();
     if shown_jobs < FEWEST_JOBS || last <= first {

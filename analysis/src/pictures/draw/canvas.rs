@@ -1,0 +1,231 @@
+use super::{
+    super::{Axis, AxisScale},
+    style::{BLACK, Form, LIGHT, Look, cut, ticks, titled},
+};
+use kuva::render::{
+    axis::{add_axes_and_grid, add_labels_and_title},
+    color::Color,
+    layout::{AxisLabelOverlap, ComputedLayout, Layout},
+    render::{PathData, Primitive, Scene, TextAnchor},
+    render_utils::wrap_text,
+};
+
+/// The width of a picture: in a column of a paper its text is some 7 points high.
+pub(super) const WIDTH: f64 = 480.0;
+pub(super) const HEIGHT: f64 = 330.0;
+const TITLE: u32 = 15;
+const LABEL: u32 = 13;
+pub(super) const TICK: u32 = 12;
+const SMALL: u32 = 11;
+/// The width that a character of a text takes at most on average, over the size of the font.
+const CHARACTER: f64 = 0.6;
+
+/// A drawing with axes, to which marks are added.
+pub(super) struct Canvas {
+    scene: Scene,
+    layout: Layout,
+    computed: ComputedLayout,
+    legend: Vec<(String, Look, bool)>,
+}
+
+/// The room that values take, with a margin; of a logarithmic axis in proportion.
+pub(super) fn room(values: impl Iterator<Item = f64>, scale: AxisScale) -> (f64, f64) {
+    let finite = values.filter(|value| value.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low > high {
+        return (0.0, 1.0);
+    }
+    if scale == AxisScale::Log && low > 0.0 {
+        let margin = (high / low).powf(0.05).max(1.05);
+        return (low / margin, high * margin);
+    }
+    let margin = if high > low { (high - low) * 0.05 } else { low.abs().max(0.1) * 0.05 };
+    (low - margin, high + margin)
+}
+
+/// A layout with these axes; the ranges are kept as they are.
+pub(super) fn layout(title: &str, (x, x_room): (&Axis, (f64, f64)), (y, y_room): (&Axis, (f64, f64))) -> Layout {
+    let mut layout = bare(title, x_room, y_room)
+        .with_x_label(titled(x))
+        .with_y_label(titled(y))
+        .with_y_label_wrap(34)
+        .with_x_tick_format(ticks(x.unit))
+        .with_y_tick_format(ticks(y.unit));
+    if x.scale == AxisScale::Log {
+        layout = layout.with_log_x();
+    }
+    if y.scale == AxisScale::Log {
+        layout = layout.with_log_y();
+    }
+    layout
+}
+
+/// A layout without titles of axes.
+pub(super) fn bare(title: &str, x: (f64, f64), y: (f64, f64)) -> Layout {
+    let mut layout = Layout::new(x, y)
+        .with_width(WIDTH)
+        .with_height(HEIGHT)
+        .with_title(cut(title, 52))
+        .with_title_size(TITLE)
+        .with_label_size(LABEL)
+        .with_tick_size(TICK)
+        .with_body_size(TICK)
+        .with_x_label_overlap(AxisLabelOverlap::Thin)
+        .with_x_axis_min(x.0)
+        .with_x_axis_max(x.1)
+        .with_y_axis_min(y.0)
+        .with_y_axis_max(y.1);
+    layout.theme.grid_color = LIGHT.to_owned();
+    layout
+}
+
+impl Canvas {
+    pub(super) fn new(layout: Layout) -> Self {
+        let computed = ComputedLayout::from_layout(&layout);
+        let mut scene = Scene::new(computed.width, computed.height);
+        scene.font_family.clone_from(&computed.font_family);
+        add_axes_and_grid(&mut scene, &computed, &layout);
+        Self { scene, layout, computed, legend: Vec::new() }
+    }
+
+    /// A drawing without axes: only the title.
+    pub(super) fn without_axes(layout: Layout) -> Self {
+        let computed = ComputedLayout::from_layout(&layout);
+        let mut scene = Scene::new(computed.width, computed.height);
+        scene.font_family.clone_from(&computed.font_family);
+        Self { scene, layout, computed, legend: Vec::new() }
+    }
+
+    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        (self.computed.map_x(x), self.computed.map_y(y))
+    }
+
+    /// The left, top, right and bottom of what the axes enclose.
+    pub(super) fn frame(&self) -> [f64; 4] {
+        let of = &self.computed;
+        [of.margin_left, of.margin_top, of.width - of.margin_right, of.height - of.margin_bottom]
+    }
+
+    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, colour: &str, width: f64, dashes: Option<&str>) {
+        if points.len() > 1 {
+            let stroke_dasharray = dashes.map(str::to_owned);
+            self.scene.add(Primitive::PolyLine {
+                points,
+                stroke: Color::from(colour),
+                stroke_width: width,
+                stroke_dasharray,
+            });
+        }
+    }
+
+    /// A filled shape around `points`.
+    pub(super) fn area(&mut self, points: &[(f64, f64)], colour: &str, opacity: f64) {
+        let corner =
+            |(place, (x, y)): (usize, &(f64, f64))| format!("{}{x:.2},{y:.2}", if place == 0 { 'M' } else { 'L' });
+        let path: Vec<String> = points.iter().enumerate().map(corner).collect();
+        self.scene.add(Primitive::Path(Box::new(PathData {
+            d: path.join(" ") + " Z",
+            fill: Some(Color::from(colour)),
+            stroke: Color::None,
+            stroke_width: 0.0,
+            opacity: Some(opacity),
+            stroke_dasharray: None,
+        })));
+    }
+
+    pub(super) fn rectangle(&mut self, [x, y, width, height]: [f64; 4], fill: &str, stroke: Option<&str>) {
+        let fill = if fill.is_empty() { Color::None } else { Color::from(fill) };
+        self.scene.add(Primitive::Rect {
+            x,
+            y,
+            width,
+            height,
+            fill,
+            stroke: stroke.map(Color::from),
+            stroke_width: stroke.map(|_| 2.0),
+            opacity: None,
+        });
+    }
+
+    pub(super) fn dots(&mut self, points: impl Iterator<Item = (f64, f64)>, radius: f64, colour: &str, opacity: f64) {
+        let (cx, cy) = points.unzip();
+        self.scene.add(Primitive::CircleBatch {
+            cx,
+            cy,
+            r: radius,
+            fill: Color::from(colour),
+            fill_opacity: Some(opacity),
+            stroke: None,
+            stroke_width: None,
+        });
+    }
+
+    pub(super) fn mark(&mut self, (x, y): (f64, f64), look: Look, r: f64) {
+        let corners = match look.form {
+            Form::Circle => {
+                self.dots([(x, y)].into_iter(), r, look.colour, 1.0);
+                return;
+            }
+            Form::Square => vec![(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)],
+            Form::Triangle => vec![(x, y - 1.2 * r), (x + 1.15 * r, y + 0.9 * r), (x - 1.15 * r, y + 0.9 * r)],
+            Form::Diamond => vec![(x, y - 1.35 * r), (x + 1.35 * r, y), (x, y + 1.35 * r), (x - 1.35 * r, y)],
+            Form::Down => vec![(x, y + 1.2 * r), (x + 1.15 * r, y - 0.9 * r), (x - 1.15 * r, y - 0.9 * r)],
+        };
+        self.area(&corners, look.colour, 1.0);
+    }
+
+    pub(super) fn text(&mut self, (x, y): (f64, f64), content: &str, anchor: TextAnchor, colour: &str) {
+        self.words((x, y), content, anchor, (SMALL, None), colour);
+    }
+
+    /// A text that runs upwards, centred.
+    pub(super) fn upward(&mut self, at: (f64, f64), content: &str) {
+        self.words(at, content, TextAnchor::Middle, (LABEL, Some(-90.0)), BLACK);
+    }
+
+    fn words(
+        &mut self,
+        (x, y): (f64, f64),
+        content: &str,
+        anchor: TextAnchor,
+        (size, rotate): (u32, Option<f64>),
+        colour: &str,
+    ) {
+        let (content, color) = (content.to_owned(), Some(Color::from(colour)));
+        self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate, bold: false, color });
+    }
+
+    /// Names a look below the drawing.
+    pub(super) fn name(&mut self, name: &str, look: Look, is_line: bool) {
+        self.legend.push((cut(name, 56), look, is_line));
+    }
+
+    /// The drawing with titles, the names of looks, and the caption below.
+    pub(super) fn finish(mut self, caption: &str) -> Scene {
+        add_labels_and_title(&mut self.scene, &self.computed, &self.layout);
+        let width = self.scene.width;
+        let mut bottom = self.scene.height + 4.0;
+        let legend = std::mem::take(&mut self.legend);
+        let longest = legend.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
+        let wanted = longest as f64 * CHARACTER * f64::from(TICK) + 46.0;
+        let columns = ((width - 24.0) / wanted).floor().clamp(1.0, 4.0) as usize;
+        let rows = legend.len().div_ceil(columns);
+        for (place, (name, look, is_line)) in legend.into_iter().enumerate() {
+            let x = 14.0 + (place / rows.max(1)) as f64 * (width - 24.0) / columns as f64;
+            let y = bottom + 9.0 + (place % rows.max(1)) as f64 * 18.0;
+            if is_line {
+                self.line(vec![(x, y), (x + 26.0, y)], look.colour, 2.0, look.dashes);
+            }
+            self.mark((x + 13.0, y), look, 4.0);
+            self.words((x + 33.0, y + 4.5), &name, TextAnchor::Start, (TICK, None), BLACK);
+        }
+        bottom += rows as f64 * 18.0 + if rows > 0 { 8.0 } else { 2.0 };
+        let room = ((width - 24.0) / (CHARACTER * 0.95 * f64::from(SMALL))) as usize;
+        for line in wrap_text(&cut(caption, 2000), room) {
+            self.words((12.0, bottom + 11.0), &line, TextAnchor::Start, (SMALL, None), "#444444");
+            bottom += 15.0;
+        }
+        self.scene.height = (bottom + 8.0).ceil();
+        self.scene
+    }
+}

@@ -1,0 +1,102 @@
+use super::{
+    super::{Axis, AxisScale, CurveSeries, NamedPoint},
+    canvas::{Canvas, layout, room},
+    style::{BLACK, Form, GREY, Look, look},
+};
+
+const FRONT: Look = Look { colour: "#d55e00", form: Form::Diamond, dashes: None };
+const CHOSEN: Look = Look { colour: "#0072b2", form: Form::Square, dashes: None };
+const OTHER: Look = Look { colour: GREY, form: Form::Circle, dashes: None };
+
+pub(super) fn curve(title: &str, x: &Axis, y: &Axis, series: &[CurveSeries]) -> Canvas {
+    let points = || series.iter().flat_map(|series| &series.points);
+    let xs = room(points().map(|point| point.x), x.scale);
+    let ends = points().flat_map(|point| [Some(point.y), point.low, point.high]).flatten();
+    let mut canvas = Canvas::new(layout(title, (x, xs), (y, room(ends, y.scale))));
+    for (place, series) in series.iter().enumerate() {
+        let banded: Vec<(f64, f64, f64)> =
+            series.points.iter().filter_map(|point| Some((point.x, point.low?, point.high?))).collect();
+        let upper = banded.iter().map(|(x, _, high)| canvas.at(*x, *high));
+        let lower = banded.iter().rev().map(|(x, low, _)| canvas.at(*x, *low));
+        let around: Vec<(f64, f64)> = upper.chain(lower).collect();
+        if banded.len() > 1 {
+            canvas.area(&around, look(place).colour, 0.16);
+        }
+    }
+    for (place, series) in series.iter().enumerate() {
+        let look = look(place);
+        let at: Vec<(f64, f64)> = series.points.iter().map(|point| canvas.at(point.x, point.y)).collect();
+        canvas.line(at.clone(), look.colour, 2.0, look.dashes);
+        at.into_iter().for_each(|at| canvas.mark(at, look, 3.6));
+        canvas.name(&series.name, look, true);
+    }
+    canvas
+}
+
+pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], best: &[[f64; 2]]) -> Canvas {
+    let xs = room(points.iter().chain(best).map(|point| point[0]), x.scale);
+    // Of many points, those that fell far below would take the room of the others.
+    let mut values: Vec<f64> = points.iter().map(|point| point[1]).collect();
+    values.sort_by(f64::total_cmp);
+    let ys = room(values.iter().copied().chain(best.iter().map(|point| point[1])), y.scale);
+    let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
+    let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point[0], point[1])).collect();
+    let (radius, opacity) = if at.len() > 300 { (1.6, 0.45) } else { (3.0, 0.8) };
+    canvas.dots(at.into_iter(), radius, GREY, opacity);
+    let mut steps: Vec<(f64, f64)> = Vec::new();
+    for point in best {
+        if let Some((_, before)) = steps.last().copied() {
+            steps.push((canvas.at(point[0], point[1]).0, before));
+        }
+        steps.push(canvas.at(point[0], point[1]));
+    }
+    let line = Look { form: Form::Circle, ..FRONT };
+    canvas.line(steps, line.colour, 2.2, None);
+    canvas.name("best so far", line, true);
+    canvas.name("single result", OTHER, false);
+    canvas
+}
+
+pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) -> Canvas {
+    let xs = room(points.iter().map(|point| point.x), x.scale);
+    let ys = room(points.iter().map(|point| point.y), y.scale);
+    let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
+    let (low, high) = (xs.0.max(ys.0), xs.1.min(ys.1));
+    if low < high {
+        let same = vec![canvas.at(low, low), canvas.at(high, high)];
+        canvas.line(same, GREY, 1.2, Some("5 4"));
+    }
+    for (place, point) in points.iter().enumerate() {
+        canvas.mark(canvas.at(point.x, point.y), look(place), 5.0);
+        canvas.name(&named(&point.name, point.is_chosen), look(place), false);
+    }
+    canvas
+}
+
+pub(super) fn pareto(title: &str, [x, y]: [&Axis; 2], points: &[NamedPoint], front: &[usize]) -> Canvas {
+    let xs = room(points.iter().map(|point| point.x), AxisScale::Linear);
+    let ys = room(points.iter().map(|point| point.y), AxisScale::Linear);
+    let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
+    let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point.x, point.y)).collect();
+    let (radius, opacity) = if at.len() > 300 { (1.8, 0.5) } else { (3.0, 0.8) };
+    canvas.dots(at.iter().copied(), radius, GREY, opacity);
+    let front: Vec<(f64, f64)> = front.iter().filter_map(|place| at.get(*place).copied()).collect();
+    canvas.line(front.clone(), FRONT.colour, 1.8, None);
+    front.into_iter().for_each(|at| canvas.mark(at, FRONT, 3.6));
+    canvas.name("front", FRONT, true);
+    canvas.name("other point", OTHER, false);
+    if let Some((place, point)) = points.iter().enumerate().find(|(_, point)| point.is_chosen) {
+        canvas.mark(at[place], CHOSEN, 5.0);
+        canvas.name(&format!("chosen: {}", point.name), CHOSEN, false);
+    }
+    canvas
+}
+
+pub(super) fn named(name: &str, is_chosen: bool) -> String {
+    if is_chosen { format!("{name} (chosen)") } else { name.to_owned() }
+}
+
+/// A thin black line, for frames and whiskers.
+pub(super) fn thin(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64)) {
+    canvas.line(vec![from, to], BLACK, 1.0, None);
+}

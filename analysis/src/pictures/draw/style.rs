@@ -1,0 +1,67 @@
+use super::super::{Axis, AxisUnit, caption::short};
+use kuva::render::layout::TickFormat;
+use std::sync::Arc;
+
+/// The palette of M. Okabe and K. Ito for all kinds of colour vision, without its yellow, which paper does not show.
+const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
+const DASHES: [Option<&str>; 4] = [None, Some("7 3"), Some("2 3"), Some("8 3 2 3")];
+
+pub(super) const GREY: &str = "#8c8c8c";
+pub(super) const LIGHT: &str = "#dddddd";
+pub(super) const BLACK: &str = "#000000";
+
+/// The form of a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+    Down,
+}
+
+/// How one of several series looks: in colour, and in forms that remain in black and white.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) colour: &'static str,
+    pub(super) form: Form,
+    pub(super) dashes: Option<&'static str>,
+}
+
+/// The look of the series at a place.
+pub(super) fn look(place: usize) -> Look {
+    let forms = [Form::Circle, Form::Square, Form::Triangle, Form::Diamond, Form::Down];
+    Look { colour: COLOURS[place % 7], form: forms[place % 5], dashes: DASHES[place % 4] }
+}
+
+/// `text` in at most `most` characters, without what XML or the library would take for something else.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let is_longer = text.chars().count() > most;
+    let kept: String = text.chars().map(plain).take(if is_longer { most - 1 } else { most }).collect();
+    // Dollar signs would begin a formula.
+    let kept = kept.replace('$', "\\$");
+    if is_longer { kept + "…" } else { kept }
+}
+
+/// The title of an axis with its unit.
+pub(super) fn titled(axis: &Axis) -> String {
+    let unit = match axis.unit {
+        AxisUnit::Share => " (%)",
+        AxisUnit::Seconds => " (s)",
+        AxisUnit::None => "",
+    };
+    cut(&axis.name, 60) + unit
+}
+
+/// A value in the unit that is shown.
+pub(super) fn said(value: f64, unit: AxisUnit) -> String {
+    match unit {
+        AxisUnit::Share => short((value * 1e4).round() / 100.0),
+        AxisUnit::Seconds | AxisUnit::None => short(value),
+    }
+}
+
+pub(super) fn ticks(unit: AxisUnit) -> TickFormat {
+    TickFormat::Custom(Arc::new(move |value| said(value, unit)))
+}
