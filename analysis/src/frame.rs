@@ -51,6 +51,12 @@ impl Frame {
         &self.table
     }
 
+    /// A frame of a table that a test has made up.
+    #[cfg(test)]
+    pub(crate) fn of_table(table: DataFrame) -> Self {
+        Self { table, problems: Vec::new() }
+    }
+
     fn build(rows: Rows, problems: Vec<Problem>) -> Result<Self, FrameError> {
         let height = rows.len();
         let table = DataFrame::new(height, rows.into_columns()).map_err(|source| FrameError::Build { source })?;

@@ -67,6 +67,9 @@ pub(crate) enum Failure {
     /// A frame cannot be made or written.
     #[error("cannot write the frame of results")]
     Frame(#[from] analysis::FrameError),
+    /// A picture cannot be made.
+    #[error(transparent)]
+    Picture(#[from] analysis::PictureError),
     /// The store holds no sweep of that name.
     #[error("the store {store} holds no sweep named `{name}`")]
     NoSweep { name: String, store: String },
@@ -140,7 +143,7 @@ impl Failure {
             Self::Input { source, .. } if source.is_retryable() => 69,
             Self::Store(error) => store_code(error),
             Self::Run(coordinator::CoordinatorError::Store(error)) => store_code(error),
-            Self::Runtime(_) | Self::Panicked => 70,
+            Self::Runtime(_) | Self::Panicked | Self::Picture(_) => 70,
             Self::Interrupted | Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => 75,
             _ => 65,
         }

@@ -1,1 +1,303 @@
+use super::{Picture, PictureData};
+use crate::{Frame, Summary, testing::Made};
+use jobs::RowKind;
+use polars::prelude::{Column, DataFrame};
+use std::collections::BTreeMap;
 
+/// A job on validation, as far as pictures look at it.
+#[derive(Clone)]
+struct Job {
+    row: &'static str,
+    scaling: f64,
+    density: Option<f64>,
+    seed: Option<u64>,
+    tasks: [Option<f64>; 2],
+    finished_ms: u64,
+    worker: &'static str,
+}
+
+const JOB: Job = Job {
+    row: "knots_ties",
+    scaling: 0.1,
+    density: Some(0.2),
+    seed: None,
+    tasks: [Some(0.5), Some(0.5)],
+    finished_ms: 10_000,
+    worker: "a",
+};
+
+fn frame(jobs: &[Job]) -> Frame {
+    let all = |text: &'static str| vec![text; jobs.len()];
+    let no_words = vec![None::<&str>; jobs.len()];
+    let no_numbers = vec![None::<f64>; jobs.len()];
+    let of = |value: fn(&Job) -> Option<f64>| jobs.iter().map(value).collect::<Vec<_>>();
+    let mean = |job: &Job| Some((job.tasks[0]? + job.tasks[1]?) / 2.0);
+    let mut columns = vec![
+        Column::new("sweep".into(), all("small")),
+        Column::new("row".into(), jobs.iter().map(|job| job.row).collect::<Vec<_>>()),
+        Column::new("job".into(), (0..jobs.len()).map(|place| format!("{place:08}")).collect::<Vec<_>>()),
+        Column::new("subject".into(), all("merge")),
+        Column::new("split".into(), all("validation")),
+        Column::new("method".into(), all("knots_ties")),
+        Column::new("mean_normalised".into(), of(mean)),
+        Column::new("mean_accuracy".into(), of(mean)),
+        Column::new("normalised.mnist".into(), of(|job| job.tasks[0])),
+        Column::new("normalised.flags".into(), of(|job| job.tasks[1])),
+        Column::new("finished_ms".into(), jobs.iter().map(|job| job.finished_ms).collect::<Vec<_>>()),
+        Column::new("worker".into(), jobs.iter().map(|job| job.worker).collect::<Vec<_>>()),
+        Column::new("device".into(), all("cpu (2 threads)")),
+        Column::new("scaling".into(), of(|job| Some(job.scaling))),
+        Column::new("density".into(), of(|job| job.density)),
+        Column::new("seed".into(), jobs.iter().map(|job| job.seed).collect::<Vec<_>>()),
+        Column::new("weights".into(), no_words.clone()),
+        Column::new("merge_s".into(), vec![0.5; jobs.len()]),
+        Column::new("evaluate_s".into(), vec![0.5; jobs.len()]),
+    ];
+    columns.extend(["load_s", "align_s"].map(|name| Column::new(name.into(), no_numbers.clone())));
+    let numbers = ["drop_rate", "common_share", "sigma_cut", "sigma_cut_relative"];
+    columns.extend(numbers.map(|name| Column::new(name.into(), no_numbers.clone())));
+    let words = ["space", "axis", "trim_scope", "elect", "combine"];
+    columns.extend(words.map(|name| Column::new(name.into(), no_words.clone())));
+    Frame::of_table(DataFrame::new(jobs.len(), columns).unwrap())
+}
+
+fn summary() -> Summary {
+    let made = Made::small();
+    Summary::build(&made.outcome, &made.results, None)
+}
+
+fn pictures(jobs: &[Job]) -> Vec<Picture> {
+    Picture::all(&frame(jobs), &summary()).unwrap()
+}
+
+fn slugs(pictures: &[Picture]) -> Vec<&str> {
+    pictures.iter().map(|picture| picture.slug.as_str()).collect()
+}
+
+fn find<'a>(pictures: &'a [Picture], slug: &str) -> &'a Picture {
+    pictures.iter().find(|picture| picture.slug == slug).unwrap_or_else(|| panic!("no {slug} in {:?}", slugs(pictures)))
+}
+
+/// Scalings 0.1 to 0.4 by densities 0.2, 0.5 and 1; best at 0.3 and 0.5.
+fn grid() -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for (i, scaling) in [0.1, 0.2, 0.3, 0.4].into_iter().enumerate() {
+        for (j, density) in [0.2, 0.5, 1.0].into_iter().enumerate() {
+            let value = 0.9 - f64::abs(i as f64 - 2.0) * 0.1 - f64::abs(j as f64 - 1.0) * 0.02;
+            let finished_ms = 10_000 + 1000 * jobs.len() as u64;
+            let tasks = [Some(value), Some(value - 0.01 * j as f64)];
+            jobs.push(Job { scaling, density: Some(density), tasks, finished_ms, ..JOB });
+        }
+    }
+    jobs
+}
+
+fn near(found: f64, expected: f64) {
+    assert!((found - expected).abs() < 1e-9, "{found}, expected {expected}");
+}
+
+#[test]
+fn a_curve_holds_the_best_and_the_ends_at_each_value() {
+    let pictures = pictures(&grid());
+    let PictureData::Curve { series, .. } = &find(&pictures, "curve-scaling").data else { panic!("no curve") };
+    assert_eq!((series.len(), series[0].name.as_str(), series[0].points.len()), (1, "knots_ties", 4));
+    let point = series[0].points[2];
+    near(point.x, 0.3);
+    // At density 0.5: 0.9 and 0.89; the worst is 1.0: 0.88 and 0.86.
+    near(point.y, 0.895);
+    near(point.low.unwrap(), 0.87);
+    near(point.high.unwrap(), 0.895);
+    assert_eq!(point.n, 3);
+    let caption = &find(&pictures, "curve-scaling").caption;
+    assert!(caption.contains("from the worst to the best") && caption.contains("12 points"), "{caption}");
+    assert!(caption.contains("each on 200 examples of validation"), "{caption}");
+}
+
+#[test]
+fn seeds_make_a_mean_with_its_deviation() {
+    let job = |scaling: f64, seed, value| Job { scaling, seed: Some(seed), tasks: [Some(value); 2], ..JOB };
+    let jobs = [job(0.1, 1, 0.5), job(0.1, 2, 0.7), job(0.2, 1, 0.8), job(0.2, 2, 0.8)];
+    let pictures = pictures(&jobs);
+    let PictureData::Curve { series, .. } = &find(&pictures, "curve-scaling").data else { panic!("no curve") };
+    let [first, second] = series[0].points[..] else { panic!("{series:?}") };
+    near(first.y, 0.6);
+    near(first.high.unwrap() - first.y, 0.02f64.sqrt());
+    assert_eq!((first.n, second.low), (2, Some(second.y)));
+    assert!(!slugs(&pictures).contains(&"curve-seed"));
+}
+
+#[test]
+fn a_heat_map_has_the_best_of_each_cell() {
+    let pictures = pictures(&grid());
+    let PictureData::HeatMap { x, xs, ys, cells, best, .. } = &find(&pictures, "heat-map").data else {
+        panic!("no map")
+    };
+    let is_across = x.name == "scaling";
+    assert_eq!((xs.len() * ys.len(), cells.iter().flatten().flatten().count()), (12, 12));
+    assert_eq!(*best, Some(if is_across { [1, 2] } else { [2, 1] }));
+    near(cells[best.unwrap()[0]][best.unwrap()[1]].unwrap(), 0.895);
+}
+
+#[test]
+fn what_has_no_value_is_in_no_picture() {
+    let mut jobs = grid();
+    jobs.push(Job { scaling: 9.0, tasks: [Some(f64::NAN); 2], ..JOB });
+    jobs.push(Job { scaling: 9.0, tasks: [None, Some(0.5)], ..JOB });
+    let (with, without) = (pictures(&jobs), pictures(&grid()));
+    let of_points = |pictures: &[Picture]| {
+        let kept = pictures.iter().filter(|picture| picture.slug != "time-line" && picture.slug != "curve-density");
+        kept.cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(of_points(&with), of_points(&without));
+}
+
+#[test]
+fn the_front_has_what_no_other_point_beats_in_both() {
+    let job = |scaling, one, other| Job { scaling, tasks: [Some(one), Some(other)], ..JOB };
+    // Means and worst tasks: (0.6, 0.3), (0.5, 0.5), (0.45, 0.4).
+    let pictures = pictures(&[job(0.1, 0.9, 0.3), job(0.2, 0.5, 0.5), job(0.3, 0.4, 0.5)]);
+    let PictureData::Pareto { points, front, total, .. } = &find(&pictures, "pareto").data else { panic!("no front") };
+    let front: Vec<(f64, f64)> = front.iter().map(|place| (points[*place].x, points[*place].y)).collect();
+    assert_eq!((front, *total), (vec![(0.5, 0.5), (0.6, 0.3)], 3));
+    assert_eq!(points[0].name, "knots_ties: scaling 0.2");
+}
+
+#[test]
+fn the_best_so_far_only_rises() {
+    let job = |finished_ms, value| Job { finished_ms, tasks: [Some(value); 2], ..JOB };
+    let pictures = pictures(&[job(14_000, 0.4), job(10_000, 0.5), job(12_000, 0.75), job(13_000, 0.25)]);
+    let PictureData::BestSoFar { best, points, .. } = &find(&pictures, "best-so-far").data else { panic!("no course") };
+    // A pause of half of the time makes it a matter of numbers, not of seconds.
+    assert_eq!(*best, [[1.0, 0.5], [2.0, 0.75], [4.0, 0.75]]);
+    assert_eq!(points.len(), 4);
+}
+
+#[test]
+fn a_worker_is_busy_while_its_jobs_last() {
+    let job = |finished_ms, worker| Job { finished_ms, worker, ..JOB };
+    // A second each; results of long ago are not of this run.
+    let jobs = [job(100, "b"), job(900_000, "a"), job(901_000, "a"), job(904_000, "a"), job(902_000, "b")];
+    let pictures = pictures(&jobs);
+    let picture = find(&pictures, "time-line");
+    let PictureData::TimeLine { workers, jobs, .. } = &picture.data else { panic!("no time line") };
+    let spans: Vec<_> = workers.iter().map(|worker| (worker.name.as_str(), worker.spans.clone())).collect();
+    assert_eq!(spans, [("a", vec![[0.0, 2.0], [4.0, 5.0]]), ("b", vec![[2.0, 3.0]])]);
+    assert_eq!(*jobs, 4);
+    assert!(picture.caption.contains("1 results of an earlier time are left out"), "{}", picture.caption);
+}
+
+#[test]
+fn rows_of_the_table_become_dots_and_a_scatter() {
+    let pictures = pictures(&[]);
+    assert_eq!(slugs(&pictures), ["dots", "validation-test"], "one can have them without any job");
+    let PictureData::Dots { tasks, rows, .. } = &pictures[0].data else { panic!("no dots") };
+    assert_eq!(tasks, &["mnist", "flags", "mean of tasks"]);
+    let chosen = rows.iter().find(|row| row.is_chosen).unwrap();
+    assert_eq!(chosen.name, "knots_ties");
+    let mean = chosen.dots[2].unwrap();
+    near(mean.value, 0.425);
+    assert!(mean.low.unwrap() < 0.425 && mean.high.unwrap() > 0.425);
+    let PictureData::Scatter { points, .. } = &pictures[1].data else { panic!("no scatter") };
+    assert_eq!(points.iter().map(|point| point.name.as_str()).collect::<Vec<_>>(), ["sum", "knots_ties"]);
+}
+
+#[test]
+fn too_little_makes_no_picture() {
+    let mut made = Made::new(&["mnist", "flags"]);
+    made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(Picture::all(&frame(&[]), &summary).unwrap(), [], "only failures");
+    let one = Picture::all(&frame(&[JOB]), &summary).unwrap();
+    assert_eq!(one, [], "one result");
+}
+
+/// Thousands of points with every parameter, so that every picture is there.
+fn many() -> Vec<Job> {
+    let job = |place: u64| {
+        let (scaling, density) = ((place * 7919 % 1000) as f64 / 1000.0, (place * 104_729 % 997 + 1) as f64 / 997.0);
+        let value = 0.9 - (scaling - 0.6).powi(2) - 0.2 * (density - 0.4).powi(2);
+        let worker = ["a", "b", "c"][place as usize % 3];
+        let tasks = [Some(value), Some(value * (0.8 + 0.2 * density))];
+        Job { scaling, density: Some(density), tasks, finished_ms: 1_000_000 + place * 350, worker, ..JOB }
+    };
+    (0..6000).map(job).collect()
+}
+
+#[test]
+fn every_picture_is_drawn_with_its_title_and_caption() {
+    let all = pictures(&many());
+    assert_eq!(
+        slugs(&all),
+        [
+            "dots",
+            "validation-test",
+            "curve-scaling",
+            "curve-density",
+            "heat-map",
+            "importance",
+            "parallel",
+            "pareto",
+            "best-so-far",
+            "time-line"
+        ]
+    );
+    for picture in &all {
+        let svg = picture.svg();
+        let text = texts(&svg);
+        assert!(text.contains(picture.title.split(' ').next().unwrap()), "{}: {text}", picture.slug);
+        let said: Vec<&str> = picture.caption.split_whitespace().collect();
+        assert!(said.iter().all(|word| text.contains(word)), "{}: {text}", picture.slug);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", picture.slug);
+        let png = picture.png().unwrap();
+        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+        let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+        assert!(number(16) >= 1440 && number(20) > 600, "{}: {} by {}", picture.slug, number(16), number(20));
+    }
+    assert!(find(&all, "parallel").caption.contains("500 of 6,000 points"));
+    assert!(find(&all, "best-so-far").caption.contains("2,000 of 6,000 points"));
+    assert!(find(&all, "curve-scaling").caption.contains("taken together in 24 ranges"));
+}
+
+#[test]
+fn the_same_results_make_the_same_pictures() {
+    let (one, other) = (pictures(&many()), pictures(&many()));
+    assert_eq!(one, other);
+    for (one, other) in one.iter().zip(&other) {
+        assert_eq!((one.svg(), one.png().unwrap()), (other.svg(), other.png().unwrap()), "{}", one.slug);
+    }
+}
+
+#[test]
+fn names_that_mean_something_elsewhere_are_only_names() {
+    let mut made = Made::small();
+    for (row, name) in made.outcome.rows.iter_mut().zip(["<b>&\"x\"", "$\\sigma$", "tab\there", "ünï çødé"]) {
+        row.name = name.to_owned();
+    }
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let picture = &Picture::all(&frame(&[]), &summary).unwrap()[0];
+    let text = texts(&picture.svg());
+    assert!(text.contains("<b>&\"x\"") && text.contains("ünï çødé"), "{text}");
+    assert!(text.contains("$\\sigma$"), "{text}");
+    picture.png().unwrap();
+}
+
+/// The texts of an SVG, whose tags must be in pairs.
+fn texts(svg: &str) -> String {
+    let (mut open, mut texts) = (Vec::new(), String::new());
+    for part in svg.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').expect("a tag ends");
+        let name = tag.split([' ', '/']).next().unwrap_or_default();
+        if let Some(closed) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(closed.to_owned()), "tags are in pairs");
+        } else if !tag.ends_with('/') && !tag.starts_with(['?', '!']) {
+            open.push(name.to_owned());
+        }
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+        texts += text;
+        texts.push(' ');
+    }
+    assert_eq!(open, Vec::<String>::new());
+    let entities = BTreeMap::from([("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'")]);
+    let plain = entities.iter().fold(texts, |texts, (entity, c)| texts.replace(entity, c));
+    plain.replace("&amp;", "&")
+}

@@ -1,3 +1,5 @@
+mod pictures;
+
 use crate::{
     args::{self, Output},
     commands::run::summary,
@@ -45,7 +47,10 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     }
     print(if args.json { Output::Json } else { args.format }, &summaries);
     if let Some(folder) = &args.out {
-        write(&frame(store, &args.sweeps, &names, &outcomes).await?, folder)?;
+        let frame = frame(store, &args.sweeps, &names, &outcomes).await?;
+        write(&frame, folder)?;
+        let pictures = pictures::write(&frame, &summaries, folder)?;
+        terminal::note(format_args!("drew {pictures} pictures below {}", folder.display()));
     }
     Ok(())
 }
