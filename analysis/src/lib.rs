@@ -1,9 +1,9 @@
-//! Results to tables.
+//! Results to tables and pictures.
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
 //! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
-//! row per job, as CSV or parquet, for anything else. Nothing that is missing or corrupt is left out
-//! without a word.
+//! row per job, as CSV or parquet, for anything else; [`Picture`] is what one looks at, as SVG, PNG or data. Nothing that
+//! is missing or corrupt is left out without a word.
 
 mod frame;
 mod pictures;

@@ -73,10 +73,8 @@ fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsR
         caption.push(format!("The {values} values of {name} are taken together in {MOST_VALUES} ranges."));
     }
     if varied.len() > series.len() {
-        caption.push(
-            format!("{} are shown.", shown(series.len() as u64, varied.len() as u64, "search"))
-                .replace("searchs", "searches"),
-        );
+        let n = shown(series.len() as u64, varied.len() as u64, "method");
+        caption.push(format!("The curves are of {n}."));
     }
     Ok(Some(Picture {
         slug: format!("curve-{}", slug(name)),

@@ -51,12 +51,14 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
     let lines: Vec<ParallelLine> = jobs.into_iter().zip(methods).enumerate().map(line).rev().collect();
     let n = shown(lines.len() as u64, points.len(), "point");
     let sample = if (lines.len() as u64) < points.len() { ": the best ones and a sample of the others" } else { "" };
+    let has_none = columns.iter().flatten().any(Option::is_none);
+    let none = if has_none { "; n/a: the recipe has no such parameter" } else { "" };
     let order = if ranking.is_empty() { "" } else { " Parameters further right matter more." };
     Ok(Some(Picture {
         slug: "parallel".to_owned(),
         title: "All parameters at once".to_owned(),
         caption: format!(
-            "A line for each point, coloured by the {}; n/a: the recipe has no such parameter.{order} {n}{sample}, {}.",
+            "A line for each point, coloured by the {}{none}.{order} {n}{sample}, {}.",
             objective.name,
             examples(summary, &summary.splits.select)
         ),

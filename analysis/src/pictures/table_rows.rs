@@ -40,7 +40,10 @@ pub(super) fn dots(summary: &Summary) -> Option<Picture> {
     Some(Picture {
         slug: "dots".to_owned(),
         title: format!("Accuracy by task on {split}"),
-        caption: format!("Bars are 95 % intervals (Wilson) from the number of examples: {}.", per_task(summary, split)),
+        caption: format!(
+            "Bars are 95 % intervals from the number of examples (of a task: Wilson's): {}.",
+            per_task(summary, split)
+        ),
         data: PictureData::Dots { tasks, value: share(format!("accuracy on {split}")), rows },
     })
 }
@@ -71,18 +74,31 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
         return None;
     }
     let axis = |split: &String| share(format!("{} on {split}", in_words(metric)));
+    let line = match are_comparable(&points) {
+        true => "On the dashed line both splits are the same. ",
+        false => "",
+    };
     Some(Picture {
         slug: "validation-test".to_owned(),
         title: format!("{select} against {report}").replacen(select, &capitalised(select), 1),
         caption: format!(
-            "A point for each merge of the table; on the dashed line both splits are the same, below it {report} is worse. \
-             {} merges, {} and {}.",
+            "A point for each merge of the table. {line}{} merges, {} and {}.",
             points.len(),
             examples(summary, select),
             examples(summary, report).trim_start_matches("each on ")
         ),
         data: PictureData::Scatter { x: axis(select), y: axis(report), points },
     })
+}
+
+/// Whether the ranges of both axes have something in common, so that a line can join equal values.
+pub(super) fn are_comparable(points: &[NamedPoint]) -> bool {
+    let ends = |value: fn(&NamedPoint) -> f64| {
+        let values = points.iter().map(value);
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    };
+    let (x, y) = (ends(|point| point.x), ends(|point| point.y));
+    x.0.max(y.0) < x.1.min(y.1)
 }
 
 fn capitalised(text: &str) -> String {

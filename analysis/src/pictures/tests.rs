@@ -183,7 +183,7 @@ fn a_worker_is_busy_while_its_jobs_last() {
     let spans: Vec<_> = workers.iter().map(|worker| (worker.name.as_str(), worker.spans.clone())).collect();
     assert_eq!(spans, [("a", vec![[0.0, 2.0], [4.0, 5.0]]), ("b", vec![[2.0, 3.0]])]);
     assert_eq!(*jobs, 4);
-    assert!(picture.caption.contains("1 results of an earlier time are left out"), "{}", picture.caption);
+    assert!(picture.caption.contains("Left out: 1 result of an earlier time."), "{}", picture.caption);
 }
 
 #[test]
@@ -265,6 +265,23 @@ fn the_same_results_make_the_same_pictures() {
     for (one, other) in one.iter().zip(&other) {
         assert_eq!((one.svg(), one.png().unwrap()), (other.svg(), other.png().unwrap()), "{}", one.slug);
     }
+}
+
+#[test]
+#[ignore = "a measurement: run it by hand"]
+fn a_million_jobs_make_pictures() {
+    let job = |place: u64| {
+        let (scaling, density) = ((place * 7919 % 999_983) as f64 / 999_983.0, (place % 50 + 1) as f64 / 50.0);
+        let value = 0.9 - (scaling - 0.6).powi(2) - 0.2 * (density - 0.4).powi(2);
+        Job { scaling, density: Some(density), tasks: [Some(value); 2], finished_ms: 1_000_000 + place, ..JOB }
+    };
+    let (frame, summary) = (frame(&(0..1_000_000).map(job).collect::<Vec<_>>()), summary());
+    let begin = std::time::Instant::now();
+    let all = Picture::all(&frame, &summary).unwrap();
+    println!("{} pictures taken in {:.2?}", all.len(), begin.elapsed());
+    let begin = std::time::Instant::now();
+    all.iter().for_each(|picture| drop((picture.svg(), picture.png().unwrap())));
+    println!("and drawn in {:.2?}", begin.elapsed());
 }
 
 #[test]

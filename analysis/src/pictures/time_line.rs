@@ -1,6 +1,6 @@
 use super::{
     Axis, AxisScale, AxisUnit, Picture, PictureData, WorkerLine,
-    caption::{counted, shown},
+    caption::shown,
     points::{numbers, rows_of, words},
 };
 use crate::{Frame, Summary};
@@ -45,7 +45,8 @@ pub(super) fn picture(frame: &Frame, summary: &Summary) -> PolarsResult<Option<P
         busy * 100.0
     )];
     if shown_jobs < all {
-        caption.push(format!("{} results of an earlier time are left out.", counted(all - shown_jobs)));
+        let earlier = all - shown_jobs;
+        caption.push(format!("Left out: {} of an earlier time.", shown(earlier, earlier, "result")));
     }
     Ok(Some(Picture {
         slug: "time-line".to_owned(),

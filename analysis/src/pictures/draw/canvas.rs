@@ -48,7 +48,7 @@ pub(super) fn layout(title: &str, (x, x_room): (&Axis, (f64, f64)), (y, y_room):
     let mut layout = bare(title, x_room, y_room)
         .with_x_label(titled(x))
         .with_y_label(titled(y))
-        .with_y_label_wrap(34)
+        .with_y_label_wrap(28)
         .with_x_tick_format(ticks(x.unit))
         .with_y_tick_format(ticks(y.unit));
     if x.scale == AxisScale::Log {
@@ -107,14 +107,16 @@ impl Canvas {
     }
 
     pub(super) fn line(&mut self, points: Vec<(f64, f64)>, colour: &str, width: f64, dashes: Option<&str>) {
-        if points.len() > 1 {
-            let stroke_dasharray = dashes.map(str::to_owned);
-            self.scene.add(Primitive::PolyLine {
-                points,
-                stroke: Color::from(colour),
-                stroke_width: width,
-                stroke_dasharray,
-            });
+        let stroke = Color::from(colour);
+        if dashes.is_none() && points.len() > 1 {
+            self.scene.add(Primitive::PolyLine { points, stroke, stroke_width: width, stroke_dasharray: None });
+            return;
+        }
+        // As pixels, only single lines are dashed.
+        for pair in points.windows(2) {
+            let [(x1, y1), (x2, y2)] = [pair[0], pair[1]];
+            let (stroke, stroke_dasharray) = (stroke.clone(), dashes.map(str::to_owned));
+            self.scene.add(Primitive::Line { x1, y1, x2, y2, stroke, stroke_width: width, stroke_dasharray });
         }
     }
 

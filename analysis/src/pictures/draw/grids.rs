@@ -5,10 +5,13 @@ use super::{
     rows::value as said,
     style::{BLACK, cut, titled},
 };
-use kuva::{plot::ColorMap, render::render::TextAnchor};
+use kuva::{
+    plot::ColorMap,
+    render::{render::TextAnchor, render_utils::wrap_text},
+};
 
 /// The room of a bar of colours with its numbers and title.
-const BAR: f64 = 92.0;
+const BAR: f64 = 110.0;
 /// Cells in a row that have room for a number.
 const MOST_NUMBERS: usize = 9;
 
@@ -94,12 +97,13 @@ fn colour_bar(canvas: &mut Canvas, range: (f64, f64), value: &Axis) {
         let text = said(range.0 + (range.1 - range.0) * place, value.unit);
         canvas.text((left + 20.0, y + 4.0), &text, TextAnchor::Start, BLACK);
     }
-    let title = titled(value);
-    canvas.upward((right + BAR - 10.0, (top + bottom) / 2.0), &title);
+    for (line, part) in wrap_text(&titled(value), 28).iter().take(2).enumerate() {
+        canvas.upward((right + 77.0 + 16.0 * line as f64, (top + bottom) / 2.0), part);
+    }
 }
 
 pub(super) fn parallel(title: &str, axes: &[ParallelAxis], lines: &[ParallelLine]) -> Canvas {
-    let width = WIDTH.max(axes.len() as f64 * 92.0 + 60.0);
+    let width = WIDTH.max(axes.len() as f64 * 104.0 + 40.0);
     let height = HEIGHT + 20.0;
     let layout = bare(title, (0.0, 1.0), (0.0, 1.0)).with_width(width).with_height(height);
     let mut canvas = Canvas::without_axes(layout);
@@ -148,7 +152,7 @@ fn label(canvas: &mut Canvas, (x, y): (f64, f64), text: &str) {
 /// The objective's title in short lines.
 fn axis_title(axis: &ParallelAxis) -> Vec<String> {
     let title = titled(&Axis { name: axis.name.clone(), unit: axis.unit, scale: axis.scale });
-    kuva::render::render_utils::wrap_text(&title, 18)
+    wrap_text(&title, 18)
 }
 
 fn there(axis: &ParallelAxis, value: f64) -> f64 {

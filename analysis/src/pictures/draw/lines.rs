@@ -1,5 +1,5 @@
 use super::{
-    super::{Axis, AxisScale, CurveSeries, NamedPoint},
+    super::{Axis, AxisScale, CurveSeries, NamedPoint, table_rows::are_comparable},
     canvas::{Canvas, layout, room},
     style::{BLACK, Form, GREY, Look, look},
 };
@@ -62,7 +62,7 @@ pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) ->
     let ys = room(points.iter().map(|point| point.y), y.scale);
     let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
     let (low, high) = (xs.0.max(ys.0), xs.1.min(ys.1));
-    if low < high {
+    if are_comparable(points) {
         let same = vec![canvas.at(low, low), canvas.at(high, high)];
         canvas.line(same, GREY, 1.2, Some("5 4"));
     }
