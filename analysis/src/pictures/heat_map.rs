@@ -12,7 +12,7 @@ const FEWEST_VALUES: usize = 3;
 /// Columns and rows that can be told apart.
 const MOST_VALUES: usize = 20;
 /// The share of cells in which something was tried, below which there is nothing to see.
-const FILLED: f64 = 0.5;
+const FILLED: f64 = 0.6;
 
 /// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first search
 /// that tried enough combinations.

@@ -106,17 +106,12 @@ impl Canvas {
         [of.margin_left, of.margin_top, of.width - of.margin_right, of.height - of.margin_bottom]
     }
 
-    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, colour: &str, width: f64, dashes: Option<&str>) {
-        let stroke = Color::from(colour);
-        if dashes.is_none() && points.len() > 1 {
+    /// A line, in strokes if `dashes` names their lengths and those of their gaps.
+    pub(super) fn line(&mut self, points: Vec<(f64, f64)>, colour: &str, width: f64, dashes: &[f64]) {
+        let parts = if dashes.is_empty() { vec![points] } else { strokes(&points, dashes) };
+        for points in parts.into_iter().filter(|points| points.len() > 1) {
+            let stroke = Color::from(colour);
             self.scene.add(Primitive::PolyLine { points, stroke, stroke_width: width, stroke_dasharray: None });
-            return;
-        }
-        // As pixels, only single lines are dashed.
-        for pair in points.windows(2) {
-            let [(x1, y1), (x2, y2)] = [pair[0], pair[1]];
-            let (stroke, stroke_dasharray) = (stroke.clone(), dashes.map(str::to_owned));
-            self.scene.add(Primitive::Line { x1, y1, x2, y2, stroke, stroke_width: width, stroke_dasharray });
         }
     }
 
@@ -229,5 +224,43 @@ impl Canvas {
         }
         self.scene.height = (bottom + 8.0).ceil();
         self.scene
+    }
+}
+
+/// The strokes of a dashed line. The library does not scale dashes when it draws pixels, so they are cut here.
+fn strokes(points: &[(f64, f64)], dashes: &[f64]) -> Vec<Vec<(f64, f64)>> {
+    let mut strokes: Vec<Vec<(f64, f64)>> = vec![points.iter().take(1).copied().collect()];
+    let (mut place, mut left) = (0, dashes[0]);
+    for pair in points.windows(2) {
+        let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
+        let length = (to_x - x).hypot(to_y - y);
+        let mut done = 0.0;
+        while length - done > left {
+            done += left;
+            let at = (x + (to_x - x) * done / length, y + (to_y - y) * done / length);
+            if place % 2 == 0 {
+                strokes.last_mut().into_iter().for_each(|stroke| stroke.push(at));
+            } else {
+                strokes.push(vec![at]);
+            }
+            place += 1;
+            left = dashes[place % dashes.len()];
+        }
+        left -= length - done;
+        if place % 2 == 0 {
+            strokes.last_mut().into_iter().for_each(|stroke| stroke.push((to_x, to_y)));
+        }
+    }
+    strokes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strokes;
+
+    #[test]
+    fn strokes_go_on_around_corners() {
+        let line = [(0.0, 0.0), (4.0, 0.0), (4.0, 4.0)];
+        assert_eq!(strokes(&line, &[3.0, 2.0]), [vec![(0.0, 0.0), (3.0, 0.0)], vec![(4.0, 1.0), (4.0, 4.0)]]);
     }
 }

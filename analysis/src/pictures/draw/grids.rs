@@ -119,11 +119,11 @@ pub(super) fn parallel(title: &str, axes: &[ParallelAxis], lines: &[ParallelLine
     for line in lines {
         let at = line.values.iter().enumerate().map(|(axis, value)| (x(axis), y(axis, *value)));
         let place = line.values.last().copied().flatten().map_or(0.5, |value| share(ranges[last], value));
-        canvas.line(at.collect(), &ColorMap::Viridis.map(place), opacity_width, None);
+        canvas.line(at.collect(), &ColorMap::Viridis.map(place), opacity_width, &[]);
     }
     let has_none = |axis: usize| lines.iter().any(|line| line.values.get(axis).copied().flatten().is_none());
     for (place, axis) in axes.iter().enumerate() {
-        canvas.line(vec![(x(place), top), (x(place), bottom)], BLACK, 1.2, None);
+        canvas.line(vec![(x(place), top), (x(place), bottom)], BLACK, 1.2, &[]);
         let name = if place == last { axis_title(axis) } else { vec![cut(&axis.name, 24)] };
         // Neighbouring names stand at two heights.
         let height = if place == last || place % 2 == 0 { top - 12.0 } else { top - 28.0 };

@@ -4,9 +4,9 @@ use super::{
     style::{BLACK, Form, GREY, Look, look},
 };
 
-const FRONT: Look = Look { colour: "#d55e00", form: Form::Diamond, dashes: None };
-const CHOSEN: Look = Look { colour: "#0072b2", form: Form::Square, dashes: None };
-const OTHER: Look = Look { colour: GREY, form: Form::Circle, dashes: None };
+const FRONT: Look = Look { colour: "#d55e00", form: Form::Diamond, dashes: &[] };
+const CHOSEN: Look = Look { colour: "#0072b2", form: Form::Square, dashes: &[] };
+const OTHER: Look = Look { colour: GREY, form: Form::Circle, dashes: &[] };
 
 pub(super) fn curve(title: &str, x: &Axis, y: &Axis, series: &[CurveSeries]) -> Canvas {
     let points = || series.iter().flat_map(|series| &series.points);
@@ -51,7 +51,7 @@ pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], 
         steps.push(canvas.at(point[0], point[1]));
     }
     let line = Look { form: Form::Circle, ..FRONT };
-    canvas.line(steps, line.colour, 2.2, None);
+    canvas.line(steps, line.colour, 2.2, &[]);
     canvas.name("best so far", line, true);
     canvas.name("single result", OTHER, false);
     canvas
@@ -64,7 +64,7 @@ pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) ->
     let (low, high) = (xs.0.max(ys.0), xs.1.min(ys.1));
     if are_comparable(points) {
         let same = vec![canvas.at(low, low), canvas.at(high, high)];
-        canvas.line(same, GREY, 1.2, Some("5 4"));
+        canvas.line(same, GREY, 1.2, &[5.0, 4.0]);
     }
     for (place, point) in points.iter().enumerate() {
         canvas.mark(canvas.at(point.x, point.y), look(place), 5.0);
@@ -81,7 +81,7 @@ pub(super) fn pareto(title: &str, [x, y]: [&Axis; 2], points: &[NamedPoint], fro
     let (radius, opacity) = if at.len() > 300 { (1.8, 0.5) } else { (3.0, 0.8) };
     canvas.dots(at.iter().copied(), radius, GREY, opacity);
     let front: Vec<(f64, f64)> = front.iter().filter_map(|place| at.get(*place).copied()).collect();
-    canvas.line(front.clone(), FRONT.colour, 1.8, None);
+    canvas.line(front.clone(), FRONT.colour, 1.8, &[]);
     front.into_iter().for_each(|at| canvas.mark(at, FRONT, 3.6));
     canvas.name("front", FRONT, true);
     canvas.name("other point", OTHER, false);
@@ -98,5 +98,5 @@ pub(super) fn named(name: &str, is_chosen: bool) -> String {
 
 /// A thin black line, for frames and whiskers.
 pub(super) fn thin(canvas: &mut Canvas, from: (f64, f64), to: (f64, f64)) {
-    canvas.line(vec![from, to], BLACK, 1.0, None);
+    canvas.line(vec![from, to], BLACK, 1.0, &[]);
 }

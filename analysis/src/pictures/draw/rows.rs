@@ -24,7 +24,7 @@ fn rowed(title: &str, names: impl DoubleEndedIterator<Item = String>, axis: &Axi
     let [_, top, _, bottom] = canvas.frame();
     for tick in generate_ticks(xs.0, xs.1, 5).into_iter().filter(|tick| (xs.0..=xs.1).contains(tick)) {
         let x = canvas.at(tick, 1.0).0;
-        canvas.line(vec![(x, top), (x, bottom)], LIGHT, 1.0, None);
+        canvas.line(vec![(x, top), (x, bottom)], LIGHT, 1.0, &[]);
     }
     canvas
 }
@@ -43,14 +43,14 @@ pub(super) fn dots(title: &str, tasks: &[String], value: &Axis, rows: &[DotRow])
         let middle = canvas.at(xs.0, from_bottom).1;
         if place > 0 {
             let edge = middle - row_height / 2.0;
-            canvas.line(vec![(left, edge), (right, edge)], "#bbbbbb", 1.0, None);
+            canvas.line(vec![(left, edge), (right, edge)], "#bbbbbb", 1.0, &[]);
         }
         for (method, row) in rows.iter().enumerate() {
             let Some(dot) = row.dots.get(place).copied().flatten() else { continue };
             let y = middle + (method as f64 - (rows.len() as f64 - 1.0) / 2.0) * step;
             if let (Some(low), Some(high)) = (dot.low, dot.high) {
                 let (low, high) = (canvas.at(low, 1.0).0, canvas.at(high, 1.0).0);
-                canvas.line(vec![(low, y), (high, y)], look(method).colour, 1.3, None);
+                canvas.line(vec![(low, y), (high, y)], look(method).colour, 1.3, &[]);
             }
             canvas.mark((canvas.at(dot.value, 1.0).0, y), look(method), 3.0);
         }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 /// The palette of M. Okabe and K. Ito for all kinds of colour vision, without its yellow, which paper does not show.
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
-const DASHES: [Option<&str>; 4] = [None, Some("7 3"), Some("2 3"), Some("8 3 2 3")];
+/// Lengths of strokes and gaps in turn; none for a whole line.
+const DASHES: [&[f64]; 4] = [&[], &[8.0, 5.0], &[1.5, 5.0], &[9.0, 5.0, 1.5, 5.0]];
 
 pub(super) const GREY: &str = "#8c8c8c";
 pub(super) const LIGHT: &str = "#dddddd";
@@ -21,11 +22,11 @@ pub(super) enum Form {
 }
 
 /// How one of several series looks: in colour, and in forms that remain in black and white.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
     pub(super) colour: &'static str,
     pub(super) form: Form,
-    pub(super) dashes: Option<&'static str>,
+    pub(super) dashes: &'static [f64],
 }
 
 /// The look of the series at a place.
