@@ -35,10 +35,7 @@ pub(super) fn curve(title: &str, x: &Axis, y: &Axis, series: &[CurveSeries]) -> 
 
 pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], best: &[[f64; 2]]) -> Canvas {
     let xs = room(points.iter().chain(best).map(|point| point[0]), x.scale);
-    // Of many points, those that fell far below would take the room of the others.
-    let mut values: Vec<f64> = points.iter().map(|point| point[1]).collect();
-    values.sort_by(f64::total_cmp);
-    let ys = room(values.iter().copied().chain(best.iter().map(|point| point[1])), y.scale);
+    let ys = room(points.iter().chain(best).map(|point| point[1]), y.scale);
     let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
     let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point[0], point[1])).collect();
     let (radius, opacity) = if at.len() > 300 { (1.6, 0.45) } else { (3.0, 0.8) };
