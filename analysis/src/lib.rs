@@ -10,9 +10,10 @@ mod pictures;
 mod results;
 mod statistics;
 mod summary;
-mod table;
+mod tables;
 #[cfg(test)]
 mod testing;
+mod wrap;
 
 pub use frame::{Frame, FrameError, Sweep};
 pub use pictures::{
@@ -24,4 +25,4 @@ pub use statistics::{
     Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,
 };
 pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
-pub use table::Style;
+pub use tables::{Cell, Column, ColumnKind, Style, Table, TableRow};

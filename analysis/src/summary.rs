@@ -1,5 +1,7 @@
 mod build;
+mod lines;
 mod normalised;
+mod render;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use store::Store;
 
 /// The document of a sweep that holds its [`Outcome`](jobs::Outcome).
-pub const OUTCOME: &str = "outcome.json";
+pub const OUTCOME: &str = jobs::Outcome::DOCUMENT;
 
 /// The shell around a [`Course`](crate::Course): publishes what it wants and follows the store.
 ///

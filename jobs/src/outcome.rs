@@ -45,6 +45,11 @@ pub struct Outcome {
     pub given_denominators: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
+impl Outcome {
+    /// The name of the document of a sweep that holds it.
+    pub const DOCUMENT: &str = "outcome.json";
+}
+
 /// One row of a sweep's table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,18 +1,21 @@
-use super::{CHOSEN, Style, WIDTH};
-use crate::{Kind, SearchSummary, Summary, SummaryRow};
+use super::{Kind, SearchSummary, Summary, SummaryRow};
 use jobs::RecipeSpec;
 
 impl Summary {
-    /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it
-    /// looked at.
-    pub(super) fn search_lines(&self, style: Style) -> Option<String> {
+    /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it looked at:
+    /// each in a line.
+    pub fn choices(&self) -> Vec<String> {
         let chosen = self.best().map(|row| {
             let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
             let (metric, select) = (&self.objective.metric, &self.splits.select);
-            format!("{CHOSEN} {} is chosen: the best by {metric} on {select} of the {whole}", row.name)
+            format!("› {} is chosen: the best by {metric} on {select} of the {whole}", row.name)
         });
-        let lines = chosen.into_iter().chain(self.rows.iter().flat_map(|row| self.lines_of(row)));
-        paragraph(lines, style)
+        chosen.into_iter().chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
+    }
+
+    /// The results that are missing or cannot be read, each in a line.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.problems.iter().map(|problem| format!("warning: {problem}")).collect()
     }
 
     fn lines_of(&self, row: &SummaryRow) -> Vec<String> {
@@ -37,37 +40,6 @@ impl Summary {
         let high = warn(&search.at_upper_border, "largest");
         [vec![chosen], low, high].concat()
     }
-
-    pub(super) fn problem_lines(&self, style: Style) -> Option<String> {
-        paragraph(self.problems.iter().map(|problem| format!("warning: {problem}")), style)
-    }
-}
-
-/// The lines, each wrapped; in Markdown a list, since lines would run together.
-fn paragraph(lines: impl Iterator<Item = String>, style: Style) -> Option<String> {
-    let lines: Vec<String> = lines.map(|line| wrapped(&line, style)).collect();
-    (!lines.is_empty()).then(|| lines.join("\n"))
-}
-
-/// `line` in lines that fit, those after the first indented. Markdown wraps by itself.
-pub(super) fn wrapped(line: &str, style: Style) -> String {
-    if style == Style::Markdown {
-        return format!("- {line}");
-    }
-    let (mut text, mut width) = (String::new(), 0);
-    for word in line.split(' ') {
-        let columns = word.chars().count();
-        if width > 0 && width + 1 + columns > WIDTH {
-            text += "\n    ";
-            width = 4;
-        } else if !text.is_empty() {
-            text.push(' ');
-            width += 1;
-        }
-        text += word;
-        width += columns;
-    }
-    text
 }
 
 /// The recipe's keys and values in one line; the preset is mostly in the row's name.

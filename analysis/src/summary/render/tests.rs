@@ -1,5 +1,4 @@
-use super::*;
-use crate::{Summary, testing::Made};
+use crate::{Style, Summary, testing::Made, wrap::WIDTH};
 use std::collections::BTreeMap;
 
 const EIGHT: [&str; 8] = ["mnist", "fashion_mnist", "optdigits", "letters", "emoji", "flags", "icons", "scripts"];
@@ -64,15 +63,7 @@ fn a_search_without_a_success_is_told() {
     made.fail_the_search();
     let text = Summary::build(&made.outcome, &made.results, None).render(Style::Plain);
     assert!(text.contains("knots_ties chose nothing: all of its points failed (3 of 3)"), "{text}");
-    assert!(!text.contains(CHOSEN) && !text.contains("scaling"), "{text}");
-}
-
-#[test]
-fn heads_that_would_be_the_same_are_told_apart() {
-    let tasks: Vec<String> = (0..8).map(|i| format!("the_same_beginning_{i}")).collect();
-    let heads = heads(&tasks, 8, Style::Plain);
-    let different: std::collections::BTreeSet<_> = heads.iter().collect();
-    assert_eq!(different.len(), 8, "{heads:?}");
+    assert!(!text.contains('›') && !text.contains("scaling"), "{text}");
 }
 
 #[test]
@@ -95,14 +86,4 @@ fn a_name_does_not_end_a_cell_of_markdown() {
     made.merge("ties | wide", &[60], Some(&[0.3]));
     let text = Summary::build(&made.outcome, &made.results, None).render(Style::Markdown);
     assert!(text.contains(r" a\|b |") && text.contains(r"| › ties \| wide |"), "{text}");
-}
-
-#[test]
-fn long_lines_are_wrapped_between_words() {
-    let line = "word ".repeat(60);
-    let text = lines::wrapped(line.trim_end(), Style::Plain);
-    assert!(text.lines().all(|line| line.chars().count() <= WIDTH) && text.lines().count() == 3, "{text}");
-    assert!(text.lines().skip(1).all(|line| line.starts_with("    word")), "{text}");
-    assert_eq!(text.split_whitespace().count(), 60);
-    assert_eq!(lines::wrapped("short", Style::Plain), "short");
 }

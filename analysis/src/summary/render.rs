@@ -1,0 +1,41 @@
+#[cfg(test)]
+mod tests;
+
+use super::Summary;
+use crate::{Style, Table, wrap::wrapped};
+
+impl Summary {
+    /// The tables of both splits, what the searches chose, and what is missing.
+    ///
+    /// Numbers are in percent, with half the width of their 95 % intervals; `›` marks the chosen row. See [`Table::render`];
+    /// LaTeX and CSV have the tables alone, one after the other.
+    pub fn render(&self, style: Style) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        for split in self.split_names() {
+            let tables = [Some(Table::accuracy(self, split)), Table::hits(self, split)];
+            parts.extend(tables.into_iter().flatten().map(|table| table.render(style)));
+        }
+        parts.extend(paragraph(&self.choices(), style));
+        parts.extend(paragraph(&self.warnings(), style));
+        parts.join("\n")
+    }
+
+    /// The names of the splits, that of the report first.
+    pub(crate) fn split_names(&self) -> Vec<&str> {
+        let mut splits = vec![self.splits.report.as_str()];
+        if self.splits.select != self.splits.report {
+            splits.push(&self.splits.select);
+        }
+        splits
+    }
+}
+
+/// The lines, each wrapped; in Markdown a list, since lines would run together.
+pub(crate) fn paragraph(lines: &[String], style: Style) -> Option<String> {
+    let shown: Vec<String> = match style {
+        Style::Plain | Style::Terminal => lines.iter().map(|line| wrapped(line)).collect(),
+        Style::Markdown => lines.iter().map(|line| format!("- {line}")).collect(),
+        Style::Latex | Style::Csv => Vec::new(),
+    };
+    (!shown.is_empty()).then(|| shown.join("\n") + "\n")
+}

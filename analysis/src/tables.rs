@@ -1,0 +1,178 @@
+mod csv;
+mod latex;
+mod markdown;
+mod shown;
+mod summaries;
+mod terminal;
+#[cfg(test)]
+mod tests;
+
+use serde::Serialize;
+
+/// A table, whatever it is shown with.
+///
+/// Rendered, shares are in percent and what does not exist is a dash; in CSV and JSON they are as they are here.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// What it is called among the tables of a sweep, such as `accuracy-test`; fit for the name of a file.
+    pub name: String,
+    /// What it shows, with the unit of its shares as they are rendered.
+    pub title: String,
+    /// The columns. The first says what a row stands for.
+    pub columns: Vec<Column>,
+    /// The rows, with as many cells as there are columns.
+    pub rows: Vec<TableRow>,
+    /// What a reader has to know besides, each a sentence or two.
+    pub notes: Vec<String>,
+}
+
+/// A column of a [`Table`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Column {
+    /// Its head.
+    pub name: String,
+    /// What its numbers are.
+    pub kind: ColumnKind,
+    /// Whether the intervals of its cells are left to CSV and JSON, since there are more such columns than a page is wide.
+    pub is_brief: bool,
+}
+
+/// What the numbers of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// Words.
+    Text,
+    /// Shares, 1 being the whole; normalised accuracies may lie above. Rendered in percent.
+    Share,
+    /// Differences of shares, in [−1, 1]. Rendered in percentage points with their sign.
+    Difference,
+    /// How many.
+    Count,
+    /// Seconds.
+    Seconds,
+    /// Numbers of no unit, such as a parameter or a p-value.
+    Number,
+}
+
+/// A row of a [`Table`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableRow {
+    /// Whether it stands for what the sweep chose.
+    pub is_chosen: bool,
+    /// Its cells.
+    pub cells: Vec<Cell>,
+}
+
+/// A cell of a [`Table`]. In JSON it is `null`, a text, a number, or an object with `value`, `low`, `high` and `best`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Cell {
+    /// What does not exist, or is not known.
+    Empty,
+    /// Words.
+    Text(String),
+    /// How many.
+    Count(u64),
+    /// A number, of the kind that its column says.
+    Number(f64),
+    /// A measured number.
+    Measured {
+        /// The number.
+        value: f64,
+        /// The lower end of its 95 % interval.
+        low: Option<f64>,
+        /// The upper end.
+        high: Option<f64>,
+        /// Whether it is the best of those in its column that compete.
+        #[serde(rename = "best")]
+        is_best: bool,
+    },
+}
+
+/// What a table is read with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A file or pipe: the best numbers have a star.
+    Plain,
+    /// A terminal: the best numbers are bold.
+    Terminal,
+    /// A Markdown document: the best numbers are bold.
+    Markdown,
+    /// A LaTeX document, which has to load `booktabs`: a `tabular`, the best numbers bold.
+    Latex,
+    /// A spreadsheet or a script: shares in [0, 1] with all their digits, and intervals in columns of their own.
+    Csv,
+}
+
+impl Table {
+    /// The table as text, with a line break at its end.
+    ///
+    /// For [`Plain`](Style::Plain) and [`Terminal`](Style::Terminal) it fits into 120 columns: columns move together
+    /// first, then heads are cut, to no less than six, and written out below the table, and words are wrapped. `›` marks
+    /// the chosen row.
+    ///
+    /// # Examples
+    /// ```
+    /// use analysis::{Cell, Column, ColumnKind, Style, Table, TableRow};
+    ///
+    /// let cells = vec![Cell::Text("ties".to_owned()), Cell::Number(0.52)];
+    /// let table = Table {
+    ///     name: "accuracy".to_owned(),
+    ///     title: "accuracy, in %".to_owned(),
+    ///     columns: vec![Column::new("method", ColumnKind::Text), Column::new("mean", ColumnKind::Share)],
+    ///     rows: vec![TableRow { is_chosen: false, cells }],
+    ///     notes: Vec::new(),
+    /// };
+    /// assert_eq!(table.render(Style::Csv), "method,mean\nties,0.52\n");
+    /// assert_eq!(table.render(Style::Plain).lines().last(), Some("ties     52.0"));
+    /// ```
+    pub fn render(&self, style: Style) -> String {
+        match style {
+            Style::Plain => terminal::render(self, false),
+            Style::Terminal => terminal::render(self, true),
+            Style::Markdown => markdown::render(self),
+            Style::Latex => latex::render(self),
+            Style::Csv => csv::render(self),
+        }
+    }
+}
+
+impl Column {
+    /// A column whose cells show their intervals.
+    pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind, is_brief: false }
+    }
+
+    /// A column whose cells do not.
+    #[cfg(test)]
+    pub(crate) fn brief(name: impl Into<String>, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind, is_brief: true }
+    }
+}
+
+impl Cell {
+    /// A text, or nothing.
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A number, or nothing where there is none or it is no finite number.
+    pub(crate) fn number(number: Option<f64>) -> Self {
+        number.filter(|number| number.is_finite()).map_or(Self::Empty, Self::Number)
+    }
+
+    /// A measured number with its interval, or nothing.
+    pub(crate) fn measured(value: Option<f64>, interval: Option<jobs::Interval>, is_best: bool) -> Self {
+        let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
+        let value = value.filter(|value| value.is_finite());
+        value.map_or(Self::Empty, |value| Self::Measured { value, low, high, is_best })
+    }
+}
+
+/// The name of a table of one split: any letter that a file's name might not take is left out.
+fn file_name(kind: &str, split: &str) -> String {
+    let is_safe = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let split: String = split.chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
+    format!("{kind}-{split}")
+}

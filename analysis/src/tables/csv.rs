@@ -1,0 +1,59 @@
+use super::{Cell, Column, Table};
+
+/// The cells with all their digits. Where a column has intervals, their ends follow as `<name>_low` and `<name>_high`; where
+/// a row is chosen, a last column `chosen` says which.
+pub(super) fn render(table: &Table) -> String {
+    let has_interval: Vec<bool> = (0..table.columns.len())
+        .map(|index| {
+            table.rows.iter().any(|row| matches!(row.cells.get(index), Some(Cell::Measured { low: Some(_), .. })))
+        })
+        .collect();
+    let has_chosen = table.rows.iter().any(|row| row.is_chosen);
+    let mut writer = ::csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let mut heads = Vec::new();
+    for (Column { name, .. }, has_interval) in table.columns.iter().zip(&has_interval) {
+        heads.push(name.clone());
+        if *has_interval {
+            heads.extend([format!("{name}_low"), format!("{name}_high")]);
+        }
+    }
+    heads.extend(has_chosen.then(|| "chosen".to_owned()));
+    let lines = table.rows.iter().map(|row| {
+        let mut line = Vec::with_capacity(heads.len());
+        for (cell, has_interval) in row.cells.iter().zip(&has_interval) {
+            line.push(value(cell));
+            if *has_interval {
+                line.extend(ends(cell));
+            }
+        }
+        line.extend(has_chosen.then(|| row.is_chosen.to_string()));
+        line
+    });
+    for line in std::iter::once(heads.clone()).chain(lines) {
+        writer.write_record(&line).expect("lines may be of any length, and memory takes them all");
+    }
+    let bytes = writer.into_inner().expect("memory takes all bytes");
+    String::from_utf8(bytes).expect("texts were written, and nothing else")
+}
+
+fn value(cell: &Cell) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Text(text) => text.clone(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Number(value) | Cell::Measured { value, .. } => digits(*value),
+    }
+}
+
+fn ends(cell: &Cell) -> [String; 2] {
+    let end = |end: &Option<f64>| end.map(digits).unwrap_or_default();
+    match cell {
+        Cell::Measured { low, high, .. } => [end(low), end(high)],
+        _ => Default::default(),
+    }
+}
+
+/// The shortest digits that read back as the same number.
+fn digits(value: f64) -> String {
+    if value.is_finite() { format!("{value:?}").trim_end_matches(".0").to_owned() } else { String::new() }
+}

@@ -1,0 +1,108 @@
+use super::{Cell, Column, ColumnKind, Table, TableRow};
+use crate::{SplitSummary, Summary, SummaryRow, TaskSummary};
+use jobs::{HITS_AT, Interval};
+
+impl Table {
+    /// What every row of a sweep reaches on a split: the accuracy on each task, their mean, the mean of the normalised ones,
+    /// and the number of examples.
+    pub fn accuracy(summary: &Summary, split: &str) -> Self {
+        let has_normalised =
+            summary.rows.iter().any(|row| of(row, split).is_some_and(|of| of.mean_normalised.is_some()));
+        let sheet = Sheet { summary, split };
+        let mut columns: Vec<Measure<'_>> =
+            summary.tasks.iter().map(|name| sheet.of_task(name, |task| Some((task.accuracy, task.interval)))).collect();
+        columns.push(Measure::new("mean", |split| Some((split.mean_accuracy?, split.interval))));
+        if has_normalised {
+            columns.push(Measure::new("norm.", |split| Some((split.mean_normalised?, split.normalised_interval))));
+        }
+        sheet.table("accuracy", format!("accuracy on {split}, in %"), columns)
+    }
+
+    /// What every row of a sweep reaches on a split, over what each task's own adapter reaches there: on each task, and the
+    /// mean with its interval. `None` if no such number is known.
+    pub fn normalised(summary: &Summary, split: &str) -> Option<Self> {
+        let mut splits = summary.rows.iter().filter_map(|row| of(row, split));
+        if !splits.any(|split| split.tasks.iter().any(|task| task.normalised.is_some())) {
+            return None;
+        }
+        let sheet = Sheet { summary, split };
+        let mut columns: Vec<Measure<'_>> =
+            summary.tasks.iter().map(|name| sheet.of_task(name, |task| Some((task.normalised?, None)))).collect();
+        columns.push(Measure::new("mean", |split| Some((split.mean_normalised?, split.normalised_interval))));
+        let title = format!("accuracy on {split} over that of each task's own adapter, in %");
+        Some(sheet.table("normalised", title, columns))
+    }
+
+    /// The shares of examples of a joint benchmark whose true class is among the first k; `None` for any other benchmark.
+    pub fn hits(summary: &Summary, split: &str) -> Option<Self> {
+        let has_hits = |row: &SummaryRow| of(row, split).is_some_and(|split| !split.hits.is_empty());
+        if !summary.rows.iter().any(has_hits) {
+            return None;
+        }
+        let columns = HITS_AT.map(|k| {
+            Measure::new(&format!("hits@{k}"), move |split: &SplitSummary| Some((split.hits.get(&k).copied()?, None)))
+        });
+        let title = format!("joint labels on {split}: true class among the first k, in %");
+        Some(Sheet { summary, split }.table("hits", title, columns.into()))
+    }
+}
+
+/// The rows of a sweep on one split.
+struct Sheet<'a> {
+    summary: &'a Summary,
+    split: &'a str,
+}
+
+/// A column of numbers of rows.
+struct Measure<'a> {
+    name: String,
+    is_brief: bool,
+    value: Box<dyn Fn(&SplitSummary) -> Option<(f64, Option<Interval>)> + 'a>,
+}
+
+impl<'a> Measure<'a> {
+    fn new(name: &str, value: impl Fn(&SplitSummary) -> Option<(f64, Option<Interval>)> + 'a) -> Self {
+        Self { name: name.to_owned(), is_brief: false, value: Box::new(value) }
+    }
+}
+
+impl<'a> Sheet<'a> {
+    fn of_task(
+        &self,
+        name: &'a str,
+        value: impl Fn(&TaskSummary) -> Option<(f64, Option<Interval>)> + 'a,
+    ) -> Measure<'a> {
+        let of_task = move |split: &SplitSummary| value(split.tasks.iter().find(|task| task.task == name)?);
+        Measure { is_brief: true, ..Measure::new(name, of_task) }
+    }
+
+    /// One row for each of the sweep; the best number of a column is the best that a merge has.
+    fn table(&self, kind: &str, title: String, measures: Vec<Measure<'_>>) -> Table {
+        let rows = &self.summary.rows;
+        let mut columns = vec![Column::new("method", ColumnKind::Text)];
+        let mut lines: Vec<Vec<Cell>> = rows.iter().map(|row| vec![Cell::text(&row.name)]).collect();
+        for Measure { name, is_brief, value } in measures {
+            let values: Vec<_> = rows.iter().map(|row| value(of(row, self.split)?)).collect();
+            let merges = rows.iter().zip(&values).filter(|(row, _)| row.kind.is_merge());
+            let best = merges.filter_map(|(_, value)| Some((*value)?.0)).max_by(f64::total_cmp);
+            for ((row, line), value) in rows.iter().zip(&mut lines).zip(values) {
+                let (number, interval) = value.unzip();
+                let is_best = row.kind.is_merge() && number.zip(best).is_some_and(|(number, best)| number >= best);
+                line.push(Cell::measured(number, interval.flatten(), is_best));
+            }
+            columns.push(Column { is_brief, ..Column::new(name, ColumnKind::Share) });
+        }
+        columns.push(Column::new("n", ColumnKind::Count));
+        for (row, line) in rows.iter().zip(&mut lines) {
+            // Where all numbers were given, they rest on no examples.
+            let n = of(row, self.split).map(|split| split.n).filter(|n| *n > 0);
+            line.push(n.map_or(Cell::Empty, Cell::Count));
+        }
+        let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_best, cells }).collect();
+        Table { name: super::file_name(kind, self.split), title, columns, rows, notes: Vec::new() }
+    }
+}
+
+fn of<'a>(row: &'a SummaryRow, split: &str) -> Option<&'a SplitSummary> {
+    row.splits.get(split)
+}

@@ -1,0 +1,176 @@
+use super::{
+    ColumnKind, Table,
+    shown::{Margin, Shown},
+};
+use crate::wrap::{WIDTH, wrapped};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, TableStyle};
+
+/// The columns of a row's name.
+const NAME: usize = 22;
+/// The gap between columns where there is room.
+const WIDEST_GAP: u16 = 3;
+/// The columns that a head is not cut below.
+const SHORTEST: usize = 6;
+/// Stands before the name of the chosen row.
+const CHOSEN: char = '›';
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN_AGAIN: &str = "\u{1b}[0m";
+/// Stands before a number that is the best of its column, until the table is laid out. No name has it.
+const BEST: char = '\u{E000}';
+const PLAIN: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// The table in lines of 120 columns at most.
+pub(super) fn render(table: &Table, is_terminal: bool) -> String {
+    let cells = cells(table);
+    let (heads, drawn) = fitting(table, &cells, is_terminal);
+    let mut lines = vec![wrapped(&table.title), drawn];
+    let cut: Vec<String> = heads
+        .iter()
+        .zip(&table.columns)
+        .filter(|(head, column)| **head != column.name)
+        .map(|(head, column)| format!("{head} {}", column.name))
+        .collect();
+    if !cut.is_empty() {
+        lines.push(wrapped(&cut.join(", ")));
+    }
+    lines.extend(table.notes.iter().map(|note| wrapped(note)));
+    lines.join("\n") + "\n"
+}
+
+/// The cells by row, those of a column as wide as each other where numbers have to stand in line.
+fn cells(table: &Table) -> Vec<Vec<String>> {
+    let has_chosen = table.rows.iter().any(|row| row.is_chosen);
+    let margins: Vec<Vec<String>> = (0..table.columns.len()).map(|index| margins(table, index)).collect();
+    let cell = |row: usize, index: usize| {
+        let (Some(cell), Some(column)) = (table.rows[row].cells.get(index), table.columns.get(index)) else {
+            return String::new();
+        };
+        let shown = Shown::new(cell, column);
+        let best = if shown.is_best { String::from(BEST) } else { String::new() };
+        let text = match (index, has_chosen) {
+            (0, false) => shortened(&shown.text, NAME),
+            (0, true) => {
+                let mark = if table.rows[row].is_chosen { CHOSEN } else { ' ' };
+                format!("{mark} {}", shortened(&shown.text, NAME))
+            }
+            _ => shown.text,
+        };
+        format!("{best}{text}{}", margins[index][row])
+    };
+    (0..table.rows.len()).map(|row| (0..table.columns.len()).map(|index| cell(row, index)).collect()).collect()
+}
+
+/// What follows each number of a column, in the columns of the widest.
+fn margins(table: &Table, index: usize) -> Vec<String> {
+    let text = |margin: Margin| match margin {
+        Margin::Half(half) => format!(" ± {half}"),
+        Margin::Ends(low, high) => format!(" [{low}, {high}]"),
+    };
+    let of_row = |row: &super::TableRow| {
+        let margin = Shown::new(row.cells.get(index)?, table.columns.get(index)?).margin?;
+        Some(text(margin))
+    };
+    let texts: Vec<String> = table.rows.iter().map(|row| of_row(row).unwrap_or_default()).collect();
+    let columns = texts.iter().map(|text| text.chars().count()).max().unwrap_or_default();
+    texts.into_iter().map(|text| format!("{text:columns$}")).collect()
+}
+
+/// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not enough.
+fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<String>, String) {
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
+    let whole = (1..=WIDEST_GAP).rev().map(|gap| (longest, gap));
+    let cut = (SHORTEST..longest).rev().map(|room| (room, 1));
+    // Words are wrapped before heads are cut.
+    let has_words = table.columns.iter().skip(1).any(|column| column.kind == ColumnKind::Text);
+    let tries: Vec<(usize, u16, bool)> = match has_words {
+        false => whole.chain(cut).map(|(room, gap)| (room, gap, false)).collect(),
+        true => whole
+            .map(|(room, gap)| (room, gap, false))
+            .chain([(longest, 2, true)])
+            .chain(cut.map(|(room, gap)| (room, gap, true)))
+            .collect(),
+    };
+    let mut drawn = (Vec::new(), String::new());
+    for (room, gap, is_wrapped) in tries {
+        let heads = heads(&names, room);
+        let text = draw(table, &heads, cells, (gap, is_wrapped));
+        let is_fitting = text.lines().all(|line| line.replace(BEST, "*").chars().count() <= WIDTH);
+        drawn = (heads, marked(&text, is_terminal));
+        if is_fitting {
+            break;
+        }
+    }
+    drawn
+}
+
+/// The columns' names in at most `room` columns, told apart by their places where they would be the same.
+fn heads(names: &[&str], room: usize) -> Vec<String> {
+    let mut heads: Vec<String> = names.iter().map(|name| shortened(name, room)).collect();
+    for index in 1..heads.len() {
+        if heads[..index].contains(&heads[index]) && heads[index] != names[index] {
+            heads[index] = format!("{}…{index}", names[index].chars().take(room.saturating_sub(3)).collect::<String>());
+        }
+    }
+    heads
+}
+
+/// `text` in at most `width` columns.
+fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width - 1).chain(['…']).collect()
+}
+
+fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], (gap, is_wrapped): (u16, bool)) -> String {
+    let mut drawn = comfy_table::Table::new();
+    drawn.load_style(PLAIN).set_header(heads);
+    for cells in cells {
+        drawn.add_row(cells);
+    }
+    if is_wrapped {
+        drawn.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        let Some(shown) = drawn.column_mut(index) else { continue };
+        if column.kind != ColumnKind::Text {
+            shown.set_cell_alignment(CellAlignment::Right);
+        }
+        if index == 0 || column.kind != ColumnKind::Text {
+            shown.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        // One column lies between two anyway.
+        shown.set_padding((if index > 0 { gap - 1 } else { 0 }, 0));
+    }
+    drawn.trim_fmt()
+}
+
+/// The laid out table with the best numbers marked: a star before the number, or a space where the number itself is bold.
+fn marked(text: &str, is_terminal: bool) -> String {
+    let mut parts = text.split(BEST);
+    let mut marked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        marked += &match is_terminal {
+            false => format!("*{number}{rest}"),
+            true => format!(" {BOLD}{number}{PLAIN_AGAIN}{rest}"),
+        };
+    }
+    marked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_that_would_be_the_same_are_told_apart() {
+        let names: Vec<String> = (0..8).map(|i| format!("the_same_beginning_{i}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let heads = heads(&names, 8);
+        let different: std::collections::BTreeSet<_> = heads.iter().collect();
+        assert_eq!(different.len(), 8, "{heads:?}");
+    }
+}
