@@ -1,0 +1,408 @@
+/**
+ * How each kind of picture is drawn: from its data and the colours to an option of ECharts, with `height` in pixels.
+ * Tooltips are elements and never markup.
+ */
+const DRAWING = {
+  curve({ x, y, series }, colours) {
+    const isDense = series.some((curve) => curve.points.length > 60);
+    const drawn = series.flatMap((curve, index) => {
+      const color = PALETTE[index % PALETTE.length];
+      const line = {
+        type: "line",
+        name: curve.name,
+        data: curve.points.map((point) => [point.x, point.y]),
+        color,
+        symbol: SHAPES[index % SHAPES.length],
+        symbolSize: isDense ? 3 : 7,
+        lineStyle: { width: 2 },
+        tooltip: { formatter: ({ dataIndex }) => curveTip(curve, curve.points[dataIndex], x, y) },
+      };
+      const hasBand = curve.points.some((point) => point.low !== null && point.high !== null);
+      return hasBand ? [line, band(curve, color)] : [line];
+    });
+    return {
+      height: 320,
+      legend: legend(series.map((curve) => curve.name), colours),
+      grid: GRID,
+      tooltip: tooltip(colours, "item"),
+      xAxis: axisOf(x, colours),
+      yAxis: axisOf(y, colours),
+      series: drawn,
+    };
+  },
+
+  heat_map({ x, y, value, xs, ys, cells, best }, colours) {
+    const data = cells.flatMap((row, j) => row.map((cell, i) => [i, j, cell])).filter(([, , cell]) => cell !== null);
+    const shown = data.map(([, , cell]) => cell);
+    const [low, high] = [Math.min(...shown), Math.max(...shown)];
+    const isBest = ([i, j]) => best !== null && best[0] === j && best[1] === i;
+    const drawn = data.map((cell) => ({
+      value: cell,
+      itemStyle: isBest(cell) ? { borderColor: colours.ink, borderWidth: 2.5 } : {},
+      // Dark letters on the light end of the scale.
+      label: { color: (cell[2] - low) / (high - low || 1) > 0.6 ? "#111" : "#fff" },
+    }));
+    const places = (axis, values) => {
+      const shared = axisOf(axis, colours);
+      const axisLabel = { ...shared.axisLabel, formatter: undefined };
+      return { ...shared, type: "category", data: values.map((of) => onAxis(axis, of)), axisLabel, splitLine: { show: false } };
+    };
+    return {
+      height: Math.max(260, 110 + ys.length * 30),
+      grid: { ...GRID, top: 10, bottom: 48 },
+      tooltip: tooltip(colours, "item", ({ value: [i, j, cell] }) =>
+        tip("", [[x.name, onAxis(x, xs[i])], [y.name, onAxis(y, ys[j])], [value.name, onAxis(value, cell)]]),
+      ),
+      xAxis: places(x, xs),
+      yAxis: places(y, ys),
+      visualMap: scaleOf(value, [low, high], VIRIDIS, colours, 2),
+      series: [{ type: "heatmap", data: drawn, label: { show: data.length <= 120, formatter: (of) => (value.unit === "share" ? percent : short)(of.value[2]) } }],
+    };
+  },
+
+  parallel({ axes, lines }, colours) {
+    const last = axes.length - 1;
+    const values = lines.map((line) => line.values[last]).filter((value) => value !== null);
+    const text = (axis) => (value) => onAxis(axis, axis.words ? axis.words.indexOf(value) : value);
+    return {
+      height: 380,
+      tooltip: tooltip(colours, "item", ({ dataIndex }) => {
+        const line = lines[dataIndex];
+        return tip(line.method, axes.map((axis, index) => [axis.name, onAxis(axis, line.values[index])]));
+      }),
+      parallel: {
+        left: 40, right: 60, top: 50, bottom: 64,
+        parallelAxisDefault: {
+          nameTextStyle: { color: colours.ink, fontSize: 12, lineHeight: 15 },
+          nameGap: 14,
+          axisLine: { lineStyle: { color: colours.soft } },
+          axisTick: { lineStyle: { color: colours.soft } },
+          axisLabel: { color: colours.ink, textBorderColor: colours.ground, textBorderWidth: 3, hideOverlap: true },
+          areaSelectStyle: { width: 18, color: colours.strong, borderColor: colours.strong, opacity: 0.25 },
+        },
+      },
+      parallelAxis: axes.map((axis, dim) => ({
+        dim,
+        id: `axis-${dim}`,
+        name: wrapped(axis.name, 18),
+        type: axis.words ? "category" : axis.scale === "log" ? "log" : "value",
+        ...(axis.words ? { data: axis.words } : { scale: true }),
+        axisLabel: { formatter: axis.words ? (word) => cut(word, 14) : text(axis) },
+      })),
+      visualMap: { ...scaleOf(axes[last], extent(values), colours.lines, colours, last), show: true },
+      series: [
+        {
+          type: "parallel",
+          smooth: 0,
+          inactiveOpacity: 0.04,
+          activeOpacity: 0.9,
+          lineStyle: { width: lines.length > 150 ? 1 : 1.5, opacity: lines.length > 150 ? 0.45 : 0.75 },
+          emphasis: { lineStyle: { width: 3, opacity: 1 } },
+          progressive: 0,
+          data: lines.map((line) => line.values.map((value) => value ?? "-")),
+        },
+      ],
+    };
+  },
+
+  dots({ tasks, value, rows }, colours) {
+    const gap = Math.max(7, Math.min(12, 72 / rows.length));
+    return {
+      height: 110 + tasks.length * Math.max(34, rows.length * gap + 14),
+      legend: legend(rows.map((row, index) => ({ name: row.name, icon: SHAPES[index % SHAPES.length] })), colours),
+      grid: GRID,
+      tooltip: tooltip(colours, "item"),
+      xAxis: axisOf(value, colours),
+      yAxis: {
+        type: "category",
+        data: tasks,
+        inverse: true,
+        axisLabel: { color: colours.ink, formatter: (task) => cut(task, 18) },
+        axisLine: { show: false },
+        axisTick: { show: false },
+        splitLine: { show: true, lineStyle: { color: colours.line } },
+      },
+      series: rows.map((row, index) => dotsOf(row, index, rows.length, gap, { tasks, value })),
+    };
+  },
+
+  best_so_far({ x, y, points: all, best }, colours) {
+    return {
+      height: 320,
+      legend: legend(["each evaluation", "best so far"], colours),
+      grid: GRID,
+      tooltip: tooltip(colours, "item", ({ value: [at, value] }) => tip("", [[x.name, onAxis(x, at)], [y.name, onAxis(y, value)]])),
+      xAxis: axisOf(x, colours, extent([...all, ...best].map(([at]) => at))[1]),
+      yAxis: axisOf(y, colours),
+      series: [
+        { type: "scatter", name: "each evaluation", data: all, color: "#999999", symbolSize: all.length > 300 ? 4 : 6, itemStyle: { opacity: 0.7 } },
+        { type: "line", name: "best so far", data: best, step: "end", color: PALETTE[0], symbolSize: 6, lineStyle: { width: 2 } },
+      ],
+    };
+  },
+
+  importance({ bars }, colours) {
+    const axis = { name: "share of the variance", unit: "share", scale: "linear" };
+    return {
+      height: 90 + bars.length * 34,
+      grid: { ...GRID, top: 10, right: 48 },
+      tooltip: tooltip(colours, "item", ({ dataIndex }) => tip(bars[dataIndex].name, [[axis.name, onAxis(axis, bars[dataIndex].share)]])),
+      xAxis: { ...axisOf(axis, colours), min: 0 },
+      yAxis: {
+        type: "category",
+        data: bars.map((bar) => bar.name),
+        inverse: true,
+        axisLabel: { color: colours.ink, formatter: (name) => cut(name, 20) },
+        axisLine: { lineStyle: { color: colours.soft } },
+        axisTick: { show: false },
+      },
+      series: [
+        {
+          type: "bar",
+          data: bars.map((bar) => bar.share),
+          color: PALETTE[0],
+          barMaxWidth: 18,
+          label: { show: true, position: "right", color: colours.ink, formatter: (of) => onAxis(axis, of.value) },
+        },
+      ],
+    };
+  },
+
+  scatter({ x, y, points: all }, colours) {
+    const [low, high] = extent(all.flatMap((point) => [point.x, point.y]));
+    const diagonal = { type: "line", data: [[low, low], [high, high]], symbol: "none", silent: true, lineStyle: { color: colours.soft, type: "dashed", width: 1 }, tooltip: { show: false } };
+    return { ...named({ x, y, all }, colours), series: [diagonal, ...dotsNamed(all, all.length <= 12, colours)] };
+  },
+
+  pareto({ x, y, points: all, front }, colours) {
+    const line = { type: "line", name: "front", data: front.map((at) => [all[at].x, all[at].y]), symbol: "none", silent: true, color: PALETTE[5], lineStyle: { width: 1.5 }, tooltip: { show: false } };
+    const isInFront = new Set(front);
+    const inFront = all.filter((_, at) => isInFront.has(at));
+    const others = all.filter((_, at) => !isInFront.has(at));
+    return {
+      ...named({ x, y, all }, colours),
+      series: [...dotsNamed(others, false, colours, "#999999"), line, ...dotsNamed(inFront, false, colours, PALETTE[5])],
+    };
+  },
+
+  time_line({ x, workers }, colours) {
+    const data = workers.flatMap((worker, index) => worker.spans.map(([begin, end]) => [begin, end, index]));
+    return {
+      height: 90 + workers.length * 30,
+      grid: { ...GRID, top: 10 },
+      tooltip: tooltip(colours, "item", ({ value: [begin, end, index] }) =>
+        tip(workers[index].name, [["device", workers[index].device], ["from", duration(begin)], ["for", duration(end - begin)]]),
+      ),
+      xAxis: { ...axisOf(x, colours, extent(data.map(([, end]) => end))[1]), min: 0 },
+      yAxis: {
+        type: "category",
+        data: workers.map((worker) => worker.name),
+        inverse: true,
+        axisLabel: { color: colours.ink, formatter: (name) => cut(name, 22) },
+        axisLine: { lineStyle: { color: colours.soft } },
+        axisTick: { show: false },
+      },
+      series: [{ type: "custom", data, color: PALETTE[0], encode: { x: [0, 1], y: 2 }, renderItem: spanItem }],
+    };
+  },
+};
+
+// The outer bounds: titles and labels of axes lie within.
+const GRID = { left: 4, right: 12, top: 44, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all" };
+
+/** `most`: the end of an axis of seconds, for ticks at whole minutes or hours. */
+function axisOf(axis, colours, most) {
+  const step = axis.unit === "seconds" && axis.scale !== "log" && most ? TICKS.find((step) => most / step <= 8) : undefined;
+  return {
+    type: axis.scale === "log" ? "log" : "value",
+    name: axis.name + unitOf(axis, step),
+    nameLocation: "middle",
+    nameGap: 16,
+    nameTextStyle: { color: colours.ink, fontSize: 12 },
+    scale: true,
+    ...(step ? { interval: step, min: 0, max: Math.ceil(most / step) * step } : {}),
+    axisLabel: { color: colours.soft, hideOverlap: true, formatter: (value) => short(value * inUnit(axis, step)) },
+    axisLine: { show: true, lineStyle: { color: colours.soft } },
+    axisTick: { lineStyle: { color: colours.soft } },
+    splitLine: { lineStyle: { color: colours.line } },
+  };
+}
+
+/** Steps between ticks, in seconds. */
+const TICKS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600, 1200, 3600, 7200, 14400, 43200, 86400, 604800];
+
+function unitOf(axis, step) {
+  if (axis.unit === "share") return " (%)";
+  if (axis.unit !== "seconds") return "";
+  return step >= 3600 ? " (h)" : step >= 60 ? " (min)" : " (s)";
+}
+
+/** What a value is multiplied by for its ticks. */
+function inUnit(axis, step) {
+  if (axis.unit === "share") return 100;
+  if (axis.unit !== "seconds") return 1;
+  return step >= 3600 ? 1 / 3600 : step >= 60 ? 1 / 60 : 1;
+}
+
+function scaleOf(axis, [min, max], colors, colours, dimension) {
+  return {
+    type: "continuous",
+    dimension,
+    min,
+    max: max > min ? max : min + 1e-9,
+    inRange: { color: colors },
+    orient: "horizontal",
+    left: "center",
+    bottom: 4,
+    itemWidth: 12,
+    itemHeight: 160,
+    text: [onAxis(axis, max), onAxis(axis, min)],
+    textStyle: { color: colours.soft },
+  };
+}
+
+function legend(names, colours) {
+  return { type: "plain", data: names, top: 0, left: 0, textStyle: { color: colours.ink, width: 180, overflow: "truncate" }, itemWidth: 16, itemHeight: 9, inactiveColor: colours.line };
+}
+
+function tooltip(colours, trigger, formatter) {
+  return {
+    trigger,
+    formatter,
+    confine: true,
+    backgroundColor: colours.ground,
+    borderColor: colours.line,
+    textStyle: { color: colours.ink, fontSize: 13 },
+    transitionDuration: 0,
+  };
+}
+
+/** What a tooltip says: a head, and names with their values. */
+function tip(head, lines) {
+  const pairs = lines.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]);
+  return element("div", { class: "tip" }, head ? element("strong", {}, cut(head, 80)) : null, element("dl", {}, pairs.flat()));
+}
+
+function curveTip(curve, point, x, y) {
+  const band = point.low === null || point.high === null ? [] : [["band", `${onAxis(y, point.low)} to ${onAxis(y, point.high)}`]];
+  return tip(curve.name, [[x.name, onAxis(x, point.x)], [y.name, onAxis(y, point.y)], ...band, ["evaluations", count(point.n)]]);
+}
+
+/** The band of a curve: one polygon, up along its upper ends and back along the lower ones. */
+function band(curve, color) {
+  const points = curve.points.filter((point) => point.low !== null && point.high !== null);
+  return {
+    type: "custom",
+    name: curve.name,
+    silent: true,
+    color,
+    clip: true,
+    tooltip: { show: false },
+    data: points.flatMap((point) => [[point.x, point.low], [point.x, point.high]]),
+    renderItem(params, api) {
+      if (params.dataIndex > 0) return null;
+      const upper = points.map((point) => api.coord([point.x, point.high]));
+      const lower = points.map((point) => api.coord([point.x, point.low])).reverse();
+      return { type: "polygon", shape: { points: [...upper, ...lower] }, style: { fill: color, opacity: 0.15 } };
+    },
+  };
+}
+
+/** The dots of a row with their intervals, beside those of the other rows. */
+function dotsOf(row, index, rows, gap, { tasks, value }) {
+  const color = PALETTE[index % PALETTE.length];
+  const symbol = SHAPES[index % SHAPES.length];
+  const known = row.dots.map((dot, at) => (dot === null ? null : { dot, at })).filter(Boolean);
+  return {
+    type: "custom",
+    name: row.name,
+    color,
+    data: known.map(({ dot, at }) => [dot.value, at, dot.low ?? dot.value, dot.high ?? dot.value]),
+    encode: { x: [0, 2, 3], y: 1 },
+    tooltip: {
+      formatter({ dataIndex }) {
+        const { dot, at } = known[dataIndex];
+        const range = dot.low === null || dot.high === null ? [] : [["95 % interval", `${percent(dot.low)} to ${percent(dot.high)} %`]];
+        return tip(row.name, [[tasks[at], onAxis(value, dot.value)], ...range]);
+      },
+    },
+    renderItem(_, api) {
+      const [x, middle] = api.coord([api.value(0), api.value(1)]);
+      const [[low], [high]] = [api.coord([api.value(2), 0]), api.coord([api.value(3), 0])];
+      const y = middle + (index - (rows - 1) / 2) * gap;
+      const size = row.is_chosen ? 5 : 4;
+      return {
+        type: "group",
+        children: [
+          { type: "line", shape: { x1: low, x2: high, y1: y, y2: y }, style: { stroke: color, lineWidth: row.is_chosen ? 2.5 : 1.5, opacity: 0.7 } },
+          mark(symbol, x, y, size, color),
+        ],
+      };
+    },
+  };
+}
+
+function mark(symbol, x, y, size, fill) {
+  const style = { fill };
+  const corners = {
+    diamond: [[x, y - size * 1.3], [x + size * 1.3, y], [x, y + size * 1.3], [x - size * 1.3, y]],
+    triangle: [[x, y - size * 1.2], [x + size * 1.1, y + size * 0.9], [x - size * 1.1, y + size * 0.9]],
+    rect: [[x - size, y - size], [x + size, y - size], [x + size, y + size], [x - size, y + size]],
+  }[symbol];
+  if (corners) return { type: "polygon", shape: { points: corners }, style };
+  return { type: "circle", shape: { cx: x, cy: y, r: size }, style };
+}
+
+function spanItem(_, api) {
+  const [begin, y] = api.coord([api.value(0), api.value(2)]);
+  const [end] = api.coord([api.value(1), api.value(2)]);
+  const height = Math.min(18, api.size([0, 1])[1] * 0.6);
+  return {
+    type: "rect",
+    shape: { x: begin, y: y - height / 2, width: Math.max(1, end - begin), height },
+    style: { fill: api.visual("color") },
+  };
+}
+
+/** What pictures of points with names share. */
+function named({ x, y, all }, colours) {
+  return {
+    height: 340,
+    grid: { ...GRID, top: 20 },
+    tooltip: tooltip(colours, "item", ({ data }) => tip(data.name, [[x.name, onAxis(x, data.value[0])], [y.name, onAxis(y, data.value[1])]])),
+    xAxis: axisOf(x, colours),
+    yAxis: axisOf(y, colours),
+  };
+}
+
+function dotsNamed(all, hasLabels, colours, color = PALETTE[0]) {
+  const data = all.map((point) => ({
+    name: point.name,
+    value: [point.x, point.y],
+    symbol: point.is_chosen ? "diamond" : "circle",
+    symbolSize: point.is_chosen ? 15 : all.length > 300 ? 5 : 8,
+    itemStyle: point.is_chosen ? { color: PALETTE[1], borderColor: colours.ink, borderWidth: 1.5, opacity: 1 } : {},
+    z: point.is_chosen ? 5 : 2,
+  }));
+  const label = { show: hasLabels, position: "right", color: colours.ink, formatter: (of) => cut(of.name, 22) };
+  return [{ type: "scatter", color, data, label, labelLayout: { hideOverlap: true, moveOverlap: "shiftY" }, itemStyle: { opacity: 0.75 } }];
+}
+
+function extent(values) {
+  return [Math.min(...values), Math.max(...values)];
+}
+
+function cut(text, most) {
+  return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+/** The text in lines of about so many letters. */
+function wrapped(text, most) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    if (line && line.length + word.length >= most) lines.push(word);
+    else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+  }
+  return lines.join("\n");
+}

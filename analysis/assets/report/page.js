@@ -1,0 +1,134 @@
+const report = JSON.parse(document.getElementById("report-data").textContent);
+
+const section = (id, title, ...content) =>
+  element("section", { id, "aria-labelledby": `${id}-title` }, element("h2", { id: `${id}-title` }, title), ...content);
+
+/** Every section of the page that has something to show, in order. */
+function sections() {
+  const runs = runTable();
+  const brush = runs && ((jobs) => runs.restrict(jobs && ((row) => jobs.has(row.job))));
+  const views = report.pictures.map((picture) => new PictureView(picture, picture.data.kind === "parallel" ? brush : null));
+  const isParallel = (view) => view.picture.data.kind === "parallel";
+  const [parallel, others] = [views.filter(isParallel), views.filter((view) => !isParallel(view))];
+  const tables = report.tables.map((table) => new DataTable(table).element);
+  const made = [summary()];
+  if (others.length) made.push(section("pictures", "Pictures", element("div", { class: "gallery" }, others.map((view) => view.element))));
+  if (tables.length) made.push(section("tables", "Tables", tables));
+  if (runs) made.push(section("runs", "Runs", parallel.map((view) => view.element), runs.element));
+  made.push(provenance());
+  return made;
+}
+
+function runTable() {
+  const { columns, rows, total } = report.runs;
+  if (rows.length === 0) return null;
+  const note = rows.length < total ? `a sample: ${count(rows.length)} of ${count(total)} runs` : "";
+  const notes = rows.length < total ? [`${report.runs.sample} All ${count(total)} are in results.parquet and results.csv, which \`bowline analyze --out\` writes.`] : [];
+  const table = new DataTable({ name: "runs", title: "Every run with its parameters and its scores", columns, rows, notes }, note);
+  return table;
+}
+
+function summary() {
+  const { headline, notices } = report;
+  const list = notices.length
+    ? element("ul", { class: "notices" }, notices.map((notice) => element("li", { class: `notice ${notice.level}` }, element("strong", {}, `${LEVELS[notice.level]}: `), notice.text)))
+    : null;
+  if (!headline) return section("summary", "Summary", element("p", { class: "lead" }, "No recipe was chosen: nothing has a value to choose by."), list);
+  const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` is chosen: ${headline.why}.`);
+  const tiles = element("div", { class: "tiles" }, headline.splits.map((split) => tile(split, headline.metric)));
+  const facts = element("div", { class: "facts" }, tiles, comparison(headline));
+  return section("summary", "Summary", lead, element("div", { class: "split" }, facts, recipe(headline)), list);
+}
+
+const LEVELS = { warning: "Warning", problem: "Problem", note: "Note" };
+
+function tile(split, metric) {
+  const margin = split.low === null ? null : element("span", { class: "margin" }, `± ${percent((split.high - split.low) / 2)}`);
+  return element(
+    "div",
+    { class: "tile" },
+    element("p", { class: "what" }, `${metric} on ${split.name}`),
+    element("p", { class: "figure" }, percent(split.value), element("small", {}, " %"), margin),
+    element("p", { class: "note" }, [
+      split.role,
+      `n = ${count(split.n)}`,
+      ...(split.low === null ? [] : [interval(split.low, split.high)]),
+    ].join(" · ")),
+  );
+}
+
+function comparison(headline) {
+  if (headline.others.length === 0) return null;
+  const rows = headline.others.map((other) => ({ is_chosen: false, cells: [other.role, other.name, other.value, other.difference] }));
+  const columns = [
+    { name: "compared with", kind: "text" },
+    { name: "row", kind: "text" },
+    { name: `on ${headline.compared_on} (%)`, kind: "share" },
+    { name: "chosen is better by (points)", kind: "difference" },
+  ];
+  return new DataTable({ name: "headline", title: `${headline.name} beside others, by ${headline.metric}`, columns, rows }).element;
+}
+
+function recipe({ name, recipe: text }) {
+  if (!text) return null;
+  const code = element("code", {}, text);
+  const status = element("span", { class: "status", role: "status" });
+  const button = element("button", { type: "button", class: "copy", onclick: () => copy(text, code, status) }, "Copy");
+  return element(
+    "div",
+    { class: "recipe" },
+    element("div", { class: "bar" }, element("h3", {}, `Recipe of ${name}`), status, button),
+    element("pre", { tabindex: 0, "aria-label": "The recipe as YAML" }, code),
+    element("p", { class: "note" }, "As it goes under ", element("code", {}, "baselines:"), " of a sweep file, or, without the name, into a file for ", element("code", {}, "bowline merge --recipe"), "."),
+  );
+}
+
+/** Copies a text; where the page may not, selects it, so that one key is left to press. */
+async function copy(text, shown, status) {
+  try {
+    await navigator.clipboard.writeText(text);
+    status.textContent = "Copied";
+  } catch {
+    const selection = getSelection();
+    selection.selectAllChildren(shown);
+    // The older way works in pages that are files.
+    status.textContent = document.execCommand("copy") ? "Copied" : "Selected: press Ctrl+C";
+  }
+  setTimeout(() => (status.textContent = ""), 4000);
+}
+
+function provenance() {
+  const { facts, inputs } = report.provenance;
+  const list = element("dl", { class: "provenance" }, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  const columns = ["input", "place", "digest", "commit"].map((name) => ({ name, kind: "text", is_id: name === "digest" || name === "commit" }));
+  const used = columns.filter((_, at) => at === 0 || inputs.some((input) => input[at] !== null));
+  const rows = inputs.map((input) => ({ is_chosen: false, cells: input.filter((_, at) => used.includes(columns[at])) }));
+  const table = inputs.length ? new DataTable({ name: "inputs", title: "Inputs and the BLAKE3 digests of their content", columns: used, rows }).element : null;
+  const details = table && element("details", { class: "inputs" }, element("summary", {}, `Inputs: ${count(rows.length)}`), table);
+  return section("provenance", "Provenance", list, details);
+}
+
+function header() {
+  const choice = (value, text) => element("option", { value, selected: theme.choice === value }, text);
+  const toggle = element(
+    "select",
+    { id: "theme", "aria-label": "Colours", onchange: (event) => theme.choose(event.target.value) },
+    choice("auto", "Auto"), choice("light", "Light"), choice("dark", "Dark"),
+  );
+  return element(
+    "header",
+    {},
+    element("div", { class: "title" }, element("p", { class: "eyebrow" }, "Bowline sweep"), element("h1", {}, report.sweep), element("p", { class: "subtitle" }, report.subtitle)),
+    element("label", { class: "theme" }, "Colours ", toggle),
+  );
+}
+
+theme.begin();
+const made = sections();
+const links = made.map((part) => element("a", { href: `#${part.id}` }, part.querySelector("h2").textContent));
+document.getElementById("page").append(
+  header(),
+  element("nav", { "aria-label": "Sections" }, links),
+  element("main", {}, made),
+  element("footer", {}, `Written by bowline ${report.program}. This page is whole: it loads nothing and sends nothing.`),
+);

@@ -1,0 +1,102 @@
+/** A picture with its caption and its numbers, drawn again whenever colours or width change. */
+class PictureView {
+  /** `brush`: who is told which jobs the axes of parallel coordinates select; `null` for all. */
+  constructor(picture, brush = null) {
+    this.picture = picture;
+    this.brush = brush;
+    this.colours = theme.colours();
+    this.canvas = element("div", { class: "canvas", role: "img", "aria-label": `${picture.title}. ${picture.caption}` });
+    this.numbers = element("details", { class: "numbers", ontoggle: () => this.#showNumbers() }, element("summary", {}, "Numbers"));
+    this.extras = element("div", { class: "extras" });
+    this.element = element(
+      "figure",
+      { id: `picture-${picture.slug}`, class: `picture ${picture.data.kind}` },
+      element("h3", {}, picture.title),
+      this.canvas,
+      this.extras,
+      element("figcaption", {}, picture.caption),
+      this.numbers,
+    );
+    if (brush) this.extras.append(...this.#ranges());
+    theme.listen(() => this.draw());
+    new ResizeObserver(() => this.#fit()).observe(this.canvas);
+  }
+
+  draw() {
+    const { height, ...option } = DRAWING[this.picture.data.kind](this.picture.data, theme.colours());
+    this.canvas.style.height = `${height}px`;
+    this.chart?.dispose();
+    this.chart = echarts.init(this.canvas, null, { renderer: "svg" });
+    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
+    if (!this.brush) return;
+    this.chart.on("axisareaselected", () => this.#tellSelected());
+    // Each selection is told of before the next is made, and `wishes` with it.
+    [...this.wishes].forEach((wish, axis) => wish && this.#select(axis, wish));
+  }
+
+  #fit() {
+    // Where charts are drawn first their place in the page is not known yet.
+    if (!this.chart) this.draw();
+    else if (this.chart.getWidth() !== this.canvas.clientWidth) this.chart.resize();
+  }
+
+  #showNumbers() {
+    if (this.numbers.open && this.numbers.children.length === 1) this.numbers.append(new DataTable(numbersOf(this.picture)).element);
+  }
+
+  /** What the brush does, for who has no pointer: the ends of a range on each axis. */
+  #ranges() {
+    const { axes } = this.picture.data;
+    this.wishes = axes.map(() => null);
+    const field = (axis, index) => {
+      if (axis.words) {
+        const options = ["any", ...axis.words].map((word, at) => element("option", { value: at - 1 }, word));
+        const change = (event) => {
+          const at = Number(event.target.value);
+          this.#select(index, at < 0 ? null : [at - 0.5, at + 0.5]);
+        };
+        return element("label", {}, axis.name, element("select", { onchange: change }, options));
+      }
+      const unit = axis.unit === "share" ? 100 : 1;
+      const inputs = ["from", "to"].map((end) => element("input", { type: "number", step: "any", placeholder: end, "aria-label": `${axis.name}, ${end}` }));
+      const change = () => {
+        const [low, high] = inputs.map((input) => (input.value === "" ? null : Number(input.value) / unit));
+        this.#select(index, low === null && high === null ? null : [low ?? -Infinity, high ?? Infinity]);
+      };
+      inputs.forEach((input) => input.addEventListener("change", change));
+      return element("fieldset", {}, element("legend", {}, axis.unit === "share" ? `${axis.name} (%)` : axis.name), inputs);
+    };
+    const fields = element("div", { class: "fields" }, axes.map(field));
+    const hint = element("span", { class: "hint" }, "Drag along an axis to select its lines and their rows in the table below; press on the axis to let go.");
+    this.clear = element("button", { type: "button", hidden: true, onclick: () => this.#clear(fields) }, "Clear the selection");
+    this.selected = element("span", { class: "status", role: "status" });
+    return [element("p", {}, hint, this.clear, this.selected), element("details", {}, element("summary", {}, "Select by numbers"), fields)];
+  }
+
+  #select(axis, wish) {
+    this.wishes[axis] = wish;
+    const values = this.picture.data.lines.map((line) => line.values[axis]).filter((value) => value !== null);
+    const [least, most] = extent(values);
+    // The whole of an axis that is not asked for is no selection.
+    const intervals = wish === null ? [] : [[Math.max(wish[0], least), Math.min(wish[1], most)]];
+    this.chart?.dispatchAction({ type: "axisAreaSelect", parallelAxisId: `axis-${axis}`, intervals });
+  }
+
+  #clear(fields) {
+    for (const field of fields.querySelectorAll("input, select")) field.value = field.tagName === "SELECT" ? "-1" : "";
+    this.wishes.forEach((_, axis) => this.#select(axis, null));
+  }
+
+  #tellSelected() {
+    const model = this.chart.getModel();
+    const { lines, axes } = this.picture.data;
+    const intervals = axes.map((_, dim) => model.getComponent("parallelAxis", dim).activeIntervals ?? []);
+    const hasBrush = intervals.some((of) => of.length > 0);
+    const active = hasBrush ? model.getSeriesByIndex(0).getRawIndicesByActiveState("active") : [];
+    // What was drawn with the mouse outlives a change of colours.
+    intervals.forEach((of, axis) => (this.wishes[axis] = of[0] ?? null));
+    this.clear.hidden = !hasBrush;
+    this.selected.textContent = hasBrush ? `${count(active.length)} of ${count(lines.length)} lines selected` : "";
+    this.brush(hasBrush ? new Set(active.map((at) => lines[at].job)) : null);
+  }
+}
