@@ -47,7 +47,8 @@ impl Frame {
         &self.problems
     }
 
-    pub(crate) fn table(&self) -> &DataFrame {
+    /// The rows as polars has them.
+    pub fn table(&self) -> &DataFrame {
         &self.table
     }
 

@@ -7,6 +7,7 @@
 
 mod frame;
 mod pictures;
+mod report;
 mod results;
 mod statistics;
 mod summary;
@@ -20,6 +21,7 @@ pub use pictures::{
     Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
     Picture, PictureData, PictureError, WorkerLine,
 };
+pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
 pub use statistics::{
     Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,

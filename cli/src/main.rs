@@ -8,6 +8,7 @@ mod interrupt;
 mod local;
 mod progress;
 mod remote;
+mod report;
 mod runner;
 mod sweep_file;
 mod terminal;

@@ -71,7 +71,7 @@ const DRAWING = {
         return tip(line.method, axes.map((axis, index) => [axis.name, onAxis(axis, line.values[index])]));
       }),
       parallel: {
-        left: 40, right: 60, top: 50, bottom: 64,
+        left: 40, right: 60, top: 66, bottom: 64,
         parallelAxisDefault: {
           nameTextStyle: { color: colours.ink, fontSize: 12, lineHeight: 15 },
           nameGap: 14,
@@ -256,6 +256,7 @@ function scaleOf(axis, [min, max], colors, colours, dimension) {
     bottom: 4,
     itemWidth: 12,
     itemHeight: 160,
+    hoverLink: false,
     text: [onAxis(axis, max), onAxis(axis, min)],
     textStyle: { color: colours.soft },
   };

@@ -20,12 +20,18 @@ function sections() {
 }
 
 function runTable() {
-  const { columns, rows, total } = report.runs;
+  const { columns, rows, chosen, total } = report.runs;
   if (rows.length === 0) return null;
-  const note = rows.length < total ? `a sample: ${count(rows.length)} of ${count(total)} runs` : "";
-  const notes = rows.length < total ? [`${report.runs.sample} All ${count(total)} are in results.parquet and results.csv, which \`bowline analyze --out\` writes.`] : [];
-  const table = new DataTable({ name: "runs", title: "Every run with its parameters and its scores", columns, rows, notes }, note);
-  return table;
+  const isChosen = new Set(chosen);
+  const id = columns.findIndex((column) => column.kind === "id");
+  const made = rows.map((cells, at) => ({ cells, job: cells[id], is_chosen: isChosen.has(at) }));
+  const isSample = rows.length < total;
+  const notes = [
+    "The best on the selection split come first. Shares are in percent; parameters that are the same in all runs have no column.",
+    ...(isSample ? ["Shown are the best runs, those that are drawn, and an even sample of the others; results.parquet and results.csv, which bowline analyze --out writes, have all."] : []),
+  ];
+  const table = { name: "runs", title: "Every run with its parameters and its scores", columns, rows: made, notes };
+  return new DataTable(table, isSample ? `a sample: ${count(rows.length)} of ${count(total)} runs` : "");
 }
 
 function summary() {
@@ -34,13 +40,13 @@ function summary() {
     ? element("ul", { class: "notices" }, notices.map((notice) => element("li", { class: `notice ${notice.level}` }, element("strong", {}, `${LEVELS[notice.level]}: `), notice.text)))
     : null;
   if (!headline) return section("summary", "Summary", element("p", { class: "lead" }, "No recipe was chosen: nothing has a value to choose by."), list);
-  const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` is chosen: ${headline.why}.`);
+  const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` was chosen: ${headline.why}.`);
   const tiles = element("div", { class: "tiles" }, headline.splits.map((split) => tile(split, headline.metric)));
   const facts = element("div", { class: "facts" }, tiles, comparison(headline));
   return section("summary", "Summary", lead, element("div", { class: "split" }, facts, recipe(headline)), list);
 }
 
-const LEVELS = { warning: "Warning", problem: "Problem", note: "Note" };
+const LEVELS = { warning: "Warning", problem: "Problem" };
 
 function tile(split, metric) {
   const margin = split.low === null ? null : element("span", { class: "margin" }, `± ${percent((split.high - split.low) / 2)}`);
@@ -64,7 +70,7 @@ function comparison(headline) {
     { name: "compared with", kind: "text" },
     { name: "row", kind: "text" },
     { name: `on ${headline.compared_on} (%)`, kind: "share" },
-    { name: "chosen is better by (points)", kind: "difference" },
+    { name: "chosen minus this (points)", kind: "difference" },
   ];
   return new DataTable({ name: "headline", title: `${headline.name} beside others, by ${headline.metric}`, columns, rows }).element;
 }
@@ -79,7 +85,7 @@ function recipe({ name, recipe: text }) {
     { class: "recipe" },
     element("div", { class: "bar" }, element("h3", {}, `Recipe of ${name}`), status, button),
     element("pre", { tabindex: 0, "aria-label": "The recipe as YAML" }, code),
-    element("p", { class: "note" }, "As it goes under ", element("code", {}, "baselines:"), " of a sweep file, or, without the name, into a file for ", element("code", {}, "bowline merge --recipe"), "."),
+    element("p", { class: "note" }, "As it stands in a sweep file. The lines below ", element("code", {}, "recipe:"), " alone are a file for ", element("code", {}, "bowline merge --recipe"), "."),
   );
 }
 
@@ -98,14 +104,20 @@ async function copy(text, shown, status) {
 }
 
 function provenance() {
-  const { facts, inputs } = report.provenance;
-  const list = element("dl", { class: "provenance" }, facts.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
-  const columns = ["input", "place", "digest", "commit"].map((name) => ({ name, kind: "text", is_id: name === "digest" || name === "commit" }));
-  const used = columns.filter((_, at) => at === 0 || inputs.some((input) => input[at] !== null));
-  const rows = inputs.map((input) => ({ is_chosen: false, cells: input.filter((_, at) => used.includes(columns[at])) }));
-  const table = inputs.length ? new DataTable({ name: "inputs", title: "Inputs and the BLAKE3 digests of their content", columns: used, rows }).element : null;
-  const details = table && element("details", { class: "inputs" }, element("summary", {}, `Inputs: ${count(rows.length)}`), table);
-  return section("provenance", "Provenance", list, details);
+  const { facts, first_ms: first, last_ms: last, inputs } = report.provenance;
+  const dates = first === null ? [] : [["Results from", `${date(first)} to ${date(last)} UTC`]];
+  const all = [...facts, ...dates, ["Report by", `bowline ${report.program}`]];
+  const list = element("dl", { class: "provenance" }, all.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
+  return section("provenance", "Provenance", list, inputs.length ? inputTable(inputs) : null);
+}
+
+function inputTable(inputs) {
+  const columns = [["name", "input", "text"], ["digest", "digest", "id"], ["commit", "commit", "id"], ["place", "place", "text"]]
+    .map(([key, name, kind]) => ({ key, name, kind }))
+    .filter(({ key }) => inputs.some((input) => input[key] !== null));
+  const rows = inputs.map((input) => ({ is_chosen: false, cells: columns.map(({ key }) => input[key]) }));
+  const table = new DataTable({ name: "inputs", title: "Inputs and the BLAKE3 digests of their content", columns, rows });
+  return element("details", { class: "inputs" }, element("summary", {}, `Inputs and their digests (${count(rows.length)})`), table.element);
 }
 
 function header() {
@@ -130,5 +142,5 @@ document.getElementById("page").append(
   header(),
   element("nav", { "aria-label": "Sections" }, links),
   element("main", {}, made),
-  element("footer", {}, `Written by bowline ${report.program}. This page is whole: it loads nothing and sends nothing.`),
+  element("footer", {}, "This page is whole: it loads nothing and sends nothing. Pictures are drawn with Apache ECharts."),
 );

@@ -70,12 +70,12 @@ class DataTable {
 
   #head(column, index) {
     const button = element("button", { type: "button", onclick: () => this.#sort(index) }, column.name);
-    return element("th", { scope: "col", class: column.kind === "text" ? "" : "number", "aria-sort": "none" }, button);
+    return element("th", { scope: "col", class: isText(column) ? "" : "number", "aria-sort": "none" }, button);
   }
 
   /** Numbers begin with the largest, words with the first letter; the third press brings the first order back. */
   #sort(column) {
-    const begin = this.table.columns[column].kind === "text" ? 1 : -1;
+    const begin = isText(this.table.columns[column]) ? 1 : -1;
     if (this.order?.column !== column) this.order = { column, sign: begin };
     else this.order = this.order.sign === begin ? { column, sign: -begin } : null;
     this.#turnTo(0);
@@ -108,6 +108,10 @@ class DataTable {
   }
 }
 
+function isText(column) {
+  return column.kind === "text" || column.kind === "id";
+}
+
 /** What a cell is compared by. */
 function valueOf(cell) {
   return cell !== null && typeof cell === "object" ? cell.value : cell;
@@ -123,8 +127,8 @@ function rowOf(row, columns) {
   const cells = columns.map((column, index) => {
     const cell = row.cells[index];
     const content = contentOf(cell, column);
-    const isLong = typeof cell === "string" && cell.length > 36 && !column.is_id;
-    const kind = column.kind !== "text" ? "number" : isLong ? "long" : "short";
+    const isLong = typeof cell === "string" && cell.length > 36 && column.kind !== "id";
+    const kind = !isText(column) ? "number" : isLong ? "long" : "short";
     if (index > 0) return element("td", { class: kind }, content);
     const chosen = row.is_chosen ? element("span", { class: "badge" }, "chosen") : null;
     return element("th", { scope: "row", class: kind }, content, chosen);
@@ -135,7 +139,7 @@ function rowOf(row, columns) {
 function contentOf(cell, column) {
   const text = textOf(cell, column.kind);
   // Ids are told by their beginnings, and kept whole for who copies them.
-  if (column.is_id) return element("code", { title: text }, text.slice(0, 10));
+  if (column.kind === "id" && cell !== null) return element("code", { title: text }, text.slice(0, 10));
   if (cell === null || typeof cell !== "object") return text;
   const has = typeof cell.low === "number" && typeof cell.high === "number";
   const value = element(cell.best ? "strong" : "span", { title: has ? interval(cell.low, cell.high) : null }, text);

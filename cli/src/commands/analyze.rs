@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
     local::runtime,
     remote::existing_store_at,
-    terminal,
+    report, terminal,
 };
 use analysis::{Frame, Style, Summary, Sweep};
 use coordinator::OUTCOME;
@@ -51,6 +51,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
         write(&frame, folder)?;
         let pictures = pictures::write(&frame, &summaries, folder)?;
         terminal::note(format_args!("drew {pictures} pictures below {}", folder.display()));
+        report::write(store, &frame, &summaries, folder).await?;
     }
     Ok(())
 }

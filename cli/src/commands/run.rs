@@ -8,6 +8,7 @@ use crate::{
     local::{engine, inputs, runtime},
     progress::Progress,
     remote::{open_store, rabbit_settings},
+    report,
     runner::Runner,
     sweep_file::read_sweep,
     terminal,
@@ -63,7 +64,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
 
     let summary = runner.runtime.block_on(summarise(&runner.store, &outcome, counts))?;
     print(&summary, args.json);
-    let written = best::write(&runner, &frozen, &outcome, &inputs, &summary);
+    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, &summary));
+    let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
     match counts.failed {
         0 => written,
         failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),

@@ -1,7 +1,7 @@
 use super::{
     S3Backend,
     failure::Trouble,
-    write::{Condition, Refusal, body_of},
+    write::{Condition, Refusal, body_of, content_type},
 };
 use crate::Put;
 use aws_sdk_s3::{
@@ -35,6 +35,7 @@ impl S3Backend {
             return Ok(Put::Exists);
         }
         let create = self.client.create_multipart_upload().bucket(self.place.bucket()).key(self.place.full(name));
+        let create = create.set_content_type(content_type(name).map(str::to_owned));
         let created = create.send().await.map_err(|error| Trouble::of(error, &self.endpoint))?;
         let upload = Upload { name, id: created.upload_id.unwrap_or_default() };
         let outcome = match self.send_pieces(&upload, content).await {

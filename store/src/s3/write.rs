@@ -63,6 +63,7 @@ impl S3Backend {
 
     async fn write_whole(&self, name: &str, content: &Bytes, condition: Condition) -> Result<Put, Trouble> {
         let put = self.client.put_object().bucket(self.place.bucket()).key(self.place.full(name));
+        let put = put.set_content_type(content_type(name).map(str::to_owned));
         let put = put.set_if_none_match(condition.header()).body(body_of(content.clone()));
         let error = match put.customize().config_override(self.moving(content.len())).send().await {
             Ok(_) => return Ok(Put::Created),
@@ -84,7 +85,29 @@ impl S3Backend {
     }
 }
 
+/// What a browser needs to know to show an object rather than save it.
+pub(super) fn content_type(name: &str) -> Option<&'static str> {
+    match name.rsplit_once('.')?.1 {
+        "html" => Some("text/html; charset=utf-8"),
+        "json" => Some("application/json"),
+        _ => None,
+    }
+}
+
 /// A body that can be sent again, and shares the bytes.
 pub(super) fn body_of(content: Bytes) -> ByteStream {
     ByteStream::new(SdkBody::from(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_and_documents_are_told_from_files() {
+        assert_eq!(content_type("sweeps/small/report.html"), Some("text/html; charset=utf-8"));
+        assert_eq!(content_type("sweeps/small/summary.json"), Some("application/json"));
+        assert_eq!(content_type("sweeps/small/parts/0.parquet"), None);
+        assert_eq!(content_type("README"), None);
+    }
 }

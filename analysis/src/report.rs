@@ -1,0 +1,92 @@
+mod columns;
+mod headline;
+mod notices;
+mod page;
+mod provenance;
+mod runs;
+#[cfg(test)]
+mod tests;
+
+pub use provenance::{ProvenInput, Provenance};
+pub use runs::RunRows;
+
+use crate::{Picture, Summary, Table};
+use headline::{Headline, metric_in_words};
+use notices::Notice;
+use serde::Serialize;
+
+/// What `report.html` shows of one sweep.
+///
+/// # Examples
+/// ```no_run
+/// # fn write(manifest: &jobs::Manifest, frame: &analysis::Frame, summary: &analysis::Summary) -> std::io::Result<()> {
+/// use analysis::{Provenance, Report, RunRows, Table};
+///
+/// let report = Report {
+///     summary,
+///     tables: &[Table::accuracy(summary, &summary.splits.report)],
+///     pictures: &[],
+///     rows: RunRows::of(frame, summary, &[]),
+///     provenance: Provenance::of(Some(manifest), frame, summary),
+/// };
+/// std::fs::write("report.html", report.html())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// What the sweep came to.
+    pub summary: &'a Summary,
+    /// The tables, in the order in which they are shown.
+    pub tables: &'a [Table],
+    /// The pictures, in the order in which they are shown.
+    pub pictures: &'a [Picture],
+    /// The jobs of the table of runs.
+    pub rows: RunRows,
+    /// Where the numbers come from.
+    pub provenance: Provenance,
+}
+
+/// What the page is told.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    sweep: &'a str,
+    subtitle: String,
+    program: &'static str,
+    headline: Option<Headline<'a>>,
+    notices: Vec<Notice>,
+    pictures: &'a [Picture],
+    tables: &'a [Table],
+    runs: &'a RunRows,
+    provenance: &'a Provenance,
+}
+
+impl Report<'_> {
+    /// The page, whole: it needs no other file and no network, and opens from a folder or from a bucket.
+    ///
+    /// It takes some 700 kB, and a megabyte more where a sweep has thousands of jobs.
+    pub fn html(&self) -> String {
+        let Self { summary, tables, pictures, rows, provenance } = self;
+        let document = Document {
+            sweep: &summary.sweep,
+            subtitle: subtitle(summary),
+            program: env!("CARGO_PKG_VERSION"),
+            headline: Headline::of(summary),
+            notices: notices::of(summary),
+            pictures,
+            tables,
+            runs: rows,
+            provenance,
+        };
+        let data = serde_json::to_string(&document).expect("a report is plain data with texts as keys");
+        page::fill(&summary.sweep, &data)
+    }
+}
+
+fn subtitle(summary: &Summary) -> String {
+    let tasks = summary.tasks.len();
+    let (s, metric) = (if tasks == 1 { "" } else { "s" }, metric_in_words(&summary.objective.metric));
+    format!(
+        "{tasks} task{s} · searched by {metric} on {}, reported on {}",
+        summary.splits.select, summary.splits.report
+    )
+}

@@ -1,0 +1,158 @@
+use crate::{Kind, SplitSummary, Summary, SummaryRow};
+use jobs::{Interval, Metric, RecipeSpec};
+use serde::Serialize;
+
+/// What was chosen, how good it is, and beside what.
+#[derive(Debug, Serialize)]
+pub(super) struct Headline<'a> {
+    name: &'a str,
+    metric: String,
+    why: String,
+    splits: Vec<OnSplit<'a>>,
+    /// The split whose values `others` compares.
+    compared_on: &'a str,
+    others: Vec<Other<'a>>,
+    /// The recipe as YAML.
+    recipe: Option<String>,
+}
+
+/// The value of the chosen row on one split.
+#[derive(Debug, Serialize)]
+struct OnSplit<'a> {
+    name: &'a str,
+    role: &'static str,
+    value: f64,
+    low: Option<f64>,
+    high: Option<f64>,
+    n: u64,
+}
+
+/// Another row.
+#[derive(Debug, Serialize)]
+struct Other<'a> {
+    role: &'static str,
+    name: &'a str,
+    value: f64,
+    /// The chosen row's value less this one's.
+    difference: f64,
+}
+
+impl<'a> Headline<'a> {
+    /// `None` if nothing was chosen.
+    pub(super) fn of(summary: &'a Summary) -> Option<Self> {
+        let chosen = summary.best()?;
+        let (select, report) = (summary.splits.select.as_str(), summary.splits.report.as_str());
+        let roles: &[_] = match select == report {
+            true => &[(select, "selected and reported on the same split")],
+            false => &[(select, "selection split"), (report, "report split")],
+        };
+        let metric = &summary.objective.metric;
+        let on_split = |&(name, role): &(&'a str, &'static str)| {
+            let split = chosen.splits.get(name)?;
+            let (value, interval) = value_of(split, metric)?;
+            let (low, high) = (interval.map(|of| of.low), interval.map(|of| of.high));
+            Some(OnSplit { name, role, value, low, high, n: split.n })
+        };
+        let splits: Vec<OnSplit<'a>> = roles.iter().filter_map(on_split).collect();
+        let compared_on = splits.last().map_or(report, |split| split.name);
+        Some(Self {
+            name: &chosen.name,
+            metric: metric_in_words(metric),
+            why: why(summary, chosen),
+            others: splits.last().map_or_else(Vec::new, |on| others(summary, chosen, on)),
+            splits,
+            compared_on,
+            recipe: chosen.recipe.as_ref().map(yaml),
+        })
+    }
+}
+
+fn why(summary: &Summary, chosen: &SummaryRow) -> String {
+    let count = summary.rows.iter().filter(|row| row.kind == chosen.kind).count();
+    let (metric, select) = (metric_in_words(&summary.objective.metric), &summary.splits.select);
+    match (chosen.kind, count) {
+        (Kind::Search, 1) => format!("what the search found best by {metric} on {select}"),
+        (Kind::Search, count) => format!("the best of {count} searches by {metric} on {select}"),
+        (_, 1) => "the only recipe; nothing was searched".to_owned(),
+        (_, count) => format!("the best of {count} fixed recipes by {metric} on {select}; nothing was searched"),
+    }
+}
+
+/// The second best by what the choice was made by, and the two ends of the scale.
+fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Vec<Other<'a>> {
+    let objective = &summary.objective;
+    let rivals = summary.rows.iter().filter(|row| row.kind.is_merge() && row.name != chosen.name);
+    let rivals = rivals.filter_map(|row| Some((row, row.value?)));
+    // The first among equals.
+    let second = rivals.reduce(|best, row| if objective.compare(row.1, best.1).is_gt() { row } else { best });
+    let first_of = |kind| summary.rows.iter().find(|row| row.kind == kind);
+    let rows = [
+        ("runner-up", second.map(|(row, _)| row)),
+        ("zero-shot", first_of(Kind::ZeroShot)),
+        ("fine-tuned", first_of(Kind::Finetuned)),
+    ];
+    let other = |(role, row): (&'static str, Option<&'a SummaryRow>)| {
+        let row = row?;
+        let (value, _) = value_of(row.splits.get(on.name)?, &objective.metric)?;
+        Some(Other { role, name: &row.name, value, difference: on.value - value })
+    };
+    rows.into_iter().filter_map(other).collect()
+}
+
+/// The metric on a split, with its 95 % interval where one is known.
+fn value_of(split: &SplitSummary, metric: &Metric) -> Option<(f64, Option<Interval>)> {
+    match metric {
+        Metric::MeanNormalisedAccuracy => Some((split.mean_normalised?, split.normalised_interval)),
+        Metric::MeanAccuracy => Some((split.mean_accuracy?, split.interval)),
+        Metric::JointHits(k) => {
+            let hits = *split.hits.get(k)?;
+            Some((hits, Some(Interval::wilson((hits * split.n as f64).round() as u64, split.n))))
+        }
+        Metric::Accuracy(task) => {
+            let task = split.tasks.iter().find(|of| of.task == *task)?;
+            Some((task.accuracy, task.interval))
+        }
+    }
+}
+
+/// A metric as people say it.
+pub(super) fn metric_in_words(metric: &Metric) -> String {
+    match metric {
+        Metric::MeanNormalisedAccuracy => "mean normalised accuracy".to_owned(),
+        Metric::MeanAccuracy => "mean accuracy".to_owned(),
+        Metric::JointHits(k) => format!("joint hits@{k}"),
+        Metric::Accuracy(task) => format!("accuracy of {task}"),
+    }
+}
+
+/// The recipe as it stands in a sweep file.
+fn yaml(recipe: &RecipeSpec) -> String {
+    #[derive(Serialize)]
+    struct Lines<'a> {
+        recipe: &'a RecipeSpec,
+    }
+    serde_saphyr::to_string(&Lines { recipe }).expect("a recipe is plain data with texts as keys")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recipe_reads_back_from_yaml_as_the_same() {
+        let recipe = RecipeSpec {
+            preset: Some("knots_ties".to_owned()),
+            scaling: Some(0.1 + 0.2),
+            weights: [("yes: #no".to_owned(), 0.5)].into(),
+            ..RecipeSpec::default()
+        };
+        #[derive(serde::Deserialize)]
+        struct Lines {
+            recipe: RecipeSpec,
+        }
+        let text = yaml(&recipe);
+        assert!(text.starts_with("recipe:\n  preset: knots_ties\n  scaling: 0.30000000000000004\n"), "{text}");
+        let read: Lines = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(read.recipe, recipe);
+    }
+}

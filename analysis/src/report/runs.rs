@@ -1,0 +1,127 @@
+mod cells;
+mod chosen;
+
+use super::columns::Columns;
+use crate::{Cell, Frame, Picture, PictureData, Summary};
+use cells::{RunColumn, cells, columns_of, is_telling};
+use chosen::Chosen;
+use jobs::Metric;
+use serde::Serialize;
+use std::{
+    cmp::Ordering,
+    collections::{BTreeSet, HashSet},
+};
+
+/// The most rows that a page can sort and filter at once.
+const MOST: usize = 5000;
+
+/// The jobs of a sweep as rows: what a recipe was, and what it reached.
+///
+/// Merges on the selection split stand first, the best before the others. Of more than 5,000 jobs they are a
+/// sample: the best 2,500, the jobs that pictures name, and of the others every so-manieth in that order; the same
+/// jobs give the same sample. Parameters that are the same everywhere are left out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunRows {
+    columns: Vec<RunColumn>,
+    rows: Vec<Vec<Cell>>,
+    /// The places of the rows that hold what was chosen.
+    chosen: Vec<usize>,
+    total: u64,
+}
+
+impl RunRows {
+    /// The rows of the sweep that `summary` is of. The lines of `pictures` are among them.
+    pub fn of(frame: &Frame, summary: &Summary, pictures: &[Picture]) -> Self {
+        Self::at_most(MOST, frame, summary, pictures)
+    }
+
+    pub(super) fn at_most(most: usize, frame: &Frame, summary: &Summary, pictures: &[Picture]) -> Self {
+        let columns = Columns(frame.table());
+        let all = columns.rows_of(&summary.sweep);
+        let value = columns.numbers(&value_column(&summary.objective.metric));
+        let ordered = ordered(&columns, summary, &all, &value);
+        let jobs = columns.texts("job");
+        let named = named(pictures);
+        let shown = sample(&ordered, most, |row| jobs[row].is_some_and(|job| named.contains(job)));
+        Self::build(&columns, summary, &shown, all.len() as u64)
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The number of jobs that they are a sample of.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn build(columns: &Columns<'_>, summary: &Summary, shown: &[usize], total: u64) -> Self {
+        let made: Vec<(RunColumn, Vec<Cell>)> = columns_of(summary)
+            .into_iter()
+            .map(|(column, name)| {
+                let cells = cells(columns, &column, &name, shown);
+                (column, cells)
+            })
+            .filter(|(column, cells)| is_telling(column, cells))
+            .collect();
+        let rows = (0..shown.len()).map(|row| made.iter().map(|(_, cells)| cells[row].clone()).collect()).collect();
+        let chosen = Chosen::of(columns, summary);
+        let chosen = (0..shown.len()).filter(|place| chosen.is(shown[*place])).collect();
+        Self { columns: made.into_iter().map(|(column, _)| column).collect(), rows, chosen, total }
+    }
+}
+
+/// The column of the frame that holds a metric.
+fn value_column(metric: &Metric) -> String {
+    match metric {
+        Metric::MeanNormalisedAccuracy => "mean_normalised".to_owned(),
+        Metric::MeanAccuracy => "mean_accuracy".to_owned(),
+        Metric::JointHits(k) => format!("hits_{k}"),
+        Metric::Accuracy(task) => format!("accuracy.{task}"),
+    }
+}
+
+/// The jobs that pictures show by name.
+fn named(pictures: &[Picture]) -> HashSet<&str> {
+    let lines = pictures.iter().filter_map(|picture| match &picture.data {
+        PictureData::Parallel { lines, .. } => Some(lines),
+        _ => None,
+    });
+    lines.flatten().map(|line| line.job.as_str()).collect()
+}
+
+/// Merges on the selection split by their value, then the others as they come.
+fn ordered(columns: &Columns<'_>, summary: &Summary, all: &[usize], value: &[Option<f64>]) -> Vec<usize> {
+    let (subjects, splits) = (columns.texts("subject"), columns.texts("split"));
+    let is_point = |row: usize| subjects[row] == Some("merge") && splits[row] == Some(summary.splits.select.as_str());
+    let compare = |one: usize, other: usize| match (value[one], value[other]) {
+        (Some(a), Some(b)) => summary.objective.compare(b, a),
+        (a, b) => b.is_some().cmp(&a.is_some()),
+    };
+    let mut ordered = all.to_vec();
+    ordered.sort_by(|&one, &other| match (is_point(one), is_point(other)) {
+        (true, true) => compare(one, other),
+        (false, false) => Ordering::Equal,
+        (one, other) => other.cmp(&one),
+    });
+    ordered
+}
+
+/// Half of `most` are the best.
+fn sample(ordered: &[usize], most: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+    if ordered.len() <= most {
+        return ordered.to_vec();
+    }
+    let mut places: BTreeSet<usize> = (0..most / 2).collect();
+    places.extend((0..ordered.len()).filter(|place| is_wanted(ordered[*place])));
+    let rest: Vec<usize> = (0..ordered.len()).filter(|place| !places.contains(place)).collect();
+    let room = most.saturating_sub(places.len());
+    places.extend((0..room).map(|step| rest[step * rest.len() / room]));
+    places.into_iter().take(most).map(|place| ordered[place]).collect()
+}
