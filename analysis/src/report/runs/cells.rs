@@ -27,11 +27,7 @@ pub(super) enum RunKind {
 /// The columns that may be shown, each with that of the frame.
 pub(super) fn columns_of(summary: &Summary) -> Vec<(RunColumn, String)> {
     let metric = &summary.objective.metric;
-    let mut columns = vec![
-        ("row", RunKind::Text, "row".to_owned()),
-        ("adapter", RunKind::Text, "adapter".to_owned()),
-        ("split", RunKind::Text, "split".to_owned()),
-    ];
+    let mut columns = vec![("row", RunKind::Text, "row".to_owned()), ("split", RunKind::Text, "split".to_owned())];
     let words = metric_in_words(metric);
     columns.push((words.as_str(), RunKind::Share, value_column(metric)));
     let scores = [
@@ -52,6 +48,7 @@ pub(super) fn columns_of(summary: &Summary) -> Vec<(RunColumn, String)> {
     columns.extend(numbers.map(|key| (key, RunKind::Number, key.to_owned())));
     columns.extend(keys.map(|key| (key, RunKind::Text, key.to_owned())));
     columns.extend([
+        ("adapter", RunKind::Text, "adapter".to_owned()),
         ("n", RunKind::Count, "n".to_owned()),
         ("time", RunKind::Seconds, String::new()),
         ("worker", RunKind::Text, "worker".to_owned()),
