@@ -403,7 +403,7 @@ pub(crate) struct Analyze {
     /// The same as `--format json`
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// A folder to write `results.csv` and `results.parquet` into: one row for each job
+    /// A folder to write `results.csv` and `results.parquet` into, one row for each job, and `SWEEP/report.html`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

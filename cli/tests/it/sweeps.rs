@@ -7,11 +7,16 @@ fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
     let first = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
     // Zero-shot, two adapters alone, two points.
     assert_eq!(first["counts"], serde_json::json!({"run": 5, "reused": 0, "failed": 0}));
+    std::fs::remove_file(place.path("bowline-results/sweeps/small/report.html")).unwrap();
     let best = first["rows"].as_array().unwrap().iter().find(|row| row["is_best"] == true).unwrap();
     assert_eq!(best["name"], "knots_ties");
     assert!(best["splits"]["validation"]["mean_normalised"].as_f64().unwrap() > 0.5);
 
-    let second = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
+    let second = place.run(&["run", "sweep.yaml", "--json"]);
+    let page = place.path("bowline-results/sweeps/small/report.html");
+    let told = "bowline-results/sweeps/small/report.html\n";
+    assert!(second.succeeds().stderr.contains(told) && page.exists(), "{}", second.stderr);
+    let second = second.json();
     assert_eq!(second["counts"], serde_json::json!({"run": 0, "reused": 5, "failed": 0}));
     assert_eq!(second["rows"], first["rows"]);
 
@@ -20,6 +25,7 @@ fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
     let table = place.run(&["analyze", "--out", "frames"]).succeeds().stdout.clone();
     assert!(table.contains("knots_ties") && table.contains("optdigits"), "{table}");
     assert!(place.path("frames/results.csv").exists() && place.path("frames/results.parquet").exists());
+    assert!(place.path("frames/small/report.html").exists());
     assert!(place.path("bowline-results/sweeps/small/best/adapter_config.json").exists());
 }
 
