@@ -1,7 +1,7 @@
 //! The page of a finished sweep.
 
 use crate::{failure::Failure, terminal};
-use analysis::{Frame, Provenance, Report, RunRows, Summary, Sweep, Table};
+use analysis::{Frame, Picture, Provenance, Report, RunRows, Summary, Sweep, Table};
 use jobs::{Manifest, Outcome};
 use std::{fs, path::Path};
 use store::Store;
@@ -37,7 +37,11 @@ async fn html(store: &Store, frame: &Frame, summary: &Summary) -> String {
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
         None
     });
-    let pictures = [];
+    // Nor is a picture worth more than the rest of the page.
+    let pictures = Picture::all(frame, summary).unwrap_or_else(|error| {
+        terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+        Vec::new()
+    });
     let report = Report {
         summary,
         tables: &tables(summary),
