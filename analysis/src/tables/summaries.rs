@@ -53,11 +53,14 @@ struct Sheet<'a> {
     split: &'a str,
 }
 
+/// A number of a row on a split, with its interval.
+type Value<'a> = dyn Fn(&SplitSummary) -> Option<(f64, Option<Interval>)> + 'a;
+
 /// A column of numbers of rows.
 struct Measure<'a> {
     name: String,
     is_brief: bool,
-    value: Box<dyn Fn(&SplitSummary) -> Option<(f64, Option<Interval>)> + 'a>,
+    value: Box<Value<'a>>,
 }
 
 impl<'a> Measure<'a> {

@@ -73,10 +73,7 @@ impl Round {
     pub(super) async fn play(self, broker: &mut Broker) -> Result<Played, Failure> {
         let start = Instant::now();
         let aside = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
-        // Makes the queues, which meddlers need before the first worker is there.
-        drop(aside.queue("chaos").await?);
-        meddler(&aside).await?.publish_everywhere(b"not of Bowline").await?;
-        sleep(SETTLING).await;
+        make_queues(&aside).await?;
         let crew = Crew::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
         let Self { settings, reference, server, proxy, deck, .. } = self;
@@ -167,6 +164,14 @@ const JOB_LIMIT_MS: u32 = 12_000;
 
 /// Workers that may be lost over a job: so many that no sound job loses them all to the faults, which strike at random.
 const LOSSES: u32 = 6;
+
+/// Makes the queues, which meddlers need before the first worker is there, with a foreign message in each.
+async fn make_queues(aside: &Cluster) -> Result<(), Failure> {
+    drop(aside.queue("chaos").await?);
+    meddler(aside).await?.publish_everywhere(b"not of Bowline").await?;
+    sleep(SETTLING).await;
+    Ok(())
+}
 
 /// Lets the crew do what is left in the queue, which is double or was published too often; what stays after all.
 async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
