@@ -45,7 +45,8 @@ impl Failures {
         sweep: &'a str,
         shared: &'a HashSet<JobId>,
     ) -> impl Iterator<Item = &'a FailureRecord> {
-        let is_of = move |record: &&FailureRecord| record.sweep.as_deref() == Some(sweep) || shared.contains(&record.job);
+        let is_of =
+            move |record: &&FailureRecord| record.sweep.as_deref() == Some(sweep) || shared.contains(&record.job);
         self.records.iter().filter(is_of)
     }
 

@@ -1,6 +1,7 @@
 mod cells;
 mod flat;
 mod grounds;
+mod query;
 mod read;
 mod rows;
 #[cfg(test)]

@@ -2,29 +2,36 @@
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
 //! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
-//! row per job, as CSV or parquet, for anything else; [`Picture`] is what one looks at, as SVG, PNG or data. Nothing that
-//! is missing or corrupt is left out without a word.
+//! row per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
+//! [`Comparison`] those of two; [`Picture`] is what one looks at, as SVG, PNG or data; [`Report`] is all of it as one page.
+//! Nothing that is missing or corrupt is left out without a word.
+//!
+//! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 
+mod failures;
 mod frame;
 mod pictures;
 mod report;
 mod results;
 mod statistics;
 mod summary;
+mod sweeps;
 mod tables;
 #[cfg(test)]
 mod testing;
 mod wrap;
 
+pub use failures::Failures;
 pub use frame::{Frame, FrameError, Sweep};
 pub use pictures::{
     Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
     Picture, PictureData, PictureError, WorkerLine,
 };
 pub use report::{ProvenInput, Provenance, Report, RunRows};
+/// The polars that frames are made with: queries take expressions of the same version.
+pub use polars;
 pub use results::{Problem, Results};
-pub use statistics::{
-    Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, OverSeeds, PairedTask, Spread,
-};
+pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
 pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
-pub use tables::{Cell, Column, ColumnKind, Style, Table, TableRow};
+pub use sweeps::Sweeps;
+pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

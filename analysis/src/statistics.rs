@@ -3,10 +3,8 @@ mod draw;
 mod forest;
 mod importance;
 mod mcnemar;
-mod seeds;
 mod variance;
 
 pub use bootstrap::{Bootstrap, Difference, PairedTask};
 pub use importance::{Feature, Importance, ImportanceError};
 pub use mcnemar::McNemar;
-pub use seeds::{OverSeeds, Spread};

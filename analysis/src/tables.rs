@@ -1,11 +1,24 @@
+mod comparison;
+mod cost;
 mod csv;
+mod differences;
+mod failed;
+mod importance;
 mod latex;
 mod markdown;
+mod merges;
+mod of_sweep;
+mod pairs;
+mod ranking;
+mod seeds;
 mod shown;
 mod summaries;
 mod terminal;
 #[cfg(test)]
 mod tests;
+
+pub use comparison::{Comparison, Side};
+pub use of_sweep::Tables;
 
 use serde::Serialize;
 
@@ -138,6 +151,16 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The name of a table that tells of one split, such as `accuracy-test`; letters that the name of a file might not take
+    /// become `_`.
+    pub fn name_of(kind: &str, split: &str) -> String {
+        let is_safe = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        let split: String = split.chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
+        format!("{kind}-{split}")
+    }
+}
+
 impl Column {
     /// A column whose cells show their intervals.
     pub fn new(name: impl Into<String>, kind: ColumnKind) -> Self {
@@ -145,14 +168,13 @@ impl Column {
     }
 
     /// A column whose cells do not.
-    #[cfg(test)]
     pub(crate) fn brief(name: impl Into<String>, kind: ColumnKind) -> Self {
         Self { name: name.into(), kind, is_brief: true }
     }
 }
 
 impl Cell {
-    /// A text, or nothing.
+    /// A text.
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -163,11 +185,4 @@ impl Cell {
         let value = value.filter(|value| value.is_finite());
         value.map_or(Self::Empty, |value| Self::Measured { value, low, high, is_best })
     }
-}
-
-/// The name of a table of one split: any letter that a file's name might not take is left out.
-fn file_name(kind: &str, split: &str) -> String {
-    let is_safe = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
-    let split: String = split.chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
-    format!("{kind}-{split}")
 }

@@ -1,4 +1,4 @@
-use super::cells::{Cell, Words};
+use super::cells::{Cell, Cells, Words};
 use jobs::{
     BenchmarkInput, HITS_AT, JobResult, Precision, Preset, Recipe, RecipeSpec, Subject, joint_hits, mean_accuracy,
 };
@@ -59,6 +59,27 @@ pub(super) fn flat(result: &JobResult, named: Named<'_>, words: &mut Words) -> V
     cells
 }
 
+/// The same columns without a row.
+pub(super) fn without_rows() -> Vec<(&'static str, Cells)> {
+    let words = |name| (name, Cells::Words(Vec::new()));
+    let numbers = |name| (name, Cells::Numbers(Vec::new()));
+    let wholes = |name| (name, Cells::Wholes(Vec::new()));
+    let mut columns: Vec<_> =
+        ["sweep", "row", "subject", "adapter", "method", "space", "axis"].into_iter().map(words).collect();
+    columns.extend(["sigma_cut", "sigma_cut_relative", "drop_rate"].map(numbers));
+    columns.extend([wholes("seed"), numbers("density")]);
+    columns.extend(["trim_scope", "elect", "combine"].map(words));
+    columns.extend(["common_share", "scaling"].map(numbers));
+    columns.extend(["weights", "split", "benchmark", "precision"].map(words));
+    columns.extend([wholes("n"), numbers("mean_accuracy")]);
+    columns
+        .extend(["hits_1", "hits_3", "hits_5", "hits_10", "load_s", "align_s", "merge_s", "evaluate_s"].map(numbers));
+    columns.extend(["worker", "device"].map(words));
+    columns.extend(["attempt", "finished_ms"].map(wholes));
+    columns.push(words("versions"));
+    columns
+}
+
 /// The recipe's keys; nothing is set for a model that is no merge.
 fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> [(&'static str, Cell); 14] {
     let spec = recipe.map(RecipeSpec::from).unwrap_or_default();
@@ -102,6 +123,16 @@ fn method(recipe: &Recipe) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_the_same_without_a_row() {
+        let subject = Subject::Merge { recipe: Preset::KnotsTies.recipe() };
+        let result = crate::testing::result(subject, "test", &[("mnist".to_owned(), 30)]);
+        let cells = flat(&result, Named::default(), &mut Words::default());
+        let with = cells.into_iter().map(|(name, cell)| (name, std::mem::discriminant(&Cells::of(cell))));
+        let without = without_rows().into_iter().map(|(name, cells)| (name, std::mem::discriminant(&cells)));
+        assert_eq!(with.collect::<Vec<_>>(), without.collect::<Vec<_>>());
+    }
 
     #[test]
     fn the_method_is_the_preset_whatever_its_numbers() {

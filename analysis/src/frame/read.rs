@@ -54,7 +54,7 @@ struct Reader<'a> {
     store: &'a Store,
     rows: Rows,
     problems: Vec<Problem>,
-    /// Jobs with a row, of whatever sweep.
+    /// Jobs with a row, of whatever sweep, or with a problem that was told.
     seen: HashSet<JobId>,
 }
 
@@ -87,7 +87,10 @@ impl<'a> Reader<'a> {
                         self.take(&result, Named { sweep: Some(sweep.name), row }, &mut seen);
                     }
                     Ok(None) => self.problems.push(missing(*job, place)),
-                    Err(source) => self.skip(source, |source| unreadable(*job, place, source))?,
+                    Err(source) => {
+                        self.skip(source, |source| unreadable(*job, place, source))?;
+                        self.seen.insert(*job);
+                    }
                 }
             }
         }
@@ -136,7 +139,6 @@ impl<'a> Reader<'a> {
                     // What was deleted since it was listed is not there any more.
                     Ok(None) => {}
                     Ok(Some(result)) => self.rows.push(&result, Named::default()),
-                    // Already told of, if a sweep named it.
                     Err(source) => self.skip(source, |source| Problem::Listed { source })?,
                 }
             }

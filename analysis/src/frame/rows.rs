@@ -1,6 +1,6 @@
 use super::{
     cells::{Cells, Words},
-    flat::{Named, flat},
+    flat::{Named, flat, without_rows},
     grounds::Grounds,
 };
 use jobs::{HITS_AT, JobId, JobResult, TaskScore};
@@ -67,6 +67,9 @@ impl Rows {
     /// The columns of the frame.
     pub(super) fn into_columns(mut self) -> Vec<Column> {
         let rows = self.len();
+        if rows == 0 {
+            self.columns = without_rows();
+        }
         self.tasks.values_mut().for_each(|task| task.fill(rows));
         let own = self.own_accuracies();
         let own_of = |row: usize, task: usize| own[&self.measured_on[row]][task];

@@ -21,6 +21,20 @@ pub enum FrameError {
         /// What polars says.
         source: PolarsError,
     },
+    /// The table does not answer.
+    #[error("cannot query the table of results")]
+    Query {
+        /// What polars says.
+        source: PolarsError,
+    },
+    /// The store does not have the sweep.
+    #[error("there is no sweep `{name}` in {store}")]
+    NoSweep {
+        /// The sweep.
+        name: String,
+        /// Where the store lies.
+        store: String,
+    },
     /// The file cannot be made.
     #[error("cannot create `{}`", path.display())]
     Create {

@@ -102,7 +102,7 @@ impl<'a> Sheet<'a> {
             line.push(n.map_or(Cell::Empty, Cell::Count));
         }
         let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_best, cells }).collect();
-        Table { name: super::file_name(kind, self.split), title, columns, rows, notes: Vec::new() }
+        Table { name: Table::name_of(kind, self.split), title, columns, rows, notes: Vec::new() }
     }
 }
 

@@ -83,5 +83,5 @@ fn a_table_without_rows_or_with_too_few_cells_is_no_reason_to_stop() {
 
 #[test]
 fn the_name_of_a_split_does_not_leave_the_folder() {
-    assert_eq!(file_name("accuracy", "../te st"), "accuracy-.._te_st");
+    assert_eq!(Table::name_of("accuracy", "../te st"), "accuracy-.._te_st");
 }

@@ -1,0 +1,47 @@
+use super::{
+    Cell, Column, ColumnKind, Table, TableRow,
+    pairs::{HOW, Pairs, Verdict},
+};
+use crate::{Results, Summary};
+use jobs::{JobResult, Outcome};
+
+impl Table {
+    /// By how much each other merge of a sweep differs from the chosen one on the same examples of `split`; `None` if none
+    /// is chosen, or it has no result there.
+    pub fn differences(summary: &Summary, outcome: &Outcome, results: &Results, split: &str) -> Option<Self> {
+        let chosen = summary.best()?;
+        let of_chosen = result(&chosen.name, split, outcome, results)?;
+        let mut columns = vec![Column::new("method", ColumnKind::Text)];
+        columns.extend(Verdict::columns("gained", "lost"));
+        let (mut rows, mut notes) = (Vec::new(), Vec::new());
+        for row in summary.rows.iter().filter(|row| row.kind.is_merge() && row.name != chosen.name) {
+            let pairs = result(&row.name, split, outcome, results).map(|result| Pairs::of(result, of_chosen));
+            let mut cells = vec![Cell::text(&row.name)];
+            cells.extend(Verdict::cells(pairs.as_ref().and_then(Pairs::verdict).as_ref()));
+            rows.push(TableRow { is_chosen: false, cells });
+            match pairs {
+                None => notes.push(format!("{} has no result on {split}", row.name)),
+                Some(pairs) => {
+                    notes.extend(pairs.left_out().map(|why| format!("{} without {why}", row.name)));
+                }
+            }
+        }
+        if rows.is_empty() {
+            notes.push(format!("there is no merge beside {}", chosen.name));
+        } else {
+            notes.push("gained, lost: examples that the row alone gets right, and the chosen one alone".to_owned());
+            notes.extend(HOW.map(str::to_owned));
+        }
+        let title = format!("differences to {} on the same examples of {split}", chosen.name);
+        Some(Self { name: Self::name_of("differences", split), title, columns, rows, notes })
+    }
+}
+
+/// The result of a row that is a merge, which has one job on a split.
+pub(super) fn result<'a>(name: &str, split: &str, outcome: &Outcome, results: &'a Results) -> Option<&'a JobResult> {
+    let row = outcome.rows.iter().find(|row| row.name == name)?;
+    match row.jobs.get(split)?.as_slice() {
+        [job] => results.found.get(job),
+        _ => None,
+    }
+}

@@ -1,0 +1,57 @@
+#[cfg(test)]
+mod tests;
+
+use super::{Table, cost::cost, merges::Merges};
+use crate::{Frame, FrameError, Results, Summary};
+use jobs::{FailureKind, Outcome};
+
+/// What the tables of one sweep are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// Its jobs; those of other sweeps may be among them, and tell which jobs are shared.
+    pub frame: &'a Frame,
+    /// What it came to.
+    pub outcome: &'a Outcome,
+    /// The results that the outcome names.
+    pub results: &'a Results,
+    /// The same, summed up.
+    pub summary: &'a Summary,
+    /// Its failures.
+    pub failures: &'a [FailureKind],
+    /// How many of the best merges are shown.
+    pub top: u32,
+}
+
+impl Tables<'_> {
+    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection split,
+    /// `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those that tell of one split have its name
+    /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where there is nothing to tell.
+    ///
+    /// # Errors
+    /// The frame does not answer.
+    pub fn all(&self) -> Result<Vec<Table>, FrameError> {
+        let Self { summary, outcome, results, .. } = *self;
+        let merges = Merges { frame: self.frame, outcome };
+        let chosen = summary.best().and_then(|best| {
+            let row = outcome.rows.iter().find(|row| row.name == best.name)?;
+            row.jobs.get(&outcome.select)?.first().copied()
+        });
+        let splits = summary.split_names();
+        let mut tables = Vec::new();
+        for split in &splits {
+            tables.push(Table::accuracy(summary, split));
+            tables.extend(Table::normalised(summary, split));
+            tables.extend(Table::hits(summary, split));
+        }
+        let mut best = merges.best(chosen)?;
+        best.notes.extend(summary.choices());
+        tables.push(best);
+        tables.extend(splits.iter().filter_map(|split| Table::differences(summary, outcome, results, split)));
+        tables.push(merges.top(self.top, chosen)?);
+        for split in &splits {
+            tables.extend(merges.seeds(split, self.top)?);
+        }
+        tables.extend([merges.importance()?, cost(self.frame, &outcome.sweep)?, Table::failures(self.failures)]);
+        Ok(tables)
+    }
+}
