@@ -8,6 +8,7 @@ mod rows;
 mod tests;
 mod write;
 
+pub(crate) use query::aside;
 pub use read::Sweep;
 pub use write::FrameError;
 
@@ -46,11 +47,6 @@ impl Frame {
     /// What could not be read, or is not there, and therefore is in no row.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
-    }
-
-    /// The rows as polars has them.
-    pub fn table(&self) -> &DataFrame {
-        &self.table
     }
 
     /// A frame of a table that a test has made up.

@@ -27,9 +27,9 @@ pub use pictures::{
     Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
     Picture, PictureData, PictureError, WorkerLine,
 };
-pub use report::{ProvenInput, Provenance, Report, RunRows};
 /// The polars that frames are made with: queries take expressions of the same version.
 pub use polars;
+pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
 pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
 pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};

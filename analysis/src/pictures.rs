@@ -19,7 +19,7 @@ pub use data::{
     PictureData, WorkerLine,
 };
 
-use crate::{Frame, Summary};
+use crate::{Frame, Summary, frame::aside};
 use points::Points;
 use polars::prelude::PolarsError;
 use serde::Serialize;
@@ -73,7 +73,7 @@ impl Picture {
         let mut pictures: Vec<Self> =
             [table_rows::dots(summary), table_rows::validation_and_test(summary)].into_iter().flatten().collect();
         if !frame.is_empty() {
-            let of_jobs = Self::of_jobs(frame, summary);
+            let of_jobs = aside(|| Self::of_jobs(frame, summary));
             pictures.extend(of_jobs.map_err(|source| PictureError::Take { sweep: summary.sweep.clone(), source })?);
         }
         Ok(pictures)

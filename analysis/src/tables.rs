@@ -179,6 +179,11 @@ impl Cell {
         Self::Text(text.into())
     }
 
+    /// A number, or nothing where there is none or it is no finite number.
+    pub(crate) fn number(number: Option<f64>) -> Self {
+        number.filter(|number| number.is_finite()).map_or(Self::Empty, Self::Number)
+    }
+
     /// A measured number with its interval, or nothing.
     pub(crate) fn measured(value: Option<f64>, interval: Option<jobs::Interval>, is_best: bool) -> Self {
         let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));

@@ -65,8 +65,8 @@ pub(crate) enum Failure {
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
     /// A frame cannot be made or written.
-    #[error("cannot write the frame of results")]
-    Frame(#[from] analysis::FrameError),
+    #[error("cannot make tables of the results")]
+    Frame(analysis::FrameError),
     /// A picture cannot be made.
     #[error(transparent)]
     Picture(#[from] analysis::PictureError),
@@ -124,6 +124,16 @@ pub(crate) enum Failure {
     /// The program cannot start its own parts.
     #[error("cannot start the runtime")]
     Runtime(io::Error),
+}
+
+impl From<analysis::FrameError> for Failure {
+    fn from(error: analysis::FrameError) -> Self {
+        match error {
+            analysis::FrameError::Store(error) => Self::Store(error),
+            analysis::FrameError::NoSweep { name, store } => Self::NoSweep { name, store },
+            error => Self::Frame(error),
+        }
+    }
 }
 
 impl Failure {

@@ -1,5 +1,6 @@
 //! `bowline`: sweeps over LoRA merges, from a sweep file to the winning adapter.
 
+mod analysed;
 mod args;
 mod clock;
 mod commands;

@@ -35,13 +35,18 @@ impl Frame {
 
     /// What a query comes to.
     ///
-    /// polars blocks on a runtime of its own, and panics where it finds itself on a thread of a single-threaded one of tokio: the
-    /// query runs on a thread that has none.
+    /// It may be asked from any thread, also from within an async runtime.
     ///
     /// # Errors
     /// The query names a column that is not there, or takes it for what it is not.
     pub fn answer(query: LazyFrame) -> Result<DataFrame, FrameError> {
-        let answer = std::thread::scope(|scope| scope.spawn(|| query.collect()).join());
-        answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(|source| FrameError::Query { source })
+        aside(|| query.collect()).map_err(|source| FrameError::Query { source })
     }
+}
+
+/// Runs queries on a thread of their own: polars blocks on a runtime of its own, and panics where it finds itself on a thread of
+/// a single-threaded one of tokio.
+pub(crate) fn aside<T: Send>(queries: impl FnOnce() -> T + Send) -> T {
+    let answer = std::thread::scope(|scope| scope.spawn(queries).join());
+    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

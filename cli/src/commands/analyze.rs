@@ -1,20 +1,17 @@
-mod pictures;
+mod files;
 
 use crate::{
-    args::{self, Output},
-    commands::run::summary,
+    analysed::Analysed,
+    args::{self, Output, TableName},
     failure::Failure,
     local::runtime,
     remote::existing_store_at,
-    report, terminal,
+    terminal,
 };
-use analysis::{Frame, Style, Summary, Sweep};
-use coordinator::OUTCOME;
-use jobs::Outcome;
+use analysis::{Comparison, Failures, Frame, Results, Side, Style, Sweeps, Table};
 use std::{
-    fs,
+    collections::BTreeSet,
     io::{IsTerminal, stdout},
-    path::Path,
 };
 use store::Store;
 
@@ -27,73 +24,162 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 }
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
-    let names = match args.sweeps.is_empty() {
-        true => store.sweeps().await?,
-        false => args.sweeps.clone(),
+    let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
+    let sweeps = Sweeps::open(store, asked).await?;
+    for name in &sweeps.unfinished {
+        terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
+    }
+    let frame = sweeps.frame(store).await?;
+    let failures = Failures::of_store(store).await?;
+    let mut analysed = Vec::with_capacity(sweeps.outcomes.len());
+    for outcome in sweeps.outcomes {
+        let results = Results::of(&outcome, store).await;
+        analysed.push(Analysed::new(&frame, outcome, results, &failures, args.top)?);
+    }
+    warn(&frame, &failures, &analysed);
+    if analysed.is_empty() {
+        terminal::note(format_args!("the store {} holds no finished sweep to show", store.place()));
+    }
+    let format = if args.json { Output::Json } else { args.format };
+    let compared = match args.compare.is_empty() {
+        true => None,
+        false => Some(compare(args, &analysed)?),
     };
-    let mut outcomes = Vec::with_capacity(names.len());
-    for name in &names {
-        match store.document::<Outcome>(name, OUTCOME).await? {
-            Some(outcome) => outcomes.push(outcome),
-            None if args.sweeps.is_empty() => {
-                terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
+    match &compared {
+        Some(tables) => print_tables(tables, format),
+        None => print(args, format, &analysed),
+    }
+    match &args.out {
+        Some(folder) => {
+            let compared = compared.as_ref().map(<[Table; 2]>::as_slice);
+            files::write(store, folder, &frame, &analysed, compared).await
+        }
+        None => Ok(()),
+    }
+}
+
+impl Analysed {
+    fn side(&self) -> Side<'_> {
+        Side { outcome: &self.outcome, results: &self.results, summary: &self.summary }
+    }
+
+    /// The tables that were asked for; else what a person wants first.
+    fn chosen(&self, asked: &[TableName]) -> Vec<&Table> {
+        let first = |table: &&Table| match kind(table) {
+            kind @ ("accuracy" | "hits" | "differences") => {
+                table.name == Table::name_of(kind, &self.summary.splits.report)
             }
-            None => return Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
+            "failures" => !table.rows.is_empty(),
+            kind => kind == "best",
+        };
+        if asked.is_empty() {
+            return self.tables.iter().filter(first).collect();
+        }
+        asked.iter().flat_map(|name| self.tables.iter().filter(move |table| kind(table) == word(*name))).collect()
+    }
+}
+
+/// The name of a table without that of a split.
+fn kind(table: &Table) -> &str {
+    table.name.split('-').next().unwrap_or_default()
+}
+
+fn word(name: TableName) -> &'static str {
+    match name {
+        TableName::Accuracy => "accuracy",
+        TableName::Normalised => "normalised",
+        TableName::Hits => "hits",
+        TableName::Best => "best",
+        TableName::Differences => "differences",
+        TableName::Top => "top",
+        TableName::Seeds => "seeds",
+        TableName::Importance => "importance",
+        TableName::Cost => "cost",
+        TableName::Failures => "failures",
+    }
+}
+
+/// Why a sweep may be without a table.
+fn why_not(name: TableName) -> &'static str {
+    match name {
+        TableName::Hits => "its benchmark is not joint",
+        TableName::Normalised => "the accuracies of its single adapters are not known",
+        TableName::Differences => "it chose no recipe, or the chosen one has no result",
+        TableName::Seeds => "no recipe was computed with two seeds",
+        _ => "there is nothing to tell",
+    }
+}
+
+/// Every problem is told once, whoever came upon it.
+fn warn(frame: &Frame, failures: &Failures, analysed: &[Analysed]) {
+    let of_sweeps = analysed.iter().flat_map(|sweep| sweep.summary.problems.iter().cloned());
+    let of_frame = frame.problems().iter().map(|problem| terminal::in_one_line(problem));
+    let of_failures = failures.problems.iter().map(|problem| terminal::in_one_line(problem));
+    let all: BTreeSet<String> = of_frame.chain(of_sweeps).chain(of_failures).collect();
+    all.iter().for_each(|problem| terminal::note(format_args!("warning: {problem}")));
+}
+
+fn compare(args: &args::Analyze, analysed: &[Analysed]) -> Result<[Table; 2], Failure> {
+    let side = |name: &String| analysed.iter().find(|sweep| sweep.outcome.sweep == *name).map(Analysed::side);
+    let unfinished = |name: &String| Failure::Argument {
+        argument: "--compare",
+        value: name.clone(),
+        expected: "a sweep that has finished",
+    };
+    let side = |name: &String| side(name).ok_or_else(|| unfinished(name));
+    Ok(Comparison { first: side(&args.compare[0])?, second: side(&args.compare[1])? }.tables())
+}
+
+fn print(args: &args::Analyze, format: Output, analysed: &[Analysed]) {
+    if format == Output::Json {
+        let chosen: Vec<serde_json::Value> = analysed.iter().map(|sweep| document(sweep, &args.tables)).collect();
+        terminal::data(serde_json::to_string_pretty(&chosen).expect("a summary is plain data"));
+        return;
+    }
+    for sweep in analysed {
+        let name = &sweep.summary.sweep;
+        match format {
+            Output::Markdown => terminal::data(format_args!("## {name}\n")),
+            Output::Table => terminal::data(format_args!("{name}\n")),
+            Output::Latex => terminal::data(format_args!("% {name}\n")),
+            Output::Csv | Output::Json => {}
+        }
+        print_tables(sweep.chosen(&args.tables), format);
+        for missing in args.tables.iter().filter(|asked| sweep.chosen(&[**asked]).is_empty()) {
+            terminal::note(format_args!("{name} has no table `{}`: {}", word(*missing), why_not(*missing)));
         }
     }
-    let mut summaries = Vec::with_capacity(outcomes.len());
-    for outcome in &outcomes {
-        summaries.push(summary(store, outcome, None).await);
+    if args.tables.is_empty() && format == Output::Table && !analysed.is_empty() && stdout().is_terminal() {
+        terminal::note("more: `--table top`, `seeds`, `importance`, `cost`, …; `--out DIR` writes all tables");
     }
-    print(if args.json { Output::Json } else { args.format }, &summaries);
-    if let Some(folder) = &args.out {
-        let frame = frame(store, &args.sweeps, &names, &outcomes).await?;
-        write(&frame, folder)?;
-        let pictures = pictures::write(&frame, &summaries, folder)?;
-        terminal::note(format_args!("drew {pictures} pictures below {}", folder.display()));
-        report::write(store, &frame, &summaries, folder).await?;
-    }
-    Ok(())
 }
 
-/// The sweeps asked for; else all results of the store.
-async fn frame(store: &Store, asked: &[String], names: &[String], outcomes: &[Outcome]) -> Result<Frame, Failure> {
-    let outcome = |name: &String| outcomes.iter().find(|outcome| outcome.sweep == *name);
-    let sweeps: Vec<_> = names.iter().map(|name| Sweep { name, outcome: outcome(name) }).collect();
-    let frame = match asked.is_empty() {
-        true => Frame::of_store(store, &sweeps).await?,
-        false => Frame::of_sweeps(store, &sweeps).await?,
-    };
-    for problem in frame.problems() {
-        terminal::note(format_args!("warning: {}", terminal::in_one_line(problem)));
+/// A summary, with all tables or those that were asked for.
+fn document(sweep: &Analysed, asked: &[TableName]) -> serde_json::Value {
+    let mut document = serde_json::to_value(sweep).expect("a summary is plain data");
+    if !asked.is_empty() {
+        document["tables"] = serde_json::to_value(sweep.chosen(asked)).expect("tables are plain data");
     }
-    Ok(frame)
+    document
 }
 
-fn write(frame: &Frame, folder: &Path) -> Result<(), Failure> {
-    if frame.is_empty() {
-        terminal::note("there are no results to write a table of");
-        return Ok(());
-    }
-    fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })?;
-    let (csv, parquet) = (folder.join("results.csv"), folder.join("results.parquet"));
-    frame.write_csv(&csv)?;
-    frame.write_parquet(&parquet)?;
-    terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));
-    Ok(())
-}
-
-fn print(format: Output, summaries: &[Summary]) {
+fn print_tables<'a>(tables: impl IntoIterator<Item = &'a Table>, format: Output) {
+    let tables: Vec<&Table> = tables.into_iter().collect();
     let style = match format {
         Output::Json => {
-            terminal::data(serde_json::to_string_pretty(summaries).expect("a summary is plain data"));
+            terminal::data(serde_json::to_string_pretty(&tables).expect("tables are plain data"));
             return;
         }
         Output::Markdown => Style::Markdown,
+        Output::Latex => Style::Latex,
+        Output::Csv => Style::Csv,
         Output::Table if stdout().is_terminal() => Style::Terminal,
         Output::Table => Style::Plain,
     };
-    for summary in summaries {
-        terminal::data(format_args!("{}\n\n{}", summary.sweep, summary.render(style)));
+    // A single table is a whole CSV file.
+    let is_alone = tables.len() == 1 && format == Output::Csv;
+    for table in tables {
+        let text = table.render(style);
+        terminal::data(if is_alone { text.trim_end() } else { &text });
     }
 }

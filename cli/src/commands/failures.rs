@@ -5,11 +5,12 @@ use crate::{
     remote::{existing_store, rabbit_settings},
     terminal,
 };
+use analysis::Failures;
 use coordinator::{CoordinatorError, Frozen};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{FailureKind, FailureRecord, JobId, Manifest, Precision};
+use jobs::{FailureRecord, JobId, Manifest, Precision};
 use queue::{JobPublisher, RabbitQueue};
-use std::collections::{BTreeMap, HashSet, btree_map::Entry};
+use std::collections::HashSet;
 use store::Store;
 
 /// Jobs that are looked into at the same time.
@@ -29,9 +30,9 @@ async fn list(args: &args::FailuresList) -> Result<(), Failure> {
     let store = existing_store(&args.store).await?;
     let failed = match &args.name {
         Some(name) => failed_in(&store, &frozen(&store, name).await?).await?,
-        None => all_failed(&store).await?,
+        None => all_failed(&store).await?.records,
     };
-    let kinds = by_kind(&failed);
+    let kinds = Failures::by_kind(&failed);
     if args.json {
         terminal::data(serde_json::to_string_pretty(&kinds).expect("kinds are plain data"));
         return Ok(());
@@ -137,49 +138,17 @@ async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>,
         Err(CoordinatorError::Store(error)) => return Err(error.into()),
         Err(_) => HashSet::new(),
     };
-    let name = Some(frozen.sweep().name.as_str());
-    let mut failed = all_failed(store).await?;
-    failed.retain(|record| record.sweep.as_deref() == name || shared.contains(&record.job));
-    Ok(failed)
+    let failures = all_failed(store).await?;
+    Ok(failures.of_sweep(&frozen.sweep().name, &shared).cloned().collect())
 }
 
-/// The last record of every job of the store that failed for good and has no result.
-async fn all_failed(store: &Store) -> Result<Vec<FailureRecord>, Failure> {
-    let mut failed = BTreeMap::new();
-    let mut pages = store.all_failures().await?;
-    while let Some(page) = pages.next_page().await? {
-        for record in page {
-            match record {
-                Ok(record) if record.is_final => drop(failed.insert(record.job, record)),
-                Ok(_) => {}
-                Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
-            }
-        }
+/// All failures of the store, after a word on those that cannot be read.
+async fn all_failed(store: &Store) -> Result<Failures, Failure> {
+    let failures = Failures::of_store(store).await?;
+    for problem in &failures.problems {
+        terminal::note(format_args!("warning: {}", terminal::in_one_line(problem)));
     }
-    // A job may have failed in one run and succeeded in another.
-    let jobs: Vec<JobId> = failed.keys().copied().collect();
-    for (job, result) in jobs.iter().zip(store.results_of(&jobs).await) {
-        if result?.is_some() {
-            failed.remove(job);
-        }
-    }
-    Ok(failed.into_values().collect())
-}
-
-/// Failures grouped by their errors, the most frequent first.
-fn by_kind(failed: &[FailureRecord]) -> Vec<FailureKind> {
-    let mut kinds: BTreeMap<&[String], FailureKind> = BTreeMap::new();
-    for record in failed {
-        match kinds.entry(&record.errors) {
-            Entry::Occupied(mut kind) => kind.get_mut().jobs += 1,
-            Entry::Vacant(none) => {
-                none.insert(FailureKind { errors: record.errors.clone(), jobs: 1, example: record.job });
-            }
-        }
-    }
-    let mut kinds: Vec<FailureKind> = kinds.into_values().collect();
-    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.jobs));
-    kinds
+    Ok(failures)
 }
 
 /// The failed job whose id begins so.

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
 
     let summary = runner.runtime.block_on(summarise(&runner.store, &outcome, counts))?;
     print(&summary, args.json);
-    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, &summary));
+    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome));
     let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
     match counts.failed {
         0 => written,

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that is skipped should say so")]
 
 mod adapters;
+mod analyze;
 mod bad_input;
 mod bowline;
 mod cluster;

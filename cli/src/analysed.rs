@@ -1,0 +1,35 @@
+//! What there is to show of a finished sweep.
+
+use crate::failure::Failure;
+use analysis::{Failures, Frame, Results, Summary, Table, Tables};
+use jobs::Outcome;
+use serde::Serialize;
+
+/// What is known of a finished sweep.
+#[derive(Debug, Serialize)]
+pub(crate) struct Analysed {
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    pub(crate) tables: Vec<Table>,
+    #[serde(skip)]
+    pub(crate) outcome: Outcome,
+    #[serde(skip)]
+    pub(crate) results: Results,
+}
+
+impl Analysed {
+    /// Sums a sweep up; `frame` holds its jobs, and `top` of the best are listed.
+    pub(crate) fn new(
+        frame: &Frame,
+        outcome: Outcome,
+        results: Results,
+        failures: &Failures,
+        top: u32,
+    ) -> Result<Self, Failure> {
+        let summary = Summary::build(&outcome, &results, None);
+        let kinds = Failures::by_kind(failures.of_sweep(&outcome.sweep, &Failures::points_of(&outcome)));
+        let tables = Tables { frame, outcome: &outcome, results: &results, summary: &summary, failures: &kinds, top };
+        let tables = tables.all()?;
+        Ok(Self { summary, tables, outcome, results })
+    }
+}

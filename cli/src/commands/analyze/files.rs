@@ -1,0 +1,67 @@
+use crate::{analysed::Analysed, failure::Failure, report, terminal};
+use analysis::{Frame, Picture, Style, Table};
+use std::{fs, path::Path};
+use store::Store;
+
+/// Writes the frame; tables, pictures and report of each sweep; and the tables of a comparison.
+pub(super) async fn write(
+    store: &Store,
+    folder: &Path,
+    frame: &Frame,
+    analysed: &[Analysed],
+    compared: Option<&[Table]>,
+) -> Result<(), Failure> {
+    if frame.is_empty() && analysed.is_empty() {
+        terminal::note("there are no results to write a table of");
+        return Ok(());
+    }
+    make(folder)?;
+    let (csv, parquet) = (folder.join("results.csv"), folder.join("results.parquet"));
+    frame.write_csv(&csv)?;
+    frame.write_parquet(&parquet)?;
+    terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));
+    for sweep in analysed {
+        let folder = folder.join(&sweep.summary.sweep);
+        write_tables(&folder.join("tables"), &sweep.tables)?;
+        let pictures = Picture::all(frame, &sweep.summary)?;
+        write_pictures(&folder.join("pictures"), &pictures)?;
+        let path = folder.join(report::NAME);
+        put(&path, report::page(store, frame, sweep, &pictures).await.as_bytes())?;
+        terminal::note(format_args!("wrote {}", path.display()));
+    }
+    compared.map_or(Ok(()), |tables| write_tables(folder, tables))
+}
+
+/// Each table in three files.
+fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
+    make(folder)?;
+    for table in tables {
+        for (ending, style) in [("md", Style::Markdown), ("tex", Style::Latex), ("csv", Style::Csv)] {
+            put(&folder.join(format!("{}.{ending}", table.name)), table.render(style).as_bytes())?;
+        }
+    }
+    terminal::note(format_args!("wrote {} tables to {}", tables.len(), folder.display()));
+    Ok(())
+}
+
+/// Each picture in two files; no folder where there is none.
+fn write_pictures(folder: &Path, pictures: &[Picture]) -> Result<(), Failure> {
+    if pictures.is_empty() {
+        return Ok(());
+    }
+    make(folder)?;
+    for picture in pictures {
+        put(&folder.join(format!("{}.svg", picture.slug)), picture.svg().as_bytes())?;
+        put(&folder.join(format!("{}.png", picture.slug)), &picture.png()?)?;
+    }
+    terminal::note(format_args!("wrote {} pictures to {}", pictures.len(), folder.display()));
+    Ok(())
+}
+
+fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|source| Failure::Write { path: path.to_owned(), source })
+}
+
+fn make(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })
+}

@@ -1,0 +1,57 @@
+use crate::bowline::Place;
+use std::fs;
+
+#[test]
+fn tables_are_printed_written_and_compared() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    place.run(&["run", "sweep.yaml", "-o", "name=other", "-o", "parameters.scaling.values=[0.2, 0.4]"]).succeeds();
+
+    let first = place.run(&["analyze"]).succeeds().stdout.clone();
+    assert!(first.contains("accuracy on validation, in %") && first.contains("the best of each method"), "{first}");
+    assert!(first.lines().all(|line| line.chars().count() <= 120), "{first}");
+    let cost =
+        place.run(&["analyze", "--sweep", "small", "--table", "cost", "--format", "csv"]).succeeds().stdout.clone();
+    assert!(cost.starts_with("method,jobs,load,align,merge,evaluate,sum,wall,devices\n"), "{cost}");
+    let hits = place.run(&["analyze", "--sweep", "small", "--table", "hits"]);
+    hits.fails(0, &["small has no table `hits`: its benchmark is not joint"]);
+
+    let json = place.run(&["analyze", "--json"]).succeeds().json();
+    let shared = |index: usize| {
+        json[1]["tables"].as_array().unwrap().iter().find(|table| table["name"] == "cost").unwrap()
+        ["rows"][index]["cells"][2]
+        .as_u64()
+    };
+    // Zero-shot, two adapters alone, and the point that both looked at.
+    assert_eq!((json[0]["sweep"].as_str(), shared(0), shared(1)), (Some("other"), Some(1), Some(2)));
+
+    let compared = place.run(&["analyze", "--compare", "small", "other", "--out", "out"]).succeeds().stdout.clone();
+    assert!(compared.contains("what small and other chose") && compared.contains("optdigits"), "{compared}");
+    let names = ["compare.md", "small/tables/accuracy-validation.tex", "other/tables/best.csv", "results.parquet"];
+    for name in names {
+        assert!(place.path("out").join(name).exists(), "{name}");
+    }
+    place.run(&["analyze", "--compare", "small", "none"]).fails(65, &["holds no sweep named `none`"]);
+}
+
+#[test]
+fn a_problem_is_told_once() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    let folder = fs::read_dir(place.path("bowline-results/results")).unwrap().next().unwrap().unwrap().path();
+    let object = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    fs::write(&object, "{").unwrap();
+    fs::remove_dir_all(place.path("bowline-results/sweeps/small/parts")).ok();
+    let ran = place.run(&["analyze", "--out", "out"]);
+    ran.succeeds();
+    let job = object.file_stem().unwrap().to_str().unwrap().to_owned();
+    let told = ran.stderr.lines().chain(ran.stdout.lines()).filter(|line| line.contains(&job)).count();
+    assert_eq!(told, 1, "{ran:?}");
+}
+
+#[test]
+fn a_store_without_a_sweep_says_so() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("empty")).unwrap();
+    place.run(&["analyze", "empty", "--out", "out"]).fails(0, &["holds no finished sweep", "no results to write"]);
+}
