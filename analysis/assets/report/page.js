@@ -70,7 +70,7 @@ function comparison(headline) {
     { name: "compared with", kind: "text" },
     { name: "row", kind: "text" },
     { name: `on ${headline.compared_on} (%)`, kind: "share" },
-    { name: "chosen minus this (points)", kind: "difference" },
+    { name: "ahead by (points)", kind: "difference" },
   ];
   return new DataTable({ name: "headline", title: `${headline.name} beside others, by ${headline.metric}`, columns, rows }).element;
 }
