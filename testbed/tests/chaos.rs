@@ -15,8 +15,6 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
         return;
     };
     let settings = Settings {
-        // Not 1: there the broker is killed and restarted first of all, and its queue of parked messages stays without a
-        // leader (RabbitMQ 3.10.8), so that workers wait for its confirmation for ever. Not understood yet.
         seed: 3,
         lasts: Duration::ZERO,
         workers: 4,

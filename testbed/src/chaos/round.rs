@@ -160,7 +160,7 @@ impl Round {
 }
 
 /// The longest that a job may take: far more than a sound one takes on a machine that has other work.
-const JOB_LIMIT_MS: u32 = 12_000;
+const JOB_LIMIT_MS: u32 = 8_000;
 
 /// Workers that may be lost over a job: so many that no sound job loses them all to the faults, which strike at random.
 const LOSSES: u32 = 6;
