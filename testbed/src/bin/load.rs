@@ -42,6 +42,17 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Part {
+    /// Fills a store with made-up results of a whole sweep, for whoever measures what reads them.
+    Fill {
+        #[command(flatten)]
+        sweep: SweepSpec,
+        /// The folder of the store.
+        #[arg(long)]
+        store: PathBuf,
+        /// How the results are kept.
+        #[arg(long, value_enum, default_value = "parts")]
+        stored: Stored,
+    },
     /// One look at a sweep in a process of its own, whose memory is measured.
     #[command(hide = true)]
     Survey {
@@ -62,6 +73,9 @@ fn main() -> ExitCode {
     let ended = runtime.map_err(Failure::from).and_then(|runtime| {
         runtime.block_on(async {
             match &args.part {
+                Some(Part::Fill { sweep, store, stored }) => {
+                    prepare(&Store::folder(store)?, sweep, usize::MAX, *stored).await
+                }
                 Some(Part::Survey { sweep, store }) => look(sweep, store).await,
                 None => measure(&args).await,
             }

@@ -3,7 +3,7 @@ use crate::{
     Failure,
     sim::{SweepSpec, computed},
 };
-use coordinator::{Answer, Course, Step, Survey, survey};
+use coordinator::{Answer, Course, OUTCOME, Step, Survey, survey};
 use jobs::{Job, JobResult, RESULT_VERSION, RunFacts};
 use std::{
     collections::BTreeMap,
@@ -35,16 +35,23 @@ pub struct Resumed {
 /// Results in a part.
 const PART: usize = 5_000;
 
-/// Stores results of the first `done` jobs of a sweep.
+/// Stores results of the first `done` jobs of a sweep; if it has no more, what it came to as well.
 ///
 /// # Errors
 /// The store cannot be written.
 pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stored) -> Result<(), Failure> {
-    let mut course = Course::new(sweep.frozen()?)?;
-    let mut left = done;
-    while left > 0
-        && let Step::Run(wanted) = course.next(left.min(PART))?
-    {
+    let frozen = sweep.frozen()?;
+    let manifest = frozen.manifest(BTreeMap::new());
+    let (mut course, mut left) = (Course::new(frozen)?, done);
+    while left > 0 {
+        let wanted = match course.next(left.min(PART))? {
+            Step::Run(wanted) => wanted,
+            Step::Finished(outcome) => {
+                let _put = store.put_manifest(&sweep.sweep, &manifest).await?;
+                return Ok(store.put_document(&sweep.sweep, OUTCOME, &outcome).await?);
+            }
+            Step::Wait => return Err("the sweep waits for answers that it has".into()),
+        };
         left -= wanted.len();
         let results: Vec<JobResult> = wanted.iter().map(|wanted| result(&wanted.job)).collect();
         for result in &results {
