@@ -183,7 +183,7 @@ impl Worker {
     }
 
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
-        let (job, attempt) = (delivery.job().clone(), delivery.attempt());
+        let job = delivery.job().clone();
         let id = job.id();
         if !self.sweeps.holds(delivery.sweep()).await.map_err(|source| WorkerError::Store { job: id, source })? {
             let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
@@ -212,22 +212,40 @@ impl Worker {
             }
             Ok(None) => self.attempt(&job, delivery.sweep(), leave).await,
         };
+        let answered = self.answer(delivery, &job, outcome).await;
+        if !hangs {
+            return answered;
+        }
+        // Whatever became of the message: the device is not free, and the next job would wait for it until its time is up.
+        if let Err(error) = answered {
+            warn!(%error, "cannot settle the job that does not stop; it comes back");
+        }
+        Err(WorkerError::Hangs(id))
+    }
+
+    /// Stores what the job came to, and settles it.
+    async fn answer(
+        &self,
+        delivery: Delivery,
+        job: &Job,
+        outcome: Result<Computed, JobError>,
+    ) -> Result<(), WorkerError> {
         match outcome {
             Ok(computed) => {
-                let result = self.result(&job, attempt, computed);
+                let result = self.result(job, delivery.attempt(), computed);
                 // Whoever stored a result first has the word; ours is the same but for its timings.
+                let out_of_reach = |source| WorkerError::Store { job: result.job, source };
                 let _put = self.store.put_result(&result).await.map_err(out_of_reach)?;
                 info!("job done in {:.2} s", seconds(&result.timings));
                 self.pulse.succeeded();
                 self.own_faults.store(0, Ordering::Relaxed);
-                delivery.ack().await?;
+                Ok(delivery.ack().await?)
             }
             Err(error) => {
-                self.settle_failure(delivery, &job, &error).await?;
-                self.count_own_fault(&error)?;
+                self.settle_failure(delivery, job, &error).await?;
+                self.count_own_fault(&error)
             }
         }
-        if hangs { Err(WorkerError::Hangs(id)) } else { Ok(()) }
     }
 
     async fn settle_failure(&self, delivery: Delivery, job: &Job, error: &JobError) -> Result<(), WorkerError> {

@@ -167,6 +167,21 @@ async fn a_job_that_does_not_stop_is_recorded_and_ends_the_worker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_does_not_stop_ends_the_worker_though_nothing_can_be_recorded() {
+    let backend = Faulty::new(MemoryBackend::new());
+    let store = Store::new(backend.clone());
+    let _put = store.put_manifest("tests", &()).await.unwrap();
+    let (queue, fake) = (MemoryQueue::new(), Arc::new(Fake::new([Next::Hang])));
+    let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
+    let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store, fake).with_limits(limits);
+    backend.strike(u32::MAX, Action::Write, "failures/", Fault::Fails(Problem::Unavailable));
+    queue.publish(&job(0.5), "tests").await.unwrap();
+    let error = worker.run_until(pending(), pending()).await.unwrap_err();
+    assert!(matches!(error, WorkerError::Hangs(_)), "{error}");
+    assert_eq!(queue.waiting().await.unwrap(), Some(1), "the job is back for another worker");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_takes_workers_down_is_set_aside() {
     let bench = bench([]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
