@@ -268,23 +268,6 @@ fn the_same_results_make_the_same_pictures() {
 }
 
 #[test]
-#[ignore = "a measurement: run it by hand"]
-fn a_million_jobs_make_pictures() {
-    let job = |place: u64| {
-        let (scaling, density) = ((place * 7919 % 999_983) as f64 / 999_983.0, (place % 50 + 1) as f64 / 50.0);
-        let value = 0.9 - (scaling - 0.6).powi(2) - 0.2 * (density - 0.4).powi(2);
-        Job { scaling, density: Some(density), tasks: [Some(value); 2], finished_ms: 1_000_000 + place, ..JOB }
-    };
-    let (frame, summary) = (frame(&(0..1_000_000).map(job).collect::<Vec<_>>()), summary());
-    let begin = std::time::Instant::now();
-    let all = Picture::all(&frame, &summary).unwrap();
-    println!("{} pictures taken in {:.2?}", all.len(), begin.elapsed());
-    let begin = std::time::Instant::now();
-    all.iter().for_each(|picture| drop((picture.svg(), picture.png().unwrap())));
-    println!("and drawn in {:.2?}", begin.elapsed());
-}
-
-#[test]
 fn names_that_mean_something_elsewhere_are_only_names() {
     let mut made = Made::small();
     for (row, name) in made.outcome.rows.iter_mut().zip(["<b>&\"x\"", "$\\sigma$", "tab\there", "ünï çødé"]) {

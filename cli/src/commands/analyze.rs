@@ -9,6 +9,7 @@ use crate::{
     terminal,
 };
 use analysis::{Comparison, Failures, Frame, Results, Side, Style, Sweeps, Table};
+use clap::ValueEnum;
 use std::{
     collections::BTreeSet,
     io::{IsTerminal, stdout},
@@ -84,19 +85,9 @@ fn kind(table: &Table) -> &str {
     table.name.split('-').next().unwrap_or_default()
 }
 
-fn word(name: TableName) -> &'static str {
-    match name {
-        TableName::Accuracy => "accuracy",
-        TableName::Normalised => "normalised",
-        TableName::Hits => "hits",
-        TableName::Best => "best",
-        TableName::Differences => "differences",
-        TableName::Top => "top",
-        TableName::Seeds => "seeds",
-        TableName::Importance => "importance",
-        TableName::Cost => "cost",
-        TableName::Failures => "failures",
-    }
+/// Its name as people type it, which is that of the tables.
+fn word(name: TableName) -> String {
+    name.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 /// Why a sweep may be without a table.

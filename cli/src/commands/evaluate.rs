@@ -9,6 +9,7 @@ use crate::{
     runner::Runner,
     sweep_file::{read_recipe, read_sweep},
 };
+use analysis::Results;
 use coordinator::{Event, Frozen, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method, Precision};
 use std::sync::Arc;
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     })?;
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
-    print(&runner.runtime.block_on(summary(&runner.store, &outcome, Some(counts))), args.json);
+    let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
+    print(&summary(&outcome, &results, counts), args.json);
     match counts.failed {
         0 => Ok(()),
         failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),

@@ -18,7 +18,6 @@ use coordinator::{Counts, Event, Frozen, Settings, Survey};
 use jobs::{Outcome, Precision};
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
-use store::Store;
 
 /// The document of a sweep that holds what `--json` prints.
 pub(crate) const SUMMARY: &str = "summary.json";
@@ -62,9 +61,11 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         runner.sweep(frozen.clone(), resume, settings(args), &mut |event| teller.tell(event))?
     };
 
-    let summary = runner.runtime.block_on(summarise(&runner.store, &outcome, counts))?;
+    let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
+    let summary = summary(&outcome, &results, counts);
+    runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
     print(&summary, args.json);
-    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome));
+    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results));
     let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
     match counts.failed {
         0 => written,
@@ -131,16 +132,10 @@ impl Teller<'_> {
     }
 }
 
-async fn summarise(store: &Store, outcome: &Outcome, counts: Counts) -> Result<Summary, Failure> {
-    let summary = summary(store, outcome, Some(counts)).await;
-    store.put_document(&outcome.sweep, SUMMARY, &summary).await?;
-    Ok(summary)
-}
-
 /// What a person or a script wants to know of an outcome.
-pub(crate) async fn summary(store: &Store, outcome: &Outcome, counts: Option<Counts>) -> Summary {
-    let counts = counts.map(|Counts { run, reused, failed }| analysis::Counts { run, reused, failed });
-    Summary::build(outcome, &Results::of(outcome, store).await, counts)
+pub(crate) fn summary(outcome: &Outcome, results: &Results, counts: Counts) -> Summary {
+    let Counts { run, reused, failed } = counts;
+    Summary::build(outcome, results, Some(analysis::Counts { run, reused, failed }))
 }
 
 /// Prints the summary: a table, or one JSON document.
