@@ -15,6 +15,7 @@ mod pictures;
 mod preprocess;
 mod score;
 mod text;
+mod texts;
 mod transient;
 
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
@@ -35,3 +36,4 @@ pub use pictures::{DiskCache, Pictures};
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, joint_hits};
 pub use text::{TextModel, Tokenizer};
+pub use texts::Texts;
