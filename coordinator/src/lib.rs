@@ -26,4 +26,4 @@ pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
 pub use run::{Coordinator, OUTCOME, Settings};
-pub use survey::{Resume, Survey, survey};
+pub use survey::{Resume, Survey, so_far, survey};

@@ -167,6 +167,18 @@ impl Walk {
         }
     }
 
+    /// The choice that the points known so far would make, and these points, of those that were asked for.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn so_far(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        match &self.0 {
+            Way::Grid(way) => way.so_far(known),
+            Way::Random(way) => way.so_far(known),
+            Way::Linear(way) => Ok(way.so_far()),
+        }
+    }
+
     /// The most points that the search may look at.
     pub fn bound(&self) -> u64 {
         match &self.0 {

@@ -3,7 +3,7 @@ use crate::{
     lookup::{Found, Presence, look_up},
     parts::recall_parts,
 };
-use jobs::JobId;
+use jobs::{JobId, Outcome};
 use store::Store;
 
 /// How much of a sweep is done, without publishing anything.
@@ -84,6 +84,21 @@ impl Resume {
 /// # Errors
 /// As [`Course::new`] and [`Course::next`]; the store cannot be read.
 pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+    let (course, mut resume) = go_through(frozen, store, retry_failed).await?;
+    resume.memory = course.into_memory();
+    Ok(resume)
+}
+
+/// What a sweep has come to by now, finished or not, and how much of it is done: see [`Course::so_far`].
+///
+/// # Errors
+/// As [`survey`].
+pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
+    let (course, resume) = go_through(frozen, store, false).await?;
+    Ok((course.so_far()?, resume.survey))
+}
+
+async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<(Course, Resume), CoordinatorError> {
     let mut course = Course::new(frozen.clone())?;
     let presence = Presence::of(store, course.bound()).await?;
     let mut resume = Resume::begin(course.bound(), presence);
@@ -98,8 +113,7 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
             resume.take_in(&mut course, wanted, found, retry_failed)?;
         }
     }
-    resume.memory = course.into_memory();
-    Ok(resume)
+    Ok((course, resume))
 }
 
 impl Resume {

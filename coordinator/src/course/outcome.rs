@@ -1,14 +1,32 @@
-use super::{Course, Running, known::Standing};
+use super::{Course, known::Standing};
 use crate::{
     CoordinatorError,
-    strategy::{Candidate, Evaluation, StrategyError},
+    strategy::{Candidate, Choice, Evaluation, StrategyError},
 };
-use jobs::{DOCUMENT_VERSION, JobId, Outcome, Point, Row, RowKind, Subject};
+use jobs::{DOCUMENT_VERSION, JobId, Outcome, Point, Row, RowKind, Search, Subject};
 use std::collections::BTreeMap;
 
 impl Course {
+    /// What the sweep has come to by now: of searches that are not over, what the points known so far would make them choose.
+    /// Jobs without a result are missing in the rows.
+    ///
+    /// # Errors
+    /// A search that puts values together that describe no merge.
+    pub fn so_far(&self) -> Result<Outcome, CoordinatorError> {
+        let choices = self.searches.iter().map(|running| match &running.choice {
+            Some(choice) => Ok(Some(choice.clone())),
+            None => running.walk.so_far(&self.known).map(Some),
+        });
+        self.table(&choices.collect::<Result<Vec<_>, _>>()?)
+    }
+
     /// The table of the sweep, each number as the job that holds it.
     pub(super) fn outcome(&self) -> Result<Outcome, CoordinatorError> {
+        self.table(&self.searches.iter().map(|running| running.choice.clone()).collect::<Vec<_>>())
+    }
+
+    /// The table for these choices of the searches.
+    fn table(&self, choices: &[Option<Choice>]) -> Result<Outcome, CoordinatorError> {
         let sweep = self.known.frozen.sweep();
         let mut rows = vec![self.row("zero-shot", RowKind::ZeroShot, Some(&Subject::Base))];
         if sweep.has_denominators() {
@@ -18,8 +36,8 @@ impl Course {
             let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
             rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: recipe.clone() })));
         }
-        for running in &self.searches {
-            rows.push(self.searched(running)?);
+        for (running, choice) in self.searches.iter().zip(choices) {
+            rows.push(self.searched(&running.search, choice.as_ref())?);
         }
         let mut given_denominators: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
         for (task, split) in
@@ -59,8 +77,7 @@ impl Course {
     }
 
     /// The row of a search; one without any job if every point failed.
-    fn searched(&self, running: &Running) -> Result<Row, CoordinatorError> {
-        let (search, choice) = (&running.search, running.choice.as_ref());
+    fn searched(&self, search: &Search, choice: Option<&Choice>) -> Result<Row, CoordinatorError> {
         let points = choice.into_iter().flat_map(|choice| &choice.points).map(|(candidate, evaluation)| Point {
             spec: candidate.spec.clone(),
             job: candidate.id,

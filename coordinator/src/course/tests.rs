@@ -260,3 +260,33 @@ proptest! {
         prop_assert_eq!(ids(&asked).len(), asked.len());
     }
 }
+
+#[test]
+fn what_a_sweep_came_to_so_far_is_the_best_of_what_is_known_and_at_its_end_the_outcome() {
+    for overrides in [&[][..], &["method=grid"], &["method=random", "trials=6"]] {
+        let mut course = Course::new(frozen(overrides)).unwrap();
+        let (mut open, mut answered): (Vec<Wanted>, Vec<JobId>) = (Vec::new(), Vec::new());
+        loop {
+            match course.next(3).unwrap() {
+                Step::Run(wanted) => open.extend(wanted),
+                Step::Wait => {
+                    let wanted = open.pop().unwrap();
+                    answered.push(wanted.id);
+                    course.record(wanted.id, Answer::Result(&result(&wanted.job))).unwrap();
+                }
+                Step::Finished(outcome) => {
+                    assert_eq!(course.so_far().unwrap(), *outcome);
+                    break;
+                }
+            }
+            let so_far = course.so_far().unwrap();
+            let named = so_far.rows.iter().flat_map(|row| row.jobs.values().flatten());
+            assert!(named.into_iter().all(|job| answered.contains(job)));
+            let row = so_far.rows.last().unwrap();
+            let RowKind::Search { points, .. } = &row.kind else { panic!() };
+            let best = points.iter().max_by(|one, other| one.value.partial_cmp(&other.value).unwrap());
+            let leads = row.jobs["validation"].first().and_then(|job| points.iter().find(|point| point.job == *job));
+            assert_eq!(leads.map(|point| point.value), best.map(|point| point.value), "{overrides:?}");
+        }
+    }
+}

@@ -73,11 +73,16 @@ impl Linear {
                 None => return Ok(Next::Evaluate(Box::new(candidate))),
             }
         }
-        Ok(Next::Done(Box::new(Choice {
-            best: self.incumbent.clone(),
-            points: self.points.clone(),
-            left_out: LeftOut::default(),
-        })))
+        Ok(Next::Done(Box::new(self.so_far())))
+    }
+
+    /// The best of all points read, and these. In a scan that is not over its best counts as if it were.
+    pub(super) fn so_far(&self) -> Choice {
+        let takes_over = |(_, value): &&(Candidate, f64)| {
+            self.incumbent.as_ref().is_none_or(|(_, old)| self.rule.takes_over(*value, *old))
+        };
+        let best = self.best.as_ref().filter(takes_over).or(self.incumbent.as_ref());
+        Choice { best: best.cloned(), points: self.points.clone(), left_out: LeftOut::default() }
     }
 
     /// The scan's next point; `None` at its end. Without parameters, one scan looks at the recipe itself.

@@ -21,6 +21,9 @@ const TRIED: u64 = 1_000_000;
 /// Points that a choice tells one by one.
 const MAX_TOLD: usize = 10_000;
 
+/// A point that is known: its place in the search, and what it came to.
+type Judged = (usize, Evaluation);
+
 /// A walk through a list. A million points cost their ids, nothing more.
 #[derive(Debug, Clone)]
 pub(super) struct Listed<S> {
@@ -65,70 +68,72 @@ impl<S: Source> Listed<S> {
             }
             self.known += 1;
         }
-        self.choose(known).map(|choice| Next::Done(Box::new(choice)))
+        self.so_far(known).map(|choice| Next::Done(Box::new(choice)))
     }
 
-    /// The best value; the first in order among equals.
-    fn choose(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
-        let evaluation = |(_, id): &(u64, JobId)| known.of(id).unwrap_or(Evaluation::Failed);
-        let evaluations: Vec<Evaluation> = self.points.iter().map(evaluation).collect();
-        let order = self.best_first(&evaluations);
-        let best = match order.first().map(|position| (*position, evaluations[*position])) {
+    /// The best value among the points that are known; the first in order among equals.
+    pub(super) fn so_far(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        let judge = |(position, (_, id)): (usize, &(u64, JobId))| Some((position, known.of(id)?));
+        let mut judged: Vec<Judged> = self.points.iter().enumerate().filter_map(judge).collect();
+        self.best_first(&mut judged);
+        let best = match judged.first() {
             Some((position, Evaluation::Value(value))) => {
-                Some((self.candidate(self.points[position].0, known)?, value))
+                Some((self.candidate(self.points[*position].0, known)?, *value))
             }
             _ => None,
         };
-        let told = self.told(order)?;
-        let mut left_out = LeftOut { points: (self.points.len() - told.len()) as u64, ..LeftOut::default() };
-        left_out.failed = evaluations.iter().filter(|evaluation| **evaluation == Evaluation::Failed).count() as u64;
+        let is_failed = |judged: &[Judged]| {
+            judged.iter().filter(|(_, evaluation)| *evaluation == Evaluation::Failed).count() as u64
+        };
+        let (all, all_failed) = (judged.len(), is_failed(&judged));
+        let told = self.told(judged)?;
+        let left_out = LeftOut { points: (all - told.len()) as u64, failed: all_failed - is_failed(&told) };
         let mut points = Vec::with_capacity(told.len());
-        for position in told {
-            left_out.failed -= u64::from(evaluations[position] == Evaluation::Failed);
-            points.push((self.candidate(self.points[position].0, known)?, evaluations[position]));
+        for (position, evaluation) in told {
+            points.push((self.candidate(self.points[position].0, known)?, evaluation));
         }
         Ok(Choice { best, points, left_out })
     }
 
-    /// The positions of all points, the best first, failures last, equals in their order.
-    fn best_first(&self, evaluations: &[Evaluation]) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..evaluations.len()).collect();
-        order.sort_by(|one, other| match (evaluations[*one], evaluations[*other]) {
-            (Evaluation::Value(one), Evaluation::Value(other)) => self.rule.objective.compare(other, one),
+    /// Sorts points: the best first, failures last, equals in their order.
+    fn best_first(&self, judged: &mut [Judged]) {
+        judged.sort_by(|(_, one), (_, other)| match (one, other) {
+            (Evaluation::Value(one), Evaluation::Value(other)) => self.rule.objective.compare(*other, *one),
             (Evaluation::Value(_), Evaluation::Failed) => Ordering::Less,
             (Evaluation::Failed, Evaluation::Value(_)) => Ordering::Greater,
             (Evaluation::Failed, Evaluation::Failed) => Ordering::Equal,
         });
-        order
     }
 
-    /// The positions of the points that are told one by one, in search order: all, or the best, and those at the ends of
-    /// what was looked at, so that a choice at a border shows as one.
-    fn told(&self, mut order: Vec<usize>) -> Result<Vec<usize>, StrategyError> {
-        if order.len() > MAX_TOLD {
-            order.truncate(MAX_TOLD);
-            order.extend(self.ends()?);
+    /// Of sorted points those that are told one by one, in search order: all, or the best, and those at the ends of what was
+    /// looked at, so that a choice at a border shows as one.
+    fn told(&self, mut judged: Vec<Judged>) -> Result<Vec<Judged>, StrategyError> {
+        if judged.len() > MAX_TOLD {
+            let ends = self.ends(&judged)?;
+            judged.truncate(MAX_TOLD);
+            judged.extend(ends);
         }
-        order.sort_unstable();
-        order.dedup();
-        Ok(order)
+        judged.sort_unstable_by_key(|(position, _)| *position);
+        judged.dedup_by_key(|(position, _)| *position);
+        Ok(judged)
     }
 
-    /// For each number in a recipe, the positions of a point with the smallest and one with the largest.
-    fn ends(&self) -> Result<Vec<usize>, StrategyError> {
-        let mut ends: BTreeMap<String, [(f64, usize); 2]> = BTreeMap::new();
-        for (position, (index, _)) in self.points.iter().enumerate() {
-            for (key, value) in numbers(&self.source.spec(*index)?) {
-                let [low, high] = ends.entry(key).or_insert([(value, position); 2]);
-                if value < low.0 {
-                    *low = (value, position);
+    /// For each number in a recipe, a point with the smallest and one with the largest.
+    fn ends(&self, judged: &[Judged]) -> Result<Vec<Judged>, StrategyError> {
+        let mut ends: BTreeMap<String, [(f64, Judged); 2]> = BTreeMap::new();
+        for point in judged {
+            for (key, value) in numbers(&self.source.spec(self.points[point.0].0)?) {
+                let [low, high] = ends.entry(key).or_insert([(value, *point); 2]);
+                // Of equal ones the first in search order, as whoever reads the points one by one would take it.
+                if (value, point.0) < (low.0, low.1.0) {
+                    *low = (value, *point);
                 }
-                if value > high.0 {
-                    *high = (value, position);
+                if value > high.0 || (value.total_cmp(&high.0).is_eq() && point.0 < high.1.0) {
+                    *high = (value, *point);
                 }
             }
         }
-        Ok(ends.into_values().flatten().map(|(_, position)| position).collect())
+        Ok(ends.into_values().flatten().map(|(_, point)| point).collect())
     }
 
     fn candidate(&self, index: u64, known: &impl Evaluations) -> Result<Candidate, StrategyError> {
