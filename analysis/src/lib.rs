@@ -32,6 +32,6 @@ pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
 pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
-pub use summary::{Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+pub use summary::{Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

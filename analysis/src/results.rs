@@ -1,8 +1,12 @@
-use jobs::{JobId, JobResult, Outcome, RowKind};
-use std::collections::BTreeMap;
+mod problem;
+
+pub use problem::Problem;
+
+use jobs::{JobId, JobResult, Outcome};
+use std::collections::{BTreeMap, HashSet};
 use store::{Store, StoreError};
 
-/// The results that an outcome names, or all of a store.
+/// The whole results that the rows of an outcome name, or all of a store.
 #[derive(Debug, Default)]
 pub struct Results {
     /// What was found, by job.
@@ -11,77 +15,57 @@ pub struct Results {
     pub problems: Vec<Problem>,
 }
 
-/// A result that a table lacks.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// The outcome names a job that has no result.
-    #[error("the result of job {job} (`{row}` on `{split}`) is missing from the store")]
-    Missing {
-        /// The job.
-        job: JobId,
-        /// The row that names it.
-        row: String,
-        /// The split.
-        split: String,
-    },
-    /// The result is there, but cannot be read.
-    #[error("the result of job {job} (`{row}` on `{split}`) cannot be read")]
-    Unreadable {
-        /// The job.
-        job: JobId,
-        /// The row that names it.
-        row: String,
-        /// The split.
-        split: String,
-        /// What the store says.
-        source: StoreError,
-    },
-    /// A compacted part says that it has the result, but cannot be read, and nor is there an object of its own.
-    #[error("the result of job {job} lies in a part that cannot be read, and nowhere else")]
-    Lost {
-        /// The job.
-        job: JobId,
-    },
-    /// A compacted part, or a result in it, cannot be read; results are then taken from objects of their own.
-    #[error("something in the compacted parts of sweep `{sweep}` cannot be read")]
-    Part {
-        /// The sweep.
-        sweep: String,
-        /// What the store says; it names the object.
-        source: StoreError,
-    },
-    /// A result that was found while all were listed cannot be read.
-    #[error("a result cannot be read")]
-    Listed {
-        /// What the store says; it names the object.
-        source: StoreError,
-    },
-}
+/// The row and split that name a job.
+type Place<'a> = (&'a str, &'a str);
 
 impl Results {
-    /// Reads the results that the rows of `outcome` name, and those of every point that its searches looked at.
+    /// Reads the results that the rows of `outcome` name, whole: from objects of their own, or else from compacted parts.
+    ///
+    /// The other points of its searches are a matter for the [`Frame`](crate::Frame): there may be a million.
     pub async fn of(outcome: &Outcome, store: &Store) -> Self {
-        let mut wanted: Vec<(JobId, String, String)> = Vec::new();
+        let mut places: BTreeMap<JobId, Place<'_>> = BTreeMap::new();
         for row in &outcome.rows {
-            let named = row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (*job, split)));
-            wanted.extend(named.map(|(job, split)| (job, row.name.clone(), split.clone())));
-            let RowKind::Search { points, .. } = &row.kind else { continue };
-            // A failed point has no result, and that is known.
-            let done = points.iter().filter(|point| point.value.is_some());
-            wanted.extend(done.map(|point| (point.job, row.name.clone(), outcome.select.clone())));
-        }
-        wanted.sort();
-        wanted.dedup_by_key(|(job, ..)| *job);
-        let ids: Vec<JobId> = wanted.iter().map(|(job, ..)| *job).collect();
-        let mut results = Self::default();
-        for ((job, row, split), found) in wanted.into_iter().zip(store.results_of(&ids).await) {
-            match found {
-                Ok(Some(result)) => drop(results.found.insert(job, result)),
-                Ok(None) => results.problems.push(Problem::Missing { job, row, split }),
-                Err(source) => results.problems.push(Problem::Unreadable { job, row, split, source }),
+            for (split, job) in row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (split, *job))) {
+                places.entry(job).or_insert((row.name.as_str(), split.as_str()));
             }
         }
+        let jobs: Vec<JobId> = places.keys().copied().collect();
+        let (mut results, mut failed) = (Self::default(), BTreeMap::new());
+        for (job, found) in jobs.iter().zip(store.results_of(&jobs).await) {
+            match found {
+                Ok(Some(result)) => drop(results.found.insert(*job, result)),
+                Ok(None) => drop(failed.insert(*job, None)),
+                Err(source) => drop(failed.insert(*job, Some(source))),
+            }
+        }
+        results.take_from_parts(&outcome.sweep, &mut failed, store).await;
+        for (job, source) in failed {
+            results.problems.push(Problem::at(&outcome.sweep, job, places.get(&job).copied(), source));
+        }
         results
+    }
+
+    /// Whoever copies the folder of a sweep has its parts, and maybe nothing else.
+    async fn take_from_parts(&mut self, sweep: &str, wanted: &mut BTreeMap<JobId, Option<StoreError>>, store: &Store) {
+        if wanted.is_empty() {
+            return;
+        }
+        let jobs: HashSet<JobId> = wanted.keys().copied().collect();
+        let problem = |source| Problem::Part { sweep: sweep.to_owned(), source };
+        match store.results_in_parts(sweep, &jobs).await {
+            Ok(found) => {
+                for result in found {
+                    match result {
+                        Ok(result) => {
+                            wanted.remove(&result.job);
+                            self.found.insert(result.job, result);
+                        }
+                        Err(source) => self.problems.push(problem(source)),
+                    }
+                }
+            }
+            Err(source) => self.problems.push(problem(source)),
+        }
     }
 
     /// Reads every result of the store.

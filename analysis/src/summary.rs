@@ -5,6 +5,8 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use normalised::{Own, normalised_interval};
+
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -28,6 +30,9 @@ pub struct Summary {
     /// How many jobs came to what; absent where a stored sweep is summarised.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// How far a sweep has come that has not finished: rows are then what it came to so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub so_far: Option<SoFar>,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// Results that are missing or cannot be read, each in a line.
@@ -46,7 +51,7 @@ impl Summary {
     }
 }
 
-/// Seconds that jobs took, summed over all jobs that rows and search points name; each job counts once.
+/// Seconds that the jobs of a sweep took; each job counts once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Spent {
     /// The number of jobs whose results were found.
@@ -68,6 +73,15 @@ pub struct Splits {
     pub select: String,
     /// The split that the chosen ones are reported on.
     pub report: String,
+}
+
+/// How far a sweep has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SoFar {
+    /// The jobs that are done.
+    pub stored: u64,
+    /// The most jobs that it may need.
+    pub jobs_at_most: u64,
 }
 
 /// How many jobs of a run came to what.

@@ -5,7 +5,7 @@ use store::Store;
 /// Sweeps of a store.
 #[derive(Debug)]
 pub struct Sweeps {
-    /// What those came to that have finished, in the order in which they were asked for.
+    /// What they came to: those that have finished, in the order in which they were asked for.
     pub outcomes: Vec<Outcome>,
     /// Those that have not.
     pub unfinished: Vec<String>,
@@ -38,6 +38,15 @@ impl Sweeps {
             }
         }
         Ok(sweeps)
+    }
+
+    /// Takes in what a sweep that has not finished came to so far; the frame then names the rows of its jobs as well.
+    ///
+    /// Who knows how searches go can tell: the coordinator.
+    pub fn add(&mut self, so_far: Outcome) {
+        let place = |sweep: &String| self.names.iter().position(|name| name == sweep);
+        let at = self.outcomes.partition_point(|outcome| place(&outcome.sweep) < place(&so_far.sweep));
+        self.outcomes.insert(at, so_far);
     }
 
     /// Their results; where all sweeps were asked for, those that no sweep names as well.

@@ -16,6 +16,7 @@ mod summaries;
 mod terminal;
 #[cfg(test)]
 mod tests;
+mod uncertainty;
 
 pub use comparison::{Comparison, Side};
 pub use of_sweep::Tables;

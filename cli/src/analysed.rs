@@ -1,11 +1,11 @@
-//! What there is to show of a finished sweep.
+//! What there is to show of a sweep.
 
 use crate::failure::Failure;
-use analysis::{Failures, Frame, Results, Summary, Table, Tables};
+use analysis::{Failures, Frame, Results, SoFar, Summary, Table, Tables};
 use jobs::Outcome;
 use serde::Serialize;
 
-/// What is known of a finished sweep.
+/// What is known of a sweep.
 #[derive(Debug, Serialize)]
 pub(crate) struct Analysed {
     #[serde(flatten)]
@@ -18,15 +18,16 @@ pub(crate) struct Analysed {
 }
 
 impl Analysed {
-    /// Sums a sweep up; `frame` holds its jobs, and `top` of the best are listed.
+    /// Sums a sweep up; `frame` holds its jobs, `so_far` says how far it has come if it has not finished, and `top` of the
+    /// best are listed.
     pub(crate) fn new(
         frame: &Frame,
-        outcome: Outcome,
+        (outcome, so_far): (Outcome, Option<SoFar>),
         results: Results,
         failures: &Failures,
         top: u32,
     ) -> Result<Self, Failure> {
-        let summary = Summary::build(&outcome, &results, None);
+        let summary = Summary { so_far, ..Summary::of_sweep(&outcome, &results, frame, None)? };
         let kinds = Failures::by_kind(failures.of_sweep(&outcome.sweep, &Failures::points_of(&outcome)));
         let tables = Tables { frame, outcome: &outcome, results: &results, summary: &summary, failures: &kinds, top };
         let tables = tables.all()?;

@@ -1,7 +1,7 @@
 //! The page of a finished sweep.
 
 use crate::{analysed::Analysed, failure::Failure, terminal};
-use analysis::{Failures, Frame, Picture, Provenance, Report, Results, RunRows, Sweep};
+use analysis::{Failures, Frame, Picture, Provenance, Report, Results, RunRows};
 use jobs::{Manifest, Outcome};
 use store::Store;
 
@@ -12,17 +12,18 @@ pub(crate) const NAME: &str = "report.html";
 const TOP: u32 = 10;
 
 /// Writes the page of a sweep into the store, in place of an older one, and says where it is.
-pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results) -> Result<(), Failure> {
+///
+/// `frame` holds its jobs.
+pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, frame: &Frame) -> Result<(), Failure> {
     let sweep = &outcome.sweep;
-    let frame = Frame::of_sweeps(store, &[Sweep { name: sweep, outcome: Some(outcome) }]).await?;
     let failures = Failures::of_store(store).await?;
-    let analysed = Analysed::new(&frame, outcome.clone(), results, &failures, TOP)?;
+    let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failures, TOP)?;
     // A sweep that went well does not fail for a picture.
-    let pictures = Picture::all(&frame, &analysed.summary).unwrap_or_else(|error| {
+    let pictures = Picture::all(frame, &analysed.summary).unwrap_or_else(|error| {
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
         Vec::new()
     });
-    let page = page(store, &frame, &analysed, &pictures).await;
+    let page = page(store, frame, &analysed, &pictures).await;
     store.put_artefact(sweep, NAME, page.into_bytes()).await?;
     terminal::note(format_args!("the report is {}/sweeps/{sweep}/{NAME}", store.place()));
     Ok(())

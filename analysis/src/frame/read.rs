@@ -86,9 +86,9 @@ impl<'a> Reader<'a> {
                         let row = place.map(|place| place.0);
                         self.take(&result, Named { sweep: Some(sweep.name), row }, &mut seen);
                     }
-                    Ok(None) => self.problems.push(missing(*job, place)),
+                    Ok(None) => self.problems.push(Problem::at(sweep.name, *job, place.copied(), None)),
                     Err(source) => {
-                        self.skip(source, |source| unreadable(*job, place, source))?;
+                        self.skip(source, |source| Problem::at(sweep.name, *job, place.copied(), Some(source)))?;
                         self.seen.insert(*job);
                     }
                 }
@@ -178,18 +178,4 @@ fn places(outcome: &Outcome) -> HashMap<JobId, Place<'_>> {
         }
     }
     places
-}
-
-fn missing(job: JobId, place: Option<&Place<'_>>) -> Problem {
-    match place {
-        Some((row, split)) => Problem::Missing { job, row: (*row).to_owned(), split: (*split).to_owned() },
-        None => Problem::Lost { job },
-    }
-}
-
-fn unreadable(job: JobId, place: Option<&Place<'_>>, source: StoreError) -> Problem {
-    match place {
-        Some((row, split)) => Problem::Unreadable { job, row: (*row).to_owned(), split: (*split).to_owned(), source },
-        None => Problem::Listed { source },
-    }
 }

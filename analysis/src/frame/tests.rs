@@ -175,7 +175,10 @@ async fn what_is_missing_or_broken_is_named_and_the_rest_is_there() {
     let unfinished = Frame::of_sweeps(&kept.store, &[Sweep { name: "small", outcome: None }]).await.unwrap();
     let told = problems(&unfinished);
     assert_eq!(unfinished.len(), 5);
-    assert!(told.iter().any(|told| told.ends_with("lies in a part that cannot be read, and nowhere else")), "{told:?}");
+    assert!(
+        told.iter().any(|told| told.ends_with("lies in a part of sweep `small` that cannot be read, and nowhere else")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

@@ -21,6 +21,9 @@ enum Level {
 pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     let mut notices = Vec::new();
     let mut tell = |level, text| notices.push(Notice { level, text });
+    if let Some(so_far) = summary.so_far {
+        tell(Level::Problem, so_far.to_string());
+    }
     if summary.rows.iter().all(|row| row.splits.is_empty()) {
         tell(Level::Problem, "no job of this sweep has a result".to_owned());
     }
@@ -32,7 +35,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
         failed_points(row).into_iter().for_each(|text| tell(Level::Problem, text));
     }
     summary.problems.iter().for_each(|problem| tell(Level::Problem, problem.clone()));
-    for row in &summary.rows {
+    for row in summary.rows.iter().filter(|_| summary.so_far.is_none()) {
         borders(row).into_iter().for_each(|text| tell(Level::Warning, text));
     }
     if summary.splits.select == summary.splits.report && summary.rows.iter().any(|row| row.kind == Kind::Search) {

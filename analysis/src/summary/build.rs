@@ -2,21 +2,37 @@ use super::{
     Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     normalised::{Own, normalised_interval},
 };
-use crate::Results;
+use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
     DOCUMENT_VERSION, HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings,
     joint_hits, mean_accuracy, mean_interval,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Accuracies of the tasks' own adapters on one split.
 type Denominators = BTreeMap<String, f64>;
 
 impl Summary {
-    /// What `outcome` came to, by the `results` that its rows name.
+    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs, which are
+    /// in `frame`.
+    ///
+    /// # Errors
+    /// The frame does not answer.
+    pub fn of_sweep(
+        outcome: &Outcome,
+        results: &Results,
+        frame: &Frame,
+        counts: Option<Counts>,
+    ) -> Result<Self, FrameError> {
+        let of_jobs = frame.problems().iter().filter(|problem| problem.sweep() == Some(&outcome.sweep));
+        Ok(Self {
+            problems: Problem::in_words(results.problems.iter().chain(of_jobs)),
+            timings: frame.spent(&outcome.sweep)?,
+            ..Self::build(outcome, results, counts)
+        })
+    }
+
+    /// What `outcome` came to, by the `results` that are at hand.
     pub fn build(outcome: &Outcome, results: &Results, counts: Option<Counts>) -> Self {
         let denominators: BTreeMap<&str, Own> = [&outcome.select, &outcome.report]
             .map(|split| (split.as_str(), denominators(outcome, results, split)))
@@ -31,21 +47,12 @@ impl Summary {
             splits: Splits { select: outcome.select.clone(), report: outcome.report.clone() },
             tasks: outcome.tasks.clone(),
             counts,
+            so_far: None,
             rows,
-            problems: results.problems.iter().map(|problem| in_one_line(problem)).collect(),
+            problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),
         }
     }
-}
-
-fn in_one_line(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 /// The results of a row on one split.

@@ -1,5 +1,6 @@
-use super::{Kind, SearchSummary, Summary, SummaryRow};
+use super::{Kind, SearchSummary, SoFar, Summary, SummaryRow};
 use jobs::RecipeSpec;
+use std::fmt;
 
 impl Summary {
     /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it looked at:
@@ -8,9 +9,11 @@ impl Summary {
         let chosen = self.best().map(|row| {
             let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
             let (metric, select) = (&self.objective.metric, &self.splits.select);
-            format!("› {} is chosen: the best by {metric} on {select} of the {whole}", row.name)
+            let is_chosen = if self.so_far.is_some() { "leads so far" } else { "is chosen" };
+            format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
-        chosen.into_iter().chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
+        let so_far = self.so_far.map(|so_far| so_far.to_string());
+        so_far.into_iter().chain(chosen).chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
     }
 
     /// The results that are missing or cannot be read, each in a line.
@@ -29,16 +32,28 @@ impl Summary {
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
         let (metric, select) = (&self.objective.metric, &self.splits.select);
         let value = row.value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.4}"));
-        let chosen = format!("{name} chose {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));
+        let chose = if self.so_far.is_some() { "has come to" } else { "chose" };
+        let chosen = format!("{name} {chose} {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));
         let warn = |keys: &[String], end: &str| {
             let warning = |key: &String| {
                 format!("warning: {name} chose the {end} {key} that it looked at; a wider range may hold a better one")
             };
             keys.iter().map(warning).collect::<Vec<_>>()
         };
+        // What it may still look at is not known.
+        if self.so_far.is_some() {
+            return vec![chosen];
+        }
         let low = warn(&search.at_lower_border, "smallest");
         let high = warn(&search.at_upper_border, "largest");
         [vec![chosen], low, high].concat()
+    }
+}
+
+impl fmt::Display for SoFar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stored, jobs_at_most } = self;
+        write!(f, "not finished: {stored} of at most {jobs_at_most} jobs are done, and this is what they came to")
     }
 }
 

@@ -6,11 +6,11 @@ const Z95: f64 = 1.959_963_984_540_054;
 
 /// What the tasks' own adapters reach on one split.
 #[derive(Debug, Default)]
-pub(super) struct Own {
+pub(crate) struct Own {
     /// Accuracies, given or measured.
-    pub(super) accuracies: BTreeMap<String, f64>,
+    pub(crate) accuracies: BTreeMap<String, f64>,
     /// The numbers of examples of the measured ones.
-    pub(super) examples: BTreeMap<String, u64>,
+    pub(crate) examples: BTreeMap<String, u64>,
 }
 
 /// The 95 % interval of the mean normalised accuracy: what the finite numbers of examples leave open.
@@ -26,7 +26,7 @@ pub(super) struct Own {
 /// examples and mostly go up and down together, so that the interval is rather too wide. A given `o` is exact.
 ///
 /// `None` if a task has no own accuracy above 0, or there is no task.
-pub(super) fn normalised_interval(scores: &[TaskScore], own: &Own) -> Option<Interval> {
+pub(crate) fn normalised_interval(scores: &[TaskScore], own: &Own) -> Option<Interval> {
     let (mut sum, mut variance) = (0.0, 0.0);
     for score in scores {
         let (a, o) = (score.accuracy(), own.accuracies.get(&score.task).copied().filter(|own| *own > 0.0)?);

@@ -2,7 +2,7 @@ use super::{
     Cell, Column, ColumnKind, Table, TableRow,
     merges::{cell, number, text},
 };
-use crate::{Frame, FrameError};
+use crate::{Frame, FrameError, Spent};
 use polars::prelude::{DataFrame, DataType, Expr, JoinArgs, JoinType, LazyFrame, col, len, lit, when};
 use std::collections::BTreeMap;
 
@@ -56,6 +56,25 @@ pub(super) fn cost(frame: &Frame, sweep: &str) -> Result<Table, FrameError> {
         });
     }
     Ok(Table { name: "cost".to_owned(), title: "cost, in seconds".to_owned(), columns, rows, notes })
+}
+
+impl Frame {
+    /// What the jobs of a sweep took.
+    ///
+    /// # Errors
+    /// [`FrameError::Query`].
+    pub(crate) fn spent(&self, sweep: &str) -> Result<Spent, FrameError> {
+        let sums = PARTS.into_iter().map(|name| col(name).sum()).chain([len().alias("jobs")]).collect::<Vec<Expr>>();
+        let found = Self::answer(self.lazy().filter(col("sweep").eq(lit(sweep))).select(sums))?;
+        let sum = |name| number(&found, name, 0).unwrap_or_default();
+        Ok(Spent {
+            jobs: sum("jobs") as u64,
+            load_s: sum("load_s"),
+            align_s: sum("align_s"),
+            merge_s: sum("merge_s"),
+            evaluate_s: sum("evaluate_s"),
+        })
+    }
 }
 
 /// The jobs of a sweep, with what they compute as `what`, their seconds as `sum`, and when they began.

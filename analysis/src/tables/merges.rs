@@ -1,6 +1,6 @@
-use super::{Cell, Column, ColumnKind};
-use crate::{Frame, FrameError};
-use jobs::{Goal, JobId, Metric, Outcome, RowKind};
+use super::{Cell, Column, ColumnKind, uncertainty::Uncertainty};
+use crate::{Frame, FrameError, Summary};
+use jobs::{Goal, Interval, JobId, Metric, Outcome, RowKind};
 use polars::prelude::{AnyValue, DataFrame, DataType, Expr, LazyFrame, SortMultipleOptions, col, lit};
 use std::collections::HashMap;
 
@@ -18,10 +18,12 @@ const MAIN: [&str; 3] = ["drop_rate", "density", "scaling"];
 pub(super) struct Merges<'a> {
     pub(super) frame: &'a Frame,
     pub(super) outcome: &'a Outcome,
+    pub(super) summary: &'a Summary,
 }
 
 impl Merges<'_> {
-    /// The merges that have a value on `split`: their keys, `method`, `row`, `job`, `n`, and the value as `value`.
+    /// The merges that have a value on `split`: their keys, `method`, `row`, `job`, `n`, the value as `value`, and the
+    /// [counts](Self::counts) of the tasks.
     pub(super) fn on(&self, split: &str) -> LazyFrame {
         let is_ours = col("sweep").eq(lit(self.outcome.sweep.as_str()));
         let is_merge = col("subject").eq(lit("merge")).and(col("split").eq(lit(split)));
@@ -30,8 +32,14 @@ impl Merges<'_> {
         self.frame
             .lazy()
             .filter(is_ours.and(is_merge))
-            .select(columns.chain([value]).collect::<Vec<Expr>>())
+            .select(columns.chain([value]).chain(self.counts().into_iter().map(col)).collect::<Vec<Expr>>())
             .filter(col("value").is_not_null().and(col("value").is_finite()))
+    }
+
+    /// The columns that tell how sure a value is, as far as the frame has them: a task that no result is of has none.
+    pub(super) fn counts(&self) -> Vec<String> {
+        let is_there = |name: &String| self.frame.table().get_column_index(name).is_some();
+        Uncertainty::columns(&self.outcome.tasks).filter(is_there).collect()
     }
 
     /// Those of the selection split, the best first. Of equal ones those that the sweep chose go first.
@@ -47,12 +55,16 @@ impl Merges<'_> {
         merges.sort(["value", "is_chosen"], order)
     }
 
-    /// The values on the report split of the recipes that were evaluated there, by the job of the selection split.
-    pub(super) fn reported(&self) -> Result<HashMap<String, f64>, FrameError> {
-        let found = Frame::answer(self.on(&self.outcome.report).select([col("job"), col("value")]))?;
-        let values: HashMap<String, f64> = (0..found.height())
-            .filter_map(|row| Some((text(&found, "job", row)?, number(&found, "value", row)?)))
-            .collect();
+    /// The values on the report split of the recipes that were evaluated there, with their intervals, by the job of the
+    /// selection split.
+    pub(super) fn reported(&self) -> Result<HashMap<String, (f64, Option<Interval>)>, FrameError> {
+        let found = Frame::answer(self.on(&self.outcome.report))?;
+        let uncertainty = Uncertainty::of(self.summary, &self.outcome.report);
+        let value = |row| {
+            let interval = uncertainty.interval(&found, row);
+            Some((text(&found, "job", row)?, (number(&found, "value", row)?, interval)))
+        };
+        let values: HashMap<String, (f64, Option<Interval>)> = (0..found.height()).filter_map(value).collect();
         let report: HashMap<usize, JobId> = self.of_rows(&self.outcome.report).collect();
         let of_row = |(row, job): (usize, JobId)| Some((job.to_string(), *values.get(&report.get(&row)?.to_string())?));
         Ok(self.of_rows(&self.outcome.select).filter_map(of_row).collect())

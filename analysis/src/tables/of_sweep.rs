@@ -31,7 +31,7 @@ impl Tables<'_> {
     /// The frame does not answer.
     pub fn all(&self) -> Result<Vec<Table>, FrameError> {
         let Self { summary, outcome, results, .. } = *self;
-        let merges = Merges { frame: self.frame, outcome };
+        let merges = Merges { frame: self.frame, outcome, summary };
         let chosen = summary.best().and_then(|best| {
             let row = outcome.rows.iter().find(|row| row.name == best.name)?;
             row.jobs.get(&outcome.select)?.first().copied()

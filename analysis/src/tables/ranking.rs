@@ -1,6 +1,7 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
     merges::{Merges, cell, column, number, text},
+    uncertainty::Uncertainty,
 };
 use crate::{Frame, FrameError};
 use jobs::{JobId, Metric};
@@ -10,7 +11,9 @@ impl Merges<'_> {
     /// The best merge of each method on the selection split, the best method first.
     pub(super) fn best(&self, chosen: Option<JobId>) -> Result<Table, FrameError> {
         let keys = self.varying(&self.outcome.select)?;
-        let first = ["row", "job", "n", "value"].into_iter().chain(keys.iter().copied()).map(|name| col(name).first());
+        let counts = self.counts();
+        let names = ["row", "job", "n", "value"].into_iter().chain(keys.iter().copied());
+        let first = names.chain(counts.iter().map(String::as_str)).map(|name| col(name).first());
         let aggregates: Vec<Expr> = first.chain([len().alias("points")]).collect();
         let found = Frame::answer(self.ranked().group_by_stable([col("method")]).agg(aggregates))?;
         let title = format!("the best of each method by {}", self.wanted());
@@ -51,6 +54,7 @@ impl Merges<'_> {
         columns.extend(has_points.then(|| Column::new("points", ColumnKind::Count)));
         columns.extend([Column::new("n", ColumnKind::Count), Column::new("job", ColumnKind::Text)]);
         let best = number(found, "value", 0);
+        let uncertainty = Uncertainty::of(self.summary, select);
         let line = |row: usize| {
             let job = text(found, "job", row).unwrap_or_default();
             let value = number(found, "value", row);
@@ -58,8 +62,11 @@ impl Merges<'_> {
             let mut cells = vec![cell(found, "method", row)];
             cells.extend(has_names.then(|| cell(found, "row", row)));
             cells.extend(keys.iter().map(|key| cell(found, key, row)));
-            cells.push(Cell::measured(value, None, is_best));
-            cells.extend(reported.as_ref().map(|reported| Cell::number(reported.get(&job).copied())));
+            cells.push(Cell::measured(value, uncertainty.interval(found, row), is_best));
+            cells.extend(reported.as_ref().map(|reported| match reported.get(&job) {
+                Some((value, interval)) => Cell::measured(Some(*value), *interval, false),
+                None => Cell::Empty,
+            }));
             cells.extend(has_points.then(|| cell(found, "points", row)));
             let short = job.parse::<JobId>().map_or_else(|_| job.clone(), |job| job.short());
             cells.extend([cell(found, "n", row), Cell::text(short)]);

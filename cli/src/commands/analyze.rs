@@ -1,4 +1,5 @@
 mod files;
+mod unfinished;
 
 use crate::{
     analysed::Analysed,
@@ -8,12 +9,9 @@ use crate::{
     remote::existing_store_at,
     terminal,
 };
-use analysis::{Comparison, Failures, Frame, Results, Side, Style, Sweeps, Table};
+use analysis::{Comparison, Failures, Frame, Problem, Results, Side, Style, Sweeps, Table};
 use clap::ValueEnum;
-use std::{
-    collections::BTreeSet,
-    io::{IsTerminal, stdout},
-};
+use std::io::{IsTerminal, stdout};
 use store::Store;
 
 /// `bowline analyze`: tables and frames of stored results.
@@ -26,20 +24,19 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
-    let sweeps = Sweeps::open(store, asked).await?;
-    for name in &sweeps.unfinished {
-        terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
-    }
+    let mut sweeps = Sweeps::open(store, asked).await?;
+    let unfinished = unfinished::add(store, &mut sweeps).await?;
     let frame = sweeps.frame(store).await?;
     let failures = Failures::of_store(store).await?;
     let mut analysed = Vec::with_capacity(sweeps.outcomes.len());
     for outcome in sweeps.outcomes {
         let results = Results::of(&outcome, store).await;
-        analysed.push(Analysed::new(&frame, outcome, results, &failures, args.top)?);
+        let so_far = unfinished.get(&outcome.sweep).copied();
+        analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failures, args.top)?);
     }
     warn(&frame, &failures, &analysed);
     if analysed.is_empty() {
-        terminal::note(format_args!("the store {} holds no finished sweep to show", store.place()));
+        terminal::note(format_args!("the store {} holds no sweep to show", store.place()));
     }
     let format = if args.json { Output::Json } else { args.format };
     let compared = match args.compare.is_empty() {
@@ -101,13 +98,14 @@ fn why_not(name: TableName) -> &'static str {
     }
 }
 
-/// Every problem is told once, whoever came upon it.
+/// Every problem is told once, whoever came upon it: those of a finished sweep by its summary.
 fn warn(frame: &Frame, failures: &Failures, analysed: &[Analysed]) {
+    let is_told = |problem: &&Problem| analysed.iter().any(|sweep| problem.sweep() == Some(&sweep.outcome.sweep));
+    let of_frame = Problem::in_words(frame.problems().iter().filter(|problem| !is_told(problem)));
     let of_sweeps = analysed.iter().flat_map(|sweep| sweep.summary.problems.iter().cloned());
-    let of_frame = frame.problems().iter().map(|problem| terminal::in_one_line(problem));
     let of_failures = failures.problems.iter().map(|problem| terminal::in_one_line(problem));
-    let all: BTreeSet<String> = of_frame.chain(of_sweeps).chain(of_failures).collect();
-    all.iter().for_each(|problem| terminal::note(format_args!("warning: {problem}")));
+    let all = of_frame.into_iter().chain(of_sweeps).chain(of_failures);
+    all.for_each(|problem| terminal::note(format_args!("warning: {problem}")));
 }
 
 fn compare(args: &args::Analyze, analysed: &[Analysed]) -> Result<[Table; 2], Failure> {

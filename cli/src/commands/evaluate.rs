@@ -1,6 +1,6 @@
 use crate::{
     args,
-    commands::run::{print, summary},
+    commands::run::{counted, print},
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
@@ -9,7 +9,7 @@ use crate::{
     runner::Runner,
     sweep_file::{read_recipe, read_sweep},
 };
-use analysis::Results;
+use analysis::{Results, Summary};
 use coordinator::{Event, Frozen, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method, Precision};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    print(&summary(&outcome, &results, counts), args.json);
+    print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
     match counts.failed {
         0 => Ok(()),
         failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),

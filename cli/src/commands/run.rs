@@ -13,9 +13,9 @@ use crate::{
     sweep_file::read_sweep,
     terminal,
 };
-use analysis::{Results, Style, Summary};
+use analysis::{Frame, Results, Style, Summary, Sweep};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
-use jobs::{Outcome, Precision};
+use jobs::Precision;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 
@@ -62,10 +62,12 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     };
 
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    let summary = summary(&outcome, &results, counts);
+    let jobs = Sweep { name: &outcome.sweep, outcome: Some(&outcome) };
+    let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
+    let summary = Summary::of_sweep(&outcome, &results, &frame, Some(counted(counts)))?;
     runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
     print(&summary, args.json);
-    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results));
+    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
     let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
     match counts.failed {
         0 => written,
@@ -132,10 +134,9 @@ impl Teller<'_> {
     }
 }
 
-/// What a person or a script wants to know of an outcome.
-pub(crate) fn summary(outcome: &Outcome, results: &Results, counts: Counts) -> Summary {
-    let Counts { run, reused, failed } = counts;
-    Summary::build(outcome, results, Some(analysis::Counts { run, reused, failed }))
+/// How many jobs came to what, as summaries tell it.
+pub(crate) fn counted(Counts { run, reused, failed }: Counts) -> analysis::Counts {
+    analysis::Counts { run, reused, failed }
 }
 
 /// Prints the summary: a table, or one JSON document.

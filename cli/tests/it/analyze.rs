@@ -53,5 +53,5 @@ fn a_problem_is_told_once() {
 fn a_store_without_a_sweep_says_so() {
     let place = Place::new();
     fs::create_dir_all(place.path("empty")).unwrap();
-    place.run(&["analyze", "empty", "--out", "out"]).fails(0, &["holds no finished sweep", "no results to write"]);
+    place.run(&["analyze", "empty", "--out", "out"]).fails(0, &["holds no sweep to show", "no results to write"]);
 }

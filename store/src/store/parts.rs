@@ -123,6 +123,43 @@ impl Store {
         .await
     }
 
+    /// Those results of `jobs` that lie in the parts of `sweep`, with all that they hold. Jobs that no part has are not among
+    /// them; a part, or a result in it, that cannot be read is an error of its own.
+    ///
+    /// # Errors
+    /// The sweep's name cannot be part of a key; the store cannot be listed or read.
+    pub async fn results_in_parts(
+        &self,
+        sweep: &str,
+        jobs: &HashSet<JobId>,
+    ) -> Result<Vec<Result<JobResult, StoreError>>, StoreError> {
+        let (mut missing, mut results) = (jobs.clone(), Vec::new());
+        for number in self.parts(sweep).await? {
+            let there = match self.jobs_of_part(sweep, number).await {
+                Ok(there) => there,
+                Err(StoreError::Backend(error)) => return Err(error.into()),
+                Err(error) => {
+                    results.push(Err(error));
+                    continue;
+                }
+            };
+            let wanted: HashSet<JobId> = there.into_iter().filter(|job| missing.contains(job)).collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let key = part_key(sweep, number)?;
+            if let Some(content) = self.backend.get(&key).await? {
+                let found = off_the_runtime(move || picked(content, &key, &wanted)).await;
+                missing.retain(|job| !found.iter().flatten().any(|result| result.job == *job));
+                results.extend(found);
+            }
+            if missing.is_empty() {
+                break;
+            }
+        }
+        Ok(results)
+    }
+
     /// The jobs whose results lie in the parts of `sweep`, without reading the results.
     ///
     /// # Errors
@@ -200,6 +237,20 @@ fn whole_group(part: &Part, key: &Key, group: usize) -> Vec<Result<JobResult, St
         Ok(rows) => rows.iter().map(|row| result_of(key, row)).collect(),
         Err(error) => vec![Err(error.at(key))],
     }
+}
+
+/// The results of `wanted` in a part; what cannot be read is an error among them.
+fn picked(content: Vec<u8>, key: &Key, wanted: &HashSet<JobId>) -> Vec<Result<JobResult, StoreError>> {
+    let part = match Part::open(content) {
+        Ok(part) => part,
+        Err(error) => return vec![Err(error.at(key))],
+    };
+    let is_wanted = |row: &Row| row.job_id().is_some_and(|job| wanted.contains(&job));
+    let of_group = |group| match part.rows_of(group) {
+        Ok(rows) => rows.iter().filter(|row| is_wanted(row)).map(|row| result_of(key, row)).collect(),
+        Err(error) => vec![Err(error.at(key))],
+    };
+    (0..part.groups()).flat_map(of_group).collect()
 }
 
 /// The result in a row. That its meaning makes the job that it names was seen when it was written, and its digest says

@@ -89,6 +89,11 @@ async fn every_table_reads_well_in_every_style() {
     }
 }
 
+fn ends(cell: &Cell) -> Option<(f64, f64)> {
+    let Cell::Measured { low, high, .. } = cell else { panic!("{cell:?} is not measured") };
+    low.zip(*high)
+}
+
 #[tokio::test]
 async fn numbers_are_those_that_one_computes_by_hand() {
     let of = of(with_examples(Made::small())).await;
@@ -109,6 +114,12 @@ async fn numbers_are_those_that_one_computes_by_hand() {
     near(&cells[place("scaling")], 0.3);
     near(&cells[place("test")], 0.7);
     near(&cells[place("points")], 3.0);
+    // The same examples and own accuracies are behind the means of the normalised table.
+    for split in ["validation", "test"] {
+        let means = row(of.table(&format!("normalised-{split}")), "knots_ties");
+        assert_eq!(ends(&cells[place(split)]), ends(&means[3]));
+        assert!(ends(&means[3]).is_some());
+    }
     assert!(best.rows[0].is_chosen && best.notes.iter().any(|note| note.starts_with("warning: knots_ties chose")));
     // The sum gets examples 40 to 59 of mnist right that the chosen one does not, which has 30 to 44 of flags for it:
     // (0.2 − 0.15) / 2. 15 of 35 differing examples and a fair coin: scipy.stats.binom gives a mid-p of 0.4050.

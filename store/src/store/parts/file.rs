@@ -120,6 +120,11 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// The job that the row is of, if it names one.
+    pub(super) fn job_id(&self) -> Option<JobId> {
+        job_of(&self.job)
+    }
+
     /// Whether the result is, byte for byte, what was written.
     pub(super) fn is_whole(&self) -> bool {
         Digest::of(self.result.data()).as_bytes() == self.digest.data()
@@ -169,7 +174,7 @@ impl Part {
         let mut jobs = Vec::new();
         for group in 0..self.groups() {
             for text in self.texts(group, self.job, JOB)? {
-                let job = str::from_utf8(text.data()).ok().and_then(|text| text.parse().ok());
+                let job = job_of(&text);
                 let named = || String::from_utf8_lossy(text.data()).escape_debug().to_string();
                 jobs.push(job.ok_or_else(|| PartError::Job { text: named() })?);
             }
@@ -206,6 +211,10 @@ impl Part {
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         Ok((group.get_column_reader(column)?, rows))
     }
+}
+
+fn job_of(text: &ByteArray) -> Option<JobId> {
+    str::from_utf8(text.data()).ok()?.parse().ok()
 }
 
 fn position(reader: &SerializedFileReader<Bytes>, column: &str) -> Option<usize> {

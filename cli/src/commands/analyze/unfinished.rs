@@ -1,0 +1,37 @@
+use crate::{failure::Failure, terminal};
+use analysis::{SoFar, Sweeps};
+use coordinator::{CoordinatorError, FreezeError, Frozen};
+use jobs::{Manifest, Outcome, Precision};
+use std::collections::HashMap;
+use store::{Store, StoreError};
+
+/// Adds what the sweeps that have not finished came to so far, and says how far they are, by name.
+///
+/// One of which that cannot be told is a warning: the others are shown all the same.
+pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<String, SoFar>, Failure> {
+    let mut states = HashMap::new();
+    for name in sweeps.unfinished.clone() {
+        match look(store, &name).await {
+            Ok((outcome, state)) => {
+                terminal::note(format_args!("{name} has not finished: `bowline run` goes on with it"));
+                sweeps.add(outcome);
+                states.insert(name, state);
+            }
+            Err(Failure::Store(error @ StoreError::Backend(_)))
+            | Err(Failure::Run(CoordinatorError::Store(error @ StoreError::Backend(_)))) => return Err(error.into()),
+            Err(failure) => {
+                let why = terminal::in_one_line(&failure);
+                terminal::note(format_args!("warning: {name} has not finished, and cannot be summed up: {why}"));
+            }
+        }
+    }
+    Ok(states)
+}
+
+async fn look(store: &Store, name: &str) -> Result<(Outcome, SoFar), Failure> {
+    let manifest = store.manifest::<Manifest>(name).await?;
+    let manifest = manifest.ok_or_else(|| Failure::NoSweep { name: name.to_owned(), store: store.place() })?;
+    let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(FreezeError::from)?;
+    let (outcome, survey) = coordinator::so_far(&frozen, store).await?;
+    Ok((outcome, SoFar { stored: survey.stored, jobs_at_most: survey.bound }))
+}
