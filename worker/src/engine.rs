@@ -1,21 +1,20 @@
 mod attempt;
 mod base;
 mod heads;
+mod image;
 mod joint;
 mod merges;
 mod pictures;
 mod recent;
+mod session;
 
 use crate::{Computed, JobError, Stop};
 use attempt::Attempt;
-use base::Base;
-use evaluation::{DeviceChoice, ImageModel};
-use heads::Heads;
+use evaluation::DeviceChoice;
 use inputs::Inputs;
-use jobs::{BenchmarkInput, Digest, Job, TaskInput, TaskScore};
+use jobs::{Digest, Job, TaskInput};
 use lru::LruCache;
-use merges::Merges;
-use pictures::PictureSets;
+use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 
 const _: () =
@@ -60,14 +59,6 @@ pub struct Engine {
     inputs: Arc<Inputs>,
     settings: EngineSettings,
     sessions: LruCache<Digest, Session>,
-}
-
-/// All that belongs to one base model.
-struct Session {
-    base: Base,
-    merges: Merges,
-    pictures: PictureSets,
-    heads: Heads,
 }
 
 impl fmt::Debug for Engine {
@@ -123,13 +114,8 @@ impl Engine {
     fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
         let inputs = Arc::clone(&self.inputs);
         let mut attempt = Attempt::new(job, &inputs, stop);
-        let session = self.session(&mut attempt)?;
-        let made = session.merges.model(&mut attempt, &session.base)?;
-        let scores = match job.meaning.benchmark {
-            BenchmarkInput::PerTask => session.per_task(&mut attempt, &made.model)?,
-            BenchmarkInput::Joint { head } => session.joint(&mut attempt, &made.model, head)?,
-        };
-        Ok(Computed { scores, merge: made.facts, timings: attempt.timings, commits: attempt.commits })
+        let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
+        Ok(Computed { scores, merge, timings: attempt.timings, commits: attempt.commits })
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
@@ -139,66 +125,10 @@ impl Engine {
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();
             }
-            let base = attempt.loading(|attempt| Base::open(attempt, self.settings.device))?;
-            let session = Session {
-                base,
-                merges: Merges::default(),
-                pictures: PictureSets::new(self.settings.picture_bytes, self.settings.cache.clone()),
-                heads: Heads::default(),
-            };
+            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings))?;
             self.sessions.put(digest, session);
         }
         Ok(self.sessions.get_mut(&digest).expect("it was just made"))
-    }
-}
-
-impl Session {
-    fn per_task(&mut self, attempt: &mut Attempt<'_>, model: &ImageModel) -> Result<Vec<TaskScore>, JobError> {
-        let job = attempt.job;
-        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for task in &job.meaning.tasks {
-            let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, task))?;
-            let embedded = self.pictures.get(attempt, &self.base, task)?;
-            let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
-            let score = evaluation::accuracy(&features, &head);
-            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
-            scores.push(TaskScore {
-                task: task.name.clone(),
-                n: score.n as u64,
-                correct: score.correct as u64,
-                hits: BTreeMap::new(),
-                right: Some(score.right.into_iter().collect()),
-            });
-        }
-        Ok(scores)
-    }
-
-    fn joint(
-        &mut self,
-        attempt: &mut Attempt<'_>,
-        model: &ImageModel,
-        digest: Digest,
-    ) -> Result<Vec<TaskScore>, JobError> {
-        let job = attempt.job;
-        let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
-        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
-        for task in &job.meaning.tasks {
-            let rows = joint.rows_of(&task.name)?;
-            let embedded = self.pictures.get(attempt, &self.base, task)?;
-            let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
-            let score = evaluation::joint_hits(&features, &joint.head, rows);
-            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
-            let at = evaluation::HITS.map(|k| k as u32);
-            let hits: BTreeMap<u32, u64> = at.into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
-            scores.push(TaskScore {
-                task: task.name.clone(),
-                n: score.n as u64,
-                correct: hits[&1],
-                hits,
-                right: Some(score.ranks.iter().map(|rank| *rank == 0).collect()),
-            });
-        }
-        Ok(scores)
     }
 }
 

@@ -4,8 +4,8 @@ use evaluation::{DeviceChoice, ImageModel, Preprocess, TextModel};
 use merging::BaseHeader;
 use std::path::PathBuf;
 
-/// A resident base model.
-pub(super) struct Base {
+/// A resident CLIP model.
+pub(super) struct ImageBase {
     folder: PathBuf,
     pub(super) model: ImageModel,
     /// What happens to pictures before the model sees them.
@@ -15,7 +15,7 @@ pub(super) struct Base {
     text: Option<TextModel>,
 }
 
-impl Base {
+impl ImageBase {
     pub(super) fn open(attempt: &mut Attempt<'_>, device: DeviceChoice) -> Result<Self, JobError> {
         let place = &attempt.job.places.base;
         let expected = attempt.job.meaning.base;

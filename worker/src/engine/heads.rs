@@ -1,6 +1,6 @@
 use super::{
     attempt::Attempt,
-    base::Base,
+    base::ImageBase,
     joint::{self, JointHead},
     place,
     recent::Recent,
@@ -28,7 +28,7 @@ impl Heads {
     pub(super) fn of_task(
         &mut self,
         attempt: &mut Attempt<'_>,
-        base: &mut Base,
+        base: &mut ImageBase,
         task: &TaskInput,
     ) -> Result<Arc<Head>, JobError> {
         let incomplete = || JobError::Incomplete(format!("it says nothing of the head of `{}`", task.name));
@@ -51,7 +51,7 @@ impl Heads {
     pub(super) fn joint(
         &mut self,
         attempt: &mut Attempt<'_>,
-        base: &mut Base,
+        base: &mut ImageBase,
         digest: Digest,
     ) -> Result<Arc<JointHead>, JobError> {
         let job = attempt.job;

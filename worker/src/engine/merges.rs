@@ -1,42 +1,68 @@
-use super::{attempt::Attempt, base::Base, recent::Recent};
+use super::{attempt::Attempt, recent::Recent};
 use crate::JobError;
-use evaluation::{Delta, Deltas, ImageModel};
+use evaluation::{Delta, Deltas, ImageModel, ModelError};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
-use merging::{Adapter, Aligned, MergedUpdate, UpdateMatrix};
+use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
 use std::{sync::Arc, time::Instant};
 
+/// A base model that takes updates.
+pub(super) trait Patched: Clone {
+    /// Updates at λ = 1, laid out for the model.
+    type Deltas;
+
+    fn deltas(&self, update: &MergedUpdate) -> Result<Self::Deltas, ModelError>;
+
+    fn patched(&self, deltas: &Self::Deltas, scaling: f64) -> Result<Self, ModelError>;
+}
+
+impl Patched for ImageModel {
+    type Deltas = Deltas;
+
+    fn deltas(&self, update: &MergedUpdate) -> Result<Deltas, ModelError> {
+        self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
+    }
+
+    fn patched(&self, deltas: &Deltas, scaling: f64) -> Result<Self, ModelError> {
+        self.patched(deltas, scaling)
+    }
+}
+
 /// Sets of adapters, alignments and merges that the last jobs used.
-#[derive(Debug)]
-pub(super) struct Merges {
+pub(super) struct Merges<M: Patched> {
     adapters: Recent<Vec<Adapter>>,
     aligned: Recent<Aligned>,
-    merged: Recent<Merged>,
+    merged: Recent<Merged<M::Deltas>>,
 }
 
 /// A merge at λ = 1, laid out for the model.
-struct Merged {
-    deltas: Deltas,
+struct Merged<D> {
+    deltas: D,
     facts: MergeFacts,
 }
 
 /// The model that a job is about.
-pub(super) struct Made {
-    pub(super) model: ImageModel,
+pub(super) struct Made<M> {
+    pub(super) model: M,
     pub(super) facts: Option<MergeFacts>,
 }
 
-impl Default for Merges {
+impl<M: Patched> Default for Merges<M> {
     fn default() -> Self {
         Self { adapters: Recent::new(2), aligned: Recent::new(4), merged: Recent::new(2) }
     }
 }
 
-impl Merges {
-    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge.
-    pub(super) fn model(&mut self, attempt: &mut Attempt<'_>, base: &Base) -> Result<Made, JobError> {
+impl<M: Patched> Merges<M> {
+    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the base's.
+    pub(super) fn model(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+    ) -> Result<Made<M>, JobError> {
         let single;
         let (recipe, is_merge) = match &attempt.job.meaning.subject {
-            Subject::Base => return Ok(Made { model: base.model.clone(), facts: None }),
+            Subject::Base => return Ok(Made { model: base.clone(), facts: None }),
             // The sum of one update is that update, held in factors with its scale.
             Subject::Adapter { .. } => {
                 single = Preset::TaskArithmetic.recipe();
@@ -44,21 +70,27 @@ impl Merges {
             }
             Subject::Merge { recipe } => (recipe, true),
         };
-        let merged = self.merged(attempt, base, recipe)?;
+        let merged = self.merged(attempt, (base, header), recipe)?;
         let start = Instant::now();
-        let model = base.model.patched(&merged.deltas, recipe.scaling)?;
+        let model = base.patched(&merged.deltas, recipe.scaling)?;
         attempt.timings.merge_s += start.elapsed().as_secs_f64();
         Ok(Made { model, facts: is_merge.then(|| merged.facts.clone()) })
     }
 
-    fn merged(&mut self, attempt: &mut Attempt<'_>, base: &Base, recipe: &Recipe) -> Result<Arc<Merged>, JobError> {
+    fn merged(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        (base, header): (&M, &BaseHeader),
+        recipe: &Recipe,
+    ) -> Result<Arc<Merged<M::Deltas>>, JobError> {
         let Self { adapters, aligned, merged } = self;
         let inputs = &attempt.job.meaning.adapters;
         let unscaled = recipe.with_scaling(1.0);
         merged.get_or_make(Digest::of_json(&(inputs, &unscaled)), || {
             let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.space)), || {
-                let adapters = adapters
-                    .get_or_make(Digest::of_json(inputs), || attempt.loading(|attempt| read_adapters(attempt, base)))?;
+                let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
+                    attempt.loading(|attempt| read_adapters(attempt, header))
+                })?;
                 let start = Instant::now();
                 let aligned = Aligned::new(&adapters, recipe.space)?;
                 attempt.timings.align_s += start.elapsed().as_secs_f64();
@@ -67,14 +99,14 @@ impl Merges {
             let start = Instant::now();
             let update = aligned.merge(&unscaled)?;
             let facts = facts(&aligned, &update);
-            let deltas = base.model.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))?;
+            let deltas = base.deltas(&update)?;
             attempt.timings.merge_s += start.elapsed().as_secs_f64();
             Ok(Merged { deltas, facts })
         })
     }
 }
 
-fn read_adapters(attempt: &mut Attempt<'_>, base: &Base) -> Result<Vec<Adapter>, JobError> {
+fn read_adapters(attempt: &mut Attempt<'_>, header: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
     let job = attempt.job;
     let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
     for input in &job.meaning.adapters {
@@ -82,7 +114,7 @@ fn read_adapters(attempt: &mut Attempt<'_>, base: &Base) -> Result<Vec<Adapter>,
         let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
         let folder = attempt.checked(place, located, input.digest)?;
-        let adapter = Adapter::read(&input.task, &folder, &base.header);
+        let adapter = Adapter::read(&input.task, &folder, header);
         adapters.push(adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?);
     }
     Ok(adapters)

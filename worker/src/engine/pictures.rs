@@ -1,4 +1,4 @@
-use super::{attempt::Attempt, base::Base, place};
+use super::{attempt::Attempt, base::ImageBase, place};
 use crate::JobError;
 use evaluation::{DiskCache, Embedded, Pictures, Source};
 use jobs::{Digest, TaskInput};
@@ -34,7 +34,7 @@ impl PictureSets {
     pub(super) fn get(
         &mut self,
         attempt: &mut Attempt<'_>,
-        base: &Base,
+        base: &ImageBase,
         task: &TaskInput,
     ) -> Result<Arc<Embedded>, JobError> {
         if let Some(held) = self.sets.get(&task.data) {
@@ -58,7 +58,7 @@ impl PictureSets {
 }
 
 impl PictureSets {
-    fn read(&self, attempt: &mut Attempt<'_>, base: &Base, task: &TaskInput) -> Result<Pictures, JobError> {
+    fn read(&self, attempt: &mut Attempt<'_>, base: &ImageBase, task: &TaskInput) -> Result<Pictures, JobError> {
         let job = attempt.job;
         let spec = place(&job.places.data, task, "data")?;
         let located = attempt.inputs.expecting(task.data).data(spec, &job.meaning.split)?;
