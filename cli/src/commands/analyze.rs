@@ -63,10 +63,11 @@ impl Analysed {
 
     /// The tables that were asked for; else what a person wants first.
     fn chosen(&self, asked: &[TableName]) -> Vec<&Table> {
+        // A sweep that goes on has nothing on the report split before its end.
+        let is_reported = self.summary.rows.iter().any(|row| row.splits.contains_key(&self.summary.splits.report));
+        let split = if is_reported { &self.summary.splits.report } else { &self.summary.splits.select };
         let first = |table: &&Table| match kind(table) {
-            kind @ ("accuracy" | "hits" | "differences") => {
-                table.name == Table::name_of(kind, &self.summary.splits.report)
-            }
+            kind @ ("accuracy" | "hits" | "differences") => table.name == Table::name_of(kind, split),
             "failures" => !table.rows.is_empty(),
             kind => kind == "best",
         };

@@ -55,3 +55,26 @@ fn a_store_without_a_sweep_says_so() {
     fs::create_dir_all(place.path("empty")).unwrap();
     place.run(&["analyze", "empty", "--out", "out"]).fails(0, &["holds no sweep to show", "no results to write"]);
 }
+
+#[test]
+fn a_sweep_that_goes_on_is_shown_as_far_as_it_has_come() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    // What a coordinator that was killed leaves: no outcome, and results.
+    fs::remove_file(place.path("bowline-results/sweeps/small/outcome.json")).unwrap();
+    let finished = place.run(&["analyze", "--out", "out"]);
+    finished.fails(0, &["small has not finished: `bowline run` goes on with it"]);
+    assert!(finished.stdout.contains("leads so far"), "{finished:?}");
+    assert!(fs::read_to_string(place.path("out/small/report.html")).unwrap().contains("not finished: "));
+    let json = place.run(&["analyze", "--json"]).json();
+    let so_far = &json[0]["so_far"];
+    assert!(so_far["stored"].as_u64() > Some(0) && so_far["stored"] == so_far["jobs_at_most"], "{so_far}");
+
+    for folder in fs::read_dir(place.path("bowline-results/results")).unwrap() {
+        fs::remove_dir_all(folder.unwrap().path()).unwrap();
+    }
+    fs::remove_dir_all(place.path("bowline-results/sweeps/small/parts")).ok();
+    let nothing = place.run(&["analyze"]);
+    nothing.fails(0, &["small has not finished"]);
+    assert!(nothing.stdout.contains("no merge has a value"), "{nothing:?}");
+}
