@@ -2,7 +2,7 @@
 //!
 //! A general product has to bring the matrix into such an order at every call; a model keeps its matrices for many.
 
-use super::kernels::{gelu, quick_gelu};
+use super::activation::{gelu, quick_gelu};
 use crate::model::Activation;
 use pulp::{Arch, Simd, WithSimd};
 use std::{ops::Range, sync::Arc};
