@@ -30,7 +30,7 @@ pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
-    ModuleProblem, TextConfig, VisionConfig, Watch,
+    ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use pictures::{DiskCache, Pictures};
 pub use preprocess::{Filter, Preprocess, Resize};
