@@ -7,4 +7,5 @@ mod activation;
 pub(crate) mod encoder;
 pub(crate) mod kernels;
 mod linear;
+pub(crate) mod product;
 pub(crate) mod tower;

@@ -6,6 +6,12 @@ pub(super) fn quick_gelu(x: f32) -> f32 {
     x / (1.0 + exp(-1.702 * x))
 }
 
+/// `x · σ(x)`
+#[inline(always)]
+pub(super) fn silu(x: f32) -> f32 {
+    x / (1.0 + exp(-x))
+}
+
 /// `x · Φ(x)`
 #[inline(always)]
 pub(super) fn gelu(x: f32) -> f32 {
@@ -62,6 +68,9 @@ mod tests {
     fn activations_take_their_textbook_values() {
         for (x, want) in [(-3.0, -0.018_069_5), (0.0, 0.0), (1.0, 0.845_795_7), (20.0, 20.0)] {
             assert!((quick_gelu(x) - want).abs() < 2e-6, "{} against {want}", quick_gelu(x));
+        }
+        for (x, want) in [(-3.0, -0.142_277_6), (0.0, 0.0), (1.0, 0.731_058_6), (20.0, 20.0)] {
+            assert!((silu(x) - want).abs() < 2e-6, "{} against {want}", silu(x));
         }
         for (x, want) in [(-3.0, -0.004_049_7), (0.0, 0.0), (1.0, 0.841_344_7), (20.0, 20.0)] {
             assert!((gelu(x) - want).abs() < 2e-6, "{} against {want}", gelu(x));

@@ -1,4 +1,4 @@
-//! The loops of the host tower: safe slices in, vector instructions picked at run time.
+//! The loops of the host models: safe slices in, vector instructions picked at run time.
 
 use super::activation::exp;
 use pulp::Arch;
@@ -96,6 +96,17 @@ pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f
             for (((t, x), w), b) in to.iter_mut().zip(from).zip(weight).zip(bias) {
                 *t = (x - mean) * inverse * w + b;
             }
+        }
+    });
+}
+
+/// Scales each row to mean square 1, then by the weight: `to` becomes the RMS norm of `from`.
+pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
+    let width = weight.len();
+    Arch::new().dispatch(|| {
+        for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
+            let inverse = 1.0 / (sum(from, |x| x * x) / width as f32 + eps).sqrt();
+            to.iter_mut().zip(from).zip(weight).for_each(|((t, x), w)| *t = x * inverse * w);
         }
     });
 }

@@ -1,0 +1,177 @@
+//! Products with matrices that lie in panels, on one thread.
+
+use super::activation::{gelu, quick_gelu, silu};
+use crate::model::Activation;
+use pulp::{Simd, WithSimd};
+
+/// Columns of one panel: four vector registers of AVX-512, two tiles or more of anything else.
+pub(crate) const PANEL: usize = 64;
+
+/// Rows of one tile: with four vectors of columns, 24 of 32 registers hold sums; with two, 12 of 16.
+const ROWS: usize = 6;
+
+/// Bytes of panels that go over all rows before the next ones do: they stay in a core's second cache.
+const GROUP_BYTES: usize = 512 << 10;
+
+const NO_BIAS: [f32; PANEL] = [0.0; PANEL];
+
+/// What becomes of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish {
+    /// It replaces what was there.
+    Write,
+    /// It is added to what was there.
+    Add,
+    /// It goes through the activation, and replaces what was there.
+    Activate(Activation),
+    /// What was there goes through SiLU and is multiplied by it.
+    Gate,
+}
+
+/// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
+pub(crate) struct Product<'a> {
+    /// Panel after panel, each `[inputs, PANEL]`; the last is filled up with zeros.
+    pub(crate) panels: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) to: &'a mut [f32],
+    pub(crate) stride: usize,
+    /// `[rows, inputs]`
+    pub(crate) from: &'a [f32],
+    pub(crate) finish: Finish,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+    }
+}
+
+impl Product<'_> {
+    /// Goes over the rows once for each group of panels, a few rows at a time, with tiles `VECTORS` registers wide.
+    #[inline(always)]
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+        let Self { panels, inputs, outputs, bias, .. } = self;
+        let size = inputs * PANEL;
+        let group = (GROUP_BYTES / size_of::<f32>() / size).max(1);
+        let mut sums = [[0.0; PANEL]; ROWS];
+        for (panels, first) in panels.chunks(group * size).zip((0..).step_by(group * PANEL)) {
+            for (to, from) in self.to.chunks_mut(ROWS * self.stride).zip(self.from.chunks(ROWS * inputs)) {
+                for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
+                    let columns = start..outputs.min(start + PANEL);
+                    let bias = bias.map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
+                    sum_rows::<S, VECTORS>(simd, &mut sums, (from, inputs, 0), panel, false);
+                    for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(inputs))) {
+                        self.finish.row(&mut to[columns.clone()], sums, bias);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds
+/// `from[.., first..first + depth] · slab` to `sums`, or writes it there if `first` is 0.
+///
+/// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
+pub(crate) struct Partial<'a> {
+    /// `[rows, PANEL]`
+    pub(crate) sums: &'a mut [[f32; PANEL]],
+    /// `[rows, inputs]`
+    pub(crate) from: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) first: usize,
+    /// `[depth, PANEL]`
+    pub(crate) slab: &'a [f32],
+}
+
+impl WithSimd for Partial<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+    }
+}
+
+impl Partial<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+        let Self { sums, from, inputs, first, slab } = self;
+        for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * inputs)) {
+            sum_rows::<S, VECTORS>(simd, sums, (from, inputs, first), slab, first > 0);
+        }
+    }
+}
+
+impl Finish {
+    /// Finishes one row of a panel's columns.
+    #[inline(always)]
+    pub(crate) fn row(self, to: &mut [f32], sums: &[f32; PANEL], bias: &[f32]) {
+        let items = to.iter_mut().zip(sums).zip(bias);
+        match self {
+            Self::Write => items.for_each(|((to, sum), bias)| *to = sum + bias),
+            Self::Add => items.for_each(|((to, sum), bias)| *to += sum + bias),
+            Self::Activate(Activation::QuickGelu) => items.for_each(|((to, sum), bias)| *to = quick_gelu(sum + bias)),
+            Self::Gate => items.for_each(|((to, sum), bias)| *to = silu(*to) * (sum + bias)),
+            Self::Activate(Activation::Gelu) => items.for_each(|((to, sum), bias)| *to = gelu(sum + bias)),
+        }
+    }
+}
+
+/// `sums = from[.., first..] · panel` for up to `ROWS` rows, on top of what `sums` holds if `keep`.
+#[inline(always)]
+fn sum_rows<S: Simd, const VECTORS: usize>(
+    simd: S,
+    sums: &mut [[f32; PANEL]],
+    from: (&[f32], usize, usize),
+    panel: &[f32],
+    keep: bool,
+) {
+    for column in (0..PANEL).step_by(VECTORS * S::F32_LANES) {
+        match from.0.len() / from.1 {
+            1 => sum_tile::<S, 1, VECTORS>(simd, sums, column, from, panel, keep),
+            2 => sum_tile::<S, 2, VECTORS>(simd, sums, column, from, panel, keep),
+            3 => sum_tile::<S, 3, VECTORS>(simd, sums, column, from, panel, keep),
+            4 => sum_tile::<S, 4, VECTORS>(simd, sums, column, from, panel, keep),
+            5 => sum_tile::<S, 5, VECTORS>(simd, sums, column, from, panel, keep),
+            _ => sum_tile::<S, ROWS, VECTORS>(simd, sums, column, from, panel, keep),
+        }
+    }
+}
+
+/// The same for `R` rows and the columns from `column` on that fill `V` registers.
+#[inline(always)]
+fn sum_tile<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &mut [[f32; PANEL]],
+    column: usize,
+    (from, inputs, first): (&[f32], usize, usize),
+    panel: &[f32],
+    keep: bool,
+) {
+    let depth = panel.len() / PANEL;
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &from[r * inputs + first..r * inputs + first + depth]);
+    let mut tile = [[simd.splat_f32s(0.0); V]; R];
+    if keep {
+        for (tile, sums) in tile.iter_mut().zip(&*sums) {
+            tile.copy_from_slice(&S::as_simd_f32s(&sums[column..]).0[..V]);
+        }
+    }
+    for (k, weights) in panel.chunks_exact(PANEL).enumerate().take(depth) {
+        let (weights, _) = S::as_simd_f32s(&weights[column..]);
+        for (tile, row) in tile.iter_mut().zip(rows) {
+            let x = simd.splat_f32s(row[k]);
+            for (sum, weight) in tile.iter_mut().zip(&weights[..V]) {
+                *sum = simd.mul_add_e_f32s(x, *weight, *sum);
+            }
+        }
+    }
+    for (sums, tile) in sums.iter_mut().zip(tile) {
+        S::as_mut_simd_f32s(&mut sums[column..]).0[..V].copy_from_slice(&tile);
+    }
+}
