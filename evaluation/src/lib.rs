@@ -10,6 +10,7 @@
 mod data;
 mod device;
 mod head;
+mod llama;
 mod model;
 mod pictures;
 mod preprocess;
@@ -28,6 +29,7 @@ pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
+pub use llama::{LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,

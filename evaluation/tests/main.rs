@@ -9,6 +9,8 @@ mod mini8;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod nli6;
+#[cfg(test)]
 mod parquet_file;
 #[cfg(test)]
 mod text;
