@@ -5,6 +5,8 @@ mod data;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod llama;
+#[cfg(test)]
 mod mini8;
 #[cfg(test)]
 mod model;
