@@ -1,6 +1,6 @@
 //! The language model on the processor: plain slices, one thread per batch of texts, nothing padded.
 
-mod attention;
+pub(crate) mod attention;
 mod layer;
 mod matrix;
 
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub(crate) const BATCH_TOKENS: usize = 256;
 
 /// The same where matrices are widened on the way: more tokens share the work of it.
-pub(crate) const BATCH_TOKENS_WIDENED: usize = 1024;
+pub(crate) const BATCH_TOKENS_WIDENED: usize = 512;
 
 /// The language model on the processor; a clone shares every matrix.
 #[derive(Clone)]

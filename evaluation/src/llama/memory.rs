@@ -1,7 +1,7 @@
 //! How much memory a model takes, before anything is opened.
 
 use super::{LlamaConfig, composed, host, module};
-use crate::{ModelError, ModuleProblem};
+use crate::{ModelError, ModuleProblem, model::host::product::PANEL};
 use jobs::Precision;
 
 /// Where and how a model is to run.
@@ -79,14 +79,15 @@ impl LlamaConfig {
     fn activation_bytes(&self, place: LlamaPlacement) -> u64 {
         let kv = 2 * self.kv_width();
         let token = 2 * self.width + 2 * self.query_width() + kv;
-        let square = (place.longest * place.longest) as u64;
         if place.on_host {
             let tokens = if place.widens() { host::BATCH_TOKENS_WIDENED } else { host::BATCH_TOKENS };
             let tokens = tokens.max(place.longest) as u64;
-            let sums = crate::model::host::product::PANEL;
-            let floats = tokens * (token + self.mlp_width + sums) as u64 + square;
-            return floats * size_of::<f32>() as u64 * place.threads as u64;
+            // The sums of the widest product lie beside the inner layer.
+            let floats = tokens * (token + 2 * self.mlp_width) as u64;
+            let scores = (place.longest.min(host::attention::QUERIES) * place.longest) as u64;
+            return (floats + scores) * size_of::<f32>() as u64 * place.threads as u64;
         }
+        let square = (place.longest * place.longest) as u64;
         let tokens = composed::BATCH_TOKENS.max(place.longest) as u64;
         // Norms and rotary embedding widen what they take; the inner layer is there three times while it is made.
         let own = (token + 3 * self.mlp_width) as u64 * width(place.precision);
@@ -109,8 +110,7 @@ impl LlamaPlacement {
     }
 
     fn matrix_bytes(&self, [outputs, inputs]: [usize; 2], size: u64, in_file: bool) -> u64 {
-        let panel = crate::model::host::product::PANEL;
-        let rows = if self.on_host && !in_file { outputs.next_multiple_of(panel) } else { outputs };
+        let rows = if self.on_host && !in_file { outputs.next_multiple_of(PANEL) } else { outputs };
         (rows * inputs) as u64 * size
     }
 }

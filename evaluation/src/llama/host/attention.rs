@@ -16,8 +16,20 @@ pub(super) struct Heads<'a> {
     pub(super) position: usize,
 }
 
+/// Queries taken at once: bounds the scores of a long text, and leaves out most of what none of them sees.
+pub(crate) const QUERIES: usize = 128;
+
 /// Computes `softmax(q · kᵀ / √head_width) · v` for every head.
 pub(super) fn attend(to: &mut [f32], from: Heads<'_>, scores: &mut Vec<f32>) {
+    let (size, stride) = (QUERIES * from.config.query_width(), 2 * from.config.kv_width());
+    let parts = to.chunks_mut(size).zip(from.queries.chunks(size)).zip((from.position..).step_by(QUERIES));
+    for ((to, queries), position) in parts {
+        let end = position + queries.len() / from.config.query_width();
+        attend_part(to, Heads { queries, position, seen: &from.seen[..end * stride], ..from }, scores);
+    }
+}
+
+fn attend_part(to: &mut [f32], from: Heads<'_>, scores: &mut Vec<f32>) {
     let Heads { config, queries, seen, position } = from;
     let (depth, query_width, kv_width) = (config.head_width, config.query_width(), config.kv_width());
     let (count, tokens) = (queries.len() / query_width, seen.len() / (2 * kv_width));

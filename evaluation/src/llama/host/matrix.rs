@@ -41,6 +41,9 @@ enum Values {
 #[derive(Default)]
 pub(crate) struct Slabs {
     slab: Vec<f32>,
+    /// `[rows, depth]`
+    part: Vec<f32>,
+    /// `[rows, PANEL]` for every panel.
     sums: Vec<[f32; PANEL]>,
 }
 
@@ -82,29 +85,35 @@ impl Matrix {
         }
     }
 
+    /// Some inputs at a time: their part of `from` is brought together, and stays in a cache for all panels.
     fn apply_by_slabs(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
-        let Slabs { slab: buffer, sums } = own;
-        sums.resize(from.len() / self.inputs, [0.0; PANEL]);
-        for (n, start) in (0..self.outputs).step_by(PANEL).enumerate() {
-            for first in (0..self.inputs).step_by(DEPTH) {
-                let size = DEPTH.min(self.inputs - first) * PANEL;
+        let Slabs { slab: buffer, part, sums } = own;
+        let rows = from.len() / self.inputs;
+        sums.resize(rows * self.outputs.div_ceil(PANEL), [0.0; PANEL]);
+        for first in (0..self.inputs).step_by(DEPTH) {
+            let depth = DEPTH.min(self.inputs - first);
+            part.clear();
+            part.extend(from.chunks_exact(self.inputs).flat_map(|row| &row[first..first + depth]));
+            for (n, sums) in sums.chunks_exact_mut(rows).enumerate() {
                 let slab = match &self.values {
-                    Values::Full(panels) => &panels[(n * self.inputs + first) * PANEL..][..size],
+                    Values::Full(panels) => &panels[(n * self.inputs + first) * PANEL..][..depth * PANEL],
                     _ => {
-                        buffer.resize(size, 0.0);
+                        buffer.resize(depth * PANEL, 0.0);
                         self.read(n, first, buffer);
                         &*buffer
                     }
                 };
-                Arch::new().dispatch(Partial { sums, from, inputs: self.inputs, first, slab });
+                Arch::new().dispatch(Partial { sums, keep: first > 0, from: part, slab });
             }
-            let columns = start..self.outputs.min(start + PANEL);
-            Arch::new().dispatch(|| {
-                for (to, sums) in to.chunks_mut(stride).zip(&*sums) {
+        }
+        Arch::new().dispatch(|| {
+            for (sums, start) in sums.chunks_exact(rows).zip((0..).step_by(PANEL)) {
+                let columns = start..self.outputs.min(start + PANEL);
+                for (to, sums) in to.chunks_mut(stride).zip(sums) {
                     finish.row(&mut to[columns.clone()], sums, &[0.0; PANEL][..columns.len()]);
                 }
-            });
-        }
+            }
+        });
     }
 
     /// Reads `[depth, PANEL]` numbers of panel `n`, from input `first` on.

@@ -64,7 +64,7 @@ impl Product<'_> {
                 for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
                     let columns = start..outputs.min(start + PANEL);
                     let bias = bias.map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
-                    sum_rows::<S, VECTORS>(simd, &mut sums, (from, inputs, 0), panel, false);
+                    sum_rows::<S, VECTORS>(simd, &mut sums, from, panel, false);
                     for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(inputs))) {
                         self.finish.row(&mut to[columns.clone()], sums, bias);
                     }
@@ -74,17 +74,16 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds
-/// `from[.., first..first + depth] · slab` to `sums`, or writes it there if `first` is 0.
+/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: `sums` becomes
+/// `from · slab`, on top of what it holds if `keep`.
 ///
 /// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
 pub(crate) struct Partial<'a> {
     /// `[rows, PANEL]`
     pub(crate) sums: &'a mut [[f32; PANEL]],
-    /// `[rows, inputs]`
+    pub(crate) keep: bool,
+    /// `[rows, depth]`
     pub(crate) from: &'a [f32],
-    pub(crate) inputs: usize,
-    pub(crate) first: usize,
     /// `[depth, PANEL]`
     pub(crate) slab: &'a [f32],
 }
@@ -101,9 +100,10 @@ impl WithSimd for Partial<'_> {
 impl Partial<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
-        let Self { sums, from, inputs, first, slab } = self;
-        for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * inputs)) {
-            sum_rows::<S, VECTORS>(simd, sums, (from, inputs, first), slab, first > 0);
+        let Self { sums, keep, from, slab } = self;
+        let depth = slab.len() / PANEL;
+        for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * depth)) {
+            sum_rows::<S, VECTORS>(simd, sums, from, slab, keep);
         }
     }
 }
@@ -123,17 +123,17 @@ impl Finish {
     }
 }
 
-/// `sums = from[.., first..] · panel` for up to `ROWS` rows, on top of what `sums` holds if `keep`.
+/// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `keep`.
 #[inline(always)]
 fn sum_rows<S: Simd, const VECTORS: usize>(
     simd: S,
     sums: &mut [[f32; PANEL]],
-    from: (&[f32], usize, usize),
+    from: &[f32],
     panel: &[f32],
     keep: bool,
 ) {
     for column in (0..PANEL).step_by(VECTORS * S::F32_LANES) {
-        match from.0.len() / from.1 {
+        match from.len() / (panel.len() / PANEL) {
             1 => sum_tile::<S, 1, VECTORS>(simd, sums, column, from, panel, keep),
             2 => sum_tile::<S, 2, VECTORS>(simd, sums, column, from, panel, keep),
             3 => sum_tile::<S, 3, VECTORS>(simd, sums, column, from, panel, keep),
@@ -150,12 +150,12 @@ fn sum_tile<S: Simd, const R: usize, const V: usize>(
     simd: S,
     sums: &mut [[f32; PANEL]],
     column: usize,
-    (from, inputs, first): (&[f32], usize, usize),
+    from: &[f32],
     panel: &[f32],
     keep: bool,
 ) {
-    let depth = panel.len() / PANEL;
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &from[r * inputs + first..r * inputs + first + depth]);
+    let depth = from.len() / R;
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &from[r * depth..(r + 1) * depth]);
     let mut tile = [[simd.splat_f32s(0.0); V]; R];
     if keep {
         for (tile, sums) in tile.iter_mut().zip(&*sums) {
