@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use std::{path::PathBuf, sync::Arc};
 
 /// Inputs that are turned at once: rows are read in whole cache lines.
-const TURNED: usize = 16;
+const TURNED: usize = 32;
 
 /// The number format of a weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

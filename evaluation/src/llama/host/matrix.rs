@@ -89,6 +89,7 @@ impl Matrix {
     fn apply_by_slabs(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
         let Slabs { slab: buffer, part, sums } = own;
         let rows = from.len() / self.inputs;
+        sums.clear();
         sums.resize(rows * self.outputs.div_ceil(PANEL), [0.0; PANEL]);
         for first in (0..self.inputs).step_by(DEPTH) {
             let depth = DEPTH.min(self.inputs - first);
@@ -103,7 +104,7 @@ impl Matrix {
                         &*buffer
                     }
                 };
-                Arch::new().dispatch(Partial { sums, keep: first > 0, from: part, slab });
+                Arch::new().dispatch(Partial { sums, from: part, slab });
             }
         }
         Arch::new().dispatch(|| {

@@ -64,7 +64,7 @@ impl Product<'_> {
                 for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
                     let columns = start..outputs.min(start + PANEL);
                     let bias = bias.map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
-                    sum_rows::<S, VECTORS>(simd, &mut sums, from, panel, false);
+                    sum_rows::<S, VECTORS, false>(simd, &mut sums, from, panel);
                     for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(inputs))) {
                         self.finish.row(&mut to[columns.clone()], sums, bias);
                     }
@@ -74,14 +74,12 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: `sums` becomes
-/// `from · slab`, on top of what it holds if `keep`.
+/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds `from · slab` to `sums`.
 ///
 /// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
 pub(crate) struct Partial<'a> {
     /// `[rows, PANEL]`
     pub(crate) sums: &'a mut [[f32; PANEL]],
-    pub(crate) keep: bool,
     /// `[rows, depth]`
     pub(crate) from: &'a [f32],
     /// `[depth, PANEL]`
@@ -100,10 +98,10 @@ impl WithSimd for Partial<'_> {
 impl Partial<'_> {
     #[inline(always)]
     fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
-        let Self { sums, keep, from, slab } = self;
+        let Self { sums, from, slab } = self;
         let depth = slab.len() / PANEL;
         for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * depth)) {
-            sum_rows::<S, VECTORS>(simd, sums, from, slab, keep);
+            sum_rows::<S, VECTORS, true>(simd, sums, from, slab);
         }
     }
 }
@@ -123,45 +121,40 @@ impl Finish {
     }
 }
 
-/// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `keep`.
+/// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `KEEP`.
 #[inline(always)]
-fn sum_rows<S: Simd, const VECTORS: usize>(
+fn sum_rows<S: Simd, const VECTORS: usize, const KEEP: bool>(
     simd: S,
     sums: &mut [[f32; PANEL]],
     from: &[f32],
     panel: &[f32],
-    keep: bool,
 ) {
     for column in (0..PANEL).step_by(VECTORS * S::F32_LANES) {
         match from.len() / (panel.len() / PANEL) {
-            1 => sum_tile::<S, 1, VECTORS>(simd, sums, column, from, panel, keep),
-            2 => sum_tile::<S, 2, VECTORS>(simd, sums, column, from, panel, keep),
-            3 => sum_tile::<S, 3, VECTORS>(simd, sums, column, from, panel, keep),
-            4 => sum_tile::<S, 4, VECTORS>(simd, sums, column, from, panel, keep),
-            5 => sum_tile::<S, 5, VECTORS>(simd, sums, column, from, panel, keep),
-            _ => sum_tile::<S, ROWS, VECTORS>(simd, sums, column, from, panel, keep),
+            1 => sum_tile::<S, 1, VECTORS, KEEP>(simd, sums, column, from, panel),
+            2 => sum_tile::<S, 2, VECTORS, KEEP>(simd, sums, column, from, panel),
+            3 => sum_tile::<S, 3, VECTORS, KEEP>(simd, sums, column, from, panel),
+            4 => sum_tile::<S, 4, VECTORS, KEEP>(simd, sums, column, from, panel),
+            5 => sum_tile::<S, 5, VECTORS, KEEP>(simd, sums, column, from, panel),
+            _ => sum_tile::<S, ROWS, VECTORS, KEEP>(simd, sums, column, from, panel),
         }
     }
 }
 
 /// The same for `R` rows and the columns from `column` on that fill `V` registers.
 #[inline(always)]
-fn sum_tile<S: Simd, const R: usize, const V: usize>(
+fn sum_tile<S: Simd, const R: usize, const V: usize, const KEEP: bool>(
     simd: S,
     sums: &mut [[f32; PANEL]],
     column: usize,
     from: &[f32],
     panel: &[f32],
-    keep: bool,
 ) {
     let depth = from.len() / R;
     let rows: [&[f32]; R] = std::array::from_fn(|r| &from[r * depth..(r + 1) * depth]);
-    let mut tile = [[simd.splat_f32s(0.0); V]; R];
-    if keep {
-        for (tile, sums) in tile.iter_mut().zip(&*sums) {
-            tile.copy_from_slice(&S::as_simd_f32s(&sums[column..]).0[..V]);
-        }
-    }
+    let held = |sums: &[f32; PANEL], v: usize| S::as_simd_f32s(&sums[column..]).0[v];
+    let start = |r: usize, v: usize| if KEEP { held(&sums[r], v) } else { simd.splat_f32s(0.0) };
+    let mut tile: [[S::f32s; V]; R] = std::array::from_fn(|r| std::array::from_fn(|v| start(r, v)));
     for (k, weights) in panel.chunks_exact(PANEL).enumerate().take(depth) {
         let (weights, _) = S::as_simd_f32s(&weights[column..]);
         for (tile, row) in tile.iter_mut().zip(rows) {
