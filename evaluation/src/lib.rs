@@ -2,7 +2,7 @@
 //!
 //! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`].
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] go through a [language model](LlamaModel) into [`Features`] likewise.
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
 //! bounds the threads by running inside a rayon pool of its own.
