@@ -166,3 +166,40 @@ fn add(panel: &mut [f32], update: &Update<Vec<f32>>, scaling: f32, output: usize
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "sums of small integers are exact")]
+mod tests {
+    use super::*;
+
+    /// More inputs than two slabs hold, and neither slabs nor panels come out even.
+    #[test]
+    fn deep_and_ragged_products_are_the_plain_sums() {
+        let (rows, outputs, inputs, stride) = (7, 70, 2 * DEPTH + 300, 75);
+        let number = |n: usize| (n % 13) as f32 - 6.0;
+        let from: Vec<f32> = (0..rows * inputs).map(|n| (n % 7) as f32 - 3.0).collect();
+        let make = |n: usize, panel: &mut [f32]| {
+            for (input, line) in panel.chunks_exact_mut(PANEL).enumerate() {
+                for (output, to) in (n * PANEL..outputs).zip(line) {
+                    *to = number(output * inputs + input);
+                }
+            }
+        };
+        let update = Update::Dense((0..outputs * inputs).map(number).collect());
+        let mut own = Slabs::default();
+        for (half, precision) in [(None, Precision::F32), (Some(Half::Bf16), Precision::Bf16)] {
+            let matrix = Matrix { outputs, inputs, values: Values::packed(half, outputs, inputs, make) };
+            let matrix = matrix.patched(&update, 2.0, precision);
+            for (finish, before) in [(Finish::Write, 0.0), (Finish::Add, 1.0)] {
+                let mut to = vec![1.0; rows * stride];
+                matrix.apply((&mut to, stride), &from, finish, &mut own);
+                for (r, to) in to.chunks_exact(stride).enumerate() {
+                    let sum =
+                        |c: usize| (0..inputs).map(|k| from[r * inputs + k] * number(c * inputs + k)).sum::<f32>();
+                    let want = |c: usize| if c < outputs { before + 3.0 * sum(c) } else { 1.0 };
+                    to.iter().enumerate().for_each(|(c, to)| assert_eq!(*to, want(c), "row {r}, column {c}"));
+                }
+            }
+        }
+    }
+}
