@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Times PyTorch on what Bowline's own benches time: the CLIP image tower, and the dense SVD of joined updates.
+"""Times PyTorch on what Bowline's own benches time: the CLIP image tower, a Llama classifier, the dense SVD of joined updates.
 
 pytorch_speed.py tower --threads 2      images/s, transformers' CLIPVisionModelWithProjection, f32
+pytorch_speed.py text --threads 2       tokens/s, transformers' LlamaForSequenceClassification, f32
 pytorch_speed.py svd --threads 2        seconds per matrix, torch.linalg.svd in f64 of [768, 8 * 768], rank 128
 """
 
@@ -11,13 +12,22 @@ import time
 from functools import partial
 
 import torch
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, LlamaConfig, LlamaForSequenceClassification
 
 MINI8 = {
     "image_size": 32, "patch_size": 8, "hidden_size": 192, "intermediate_size": 384,
     "num_hidden_layers": 6, "num_attention_heads": 3, "projection_dim": 128,
 }  # fmt: skip
 TOWERS = {"mini8 (32 px)": (MINI8, 256), "ViT-B/32 (224 px)": ({"projection_dim": 512}, 32)}
+
+# The shapes and numbers of texts of evaluation/benches/llama.rs.
+LLAMAS = {
+    "nli6": ({"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 6,
+              "num_attention_heads": 8, "num_key_value_heads": 2}, 600),
+    "small": ({"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12,
+               "num_attention_heads": 12, "num_key_value_heads": 4}, 96),
+}  # fmt: skip
+VOCABULARY, PAD = 4096, 4095
 
 
 def seconds(call, rounds):
@@ -48,6 +58,38 @@ def tower(rounds):
             print(f"image tower, {name}, batches of {size}: {batch / elapsed:.1f} images/s", flush=True)
 
 
+def padded(texts, size):
+    """Batches of ids and masks, padded on the right to the longest of each."""
+    for batch in (texts[start : start + size] for start in range(0, len(texts), size)):
+        rows = [torch.tensor(text) for text in batch]
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PAD)
+        yield ids, (ids != PAD).long()
+
+
+def classify(model, batches):
+    for ids, mask in batches:
+        model(input_ids=ids, attention_mask=mask)
+
+
+@torch.inference_mode()
+def text(rounds):
+    """Batches in the order of the texts, and sorted by length; the tokens counted are those of the texts alone."""
+    for name, (shape, count) in LLAMAS.items():
+        texts = [[(n * 131 + token * 37) % PAD for token in range(20 + n * 17 % 41)] for n in range(count)]
+        tokens = sum(map(len, texts))
+        config = LlamaConfig(vocab_size=VOCABULARY, pad_token_id=PAD, num_labels=3, use_cache=False, **shape)
+        for attention in ("eager", "sdpa"):
+            torch.manual_seed(0)
+            config._attn_implementation = attention
+            model = LlamaForSequenceClassification(config).eval()
+            for order, ordered in (("as they come", texts), ("sorted", sorted(texts, key=len, reverse=True))):
+                for size in (32, 8):
+                    batches = list(padded(ordered, size))
+                    elapsed = seconds(partial(classify, model, batches), rounds)
+                    what = f"{name}, {attention}, batches of {size}, {order}"
+                    print(f"language model, {what}: {tokens / elapsed:.0f} tokens/s", flush=True)
+
+
 @torch.inference_mode()
 def svd(rounds):
     """Eight rank-16 updates of a 768 x 768 matrix side by side, as the reference forms them."""
@@ -60,13 +102,13 @@ def svd(rounds):
 
 def main():
     parser = argparse.ArgumentParser(description="Times PyTorch on what Bowline's benches time.")
-    parser.add_argument("what", choices=["tower", "svd"])
+    parser.add_argument("what", choices=["tower", "text", "svd"])
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    {"tower": tower, "svd": svd}[arguments.what](arguments.rounds)
+    {"tower": tower, "text": text, "svd": svd}[arguments.what](arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //!
 //! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`].
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] go through a [language model](LlamaModel) into [`Features`] likewise.
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
 //! bounds the threads by running inside a rayon pool of its own.
@@ -10,6 +10,7 @@
 mod data;
 mod device;
 mod head;
+mod llama;
 mod model;
 mod pictures;
 mod preprocess;
@@ -28,9 +29,10 @@ pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
+pub use llama::{LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
-    ModuleProblem, TextConfig, VisionConfig, Watch,
+    ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use pictures::{DiskCache, Pictures};
 pub use preprocess::{Filter, Preprocess, Resize};

@@ -4,12 +4,12 @@ mod composed;
 mod config;
 mod error;
 pub(crate) mod host;
-mod patch;
+pub(crate) mod patch;
 mod watch;
 pub(crate) mod weights;
 
 pub use config::{Activation, ClipConfig, EncoderConfig, TextConfig, VisionConfig};
-pub use error::{ModelError, ModuleProblem};
+pub use error::{ModelError, ModuleProblem, TextProblem};
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
@@ -119,17 +119,17 @@ impl ImageModel {
     /// `f32`. One pass over each adapted matrix.
     ///
     /// # Errors
-    /// [`ModelError::ForeignEmbedding`] if the updates were laid out for another base, or the device fails.
+    /// [`ModelError::ForeignUpdates`] if the updates were laid out for another base, or the device fails.
     pub fn patched(&self, deltas: &Deltas, scaling: f64) -> Result<Self, ModelError> {
         if !Arc::ptr_eq(&self.base, &deltas.base) {
-            return Err(ModelError::ForeignEmbedding);
+            return Err(ModelError::ForeignUpdates);
         }
         let tower = match (&self.tower, &deltas.values) {
             (Tower::Host(tower), DeltaValues::Host(updates)) => Tower::Host(tower.patched(updates, scaling as f32)),
             (Tower::Composed(tower), DeltaValues::Device(updates)) => {
                 Tower::Composed(tower.patched(updates, scaling as f32)?)
             }
-            _ => return Err(ModelError::ForeignEmbedding),
+            _ => return Err(ModelError::ForeignUpdates),
         };
         Ok(Self { base: Arc::clone(&self.base), tower })
     }
@@ -232,7 +232,7 @@ impl Embedded {
     }
 }
 
-/// Projected image features with the labels of their pictures.
+/// What a model makes of each picture or text, with their labels.
 #[derive(Debug, Clone)]
 pub struct Features {
     values: Vec<f32>,
@@ -242,17 +242,22 @@ pub struct Features {
 }
 
 impl Features {
-    /// `[pictures, width]`, row-major, not normalised.
+    /// Takes the features of texts `[texts, width]`, whose number of classes nobody stated.
+    pub(crate) fn of_texts(values: Vec<f32>, width: usize, labels: &[u32]) -> Self {
+        Self { values, width, labels: labels.into(), classes: None }
+    }
+
+    /// `[pictures or texts, width]`, row-major, not normalised.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Numbers per picture.
+    /// Numbers per picture or text.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The class of each picture.
+    /// The class of each picture or text.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }

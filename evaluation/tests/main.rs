@@ -5,9 +5,13 @@ mod data;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod llama;
+#[cfg(test)]
 mod mini8;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod nli6;
 #[cfg(test)]
 mod parquet_file;
 #[cfg(test)]

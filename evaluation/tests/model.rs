@@ -215,7 +215,7 @@ fn what_belongs_to_another_base_is_refused() {
     let refused = other.features(&embedded, &Watch::default()).unwrap_err();
     assert!(matches!(refused, ModelError::ForeignEmbedding));
     let deltas = one.deltas(Vec::<(&str, Delta<'_>)>::new()).unwrap();
-    assert!(matches!(other.patched(&deltas, 1.0).map(|_| ()).unwrap_err(), ModelError::ForeignEmbedding));
+    assert!(matches!(other.patched(&deltas, 1.0).map(|_| ()).unwrap_err(), ModelError::ForeignUpdates));
 }
 
 #[test]

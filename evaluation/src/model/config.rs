@@ -112,7 +112,8 @@ impl ClipConfig {
         let invalid = |source| ModelError::Json { path: path.into(), what: "CLIP configuration", source };
         let file: File = serde_json::from_str(&text).map_err(invalid)?;
         if file.model_type != "clip" {
-            return Err(ModelError::NotClip { path: path.into(), found: file.model_type });
+            let found = file.model_type;
+            return Err(ModelError::ModelType { path: path.into(), kind: "CLIP", found, expected: "clip" });
         }
         let check = Check { path };
         let (v, t) = (&file.vision_config, &file.text_config);

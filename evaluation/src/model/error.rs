@@ -25,12 +25,16 @@ pub enum ModelError {
         source: serde_json::Error,
     },
     /// The folder holds another kind of model.
-    #[error("`{}` is no CLIP model: its `model_type` is `{found}`, expected `clip`", path.display())]
-    NotClip {
+    #[error("`{}` is no {kind} model: its `model_type` is `{found}`, expected `{expected}`", path.display())]
+    ModelType {
         /// The configuration file.
         path: PathBuf,
+        /// What the model should be.
+        kind: &'static str,
         /// The `model_type` in it, empty if there is none.
         found: String,
+        /// The `model_type` of such a model.
+        expected: &'static str,
     },
     /// A setting that this crate cannot follow.
     #[error("`{}`: `{key}` is `{found}`, expected {expected}", path.display())]
@@ -75,7 +79,17 @@ pub enum ModelError {
         /// The shape the configuration asks for.
         expected: Vec<usize>,
     },
-    /// An update names no matrix of the image tower, or one twice.
+    /// A weight is stored in a number format that this crate does not read.
+    #[error("tensor `{key}` in `{}` holds {found}, expected F32, BF16 or F16", path.display())]
+    TensorType {
+        /// The weight file.
+        path: PathBuf,
+        /// The tensor's name.
+        key: String,
+        /// The format in the file.
+        found: String,
+    },
+    /// An update names no matrix of the model, or one twice.
     #[error("an update is for `{module}`: {problem}")]
     Module {
         /// The module as given.
@@ -86,6 +100,9 @@ pub enum ModelError {
     /// The features or embeddings belong to another model.
     #[error("the pictures were embedded by another base model")]
     ForeignEmbedding,
+    /// The updates were laid out for another model.
+    #[error("the updates were laid out for another base model")]
+    ForeignUpdates,
     /// The pictures have another size than the model takes.
     #[error("the pictures are {found} pixels wide, the model takes {expected}")]
     PictureSize {
@@ -94,8 +111,16 @@ pub enum ModelError {
         /// Edge the model takes.
         expected: usize,
     },
+    /// A text that the model cannot take.
+    #[error("text {text} {problem}")]
+    Text {
+        /// The text, counted from 0.
+        text: usize,
+        /// What is wrong with it.
+        problem: TextProblem,
+    },
     /// A model that was tried out gave no numbers.
-    #[error("the features of a blank picture hold a value that is not finite")]
+    #[error("a trial gave features that are not finite")]
     NotFinite,
     /// The tokenizer cannot be read, or refuses a text.
     #[error("tokenizer `{}`: {problem}", path.display())]
@@ -122,9 +147,11 @@ pub enum ModelError {
 /// What is wrong with the module that an update names.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ModuleProblem {
-    /// The image tower has no such linear layer.
-    #[error("the image tower has no linear layer of that name (it has `{example}` and the like)")]
+    /// The model has no such linear layer.
+    #[error("the {model} has no linear layer of that name (it has `{example}` and the like)")]
     Unknown {
+        /// The kind of model.
+        model: &'static str,
         /// A name that exists.
         example: String,
     },
@@ -148,6 +175,30 @@ pub enum ModuleProblem {
     /// The update holds NaN or an infinity.
     #[error("it holds a value that is not finite")]
     NotFinite,
+}
+
+/// What is wrong with a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextProblem {
+    /// It has no tokens.
+    #[error("is empty")]
+    Empty,
+    /// It has more tokens than the model has positions.
+    #[error("has {tokens} tokens, the model takes at most {positions}")]
+    TooLong {
+        /// Tokens of the text.
+        tokens: usize,
+        /// The model's `max_position_embeddings`.
+        positions: usize,
+    },
+    /// A token lies beyond the vocabulary.
+    #[error("has token {token}, the model's vocabulary ends before {vocabulary}")]
+    Token {
+        /// The token's id.
+        token: u32,
+        /// The model's `vocab_size`.
+        vocabulary: usize,
+    },
 }
 
 impl From<candle_core::Error> for ModelError {

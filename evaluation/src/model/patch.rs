@@ -21,6 +21,25 @@ pub enum Delta<'a> {
     Dense(&'a [f32]),
 }
 
+impl Delta<'_> {
+    /// Checks that the numbers are finite and fill a matrix.
+    pub(crate) fn check(self, outputs: usize, inputs: usize) -> Result<(), ModuleProblem> {
+        let holds = |part, values: &[f32], expected: usize| {
+            if values.len() != expected {
+                return Err(ModuleProblem::Shape { part, found: values.len(), expected, outputs, inputs });
+            }
+            if values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModuleProblem::NotFinite) }
+        };
+        match self {
+            Self::Dense(values) => holds("update", values, outputs * inputs),
+            Self::LowRank { b, a, rank } => {
+                holds("lora_b", b, outputs * rank)?;
+                holds("lora_a", a, rank * inputs)
+            }
+        }
+    }
+}
+
 /// A matrix of an encoder block that updates reach; queries, keys and values lie side by side in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Site {
@@ -114,34 +133,17 @@ pub(crate) fn arrange<'a, S: AsRef<str>>(
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let example = || ModuleProblem::Unknown { example: block_name(0, LINEARS[0]) };
+        let example = || ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) };
         let place = place(config, name).ok_or_else(|| refuse(example()))?;
         if !seen.insert(name.to_owned()) {
             return Err(refuse(ModuleProblem::Twice));
         }
-        check(&place, delta).map_err(refuse)?;
+        delta.check(place.outputs, place.inputs).map_err(refuse)?;
         let size = place.inputs * place.columns;
         let fused = arranged.entry(place.slot).or_insert_with(|| vec![0.0; size]);
         write(fused, &place, delta);
     }
     Ok(arranged)
-}
-
-fn check(place: &Place, delta: Delta<'_>) -> Result<(), ModuleProblem> {
-    let (outputs, inputs) = (place.outputs, place.inputs);
-    let holds = |part, values: &[f32], expected: usize| {
-        if values.len() != expected {
-            return Err(ModuleProblem::Shape { part, found: values.len(), expected, outputs, inputs });
-        }
-        if values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModuleProblem::NotFinite) }
-    };
-    match delta {
-        Delta::Dense(values) => holds("update", values, outputs * inputs),
-        Delta::LowRank { b, a, rank } => {
-            holds("lora_b", b, outputs * rank)?;
-            holds("lora_a", a, rank * inputs)
-        }
-    }
 }
 
 fn write(fused: &mut [f32], place: &Place, delta: Delta<'_>) {

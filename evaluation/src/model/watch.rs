@@ -1,16 +1,16 @@
 /// How a caller follows long work and ends it early.
 #[derive(Clone, Copy, Default)]
 pub struct Watch<'a> {
-    /// Called after each step with the number of pictures just finished; on the host from several threads.
+    /// Called after each step with the number of pictures or texts just finished; on the host from several threads.
     pub progress: Option<&'a (dyn Fn(usize) + Sync)>,
     /// Asked before each step; `true` ends the work with [`ModelError::Cancelled`](crate::ModelError::Cancelled).
     pub cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl Watch<'_> {
-    pub(crate) fn done(&self, pictures: usize) {
+    pub(crate) fn done(&self, count: usize) {
         if let Some(progress) = self.progress {
-            progress(pictures);
+            progress(count);
         }
     }
 

@@ -3,11 +3,12 @@ use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 /// The weight files of a model folder: `model.safetensors`, or the shards that an index lists.
 pub(crate) struct Weights {
-    files: Vec<(PathBuf, MmapedSafetensors)>,
+    files: Vec<(PathBuf, Arc<MmapedSafetensors>)>,
     /// Tensor to file, from the index; `None` for a single file.
     index: Option<(PathBuf, BTreeMap<String, usize>)>,
 }
@@ -41,8 +42,16 @@ impl Weights {
         Ok(Self { files, index: Some((index, tensors)) })
     }
 
-    /// Reads a tensor as `f32`, after checking its shape.
-    pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+    /// True if there is a tensor of that name.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        match &self.index {
+            None => self.files[0].1.get(key).is_ok(),
+            Some((_, tensors)) => tensors.contains_key(key),
+        }
+    }
+
+    /// Finds the file of a tensor and checks the tensor's shape.
+    pub(crate) fn find(&self, key: &str, shape: &[usize]) -> Result<(&Path, &Arc<MmapedSafetensors>), ModelError> {
         let missing =
             |path: &Path| ModelError::MissingTensor { path: path.into(), key: key.into(), expected: shape.to_vec() };
         let (path, file) = match &self.index {
@@ -50,14 +59,20 @@ impl Weights {
             Some((index, tensors)) => &self.files[*tensors.get(key).ok_or_else(|| missing(index))?],
         };
         let view = file.get(key).map_err(|_| missing(path))?;
-        if view.shape() != shape {
-            return Err(ModelError::TensorShape {
-                path: path.into(),
-                key: key.into(),
-                found: view.shape().to_vec(),
-                expected: shape.to_vec(),
-            });
+        if view.shape() == shape {
+            return Ok((path, file));
         }
+        Err(ModelError::TensorShape {
+            path: path.into(),
+            key: key.into(),
+            found: view.shape().to_vec(),
+            expected: shape.to_vec(),
+        })
+    }
+
+    /// Reads a tensor as `f32`, after checking its shape.
+    pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        let (path, file) = self.find(key, shape)?;
         let read = || file.load(key, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
         read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(source) })
     }
@@ -80,11 +95,11 @@ pub(crate) fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32>
 }
 
 #[expect(unsafe_code, reason = "mapping a file is only sound while nobody shortens it; model files are not written to")]
-fn map(path: PathBuf) -> Result<(PathBuf, MmapedSafetensors), ModelError> {
+fn map(path: PathBuf) -> Result<(PathBuf, Arc<MmapedSafetensors>), ModelError> {
     std::fs::File::open(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
     // SAFETY: model folders are inputs that nothing in this program changes.
     match unsafe { MmapedSafetensors::new(&path) } {
-        Ok(file) => Ok((path, file)),
+        Ok(file) => Ok((path, Arc::new(file))),
         Err(source) => Err(ModelError::Weights { path, source: Box::new(source) }),
     }
 }

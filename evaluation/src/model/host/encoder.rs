@@ -1,6 +1,7 @@
 use super::{
     kernels::{View, layer_norm, matmul, softmax},
-    linear::{Finish, Linear},
+    linear::Linear,
+    product::Finish,
 };
 use crate::model::{
     EncoderConfig,

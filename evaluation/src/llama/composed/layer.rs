@@ -1,0 +1,121 @@
+//! One layer, over a padded batch.
+
+use crate::llama::{LlamaConfig, module::Site, rope::Rope};
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::{
+    ops::{rms_norm, silu, softmax_last_dim},
+    rotary_emb,
+};
+
+/// An RMS norm, computed in `f32`.
+#[derive(Clone)]
+pub(crate) struct Norm {
+    pub(crate) weight: Tensor,
+    pub(crate) eps: f32,
+}
+
+impl Norm {
+    pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        rms_norm(&x.to_dtype(DType::F32)?.contiguous()?, &self.weight, self.eps)?.to_dtype(x.dtype())
+    }
+}
+
+/// One layer; a clone shares every matrix.
+#[derive(Clone)]
+pub(crate) struct Layer {
+    pub(crate) norms: [Norm; 2],
+    /// In the order of [`Site::ALL`], each `[outputs, inputs]`.
+    pub(crate) linears: Vec<Tensor>,
+}
+
+/// What the layers know of a batch of texts, padded on the right to the longest.
+pub(crate) struct Batch {
+    /// `[longest, head_width / 2]` each.
+    cos: Tensor,
+    sin: Tensor,
+    /// The row of each text's last token among the rows of all.
+    ends: Tensor,
+    /// `[longest, longest]`: minus infinity where a token would see a later one.
+    causal: Tensor,
+    /// `[texts, 1, 1, longest]`: minus infinity for padding.
+    padding: Tensor,
+}
+
+impl Batch {
+    pub(crate) fn new(lengths: &[usize], longest: usize, rope: Rope, device: &Device) -> Result<Self> {
+        let hidden = |is: bool| if is { f32::NEG_INFINITY } else { 0.0 };
+        let causal = (0..longest).flat_map(|row| (0..longest).map(move |column| hidden(column > row)));
+        let padding = lengths.iter().flat_map(|length| (0..longest).map(move |column| hidden(column >= *length)));
+        let ends = lengths.iter().zip(0u32..).map(|(length, text)| text * longest as u32 + *length as u32 - 1);
+        Ok(Self {
+            cos: Tensor::from_vec(rope.cos, (longest, rope.half), device)?,
+            sin: Tensor::from_vec(rope.sin, (longest, rope.half), device)?,
+            ends: Tensor::from_vec(ends.collect::<Vec<_>>(), lengths.len(), device)?,
+            causal: Tensor::from_vec(causal.collect::<Vec<_>>(), (longest, longest), device)?,
+            padding: Tensor::from_vec(padding.collect::<Vec<_>>(), (lengths.len(), 1, 1, longest), device)?,
+        })
+    }
+
+    /// The last token's row of each text: `[texts, 1, width]` from `[texts, longest, width]`.
+    fn ends(&self, x: &Tensor) -> Result<Tensor> {
+        let (texts, _, width) = x.dims3()?;
+        x.reshape(((), width))?.index_select(&self.ends, 0)?.reshape((texts, 1, width))
+    }
+
+    /// Turns `[texts, heads, longest, head_width]`.
+    fn turn(&self, x: &Tensor) -> Result<Tensor> {
+        let turned = rotary_emb::rope(&x.to_dtype(DType::F32)?.contiguous()?, &self.cos, &self.sin)?;
+        turned.to_dtype(x.dtype())
+    }
+}
+
+impl Layer {
+    /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
+    pub(crate) fn apply(&self, config: &LlamaConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
+        let normed = self.norms[0].apply(x)?;
+        let heads = |site, count| {
+            let projected = self.project(site, &normed)?;
+            let (texts, longest, _) = projected.dims3()?;
+            projected.reshape((texts, longest, count, config.head_width))?.transpose(1, 2)?.contiguous()
+        };
+        let key = batch.turn(&heads(Site::Key, config.kv_heads)?)?;
+        let value = heads(Site::Value, config.kv_heads)?;
+        let query = batch.turn(&heads(Site::Query, config.heads)?)?;
+        let (query, x) = if to_ends {
+            let (texts, heads, longest, width) = query.dims4()?;
+            let rows = query.transpose(1, 2)?.contiguous()?.reshape((texts, longest, heads * width))?;
+            (batch.ends(&rows)?.reshape((texts, heads, 1, width))?, batch.ends(x)?)
+        } else {
+            (query, x.clone())
+        };
+        let mask = if to_ends { &batch.padding } else { &batch.causal };
+        let context = attend(config, &query, &key, &value, mask)?;
+        let x = (x + self.project(Site::Out, &context)?)?;
+        let normed = self.norms[1].apply(&x)?;
+        let inner = (silu(&self.project(Site::Gate, &normed)?)? * self.project(Site::Up, &normed)?)?;
+        x + self.project(Site::Down, &inner)?
+    }
+
+    /// Rows of any leading shape times a matrix, as one product.
+    fn project(&self, site: Site, x: &Tensor) -> Result<Tensor> {
+        let matrix = &self.linears[site as usize];
+        let (outputs, inputs) = matrix.dims2()?;
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(outputs);
+        x.reshape(((), inputs))?.matmul(&matrix.t()?)?.reshape(shape)
+    }
+}
+
+/// `softmax(q · kᵀ / √head_width) · v` as `[texts, queries, heads · head_width]`. The heads that share keys and values
+/// are rows of one product.
+fn attend(config: &LlamaConfig, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Result<Tensor> {
+    let (texts, heads, count, width) = query.dims4()?;
+    let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
+    let scores = (shared.matmul(&key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
+    let scores = scores.reshape((texts, heads, count, ()))?.broadcast_add(mask)?;
+    let shares = softmax_last_dim(&scores)?.to_dtype(value.dtype())?;
+    let longest = shares.dim(D::Minus1)?;
+    let context = shares.reshape((texts, config.kv_heads, (), longest))?.matmul(value)?;
+    context.reshape((texts, heads, count, width))?.transpose(1, 2)?.contiguous()?.reshape((texts, count, heads * width))
+}

@@ -1,0 +1,124 @@
+//! How much memory a model takes, before anything is opened.
+
+use super::{LlamaConfig, composed, host, module};
+use crate::{ModelError, ModuleProblem, model::host::product::PANEL};
+use jobs::Precision;
+
+/// Where and how a model is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LlamaPlacement {
+    /// True for the processor, false for other devices.
+    pub on_host: bool,
+    /// The precision it is opened in.
+    pub precision: Precision,
+    /// The format of the weights in the files; [`LlamaConfig::stored`] says it, if it is known.
+    pub stored: Precision,
+    /// Threads of the processor; other devices run one batch at a time.
+    pub threads: usize,
+    /// Tokens of the longest text.
+    pub longest: usize,
+}
+
+/// Bytes that a model takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LlamaMemory {
+    /// The base model. On the processor what stays in the mapped file counts as well: it is read over and over.
+    pub base: u64,
+    /// The adapted matrices of one patched model, beside the base.
+    pub adapted: u64,
+    /// Activations of the batches under way.
+    pub activations: u64,
+}
+
+impl LlamaMemory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.base + self.adapted + self.activations
+    }
+}
+
+impl LlamaConfig {
+    /// Estimates the memory of this model with updates of the named modules.
+    ///
+    /// On the processor, matrices are held as panels of 64 outputs; half-width ones of the wanted format stay in the file.
+    /// Activations count what a batch holds at its peak: states, queries, keys and values, the inner layer and scores.
+    /// Buffers of the device's own libraries come on top.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`] for a name that is no [module](crate::LlamaModel::modules) of such a model.
+    pub fn memory<S: AsRef<str>>(
+        &self,
+        place: LlamaPlacement,
+        adapted: impl IntoIterator<Item = S>,
+    ) -> Result<LlamaMemory, ModelError> {
+        let base = self.linear_bytes(place, place.keeps_file()) + self.other_bytes(place);
+        let mut sum = 0;
+        for name in adapted {
+            let name = name.as_ref();
+            let example = || module::name((0, module::Site::Query));
+            let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
+            let refuse = || ModelError::Module { module: name.to_owned(), problem: unknown() };
+            let (_, site) = module::place(self, name).ok_or_else(refuse)?;
+            sum += place.matrix_bytes(site.shape(self), width(place.precision), false);
+        }
+        Ok(LlamaMemory { base, adapted: sum, activations: self.activation_bytes(place) })
+    }
+
+    fn linear_bytes(&self, place: LlamaPlacement, in_file: bool) -> u64 {
+        let size = if in_file { width(place.stored) } else { width(place.precision) };
+        let layer: u64 = module::Site::ALL.map(|site| place.matrix_bytes(site.shape(self), size, in_file)).iter().sum();
+        layer * self.layers as u64
+    }
+
+    /// Embedding and norms.
+    fn other_bytes(&self, place: LlamaPlacement) -> u64 {
+        let size = if place.on_host { width(place.stored) } else { width(place.precision) };
+        (self.vocabulary * self.width) as u64 * size + ((2 * self.layers + 1) * self.width * size_of::<f32>()) as u64
+    }
+
+    fn activation_bytes(&self, place: LlamaPlacement) -> u64 {
+        let kv = 2 * self.kv_width();
+        let token = 2 * self.width + 2 * self.query_width() + kv;
+        if place.on_host {
+            let tokens = if place.widens() { host::BATCH_TOKENS_WIDENED } else { host::BATCH_TOKENS };
+            let tokens = tokens.max(place.longest) as u64;
+            // The sums of the widest product lie beside the inner layer.
+            let floats = tokens * (token + 2 * self.mlp_width) as u64;
+            let scores = (place.longest.min(host::attention::QUERIES) * place.longest) as u64;
+            return (floats + scores) * size_of::<f32>() as u64 * place.threads as u64;
+        }
+        let square = (place.longest * place.longest) as u64;
+        let tokens = composed::BATCH_TOKENS.max(place.longest) as u64;
+        // Norms and rotary embedding widen what they take; the inner layer is there three times while it is made.
+        let own = (token + 3 * self.mlp_width) as u64 * width(place.precision);
+        let wide = (2 * self.width + 2 * self.query_width()) as u64 * size_of::<f32>() as u64;
+        let pairs = (composed::BATCH_PAIRS as u64).max(square) * self.heads as u64;
+        tokens * (own + wide) + pairs * (3 * size_of::<f32>() as u64 + width(place.precision))
+    }
+}
+
+impl LlamaPlacement {
+    /// True if the matrices stay in the mapped file.
+    fn keeps_file(&self) -> bool {
+        let half = self.stored != Precision::F32;
+        self.on_host && half && (self.precision == Precision::F32 || self.precision == self.stored)
+    }
+
+    /// True if products widen numbers.
+    fn widens(&self) -> bool {
+        self.keeps_file() || self.precision != Precision::F32
+    }
+
+    fn matrix_bytes(&self, [outputs, inputs]: [usize; 2], size: u64, in_file: bool) -> u64 {
+        let rows = if self.on_host && !in_file { outputs.next_multiple_of(PANEL) } else { outputs };
+        (rows * inputs) as u64 * size
+    }
+}
+
+/// Bytes of a number.
+fn width(precision: Precision) -> u64 {
+    match precision {
+        Precision::F32 => 4,
+        Precision::Bf16 | Precision::F16 => 2,
+    }
+}

@@ -1,0 +1,70 @@
+//! The matrices of a layer, their names and shapes.
+
+use super::LlamaConfig;
+use crate::Module;
+
+/// A matrix of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Site {
+    Query,
+    Key,
+    Value,
+    Out,
+    Gate,
+    Up,
+    Down,
+}
+
+/// A layer and one of its matrices.
+pub(crate) type Place = (usize, Site);
+
+impl Site {
+    /// All of them, in the model's order and in that of their numbers.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Query, Self::Key, Self::Value, Self::Out, Self::Gate, Self::Up, Self::Down];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Query => "self_attn.q_proj",
+            Self::Key => "self_attn.k_proj",
+            Self::Value => "self_attn.v_proj",
+            Self::Out => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
+        }
+    }
+
+    /// Outputs and inputs.
+    pub(crate) fn shape(self, config: &LlamaConfig) -> [usize; 2] {
+        let (width, queries, mlp) = (config.width, config.query_width(), config.mlp_width);
+        match self {
+            Self::Query => [queries, width],
+            Self::Key | Self::Value => [config.kv_width(), width],
+            Self::Out => [width, queries],
+            Self::Gate | Self::Up => [mlp, width],
+            Self::Down => [width, mlp],
+        }
+    }
+}
+
+/// The name of a matrix in the Hugging Face model, such as `model.layers.0.self_attn.q_proj`.
+pub(crate) fn name((layer, site): Place) -> String {
+    format!("model.layers.{layer}.{}", site.name())
+}
+
+/// The matrix of that name.
+pub(crate) fn place(config: &LlamaConfig, module: &str) -> Option<Place> {
+    let (layer, linear) = module.strip_prefix("model.layers.")?.split_once('.')?;
+    let layer = layer.parse::<usize>().ok().filter(|n| *n < config.layers && n.to_string() == layer)?;
+    Site::ALL.into_iter().find(|site| site.name() == linear).map(|site| (layer, site))
+}
+
+/// Every linear layer, in the model's order.
+pub(crate) fn modules(config: &LlamaConfig) -> Vec<Module> {
+    let module = |layer, site: Site| {
+        let [outputs, inputs] = site.shape(config);
+        Module { name: name((layer, site)), outputs, inputs }
+    };
+    (0..config.layers).flat_map(|layer| Site::ALL.map(|site| module(layer, site))).collect()
+}

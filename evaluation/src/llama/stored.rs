@@ -1,0 +1,120 @@
+//! Weights that stay where they are: in a mapped file, widened where they are read.
+
+use super::half::{self, Half};
+use crate::{
+    ModelError,
+    model::{host::product::PANEL, weights::Weights},
+};
+use candle_core::{Device, Tensor, safetensors::MmapedSafetensors};
+use safetensors::Dtype;
+use std::{path::PathBuf, sync::Arc};
+
+/// Inputs that are turned at once: rows are read in whole cache lines.
+const TURNED: usize = 32;
+
+/// The number format of a weight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Full,
+    Half(Half),
+}
+
+/// A tensor `[rows, columns]` in a mapped file, its shape and format checked. A clone shares the mapping.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    file: Arc<MmapedSafetensors>,
+    path: PathBuf,
+    key: String,
+    pub(crate) format: Format,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+impl Stored {
+    /// Looks a matrix or, with one dimension, a vector up.
+    pub(crate) fn find(weights: &Weights, key: String, shape: &[usize]) -> Result<Self, ModelError> {
+        let (path, file) = weights.find(&key, shape)?;
+        let format = match file.get(&key)?.dtype() {
+            Dtype::F32 => Format::Full,
+            Dtype::BF16 => Format::Half(Half::Bf16),
+            Dtype::F16 => Format::Half(Half::F16),
+            other => {
+                return Err(ModelError::TensorType { path: path.into(), key, found: format!("{other:?}") });
+            }
+        };
+        let (rows, columns) = if let [rows, columns] = *shape { (rows, columns) } else { (1, shape.iter().product()) };
+        Ok(Self { file: Arc::clone(file), path: path.into(), key, format, rows, columns })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.file.get(&self.key).expect("the tensor was found when the model was opened").data()
+    }
+
+    /// Puts the tensor on a device, in the file's format.
+    pub(crate) fn load(&self, device: &Device) -> Result<Tensor, ModelError> {
+        let failed = |source| ModelError::Weights { path: self.path.clone(), source: Box::new(source) };
+        self.file.load(&self.key, device).map_err(failed)
+    }
+
+    /// Reads one row.
+    pub(crate) fn row(&self, row: usize, to: &mut [f32]) {
+        let bytes = |size: usize| &self.bytes()[row * self.columns * size..][..self.columns * size];
+        match self.format {
+            Format::Full => decode(to, bytes(4), f32::from_le_bytes),
+            Format::Half(Half::Bf16) => decode(to, bytes(2), bf16),
+            Format::Half(Half::F16) => decode(to, bytes(2), f16),
+        }
+    }
+
+    /// Reads a part of a matrix `[outputs, inputs]` as products take it: `[depth, PANEL]`, the outputs of a panel from
+    /// `output` on and the inputs from `input` on; zeros where the matrix has no more outputs.
+    pub(crate) fn slab(&self, output: usize, input: usize, slab: &mut [f32]) {
+        let turn = Turn { matrix: self.bytes(), inputs: self.columns, outputs: self.rows, output, input };
+        pulp::Arch::new().dispatch(|| match self.format {
+            Format::Full => turn.write(slab, f32::from_le_bytes),
+            Format::Half(Half::Bf16) => turn.write(slab, bf16),
+            Format::Half(Half::F16) => turn.write(slab, f16),
+        });
+    }
+}
+
+struct Turn<'a> {
+    matrix: &'a [u8],
+    inputs: usize,
+    outputs: usize,
+    output: usize,
+    input: usize,
+}
+
+impl Turn<'_> {
+    #[inline(always)]
+    fn write<const SIZE: usize>(self, slab: &mut [f32], decode: impl Fn([u8; SIZE]) -> f32) {
+        let count = PANEL.min(self.outputs - self.output);
+        if count < PANEL {
+            slab.fill(0.0);
+        }
+        for (block, input) in slab.chunks_mut(TURNED * PANEL).zip((self.input..).step_by(TURNED)) {
+            for row in 0..count {
+                let at = ((self.output + row) * self.inputs + input) * SIZE;
+                let numbers = self.matrix[at..at + block.len() / PANEL * SIZE].as_chunks::<SIZE>().0;
+                for (line, number) in block.chunks_exact_mut(PANEL).zip(numbers) {
+                    line[row] = decode(*number);
+                }
+            }
+        }
+    }
+}
+
+fn decode<const SIZE: usize>(to: &mut [f32], bytes: &[u8], decode: impl Fn([u8; SIZE]) -> f32) {
+    to.iter_mut().zip(bytes.as_chunks::<SIZE>().0).for_each(|(to, number)| *to = decode(*number));
+}
+
+#[inline(always)]
+fn bf16(number: [u8; 2]) -> f32 {
+    half::bf16(u16::from_le_bytes(number))
+}
+
+#[inline(always)]
+fn f16(number: [u8; 2]) -> f32 {
+    half::f16(u16::from_le_bytes(number))
+}

@@ -1,0 +1,170 @@
+//! Products with matrices that lie in panels, on one thread.
+
+use super::activation::{gelu, quick_gelu, silu};
+use crate::model::Activation;
+use pulp::{Simd, WithSimd};
+
+/// Columns of one panel: four vector registers of AVX-512, two tiles or more of anything else.
+pub(crate) const PANEL: usize = 64;
+
+/// Rows of one tile: with four vectors of columns, 24 of 32 registers hold sums; with two, 12 of 16.
+const ROWS: usize = 6;
+
+/// Bytes of panels that go over all rows before the next ones do: they stay in a core's second cache.
+const GROUP_BYTES: usize = 512 << 10;
+
+const NO_BIAS: [f32; PANEL] = [0.0; PANEL];
+
+/// What becomes of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Finish {
+    /// It replaces what was there.
+    Write,
+    /// It is added to what was there.
+    Add,
+    /// It goes through the activation, and replaces what was there.
+    Activate(Activation),
+    /// What was there goes through SiLU and is multiplied by it.
+    Gate,
+}
+
+/// Finishes `to` with `bias + from · matrix`. Row `r` of `to` lies at `r · stride`.
+pub(crate) struct Product<'a> {
+    /// Panel after panel, each `[inputs, PANEL]`; the last is filled up with zeros.
+    pub(crate) panels: &'a [f32],
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) bias: Option<&'a [f32]>,
+    pub(crate) to: &'a mut [f32],
+    pub(crate) stride: usize,
+    /// `[rows, inputs]`
+    pub(crate) from: &'a [f32],
+    pub(crate) finish: Finish,
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+    }
+}
+
+impl Product<'_> {
+    /// Goes over the rows once for each group of panels, a few rows at a time, with tiles `VECTORS` registers wide.
+    #[inline(always)]
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+        let Self { panels, inputs, outputs, bias, .. } = self;
+        let size = inputs * PANEL;
+        let group = (GROUP_BYTES / size_of::<f32>() / size).max(1);
+        let mut sums = [[0.0; PANEL]; ROWS];
+        for (panels, first) in panels.chunks(group * size).zip((0..).step_by(group * PANEL)) {
+            for (to, from) in self.to.chunks_mut(ROWS * self.stride).zip(self.from.chunks(ROWS * inputs)) {
+                for (panel, start) in panels.chunks_exact(size).zip((first..).step_by(PANEL)) {
+                    let columns = start..outputs.min(start + PANEL);
+                    let bias = bias.map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
+                    sum_rows::<S, VECTORS, false>(simd, &mut sums, from, panel);
+                    for (to, (sums, _)) in to.chunks_mut(self.stride).zip(sums.iter().zip(from.chunks(inputs))) {
+                        self.finish.row(&mut to[columns.clone()], sums, bias);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A part of a product, for matrices too deep to stay in a cache or not at hand as a whole: adds `from · slab` to `sums`.
+///
+/// Sums run over the inputs in their order, so that any division into slabs gives the same numbers as one [`Product`].
+pub(crate) struct Partial<'a> {
+    /// `[rows, PANEL]`
+    pub(crate) sums: &'a mut [[f32; PANEL]],
+    /// `[rows, depth]`
+    pub(crate) from: &'a [f32],
+    /// `[depth, PANEL]`
+    pub(crate) slab: &'a [f32],
+}
+
+impl WithSimd for Partial<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if S::REGISTER_COUNT >= 32 { self.run::<S, 4>(simd) } else { self.run::<S, 2>(simd) }
+    }
+}
+
+impl Partial<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
+        let Self { sums, from, slab } = self;
+        let depth = slab.len() / PANEL;
+        for (sums, from) in sums.chunks_mut(ROWS).zip(from.chunks(ROWS * depth)) {
+            sum_rows::<S, VECTORS, true>(simd, sums, from, slab);
+        }
+    }
+}
+
+impl Finish {
+    /// Finishes one row of a panel's columns.
+    #[inline(always)]
+    pub(crate) fn row(self, to: &mut [f32], sums: &[f32; PANEL], bias: &[f32]) {
+        let items = to.iter_mut().zip(sums).zip(bias);
+        match self {
+            Self::Write => items.for_each(|((to, sum), bias)| *to = sum + bias),
+            Self::Add => items.for_each(|((to, sum), bias)| *to += sum + bias),
+            Self::Activate(Activation::QuickGelu) => items.for_each(|((to, sum), bias)| *to = quick_gelu(sum + bias)),
+            Self::Gate => items.for_each(|((to, sum), bias)| *to = silu(*to) * (sum + bias)),
+            Self::Activate(Activation::Gelu) => items.for_each(|((to, sum), bias)| *to = gelu(sum + bias)),
+        }
+    }
+}
+
+/// `sums = from · panel` for up to `ROWS` rows, on top of what `sums` holds if `KEEP`.
+#[inline(always)]
+fn sum_rows<S: Simd, const VECTORS: usize, const KEEP: bool>(
+    simd: S,
+    sums: &mut [[f32; PANEL]],
+    from: &[f32],
+    panel: &[f32],
+) {
+    for column in (0..PANEL).step_by(VECTORS * S::F32_LANES) {
+        match from.len() / (panel.len() / PANEL) {
+            1 => sum_tile::<S, 1, VECTORS, KEEP>(simd, sums, column, from, panel),
+            2 => sum_tile::<S, 2, VECTORS, KEEP>(simd, sums, column, from, panel),
+            3 => sum_tile::<S, 3, VECTORS, KEEP>(simd, sums, column, from, panel),
+            4 => sum_tile::<S, 4, VECTORS, KEEP>(simd, sums, column, from, panel),
+            5 => sum_tile::<S, 5, VECTORS, KEEP>(simd, sums, column, from, panel),
+            _ => sum_tile::<S, ROWS, VECTORS, KEEP>(simd, sums, column, from, panel),
+        }
+    }
+}
+
+/// The same for `R` rows and the columns from `column` on that fill `V` registers.
+#[inline(always)]
+fn sum_tile<S: Simd, const R: usize, const V: usize, const KEEP: bool>(
+    simd: S,
+    sums: &mut [[f32; PANEL]],
+    column: usize,
+    from: &[f32],
+    panel: &[f32],
+) {
+    let depth = from.len() / R;
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &from[r * depth..(r + 1) * depth]);
+    let held = |sums: &[f32; PANEL], v: usize| S::as_simd_f32s(&sums[column..]).0[v];
+    let start = |r: usize, v: usize| if KEEP { held(&sums[r], v) } else { simd.splat_f32s(0.0) };
+    let mut tile: [[S::f32s; V]; R] = std::array::from_fn(|r| std::array::from_fn(|v| start(r, v)));
+    for (k, weights) in panel.chunks_exact(PANEL).enumerate().take(depth) {
+        let (weights, _) = S::as_simd_f32s(&weights[column..]);
+        for (tile, row) in tile.iter_mut().zip(rows) {
+            let x = simd.splat_f32s(row[k]);
+            for (sum, weight) in tile.iter_mut().zip(&weights[..V]) {
+                *sum = simd.mul_add_e_f32s(x, *weight, *sum);
+            }
+        }
+    }
+    for (sums, tile) in sums.iter_mut().zip(tile) {
+        S::as_mut_simd_f32s(&mut sums[column..]).0[..V].copy_from_slice(&tile);
+    }
+}
