@@ -28,7 +28,7 @@ pub struct Source<'a> {
     ///
     /// A shuffle is Fisher–Yates from the last row down: for `i = n − 1, …, 1`, row `i` changes places with row
     /// `⌊x · (i + 1) / 2⁶⁴⌋`, where `x` is the next 64-bit draw of ChaCha20 whose key is the seed as eight little-endian
-    /// bytes followed by zeros.
+    /// bytes followed by zeros. That of [`Rows::TrainTestSplit`] is NumPy's `default_rng(seed).permutation(n)`.
     pub rows: &'a Rows,
 }
 

@@ -52,6 +52,7 @@ fn rows_as_json(rows: &Rows) -> Value {
     match rows {
         Rows::All => json!("all"),
         Rows::Share { start, end, shuffle_seed } => json!({"share": [start, end], "seed": shuffle_seed}),
+        Rows::TrainTestSplit { start, end, seed } => json!({"share": [start, end], "seed": seed, "like": "datasets"}),
         Rows::Indices(rows) => json!({"indices": rows}),
     }
 }

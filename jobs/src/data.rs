@@ -30,9 +30,20 @@ pub struct SplitRule {
     /// Shuffles the rows before a share is taken; `None` keeps their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shuffle_seed: Option<u64>,
+    /// Whose shuffle and cut it is, if not ours; it needs `shuffle_seed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shuffle_like: Option<ShuffleLike>,
     /// A JSON file with a list of row numbers; it replaces `share`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indices: Option<InputRef>,
+}
+
+/// Another program whose way to shuffle and cut is followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShuffleLike {
+    /// `train_test_split(seed=…)` of Hugging Face's `datasets`.
+    Datasets,
 }
 
 /// The files that hold one split of a data set, in reading order.
@@ -71,6 +82,16 @@ pub enum Rows {
         end: f64,
         /// Shuffles before the cut.
         shuffle_seed: Option<u64>,
+    },
+    /// Rows ⌈start·n⌉ to ⌈end·n⌉ of the order in which `train_test_split(seed=…)` of Hugging Face's `datasets` puts them. From 0
+    /// to its `test_size` they are what it calls "test", and from there to 1 "train".
+    TrainTestSplit {
+        /// The first row, as a share of all, in [0, 1].
+        start: f64,
+        /// The row after the last, as a share of all, in [0, 1].
+        end: f64,
+        /// The seed of the shuffle.
+        seed: u64,
     },
     /// The rows with these numbers, in this order.
     Indices(Vec<u64>),

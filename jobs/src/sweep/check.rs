@@ -101,8 +101,17 @@ fn check_split(path: &str, file: SplitFile, folder: &Path) -> Result<SplitRule, 
     if file.indices.is_some() && (file.share.is_some() || file.shuffle_seed.is_some()) {
         return Err(SweepError::invalid(path, "has `indices` beside `share` or `shuffle_seed`; use one way"));
     }
+    if file.shuffle_like.is_some() && file.shuffle_seed.is_none() {
+        return Err(SweepError::invalid(format!("{path}.shuffle_like"), "needs a `shuffle_seed`"));
+    }
     let indices = file.indices.map(|text| reference(&format!("{path}.indices"), &text, folder, HubKind::Dataset));
-    Ok(SplitRule { from: file.from, share: file.share, shuffle_seed: file.shuffle_seed, indices: indices.transpose()? })
+    Ok(SplitRule {
+        from: file.from,
+        share: file.share,
+        shuffle_seed: file.shuffle_seed,
+        shuffle_like: file.shuffle_like,
+        indices: indices.transpose()?,
+    })
 }
 
 fn check_head(

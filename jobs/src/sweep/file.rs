@@ -1,6 +1,6 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::RecipeSpec;
+use crate::{RecipeSpec, ShuffleLike};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -57,6 +57,7 @@ pub(super) struct SplitFile {
     pub(super) from: Option<String>,
     pub(super) share: Option<[f64; 2]>,
     pub(super) shuffle_seed: Option<u64>,
+    pub(super) shuffle_like: Option<ShuffleLike>,
     pub(super) indices: Option<String>,
 }
 

@@ -120,6 +120,18 @@ fn values_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_shuffle_may_be_that_of_another_program() {
+    let rule = "tasks.icons.data.splits.validation";
+    let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();
+    assert_eq!(sweep.tasks[1].data.splits["validation"].shuffle_like, Some(crate::ShuffleLike::Datasets));
+    let seedless = [&format!("{rule}.shuffle_like=datasets"), &format!("{rule}.shuffle_seed=null")];
+    let refused = message(&seedless.map(String::as_str));
+    assert_eq!(refused, "`tasks[1].data.splits.validation.shuffle_like` needs a `shuffle_seed`");
+    let unknown = message(&[&format!("{rule}.shuffle_like=sklearn")]);
+    assert!(unknown.contains("splits.validation.shuffle_like`: unknown variant `sklearn`"), "{unknown}");
+}
+
+#[test]
 fn a_wrong_type_names_its_key() {
     let text = message(&["trials=many"]);
     assert!(text.starts_with("`trials`: invalid type: string \"many\""), "{text}");
