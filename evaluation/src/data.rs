@@ -68,6 +68,7 @@ impl Source<'_> {
             DataFiles::Parquet(paths) => {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
+            DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "pictures" }),
             DataFiles::ImageFolder { folder, pictures } => Box::new(folder::ImageFolder::open(folder, pictures)?),
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })
@@ -76,7 +77,9 @@ impl Source<'_> {
     /// The file that stands for the data set in messages.
     pub(crate) fn path(&self) -> &Path {
         match self.files {
-            DataFiles::Parquet(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+            DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => {
+                paths.first().map_or(Path::new(""), PathBuf::as_path)
+            }
             DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
         }
     }

@@ -46,6 +46,7 @@ fn spec(source: impl Into<PathBuf>) -> DataSpec {
     DataSpec {
         source: at(source),
         image_column: "image".to_owned(),
+        text: None,
         label_column: "label".to_owned(),
         splits: BTreeMap::new(),
     }

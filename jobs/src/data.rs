@@ -1,6 +1,9 @@
 use crate::InputRef;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// A labelled data set: where it lies, which columns count, and how its splits are cut.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8,13 +11,39 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub struct DataSpec {
     /// A folder, on this machine, on the hub or in a bucket.
     pub source: InputRef,
-    /// The column that holds the pictures.
+    /// The column that holds the pictures; nothing reads it of a data set of texts.
     pub image_column: String,
-    /// The column that holds the class numbers.
+    /// The column that holds the labels.
     pub label_column: String,
+    /// What makes it a data set of texts; `None` means pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextSpec>,
     /// Rules for splits that are not simply there under their name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub splits: BTreeMap<String, SplitRule>,
+}
+
+/// How texts and their labels are read.
+///
+/// A raw label is one as it stands in the data, a number or a text; a number and the text that looks like it are the same
+/// label. Where the data set names its classes (`ClassLabel`), a number is also known by that name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextSpec {
+    /// The column with the texts, or the two whose texts are read as pairs.
+    pub columns: Vec<String>,
+    /// The class in the head of each raw label; without any, a raw label is the number of its class.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, u32>,
+    /// Rows with these raw labels are left out, before rows are counted and splits are cut.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub drop_labels: BTreeSet<String>,
+    /// Classes of the head that the data set doesn't have: they are never the answer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub mask_classes: BTreeSet<u32>,
+    /// The largest number of tokens of a text or pair, special ones included; `None` cuts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<u32>,
 }
 
 /// How one split is cut out of what the data set ships.
@@ -49,8 +78,10 @@ pub enum ShuffleLike {
 /// The files that hold one split of a data set, in reading order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataFiles {
-    /// Parquet files with the Hugging Face image layout.
+    /// Parquet files with the columns of Hugging Face data sets.
     Parquet(Vec<PathBuf>),
+    /// Files with one JSON object in each line.
+    Jsonl(Vec<PathBuf>),
     /// A folder with one folder of pictures per class.
     ImageFolder {
         /// The folder that holds the classes' folders.

@@ -3,6 +3,8 @@ use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
 
+mod texts;
+
 const SMALL: &str = r#"
 name: small
 base: base
@@ -190,4 +192,12 @@ fn a_joint_benchmark_needs_class_names_or_files() {
     let sweep = read(SMALL, &[&joint[..], &files[..]].concat()).unwrap();
     assert!(matches!(sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) }));
     assert!(message(&["evaluation.benchmark=joint", files[0], files[1]]).contains("has no denominators"));
+}
+
+#[test]
+fn a_sweep_over_pictures_is_stored_as_it_was_before_there_were_texts() {
+    let sweep = serde_json::to_value(read(SMALL, &[]).unwrap()).unwrap();
+    assert_eq!(sweep["evaluation"], json!({"benchmark": "per_task", "select": "validation", "report": "test"}));
+    let data = json!({"source": {"path": "/sweeps/data/mnist"}, "image_column": "image", "label_column": "label"});
+    assert_eq!(sweep["tasks"][0]["data"], data);
 }
