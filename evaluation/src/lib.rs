@@ -7,6 +7,7 @@
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
 //! bounds the threads by running inside a rayon pool of its own.
 
+mod cache;
 mod data;
 mod device;
 mod head;
@@ -25,6 +26,7 @@ mod transient;
 /// and cached pictures are kept apart by it; it is stated where jobs are, for those who make jobs without this crate.
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
+pub use cache::DiskCache;
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
@@ -32,7 +34,7 @@ pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, VisionConfig, Watch,
 };
-pub use pictures::{DiskCache, Pictures};
+pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, joint_hits};
 pub use text::{TextModel, Tokenizer};
