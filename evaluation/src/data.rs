@@ -11,6 +11,11 @@ pub(crate) use decode::decode;
 pub use error::DataError;
 pub(crate) use rows::select;
 
+/// Tables, whatever their columns hold.
+pub(crate) mod table {
+    pub(crate) use super::parquet::{Column, Table, integer, is_binary, is_integer};
+}
+
 use crate::preprocess::Rgb;
 use jobs::{DataFiles, Rows};
 use std::path::{Path, PathBuf};
@@ -76,15 +81,18 @@ impl Source<'_> {
 
     /// The file that stands for the data set in messages.
     pub(crate) fn path(&self) -> &Path {
-        match self.files {
-            DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => {
-                paths.first().map_or(Path::new(""), PathBuf::as_path)
-            }
-            DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
-        }
+        path(self.files)
     }
 }
 
-fn read_error(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
+/// The file that stands for a data set in messages.
+pub(crate) fn path(files: &DataFiles) -> &Path {
+    match files {
+        DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+        DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
+    }
+}
+
+pub(crate) fn read_error(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
     |source| DataError::Read { path: path.into(), source }
 }

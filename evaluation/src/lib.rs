@@ -2,7 +2,7 @@
 //!
 //! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`].
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, and their features are counted by [`classify`].
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
 //! bounds the threads by running inside a rayon pool of its own.
@@ -36,6 +36,6 @@ pub use model::{
 };
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
-pub use texts::Texts;
+pub use texts::{PairTokenizer, Place, TextError, TextSource, Texts};

@@ -31,6 +31,11 @@ pub(super) fn check_text(path: &str, file: &DataFile) -> Result<Option<TextSpec>
         text.mask_classes = classes.iter().copied().collect();
     }
     text.max_length = file.max_length.or(text.max_length);
+    let label = file.label_column.as_deref().unwrap_or("label");
+    if text.columns.iter().any(|column| column == label) {
+        let problem = format!("has `{label}`, which is the `label_column`");
+        return Err(SweepError::invalid(format!("{path}.text_columns"), problem));
+    }
     check(path, &text)?;
     Ok(Some(text))
 }

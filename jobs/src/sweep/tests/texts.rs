@@ -127,6 +127,7 @@ fn what_texts_cannot_have_is_refused_by_name() {
         ("text_columns=[a, b, c]", "text_columns` is [`a`, `b`, `c`]; one column is expected, or two different ones"),
         ("text_columns=[a, a]", "text_columns` is [`a`, `a`]; one column is expected, or two different ones"),
         ("text_columns=[]", "text_columns` is [``]; one column is expected, or two different ones"),
+        ("text_columns=[label]", "text_columns` has `label`, which is the `label_column`"),
         ("mask_classes=[1]", "labels.neutral` is class 1, which `mask_classes` masks"),
         ("drop_labels=[neutral]", "labels.neutral` is also among `drop_labels`; a label has a class or is left out"),
         ("drop_labels=[0.5]", "drop_labels[0]` is 0.5; labels are texts or whole numbers"),
