@@ -1,6 +1,6 @@
 use crate::{Frozen, FrozenError};
 use inputs::{InputError, Inputs};
-use jobs::{Benchmark, Digest, HeadSpec, InputRef, JointHeadSpec, Precision, Sweep};
+use jobs::{Benchmark, Digest, HeadSpec, InputRef, JointHeadSpec, Sweep};
 use std::collections::BTreeMap;
 
 /// Why a sweep cannot be frozen.
@@ -34,7 +34,7 @@ impl FreezeError {
 ///
 /// # Errors
 /// The first input that is not there or cannot be read, with its key in the sweep file.
-pub fn freeze(sweep: Sweep, inputs: &Inputs, precision: Precision) -> Result<Frozen, FreezeError> {
+pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
     let mut found = Found::default();
     found.located("base".to_owned(), "base", &sweep.base, inputs.model(&sweep.base))?;
     for (i, task) in sweep.tasks.iter().enumerate() {
@@ -51,6 +51,10 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs, precision: Precision) -> Result<Fro
             Some(HeadSpec::File(file)) => {
                 found.located(format!("heads.{name}"), &format!("tasks[{i}].head"), file, inputs.file(file))?;
             }
+            Some(HeadSpec::Adapter(adapter)) => {
+                let located = inputs.adapter(adapter);
+                found.located(format!("heads.{name}"), &format!("tasks[{i}].adapter"), adapter, located)?;
+            }
             Some(HeadSpec::Prompts { classes, templates }) => {
                 found.digests.insert(format!("heads.{name}"), HeadSpec::prompts_digest(classes, templates));
             }
@@ -61,7 +65,7 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs, precision: Precision) -> Result<Fro
         let digest = found.joint_head(&sweep, files.as_ref(), inputs)?;
         found.digests.insert("joint".to_owned(), digest);
     }
-    Ok(Frozen::new(sweep, found.digests, found.commits, precision)?)
+    Ok(Frozen::new(sweep, found.digests, found.commits)?)
 }
 
 #[derive(Default)]

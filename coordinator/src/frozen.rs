@@ -1,6 +1,6 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, DOCUMENT_VERSION, Digest, EVALUATION_SEMANTICS, HeadSpec, InputRef, Job,
-    JointHeadSpec, Manifest, Meaning, Places, Precision, Subject, Sweep, Task, TaskInput,
+    JointHeadSpec, Manifest, Meaning, Places, Subject, Sweep, Task, TaskInput,
 };
 use std::collections::BTreeMap;
 
@@ -13,7 +13,6 @@ pub struct Frozen {
     sweep: Sweep,
     digests: BTreeMap<String, Digest>,
     commits: BTreeMap<String, String>,
-    precision: Precision,
     base: Digest,
     adapters: Vec<AdapterInput>,
     /// The tasks' inputs by split.
@@ -56,7 +55,6 @@ impl Frozen {
         sweep: Sweep,
         digests: BTreeMap<String, Digest>,
         commits: BTreeMap<String, String>,
-        precision: Precision,
     ) -> Result<Self, FrozenError> {
         let digest = |key: String| match digests.get(&key) {
             Some(digest) => Ok(*digest),
@@ -83,20 +81,20 @@ impl Frozen {
         });
         let (base, tasks) = (digest("base".to_owned())?, tasks.collect::<Result<_, FrozenError>>()?);
         let places = places(&sweep, &commits);
-        Ok(Self { sweep, digests, commits, precision, base, adapters, tasks, benchmark, places })
+        Ok(Self { sweep, digests, commits, base, adapters, tasks, benchmark, places })
     }
 
     /// The sweep of a stored manifest.
     ///
     /// # Errors
     /// A manifest of another version or one that lacks a digest.
-    pub fn from_manifest(manifest: &Manifest, precision: Precision) -> Result<Self, FrozenError> {
+    pub fn from_manifest(manifest: &Manifest) -> Result<Self, FrozenError> {
         let Manifest { version, sweep, digests, commits, .. } = manifest;
         if *version != DOCUMENT_VERSION {
             let (sweep, found) = (sweep.name.clone(), *version);
             return Err(FrozenError::Version { sweep, found, expected: DOCUMENT_VERSION });
         }
-        Self::new(sweep.clone(), digests.clone(), commits.clone(), precision)
+        Self::new(sweep.clone(), digests.clone(), commits.clone())
     }
 
     /// The same sweep under another name: the same inputs, hence the same jobs.
@@ -153,7 +151,7 @@ impl Frozen {
             tasks,
             benchmark: self.benchmark.clone(),
             split: split.to_owned(),
-            precision: self.precision,
+            precision: self.sweep.evaluation.precision,
             subject,
         }
     }
@@ -184,6 +182,7 @@ fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> Places {
     };
     let head = |head: &HeadSpec| match head {
         HeadSpec::File(file) => HeadSpec::File(pinned(file, commits)),
+        HeadSpec::Adapter(adapter) => HeadSpec::Adapter(pinned(adapter, commits)),
         prompts @ HeadSpec::Prompts { .. } => prompts.clone(),
     };
     let joint = match &sweep.evaluation.benchmark {

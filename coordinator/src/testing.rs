@@ -1,9 +1,7 @@
 //! A small sweep whose inputs are made up, and answers from a formula.
 
 use crate::Frozen;
-use jobs::{
-    Digest, FailureRecord, Job, JobResult, Precision, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings,
-};
+use jobs::{Digest, FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -37,7 +35,7 @@ pub(crate) fn frozen(overrides: &[&str]) -> Frozen {
         keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
     }
     let digests = keys.into_iter().map(|key| (key.clone(), Digest::of(key.as_bytes()))).collect();
-    Frozen::new(sweep, digests, BTreeMap::new(), Precision::F32).unwrap()
+    Frozen::new(sweep, digests, BTreeMap::new()).unwrap()
 }
 
 /// The number of right answers out of 1000: 300 for the base model, 900 for an adapter alone; of a merge it is

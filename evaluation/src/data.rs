@@ -11,6 +11,11 @@ pub(crate) use decode::decode;
 pub use error::DataError;
 pub(crate) use rows::select;
 
+/// Tables, whatever their columns hold.
+pub(crate) mod table {
+    pub(crate) use super::parquet::{Column, Table, integer, is_binary, is_integer};
+}
+
 use crate::preprocess::Rgb;
 use jobs::{DataFiles, Rows};
 use std::path::{Path, PathBuf};
@@ -28,7 +33,7 @@ pub struct Source<'a> {
     ///
     /// A shuffle is Fisher–Yates from the last row down: for `i = n − 1, …, 1`, row `i` changes places with row
     /// `⌊x · (i + 1) / 2⁶⁴⌋`, where `x` is the next 64-bit draw of ChaCha20 whose key is the seed as eight little-endian
-    /// bytes followed by zeros.
+    /// bytes followed by zeros. That of [`Rows::TrainTestSplit`] is NumPy's `default_rng(seed).permutation(n)`.
     pub rows: &'a Rows,
 }
 
@@ -68,6 +73,7 @@ impl Source<'_> {
             DataFiles::Parquet(paths) => {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
+            DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "pictures" }),
             DataFiles::ImageFolder { folder, pictures } => Box::new(folder::ImageFolder::open(folder, pictures)?),
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })
@@ -75,13 +81,18 @@ impl Source<'_> {
 
     /// The file that stands for the data set in messages.
     pub(crate) fn path(&self) -> &Path {
-        match self.files {
-            DataFiles::Parquet(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
-            DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
-        }
+        path(self.files)
     }
 }
 
-fn read_error(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
+/// The file that stands for a data set in messages.
+pub(crate) fn path(files: &DataFiles) -> &Path {
+    match files {
+        DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
+        DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
+    }
+}
+
+pub(crate) fn read_error(path: &Path) -> impl Fn(std::io::Error) -> DataError + '_ {
     |source| DataError::Read { path: path.into(), source }
 }

@@ -40,7 +40,10 @@ pub enum HeadError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The file holds no head.
-    #[error("`{}` has no matrix `weight` of shape [classes, width]; it has {found}", path.display())]
+    #[error(
+        "`{}` has no matrix `weight`, `score.weight` or `classifier.weight` of shape [classes, width]; it has {found}",
+        path.display()
+    )]
     NoWeight {
         /// The file.
         path: PathBuf,
@@ -48,10 +51,22 @@ pub enum HeadError {
         found: String,
     },
     /// A value is NaN or an infinity.
-    #[error("`weight` in `{}` holds a value that is not finite", path.display())]
+    #[error("`{name}` in `{}` holds a value that is not finite", path.display())]
     NotFinite {
         /// The file.
         path: PathBuf,
+        /// The matrix in it.
+        name: &'static str,
+    },
+    /// Numbers that do not fill the matrix that they should be.
+    #[error("a head of {classes} classes with vectors of {width} numbers is not made of {found} numbers")]
+    Shape {
+        /// Classes it should have.
+        classes: usize,
+        /// Numbers each should have.
+        width: usize,
+        /// Numbers there are.
+        found: usize,
     },
     /// A class has no prompts, or there are no classes.
     #[error("class {class} has no prompts")]
@@ -63,6 +78,9 @@ pub enum HeadError {
     #[error("the text tower could not make the head")]
     Text(#[source] ModelError),
 }
+
+/// The names that a head may have in a file: ours, and those of classifiers.
+const NAMES: [&str; 3] = ["weight", "score.weight", "classifier.weight"];
 
 impl HeadError {
     /// True if the same call may succeed later without a person doing anything, as in [`ModelError::is_retryable`].
@@ -110,13 +128,24 @@ impl Head {
         Ok(Self { weight, classes, width })
     }
 
+    /// Makes a head from its class vectors `[classes, width]`, row-major, such as the classifier that an adapter brings.
+    ///
+    /// # Errors
+    /// The numbers do not fill that shape, or there are none.
+    pub fn new(weight: Vec<f32>, classes: usize, width: usize) -> Result<Self, HeadError> {
+        let found = weight.len();
+        let head = Self::from_rows(weight, classes).filter(|head| head.width == width);
+        head.ok_or(HeadError::Shape { classes, width, found })
+    }
+
     /// Makes a head from its class vectors `[classes, width]`; `None` if they do not fill that shape.
     pub fn from_rows(weight: Vec<f32>, classes: usize) -> Option<Self> {
         let width = weight.len().checked_div(classes)?;
         (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width })
     }
 
-    /// Reads a safetensors file with the matrix `weight` `[classes, width]` of any float type.
+    /// Reads a safetensors file with a matrix `[classes, width]` of any float type. Its name is `weight`, or else `score.weight`
+    /// or `classifier.weight`.
     ///
     /// # Errors
     /// The file cannot be read, is damaged, or holds no such matrix.
@@ -124,7 +153,8 @@ impl Head {
         let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
         let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
-        let Some((tensor, (classes, width))) = tensors.get("weight").and_then(|t| Some((t, t.dims2().ok()?))) else {
+        let matrix = |name| tensors.get(name).and_then(|t: &Tensor| Some((name, t, t.dims2().ok()?)));
+        let Some((name, tensor, (classes, width))) = NAMES.into_iter().find_map(matrix) else {
             let mut found: Vec<String> =
                 tensors.iter().map(|(name, tensor)| format!("`{name}` {:?}", tensor.dims())).collect();
             found.sort_unstable();
@@ -133,7 +163,7 @@ impl Head {
         let values = || tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let weight = values().map_err(damaged)?;
         if !weight.iter().all(|x| x.is_finite()) {
-            return Err(HeadError::NotFinite { path: path.into() });
+            return Err(HeadError::NotFinite { path: path.into(), name });
         }
         Ok(Self { weight, classes, width })
     }

@@ -2,11 +2,13 @@
 //!
 //! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`]. [`Texts`] go through a [language model](LlamaModel) into [`Features`] likewise.
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](LlamaModel) into
+//! features likewise, and are counted by [`classify`].
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
 //! bounds the threads by running inside a rayon pool of its own.
 
+mod cache;
 mod data;
 mod device;
 mod head;
@@ -26,6 +28,7 @@ mod transient;
 /// and cached pictures are kept apart by it; it is stated where jobs are, for those who make jobs without this crate.
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
+pub use cache::DiskCache;
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
@@ -34,8 +37,8 @@ pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
-pub use pictures::{DiskCache, Pictures};
+pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
-pub use texts::Texts;
+pub use texts::{PairTokenizer, Place, TextError, TextSource, Texts};

@@ -3,9 +3,8 @@
 mod cache;
 mod sink;
 
-pub use cache::DiskCache;
-
 use crate::{
+    cache::DiskCache,
     data::{self, DataError, Example, Source},
     preprocess::{Preprocess, Rgb},
 };
@@ -49,7 +48,7 @@ impl Pictures {
             let (header, sink) = fill(source, preprocess, Sink::memory)?;
             return Ok(Self { pixels: cache::finish(sink, &header, source.path())?, header, levels });
         };
-        let path = cache.path(source, preprocess);
+        let path = cache::path(cache, source, preprocess);
         if let Some((header, pixels)) = cache::load(&path) {
             return Ok(Self { header, pixels, levels });
         }

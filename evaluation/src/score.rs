@@ -1,3 +1,7 @@
+mod classify;
+
+pub use classify::classify;
+
 use crate::{
     Features, Head,
     model::host::kernels::{View, matmul, unit_rows},
@@ -6,7 +10,7 @@ use crate::{
 /// The ranks up to which a joint benchmark counts: Hits@1, 3, 5, 10.
 pub const HITS: [usize; 4] = [1, 3, 5, 10];
 
-/// Pictures scored at once.
+/// Examples scored at once.
 const CHUNK: usize = 512;
 
 /// How many pictures of one task and split were named rightly.
@@ -58,13 +62,29 @@ pub enum ScoreError {
         data: usize,
     },
     /// A label lies beyond the head, or beyond the map to joint labels.
-    #[error("picture {picture} has label {label}, but only {classes} classes are known")]
+    #[error("example {example} has label {label}, but only {classes} classes are known")]
     Label {
-        /// The picture, counted from 0.
-        picture: usize,
+        /// The picture or text, counted from 0.
+        example: usize,
         /// Its label.
         label: u32,
         /// Rows of the head, or entries of the map.
+        classes: usize,
+    },
+    /// A label is a class that the data set is said not to have.
+    #[error("example {example} has label {label}, but class {label} is masked")]
+    Masked {
+        /// The text, counted from 0.
+        example: usize,
+        /// Its label.
+        label: u32,
+    },
+    /// A class is masked that the head does not have.
+    #[error("class {class} is masked, but the head has {classes} classes")]
+    Mask {
+        /// The class.
+        class: u32,
+        /// Rows of the head.
         classes: usize,
     },
     /// The map names a joint class that the head does not have.
@@ -91,14 +111,8 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
         return Err(ScoreError::Classes { head: head.classes(), data });
     }
     let mut right = Vec::with_capacity(features.labels().len());
-    each_row(features, head, |picture, label, scores| {
-        let label = usize::try_from(label).ok().filter(|label| *label < scores.len());
-        let label = label.ok_or_else(|| ScoreError::Label {
-            picture,
-            label: features.labels()[picture],
-            classes: head.classes(),
-        })?;
-        right.push(first_largest(scores) == Some(label));
+    each_row(Vectors::of(features), head, unit_rows, |example, label, scores| {
+        right.push(first_largest(scores) == Some(place(example, label, scores.len())?));
         Ok(())
     })?;
     let correct = right.iter().filter(|right| **right).count();
@@ -120,10 +134,8 @@ pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<Jo
         return Err(ScoreError::Map { class, joint: beyond, classes: joint.classes() });
     }
     let mut ranks = Vec::with_capacity(features.labels().len());
-    each_row(features, joint, |picture, label, scores| {
-        let class = usize::try_from(label).ok().and_then(|label| map.get(label));
-        let class = class.ok_or(ScoreError::Label { picture, label, classes: map.len() })?;
-        let own = scores[*class];
+    each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
+        let own = scores[map[place(example, label, map.len())?]];
         ranks.push(if own.is_nan() { scores.len() } else { scores.iter().filter(|score| **score > own).count() });
         Ok(())
     })?;
@@ -131,27 +143,49 @@ pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<Jo
     Ok(JointScore { hits, n: ranks.len(), ranks })
 }
 
-/// Calls `see` with the number, label and scores of every picture.
+/// The vectors that are scored, with their labels.
+#[derive(Clone, Copy)]
+struct Vectors<'a> {
+    /// `[examples, width]`
+    values: &'a [f32],
+    width: usize,
+    labels: &'a [u32],
+}
+
+impl<'a> Vectors<'a> {
+    fn of(features: &'a Features) -> Self {
+        Self { values: features.values(), width: features.width(), labels: features.labels() }
+    }
+}
+
+/// A label as a place among `classes`.
+fn place(example: usize, label: u32, classes: usize) -> Result<usize, ScoreError> {
+    let place = usize::try_from(label).ok().filter(|label| *label < classes);
+    place.ok_or(ScoreError::Label { example, label, classes })
+}
+
+/// Calls `see` with the number, label and scores of every example, whose vectors are first put through `prepare`.
 fn each_row(
-    features: &Features,
+    Vectors { values, width, labels }: Vectors<'_>,
     head: &Head,
-    mut see: impl FnMut(usize, u32, &[f32]) -> Result<(), ScoreError>,
+    prepare: impl Fn(&mut [f32], usize),
+    mut see: impl FnMut(usize, u32, &mut [f32]) -> Result<(), ScoreError>,
 ) -> Result<(), ScoreError> {
-    let (width, classes) = (features.width(), head.classes());
+    let classes = head.classes();
     if width != head.width() {
         return Err(ScoreError::Width { head: head.width(), features: width });
     }
     let turned = head.turned();
     let mut scores = Vec::new();
-    let chunks = features.values().chunks(CHUNK * width).zip(features.labels().chunks(CHUNK));
+    let chunks = values.chunks(CHUNK * width).zip(labels.chunks(CHUNK));
     for (chunk, (values, labels)) in chunks.enumerate() {
-        let mut unit = values.to_vec();
-        unit_rows(&mut unit, width);
+        let mut rows = values.to_vec();
+        prepare(&mut rows, width);
         scores.resize(labels.len() * classes, 0.0);
-        let from = (unit.as_slice(), View::dense(labels.len(), width));
+        let from = (rows.as_slice(), View::dense(labels.len(), width));
         let to = (scores.as_mut_slice(), View::dense(labels.len(), classes));
         matmul(to, false, 1.0, from, (&turned, View::dense(width, classes)));
-        for (n, (label, scores)) in labels.iter().zip(scores.chunks_exact(classes)).enumerate() {
+        for (n, (label, scores)) in labels.iter().zip(scores.chunks_exact_mut(classes)).enumerate() {
             see(chunk * CHUNK + n, *label, scores)?;
         }
     }

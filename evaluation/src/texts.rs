@@ -1,5 +1,24 @@
 //! Tokenised texts: read once, kept as token ids.
 
+mod cache;
+mod error;
+mod jsonl;
+mod labels;
+mod parquet;
+mod raw;
+mod source;
+mod tokenizer;
+
+pub use error::TextError;
+pub use raw::Place;
+pub use source::TextSource;
+pub use tokenizer::PairTokenizer;
+
+use crate::cache::DiskCache;
+use rayon::prelude::*;
+use source::Labelled;
+use tokenizer::Tokens;
+
 /// The texts of one split as token ids, with their labels.
 ///
 /// Nothing is padded: a model lays them out as it likes.
@@ -10,6 +29,7 @@ pub struct Texts {
     /// Where each text ends in `ids`.
     ends: Vec<usize>,
     labels: Vec<u32>,
+    truncated: usize,
 }
 
 impl Texts {
@@ -22,6 +42,50 @@ impl Texts {
             all.labels.push(label);
         }
         all
+    }
+
+    /// Reads a split in the order of its selection, tokenising on the threads of the current rayon pool.
+    ///
+    /// With a cache, a split that was read before is taken from the disk; a damaged file there is made anew with a warning, and
+    /// if the cache cannot be written, there is a warning.
+    ///
+    /// # Errors
+    /// Names the file, row or line, and column; see [`TextError`].
+    pub fn read(
+        source: &TextSource<'_>,
+        tokenizer: &PairTokenizer,
+        cache: Option<&DiskCache<'_>>,
+    ) -> Result<Self, TextError> {
+        let path = cache.map(|cache| cache::path(cache, source, tokenizer));
+        if let Some(texts) = path.as_deref().and_then(cache::load) {
+            return Ok(texts);
+        }
+        let texts = Self::tokenised(&source.read()?, tokenizer)?;
+        if let Some(path) = path {
+            cache::keep(&path, &texts);
+        }
+        Ok(texts)
+    }
+
+    fn tokenised(labelled: &[Labelled], tokenizer: &PairTokenizer) -> Result<Self, TextError> {
+        // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
+        let tokens: Vec<Result<Tokens, TextError>> =
+            labelled.par_iter().map(|row| tokenizer.encode(&row.first, row.second.as_deref())).collect();
+        let tokens = tokens.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let truncated = tokens.iter().filter(|tokens| tokens.is_truncated).count();
+        let texts = tokens.into_iter().zip(labelled).map(|(tokens, row)| (tokens.ids, row.label));
+        Ok(Self { truncated, ..Self::new(texts) })
+    }
+
+    /// Checks that a model with `vocabulary` token ids has all that occur.
+    ///
+    /// # Errors
+    /// Names the first that it does not have.
+    pub fn check_vocabulary(&self, vocabulary: usize) -> Result<(), TextError> {
+        match self.ids.iter().find(|id| **id as usize >= vocabulary) {
+            Some(&id) => Err(TextError::Vocabulary { id, vocabulary }),
+            None => Ok(()),
+        }
     }
 
     /// Number of texts.
@@ -43,6 +107,11 @@ impl Texts {
     /// Number of tokens of all texts.
     pub fn tokens(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Number of texts that were longer than they may be, and were cut.
+    pub fn truncated(&self) -> usize {
+        self.truncated
     }
 
     /// The class of each text.

@@ -22,6 +22,11 @@ pub(crate) fn example(path: &str) -> PathBuf {
     root().join("examples/mini8").join(path)
 }
 
+/// A file of the nli6 example.
+pub(crate) fn nli6(path: &str) -> PathBuf {
+    root().join("examples/nli6").join(path)
+}
+
 pub(crate) fn testdata(path: &str) -> PathBuf {
     root().join("testdata/mini8").join(path)
 }

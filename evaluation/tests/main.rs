@@ -1,4 +1,4 @@
-//! The crate against the mini8 fixture and its goldens, against Pillow, and against bad input.
+//! The crate against the fixtures and their goldens, against Pillow, and against bad input.
 
 #[cfg(test)]
 mod data;
@@ -16,3 +16,5 @@ mod nli6;
 mod parquet_file;
 #[cfg(test)]
 mod text;
+#[cfg(test)]
+mod texts;

@@ -2,7 +2,11 @@
 
 use parquet::{
     data_type::{ByteArray, ByteArrayType, Int64Type},
-    file::{metadata::KeyValue, properties::WriterProperties, writer::SerializedFileWriter},
+    file::{
+        metadata::KeyValue,
+        properties::WriterProperties,
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
     schema::parser::parse_message_type,
 };
 use std::{fs::File, io::Cursor, path::Path, sync::Arc};
@@ -22,11 +26,7 @@ pub(crate) fn png(colour: [u8; 3]) -> Vec<u8> {
 pub(crate) fn write(path: &Path, rows: &[Row], classes: &[&str]) {
     let schema = "message schema { optional group image { optional binary bytes; optional binary path (UTF8); }
                   optional int64 label; }";
-    let features = serde_json::json!({"info": {"features": {"label": {"_type": "ClassLabel", "names": classes}}}});
-    let metadata = vec![KeyValue::new("huggingface".into(), features.to_string())];
-    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
-    let schema = Arc::new(parse_message_type(schema).unwrap());
-    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties)).unwrap();
+    let mut writer = writer(path, schema, classes);
     for rows in rows.chunks(2) {
         let mut group = writer.next_row_group().unwrap();
         let bytes: Vec<ByteArray> = rows.iter().filter_map(|(b, _)| b.clone().map(ByteArray::from)).collect();
@@ -38,12 +38,39 @@ pub(crate) fn write(path: &Path, rows: &[Row], classes: &[&str]) {
         let names = vec![ByteArray::from("picture.png"); rows.len()];
         column.typed::<ByteArrayType>().write_batch(&names, Some(&vec![2; rows.len()]), None).unwrap();
         column.close().unwrap();
-        let labels: Vec<i64> = rows.iter().filter_map(|(_, label)| *label).collect();
-        let levels: Vec<i16> = rows.iter().map(|(_, label)| i16::from(label.is_some())).collect();
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
-        column.close().unwrap();
+        write_labels(&mut group, rows.iter().map(|(_, label)| *label));
         group.close().unwrap();
     }
     writer.close().unwrap();
+}
+
+/// Writes rows with a text in `a` and a label, either of which may be missing, all in one row group.
+pub(crate) fn write_texts(path: &Path, rows: &[(Option<&str>, Option<i64>)], classes: &[&str]) {
+    let schema = "message schema { optional binary a (UTF8); optional int64 label; }";
+    let mut writer = writer(path, schema, classes);
+    let mut group = writer.next_row_group().unwrap();
+    let texts: Vec<ByteArray> = rows.iter().filter_map(|(text, _)| text.map(ByteArray::from)).collect();
+    let levels: Vec<i16> = rows.iter().map(|(text, _)| i16::from(text.is_some())).collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&texts, Some(&levels), None).unwrap();
+    column.close().unwrap();
+    write_labels(&mut group, rows.iter().map(|(_, label)| *label));
+    group.close().unwrap();
+    writer.close().unwrap();
+}
+
+fn writer(path: &Path, schema: &str, classes: &[&str]) -> SerializedFileWriter<File> {
+    let features = serde_json::json!({"info": {"features": {"label": {"_type": "ClassLabel", "names": classes}}}});
+    let metadata = vec![KeyValue::new("huggingface".into(), features.to_string())];
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(metadata)).build();
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    SerializedFileWriter::new(File::create(path).unwrap(), schema, Arc::new(properties)).unwrap()
+}
+
+fn write_labels(group: &mut SerializedRowGroupWriter<'_, File>, labels: impl Iterator<Item = Option<i64>> + Clone) {
+    let levels: Vec<i16> = labels.clone().map(|label| i16::from(label.is_some())).collect();
+    let labels: Vec<i64> = labels.flatten().collect();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
+    column.close().unwrap();
 }

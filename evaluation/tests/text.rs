@@ -70,7 +70,9 @@ fn a_head_that_cannot_be_is_refused_with_its_reason() {
     let refused = |path: &Path| chain(&Head::read(path).unwrap_err());
     let adapter = refused(&example("adapters/mnist/adapter_model.safetensors"));
     assert!(
-        adapter.contains("adapter_model.safetensors` has no matrix `weight` of shape [classes, width]"),
+        adapter.contains(
+            "adapter_model.safetensors` has no matrix `weight`, `score.weight` or `classifier.weight` of shape"
+        ),
         "{adapter}"
     );
     let text = refused(&example("base/config.json"));

@@ -2,7 +2,7 @@ use crate::{
     InputError,
     layout::{NoSplit, SplitFiles},
 };
-use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
+use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, TextSpec};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -22,6 +22,7 @@ pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> In
 pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
     match files {
         SplitFiles::Parquet(files) => DataFiles::Parquet(files.iter().map(|file| root.join(file)).collect()),
+        SplitFiles::Jsonl(files) => DataFiles::Jsonl(files.iter().map(|file| root.join(file)).collect()),
         SplitFiles::Pictures { folder, pictures } => {
             let folder = root.join(folder);
             let at = |(class, name): &(String, String)| (class.clone(), folder.join(class).join(name));
@@ -36,10 +37,13 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
 /// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'.
 /// What is digested of them is all that [`DataFiles::ImageFolder`] hands to a reader.
 pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
+    let columns = || match &spec.text {
+        None => json!({"image": spec.image_column, "label": spec.label_column}),
+        Some(text) => json!({"text": text_as_json(text), "label": spec.label_column}),
+    };
     let content = match files {
-        SplitFiles::Parquet(_) => {
-            json!({"parquet": contents, "image": spec.image_column, "label": spec.label_column})
-        }
+        SplitFiles::Parquet(_) => with(columns(), "parquet", contents),
+        SplitFiles::Jsonl(_) => with(columns(), "jsonl", contents),
         SplitFiles::Pictures { pictures, .. } => {
             json!({"pictures": pictures.iter().zip(contents).collect::<Vec<_>>()})
         }
@@ -48,10 +52,27 @@ pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSp
     Digest::of_json(&json!({"files": content, "rows": rows_as_json(rows)}))
 }
 
+fn with(mut columns: Value, format: &str, contents: &[Digest]) -> Value {
+    columns[format] = json!(contents);
+    columns
+}
+
+/// All that decides which texts, classes and tokens come out of the same files.
+fn text_as_json(text: &TextSpec) -> Value {
+    json!({
+        "columns": text.columns,
+        "labels": text.labels,
+        "drop": text.drop_labels,
+        "mask": text.mask_classes,
+        "max_length": text.max_length,
+    })
+}
+
 fn rows_as_json(rows: &Rows) -> Value {
     match rows {
         Rows::All => json!("all"),
         Rows::Share { start, end, shuffle_seed } => json!({"share": [start, end], "seed": shuffle_seed}),
+        Rows::TrainTestSplit { start, end, seed } => json!({"share": [start, end], "seed": seed, "like": "datasets"}),
         Rows::Indices(rows) => json!({"indices": rows}),
     }
 }

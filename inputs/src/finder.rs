@@ -3,7 +3,7 @@ use crate::{
     cache::Content,
     data::{data_digest, data_files, no_split},
     folder::file_names,
-    layout::{INDEX, Lack, adapter_files, find_split, model_files, shards},
+    layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
     objects::Objects,
     resolve::{Folder, Reach, unreadable},
     rows::{has_listed_rows, rows},
@@ -130,13 +130,14 @@ impl Finder<'_> {
     fn data_within(&self, spec: &DataSpec, split: &str, reach: Reach) -> Result<LocatedData, InputError> {
         let rows = self.rows_within(spec, split, reach)?;
         let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
+        let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
         let select = |names: &[String]| match names {
-            [] if is_parquet_file(&spec.source) => Err(no_data_folder(&spec.source)),
-            _ => find_split(names, from).map_err(|reason| no_split(&spec.source, from, reason)),
+            [] if is_table_file(&spec.source) => Err(no_data_folder(&spec.source)),
+            _ => find_split(names, from, kind).map_err(|reason| no_split(&spec.source, from, reason)),
         };
         let found = self.folder(&spec.source, reach, &select, |files| files.names()).map_err(|error| match error {
             InputError::NotA { .. } => no_data_folder(&spec.source),
-            InputError::NoObjects { .. } if is_parquet_file(&spec.source) => no_data_folder(&spec.source),
+            InputError::NoObjects { .. } if is_table_file(&spec.source) => no_data_folder(&spec.source),
             error => error,
         })?;
         let names = found.files.names();
@@ -230,11 +231,11 @@ fn no_data_folder(reference: &InputRef) -> InputError {
 }
 
 /// Whether a reference to the hub or a bucket seems to name a single file; nothing lies below one.
-fn is_parquet_file(reference: &InputRef) -> bool {
+fn is_table_file(reference: &InputRef) -> bool {
     let path = match reference {
         InputRef::Path(_) => None,
         InputRef::Hub(hub) => hub.path.as_deref(),
         InputRef::S3(s3) => Some(s3.key.as_str()),
     };
-    path.is_some_and(|path| path.ends_with(".parquet"))
+    path.is_some_and(|path| path.ends_with(".parquet") || path.ends_with(".jsonl"))
 }

@@ -4,7 +4,7 @@
 
 mod split;
 
-pub(crate) use split::{NoSplit, SplitFiles, find_split};
+pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a folder lacks, in words.

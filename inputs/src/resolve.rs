@@ -99,12 +99,13 @@ impl Inputs {
 
     /// A split of a data set, with the rows that its rule takes.
     ///
-    /// Looked for are, in this order: `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; pictures
-    /// `<split>/<class>/*.png`, `.jpg` or `.jpeg`; MNIST's `train-…` and `t10k-…` IDX files, plain or gzipped. A
+    /// Looked for are, in this order: `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts
+    /// `[data/]<split>.jsonl`; for pictures `<split>/<class>/*.png`, `.jpg` or `.jpeg`, then MNIST's `train-…` and `t10k-…`
+    /// IDX files, plain or gzipped. A
     /// configuration that has its own folder is named by the reference: `hf://datasets/ylecun/mnist/mnist`.
     ///
     /// The digest covers what the returned files are, and no more than these: of pictures their classes, names and
-    /// contents. A class without pictures, and whatever lies among its pictures and is none, is refused; hidden files do
+    /// contents; of texts also what is made of their labels, and where they are cut. A class without pictures, and whatever lies among its pictures and is none, is refused; hidden files do
     /// not count.
     ///
     /// # Errors

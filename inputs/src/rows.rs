@@ -1,5 +1,5 @@
 use crate::{InputError, Inputs};
-use jobs::{DataSpec, InputRef, Rows, SplitRule};
+use jobs::{DataSpec, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{collections::HashSet, fs};
 
 /// The rows that the rule of `split` takes; all of them if it has no rule.
@@ -7,12 +7,16 @@ pub(crate) fn rows(inputs: &Inputs, spec: &DataSpec, split: &str) -> Result<Rows
     let Some(rule) = spec.splits.get(split) else { return Ok(Rows::All) };
     match rule {
         SplitRule { indices: Some(file), .. } => indices(inputs, file, spec, split),
-        SplitRule { share: None, shuffle_seed: None, .. } => Ok(Rows::All),
-        SplitRule { share, shuffle_seed, .. } => {
+        SplitRule { share: None, shuffle_seed: None, shuffle_like: None, .. } => Ok(Rows::All),
+        SplitRule { share, shuffle_seed, shuffle_like, .. } => {
             let [start, end] = share.unwrap_or([0.0, 1.0]);
             // Written so that NaN fails as well.
             if 0.0 <= start && start < end && end <= 1.0 {
-                return Ok(Rows::Share { start, end, shuffle_seed: *shuffle_seed });
+                return match (shuffle_like, *shuffle_seed) {
+                    (None, shuffle_seed) => Ok(Rows::Share { start, end, shuffle_seed }),
+                    (Some(ShuffleLike::Datasets), Some(seed)) => Ok(Rows::TrainTestSplit { start, end, seed }),
+                    (Some(_), None) => Err(wrong(spec, split, "`shuffle_like` needs a `shuffle_seed`".to_owned())),
+                };
             }
             let problem = format!("`share` is [{start}, {end}], and must rise within [0, 1]");
             Err(wrong(spec, split, problem))

@@ -1,7 +1,7 @@
 //! Inputs in folders. The hub has tests of its own.
 
 use super::*;
-use jobs::{DataFiles, DataSpec, InputRef, Rows, SplitRule};
+use jobs::{DataFiles, DataSpec, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -46,6 +46,7 @@ fn spec(source: impl Into<PathBuf>) -> DataSpec {
     DataSpec {
         source: at(source),
         image_column: "image".to_owned(),
+        text: None,
         label_column: "label".to_owned(),
         splits: BTreeMap::new(),
     }
@@ -199,14 +200,22 @@ fn a_split_that_is_not_there_is_told_from_those_that_are() {
 
 #[test]
 fn a_rule_takes_a_share_of_another_split() {
-    let rule =
-        SplitRule { from: Some("test".to_owned()), share: Some([0.8, 1.0]), shuffle_seed: Some(42), indices: None };
+    let rule = SplitRule {
+        from: Some("test".to_owned()),
+        share: Some([0.8, 1.0]),
+        shuffle_seed: Some(42),
+        ..SplitRule::default()
+    };
     let source = example("data/mnist");
     let located = inputs().data(&with_rule(&source, rule.clone()), "validation").unwrap();
     assert_eq!(located.rows, Rows::Share { start: 0.8, end: 1.0, shuffle_seed: Some(42) });
     assert_eq!(located.files, DataFiles::Parquet(vec![source.join("test-00000-of-00001.parquet")]));
-    let unshuffled = SplitRule { shuffle_seed: None, ..rule };
+    let unshuffled = SplitRule { shuffle_seed: None, ..rule.clone() };
     assert_ne!(inputs().data(&with_rule(&source, unshuffled), "validation").unwrap().digest, located.digest);
+    let of_datasets = SplitRule { shuffle_like: Some(ShuffleLike::Datasets), ..rule };
+    let other = inputs().data(&with_rule(&source, of_datasets), "validation").unwrap();
+    assert_eq!(other.rows, Rows::TrainTestSplit { start: 0.8, end: 1.0, seed: 42 });
+    assert_ne!(other.digest, located.digest, "the same shuffle seed means other rows");
 }
 
 #[test]

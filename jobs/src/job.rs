@@ -157,15 +157,23 @@ pub enum BenchmarkInput {
 }
 
 /// The number format in which the model is evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floating point.
+    #[default]
     F32,
     /// bfloat16.
     Bf16,
     /// 16-bit floating point.
     F16,
+}
+
+impl Precision {
+    /// Whether it is the usual one, which sweeps don't spell out.
+    pub(crate) fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
 }
 
 /// Where the inputs of a job lie.
@@ -191,6 +199,9 @@ pub struct Places {
 pub enum HeadSpec {
     /// A safetensors file with `weight` [classes, features].
     File(InputRef),
+    /// The one that an adapter brings, `score.weight` or `classifier.weight` [classes, features]. The digest of the adapter
+    /// stands for it in a job's meaning, also where the adapter itself takes no part.
+    Adapter(InputRef),
     /// Made by the text tower: class names put into templates.
     Prompts {
         /// Class names, in label order.

@@ -21,7 +21,7 @@ mod score;
 mod sweep;
 
 pub use bitmap::{Bitmap, BitmapError};
-pub use data::{DataFiles, DataSpec, Rows, SplitRule};
+pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{

@@ -1,4 +1,5 @@
 mod check;
+mod convention;
 mod error;
 mod file;
 mod overrides;
@@ -6,7 +7,7 @@ mod read;
 
 pub use error::SweepError;
 
-use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, RecipeSpec};
+use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,6 +62,9 @@ pub struct Evaluation {
     pub select: String,
     /// The split that is touched once, for the chosen recipes.
     pub report: String,
+    /// The number format of the model.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
 }
 
 /// A way to score a model.

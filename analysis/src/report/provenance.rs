@@ -129,8 +129,10 @@ fn places(manifest: &Manifest) -> BTreeMap<String, String> {
     let sweep = &manifest.sweep;
     let of_task = |task: &jobs::Task| {
         let head = match &task.head {
-            Some(jobs::HeadSpec::File(file)) => Some((format!("heads.{}", task.name), file.to_string())),
-            _ => None,
+            Some(jobs::HeadSpec::File(place) | jobs::HeadSpec::Adapter(place)) => {
+                Some((format!("heads.{}", task.name), place.to_string()))
+            }
+            Some(jobs::HeadSpec::Prompts { .. }) | None => None,
         };
         let adapter = (format!("adapters.{}", task.name), task.adapter.to_string());
         let data = (format!("data.{}", task.name), task.data.source.to_string());

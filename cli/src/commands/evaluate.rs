@@ -11,7 +11,7 @@ use crate::{
 };
 use analysis::{Results, Summary};
 use coordinator::{Event, Frozen, Settings};
-use jobs::{Baseline, Benchmark, Digest, Method, Precision};
+use jobs::{Baseline, Benchmark, Digest, Method};
 use std::sync::Arc;
 
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
+    let frozen = coordinator::freeze(sweep, &inputs)?;
     let frozen = named_by_content(frozen);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;

@@ -8,7 +8,7 @@ use crate::{
 use analysis::Failures;
 use coordinator::{CoordinatorError, Frozen};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{FailureRecord, JobId, Manifest, Precision};
+use jobs::{FailureRecord, JobId, Manifest};
 use queue::{JobPublisher, RabbitQueue};
 use std::collections::HashSet;
 use store::Store;
@@ -126,7 +126,7 @@ async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(name).await? else {
         return Err(Failure::NoSweep { name: name.to_owned(), store: store.place() });
     };
-    Ok(Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?)
+    Ok(Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?)
 }
 
 /// The last record of every job of a sweep that failed for good and has no result: the sweep's own attempts, and what had

@@ -8,7 +8,7 @@ use crate::{
 };
 use coordinator::{Frozen, Resume};
 use inputs::Inputs;
-use jobs::{Benchmark, HeadSpec, InputRef, Precision, Sweep};
+use jobs::{Benchmark, HeadSpec, InputRef, Sweep};
 use merging::{Adapter, BaseHeader};
 use serde::Serialize;
 use store::Location;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).map(InputRef::to_string).collect();
     let (survey, matrices) = match to_download.is_empty() {
         true => {
-            let frozen = coordinator::freeze(sweep.clone(), &inputs, Precision::F32)?;
+            let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
             (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), check_adapters(&sweep, &inputs)?)
         }
         false => (None, Vec::new()),

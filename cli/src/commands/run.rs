@@ -15,7 +15,6 @@ use crate::{
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
-use jobs::Precision;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 
@@ -45,7 +44,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         }
         None => None,
     };
-    let frozen = coordinator::freeze(sweep, &inputs, Precision::F32)?;
+    let frozen = coordinator::freeze(sweep, &inputs)?;
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
 

@@ -1,6 +1,6 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
 use coordinator::{Frozen, OUTCOME};
-use jobs::{Cancellation, Manifest, Precision};
+use jobs::{Cancellation, Manifest};
 use serde::Serialize;
 use store::Store;
 
@@ -76,7 +76,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(&name).await? else {
         return Err(Failure::NoSweep { name, store: store.place() });
     };
-    let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(coordinator::FreezeError::from)?;
+    let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, false).await?.survey;
     let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
     let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();

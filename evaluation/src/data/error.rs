@@ -24,6 +24,14 @@ pub enum DataError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A file holds another kind of data.
+    #[error("`{}` does not hold {expected}", path.display())]
+    Kind {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        expected: &'static str,
+    },
     /// A column is not there.
     #[error("`{}` has no column `{column}`; it has {}", path.display(), list(found))]
     MissingColumn {

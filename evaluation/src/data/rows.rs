@@ -1,3 +1,5 @@
+mod numpy;
+
 use super::DataError;
 use jobs::Rows;
 use rand_chacha::{
@@ -15,10 +17,9 @@ pub(crate) fn select(selection: &Rows, rows: u64, path: &Path) -> Result<Vec<u64
             if let Some(seed) = shuffle_seed {
                 shuffle(&mut order, *seed);
             }
-            let cut = |share: f64| ((share.clamp(0.0, 1.0) * rows as f64).floor() as usize).min(order.len());
-            let (start, end) = (cut(*start), cut(*end));
-            order[start.min(end)..end].to_vec()
+            cut(&order, [*start, *end], f64::floor)
         }
+        Rows::TrainTestSplit { start, end, seed } => cut(&numpy::permutation(rows, *seed), [*start, *end], f64::ceil),
         Rows::Indices(indices) => {
             if let Some(&row) = indices.iter().find(|&&row| row >= rows) {
                 return Err(DataError::Row { path: path.into(), row, rows });
@@ -27,6 +28,13 @@ pub(crate) fn select(selection: &Rows, rows: u64, path: &Path) -> Result<Vec<u64
         }
     };
     if chosen.is_empty() { Err(DataError::Empty { path: path.into(), rows }) } else { Ok(chosen) }
+}
+
+/// The part of `order` between two shares of it, each made a whole number by `round`.
+fn cut(order: &[u64], shares: [f64; 2], round: fn(f64) -> f64) -> Vec<u64> {
+    let place = |share: f64| (round(share.clamp(0.0, 1.0) * order.len() as f64) as usize).min(order.len());
+    let [start, end] = shares.map(place);
+    order[start.min(end)..end].to_vec()
 }
 
 fn shuffle(order: &mut [u64], seed: u64) {
@@ -66,6 +74,43 @@ mod tests {
 
     /// From the rule in the documentation of `Source::rows`, computed apart (see `tests/data/make_goldens.py`).
     const SEED_0: [u64; 10] = [2, 6, 4, 7, 8, 3, 9, 0, 1, 5];
+
+    /// Made by NumPy and `datasets` themselves (see `tests/data/make_permutations.py`).
+    fn goldens() -> serde_json::Value {
+        serde_json::from_str(include_str!("../../tests/data/permutations.json")).unwrap()
+    }
+
+    fn train_test_split(rows: u64, start: f64, end: f64, seed: u64) -> Vec<u64> {
+        select(&Rows::TrainTestSplit { start, end, seed }, rows, Path::new("set")).unwrap()
+    }
+
+    fn numbers(value: &serde_json::Value) -> Vec<u64> {
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    #[test]
+    fn numpys_orders_are_followed_to_the_last_row() {
+        for golden in goldens()["orders"].as_array().unwrap() {
+            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            assert_eq!(train_test_split(rows, 0.0, 1.0, seed), numbers(&golden["order"]), "{rows} rows, seed {seed}");
+        }
+        for golden in goldens()["long"].as_array().unwrap() {
+            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            let order = train_test_split(rows, 0.0, 1.0, seed);
+            let sum = (1..).zip(&order).fold(0_u64, |sum, (i, row)| sum.wrapping_add(row.wrapping_mul(i)));
+            assert_eq!((&order[..8], sum), (&numbers(&golden["first"])[..], golden["sum"].as_u64().unwrap()), "{rows}");
+        }
+    }
+
+    #[test]
+    fn the_parts_are_those_of_a_train_test_split() {
+        for golden in goldens()["splits"].as_array().unwrap() {
+            let (rows, seed) = (golden["rows"].as_u64().unwrap(), golden["seed"].as_u64().unwrap());
+            let share = golden["share"].as_f64().unwrap();
+            assert_eq!(train_test_split(rows, 0.0, share, seed), numbers(&golden["test"]), "{rows} rows, {share}");
+            assert_eq!(train_test_split(rows, share, 1.0, seed), numbers(&golden["train"]), "{rows} rows, {share}");
+        }
+    }
 
     #[test]
     fn rows_that_are_not_there_are_refused() {

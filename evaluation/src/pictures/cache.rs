@@ -2,68 +2,30 @@ use super::{
     Header,
     sink::{Pixels, Sink, read_back},
 };
-use crate::{DataError, Preprocess, SEMANTICS, Source};
-use memmap2::Mmap;
-use std::{
-    fs::File,
-    io::{self, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+use crate::{
+    DataError, Preprocess, SEMANTICS, Source,
+    cache::{self, DiskCache, Kind},
 };
-use tempfile::{NamedTempFile, PersistError};
+use std::path::{Path, PathBuf};
+use tempfile::PersistError;
 
-/// Marks the layout of a cache file: pixels, header as JSON, its length in eight bytes, this mark, and the blake3 hash of
-/// all before the hash.
-const MARK: &[u8; 8] = b"bwlpix02";
-const HASH: usize = 32;
-const TAIL: usize = 8 + MARK.len() + HASH;
+/// The body is the pixels.
+const PIXELS: Kind = Kind { ending: "pixels", mark: b"bwlpix02" };
 
-/// A folder in which preprocessed pictures are kept between runs.
-///
-/// A file's name is a hash of [`SEMANTICS`], the digest, the columns, the rows taken and the preprocessing, so the digest
-/// need only tell the data files apart. Files are written under a temporary name, synced and renamed. Where that fails, as
-/// on a full disk, the pictures stay in memory, with a warning.
-#[derive(Debug, Clone, Copy)]
-pub struct DiskCache<'a> {
-    /// The folder; it is made if it is not there.
-    pub folder: &'a Path,
-    /// What the data files hold: their digest.
-    pub digest: &'a str,
-}
-
-impl DiskCache<'_> {
-    pub(super) fn path(&self, source: &Source<'_>, preprocess: &Preprocess) -> PathBuf {
-        let meaning = format!(
-            "{SEMANTICS} {:?} {:?} {:?} {:?} {preprocess:?}",
-            self.digest, source.image_column, source.label_column, source.rows
-        );
-        self.folder.join(format!("{}.pixels", blake3::hash(meaning.as_bytes()).to_hex()))
-    }
+/// The file for the pictures of a split, preprocessed in one way.
+pub(super) fn path(cache: &DiskCache<'_>, source: &Source<'_>, preprocess: &Preprocess) -> PathBuf {
+    let meaning = format!(
+        "{SEMANTICS} {:?} {:?} {:?} {:?} {preprocess:?}",
+        cache.digest, source.image_column, source.label_column, source.rows
+    );
+    cache.path(&meaning, PIXELS)
 }
 
 /// Maps a finished file; `None` if there is none, or a damaged one.
 pub(super) fn load(path: &Path) -> Option<(Header, Pixels)> {
-    let file = File::open(path).ok()?;
-    let loaded = map(&file).ok().and_then(|map| {
-        let (header, size) = verify(&map)?;
-        Some((header, Pixels::Mapped(map, size)))
-    });
-    if loaded.is_none() {
-        tracing::warn!(path = %path.display(), "cache file is damaged, made anew");
-    }
-    loaded
-}
-
-fn verify(bytes: &[u8]) -> Option<(Header, usize)> {
-    let (body, hash) = bytes.split_at_checked(bytes.len().checked_sub(HASH)?)?;
-    let tail = body.get(body.len().checked_sub(TAIL - HASH)?..)?;
-    let (length, mark) = tail.split_at(8);
-    if mark != MARK || blake3::Hasher::new().update_rayon(body).finalize().as_bytes() != hash {
-        return None;
-    }
-    let length = usize::try_from(u64::from_le_bytes(length.try_into().ok()?)).ok()?;
-    let size = body.len().checked_sub(tail.len())?.checked_sub(length)?;
-    let header: Header = serde_json::from_slice(&body[size..size + length]).ok()?;
-    (size == 3 * header.edge.pow(2) * header.labels.len()).then_some((header, size))
+    let fits = |header: &Header, size| size == 3 * header.edge.pow(2) * header.labels.len();
+    let (header, map, size) = cache::load(path, PIXELS, fits)?;
+    Some((header, Pixels::Mapped(map, size)))
 }
 
 /// Completes a file, gives it its name and maps it; what cannot be kept on the disk stays in memory.
@@ -75,48 +37,19 @@ pub(super) fn finish(sink: Sink, header: &Header, path: &Path) -> Result<Pixels,
         Sink::Memory(pixels) => return Ok(Pixels::Memory(pixels)),
         Sink::File { file, size, .. } => (file, size),
     };
-    if let Err(cause) = complete(&mut file, header, size) {
+    if let Err(cause) = cache::complete(&mut file, header, size, PIXELS) {
         return read_back(file.as_file_mut(), size, path, &cause).map(Pixels::Memory);
     }
-    let mut file = match file.persist(path) {
+    let mut file = match cache::name(file, path) {
         Ok(file) => file,
         Err(PersistError { error, mut file }) => {
             return read_back(file.as_file_mut(), size, path, &error).map(Pixels::Memory);
         }
     };
-    // The rename itself is made durable by syncing the folder; where a system cannot do that, it is left to the system.
-    if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-        folder.sync_all().ok();
-    }
-    match map(&file) {
+    match cache::map(&file) {
         Ok(map) => Ok(Pixels::Mapped(map, size)),
         Err(cause) => read_back(&mut file, size, path, &cause).map(Pixels::Memory),
     }
-}
-
-/// Writes what follows the pixels.
-fn complete(file: &mut NamedTempFile, header: &Header, size: usize) -> io::Result<()> {
-    let json = serde_json::to_vec(header)?;
-    file.as_file().set_len(size as u64)?;
-    file.seek(SeekFrom::End(0))?;
-    file.write_all(&json)?;
-    file.write_all(&(json.len() as u64).to_le_bytes())?;
-    file.write_all(MARK)?;
-    file.rewind()?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(&mut *file.as_file_mut())?;
-    file.seek(SeekFrom::End(0))?;
-    file.write_all(hasher.finalize().as_bytes())?;
-    file.as_file().sync_all()
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a map is only sound while nobody shortens the file; cache files are never written again"
-)]
-fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: a cache file is complete when it gets its name, and replaced by rename, not in place.
-    unsafe { Mmap::map(file) }
 }
 
 #[cfg(test)]

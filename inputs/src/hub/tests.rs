@@ -58,6 +58,7 @@ fn mnist(reference: &str) -> DataSpec {
     DataSpec {
         source: InputRef::parse(reference, Path::new("/"), HubKind::Dataset).unwrap(),
         image_column: "image".to_owned(),
+        text: None,
         label_column: "label".to_owned(),
         splits: BTreeMap::new(),
     }

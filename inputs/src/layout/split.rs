@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 pub(crate) enum SplitFiles {
     /// Parquet files, in reading order.
     Parquet(Vec<String>),
+    /// Files of JSON lines, in reading order.
+    Jsonl(Vec<String>),
     /// Pictures in one folder per class.
     Pictures {
         /// The folder of the split.
@@ -26,7 +28,7 @@ impl SplitFiles {
     /// All files, in reading order.
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
-            Self::Parquet(files) => files.clone(),
+            Self::Parquet(files) | Self::Jsonl(files) => files.clone(),
             Self::Pictures { folder, pictures } => {
                 pictures.iter().map(|(class, picture)| format!("{folder}/{class}/{picture}")).collect()
             }
@@ -56,27 +58,47 @@ pub(crate) enum NoSplit {
     },
 }
 
+/// What a data set is made of. Some files mean something for one kind alone: JSON lines beside pictures describe them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DataKind {
+    /// Labelled pictures.
+    Pictures,
+    /// Labelled texts.
+    Texts,
+}
+
 /// Finds `split` among the names of a data set's files.
-pub(crate) fn find_split(names: &[String], split: &str) -> Result<SplitFiles, NoSplit> {
-    let parquet = parquet_files(names, split);
+pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Result<SplitFiles, NoSplit> {
+    let parquet = table_files(names, split, parquet_split);
     if !parquet.is_empty() {
         complete(&parquet).map_err(NoSplit::Lacks)?;
         return Ok(SplitFiles::Parquet(parquet));
     }
+    match kind {
+        DataKind::Pictures => find_pictures(names, split),
+        DataKind::Texts => {
+            let lines = table_files(names, split, jsonl_split);
+            complete(&lines).map_err(NoSplit::Lacks)?;
+            if lines.is_empty() { Err(none(names, split, kind)) } else { Ok(SplitFiles::Jsonl(lines)) }
+        }
+    }
+}
+
+fn find_pictures(names: &[String], split: &str) -> Result<SplitFiles, NoSplit> {
     if names.iter().any(|name| picture_split(name) == Some(split)) {
         return Ok(SplitFiles::Pictures { folder: split.to_owned(), pictures: pictures(names, split)? });
     }
-    if let Some(idx) = idx_files(names, split) {
-        return Ok(idx);
-    }
-    Err(NoSplit::Among { looked_for: looked_for(split), splits: splits(names) })
+    idx_files(names, split).ok_or_else(|| none(names, split, DataKind::Pictures))
+}
+
+fn none(names: &[String], split: &str, kind: DataKind) -> NoSplit {
+    NoSplit::Among { looked_for: looked_for(split, kind), splits: splits(names, kind) }
 }
 
 /// A data set may hold the same split in several places; the first kind of place that has it counts.
-fn parquet_files(names: &[String], split: &str) -> Vec<String> {
+fn table_files(names: &[String], split: &str, split_of: fn(&str) -> Option<(&str, &str)>) -> Vec<String> {
     for folder in ["data", ""] {
-        let mut files: Vec<_> =
-            names.iter().filter(|name| parquet_split(name) == Some((folder, split))).cloned().collect();
+        let mut files: Vec<_> = names.iter().filter(|name| split_of(name) == Some((folder, split))).cloned().collect();
         if !files.is_empty() {
             files.sort_unstable();
             return files;
@@ -88,13 +110,27 @@ fn parquet_files(names: &[String], split: &str) -> Vec<String> {
 /// The folder (`data` or none) and split of `[data/]split.parquet`, `[data/]split-00000-of-00001.parquet` or
 /// `[data/]split/….parquet`.
 fn parquet_split(name: &str) -> Option<(&str, &str)> {
-    let stem = name.strip_suffix(".parquet")?;
-    let (folder, stem) = stem.strip_prefix("data/").map_or(("", stem), |stem| ("data", stem));
+    let (folder, stem) = in_data(name.strip_suffix(".parquet")?);
     match stem.split_once('/') {
         Some((split, file)) => (!file.contains('/')).then_some((folder, split)),
-        // A commit's number may stand at the end of old names: `train-00000-of-00001-a09b….parquet`.
-        None => Some((folder, shard(stem).map_or_else(|| before_dash(stem), |(split, ..)| split))),
+        None => Some((folder, before_number(stem))),
     }
+}
+
+/// The folder (`data` or none) and split of `[data/]split.jsonl` or `[data/]split-00000-of-00001.jsonl`.
+fn jsonl_split(name: &str) -> Option<(&str, &str)> {
+    let (folder, stem) = in_data(name.strip_suffix(".jsonl")?);
+    (!stem.contains('/')).then(|| (folder, before_number(stem)))
+}
+
+fn in_data(stem: &str) -> (&'static str, &str) {
+    stem.strip_prefix("data/").map_or(("", stem), |stem| ("data", stem))
+}
+
+/// The split before the number of a file of several. A commit's number may stand at the end of old names:
+/// `train-00000-of-00001-a09b….parquet`.
+fn before_number(stem: &str) -> &str {
+    shard(stem).map_or_else(|| before_dash(stem), |(split, ..)| split)
 }
 
 fn before_dash(stem: &str) -> &str {
@@ -153,99 +189,28 @@ fn idx_prefix(split: &str) -> Option<&'static str> {
     }
 }
 
-fn looked_for(split: &str) -> String {
+fn looked_for(split: &str, kind: DataKind) -> String {
+    let parquet = format!("`[data/]{split}-*.parquet`, `{split}/*.parquet`");
+    if kind == DataKind::Texts {
+        return format!("{parquet}, `[data/]{split}.jsonl`");
+    }
     let idx = idx_prefix(split).map(|prefix| format!(", `{prefix}-images-idx3-ubyte[.gz]` with its labels"));
-    format!(
-        "`[data/]{split}-*.parquet`, `{split}/*.parquet`, `{split}/<class>/*.{{png,jpg,jpeg}}`{}",
-        idx.unwrap_or_default()
-    )
+    format!("{parquet}, `{split}/<class>/*.{{png,jpg,jpeg}}`{}", idx.unwrap_or_default())
 }
 
-fn splits(names: &[String]) -> Vec<String> {
-    let named = |name: &String| match parquet_split(name) {
-        Some((_, split)) => Some(split.to_owned()),
-        None => picture_split(name).map(str::to_owned),
+fn splits(names: &[String], kind: DataKind) -> Vec<String> {
+    let named = |name: &String| {
+        let other = || match kind {
+            DataKind::Pictures => picture_split(name),
+            DataKind::Texts => jsonl_split(name).map(|(_, split)| split),
+        };
+        parquet_split(name).map(|(_, split)| split).or_else(other).map(str::to_owned)
     };
     let mut splits: BTreeSet<_> = names.iter().filter_map(named).collect();
-    splits.extend(["train", "test"].into_iter().filter(|split| idx_files(names, split).is_some()).map(str::to_owned));
+    let has_idx = |split: &&str| kind == DataKind::Pictures && idx_files(names, split).is_some();
+    splits.extend(["train", "test"].into_iter().filter(has_idx).map(str::to_owned));
     splits.into_iter().collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|name| (*name).to_owned()).collect()
-    }
-
-    #[test]
-    fn parquet_files_are_found_in_every_usual_place_and_in_order() {
-        for (there, wanted) in [
-            (vec!["data/test-00000-of-00001.parquet"], vec!["data/test-00000-of-00001.parquet"]),
-            (vec!["test-00000-of-00001-a09b74b3.parquet"], vec!["test-00000-of-00001-a09b74b3.parquet"]),
-            (vec!["test/0001.parquet", "test/0000.parquet"], vec!["test/0000.parquet", "test/0001.parquet"]),
-            (vec!["test.parquet"], vec!["test.parquet"]),
-            (
-                vec!["test-00001-of-00002.parquet", "test-00000-of-00002.parquet"],
-                vec!["test-00000-of-00002.parquet", "test-00001-of-00002.parquet"],
-            ),
-        ] {
-            let mut there = names(&there);
-            there.extend(names(&["README.md", "train-00000-of-00001.parquet", "test2-00000-of-00001.parquet"]));
-            assert_eq!(find_split(&there, "test").unwrap(), SplitFiles::Parquet(names(&wanted)));
-        }
-    }
-
-    #[test]
-    fn a_split_is_not_taken_twice_or_in_part() {
-        let both = names(&["data/test-00000-of-00001.parquet", "test/0.parquet"]);
-        assert_eq!(
-            find_split(&both, "test").unwrap(),
-            SplitFiles::Parquet(names(&["data/test-00000-of-00001.parquet"]))
-        );
-        let part = names(&["test-00000-of-00002.parquet"]);
-        assert!(matches!(find_split(&part, "test"), Err(NoSplit::Lacks(_))));
-    }
-
-    #[test]
-    fn pictures_and_idx_files_are_splits_too() {
-        let pictures = names(&["test/cat/2.PNG", "test/cat/1.jpg", "test/notes.txt", "train/cat/1.jpg"]);
-        assert_eq!(find_split(&pictures, "test").unwrap().names(), ["test/cat/1.jpg", "test/cat/2.PNG"]);
-        let idx = names(&["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"]);
-        assert_eq!(find_split(&idx, "test").unwrap().names(), idx[..2]);
-        assert!(find_split(&idx, "train").is_err(), "the labels are not there");
-    }
-
-    #[test]
-    fn pictures_are_sorted_by_class_before_their_name() {
-        let there = names(&["test/cat-a/1.png", "test/cat/2.png", "test/cat/1.png"]);
-        let sorted = find_split(&there, "test").unwrap().names();
-        assert_eq!(sorted, ["test/cat/1.png", "test/cat/2.png", "test/cat-a/1.png"]);
-    }
-
-    #[test]
-    fn what_is_no_picture_in_a_class_is_refused_by_name() {
-        for (entry, why) in [
-            ("test/cat/2.webp", "neither `.png`, `.jpg` nor `.jpeg`"),
-            ("test/cat/README", "neither `.png`, `.jpg` nor `.jpeg`"),
-            ("test/dog/", "a class without pictures"),
-            ("test/cat/more/2.png", "not deeper"),
-            ("test/cat/more/", "not deeper"),
-        ] {
-            let refused = find_split(&names(&["test/cat/1.png", entry]), "test").unwrap_err();
-            let NoSplit::Holds { entry: named, problem } = refused else { panic!("{entry}: {refused:?}") };
-            assert_eq!(named, entry);
-            assert!(problem.contains(why), "{entry}: {problem}");
-            assert!(find_split(&names(&["train/cat/1.png", entry]), "train").is_ok(), "{entry} is in another split");
-        }
-    }
-
-    #[test]
-    fn the_splits_that_are_there_are_named() {
-        let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "t10k-images-idx3-ubyte"]);
-        let Err(NoSplit::Among { looked_for, splits }) = find_split(&there, "test") else { panic!() };
-        assert_eq!(splits, ["cars_test", "train"]);
-        assert!(looked_for.contains("test-*.parquet") && looked_for.contains("t10k-images"), "{looked_for}");
-    }
-}
+mod tests;

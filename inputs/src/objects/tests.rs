@@ -41,7 +41,7 @@ fn inputs(bucket: &Arc<FakeBucket>, cache: &Path) -> Inputs {
 
 fn spec(source: InputRef) -> DataSpec {
     let (image_column, label_column) = ("image".to_owned(), "label".to_owned());
-    DataSpec { source, image_column, label_column, splits: BTreeMap::new() }
+    DataSpec { source, image_column, label_column, text: None, splits: BTreeMap::new() }
 }
 
 /// The files below a folder of the cache.

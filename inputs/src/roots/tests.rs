@@ -69,6 +69,7 @@ impl Place {
         DataSpec {
             source: self.at(source),
             image_column: "image".to_owned(),
+            text: None,
             label_column: "label".to_owned(),
             splits: BTreeMap::from([("test".to_owned(), rule)]),
         }

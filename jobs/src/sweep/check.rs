@@ -1,15 +1,19 @@
+mod data;
+mod head;
+mod texts;
+
 use super::{
     Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task,
     file::{
-        BenchmarkFile, DataFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile,
-        SplitFile, SweepFile, TaskFile,
+        BenchmarkFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile, SweepFile, TaskFile,
     },
     read::typed,
 };
 use crate::{
-    DataSpec, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, RecipeSpec, SplitRule,
-    Values,
+    Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeSpec, Values,
 };
+use data::check_data;
+use head::{HeadKeys, picture_head, text_head};
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
 
@@ -60,80 +64,43 @@ fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepEr
                 return Err(SweepError::invalid(format!("{path}.finetuned.{split}"), problem));
             }
         }
-        tasks.push(Task {
-            adapter: reference(&format!("{path}.adapter"), &file.adapter, folder, HubKind::Model)?,
-            data: check_data(&format!("{path}.data"), file.data, folder)?,
-            head: check_head(&path, file.head, file.classes, file.templates, folder)?,
-            finetuned: file.finetuned,
-            name: file.name,
-        });
+        let adapter = reference(&format!("{path}.adapter"), &file.adapter, folder, HubKind::Model)?;
+        let data = check_data(&format!("{path}.data"), file.data, folder)?;
+        let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
+        let head = match data.text {
+            Some(_) => text_head(&path, keys, &adapter, folder)?,
+            None => picture_head(&path, keys, folder)?,
+        };
+        tasks.push(Task { name: file.name, adapter, data, head, finetuned: file.finetuned });
     }
+    check_kinds(&tasks)?;
     Ok(tasks)
 }
 
-fn check_data(path: &str, value: Value, folder: &Path) -> Result<DataSpec, SweepError> {
-    let file = match value {
-        Value::String(source) => {
-            DataFile { source, image_column: None, label_column: None, splits: Default::default() }
+/// One base model reads either pictures or texts.
+fn check_kinds(tasks: &[Task]) -> Result<(), SweepError> {
+    let texts = tasks.iter().position(|task| task.data.text.is_some());
+    let pictures = tasks.iter().position(|task| task.data.text.is_none());
+    match (texts, pictures) {
+        (Some(texts), Some(pictures)) => {
+            let problem = format!("has texts, and `tasks[{pictures}].data` pictures; a sweep is over one of them");
+            Err(SweepError::invalid(format!("tasks[{texts}].data"), problem))
         }
-        map @ Value::Object(_) => typed(map, path)?,
-        _ => return Err(SweepError::invalid(path, "is neither a reference nor a map with `source`")),
-    };
-    let split = |(name, rule): (String, SplitFile)| {
-        let path = format!("{path}.splits.{name}");
-        Ok((name, check_split(&path, rule, folder)?))
-    };
-    Ok(DataSpec {
-        source: reference(path, &file.source, folder, HubKind::Dataset)?,
-        image_column: file.image_column.unwrap_or_else(|| "image".to_owned()),
-        label_column: file.label_column.unwrap_or_else(|| "label".to_owned()),
-        splits: file.splits.into_iter().map(split).collect::<Result<_, SweepError>>()?,
-    })
-}
-
-fn check_split(path: &str, file: SplitFile, folder: &Path) -> Result<SplitRule, SweepError> {
-    if let Some([start, end]) = file.share
-        && !(0.0 <= start && start < end && end <= 1.0)
-    {
-        let problem = format!("is [{start}, {end}]; two shares of the rows are expected, 0 ≤ start < end ≤ 1");
-        return Err(SweepError::invalid(format!("{path}.share"), problem));
-    }
-    if file.indices.is_some() && (file.share.is_some() || file.shuffle_seed.is_some()) {
-        return Err(SweepError::invalid(path, "has `indices` beside `share` or `shuffle_seed`; use one way"));
-    }
-    let indices = file.indices.map(|text| reference(&format!("{path}.indices"), &text, folder, HubKind::Dataset));
-    Ok(SplitRule { from: file.from, share: file.share, shuffle_seed: file.shuffle_seed, indices: indices.transpose()? })
-}
-
-fn check_head(
-    path: &str,
-    head: Option<String>,
-    classes: Option<Vec<String>>,
-    templates: Option<Vec<String>>,
-    folder: &Path,
-) -> Result<Option<HeadSpec>, SweepError> {
-    match (head, classes, templates) {
-        (None, None, None) => Ok(None),
-        (Some(head), None, None) => {
-            reference(&format!("{path}.head"), &head, folder, HubKind::Model).map(|head| Some(HeadSpec::File(head)))
-        }
-        (None, Some(classes), Some(templates)) => {
-            if classes.is_empty() || templates.is_empty() {
-                return Err(SweepError::invalid(path, "has empty `classes` or `templates`"));
-            }
-            if let Some(template) = templates.iter().find(|template| !template.contains("{}")) {
-                let problem = format!("holds `{template}`, which has no `{{}}` for the class name");
-                return Err(SweepError::invalid(format!("{path}.templates"), problem));
-            }
-            Ok(Some(HeadSpec::Prompts { classes, templates }))
-        }
-        (Some(_), ..) => Err(SweepError::invalid(path, "has `head` beside `classes` or `templates`; use one way")),
-        _ => Err(SweepError::invalid(path, "needs both `classes` and `templates`")),
+        _ => Ok(()),
     }
 }
 
 fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
-    let EvaluationFile { benchmark, select, report, head, map } = file;
+    let EvaluationFile { benchmark, select, report, precision, head, map } = file;
+    let has_texts = tasks.iter().any(|task| task.data.text.is_some());
+    if has_texts && benchmark == BenchmarkFile::Joint {
+        let problem = "is `joint`, which is for pictures; tasks with texts have `per_task`";
+        return Err(SweepError::invalid("evaluation.benchmark", problem));
+    }
+    if !has_texts && precision != Precision::F32 {
+        let problem = "is for texts only; pictures are evaluated in `f32`";
+        return Err(SweepError::invalid("evaluation.precision", problem));
+    }
     let benchmark = match (benchmark, head, map) {
         (BenchmarkFile::PerTask, None, None) => Benchmark::PerTask,
         (BenchmarkFile::PerTask, ..) => {
@@ -155,7 +122,7 @@ fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Resu
                 let problem = "needs a `head`, or `classes` and `templates`";
                 return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
             }
-            (Benchmark::Joint { files: None }, None | Some(HeadSpec::File(_))) => {
+            (Benchmark::Joint { files: None }, None | Some(HeadSpec::File(_) | HeadSpec::Adapter(_))) => {
                 let problem = "needs `classes` and `templates`: the joint head is built from them";
                 return Err(SweepError::invalid(format!("tasks[{i}]"), problem));
             }
@@ -164,7 +131,7 @@ fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Resu
     }
     check_name("evaluation.select", &select)?;
     check_name("evaluation.report", &report)?;
-    Ok(Evaluation { benchmark, select, report })
+    Ok(Evaluation { benchmark, select, report, precision })
 }
 
 fn check_method(method: &MethodFile, trials: Option<u32>, seed: Option<u64>) -> Result<Method, SweepError> {

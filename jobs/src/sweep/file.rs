@@ -1,6 +1,6 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::RecipeSpec;
+use crate::{Precision, RecipeSpec, ShuffleLike};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -41,14 +41,21 @@ pub(super) struct TaskFile {
     pub(super) finetuned: BTreeMap<String, f64>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct DataFile {
     pub(super) source: String,
     pub(super) image_column: Option<String>,
     pub(super) label_column: Option<String>,
-    #[serde(default)]
-    pub(super) splits: BTreeMap<String, SplitFile>,
+    /// The name of a convention, which stands for the keys below.
+    pub(super) convention: Option<String>,
+    pub(super) text_columns: Option<Vec<String>>,
+    /// Keys are raw labels: a number reads as its text.
+    pub(super) labels: Option<BTreeMap<String, u32>>,
+    pub(super) drop_labels: Option<Vec<Value>>,
+    pub(super) mask_classes: Option<Vec<u32>>,
+    pub(super) max_length: Option<u32>,
+    pub(super) splits: Option<BTreeMap<String, SplitFile>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +64,7 @@ pub(super) struct SplitFile {
     pub(super) from: Option<String>,
     pub(super) share: Option<[f64; 2]>,
     pub(super) shuffle_seed: Option<u64>,
+    pub(super) shuffle_like: Option<ShuffleLike>,
     pub(super) indices: Option<String>,
 }
 
@@ -69,6 +77,8 @@ pub(super) struct EvaluationFile {
     pub(super) select: String,
     #[serde(default = "test")]
     pub(super) report: String,
+    #[serde(default)]
+    pub(super) precision: Precision,
     pub(super) head: Option<String>,
     pub(super) map: Option<String>,
 }

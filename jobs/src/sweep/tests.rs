@@ -3,6 +3,8 @@ use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
 
+mod texts;
+
 const SMALL: &str = r#"
 name: small
 base: base
@@ -120,6 +122,18 @@ fn values_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_shuffle_may_be_that_of_another_program() {
+    let rule = "tasks.icons.data.splits.validation";
+    let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();
+    assert_eq!(sweep.tasks[1].data.splits["validation"].shuffle_like, Some(crate::ShuffleLike::Datasets));
+    let seedless = [&format!("{rule}.shuffle_like=datasets"), &format!("{rule}.shuffle_seed=null")];
+    let refused = message(&seedless.map(String::as_str));
+    assert_eq!(refused, "`tasks[1].data.splits.validation.shuffle_like` needs a `shuffle_seed`");
+    let unknown = message(&[&format!("{rule}.shuffle_like=sklearn")]);
+    assert!(unknown.contains("splits.validation.shuffle_like`: unknown variant `sklearn`"), "{unknown}");
+}
+
+#[test]
 fn a_wrong_type_names_its_key() {
     let text = message(&["trials=many"]);
     assert!(text.starts_with("`trials`: invalid type: string \"many\""), "{text}");
@@ -178,4 +192,12 @@ fn a_joint_benchmark_needs_class_names_or_files() {
     let sweep = read(SMALL, &[&joint[..], &files[..]].concat()).unwrap();
     assert!(matches!(sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) }));
     assert!(message(&["evaluation.benchmark=joint", files[0], files[1]]).contains("has no denominators"));
+}
+
+#[test]
+fn a_sweep_over_pictures_is_stored_as_it_was_before_there_were_texts() {
+    let sweep = serde_json::to_value(read(SMALL, &[]).unwrap()).unwrap();
+    assert_eq!(sweep["evaluation"], json!({"benchmark": "per_task", "select": "validation", "report": "test"}));
+    let data = json!({"source": {"path": "/sweeps/data/mnist"}, "image_column": "image", "label_column": "label"});
+    assert_eq!(sweep["tasks"][0]["data"], data);
 }

@@ -1,7 +1,7 @@
 use super::Poison;
 use crate::Failure;
 use coordinator::Frozen;
-use jobs::{Digest, Precision, Sweep};
+use jobs::{Digest, Sweep};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
@@ -64,7 +64,7 @@ impl SweepSpec {
         }
         let digest = |key: &String| Digest::of(format!("{key} of {}", self.seed).as_bytes());
         let digests = keys.iter().map(|key| (key.clone(), digest(key))).collect();
-        Ok(Frozen::new(sweep, digests, BTreeMap::new(), Precision::F32)?)
+        Ok(Frozen::new(sweep, digests, BTreeMap::new())?)
     }
 
     fn yaml(&self) -> String {

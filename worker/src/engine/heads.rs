@@ -40,6 +40,10 @@ impl Heads {
                     let located = attempt.inputs.expecting(digest).file(file)?;
                     Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
                 }
+                HeadSpec::Adapter(_) => Err(JobError::Incomplete(format!(
+                    "it has texts for `{}`, which this engine does not read",
+                    task.name
+                ))),
                 HeadSpec::Prompts { classes, templates } => {
                     Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates)).map_err(wrong)
                 }

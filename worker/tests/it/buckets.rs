@@ -1,7 +1,7 @@
 //! Jobs whose inputs lie in a bucket, here a folder that is asked through the seam.
 
 use inputs::{Inputs, ObjectSettings, Remote, RemoteObject};
-use jobs::{Digest, Job, Precision, Preset, Subject, Sweep, TaskScore};
+use jobs::{Digest, Job, Preset, Subject, Sweep, TaskScore};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -74,7 +74,7 @@ fn mini8() -> PathBuf {
 
 fn job(root: &str, inputs: &Inputs) -> Job {
     let sweep = Sweep::from_yaml(&SWEEP.replace("ROOT", root), Path::new("/"), &[]).unwrap();
-    let frozen = coordinator::freeze(sweep, inputs, Precision::F32).unwrap();
+    let frozen = coordinator::freeze(sweep, inputs).unwrap();
     frozen.job(frozen.meaning(Subject::Merge { recipe: Preset::KnotsTies.recipe() }, "validation"))
 }
 

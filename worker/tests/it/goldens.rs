@@ -1,7 +1,7 @@
 //! The whole way from adapters to accuracies against the reference implementation's numbers for mini8.
 
 use inputs::Inputs;
-use jobs::{Precision, RecipeSpec, Subject, Sweep, TaskScore};
+use jobs::{RecipeSpec, Subject, Sweep, TaskScore};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -66,7 +66,7 @@ impl Bench {
         for task in &mut sweep.tasks {
             task.adapter = jobs::InputRef::Path(adapters.join(&task.name));
         }
-        let frozen = coordinator::freeze(sweep, &self.inputs, Precision::F32).unwrap();
+        let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
         let job = frozen.job(frozen.meaning(subject, split));
         self.engine.compute(&job, &Stop::default()).unwrap().scores
@@ -209,7 +209,7 @@ fn denominators_are_those_of_the_fixture() {
     let folder = bench.root.join("examples/mini8");
     let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
     let frozen = Sweep::from_yaml(&text, &folder, &[]).unwrap();
-    let frozen = coordinator::freeze(frozen, &bench.inputs, Precision::F32).unwrap();
+    let frozen = coordinator::freeze(frozen, &bench.inputs).unwrap();
     let json = fs::read(bench.root.join("testdata/mini8/results/finetuned.json")).unwrap();
     let json: BTreeMap<String, Value> = serde_json::from_slice(&json).unwrap();
     for task in ["mnist", "icons"] {

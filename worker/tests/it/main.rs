@@ -6,3 +6,4 @@ mod buckets;
 mod fake;
 mod goldens;
 mod life;
+mod texts;

@@ -1,7 +1,7 @@
 use crate::{failure::Failure, terminal};
 use analysis::{SoFar, Sweeps};
 use coordinator::{CoordinatorError, FreezeError, Frozen};
-use jobs::{Manifest, Outcome, Precision};
+use jobs::{Manifest, Outcome};
 use std::collections::HashMap;
 use store::{Store, StoreError};
 
@@ -31,7 +31,7 @@ pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<St
 async fn look(store: &Store, name: &str) -> Result<(Outcome, SoFar), Failure> {
     let manifest = store.manifest::<Manifest>(name).await?;
     let manifest = manifest.ok_or_else(|| Failure::NoSweep { name: name.to_owned(), store: store.place() })?;
-    let frozen = Frozen::from_manifest(&manifest, Precision::F32).map_err(FreezeError::from)?;
+    let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
     let (outcome, survey) = coordinator::so_far(&frozen, store).await?;
     Ok((outcome, SoFar { stored: survey.stored, jobs_at_most: survey.bound }))
 }

@@ -64,7 +64,7 @@ fn reference(text: &str) -> InputRef {
 
 fn mnist(source: InputRef) -> DataSpec {
     let (image_column, label_column) = ("image".to_owned(), "label".to_owned());
-    DataSpec { source, image_column, label_column, splits: BTreeMap::new() }
+    DataSpec { source, image_column, label_column, text: None, splits: BTreeMap::new() }
 }
 
 #[test]

@@ -1,0 +1,132 @@
+use super::{DataError, damaged};
+use crate::data::read_error;
+use parquet::{
+    file::{
+        metadata::ParquetMetaData,
+        reader::{FileReader, SerializedFileReader},
+    },
+    record::Row,
+    schema::types::Type,
+};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// A column that is read, and what it must be.
+pub(crate) struct Column<'a> {
+    pub(crate) name: &'a str,
+    /// Whether a column of this type can be read.
+    pub(crate) is_right: fn(&Arc<Type>) -> bool,
+    /// What is expected, in words.
+    pub(crate) expected: &'static str,
+}
+
+/// Takes a row with the file that it stands in and its number there.
+pub(crate) type TakeRow<'a> = dyn FnMut(&Path, u64, Row) -> Result<(), DataError> + 'a;
+
+/// Parquet files of which some columns are read, as one table.
+pub(crate) struct Table {
+    files: Vec<TableFile>,
+}
+
+struct TableFile {
+    path: PathBuf,
+    reader: SerializedFileReader<File>,
+    rows: u64,
+    /// The columns read, and nothing else.
+    columns: Type,
+}
+
+impl Table {
+    pub(crate) fn open(paths: &[PathBuf], columns: &[Column<'_>]) -> Result<Self, DataError> {
+        let files = paths.iter().map(|path| TableFile::open(path, columns)).collect::<Result<_, _>>()?;
+        Ok(Self { files })
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> u64 {
+        self.files.iter().map(|file| file.rows).sum()
+    }
+
+    /// The names of a `ClassLabel` column, if the first file states them.
+    pub(crate) fn class_names(&self, column: &str) -> Option<Vec<String>> {
+        class_names(self.files.first()?.reader.metadata(), column)
+    }
+
+    /// Hands over the rows with these ascending numbers (a number may repeat).
+    pub(crate) fn read(&self, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        let (mut rest, mut before) = (rows, 0);
+        for file in &self.files {
+            let mut first = 0;
+            for (group, meta) in file.reader.metadata().row_groups().iter().enumerate() {
+                let end = first + u64::try_from(meta.num_rows()).unwrap_or(0);
+                let (here, later) = rest.split_at(rest.partition_point(|&row| row < before + end));
+                rest = later;
+                if !here.is_empty() {
+                    let here: Vec<u64> = here.iter().map(|row| row - before).collect();
+                    file.read(group, &here, first, take)?;
+                }
+                first = end;
+            }
+            before += first;
+        }
+        Ok(())
+    }
+}
+
+impl TableFile {
+    fn open(path: &Path, columns: &[Column<'_>]) -> Result<Self, DataError> {
+        let file = File::open(path).map_err(read_error(path))?;
+        let reader = SerializedFileReader::new(file).map_err(|source| damaged(path, source))?;
+        let metadata = reader.metadata();
+        let rows = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
+        let schema = metadata.file_metadata().schema();
+        let fields = columns.iter().map(|column| column.find(schema, path)).collect::<Result<Vec<_>, _>>()?;
+        let columns = Type::group_type_builder(schema.name()).with_fields(fields).build();
+        let columns = columns.map_err(|source| damaged(path, source))?;
+        Ok(Self { path: path.into(), reader, rows, columns })
+    }
+
+    /// Reads one row group's share of the selection.
+    fn read(&self, group: usize, wanted: &[u64], first: u64, take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        let failed = |source| damaged(&self.path, source);
+        let reader = self.reader.get_row_group(group).map_err(failed)?;
+        let rows = reader.get_row_iter(Some(self.columns.clone())).map_err(failed)?;
+        let mut wanted = wanted.iter().peekable();
+        for (row, values) in (first..).zip(rows) {
+            let Some(&&next) = wanted.peek() else { break };
+            let values = values.map_err(failed)?;
+            if next != row {
+                continue;
+            }
+            while wanted.next_if(|&&next| next == row).is_some() {
+                take(&self.path, row, values.clone())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Column<'_> {
+    fn find(&self, schema: &Type, path: &Path) -> Result<Arc<Type>, DataError> {
+        let found = || schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        let missing = || DataError::MissingColumn { path: path.into(), column: self.name.into(), found: found() };
+        let column = schema.get_fields().iter().find(|field| field.name() == self.name).ok_or_else(missing)?;
+        if (self.is_right)(column) {
+            return Ok(Arc::clone(column));
+        }
+        let found = if column.is_group() { "a struct or list".into() } else { column.get_physical_type().to_string() };
+        Err(DataError::WrongColumn { path: path.into(), column: self.name.into(), found, expected: self.expected })
+    }
+}
+
+/// The names of a `ClassLabel` column, which the key-value metadata hold as JSON under `huggingface`.
+fn class_names(metadata: &ParquetMetaData, column: &str) -> Option<Vec<String>> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    let text = pairs.iter().find(|pair| pair.key == "huggingface")?.value.as_deref()?;
+    let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    let names = json.get("info")?.get("features")?.get(column)?.get("names")?;
+    serde_json::from_value(names.clone()).ok()
+}

@@ -1,0 +1,82 @@
+use super::{PerTaskScore, ScoreError, Vectors, each_row, first_largest, place};
+use crate::{Features, Head};
+
+/// Counts the texts whose largest score is that of their class, masked classes aside; of equal scores the first class counts.
+///
+/// score = features · headᵀ
+///
+/// # Shapes
+/// Features `[texts, width]`, head `[classes, width]`; `masked` are classes of the head that the data set does not have.
+///
+/// # Numerics
+/// `f32`, and no vector is scaled: a classifier was trained on the features as they are. A score that is NaN is never the
+/// largest.
+///
+/// # Errors
+/// The widths differ, a masked class or a label lies beyond the head, or a label is masked.
+pub fn classify(features: &Features, head: &Head, masked: &[u32]) -> Result<PerTaskScore, ScoreError> {
+    classify_vectors(Vectors::of(features), head, masked)
+}
+
+fn classify_vectors(vectors: Vectors<'_>, head: &Head, masked: &[u32]) -> Result<PerTaskScore, ScoreError> {
+    let classes = head.classes();
+    if let Some(&class) = masked.iter().find(|class| usize::try_from(**class).is_ok_and(|class| class >= classes)) {
+        return Err(ScoreError::Mask { class, classes });
+    }
+    let mut right = Vec::with_capacity(vectors.labels.len());
+    each_row(
+        vectors,
+        head,
+        |_, _| (),
+        |example, label, scores| {
+            let own = place(example, label, classes)?;
+            if masked.contains(&label) {
+                return Err(ScoreError::Masked { example, label });
+            }
+            masked.iter().for_each(|class| scores[*class as usize] = f32::NAN);
+            right.push(first_largest(scores) == Some(own));
+            Ok(())
+        },
+    )?;
+    let correct = right.iter().filter(|right| **right).count();
+    Ok(PerTaskScore { correct, n: right.len(), right })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head::new(vec![1.0, 0.0, 0.0, 1.0, 2.0, 2.0], 3, 2).unwrap()
+    }
+
+    fn right(vectors: &[[f32; 2]], labels: &[u32], masked: &[u32]) -> Result<Vec<bool>, String> {
+        let vectors = Vectors { values: vectors.as_flattened(), width: 2, labels };
+        classify_vectors(vectors, &head(), masked).map(|score| score.right).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_class_with_the_largest_score_is_the_answer() {
+        // Scores: x, y and 2x + 2y.
+        let answers = right(&[[3.0, 1.0], [-1.0, -2.0], [-2.0, -1.0], [0.0, 0.0]], &[2, 0, 1, 0], &[]);
+        assert_eq!(answers, Ok(vec![true; 4]), "the last is a tie, and goes to the first class");
+    }
+
+    #[test]
+    fn a_masked_class_is_never_the_answer() {
+        assert_eq!(right(&[[3.0, 1.0], [1.0, 3.0]], &[0, 1], &[2]), Ok(vec![true, true]));
+        assert_eq!(right(&[[3.0, 1.0], [1.0, 3.0]], &[0, 1], &[]), Ok(vec![false, false]));
+        assert_eq!(right(&[[f32::NEG_INFINITY, -1.0]], &[0], &[1, 2]), Ok(vec![true]), "the only class that is left");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        assert_eq!(right(&[[1.0, 1.0]; 2], &[0, 1], &[1]).unwrap_err(), "example 1 has label 1, but class 1 is masked");
+        let beyond = right(&[[1.0, 1.0]], &[3], &[]).unwrap_err();
+        assert_eq!(beyond, "example 0 has label 3, but only 3 classes are known");
+        assert_eq!(right(&[], &[], &[3]).unwrap_err(), "class 3 is masked, but the head has 3 classes");
+        let narrow = Vectors { values: &[1.0], width: 1, labels: &[0] };
+        let error = classify_vectors(narrow, &head(), &[]).unwrap_err().to_string();
+        assert_eq!(error, "the head has vectors of 2 numbers, the features have 1");
+    }
+}

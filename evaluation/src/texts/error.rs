@@ -1,0 +1,134 @@
+use super::Place;
+use crate::{data::DataError, transient::may_pass};
+use std::path::PathBuf;
+
+/// Why texts could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TextError {
+    /// A file cannot be read, or lacks columns or rows.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A line is not one JSON object.
+    #[error("{at} is not a JSON object")]
+    Line {
+        /// The line.
+        at: Place,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A row has no value where it needs one.
+    #[error("{at} has no {what} in column `{column}`")]
+    Missing {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A value is of another kind than needed.
+    #[error("{at} has {found} in column `{column}`, expected {expected}")]
+    Wrong {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// What is there.
+        found: &'static str,
+        /// What is needed.
+        expected: &'static str,
+    },
+    /// A text has no characters.
+    #[error("{at} has an empty text in column `{column}`")]
+    Empty {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+    },
+    /// A label that nothing is said about.
+    #[error(
+        "{at} has label `{label}` in column `{column}`; `labels` has {}, and `drop_labels` may leave rows out",
+        list(known)
+    )]
+    Unknown {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+        /// The labels that have a class.
+        known: Vec<String>,
+    },
+    /// A label that would have to be the number of a class, and is none.
+    #[error(
+        "{at} has label `{label}` in column `{column}`, which is no class number; give it a class with `labels`, or leave such \
+         rows out with `drop_labels`"
+    )]
+    NoClass {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+    },
+    /// A label stands for a class that the data set is said not to have.
+    #[error("{at} has label `{label}` in column `{column}`: that is class {class}, which `mask_classes` masks")]
+    Masked {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// The label.
+        label: String,
+        /// Its class.
+        class: u32,
+    },
+    /// Nothing is left.
+    #[error("all {rows} rows of `{}` have labels that are left out", path.display())]
+    Dropped {
+        /// The first file of the data set.
+        path: PathBuf,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A tokenizer is damaged, or refuses a text.
+    #[error("the tokenizer `{}` cannot be used", path.display())]
+    Tokenizer {
+        /// Its file.
+        path: PathBuf,
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Special tokens take all the room.
+    #[error("`max_length` is {max_length}, and `{}` adds {special} special tokens: no room for a text", path.display())]
+    NoRoom {
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// Special tokens of a pair.
+        special: usize,
+        /// Tokens that a text may have.
+        max_length: u32,
+    },
+    /// A tokenizer of another model.
+    #[error("the texts have token id {id}, and the model has {vocabulary} ids: its tokenizer is another one")]
+    Vocabulary {
+        /// The token id.
+        id: u32,
+        /// Token ids of the model.
+        vocabulary: usize,
+    },
+}
+
+impl TextError {
+    /// True if the same call may succeed later without a person doing anything, as in [`DataError::is_retryable`].
+    pub fn is_retryable(&self) -> bool {
+        may_pass(self)
+    }
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

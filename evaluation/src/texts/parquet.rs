@@ -1,0 +1,52 @@
+use super::{
+    TextError,
+    raw::{Cell, Columns, Place, RawRow, RawSplit},
+};
+use crate::data::table::{Column, Table, integer, is_binary, is_integer};
+use parquet::record::{Field, Row};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Reads the columns of parquet files.
+pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
+    let text = |name| Column { name, is_right: is_binary, expected: "texts" };
+    let mut wanted: Vec<_> = columns.texts.iter().map(|name| text(name.as_str())).collect();
+    let is_right = |column: &_| is_integer(column) || is_binary(column);
+    wanted.push(Column { name: columns.label, is_right, expected: "whole numbers or texts" });
+    let table = Table::open(paths, &wanted)?;
+    let all: Vec<u64> = (0..table.rows()).collect();
+    let mut rows = Vec::with_capacity(all.len());
+    let mut file: Option<Arc<Path>> = None;
+    table.read(&all, &mut |path, row, values| {
+        let file = match &file {
+            Some(file) if **file == *path => file,
+            _ => file.insert(Arc::from(path)),
+        };
+        rows.push(raw_row(Place::row(file, row), values, columns));
+        Ok(())
+    })?;
+    Ok(RawSplit { rows, classes: table.class_names(columns.label) })
+}
+
+fn raw_row(at: Place, values: Row, columns: Columns<'_>) -> RawRow {
+    let mut raw = RawRow { at, texts: vec![Cell::Nothing; columns.texts.len()], label: Cell::Nothing };
+    for (name, value) in values.into_columns() {
+        if name == columns.label {
+            raw.label = cell(value);
+        } else if let Some(place) = columns.texts.iter().position(|column| *column == name) {
+            raw.texts[place] = cell(value);
+        }
+    }
+    raw
+}
+
+fn cell(value: Field) -> Cell {
+    match value {
+        Field::Null => Cell::Nothing,
+        Field::Str(text) => Cell::Text(text),
+        Field::Bytes(_) => Cell::Other("bytes"),
+        value => integer(&value).map_or(Cell::Other("neither a text nor a whole number"), Cell::Number),
+    }
+}

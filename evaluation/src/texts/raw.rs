@@ -1,0 +1,78 @@
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where a text stands: a row of a table, counted from 0, or a line of a file, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    path: Arc<Path>,
+    unit: &'static str,
+    number: u64,
+}
+
+impl Place {
+    pub(super) fn row(path: &Arc<Path>, row: u64) -> Self {
+        Self { path: Arc::clone(path), unit: "row", number: row }
+    }
+
+    pub(super) fn line(path: &Arc<Path>, line: u64) -> Self {
+        Self { path: Arc::clone(path), unit: "line", number: line }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of `{}`", self.unit, self.number, self.path.display())
+    }
+}
+
+/// The rows of a split as they lie on disk, before any of them is refused.
+pub(super) struct RawSplit {
+    pub(super) rows: Vec<RawRow>,
+    /// The names of the classes, if the label column states them.
+    pub(super) classes: Option<Vec<String>>,
+}
+
+/// A row as it lies on disk.
+pub(super) struct RawRow {
+    pub(super) at: Place,
+    /// One value for each of the text columns.
+    pub(super) texts: Vec<Cell>,
+    pub(super) label: Cell,
+}
+
+/// A value as it lies on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Cell {
+    Nothing,
+    Number(i64),
+    Text(String),
+    /// What no text or label can be, in words.
+    Other(&'static str),
+}
+
+impl Cell {
+    /// What it is, in words.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+/// The columns of a data set of texts.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    pub(super) texts: &'a [String],
+    pub(super) label: &'a str,
+}
+
+/// Files whose rows follow one another.
+pub(super) fn shared(paths: &[PathBuf]) -> impl Iterator<Item = Arc<Path>> {
+    paths.iter().map(|path| Arc::from(path.as_path()))
+}

@@ -1,0 +1,81 @@
+use super::TextError;
+use crate::data::read_error;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+use tokenizers::{Encoding, PostProcessor, TruncationParams, truncate_encodings};
+
+/// Turns texts and pairs of texts into token ids, as a `tokenizer.json` says.
+///
+/// Special tokens are those of its post-processor: Llama 3 puts `<|begin_of_text|>` before each text of a pair, and nothing at
+/// the end. What the file says of padding and truncation does not count.
+pub struct PairTokenizer {
+    path: PathBuf,
+    inner: tokenizers::Tokenizer,
+    digest: blake3::Hash,
+    max_length: Option<u32>,
+}
+
+/// The token ids of a text or pair.
+pub(super) struct Tokens {
+    pub(super) ids: Vec<u32>,
+    pub(super) is_truncated: bool,
+}
+
+impl PairTokenizer {
+    /// Opens a `tokenizer.json`. A text or pair that comes to more than `max_length` tokens, special ones included, is cut from
+    /// the right, the longer text of a pair first: `longest_first`, as Hugging Face's tokenizers do it.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no tokenizer, or leaves no room for a text within `max_length`.
+    pub fn open(path: &Path, max_length: Option<u32>) -> Result<Self, TextError> {
+        let bytes = std::fs::read(path).map_err(read_error(path))?;
+        let refuse = |source| TextError::Tokenizer { path: path.into(), source };
+        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(refuse)?;
+        let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+        if let Some(max_length) = max_length.filter(|length| *length as usize <= special) {
+            return Err(TextError::NoRoom { path: path.into(), special, max_length });
+        }
+        Ok(Self { path: path.into(), inner, digest: blake3::hash(&bytes), max_length })
+    }
+
+    pub(super) fn encode(&self, first: &str, second: Option<&str>) -> Result<Tokens, TextError> {
+        let refuse = |source| TextError::Tokenizer { path: self.path.clone(), source };
+        let encoding = match second {
+            Some(second) => self.inner.encode_fast((first, second), true),
+            None => self.inner.encode_fast(first, true),
+        };
+        let encoding = encoding.map_err(refuse)?;
+        let longest = self.max_length.map(|length| length as usize).filter(|longest| encoding.len() > *longest);
+        let Some(longest) = longest else {
+            return Ok(Tokens { ids: encoding.get_ids().to_vec(), is_truncated: false });
+        };
+        let cut = self.cut(first, second, longest).map_err(refuse)?;
+        Ok(Tokens { ids: cut.get_ids().to_vec(), is_truncated: true })
+    }
+
+    /// Left to itself, version 0.23 of the library stops to read each text of a pair at `longest` tokens, before it knows
+    /// which of them is the longer one.
+    fn cut(&self, first: &str, second: Option<&str>, longest: usize) -> tokenizers::Result<Encoding> {
+        let whole = self.inner.encode_fast(first, false)?;
+        let other = second.map(|second| self.inner.encode_fast(second, false)).transpose()?;
+        let special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(other.is_some()));
+        let params = TruncationParams { max_length: longest.saturating_sub(special), ..Default::default() };
+        let (whole, other) = truncate_encodings(whole, other, &params)?;
+        self.inner.post_process(whole, other, true)
+    }
+
+    /// What tells its tokens from those of others.
+    pub(super) fn meaning(&self) -> String {
+        format!("{} {:?}", self.digest.to_hex(), self.max_length)
+    }
+}
+
+impl fmt::Debug for PairTokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PairTokenizer").field("path", &self.path).finish_non_exhaustive()
+    }
+}
