@@ -193,7 +193,7 @@ const DRAWING = {
     return {
       ...named({ x, y, all }, colours),
       entries: all.map((point, at) => ({ name: `${at + 1} ${point.name}`, look: looks[at], note: point.is_chosen ? "chosen" : null })),
-      series: [diagonal, dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 10 })), numbersBeside(all, colours)],
+      series: [diagonal, dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 12 })), numbersBeside(all, colours)],
     };
   },
 

@@ -15,7 +15,7 @@ class PictureView {
       { id: `picture-${picture.slug}`, class: `picture ${picture.data.kind}` },
       element("h3", {}, picture.title),
       this.legend,
-      this.canvas,
+      this.#stage(),
       this.extras,
       element("figcaption", {}, picture.caption),
       this.numbers,
@@ -23,6 +23,14 @@ class PictureView {
     if (brush) this.extras.append(...this.#ranges());
     theme.listen(() => this.draw());
     new ResizeObserver(() => this.#fit()).observe(this.canvas);
+  }
+
+  /** What the canvas lies in. Many axes need more width than a telephone has: they scroll, by keyboard as well. */
+  #stage() {
+    const { kind, axes } = this.picture.data;
+    if (kind !== "parallel") return this.canvas;
+    this.canvas.style.minWidth = `${120 + axes.length * 90}px`;
+    return element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": this.picture.title }, this.canvas);
   }
 
   draw() {

@@ -28,7 +28,7 @@ class DataTable {
     });
     this.status = element("span", { class: "status", role: "status" });
     this.pages = element("div", { class: "pages" });
-    const caption = element("caption", {}, table.title);
+    const caption = element("caption", {}, element("span", {}, table.title));
     const grid = element("table", { class: table.columns.length > 10 ? "wide" : null }, caption, element("thead", {}, element("tr", {}, this.heads)), this.body);
     const tools = element("div", { class: "tools" }, this.filter, this.status);
     tools.hidden = table.rows.length < FILTERED && !note;
