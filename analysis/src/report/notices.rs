@@ -17,6 +17,9 @@ enum Level {
     Warning,
 }
 
+/// Problems that are named one by one: of a sweep that lost its results there are as many as jobs.
+const MOST_PROBLEMS: usize = 20;
+
 /// What is wrong first, then what may mislead.
 pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -31,7 +34,12 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     for row in summary.rows.iter().filter(|row| row.kind == Kind::Search) {
         failed_points(row).into_iter().for_each(|text| tell(Level::Problem, text));
     }
-    summary.problems.iter().for_each(|problem| tell(Level::Problem, problem.clone()));
+    summary.problems.iter().take(MOST_PROBLEMS).for_each(|problem| tell(Level::Problem, problem.clone()));
+    let more = summary.problems.len().saturating_sub(MOST_PROBLEMS);
+    if more > 0 {
+        let problems = if more == 1 { "problem" } else { "problems" };
+        tell(Level::Problem, format!("{more} more {problems}: `summary.json` names all"));
+    }
     for row in &summary.rows {
         borders(row).into_iter().for_each(|text| tell(Level::Warning, text));
     }

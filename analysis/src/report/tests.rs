@@ -104,6 +104,18 @@ async fn a_sweep_that_came_to_nothing_has_a_page_that_says_so() {
 }
 
 #[tokio::test]
+async fn of_very_many_problems_the_page_names_some_and_counts_the_others() {
+    let mut made = Made::small();
+    made.outcome.sweep = "lost".to_owned();
+    let mut summary = Summary::build(&made.outcome, &made.results, None);
+    summary.problems = (0..10_000).map(|job| format!("the result of job {job} is missing from the store")).collect();
+    let told = data(&html(&frame(&made).await, &summary, &[]));
+    let texts: Vec<&str> = told["notices"].as_array().unwrap().iter().map(|of| of["text"].as_str().unwrap()).collect();
+    assert_eq!(texts.iter().filter(|text| text.starts_with("the result of job")).count(), 20);
+    assert!(texts.contains(&"9980 more problems: `summary.json` names all"), "{texts:?}");
+}
+
+#[tokio::test]
 async fn one_result_has_a_page() {
     let mut made = Made::new(&["mnist"]);
     made.outcome.objective.metric = jobs::Metric::MeanAccuracy;
