@@ -15,6 +15,16 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** The same of an element of SVG. */
+function drawnElement(name, attributes, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.filter(Boolean));
+  return made;
+}
+
 const MINUS = "\u2212";
 const DASH = "\u2013";
 

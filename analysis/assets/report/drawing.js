@@ -5,16 +5,18 @@
 const DRAWING = {
   curve({ x, y, series }, colours) {
     const isDense = series.some((curve) => curve.points.length > 60);
-    const drawn = series.flatMap((curve, index) => {
-      const color = PALETTE[index % PALETTE.length];
+    const drawn = series.flatMap((curve) => {
+      const { color, form, dash } = lookOf(curve.look, colours);
       const line = {
         type: "line",
         name: curve.name,
         data: curve.points.map((point) => [point.x, point.y]),
         color,
-        symbol: SHAPES[index % SHAPES.length],
+        symbol: symbolOf(form),
+        showAllSymbol: true,
         symbolSize: isDense ? 3 : 7,
-        lineStyle: { width: 2 },
+        itemStyle: { color, borderWidth: 0 },
+        lineStyle: { width: 2, type: dash },
         tooltip: { formatter: ({ dataIndex }) => curveTip(curve, curve.points[dataIndex], x, y) },
       };
       const hasBand = curve.points.some((point) => point.low !== null && point.high !== null);
@@ -22,11 +24,12 @@ const DRAWING = {
     });
     return {
       height: 320,
-      legend: legend(series.map((curve) => curve.name), colours),
+      entries: series.map((curve) => ({ name: curve.name, look: lookOf(curve.look, colours), isLine: true })),
+      toggles: series.length > 1,
       grid: GRID,
       tooltip: tooltip(colours, "item"),
       xAxis: axisOf(x, colours),
-      yAxis: axisOf(y, colours),
+      yAxis: upright(y, colours),
       series: drawn,
     };
   },
@@ -45,11 +48,11 @@ const DRAWING = {
     const places = (axis, values) => {
       const shared = axisOf(axis, colours);
       const axisLabel = { ...shared.axisLabel, formatter: undefined };
-      return { ...shared, type: "category", data: values.map((of) => onAxis(axis, of)), axisLabel, splitLine: { show: false } };
+      return { ...shared, type: "category", data: values.map((of) => (axis.unit === "none" ? short(Number(of.toPrecision(3))) : onAxis(axis, of))), axisLabel, splitLine: { show: false } };
     };
     return {
       height: Math.max(260, 110 + ys.length * 30),
-      grid: { ...GRID, top: 10, bottom: 48 },
+      grid: { ...GRID, bottom: 48 },
       tooltip: tooltip(colours, "item", ({ value: [i, j, cell] }) =>
         tip("", [[x.name, onAxis(x, xs[i])], [y.name, onAxis(y, ys[j])], [value.name, onAxis(value, cell)]]),
       ),
@@ -63,7 +66,8 @@ const DRAWING = {
   parallel({ axes, lines }, colours) {
     const last = axes.length - 1;
     const values = lines.map((line) => line.values[last]).filter((value) => value !== null);
-    const text = (axis) => (value) => onAxis(axis, axis.words ? axis.words.indexOf(value) : value);
+    const text = (axis) => (value) => onAxis(axis, value);
+    const wordsBefore = axes[0].words ? Math.max(...axes[0].words.flatMap((word) => inLines(word, 18, 2)).map((line) => line.length)) : 0;
     return {
       height: 380,
       tooltip: tooltip(colours, "item", ({ dataIndex }) => {
@@ -71,10 +75,12 @@ const DRAWING = {
         return tip(line.method, axes.map((axis, index) => [axis.name, onAxis(axis, line.values[index])]));
       }),
       parallel: {
-        left: 40, right: 60, top: 66, bottom: 64,
+        left: Math.max(40, 16 + 7 * wordsBefore), right: 60, top: 66, bottom: 64,
         parallelAxisDefault: {
           nameTextStyle: { color: colours.ink, fontSize: 12, lineHeight: 15 },
           nameGap: 14,
+          // Of many lines all would be drawn again at each step of the pointer.
+          realtime: lines.length <= 150,
           axisLine: { lineStyle: { color: colours.soft } },
           axisTick: { lineStyle: { color: colours.soft } },
           axisLabel: { color: colours.ink, textBorderColor: colours.ground, textBorderWidth: 3, hideOverlap: true },
@@ -87,7 +93,10 @@ const DRAWING = {
         name: wrapped(axis.name, 18),
         type: axis.words ? "category" : axis.scale === "log" ? "log" : "value",
         ...(axis.words ? { data: axis.words } : { scale: true }),
-        axisLabel: { formatter: axis.words ? (word) => cut(word, 14) : text(axis) },
+        // The words of the first axis stand before it, where no line crosses them.
+        axisLabel: axis.words
+          ? { formatter: (word) => inLines(word, dim === 0 ? 18 : 14, 2).join("\n"), lineHeight: 13, ...(dim === 0 ? { align: "right", margin: -6 } : {}) }
+          : { formatter: text(axis) },
       })),
       visualMap: { ...scaleOf(axes[last], extent(values), colours.lines, colours, last), show: true },
       series: [
@@ -106,10 +115,12 @@ const DRAWING = {
   },
 
   dots({ tasks, value, rows }, colours) {
-    const gap = Math.max(7, Math.min(12, 72 / rows.length));
+    // Many tasks have less room each.
+    const gap = Math.max(tasks.length > 10 ? 6 : 7, Math.min(12, 72 / rows.length));
     return {
-      height: 110 + tasks.length * Math.max(34, rows.length * gap + 14),
-      legend: legend(rows.map((row, index) => ({ name: row.name, icon: SHAPES[index % SHAPES.length] })), colours),
+      height: 66 + tasks.length * Math.max(34, rows.length * gap + 14),
+      entries: rows.map((row) => ({ name: row.name, look: lookOf(row.look, colours), note: row.is_chosen ? "chosen" : null })),
+      toggles: true,
       grid: GRID,
       tooltip: tooltip(colours, "item"),
       xAxis: axisOf(value, colours),
@@ -117,26 +128,31 @@ const DRAWING = {
         type: "category",
         data: tasks,
         inverse: true,
-        axisLabel: { color: colours.ink, formatter: (task) => cut(task, 18) },
+        axisLabel: { color: colours.ink, lineHeight: 14, formatter: (task) => inLines(task, 20, 2).join("\n") },
         axisLine: { show: false },
         axisTick: { show: false },
         splitLine: { show: true, lineStyle: { color: colours.line } },
       },
-      series: rows.map((row, index) => dotsOf(row, index, rows.length, gap, { tasks, value })),
+      series: rows.map((row, index) => dotsOf(row, index, rows.length, gap, { tasks, value }, colours)),
     };
   },
 
   best_so_far({ x, y, points: all, best }, colours) {
     return {
       height: 320,
-      legend: legend(["each evaluation", "best so far"], colours),
+      entries: [
+        { name: "best so far", look: { color: PALETTE[1], form: "circle" }, isLine: true },
+        { name: "single result", look: { color: GREY, form: "circle" } },
+      ],
+      toggles: true,
       grid: GRID,
       tooltip: tooltip(colours, "item", ({ value: [at, value] }) => tip("", [[x.name, onAxis(x, at)], [y.name, onAxis(y, value)]])),
       xAxis: axisOf(x, colours, extent([...all, ...best].map(([at]) => at))[1]),
-      yAxis: axisOf(y, colours),
+      yAxis: upright(y, colours),
       series: [
-        { type: "scatter", name: "each evaluation", data: all, color: "#999999", symbolSize: all.length > 300 ? 4 : 6, itemStyle: { opacity: 0.7 } },
-        { type: "line", name: "best so far", data: best, step: "end", color: PALETTE[0], symbolSize: 6, lineStyle: { width: 2 } },
+        { type: "scatter", name: "single result", data: all, color: GREY, symbolSize: all.length > 300 ? 4 : 6, itemStyle: { opacity: 0.7 } },
+        // Dots where it changed, and none at the end.
+        { type: "line", name: "best so far", data: best, step: "end", color: PALETTE[1], symbol: "circle", showAllSymbol: true, symbolSize: ([, value], { dataIndex: at }) => (at > 0 && value === best[at - 1][1] ? 0 : 5), itemStyle: { borderWidth: 0, color: PALETTE[1] }, lineStyle: { width: 2 } },
       ],
     };
   },
@@ -145,14 +161,14 @@ const DRAWING = {
     const axis = { name: "share of the variance", unit: "share", scale: "linear" };
     return {
       height: 90 + bars.length * 34,
-      grid: { ...GRID, top: 10, right: 48 },
+      grid: { ...GRID, right: 48 },
       tooltip: tooltip(colours, "item", ({ dataIndex }) => tip(bars[dataIndex].name, [[axis.name, onAxis(axis, bars[dataIndex].share)]])),
       xAxis: { ...axisOf(axis, colours), min: 0 },
       yAxis: {
         type: "category",
         data: bars.map((bar) => bar.name),
         inverse: true,
-        axisLabel: { color: colours.ink, formatter: (name) => cut(name, 20) },
+        axisLabel: { color: colours.ink, lineHeight: 14, formatter: (name) => inLines(name, 20, 2).join("\n") },
         axisLine: { lineStyle: { color: colours.soft } },
         axisTick: { show: false },
       },
@@ -169,19 +185,33 @@ const DRAWING = {
   },
 
   scatter({ x, y, points: all }, colours) {
-    const [low, high] = extent(all.flatMap((point) => [point.x, point.y]));
-    const diagonal = { type: "line", data: [[low, low], [high, high]], symbol: "none", silent: true, lineStyle: { color: colours.soft, type: "dashed", width: 1 }, tooltip: { show: false } };
-    return { ...named({ x, y, all }, colours), series: [diagonal, ...dotsNamed(all, all.length <= 12, colours)] };
+    const [xs, ys] = [extent(all.map((point) => point.x)), extent(all.map((point) => point.y))];
+    const [low, high] = [Math.max(xs[0], ys[0]), Math.min(xs[1], ys[1])];
+    // Equal values have a line only where both axes have them.
+    const diagonal = { type: "line", data: low < high ? [[low, low], [high, high]] : [], symbol: "none", silent: true, lineStyle: { color: colours.soft, type: "dashed", width: 1 }, tooltip: { show: false } };
+    const looks = all.map((point) => lookOf(point.look, colours));
+    return {
+      ...named({ x, y, all }, colours),
+      entries: all.map((point, at) => ({ name: `${at + 1} ${point.name}`, look: looks[at], note: point.is_chosen ? "chosen" : null })),
+      series: [diagonal, dotsNamed(all, colours, (_, at) => ({ ...looks[at], size: 12 })), numbersBeside(all, colours)],
+    };
   },
 
   pareto({ x, y, points: all, front }, colours) {
-    const line = { type: "line", name: "front", data: front.map((at) => [all[at].x, all[at].y]), symbol: "none", silent: true, color: PALETTE[5], lineStyle: { width: 1.5 }, tooltip: { show: false } };
+    const line = { type: "line", name: "front", data: front.map((at) => [all[at].x, all[at].y]), symbol: "none", silent: true, color: PALETTE[1], lineStyle: { width: 1.5 }, tooltip: { show: false } };
     const isInFront = new Set(front);
     const inFront = all.filter((_, at) => isInFront.has(at));
     const others = all.filter((_, at) => !isInFront.has(at));
+    const chosen = all.filter((point) => point.is_chosen);
+    const [frontLook, otherLook] = [{ color: PALETTE[1], form: "diamond", size: 8 }, { color: GREY, form: "circle", size: all.length > 300 ? 5 : 7 }];
     return {
       ...named({ x, y, all }, colours),
-      series: [...dotsNamed(others, false, colours, "#999999"), line, ...dotsNamed(inFront, false, colours, PALETTE[5])],
+      entries: [
+        { name: "front", look: frontLook, isLine: front.length > 1 },
+        { name: "other point", look: otherLook },
+        ...chosen.slice(0, 1).map((point) => ({ name: `chosen: ${point.name}`, look: { color: PALETTE[0], form: "rect", isFrame: true } })),
+      ],
+      series: [dotsNamed(others, colours, () => otherLook), line, dotsNamed(inFront, colours, () => frontLook), framed(chosen)],
     };
   },
 
@@ -189,7 +219,7 @@ const DRAWING = {
     const data = workers.flatMap((worker, index) => worker.spans.map(([begin, end]) => [begin, end, index]));
     return {
       height: 90 + workers.length * 30,
-      grid: { ...GRID, top: 10 },
+      grid: GRID,
       tooltip: tooltip(colours, "item", ({ value: [begin, end, index] }) =>
         tip(workers[index].name, [["device", workers[index].device], ["from", duration(begin)], ["for", duration(end - begin)]]),
       ),
@@ -208,7 +238,7 @@ const DRAWING = {
 };
 
 // The outer bounds: titles and labels of axes lie within.
-const GRID = { left: 4, right: 12, top: 44, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all" };
+const GRID = { left: 4, right: 14, top: 12, bottom: 4, outerBoundsMode: "same", outerBoundsContain: "all" };
 
 /** `most`: the end of an axis of seconds, for ticks at whole minutes or hours. */
 function axisOf(axis, colours, most) {
@@ -217,7 +247,7 @@ function axisOf(axis, colours, most) {
     type: axis.scale === "log" ? "log" : "value",
     name: axis.name + unitOf(axis, step),
     nameLocation: "middle",
-    nameGap: 16,
+    nameGap: 26,
     nameTextStyle: { color: colours.ink, fontSize: 12 },
     scale: true,
     ...(step ? { interval: step, min: 0, max: Math.ceil(most / step) * step } : {}),
@@ -226,6 +256,12 @@ function axisOf(axis, colours, most) {
     axisTick: { lineStyle: { color: colours.soft } },
     splitLine: { lineStyle: { color: colours.line } },
   };
+}
+
+/** A vertical axis: its name is broken where the picture is not high enough for it. */
+function upright(axis, colours) {
+  const made = axisOf(axis, colours);
+  return { ...made, name: wrapped(made.name, 44), nameGap: 16, nameTextStyle: { ...made.nameTextStyle, lineHeight: 15 } };
 }
 
 /** Steps between ticks, in seconds. */
@@ -260,10 +296,6 @@ function scaleOf(axis, [min, max], colors, colours, dimension) {
     text: [onAxis(axis, max), onAxis(axis, min)],
     textStyle: { color: colours.soft },
   };
-}
-
-function legend(names, colours) {
-  return { type: "plain", data: names, top: 0, left: 0, textStyle: { color: colours.ink, width: 180, overflow: "truncate" }, itemWidth: 16, itemHeight: 9, inactiveColor: colours.line };
 }
 
 function tooltip(colours, trigger, formatter) {
@@ -310,9 +342,8 @@ function band(curve, color) {
 }
 
 /** The dots of a row with their intervals, beside those of the other rows. */
-function dotsOf(row, index, rows, gap, { tasks, value }) {
-  const color = PALETTE[index % PALETTE.length];
-  const symbol = SHAPES[index % SHAPES.length];
+function dotsOf(row, index, rows, gap, { tasks, value }, colours) {
+  const { color, form } = lookOf(row.look, colours);
   const known = row.dots.map((dot, at) => (dot === null ? null : { dot, at })).filter(Boolean);
   return {
     type: "custom",
@@ -331,25 +362,21 @@ function dotsOf(row, index, rows, gap, { tasks, value }) {
       const [x, middle] = api.coord([api.value(0), api.value(1)]);
       const [[low], [high]] = [api.coord([api.value(2), 0]), api.coord([api.value(3), 0])];
       const y = middle + (index - (rows - 1) / 2) * gap;
-      const size = row.is_chosen ? 5 : 4;
+      const size = (row.is_chosen ? 1 : 0) + (gap < 7 ? 3 : 4);
       return {
         type: "group",
         children: [
           { type: "line", shape: { x1: low, x2: high, y1: y, y2: y }, style: { stroke: color, lineWidth: row.is_chosen ? 2.5 : 1.5, opacity: 0.7 } },
-          mark(symbol, x, y, size, color),
+          mark(form, x, y, size, color),
         ],
       };
     },
   };
 }
 
-function mark(symbol, x, y, size, fill) {
+function mark(form, x, y, size, fill) {
   const style = { fill };
-  const corners = {
-    diamond: [[x, y - size * 1.3], [x + size * 1.3, y], [x, y + size * 1.3], [x - size * 1.3, y]],
-    triangle: [[x, y - size * 1.2], [x + size * 1.1, y + size * 0.9], [x - size * 1.1, y + size * 0.9]],
-    rect: [[x - size, y - size], [x + size, y - size], [x + size, y + size], [x - size, y + size]],
-  }[symbol];
+  const corners = cornersOf(form, x, y, size);
   if (corners) return { type: "polygon", shape: { points: corners }, style };
   return { type: "circle", shape: { cx: x, cy: y, r: size }, style };
 }
@@ -365,28 +392,37 @@ function spanItem(_, api) {
   };
 }
 
+/** The names of all points where one is: the others lie below it. */
+function together(all, { value: [x, y] }) {
+  const names = all.filter((point) => point.x === x && point.y === y).map((point) => point.name);
+  return names.slice(0, 6).join(" · ") + (names.length > 6 ? ` and ${names.length - 6} more` : "");
+}
+
 /** What pictures of points with names share. */
 function named({ x, y, all }, colours) {
   return {
-    height: 340,
-    grid: { ...GRID, top: 20 },
-    tooltip: tooltip(colours, "item", ({ data }) => tip(data.name, [[x.name, onAxis(x, data.value[0])], [y.name, onAxis(y, data.value[1])]])),
-    xAxis: axisOf(x, colours),
-    yAxis: axisOf(y, colours),
+    height: 320,
+    grid: GRID,
+    tooltip: tooltip(colours, "item", ({ data }) => tip(together(all, data), [[x.name, onAxis(x, data.value[0])], [y.name, onAxis(y, data.value[1])]])),
+    // No point lies on the edge.
+    xAxis: { ...axisOf(x, colours), boundaryGap: ["4%", "4%"] },
+    yAxis: { ...upright(y, colours), boundaryGap: ["4%", "4%"] },
   };
 }
 
-function dotsNamed(all, hasLabels, colours, color = PALETTE[0]) {
-  const data = all.map((point) => ({
-    name: point.name,
-    value: [point.x, point.y],
-    symbol: point.is_chosen ? "diamond" : "circle",
-    symbolSize: point.is_chosen ? 15 : all.length > 300 ? 5 : 8,
-    itemStyle: point.is_chosen ? { color: PALETTE[1], borderColor: colours.ink, borderWidth: 1.5, opacity: 1 } : {},
-    z: point.is_chosen ? 5 : 2,
-  }));
-  const label = { show: hasLabels, position: "right", color: colours.ink, formatter: (of) => cut(of.name, 22) };
-  return [{ type: "scatter", color, data, label, labelLayout: { hideOverlap: true, moveOverlap: "shiftY" }, itemStyle: { opacity: 0.75 } }];
+/** Points that look as `look` says, with an edge that tells apart those that lie on each other. */
+function dotsNamed(all, colours, look) {
+  const data = all.map((point, at) => {
+    const { color, form, size } = look(point, at);
+    return { name: point.name, value: [point.x, point.y], symbol: symbolOf(form), symbolSize: size, itemStyle: { color } };
+  });
+  return { type: "scatter", data, itemStyle: { opacity: 0.9, borderColor: colours.ground, borderWidth: all.length > 300 ? 0 : 1 } };
+}
+
+/** A frame around points, which shows what is below it. */
+function framed(all) {
+  const data = all.map((point) => ({ name: point.name, value: [point.x, point.y] }));
+  return { type: "scatter", data, silent: true, z: 5, symbol: "rect", symbolSize: 15, itemStyle: { color: "transparent", borderColor: PALETTE[0], borderWidth: 2.5 } };
 }
 
 function extent(values) {
@@ -395,6 +431,19 @@ function extent(values) {
 
 function cut(text, most) {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
+}
+
+/** `text` in at most `lines` lines of at most `most` letters, broken behind what joins its words where it can be. */
+function inLines(text, most, lines) {
+  const broken = [];
+  let rest = text.trim();
+  while (broken.length + 1 < lines && rest.length > most) {
+    const joint = Math.max(...["_", "-", ".", "/", " "].map((sign) => rest.slice(0, most).lastIndexOf(sign))) + 1;
+    const end = joint > most / 3 ? joint : most;
+    broken.push(rest.slice(0, end).trimEnd());
+    rest = rest.slice(end).trimStart();
+  }
+  return [...broken, cut(rest, most)];
 }
 
 /** The text in lines of about so many letters. */

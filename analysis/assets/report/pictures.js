@@ -7,12 +7,15 @@ class PictureView {
     this.colours = theme.colours();
     this.canvas = element("div", { class: "canvas", role: "img", "aria-label": `${picture.title}. ${picture.caption}` });
     this.numbers = element("details", { class: "numbers", ontoggle: () => this.#showNumbers() }, element("summary", {}, "Numbers"));
+    this.legend = element("div", { class: "names" });
+    this.hidden = new Set();
     this.extras = element("div", { class: "extras" });
     this.element = element(
       "figure",
       { id: `picture-${picture.slug}`, class: `picture ${picture.data.kind}` },
       element("h3", {}, picture.title),
-      this.canvas,
+      this.legend,
+      this.#stage(),
       this.extras,
       element("figcaption", {}, picture.caption),
       this.numbers,
@@ -22,16 +25,35 @@ class PictureView {
     new ResizeObserver(() => this.#fit()).observe(this.canvas);
   }
 
+  /** What the canvas lies in. Many axes need more width than a telephone has: they scroll, by keyboard as well. */
+  #stage() {
+    const { kind, axes } = this.picture.data;
+    if (kind !== "parallel") return this.canvas;
+    this.canvas.style.minWidth = `${120 + axes.length * 90}px`;
+    return element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": this.picture.title }, this.canvas);
+  }
+
   draw() {
-    const { height, ...option } = DRAWING[this.picture.data.kind](this.picture.data, theme.colours());
+    const { height, entries = [], toggles, ...option } = DRAWING[this.picture.data.kind](this.picture.data, theme.colours());
+    const toggle = toggles ? (name) => this.#toggle(name) : null;
+    this.legend.replaceChildren(...(entries.length ? [legendOf(entries, this.hidden, toggle)] : []));
+    const selected = Object.fromEntries([...this.hidden].map((name) => [name, false]));
+    const legend = toggles ? { legend: { show: false, data: entries.map((entry) => entry.name), selected } } : {};
     this.canvas.style.height = `${height}px`;
     this.chart?.dispose();
     this.chart = echarts.init(this.canvas, null, { renderer: "svg" });
-    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
+    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...legend, ...option });
     if (!this.brush) return;
     this.chart.on("axisareaselected", () => this.#tellSelected());
     // Each selection is told of before the next is made, and `wishes` with it.
     [...this.wishes].forEach((wish, axis) => wish && this.#select(axis, wish));
+  }
+
+  /** Leaves a series out or takes it in again; tells whether it is left out now. */
+  #toggle(name) {
+    if (!this.hidden.delete(name)) this.hidden.add(name);
+    this.chart.dispatchAction({ type: "legendToggleSelect", name });
+    return this.hidden.has(name);
   }
 
   #fit() {

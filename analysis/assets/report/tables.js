@@ -3,6 +3,8 @@ const PAGE = 25;
 /** Tables of fewer rows need no filter. */
 const FILTERED = 8;
 
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
 /** A table that can be sorted by its heads and filtered by a text. */
 class DataTable {
   /**
@@ -12,6 +14,7 @@ class DataTable {
   constructor(table, note = "") {
     this.table = table;
     this.note = note;
+    this.none = note ? "no such rows in the sample" : "no such rows";
     this.order = null;
     this.restriction = null;
     this.page = 0;
@@ -25,8 +28,8 @@ class DataTable {
     });
     this.status = element("span", { class: "status", role: "status" });
     this.pages = element("div", { class: "pages" });
-    const caption = element("caption", {}, table.title);
-    const grid = element("table", {}, caption, element("thead", {}, element("tr", {}, this.heads)), this.body);
+    const caption = element("caption", {}, element("span", {}, table.title));
+    const grid = element("table", { class: table.columns.length > 10 ? "wide" : null }, caption, element("thead", {}, element("tr", {}, this.heads)), this.body);
     const tools = element("div", { class: "tools" }, this.filter, this.status);
     tools.hidden = table.rows.length < FILTERED && !note;
     const notes = (table.notes ?? []).map((text) => element("p", { class: "note" }, text));
@@ -55,7 +58,7 @@ class DataTable {
     const { columns } = this.table;
     this.body.replaceChildren(...rows.slice(first, first + PAGE).map((row) => rowOf(row, columns)));
     if (rows.length === 0) {
-      this.body.append(element("tr", {}, element("td", { colspan: columns.length, class: "none" }, "no such rows")));
+      this.body.append(element("tr", {}, element("td", { colspan: columns.length, class: "none" }, this.none)));
     }
     const all = this.table.rows.length;
     this.status.textContent = [rows.length < all ? `${count(rows.length)} of ${count(all)} rows` : `${count(all)} rows`, this.note]
@@ -69,7 +72,7 @@ class DataTable {
   }
 
   #head(column, index) {
-    const button = element("button", { type: "button", onclick: () => this.#sort(index) }, column.name);
+    const button = element("button", { type: "button", onclick: () => this.#sort(index) }, breakable(column.name));
     return element("th", { scope: "col", class: isText(column) ? "" : "number", "aria-sort": "none" }, button);
   }
 
@@ -86,7 +89,7 @@ class DataTable {
     const { column, sign } = this.order;
     const [a, b] = [valueOf(one.cells[column]), valueOf(other.cells[column])];
     if (a === null || b === null) return (a === null) - (b === null);
-    return sign * (typeof a === "number" && typeof b === "number" ? a - b : String(a).localeCompare(String(b), "en", { numeric: true }));
+    return sign * (typeof a === "number" && typeof b === "number" ? a - b : COLLATOR.compare(String(a), String(b)));
   }
 
   #turnTo(page) {
@@ -108,6 +111,11 @@ class DataTable {
   }
 }
 
+/** A name that may be broken behind what joins its words. */
+function breakable(name) {
+  return name.split(/(?<=[_.\-/])/).flatMap((part, at) => (at ? [element("wbr"), part] : [part]));
+}
+
 function isText(column) {
   return column.kind === "text" || column.kind === "id";
 }
@@ -127,7 +135,7 @@ function rowOf(row, columns) {
   const cells = columns.map((column, index) => {
     const cell = row.cells[index];
     const content = contentOf(cell, column);
-    const isLong = typeof cell === "string" && cell.length > 36 && column.kind !== "id";
+    const isLong = typeof cell === "string" && (cell.length > 36 || cell.includes("\n")) && column.kind !== "id";
     const kind = !isText(column) ? "number" : isLong ? "long" : "short";
     if (index > 0) return element("td", { class: kind }, content);
     const chosen = row.is_chosen ? element("span", { class: "badge" }, "chosen") : null;
@@ -165,11 +173,17 @@ const COMPARED = {
   ">=": (a, b) => a >= b,
 };
 
+/** All that a row shows, kept for the next letter that is typed. */
+function wordsOf(row, columns) {
+  row.words ??= row.cells.map((cell, at) => textOf(cell, columns[at].kind)).join("\n").toLowerCase();
+  return row.words;
+}
+
 function wishOf(word, columns) {
   const [, name, sign, limit] = word.match(/^([^<>=]+)(<=|>=|<|>|=)(-?[\d.]+)$/) ?? [];
   const index = columns.findIndex((column) => column.name.toLowerCase().replaceAll(" ", "_") === name || column.name.toLowerCase() === name);
   if (index < 0) {
-    return (row) => row.cells.some((cell, at) => String(textOf(cell, columns[at].kind)).toLowerCase().includes(word));
+    return (row) => wordsOf(row, columns).includes(word);
   }
   const unit = ["share", "difference"].includes(columns[index].kind) ? 100 : 1;
   return (row) => {

@@ -1,6 +1,9 @@
-/** Okabe and Ito's colours, which colour-blind readers tell apart; yellow is left out, which white swallows. */
-const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999"];
-const SHAPES = ["circle", "rect", "diamond", "triangle"];
+/**
+ * Okabe and Ito's colours, which colour-blind readers tell apart; yellow is left out, which white swallows. Their black
+ * is the colour of the text.
+ */
+const PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
+const GREY = "#8c8c8c";
 const VIRIDIS = [
   "#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725",
 ];

@@ -37,6 +37,10 @@ pub(super) fn short(number: f64) -> String {
     if number != 0.0 && !(1e-4..1e6).contains(&number.abs()) {
         return format!("{number:.1e}");
     }
+    if number.abs() >= 1e4 {
+        let sign = if number < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", counted(number.abs().round() as u64));
+    }
     let before = number.abs().log10().floor().max(-4.0);
     let decimals = (3.0 - before).clamp(0.0, 6.0) as usize;
     let text = format!("{number:.decimals$}");
@@ -55,7 +59,7 @@ mod tests {
         assert_eq!([7, 999, 1000, 1_234_567].map(counted), ["7", "999", "1,000", "1,234,567"]);
         assert_eq!(shown(5000, 1_000_000, "point"), "5,000 of 1,000,000 points");
         assert_eq!((shown(1, 1, "job"), shown(3, 3, "job")), ("1 job".to_owned(), "3 jobs".to_owned()));
-        let texts = [0.0, 0.1, 0.30000000000000004, 1.0, 12.3456, 1234.5, 0.001_234, 1e-5, 2e7].map(short);
-        assert_eq!(texts, ["0", "0.1", "0.3", "1", "12.35", "1234", "0.001234", "1.0e-5", "2.0e7"]);
+        let texts = [0.0, 0.1, 0.30000000000000004, 1.0, 12.3456, 1234.5, -123_456.0, 0.001_234, 1e-5, 2e7].map(short);
+        assert_eq!(texts, ["0", "0.1", "0.3", "1", "12.35", "1234", "-123,456", "0.001234", "1.0e-5", "2.0e7"]);
     }
 }

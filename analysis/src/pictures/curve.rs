@@ -2,7 +2,7 @@ use super::{
     CurvePoint, CurveSeries, Picture, PictureData,
     caption::{counted, examples, shown},
     parameter::Parameter,
-    points::{METHOD, Points, VALUE, numbers, words},
+    points::{METHOD, Points, VALUE, look_of, numbers, words},
     slug,
 };
 use crate::Summary;
@@ -10,6 +10,8 @@ use polars::prelude::{DataFrame, PolarsResult, QuantileMethod, col, lit};
 
 /// Values of a parameter that are told apart.
 const MOST_VALUES: usize = 24;
+/// The same where each has one point, so that nothing is taken together by chance.
+const MOST_ALONE: usize = 100;
 /// Curves that can be told apart.
 const MOST_CURVES: usize = 8;
 /// Points at a value from which on their quartiles say more than their ends.
@@ -36,7 +38,9 @@ pub(super) fn pictures(points: &Points, summary: &Summary) -> PolarsResult<Vec<P
 fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsResult<Option<Picture>> {
     let varied: Vec<&str> = points.methods.iter().map(|method| method.0.as_str()).collect();
     let varied: Vec<&str> = varied.into_iter().filter(|method| parameter.tried_by(method) > 1).collect();
-    let (xs, place) = parameter.places(MOST_VALUES);
+    let most = most_values(points, parameter);
+    let is_ranges = parameter.values.len() > most;
+    let (xs, place) = parameter.places(most);
     let quartile = |share: f64| col(VALUE).quantile(lit(share), QuantileMethod::Linear);
     let table = points
         .over_seeds()
@@ -56,9 +60,14 @@ fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsR
         .collect()?;
     let band = band(points, &table)?;
     let rows = rows(&table, &xs, band)?;
+    let all = points;
     let of = |method: &&str| {
         let points: Vec<CurvePoint> = rows.iter().filter(|row| row.0 == **method).map(|row| row.1).collect();
-        (points.len() > 1).then(|| CurveSeries { name: (*method).to_owned(), points })
+        (points.len() > 1).then(|| CurveSeries {
+            name: (*method).to_owned(),
+            look: look_of(method, all, summary),
+            points,
+        })
     };
     let series: Vec<CurveSeries> = varied.iter().take(MOST_CURVES).filter_map(of).collect();
     if series.is_empty() {
@@ -66,11 +75,11 @@ fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsR
     }
     let n: u64 = series.iter().flat_map(|series| &series.points).map(|point| point.n).sum();
     let name = &parameter.name;
-    let mut caption = vec![said(band, name, points.parameters.len() > 1)];
+    let mut caption = vec![said(band, name, is_ranges, points.parameters.len() > 1)];
     caption.push(format!("{}, {}.", shown(n, n, "point"), examples(summary, &summary.splits.select)));
-    if parameter.values.len() > MOST_VALUES {
+    if is_ranges {
         let values = counted(parameter.values.len() as u64);
-        caption.push(format!("The {values} values of {name} are taken together in {MOST_VALUES} ranges."));
+        caption.push(format!("The {values} values of {name} are taken together in {most} ranges."));
     }
     if varied.len() > series.len() {
         let n = shown(series.len() as u64, varied.len() as u64, "method");
@@ -84,6 +93,21 @@ fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsR
     }))
 }
 
+/// Values that are told apart. Of values that were drawn, each is tried once: in ranges too narrow the best of a few points
+/// would look like a course.
+fn most_values(points: &Points, parameter: &Parameter) -> usize {
+    let methods = points.methods.iter().filter(|(method, _)| parameter.tried_by(method) > 1);
+    let count = methods.map(|(_, count)| *count).max().unwrap_or_default();
+    let values = parameter.values.len();
+    let is_alone = points.parameters.len() == 1;
+    match values {
+        _ if values <= MOST_VALUES || (is_alone && values > MOST_ALONE) => MOST_VALUES,
+        _ if is_alone => MOST_ALONE,
+        _ if count < 2 * values as u64 => ((count as f64).sqrt() as usize).clamp(4, MOST_VALUES),
+        _ => MOST_VALUES,
+    }
+}
+
 fn band(points: &Points, table: &DataFrame) -> PolarsResult<Band> {
     let mut counts: Vec<f64> = numbers(table, "n")?.into_iter().flatten().collect();
     counts.sort_by(f64::total_cmp);
@@ -95,15 +119,16 @@ fn band(points: &Points, table: &DataFrame) -> PolarsResult<Band> {
     })
 }
 
-fn said(band: Band, name: &str, has_others: bool) -> String {
+fn said(band: Band, name: &str, is_ranges: bool, has_others: bool) -> String {
+    let at = format!("{} {name}", if is_ranges { "in each range of" } else { "at each" });
     match band {
-        Band::Seeds => format!("Best mean over seeds at each {name}; the band is ± one standard deviation over seeds."),
+        Band::Seeds => format!("Best mean over seeds {at}; the band is ± one standard deviation over seeds."),
         Band::Quartiles => {
-            format!("Best at each {name}; the band holds the middle half (quartiles) of all points there.")
+            format!("Best {at}; the band holds the middle half (quartiles) of all points there.")
         }
-        Band::Ends => format!("Best at each {name}; the band reaches from the worst to the best point there."),
-        Band::None if has_others => format!("Value at each {name}; one point each."),
-        Band::None => format!("Value at each {name}."),
+        Band::Ends => format!("Best {at}; the band reaches from the worst to the best point there."),
+        Band::None if has_others => format!("Value {at}; one point each."),
+        Band::None => format!("Value {at}."),
     }
 }
 

@@ -139,6 +139,8 @@ pub enum AxisScale {
 pub struct CurveSeries {
     /// Its name.
     pub name: String,
+    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    pub look: usize,
     /// Its points, by `x` ascending.
     pub points: Vec<CurvePoint>,
 }
@@ -189,6 +191,8 @@ pub struct DotRow {
     pub name: String,
     /// Whether it is the chosen row.
     pub is_chosen: bool,
+    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    pub look: usize,
     /// A dot for each task; `None` where nothing is known.
     pub dots: Vec<Option<Dot>>,
 }
@@ -224,6 +228,8 @@ pub struct NamedPoint {
     pub y: f64,
     /// Whether it is the chosen row, or the point that was chosen.
     pub is_chosen: bool,
+    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    pub look: usize,
 }
 
 /// When a worker was busy.

@@ -1,8 +1,10 @@
 mod canvas;
 mod grids;
+mod labels;
 mod lines;
 mod rows;
 mod style;
+mod ticks;
 
 use super::{Picture, PictureData, PictureError};
 use canvas::Canvas;

@@ -66,8 +66,12 @@ fn of_two(
     let over = if points.has_seeds() { "mean over seeds" } else { "value" };
     let mut caption = vec![format!("Best {over} of {method} in each cell, over all other parameters.")];
     if let Some([row, column]) = best {
-        let (at_x, at_y) = (short(xs[column]), short(ys[row]));
-        caption.push(format!("The frame marks the best: {} {at_x}, {} {at_y}.", x.name, y.name));
+        let at = |parameter: &Parameter, value: f64| {
+            // Of a range the middle is shown.
+            let about = if parameter.values.len() > MOST_VALUES { "about " } else { "" };
+            format!("{} {about}{}", parameter.name, short(format!("{value:.2e}").parse().unwrap_or(value)))
+        };
+        caption.push(format!("The frame marks the best: {}, {}.", at(x, xs[column]), at(y, ys[row])));
     }
     caption.push(format!("{}, {}.", shown(count, count, "point"), examples(summary, &summary.splits.select)));
     for parameter in [x, y].into_iter().filter(|parameter| parameter.values.len() > MOST_VALUES) {

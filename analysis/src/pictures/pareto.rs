@@ -1,7 +1,7 @@
 use super::{
     NamedPoint, Picture, PictureData,
     caption::{examples, short, shown},
-    points::{MEAN, METHOD, Points, VALUE, WORST, numbers, sampled, words},
+    points::{MEAN, METHOD, Points, VALUE, WORST, look_of, numbers, sampled, words},
 };
 use crate::Summary;
 use polars::prelude::{DataFrame, IntoLazy, NamedFrom, PolarsResult, Series, SortMultipleOptions, col, not};
@@ -44,8 +44,12 @@ pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option
         slug: "pareto".to_owned(),
         title: "Worst task against mean".to_owned(),
         caption: format!(
-            "The line joins the {} that no other point beats in both. {n}, {}.",
-            shown(front.height() as u64, front.height() as u64, "point"),
+            "{} {n}, {}.",
+            match front.height() as u64 {
+                1 => "No other point beats the one in front in both.".to_owned(),
+                count =>
+                    format!("The line joins the {} that no other point beats in both.", shown(count, count, "point")),
+            },
             examples(summary, &summary.splits.select)
         ),
         data: PictureData::Pareto { x, y, points: named, front: (0..front.height()).collect(), total },
@@ -73,7 +77,7 @@ fn named(points: &Points, table: &DataFrame, summary: &Summary) -> PolarsResult<
             name == method && values[row].is_some_and(|of_row| (of_row - value).abs() < 1e-12)
         });
         let name = if parts.is_empty() { method.to_owned() } else { format!("{method}: {}", parts.join(", ")) };
-        Some(NamedPoint { name, x: means[row]?, y: worsts[row]?, is_chosen })
+        Some(NamedPoint { name, x: means[row]?, y: worsts[row]?, is_chosen, look: look_of(method, points, summary) })
     };
     Ok((0..table.height()).filter_map(point).collect())
 }

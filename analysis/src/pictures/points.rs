@@ -150,6 +150,13 @@ impl Points {
     }
 }
 
+/// The place of a method's look: that of its row in the sweep's table, or one behind all rows for a preset.
+pub(super) fn look_of(method: &str, points: &Points, summary: &Summary) -> usize {
+    let behind = || points.methods.iter().position(|(name, _)| name == method).unwrap_or_default();
+    let row = summary.rows.iter().position(|row| row.name == method);
+    row.unwrap_or_else(|| summary.rows.len() + behind())
+}
+
 /// The rows of the sweep.
 pub(super) fn rows_of(frame: &Frame, summary: &Summary) -> LazyFrame {
     frame.table().clone().lazy().filter(col("sweep").eq(lit(summary.sweep.as_str())))

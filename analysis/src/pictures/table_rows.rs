@@ -17,7 +17,7 @@ pub(super) fn dots(summary: &Summary) -> Option<Picture> {
         low: interval.map(|interval| interval.low),
         high: interval.map(|interval| interval.high),
     };
-    let row = |row: &SummaryRow| {
+    let row = |(look, row): (usize, &SummaryRow)| {
         let of_split = row.splits.get(split)?;
         let of_task = |task: &String| {
             let of_task = of_split.tasks.iter().find(|summary| summary.task == *task)?;
@@ -27,9 +27,9 @@ pub(super) fn dots(summary: &Summary) -> Option<Picture> {
         let mean = of_split.mean_accuracy.filter(|mean| mean.is_finite());
         dots.push(mean.map(|mean| dot(mean, of_split.interval)));
         let has_some = dots.iter().any(Option::is_some);
-        has_some.then(|| DotRow { name: row.name.clone(), is_chosen: row.is_best, dots })
+        has_some.then(|| DotRow { name: row.name.clone(), is_chosen: row.is_best, look, dots })
     };
-    let rows: Vec<DotRow> = summary.rows.iter().filter_map(row).collect();
+    let rows: Vec<DotRow> = summary.rows.iter().enumerate().filter_map(row).collect();
     // Adapters alone and the base model are there to compare merges with.
     let has_merge = summary.rows.iter().any(|row| row.kind.is_merge() && row.splits.contains_key(split));
     if !has_merge {
@@ -63,12 +63,13 @@ fn per_task(summary: &Summary, split: &str) -> String {
 pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
     let (select, report) = (&summary.splits.select, &summary.splits.report);
     let metric = &summary.objective.metric;
-    let point = |row: &SummaryRow| {
+    let point = |(look, row): (usize, &SummaryRow)| {
         let x = value(row.splits.get(select)?, metric)?;
         let y = value(row.splits.get(report)?, metric)?;
-        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_best })
+        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_best, look })
     };
-    let merges = summary.rows.iter().filter(|row| matches!(row.kind, Kind::Baseline | Kind::Search));
+    let rows = summary.rows.iter().enumerate();
+    let merges = rows.filter(|(_, row)| matches!(row.kind, Kind::Baseline | Kind::Search));
     let points: Vec<NamedPoint> = merges.filter_map(point).collect();
     if select == report || points.len() < 2 {
         return None;

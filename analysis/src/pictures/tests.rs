@@ -301,3 +301,57 @@ fn texts(svg: &str) -> String {
     let plain = entities.iter().fold(texts, |texts, (entity, c)| texts.replace(entity, c));
     plain.replace("&amp;", "&")
 }
+
+#[test]
+fn a_row_looks_the_same_in_every_picture() {
+    let all = pictures(&grid());
+    let PictureData::Dots { rows, .. } = &find(&all, "dots").data else { panic!("no dots") };
+    let PictureData::Scatter { points, .. } = &find(&all, "validation-test").data else { panic!("no scatter") };
+    let PictureData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
+    let looks: BTreeMap<&str, usize> = rows.iter().map(|row| (row.name.as_str(), row.look)).collect();
+    assert_eq!(looks.len(), rows.len());
+    assert!(points.iter().all(|point| looks[point.name.as_str()] == point.look));
+    assert_eq!(series[0].look, looks["knots_ties"]);
+}
+
+#[test]
+fn ranges_of_drawn_values_hold_enough_points_to_compare() {
+    let drawn: Vec<Job> = many().into_iter().take(120).collect();
+    let all = pictures(&drawn);
+    let picture = find(&all, "curve-scaling");
+    let PictureData::Curve { series, .. } = &picture.data else { panic!("no curve") };
+    assert_eq!(series[0].points.len(), 10);
+    assert!(picture.caption.starts_with("Best in each range of scaling"), "{}", picture.caption);
+    // One point each: nothing is there by chance, so nothing is taken together.
+    let alone: Vec<Job> = (0..40).map(|place| Job { scaling: f64::from(place) / 40.0, ..JOB }).collect();
+    let all = pictures(&alone);
+    let PictureData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
+    assert_eq!(series[0].points.len(), 40);
+}
+
+#[test]
+fn long_names_are_whole() {
+    let (long, short) = ("stanford_cars_fine_grained_196", "flags");
+    let mut made = Made::new(&[long, short]);
+    let name =
+        "TIES as it was published, trimmed over the whole model, with the scaling of the second version of the paper";
+    made.row("fine-tuned", RowKind::Finetuned, &[90, 90]);
+    made.merge(name, &[40, 50], None);
+    made.merge("knots_ties", &[60, 50], Some(&[0.1, 0.3]));
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let all = Picture::all(&frame(&[]), &summary).unwrap();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = words(&texts(&find(&all, "dots").svg()));
+    assert!(text.contains("stanford_cars_fine_ grained_196"), "{text}");
+    let text = words(&texts(&find(&all, "validation-test").svg()));
+    let said: Vec<&str> = name.split(' ').collect();
+    assert!(said.iter().all(|word| text.contains(word)) && text.contains("2 knots_ties (chosen)"), "{text}");
+}
+
+#[test]
+fn a_single_point_in_front_is_no_line() {
+    let job = |scaling, value| Job { scaling, tasks: [Some(value); 2], ..JOB };
+    let all = pictures(&[job(0.1, 0.3), job(0.2, 0.5), job(0.3, 0.4)]);
+    let caption = &find(&all, "pareto").caption;
+    assert!(caption.starts_with("No other point beats the one in front in both. 3 points"), "{caption}");
+}

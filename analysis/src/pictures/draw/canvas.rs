@@ -17,6 +17,9 @@ const TITLE: u32 = 15;
 const LABEL: u32 = 13;
 pub(super) const TICK: u32 = 12;
 const SMALL: u32 = 11;
+/// Characters of a line of the legend, and the lines that a name has.
+const LEGEND: usize = 58;
+const LEGEND_LINES: usize = 3;
 /// The width that a character of a text takes at most on average, over the size of the font.
 const CHARACTER: f64 = 0.6;
 
@@ -25,7 +28,14 @@ pub(super) struct Canvas {
     scene: Scene,
     layout: Layout,
     computed: ComputedLayout,
-    legend: Vec<(String, Look, bool)>,
+    legend: Vec<Named>,
+}
+
+/// What the legend says of a look.
+struct Named {
+    name: Vec<String>,
+    look: Look,
+    is_line: bool,
 }
 
 /// The room that values take, with a margin; of a logarithmic axis in proportion.
@@ -166,6 +176,10 @@ impl Canvas {
             Form::Square => vec![(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r)],
             Form::Triangle => vec![(x, y - 1.2 * r), (x + 1.15 * r, y + 0.9 * r), (x - 1.15 * r, y + 0.9 * r)],
             Form::Diamond => vec![(x, y - 1.35 * r), (x + 1.35 * r, y), (x, y + 1.35 * r), (x - 1.35 * r, y)],
+            Form::Frame => {
+                self.rectangle([x - r, y - r, 2.0 * r, 2.0 * r], "", Some(look.colour));
+                return;
+            }
             Form::Down => vec![(x, y + 1.2 * r), (x + 1.15 * r, y - 0.9 * r), (x - 1.15 * r, y - 0.9 * r)],
         };
         self.area(&corners, look.colour, 1.0);
@@ -192,9 +206,56 @@ impl Canvas {
         self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate, bold: false, color });
     }
 
+    /// A text on a ground that hides what is below it, its middle at `(x, y)`.
+    pub(super) fn label(&mut self, (x, y): (f64, f64), content: &str) {
+        let (width, height) = label_size(content);
+        self.scene.add(Primitive::Rect {
+            x: x - width / 2.0,
+            y: y - height / 2.0,
+            width,
+            height,
+            fill: Color::from("#ffffff"),
+            stroke: None,
+            stroke_width: None,
+            opacity: Some(0.8),
+        });
+        self.text((x, y + 4.0), content, TextAnchor::Middle, BLACK);
+    }
+
     /// Names a look below the drawing.
     pub(super) fn name(&mut self, name: &str, look: Look, is_line: bool) {
-        self.legend.push((cut(name, 56), look, is_line));
+        let name = wrap_text(&cut(name, LEGEND * LEGEND_LINES), LEGEND);
+        self.legend.push(Named { name, look, is_line });
+    }
+
+    /// Draws the names of looks from `top` on, in columns where they are short, and tells their height.
+    fn draw_legend(&mut self, legend: &[Named], top: f64) -> f64 {
+        const LINE: f64 = 15.0;
+        const APART: f64 = 3.0;
+        let width = self.scene.width;
+        let longest = legend.iter().flat_map(|named| &named.name).map(|line| line.chars().count()).max();
+        let wanted = longest.unwrap_or_default() as f64 * CHARACTER * f64::from(TICK) + 46.0;
+        let has_long = legend.iter().any(|named| named.name.len() > 1);
+        let columns = if has_long { 1 } else { ((width - 24.0) / wanted).floor().clamp(1.0, 4.0) as usize };
+        let rows = legend.len().div_ceil(columns);
+        let mut height: f64 = 0.0;
+        for (column, names) in legend.chunks(rows.max(1)).enumerate() {
+            let x = 14.0 + column as f64 * (width - 24.0) / columns as f64;
+            let mut y = top + 9.0;
+            for Named { name, look, is_line } in names {
+                if *is_line {
+                    self.line(vec![(x, y), (x + 26.0, y)], look.colour, 2.0, look.dashes);
+                }
+                self.mark((x + 13.0, y), *look, 4.0);
+                for (place, line) in name.iter().enumerate() {
+                    let baseline = y + 4.5 + LINE * place as f64;
+                    self.words((x + 33.0, baseline), line, TextAnchor::Start, (TICK, None), BLACK);
+                }
+                y += LINE * name.len() as f64 + APART;
+            }
+            height = height.max(y - top - 9.0);
+        }
+        height
     }
 
     /// The drawing with titles, the names of looks, and the caption below.
@@ -203,20 +264,7 @@ impl Canvas {
         let width = self.scene.width;
         let mut bottom = self.scene.height + 4.0;
         let legend = std::mem::take(&mut self.legend);
-        let longest = legend.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or_default();
-        let wanted = longest as f64 * CHARACTER * f64::from(TICK) + 46.0;
-        let columns = ((width - 24.0) / wanted).floor().clamp(1.0, 4.0) as usize;
-        let rows = legend.len().div_ceil(columns);
-        for (place, (name, look, is_line)) in legend.into_iter().enumerate() {
-            let x = 14.0 + (place / rows.max(1)) as f64 * (width - 24.0) / columns as f64;
-            let y = bottom + 9.0 + (place % rows.max(1)) as f64 * 18.0;
-            if is_line {
-                self.line(vec![(x, y), (x + 26.0, y)], look.colour, 2.0, look.dashes);
-            }
-            self.mark((x + 13.0, y), look, 4.0);
-            self.words((x + 33.0, y + 4.5), &name, TextAnchor::Start, (TICK, None), BLACK);
-        }
-        bottom += rows as f64 * 18.0 + if rows > 0 { 8.0 } else { 2.0 };
+        bottom += self.draw_legend(&legend, bottom) + if legend.is_empty() { 2.0 } else { 8.0 };
         let room = ((width - 24.0) / (CHARACTER * 0.95 * f64::from(SMALL))) as usize;
         for line in wrap_text(&cut(caption, 2000), room) {
             self.words((12.0, bottom + 11.0), &line, TextAnchor::Start, (SMALL, None), "#444444");
@@ -225,6 +273,11 @@ impl Canvas {
         self.scene.height = (bottom + 8.0).ceil();
         self.scene
     }
+}
+
+/// The width and height of a [`Canvas::label`].
+pub(super) fn label_size(content: &str) -> (f64, f64) {
+    (content.chars().count() as f64 * CHARACTER * f64::from(SMALL) + 3.0, 12.0)
 }
 
 /// The strokes of a dashed line. The library does not scale dashes when it draws pixels, so they are cut here.

@@ -1,9 +1,11 @@
 use super::{
-    super::{Axis, AxisScale, AxisUnit, ParallelAxis, ParallelLine},
+    super::{Axis, AxisScale, AxisUnit, ParallelAxis, ParallelLine, caption::short},
     canvas::{Canvas, HEIGHT, WIDTH, bare},
     lines::thin,
     rows::value as said,
-    style::{BLACK, cut, titled},
+    style::said as said_tick,
+    style::{BLACK, cut, in_lines, titled},
+    ticks::round,
 };
 use kuva::{
     plot::ColorMap,
@@ -12,6 +14,8 @@ use kuva::{
 
 /// The room of a bar of colours with its numbers and title.
 const BAR: f64 = 110.0;
+/// The characters of a line of a word beside an axis.
+const WORD: usize = 18;
 /// Cells in a row that have room for a number.
 const MOST_NUMBERS: usize = 9;
 
@@ -31,15 +35,20 @@ pub(super) fn heat_map(
     cells: &[Vec<Option<f64>>],
     best: Option<[usize; 2]>,
 ) -> Canvas {
-    let names = |values: &[f64]| values.iter().copied().map(said_short).collect::<Vec<String>>();
+    // More names than these are hard to read, and tell nothing more.
+    let names = |values: &[f64], most: usize| {
+        let step = values.len().div_ceil(most);
+        let name = |(place, value): (usize, &f64)| if place % step == 0 { said_short(*value) } else { String::new() };
+        values.iter().enumerate().map(name).collect::<Vec<String>>()
+    };
     let around = |count: usize| (0.5, count as f64 + 0.5);
     let height = (110.0 + ys.len() as f64 * 24.0).clamp(HEIGHT - 40.0, 560.0);
     let mut layout = bare(title, around(xs.len()), around(ys.len()))
         .with_height(height)
         .with_x_label(titled(x))
         .with_y_label(titled(y))
-        .with_x_categories(names(xs))
-        .with_y_categories(names(ys))
+        .with_x_categories(names(xs, 8))
+        .with_y_categories(names(ys, 12))
         .with_show_grid(false);
     layout.force_margin_right = Some(BAR);
     let mut canvas = Canvas::new(layout);
@@ -71,14 +80,10 @@ pub(super) fn heat_map(
     canvas
 }
 
-/// A parameter's value in few characters.
+/// A parameter's value in at most three digits that count.
 fn said_short(value: f64) -> String {
-    let text = format!("{value:.3}");
-    if value.abs() < 0.01 && value != 0.0 { format!("{value:.1e}") } else { trimmed(&text) }
-}
-
-fn trimmed(text: &str) -> String {
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let rounded = format!("{value:.2e}").parse().unwrap_or(value);
+    if value != 0.0 && value.abs() < 1e-3 { format!("{value:.1e}") } else { short(rounded) }
 }
 
 /// The colours with their values at the right, and the title of what they mean.
@@ -91,11 +96,10 @@ fn colour_bar(canvas: &mut Canvas, range: (f64, f64), value: &Axis) {
         let y = bottom - height * f64::from(step + 1);
         canvas.rectangle([left, y, 14.0, height + 0.4], &ColorMap::Viridis.map(place), None);
     }
-    for place in [0.0, 0.25, 0.5, 0.75, 1.0] {
-        let y = bottom - (bottom - top) * place;
+    for tick in round(range, AxisScale::Linear, 5) {
+        let y = bottom - (bottom - top) * share(range, tick);
         thin(canvas, (left + 14.0, y), (left + 18.0, y));
-        let text = said(range.0 + (range.1 - range.0) * place, value.unit);
-        canvas.text((left + 20.0, y + 4.0), &text, TextAnchor::Start, BLACK);
+        canvas.text((left + 20.0, y + 4.0), &said_tick(tick, value.unit), TextAnchor::Start, BLACK);
     }
     for (line, part) in wrap_text(&titled(value), 28).iter().take(2).enumerate() {
         canvas.upward((right + 77.0 + 16.0 * line as f64, (top + bottom) / 2.0), part);
@@ -108,8 +112,12 @@ pub(super) fn parallel(title: &str, axes: &[ParallelAxis], lines: &[ParallelLine
     let layout = bare(title, (0.0, 1.0), (0.0, 1.0)).with_width(width).with_height(height);
     let mut canvas = Canvas::without_axes(layout);
     let (top, bottom) = (84.0, height - 34.0);
-    let x = |axis: usize| 48.0 + (width - 124.0) * axis as f64 / (axes.len() as f64 - 1.0).max(1.0);
     let ranges: Vec<(f64, f64)> = axes.iter().enumerate().map(|(place, axis)| range(axis, place, lines)).collect();
+    // What stands left of the first axis.
+    let first = axes.first().map(|axis| marks(axis, ranges[0])).unwrap_or_default();
+    let longest = first.iter().flat_map(|(_, text)| text).map(|line| line.chars().count()).max();
+    let before = (longest.unwrap_or_default() as f64 * 6.6 + 14.0).max(48.0);
+    let x = |axis: usize| before + (width - 76.0 - before) * axis as f64 / (axes.len() as f64 - 1.0).max(1.0);
     let y = |axis: usize, value: Option<f64>| match value {
         Some(value) => bottom - (bottom - top) * share(ranges[axis], there(&axes[axis], value)),
         None => bottom + 18.0,
@@ -133,7 +141,14 @@ pub(super) fn parallel(title: &str, axes: &[ParallelAxis], lines: &[ParallelLine
         for (value, text) in marks(axis, ranges[place]) {
             let y = y(place, Some(value));
             thin(&mut canvas, (x(place) - 3.0, y), (x(place) + 3.0, y));
-            label(&mut canvas, (x(place) + 6.0, y + 4.0), &text);
+            if place == 0 {
+                for (line, part) in text.iter().enumerate() {
+                    let y = y + 4.0 + 12.0 * (line as f64 - (text.len() as f64 - 1.0) / 2.0);
+                    canvas.text((x(place) - 6.0, y), part, TextAnchor::End, BLACK);
+                }
+            } else {
+                label(&mut canvas, (x(place) + 6.0, y + 4.0), &text.concat());
+            }
         }
         if has_none(place) {
             label(&mut canvas, (x(place) + 6.0, bottom + 22.0), "n/a");
@@ -167,11 +182,13 @@ fn range(axis: &ParallelAxis, place: usize, lines: &[ParallelLine]) -> (f64, f64
 }
 
 /// Values that are written beside an axis.
-fn marks(axis: &ParallelAxis, (low, high): (f64, f64)) -> Vec<(f64, String)> {
+fn marks(axis: &ParallelAxis, (low, high): (f64, f64)) -> Vec<(f64, Vec<String>)> {
     if let Some(words) = &axis.words {
         // A word for every 14 units of height has room.
         let step = words.len().div_ceil(16).max(1);
-        return words.iter().enumerate().step_by(step).map(|(at, word)| (at as f64, cut(word, 15))).collect();
+        let lines = if words.len() <= 8 { 2 } else { 1 };
+        let mark = |(at, word): (usize, &String)| (at as f64, in_lines(word, WORD, lines));
+        return words.iter().enumerate().step_by(step).map(mark).collect();
     }
     if !low.is_finite() {
         return Vec::new();
@@ -179,8 +196,7 @@ fn marks(axis: &ParallelAxis, (low, high): (f64, f64)) -> Vec<(f64, String)> {
     let back = |value: f64| if axis.scale == AxisScale::Log { value.exp() } else { value };
     let text = |value: f64| match axis.unit {
         AxisUnit::None => said_short(value),
-        unit => said(value, unit),
+        unit => said_tick(value, unit),
     };
-    let places: &[f64] = if high > low { &[0.0, 0.25, 0.5, 0.75, 1.0] } else { &[0.5] };
-    places.iter().map(|place| back(low + (high - low) * place)).map(|value| (value, text(value))).collect()
+    round((back(low), back(high)), axis.scale, 5).into_iter().map(|value| (value, vec![text(value)])).collect()
 }

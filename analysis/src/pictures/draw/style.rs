@@ -19,6 +19,8 @@ pub(super) enum Form {
     Triangle,
     Diamond,
     Down,
+    /// A square that shows what is below it.
+    Frame,
 }
 
 /// How one of several series looks: in colour, and in forms that remain in black and white.
@@ -45,6 +47,20 @@ pub(super) fn cut(text: &str, most: usize) -> String {
     if is_longer { kept + "…" } else { kept }
 }
 
+/// `text` in at most `lines` lines of at most `most` characters, broken behind what joins its words where it can be.
+pub(super) fn in_lines(text: &str, most: usize, lines: usize) -> Vec<String> {
+    let (mut broken, mut rest) = (Vec::new(), text.trim());
+    while broken.len() + 1 < lines && rest.chars().count() > most {
+        let end = rest.char_indices().nth(most).map_or(rest.len(), |(at, _)| at);
+        let joint = rest[..end].rfind(['_', '-', '.', '/', ' ']).map(|at| at + 1).filter(|at| *at > end / 3);
+        let (line, after) = rest.split_at(joint.unwrap_or(end));
+        broken.push(cut(line.trim_end(), most));
+        rest = after.trim_start();
+    }
+    broken.push(cut(rest, most));
+    broken
+}
+
 /// The title of an axis with its unit.
 pub(super) fn titled(axis: &Axis) -> String {
     let unit = match axis.unit {
@@ -65,4 +81,17 @@ pub(super) fn said(value: f64, unit: AxisUnit) -> String {
 
 pub(super) fn ticks(unit: AxisUnit) -> TickFormat {
     TickFormat::Custom(Arc::new(move |value| said(value, unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_broken_where_their_words_are_joined() {
+        assert_eq!(in_lines("mnist", 22, 2), ["mnist"]);
+        assert_eq!(in_lines("stanford_cars_fine_grained_196", 22, 2), ["stanford_cars_fine_", "grained_196"]);
+        assert_eq!(in_lines("stanford_cars_fine_grained_196", 22, 1), ["stanford_cars_fine_gr…"]);
+        assert_eq!(in_lines("ÄÖÜÄÖÜÄÖÜÄÖÜ", 5, 2), ["ÄÖÜÄÖ", "ÜÄÖÜ…"]);
+    }
 }
