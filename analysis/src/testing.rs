@@ -136,6 +136,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         correct: *correct,
         hits: BTreeMap::new(),
         right: None,
+        truncated: 0,
     };
     JobResult {
         version: RESULT_VERSION,

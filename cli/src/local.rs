@@ -8,6 +8,7 @@ use crate::{
 use evaluation::DeviceChoice;
 use inputs::{Inputs, ObjectSettings, S3Remote};
 use std::{env, path::PathBuf, sync::Arc};
+use sysinfo::System;
 use tokio::runtime::Runtime;
 use worker::{Engine, EngineSettings};
 
@@ -48,6 +49,7 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         threads: compute.threads,
         picture_bytes: compute.picture_memory.saturating_mul(1 << 20),
         cache: compute.picture_cache.clone(),
+        memory_bytes: Some(free_memory()),
     };
     if settings.threads == Some(0) {
         let (argument, value) = ("--threads", "0".to_owned());
@@ -58,6 +60,14 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
     Engine::new(settings, inputs).map_err(|source| Failure::Device { device: compute.device.clone(), source })
+}
+
+/// Bytes that this process may still take: what the machine has free, or its control group.
+pub(crate) fn free_memory() -> u64 {
+    let mut system = System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(group)
 }
 
 /// Reads `--device`.

@@ -59,6 +59,7 @@ pub(crate) fn result(job: &Job) -> JobResult {
         correct,
         hits: BTreeMap::new(),
         right: None,
+        truncated: 0,
     };
     JobResult {
         version: RESULT_VERSION,

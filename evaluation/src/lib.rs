@@ -12,6 +12,7 @@ mod cache;
 mod data;
 mod device;
 mod head;
+mod kind;
 mod llama;
 mod model;
 mod pictures;
@@ -32,6 +33,7 @@ pub use cache::DiskCache;
 pub use data::{DataError, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
+pub use kind::ModelKind;
 pub use llama::{LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn score(task: &str, correct: u64) -> TaskScore {
-        TaskScore { task: task.to_owned(), n: 100, correct, hits: BTreeMap::from([(3, 90)]), right: None }
+        TaskScore { task: task.to_owned(), n: 100, correct, hits: BTreeMap::from([(3, 90)]), right: None, truncated: 0 }
     }
 
     #[test]

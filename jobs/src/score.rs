@@ -26,6 +26,13 @@ pub struct TaskScore {
     /// of older programs do not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub right: Option<Bitmap>,
+    /// How many texts were longer than they may be, and were cut.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub truncated: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl TaskScore {
@@ -113,7 +120,7 @@ mod tests {
     use super::*;
 
     fn score(correct: u64, n: u64) -> TaskScore {
-        TaskScore { task: "mnist".to_owned(), n, correct, hits: BTreeMap::from([(1, correct), (3, n)]), right: None }
+        TaskScore { task: "mnist".to_owned(), n, correct, hits: BTreeMap::from([(1, correct), (3, n)]), right: None, truncated: 0 }
     }
 
     #[test]

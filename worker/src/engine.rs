@@ -1,12 +1,16 @@
 mod attempt;
 mod base;
+mod classifiers;
 mod heads;
 mod image;
 mod joint;
+mod language;
+mod memory;
 mod merges;
 mod pictures;
 mod recent;
 mod session;
+mod texts;
 
 use crate::{Computed, JobError, Stop};
 use attempt::Attempt;
@@ -29,8 +33,10 @@ pub struct EngineSettings {
     pub threads: Option<usize>,
     /// Memory for pictures that are kept between jobs.
     pub picture_bytes: u64,
-    /// A folder for preprocessed pictures; `None` keeps them in memory only.
+    /// A folder for preprocessed pictures and tokenised texts; `None` keeps them in memory only.
     pub cache: Option<PathBuf>,
+    /// Memory that models may take on the processor; `None` lets the system find out.
+    pub memory_bytes: Option<u64>,
 }
 
 /// Why an engine cannot be started.
@@ -119,7 +125,8 @@ impl Engine {
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
-        let digest = attempt.job.meaning.base;
+        let meaning = &attempt.job.meaning;
+        let digest = Digest::of_json(&(meaning.base, meaning.precision));
         if !self.sessions.contains(&digest) {
             // The oldest goes first: one more need not fit.
             if self.sessions.len() == self.sessions.cap().get() {

@@ -44,6 +44,34 @@ pub enum JobError {
         /// What is wrong with it.
         source: evaluation::DataError,
     },
+    /// The texts of a task cannot be read.
+    #[error("the data of `{task}` cannot be used for the split `{split}`")]
+    Texts {
+        /// The task.
+        task: String,
+        /// The split.
+        split: String,
+        /// What is wrong with it.
+        source: evaluation::TextError,
+    },
+    /// The adapter of a task brings no classifier.
+    #[error("the adapter of `{task}` brings no head (`score.weight`): name a file as the task's `head`")]
+    NoHead {
+        /// The task.
+        task: String,
+    },
+    /// The base model does not fit into memory.
+    #[error(
+        "the base model takes {} of memory, and {} to run; {} are free", gib(*base), gib(*activations), gib(*available)
+    )]
+    TooLarge {
+        /// Bytes of its weights.
+        base: u64,
+        /// Bytes of what is computed on the way.
+        activations: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// The head of a task cannot be read or built.
     #[error("the head of `{task}` cannot be used")]
     Head {
@@ -100,6 +128,7 @@ impl JobError {
             Self::Input(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
+            Self::Texts { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
             _ => false,
@@ -109,7 +138,7 @@ impl JobError {
     /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the
     /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
     pub fn is_own_fault(&self) -> bool {
-        matches!(self, Self::Input(_) | Self::Changed { .. })
+        matches!(self, Self::Input(_) | Self::Changed { .. } | Self::TooLarge { .. })
     }
 
     /// The message and those of all causes, outermost first.
@@ -122,6 +151,11 @@ impl JobError {
         }
         chain
     }
+}
+
+/// Bytes for people.
+fn gib(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 /// Why a worker stopped before it was told to.

@@ -37,7 +37,7 @@ impl<'a> Uncertainty<'a> {
         let count = |name: String| number(found, &name, row).map(|count| count as u64);
         let score = |task: &String| {
             let (n, correct) = (count(examples(task))?, count(right(task))?);
-            Some(TaskScore { task: task.clone(), n, correct, hits: BTreeMap::new(), right: None })
+            Some(TaskScore { task: task.clone(), n, correct, hits: BTreeMap::new(), right: None, truncated: 0 })
         };
         let scores = || self.tasks.iter().map(score).collect::<Option<Vec<_>>>();
         match self.metric {

@@ -14,6 +14,8 @@ pub(super) struct StoredScore {
     hits: BTreeMap<u32, u64>,
     #[serde(default)]
     right: Option<String>,
+    #[serde(default)]
+    truncated: u64,
 }
 
 /// Why what a score says of its examples cannot be.
@@ -44,14 +46,14 @@ impl TryFrom<StoredScore> for TaskScore {
     type Error = TaskScoreError;
 
     fn try_from(stored: StoredScore) -> Result<Self, TaskScoreError> {
-        let StoredScore { task, n, correct, hits, right } = stored;
+        let StoredScore { task, n, correct, hits, right, truncated } = stored;
         // More examples than memory has bytes fail as a length that is not met.
         let len = usize::try_from(n).unwrap_or(usize::MAX);
         let right = right.map(|text| Bitmap::parse(&text, len)).transpose();
         let right = right.map_err(|reason| TaskScoreError::Bitmap { task: task.clone(), reason })?;
         match right.as_ref().map(Bitmap::count) {
             Some(found) if found != correct => Err(TaskScoreError::Count { task, found, correct }),
-            _ => Ok(Self { task, n, correct, hits, right }),
+            _ => Ok(Self { task, n, correct, hits, right, truncated }),
         }
     }
 }

@@ -31,6 +31,7 @@ fn result(number: u32) -> JobResult {
             correct: 7,
             hits: BTreeMap::from([(1, 7)]),
             right: None,
+            truncated: 0,
         }],
         merge: None,
         timings: Timings { load_s: 0.1, ..Timings::default() },

@@ -20,6 +20,7 @@ fn result(number: u32) -> JobResult {
         correct: u64::from((number * 31 + task * 7) % 1000),
         hits: BTreeMap::new(),
         right: None,
+        truncated: 0,
     };
     JobResult {
         version: RESULT_VERSION,

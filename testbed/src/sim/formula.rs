@@ -7,6 +7,7 @@ use worker::Computed;
 pub fn computed(job: &Job) -> Computed {
     let score = |task: &TaskInput| TaskScore {
         right: None,
+        truncated: 0,
         task: task.name.clone(),
         n: EXAMPLES,
         correct: correct(job, task),

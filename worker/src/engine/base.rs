@@ -1,4 +1,3 @@
-use super::attempt::Attempt;
 use crate::JobError;
 use evaluation::{DeviceChoice, ImageModel, Preprocess, TextModel};
 use merging::BaseHeader;
@@ -16,11 +15,7 @@ pub(super) struct ImageBase {
 }
 
 impl ImageBase {
-    pub(super) fn open(attempt: &mut Attempt<'_>, device: DeviceChoice) -> Result<Self, JobError> {
-        let place = &attempt.job.places.base;
-        let expected = attempt.job.meaning.base;
-        let located = attempt.inputs.expecting(expected).model(place)?;
-        let folder = attempt.checked(place, located, expected)?;
+    pub(super) fn open(folder: PathBuf, device: DeviceChoice) -> Result<Self, JobError> {
         let header = BaseHeader::adapted(&folder)?;
         let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
         let preprocess = Preprocess::read(&folder.join("preprocessor_config.json"))?;

@@ -41,7 +41,7 @@ impl Heads {
                     Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
                 }
                 HeadSpec::Adapter(_) => Err(JobError::Incomplete(format!(
-                    "it has texts for `{}`, which this engine does not read",
+                    "the head of `{}` is its adapter's, which a model of pictures does not take",
                     task.name
                 ))),
                 HeadSpec::Prompts { classes, templates } => {

@@ -2,7 +2,7 @@ use super::{EngineSettings, attempt::Attempt, base::ImageBase, heads::Heads, mer
 use crate::JobError;
 use evaluation::ImageModel;
 use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// A CLIP model with the merges, pictures and heads of its jobs.
 pub(super) struct ImageSession {
@@ -13,9 +13,9 @@ pub(super) struct ImageSession {
 }
 
 impl ImageSession {
-    pub(super) fn open(attempt: &mut Attempt<'_>, settings: &EngineSettings) -> Result<Self, JobError> {
+    pub(super) fn open(folder: PathBuf, settings: &EngineSettings) -> Result<Self, JobError> {
         Ok(Self {
-            base: ImageBase::open(attempt, settings.device)?,
+            base: ImageBase::open(folder, settings.device)?,
             merges: Merges::default(),
             pictures: PictureSets::new(settings.picture_bytes, settings.cache.clone()),
             heads: Heads::default(),
@@ -49,6 +49,7 @@ impl ImageSession {
                 correct: score.correct as u64,
                 hits: BTreeMap::new(),
                 right: Some(score.right.into_iter().collect()),
+                truncated: 0,
             });
         }
         Ok(scores)
@@ -77,6 +78,7 @@ impl ImageSession {
                 correct: hits[&1],
                 hits,
                 right: Some(score.ranks.iter().map(|rank| *rank == 0).collect()),
+                truncated: 0,
             });
         }
         Ok(scores)

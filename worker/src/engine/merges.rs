@@ -1,6 +1,6 @@
 use super::{attempt::Attempt, recent::Recent};
 use crate::JobError;
-use evaluation::{Delta, Deltas, ImageModel, ModelError};
+use evaluation::{Delta, Deltas, ImageModel, LlamaDeltas, LlamaModel, ModelError};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
 use std::{sync::Arc, time::Instant};
@@ -27,6 +27,18 @@ impl Patched for ImageModel {
     }
 }
 
+impl Patched for LlamaModel {
+    type Deltas = LlamaDeltas;
+
+    fn deltas(&self, update: &MergedUpdate) -> Result<LlamaDeltas, ModelError> {
+        self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
+    }
+
+    fn patched(&self, deltas: &LlamaDeltas, scaling: f64) -> Result<Self, ModelError> {
+        self.patched(deltas, scaling)
+    }
+}
+
 /// Sets of adapters, alignments and merges that the last jobs used.
 pub(super) struct Merges<M: Patched> {
     adapters: Recent<Vec<Adapter>>,
@@ -48,11 +60,16 @@ pub(super) struct Made<M> {
 
 impl<M: Patched> Default for Merges<M> {
     fn default() -> Self {
-        Self { adapters: Recent::new(2), aligned: Recent::new(4), merged: Recent::new(2) }
+        Self::keeping(2)
     }
 }
 
 impl<M: Patched> Merges<M> {
+    /// Keeps the last `merges`, laid out for the model.
+    pub(super) fn keeping(merges: usize) -> Self {
+        Self { adapters: Recent::new(2), aligned: Recent::new(4), merged: Recent::new(merges) }
+    }
+
     /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the base's.
     pub(super) fn model(
         &mut self,

@@ -1,17 +1,27 @@
-use super::{EngineSettings, attempt::Attempt, image::ImageSession};
+use super::{EngineSettings, attempt::Attempt, image::ImageSession, language::LanguageSession};
 use crate::JobError;
+use evaluation::ModelKind;
 use jobs::{MergeFacts, TaskScore};
 
 /// All that belongs to one base model.
 pub(super) enum Session {
     /// A CLIP model, which is shown pictures.
     Image(Box<ImageSession>),
+    /// A Llama, which reads texts.
+    Language(Box<LanguageSession>),
 }
 
 impl Session {
     /// Opens the base of the job.
     pub(super) fn open(attempt: &mut Attempt<'_>, settings: &EngineSettings) -> Result<Self, JobError> {
-        Ok(Self::Image(Box::new(ImageSession::open(attempt, settings)?)))
+        let place = &attempt.job.places.base;
+        let expected = attempt.job.meaning.base;
+        let located = attempt.inputs.expecting(expected).model(place)?;
+        let folder = attempt.checked(place, located, expected)?;
+        Ok(match ModelKind::of(&folder)? {
+            ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings)?)),
+            ModelKind::Llama => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
+        })
     }
 
     /// Makes the job's model and evaluates it.
@@ -21,6 +31,7 @@ impl Session {
     ) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
         match self {
             Self::Image(session) => session.compute(attempt),
+            Self::Language(session) => session.compute(attempt),
         }
     }
 }

@@ -1,0 +1,40 @@
+use crate::ModelError;
+use serde::Deserialize;
+use std::path::Path;
+
+/// The kinds of models that can be evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ModelKind {
+    /// CLIP, for pictures.
+    Clip,
+    /// Llama, for texts.
+    Llama,
+}
+
+impl ModelKind {
+    /// The kind of the model in a Hugging Face folder, by the `model_type` of its `config.json`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no JSON, or names a model of another kind.
+    pub fn of(folder: &Path) -> Result<Self, ModelError> {
+        #[derive(Deserialize)]
+        struct File {
+            #[serde(default)]
+            model_type: String,
+        }
+        let path = folder.join("config.json");
+        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let invalid = |source| ModelError::Json { path: path.clone(), what: "model configuration", source };
+        let file: File = serde_json::from_str(&text).map_err(invalid)?;
+        match file.model_type.as_str() {
+            "clip" => Ok(Self::Clip),
+            "llama" => Ok(Self::Llama),
+            other => Err(ModelError::ModelType {
+                path,
+                kind: "CLIP or Llama",
+                found: other.to_owned(),
+                expected: "clip` or `llama",
+            }),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use super::{
+    EngineSettings, attempt::Attempt, classifiers::Classifiers, memory::check_memory, merges::Merges, texts::TextSets,
+};
+use crate::JobError;
+use evaluation::LlamaModel;
+use jobs::{MergeFacts, TaskScore};
+use merging::BaseHeader;
+use std::{collections::BTreeMap, path::Path};
+
+/// A Llama with the merges, texts and classifiers of its jobs.
+pub(super) struct LanguageSession {
+    model: LlamaModel,
+    header: BaseHeader,
+    merges: Merges<LlamaModel>,
+    texts: TextSets,
+    classifiers: Classifiers,
+}
+
+impl LanguageSession {
+    pub(super) fn open(
+        attempt: &Attempt<'_>,
+        folder: &Path,
+        settings: &EngineSettings,
+    ) -> Result<Self, JobError> {
+        let precision = attempt.job.meaning.precision;
+        check_memory(folder, precision, settings)?;
+        Ok(Self {
+            model: LlamaModel::open(folder, &evaluation::open_device(settings.device)?, precision)?,
+            header: BaseHeader::adapted(folder)?,
+            // A dense merge of a large model takes gigabytes: there is room for one.
+            merges: Merges::keeping(1),
+            texts: TextSets::new(folder.join("tokenizer.json"), settings.cache.clone()),
+            classifiers: Classifiers::default(),
+        })
+    }
+
+    /// Every task is read with its own classifier: heads are never merged.
+    pub(super) fn compute(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
+        let made = self.merges.model(attempt, &self.model, &self.header)?;
+        let job = attempt.job;
+        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let head = attempt.loading(|attempt| self.classifiers.get(attempt, &self.header, task))?;
+            let set = attempt.loading(|attempt| self.texts.get(attempt, self.model.config(), task))?;
+            let features = attempt.evaluating(|watch| made.model.features(&set.texts, watch))?;
+            let score = evaluation::classify(&features, &head, &set.masked);
+            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            scores.push(TaskScore {
+                task: task.name.clone(),
+                n: score.n as u64,
+                correct: score.correct as u64,
+                hits: BTreeMap::new(),
+                right: Some(score.right.into_iter().collect()),
+                truncated: set.texts.truncated() as u64,
+            });
+        }
+        Ok((scores, made.facts))
+    }
+}

@@ -1,0 +1,56 @@
+use super::{attempt::Attempt, place, recent::Recent};
+use crate::JobError;
+use evaluation::{DiskCache, LlamaConfig, PairTokenizer, TextSource, Texts};
+use jobs::TaskInput;
+use std::{path::PathBuf, sync::Arc};
+
+/// Tokenised texts of the tasks that the last jobs used. They are small: a million tokens take four megabytes.
+#[derive(Debug)]
+pub(super) struct TextSets {
+    sets: Recent<TextSet>,
+    tokenizer: PathBuf,
+    cache: Option<PathBuf>,
+}
+
+/// The texts of a task on one split.
+#[derive(Debug)]
+pub(super) struct TextSet {
+    pub(super) texts: Texts,
+    /// Classes of the head that the data set does not have.
+    pub(super) masked: Vec<u32>,
+}
+
+impl TextSets {
+    pub(super) fn new(tokenizer: PathBuf, cache: Option<PathBuf>) -> Self {
+        Self { sets: Recent::new(64), tokenizer, cache }
+    }
+
+    /// The task's texts on the split of the job, read and tokenised at first use.
+    pub(super) fn get(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        config: &LlamaConfig,
+        task: &TaskInput,
+    ) -> Result<Arc<TextSet>, JobError> {
+        let Self { sets, tokenizer, cache } = self;
+        sets.get_or_make(task.data, || {
+            let job = attempt.job;
+            let data = place(&job.places.data, task, "data")?;
+            let not_texts = || JobError::Incomplete(format!("the data of `{}` are no texts", task.name));
+            let spec = data.text.as_ref().ok_or_else(not_texts)?;
+            let located = attempt.inputs.expecting(task.data).data(data, &job.meaning.split)?;
+            attempt.note_commit(&data.source, located.commit);
+            attempt.unchanged(&data.source, located.digest, task.data)?;
+            let wrong =
+                |source| JobError::Texts { task: task.name.clone(), split: job.meaning.split.clone(), source };
+            let tokenizer = PairTokenizer::open(tokenizer, spec.max_length).map_err(wrong)?;
+            let source =
+                TextSource { files: &located.files, spec, label_column: &data.label_column, rows: &located.rows };
+            let digest = task.data.to_string();
+            let cache = cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
+            let texts = Texts::read(&source, &tokenizer, cache.as_ref()).map_err(wrong)?;
+            texts.check_vocabulary(config.vocabulary).map_err(wrong)?;
+            Ok(TextSet { texts, masked: spec.mask_classes.iter().copied().collect() })
+        })
+    }
+}
