@@ -120,7 +120,14 @@ mod tests {
     use super::*;
 
     fn score(correct: u64, n: u64) -> TaskScore {
-        TaskScore { task: "mnist".to_owned(), n, correct, hits: BTreeMap::from([(1, correct), (3, n)]), right: None, truncated: 0 }
+        TaskScore {
+            task: "mnist".to_owned(),
+            n,
+            correct,
+            hits: BTreeMap::from([(1, correct), (3, n)]),
+            right: None,
+            truncated: 0,
+        }
     }
 
     #[test]

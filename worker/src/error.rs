@@ -62,7 +62,7 @@ pub enum JobError {
     },
     /// The base model does not fit into memory.
     #[error(
-        "the base model takes {} of memory, and {} to run; {} are free", gib(*base), gib(*activations), gib(*available)
+        "the base model takes {} of memory, and {} to run; {} are free", sized(*base), sized(*activations), sized(*available)
     )]
     TooLarge {
         /// Bytes of its weights.
@@ -154,8 +154,11 @@ impl JobError {
 }
 
 /// Bytes for people.
-fn gib(bytes: u64) -> String {
-    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+fn sized(bytes: u64) -> String {
+    match bytes >> 30 {
+        0 => format!("{} MiB", bytes >> 20),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
 }
 
 /// Why a worker stopped before it was told to.

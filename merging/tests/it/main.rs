@@ -7,6 +7,7 @@ mod fixtures;
 mod full_model;
 mod goldens;
 mod matrixwise;
+mod nli6;
 mod output;
 mod pickles;
 mod reading;

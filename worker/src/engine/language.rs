@@ -17,11 +17,7 @@ pub(super) struct LanguageSession {
 }
 
 impl LanguageSession {
-    pub(super) fn open(
-        attempt: &Attempt<'_>,
-        folder: &Path,
-        settings: &EngineSettings,
-    ) -> Result<Self, JobError> {
+    pub(super) fn open(attempt: &Attempt<'_>, folder: &Path, settings: &EngineSettings) -> Result<Self, JobError> {
         let precision = attempt.job.meaning.precision;
         check_memory(folder, precision, settings)?;
         Ok(Self {

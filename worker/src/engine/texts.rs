@@ -41,8 +41,7 @@ impl TextSets {
             let located = attempt.inputs.expecting(task.data).data(data, &job.meaning.split)?;
             attempt.note_commit(&data.source, located.commit);
             attempt.unchanged(&data.source, located.digest, task.data)?;
-            let wrong =
-                |source| JobError::Texts { task: task.name.clone(), split: job.meaning.split.clone(), source };
+            let wrong = |source| JobError::Texts { task: task.name.clone(), split: job.meaning.split.clone(), source };
             let tokenizer = PairTokenizer::open(tokenizer, spec.max_length).map_err(wrong)?;
             let source =
                 TextSource { files: &located.files, spec, label_column: &data.label_column, rows: &located.rows };

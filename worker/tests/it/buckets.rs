@@ -79,7 +79,13 @@ fn job(root: &str, inputs: &Inputs) -> Job {
 }
 
 fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {
-    let settings = EngineSettings { device: Default::default(), threads: None, picture_bytes: 1 << 30, cache: None, memory_bytes: None };
+    let settings = EngineSettings {
+        device: Default::default(),
+        threads: None,
+        picture_bytes: 1 << 30,
+        cache: None,
+        memory_bytes: None,
+    };
     Engine::new(settings, Arc::clone(inputs)).unwrap().compute(job, &Stop::default()).unwrap().scores
 }
 

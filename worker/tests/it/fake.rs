@@ -69,8 +69,14 @@ impl Compute for Fake {
 }
 
 pub(crate) fn computed(job: &Job) -> Computed {
-    let score =
-        |task: &TaskInput| TaskScore { task: task.name.clone(), n: 10, correct: 7, hits: BTreeMap::new(), right: None, truncated: 0 };
+    let score = |task: &TaskInput| TaskScore {
+        task: task.name.clone(),
+        n: 10,
+        correct: 7,
+        hits: BTreeMap::new(),
+        right: None,
+        truncated: 0,
+    };
     Computed {
         scores: job.meaning.tasks.iter().map(score).collect(),
         merge: None,

@@ -32,8 +32,13 @@ impl Bench {
     fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
-        let settings =
-            EngineSettings { device: Default::default(), threads: None, picture_bytes: 1 << 30, cache: None, memory_bytes: None };
+        let settings = EngineSettings {
+            device: Default::default(),
+            threads: None,
+            picture_bytes: 1 << 30,
+            cache: None,
+            memory_bytes: None,
+        };
         Self { root, engine: Engine::new(settings, Arc::clone(&inputs)).unwrap(), inputs }
     }
 

@@ -6,4 +6,5 @@ mod buckets;
 mod fake;
 mod goldens;
 mod life;
+mod nli6;
 mod texts;

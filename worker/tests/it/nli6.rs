@@ -1,0 +1,162 @@
+//! The whole way from adapters to accuracies against the reference implementation's numbers for the six language tasks.
+
+use inputs::Inputs;
+use jobs::{RecipeSpec, Subject, Sweep, TaskScore};
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use worker::{Engine, EngineSettings, JobError, Stop};
+
+/// Our splits and the reference's names of them.
+const SPLITS: [(&str, &str); 2] = [("validation", "val"), ("test", "test")];
+
+struct Bench {
+    root: PathBuf,
+    inputs: Arc<Inputs>,
+    engine: Engine,
+}
+
+impl Bench {
+    fn new(memory_bytes: Option<u64>) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+        let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
+        let settings =
+            EngineSettings { device: Default::default(), threads: None, picture_bytes: 0, cache: None, memory_bytes };
+        Self { root, engine: Engine::new(settings, Arc::clone(&inputs)).unwrap(), inputs }
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.root.join("testdata/nli6/goldens").join(name)).unwrap()).unwrap()
+    }
+
+    /// The example's sweep over some of its tasks, with `overrides`.
+    fn sweep(&self, tasks: &[&str], overrides: &[&str]) -> Sweep {
+        let folder = self.root.join("examples/nli6");
+        let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+        let overrides: Vec<String> = overrides.iter().map(|&text| text.to_owned()).collect();
+        let mut sweep = Sweep::from_yaml(&text, &folder, &overrides).unwrap();
+        sweep.tasks.retain(|task| tasks.contains(&task.name.as_str()));
+        sweep
+    }
+
+    fn compute(&mut self, sweep: Sweep, subject: Subject, split: &str) -> Result<Vec<TaskScore>, JobError> {
+        let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
+        let job = frozen.job(frozen.meaning(subject, split));
+        self.engine.compute(&job, &Stop::default()).map(|computed| computed.scores)
+    }
+
+    /// Checks a merge of the reference on both splits: at most three examples of a task off, as the fixture allows.
+    fn check(&mut self, golden: &Value) {
+        let tasks: Vec<&str> = golden["tasks"].as_array().unwrap().iter().map(|task| task.as_str().unwrap()).collect();
+        for (split, name) in SPLITS {
+            let subject = Subject::Merge { recipe: spec(golden).resolve().unwrap() };
+            for score in self.compute(self.sweep(&tasks, &[]), subject, split).unwrap() {
+                let expected = golden["accuracy"][&score.task][name].as_f64().unwrap() * score.n as f64;
+                let correct = score.correct as f64;
+                let named = format!("{} {} on {split}", golden["method"], score.task);
+                assert!((correct - expected).abs() <= 3.01, "{named}: {correct} of {}, not {expected}", score.n);
+            }
+        }
+    }
+}
+
+/// Our recipe for a merge of the reference.
+fn spec(golden: &Value) -> RecipeSpec {
+    let preset = match golden["method"].as_str().unwrap() {
+        "tv" => "task_arithmetic",
+        other => other,
+    };
+    let density = golden["topK"].as_f64().unwrap() / 100.0;
+    RecipeSpec {
+        preset: Some(preset.to_owned()),
+        density: (preset != "task_arithmetic").then_some(density),
+        scaling: golden["alpha"].as_f64(),
+        ..RecipeSpec::default()
+    }
+}
+
+const TASKS: [&str; 6] = ["snli", "mnli", "sick", "qnli", "rte", "scitail"];
+
+#[test]
+fn the_base_reads_each_task_with_the_classifier_of_its_adapter() {
+    let mut bench = Bench::new(None);
+    let golden = bench.json("single.json");
+    for (split, name) in SPLITS {
+        for score in bench.compute(bench.sweep(&TASKS, &[]), Subject::Base, split).unwrap() {
+            let expected = golden["base_with_task_head"][&score.task][name].as_f64().unwrap() * score.n as f64;
+            assert!((score.correct as f64 - expected).abs() <= 1.01, "{score:?}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn adapters_alone_reach_what_they_were_trained_to() {
+    let mut bench = Bench::new(None);
+    let golden = bench.json("single.json");
+    for task in TASKS {
+        let subject = Subject::Adapter { task: task.to_owned() };
+        let score = bench.compute(bench.sweep(&TASKS, &[]), subject, "test").unwrap().remove(0);
+        let expected = golden["finetuned"][task]["test"].as_f64().unwrap() * score.n as f64;
+        assert!((score.correct as f64 - expected).abs() <= 1.01, "{score:?}, not {expected}");
+    }
+}
+
+#[test]
+fn merges_of_each_method_score_like_the_reference() {
+    let mut bench = Bench::new(None);
+    let goldens = bench.json("merges.json");
+    // KnOTS-TIES, TIES and a sum of all six, and a sum of two.
+    for index in [0, 1, 2, 14] {
+        bench.check(&goldens[index]);
+    }
+}
+
+#[test]
+#[ignore = "minutes; `scripts/check-goldens` runs it"]
+fn every_golden_of_the_language_tasks_is_met() {
+    let mut bench = Bench::new(None);
+    let goldens = bench.json("merges.json");
+    for golden in goldens.as_array().unwrap().iter().filter(|golden| golden["method"] != "knots_dare_ties") {
+        bench.check(golden);
+        println!("{} {} {}: within three examples", golden["method"], golden["topK"], golden["alpha"]);
+    }
+}
+
+#[test]
+fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
+    let mut bench = Bench::new(None);
+    let f32 = bench.compute(bench.sweep(&["rte"], &[]), Subject::Base, "test").unwrap().remove(0);
+    for precision in ["bf16", "f16"] {
+        let sweep = bench.sweep(&["rte"], &[&format!("evaluation.precision={precision}")]);
+        let score = bench.compute(sweep, Subject::Base, "test").unwrap().remove(0);
+        assert!(score.correct.abs_diff(f32.correct) <= 4, "{precision}: {score:?}, in f32 {f32:?}");
+    }
+}
+
+#[test]
+fn texts_that_are_cut_are_counted() {
+    let mut bench = Bench::new(None);
+    let sweep = bench.sweep(&["rte"], &["tasks.rte.data.max_length=16"]);
+    let score = bench.compute(sweep, Subject::Base, "test").unwrap().remove(0);
+    assert!((1..=138).contains(&score.truncated), "{score:?}");
+}
+
+#[test]
+fn a_model_that_does_not_fit_is_refused_with_the_numbers() {
+    let mut bench = Bench::new(Some(1 << 20));
+    let error = bench.compute(bench.sweep(&["rte"], &[]), Subject::Base, "test").unwrap_err().to_string();
+    assert!(error.starts_with("the base model takes ") && error.ends_with("; 1 MiB are free"), "{error}");
+}
+
+#[test]
+fn an_adapter_without_a_classifier_is_told_where_one_can_be_named() {
+    let mut bench = Bench::new(None);
+    let without = bench.root.join("examples/mini8/adapters/mnist");
+    let mut sweep = bench.sweep(&["rte"], &[]);
+    sweep.tasks[0].head = Some(jobs::HeadSpec::Adapter(jobs::InputRef::Path(without)));
+    let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
+    assert!(error.contains("the adapter of `rte` cannot be used"), "of another model: {error}");
+}
