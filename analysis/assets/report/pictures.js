@@ -1,3 +1,19 @@
+/** Pictures that wait to be drawn: one after the other, so that the page is there before them. */
+const waiting = [];
+
+function later(draw) {
+  if (waiting.push(draw) === 1) setTimeout(drawNext);
+}
+
+function drawNext() {
+  try {
+    waiting[0]();
+  } finally {
+    waiting.shift();
+    if (waiting.length) setTimeout(drawNext);
+  }
+}
+
 /** A picture with its caption and its numbers, drawn again whenever colours or width change. */
 class PictureView {
   /** `brush`: who is told which jobs the axes of parallel coordinates select; `null` for all. */
@@ -21,6 +37,7 @@ class PictureView {
       this.numbers,
     );
     if (brush) this.extras.append(...this.#ranges());
+    this.#prepare();
     theme.listen(() => this.draw());
     new ResizeObserver(() => this.#fit()).observe(this.canvas);
   }
@@ -33,16 +50,22 @@ class PictureView {
     return element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": this.picture.title }, this.canvas);
   }
 
-  draw() {
+  /** What is drawn and named, and the room that it takes. */
+  #prepare() {
     const { height, entries = [], toggles, ...option } = DRAWING[this.picture.data.kind](this.picture.data, theme.colours());
     const toggle = toggles ? (name) => this.#toggle(name) : null;
     this.legend.replaceChildren(...(entries.length ? [legendOf(entries, this.hidden, toggle)] : []));
     const selected = Object.fromEntries([...this.hidden].map((name) => [name, false]));
     const legend = toggles ? { legend: { show: false, data: entries.map((entry) => entry.name), selected } } : {};
     this.canvas.style.height = `${height}px`;
+    return { ...legend, ...option };
+  }
+
+  draw() {
+    const option = this.#prepare();
     this.chart?.dispose();
     this.chart = echarts.init(this.canvas, null, { renderer: "svg" });
-    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...legend, ...option });
+    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
     if (!this.brush) return;
     this.chart.on("axisareaselected", () => this.#tellSelected());
     // Each selection is told of before the next is made, and `wishes` with it.
@@ -52,13 +75,13 @@ class PictureView {
   /** Leaves a series out or takes it in again; tells whether it is left out now. */
   #toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
-    this.chart.dispatchAction({ type: "legendToggleSelect", name });
+    this.chart?.dispatchAction({ type: "legendToggleSelect", name });
     return this.hidden.has(name);
   }
 
   #fit() {
     // Where charts are drawn first their place in the page is not known yet.
-    if (!this.chart) this.draw();
+    if (!this.chart) later(() => this.chart ?? this.draw());
     else if (this.chart.getWidth() !== this.canvas.clientWidth) this.chart.resize();
   }
 

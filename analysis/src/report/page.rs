@@ -10,6 +10,7 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/tables.js"),
     include_str!("../../assets/report/looks.js"),
     include_str!("../../assets/report/labels.js"),
+    include_str!("../../assets/report/axes.js"),
     include_str!("../../assets/report/drawing.js"),
     include_str!("../../assets/report/numbers.js"),
     include_str!("../../assets/report/pictures.js"),

@@ -47,7 +47,7 @@ pub(super) fn heat_map(
         .with_height(height)
         .with_x_label(titled(x))
         .with_y_label(titled(y))
-        .with_x_categories(names(xs, 8))
+        .with_x_categories(names(xs, xs.len().max(1)))
         .with_y_categories(names(ys, 12))
         .with_show_grid(false);
     layout.force_margin_right = Some(BAR);
