@@ -189,4 +189,11 @@ pub struct TaskSummary {
     pub interval: Option<Interval>,
     /// The accuracy over that of the task's own adapter.
     pub normalised: Option<f64>,
+    /// How many texts were longer than they may be, and were cut.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub truncated: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -100,6 +100,9 @@ pub(crate) enum Failure {
     /// No task has class names to build a head from.
     #[error("no task of `{}` has `classes` and `templates`", path.display())]
     NoPrompts { path: PathBuf },
+    /// The model does not fit into memory.
+    #[error("the model takes {needed} of memory, and {available} are free")]
+    Memory { needed: String, available: String },
     /// The sweep is larger than what was allowed without asking.
     #[error("the sweep has up to {jobs} jobs, more than {limit}")]
     TooManyJobs { jobs: u64, limit: u64 },
@@ -146,7 +149,11 @@ impl Failure {
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,
             Self::Queue(_) | Self::Run(coordinator::CoordinatorError::Queue(_)) => 69,
             Self::Worker(worker::WorkerError::Hangs(_)) => 75,
-            Self::Checks { .. } | Self::Device { .. } | Self::Worker(_) | Self::UnsoundStore { .. } => 69,
+            Self::Memory { .. }
+            | Self::Checks { .. }
+            | Self::Device { .. }
+            | Self::Worker(_)
+            | Self::UnsoundStore { .. } => 69,
             Self::Write { .. } | Self::Frame(_) | Self::Stdout(_) => 69,
             Self::Output(merging::OutputError::Io { .. }) => 69,
             Self::Freeze(error) if error.is_retryable() => 69,
@@ -179,6 +186,9 @@ impl Failure {
             ),
             Self::Store(error) | Self::Run(coordinator::CoordinatorError::Store(error)) => store_hint(error),
             Self::Panicked => Some("please report it with the message above and what you ran"),
+            Self::Memory { .. } => {
+                Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
+            }
             Self::Interrupted => Some("every finished job is stored; run the same command to go on"),
             Self::Output(merging::OutputError::NotLowRank { .. }) => {
                 Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")

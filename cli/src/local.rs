@@ -66,7 +66,8 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
 pub(crate) fn free_memory() -> u64 {
     let mut system = System::new();
     system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    // What files of the cache take of a group's limit is given back when it is needed.
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.total_memory.saturating_sub(limits.rss));
     system.available_memory().min(group)
 }
 

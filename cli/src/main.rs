@@ -7,6 +7,7 @@ mod commands;
 mod failure;
 mod interrupt;
 mod local;
+mod needs;
 mod progress;
 mod remote;
 mod report;

@@ -44,6 +44,7 @@ fn adapters(tasks: usize, shapes: &[[usize; 2]]) -> Vec<Adapter> {
             head: None,
             base_model: None,
             target_modules: None,
+            task_type: None,
             fan_in_fan_out: false,
         }
     };

@@ -28,6 +28,8 @@ pub struct Adapter {
     pub base_model: Option<String>,
     /// The configuration's list of target modules, where it is a plain list.
     pub target_modules: Option<Vec<String>>,
+    /// What PEFT wraps the model as, such as `SEQ_CLS`.
+    pub task_type: Option<String>,
     /// Whether the base stores these weights as `[in, out]`, as GPT-2 does.
     pub fan_in_fan_out: bool,
 }
@@ -91,6 +93,7 @@ impl Adapter {
             head,
             base_model: config.base_model_name_or_path.clone(),
             target_modules: config.plain_targets(),
+            task_type: config.task_type.clone(),
             fan_in_fan_out: config.fan_in_fan_out,
         })
     }

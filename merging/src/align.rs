@@ -10,7 +10,7 @@ use jobs::{Axis, Space};
 use rayon::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 /// Singular values closer than this leave their directions to rounding.
@@ -34,6 +34,9 @@ pub struct Aligned {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Layout {
     pub(crate) target_modules: Option<Vec<String>>,
+    pub(crate) task_type: Option<String>,
+    /// The tasks' own classifiers, by task, of those that have one. They are never merged.
+    pub(crate) heads: Arc<Vec<(String, Matrix)>>,
     pub(crate) fan_in_fan_out: bool,
 }
 
@@ -151,10 +154,20 @@ fn task_names(adapters: &[Adapter]) -> Result<Vec<String>, MergeError> {
 }
 
 fn layout(adapters: &[Adapter]) -> Layout {
-    let mut targets = adapters.iter().map(|adapter| &adapter.target_modules);
-    let first = targets.next().cloned().flatten();
-    let target_modules = first.filter(|first| targets.all(|other| other.as_ref() == Some(first)));
-    Layout { target_modules, fan_in_fan_out: adapters.iter().any(|adapter| adapter.fan_in_fan_out) }
+    Layout {
+        target_modules: common(adapters, |adapter| &adapter.target_modules),
+        task_type: common(adapters, |adapter| &adapter.task_type),
+        heads: Arc::new(
+            adapters.iter().filter_map(|adapter| Some((adapter.name.clone(), adapter.head.clone()?))).collect(),
+        ),
+        fan_in_fan_out: adapters.iter().any(|adapter| adapter.fan_in_fan_out),
+    }
+}
+
+/// What all adapters say alike.
+fn common<T: Clone + PartialEq>(adapters: &[Adapter], of: impl Fn(&Adapter) -> &Option<T>) -> Option<T> {
+    let first = of(adapters.first()?);
+    first.clone().filter(|_| adapters.iter().all(|adapter| of(adapter) == first))
 }
 
 fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {

@@ -127,6 +127,7 @@ fn summarise_split(
             correct: score.map(|score| score.correct),
             accuracy,
             interval: score.map(TaskScore::interval),
+            truncated: score.map_or(0, |score| score.truncated),
             normalised: own.accuracies.get(task).filter(|own| **own > 0.0).map(|own| accuracy / own),
         })
     };

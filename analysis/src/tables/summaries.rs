@@ -15,7 +15,8 @@ impl Table {
         if has_normalised {
             columns.push(Measure::new("norm.", |split| Some((split.mean_normalised?, split.normalised_interval))));
         }
-        sheet.table("accuracy", format!("accuracy on {split}, in %"), columns)
+        let notes = sheet.few_examples().into_iter().chain(sheet.cut_texts()).collect();
+        Self { notes, ..sheet.table("accuracy", format!("accuracy on {split}, in %"), columns) }
     }
 
     /// What every row of a sweep reaches on a split, over what each task's own adapter reaches there: on each task, and the
@@ -47,6 +48,12 @@ impl Table {
     }
 }
 
+/// Half the width of an interval of one accuracy that is worth a note.
+const WIDE: f64 = 0.05;
+
+/// Tasks that such a note names.
+const NAMED: usize = 3;
+
 /// The rows of a sweep on one split.
 struct Sheet<'a> {
     summary: &'a Summary,
@@ -77,6 +84,40 @@ impl<'a> Sheet<'a> {
     ) -> Measure<'a> {
         let of_task = move |split: &SplitSummary| value(split.tasks.iter().find(|task| task.task == name)?);
         Measure { is_brief: true, ..Measure::new(name, of_task) }
+    }
+
+    /// What is known of each task in the chosen row, or else in the first that has it.
+    fn tasks(&self) -> impl Iterator<Item = &'a TaskSummary> {
+        let (summary, split) = (self.summary, self.split);
+        summary.tasks.iter().filter_map(move |name| {
+            let rows = summary.best().into_iter().chain(&summary.rows);
+            rows.filter_map(|row| of(row, split)?.tasks.iter().find(|task| task.task == *name && task.n.is_some()))
+                .next()
+        })
+    }
+
+    /// The tasks of which single accuracies are known least, if it is worth a note.
+    fn few_examples(&self) -> Option<String> {
+        let half = |task: &TaskSummary| task.interval.map(|interval| (interval.high - interval.low) / 2.0);
+        let wide = |task: &'a TaskSummary| half(task).filter(|half| *half > WIDE).map(|half| (task, half));
+        let mut wide: Vec<(&TaskSummary, f64)> = self.tasks().filter_map(wide).collect();
+        wide.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let more = match wide.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let named =
+            |(task, half): &(&TaskSummary, f64)| Some(format!("{} {} (± {:.1})", task.task, task.n?, half * 100.0));
+        let named: Vec<String> = wide.iter().take(NAMED).filter_map(named).collect();
+        let named = named.join(", ");
+        (!wide.is_empty()).then(|| format!("few examples, and the points that they leave open: {named}{more}"))
+    }
+
+    /// The tasks of which texts were cut.
+    fn cut_texts(&self) -> Option<String> {
+        let cut = |task: &TaskSummary| Some(format!("{} of {} of {}", task.truncated, task.n?, task.task));
+        let cut: Vec<String> = self.tasks().filter(|task| task.truncated > 0).filter_map(cut).collect();
+        (!cut.is_empty()).then(|| format!("texts that were cut to their largest length: {}", cut.join(", ")))
     }
 
     /// One row for each of the sweep; the best number of a column is the best that a merge has.

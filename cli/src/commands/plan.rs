@@ -1,7 +1,8 @@
 use crate::{
     args::{self, StoreArgs},
     failure::Failure,
-    local::{inputs, runtime},
+    local::{free_memory, inputs, runtime},
+    needs::{Needs, needs, sized},
     remote::existing_store,
     sweep_file::read_sweep,
     terminal,
@@ -11,6 +12,7 @@ use inputs::Inputs;
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep};
 use merging::{Adapter, BaseHeader};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use store::Location;
 
 /// What `plan --json` prints.
@@ -27,6 +29,9 @@ struct Plan {
     to_download: Vec<String>,
     /// The number of adapted matrices of each adapter.
     matrices: Vec<(String, usize)>,
+    /// Memory that models of texts take; `None` for pictures, and while inputs are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    memory: Option<Needs>,
 }
 
 /// `bowline plan`: checks everything that can be checked without computing.
@@ -35,12 +40,13 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let inputs = inputs(&args.store.s3);
     let to_download: Vec<String> =
         references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).map(InputRef::to_string).collect();
-    let (survey, matrices) = match to_download.is_empty() {
+    let (survey, (matrices, memory)) = match to_download.is_empty() {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), check_adapters(&sweep, &inputs)?)
+            let checked = check_adapters(&sweep, &inputs, None)?;
+            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), checked)
         }
-        false => (None, Vec::new()),
+        false => (None, (Vec::new(), None)),
     };
     let bound = coordinator::bound(&sweep)?;
     let plan = Plan {
@@ -51,6 +57,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         jobs_stored: survey.map(|survey| survey.stored),
         to_download,
         matrices,
+        memory,
     };
     match args.json {
         true => terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data")),
@@ -64,6 +71,11 @@ fn print(plan: &Plan) {
     terminal::data(format_args!("  {} tasks, {} searches", plan.tasks, plan.searches));
     for (adapter, matrices) in &plan.matrices {
         terminal::data(format_args!("  adapter {adapter}: {matrices} matrices, all of them in the base"));
+    }
+    if let Some(Needs { processor, device }) = &plan.memory {
+        let free = sized(free_memory());
+        terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
+        terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
     let stored = plan.jobs_stored.map(|stored| format!(", {stored} of them stored")).unwrap_or_default();
     terminal::data(format_args!("  at most {} jobs{stored}", plan.jobs_at_most));
@@ -85,21 +97,26 @@ pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool
     Ok(coordinator::survey(frozen, &store, retry_failed).await?)
 }
 
+/// The number of adapted matrices of each adapter, and the memory that models of texts take.
+type Checked = (Vec<(String, usize)>, Option<Needs>);
+
 /// Reads every adapter against the base's header: names, shapes, scales and values.
-fn check_adapters(sweep: &Sweep, inputs: &Inputs) -> Result<Vec<(String, usize)>, Failure> {
+pub(crate) fn check_adapters(sweep: &Sweep, inputs: &Inputs, threads: Option<usize>) -> Result<Checked, Failure> {
     let input = |reference: &InputRef| {
         let argument = reference.to_string();
         move |source| Failure::Input { argument, source }
     };
     let base = inputs.model(&sweep.base).map_err(input(&sweep.base))?.path;
     let header = BaseHeader::adapted(&base)?;
-    let check = |task: &jobs::Task| {
+    let (mut matrices, mut modules) = (Vec::new(), BTreeSet::new());
+    for task in &sweep.tasks {
         let folder = inputs.adapter(&task.adapter).map_err(input(&task.adapter))?.path;
         let adapter = Adapter::read(&task.name, &folder, &header)
             .map_err(|source| Failure::Adapter { name: task.name.clone(), source: Box::new(source) })?;
-        Ok((task.name.clone(), adapter.modules.len()))
-    };
-    sweep.tasks.iter().map(check).collect()
+        matrices.push((task.name.clone(), adapter.modules.len()));
+        modules.extend(adapter.modules.into_keys());
+    }
+    Ok((matrices, needs(sweep, &base, &modules, threads)?))
 }
 
 fn references(sweep: &Sweep) -> Vec<&InputRef> {

@@ -2,10 +2,11 @@ mod best;
 
 use crate::{
     args,
-    commands::plan::survey,
+    commands::plan::{check_adapters, survey},
     failure::Failure,
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, free_memory, inputs, runtime},
+    needs::sized,
     progress::Progress,
     remote::{open_store, rabbit_settings},
     report,
@@ -15,6 +16,7 @@ use crate::{
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
+use inputs::Inputs;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 
@@ -45,6 +47,9 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         None => None,
     };
     let frozen = coordinator::freeze(sweep, &inputs)?;
+    if engine.is_some() {
+        check_memory(frozen.sweep(), &inputs, args)?;
+    }
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
 
@@ -80,6 +85,22 @@ fn settings(args: &args::Run) -> Settings {
         retry_failed: args.retry_failed,
         max_failures: args.max_failures,
         ..Settings::default()
+    }
+}
+
+/// Refuses a language model that does not fit, before anything is computed. On a cluster workers look for themselves, and what
+/// another device has is not known.
+fn check_memory(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
+    if sweep.tasks.iter().all(|task| task.data.text.is_none()) || args.compute.device != "cpu" {
+        return Ok(());
+    }
+    let (_, needs) = check_adapters(sweep, inputs, args.compute.threads)?;
+    let available = free_memory();
+    match needs.map(|needs| needs.processor) {
+        Some(need) if need.total() > available => {
+            Err(Failure::Memory { needed: need.in_words(), available: sized(available) })
+        }
+        _ => Ok(()),
     }
 }
 

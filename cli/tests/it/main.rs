@@ -9,3 +9,4 @@ mod bad_input;
 mod bowline;
 mod cluster;
 mod sweeps;
+mod texts;

@@ -28,6 +28,8 @@ pub(super) struct AdapterConfig {
     #[serde(default)]
     pub(super) base_model_name_or_path: Option<String>,
     #[serde(default)]
+    pub(super) task_type: Option<String>,
+    #[serde(default)]
     target_modules: Value,
     #[serde(default)]
     modules_to_save: Option<Vec<String>>,
@@ -46,10 +48,9 @@ fn eight() -> f64 {
 
 /// Keys that change nothing about a trained adapter's update. `r` and `rank_pattern` are among them because the tensors
 /// say it themselves.
-const WITHOUT_EFFECT: [&str; 17] = [
+const WITHOUT_EFFECT: [&str; 16] = [
     "r",
     "rank_pattern",
-    "task_type",
     "auto_mapping",
     "revision",
     "peft_version",

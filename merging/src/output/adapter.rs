@@ -17,6 +17,10 @@ use std::{
 /// and `alpha_pattern`; a module without any direction becomes a zero update of rank 1, because PEFT knows no rank 0. Modules
 /// bear the names that the merged adapters use.
 ///
+/// Heads are never merged. Where the adapters bring some, each is written beside the weights, as `head-<task>.safetensors`, and the
+/// first is the adapter's `score` as well: PEFT loads no classifier without one. The task type is then that of the adapters;
+/// without heads there is none, and PEFT takes it for a plain adapter.
+///
 /// # Errors
 /// A dense update (truncate it first, see [`truncate`](crate::truncate)), a folder that is not empty, anything the file system
 /// says. Nothing half-written stays behind.
@@ -31,7 +35,12 @@ pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Resul
     }
     write_whole(target, |folder| {
         let weights = folder.join("adapter_model.safetensors");
-        write_file(&weights, &serialise(&modules, &weights)?)?;
+        let heads = &update.layout.heads;
+        write_file(&weights, &serialise(&modules, heads.first(), &weights)?)?;
+        for (task, head) in heads.iter() {
+            let path = folder.join(format!("head-{task}.safetensors"));
+            write_file(&path, &tensors(vec![("score.weight".to_owned(), head)], &path)?)?;
+        }
         write_file(&folder.join("adapter_config.json"), config(update, card, &modules).as_bytes())?;
         write_file(&folder.join("recipe.json"), format!("{}\n", recipe_json(update)).as_bytes())?;
         write_file(&folder.join("README.md"), card.markdown(update, "peft", "adapter").as_bytes())
@@ -55,16 +64,22 @@ fn factors(update: &MergedUpdate, b: &Matrix, a: &Matrix) -> Written {
     }
 }
 
-fn serialise(modules: &BTreeMap<String, Written>, path: &Path) -> Result<Vec<u8>, OutputError> {
+fn serialise(
+    modules: &BTreeMap<String, Written>,
+    head: Option<&(String, Matrix)>,
+    path: &Path,
+) -> Result<Vec<u8>, OutputError> {
+    let factors = modules.iter().flat_map(|(module, written)| {
+        let name = |factor: &str| format!("base_model.model.{module}.{factor}.weight");
+        [(name("lora_A"), &written.a), (name("lora_B"), &written.b)]
+    });
+    let score = head.map(|(_, head)| ("base_model.model.score.weight".to_owned(), head));
+    tensors(factors.chain(score).collect(), path)
+}
+
+fn tensors(matrices: Vec<(String, &Matrix)>, path: &Path) -> Result<Vec<u8>, OutputError> {
     let bytes = |matrix: &Matrix| matrix.data().iter().flat_map(|entry| entry.to_le_bytes()).collect::<Vec<u8>>();
-    let tensors: Vec<_> = modules
-        .iter()
-        .flat_map(|(module, written)| {
-            let name = |factor: &str| format!("base_model.model.{module}.{factor}.weight");
-            [(name("lora_A"), &written.a), (name("lora_B"), &written.b)]
-        })
-        .map(|(name, matrix)| (name, matrix.shape(), bytes(matrix)))
-        .collect();
+    let tensors: Vec<_> = matrices.into_iter().map(|(name, matrix)| (name, matrix.shape(), bytes(matrix))).collect();
     let error = |source| OutputError::Serialise { path: path.to_owned(), source: Box::new(source) };
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in &tensors {
@@ -83,6 +98,7 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
         .collect();
     let targets = update.layout.target_modules.clone();
     let targets = targets.unwrap_or_else(|| modules.keys().cloned().collect());
+    let task_type = update.layout.task_type.as_ref().filter(|_| !update.layout.heads.is_empty());
     let value = json!({
         "alpha_pattern": others,
         "auto_mapping": Value::Null,
@@ -104,7 +120,7 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
         "rank_pattern": others,
         "revision": Value::Null,
         "target_modules": targets,
-        "task_type": Value::Null,
+        "task_type": task_type,
         "use_dora": false,
         "use_rslora": false,
     });

@@ -37,6 +37,13 @@ impl Card {
             update.recipe.semantics,
             recipe_json(update)
         );
+        if let Some((first, _)) = update.layout.heads.first() {
+            let _ = writeln!(
+                text,
+                "\nHeads are not merged: `head-<task>.safetensors` holds each task's `score.weight`, and the adapter's own \
+                 `score` is that of `{first}`."
+            );
+        }
         if !self.notes.is_empty() {
             let _ = writeln!(text, "\n{}", self.notes.trim_end());
         }

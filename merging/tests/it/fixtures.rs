@@ -98,6 +98,7 @@ pub(crate) fn adapter(name: &str, modules: BTreeMap<String, LoraModule>) -> Adap
         head: None,
         base_model: None,
         target_modules: None,
+        task_type: None,
         fan_in_fan_out: false,
     }
 }

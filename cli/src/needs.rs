@@ -1,0 +1,74 @@
+//! How much memory a sweep over a language model takes, told from headers.
+
+use crate::failure::Failure;
+use evaluation::{LlamaConfig, LlamaMemory, LlamaPlacement, ModelKind};
+use jobs::Sweep;
+use serde::Serialize;
+use std::{collections::BTreeSet, path::Path};
+
+/// Tokens of the longest text that is planned for, where a task says nothing else.
+const LONGEST: usize = 2048;
+
+/// Bytes that a model takes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Need {
+    base_bytes: u64,
+    adapted_bytes: u64,
+    activation_bytes: u64,
+}
+
+/// What it takes on the processor and on another device.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Needs {
+    pub(crate) processor: Need,
+    pub(crate) device: Need,
+}
+
+impl Need {
+    pub(crate) fn total(&self) -> u64 {
+        self.base_bytes + self.adapted_bytes + self.activation_bytes
+    }
+
+    /// In words: all of it, and its parts.
+    pub(crate) fn in_words(&self) -> String {
+        let Self { base_bytes, adapted_bytes, activation_bytes } = *self;
+        let (all, base) = (sized(self.total()), sized(base_bytes));
+        format!("{all} (base {base}, adapted {}, on the way {})", sized(adapted_bytes), sized(activation_bytes))
+    }
+}
+
+/// What the sweep takes with its base in `folder` and updates of `modules`; `None` for pictures, whose models are small.
+pub(crate) fn needs(
+    sweep: &Sweep,
+    folder: &Path,
+    modules: &BTreeSet<String>,
+    threads: Option<usize>,
+) -> Result<Option<Needs>, Failure> {
+    if ModelKind::of(folder)? != ModelKind::Llama {
+        return Ok(None);
+    }
+    let config = LlamaConfig::read(&folder.join("config.json"))?;
+    let longest = |task: &jobs::Task| task.data.text.as_ref()?.max_length.map(|length| length as usize);
+    let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST)).max().unwrap_or(LONGEST);
+    let precision = sweep.evaluation.precision;
+    let need = |on_host| {
+        let placement = LlamaPlacement {
+            on_host,
+            precision,
+            stored: config.stored.unwrap_or(precision),
+            threads: threads.unwrap_or_else(num_cpus::get_physical),
+            longest: longest.min(config.positions),
+        };
+        let LlamaMemory { base, adapted, activations } = config.memory(placement, modules)?;
+        Ok::<_, Failure>(Need { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations })
+    };
+    Ok(Some(Needs { processor: need(true)?, device: need(false)? }))
+}
+
+/// Bytes for people.
+pub(crate) fn sized(bytes: u64) -> String {
+    match bytes >> 30 {
+        0 => format!("{} MiB", bytes.div_ceil(1 << 20)),
+        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
