@@ -27,9 +27,10 @@ fn a_sweep_over_texts_goes_from_the_file_to_the_adapter() {
 
 #[test]
 fn a_sweep_over_texts_says_what_is_wrong_with_it() {
-    let place = Place::new();
     let sweep = example("task-arithmetic.yaml");
+    // Each in a store of its own: another sweep of the same name is refused.
     let run = |overrides: &[&str]| {
+        let place = Place::new();
         let given = overrides.iter().flat_map(|text| ["-o", text]);
         place.run(&["run", &sweep].into_iter().chain(given).collect::<Vec<_>>())
     };
