@@ -96,7 +96,7 @@ impl Store {
     ///
     /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its neighbours;
     /// a row's job is believed, for it was looked at when the part was written. A result that cannot be read is an error of
-    /// its own among the others. Once begun, the part is read and decoded whether or not the caller waits for it.
+    /// its own among the others. Once polled, it goes on beside whatever the caller does meanwhile.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.
