@@ -32,4 +32,4 @@ pub use folder::FolderBackend;
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationError};
 pub use s3::{Patience, S3Backend, S3Credentials, S3Object, S3Place, S3PlaceError, S3Settings};
-pub use store::{CheckReport, Compacted, PartError, PartResults, Records, Store};
+pub use store::{BriefResult, CheckReport, Compacted, PartError, PartResults, Records, Store};

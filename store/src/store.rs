@@ -7,7 +7,7 @@ mod tests;
 mod workers;
 
 pub use check::CheckReport;
-pub use parts::{Compacted, PartError, PartResults};
+pub use parts::{BriefResult, Compacted, PartError, PartResults};
 pub use records::Records;
 
 use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, patient::Patient};

@@ -1,5 +1,6 @@
-use polars::prelude::Column;
-use std::collections::HashMap;
+use foldhash::HashMap;
+use polars::prelude::{Column, IdxCa};
+use std::collections::BTreeMap;
 
 /// One value of a row.
 #[derive(Debug, Clone, Copy)]
@@ -15,12 +16,27 @@ pub(super) enum Cell {
 pub(super) struct Words {
     places: HashMap<String, u32>,
     texts: Vec<String>,
+    /// The versions that were written last: of a million rows nearly all name the same.
+    versions: (BTreeMap<String, String>, Option<u32>),
 }
 
 impl Words {
     /// The cell of `text`.
     pub(super) fn cell(&mut self, text: Option<&str>) -> Cell {
         Cell::Word(text.map(|text| self.place(text)))
+    }
+
+    /// The cell of a run's versions: JSON, or nothing where none are known.
+    pub(super) fn versions(&mut self, versions: &BTreeMap<String, String>) -> Cell {
+        if self.versions.0 != *versions {
+            self.versions = (versions.clone(), Some(self.place(&jobs::canonical_json(versions))));
+        }
+        Cell::Word(self.versions.1.filter(|_| !versions.is_empty()))
+    }
+
+    /// The texts as a column, for cells to point into.
+    pub(super) fn into_column(self) -> Column {
+        Column::new("words".into(), self.texts)
     }
 
     fn place(&mut self, text: &str) -> u32 {
@@ -61,11 +77,12 @@ impl Cells {
         }
     }
 
-    pub(super) fn into_column(self, name: &str, words: &Words) -> Column {
+    /// The column of these cells, whose words are in `words`.
+    pub(super) fn into_column(self, name: &str, words: &Column) -> Column {
         match self {
             Self::Words(cells) => {
-                let texts = cells.into_iter().map(|word| word.map(|word| words.texts[word as usize].as_str()));
-                Column::new(name.into(), texts.collect::<Vec<_>>())
+                let places: IdxCa = cells.into_iter().collect();
+                words.take(&places).expect("a cell is made of a word that is there").with_name(name.into())
             }
             Self::Numbers(numbers) => Column::new(name.into(), numbers),
             Self::Wholes(wholes) => Column::new(name.into(), wholes),

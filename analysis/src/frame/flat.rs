@@ -1,7 +1,9 @@
 use super::cells::{Cell, Cells, Words};
-use jobs::{
-    BenchmarkInput, HITS_AT, JobResult, Precision, Preset, Recipe, RecipeSpec, Subject, joint_hits, mean_accuracy,
-};
+use jobs::{BenchmarkInput, HITS_AT, Precision, Preset, Recipe, RecipeSpec, Subject, joint_hits, mean_accuracy};
+use store::BriefResult;
+
+/// How many columns a row's cells are of.
+const COLUMNS: usize = 36;
 
 /// The sweep and row that name a job.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,32 +13,32 @@ pub(super) struct Named<'a> {
 }
 
 /// A result's cells, but for what is normalised and for single tasks, in the order of the columns.
-pub(super) fn flat(result: &JobResult, named: Named<'_>, words: &mut Words) -> Vec<(&'static str, Cell)> {
-    let JobResult { meaning, scores, timings, run, .. } = result;
-    let (subject, adapter, recipe) = match &meaning.subject {
+pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) -> Vec<(&'static str, Cell)> {
+    let BriefResult { job: _, subject, ground, scores, timings, run, finished_ms } = result;
+    let (subject, adapter, recipe) = match subject {
         Subject::Base => ("base", None, None),
         Subject::Adapter { task } => ("adapter", Some(task.as_str()), None),
         Subject::Merge { recipe } => ("merge", None, Some(recipe)),
     };
-    let benchmark = match meaning.benchmark {
+    let benchmark = match ground.benchmark {
         BenchmarkInput::PerTask => "per_task",
         BenchmarkInput::Joint { .. } => "joint",
     };
-    let precision = match meaning.precision {
+    let precision = match ground.precision {
         Precision::F32 => "f32",
         Precision::Bf16 => "bf16",
         Precision::F16 => "f16",
     };
-    let versions = (!run.versions.is_empty()).then(|| jobs::canonical_json(&run.versions));
-    let mut cells = vec![
+    let mut cells = Vec::with_capacity(COLUMNS);
+    cells.extend([
         ("sweep", words.cell(named.sweep)),
         ("row", words.cell(named.row)),
         ("subject", words.cell(Some(subject))),
         ("adapter", words.cell(adapter)),
-    ];
+    ]);
     cells.extend(of_recipe(recipe, words));
     cells.extend([
-        ("split", words.cell(Some(&meaning.split))),
+        ("split", words.cell(Some(&ground.split))),
         ("benchmark", words.cell(Some(benchmark))),
         ("precision", words.cell(Some(precision))),
         ("n", Cell::Whole(Some(scores.iter().map(|score| score.n).sum()))),
@@ -53,8 +55,8 @@ pub(super) fn flat(result: &JobResult, named: Named<'_>, words: &mut Words) -> V
         ("worker", words.cell(Some(&run.worker))),
         ("device", words.cell(Some(&run.device))),
         ("attempt", Cell::Whole(Some(run.attempt.into()))),
-        ("finished_ms", Cell::Whole(Some(run.finished_ms))),
-        ("versions", words.cell(versions.as_deref())),
+        ("finished_ms", Cell::Whole(Some(*finished_ms))),
+        ("versions", words.versions(&run.versions)),
     ]);
     cells
 }
@@ -128,10 +130,12 @@ mod tests {
     fn columns_are_the_same_without_a_row() {
         let subject = Subject::Merge { recipe: Preset::KnotsTies.recipe() };
         let result = crate::testing::result(subject, "test", &[("mnist".to_owned(), 30)]);
-        let cells = flat(&result, Named::default(), &mut Words::default());
+        let cells = flat(&result.into(), Named::default(), &mut Words::default());
         let with = cells.into_iter().map(|(name, cell)| (name, std::mem::discriminant(&Cells::of(cell))));
         let without = without_rows().into_iter().map(|(name, cells)| (name, std::mem::discriminant(&cells)));
-        assert_eq!(with.collect::<Vec<_>>(), without.collect::<Vec<_>>());
+        let with: Vec<_> = with.collect();
+        assert_eq!(with.len(), COLUMNS);
+        assert_eq!(with, without.collect::<Vec<_>>());
     }
 
     #[test]

@@ -1,12 +1,16 @@
-use jobs::{BenchmarkInput, Digest, JobResult, Meaning, Subject};
-use std::collections::{BTreeMap, HashMap};
+use jobs::{BenchmarkInput, Digest, Meaning, Subject};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+use store::BriefResult;
 
 /// What results were measured on, each ground kept once, and how single adapters do there.
 ///
 /// The ground of a job is all of its meaning but the subject.
 #[derive(Debug, Default)]
 pub(super) struct Grounds {
-    known: Vec<Meaning>,
+    known: Vec<Arc<Meaning>>,
     /// Grounds that may be the same, by what is quick to compare.
     alike: HashMap<(Digest, Option<Digest>, usize), Vec<usize>>,
     last: usize,
@@ -16,10 +20,12 @@ pub(super) struct Grounds {
 
 impl Grounds {
     /// The ground of a result, whose own accuracy is noted if it is of an adapter alone.
-    pub(super) fn of(&mut self, result: &JobResult) -> usize {
+    pub(super) fn of(&mut self, result: &BriefResult) -> usize {
         self.note(result);
-        let meaning = &result.meaning;
-        if self.known.get(self.last).is_some_and(|known| is_same(known, meaning)) {
+        let meaning = &result.ground;
+        // Results of a part share their ground: then there is nothing to compare.
+        let is_last = |known: &Arc<Meaning>| Arc::ptr_eq(known, meaning) || is_same(known, meaning);
+        if self.known.get(self.last).is_some_and(is_last) {
             return self.last;
         }
         let key = (meaning.base, meaning.tasks.first().map(|task| task.data), meaning.adapters.len());
@@ -27,17 +33,17 @@ impl Grounds {
         let known = alike.iter().find(|index| is_same(&self.known[**index], meaning));
         self.last = known.copied().unwrap_or_else(|| {
             alike.push(self.known.len());
-            self.known.push(meaning.clone());
+            self.known.push(Arc::clone(meaning));
             self.known.len() - 1
         });
         self.last
     }
 
-    fn note(&mut self, result: &JobResult) {
-        let JobResult { meaning, scores, .. } = result;
-        let (Subject::Adapter { task }, [adapter]) = (&meaning.subject, &meaning.adapters[..]) else { return };
+    fn note(&mut self, result: &BriefResult) {
+        let BriefResult { subject, ground, scores, .. } = result;
+        let (Subject::Adapter { task }, [adapter]) = (subject, &ground.adapters[..]) else { return };
         let Some(score) = scores.iter().find(|score| score.task == *task) else { return };
-        if let Some(place) = place(meaning, task) {
+        if let Some(place) = place(ground, task) {
             self.own.entry(place).or_default().insert(adapter.digest, score.accuracy());
         }
     }

@@ -1,9 +1,9 @@
 use super::{Frame, FrameError, flat::Named, rows::Rows};
 use crate::Problem;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use futures_util::{StreamExt, stream};
-use jobs::{JobId, JobResult, Outcome, RowKind};
-use std::collections::{HashMap, HashSet};
-use store::{Store, StoreError};
+use jobs::{JobId, Outcome, RowKind};
+use store::{BriefResult, Store, StoreError};
 
 /// Results that are read one by one are asked for in such numbers.
 const BATCH: usize = 1024;
@@ -54,8 +54,8 @@ struct Reader<'a> {
     store: &'a Store,
     rows: Rows,
     problems: Vec<Problem>,
-    /// Jobs with a row, of whatever sweep, or with a problem that was told.
-    seen: HashSet<JobId>,
+    /// For each sweep, its jobs with a row or with a problem that was told.
+    seen: Vec<HashSet<JobId>>,
 }
 
 /// The row and split that name a job.
@@ -63,7 +63,7 @@ type Place<'a> = (&'a str, &'a str);
 
 impl<'a> Reader<'a> {
     fn new(store: &'a Store) -> Self {
-        Self { store, rows: Rows::default(), problems: Vec::new(), seen: HashSet::new() }
+        Self { store, rows: Rows::default(), problems: Vec::new(), seen: Vec::new() }
     }
 
     async fn sweep(&mut self, sweep: &Sweep<'_>) -> Result<(), StoreError> {
@@ -84,17 +84,17 @@ impl<'a> Reader<'a> {
                 match found {
                     Ok(Some(result)) => {
                         let row = place.map(|place| place.0);
-                        self.take(&result, Named { sweep: Some(sweep.name), row }, &mut seen);
+                        self.take(&result.into(), Named { sweep: Some(sweep.name), row }, &mut seen);
                     }
                     Ok(None) => self.problems.push(Problem::at(sweep.name, *job, place.copied(), None)),
                     Err(source) => {
                         self.skip(source, |source| Problem::at(sweep.name, *job, place.copied(), Some(source)))?;
-                        self.seen.insert(*job);
+                        seen.insert(*job);
                     }
                 }
             }
         }
-        self.seen.extend(seen);
+        self.seen.push(seen);
         Ok(())
     }
 
@@ -131,14 +131,15 @@ impl<'a> Reader<'a> {
     async fn rest(&mut self) -> Result<(), StoreError> {
         self.rows.begin(Default::default());
         let all = self.store.jobs_with_results().await?;
-        let mut rest: Vec<JobId> = all.difference(&self.seen).copied().collect();
+        let is_seen = |job: &JobId| self.seen.iter().any(|seen| seen.contains(job));
+        let mut rest: Vec<JobId> = all.into_iter().filter(|job| !is_seen(job)).collect();
         rest.sort_unstable();
         for batch in rest.chunks(BATCH) {
             for found in self.store.results_of(batch).await {
                 match found {
                     // What was deleted since it was listed is not there any more.
                     Ok(None) => {}
-                    Ok(Some(result)) => self.rows.push(&result, Named::default()),
+                    Ok(Some(result)) => self.rows.push(&result.into(), Named::default()),
                     Err(source) => self.skip(source, |source| Problem::Listed { source })?,
                 }
             }
@@ -147,7 +148,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a result, unless another part has it as well.
-    fn take(&mut self, result: &JobResult, named: Named<'_>, seen: &mut HashSet<JobId>) {
+    fn take(&mut self, result: &BriefResult, named: Named<'_>, seen: &mut HashSet<JobId>) {
         if seen.insert(result.job) {
             self.rows.push(result, named);
         }

@@ -3,9 +3,11 @@ use super::{
     flat::{Named, flat, without_rows},
     grounds::Grounds,
 };
-use jobs::{HITS_AT, JobId, JobResult, TaskScore};
-use polars::prelude::Column;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::{HashMap, HashMapExt};
+use jobs::{HITS_AT, JobId, TaskScore};
+use polars::prelude::{Column, IntoColumn, StringChunkedBuilder};
+use std::collections::BTreeMap;
+use store::BriefResult;
 
 /// Given accuracies of single adapters, by split and task.
 pub(super) type Given = BTreeMap<String, BTreeMap<String, f64>>;
@@ -18,7 +20,8 @@ pub(super) struct Rows {
     words: Words,
     columns: Vec<(&'static str, Cells)>,
     jobs: Vec<JobId>,
-    tasks: BTreeMap<String, OfTask>,
+    /// In the order in which they came.
+    tasks: Vec<(String, OfTask)>,
     grounds: Grounds,
     /// The ground of each row, and the given accuracies that go before measured ones.
     measured_on: Vec<(usize, usize)>,
@@ -44,7 +47,7 @@ impl Rows {
     }
 
     /// Adds a result.
-    pub(super) fn push(&mut self, result: &JobResult, named: Named<'_>) {
+    pub(super) fn push(&mut self, result: &BriefResult, named: Named<'_>) {
         let cells = flat(result, named, &mut self.words);
         if self.columns.is_empty() {
             self.columns = cells.into_iter().map(|(name, cell)| (name, Cells::of(cell))).collect();
@@ -54,14 +57,23 @@ impl Rows {
             }
         }
         let row = self.jobs.len();
-        for score in &result.scores {
-            if !self.tasks.contains_key(&score.task) {
-                self.tasks.insert(score.task.clone(), OfTask::default());
-            }
-            self.tasks.get_mut(&score.task).expect("it was just made").put(row, score);
+        for (place, score) in result.scores.iter().enumerate() {
+            self.task(&score.task, place).put(row, score);
         }
         self.jobs.push(result.job);
         self.measured_on.push((self.grounds.of(result), self.given.len()));
+    }
+
+    /// The scores of a task, which is looked for at a place first: most results are of the same tasks in the same order.
+    fn task(&mut self, task: &str, place: usize) -> &mut OfTask {
+        let is_it = |(known, _): &(String, OfTask)| known == task;
+        let place =
+            if self.tasks.get(place).is_some_and(is_it) { Some(place) } else { self.tasks.iter().position(is_it) };
+        let place = place.unwrap_or_else(|| {
+            self.tasks.push((task.to_owned(), OfTask::default()));
+            self.tasks.len() - 1
+        });
+        &mut self.tasks[place].1
     }
 
     /// The columns of the frame.
@@ -70,7 +82,8 @@ impl Rows {
         if rows == 0 {
             self.columns = without_rows();
         }
-        self.tasks.values_mut().for_each(|task| task.fill(rows));
+        self.tasks.iter_mut().for_each(|(_, task)| task.fill(rows));
+        self.tasks.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let own = self.own_accuracies();
         let own_of = |row: usize, task: usize| own[&self.measured_on[row]][task];
         let (mut sums, mut of_tasks) = (vec![Sum::default(); rows], Vec::new());
@@ -78,13 +91,14 @@ impl Rows {
             of_tasks.extend(cells.into_columns(&task, |row| own_of(row, index), &mut sums));
         }
         let mut columns = Vec::new();
-        let words = self.words;
+        let words = self.words.into_column();
         for (name, cells) in self.columns {
             columns.push(cells.into_column(name, &words));
             match name {
                 "row" => {
-                    let jobs: Vec<String> = self.jobs.iter().map(JobId::to_string).collect();
-                    columns.push(Column::new("job".into(), jobs));
+                    let mut jobs = StringChunkedBuilder::new("job".into(), rows);
+                    self.jobs.iter().for_each(|job| jobs.append_value(job.to_string()));
+                    columns.push(jobs.finish().into_column());
                 }
                 "mean_accuracy" => {
                     let means: Vec<Option<f64>> = sums.iter().map(Sum::mean).collect();
@@ -107,7 +121,7 @@ impl Rows {
                     let given = given.and_then(|given| given.get(task).copied());
                     given.or_else(|| self.grounds.own_accuracy(*ground, task)).filter(|own| *own > 0.0)
                 };
-                self.tasks.keys().map(of_task).collect()
+                self.tasks.iter().map(|(task, _)| task).map(of_task).collect()
             });
         }
         own

@@ -5,6 +5,7 @@ mod index;
 #[cfg(test)]
 mod tests;
 
+pub use brief::BriefResult;
 pub use error::PartError;
 
 use super::{
@@ -91,12 +92,11 @@ impl Store {
         Ok(Some(PartResults { key, part: Arc::new(part), next: 0 }))
     }
 
-    /// All results in a part of `sweep`, without what tables do not ask for: which examples were right, what merges found,
-    /// and the commits of hub inputs; `None` if there is no such part.
+    /// All results in a part of `sweep`, without what tables do not ask for; `None` if there is no such part.
     ///
     /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its neighbours;
-    /// a row's job is believed, for it was looked at when the part was written. From a part of an older program results
-    /// come whole. A result that cannot be read is an error of its own among the others.
+    /// a row's job is believed, for it was looked at when the part was written. A result that cannot be read is an error of
+    /// its own among the others. Once polled, it goes on beside whatever the caller does meanwhile.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.
@@ -104,23 +104,16 @@ impl Store {
         &self,
         sweep: &str,
         number: u32,
-    ) -> Result<Option<Vec<Result<JobResult, StoreError>>>, StoreError> {
-        let key = part_key(sweep, number)?;
-        let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
-        off_the_runtime(move || {
-            let part = Part::open(content).map_err(|error| error.at(&key))?;
-            let mut results = Vec::new();
-            let mut reader = brief::Reader::new(&part);
-            for group in 0..part.groups() {
-                match reader.as_mut().map(|reader| reader.results(group)) {
-                    Some(Ok(rows)) => results.extend(rows.into_iter().map(|row| row.map_err(|error| error.at(&key)))),
-                    Some(Err(error)) => results.push(Err(error.at(&key))),
-                    None => results.extend(whole_group(&part, &key, group)),
-                }
+    ) -> Result<Option<Vec<Result<BriefResult, StoreError>>>, StoreError> {
+        let (this, key) = (self.clone(), part_key(sweep, number)?);
+        let read = concurrently(vec![key], move |key| {
+            let this = this.clone();
+            async move {
+                let Some(content) = this.backend.get(&key).await? else { return Ok(None) };
+                off_the_runtime(move || all_in_brief(content, &key).map(Some)).await
             }
-            Ok(Some(results))
-        })
-        .await
+        });
+        read.await.pop().expect("one part was asked for")
     }
 
     /// Those results of `jobs` that lie in the parts of `sweep`, with all that they hold. Jobs that no part has are not among
@@ -229,6 +222,21 @@ impl PartResults {
         })
         .await
     }
+}
+
+/// All results of a part in brief; what cannot be read is an error among them.
+fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, StoreError>>, StoreError> {
+    let part = Part::open(content).map_err(|error| error.at(key))?;
+    let mut results = Vec::new();
+    let mut reader = brief::Reader::new(&part);
+    for group in 0..part.groups() {
+        match reader.as_mut().map(|reader| reader.results(group)) {
+            Some(Ok(rows)) => results.extend(rows.into_iter().map(|row| row.map_err(|error| error.at(key)))),
+            Some(Err(error)) => results.push(Err(error.at(key))),
+            None => results.extend(whole_group(&part, key, group).into_iter().map(|row| row.map(BriefResult::from))),
+        }
+    }
+    Ok(results)
 }
 
 /// The results of a group with all that they hold; a single error if the group is broken.

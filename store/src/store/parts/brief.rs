@@ -1,8 +1,8 @@
 use super::{PartError, file::Part};
-use jobs::{JobResult, Meaning, RESULT_VERSION, RunFacts, Subject, TaskScore, Timings, canonical_json};
+use jobs::{JobId, JobResult, Meaning, RunFacts, Subject, TaskScore, Timings, canonical_json};
 use parquet::data_type::ByteArray;
 use serde_json::json;
-use std::{collections::HashMap, str};
+use std::{collections::HashMap, mem, str, sync::Arc};
 
 const JOB: &str = "job";
 const FINISHED: &str = "finished_ms";
@@ -10,6 +10,39 @@ const SUBJECT: &str = "subject";
 const SCORES: &str = "scores";
 const GROUND: &str = "ground";
 const RUN: &str = "run";
+
+/// A result without what tables do not ask for: which examples were right, what the merge found, and the commits of hub
+/// inputs.
+///
+/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the same.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BriefResult {
+    /// The job's id.
+    pub job: JobId,
+    /// What was evaluated.
+    pub subject: Subject,
+    /// The meaning of the job, but for its subject.
+    pub ground: Arc<Meaning>,
+    /// The scores, in the order of the meaning's tasks.
+    pub scores: Vec<TaskScore>,
+    /// How long the parts took.
+    pub timings: Timings,
+    /// Who computed it on what, but for when.
+    pub run: Arc<RunFacts>,
+    /// When the result was ready: milliseconds since 1970, UTC.
+    pub finished_ms: u64,
+}
+
+impl From<JobResult> for BriefResult {
+    fn from(result: JobResult) -> Self {
+        let JobResult { version: _, job, mut meaning, mut scores, merge: _, timings, mut run } = result;
+        let subject = mem::replace(&mut meaning.subject, Subject::Base);
+        scores.iter_mut().for_each(|score| score.right = None);
+        run.commits.clear();
+        let finished_ms = mem::take(&mut run.finished_ms);
+        Self { job, subject, ground: Arc::new(meaning), scores, timings, run: Arc::new(run), finished_ms }
+    }
+}
 
 /// A column of seconds.
 pub(super) struct Seconds {
@@ -48,8 +81,8 @@ pub(super) fn run_text(result: &JobResult) -> String {
 pub(super) struct Reader<'a> {
     part: &'a Part,
     columns: Columns,
-    grounds: HashMap<Vec<u8>, Meaning>,
-    runs: HashMap<Vec<u8>, RunFacts>,
+    grounds: HashMap<Vec<u8>, Arc<Meaning>>,
+    runs: HashMap<Vec<u8>, Arc<RunFacts>>,
 }
 
 /// Where the columns are.
@@ -94,7 +127,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// A column cannot be read.
-    pub(super) fn results(&mut self, group: usize) -> Result<Vec<Result<JobResult, PartError>>, PartError> {
+    pub(super) fn results(&mut self, group: usize) -> Result<Vec<Result<BriefResult, PartError>>, PartError> {
         let (part, at) = (self.part, &self.columns);
         let [load, align, merge, evaluate] = at.seconds;
         let seconds = |column, place: usize| part.numbers(group, column, SECONDS[place].name);
@@ -110,37 +143,37 @@ impl<'a> Reader<'a> {
         Ok((0..cells.jobs.len()).map(|row| self.result(&cells, row)).collect())
     }
 
-    fn result(&mut self, cells: &Cells, row: usize) -> Result<JobResult, PartError> {
+    fn result(&mut self, cells: &Cells, row: usize) -> Result<BriefResult, PartError> {
         let job = cells.jobs[row].data();
         let named = || String::from_utf8_lossy(job).escape_debug().to_string();
         let job = str::from_utf8(job).ok().and_then(|text| text.parse().ok());
         let at = |column| move |source| PartError::Cell { column, row, source };
         let subject = serde_json::from_slice(cells.subjects[row].data()).map_err(at(SUBJECT))?;
         let scores = serde_json::from_slice(cells.scores[row].data()).map_err(at(SCORES))?;
-        let meaning = shared(&mut self.grounds, cells.grounds[row].data()).map_err(at(GROUND))?;
+        let ground = shared(&mut self.grounds, cells.grounds[row].data()).map_err(at(GROUND))?;
         let run = shared(&mut self.runs, cells.runs[row].data()).map_err(at(RUN))?;
         let [load_s, align_s, merge_s, evaluate_s] = [0, 1, 2, 3].map(|place| cells.seconds[place][row]);
-        Ok(JobResult {
-            version: RESULT_VERSION,
+        Ok(BriefResult {
             job: job.ok_or_else(|| PartError::Job { text: named() })?,
-            meaning: Meaning { subject, ..meaning },
+            subject,
+            ground,
             scores,
-            merge: None,
             timings: Timings { load_s, align_s, merge_s, evaluate_s },
-            run: RunFacts { finished_ms: u64::try_from(cells.finished[row]).unwrap_or_default(), ..run },
+            run,
+            finished_ms: u64::try_from(cells.finished[row]).unwrap_or_default(),
         })
     }
 }
 
 /// What `text` says, which is read once however many rows say it.
-fn shared<T: Clone + serde::de::DeserializeOwned>(
-    known: &mut HashMap<Vec<u8>, T>,
+fn shared<T: serde::de::DeserializeOwned>(
+    known: &mut HashMap<Vec<u8>, Arc<T>>,
     text: &[u8],
-) -> Result<T, serde_json::Error> {
+) -> Result<Arc<T>, serde_json::Error> {
     if let Some(known) = known.get(text) {
-        return Ok(known.clone());
+        return Ok(Arc::clone(known));
     }
-    let read: T = serde_json::from_slice(text)?;
-    known.insert(text.to_vec(), read.clone());
+    let read: Arc<T> = Arc::new(serde_json::from_slice(text)?);
+    known.insert(text.to_vec(), Arc::clone(&read));
     Ok(read)
 }
