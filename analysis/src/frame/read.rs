@@ -2,7 +2,7 @@ use super::{Frame, FrameError, flat::Named, rows::Rows};
 use crate::Problem;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use futures_util::{StreamExt, stream};
-use jobs::{JobId, Outcome, RowKind};
+use jobs::{JobId, Outcome, Row, RowKind};
 use store::{BriefResult, Store, StoreError};
 
 /// Results that are read one by one are asked for in such numbers.
@@ -94,6 +94,11 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+        let not_named = seen.iter().filter(|job| !places.contains_key(job)).count() as u64;
+        let left_out = sweep.outcome.map(left_out).unwrap_or_default();
+        if not_named < left_out {
+            self.problems.push(Problem::Untold { sweep: sweep.name.to_owned(), jobs: left_out - not_named });
+        }
         self.seen.push(seen);
         Ok(())
     }
@@ -164,6 +169,16 @@ impl<'a> Reader<'a> {
             }
         }
     }
+}
+
+/// How many results there are at least that the outcome does not name: those of the search that leaves out most, for searches may
+/// share their points.
+fn left_out(outcome: &Outcome) -> u64 {
+    let of_row = |row: &Row| match &row.kind {
+        RowKind::Search { left_out, .. } => left_out.points.saturating_sub(left_out.failed),
+        _ => 0,
+    };
+    outcome.rows.iter().map(of_row).max().unwrap_or_default()
 }
 
 /// The row and split that name each job: the first ones do.

@@ -133,6 +133,26 @@ async fn a_sweep_that_has_not_finished_shows_what_is_compacted() {
 }
 
 #[tokio::test]
+async fn results_that_nothing_names_are_told_to_be_missing() {
+    let mut made = Made::small();
+    let Some(jobs::RowKind::Search { points, left_out, .. }) = made.outcome.rows.last_mut().map(|row| &mut row.kind)
+    else {
+        panic!()
+    };
+    // The search looked at one point more, which has a result, and at one that failed.
+    let left = points.remove(0).job;
+    *left_out = jobs::LeftOut { points: 2, failed: 1 };
+    let kept = Kept::of(&made).await;
+    let frame = kept.frame(&made).await;
+    assert_eq!(frame.len(), 11);
+    let told = problems(&frame);
+    assert!(told[0].starts_with("at least 1 results of sweep `small` lie in no compacted part"), "{told:?}");
+    kept.store.put_part("small", vec![made.results.found[&left].clone()]).await.unwrap();
+    let frame = kept.frame(&made).await;
+    assert_eq!((frame.len(), problems(&frame)), (12, Vec::new()));
+}
+
+#[tokio::test]
 async fn several_sweeps_stand_one_below_the_other_and_may_share_jobs() {
     let (one, mut other) = (Made::small(), Made::small());
     other.outcome.sweep = "other".to_owned();

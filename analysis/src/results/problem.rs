@@ -42,6 +42,17 @@ pub enum Problem {
         /// The job.
         job: JobId,
     },
+    /// Results that the outcome leaves out are in no compacted part either.
+    #[error(
+        "at least {jobs} results of sweep `{sweep}` lie in no compacted part, and its outcome does not name them; `bowline run` on \
+         it once more makes the parts"
+    )]
+    Untold {
+        /// The sweep.
+        sweep: String,
+        /// How many.
+        jobs: u64,
+    },
     /// A compacted part, or a result in it, cannot be read; results are then taken from objects of their own.
     #[error("something in the compacted parts of sweep `{sweep}` cannot be read")]
     Part {
@@ -82,6 +93,7 @@ impl Problem {
             Self::Missing { sweep, .. }
             | Self::Unreadable { sweep, .. }
             | Self::Lost { sweep, .. }
+            | Self::Untold { sweep, .. }
             | Self::Part { sweep, .. } => Some(sweep),
             Self::Listed { .. } => None,
         }
@@ -116,6 +128,7 @@ impl Problem {
             Self::Missing { .. } => 2,
             Self::Unreadable { .. } => 3,
             Self::Listed { .. } => 4,
+            Self::Untold { .. } => 5,
         }
     }
 }

@@ -6,8 +6,8 @@ use crate::{
     sweep_file::absolute,
     terminal,
 };
-use evaluation::{ImageModel, open_device};
-use jobs::{HubKind, InputRef};
+use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelKind, open_device};
+use jobs::{HubKind, InputRef, Precision};
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
     path::Path,
@@ -18,6 +18,10 @@ use url::Url;
 
 /// Blank pictures that a model is tried on.
 const PICTURES: usize = 64;
+
+/// Made-up texts that a language model is tried on, and the tokens of each.
+const TEXTS: usize = 8;
+const TOKENS: usize = 32;
 
 /// `bowline doctor`: tries out what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
@@ -95,8 +99,35 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let reference = reference.map_err(wrong)?;
     let located = inputs(&args.store.s3).model(&reference);
     let folder = located.map_err(|source| Failure::Input { argument: base.to_owned(), source })?.path;
+    let device = device(&args.compute.device)?;
+    match ModelKind::of(&folder)? {
+        ModelKind::Clip => image_tower(&folder, device),
+        ModelKind::Llama => language_model(&folder, device),
+    }
+}
+
+fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure> {
     let start = Instant::now();
-    let model = ImageModel::open(&folder, &open_device(device(&args.compute.device)?)?)?;
+    let model = LlamaModel::open(folder, &open_device(device)?, Precision::default())?;
+    let loaded = start.elapsed().as_secs_f64();
+    model.try_out(TEXTS, TOKENS)?;
+    let start = Instant::now();
+    model.try_out(TEXTS, TOKENS)?;
+    let per_second = (TEXTS * TOKENS) as f64 / start.elapsed().as_secs_f64();
+    let config = model.config();
+    Ok(format!(
+        "Llama, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
+         {per_second:.0} tokens/s",
+        config.layers,
+        config.width,
+        config.vocabulary,
+        model.modules().len(),
+    ))
+}
+
+fn image_tower(folder: &Path, device: DeviceChoice) -> Result<String, Failure> {
+    let start = Instant::now();
+    let model = ImageModel::open(folder, &open_device(device)?)?;
     let loaded = start.elapsed().as_secs_f64();
     model.try_out(PICTURES)?;
     let start = Instant::now();
