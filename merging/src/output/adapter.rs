@@ -38,6 +38,8 @@ pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Resul
         let heads = &update.layout.heads;
         write_file(&weights, &serialise(&modules, heads.first(), &weights)?)?;
         for (task, head) in heads.iter() {
+            // The name of a task is anything; that of a file is not.
+            let task = task.replace(['/', '\\', '\0'], "_");
             let path = folder.join(format!("head-{task}.safetensors"));
             write_file(&path, &tensors(vec![("score.weight".to_owned(), head)], &path)?)?;
         }
