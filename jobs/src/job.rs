@@ -1,4 +1,4 @@
-use crate::{DataSpec, Digest, InputRef, Recipe};
+use crate::{DataSpec, Digest, InputRef, Recipe, SEMANTICS};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -100,6 +100,35 @@ impl Meaning {
     pub fn id(&self) -> JobId {
         JobId(Digest::of_json(self))
     }
+
+    /// Whether this version of the program computes what was meant.
+    ///
+    /// # Errors
+    /// The evaluation or the recipe is of another version of its semantics: the same job would come to other numbers here,
+    /// under an id that promises those of that version.
+    pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
+        let recipe = match &self.subject {
+            Subject::Merge { recipe } => recipe.semantics,
+            Subject::Base | Subject::Adapter { .. } => SEMANTICS,
+        };
+        let parts = [("evaluation", self.evaluation, EVALUATION_SEMANTICS), ("recipe", recipe, SEMANTICS)];
+        match parts.into_iter().find(|(_, job, ours)| job != ours) {
+            Some((part, job, ours)) => Err(OtherSemantics { part, job, ours }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A job that is for another version of the program.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
+pub struct OtherSemantics {
+    /// What differs: `evaluation` or `recipe`.
+    pub part: &'static str,
+    /// The job's version.
+    pub job: u32,
+    /// This program's version.
+    pub ours: u32,
 }
 
 /// The model that a job makes.
@@ -288,6 +317,21 @@ mod tests {
             change(&mut changed, other, second.clone());
             assert!(ids.insert(changed.id()), "{changed:?}");
         }
+    }
+
+    #[test]
+    fn a_job_of_another_semantics_is_told_from_ours() {
+        assert_eq!(meaning().check_semantics(), Ok(()));
+        let later = Meaning { evaluation: EVALUATION_SEMANTICS + 1, ..meaning() };
+        let error = later.check_semantics().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the job's evaluation is of semantics 2, while this Bowline computes semantics 1"
+        );
+        let recipe = Recipe { semantics: 7, ..Preset::KnotsTies.recipe() };
+        let other = Meaning { subject: Subject::Merge { recipe }, ..meaning() };
+        assert_eq!(other.check_semantics(), Err(OtherSemantics { part: "recipe", job: 7, ours: SEMANTICS }));
+        assert_eq!(Meaning { subject: Subject::Base, ..meaning() }.check_semantics(), Ok(()));
     }
 
     #[test]

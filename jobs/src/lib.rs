@@ -26,7 +26,7 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
-    Places, Precision, Subject, TaskInput,
+    OtherSemantics, Places, Precision, Subject, TaskInput,
 };
 pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
@@ -37,6 +37,6 @@ pub use recipe::{
 };
 pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
-pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task};
+pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task, overridden};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -18,6 +18,9 @@ pub struct WorkerStatus {
     /// The job in its hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobInHand>,
+    /// Jobs that it lately left to workers of another version: nobody has them in hand, and they are not lost.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<JobId>,
     /// Jobs that it has done since it started.
     pub done: u64,
     /// Attempts that failed since it started.
@@ -26,6 +29,25 @@ pub struct WorkerStatus {
     pub started_ms: u64,
     /// When it told this, by the same clock.
     pub beat_ms: u64,
+}
+
+impl WorkerStatus {
+    /// The status of an idle worker that has just started.
+    pub fn fresh(worker: impl Into<String>, device: impl Into<String>, started_ms: u64) -> Self {
+        Self {
+            version: DOCUMENT_VERSION,
+            worker: worker.into(),
+            device: device.into(),
+            versions: BTreeMap::new(),
+            state: WorkerState::Idle,
+            job: None,
+            left: Vec::new(),
+            done: 0,
+            failed: 0,
+            started_ms,
+            beat_ms: started_ms,
+        }
+    }
 }
 
 /// What a worker is doing.

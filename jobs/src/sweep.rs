@@ -6,6 +6,7 @@ mod overrides;
 mod read;
 
 pub use error::SweepError;
+pub use read::overridden;
 
 use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec};
 use serde::{Deserialize, Serialize};

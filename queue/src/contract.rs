@@ -68,6 +68,7 @@ pub const RULES: &[Rule] = rules![
     coming_back::a_delivery_that_is_dropped_comes_back_as_the_same_attempt_and_a_loss,
     coming_back::a_job_given_back_comes_back_as_it_was,
     coming_back::a_job_given_back_wakes_a_waiting_worker,
+    coming_back::a_job_left_to_others_stays_away_for_a_while_and_comes_back_as_it_was,
     coming_back::a_parked_job_is_kept_with_its_reason_and_not_delivered,
     coming_back::a_closed_queue_waits_for_jobs_that_may_come_back,
 ];

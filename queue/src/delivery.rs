@@ -13,11 +13,20 @@ use std::{fmt, time::Duration};
 pub struct Delivery {
     ticket: Ticket,
     receipt: Box<dyn Receipt>,
+    waited: Option<Duration>,
 }
+
+/// How long a job stays away that was left to a worker of another version.
+pub(crate) const DEFERRAL: Duration = Duration::from_secs(15);
 
 impl Delivery {
     pub(crate) fn new(ticket: Ticket, receipt: Box<dyn Receipt>) -> Self {
-        Self { ticket, receipt }
+        Self { ticket, receipt, waited: None }
+    }
+
+    /// The same delivery, of a job that waited so long in the queue.
+    pub(crate) fn after(self, waited: Option<Duration>) -> Self {
+        Self { waited, ..self }
     }
 
     /// The job to do.
@@ -40,6 +49,17 @@ impl Delivery {
     /// while. A job with many of them takes its workers down.
     pub fn losses(&self) -> u32 {
         self.ticket.losses
+    }
+
+    /// How long the job has waited since it was queued up last, as far as the clocks of two machines agree; `None` where
+    /// that is not known.
+    pub fn waited(&self) -> Option<Duration> {
+        self.waited
+    }
+
+    /// Where the job's trace goes on: a `traceparent` as W3C's Trace Context writes it, by whoever published the job.
+    pub fn trace_parent(&self) -> Option<&str> {
+        self.ticket.trace_parent.as_deref()
     }
 
     /// Settles: the job is done and its result stored, or it needs no doing.
@@ -70,6 +90,15 @@ impl Delivery {
         self.receipt.settle(Verdict::Park { reason: reason.to_owned() }).await
     }
 
+    /// Settles: the job is for workers of another version. It comes back in a quarter of a minute, the same attempt, and
+    /// is taken by whoever asks first then; nothing is counted.
+    ///
+    /// # Errors
+    /// The queue is out of reach; the job comes back by itself, as a loss.
+    pub async fn defer(self) -> Result<(), QueueError> {
+        self.receipt.settle(Verdict::Defer).await
+    }
+
     /// Settles: the worker is leaving. The job comes back at once as it was, and no loss is counted.
     ///
     /// # Errors
@@ -85,6 +114,7 @@ pub(crate) enum Verdict {
     Done,
     Retry { after: Duration },
     Park { reason: String },
+    Defer,
     GiveBack,
 }
 
@@ -96,12 +126,14 @@ pub(crate) struct Ticket {
     /// From 1.
     pub(crate) attempt: u32,
     pub(crate) losses: u32,
+    /// Where the job's trace goes on.
+    pub(crate) trace_parent: Option<String>,
 }
 
 impl Ticket {
     /// The first attempt at `job`.
     pub(crate) fn first(job: Job, sweep: &str) -> Self {
-        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0 }
+        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0, trace_parent: None }
     }
 
     /// The same job after a failed attempt.

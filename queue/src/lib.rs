@@ -19,7 +19,7 @@ pub use error::QueueError;
 pub use memory::{MemoryQueue, Parked};
 pub use rabbit::{
     AddressError, Policy, PoolName, PoolNameError, QueueReport, RabbitAddress, RabbitCheck, RabbitConsumer,
-    RabbitQueue, RabbitReport, RabbitSettings,
+    RabbitQueue, RabbitReport, RabbitSettings, WIRE_VERSION,
 };
 #[cfg(any(test, feature = "contract"))]
 pub use rabbit::{Meddler, Waiting};
@@ -73,5 +73,16 @@ pub trait JobConsumer: fmt::Debug + Send + Sync + 'static {
     /// A backend that takes jobs from afar may say so only once [`next`](Self::next) was called.
     fn is_in_reach(&self) -> bool {
         true
+    }
+
+    /// How often the way to the queue was opened anew since the first time.
+    fn reconnects(&self) -> u64 {
+        0
+    }
+
+    /// Jobs that were lately left to workers of another version, with [`Delivery::defer`] or because their messages are of
+    /// another version: they are neither waiting nor in a worker's hand for most of the time, and not lost either.
+    fn left_to_others(&self) -> Vec<JobId> {
+        Vec::new()
     }
 }

@@ -3,7 +3,7 @@ mod tests;
 
 use crate::{
     Delivery, JobConsumer, JobPublisher, QueueError,
-    delivery::{Receipt, Ticket, Verdict},
+    delivery::{DEFERRAL, Receipt, Ticket, Verdict},
 };
 use async_trait::async_trait;
 use jobs::{Job, JobId};
@@ -11,6 +11,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::{
     sync::Notify,
@@ -179,16 +180,18 @@ impl State {
         match verdict {
             Verdict::Done => self.announce(ticket.job.id()),
             Verdict::GiveBack => self.ready.push_front(ticket),
-            Verdict::Retry { after } => {
-                self.delays += 1;
-                let due = Instant::now() + after;
-                self.delayed.insert((due, self.delays), ticket.retried());
-            }
+            Verdict::Retry { after } => self.delay(ticket.retried(), after),
+            Verdict::Defer => self.delay(ticket, DEFERRAL),
             Verdict::Park { reason } => {
                 self.announce(ticket.job.id());
                 self.parked.push(Parked { job: ticket.job, attempt: ticket.attempt, reason });
             }
         }
+    }
+
+    fn delay(&mut self, ticket: Ticket, delay: Duration) {
+        self.delays += 1;
+        self.delayed.insert((Instant::now() + delay, self.delays), ticket);
     }
 
     fn announce(&mut self, job: JobId) {

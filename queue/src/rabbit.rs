@@ -6,6 +6,7 @@ mod check;
 mod consumer;
 mod core;
 mod counter;
+mod deferred;
 mod fault;
 mod line;
 mod link;
@@ -28,10 +29,12 @@ pub use consumer::RabbitConsumer;
 #[cfg(any(test, feature = "contract"))]
 pub use meddler::{Meddler, Waiting};
 pub use settings::{PoolName, PoolNameError, RabbitSettings};
+pub use wire::WIRE_VERSION;
 
 use self::{
     announcer::Announcer,
     core::Core,
+    deferred::Deferred,
     fault::{Fault, Outage},
     link::Link,
     listener::Heard,
@@ -86,7 +89,8 @@ impl RabbitQueue {
         senders.spawn(postman.run());
         let (announcer, announcing) = Announcer::new(Arc::clone(&link), &topology);
         senders.spawn(announcing);
-        let core = Arc::new(Core { settings, topology, outbox, parking, announcer, _senders: senders });
+        let deferred = Deferred::default();
+        let core = Arc::new(Core { settings, topology, outbox, parking, announcer, deferred, _senders: senders });
         Ok(Self { core, link, heard: Arc::default(), listener: Mutex::default() })
     }
 
@@ -96,6 +100,16 @@ impl RabbitQueue {
     /// The file of certificates cannot be read any more.
     pub fn consumer(&self) -> Result<RabbitConsumer, QueueError> {
         Ok(RabbitConsumer::new(&self.core, Link::new(&self.core.settings, "working")?))
+    }
+
+    /// How often the connection on which messages are published was made anew.
+    pub fn reconnects(&self) -> u64 {
+        self.link.reconnects()
+    }
+
+    /// Whether that connection is there.
+    pub fn is_in_reach(&self) -> bool {
+        self.link.is_open()
     }
 
     fn listen(&self) {
@@ -119,7 +133,9 @@ impl RabbitQueue {
 #[async_trait]
 impl JobPublisher for RabbitQueue {
     async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
-        self.core.outbox.send(wire::letter(&Ticket::first(job.clone(), sweep), &self.core.topology.jobs)).await
+        let trace_parent = self.core.settings.trace_parent.and_then(|current| current());
+        let ticket = Ticket { trace_parent, ..Ticket::first(job.clone(), sweep) };
+        self.core.outbox.send(wire::letter(&ticket, &self.core.topology.jobs)).await
     }
 
     async fn settled(&self) -> Vec<JobId> {

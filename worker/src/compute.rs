@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::Span;
 
 /// What a job came to, before it is known who computed it.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,10 +75,13 @@ pub trait Compute: fmt::Debug + Send + Sync + 'static {
 
 type Reply = oneshot::Sender<Result<Computed, JobError>>;
 
+/// What the thread is asked for, and in which span: that does not follow from thread to thread by itself.
+type Order = (Job, Stop, Span, Reply);
+
 /// One thread that owns a device and computes one job after the other.
 #[derive(Debug)]
 pub struct DeviceThread {
-    requests: mpsc::UnboundedSender<(Job, Stop, Reply)>,
+    requests: mpsc::UnboundedSender<Order>,
     device: String,
     versions: BTreeMap<String, String>,
 }
@@ -89,11 +93,11 @@ impl DeviceThread {
         versions: BTreeMap<String, String>,
         mut compute: impl FnMut(&Job, &Stop) -> Result<Computed, JobError> + Send + 'static,
     ) -> Self {
-        let (requests, mut inbox) = mpsc::unbounded_channel::<(Job, Stop, Reply)>();
+        let (requests, mut inbox) = mpsc::unbounded_channel::<Order>();
         thread::spawn(move || {
-            while let Some((job, stop, reply)) = inbox.blocking_recv() {
+            while let Some((job, stop, span, reply)) = inbox.blocking_recv() {
                 // A panic costs one job, not the worker; its caches only ever hold finished parts.
-                let computed = catch_unwind(AssertUnwindSafe(|| compute(&job, &stop)));
+                let computed = catch_unwind(AssertUnwindSafe(|| span.in_scope(|| compute(&job, &stop))));
                 let computed = computed.unwrap_or_else(|panic| Err(JobError::Panicked(panic_message(&*panic))));
                 // Nobody waits any more when the worker was dropped in between: the job comes back by itself.
                 let _ = reply.send(computed);
@@ -108,7 +112,7 @@ impl Compute for DeviceThread {
     async fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
         let gone = || JobError::Panicked("the thread that computes has ended".to_owned());
         let (reply, answer) = oneshot::channel();
-        self.requests.send((job.clone(), stop.clone(), reply)).map_err(|_| gone())?;
+        self.requests.send((job.clone(), stop.clone(), Span::current(), reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 

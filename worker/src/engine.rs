@@ -12,7 +12,7 @@ mod recent;
 mod session;
 mod texts;
 
-use crate::{Computed, JobError, Stop};
+use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
 use attempt::Attempt;
 use evaluation::DeviceChoice;
 use inputs::Inputs;
@@ -20,6 +20,7 @@ use jobs::{Digest, Job, TaskInput};
 use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
+use tracing::Span;
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -64,6 +65,7 @@ pub struct Engine {
     pool: Arc<rayon::ThreadPool>,
     inputs: Arc<Inputs>,
     settings: EngineSettings,
+    metrics: Metrics,
     sessions: LruCache<Digest, Session>,
 }
 
@@ -88,7 +90,8 @@ impl Engine {
             DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         };
-        Ok(Self { name, pool, inputs, settings, sessions: LruCache::new(NonZeroUsize::MIN) })
+        let (metrics, sessions) = (Metrics::default(), LruCache::new(NonZeroUsize::MIN));
+        Ok(Self { name, pool, inputs, settings, metrics, sessions })
     }
 
     /// The same engine, which keeps this many base models with all that belongs to them: those used last, at least one.
@@ -96,6 +99,12 @@ impl Engine {
     pub fn keeping(mut self, models: usize) -> Self {
         self.sessions.resize(NonZeroUsize::new(models).unwrap_or(NonZeroUsize::MIN));
         self
+    }
+
+    /// The same engine, which counts in `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// The device's name, for results.
@@ -113,13 +122,13 @@ impl Engine {
     /// # Errors
     /// Whatever is wrong with an input, by name; [`JobError::Interrupted`] once `stop` is requested.
     pub fn compute(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let pool = Arc::clone(&self.pool);
-        pool.install(|| self.compute_here(job, stop))
+        let (pool, span) = (Arc::clone(&self.pool), Span::current());
+        pool.install(|| span.in_scope(|| self.compute_here(job, stop)))
     }
 
     fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let inputs = Arc::clone(&self.inputs);
-        let mut attempt = Attempt::new(job, &inputs, stop);
+        let (inputs, metrics) = (Arc::clone(&self.inputs), self.metrics.clone());
+        let mut attempt = Attempt::new(job, &inputs, stop, &metrics);
         let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
         Ok(Computed { scores, merge, timings: attempt.timings, commits: attempt.commits })
     }
@@ -127,7 +136,9 @@ impl Engine {
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
         let meaning = &attempt.job.meaning;
         let digest = Digest::of_json(&(meaning.base, meaning.precision));
-        if !self.sessions.contains(&digest) {
+        let is_open = self.sessions.contains(&digest);
+        self.metrics.looked(Cache::Model, is_open);
+        if !is_open {
             // The oldest goes first: one more need not fit.
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();

@@ -1,5 +1,5 @@
 use crate::clock::now_ms;
-use jobs::{DOCUMENT_VERSION, Job, JobInHand, WorkerState, WorkerStatus};
+use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -20,19 +20,7 @@ pub(crate) struct Pulse {
 impl Pulse {
     /// The sign of a worker that is idle. It is not stored unless [`every`](Self::every) says how often.
     pub(crate) fn new(worker: String, device: String, versions: BTreeMap<String, String>) -> Self {
-        let now = now_ms();
-        let status = WorkerStatus {
-            version: DOCUMENT_VERSION,
-            worker,
-            device,
-            versions,
-            state: WorkerState::Idle,
-            job: None,
-            done: 0,
-            failed: 0,
-            started_ms: now,
-            beat_ms: now,
-        };
+        let status = WorkerStatus { versions, ..WorkerStatus::fresh(worker, device, now_ms()) };
         Self { status: Mutex::new(status), every: None }
     }
 
@@ -71,11 +59,12 @@ impl Pulse {
     }
 
     /// Tells of the worker for as long as it is polled.
-    pub(crate) async fn beat(&self, store: &Store) -> Infallible {
+    /// `left` tells which jobs were left to workers of another version.
+    pub(crate) async fn beat(&self, store: &Store, left: impl Fn() -> Vec<JobId> + Send) -> Infallible {
         let Some(every) = self.every else { return std::future::pending().await };
         let mut is_known_to_fail = false;
         loop {
-            let status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
+            let status = WorkerStatus { beat_ms: now_ms(), left: left(), ..self.lock().clone() };
             match store.put_worker(&status.worker, &status).await {
                 Ok(()) => is_known_to_fail = false,
                 Err(error) if is_known_to_fail => tracing::debug!(%error, "cannot store a sign of life"),
@@ -96,6 +85,11 @@ impl Pulse {
                 tracing::debug!(%error, "cannot remove the sign of life");
             }
         }
+    }
+
+    /// What the worker is doing.
+    pub(crate) fn state(&self) -> WorkerState {
+        self.lock().state
     }
 
     fn lock(&self) -> MutexGuard<'_, WorkerStatus> {

@@ -3,11 +3,12 @@ use crate::{
     cancelled::Cancellations,
     clock::now_ms,
     limits::Limits,
+    metrics::{Metrics, Outcome},
     pulse::Pulse,
     settle::{AfterFailure, after_failure},
     sweeps::Sweeps,
 };
-use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts, Timings, WorkerStatus};
+use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts, Timings, WorkerState, WorkerStatus};
 use queue::{Delivery, JobConsumer, QueueError};
 use std::{
     fmt,
@@ -15,11 +16,11 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use store::{Store, StoreError};
 use tokio::time::{sleep, timeout};
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 
 /// The longest that a worker takes to say that it has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -41,6 +42,19 @@ pub enum Ended {
     Idle,
 }
 
+/// How a worker is, seen from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vitals {
+    /// What it is doing.
+    pub state: WorkerState,
+    /// Whether jobs can arrive: it is registered with its queue.
+    pub is_in_reach: bool,
+    /// How often the way to the queue was opened anew.
+    pub reconnects: u64,
+    /// Jobs that it lately left to workers of another version.
+    pub left: usize,
+}
+
 /// The loop between a queue and a store.
 pub struct Worker {
     name: String,
@@ -51,6 +65,9 @@ pub struct Worker {
     cancellations: Cancellations,
     sweeps: Sweeps,
     pulse: Pulse,
+    metrics: Metrics,
+    /// Makes a span go on where a `traceparent` says.
+    follow_trace: Option<fn(&Span, &str)>,
     /// Failures in a row that were this worker's own fault.
     own_faults: AtomicU32,
 }
@@ -81,7 +98,8 @@ impl Worker {
         let pulse = Pulse::new(name.clone(), compute.device(), compute.versions());
         let (cancellations, sweeps) = (Cancellations::new(store.clone()), Sweeps::new(store.clone()));
         let (limits, own_faults) = (Limits::default(), AtomicU32::new(0));
-        Self { name, limits, queue, store, compute, cancellations, sweeps, pulse, own_faults }
+        let (metrics, follow_trace) = (Metrics::default(), None);
+        Self { name, limits, queue, store, compute, cancellations, sweeps, pulse, metrics, follow_trace, own_faults }
     }
 
     /// The same worker with other limits.
@@ -94,6 +112,28 @@ impl Worker {
     #[must_use]
     pub fn with_heartbeat(self, every: Duration) -> Self {
         Self { pulse: self.pulse.every(every), ..self }
+    }
+
+    /// The same worker, which counts in `metrics`.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// The same worker, whose spans go on where the publisher's ended: `follow` makes a span the child of a `traceparent`.
+    #[must_use]
+    pub fn with_traces(self, follow: fn(&Span, &str)) -> Self {
+        Self { follow_trace: Some(follow), ..self }
+    }
+
+    /// How the worker is.
+    pub fn vitals(&self) -> Vitals {
+        Vitals {
+            state: self.pulse.state(),
+            is_in_reach: self.queue.is_in_reach(),
+            reconnects: self.queue.reconnects(),
+            left: self.queue.left_to_others().len(),
+        }
     }
 
     /// Takes jobs until the queue is closed and empty, no job comes for too long, or it is told to end: once `drain` is
@@ -109,7 +149,7 @@ impl Worker {
     ) -> Result<Ended, WorkerError> {
         let ended = tokio::select! {
             ended = self.take_jobs(drain, now) => ended,
-            never = self.pulse.beat(&self.store) => match never {},
+            never = self.pulse.beat(&self.store, || self.queue.left_to_others()) => match never {},
         };
         // Nothing relies on it, and a worker that is told to end should not wait for a store that is away.
         let _ = timeout(FAREWELL, self.pulse.end(&self.store)).await;
@@ -168,7 +208,13 @@ impl Worker {
 
     async fn handle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let (job, attempt) = (delivery.job().id(), delivery.attempt());
-        let span = info_span!("attempt", sweep = delivery.sweep(), job = %job.short(), attempt);
+        let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
+        if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
+            follow(&span, parent);
+        }
+        if let Some(waited) = delivery.waited() {
+            self.metrics.waited(waited);
+        }
         self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
         let handled = self.settle(delivery, leave).instrument(span).await;
         self.pulse.rests();
@@ -184,35 +230,39 @@ impl Worker {
 
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let job = delivery.job().clone();
-        let id = job.id();
+        let (id, taken) = (job.id(), Instant::now());
         if !self.sweeps.holds(delivery.sweep()).await.map_err(|source| WorkerError::Store { job: id, source })? {
             let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
+            self.metrics.settled(Outcome::GivenBack);
             delivery.give_back().await?;
             return Err(WorkerError::OtherStore { sweep, place });
         }
         let out_of_reach = |source| WorkerError::Store { job: id, source };
         if self.cancellations.of(delivery.sweep()).await.is_some() {
             info!("dropped: the sweep was cancelled");
+            self.metrics.settled(Outcome::Dropped);
             return Ok(delivery.ack().await?);
         }
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
-            Ok(Some(_)) => return Ok(delivery.ack().await?),
+            Ok(Some(_)) => return self.knows(delivery).await,
             Err(source @ StoreError::Backend(_)) => return Err(out_of_reach(source)),
             Err(error @ StoreError::Version { .. }) => {
                 warn!(%error, "another version of the program has done the job");
-                return Ok(delivery.ack().await?);
+                return self.knows(delivery).await;
             }
             Err(error) => Attempted::failed(JobError::Stored(error)),
+            Ok(None) if job.meaning.check_semantics().is_err() => return self.leave_to_others(delivery).await,
             Ok(None) if delivery.losses() >= self.limits.losses => {
                 if self.is_in_other_hands(id).await {
                     sleep(STILL_AT_IT).await;
+                    self.metrics.settled(Outcome::GivenBack);
                     return Ok(delivery.give_back().await?);
                 }
                 Attempted::failed(JobError::Lost(delivery.losses()))
             }
             Ok(None) => self.attempt(&job, delivery.sweep(), leave).await,
         };
-        let answered = self.answer(delivery, &job, outcome).await;
+        let answered = self.answer(delivery, &job, outcome, taken).await;
         if !hangs {
             return answered;
         }
@@ -223,23 +273,50 @@ impl Worker {
         Err(WorkerError::Hangs(id))
     }
 
+    /// Settles a job that has a result.
+    async fn knows(&self, delivery: Delivery) -> Result<(), WorkerError> {
+        self.metrics.settled(Outcome::Known);
+        Ok(delivery.ack().await?)
+    }
+
+    /// Settles a job that would come to other numbers here than it was meant to.
+    async fn leave_to_others(&self, delivery: Delivery) -> Result<(), WorkerError> {
+        let (id, other) = (delivery.job().id(), delivery.job().meaning.check_semantics());
+        let reason = other.err().map(|other| other.to_string()).unwrap_or_default();
+        match self.queue.left_to_others().contains(&id) {
+            // It comes by again and again.
+            true => debug!(reason, "the job is left to a worker of another version"),
+            false => warn!(reason, "the job is left to a worker of another version"),
+        }
+        self.metrics.settled(Outcome::Deferred);
+        Ok(delivery.defer().await?)
+    }
+
     /// Stores what the job came to, and settles it.
     async fn answer(
         &self,
         delivery: Delivery,
         job: &Job,
         outcome: Result<Computed, JobError>,
+        taken: Instant,
     ) -> Result<(), WorkerError> {
         match outcome {
             Ok(computed) => {
                 let result = self.result(job, delivery.attempt(), computed);
                 // Whoever stored a result first has the word; ours is the same but for its timings.
                 let out_of_reach = |source| WorkerError::Store { job: result.job, source };
-                let _put = self.store.put_result(&result).await.map_err(out_of_reach)?;
+                let storing = Instant::now();
+                let _put =
+                    self.store.put_result(&result).instrument(info_span!("store")).await.map_err(out_of_reach)?;
+                self.metrics.stored(storing.elapsed());
+                self.metrics.phases(&result.timings);
+                self.metrics.settled(Outcome::Done);
                 info!("job done in {:.2} s", seconds(&result.timings));
                 self.pulse.succeeded();
                 self.own_faults.store(0, Ordering::Relaxed);
-                Ok(delivery.ack().await?)
+                delivery.ack().await?;
+                self.metrics.computed(taken.elapsed());
+                Ok(())
             }
             Err(error) => {
                 self.settle_failure(delivery, job, &error).await?;
@@ -257,6 +334,12 @@ impl Worker {
             warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
             self.pulse.failed();
         }
+        self.metrics.settled(match next {
+            AfterFailure::GiveBack => Outcome::GivenBack,
+            AfterFailure::Drop => Outcome::Dropped,
+            AfterFailure::Retry(_) => Outcome::Retried,
+            AfterFailure::Park => Outcome::Parked,
+        });
         let settled: Result<(), QueueError> = match next {
             AfterFailure::GiveBack => delivery.give_back().await,
             AfterFailure::Drop => delivery.ack().await,

@@ -14,6 +14,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tracing::{Instrument, info_span};
 
 /// Jobs on their way to the queue at the same time.
 const PIPELINE: usize = 256;
@@ -192,7 +193,9 @@ impl<'a> Drive<'a> {
         let (publisher, sweep) = (&self.coordinator.publisher, self.frozen.sweep().name.clone());
         let publish = |wanted: Wanted| {
             let sweep = sweep.clone();
-            async move { publisher.publish(&wanted.job, &sweep).await.map(|()| wanted) }
+            // A trace for each job: one over a whole sweep would be too large to look at.
+            let span = info_span!(parent: None, "publish", sweep, job = %wanted.id.short(), label = wanted.label);
+            async move { publisher.publish(&wanted.job, &sweep).await.map(|()| wanted) }.instrument(span)
         };
         let mut published = stream::iter(wanted.into_iter().map(publish)).buffered(PIPELINE);
         while let Some(wanted) = published.next().await {

@@ -36,21 +36,9 @@ impl Hearing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jobs::WorkerState;
 
     fn told(beat_ms: u64) -> Vec<(String, Result<WorkerStatus, StoreError>)> {
-        let status = WorkerStatus {
-            version: 1,
-            worker: "w".to_owned(),
-            device: "cpu".to_owned(),
-            versions: Default::default(),
-            state: WorkerState::Idle,
-            job: None,
-            done: 0,
-            failed: 0,
-            started_ms: 0,
-            beat_ms,
-        };
+        let status = WorkerStatus { beat_ms, ..WorkerStatus::fresh("w", "cpu", 0) };
         vec![("w".to_owned(), Ok(status))]
     }
 

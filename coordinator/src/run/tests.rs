@@ -4,7 +4,7 @@ use crate::{
     testing::{failure, frozen, result, scaling},
 };
 use async_trait::async_trait;
-use jobs::{Cancellation, Job, JobId, Outcome, Progress, RowKind};
+use jobs::{Cancellation, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
 use queue::{JobConsumer, MemoryQueue, QueueError};
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -253,6 +253,37 @@ async fn a_job_that_the_queue_forgot_is_published_again() {
         () = worker => unreachable!("the queue is never closed"),
     };
     assert_eq!(report.counts.run, 16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_waits_for_a_worker_of_its_version_is_not_lost() {
+    let house = House::new();
+    let queue = MemoryQueue::new();
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
+    let settings = Settings { lost_after: Duration::from_secs(100), window: 1, ..Settings::default() };
+    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: house.store.clone(), settings };
+    // A worker of another version leaves all that comes to others, and tells of it for ten minutes.
+    let worker = async {
+        let mut left = std::collections::BTreeSet::new();
+        for beat_ms in 0..60 {
+            while let Ok(next) = tokio::time::timeout(Duration::from_secs(10), queue.next()).await {
+                let delivery = next.unwrap().unwrap();
+                assert!(left.insert(delivery.job().id()), "{:?} was published again", delivery.job());
+                delivery.ack().await.unwrap();
+            }
+            let left = left.iter().copied().collect();
+            let status = WorkerStatus { left, beat_ms, ..WorkerStatus::fresh("w", "cpu", 0) };
+            house.store.put_worker("w", &status).await.unwrap();
+        }
+        house.store.remove_worker("w").await.unwrap();
+        let again = queue.next().await.unwrap().unwrap();
+        assert!(left.contains(&again.job().id()), "now that nobody tells of it any more it is");
+    };
+    let mut on_event = |_| ();
+    tokio::select! {
+        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => panic!("{report:?}"),
+        () = worker => {}
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,16 @@ impl Sweep {
     }
 }
 
+/// A sweep file's text with `overrides` worked in, as [`Sweep::from_yaml`] works them in: YAML without comments.
+///
+/// # Errors
+/// No YAML, or an override that leads nowhere.
+pub fn overridden(text: &str, overrides: &[String]) -> Result<String, SweepError> {
+    let mut tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
+    overrides.iter().try_for_each(|text| overrides::apply(&mut tree, text))?;
+    serde_saphyr::to_string(&tree).map_err(|error| SweepError::Yaml { message: error.to_string() })
+}
+
 impl RecipeSpec {
     /// Reads a recipe from YAML (or JSON, which YAML includes), and checks that it describes a merge.
     ///

@@ -1,4 +1,5 @@
 use super::{Harness, SWEEP, job};
+use crate::delivery::DEFERRAL;
 use std::time::Duration;
 use tokio::{
     join,
@@ -82,6 +83,19 @@ pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness)
     let delivery = next.expect("the job comes").expect("in reach").expect("open");
     assert_eq!(delivery.job(), &job(1));
     delivery.ack().await.expect("acknowledged");
+}
+
+pub(super) async fn a_job_left_to_others_stays_away_for_a_while_and_comes_back_as_it_was(queue: &dyn Harness) {
+    queue.publish([1]).await;
+    queue.next().await.retry(Duration::ZERO).await.expect("retried");
+    let start = Instant::now();
+    queue.next().await.defer().await.expect("left to others");
+    queue.stays_silent().await;
+    let delivery = queue.next().await;
+    assert!(start.elapsed() >= DEFERRAL, "came back after {:?}", start.elapsed());
+    assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 2, 0));
+    delivery.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
 }
 
 pub(super) async fn a_parked_job_is_kept_with_its_reason_and_not_delivered(queue: &dyn Harness) {

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{Delivery, JobConsumer, QueueError};
 use async_trait::async_trait;
+use jobs::JobId;
 use std::{
     mem,
     sync::{Arc, Mutex},
@@ -86,8 +87,9 @@ impl JobConsumer for RabbitConsumer {
         self.start();
         match self.counter.next().await {
             Ok(lent) => {
-                let ticket = lent.ticket.clone();
-                Ok(Some(Delivery::new(ticket, Box::new(RabbitReceipt::new(lent, &self.core)))))
+                let (ticket, waited) = (lent.ticket.clone(), lent.waited);
+                let receipt = RabbitReceipt::new(lent, &self.core);
+                Ok(Some(Delivery::new(ticket, Box::new(receipt)).after(waited)))
             }
             Err(End::Closed) => Ok(None),
             Err(End::Unreachable { tried, last }) => Err(unreachable(&self.core.settings, tried, &last)),
@@ -97,6 +99,14 @@ impl JobConsumer for RabbitConsumer {
     /// From the time the queues were found on the broker until the connection is lost or closed.
     fn is_in_reach(&self) -> bool {
         self.counter.is_in_reach()
+    }
+
+    fn reconnects(&self) -> u64 {
+        self.link.reconnects()
+    }
+
+    fn left_to_others(&self) -> Vec<JobId> {
+        self.core.deferred.recent()
     }
 }
 

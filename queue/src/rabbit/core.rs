@@ -1,11 +1,12 @@
 use super::{
     RabbitSettings,
     announcer::Announcer,
+    deferred::Deferred,
     outbox::Outbox,
     topology::Topology,
-    wire::{Foreign, Letter},
+    wire::{self, Foreign, Letter},
 };
-use crate::QueueError;
+use crate::{QueueError, delivery::DEFERRAL};
 use lapin::BasicProperties;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -21,6 +22,7 @@ pub(super) struct Core {
     /// no such message.
     pub(super) parking: Outbox,
     pub(super) announcer: Announcer,
+    pub(super) deferred: Deferred,
     /// Whoever works the outboxes and the announcer off, for as long as somebody may use them.
     pub(super) _senders: JoinSet<()>,
 }
@@ -32,8 +34,23 @@ impl Core {
         outbox.send(letter).await
     }
 
+    /// What becomes of a message that is not taken for a job: one of another version waits for a worker of that version, the
+    /// rest is kept aside.
+    pub(super) fn onward(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
+        if !why.is_of_other_version() {
+            return self.aside(body, properties, why);
+        }
+        let job = wire::named(&properties);
+        let name = job.map(|job| job.short()).unwrap_or_default();
+        tracing::warn!(reason = %why, job = name, "a job is left to a worker of another version");
+        if let Some(job) = job {
+            self.deferred.note(job);
+        }
+        Letter { queue: self.topology.retry.clone(), body, properties }.held_for(DEFERRAL)
+    }
+
     /// A message that is not taken for a job, as it is kept aside.
-    pub(super) fn aside(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
+    fn aside(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
         tracing::warn!(reason = %why, queue = self.topology.parked, "a message is parked");
         Letter { queue: self.topology.parked.clone(), body, properties }.because(&why.to_string())
     }

@@ -1,11 +1,18 @@
-use super::{RabbitSettings, fault::Fault, line::Line};
+use super::{RabbitSettings, counter::lock, fault::Fault, line::Line};
 use crate::QueueError;
 use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
-    Connection, ConnectionProperties, Event,
+    Connection, ConnectionProperties, ConnectionStatus, Event,
     tcp::{AMQPUriTcpExt, OwnedTLSConfig},
 };
-use std::{fs, io, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 
 /// How long connecting may take, unless the address says otherwise.
@@ -19,6 +26,9 @@ pub(super) struct Link {
     purpose: &'static str,
     certificates: Option<String>,
     open: Mutex<Option<Open>>,
+    /// The connection that was opened last.
+    last: std::sync::Mutex<Option<ConnectionStatus>>,
+    connections: AtomicU64,
 }
 
 struct Open {
@@ -46,7 +56,8 @@ impl Link {
             text.map_err(|source| QueueError::CaFile { path: path.clone(), source })
         });
         let certificates = certificates.transpose()?;
-        Ok(Self { settings: Arc::clone(settings), purpose, certificates, open: Mutex::new(None) })
+        let (last, connections) = (std::sync::Mutex::default(), AtomicU64::new(0));
+        Ok(Self { settings: Arc::clone(settings), purpose, certificates, open: Mutex::new(None), last, connections })
     }
 
     /// A new channel, on a new connection if the last one is gone.
@@ -57,6 +68,8 @@ impl Link {
         }
         *slot = None;
         let connection = self.connect().await?;
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last) = Some(connection.status().clone());
         let line = Line::open(&connection).await?;
         let mut events = JoinSet::new();
         events.spawn(watch(connection.events_listener(), self.settings.address.to_string()));
@@ -69,6 +82,16 @@ impl Link {
         let slot = self.open.lock().await;
         let open = slot.as_ref().filter(|open| open.connection.status().connected())?;
         Line::open(&open.connection).await.ok()
+    }
+
+    /// How often a connection was made after the first.
+    pub(super) fn reconnects(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed).saturating_sub(1)
+    }
+
+    /// Whether the connection is there.
+    pub(super) fn is_open(&self) -> bool {
+        lock(&self.last).as_ref().is_some_and(ConnectionStatus::connected)
     }
 
     /// Whether the broker takes no messages for now: it is short of memory or disk.

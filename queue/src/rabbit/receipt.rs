@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     QueueError,
-    delivery::{Receipt, Ticket, Verdict},
+    delivery::{DEFERRAL, Receipt, Ticket, Verdict},
 };
 use async_trait::async_trait;
 use jobs::JobId;
@@ -29,6 +29,8 @@ const PARK_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Lent {
     pub(super) ticket: Ticket,
+    /// How long it was in the queue, where that is known.
+    pub(super) waited: Option<Duration>,
     pub(super) acker: Acker,
     /// Whether that channel can still be there.
     pub(super) connection: ConnectionStatus,
@@ -73,6 +75,7 @@ impl RabbitReceipt {
                 Some(wire::letter(&ticket.clone().retried(), &topology.jobs))
             }
             Verdict::Retry { after } => Some(wire::letter(&ticket.clone().retried(), &topology.retry).held_for(*after)),
+            Verdict::Defer => Some(wire::letter(ticket, &topology.retry).held_for(DEFERRAL)),
             Verdict::Park { reason } => Some(wire::letter(ticket, &topology.parked).because(reason)),
         }
     }
@@ -132,6 +135,9 @@ impl Receipt for RabbitReceipt {
         }
         if matches!(verdict, Verdict::Park { .. }) {
             self.core.announcer.announce(self.job());
+        }
+        if matches!(verdict, Verdict::Defer) {
+            self.core.deferred.note(self.job());
         }
         self.ack().await?;
         if matches!(verdict, Verdict::Done) {

@@ -16,6 +16,8 @@ pub struct RabbitSettings {
     pub first_limit: Duration,
     /// How long the broker may be out of reach later, before calls fail.
     pub outage_limit: Duration,
+    /// Tells where the current span's trace goes on, as a `traceparent`: it travels with every job that is published.
+    pub trace_parent: Option<fn() -> Option<String>>,
 }
 
 impl RabbitSettings {
@@ -28,6 +30,7 @@ impl RabbitSettings {
             name: "bowline".to_owned(),
             first_limit: Duration::from_secs(30),
             outage_limit: Duration::from_secs(300),
+            trace_parent: None,
         }
     }
 }

@@ -186,7 +186,8 @@ impl<'a> Desk<'a> {
         let onward = match wire::open(&data, &properties) {
             Ok(ticket) if !redelivered => {
                 let (connection, back) = (self.line.connection().clone(), self.back.clone());
-                return self.counter.put(Lent { ticket, acker, connection, back });
+                let waited = wire::waited(&properties);
+                return self.counter.put(Lent { ticket, waited, acker, connection, back });
             }
             // Counted in a message of its own: brokers count differently, and none in a way that survives requeueing.
             Ok(ticket) => {
@@ -194,7 +195,7 @@ impl<'a> Desk<'a> {
                 tracing::warn!(%job, attempt, "a worker lost a job; it is queued up again");
                 wire::letter(&ticket.lost(), &self.core.topology.jobs)
             }
-            Err(foreign) => self.core.aside(data, properties, &foreign),
+            Err(foreign) => self.core.onward(data, properties, &foreign),
         };
         let core = Arc::clone(self.core);
         self.moving.push(async move { (acker, core.send(onward).await) }.boxed());

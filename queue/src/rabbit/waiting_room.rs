@@ -3,7 +3,7 @@ use super::{
     core::Core,
     fault::{Fault, Outage},
     link::Link,
-    wire,
+    wire::{self, Letter},
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use lapin::{
@@ -71,7 +71,12 @@ async fn hold(core: &Core, delivery: Delivery) -> Result<(), Fault> {
             sleep(wire::remaining(&properties)).await;
             wire::letter(&ticket, &core.topology.jobs)
         }
-        Err(foreign) => core.aside(data, properties, &foreign),
+        // As it is: it need not be read to be held back.
+        Err(foreign) if foreign.is_of_other_version() => {
+            sleep(wire::remaining(&properties)).await;
+            Letter { queue: core.topology.jobs.clone(), body: data, properties }
+        }
+        Err(foreign) => core.onward(data, properties, &foreign),
     };
     core.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
     acker.ack(BasicAckOptions::default()).await?;

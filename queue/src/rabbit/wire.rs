@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The version of the message around a job. It grows with every change that an older reader could misunderstand:
 /// fields it does not know are refused, too.
-const VERSION: u32 = 1;
+pub const WIRE_VERSION: u32 = 1;
 
 /// The message's type, as the broker shows it.
 const KIND: &str = "bowline.job";
@@ -22,12 +22,18 @@ const LOSSES: &str = "bowline-losses";
 const REASON: &str = "bowline-reason";
 const DUE: &str = "bowline-due-ms";
 const DELAY: &str = "bowline-delay-ms";
+const QUEUED: &str = "bowline-queued-ms";
+/// As W3C's Trace Context names it, so that others' tools find it.
+const TRACE_PARENT: &str = "traceparent";
 
 /// Headers travel in one frame, of 128 KiB with most brokers, and stay behind in the broker's memory.
 const LONGEST_REASON: usize = 4096;
 
 /// Far below the half hour after which a broker takes an unacknowledged message away.
 pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(15 * 60);
+
+/// The length of a `traceparent` of every version there is; what is longer is none.
+const LONGEST_TRACE_PARENT: usize = 128;
 
 /// A message on its way to a queue.
 #[derive(Debug, Clone)]
@@ -42,9 +48,9 @@ pub(super) struct Letter {
 pub(super) enum Foreign {
     #[error("not a message of Bowline's: {reason}")]
     NotOurs { reason: serde_json::Error },
-    #[error("a message of version {version}, while this Bowline reads version {VERSION}")]
+    #[error("a message of version {version}, while this Bowline reads version {WIRE_VERSION}")]
     Version { version: u64 },
-    #[error("a message of version {VERSION} that cannot be read: {reason}")]
+    #[error("a message of version {WIRE_VERSION} that cannot be read: {reason}")]
     Unreadable { reason: serde_json::Error },
     #[error("a job of version {version}, while this Bowline reads version {JOB_VERSION}")]
     JobVersion { version: u32 },
@@ -78,11 +84,15 @@ struct Versioned {
 
 /// `ticket` as a message to `queue`.
 pub(super) fn letter(ticket: &Ticket, queue: &str) -> Letter {
-    let envelope = Envelope { version: VERSION, sweep: &ticket.sweep, job: &ticket.job };
+    let envelope = Envelope { version: WIRE_VERSION, sweep: &ticket.sweep, job: &ticket.job };
     let body = serde_json::to_vec(&envelope).expect("a job is plain data with text for keys");
     let mut headers = FieldTable::default();
     headers.insert(ATTEMPT.into(), AMQPValue::LongLongInt(ticket.attempt.into()));
     headers.insert(LOSSES.into(), AMQPValue::LongLongInt(ticket.losses.into()));
+    headers.insert(QUEUED.into(), AMQPValue::LongLongInt(signed(now_ms())));
+    if let Some(parent) = &ticket.trace_parent {
+        headers.insert(TRACE_PARENT.into(), AMQPValue::LongString(parent.as_str().into()));
+    }
     let properties = BasicProperties::default()
         .with_headers(headers)
         .with_message_id(ticket.job.id().to_string().into())
@@ -97,7 +107,7 @@ pub(super) fn letter(ticket: &Ticket, queue: &str) -> Letter {
 /// The job in a message.
 pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, Foreign> {
     let versioned: Versioned = serde_json::from_slice(body).map_err(|reason| Foreign::NotOurs { reason })?;
-    if versioned.version != u64::from(VERSION) {
+    if versioned.version != u64::from(WIRE_VERSION) {
         return Err(Foreign::Version { version: versioned.version });
     }
     let Opened { sweep, job, .. } = serde_json::from_slice(body).map_err(|reason| Foreign::Unreadable { reason })?;
@@ -111,7 +121,25 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     let attempt = count(properties, ATTEMPT).filter(|attempt| *attempt > 0);
     let attempt = attempt.ok_or(Foreign::Count { header: ATTEMPT })?;
     let losses = count(properties, LOSSES).ok_or(Foreign::Count { header: LOSSES })?;
-    Ok(Ticket { job, sweep, attempt, losses })
+    Ok(Ticket { job, sweep, attempt, losses, trace_parent: trace_parent(properties) })
+}
+
+/// How long a message has waited in its queue, by two machines' clocks.
+pub(super) fn waited(properties: &BasicProperties) -> Option<Duration> {
+    let queued = u64::try_from(integer(properties, QUEUED)?).ok()?;
+    Some(Duration::from_millis(now_ms().saturating_sub(queued)))
+}
+
+/// The job that a message is about, by its name: all that is known of a message of another version.
+pub(super) fn named(properties: &BasicProperties) -> Option<JobId> {
+    properties.message_id().as_ref()?.as_str().parse().ok()
+}
+
+impl Foreign {
+    /// Whether the message is a job for a worker of another version, and to be left to it.
+    pub(super) fn is_of_other_version(&self) -> bool {
+        matches!(self, Self::Version { .. } | Self::JobVersion { .. })
+    }
 }
 
 impl Letter {
@@ -146,6 +174,15 @@ pub(super) fn remaining(properties: &BasicProperties) -> Duration {
     let header = |name| integer(properties, name).and_then(|value| u64::try_from(value).ok());
     let left = header(DUE).unwrap_or(0).saturating_sub(now_ms());
     Duration::from_millis(left.min(header(DELAY).unwrap_or(0) + 1)).min(LONGEST_BACK_OFF)
+}
+
+fn trace_parent(properties: &BasicProperties) -> Option<String> {
+    let text = match properties.headers().as_ref()?.inner().get(TRACE_PARENT)? {
+        AMQPValue::LongString(text) => text.to_string(),
+        AMQPValue::ShortString(text) => text.to_string(),
+        _ => return None,
+    };
+    (text.len() <= LONGEST_TRACE_PARENT).then_some(text)
 }
 
 fn count(properties: &BasicProperties, name: &str) -> Option<u32> {

@@ -1,28 +1,47 @@
-use crate::{JobError, Stop};
+use crate::{JobError, Metrics, Stop};
 use evaluation::{ModelError, Watch};
 use inputs::{Inputs, Located};
 use jobs::{Digest, InputRef, Job, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use tracing::{Span, info_span, span::EnteredSpan};
+
+/// A part of a job, timed and told of as a span until it is dropped.
+pub(super) struct Stage {
+    start: Instant,
+    _span: EnteredSpan,
+}
+
+impl Stage {
+    pub(super) fn begin(span: Span) -> Self {
+        Self { start: Instant::now(), _span: span.entered() }
+    }
+
+    /// How long it has lasted.
+    pub(super) fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
 
 /// One go at a job: what it is, where its inputs come from, and what it noted on the way.
 pub(super) struct Attempt<'a> {
     pub(super) job: &'a Job,
     pub(super) inputs: &'a Inputs,
+    pub(super) metrics: &'a Metrics,
     stop: &'a Stop,
     pub(super) timings: Timings,
     pub(super) commits: BTreeMap<String, String>,
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(job: &'a Job, inputs: &'a Inputs, stop: &'a Stop) -> Self {
-        Self { job, inputs, stop, timings: Timings::default(), commits: BTreeMap::new() }
+    pub(super) fn new(job: &'a Job, inputs: &'a Inputs, stop: &'a Stop, metrics: &'a Metrics) -> Self {
+        Self { job, inputs, metrics, stop, timings: Timings::default(), commits: BTreeMap::new() }
     }
 
     /// Runs `work` and counts its time as loading.
     pub(super) fn loading<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
-        let start = Instant::now();
+        let stage = Stage::begin(info_span!("load"));
         let done = work(self);
-        self.timings.load_s += start.elapsed().as_secs_f64();
+        self.timings.load_s += stage.seconds();
         done
     }
 
@@ -31,9 +50,9 @@ impl<'a> Attempt<'a> {
         &mut self,
         work: impl FnOnce(&Watch<'_>) -> Result<T, ModelError>,
     ) -> Result<T, JobError> {
-        let start = Instant::now();
+        let stage = Stage::begin(info_span!("evaluate"));
         let done = self.watched(work);
-        self.timings.evaluate_s += start.elapsed().as_secs_f64();
+        self.timings.evaluate_s += stage.seconds();
         done
     }
 

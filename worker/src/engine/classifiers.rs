@@ -1,5 +1,5 @@
 use super::{attempt::Attempt, place, recent::Recent};
-use crate::JobError;
+use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::Head;
 use jobs::{HeadSpec, TaskInput};
 use merging::{Adapter, BaseHeader};
@@ -9,13 +9,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Classifiers(Recent<Head>);
 
-impl Default for Classifiers {
-    fn default() -> Self {
-        Self(Recent::new(256))
-    }
-}
-
 impl Classifiers {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        Self(Recent::new(256, Cache::Head, metrics))
+    }
+
     /// The classifier of a task, from a file or from its adapter, which need not take part in the job.
     pub(super) fn get(
         &mut self,

@@ -5,7 +5,7 @@ use super::{
     place,
     recent::Recent,
 };
-use crate::JobError;
+use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::Head;
 use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
 use std::sync::Arc;
@@ -17,13 +17,11 @@ pub(super) struct Heads {
     joint: Recent<JointHead>,
 }
 
-impl Default for Heads {
-    fn default() -> Self {
-        Self { tasks: Recent::new(256), joint: Recent::new(4) }
-    }
-}
-
 impl Heads {
+    pub(super) fn new(metrics: &Metrics) -> Self {
+        Self { tasks: Recent::new(256, Cache::Head, metrics), joint: Recent::new(4, Cache::Head, metrics) }
+    }
+
     /// The head of one task, read or built at first use.
     pub(super) fn of_task(
         &mut self,

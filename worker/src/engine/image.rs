@@ -1,5 +1,5 @@
 use super::{EngineSettings, attempt::Attempt, base::ImageBase, heads::Heads, merges::Merges, pictures::PictureSets};
-use crate::JobError;
+use crate::{JobError, Metrics};
 use evaluation::ImageModel;
 use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -13,12 +13,12 @@ pub(super) struct ImageSession {
 }
 
 impl ImageSession {
-    pub(super) fn open(folder: PathBuf, settings: &EngineSettings) -> Result<Self, JobError> {
+    pub(super) fn open(folder: PathBuf, settings: &EngineSettings, metrics: &Metrics) -> Result<Self, JobError> {
         Ok(Self {
             base: ImageBase::open(folder, settings.device)?,
-            merges: Merges::default(),
+            merges: Merges::keeping(2, metrics),
             pictures: PictureSets::new(settings.picture_bytes, settings.cache.clone()),
-            heads: Heads::default(),
+            heads: Heads::new(metrics),
         })
     }
 
@@ -41,6 +41,7 @@ impl ImageSession {
             let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, task))?;
             let embedded = self.pictures.get(attempt, &self.base, task)?;
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
+            attempt.metrics.images(embedded.len() as u64);
             let score = evaluation::accuracy(&features, &head);
             let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
             scores.push(TaskScore {
@@ -68,6 +69,7 @@ impl ImageSession {
             let rows = joint.rows_of(&task.name)?;
             let embedded = self.pictures.get(attempt, &self.base, task)?;
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
+            attempt.metrics.images(embedded.len() as u64);
             let score = evaluation::joint_hits(&features, &joint.head, rows);
             let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
             let at = evaluation::HITS.map(|k| k as u32);

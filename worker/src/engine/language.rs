@@ -24,9 +24,9 @@ impl LanguageSession {
             model: LlamaModel::open(folder, &evaluation::open_device(settings.device)?, precision)?,
             header: BaseHeader::adapted(folder)?,
             // A dense merge of a large model takes gigabytes: there is room for one.
-            merges: Merges::keeping(1),
-            texts: TextSets::new(folder.join("tokenizer.json"), settings.cache.clone()),
-            classifiers: Classifiers::default(),
+            merges: Merges::keeping(1, attempt.metrics),
+            texts: TextSets::new(folder.join("tokenizer.json"), settings.cache.clone(), attempt.metrics),
+            classifiers: Classifiers::new(attempt.metrics),
         })
     }
 
@@ -42,6 +42,7 @@ impl LanguageSession {
             let head = attempt.loading(|attempt| self.classifiers.get(attempt, &self.header, task))?;
             let set = attempt.loading(|attempt| self.texts.get(attempt, self.model.config(), task))?;
             let features = attempt.evaluating(|watch| made.model.features(&set.texts, watch))?;
+            attempt.metrics.texts(set.texts.len() as u64, set.texts.tokens() as u64);
             let score = evaluation::classify(&features, &head, &set.masked);
             let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
             scores.push(TaskScore {

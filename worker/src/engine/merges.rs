@@ -1,9 +1,13 @@
-use super::{attempt::Attempt, recent::Recent};
-use crate::JobError;
+use super::{
+    attempt::{Attempt, Stage},
+    recent::Recent,
+};
+use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::{Delta, Deltas, ImageModel, LlamaDeltas, LlamaModel, ModelError};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
+use tracing::info_span;
 
 /// A base model that takes updates.
 pub(super) trait Patched: Clone {
@@ -58,16 +62,14 @@ pub(super) struct Made<M> {
     pub(super) facts: Option<MergeFacts>,
 }
 
-impl<M: Patched> Default for Merges<M> {
-    fn default() -> Self {
-        Self::keeping(2)
-    }
-}
-
 impl<M: Patched> Merges<M> {
     /// Keeps the last `merges`, laid out for the model.
-    pub(super) fn keeping(merges: usize) -> Self {
-        Self { adapters: Recent::new(2), aligned: Recent::new(4), merged: Recent::new(merges) }
+    pub(super) fn keeping(merges: usize, metrics: &Metrics) -> Self {
+        Self {
+            adapters: Recent::new(2, Cache::Adapters, metrics),
+            aligned: Recent::new(4, Cache::Alignment, metrics),
+            merged: Recent::new(merges, Cache::Merge, metrics),
+        }
     }
 
     /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the base's.
@@ -88,9 +90,9 @@ impl<M: Patched> Merges<M> {
             Subject::Merge { recipe } => (recipe, true),
         };
         let merged = self.merged(attempt, (base, header), recipe)?;
-        let start = Instant::now();
+        let stage = Stage::begin(info_span!("merge", step = "add"));
         let model = base.patched(&merged.deltas, recipe.scaling)?;
-        attempt.timings.merge_s += start.elapsed().as_secs_f64();
+        attempt.timings.merge_s += stage.seconds();
         Ok(Made { model, facts: is_merge.then(|| merged.facts.clone()) })
     }
 
@@ -108,16 +110,16 @@ impl<M: Patched> Merges<M> {
                 let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
                     attempt.loading(|attempt| read_adapters(attempt, header))
                 })?;
-                let start = Instant::now();
+                let stage = Stage::begin(info_span!("align"));
                 let aligned = Aligned::new(&adapters, recipe.space)?;
-                attempt.timings.align_s += start.elapsed().as_secs_f64();
+                attempt.timings.align_s += stage.seconds();
                 Ok::<_, JobError>(aligned)
             })?;
-            let start = Instant::now();
+            let stage = Stage::begin(info_span!("merge", step = "combine"));
             let update = aligned.merge(&unscaled)?;
             let facts = facts(&aligned, &update);
             let deltas = base.deltas(&update)?;
-            attempt.timings.merge_s += start.elapsed().as_secs_f64();
+            attempt.timings.merge_s += stage.seconds();
             Ok(Merged { deltas, facts })
         })
     }

@@ -1,5 +1,5 @@
 use super::{attempt::Attempt, base::ImageBase, place};
-use crate::JobError;
+use crate::{JobError, metrics::Cache};
 use evaluation::{DiskCache, Embedded, Pictures, Source};
 use jobs::{Digest, TaskInput};
 use lru::LruCache;
@@ -37,7 +37,9 @@ impl PictureSets {
         base: &ImageBase,
         task: &TaskInput,
     ) -> Result<Arc<Embedded>, JobError> {
-        if let Some(held) = self.sets.get(&task.data) {
+        let held = self.sets.get(&task.data);
+        attempt.metrics.looked(Cache::Data, held.is_some());
+        if let Some(held) = held {
             return Ok(Arc::clone(&held.embedded));
         }
         let pictures = Arc::new(attempt.loading(|attempt| self.read(attempt, base, task))?);

@@ -19,7 +19,7 @@ impl Session {
         let located = attempt.inputs.expecting(expected).model(place)?;
         let folder = attempt.checked(place, located, expected)?;
         Ok(match ModelKind::of(&folder)? {
-            ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings)?)),
+            ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings, attempt.metrics)?)),
             ModelKind::Llama => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
         })
     }

@@ -1,5 +1,5 @@
 use super::{attempt::Attempt, place, recent::Recent};
-use crate::JobError;
+use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::{DiskCache, LlamaConfig, PairTokenizer, TextSource, Texts};
 use jobs::TaskInput;
 use std::{path::PathBuf, sync::Arc};
@@ -21,8 +21,8 @@ pub(super) struct TextSet {
 }
 
 impl TextSets {
-    pub(super) fn new(tokenizer: PathBuf, cache: Option<PathBuf>) -> Self {
-        Self { sets: Recent::new(64), tokenizer, cache }
+    pub(super) fn new(tokenizer: PathBuf, cache: Option<PathBuf>, metrics: &Metrics) -> Self {
+        Self { sets: Recent::new(64, Cache::Data, metrics), tokenizer, cache }
     }
 
     /// The task's texts on the split of the job, read and tokenised at first use.

@@ -235,6 +235,47 @@ async fn a_worker_that_fails_where_others_need_not_ends_before_it_has_spoilt_the
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed() {
+    let bench = bench([]);
+    let mut later = job(0.5);
+    later.meaning.evaluation += 1;
+    bench.queue.publish(&later, "tests").await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
+    assert!(
+        bench.queue.parked().is_empty() && bench.store.jobs_with_failures().await.unwrap().is_empty(),
+        "nothing has failed"
+    );
+    let delivery = bench.queue.next().await.unwrap().unwrap();
+    assert_eq!((delivery.job().id(), delivery.attempt(), delivery.losses()), (later.id(), 1, 0), "as it was");
+    delivery.ack().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_worker_counts_what_became_of_its_jobs() {
+    let bench = bench([Next::Succeed, Next::Fail(JobError::Incomplete("x".to_owned()))]);
+    let metrics = worker::Metrics::default();
+    let mut registry = prometheus_client::registry::Registry::default();
+    metrics.register(&mut registry);
+    let worker = bench.worker.with_metrics(metrics);
+    for scaling in [0.1, 0.2, 0.1] {
+        bench.queue.publish(&job(scaling), "tests").await.unwrap();
+        worker.run_one().await.unwrap();
+    }
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        "jobs_settled_total{outcome=\"done\"} 1",
+        "jobs_settled_total{outcome=\"parked\"} 1",
+        "jobs_settled_total{outcome=\"known\"} 1",
+        "job_seconds_count 1",
+        "job_phase_seconds_count{phase=\"store\"} 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+}
+
 #[tokio::test]
 async fn a_worker_with_another_store_than_the_coordinator_computes_nothing() {
     let bench = bench([]);
@@ -249,10 +290,7 @@ async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
     let bench = bench([]);
     let status = |beat_ms| {
         let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0 };
-        let (state, versions) = (WorkerState::Busy, Default::default());
-        let (worker, device) = ("w2".to_owned(), "fake".to_owned());
-        let job = Some(in_hand);
-        WorkerStatus { version: 1, worker, device, versions, state, job, done: 0, failed: 0, started_ms: 0, beat_ms }
+        WorkerStatus { state: WorkerState::Busy, job: Some(in_hand), beat_ms, ..WorkerStatus::fresh("w2", "fake", 0) }
     };
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     for _ in 0..5 {

@@ -1,5 +1,5 @@
 use super::{
-    super::wire,
+    super::{RabbitQueue, wire},
     broker::{Pool, address, reason},
 };
 use crate::{JobConsumer, JobPublisher, contract::job, delivery::Ticket};
@@ -8,6 +8,8 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable},
 };
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Publishes as somebody else.
 async fn intrude(channel: &Channel, queue: &str, body: &[u8], properties: BasicProperties) {
@@ -40,36 +42,50 @@ async fn a_message_that_is_not_ours_is_parked_as_it_is_and_work_goes_on() {
 }
 
 #[tokio::test]
-async fn a_message_of_another_version_is_parked_and_not_delivered() {
+async fn a_message_of_another_version_waits_as_it_is_for_a_worker_of_that_version() {
     let Some(address) = address() else { return };
     let pool = Pool::new(&address).await;
     let channel = pool.pool.channel().await;
-    let newer = |queue: &str| {
-        let letter = wire::letter(&Ticket::first(job(1), "tests"), queue);
+    let topology = &pool.pool.topology;
+    let newer = |number: u32, queue: &str| {
+        let letter = wire::letter(&Ticket::first(job(number), "tests"), queue);
         let mut body: serde_json::Value = serde_json::from_slice(&letter.body).unwrap();
         body["version"] = 2.into();
+        // What a reader of this version would refuse.
+        body["colour"] = "red".into();
         (serde_json::to_vec(&body).unwrap(), letter.properties)
     };
-    let topology = &pool.pool.topology;
-    // One among the jobs, and one among those in their back-off.
-    for queue in [&topology.jobs, &topology.retry] {
-        let (body, properties) = newer(queue);
-        intrude(&channel, queue, &body, properties).await;
-    }
+    let (taken, properties) = newer(1, &topology.jobs);
+    intrude(&channel, &topology.jobs, &taken, properties).await;
     pool.queue.publish(&job(2), "tests").await.unwrap();
     let delivery = pool.workers[0].next().await.unwrap().unwrap();
-    assert_eq!(delivery.job(), &job(2));
+    assert_eq!(delivery.job(), &job(2), "work goes on meanwhile");
     delivery.ack().await.unwrap();
-    let mut parked = 0;
-    while parked < 2 {
-        // The waiting room is another task: it may still be at it.
-        match pool.pool.take(&topology.parked).await {
-            Some(message) => {
-                assert_eq!(reason(&message), "a message of version 2, while this Bowline reads version 1");
-                parked += 1;
-            }
-            None => tokio::task::yield_now().await,
+    while pool.workers[0].left_to_others().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(pool.workers[0].left_to_others(), [job(1).id()], "the worker tells of it");
+
+    // One whose time has passed goes back among the jobs, for the next worker to look at.
+    let (passed, properties) = newer(3, &topology.retry);
+    for worker in &pool.workers {
+        worker.close().await;
+    }
+    intrude(&channel, &topology.retry, &passed, properties).await;
+    let next = RabbitQueue::connect(pool.pool.settings.clone()).await.unwrap().consumer().unwrap();
+    _ = timeout(Duration::from_secs(2), next.next()).await;
+    next.close().await;
+
+    assert!(pool.pool.take(&topology.parked).await.is_none(), "nothing is parked");
+    let mut kept = Vec::new();
+    for queue in [&topology.jobs, &topology.retry] {
+        while let Some(message) = pool.pool.take(queue).await {
+            kept.push(message.data.clone());
         }
     }
+    kept.sort();
+    let mut all = [taken, passed];
+    all.sort();
+    assert_eq!(kept, all, "byte for byte");
     pool.delete().await;
 }

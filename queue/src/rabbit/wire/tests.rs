@@ -2,8 +2,10 @@ use super::*;
 use crate::contract::job;
 use serde_json::{Value, json};
 
+const TRACED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
 fn ticket() -> Ticket {
-    Ticket { job: job(1), sweep: "mini8".to_owned(), attempt: 3, losses: 2 }
+    Ticket { job: job(1), sweep: "mini8".to_owned(), attempt: 3, losses: 2, trace_parent: Some(TRACED.to_owned()) }
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> String {
@@ -30,6 +32,27 @@ fn a_message_says_what_it_is() {
     assert_eq!(properties.message_id().as_ref().unwrap().as_str(), job(1).id().to_string());
     assert_eq!(properties.kind().as_ref().unwrap().as_str(), "bowline.job");
     assert_eq!(*properties.delivery_mode(), Some(2));
+}
+
+#[test]
+fn a_message_tells_how_long_it_has_waited() {
+    let mut letter = letter(&ticket(), "q");
+    assert!(waited(&letter.properties).is_some_and(|waited| waited < Duration::from_secs(5)));
+    letter.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() - 90_000)));
+    assert_eq!(waited(&letter.properties).map(|waited| waited.as_secs()), Some(90));
+    // By a clock that is ahead of ours.
+    letter.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() + 90_000)));
+    assert_eq!(waited(&letter.properties), Some(Duration::ZERO));
+    assert_eq!(waited(&BasicProperties::default()), None, "an older program does not tell");
+}
+
+#[test]
+fn a_trace_that_is_none_is_not_passed_on() {
+    let mut letter = letter(&ticket(), "q");
+    letter.add_header(TRACE_PARENT, AMQPValue::LongString("x".repeat(LONGEST_TRACE_PARENT + 1).into()));
+    assert_eq!(open(&letter.body, &letter.properties).unwrap().trace_parent, None);
+    letter.add_header(TRACE_PARENT, AMQPValue::LongLongInt(1));
+    assert_eq!(open(&letter.body, &letter.properties).unwrap().trace_parent, None);
 }
 
 #[test]

@@ -1,0 +1,104 @@
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
+use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use std::io::{self, IsTerminal};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// The crates whose spans are of interest to whoever looks at a trace.
+const TRACED: [&str; 3] = ["bowline", "coordinator", "worker"];
+
+/// How events are written to standard error.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// Which are, in the form of `RUST_LOG`.
+    pub filter: String,
+    /// In which form.
+    pub format: Format,
+    /// Whether lines begin with the time; JSON always has it.
+    pub has_time: bool,
+    /// Whether they name the module.
+    pub has_target: bool,
+}
+
+/// The form of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// A line for people.
+    #[default]
+    Lines,
+    /// A JSON object on a line of its own, with the fields of the spans around it (`sweep`, `job`, `attempt`).
+    Json,
+}
+
+/// Spans cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TellingError {
+    /// The variables of OpenTelemetry say something that cannot be.
+    #[error("the OTLP exporter cannot be set up from the `OTEL_…` variables")]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Events and spans under way. Dropped, it sends the spans that are left.
+#[derive(Debug)]
+pub struct Telling {
+    spans: Option<SdkTracerProvider>,
+}
+
+impl Telling {
+    /// Writes events of this process as `logs` says. With a name of a `service`, its spans go to a collector over OTLP (HTTP,
+    /// protobuf), where OpenTelemetry's usual variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ….
+    ///
+    /// Once per process, and outside of any runtime.
+    ///
+    /// # Errors
+    /// A variable says something that cannot be.
+    pub fn start(logs: Logs, service: Option<String>) -> Result<Self, TellingError> {
+        let spans = service.map(provider).transpose()?;
+        let tracer = spans.as_ref().map(|provider| provider.tracer("bowline"));
+        // The exporter's own requests are no part of anybody's trace.
+        let traced = Targets::new().with_targets(TRACED.map(|target| (target, LevelFilter::INFO)));
+        let spans_layer = tracer
+            .map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer).with_threads(false).with_filter(traced));
+        tracing_subscriber::registry().with(written(logs)).with(spans_layer).init();
+        Ok(Self { spans })
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.spans
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!(%error, "the last spans were not sent");
+        }
+    }
+}
+
+fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let Logs { filter, format, has_time, has_target } = logs;
+    let lines = fmt::layer()
+        .with_writer(io::stderr)
+        // A reader of our messages that goes away does not end what we do.
+        .log_internal_errors(false)
+        .with_target(has_target);
+    let filter = EnvFilter::new(filter);
+    match format {
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
+        Format::Lines => {
+            let lines = lines.with_ansi(io::stderr().is_terminal());
+            match has_time {
+                true => lines.with_filter(filter).boxed(),
+                false => lines.without_time().with_filter(filter).boxed(),
+            }
+        }
+    }
+}
+
+fn provider(service: String) -> Result<SdkTracerProvider, TellingError> {
+    let exporter = SpanExporter::builder().with_http().build()?;
+    let resource = Resource::builder().with_service_name(service).build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
