@@ -1,8 +1,9 @@
 //! What the command line says.
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 use store::Location;
+use url::Url;
 
 /// Sweeps over LoRA merges: exact KnOTS, TIES, DARE, TSV and Iso merges, evaluated and compared.
 #[derive(Debug, Parser)]
@@ -13,6 +14,9 @@ pub(crate) struct Args {
     /// Say more on standard error; twice for everything
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+    /// How events are written on standard error: lines for people, or a JSON object a line
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = LogFormat::Lines, env = "BOWLINE_LOG_FORMAT", global = true)]
+    pub(crate) log_format: LogFormat,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -43,6 +47,25 @@ pub(crate) enum Command {
     Analyze(Analyze),
     /// Check device, store, queue and model
     Doctor(Doctor),
+    /// Ask a running worker or run how it is
+    Probe(Probe),
+    /// Make what a Kubernetes cluster is given
+    K8s(K8s),
+}
+
+/// The form of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Lines,
+    Json,
+}
+
+/// What is shown while a command goes on.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ListenArgs {
+    /// Show `/metrics`, `/healthz` and `/readyz` over HTTP at this address, such as `0.0.0.0:9464`
+    #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_LISTEN")]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 /// Where results are kept.
@@ -74,7 +97,7 @@ pub(crate) struct S3Args {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct PoolArgs {
     /// The pool of workers: its queues on the broker are `bowline.jobs.POOL` and so on
-    #[arg(long, value_name = "POOL", default_value = "default")]
+    #[arg(long, value_name = "POOL", default_value = "default", env = "BOWLINE_POOL")]
     pub(crate) pool: String,
 }
 
@@ -137,6 +160,8 @@ pub(crate) struct Run {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,
@@ -173,6 +198,8 @@ pub(crate) struct Worker {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
     /// Its name in results and in `bowline watch`; the host's name and the process id unless given
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -473,4 +500,38 @@ pub(crate) struct Doctor {
     pub(crate) job_limit: u64,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
+}
+
+/// `bowline probe`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Probe {
+    /// What to ask, such as `http://127.0.0.1:9464/readyz`
+    #[arg(value_name = "URL")]
+    pub(crate) url: Url,
+}
+
+/// `bowline k8s`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct K8s {
+    #[command(subcommand)]
+    pub(crate) command: K8sCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum K8sCommand {
+    /// Print the coordinator Job of a sweep, for `kubectl apply -f -`
+    Render(K8sRender),
+}
+
+/// `bowline k8s render`
+#[derive(Debug, ClapArgs)]
+pub(crate) struct K8sRender {
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+    /// The overlay whose cluster is to run it, such as `k8s/overlays/a40`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) overlay: PathBuf,
+    /// Write the kustomization and the sweep file into this folder instead, for a repository that a cluster follows
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write: Option<PathBuf>,
 }

@@ -85,6 +85,30 @@ pub(crate) enum Failure {
     /// The pool's name cannot be used.
     #[error("cannot use the queue")]
     Pool { source: queue::PoolNameError },
+    /// An address that cannot be listened at.
+    #[error("`--listen` does not work")]
+    Listen(#[from] telemetry::EndpointError),
+    /// Spans cannot be sent.
+    #[error("cannot tell of what is done")]
+    Telling(#[from] telemetry::TellingError),
+    /// What was probed is not well, or not there.
+    #[error("{url}: {reason}")]
+    Probe { url: String, reason: String },
+    /// A folder that is no overlay of `k8s/`.
+    #[error("`{}` is no overlay: there is no `{}`", folder.display(), missing.join("kustomization.yaml").display())]
+    Overlay { folder: PathBuf, missing: PathBuf },
+    /// A sweep file names something that is not there in a cluster.
+    #[error("`{}` names `{place}` under `{key}`, which lies beside the file on this machine alone", path.display())]
+    LocalPlace { path: PathBuf, key: String, place: String },
+    /// A sweep file that no ConfigMap holds.
+    #[error("`{}` has {bytes} bytes, more than the {most} that a ConfigMap holds", path.display())]
+    LargeSweep { path: PathBuf, bytes: usize, most: usize },
+    /// Kustomize did not build.
+    #[error("`{program}` cannot build the overlay: {reason}")]
+    Kustomize { program: &'static str, reason: String },
+    /// There is no kustomize.
+    #[error("neither `kubectl` nor `kustomize` can be started")]
+    NoKustomize,
     /// The queue is out of reach, or is not what it should be.
     #[error("cannot use the queue")]
     Queue(#[from] queue::QueueError),
@@ -154,6 +178,7 @@ impl Failure {
             | Self::Device { .. }
             | Self::Worker(_)
             | Self::UnsoundStore { .. } => 69,
+            Self::Listen(_) | Self::Probe { .. } | Self::NoKustomize => 69,
             Self::Write { .. } | Self::Frame(_) | Self::Stdout(_) => 69,
             Self::Output(merging::OutputError::Io { .. }) => 69,
             Self::Freeze(error) if error.is_retryable() => 69,
@@ -188,6 +213,13 @@ impl Failure {
             Self::Panicked => Some("please report it with the message above and what you ran"),
             Self::Memory { .. } => {
                 Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
+            }
+            Self::LocalPlace { .. } => Some(
+                "put it where pods reach it: `hf://owner/name`, `s3://bucket/prefix`, or the absolute path of a volume that they mount",
+            ),
+            Self::NoKustomize => Some("install one of them, or take the kustomization with `--write DIR`"),
+            Self::Overlay { .. } => {
+                Some("an overlay is a folder such as `k8s/overlays/example`, with `settings/` in it")
             }
             Self::Interrupted => Some("every finished job is stored; run the same command to go on"),
             Self::Output(merging::OutputError::NotLowRank { .. }) => {

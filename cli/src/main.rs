@@ -14,6 +14,7 @@ mod report;
 mod runner;
 mod sweep_file;
 mod terminal;
+mod watching;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -26,9 +27,14 @@ fn main() -> ExitCode {
         terminal::note("warning: another TLS provider was installed before");
     }
     let args = Args::parse();
-    terminal::log_to_stderr(args.verbose, matches!(args.command, Command::Worker(_)));
-    // The hook has printed what and where by the time a panic arrives here.
-    let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
+    let telling = terminal::tell_on_stderr(args.verbose, args.log_format, matches!(args.command, Command::Worker(_)));
+    let ended = telling.and_then(|telling| {
+        // The hook has printed what and where by the time a panic arrives here.
+        let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
+        // Sends the last spans.
+        drop(telling);
+        ended
+    });
     match ended.and_then(|()| terminal::delivered()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -52,5 +58,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),
+        Command::Probe(args) => commands::probe::run(&args),
+        Command::K8s(args) => commands::k8s::run(&args),
     }
 }

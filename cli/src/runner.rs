@@ -8,10 +8,10 @@ use crate::{
 use coordinator::{Coordinator, Counts, Ended, Event, Frozen, Report, Resume, Settings};
 use jobs::Outcome;
 use queue::{JobPublisher, MemoryQueue};
-use std::{future::pending, process, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, process, sync::Arc, time::Duration};
 use store::Store;
 use tokio::{runtime::Runtime, sync::Notify};
-use worker::{DeviceThread, Engine, Worker};
+use worker::{DeviceThread, Engine, Metrics, Worker};
 
 /// How often a store that others write to is asked for what nobody has told of.
 const POLL_REMOTE: Duration = Duration::from_secs(30);
@@ -28,18 +28,26 @@ pub(crate) struct Runner {
 /// A queue and a worker in this process.
 struct Local {
     queue: MemoryQueue,
-    worker: Worker,
+    worker: Arc<Worker>,
 }
 
 impl Runner {
     /// Jobs are computed here; starts the thread that does.
-    pub(crate) fn local(runtime: Runtime, interrupts: Interrupts, mut engine: Engine, store: Store) -> Self {
+    pub(crate) fn local(
+        runtime: Runtime,
+        interrupts: Interrupts,
+        engine: Engine,
+        store: Store,
+        metrics: Metrics,
+    ) -> Self {
         let queue = MemoryQueue::new();
+        let mut engine = engine.with_metrics(metrics.clone());
         let device = engine.device().to_owned();
         let thread = DeviceThread::start(device, Engine::versions(), move |job, stop| engine.compute(job, stop));
         let name = format!("local-{}", process::id());
         let worker = Worker::new(name, Arc::new(queue.clone()), store.clone(), Arc::new(thread));
-        let local = Local { queue: queue.clone(), worker: worker.with_heartbeat(HEARTBEAT) };
+        let worker = Arc::new(worker.with_heartbeat(HEARTBEAT).with_metrics(metrics));
+        let local = Local { queue: queue.clone(), worker };
         Self { runtime, store, interrupts, publisher: Arc::new(queue), local: Some(local) }
     }
 
@@ -53,7 +61,12 @@ impl Runner {
         Self { runtime, store, interrupts, publisher, local: None }
     }
 
-    /// Runs a sweep from where it stands to its end.
+    /// The worker in this process, if there is one.
+    pub(crate) fn worker(&self) -> Option<&Arc<Worker>> {
+        self.local.as_ref().map(|local| &local.worker)
+    }
+
+    /// Runs a sweep from where it stands to its end, and polls `beside` meanwhile.
     ///
     /// # Errors
     /// [`Failure::Interrupted`] if the user ends it; whatever else keeps the sweep from going on.
@@ -63,16 +76,25 @@ impl Runner {
         resume: Resume,
         settings: Settings,
         on_event: &mut (dyn FnMut(Event) + Send),
+        beside: impl Future<Output = Infallible>,
     ) -> Result<(Outcome, Counts), Failure> {
         let poll = if self.local.is_some() { settings.poll } else { POLL_REMOTE };
         let settings = Settings { versions: Engine::versions(), poll, ..settings };
         let coordinator = Coordinator { publisher: Arc::clone(&self.publisher), store: self.store.clone(), settings };
         let report = self.interrupts.graceful(1, |wishes| {
             let course = coordinator.run(frozen, resume, on_event, wishes.clone().first());
-            match &self.local {
-                None => self.runtime.block_on(course).map_err(Failure::from),
-                Some(local) => self.runtime.block_on(local.work_along(course, wishes)),
-            }
+            let work = async {
+                match &self.local {
+                    None => course.await.map_err(Failure::from),
+                    Some(local) => local.work_along(course, wishes).await,
+                }
+            };
+            self.runtime.block_on(async {
+                tokio::select! {
+                    report = work => report,
+                    never = beside => match never {},
+                }
+            })
         })?;
         match report {
             Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),

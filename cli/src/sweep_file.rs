@@ -13,6 +13,25 @@ pub(crate) fn read_sweep(args: &SweepArgs) -> Result<Sweep, Failure> {
     Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)
 }
 
+/// A sweep file as text, and what it says.
+pub(crate) struct SweepText {
+    /// The file as it is, or, with overrides, the same in plain YAML.
+    pub(crate) text: String,
+    pub(crate) sweep: Sweep,
+}
+
+/// Reads and checks the sweep file as one that lies in `folder`.
+pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepText, Failure> {
+    let text = read(&args.sweep, "sweep file")?;
+    let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
+    let sweep = Sweep::from_yaml(&text, folder, &args.overrides).map_err(wrong)?;
+    let text = match args.overrides.is_empty() {
+        true => text,
+        false => jobs::overridden(&text, &args.overrides).map_err(wrong)?,
+    };
+    Ok(SweepText { text, sweep })
+}
+
 /// Reads a recipe from a YAML or JSON file.
 pub(crate) fn read_recipe(path: &Path) -> Result<RecipeSpec, Failure> {
     let text = read(path, "recipe file")?;

@@ -1,16 +1,24 @@
 //! All that is printed goes through here: data to standard output, the rest to standard error.
 
-use crate::failure::Failure;
+use crate::{args::LogFormat, failure::Failure};
 use console::{Term, truncate_str};
 use std::{
+    env,
     error::Error,
     fmt,
-    io::{self, IsTerminal, Write},
-    sync::{Mutex, PoisonError},
+    io::{self, Write},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+use telemetry::{Format, Logs, Telling};
 
 /// The first line of data that did not get out.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Whether what is said on standard error is said in JSON.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Prints a line of data. One that does not get out is kept for [`delivered`].
 pub(crate) fn data(text: impl fmt::Display) {
@@ -53,36 +61,53 @@ pub(crate) fn delivered() -> Result<(), Failure> {
 
 /// Prints a line for a person.
 pub(crate) fn note(text: impl fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    match IS_JSON.load(Ordering::Relaxed) {
+        true => tracing::info!("{text}"),
+        false => drop(writeln!(io::stderr().lock(), "{text}")),
+    }
 }
 
 /// Prints why a command ended early, cause by cause, and what to do.
 pub(crate) fn error(failure: &Failure) {
-    note(Report(failure));
+    match IS_JSON.load(Ordering::Relaxed) {
+        true => tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure)),
+        false => note(Report(failure)),
+    }
 }
 
-/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. A service has no
-/// words of its own for jobs, and nobody who sits before it: it tells of each job, with the time.
-pub(crate) fn log_to_stderr(verbose: u8, is_service: bool) {
+/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. A worker has no words of
+/// its own for jobs, and nobody who sits before it: it tells of each job, with the time. Spans go to a collector where one is
+/// named in OpenTelemetry's variables.
+///
+/// In JSON all that is said to people is an event, too: nothing else is written to standard error.
+pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, is_worker: bool) -> Result<Telling, Failure> {
     // What lapin says of broken connections, `queue` says as well, with what follows from it.
     let filter = match verbose {
-        0 if is_service => "warn,lapin=off,worker=info,queue=info",
+        0 if is_worker => "warn,lapin=off,worker=info,queue=info",
         // The command tells of failed jobs in its own words.
         0 => "warn,lapin=off,worker=error",
         1 => "info,lapin=off",
         _ => "debug",
     };
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(io::stderr)
-        // A reader of our messages that goes away does not end what we do.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(verbose > 1);
-    match verbose {
-        0 if !is_service => logs.without_time().init(),
-        _ => logs.init(),
+    let (format, own) = match format {
+        LogFormat::Lines => (Format::Lines, ""),
+        LogFormat::Json => (Format::Json, ",bowline=info"),
+    };
+    IS_JSON.store(format == Format::Json, Ordering::Relaxed);
+    let has_time = verbose > 0 || is_worker;
+    let logs = Logs { filter: format!("{filter}{own}"), format, has_time, has_target: verbose > 1 };
+    Ok(Telling::start(logs, collector(is_worker))?)
+}
+
+/// The name under which spans are sent, where somebody collects them.
+#[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
+fn collector(is_worker: bool) -> Option<String> {
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].into_iter().any(is_set) {
+        return None;
     }
+    let own = if is_worker { "bowline-worker" } else { "bowline" };
+    Some(env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| own.to_owned()))
 }
 
 struct Report<'a>(&'a Failure);

@@ -12,7 +12,8 @@ use crate::{
 use analysis::{Results, Summary};
 use coordinator::{Event, Frozen, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
+use worker::Metrics;
 
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
 ///
@@ -37,15 +38,16 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let frozen = named_by_content(frozen);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
-    let runner = Runner::local(runtime, interrupts, engine, store);
+    let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
     let settings = Settings { retry_failed: true, ..Settings::default() };
-    let (outcome, counts) = runner.sweep(frozen, resume, settings, &mut |event| match event {
+    let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
         _ => {}
-    })?;
+    };
+    let (outcome, counts) = runner.sweep(frozen, resume, settings, &mut on_event, pending())?;
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));

@@ -13,12 +13,14 @@ use crate::{
     runner::Runner,
     sweep_file::read_sweep,
     terminal,
+    watching::{RunShown, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
 use inputs::Inputs;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
+use telemetry::current_trace_parent;
 
 /// The document of a sweep that holds what `--json` prints.
 pub(crate) const SUMMARY: &str = "summary.json";
@@ -31,6 +33,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let sweep = read_sweep(&args.sweep)?;
+    let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(inputs(&args.store.s3));
     // The device is opened before anything is hashed: what cannot work should say so at once.
     let engine = match args.queue {
@@ -41,8 +44,9 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let queue = match &args.queue {
         Some(url) => {
             let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
-            let settings = RabbitSettings { name: format!("run {}", sweep.name), ..settings };
-            Some(runtime.block_on(RabbitQueue::connect(settings))?)
+            let (name, trace_parent) = (format!("run {}", sweep.name), Some(current_trace_parent as fn() -> _));
+            let settings = RabbitSettings { name, trace_parent, ..settings };
+            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
         }
         None => None,
     };
@@ -54,15 +58,20 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
-    let runner = match (engine, queue) {
-        (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::new(queue), store),
-        (Some(engine), _) => Runner::local(runtime, interrupts, engine, store),
+    let runner = match (engine, &queue) {
+        (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
+        (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),
         (None, None) => unreachable!("without a queue there is an engine"),
     };
+    if let Some(worker) = runner.worker() {
+        watching.worker_to_come(&args.compute.device).is(worker);
+    }
     let (outcome, counts) = {
         let progress = Progress::start();
-        let mut teller = Teller { progress: &progress, bound: 0, done: 0 };
-        runner.sweep(frozen.clone(), resume, settings(args), &mut |event| teller.tell(event))?
+        let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
+        let mut teller = Teller { progress: &progress, shown: &shown, bound: 0, done: 0 };
+        let mut on_event = |event| teller.tell(event);
+        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
     };
 
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
@@ -126,12 +135,14 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
 /// Tells a person what happens.
 struct Teller<'a> {
     progress: &'a Progress,
+    shown: &'a RunShown,
     bound: u64,
     done: u64,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, event: Event) {
+        self.shown.note(&event);
         match event {
             Event::Plan { bound, stored } => (self.bound, self.done) = (bound, stored),
             Event::Phase(phase) => self.progress.phase(&phase.to_string()),

@@ -186,8 +186,15 @@ fn worker_lines(workers: &[WorkerStatus]) -> Vec<String> {
             (_, WorkerState::Draining, None) => "draining".to_owned(),
             (_, _, None) => "idle".to_owned(),
         };
+        let left = match worker.left.len() {
+            0 => String::new(),
+            left => format!("; leaves {left} to workers of another version"),
+        };
         let failed = if worker.failed > 0 { format!(", {} failed", worker.failed) } else { String::new() };
-        lines.push(format!("    {:<28} {:<18} {:>6} done{failed}  {state}", worker.worker, worker.device, worker.done));
+        lines.push(format!(
+            "    {:<28} {:<18} {:>6} done{failed}  {state}{left}",
+            worker.worker, worker.device, worker.done
+        ));
     }
     if workers.len() > MAX_WORKERS {
         lines.push(format!("    and {} more", workers.len() - MAX_WORKERS));

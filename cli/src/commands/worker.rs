@@ -1,14 +1,16 @@
 use crate::{
     args,
     failure::Failure,
-    interrupt::Interrupts,
+    interrupt::{Interrupts, Wishes},
     local::{engine, runtime, worker_inputs},
     remote::{open_store, rabbit_settings},
     terminal,
+    watching::Watching,
 };
 use queue::{JobConsumer, RabbitQueue, RabbitSettings};
 use std::{process, sync::Arc, time::Duration};
 use store::Key;
+use telemetry::follow_trace;
 use tokio::time::sleep;
 use worker::{DeviceThread, Ended, Engine, Limits, Worker};
 
@@ -27,9 +29,11 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     }
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
+    let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(worker_inputs(args)?);
-    let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models);
+    let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
+    let shown = watching.worker_to_come(&device);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
@@ -46,7 +50,11 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .with_limits(limits(args))
+            .with_metrics(watching.metrics())
+            .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);
+    let worker = Arc::new(worker);
+    shown.is(&worker);
     terminal::note(format_args!(
         "{name}: {device}, pool `{}`, store {}; waiting for jobs",
         args.pool.pool,
@@ -54,30 +62,34 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     ));
     let grace = Duration::from_secs(args.grace);
     let ended = interrupts.graceful(2, |wishes| {
-        let (drain, hurry, second) = (wishes.clone(), wishes.clone(), wishes);
-        let drain = async {
-            drain.first().await;
-            terminal::note("draining: the job in hand is finished, no other is taken");
-        };
-        let now = async {
-            tokio::select! {
-                () = second.uttered(2) => {}
-                () = async { hurry.first().await; sleep(grace).await } => {}
-            }
-            terminal::note("giving the job in hand back");
-        };
-        runtime.block_on(async {
-            let ended = worker.run_until(drain, now).await;
+        runtime.block_on(watching.alive(async {
+            let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
             consumer.close().await;
             ended
-        })
+        }))
     })?;
     terminal::note(match ended {
         Ended::Idle => "no job came for a while; the worker ends",
         Ended::Stopped | Ended::QueueClosed => "the worker ends",
     });
     Ok(())
+}
+
+/// Waits for the wish to end.
+async fn drains(wishes: Wishes) {
+    wishes.first().await;
+    terminal::note("draining: the job in hand is finished, no other is taken");
+}
+
+/// Waits for a second wish, or until the job in hand has had its time since the first.
+async fn gives_up(wishes: Wishes, grace: Duration) {
+    let first = wishes.clone();
+    tokio::select! {
+        () = wishes.uttered(2) => {}
+        () = async { first.first().await; sleep(grace).await } => {}
+    }
+    terminal::note("giving the job in hand back");
 }
 
 fn limits(args: &args::Worker) -> Limits {

@@ -14,11 +14,11 @@ use std::{
 use store::{S3Credentials, S3Settings, Store};
 
 /// A broker, a bucket, and a pool of workers of its own.
-struct Cluster {
-    place: Place,
-    amqp: String,
-    s3: String,
-    name: String,
+pub(crate) struct Cluster {
+    pub(crate) place: Place,
+    pub(crate) amqp: String,
+    pub(crate) s3: String,
+    pub(crate) name: String,
     workers: Vec<Child>,
 }
 
@@ -27,7 +27,7 @@ const SKIPPED: &str = "skipped: BOWLINE_TEST_AMQP_URL and BOWLINE_TEST_S3_URL ar
 
 impl Cluster {
     /// `None` where there are no servers.
-    fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "tests learn of their servers from the environment")]
         let (amqp, s3) = (env::var("BOWLINE_TEST_AMQP_URL").ok(), env::var("BOWLINE_TEST_S3_URL").ok());
         let (Some(amqp), Some(s3)) = (amqp, s3) else {
@@ -43,7 +43,7 @@ impl Cluster {
         format!("s3://{}/sweeps", self.name)
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.place.command(args);
         command.env("BOWLINE_QUEUE", &self.amqp).env("BOWLINE_STORE", self.store_url());
         command.env("AWS_ENDPOINT_URL", &self.s3).env("AWS_REGION", "us-east-1");
@@ -51,7 +51,7 @@ impl Cluster {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let output = self.command(args).output().unwrap();
         let ran = Ran {
             code: output.status.code(),
@@ -85,7 +85,7 @@ impl Cluster {
         ended.collect()
     }
 
-    fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         let settings = S3Settings {
             endpoint: Some(self.s3.clone()),
             region: Some("us-east-1".to_owned()),
@@ -105,7 +105,7 @@ impl Drop for Cluster {
     }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 

@@ -10,3 +10,4 @@ mod bowline;
 mod cluster;
 mod sweeps;
 mod texts;
+mod watching;
