@@ -1,0 +1,1 @@
+"""What scripts/check-k8s asks of rendered manifests."""
