@@ -88,12 +88,18 @@ fn local_place(tree: &Value, key: &mut Vec<String>) -> Option<(String, String)> 
     match tree {
         Value::String(text) => {
             let place = Path::new(text).strip_prefix(MOUNTED).ok()?;
-            Some((key.join("."), place.display().to_string()))
+            Some((as_written(key), place.display().to_string()))
         }
         Value::Array(items) => items.iter().enumerate().find_map(|(i, item)| within(i.to_string(), item, key)),
         Value::Object(fields) => fields.iter().find_map(|(name, value)| within(name.clone(), value, key)),
         _ => None,
     }
+}
+
+/// A key as people write it: a place may stand for itself, and is a tagged value only inside.
+fn as_written(key: &[String]) -> String {
+    let tags = key.iter().rev().take_while(|part| ["path", "file"].contains(&part.as_str())).count();
+    key[..key.len() - tags].join(".")
 }
 
 fn write(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> Result<(), Failure> {
@@ -198,9 +204,10 @@ mod tests {
 
     #[test]
     fn a_place_beside_the_sweep_file_is_found_with_its_key() {
-        let tree = serde_json::json!({"base": "hf://a/b", "tasks": [{"adapter": "s3://x/y"}, {"adapter": "/sweep/adapters/sst2"}]});
+        let tasks = serde_json::json!([{"adapter": "s3://x/y"}, {"head": {"file": {"path": "/sweep/heads/sst2"}}}]);
+        let tree = serde_json::json!({"base": "hf://a/b", "tasks": tasks});
         let found = local_place(&tree, &mut Vec::new());
-        assert_eq!(found, Some(("tasks.1.adapter".to_owned(), "adapters/sst2".to_owned())));
+        assert_eq!(found, Some(("tasks.1.head".to_owned(), "heads/sst2".to_owned())));
         let tree = serde_json::json!({"base": "/data/base", "name": "/sweeping"});
         assert_eq!(local_place(&tree, &mut Vec::new()), None);
     }
