@@ -14,7 +14,7 @@ type Label = [(&'static str, &'static str); 1];
 
 /// What a worker and its engine count. Clones count together.
 ///
-/// `docs/kubernetes.md` says what each is good for.
+/// `docs/cluster.md` says what each counts.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     settled: Family<Label, Counter>,
