@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest, common::v1::any_value::Value as AnyValue, trace::v1::Span,
 };
 use prost::Message;
-use queue::proxy::Proxy;
+use queue::{JobConsumer, JobPublisher, RabbitQueue, RabbitSettings, proxy::Proxy};
 use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
@@ -225,6 +225,48 @@ fn a_sweep_on_a_cluster_is_counted_and_its_jobs_are_traced_from_end_to_end() {
         looks_like_json(&worker.ends_well());
     }
     check_traces(&collector.spans(), run_jobs as usize);
+}
+
+#[test]
+fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
+    let Some(cluster) = Cluster::new("versions") else { return };
+    let root = mini8();
+    let own = ["worker", "--pool", &cluster.name, "--name", "w", "--threads", "1", "--root", root.to_str().unwrap()];
+    let mut worker = Shown::start(cluster.command(&own));
+    cluster.run(&["run", "sweep.yaml", "--pool", &cluster.name]).succeeds();
+    let store = cluster.store();
+    let runtime = runtime();
+    let mut settings = RabbitSettings::new(cluster.amqp.parse().unwrap());
+    settings.pool = cluster.name.parse().unwrap();
+    let mut later = queue::contract::job(1);
+    later.meaning.evaluation += 1;
+    let queue = runtime.block_on(async {
+        let queue = RabbitQueue::connect(settings).await.unwrap();
+        queue.publish(&later, "small").await.unwrap();
+        queue
+    });
+    until("it is left", || (worker.metrics().get("bowline_jobs_left_to_others") > 0.5).then_some(()));
+    assert!(worker.metrics().get("bowline_jobs_settled_total{outcome=\"deferred\"}") > 0.5);
+    until("people are told", || {
+        let watched = cluster.run(&["watch", "small", "--once"]).succeeds().stdout.clone();
+        watched.contains("leaves 1 to workers of another version").then_some(())
+    });
+    worker.terminate();
+    let said = worker.ends_well().join("\n");
+    assert!(said.contains("the job's evaluation is of semantics 2, while this Bowline computes semantics 1"), "{said}");
+
+    // The worker of that version: it takes the job as it was published.
+    let consumer = {
+        let _runtime = runtime.enter();
+        queue.consumer().unwrap()
+    };
+    runtime.block_on(async {
+        let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("it comes").unwrap().unwrap();
+        assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&later, 1, 0));
+        delivery.ack().await.unwrap();
+        consumer.close().await;
+        assert!(store.jobs_with_failures().await.unwrap().is_empty(), "nothing has failed");
+    });
 }
 
 /// Every line is an event, and those of jobs say of which.
