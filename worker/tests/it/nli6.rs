@@ -21,10 +21,19 @@ struct Bench {
 
 impl Bench {
     fn new(memory_bytes: Option<u64>) -> Self {
+        Self::with(memory_bytes, None)
+    }
+
+    /// A bench that keeps tokenised texts in a folder.
+    fn caching(folder: &Path) -> Self {
+        Self::with(None, Some(folder.to_owned()))
+    }
+
+    fn with(memory_bytes: Option<u64>, cache: Option<PathBuf>) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
         let settings =
-            EngineSettings { device: Default::default(), threads: None, picture_bytes: 0, cache: None, memory_bytes };
+            EngineSettings { device: Default::default(), threads: None, picture_bytes: 0, cache, memory_bytes };
         Self { root, engine: Engine::new(settings, Arc::clone(&inputs)).unwrap(), inputs }
     }
 
@@ -111,6 +120,29 @@ fn merges_of_each_method_score_like_the_reference() {
     // KnOTS-TIES, TIES and a sum of all six, and a sum of two.
     for index in [0, 1, 2, 14] {
         bench.check(&goldens[index]);
+    }
+}
+
+#[test]
+fn tokenised_texts_are_kept_for_the_next_worker_and_change_nothing() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let base = |mut bench: Bench| bench.compute(bench.sweep(&["rte"], &[]), Subject::Base, "test").unwrap();
+    let kept = || {
+        let mut files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(files.len(), 1, "{files:?}");
+        let path = files.remove(0);
+        (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified().unwrap(), path)
+    };
+    let without = base(Bench::new(None));
+    assert_eq!(base(Bench::caching(folder.path())), without);
+    let (content, written, path) = kept();
+    assert_eq!(base(Bench::caching(folder.path())), without);
+    assert_eq!(kept(), (content.clone(), written, path.clone()), "it is read, and not written again");
+
+    for damaged in [&content[..content.len() / 2], b"", b"something else"] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(base(Bench::caching(folder.path())), without, "what is damaged is not believed");
+        assert_eq!(kept().0, content, "and is made anew");
     }
 }
 
