@@ -17,8 +17,9 @@ def findings(documents):
         pod = template["spec"]
         found += [f"{name_of(document)}: {text}" for text in pod_findings(pod)]
         for container in containers_of(pod):
-            is_init = container not in pod["containers"]
-            found += [f"{name_of(document)}, {container['name']}: {t}" for t in container_findings(container, is_init)]
+            # Nobody asks an init container, or an errand that a person starts, how it is.
+            is_asked = container in pod["containers"] and document["kind"] != "CronJob"
+            found += [f"{name_of(document)}, {container['name']}: {t}" for t in container_findings(container, is_asked)]
     for document in documents:
         check = BY_KIND.get(document["kind"])
         if check:
@@ -44,7 +45,7 @@ def pod_findings(pod):
             yield f"has a volume without a limit, {volume['name']}"
 
 
-def container_findings(container, is_init):
+def container_findings(container, is_asked):
     context = container.get("securityContext", {})
     if context.get("readOnlyRootFilesystem") is not True:
         yield "has a writable root"
@@ -67,7 +68,7 @@ def container_findings(container, is_init):
     if "@sha256:" not in image and tag in ("", "latest"):
         yield f"has an image without a version, {image}"
     ports = {port.get("name") for port in container.get("ports", [])}
-    for probe in () if is_init else ("startupProbe", "livenessProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe") if is_asked else ():
         if probe not in container:
             yield f"has no {probe}"
             continue
@@ -145,6 +146,16 @@ def scaled_object_findings(scaled, documents):
             yield "shares the number of replicas with its Deployment"
 
 
+def cron_job_findings(cron_job, documents):
+    workers = [t["spec"] for _, t in workloads(documents) if is_worker(t)]
+    limits = {option(pod["containers"][0], "job-limit", documents) for pod in workers}
+    asked = option(template_of(cron_job)["spec"]["containers"][0], "job-limit", documents)
+    if limits and asked not in limits:
+        yield f"asks for a job limit of {asked} s, and workers have one of {', '.join(limits)} s"
+    if cron_job["spec"].get("suspend") is not True:
+        yield "starts by itself"
+
+
 def job_findings(job, _documents):
     spec = job["spec"]
     if spec["template"]["spec"].get("restartPolicy") != "Never":
@@ -196,6 +207,7 @@ def rights_findings(document, _documents):
 BY_KIND = {
     "ClusterRole": rights_findings,
     "ClusterRoleBinding": rights_findings,
+    "CronJob": cron_job_findings,
     "Deployment": deployment_findings,
     "Job": job_findings,
     "Namespace": namespace_findings,
