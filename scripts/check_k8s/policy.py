@@ -131,15 +131,15 @@ def scaling_findings(scaled, documents):
         host = metadata["host"].split(".")
         if host[1] != scaled["metadata"]["namespace"]:
             yield f"looks for the broker at {metadata['host']}, outside its namespace"
+    queues = {trigger["metadata"]["queueName"].split(".")[1] for trigger in scaled["spec"]["triggers"]}
+    if queues != {"jobs", "retry"}:
+        yield "does not count jobs in their back-off"
     if scaled["spec"].get("minReplicaCount") != 0:
         yield "keeps workers that have nothing to do"
 
 
 def scaled_object_findings(scaled, documents):
     yield from scaling_findings(scaled, documents)
-    queues = {trigger["metadata"]["queueName"].split(".")[1] for trigger in scaled["spec"]["triggers"]}
-    if queues != {"jobs", "retry"}:
-        yield "does not count jobs in their back-off"
     target = scaled["spec"]["scaleTargetRef"]["name"]
     for deployment in of_kind(documents, "Deployment"):
         if deployment["metadata"]["name"] == target and "replicas" in deployment["spec"]:

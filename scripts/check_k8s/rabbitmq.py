@@ -43,6 +43,7 @@ def kind(name, spec):
 
 NAMED = fields(("name",), name=STRING)
 CLUSTER = fields(name=STRING, namespace=STRING, connectionSecret=NAMED)
+LABELLED = fields(labels=TEXTS, annotations=TEXTS)
 EMBEDDED = fields(name=STRING, namespace=STRING, labels=TEXTS, annotations=TEXTS)
 
 RABBITMQ_CLUSTER = fields(
@@ -68,9 +69,9 @@ RABBITMQ_CLUSTER = fields(
     ),
     tls=fields(secretName=STRING, caSecretName=STRING, disableNonTLSListeners=FLAG),
     override=fields(
-        service=fields(metadata=EMBEDDED, spec=core("ServiceSpec")),
+        service=fields(metadata=LABELLED, spec=core("ServiceSpec")),
         statefulSet=fields(
-            metadata=EMBEDDED,
+            metadata=LABELLED,
             spec=fields(
                 replicas=NUMBER,
                 serviceName=STRING,

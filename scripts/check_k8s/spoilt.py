@@ -89,6 +89,7 @@ OTHERS = [
     (SCALED, lambda d: d["spec"]["triggers"].pop(1), "back-off"),
     (SCALED, lambda d: d["spec"]["triggers"][0]["metadata"].update(queueName="bowline.jobs.x"), "the pool is"),
     (SCALED, lambda d: d["spec"]["triggers"][0]["authenticationRef"].update(name="x"), "TriggerAuthentication/x"),
+    ("ScaledJob/bowline-worker", lambda d: d["spec"]["triggers"].pop(1), "back-off"),
     ("ScaledJob/bowline-worker", lambda d: container(d)["args"].pop(), "do not end"),
     ("ScaledJob/bowline-worker", lambda d: d["spec"].pop("rollout"), "when it is edited"),
     ("Namespace/bowline", lambda d: d["metadata"].pop("labels"), "restricted"),
