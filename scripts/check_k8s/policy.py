@@ -103,7 +103,8 @@ def worker_findings(pod, documents):
         timeout = policy["spec"]["definition"].get("consumer-timeout")
         if timeout is None or timeout <= 1000 * limit:
             yield f"may work for {limit} s at a job that the broker takes away after {timeout} ms"
-    for rule in (rule for d in of_kind(documents, "PrometheusRule") for g in d["spec"]["groups"] for rule in g["rules"]):
+    groups = [group for document in of_kind(documents, "PrometheusRule") for group in document["spec"]["groups"]]
+    for rule in (rule for group in groups for rule in group["rules"]):
         threshold = re.search(r"bowline_job_seconds_bucket.* > (\d+)", rule["expr"])
         if threshold and int(threshold[1]) >= limit:
             yield f"has a limit of {limit} s, which the alert {rule['alert']} does not come before"
@@ -177,8 +178,8 @@ def job_findings(job, _documents):
 def namespace_findings(namespace, documents):
     if namespace["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
         yield "does not enforce restricted pods"
-    empty = [p for p in of_kind(documents, "NetworkPolicy") if p["spec"]["podSelector"] == {}]
-    if not any(set(p["spec"]["policyTypes"]) == {"Ingress", "Egress"} and set(p["spec"]) == {"podSelector", "policyTypes"} for p in empty):
+    specs = [policy["spec"] for policy in of_kind(documents, "NetworkPolicy")]
+    if {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} not in specs:
         yield "has no policy that denies all traffic"
 
 

@@ -1,8 +1,8 @@
 """Fields of RabbitMQ's custom resources, as JSON schemas.
 
-No package on PyPI or npm has them, so this is a list of our own: names and types of what we use and of what stands beside it,
-after the published API references of the cluster operator (2.x) and the messaging topology operator (1.x). Whatever is not in
-it is refused. Parts that are Kubernetes' own refer to the schemas of the built-in kinds.
+No package on PyPI or npm has them, so this is a list of our own: names and types of what we use and of what stands
+beside it, after the published API references of the cluster operator (2.x) and the messaging topology operator (1.x).
+Whatever is not in it is refused. Parts that are Kubernetes' own refer to the schemas of the built-in kinds.
 """
 
 STRING = {"type": "string"}
