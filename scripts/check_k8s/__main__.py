@@ -17,7 +17,8 @@ from .manifests import containers_of, name_of, workloads
 def main(folder, npm=None):
     names = {path.name.partition(".")[0] for path in folder.glob("*.yaml")}
     # What is spoilt is taken from the example first.
-    renders = {name: load(folder / f"{name}.yaml") for name in sorted(names, key=lambda name: (name != "example", name))}
+    order = sorted(names, key=lambda name: (name != "example", name))
+    renders = {name: load(folder / f"{name}.yaml") for name in order}
     sweeps = {name: load(folder / f"{name}.sweep.yaml") for name in renders}
     pairs = [(renders[name], sweeps[name]) for name in renders]
     placed = [(name, d) for name in renders for d in [*renders[name], *sweeps[name]]]
@@ -59,7 +60,7 @@ def report(renders, placed, found):
         versions = f", of Kubernetes {' and '.join(schemas.KUBERNETES)}" if source == "kubernetes-validate" else ""
         print(f"  {number} keep to their schema and have no unknown field ({source}{versions})")
     containers = sum(len(containers_of(template["spec"])) for _, template in workloads(documents))
-    print(f"  {containers} containers: none as root, with a writable root, without limits or probes, or with more rights")
+    print(f"  {containers} containers: none as root, with a writable root, more rights, or without limits or probes")
     asked = len({query for name in renders for query in queries.of(renders[name])})
     print(f"  {asked} queries of alerts and dashboard parse, and ask for metrics and labels that there are")
     unchecked = sum(texts is None for texts in found[len(documents) :])

@@ -17,8 +17,9 @@ def findings(documents):
         pod = template["spec"]
         found += [f"{name_of(document)}: {text}" for text in pod_findings(pod)]
         for container in containers_of(pod):
-            is_init = container not in pod["containers"]
-            found += [f"{name_of(document)}, {container['name']}: {t}" for t in container_findings(container, is_init)]
+            # Nobody asks an init container, or an errand that a person starts, how it is.
+            is_asked = container in pod["containers"] and document["kind"] != "CronJob"
+            found += [f"{name_of(document)}, {container['name']}: {t}" for t in container_findings(container, is_asked)]
     for document in documents:
         check = BY_KIND.get(document["kind"])
         if check:
@@ -44,7 +45,7 @@ def pod_findings(pod):
             yield f"has a volume without a limit, {volume['name']}"
 
 
-def container_findings(container, is_init):
+def container_findings(container, is_asked):
     context = container.get("securityContext", {})
     if context.get("readOnlyRootFilesystem") is not True:
         yield "has a writable root"
@@ -67,7 +68,7 @@ def container_findings(container, is_init):
     if "@sha256:" not in image and tag in ("", "latest"):
         yield f"has an image without a version, {image}"
     ports = {port.get("name") for port in container.get("ports", [])}
-    for probe in () if is_init else ("startupProbe", "livenessProbe", "readinessProbe"):
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe") if is_asked else ():
         if probe not in container:
             yield f"has no {probe}"
             continue
@@ -102,7 +103,8 @@ def worker_findings(pod, documents):
         timeout = policy["spec"]["definition"].get("consumer-timeout")
         if timeout is None or timeout <= 1000 * limit:
             yield f"may work for {limit} s at a job that the broker takes away after {timeout} ms"
-    for rule in (rule for d in of_kind(documents, "PrometheusRule") for g in d["spec"]["groups"] for rule in g["rules"]):
+    groups = [group for document in of_kind(documents, "PrometheusRule") for group in document["spec"]["groups"]]
+    for rule in (rule for group in groups for rule in group["rules"]):
         threshold = re.search(r"bowline_job_seconds_bucket.* > (\d+)", rule["expr"])
         if threshold and int(threshold[1]) >= limit:
             yield f"has a limit of {limit} s, which the alert {rule['alert']} does not come before"
@@ -130,19 +132,29 @@ def scaling_findings(scaled, documents):
         host = metadata["host"].split(".")
         if host[1] != scaled["metadata"]["namespace"]:
             yield f"looks for the broker at {metadata['host']}, outside its namespace"
+    queues = {trigger["metadata"]["queueName"].split(".")[1] for trigger in scaled["spec"]["triggers"]}
+    if queues != {"jobs", "retry"}:
+        yield "does not count jobs in their back-off"
     if scaled["spec"].get("minReplicaCount") != 0:
         yield "keeps workers that have nothing to do"
 
 
 def scaled_object_findings(scaled, documents):
     yield from scaling_findings(scaled, documents)
-    queues = {trigger["metadata"]["queueName"].split(".")[1] for trigger in scaled["spec"]["triggers"]}
-    if queues != {"jobs", "retry"}:
-        yield "does not count jobs in their back-off"
     target = scaled["spec"]["scaleTargetRef"]["name"]
     for deployment in of_kind(documents, "Deployment"):
         if deployment["metadata"]["name"] == target and "replicas" in deployment["spec"]:
             yield "shares the number of replicas with its Deployment"
+
+
+def cron_job_findings(cron_job, documents):
+    workers = [t["spec"] for _, t in workloads(documents) if is_worker(t)]
+    limits = {option(pod["containers"][0], "job-limit", documents) for pod in workers}
+    asked = option(template_of(cron_job)["spec"]["containers"][0], "job-limit", documents)
+    if limits and asked not in limits:
+        yield f"asks for a job limit of {asked} s, and workers have one of {', '.join(limits)} s"
+    if cron_job["spec"].get("suspend") is not True:
+        yield "starts by itself"
 
 
 def job_findings(job, _documents):
@@ -166,8 +178,8 @@ def job_findings(job, _documents):
 def namespace_findings(namespace, documents):
     if namespace["metadata"].get("labels", {}).get("pod-security.kubernetes.io/enforce") != "restricted":
         yield "does not enforce restricted pods"
-    empty = [p for p in of_kind(documents, "NetworkPolicy") if p["spec"]["podSelector"] == {}]
-    if not any(set(p["spec"]["policyTypes"]) == {"Ingress", "Egress"} and set(p["spec"]) == {"podSelector", "policyTypes"} for p in empty):
+    specs = [policy["spec"] for policy in of_kind(documents, "NetworkPolicy")]
+    if {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]} not in specs:
         yield "has no policy that denies all traffic"
 
 
@@ -196,6 +208,7 @@ def rights_findings(document, _documents):
 BY_KIND = {
     "ClusterRole": rights_findings,
     "ClusterRoleBinding": rights_findings,
+    "CronJob": cron_job_findings,
     "Deployment": deployment_findings,
     "Job": job_findings,
     "Namespace": namespace_findings,

@@ -1,4 +1,4 @@
-"""Queries of alerts and of the dashboard: their syntax, and whether they ask for metrics, labels and values that there are."""
+"""Queries of alerts and dashboard: their syntax, and whether the metrics, labels and values that they ask for exist."""
 
 import json
 import re

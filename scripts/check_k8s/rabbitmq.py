@@ -1,8 +1,8 @@
 """Fields of RabbitMQ's custom resources, as JSON schemas.
 
-No package on PyPI or npm has them, so this is a list of our own: names and types of what we use and of what stands beside it,
-after the published API references of the cluster operator (2.x) and the messaging topology operator (1.x). Whatever is not in
-it is refused. Parts that are Kubernetes' own refer to the schemas of the built-in kinds.
+No package on PyPI or npm has them, so this is a list of our own: names and types of what we use and of what stands
+beside it, after the published API references of the cluster operator (2.x) and the messaging topology operator (1.x).
+Whatever is not in it is refused. Parts that are Kubernetes' own refer to the schemas of the built-in kinds.
 """
 
 STRING = {"type": "string"}
@@ -43,6 +43,7 @@ def kind(name, spec):
 
 NAMED = fields(("name",), name=STRING)
 CLUSTER = fields(name=STRING, namespace=STRING, connectionSecret=NAMED)
+LABELLED = fields(labels=TEXTS, annotations=TEXTS)
 EMBEDDED = fields(name=STRING, namespace=STRING, labels=TEXTS, annotations=TEXTS)
 
 RABBITMQ_CLUSTER = fields(
@@ -68,9 +69,9 @@ RABBITMQ_CLUSTER = fields(
     ),
     tls=fields(secretName=STRING, caSecretName=STRING, disableNonTLSListeners=FLAG),
     override=fields(
-        service=fields(metadata=EMBEDDED, spec=core("ServiceSpec")),
+        service=fields(metadata=LABELLED, spec=core("ServiceSpec")),
         statefulSet=fields(
-            metadata=EMBEDDED,
+            metadata=LABELLED,
             spec=fields(
                 replicas=NUMBER,
                 serviceName=STRING,

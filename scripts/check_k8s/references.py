@@ -6,6 +6,7 @@ from .manifests import containers_of, name_of, of_kind, pod_labels, selects, wor
 FROM_OUTSIDE = {
     ("Secret", "bowline-queue"): {"url", "username", "password"},
     ("Secret", "bowline-scaler-user-credentials"): {"username", "password"},
+    ("Secret", "rabbitmq-tls"): {"tls.crt", "tls.key", "ca.crt"},
     ("ClusterSecretStore", "bowline"): None,
 }
 
@@ -62,6 +63,9 @@ def wanted(document):
         yield "User", spec["userReference"]["name"], None
     if "vhost" in spec and kind in ("Permission", "Policy"):
         yield "Vhost", spec["vhost"], None
+    if "tls" in spec and kind == "RabbitmqCluster":
+        for key in ("tls.crt", "tls.key"):
+            yield "Secret", spec["tls"]["secretName"], key
     if "importCredentialsSecret" in spec:
         yield "Secret", spec["importCredentialsSecret"]["name"], "username"
         yield "Secret", spec["importCredentialsSecret"]["name"], "password"
@@ -87,7 +91,8 @@ def wanted_by_pod(pod):
         if "configMap" in volume:
             yield "ConfigMap", volume["configMap"]["name"], None
         if "secret" in volume:
-            yield "Secret", volume["secret"]["secretName"], None
+            for item in volume["secret"].get("items", [{"key": None}]):
+                yield "Secret", volume["secret"]["secretName"], item["key"]
         if "persistentVolumeClaim" in volume:
             yield "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"], None
 

@@ -1,4 +1,4 @@
-"""Every document against the schema of its `apiVersion` and `kind`; fields that the schema does not have are refused."""
+"""Every document against the schema of its `apiVersion` and `kind`; fields that are not in it are refused."""
 
 import json
 import subprocess
@@ -74,7 +74,8 @@ def rabbitmq_findings(document):
 
 
 def rabbitmq_validator(schema):
-    return Draft202012Validator({"$id": BUILTIN["$id"].rpartition("/")[0] + "/rabbitmq.json", **schema}, registry=REGISTRY)
+    here = BUILTIN["$id"].rpartition("/")[0] + "/rabbitmq.json"
+    return Draft202012Validator({"$id": here, **schema}, registry=REGISTRY)
 
 
 def npm_findings(documents, npm):
