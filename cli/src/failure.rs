@@ -103,6 +103,9 @@ pub(crate) enum Failure {
     /// A sweep file that no ConfigMap holds.
     #[error("`{}` has {bytes} bytes, more than the {most} that a ConfigMap holds", path.display())]
     LargeSweep { path: PathBuf, bytes: usize, most: usize },
+    /// A folder that holds another kustomization.
+    #[error("`{}` is not a sweep's: it is left as it is", path.display())]
+    OtherKustomization { path: PathBuf },
     /// Kustomize did not build.
     #[error("`{program}` cannot build the overlay: {reason}")]
     Kustomize { program: &'static str, reason: String },
@@ -217,6 +220,7 @@ impl Failure {
             Self::LocalPlace { .. } => Some(
                 "put it where pods reach it: `hf://owner/name`, `s3://bucket/prefix`, or the absolute path of a volume that they mount",
             ),
+            Self::OtherKustomization { .. } => Some("give `--write` a folder of its own"),
             Self::NoKustomize => Some("install one of them, or take the kustomization with `--write DIR`"),
             Self::Overlay { .. } => {
                 Some("an overlay is a folder such as `k8s/overlays/example`, with `settings/` in it")

@@ -20,6 +20,7 @@ use args::{Args, Command};
 use clap::Parser;
 use failure::Failure;
 use std::{panic, process::ExitCode};
+use terminal::Role;
 
 fn main() -> ExitCode {
     // Queue, store and hub share it; two of them in one process would panic at the first connection.
@@ -27,7 +28,12 @@ fn main() -> ExitCode {
         terminal::note("warning: another TLS provider was installed before");
     }
     let args = Args::parse();
-    let telling = terminal::tell_on_stderr(args.verbose, args.log_format, matches!(args.command, Command::Worker(_)));
+    let role = match args.command {
+        Command::Worker(_) => Role::Worker,
+        Command::Run(_) => Role::Run,
+        _ => Role::Other,
+    };
+    let telling = terminal::tell_on_stderr(args.verbose, args.log_format, role);
     let ended = telling.and_then(|telling| {
         // The hook has printed what and where by the time a panic arrives here.
         let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));

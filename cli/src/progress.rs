@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Starts without a total.
     pub(crate) fn start() -> Self {
-        if !stderr().is_terminal() {
+        if !stderr().is_terminal() || terminal::is_json() {
             return Self { bar: None };
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());

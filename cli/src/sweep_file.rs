@@ -25,10 +25,12 @@ pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepTe
     let text = read(&args.sweep, "sweep file")?;
     let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
     let sweep = Sweep::from_yaml(&text, folder, &args.overrides).map_err(wrong)?;
-    let text = match args.overrides.is_empty() {
-        true => text,
-        false => jobs::overridden(&text, &args.overrides).map_err(wrong)?,
-    };
+    if args.overrides.is_empty() {
+        return Ok(SweepText { text, sweep });
+    }
+    let text = jobs::overridden(&text, &args.overrides).map_err(wrong)?;
+    // What is written down has to mean what was checked.
+    let sweep = Sweep::from_yaml(&text, folder, &[]).map_err(wrong)?;
     Ok(SweepText { text, sweep })
 }
 

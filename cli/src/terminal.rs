@@ -7,6 +7,7 @@ use std::{
     error::Error,
     fmt,
     io::{self, Write},
+    panic,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -61,7 +62,7 @@ pub(crate) fn delivered() -> Result<(), Failure> {
 
 /// Prints a line for a person.
 pub(crate) fn note(text: impl fmt::Display) {
-    match IS_JSON.load(Ordering::Relaxed) {
+    match is_json() {
         true => tracing::info!("{text}"),
         false => drop(writeln!(io::stderr().lock(), "{text}")),
     }
@@ -69,45 +70,69 @@ pub(crate) fn note(text: impl fmt::Display) {
 
 /// Prints why a command ended early, cause by cause, and what to do.
 pub(crate) fn error(failure: &Failure) {
-    match IS_JSON.load(Ordering::Relaxed) {
+    match is_json() {
         true => tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure)),
         false => note(Report(failure)),
     }
 }
 
-/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. A worker has no words of
-/// its own for jobs, and nobody who sits before it: it tells of each job, with the time. Spans go to a collector where one is
-/// named in OpenTelemetry's variables.
+/// Who writes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// It has no words of its own for jobs, and nobody sits before it: it tells of each job, with the time.
+    Worker,
+    /// It tells of jobs in its own words.
+    Run,
+    /// It is over in a moment, and its spans are of no interest.
+    Other,
+}
+
+/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. Spans of workers and runs go
+/// to a collector where one is named in OpenTelemetry's variables.
 ///
-/// In JSON all that is said to people is an event, too: nothing else is written to standard error.
-pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, is_worker: bool) -> Result<Telling, Failure> {
+/// In JSON all that is said to people is an event, too, and so is a panic.
+pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<Telling, Failure> {
     // What lapin says of broken connections, `queue` says as well, with what follows from it.
-    let filter = match verbose {
-        0 if is_worker => "warn,lapin=off,worker=info,queue=info",
-        // The command tells of failed jobs in its own words.
-        0 => "warn,lapin=off,worker=error",
-        1 => "info,lapin=off",
+    let filter = match (verbose, format, role) {
+        (0, LogFormat::Json, _) => "warn,lapin=off,bowline=info,coordinator=info,queue=info,worker=info",
+        (0, LogFormat::Lines, Role::Worker) => "warn,lapin=off,worker=info,queue=info",
+        (0, LogFormat::Lines, _) => "warn,lapin=off,worker=error",
+        (1, ..) => "info,lapin=off",
         _ => "debug",
     };
-    let (format, own) = match format {
-        LogFormat::Lines => (Format::Lines, ""),
-        LogFormat::Json => (Format::Json, ",bowline=info"),
-    };
-    IS_JSON.store(format == Format::Json, Ordering::Relaxed);
-    let has_time = verbose > 0 || is_worker;
-    let logs = Logs { filter: format!("{filter}{own}"), format, has_time, has_target: verbose > 1 };
-    Ok(Telling::start(logs, collector(is_worker))?)
+    let has_time = verbose > 0 || role == Role::Worker;
+    let is_json = format == LogFormat::Json;
+    let format = if is_json { Format::Json } else { Format::Lines };
+    let logs = Logs { filter: filter.to_owned(), format, has_time, has_target: verbose > 1 };
+    let telling = Telling::start(logs, collector(role))?;
+    IS_JSON.store(is_json, Ordering::Relaxed);
+    if is_json {
+        panic::set_hook(Box::new(|info| {
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "{}", info.payload_as_str().unwrap_or("a panic without words"));
+        }));
+    }
+    Ok(telling)
+}
+
+/// Whether what is said on standard error is said in JSON.
+pub(crate) fn is_json() -> bool {
+    IS_JSON.load(Ordering::Relaxed)
 }
 
 /// The name under which spans are sent, where somebody collects them.
 #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
-fn collector(is_worker: bool) -> Option<String> {
-    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].into_iter().any(is_set) {
-        return None;
-    }
-    let own = if is_worker { "bowline-worker" } else { "bowline" };
-    Some(env::var("OTEL_SERVICE_NAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| own.to_owned()))
+fn collector(role: Role) -> Option<String> {
+    let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    let own = match role {
+        Role::Worker => "bowline-worker",
+        Role::Run => "bowline",
+        Role::Other => return None,
+    };
+    let is_off = value("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || value("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    let _endpoint = value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| value("OTEL_EXPORTER_OTLP_ENDPOINT"))?;
+    (!is_off).then(|| value("OTEL_SERVICE_NAME").unwrap_or_else(|| own.to_owned()))
 }
 
 struct Report<'a>(&'a Failure);

@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 use telemetry::{Board, Endpoint, Gpus, Reading};
-use tokio::{runtime::Runtime, time::sleep};
+use tokio::{
+    runtime::Runtime,
+    time::{sleep, timeout},
+};
 use worker::{Metrics, Worker};
 
 /// How often a run asks how many jobs wait in its queue.
@@ -30,8 +33,6 @@ impl Watching {
     pub(crate) fn open(args: &ListenArgs, runtime: &Runtime) -> Result<Self, Failure> {
         let board = Arc::new(Board::default());
         board.read(build_info);
-        let metrics = Metrics::default();
-        board.register(|registry| metrics.register(registry));
         let endpoint = match args.listen {
             None => None,
             Some(address) => {
@@ -40,7 +41,7 @@ impl Watching {
                 Some(endpoint)
             }
         };
-        Ok(Self { board, metrics, _endpoint: endpoint })
+        Ok(Self { board, metrics: Metrics::default(), _endpoint: endpoint })
     }
 
     /// What an engine and its worker count in.
@@ -48,11 +49,12 @@ impl Watching {
         self.metrics.clone()
     }
 
-    /// Shows a worker that is to come, on `device`.
-    pub(crate) fn worker_to_come(&self, device: &str) -> WorkerToCome<'_> {
+    /// Shows a worker that is to come, on `device`, with or without a broker.
+    pub(crate) fn worker_to_come(&self, device: &str, has_broker: bool) -> WorkerToCome<'_> {
         let worker = Arc::new(OnceLock::<Arc<Worker>>::new());
         let shown = Arc::clone(&worker);
-        self.board.read(move || worker_readings(shown.get().map(Arc::as_ref)));
+        self.board.register(|registry| self.metrics.register(registry));
+        self.board.read(move || worker_readings(shown.get().map(Arc::as_ref), has_broker));
         if device.starts_with("cuda") {
             self.show_gpus();
         }
@@ -169,7 +171,8 @@ impl RunShown {
     pub(crate) async fn count_queue(&self) -> Infallible {
         let Some(queue) = &self.queue else { return std::future::pending().await };
         loop {
-            let waiting = queue.waiting().await.ok().flatten();
+            // What is not told in time is not known any more.
+            let waiting = timeout(QUEUE_EVERY, queue.waiting()).await.ok().and_then(Result::ok).flatten();
             lock(&self.numbers).waiting = waiting;
             sleep(QUEUE_EVERY).await;
         }
@@ -185,7 +188,7 @@ fn build_info() -> Vec<Reading> {
     vec![reading]
 }
 
-fn worker_readings(worker: Option<&Worker>) -> Vec<Reading> {
+fn worker_readings(worker: Option<&Worker>, has_broker: bool) -> Vec<Reading> {
     let vitals = worker.map(Worker::vitals);
     let state = match vitals.as_ref().map(|vitals| vitals.state) {
         None => "starting",
@@ -198,7 +201,7 @@ fn worker_readings(worker: Option<&Worker>) -> Vec<Reading> {
             Reading::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
         })
         .into();
-    if let Some(vitals) = vitals {
+    if let Some(vitals) = vitals.filter(|_| has_broker) {
         readings.extend(broker_readings(vitals.is_in_reach, vitals.reconnects));
         let help = "Jobs that were lately left to workers of another version";
         readings.push(Reading::gauge("jobs_left_to_others", help, vitals.left as f64));

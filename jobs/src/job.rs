@@ -120,7 +120,7 @@ impl Meaning {
 }
 
 /// A job that is for another version of the program.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
 pub struct OtherSemantics {
     /// What differs: `evaluation` or `recipe`.

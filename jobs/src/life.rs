@@ -32,6 +32,9 @@ pub struct WorkerStatus {
 }
 
 impl WorkerStatus {
+    /// The most jobs that a worker tells it has [`left`](Self::left). One that tells of so many may have left more.
+    pub const MOST_LEFT: usize = 1000;
+
     /// The status of an idle worker that has just started.
     pub fn fresh(worker: impl Into<String>, device: impl Into<String>, started_ms: u64) -> Self {
         Self {

@@ -19,6 +19,9 @@ pub struct Delivery {
 /// How long a job stays away that was left to a worker of another version.
 pub(crate) const DEFERRAL: Duration = Duration::from_secs(15);
 
+/// How often it may be left, before it is set aside: for a day. Whoever still wants it then publishes it again.
+pub(crate) const MOST_DEFERRALS: u32 = 24 * 3600 / 15;
+
 impl Delivery {
     pub(crate) fn new(ticket: Ticket, receipt: Box<dyn Receipt>) -> Self {
         Self { ticket, receipt, waited: None }
@@ -91,7 +94,7 @@ impl Delivery {
     }
 
     /// Settles: the job is for workers of another version. It comes back in a quarter of a minute, the same attempt, and
-    /// is taken by whoever asks first then; nothing is counted.
+    /// is taken by whoever asks first then. A broker's queue sets a job aside that nobody has taken for a day.
     ///
     /// # Errors
     /// The queue is out of reach; the job comes back by itself, as a loss.
@@ -126,6 +129,8 @@ pub(crate) struct Ticket {
     /// From 1.
     pub(crate) attempt: u32,
     pub(crate) losses: u32,
+    /// How often the job was left to a worker of another version.
+    pub(crate) deferrals: u32,
     /// Where the job's trace goes on.
     pub(crate) trace_parent: Option<String>,
 }
@@ -133,12 +138,17 @@ pub(crate) struct Ticket {
 impl Ticket {
     /// The first attempt at `job`.
     pub(crate) fn first(job: Job, sweep: &str) -> Self {
-        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0, trace_parent: None }
+        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
     }
 
     /// The same job after a failed attempt.
     pub(crate) fn retried(self) -> Self {
         Self { attempt: self.attempt + 1, ..self }
+    }
+
+    /// The same job after it was left to a worker of another version.
+    pub(crate) fn deferred(self) -> Self {
+        Self { deferrals: self.deferrals.saturating_add(1), ..self }
     }
 
     /// The same job after a worker was lost over it.

@@ -181,7 +181,7 @@ impl State {
             Verdict::Done => self.announce(ticket.job.id()),
             Verdict::GiveBack => self.ready.push_front(ticket),
             Verdict::Retry { after } => self.delay(ticket.retried(), after),
-            Verdict::Defer => self.delay(ticket, DEFERRAL),
+            Verdict::Defer => self.delay(ticket.deferred(), DEFERRAL),
             Verdict::Park { reason } => {
                 self.announce(ticket.job.id());
                 self.parked.push(Parked { job: ticket.job, attempt: ticket.attempt, reason });

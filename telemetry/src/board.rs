@@ -2,7 +2,7 @@ use crate::{Heart, Reading, process, readings::Readings};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use std::{
     fmt,
-    sync::{PoisonError, RwLock},
+    sync::{Mutex, PoisonError, RwLock},
 };
 
 /// The prefix of all metrics but those of the process, which have names that everybody knows.
@@ -13,6 +13,8 @@ type Condition = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
 /// What a process shows of itself.
 pub struct Board {
     registry: RwLock<Registry>,
+    /// Held while metrics are read: one reading at a time is enough for drivers.
+    reading: Mutex<()>,
     heart: Heart,
     ready: RwLock<Condition>,
 }
@@ -29,7 +31,12 @@ impl Default for Board {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Readings(process::readings)));
         let ready: Condition = Box::new(|| Err("starting".to_owned()));
-        Self { registry: RwLock::new(registry), heart: Heart::default(), ready: RwLock::new(ready) }
+        Self {
+            registry: RwLock::new(registry),
+            reading: Mutex::default(),
+            heart: Heart::default(),
+            ready: RwLock::new(ready),
+        }
     }
 }
 
@@ -71,9 +78,10 @@ impl Board {
         (self.ready.read().unwrap_or_else(PoisonError::into_inner))()
     }
 
-    /// All metrics, in the text format of OpenMetrics.
+    /// All metrics, in the text format of OpenMetrics. It may wait for drivers of devices.
     pub fn metrics(&self) -> String {
         let mut text = String::new();
+        let _alone = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
         encode(&mut text, &registry).expect("text takes text");
         text

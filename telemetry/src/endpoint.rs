@@ -11,13 +11,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
+    time::timeout,
 };
 
 /// How long a client may take over the head of a request.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at a time: Prometheus and the kubelet need one each.
 const CONNECTIONS: usize = 64;
+/// The longest that a connection lives, so that nobody keeps others out.
+const LONGEST: Duration = Duration::from_secs(60);
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
@@ -79,31 +82,41 @@ async fn serve(listener: TcpListener, board: Arc<Board>) {
 
 async fn answer(stream: TcpStream, board: Arc<Board>) {
     let service = service_fn(move |request| {
-        let response = respond(&request, &board);
-        async move { Ok::<_, Infallible>(response) }
+        let board = Arc::clone(&board);
+        async move { Ok::<_, Infallible>(respond(&request, board).await) }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
-    if let Err(error) = http.serve_connection(TokioIo::new(stream), service).await {
-        tracing::debug!(%error, "a connection to the endpoint broke");
+    match timeout(LONGEST, http.serve_connection(TokioIo::new(stream), service)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection to the endpoint broke"),
+        Err(_) => tracing::debug!("a connection to the endpoint was closed after a minute"),
     }
 }
 
-fn respond<B>(request: &Request<B>, board: &Board) -> Response<Full<Bytes>> {
+async fn respond<B: Sync>(request: &Request<B>, board: Arc<Board>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only to be read".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
-        "/metrics" => {
-            let mut response = Response::new(Full::from(board.metrics()));
-            response.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
-            response
-        }
+        "/metrics" => metrics(board).await,
         "/healthz" => probe(board.check_live()),
         "/readyz" => probe(board.check_ready()),
         _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz".to_owned()),
+    }
+}
+
+/// Reads the metrics on a thread that may wait: drivers of devices take their time, and the runtime has other things to do.
+async fn metrics(board: Arc<Board>) -> Response<Full<Bytes>> {
+    match timeout(PATIENCE, spawn_blocking(move || board.metrics())).await {
+        Ok(Ok(text)) => {
+            let mut response = Response::new(Full::from(text));
+            response.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
+            response
+        }
+        _ => plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics cannot be read in time".to_owned()),
     }
 }
 

@@ -25,31 +25,39 @@ impl Gpus {
     /// Memory and use of each device. What a device does not tell is left out.
     pub fn readings(&self) -> Vec<Reading> {
         let count = self.0.device_count().unwrap_or_default();
-        let devices: Vec<(String, Device<'_>)> =
-            (0..count).filter_map(|index| Some((index.to_string(), self.0.device_by_index(index).ok()?))).collect();
-        let of_all = |read: &dyn Fn(&Device<'_>) -> Option<f64>, name, help| {
-            let reading = |(gpu, device): &(String, Device<'_>)| {
-                Some(Reading::gauge(name, help, read(device)?).labelled("gpu", gpu.as_str()))
-            };
+        let devices: Vec<Told> =
+            (0..count).filter_map(|index| Told::by(&self.0.device_by_index(index).ok()?)).collect();
+        let of_all = |name, help, read: fn(&Told) -> Option<f64>| {
+            let reading =
+                move |told: &Told| Some(Reading::gauge(name, help, read(told)?).labelled("gpu", told.index.as_str()));
             devices.iter().filter_map(reading).collect::<Vec<_>>()
         };
         [
-            of_all(
-                &|device| Some(device.memory_info().ok()?.used as f64),
-                "gpu_memory_used_bytes",
-                "Memory of the device in use, by all processes",
-            ),
-            of_all(
-                &|device| Some(device.memory_info().ok()?.total as f64),
-                "gpu_memory_total_bytes",
-                "Memory of the device",
-            ),
-            of_all(
-                &|device| Some(f64::from(device.utilization_rates().ok()?.gpu) / 100.0),
-                "gpu_utilization_ratio",
-                "Share of the last moments in which the device computed, 0 to 1",
-            ),
+            of_all("gpu_memory_used_bytes", "Memory of the device in use, by all processes", |told| {
+                told.memory.map(|(used, _)| used)
+            }),
+            of_all("gpu_memory_total_bytes", "Memory of the device", |told| told.memory.map(|(_, total)| total)),
+            of_all("gpu_utilization_ratio", "Share of the last moments in which the device computed, 0 to 1", |told| {
+                told.utilization
+            }),
         ]
         .concat()
+    }
+}
+
+/// What one device told.
+struct Told {
+    index: String,
+    /// Bytes that are used, and all.
+    memory: Option<(f64, f64)>,
+    /// From 0 to 1.
+    utilization: Option<f64>,
+}
+
+impl Told {
+    fn by(device: &Device<'_>) -> Option<Self> {
+        let memory = device.memory_info().ok().map(|memory| (memory.used as f64, memory.total as f64));
+        let utilization = device.utilization_rates().ok().map(|rates| f64::from(rates.gpu) / 100.0);
+        Some(Self { index: device.index().ok()?.to_string(), memory, utilization })
     }
 }

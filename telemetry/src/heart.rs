@@ -1,6 +1,6 @@
 use std::{
     convert::Infallible,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
@@ -9,35 +9,38 @@ use tokio::time::sleep;
 const BEAT: Duration = Duration::from_secs(1);
 /// The longest silence of a loop that turns: it is never held up for seconds, whatever it waits for.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
-/// How long a process may take until its loop begins to turn: devices are opened, brokers waited for, inputs hashed.
-const LONGEST_START: Duration = Duration::from_secs(900);
+/// How long a process may take before its loop turns and after: devices are opened, inputs fetched and hashed, reports written.
+const LONGEST_REST: Duration = Duration::from_secs(3600);
 
 /// Whether the event loop turns.
 ///
-/// Poll [`beat`](Self::beat) in the same task as the work that has to go on; it beats as long as that task is polled.
+/// Poll [`beat`](Self::beat) in the same task as the work that has to go on; it beats as long as that task is polled. Before
+/// that and afterwards the heart rests, which is taken for death only when it lasts for an hour.
 #[derive(Debug)]
 pub struct Heart {
     start: Instant,
-    /// Milliseconds from the start to the last beat, plus one; 0 before the first.
+    /// Milliseconds from the start to the last beat, or to the end of beating.
     last: AtomicU64,
+    is_beating: AtomicBool,
 }
 
 impl Default for Heart {
     fn default() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(0) }
+        Self { start: Instant::now(), last: AtomicU64::new(0), is_beating: AtomicBool::new(false) }
     }
 }
 
 impl Heart {
-    /// Beats for as long as it is polled.
+    /// Beats for as long as it is polled; rests from when this is dropped.
     pub async fn beat(&self) -> Infallible {
+        let _beating = Beating::new(self);
         loop {
-            self.last.store(millis(self.start.elapsed()) + 1, Ordering::Relaxed);
+            self.touch();
             sleep(BEAT).await;
         }
     }
 
-    /// Whether it beats.
+    /// Whether it beats, or rests with reason.
     ///
     /// # Errors
     /// What is wrong, in a sentence.
@@ -46,19 +49,39 @@ impl Heart {
     }
 
     fn check_at(&self, now: Duration) -> Result<(), String> {
-        match self.last.load(Ordering::Relaxed) {
-            0 if now < LONGEST_START => Ok(()),
-            0 => Err(format!("the process has not begun its work after {} s", now.as_secs())),
-            last => match now.saturating_sub(Duration::from_millis(last - 1)) {
-                silence if silence < LONGEST_SILENCE => Ok(()),
-                silence => Err(format!("the event loop has not turned for {} s", silence.as_secs())),
-            },
+        // In this order: whoever sees that it beats sees when it began.
+        let is_beating = self.is_beating.load(Ordering::Acquire);
+        let silence = now.saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)));
+        let seconds = silence.as_secs();
+        match is_beating {
+            true if silence >= LONGEST_SILENCE => Err(format!("the event loop has not turned for {seconds} s")),
+            false if silence >= LONGEST_REST => Err(format!("nothing has come of the process for {seconds} s")),
+            _ => Ok(()),
         }
+    }
+
+    fn touch(&self) {
+        let now = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX - 1)
+/// The time in which a heart beats.
+struct Beating<'a>(&'a Heart);
+
+impl<'a> Beating<'a> {
+    fn new(heart: &'a Heart) -> Self {
+        heart.touch();
+        heart.is_beating.store(true, Ordering::Release);
+        Self(heart)
+    }
+}
+
+impl Drop for Beating<'_> {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.is_beating.store(false, Ordering::Release);
+    }
 }
 
 #[cfg(test)]
@@ -66,19 +89,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_heart_is_given_time_to_begin_and_then_must_go_on() {
+    async fn a_heart_may_rest_for_long_and_must_not_stop_while_it_beats() {
         let heart = Heart::default();
         assert_eq!(heart.check(), Ok(()), "it has yet to begin");
-        assert!(heart.check_at(LONGEST_START).unwrap_err().contains("not begun"));
-        tokio::select! {
-            never = heart.beat() => match never {},
-            () = tokio::task::yield_now() => {}
+        assert_eq!(heart.check_at(LONGEST_REST).unwrap_err(), "nothing has come of the process for 3600 s");
+        {
+            let mut beating = std::pin::pin!(heart.beat());
+            tokio::select! {
+                never = &mut beating => match never {},
+                () = tokio::task::yield_now() => {}
+            }
+            let now = heart.start.elapsed();
+            assert_eq!(heart.check_at(now + Duration::from_secs(29)), Ok(()));
+            let stopped = heart.check_at(now + Duration::from_secs(31)).unwrap_err();
+            assert_eq!(stopped, "the event loop has not turned for 31 s");
         }
         let now = heart.start.elapsed();
-        assert_eq!(heart.check_at(now + Duration::from_secs(29)), Ok(()));
-        assert_eq!(
-            heart.check_at(now + Duration::from_secs(31)).unwrap_err(),
-            "the event loop has not turned for 31 s"
-        );
+        assert_eq!(heart.check_at(now + Duration::from_secs(31)), Ok(()), "it rests again");
     }
 }

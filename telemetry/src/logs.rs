@@ -1,4 +1,4 @@
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use std::io::{self, IsTerminal};
@@ -54,7 +54,10 @@ impl Telling {
     /// Once per process, and outside of any runtime.
     ///
     /// # Errors
-    /// A variable says something that cannot be.
+    /// A variable says something that cannot be. Nothing is written then.
+    ///
+    /// # Panics
+    /// Somebody else has said before how events are written.
     pub fn start(logs: Logs, service: Option<String>) -> Result<Self, TellingError> {
         let spans = service.map(provider).transpose()?;
         let tracer = spans.as_ref().map(|provider| provider.tracer("bowline"));
@@ -99,6 +102,7 @@ fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
 
 fn provider(service: String) -> Result<SdkTracerProvider, TellingError> {
     let exporter = SpanExporter::builder().with_http().build()?;
-    let resource = Resource::builder().with_service_name(service).build();
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let resource = Resource::builder().with_attribute(version).with_service_name(service).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }

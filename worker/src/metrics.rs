@@ -46,6 +46,9 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 7] =
+        [Self::Done, Self::Known, Self::Retried, Self::Parked, Self::GivenBack, Self::Dropped, Self::Deferred];
+
     fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -71,6 +74,8 @@ pub(crate) enum Cache {
 }
 
 impl Cache {
+    const ALL: [Self; 6] = [Self::Model, Self::Adapters, Self::Alignment, Self::Merge, Self::Head, Self::Data];
+
     fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -86,7 +91,7 @@ impl Cache {
 impl Default for Metrics {
     fn default() -> Self {
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
-        Self {
+        let metrics = Self {
             settled: Family::default(),
             seconds: histogram(),
             phases: Family::new_with_constructor(histogram),
@@ -94,7 +99,18 @@ impl Default for Metrics {
             examples: Family::default(),
             tokens: Counter::default(),
             lookups: Family::default(),
+        };
+        // A series that begins with its first event begins with 1, which no rate and no increase ever shows.
+        for outcome in Outcome::ALL {
+            drop(metrics.settled.get_or_create(&[("outcome", outcome.name())]));
         }
+        for (cache, outcome) in Cache::ALL.into_iter().flat_map(|cache| [(cache, "hit"), (cache, "miss")]) {
+            drop(metrics.lookups.get_or_create(&[("cache", cache.name()), ("outcome", outcome)]));
+        }
+        for kind in ["image", "text"] {
+            drop(metrics.examples.get_or_create(&[("kind", kind)]));
+        }
+        metrics
     }
 }
 
@@ -106,11 +122,7 @@ impl Metrics {
             "Jobs that the worker parted with, by what became of them",
             self.settled.clone(),
         );
-        registry.register(
-            "job_seconds",
-            "Seconds from taking a job to settling it, of jobs computed",
-            self.seconds.clone(),
-        );
+        registry.register("job_seconds", "Seconds from taking a job to storing its result", self.seconds.clone());
         registry.register("job_phase_seconds", "Seconds that the parts of computed jobs took", self.phases.clone());
         registry.register("queue_wait_seconds", "Seconds that jobs waited in the queue", self.waited.clone());
         registry.register("examples", "Images or texts that models were evaluated on", self.examples.clone());
@@ -182,6 +194,8 @@ mod tests {
             "bowline_cache_lookups_total{cache=\"alignment\",outcome=\"hit\"} 1",
             "bowline_examples_total{kind=\"text\"} 3",
             "bowline_tokens_total 120",
+            "bowline_jobs_settled_total{outcome=\"parked\"} 0",
+            "bowline_cache_lookups_total{cache=\"model\",outcome=\"miss\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

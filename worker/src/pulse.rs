@@ -33,7 +33,9 @@ impl Pulse {
     pub(crate) fn takes(&self, job: &Job, sweep: &str, attempt: u32) {
         let mut status = self.lock();
         status.job = Some(JobInHand { job: job.id(), sweep: sweep.to_owned(), attempt, since_ms: now_ms() });
-        status.state = WorkerState::Busy;
+        if status.state != WorkerState::Draining {
+            status.state = WorkerState::Busy;
+        }
     }
 
     /// The job has a result.
@@ -55,7 +57,9 @@ impl Pulse {
     pub(crate) fn rests(&self) {
         let mut status = self.lock();
         status.job = None;
-        status.state = WorkerState::Idle;
+        if status.state != WorkerState::Draining {
+            status.state = WorkerState::Idle;
+        }
     }
 
     /// Tells of the worker for as long as it is polled.

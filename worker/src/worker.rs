@@ -8,12 +8,15 @@ use crate::{
     settle::{AfterFailure, after_failure},
     sweeps::Sweeps,
 };
-use jobs::{FailureRecord, Job, JobId, JobResult, RESULT_VERSION, RunFacts, Timings, WorkerState, WorkerStatus};
+use jobs::{
+    FailureRecord, Job, JobId, JobResult, OtherSemantics, RESULT_VERSION, RunFacts, Timings, WorkerState, WorkerStatus,
+};
 use queue::{Delivery, JobConsumer, QueueError};
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::{Duration, Instant},
@@ -68,6 +71,8 @@ pub struct Worker {
     metrics: Metrics,
     /// Makes a span go on where a `traceparent` says.
     follow_trace: Option<fn(&Span, &str)>,
+    /// What jobs of other versions came by: each kind is told of once.
+    others: Mutex<HashSet<OtherSemantics>>,
     /// Failures in a row that were this worker's own fault.
     own_faults: AtomicU32,
 }
@@ -98,8 +103,20 @@ impl Worker {
         let pulse = Pulse::new(name.clone(), compute.device(), compute.versions());
         let (cancellations, sweeps) = (Cancellations::new(store.clone()), Sweeps::new(store.clone()));
         let (limits, own_faults) = (Limits::default(), AtomicU32::new(0));
-        let (metrics, follow_trace) = (Metrics::default(), None);
-        Self { name, limits, queue, store, compute, cancellations, sweeps, pulse, metrics, follow_trace, own_faults }
+        Self {
+            name,
+            limits,
+            queue,
+            store,
+            compute,
+            cancellations,
+            sweeps,
+            pulse,
+            metrics: Metrics::default(),
+            follow_trace: None,
+            others: Mutex::default(),
+            own_faults,
+        }
     }
 
     /// The same worker with other limits.
@@ -162,20 +179,26 @@ impl Worker {
         now: impl Future<Output = ()> + Send,
     ) -> Result<Ended, WorkerError> {
         tokio::pin!(drain, now);
+        // Jobs that are left to others do not count as work: they may come by for ever.
+        let mut worked = tokio::time::Instant::now();
         loop {
             let next = tokio::select! {
                 biased;
-                () = &mut now => return Ok(Ended::Stopped),
-                () = &mut drain => return Ok(Ended::Stopped),
+                () = &mut now => return Ok(self.stops()),
+                () = &mut drain => return Ok(self.stops()),
                 // A broker that is out of reach hands out no job either: that is its own limit's matter.
-                () = idle(self.limits.idle) => match self.queue.is_in_reach() {
+                () = idle_since(worked, self.limits.idle) => match self.queue.is_in_reach() {
                     true => return Ok(Ended::Idle),
-                    false => continue,
+                    false => {
+                        worked = tokio::time::Instant::now();
+                        continue;
+                    }
                 },
                 next = self.queue.next() => next?,
             };
             let Some(delivery) = next else { return Ok(Ended::QueueClosed) };
             let (leave, mut is_leaving) = (Stop::default(), false);
+            let is_work = delivery.job().meaning.check_semantics().is_ok();
             let handling = self.handle(delivery, &leave);
             tokio::pin!(handling);
             loop {
@@ -190,9 +213,18 @@ impl Worker {
                 }
             }
             if is_leaving || leave.is_requested() {
-                return Ok(Ended::Stopped);
+                return Ok(self.stops());
+            }
+            if is_work {
+                worked = tokio::time::Instant::now();
             }
         }
+    }
+
+    /// The worker has been told to stop, and takes no more jobs.
+    fn stops(&self) -> Ended {
+        self.pulse.drains();
+        Ended::Stopped
     }
 
     /// Takes one job and settles it; `false` when the queue is closed and empty.
@@ -212,12 +244,15 @@ impl Worker {
         if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
             follow(&span, parent);
         }
-        if let Some(waited) = delivery.waited() {
-            self.metrics.waited(waited);
-        }
-        self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
-        let handled = self.settle(delivery, leave).instrument(span).await;
-        self.pulse.rests();
+        let handled = match delivery.job().meaning.check_semantics() {
+            Err(other) => self.leave_to_others(delivery, other).instrument(span).await,
+            Ok(()) => {
+                self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
+                let settled = self.settle(delivery, leave).instrument(span).await;
+                self.pulse.rests();
+                settled
+            }
+        };
         match handled {
             // The job comes back, here or elsewhere, and its result is found then.
             Err(WorkerError::Queue(error)) if error.is_retryable() => {
@@ -233,34 +268,35 @@ impl Worker {
         let (id, taken) = (job.id(), Instant::now());
         if !self.sweeps.holds(delivery.sweep()).await.map_err(|source| WorkerError::Store { job: id, source })? {
             let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
-            self.metrics.settled(Outcome::GivenBack);
-            delivery.give_back().await?;
+            self.counted(Outcome::GivenBack, delivery.give_back()).await?;
             return Err(WorkerError::OtherStore { sweep, place });
         }
         let out_of_reach = |source| WorkerError::Store { job: id, source };
         if self.cancellations.of(delivery.sweep()).await.is_some() {
             info!("dropped: the sweep was cancelled");
-            self.metrics.settled(Outcome::Dropped);
-            return Ok(delivery.ack().await?);
+            return self.counted(Outcome::Dropped, delivery.ack()).await;
         }
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
-            Ok(Some(_)) => return self.knows(delivery).await,
+            Ok(Some(_)) => return self.counted(Outcome::Known, delivery.ack()).await,
             Err(source @ StoreError::Backend(_)) => return Err(out_of_reach(source)),
             Err(error @ StoreError::Version { .. }) => {
                 warn!(%error, "another version of the program has done the job");
-                return self.knows(delivery).await;
+                return self.counted(Outcome::Known, delivery.ack()).await;
             }
             Err(error) => Attempted::failed(JobError::Stored(error)),
-            Ok(None) if job.meaning.check_semantics().is_err() => return self.leave_to_others(delivery).await,
             Ok(None) if delivery.losses() >= self.limits.losses => {
                 if self.is_in_other_hands(id).await {
                     sleep(STILL_AT_IT).await;
-                    self.metrics.settled(Outcome::GivenBack);
-                    return Ok(delivery.give_back().await?);
+                    return self.counted(Outcome::GivenBack, delivery.give_back()).await;
                 }
                 Attempted::failed(JobError::Lost(delivery.losses()))
             }
-            Ok(None) => self.attempt(&job, delivery.sweep(), leave).await,
+            Ok(None) => {
+                if let Some(waited) = delivery.waited() {
+                    self.metrics.waited(waited);
+                }
+                self.attempt(&job, delivery.sweep(), leave).await
+            }
         };
         let answered = self.answer(delivery, &job, outcome, taken).await;
         if !hangs {
@@ -273,23 +309,28 @@ impl Worker {
         Err(WorkerError::Hangs(id))
     }
 
-    /// Settles a job that has a result.
-    async fn knows(&self, delivery: Delivery) -> Result<(), WorkerError> {
-        self.metrics.settled(Outcome::Known);
-        Ok(delivery.ack().await?)
+    /// Settles a job, and counts it as `outcome` if that went well: otherwise it comes back, and is counted then.
+    async fn counted(
+        &self,
+        outcome: Outcome,
+        settling: impl Future<Output = Result<(), QueueError>> + Send,
+    ) -> Result<(), WorkerError> {
+        settling.await?;
+        self.metrics.settled(outcome);
+        Ok(())
     }
 
     /// Settles a job that would come to other numbers here than it was meant to.
-    async fn leave_to_others(&self, delivery: Delivery) -> Result<(), WorkerError> {
-        let (id, other) = (delivery.job().id(), delivery.job().meaning.check_semantics());
-        let reason = other.err().map(|other| other.to_string()).unwrap_or_default();
-        match self.queue.left_to_others().contains(&id) {
-            // It comes by again and again.
-            true => debug!(reason, "the job is left to a worker of another version"),
-            false => warn!(reason, "the job is left to a worker of another version"),
+    async fn leave_to_others(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
+        if self.cancellations.of(delivery.sweep()).await.is_some() {
+            return self.counted(Outcome::Dropped, delivery.ack()).await;
         }
-        self.metrics.settled(Outcome::Deferred);
-        Ok(delivery.defer().await?)
+        let is_new = self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
+        match is_new {
+            true => warn!(reason = %other, "a job is left to a worker of another version, as are all like it"),
+            false => debug!(reason = %other, "the job is left to a worker of another version"),
+        }
+        self.counted(Outcome::Deferred, delivery.defer()).await
     }
 
     /// Stores what the job came to, and settles it.
@@ -310,13 +351,13 @@ impl Worker {
                     self.store.put_result(&result).instrument(info_span!("store")).await.map_err(out_of_reach)?;
                 self.metrics.stored(storing.elapsed());
                 self.metrics.phases(&result.timings);
+                // Done is what is stored, whatever becomes of the message.
                 self.metrics.settled(Outcome::Done);
+                self.metrics.computed(taken.elapsed());
                 info!("job done in {:.2} s", seconds(&result.timings));
                 self.pulse.succeeded();
                 self.own_faults.store(0, Ordering::Relaxed);
-                delivery.ack().await?;
-                self.metrics.computed(taken.elapsed());
-                Ok(())
+                Ok(delivery.ack().await?)
             }
             Err(error) => {
                 self.settle_failure(delivery, job, &error).await?;
@@ -334,19 +375,13 @@ impl Worker {
             warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
             self.pulse.failed();
         }
-        self.metrics.settled(match next {
-            AfterFailure::GiveBack => Outcome::GivenBack,
-            AfterFailure::Drop => Outcome::Dropped,
-            AfterFailure::Retry(_) => Outcome::Retried,
-            AfterFailure::Park => Outcome::Parked,
-        });
-        let settled: Result<(), QueueError> = match next {
-            AfterFailure::GiveBack => delivery.give_back().await,
-            AfterFailure::Drop => delivery.ack().await,
-            AfterFailure::Retry(after) => delivery.retry(after).await,
-            AfterFailure::Park => delivery.park(&error.to_string()).await,
-        };
-        Ok(settled?)
+        let reason = error.to_string();
+        match next {
+            AfterFailure::GiveBack => self.counted(Outcome::GivenBack, delivery.give_back()).await,
+            AfterFailure::Drop => self.counted(Outcome::Dropped, delivery.ack()).await,
+            AfterFailure::Retry(after) => self.counted(Outcome::Retried, delivery.retry(after)).await,
+            AfterFailure::Park => self.counted(Outcome::Parked, delivery.park(&reason)).await,
+        }
     }
 
     /// Ends a worker that fails where others need not, before it has gone through the whole queue.
@@ -437,6 +472,14 @@ impl Worker {
 /// The time that all parts of a job took.
 fn seconds(timings: &Timings) -> f64 {
     timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s
+}
+
+/// Waits until so long has passed since `start`; for ever without a limit.
+async fn idle_since(start: tokio::time::Instant, limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep_until(start + limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits so long; for ever without a limit.

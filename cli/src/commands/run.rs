@@ -64,7 +64,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         (None, None) => unreachable!("without a queue there is an engine"),
     };
     if let Some(worker) = runner.worker() {
-        watching.worker_to_come(&args.compute.device).is(worker);
+        watching.worker_to_come(&args.compute.device, false).is(worker);
     }
     let (outcome, counts) = {
         let progress = Progress::start();

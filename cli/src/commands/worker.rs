@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let inputs = Arc::new(worker_inputs(args)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
-    let shown = watching.worker_to_come(&device);
+    let shown = watching.worker_to_come(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {

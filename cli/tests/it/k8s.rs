@@ -32,7 +32,10 @@ fn a_sweep_file_becomes_a_kustomization_that_names_it_by_its_content() {
     assert!(told.contains("kubectl apply -k first"), "{told}");
     assert_eq!(fs::read_to_string(place.path("first/sweep.yaml")).unwrap(), SWEEP, "as it was written");
     let kustomization = |folder: &str| fs::read_to_string(place.path(folder).join("kustomization.yaml")).unwrap();
-    let name = |text: &str| text.lines().find_map(|line| line.strip_prefix("nameSuffix: -")).unwrap().to_owned();
+    let name = |text: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix("nameSuffix: \"-")).unwrap();
+        line.trim_end_matches('"').to_owned()
+    };
     let first = kustomization("first");
     assert!(name(&first).starts_with("team-a-mini8-v2-") && name(&first).len() == 24, "{first}");
     assert!(first.contains("/k8s/overlays/example/settings\"") && first.contains("/k8s/sweep\""), "{first}");
@@ -65,6 +68,9 @@ fn a_sweep_is_printed_as_the_job_that_runs_it() {
         "the settings, the sweep and its Job: {printed}"
     );
     let job = documents[2];
+    // A name that YAML would take for a number.
+    let numbered = place.run(&["k8s", "render", "mini8.yaml", "-o", "name=\"2024\"", "--overlay", &overlay]);
+    assert!(numbered.succeeds().stdout.contains("bowline.sweep: \"2024\""), "{numbered:?}");
     assert!(job.contains("name: sweep-team-a-mini8-v2-") && job.contains("bowline.sweep: team-a-mini8-v2"), "{job}");
     assert!(documents[1].contains("# What it is for."), "{printed}");
 }
@@ -78,6 +84,11 @@ fn what_no_cluster_can_run_is_refused_with_what_to_do() {
     render("mini8.yaml", "nowhere").fails(65, &["`nowhere` is no overlay", "settings/kustomization.yaml"]);
     place.write("large.yaml", format!("{SWEEP}# {}\n", "x".repeat(1_000_000)));
     render("large.yaml", &overlay).fails(65, &["ConfigMap"]);
+    place.write("mine/kustomization.yaml", "resources: []\n");
+    place
+        .run(&["k8s", "render", "mini8.yaml", "--overlay", &overlay, "--write", "mine"])
+        .fails(65, &["is left as it is"]);
+    assert_eq!(fs::read_to_string(place.path("mine/kustomization.yaml")).unwrap(), "resources: []\n");
     place.write("wrong.yaml", SWEEP.replace("density", "densty"));
     render("wrong.yaml", &overlay).fails(65, &["densty", "density"]);
 }

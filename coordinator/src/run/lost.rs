@@ -44,10 +44,14 @@ impl Outstanding {
         self.0.values_mut().for_each(|open| open.missing_since = None);
     }
 
-    /// The jobs that neither the queue, which is empty, nor one of these workers has had for as long as `after`, nor left to another
-    /// one. A broker that was
-    /// emptied or set up anew forgets jobs, and so do some when a job came back too often.
+    /// The jobs that neither the queue, which is empty, nor one of these workers has had for as long as `after`, and that
+    /// none has left to another. A broker that was emptied or set up anew forgets jobs, and so do some when a job came back
+    /// too often.
     pub(super) fn lost(&mut self, workers: &[WorkerStatus], after: Duration) -> Vec<Wanted> {
+        if workers.iter().any(|status| status.left.len() >= WorkerStatus::MOST_LEFT) {
+            // It tells not of all.
+            self.may_wait();
+        }
         let in_hand = workers.iter().filter_map(|status| Some(status.job.as_ref()?.job));
         // What waits for a worker of our version is on its way round between the queues.
         let left = workers.iter().flat_map(|status| &status.left).copied();

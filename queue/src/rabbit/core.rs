@@ -6,7 +6,7 @@ use super::{
     topology::Topology,
     wire::{self, Foreign, Letter},
 };
-use crate::{QueueError, delivery::DEFERRAL};
+use crate::{QueueError, delivery::MOST_DEFERRALS};
 use lapin::BasicProperties;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -37,20 +37,21 @@ impl Core {
     /// What becomes of a message that is not taken for a job: one of another version waits for a worker of that version, the
     /// rest is kept aside.
     pub(super) fn onward(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
-        if !why.is_of_other_version() {
+        if !why.is_of_other_version() || wire::deferrals(&properties) >= MOST_DEFERRALS {
             return self.aside(body, properties, why);
         }
         let job = wire::named(&properties);
         let name = job.map(|job| job.short()).unwrap_or_default();
-        tracing::warn!(reason = %why, job = name, "a job is left to a worker of another version");
-        if let Some(job) = job {
-            self.deferred.note(job);
+        match job.is_some_and(|job| self.deferred.note(job)) {
+            true => tracing::warn!(reason = %why, job = name, "a job is left to a worker of another version"),
+            // It comes by again and again.
+            false => tracing::debug!(reason = %why, job = name, "a job is left to a worker of another version"),
         }
-        Letter { queue: self.topology.retry.clone(), body, properties }.held_for(DEFERRAL)
+        Letter { queue: self.topology.retry.clone(), body, properties }.deferred()
     }
 
     /// A message that is not taken for a job, as it is kept aside.
-    fn aside(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
+    pub(super) fn aside(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
         tracing::warn!(reason = %why, queue = self.topology.parked, "a message is parked");
         Letter { queue: self.topology.parked.clone(), body, properties }.because(&why.to_string())
     }

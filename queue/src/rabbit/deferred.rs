@@ -1,23 +1,22 @@
 use super::counter::lock;
 use crate::delivery::DEFERRAL;
-use jobs::JobId;
+use jobs::{JobId, WorkerStatus};
 use std::{collections::HashMap, sync::Mutex};
 use tokio::time::Instant;
-
-/// The most jobs to tell of: what a worker tells of itself stays small.
-const MOST: usize = 1000;
 
 /// Jobs that this process left to workers of another version, and that may come by again.
 #[derive(Debug, Default)]
 pub(super) struct Deferred(Mutex<HashMap<JobId, Instant>>);
 
 impl Deferred {
-    pub(super) fn note(&self, job: JobId) {
+    /// Notes a job, as far as there is room; whether it was not noted before.
+    pub(super) fn note(&self, job: JobId) -> bool {
         let mut jobs = lock(&self.0);
         prune(&mut jobs);
-        if jobs.len() < MOST || jobs.contains_key(&job) {
-            jobs.insert(job, Instant::now());
+        if jobs.len() >= WorkerStatus::MOST_LEFT && !jobs.contains_key(&job) {
+            return false;
         }
+        jobs.insert(job, Instant::now()).is_none()
     }
 
     pub(super) fn recent(&self) -> Vec<JobId> {
@@ -42,9 +41,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_job_is_told_of_until_it_has_not_come_by_for_a_minute() {
         let deferred = Deferred::default();
-        deferred.note(job(1).id());
+        assert!(deferred.note(job(1).id()) && !deferred.note(job(1).id()), "it is new once");
         tokio::time::sleep(DEFERRAL * 3).await;
-        deferred.note(job(2).id());
+        assert!(deferred.note(job(2).id()));
         let mut both = [job(1).id(), job(2).id()];
         both.sort_unstable();
         assert_eq!(deferred.recent(), both);

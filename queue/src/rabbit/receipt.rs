@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     QueueError,
-    delivery::{DEFERRAL, Receipt, Ticket, Verdict},
+    delivery::{DEFERRAL, MOST_DEFERRALS, Receipt, Ticket, Verdict},
 };
 use async_trait::async_trait;
 use jobs::JobId;
@@ -75,7 +75,10 @@ impl RabbitReceipt {
                 Some(wire::letter(&ticket.clone().retried(), &topology.jobs))
             }
             Verdict::Retry { after } => Some(wire::letter(&ticket.clone().retried(), &topology.retry).held_for(*after)),
-            Verdict::Defer => Some(wire::letter(ticket, &topology.retry).held_for(DEFERRAL)),
+            Verdict::Defer if ticket.deferrals >= MOST_DEFERRALS => {
+                Some(wire::letter(ticket, &topology.parked).because("no worker of its version has come for a day"))
+            }
+            Verdict::Defer => Some(wire::letter(&ticket.clone().deferred(), &topology.retry).held_for(DEFERRAL)),
             Verdict::Park { reason } => Some(wire::letter(ticket, &topology.parked).because(reason)),
         }
     }
@@ -137,7 +140,7 @@ impl Receipt for RabbitReceipt {
             self.core.announcer.announce(self.job());
         }
         if matches!(verdict, Verdict::Defer) {
-            self.core.deferred.note(self.job());
+            let _is_new = self.core.deferred.note(self.job());
         }
         self.ack().await?;
         if matches!(verdict, Verdict::Done) {

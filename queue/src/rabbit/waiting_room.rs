@@ -74,9 +74,9 @@ async fn hold(core: &Core, delivery: Delivery) -> Result<(), Fault> {
         // As it is: it need not be read to be held back.
         Err(foreign) if foreign.is_of_other_version() => {
             sleep(wire::remaining(&properties)).await;
-            Letter { queue: core.topology.jobs.clone(), body: data, properties }
+            Letter { queue: core.topology.jobs.clone(), body: data, properties }.requeued()
         }
-        Err(foreign) => core.onward(data, properties, &foreign),
+        Err(foreign) => core.aside(data, properties, &foreign),
     };
     core.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
     acker.ack(BasicAckOptions::default()).await?;

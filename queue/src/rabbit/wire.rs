@@ -1,7 +1,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::delivery::Ticket;
+use crate::delivery::{DEFERRAL, Ticket};
 use jobs::{JOB_VERSION, Job, JobId};
 use lapin::{
     BasicProperties,
@@ -23,6 +23,7 @@ const REASON: &str = "bowline-reason";
 const DUE: &str = "bowline-due-ms";
 const DELAY: &str = "bowline-delay-ms";
 const QUEUED: &str = "bowline-queued-ms";
+const DEFERRALS: &str = "bowline-deferrals";
 /// As W3C's Trace Context names it, so that others' tools find it.
 const TRACE_PARENT: &str = "traceparent";
 
@@ -53,7 +54,7 @@ pub(super) enum Foreign {
     #[error("a message of version {WIRE_VERSION} that cannot be read: {reason}")]
     Unreadable { reason: serde_json::Error },
     #[error("a job of version {version}, while this Bowline reads version {JOB_VERSION}")]
-    JobVersion { version: u32 },
+    JobVersion { version: u64 },
     #[error("the message is named {named}, but the job in it is {found}")]
     Misnamed { named: String, found: JobId },
     #[error("the header `{header}` is missing or no count")]
@@ -76,10 +77,16 @@ struct Opened {
     job: Job,
 }
 
-/// All that is read of a message before its version is known.
+/// All that is read of a message, or of the job in it, before its version is known.
 #[derive(Deserialize)]
 struct Versioned {
     version: u64,
+}
+
+/// All that is read of a message of our version before that of its job is known.
+#[derive(Deserialize)]
+struct Peeked {
+    job: Versioned,
 }
 
 /// `ticket` as a message to `queue`.
@@ -90,6 +97,9 @@ pub(super) fn letter(ticket: &Ticket, queue: &str) -> Letter {
     headers.insert(ATTEMPT.into(), AMQPValue::LongLongInt(ticket.attempt.into()));
     headers.insert(LOSSES.into(), AMQPValue::LongLongInt(ticket.losses.into()));
     headers.insert(QUEUED.into(), AMQPValue::LongLongInt(signed(now_ms())));
+    if ticket.deferrals > 0 {
+        headers.insert(DEFERRALS.into(), AMQPValue::LongLongInt(ticket.deferrals.into()));
+    }
     if let Some(parent) = &ticket.trace_parent {
         headers.insert(TRACE_PARENT.into(), AMQPValue::LongString(parent.as_str().into()));
     }
@@ -110,10 +120,12 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     if versioned.version != u64::from(WIRE_VERSION) {
         return Err(Foreign::Version { version: versioned.version });
     }
-    let Opened { sweep, job, .. } = serde_json::from_slice(body).map_err(|reason| Foreign::Unreadable { reason })?;
-    if job.version != JOB_VERSION {
-        return Err(Foreign::JobVersion { version: job.version });
+    let unreadable = |reason| Foreign::Unreadable { reason };
+    let peeked: Peeked = serde_json::from_slice(body).map_err(unreadable)?;
+    if peeked.job.version != u64::from(JOB_VERSION) {
+        return Err(Foreign::JobVersion { version: peeked.job.version });
     }
+    let Opened { sweep, job, .. } = serde_json::from_slice(body).map_err(unreadable)?;
     let (named, found) = (properties.message_id().as_ref().map_or("", ShortString::as_str), job.id());
     if named != found.to_string() {
         return Err(Foreign::Misnamed { named: format!("`{named}`"), found });
@@ -121,13 +133,19 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     let attempt = count(properties, ATTEMPT).filter(|attempt| *attempt > 0);
     let attempt = attempt.ok_or(Foreign::Count { header: ATTEMPT })?;
     let losses = count(properties, LOSSES).ok_or(Foreign::Count { header: LOSSES })?;
-    Ok(Ticket { job, sweep, attempt, losses, trace_parent: trace_parent(properties) })
+    let (deferrals, trace_parent) = (deferrals(properties), trace_parent(properties));
+    Ok(Ticket { job, sweep, attempt, losses, deferrals, trace_parent })
 }
 
 /// How long a message has waited in its queue, by two machines' clocks.
 pub(super) fn waited(properties: &BasicProperties) -> Option<Duration> {
     let queued = u64::try_from(integer(properties, QUEUED)?).ok()?;
     Some(Duration::from_millis(now_ms().saturating_sub(queued)))
+}
+
+/// How often a message was left to a worker of another version.
+pub(super) fn deferrals(properties: &BasicProperties) -> u32 {
+    count(properties, DEFERRALS).unwrap_or(0)
 }
 
 /// The job that a message is about, by its name: all that is known of a message of another version.
@@ -156,6 +174,19 @@ impl Letter {
         // One more: the clock has been cut to whole milliseconds.
         self.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() + delay + 1)));
         self.add_header(DELAY, AMQPValue::LongLongInt(signed(delay)));
+        self
+    }
+
+    /// The message, left to a worker of another version once more.
+    pub(super) fn deferred(mut self) -> Self {
+        let deferrals = deferrals(&self.properties).saturating_add(1);
+        self.add_header(DEFERRALS, AMQPValue::LongLongInt(deferrals.into()));
+        self.held_for(DEFERRAL)
+    }
+
+    /// The message, queued up anew as it is.
+    pub(super) fn requeued(mut self) -> Self {
+        self.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms())));
         self
     }
 

@@ -252,6 +252,18 @@ async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed()
     delivery.ack().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_has_only_jobs_of_others_is_idle() {
+    let bench = bench([]);
+    let mut later = job(0.5);
+    later.meaning.evaluation += 1;
+    bench.queue.publish(&later, "tests").await.unwrap();
+    // The job comes by every quarter of a minute.
+    let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
+    let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
+    assert_eq!(ended.expect("it is idle").unwrap(), Ended::Idle);
+}
+
 #[tokio::test]
 async fn a_worker_counts_what_became_of_its_jobs() {
     let bench = bench([Next::Succeed, Next::Fail(JobError::Incomplete("x".to_owned()))]);

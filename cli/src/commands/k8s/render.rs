@@ -20,8 +20,8 @@ use std::{
 const MOUNTED: &str = "/sweep";
 /// The file's name there, which the Job names.
 const FILE: &str = "sweep.yaml";
-/// The most that a ConfigMap holds is 1 MiB, all in all.
-const LARGEST: usize = 1_000_000;
+/// A ConfigMap holds 1 MiB, but `kubectl apply` notes all of it once more where there is room for 256 KiB.
+const LARGEST: usize = 250_000;
 /// Names of Kubernetes end at 63 characters; this leaves room for `sweep-` and a digest.
 const LONGEST_NAME: usize = 40;
 /// Digits of the file's digest in names: another file is another Job.
@@ -44,6 +44,7 @@ pub(crate) fn run(args: &args::K8sRender) -> Result<(), Failure> {
         terminal::data(build(folder.path())?.trim_end());
         return Ok(());
     };
+    check_folder(folder)?;
     fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
     write(folder, &overlay, &sweep)?;
     terminal::note(format_args!("{0}: apply it with `kubectl apply -k {0}`", folder.display()));
@@ -60,7 +61,7 @@ struct Overlay {
 
 impl Overlay {
     fn find(folder: &Path) -> Result<Self, Failure> {
-        let found = |place: PathBuf| match place.join("kustomization.yaml").is_file() {
+        let found = |place: PathBuf| match place.join(KUSTOMIZATION).is_file() {
             true => place.canonicalize().map_err(|source| Failure::Read { what: "folder", path: place, source }),
             false => Err(Failure::Overlay { folder: folder.to_owned(), missing: place }),
         };
@@ -102,6 +103,20 @@ fn as_written(key: &[String]) -> String {
     key[..key.len() - tags].join(".")
 }
 
+/// The file that makes a folder a kustomization.
+const KUSTOMIZATION: &str = "kustomization.yaml";
+/// How the one of a sweep begins.
+const WRITTEN: &str = "# The sweep ";
+
+/// Refuses a folder that holds somebody else's kustomization.
+fn check_folder(folder: &Path) -> Result<(), Failure> {
+    let path = folder.join(KUSTOMIZATION);
+    match fs::read_to_string(&path) {
+        Ok(text) if !text.starts_with(WRITTEN) => Err(Failure::OtherKustomization { path }),
+        _ => Ok(()),
+    }
+}
+
 fn write(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> Result<(), Failure> {
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
@@ -110,7 +125,7 @@ fn write(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> Result<(), Fail
     let here =
         folder.canonicalize().map_err(|source| Failure::Read { what: "folder", path: folder.to_owned(), source })?;
     put(FILE, &sweep.text)?;
-    put("kustomization.yaml", &kustomization(&here, overlay, sweep))
+    put(KUSTOMIZATION, &kustomization(&here, overlay, sweep))
 }
 
 /// The kustomization of one sweep in `folder`.
@@ -120,13 +135,13 @@ fn kustomization(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> String 
     // YAML takes JSON's strings.
     let quoted = |path: &Path| Value::from(relative(folder, path).display().to_string()).to_string();
     format!(
-        "# The sweep `{}`: written by `bowline k8s render`.\n\
+        "{WRITTEN}`{}`: written by `bowline k8s render`.\n\
          apiVersion: kustomize.config.k8s.io/v1beta1\n\
          kind: Kustomization\n\
          resources:\n  - {}\n\
          components:\n  - {}\n\
-         nameSuffix: -{name}-{}\n\
-         labels:\n  - pairs:\n      bowline.sweep: {name}\n    includeTemplates: true\n\
+         nameSuffix: \"-{name}-{}\"\n\
+         labels:\n  - pairs:\n      bowline.sweep: \"{name}\"\n    includeTemplates: true\n\
          configMapGenerator:\n  - name: sweep\n    files:\n      - {FILE}\n    options:\n      immutable: true\n      \
          disableNameSuffixHash: true\n",
         sweep.sweep.name,

@@ -5,7 +5,14 @@ use serde_json::{Value, json};
 const TRACED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn ticket() -> Ticket {
-    Ticket { job: job(1), sweep: "mini8".to_owned(), attempt: 3, losses: 2, trace_parent: Some(TRACED.to_owned()) }
+    Ticket {
+        job: job(1),
+        sweep: "mini8".to_owned(),
+        attempt: 3,
+        losses: 2,
+        deferrals: 7,
+        trace_parent: Some(TRACED.to_owned()),
+    }
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> String {
@@ -47,6 +54,14 @@ fn a_message_tells_how_long_it_has_waited() {
 }
 
 #[test]
+fn a_message_counts_how_often_it_was_left_to_others() {
+    let letter = letter(&ticket(), "q").deferred().deferred().requeued();
+    assert_eq!(deferrals(&letter.properties), 9);
+    assert_eq!(open(&letter.body, &letter.properties).unwrap(), Ticket { deferrals: 9, ..ticket() });
+    assert_eq!(deferrals(&BasicProperties::default()), 0);
+}
+
+#[test]
 fn a_trace_that_is_none_is_not_passed_on() {
     let mut letter = letter(&ticket(), "q");
     letter.add_header(TRACE_PARENT, AMQPValue::LongString("x".repeat(LONGEST_TRACE_PARENT + 1).into()));
@@ -70,6 +85,8 @@ fn what_is_no_job_is_refused_with_a_reason() {
     assert!(error.contains("missing field `meaning`"), "{error}");
     let error = changed(|body| body["job"]["version"] = json!(7));
     assert!(error.starts_with("a job of version 7"), "{error}");
+    let error = changed(|body| body["job"] = json!({"version": 7, "colour": "red"}));
+    assert!(error.starts_with("a job of version 7"), "whatever else it holds: {error}");
     let error = changed(|body| body["job"]["meaning"]["split"] = json!("test"));
     assert!(error.starts_with(&format!("the message is named `{}`", job(1).id())), "{error}");
 }
