@@ -18,7 +18,8 @@ COPY . .
 RUN --mount=type=cache,id=bowline-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=bowline-target-cpu,target=/target \
     CARGO_TARGET_DIR=/target cargo build --release --locked --bin bowline \
-    && scripts/image-root /target/release/bowline /image
+    && scripts/image-root /target/release/bowline /image \
+    && install -d /cache
 
 FROM docker.io/nvidia/cuda:${CUDA_VERSION}-devel-ubuntu22.04 AS build-cuda
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
@@ -33,7 +34,7 @@ RUN --mount=type=cache,id=bowline-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=bowline-target-cuda-${CUDA_COMPUTE_CAP},target=/target \
     CARGO_TARGET_DIR=/target CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP} \
     cargo build --release --locked --bin bowline --features cuda \
-    && install -d /image/lib \
+    && install -d /image/lib /cache \
     && strip --strip-debug -o /image/bowline /target/release/bowline \
     && ldd /image/bowline | grep -oE '/[^ ]*/lib(cublas|cublasLt|cudart|curand)\.so[^ ]*' | xargs cp --dereference --target-directory /image/lib
 
@@ -46,8 +47,8 @@ LABEL org.opencontainers.image.title="bowline" \
 COPY --from=rust /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build-cuda /image/lib /usr/local/lib
 COPY --from=build-cuda /image/bowline /usr/local/bin/bowline
-# What is fetched lies below /cache, which is a volume: nothing else has to be written but /tmp.
-COPY --from=build-cpu --chown=65532:65532 /image/cache /cache
+# A new folder, for only a new one gets the owner; a volume that is mounted there gets it too.
+COPY --from=build-cuda --chown=65532:65532 /cache /cache
 ENV HOME=/cache LD_LIBRARY_PATH=/usr/local/lib:/usr/local/nvidia/lib:/usr/local/nvidia/lib64
 WORKDIR /data
 USER 65532:65532
@@ -61,7 +62,8 @@ LABEL org.opencontainers.image.title="bowline" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build-cpu /image /
-COPY --from=build-cpu --chown=65532:65532 /image/cache /cache
+# A new folder, for only a new one gets the owner; a volume that is mounted there gets it too.
+COPY --from=build-cpu --chown=65532:65532 /cache /cache
 ENV HOME=/cache PATH=/usr/local/bin
 WORKDIR /data
 USER 65532:65532
