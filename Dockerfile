@@ -4,8 +4,10 @@
 #   docker build --target cuda --tag bowline:cuda .                                   for an A40 and its kin
 #   docker build --target cuda --build-arg CUDA_COMPUTE_CAP=90 --tag bowline:cuda .   for an H100
 #
+# Run them with `--read-only --tmpfs /tmp`, inputs mounted at /data, and a volume at /cache for what is fetched.
+#
 # Bases are pinned to a version; whoever can ask a registry may add digests (`@sha256:…`). Builder and final image have the
-# same C library. Run them with `--read-only --tmpfs /tmp`, inputs mounted at /data, and a volume at /cache for what is fetched.
+# same C library. The build is not one of the whole workspace, which would bring the servers of tests along.
 ARG RUST_VERSION=1.95.0
 # GPUs' drivers have to know this version: kernels are kept as PTX of it, and compiled when the program starts.
 ARG CUDA_VERSION=12.6.3
@@ -36,7 +38,7 @@ RUN --mount=type=cache,id=bowline-registry,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin bowline --features cuda \
     && install -d /image/lib /cache \
     && strip --strip-debug -o /image/bowline /target/release/bowline \
-    && ldd /image/bowline | grep -oE '/[^ ]*/lib(cublas|cublasLt|cudart|curand)\.so[^ ]*' | xargs cp --dereference --target-directory /image/lib
+    && ldd /image/bowline | grep -oE '/[^ ]*/lib(cublas|cublasLt|cudart|curand|nvrtc)\.so[^ ]*' | xargs cp --dereference --target-directory /image/lib
 
 FROM docker.io/nvidia/cuda:${CUDA_VERSION}-base-ubuntu22.04 AS cuda
 ARG REVISION=unknown
