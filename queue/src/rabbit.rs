@@ -87,7 +87,7 @@ impl RabbitQueue {
         senders.spawn(postman.run());
         let (parking, postman) = Outbox::new(&link, &topology, &settings);
         senders.spawn(postman.run());
-        let (announcer, announcing) = Announcer::new(Arc::clone(&link), &topology);
+        let (announcer, announcing) = Announcer::new(&link, &topology, &settings);
         senders.spawn(announcing);
         let deferred = Deferred::default();
         let core = Arc::new(Core { settings, topology, outbox, parking, announcer, deferred, _senders: senders });

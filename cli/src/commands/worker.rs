@@ -79,7 +79,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
 /// Waits for the wish to end.
 async fn drains(wishes: Wishes) {
     wishes.first().await;
-    terminal::note("draining: the job in hand is finished, no other is taken");
+    terminal::note("draining: a job in hand is finished, and no other is taken");
 }
 
 /// Waits for a second wish, or until the job in hand has had its time since the first.

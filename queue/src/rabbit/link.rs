@@ -77,13 +77,6 @@ impl Link {
         Ok(line)
     }
 
-    /// A new channel on the connection that is open, if one is.
-    pub(super) async fn channel_if_open(&self) -> Option<Line> {
-        let slot = self.open.lock().await;
-        let open = slot.as_ref().filter(|open| open.connection.status().connected())?;
-        Line::open(&open.connection).await.ok()
-    }
-
     /// How often a connection was made after the first.
     pub(super) fn reconnects(&self) -> u64 {
         self.connections.load(Ordering::Relaxed).saturating_sub(1)

@@ -148,6 +148,31 @@ async fn every_job_arrives_although_connections_are_cut_while_working() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_goes_on_announcing_what_it_settles_after_its_connections_broke() {
+    let Some(address) = address() else { return };
+    let (proxy, pool) = behind_a_proxy(&address).await;
+    let remote = pool.queue().await;
+    let worker = remote.consumer().unwrap();
+    let mut direct = pool.settings.clone();
+    direct.address = address.parse().unwrap();
+    let coordinator = RabbitQueue::connect(direct).await.unwrap();
+    assert!(
+        timeout(Duration::from_secs(1), coordinator.settled()).await.is_err(),
+        "it listens, and nothing is settled"
+    );
+    for number in 0..3 {
+        coordinator.publish(&job(number), "tests").await.unwrap();
+        let delivery = timeout(PATIENCE, worker.next()).await.expect("the job comes").unwrap().unwrap();
+        delivery.ack().await.unwrap();
+        let heard = timeout(PATIENCE, coordinator.settled()).await.expect("it is announced");
+        assert_eq!(heard, [job(number).id()]);
+        proxy.cut();
+    }
+    worker.close().await;
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_whose_worker_died_comes_back_as_a_loss_and_cannot_be_settled_twice() {
     let Some(address) = address() else { return };
     let (proxy, pool) = behind_a_proxy(&address).await;
