@@ -58,6 +58,14 @@ pub enum HeadError {
         /// The matrix in it.
         name: &'static str,
     },
+    /// What the text tower makes of prompts is NaN or infinite.
+    #[error(
+        "the text tower makes vectors that are not finite of class {class}: the base may hold weights that are NaN"
+    )]
+    Prompts {
+        /// The first such class, counted from 0.
+        class: usize,
+    },
     /// Numbers that do not fill the matrix that they should be.
     #[error("a head of {classes} classes with vectors of {width} numbers is not made of {found} numbers")]
     Shape {
@@ -107,7 +115,7 @@ impl Head {
     /// exp(`logit_scale`).
     ///
     /// # Errors
-    /// A class without prompts, or one the tokenizer refuses.
+    /// A class without prompts, one the tokenizer refuses, or vectors that are not finite.
     pub fn from_prompts(model: &TextModel, prompts: &[Vec<String>]) -> Result<Self, HeadError> {
         if let Some(class) = prompts.iter().position(Vec::is_empty).or(prompts.is_empty().then_some(0)) {
             return Err(HeadError::NoPrompts { class });
@@ -125,6 +133,9 @@ impl Head {
         unit_rows(&mut weight, width);
         let scale = model.logit_scale().exp();
         weight.iter_mut().for_each(|x| *x *= scale);
+        if let Some(at) = weight.iter().position(|x| !x.is_finite()) {
+            return Err(HeadError::Prompts { class: at / width });
+        }
         Ok(Self { weight, classes, width })
     }
 

@@ -1,6 +1,6 @@
 //! The image tower: opened once, patched cheaply, run over embedded pictures.
 
-mod composed;
+pub(crate) mod composed;
 mod config;
 mod error;
 pub(crate) mod host;

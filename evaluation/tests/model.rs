@@ -259,6 +259,25 @@ fn a_head_of_another_size_names_both_numbers() {
 }
 
 #[test]
+fn pictures_whose_features_are_not_finite_are_not_wrong_answers() {
+    let name = "vision_model.encoder.layers.1.self_attn.v_proj";
+    let update = pattern(192, 192);
+    for base in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
+        let deltas = base.deltas([(name, Delta::Dense(&update))]).unwrap();
+        for scaling in [1e25, 1e38] {
+            let model = base.patched(&deltas, scaling).unwrap();
+            let features = model.features(&embedded(&base, "icons", "validation"), &Watch::default()).unwrap();
+            let n = features.labels().len();
+            let words = format!("{n} of {n} examples have features that are not finite: a `scaling` may be too large");
+            let refused = accuracy(&features, &head("icons")).unwrap_err().to_string();
+            assert!(refused.starts_with(&words), "{refused}");
+            let refused = joint_hits(&features, &head("icons"), &[0, 1, 2, 3, 4, 5, 6, 7]).unwrap_err().to_string();
+            assert!(refused.starts_with(&words), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn a_model_is_tried_out_on_blank_pictures() {
     base().try_out(3).unwrap();
     ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap().try_out(0).unwrap();

@@ -89,10 +89,12 @@ pub enum JobError {
         source: io::Error,
     },
     /// Data and head of a task do not fit each other.
-    #[error("the task `{task}` cannot be scored")]
+    #[error("the task `{task}` cannot be scored on `{split}`")]
     Score {
         /// The task.
         task: String,
+        /// The split.
+        split: String,
         /// What does not fit.
         source: evaluation::ScoreError,
     },

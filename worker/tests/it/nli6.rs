@@ -169,6 +169,18 @@ fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
 }
 
 #[test]
+fn features_that_are_not_finite_fail_the_job_for_good() {
+    let mut bench = Bench::new(None);
+    let spec = RecipeSpec { scaling: Some(1e30), ..RecipeSpec::default() };
+    let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+    let error = bench.compute(bench.sweep(&["rte"], &[]), subject, "test").unwrap_err();
+    assert!(!error.is_retryable() && !error.is_own_fault());
+    let chain = error.chain().join(": ");
+    let words = "the task `rte` cannot be scored on `test`: 138 of 138 examples have features that are not finite";
+    assert!(chain.starts_with(words), "{chain}");
+}
+
+#[test]
 fn texts_that_are_cut_are_counted() {
     let mut bench = Bench::new(None);
     let sweep = bench.sweep(&["rte"], &["tasks.rte.data.max_length=16"]);
