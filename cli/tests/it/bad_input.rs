@@ -115,8 +115,11 @@ fn a_store_that_cannot_be_written_is_named() {
 fn another_sweep_of_the_same_name_is_refused() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml"]).succeeds();
-    let ran = place.run(&["run", "sweep.yaml", "-o", "recipe.density=0.3"]);
-    ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
+    for command in ["plan", "run"] {
+        let ran = place.run(&[command, "sweep.yaml", "-o", "recipe.density=0.3"]);
+        ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
+        assert!(!ran.stderr.contains("jobs are done"), "its jobs are not counted: {}", ran.stderr);
+    }
 }
 
 #[test]
