@@ -56,6 +56,13 @@ enum DeltaValues {
     Device(BTreeMap<Slot, Tensor>),
 }
 
+/// The configuration of a folder whose headers agree with it, as far as the image tower goes.
+pub(crate) fn outlined(folder: &Path) -> Result<ClipConfig, ModelError> {
+    let config = ClipConfig::read(&folder.join("config.json"))?;
+    Weights::open(folder)?.check_vision(&config)?;
+    Ok(config)
+}
+
 impl ImageModel {
     /// Opens a Hugging Face `CLIPModel` folder: `config.json` and `model.safetensors`, whole or in shards.
     ///

@@ -276,12 +276,13 @@ fn a_missing_misshapen_or_quantised_tensor_is_named() {
         refused(folder(&config(), &changed).path())
     };
     let message = with(None);
-    let tail = format!("model.safetensors` has no tensor `{key}` (expected shape [32, 128])");
+    let tail =
+        format!("model.safetensors` has no tensor `{key}`, which `config.json` expects with the shape [32, 128]");
     assert!(message.ends_with(&tail), "{message}");
     let zeros = |shape: (usize, usize), dtype| Some(Tensor::zeros(shape, dtype, &Device::Cpu).unwrap());
     let message = with(zeros((128, 32), DType::F32));
     assert!(message.starts_with(&format!("tensor `{key}` in `")), "{message}");
-    assert!(message.ends_with("has shape [128, 32], expected [32, 128]"), "{message}");
+    assert!(message.ends_with("has shape [128, 32], and `config.json` expects [32, 128]"), "{message}");
     let message = with(zeros((32, 128), DType::U8));
     assert!(message.ends_with("model.safetensors` holds U8, expected F32, BF16 or F16"), "{message}");
 }
@@ -296,7 +297,7 @@ fn a_tensor_that_the_index_leaves_out_is_named() {
     index["weight_map"].as_object_mut().unwrap().remove("model.norm.weight").unwrap();
     std::fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
     let message = refused(folder.path());
-    let tail = "model.safetensors.index.json` has no tensor `model.norm.weight` (expected shape [128])";
+    let tail = "model.safetensors.index.json` has no tensor `model.norm.weight`, which `config.json` expects with the shape [128]";
     assert!(message.ends_with(tail), "{message}");
     std::fs::remove_file(folder.path().join("model-00002-of-00002.safetensors")).unwrap();
     assert!(refused(folder.path()).contains("model-00002-of-00002.safetensors`"));

@@ -25,6 +25,14 @@ pub enum JobError {
         /// What is wrong with it.
         source: merging::AdapterError,
     },
+    /// An adapter updates what the model does not have.
+    #[error("the adapter of `{task}` cannot be used")]
+    AdapterModule {
+        /// The adapter's task.
+        task: String,
+        /// Which module it is.
+        source: evaluation::ModelError,
+    },
     /// The base model's headers cannot be read.
     #[error("the base model cannot be used")]
     Base(#[from] merging::BaseError),

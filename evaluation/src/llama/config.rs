@@ -1,6 +1,9 @@
 //! A Llama model's `config.json`.
 
-use super::rope::{RopeFile, RopeScaling};
+use super::{
+    module,
+    rope::{RopeFile, RopeScaling},
+};
 use crate::ModelError;
 use jobs::Precision;
 use serde::Deserialize;
@@ -80,6 +83,14 @@ impl LlamaConfig {
         let check = Check { path };
         check.only_what_is_followed(&file)?;
         check.config(&file)
+    }
+
+    /// Checks that the model has a linear layer of that name, which takes updates.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`].
+    pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        module::find(self, name).map(drop)
     }
 
     /// Width of all keys of a token, and of all its values.
