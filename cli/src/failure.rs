@@ -2,6 +2,20 @@
 
 use std::{io, path::PathBuf};
 
+/// Why a head cannot be used with its base and its task.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum HeadProblem {
+    /// An adapter without one.
+    #[error("it brings no head (`score.weight`): name a file as the task's `head`")]
+    Missing,
+    /// Made for other features.
+    #[error("its vectors have {found} numbers, and the base's features {expected} (`{key}` in its `config.json`)")]
+    Width { found: usize, expected: usize, key: &'static str },
+    /// Fewer classes than the sweep file names.
+    #[error("it has {classes} classes, counted from 0, and `{key}` of the task's data names class {class}")]
+    Classes { classes: usize, key: &'static str, class: u32 },
+}
+
 /// Why a command ended early.
 ///
 /// No variant prints its source: the report walks the chain, so that each fact is told once.
@@ -37,6 +51,24 @@ pub(crate) enum Failure {
     /// An adapter cannot be used.
     #[error("cannot use the adapter `{name}`")]
     Adapter { name: String, source: Box<merging::AdapterError> },
+    /// An adapter updates what evaluation does not know of the base.
+    #[error("cannot use the adapter `{name}`, which is `{place}`")]
+    AdapterModule { name: String, place: String, source: evaluation::ModelError },
+    /// The base reads texts and the tasks have pictures, or the other way round.
+    #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind_of(*kind).0, kind_of(*kind).1)]
+    Kind { base: String, kind: evaluation::ModelKind, task: String },
+    /// The tokenizer of the base cannot be used.
+    #[error("cannot use the base's tokenizer")]
+    Tokenizer(#[source] evaluation::TextError),
+    /// Texts cannot be tokenised as the sweep file says.
+    #[error("cannot use the texts of `{task}`")]
+    Texts { task: String, source: evaluation::TextError },
+    /// A head's file cannot be read.
+    #[error("cannot use the head of `{task}`")]
+    HeadFile { task: String, source: evaluation::HeadError },
+    /// A head fits neither base nor data.
+    #[error("cannot use the head of `{task}`, which is {place}")]
+    UnfitHead { task: String, place: String, source: HeadProblem },
     /// The merge is not possible.
     #[error("cannot merge")]
     Merge(#[from] merging::MergeError),
@@ -61,6 +93,9 @@ pub(crate) enum Failure {
     /// The sweep cannot go on.
     #[error("the sweep cannot go on")]
     Run(#[from] coordinator::CoordinatorError),
+    /// The recipe cannot be evaluated.
+    #[error("the evaluation cannot go on")]
+    Evaluation(#[source] coordinator::CoordinatorError),
     /// The worker cannot go on.
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
@@ -136,6 +171,9 @@ pub(crate) enum Failure {
     /// The sweep ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
     Jobs { failed: u64, total: u64 },
+    /// The evaluation ran to its end, and not all of it worked.
+    #[error("{failed} of {total} jobs failed")]
+    Evaluated { failed: u64, total: u64 },
     /// The store does not keep what results rely on.
     #[error("the store {place} {}", unsound(.is_conditional))]
     UnsoundStore { place: String, is_conditional: bool },
@@ -171,7 +209,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
-            Self::Jobs { .. } | Self::TooManyFailures { .. } => 3,
+            Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => 3,
             Self::QueueAddress { .. } | Self::Pool { .. } => 2,
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,
             Self::Queue(_) | Self::Run(coordinator::CoordinatorError::Queue(_)) => 69,
@@ -208,7 +246,13 @@ impl Failure {
             Self::Worker(worker::WorkerError::Hangs(_)) => {
                 Some("start the worker again; the job is recorded as failed, or comes back")
             }
-            Self::Jobs { .. } => Some("the errors are above; `--retry-failed` tries them again"),
+            Self::Jobs { .. } => Some(
+                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+            ),
+            Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluation(coordinator::CoordinatorError::Denominator { .. }) => {
+                Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
+            }
             Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
                 "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",
             ),
@@ -231,6 +275,14 @@ impl Failure {
             }
             _ => None,
         }
+    }
+}
+
+/// What a base of this kind is, and what it does not read.
+fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
+    match kind {
+        evaluation::ModelKind::Clip => ("a CLIP model, which looks at pictures", "texts"),
+        evaluation::ModelKind::Llama => ("a Llama, which reads texts", "pictures"),
     }
 }
 

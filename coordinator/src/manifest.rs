@@ -10,13 +10,18 @@ pub(crate) async fn keep_manifest(
     frozen: &Frozen,
     versions: &BTreeMap<String, String>,
 ) -> Result<(), CoordinatorError> {
-    let manifest = frozen.manifest(versions.clone());
-    let name = &frozen.sweep().name;
-    if store.put_manifest(name, &manifest).await? == Put::Created {
-        return Ok(());
+    match store.put_manifest(&frozen.sweep().name, &frozen.manifest(versions.clone())).await? {
+        Put::Created => Ok(()),
+        Put::Exists => check_manifest(store, frozen).await,
     }
+}
+
+/// Makes sure that the sweep is what the store holds under its name, or that there is nothing. Writes nothing.
+pub(crate) async fn check_manifest(store: &Store, frozen: &Frozen) -> Result<(), CoordinatorError> {
+    let name = &frozen.sweep().name;
     let Some(stored) = store.manifest::<Manifest>(name).await? else { return Ok(()) };
-    let differences = differences(&stored, &manifest);
+    // Versions mean nothing: see below.
+    let differences = differences(&stored, &frozen.manifest(BTreeMap::new()));
     if differences.is_empty() {
         return Ok(());
     }

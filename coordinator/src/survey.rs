@@ -1,6 +1,7 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
     lookup::{Found, Presence, look_up},
+    manifest::check_manifest,
     parts::recall_parts,
 };
 use jobs::{JobId, Outcome};
@@ -82,8 +83,10 @@ impl Resume {
 /// store tells. `retry_failed` counts what failed before as missing, as a run with the same setting does.
 ///
 /// # Errors
-/// As [`Course::new`] and [`Course::next`]; the store cannot be read.
+/// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
+/// jobs are not counted; the store cannot be read.
 pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+    check_manifest(store, frozen).await?;
     let (course, mut resume) = go_through(frozen, store, retry_failed).await?;
     resume.memory = course.into_memory();
     Ok(resume)

@@ -50,6 +50,17 @@ pub enum HeadError {
         /// Names and shapes found.
         found: String,
     },
+    /// The file holds more than the matrix, which a score would leave out.
+    #[error(
+        "`{}` holds {found}; expected one matrix alone, `weight`, `score.weight` or `classifier.weight`: a head has no bias",
+        path.display()
+    )]
+    Several {
+        /// The file.
+        path: PathBuf,
+        /// Names and shapes found.
+        found: String,
+    },
     /// A value is NaN or an infinity.
     #[error("`{name}` in `{}` holds a value that is not finite", path.display())]
     NotFinite {
@@ -57,6 +68,14 @@ pub enum HeadError {
         path: PathBuf,
         /// The matrix in it.
         name: &'static str,
+    },
+    /// What the text tower makes of prompts is NaN or infinite.
+    #[error(
+        "the text tower makes vectors that are not finite of class {class}: the base may hold weights that are NaN"
+    )]
+    Prompts {
+        /// The first such class, counted from 0.
+        class: usize,
     },
     /// Numbers that do not fill the matrix that they should be.
     #[error("a head of {classes} classes with vectors of {width} numbers is not made of {found} numbers")]
@@ -107,7 +126,7 @@ impl Head {
     /// exp(`logit_scale`).
     ///
     /// # Errors
-    /// A class without prompts, or one the tokenizer refuses.
+    /// A class without prompts, one the tokenizer refuses, or vectors that are not finite.
     pub fn from_prompts(model: &TextModel, prompts: &[Vec<String>]) -> Result<Self, HeadError> {
         if let Some(class) = prompts.iter().position(Vec::is_empty).or(prompts.is_empty().then_some(0)) {
             return Err(HeadError::NoPrompts { class });
@@ -125,6 +144,9 @@ impl Head {
         unit_rows(&mut weight, width);
         let scale = model.logit_scale().exp();
         weight.iter_mut().for_each(|x| *x *= scale);
+        if let Some(at) = weight.iter().position(|x| !x.is_finite()) {
+            return Err(HeadError::Prompts { class: at / width });
+        }
         Ok(Self { weight, classes, width })
     }
 
@@ -144,22 +166,28 @@ impl Head {
         (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width })
     }
 
-    /// Reads a safetensors file with a matrix `[classes, width]` of any float type. Its name is `weight`, or else `score.weight`
-    /// or `classifier.weight`.
+    /// Reads a safetensors file with a matrix `[classes, width]` of any float type, named `weight`, `score.weight` or
+    /// `classifier.weight`, and nothing else.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds no such matrix.
+    /// The file cannot be read, is damaged, or holds no such matrix, or other tensors beside it.
     pub fn read(path: &Path) -> Result<Self, HeadError> {
         let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
         let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
         let matrix = |name| tensors.get(name).and_then(|t: &Tensor| Some((name, t, t.dims2().ok()?)));
-        let Some((name, tensor, (classes, width))) = NAMES.into_iter().find_map(matrix) else {
+        let found = || {
             let mut found: Vec<String> =
                 tensors.iter().map(|(name, tensor)| format!("`{name}` {:?}", tensor.dims())).collect();
             found.sort_unstable();
-            return Err(HeadError::NoWeight { path: path.into(), found: found.join(", ") });
+            found.join(", ")
         };
+        let Some((name, tensor, (classes, width))) = NAMES.into_iter().find_map(matrix) else {
+            return Err(HeadError::NoWeight { path: path.into(), found: found() });
+        };
+        if tensors.len() > 1 {
+            return Err(HeadError::Several { path: path.into(), found: found() });
+        }
         let values = || tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let weight = values().map_err(damaged)?;
         if !weight.iter().all(|x| x.is_finite()) {

@@ -15,6 +15,7 @@ mod head;
 mod kind;
 mod llama;
 mod model;
+mod outline;
 mod pictures;
 mod preprocess;
 mod score;
@@ -39,6 +40,7 @@ pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
+pub use outline::Outline;
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, classify, joint_hits};

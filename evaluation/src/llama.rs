@@ -179,6 +179,11 @@ impl LlamaModel {
     }
 }
 
+/// The configuration of a folder whose headers agree with it.
+pub(crate) fn outlined(folder: &Path) -> Result<LlamaConfig, ModelError> {
+    find(folder).map(|(config, _)| config)
+}
+
 fn find(folder: &Path) -> Result<(LlamaConfig, LlamaWeights), ModelError> {
     let config = LlamaConfig::read(&folder.join("config.json"))?;
     let found = LlamaWeights::open(folder, &config)?;

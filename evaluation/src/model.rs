@@ -1,6 +1,6 @@
 //! The image tower: opened once, patched cheaply, run over embedded pictures.
 
-mod composed;
+pub(crate) mod composed;
 mod config;
 mod error;
 pub(crate) mod host;
@@ -54,6 +54,13 @@ pub struct Deltas {
 enum DeltaValues {
     Host(Updates),
     Device(BTreeMap<Slot, Tensor>),
+}
+
+/// The configuration of a folder whose headers agree with it, as far as the image tower goes.
+pub(crate) fn outlined(folder: &Path) -> Result<ClipConfig, ModelError> {
+    let config = ClipConfig::read(&folder.join("config.json"))?;
+    Weights::open(folder)?.check_vision(&config)?;
+    Ok(config)
 }
 
 impl ImageModel {

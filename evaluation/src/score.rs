@@ -87,6 +87,17 @@ pub enum ScoreError {
         /// Rows of the head.
         classes: usize,
     },
+    /// Features or scores are NaN or infinite: right and wrong mean nothing then.
+    #[error(
+        "{examples} of {n} examples have features that are not finite: a `scaling` may be too large, numbers may overflow in \
+         `f16` (`bf16` and `f32` hold larger ones), or the base or a head may hold such numbers"
+    )]
+    NotFinite {
+        /// How many.
+        examples: usize,
+        /// All pictures or texts.
+        n: usize,
+    },
     /// The map names a joint class that the head does not have.
     #[error("class {class} of the task is joint class {joint}, but the joint head has {classes} classes")]
     Map {
@@ -102,10 +113,10 @@ pub enum ScoreError {
 /// Counts the pictures whose largest score is that of their class; of equal scores the first class counts.
 ///
 /// # Numerics
-/// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is NaN is never the largest.
+/// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is not finite is an error.
 ///
 /// # Errors
-/// The widths differ, or the data set and the head have different numbers of classes.
+/// The widths differ, the data set and the head have different numbers of classes, or features are not finite.
 pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
     if let Some(data) = features.classes().filter(|data| *data != head.classes()) {
         return Err(ScoreError::Classes { head: head.classes(), data });
@@ -121,10 +132,10 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
 
 /// Ranks the true class of each picture among the classes of all tasks.
 ///
-/// `map` gives the joint class of each of the task's classes. Scores that are NaN put the picture last.
+/// `map` gives the joint class of each of the task's classes.
 ///
 /// # Errors
-/// The widths differ, a label has no entry in the map, or the map leaves the joint head.
+/// The widths differ, a label has no entry in the map, the map leaves the joint head, or features are not finite.
 pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<JointScore, ScoreError> {
     if let Some(data) = features.classes().filter(|data| *data != map.len()) {
         return Err(ScoreError::Classes { head: map.len(), data });
@@ -136,7 +147,7 @@ pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<Jo
     let mut ranks = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
         let own = scores[map[place(example, label, map.len())?]];
-        ranks.push(if own.is_nan() { scores.len() } else { scores.iter().filter(|score| **score > own).count() });
+        ranks.push(scores.iter().filter(|score| **score > own).count());
         Ok(())
     })?;
     let hits = HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count());
@@ -165,6 +176,8 @@ fn place(example: usize, label: u32, classes: usize) -> Result<usize, ScoreError
 }
 
 /// Calls `see` with the number, label and scores of every example, whose vectors are first put through `prepare`.
+///
+/// A feature that is not finite makes every score of its example so: heads hold finite numbers alone.
 fn each_row(
     Vectors { values, width, labels }: Vectors<'_>,
     head: &Head,
@@ -176,7 +189,7 @@ fn each_row(
         return Err(ScoreError::Width { head: head.width(), features: width });
     }
     let turned = head.turned();
-    let mut scores = Vec::new();
+    let (mut scores, mut not_finite) = (Vec::new(), 0);
     let chunks = values.chunks(CHUNK * width).zip(labels.chunks(CHUNK));
     for (chunk, (values, labels)) in chunks.enumerate() {
         let mut rows = values.to_vec();
@@ -186,10 +199,16 @@ fn each_row(
         let to = (scores.as_mut_slice(), View::dense(labels.len(), classes));
         matmul(to, false, 1.0, from, (&turned, View::dense(width, classes)));
         for (n, (label, scores)) in labels.iter().zip(scores.chunks_exact_mut(classes)).enumerate() {
-            see(chunk * CHUNK + n, *label, scores)?;
+            match scores.iter().all(|score| score.is_finite()) {
+                true => see(chunk * CHUNK + n, *label, scores)?,
+                false => not_finite += 1,
+            }
         }
     }
-    Ok(())
+    match not_finite {
+        0 => Ok(()),
+        examples => Err(ScoreError::NotFinite { examples, n: labels.len() }),
+    }
 }
 
 fn first_largest(scores: &[f32]) -> Option<usize> {

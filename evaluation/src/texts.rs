@@ -77,14 +77,29 @@ impl Texts {
         Ok(Self { truncated, ..Self::new(texts) })
     }
 
-    /// Checks that a model with `vocabulary` token ids has all that occur.
+    /// Checks that a model with `vocabulary` token ids has all that occur; `tokenizer` is the one that they come from.
     ///
     /// # Errors
     /// Names the first that it does not have.
-    pub fn check_vocabulary(&self, vocabulary: usize) -> Result<(), TextError> {
+    pub fn check_vocabulary(&self, tokenizer: &PairTokenizer, vocabulary: usize) -> Result<(), TextError> {
         match self.ids.iter().find(|id| **id as usize >= vocabulary) {
-            Some(&id) => Err(TextError::Vocabulary { id, vocabulary }),
+            Some(&id) => Err(tokenizer.beyond(id, vocabulary)),
             None => Ok(()),
+        }
+    }
+
+    /// Checks that a model of so many positions can take every text.
+    ///
+    /// # Errors
+    /// Counts those that it cannot take.
+    pub fn check_positions(&self, positions: usize) -> Result<(), TextError> {
+        let lengths = || (0..self.len()).map(|text| self.ids(text).len());
+        match lengths().filter(|length| *length > positions).count() {
+            0 => Ok(()),
+            texts => {
+                let longest = lengths().max().unwrap_or_default();
+                Err(TextError::TooLong { texts, n: self.len(), longest, positions })
+            }
         }
     }
 

@@ -205,6 +205,21 @@ fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
     close(&features(&twice, &texts), &with(&low, 40.0), 1e-4, "in two steps");
 }
 
+/// Numbers of 1e25 are finite, but their squares are not: a norm would make zeros of them, as if there were nothing.
+#[test]
+fn states_that_overflow_are_not_finite_rather_than_zero() {
+    let texts = mixed();
+    let update = pattern(128, 128);
+    for model in [base(), composed(&example("base"), Precision::F32)] {
+        for (scaling, is_finite) in [(1.0, true), (1e25, false), (1e38, false)] {
+            let deltas = model.deltas([("model.layers.5.self_attn.o_proj", Delta::Dense(&update))]).unwrap();
+            let features = features(&model.patched(&deltas, scaling).unwrap(), &texts);
+            let finite = features.chunks(128).filter(|row| row.iter().all(|x| x.is_finite())).count();
+            assert_eq!(finite, if is_finite { 40 } else { 0 }, "scaling {scaling}");
+        }
+    }
+}
+
 #[test]
 fn updates_that_do_not_fit_are_refused_by_module() {
     let base = base();
@@ -261,12 +276,13 @@ fn a_missing_misshapen_or_quantised_tensor_is_named() {
         refused(folder(&config(), &changed).path())
     };
     let message = with(None);
-    let tail = format!("model.safetensors` has no tensor `{key}` (expected shape [32, 128])");
+    let tail =
+        format!("model.safetensors` has no tensor `{key}`, which `config.json` expects with the shape [32, 128]");
     assert!(message.ends_with(&tail), "{message}");
     let zeros = |shape: (usize, usize), dtype| Some(Tensor::zeros(shape, dtype, &Device::Cpu).unwrap());
     let message = with(zeros((128, 32), DType::F32));
     assert!(message.starts_with(&format!("tensor `{key}` in `")), "{message}");
-    assert!(message.ends_with("has shape [128, 32], expected [32, 128]"), "{message}");
+    assert!(message.ends_with("has shape [128, 32], and `config.json` expects [32, 128]"), "{message}");
     let message = with(zeros((32, 128), DType::U8));
     assert!(message.ends_with("model.safetensors` holds U8, expected F32, BF16 or F16"), "{message}");
 }
@@ -281,7 +297,7 @@ fn a_tensor_that_the_index_leaves_out_is_named() {
     index["weight_map"].as_object_mut().unwrap().remove("model.norm.weight").unwrap();
     std::fs::write(folder.path().join("model.safetensors.index.json"), index.to_string()).unwrap();
     let message = refused(folder.path());
-    let tail = "model.safetensors.index.json` has no tensor `model.norm.weight` (expected shape [128])";
+    let tail = "model.safetensors.index.json` has no tensor `model.norm.weight`, which `config.json` expects with the shape [128]";
     assert!(message.ends_with(tail), "{message}");
     std::fs::remove_file(folder.path().join("model-00002-of-00002.safetensors")).unwrap();
     assert!(refused(folder.path()).contains("model-00002-of-00002.safetensors`"));
@@ -305,6 +321,9 @@ fn settings_that_cannot_be_followed_are_refused_by_key() {
     );
     expect(json!({"num_attention_heads": 6}), "`num_attention_heads` is `6`, expected a divisor of `hidden_size`");
     expect(json!({"head_dim": 5}), "`head_dim` is `5`, expected an even number, at least 2");
+    expect(json!({"rms_norm_eps": 0.0}), "`rms_norm_eps` is `0`, expected a finite number above 0");
+    expect(json!({"rms_norm_eps": -1e-5}), "`rms_norm_eps` is `-0.00001`, expected a finite number above 0");
+    expect(json!({"rope_theta": 0.0}), "`rope_theta` is `0`, expected a finite number above 0");
     expect(json!({"vocab_size": 0}), "`vocab_size` is `0`, expected at least 1");
     let quantised = r#"`quantization_config` is `{"bits":4}`, expected none: quantised weights are not read"#;
     expect(json!({"quantization_config": {"bits": 4}}), quantised);

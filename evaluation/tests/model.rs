@@ -2,7 +2,7 @@
 
 use crate::fixture::{base, chain, close, embedded, example, head, pictures, source, values};
 use candle_core::{Device, Tensor};
-use evaluation::{Delta, Head, ImageModel, ModelError, Pictures, Preprocess, Watch, accuracy, joint_hits};
+use evaluation::{Delta, Head, ImageModel, ModelError, Outline, Pictures, Preprocess, Watch, accuracy, joint_hits};
 use jobs::{DataFiles, Rows};
 use std::{
     collections::HashMap,
@@ -75,14 +75,41 @@ fn a_missing_or_misshapen_tensor_is_named() {
     let mut without = weights();
     without.remove("vision_model.embeddings.class_embedding");
     let message = refused(folder(&config(), &without).path());
-    let tail = "model.safetensors` has no tensor `vision_model.embeddings.class_embedding` (expected shape [192])";
+    let tail = "model.safetensors` has no tensor `vision_model.embeddings.class_embedding`, which `config.json` \
+                expects with the shape [192]";
     assert!(message.ends_with(tail), "{message}");
     let mut other = weights();
     let key = "vision_model.encoder.layers.3.mlp.fc1.weight";
     other.insert(key.into(), Tensor::zeros((192, 384), candle_core::DType::F32, &Device::Cpu).unwrap());
     let message = refused(folder(&config(), &other).path());
     assert!(message.starts_with(&format!("tensor `{key}` in `")), "{message}");
-    assert!(message.ends_with("has shape [192, 384], expected [384, 192]"), "{message}");
+    assert!(message.ends_with("has shape [192, 384], and `config.json` expects [384, 192]"), "{message}");
+}
+
+#[test]
+fn headers_are_enough_to_find_what_a_model_lacks() {
+    let preprocessor = std::fs::read(example("base/preprocessor_config.json")).unwrap();
+    let outline = |weights: &HashMap<String, Tensor>| {
+        let folder = folder(&config(), weights);
+        std::fs::write(folder.path().join("preprocessor_config.json"), &preprocessor).unwrap();
+        let refused = Outline::read(folder.path()).map(|_| ()).map_err(|error| chain(&error));
+        (refused, ImageModel::open(folder.path(), &Device::Cpu).map(|_| ()).map_err(|error| chain(&error)))
+    };
+    assert_eq!(outline(&weights()), (Ok(()), Ok(())));
+    let kept: Vec<String> = weights().into_keys().filter(|key| !key.contains("layers.")).collect();
+    let tower = |key: &String| key.starts_with("vis") && !key.contains("position_ids");
+    let layer = |key: &String| key.starts_with("vision_model.encoder.layers.2.");
+    let read: Vec<String> = kept.into_iter().filter(tower).chain(weights().into_keys().filter(layer)).collect();
+    assert_eq!(read.len(), 8 + 16, "{read:?}");
+    for key in read {
+        let mut changed = weights();
+        let tensor = changed.remove(&key).unwrap();
+        let (found, wanted) = outline(&changed);
+        assert!(found.is_err() && wanted.is_err(), "{key}");
+        changed.insert(key.clone(), tensor.unsqueeze(0).unwrap());
+        let (found, _) = outline(&changed);
+        assert!(found.unwrap_err().starts_with(&format!("tensor `{key}` in `")), "{key}");
+    }
 }
 
 #[test]
@@ -256,6 +283,25 @@ fn a_head_of_another_size_names_both_numbers() {
     assert_eq!(refused.to_string(), "the head has vectors of 4 numbers, the features have 128");
     let refused = joint_hits(&features, &head("icons"), &[0, 1, 2, 3, 4, 5, 6, 8]).unwrap_err();
     assert_eq!(refused.to_string(), "class 7 of the task is joint class 8, but the joint head has 8 classes");
+}
+
+#[test]
+fn pictures_whose_features_are_not_finite_are_not_wrong_answers() {
+    let name = "vision_model.encoder.layers.1.self_attn.v_proj";
+    let update = pattern(192, 192);
+    for base in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
+        let deltas = base.deltas([(name, Delta::Dense(&update))]).unwrap();
+        for scaling in [1e25, 1e38] {
+            let model = base.patched(&deltas, scaling).unwrap();
+            let features = model.features(&embedded(&base, "icons", "validation"), &Watch::default()).unwrap();
+            let n = features.labels().len();
+            let words = format!("{n} of {n} examples have features that are not finite: a `scaling` may be too large");
+            let refused = accuracy(&features, &head("icons")).unwrap_err().to_string();
+            assert!(refused.starts_with(&words), "{refused}");
+            let refused = joint_hits(&features, &head("icons"), &[0, 1, 2, 3, 4, 5, 6, 7]).unwrap_err().to_string();
+            assert!(refused.starts_with(&words), "{refused}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Tokens and heads against the reference.
 
 use crate::fixture::{TASKS, chain, close, example, head, json, tensors, testdata, values};
+use candle_core::{DType, Device, Tensor};
 use evaluation::{Head, TextModel, prompts};
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 fn model() -> TextModel {
     TextModel::open(&example("base")).unwrap()
@@ -81,6 +82,19 @@ fn a_head_that_cannot_be_is_refused_with_its_reason() {
     let path = folder.path().join("nan.safetensors");
     Head::from_rows(vec![1.0, f32::NAN], 2).unwrap().write(&path).unwrap();
     assert!(refused(&path).ends_with("nan.safetensors` holds a value that is not finite"));
+    let matrix = |shape: (usize, usize)| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let bias = Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap();
+    let several = |tensors: [(&str, Tensor); 2]| {
+        candle_core::safetensors::save(&HashMap::from(tensors), &path).unwrap();
+        refused(&path)
+    };
+    let biased = several([("score.weight", matrix((3, 4))), ("score.bias", bias)]);
+    assert!(
+        biased.contains("nan.safetensors` holds `score.bias` [3], `score.weight` [3, 4]; expected one"),
+        "{biased}"
+    );
+    let twice = several([("weight", matrix((3, 4))), ("score.weight", matrix((3, 4)))]);
+    assert!(twice.contains("nan.safetensors` holds `score.weight` [3, 4], `weight` [3, 4]; expected one"), "{twice}");
     let none = Head::from_prompts(&model(), &[vec!["a cat".into()], vec![]]).unwrap_err();
     assert_eq!(none.to_string(), "class 1 has no prompts");
 }

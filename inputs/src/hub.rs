@@ -34,6 +34,10 @@ impl Hub {
         Self { settings, client: OnceLock::new() }
     }
 
+    pub(crate) fn is_offline(&self) -> bool {
+        self.settings.is_offline
+    }
+
     /// The folder `folder` of a repository, with the files that `select` picks out of it on this machine.
     ///
     /// Without the network, what the cache has is used; the branch or tag then means what it meant when it was last

@@ -132,6 +132,11 @@ impl Inputs {
         }
     }
 
+    /// Whether the hub is not to be asked, so that what its cache lacks cannot be had.
+    pub fn is_offline(&self) -> bool {
+        self.hub.is_offline()
+    }
+
     fn finder(&self, expected: Option<Digest>) -> Finder<'_> {
         Finder { inputs: self, expected }
     }

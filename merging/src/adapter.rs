@@ -127,6 +127,9 @@ impl Reader<'_> {
             match key.part {
                 Part::LoraA => halves.entry(key.module).or_default().a = Some((tensor, matrix)),
                 Part::LoraB => halves.entry(key.module).or_default().b = Some((tensor, matrix)),
+                Part::Head if head.is_some() => {
+                    return Err(self.unexpected(&tensor, "there is another classifier head"));
+                }
                 Part::Head => head = Some(matrix),
             }
         }

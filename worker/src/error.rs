@@ -25,6 +25,14 @@ pub enum JobError {
         /// What is wrong with it.
         source: merging::AdapterError,
     },
+    /// An adapter updates what the model does not have.
+    #[error("the adapter of `{task}` cannot be used")]
+    AdapterModule {
+        /// The adapter's task.
+        task: String,
+        /// Which module it is.
+        source: evaluation::ModelError,
+    },
     /// The base model's headers cannot be read.
     #[error("the base model cannot be used")]
     Base(#[from] merging::BaseError),
@@ -89,10 +97,12 @@ pub enum JobError {
         source: io::Error,
     },
     /// Data and head of a task do not fit each other.
-    #[error("the task `{task}` cannot be scored")]
+    #[error("the task `{task}` cannot be scored on `{split}`")]
     Score {
         /// The task.
         task: String,
+        /// The split.
+        split: String,
         /// What does not fit.
         source: evaluation::ScoreError,
     },

@@ -6,7 +6,7 @@ use crate::{
     sweep_file::absolute,
     terminal,
 };
-use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelKind, open_device};
+use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelKind, PairTokenizer, open_device};
 use jobs::{HubKind, InputRef, Precision};
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
@@ -115,9 +115,12 @@ fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure
     model.try_out(TEXTS, TOKENS)?;
     let per_second = (TEXTS * TOKENS) as f64 / start.elapsed().as_secs_f64();
     let config = model.config();
+    let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None).map_err(Failure::Tokenizer)?;
+    let warning = tokenizer.check_vocabulary(config.vocabulary).err();
+    let warning = warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default();
     Ok(format!(
         "Llama, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
-         {per_second:.0} tokens/s",
+         {per_second:.0} tokens/s{warning}",
         config.layers,
         config.width,
         config.vocabulary,

@@ -10,7 +10,7 @@ use crate::{
     sweep_file::{read_recipe, read_sweep},
 };
 use analysis::{Results, Summary};
-use coordinator::{Event, Frozen, Settings};
+use coordinator::{CoordinatorError, Event, Frozen, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
@@ -47,14 +47,19 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
         _ => {}
     };
-    let (outcome, counts) = runner.sweep(frozen, resume, settings, &mut on_event, pending())?;
+    let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
+    let (outcome, counts) = ran.map_err(|failure| match failure {
+        // What failed is always tried again here: no flag has to say so.
+        Failure::Run(error @ CoordinatorError::Denominator { .. }) => Failure::Evaluation(error),
+        other => other,
+    })?;
     drop(progress);
     failures.iter().for_each(crate::terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
     print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
     match counts.failed {
         0 => Ok(()),
-        failed => Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused }),
+        failed => Err(Failure::Evaluated { failed, total: failed + counts.run + counts.reused }),
     }
 }
 

@@ -1,8 +1,12 @@
+mod check;
+
+pub(crate) use check::{Checked, check_inputs};
+
 use crate::{
     args::{self, StoreArgs},
     failure::Failure,
     local::{free_memory, inputs, runtime},
-    needs::{Needs, needs, sized},
+    needs::{Needs, sized},
     remote::existing_store,
     sweep_file::read_sweep,
     terminal,
@@ -10,9 +14,7 @@ use crate::{
 use coordinator::{Frozen, Resume};
 use inputs::Inputs;
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep};
-use merging::{Adapter, BaseHeader};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use store::Location;
 
 /// What `plan --json` prints.
@@ -32,21 +34,26 @@ struct Plan {
     /// Memory that models of texts take; `None` for pictures, and while inputs are missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Needs>,
+    /// What a person should know beforehand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
 }
 
 /// `bowline plan`: checks everything that can be checked without computing.
 pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let sweep = read_sweep(&args.sweep)?;
     let inputs = inputs(&args.store.s3);
-    let to_download: Vec<String> =
-        references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).map(InputRef::to_string).collect();
-    let (survey, (matrices, memory)) = match to_download.is_empty() {
+    let remote: Vec<&InputRef> = references(&sweep).into_iter().filter(|input| is_remote(&inputs, input)).collect();
+    // Without the hub a run cannot have what its cache lacks: freezing says so.
+    let is_out_of_reach = inputs.is_offline() && remote.iter().any(|input| matches!(input, InputRef::Hub(_)));
+    let to_download: Vec<String> = remote.into_iter().map(InputRef::to_string).collect();
+    let (survey, Checked { matrices, memory, notes }) = match to_download.is_empty() || is_out_of_reach {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-            let checked = check_adapters(&sweep, &inputs, None)?;
+            let checked = check_inputs(&sweep, &inputs, None)?;
             (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), checked)
         }
-        false => (None, (Vec::new(), None)),
+        false => (None, Checked::default()),
     };
     let bound = coordinator::bound(&sweep)?;
     let plan = Plan {
@@ -58,6 +65,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         to_download,
         matrices,
         memory,
+        notes,
     };
     match args.json {
         true => terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data")),
@@ -77,6 +85,7 @@ fn print(plan: &Plan) {
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
+    plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));
     let stored = plan.jobs_stored.map(|stored| format!(", {stored} of them stored")).unwrap_or_default();
     terminal::data(format_args!("  at most {} jobs{stored}", plan.jobs_at_most));
     if !plan.to_download.is_empty() {
@@ -95,28 +104,6 @@ pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool
     }
     let store = existing_store(args).await?;
     Ok(coordinator::survey(frozen, &store, retry_failed).await?)
-}
-
-/// The number of adapted matrices of each adapter, and the memory that models of texts take.
-type Checked = (Vec<(String, usize)>, Option<Needs>);
-
-/// Reads every adapter against the base's header: names, shapes, scales and values.
-pub(crate) fn check_adapters(sweep: &Sweep, inputs: &Inputs, threads: Option<usize>) -> Result<Checked, Failure> {
-    let input = |reference: &InputRef| {
-        let argument = reference.to_string();
-        move |source| Failure::Input { argument, source }
-    };
-    let base = inputs.model(&sweep.base).map_err(input(&sweep.base))?.path;
-    let header = BaseHeader::adapted(&base)?;
-    let (mut matrices, mut modules) = (Vec::new(), BTreeSet::new());
-    for task in &sweep.tasks {
-        let folder = inputs.adapter(&task.adapter).map_err(input(&task.adapter))?.path;
-        let adapter = Adapter::read(&task.name, &folder, &header)
-            .map_err(|source| Failure::Adapter { name: task.name.clone(), source: Box::new(source) })?;
-        matrices.push((task.name.clone(), adapter.modules.len()));
-        modules.extend(adapter.modules.into_keys());
-    }
-    Ok((matrices, needs(sweep, &base, &modules, threads)?))
 }
 
 fn references(sweep: &Sweep) -> Vec<&InputRef> {

@@ -2,7 +2,7 @@ mod best;
 
 use crate::{
     args,
-    commands::plan::{check_adapters, survey},
+    commands::plan::{check_inputs, survey},
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, free_memory, inputs, runtime},
@@ -97,16 +97,13 @@ fn settings(args: &args::Run) -> Settings {
     }
 }
 
-/// Refuses a language model that does not fit, before anything is computed. On a cluster workers look for themselves, and what
-/// another device has is not known.
+/// Refuses inputs that jobs would fail on, and a language model that does not fit, before anything is computed. On a cluster
+/// workers look for themselves, and what another device has is not known.
 fn check_memory(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
-    if sweep.tasks.iter().all(|task| task.data.text.is_none()) || args.compute.device != "cpu" {
-        return Ok(());
-    }
-    let (_, needs) = check_adapters(sweep, inputs, args.compute.threads)?;
+    let checked = check_inputs(sweep, inputs, args.compute.threads)?;
     let available = free_memory();
-    match needs.map(|needs| needs.processor) {
-        Some(need) if need.total() > available => {
+    match checked.memory.map(|needs| needs.processor) {
+        Some(need) if args.compute.device == "cpu" && need.total() > available => {
             Err(Failure::Memory { needed: need.in_words(), available: sized(available) })
         }
         _ => Ok(()),

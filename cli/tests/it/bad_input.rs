@@ -80,7 +80,15 @@ fn data_that_does_not_fit_its_head_is_named() {
     let place = Place::new();
     let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
     let ran = place.run(&["evaluate", "sweep.yaml", "--split", "validation", "-o", &head]);
-    ran.fails(65, &["`mnist` cannot be scored", "the head has 40 classes, the data set has 10", "--retry-failed"]);
+    ran.fails(65, &["`mnist` cannot be scored", "the head has 40 classes, the data set has 10", "mend the input"]);
+    assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
+}
+
+#[test]
+fn a_model_for_texts_is_shown_no_pictures() {
+    let base = format!("base={}", mini8().join("../nli6/base").display());
+    let ran = Place::new().run(&["plan", "sweep.yaml", "-o", &base]);
+    ran.fails(65, &["is a Llama, which reads texts, and the data of `optdigits` are pictures"]);
 }
 
 #[test]
@@ -115,8 +123,11 @@ fn a_store_that_cannot_be_written_is_named() {
 fn another_sweep_of_the_same_name_is_refused() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml"]).succeeds();
-    let ran = place.run(&["run", "sweep.yaml", "-o", "recipe.density=0.3"]);
-    ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
+    for command in ["plan", "run"] {
+        let ran = place.run(&[command, "sweep.yaml", "-o", "recipe.density=0.3"]);
+        ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
+        assert!(!ran.stderr.contains("jobs are done"), "its jobs are not counted: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -85,6 +85,21 @@ fn inputs_elsewhere_are_planned_as_downloads() {
 }
 
 #[test]
+fn what_the_hub_would_have_to_give_is_no_download_without_it() {
+    let place = Place::new();
+    let args = ["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=hf://owner/name"];
+    let text = place.run_online(&args).succeeds().stdout.clone();
+    assert!(text.contains("a run downloads them:\n    hf://owner/name"), "{text}");
+    for command in ["plan", "run"] {
+        let ran = place.run(&[&[command], &args[1..]].concat());
+        ran.fails(
+            65,
+            &["`tasks[1].adapter`", "`hf://owner/name` is not in the hub's cache", "`HF_HUB_OFFLINE` forbids"],
+        );
+    }
+}
+
+#[test]
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;
@@ -92,7 +107,7 @@ fn every_example_can_be_planned() {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
-                place.run(&["plan", path.to_str().unwrap()]).succeeds();
+                place.run_online(&["plan", path.to_str().unwrap()]).succeeds();
                 planned += 1;
             }
         }

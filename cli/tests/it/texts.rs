@@ -37,7 +37,63 @@ fn a_sweep_over_texts_says_what_is_wrong_with_it() {
     run(&["tasks.rte.data.text_columns=[text1, text3]"]).fails(65, &["`text3`", "text2", "label_text"]);
     run(&["tasks.scitail.data.labels={entails: 0}"]).fails(65, &["neutral"]);
     run(&["tasks.rte.data.mask_classes=[0]"]).fails(65, &["which `mask_classes` masks"]);
-    run(&["base=../mini8/base"]).fails(65, &["cannot use the adapter `snli`"]);
+    run(&["base=../mini8/base"]).fails(65, &["the base `", "is a CLIP model", "the data of `snli` are texts"]);
+}
+
+/// A copy of the example's base with a changed configuration.
+fn base_with(place: &Place, from: &str, to: &str) -> String {
+    let folder = place.path("base");
+    fs::create_dir_all(&folder).unwrap();
+    for entry in fs::read_dir(example("base")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+    let config = fs::read_to_string(folder.join("config.json")).unwrap();
+    assert!(config.contains(from));
+    fs::write(folder.join("config.json"), config.replace(from, to)).unwrap();
+    format!("base={}", folder.display())
+}
+
+#[test]
+fn what_jobs_would_fail_on_is_told_before_any_is_computed() {
+    let sweep = example("task-arithmetic.yaml");
+    let place = Place::new();
+    let refused = |change: &str, words: &[&str]| {
+        place.run(&["plan", &sweep, "-o", change]).fails(65, words);
+        place.run(&["run", &sweep, "-o", change]).fails(65, words);
+        assert!(!place.path("bowline-results").exists(), "{change}: nothing is made before all is checked");
+    };
+    let with = |from: &str, to: &str| base_with(&place, from, to);
+    let width = with(r#""intermediate_size": 256"#, r#""intermediate_size": 320"#);
+    refused(
+        &width,
+        &["cannot use the model", "mlp.gate_proj.weight`", "[256, 128], and `config.json` expects [320, 128]"],
+    );
+    let unchanged = with("silu", "silu");
+    fs::write(place.path("base/tokenizer.json"), "{}").unwrap();
+    refused(&unchanged, &["cannot use the base's tokenizer", "tokenizer.json` cannot be used"]);
+
+    refused("tasks.rte.head=base/config.json", &["cannot use the head of `rte`", "config.json` is not a readable"]);
+    let mask = "tasks.rte.data.mask_classes=[1, 7]";
+    refused(mask, &["cannot use the head of `rte`, which is the adapter `", "3 classes", "`mask_classes`", "class 7"]);
+    refused("tasks.rte.data.labels={0: 0, 1: 3}", &["cannot use the head of `rte`", "`labels`", "class 3"]);
+    let head = "tasks.rte.head=../mini8/heads/mnist.safetensors";
+    place.run(&["plan", &sweep, "-o", head]).succeeds();
+    let narrow = vec![("score.weight".to_owned(), vec![3, 64])];
+    write_tensors(&place.path("narrow.safetensors"), &narrow, Some(&[0x80, 0x3c]));
+    let narrow = format!("tasks.rte.head={}", place.path("narrow.safetensors").display());
+    refused(&narrow, &["narrow.safetensors`", "64 numbers, and the base's features 128 (`hidden_size`"]);
+    refused("tasks.rte.data.max_length=2", &["cannot use the texts of `rte`", "no room"]);
+}
+
+#[test]
+fn a_plan_notes_what_the_base_does_not_take() {
+    let (place, sweep) = (Place::new(), example("task-arithmetic.yaml"));
+    let plan = |change: &str| place.run(&["plan", &sweep, "-o", change]).succeeds().stdout.clone();
+    let few = plan(&base_with(&place, r#""vocab_size": 1024"#, r#""vocab_size": 1024"#));
+    assert!(few.contains("the base takes 512 tokens") && few.contains("`snli`, `mnli`"), "{few}");
+    let enough = base_with(&place, r#""max_position_embeddings": 512"#, r#""max_position_embeddings": 2048"#);
+    assert!(!plan(&enough).contains("note:"));
 }
 
 /// The tensors of a model or an adapter, by name, with their shapes; two bytes a number.

@@ -11,7 +11,7 @@ use super::{
     updates::{Update, Updates},
     weights::LlamaWeights,
 };
-use crate::{ModelError, Texts, Watch};
+use crate::{ModelError, Texts, Watch, model::composed::overflows};
 use candle_core::{DType, Device, Result, Tensor};
 use jobs::Precision;
 use layer::{Batch, Layer, Norm};
@@ -127,6 +127,7 @@ impl ComposedLlama {
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.apply(&self.config, &x, &batch_of, n + 1 == self.layers.len())?;
         }
-        self.norm.apply(&x)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+        let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
+        features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()
     }
 }

@@ -1,6 +1,9 @@
 //! A Llama model's `config.json`.
 
-use super::rope::{RopeFile, RopeScaling};
+use super::{
+    module,
+    rope::{RopeFile, RopeScaling},
+};
 use crate::ModelError;
 use jobs::Precision;
 use serde::Deserialize;
@@ -82,6 +85,14 @@ impl LlamaConfig {
         check.config(&file)
     }
 
+    /// Checks that the model has a linear layer of that name, which takes updates.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`].
+    pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        module::find(self, name).map(drop)
+    }
+
     /// Width of all keys of a token, and of all its values.
     pub(crate) fn kv_width(&self) -> usize {
         self.kv_heads * self.head_width
@@ -105,6 +116,11 @@ impl Check<'_> {
 
     fn number(&self, key: &'static str, found: usize, at_least: usize) -> Result<usize, ModelError> {
         if found >= at_least { Ok(found) } else { Err(self.refuse(key, found, &format!("at least {at_least}"))) }
+    }
+
+    fn positive(&self, key: &'static str, found: f32) -> Result<f32, ModelError> {
+        let is_right = found > 0.0 && found.is_finite();
+        if is_right { Ok(found) } else { Err(self.refuse(key, found, "a finite number above 0")) }
     }
 
     fn only_what_is_followed(&self, file: &File) -> Result<(), ModelError> {
@@ -146,7 +162,7 @@ impl Check<'_> {
             heads,
             kv_heads,
             head_width,
-            norm_eps: file.rms_norm_eps.unwrap_or(1e-6),
+            norm_eps: self.positive("rms_norm_eps", file.rms_norm_eps.unwrap_or(1e-6))?,
             rope_theta,
             rope_scaling,
             vocabulary: self.number("vocab_size", file.vocab_size.unwrap_or(32000), 1)?,
@@ -163,9 +179,7 @@ impl Check<'_> {
             (None, part) => (part.as_ref(), RopeFile::SCALING),
         };
         let theta = part.and_then(|part| part.rope_theta).or(file.rope_theta).unwrap_or(10_000.0);
-        if theta <= 0.0 {
-            return Err(self.refuse("rope_theta", theta, "above 0"));
-        }
+        let theta = self.positive("rope_theta", theta)?;
         Ok((theta, part.map(|part| part.check(self, keys)).transpose()?.flatten()))
     }
 }

@@ -1,7 +1,7 @@
 //! How much memory a model takes, before anything is opened.
 
 use super::{LlamaConfig, composed, host, module};
-use crate::{ModelError, ModuleProblem, model::host::product::PANEL};
+use crate::{ModelError, model::host::product::PANEL};
 use jobs::Precision;
 
 /// Where and how a model is to run.
@@ -54,11 +54,7 @@ impl LlamaConfig {
         let base = self.linear_bytes(place, place.keeps_file()) + self.other_bytes(place);
         let mut sum = 0;
         for name in adapted {
-            let name = name.as_ref();
-            let example = || module::name((0, module::Site::Query));
-            let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
-            let refuse = || ModelError::Module { module: name.to_owned(), problem: unknown() };
-            let (_, site) = module::place(self, name).ok_or_else(refuse)?;
+            let (_, site) = module::find(self, name.as_ref())?;
             sum += place.matrix_bytes(site.shape(self), width(place.precision), false);
         }
         Ok(LlamaMemory { base, adapted: sum, activations: self.activation_bytes(place) })

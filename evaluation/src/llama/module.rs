@@ -1,7 +1,7 @@
 //! The matrices of a layer, their names and shapes.
 
 use super::LlamaConfig;
-use crate::Module;
+use crate::{ModelError, Module, ModuleProblem};
 
 /// A matrix of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,11 +53,17 @@ pub(crate) fn name((layer, site): Place) -> String {
     format!("model.layers.{layer}.{}", site.name())
 }
 
-/// The matrix of that name.
-pub(crate) fn place(config: &LlamaConfig, module: &str) -> Option<Place> {
+fn place(config: &LlamaConfig, module: &str) -> Option<Place> {
     let (layer, linear) = module.strip_prefix("model.layers.")?.split_once('.')?;
     let layer = layer.parse::<usize>().ok().filter(|n| *n < config.layers && n.to_string() == layer)?;
     Site::ALL.into_iter().find(|site| site.name() == linear).map(|site| (layer, site))
+}
+
+/// The matrix of that name, or what the model has in its stead.
+pub(crate) fn find(config: &LlamaConfig, module: &str) -> Result<Place, ModelError> {
+    let example = || name((0, Site::Query));
+    let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
+    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
 }
 
 /// Every linear layer, in the model's order.

@@ -29,9 +29,7 @@ pub(crate) fn check<'a, S: AsRef<str>>(
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let example = || module::name((0, module::Site::Query));
-        let unknown = || refuse(ModuleProblem::Unknown { model: "language model", example: example() });
-        let place = module::place(config, name).ok_or_else(unknown)?;
+        let place = module::find(config, name)?;
         let [outputs, inputs] = place.1.shape(config);
         delta.check(outputs, inputs).map_err(refuse)?;
         let update = match delta {

@@ -229,9 +229,15 @@ impl ComposedTower {
         for (n, block) in self.blocks.iter().enumerate() {
             x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len())?;
         }
-        let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?)?;
-        pooled.matmul(&self.projection)?.flatten_all()?.to_vec1()
+        let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?;
+        let features = self.post.apply(&pooled)?.matmul(&self.projection)?;
+        features.broadcast_add(&overflows(&pooled)?)?.flatten_all()?.to_vec1()
     }
+}
+
+/// For each row 0, or NaN where its squares overflow in `f32`: a norm makes zeros of such a row, as if it held nothing.
+pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
+    rows.to_dtype(DType::F32)?.sqr()?.sum_keepdim(D::Minus1)? * 0.0
 }
 
 impl Block {

@@ -58,7 +58,7 @@ pub enum ModelError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A weight that the model needs is not there.
-    #[error("`{}` has no tensor `{key}` (expected shape {expected:?})", path.display())]
+    #[error("`{}` has no tensor `{key}`, which `config.json` expects with the shape {expected:?}", path.display())]
     MissingTensor {
         /// The weight file, or the index of several.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// A weight has another shape than the configuration says.
-    #[error("tensor `{key}` in `{}` has shape {found:?}, expected {expected:?}", path.display())]
+    #[error("tensor `{key}` in `{}` has shape {found:?}, and `config.json` expects {expected:?}", path.display())]
     TensorShape {
         /// The weight file.
         path: PathBuf,

@@ -88,12 +88,27 @@ pub(crate) fn modules(config: &ClipConfig) -> Vec<Module> {
     names.chain(["visual_projection".to_owned()]).filter_map(|name| module(config, name)).collect()
 }
 
+impl ClipConfig {
+    /// Checks that the image tower has a linear layer of that name, which takes updates.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`].
+    pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        find(self, name).map(drop)
+    }
+}
+
 fn module(config: &ClipConfig, name: String) -> Option<Module> {
     place(config, &name).map(|place| Module { name, outputs: place.outputs, inputs: place.inputs })
 }
 
 fn block_name(layer: usize, linear: &str) -> String {
     format!("vision_model.encoder.layers.{layer}.{linear}")
+}
+
+fn find(config: &ClipConfig, module: &str) -> Result<Place, ModelError> {
+    let unknown = || ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) };
+    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
 }
 
 fn place(config: &ClipConfig, module: &str) -> Option<Place> {
@@ -133,8 +148,7 @@ pub(crate) fn arrange<'a, S: AsRef<str>>(
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let example = || ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) };
-        let place = place(config, name).ok_or_else(|| refuse(example()))?;
+        let place = find(config, name)?;
         if !seen.insert(name.to_owned()) {
             return Err(refuse(ModuleProblem::Twice));
         }

@@ -1,4 +1,4 @@
-use super::{ClipConfig, EncoderConfig, ModelError};
+use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use std::{
     collections::BTreeMap,
@@ -178,6 +178,35 @@ pub(crate) struct VisionWeights {
 }
 
 impl Weights {
+    /// Checks that all tensors that [`vision`](Self::vision) reads are there, with the shapes that the configuration gives them.
+    pub(crate) fn check_vision(&self, config: &ClipConfig) -> Result<(), ModelError> {
+        let (vision, width) = (&config.vision, config.vision.encoder.width);
+        let (patch, at) = (vision.patch_size, "vision_model.embeddings");
+        let check = |key: &str, shape: &[usize]| self.find(key, shape).map(drop);
+        let biased = |key: &str, shape: &[usize]| {
+            check(&format!("{key}.weight"), shape)?;
+            check(&format!("{key}.bias"), &shape[..1])
+        };
+        check(&format!("{at}.class_embedding"), &[width])?;
+        check(&format!("{at}.position_embedding.weight"), &[vision.tokens(), width])?;
+        check(&format!("{at}.patch_embedding.weight"), &[width, 3, patch, patch])?;
+        biased("vision_model.pre_layrnorm", &[width])?;
+        for layer in 0..vision.encoder.layers {
+            ["layer_norm1", "layer_norm2"]
+                .into_iter()
+                .try_for_each(|norm| biased(&format!("vision_model.encoder.layers.{layer}.{norm}"), &[width]))?;
+        }
+        let is_projection = |module: &Module| module.name == "visual_projection";
+        for module in patch::modules(config) {
+            let shape = [module.outputs, module.inputs];
+            match is_projection(&module) {
+                true => check(&format!("{}.weight", module.name), &shape)?,
+                false => biased(&module.name, &shape)?,
+            }
+        }
+        biased("vision_model.post_layernorm", &[width])
+    }
+
     /// Reads the image tower and its projection.
     pub(crate) fn vision(&self, config: &ClipConfig) -> Result<VisionWeights, ModelError> {
         let (vision, width) = (&config.vision, config.vision.encoder.width);

@@ -9,11 +9,11 @@ use crate::{Features, Head};
 /// Features `[texts, width]`, head `[classes, width]`; `masked` are classes of the head that the data set does not have.
 ///
 /// # Numerics
-/// `f32`, and no vector is scaled: a classifier was trained on the features as they are. A score that is NaN is never the
-/// largest.
+/// `f32`, and no vector is scaled: a classifier was trained on the features as they are. A score that is not finite is an
+/// error.
 ///
 /// # Errors
-/// The widths differ, a masked class or a label lies beyond the head, or a label is masked.
+/// The widths differ, a masked class or a label lies beyond the head, a label is masked, or features are not finite.
 pub fn classify(features: &Features, head: &Head, masked: &[u32]) -> Result<PerTaskScore, ScoreError> {
     classify_vectors(Vectors::of(features), head, masked)
 }
@@ -66,7 +66,21 @@ mod tests {
     fn a_masked_class_is_never_the_answer() {
         assert_eq!(right(&[[3.0, 1.0], [1.0, 3.0]], &[0, 1], &[2]), Ok(vec![true, true]));
         assert_eq!(right(&[[3.0, 1.0], [1.0, 3.0]], &[0, 1], &[]), Ok(vec![false, false]));
-        assert_eq!(right(&[[f32::NEG_INFINITY, -1.0]], &[0], &[1, 2]), Ok(vec![true]), "the only class that is left");
+        assert_eq!(right(&[[f32::MIN / 4.0, -1.0]], &[0], &[1, 2]), Ok(vec![true]), "the only class that is left");
+    }
+
+    #[test]
+    fn a_text_whose_features_are_not_finite_is_not_a_wrong_answer() {
+        let words = |count: &str| {
+            format!(
+                "{count} examples have features that are not finite: a `scaling` may be too large, numbers may overflow in `f16` \
+                 (`bf16` and `f32` hold larger ones), or the base or a head may hold such numbers"
+            )
+        };
+        let vectors = [[1.0, 0.0], [f32::NAN, 0.0], [0.0, f32::INFINITY], [f32::NEG_INFINITY, 0.0]];
+        assert_eq!(right(&vectors, &[0; 4], &[]), Err(words("3 of 4")));
+        assert_eq!(right(&vectors, &[0; 4], &[1, 2]), Err(words("3 of 4")), "whatever is masked");
+        assert_eq!(right(&[[f32::MAX, f32::MAX]], &[0], &[]), Err(words("1 of 1")), "a score may overflow as well");
     }
 
     #[test]

@@ -112,10 +112,33 @@ pub enum TextError {
         /// Tokens that a text may have.
         max_length: u32,
     },
+    /// Texts have more tokens than the model takes.
+    #[error(
+        "{texts} of {n} texts have more tokens than the base takes, the longest {longest} and the base {positions} \
+         (`max_position_embeddings` in its `config.json`): set `max_length` to at most {positions}"
+    )]
+    TooLong {
+        /// How many do.
+        texts: usize,
+        /// All texts.
+        n: usize,
+        /// Tokens of the longest.
+        longest: usize,
+        /// Tokens that the model takes.
+        positions: usize,
+    },
     /// A tokenizer of another model.
-    #[error("the texts have token id {id}, and the model has {vocabulary} ids: its tokenizer is another one")]
+    #[error(
+        "`{}` gives the token `{token}` the id {id}, and the base has {vocabulary} ids (`vocab_size` in its `config.json`): is it \
+         the tokenizer of another model?",
+        path.display()
+    )]
     Vocabulary {
-        /// The token id.
+        /// The tokenizer's file.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Its id.
         id: u32,
         /// Token ids of the model.
         vocabulary: usize,

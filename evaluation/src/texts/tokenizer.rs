@@ -35,11 +35,38 @@ impl PairTokenizer {
         let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(refuse)?;
-        let special = inner.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
-        if let Some(max_length) = max_length.filter(|length| *length as usize <= special) {
-            return Err(TextError::NoRoom { path: path.into(), special, max_length });
+        let tokenizer = Self { path: path.into(), inner, digest: blake3::hash(&bytes), max_length };
+        tokenizer.check_room(max_length)?;
+        Ok(tokenizer)
+    }
+
+    /// Checks that special tokens leave room for a text within `max_length`.
+    ///
+    /// # Errors
+    /// They do not.
+    pub fn check_room(&self, max_length: Option<u32>) -> Result<(), TextError> {
+        let special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+        match max_length.filter(|length| *length as usize <= special) {
+            Some(max_length) => Err(TextError::NoRoom { path: self.path.clone(), special, max_length }),
+            None => Ok(()),
         }
-        Ok(Self { path: path.into(), inner, digest: blake3::hash(&bytes), max_length })
+    }
+
+    /// Checks that a model with `vocabulary` token ids has all that this tokenizer may give.
+    ///
+    /// # Errors
+    /// Names the token of the largest id. Texts need not have it: some tokenizers know tokens that their model was never
+    /// given, such as one for padding.
+    pub fn check_vocabulary(&self, vocabulary: usize) -> Result<(), TextError> {
+        match self.inner.get_vocab(true).into_values().max().filter(|id| *id as usize >= vocabulary) {
+            Some(id) => Err(self.beyond(id, vocabulary)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn beyond(&self, id: u32, vocabulary: usize) -> TextError {
+        let token = self.inner.id_to_token(id).unwrap_or_default();
+        TextError::Vocabulary { path: self.path.clone(), token, id, vocabulary }
     }
 
     pub(super) fn encode(&self, first: &str, second: Option<&str>) -> Result<Tokens, TextError> {

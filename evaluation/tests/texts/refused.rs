@@ -115,7 +115,26 @@ fn a_tokenizer_that_cannot_be_used_is_named() {
 #[test]
 fn tokens_that_the_model_does_not_have_are_named() {
     let texts = lines(&line("A man.", "x", 0), &single()).unwrap();
-    texts.check_vocabulary(1001).unwrap();
-    let error = texts.check_vocabulary(1000).unwrap_err().to_string();
-    assert_eq!(error, "the texts have token id 1000, and the model has 1000 ids: its tokenizer is another one");
+    let (path, tokenizer) = (nli6("base/tokenizer.json"), tokenizer(None));
+    texts.check_vocabulary(&tokenizer, 1001).unwrap();
+    let error = shortened(&texts.check_vocabulary(&tokenizer, 1000).unwrap_err().to_string(), &path);
+    let wanted = "`tokenizer.json` gives the token `<|begin_of_text|>` the id 1000, and the base has 1000 ids (`vocab_size` in \
+                  its `config.json`): is it the tokenizer of another model?";
+    assert_eq!(error, wanted);
+    assert!(texts.check_vocabulary(&tokenizer, 1000).is_err());
+    tokenizer.check_vocabulary(1024).unwrap();
+    let error = shortened(&tokenizer.check_vocabulary(1001).unwrap_err().to_string(), &path);
+    assert!(error.starts_with("`tokenizer.json` gives the token `<|"), "also those that no text has: {error}");
+}
+
+#[test]
+fn texts_longer_than_the_model_takes_are_counted() {
+    let texts =
+        lines(&(line("A man.", "x", 0) + &line(super::FIRST, "x", 1) + &line(super::SECOND, "x", 0)), &single())
+            .unwrap();
+    texts.check_positions(15).unwrap();
+    let error = texts.check_positions(6).unwrap_err().to_string();
+    let wanted = "2 of 3 texts have more tokens than the base takes, the longest 15 and the base 6 (`max_position_embeddings` in \
+                  its `config.json`): set `max_length` to at most 6";
+    assert_eq!(error, wanted);
 }

@@ -224,7 +224,11 @@ fn heads_are_kept() {
     tensors.push(tensor("score.weight", 3, 4, 5));
     let mut config = config();
     config["modules_to_save"] = json!(["classifier", "score"]);
-    assert_eq!(read(config, &tensors).head.unwrap().shape(), [3, 4]);
+    assert_eq!(read(config.clone(), &tensors).head.unwrap().shape(), [3, 4]);
+    tensors.push(tensor("classifier.weight", 3, 4, 6));
+    let twice = "`base_model.model.score.weight` in `adapter/adapter_model.safetensors` cannot be merged: there is another classifier \
+                 head";
+    assert_eq!(refusal(config, &tensors), twice);
 }
 
 #[test]

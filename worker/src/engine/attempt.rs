@@ -1,7 +1,7 @@
 use crate::{JobError, Metrics, Stop};
-use evaluation::{ModelError, Watch};
+use evaluation::{ModelError, ScoreError, Watch};
 use inputs::{Inputs, Located};
-use jobs::{Digest, InputRef, Job, Timings};
+use jobs::{Digest, InputRef, Job, TaskInput, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 use tracing::{Span, info_span, span::EnteredSpan};
 
@@ -78,6 +78,11 @@ impl<'a> Attempt<'a> {
         self.note_commit(place, located.commit);
         self.unchanged(place, located.digest, expected)?;
         Ok(located.path)
+    }
+
+    /// The error of a task that cannot be scored.
+    pub(super) fn unscored(&self, task: &TaskInput, source: ScoreError) -> JobError {
+        JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
     }
 
     /// Fails if an input is not what the job was made for.

@@ -43,7 +43,7 @@ impl ImageSession {
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
             attempt.metrics.images(embedded.len() as u64);
             let score = evaluation::accuracy(&features, &head);
-            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            let score = score.map_err(|source| attempt.unscored(task, source))?;
             scores.push(TaskScore {
                 task: task.name.clone(),
                 n: score.n as u64,
@@ -71,7 +71,7 @@ impl ImageSession {
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
             attempt.metrics.images(embedded.len() as u64);
             let score = evaluation::joint_hits(&features, &joint.head, rows);
-            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            let score = score.map_err(|source| attempt.unscored(task, source))?;
             let at = evaluation::HITS.map(|k| k as u32);
             let hits: BTreeMap<u32, u64> = at.into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
             scores.push(TaskScore {

@@ -44,7 +44,7 @@ impl LanguageSession {
             let features = attempt.evaluating(|watch| made.model.features(&set.texts, watch))?;
             attempt.metrics.texts(set.texts.len() as u64, set.texts.tokens() as u64);
             let score = evaluation::classify(&features, &head, &set.masked);
-            let score = score.map_err(|source| JobError::Score { task: task.name.clone(), source })?;
+            let score = score.map_err(|source| attempt.unscored(task, source))?;
             scores.push(TaskScore {
                 task: task.name.clone(),
                 n: score.n as u64,

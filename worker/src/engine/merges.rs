@@ -14,6 +14,9 @@ pub(super) trait Patched: Clone {
     /// Updates at λ = 1, laid out for the model.
     type Deltas;
 
+    /// Fails unless there is a module of that name.
+    fn check_module(&self, name: &str) -> Result<(), ModelError>;
+
     fn deltas(&self, update: &MergedUpdate) -> Result<Self::Deltas, ModelError>;
 
     fn patched(&self, deltas: &Self::Deltas, scaling: f64) -> Result<Self, ModelError>;
@@ -21,6 +24,10 @@ pub(super) trait Patched: Clone {
 
 impl Patched for ImageModel {
     type Deltas = Deltas;
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.config().check_module(name)
+    }
 
     fn deltas(&self, update: &MergedUpdate) -> Result<Deltas, ModelError> {
         self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
@@ -33,6 +40,10 @@ impl Patched for ImageModel {
 
 impl Patched for LlamaModel {
     type Deltas = LlamaDeltas;
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.config().check_module(name)
+    }
 
     fn deltas(&self, update: &MergedUpdate) -> Result<LlamaDeltas, ModelError> {
         self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
@@ -108,7 +119,7 @@ impl<M: Patched> Merges<M> {
         merged.get_or_make(Digest::of_json(&(inputs, &unscaled)), || {
             let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.space)), || {
                 let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
-                    attempt.loading(|attempt| read_adapters(attempt, header))
+                    attempt.loading(|attempt| read_adapters(attempt, base, header))
                 })?;
                 let stage = Stage::begin(info_span!("align"));
                 let aligned = Aligned::new(&adapters, recipe.space)?;
@@ -125,7 +136,11 @@ impl<M: Patched> Merges<M> {
     }
 }
 
-fn read_adapters(attempt: &mut Attempt<'_>, header: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
+fn read_adapters<M: Patched>(
+    attempt: &mut Attempt<'_>,
+    base: &M,
+    header: &BaseHeader,
+) -> Result<Vec<Adapter>, JobError> {
     let job = attempt.job;
     let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
     for input in &job.meaning.adapters {
@@ -134,7 +149,10 @@ fn read_adapters(attempt: &mut Attempt<'_>, header: &BaseHeader) -> Result<Vec<A
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
         let folder = attempt.checked(place, located, input.digest)?;
         let adapter = Adapter::read(&input.task, &folder, header);
-        adapters.push(adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?);
+        let adapter = adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?;
+        let checked = adapter.modules.keys().try_for_each(|module| base.check_module(module));
+        checked.map_err(|source| JobError::AdapterModule { task: input.task.clone(), source })?;
+        adapters.push(adapter);
     }
     Ok(adapters)
 }

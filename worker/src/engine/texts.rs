@@ -42,13 +42,17 @@ impl TextSets {
             attempt.note_commit(&data.source, located.commit);
             attempt.unchanged(&data.source, located.digest, task.data)?;
             let wrong = |source| JobError::Texts { task: task.name.clone(), split: job.meaning.split.clone(), source };
-            let tokenizer = PairTokenizer::open(tokenizer, spec.max_length).map_err(wrong)?;
+            // A `max_length` above the positions cuts at these; without one, nothing is cut.
+            let positions = u32::try_from(config.positions).unwrap_or(u32::MAX);
+            let longest = spec.max_length.map(|length| length.min(positions));
+            let tokenizer = PairTokenizer::open(tokenizer, longest).map_err(wrong)?;
             let source =
                 TextSource { files: &located.files, spec, label_column: &data.label_column, rows: &located.rows };
             let digest = task.data.to_string();
             let cache = cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
             let texts = Texts::read(&source, &tokenizer, cache.as_ref()).map_err(wrong)?;
-            texts.check_vocabulary(config.vocabulary).map_err(wrong)?;
+            texts.check_vocabulary(&tokenizer, config.vocabulary).map_err(wrong)?;
+            texts.check_positions(config.positions).map_err(wrong)?;
             Ok(TextSet { texts, masked: spec.mask_classes.iter().copied().collect() })
         })
     }

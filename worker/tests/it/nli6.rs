@@ -2,6 +2,7 @@
 
 use inputs::Inputs;
 use jobs::{RecipeSpec, Subject, Sweep, TaskScore};
+use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 use std::{
     fs,
@@ -166,6 +167,65 @@ fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
         let score = bench.compute(sweep, Subject::Base, "test").unwrap().remove(0);
         assert!(score.correct.abs_diff(f32.correct) <= 4, "{precision}: {score:?}, in f32 {f32:?}");
     }
+}
+
+#[test]
+fn texts_longer_than_the_base_takes_are_cut_where_a_length_is_set() {
+    let mut bench = Bench::new(None);
+    let (folder, base) = (tempfile::TempDir::new().unwrap(), bench.root.join("examples/nli6/base"));
+    for entry in fs::read_dir(&base).unwrap() {
+        let name = entry.unwrap().file_name();
+        fs::copy(base.join(&name), folder.path().join(&name)).unwrap();
+    }
+    let config = fs::read_to_string(base.join("config.json")).unwrap();
+    let config = config.replace(r#""max_position_embeddings": 512"#, r#""max_position_embeddings": 16"#);
+    fs::write(folder.path().join("config.json"), config).unwrap();
+
+    let mut sweep = bench.sweep(&["rte"], &[]);
+    let cut = bench.sweep(&["rte"], &["tasks.rte.data.max_length=16"]);
+    let wanted = bench.compute(cut, Subject::Base, "test").unwrap();
+    sweep.base = jobs::InputRef::Path(folder.path().to_owned());
+    assert_eq!(bench.compute(sweep.clone(), Subject::Base, "test").unwrap(), wanted, "the convention allows 2000");
+
+    sweep.tasks[0].data.text.as_mut().unwrap().max_length = None;
+    let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
+    assert!(error.starts_with("the data of `rte` cannot be used for the split `test`: "), "{error}");
+    assert!(error.ends_with("set `max_length` to at most 16"), "{error}");
+}
+
+#[test]
+fn an_adapter_of_what_the_model_lacks_is_named() {
+    let mut bench = Bench::new(None);
+    let folder = tempfile::TempDir::new().unwrap();
+    let source = bench.root.join("examples/nli6/adapters/rte");
+    fs::copy(source.join("adapter_config.json"), folder.path().join("adapter_config.json")).unwrap();
+    let numbers = [0.1_f32; 1024].map(f32::to_le_bytes).concat();
+    let view = |shape: [usize; 2]| {
+        let bytes = &numbers[..4 * shape[0] * shape[1]];
+        TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap()
+    };
+    let name = |part: &str| format!("base_model.model.lm_head.{part}.weight");
+    let tensors = [(name("lora_A"), view([1, 128])), (name("lora_B"), view([1024, 1]))];
+    let bytes = safetensors::serialize(tensors, None).unwrap();
+    fs::write(folder.path().join("adapter_model.safetensors"), bytes).unwrap();
+    let mut sweep = bench.sweep(&["rte"], &[]);
+    sweep.tasks[0].adapter = jobs::InputRef::Path(folder.path().to_owned());
+    let error = bench.compute(sweep, Subject::Adapter { task: "rte".to_owned() }, "test").unwrap_err();
+    let words =
+        "the adapter of `rte` cannot be used: an update is for `lm_head`: the language model has no linear layer";
+    assert!(error.chain().join(": ").starts_with(words), "{error:?}");
+}
+
+#[test]
+fn features_that_are_not_finite_fail_the_job_for_good() {
+    let mut bench = Bench::new(None);
+    let spec = RecipeSpec { scaling: Some(1e30), ..RecipeSpec::default() };
+    let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+    let error = bench.compute(bench.sweep(&["rte"], &[]), subject, "test").unwrap_err();
+    assert!(!error.is_retryable() && !error.is_own_fault());
+    let chain = error.chain().join(": ");
+    let words = "the task `rte` cannot be scored on `test`: 138 of 138 examples have features that are not finite";
+    assert!(chain.starts_with(words), "{chain}");
 }
 
 #[test]

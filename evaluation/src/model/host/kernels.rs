@@ -85,14 +85,21 @@ pub(crate) fn axpy(base: &[f32], scale: f32, delta: &[f32]) -> Vec<f32> {
     target
 }
 
-/// Normalises each row to mean 0 and variance 1, then scales and shifts it: `to` becomes the layer norm of `from`.
+/// `1 / √square`, or NaN where the square overflowed: the norm of such a row would be zeros, as if it held nothing.
+#[inline(always)]
+fn inverse_root(square: f32) -> f32 {
+    if square.is_finite() { 1.0 / square.sqrt() } else { f32::NAN }
+}
+
+/// Normalises each row to mean 0 and variance 1, then scales and shifts it: `to` becomes the layer norm of `from`. A row whose
+/// squares overflow becomes NaN.
 pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f32], eps: f32) {
     let width = weight.len();
     Arch::new().dispatch(|| {
         for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
             let mean = sum(from, |x| x) / width as f32;
             let variance = sum(from, |x| (x - mean) * (x - mean)) / width as f32;
-            let inverse = 1.0 / (variance + eps).sqrt();
+            let inverse = inverse_root(variance + eps);
             for (((t, x), w), b) in to.iter_mut().zip(from).zip(weight).zip(bias) {
                 *t = (x - mean) * inverse * w + b;
             }
@@ -100,12 +107,13 @@ pub(crate) fn layer_norm(to: &mut [f32], from: &[f32], weight: &[f32], bias: &[f
     });
 }
 
-/// Scales each row to mean square 1, then by the weight: `to` becomes the RMS norm of `from`.
+/// Scales each row to mean square 1, then by the weight: `to` becomes the RMS norm of `from`. A row whose squares overflow
+/// becomes NaN.
 pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
     let width = weight.len();
     Arch::new().dispatch(|| {
         for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
-            let inverse = 1.0 / (sum(from, |x| x * x) / width as f32 + eps).sqrt();
+            let inverse = inverse_root(sum(from, |x| x * x) / width as f32 + eps);
             to.iter_mut().zip(from).zip(weight).for_each(|((t, x), w)| *t = x * inverse * w);
         }
     });

@@ -1,0 +1,55 @@
+use crate::{ClipConfig, LlamaConfig, ModelError, ModelKind, Preprocess, llama, model};
+use std::path::Path;
+
+/// A model folder looked at from outside: its configuration, with which the headers of its weights agree.
+#[derive(Debug, Clone)]
+pub enum Outline {
+    /// Of a CLIP model.
+    Clip(Box<ClipConfig>),
+    /// Of a Llama.
+    Llama(LlamaConfig),
+}
+
+impl Outline {
+    /// Reads the configuration and checks names and shapes of all tensors that evaluation reads of the model, an image tower
+    /// or a Llama. Of weights no more than headers is read.
+    ///
+    /// # Errors
+    /// As [`ImageModel::open`](crate::ImageModel::open) and [`LlamaModel::open`](crate::LlamaModel::open).
+    pub fn read(folder: &Path) -> Result<Self, ModelError> {
+        match ModelKind::of(folder)? {
+            ModelKind::Clip => {
+                Preprocess::read(&folder.join("preprocessor_config.json"))?;
+                Ok(Self::Clip(Box::new(model::outlined(folder)?)))
+            }
+            ModelKind::Llama => Ok(Self::Llama(llama::outlined(folder)?)),
+        }
+    }
+
+    /// The kind of the model.
+    pub fn kind(&self) -> ModelKind {
+        match self {
+            Self::Clip(_) => ModelKind::Clip,
+            Self::Llama(_) => ModelKind::Llama,
+        }
+    }
+
+    /// The width of features, and the key of `config.json` that states it.
+    pub fn width(&self) -> (usize, &'static str) {
+        match self {
+            Self::Clip(config) => (config.projection, "projection_dim"),
+            Self::Llama(config) => (config.width, "hidden_size"),
+        }
+    }
+
+    /// Checks that the model has a linear layer of that name, which takes updates.
+    ///
+    /// # Errors
+    /// [`ModelError::Module`].
+    pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        match self {
+            Self::Clip(config) => config.check_module(name),
+            Self::Llama(config) => config.check_module(name),
+        }
+    }
+}
