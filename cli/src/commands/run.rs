@@ -52,7 +52,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     };
     let frozen = coordinator::freeze(sweep, &inputs)?;
     if engine.is_some() {
-        check_memory(frozen.sweep(), &inputs, args)?;
+        check_beforehand(frozen.sweep(), &inputs, args)?;
     }
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
@@ -99,7 +99,7 @@ fn settings(args: &args::Run) -> Settings {
 
 /// Refuses inputs that jobs would fail on, and a language model that does not fit, before anything is computed. On a cluster
 /// workers look for themselves, and what another device has is not known.
-fn check_memory(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
+fn check_beforehand(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
     let checked = check_inputs(sweep, inputs, args.compute.threads)?;
     let available = free_memory();
     match checked.memory.map(|needs| needs.processor) {
