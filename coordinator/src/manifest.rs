@@ -56,6 +56,7 @@ fn meaning(manifest: &Manifest) -> BTreeMap<String, Value> {
         ("evaluation.benchmark".to_owned(), json!(sweep.evaluation.benchmark == Benchmark::PerTask)),
         ("evaluation.select".to_owned(), json!(sweep.evaluation.select)),
         ("evaluation.report".to_owned(), json!(sweep.evaluation.report)),
+        ("evaluation.precision".to_owned(), json!(sweep.evaluation.precision)),
         // The order of merging is part of it.
         ("tasks".to_owned(), json!(sweep.tasks.iter().map(|task| &task.name).collect::<Vec<_>>())),
     ]);
@@ -67,4 +68,20 @@ fn meaning(manifest: &Manifest) -> BTreeMap<String, Value> {
         parts.insert("version".to_owned(), json!(version));
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::frozen;
+    use jobs::Precision;
+
+    #[test]
+    fn a_sweep_in_another_number_format_is_another_sweep() {
+        let one = frozen(&[]).manifest(BTreeMap::new());
+        let mut other = one.clone();
+        assert!(differences(&one, &other).is_empty());
+        other.sweep.evaluation.precision = Precision::Bf16;
+        assert_eq!(differences(&one, &other), ["evaluation.precision"]);
+    }
 }

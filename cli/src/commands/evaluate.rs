@@ -69,7 +69,7 @@ fn named_by_content(frozen: Frozen) -> Frozen {
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();
     let digest = Digest::of_json(&(
         (frozen.digests(), tasks, &sweep.objective, &sweep.baselines),
-        (sweep.evaluation.benchmark == Benchmark::PerTask, &sweep.evaluation.select),
+        (sweep.evaluation.benchmark == Benchmark::PerTask, &sweep.evaluation.select, sweep.evaluation.precision),
     ));
     frozen.renamed(format!("evaluate-{}", digest.short()))
 }
