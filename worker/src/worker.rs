@@ -187,7 +187,7 @@ impl Worker {
                 () = &mut now => return Ok(self.stops()),
                 () = &mut drain => return Ok(self.stops()),
                 // A broker that is out of reach hands out no job either: that is its own limit's matter.
-                () = idle_since(worked, self.limits.idle) => match self.queue.is_in_reach() {
+                () = passed(worked, self.limits.idle) => match self.queue.is_in_reach() {
                     true => return Ok(Ended::Idle),
                     false => {
                         worked = tokio::time::Instant::now();
@@ -430,7 +430,7 @@ impl Worker {
         tokio::select! {
             () = leave.requested() => JobError::Interrupted,
             () = self.cancellations.stops_running(sweep) => JobError::Cancelled(sweep.to_owned()),
-            () = idle(limit) => JobError::TimedOut(limit.unwrap_or_default()),
+            () = passed(tokio::time::Instant::now(), limit) => JobError::TimedOut(limit.unwrap_or_default()),
         }
     }
 
@@ -474,18 +474,10 @@ fn seconds(timings: &Timings) -> f64 {
     timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s
 }
 
-/// Waits until so long has passed since `start`; for ever without a limit.
-async fn idle_since(start: tokio::time::Instant, limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep_until(start + limit).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits so long; for ever without a limit.
-async fn idle(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => sleep(limit).await,
+/// Waits until so long has passed since `start`; for ever without a limit, or with one beyond all time.
+async fn passed(start: tokio::time::Instant, limit: Option<Duration>) {
+    match limit.and_then(|limit| start.checked_add(limit)) {
+        Some(end) => tokio::time::sleep_until(end).await,
         None => std::future::pending().await,
     }
 }

@@ -252,6 +252,16 @@ async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed()
     delivery.ack().await.unwrap();
 }
 
+#[tokio::test]
+async fn limits_may_be_longer_than_time_lasts() {
+    let bench = bench([]);
+    let endless = Some(Duration::MAX);
+    let worker = bench.worker.with_limits(Limits { idle: endless, wall_clock: endless, ..Limits::default() });
+    bench.queue.publish(&job(0.5), "tests").await.unwrap();
+    bench.queue.close();
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_has_only_jobs_of_others_is_idle() {
     let bench = bench([]);
