@@ -52,7 +52,7 @@ fn an_interrupted_sweep_goes_on_where_it_was() {
 #[test]
 fn a_recipe_is_evaluated_beside_the_references() {
     let place = Place::new();
-    place.write("recipe.json", r#"{"preset": "core_tsv", "scaling": 1.0}"#);
+    place.write("recipe.json", r#"{"preset": "tsv", "scaling": 1.0}"#);
     let args = ["evaluate", "sweep.yaml", "--recipe", "recipe.json", "--split", "validation", "--json"];
     let report = place.run(&args).succeeds().json();
     let kinds: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
