@@ -157,6 +157,7 @@ impl Teller<'_> {
                 self.done += 1;
                 self.progress.line(&format!("  {label} failed: {}", errors.join(": ")));
             }
+            Event::WeakAdapter(adapter) => self.progress.line(&format!("note: {adapter}")),
             Event::Best { search, value, .. } => self.progress.best(&format!("{search} {value:.4}")),
         }
         self.progress.position(self.done, self.bound);
