@@ -71,7 +71,11 @@ fn an_old_name_of_a_preset_is_said_and_finds_the_results_of_the_new_one() {
     assert_eq!(new.succeeds().json()["counts"]["run"], 5);
     assert!(!new.stderr.contains("note:"), "{}", new.stderr);
     for (name, recipe, said) in [
-        ("knots", "{preset: knots_iso_c}", "note: `knots_iso_c` is an old name of the preset `iso_c`: in `knots` and in `core`"),
+        (
+            "knots",
+            "{preset: knots_iso_c}",
+            "note: `knots_iso_c` is an old name of the preset `iso_c`: in `knots` and in `core`",
+        ),
         ("core", "{preset: core_iso_c}", "note: `core_iso_c` is an old name of the preset `iso_c`\n"),
         ("steps", "{space: knots, combine: iso_c}", "note: `iso_c` is the same merge in `knots` and in `core`"),
     ] {
