@@ -20,9 +20,10 @@ pub struct WeakAdapter {
 
 impl fmt::Display for WeakAdapter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { task, split, is_given, .. } = self;
-        let (finetuned, zero_shot) = (100.0 * self.finetuned, 100.0 * self.zero_shot);
-        if *is_given {
+        let Self { task, split, .. } = self;
+        let finetuned = 100.0 * self.finetuned;
+        let zero_shot = 100.0 * self.zero_shot;
+        if self.is_given {
             return write!(
                 f,
                 "the accuracy that is given for the adapter of `{task}`, {finetuned:.1} %, is below the base's own on \

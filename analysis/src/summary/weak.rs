@@ -4,7 +4,7 @@ use jobs::WeakAdapter;
 impl Summary {
     /// The adapters that are worse on their own task than the base model, on the selection split.
     pub fn weak_adapters(&self) -> Vec<WeakAdapter> {
-        let (zero_shot, finetuned) = (self.selected(Kind::ZeroShot), self.selected(Kind::Finetuned));
+        let zero_shot = self.selected(Kind::ZeroShot);
         let weak = |alone: &TaskSummary| {
             let base = zero_shot.iter().find(|base| base.task == alone.task)?;
             (alone.accuracy < base.accuracy).then(|| WeakAdapter {
@@ -16,7 +16,7 @@ impl Summary {
                 zero_shot: base.accuracy,
             })
         };
-        finetuned.iter().filter_map(weak).collect()
+        self.selected(Kind::Finetuned).iter().filter_map(weak).collect()
     }
 
     /// The tasks' numbers of the row of a kind on the selection split.

@@ -118,12 +118,18 @@ impl Known {
 
     /// The adapters that are known to be worse on their own task than the base model, on the selection split.
     pub(super) fn weak_adapters(&self) -> Vec<WeakAdapter> {
-        let (alone, zero_shot) = (self.memory.denominators.get(&self.select), self.memory.zero_shot.get(&self.select));
+        let alone = self.memory.denominators.get(&self.select);
+        let base = self.memory.zero_shot.get(&self.select);
         let weak = |task: &Task| {
-            let (finetuned, zero_shot) = (*alone?.get(&task.name)?, *zero_shot?.get(&task.name)?);
-            let is_given = task.finetuned.contains_key(&self.select);
-            let (task, split) = (task.name.clone(), self.select.clone());
-            (finetuned < zero_shot).then_some(WeakAdapter { task, split, finetuned, is_given, zero_shot })
+            let finetuned = *alone?.get(&task.name)?;
+            let zero_shot = *base?.get(&task.name)?;
+            (finetuned < zero_shot).then(|| WeakAdapter {
+                task: task.name.clone(),
+                split: self.select.clone(),
+                finetuned,
+                is_given: task.finetuned.contains_key(&self.select),
+                zero_shot,
+            })
         };
         self.frozen.sweep().tasks.iter().filter_map(weak).collect()
     }

@@ -36,7 +36,7 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatr
         let merged = match recipe.combine {
             Combine::IsoC => iso_c(&tasks, matrix.entry_shape()),
             Combine::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
-            _ => tsv(&tasks, &kept_of(matrix)?, matrix.entry_shape()),
+            _ => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
         };
         let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
         Ok(matrix.update(Matrix::from_f64(merged.as_ref())))
@@ -44,13 +44,16 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatr
     merged.collect()
 }
 
-/// How many singular triplets of each task TSV-Merge keeps of a weight.
-fn kept_of(matrix: &AlignedMatrix) -> Result<Vec<usize>, MergeError> {
+/// How many singular triplets of each task TSV-Merge keeps of a weight. A task of weight 0 has no share.
+fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result<Vec<usize>, MergeError> {
     let [rows, cols] = matrix.shape;
     let directions = rows.min(cols);
-    triplets(&matrix.ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
+    let takes_part = |task: &String| recipe.weight(task).abs() > 0.0;
+    let ranks = matrix.ranks.iter().zip(&aligned.tasks);
+    let ranks: Vec<usize> = ranks.map(|(rank, task)| if takes_part(task) { *rank } else { 0 }).collect();
+    triplets(&ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
         module: matrix.name.clone(),
-        tasks: matrix.ranks.iter().filter(|rank| **rank > 0).count(),
+        tasks: ranks.iter().filter(|rank| **rank > 0).count(),
         directions,
     })
 }

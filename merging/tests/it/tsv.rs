@@ -115,6 +115,16 @@ fn more_tasks_than_directions_are_refused_by_name() {
     assert_eq!(tsv(&three).modules["m0"].to_dense().shape(), [3, 9]);
 }
 
+#[test]
+fn a_task_of_weight_0_takes_no_share() {
+    let tasks = adapters(&[Kind::Rank(6), Kind::Rank(6), Kind::Rank(6)], &[[12, 30]], 3);
+    let recipe = recipe(json!({"preset": "tsv", "weights": {"task1": 0.0}}));
+    let found = Aligned::new(&tasks, recipe.space).unwrap().merge(&recipe).unwrap();
+    let without = tsv(&[tasks[0].clone(), tasks[2].clone()]);
+    let [found, without] = [found, without].map(|update| update.modules["m0"].to_dense().to_f64());
+    assert!(distance(&found, &without) < 1e-5, "{:e}", distance(&found, &without));
+}
+
 /// The singular values of a matrix, largest first.
 fn spectrum(matrix: &Mat<f64>) -> Vec<f64> {
     matrix.thin_svd().unwrap().S().column_vector().iter().copied().collect()
