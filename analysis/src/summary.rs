@@ -4,6 +4,7 @@ mod normalised;
 mod render;
 #[cfg(test)]
 mod tests;
+mod weak;
 
 pub(crate) use normalised::{Own, normalised_interval};
 

@@ -68,6 +68,11 @@ pub(crate) fn note(text: impl fmt::Display) {
     }
 }
 
+/// Prints what a person should know of what they wrote, each in a line.
+pub(crate) fn notes(notes: impl IntoIterator<Item = String>) {
+    notes.into_iter().for_each(|text| note(format_args!("note: {text}")));
+}
+
 /// Prints why a command ended early, cause by cause, and what to do.
 pub(crate) fn error(failure: &Failure) {
     match is_json() {

@@ -9,7 +9,10 @@ use crate::{
     strategy::{Candidate, Choice, Next, Rule, Ties, Walk},
 };
 use bound::bound_of;
-use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep};
+use jobs::{
+    Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep,
+    WeakAdapter,
+};
 use known::{Known, Observed, Standing};
 
 pub use bound::bound;
@@ -46,6 +49,8 @@ pub struct Course {
     asked: HashMap<JobId, Vec<(usize, RecipeSpec)>>,
     /// The best value of all points that searches have read.
     best: Option<f64>,
+    /// Tasks whose adapters were said to be weak.
+    weak: HashSet<String>,
 }
 
 /// The parts of a sweep, in order.
@@ -168,6 +173,7 @@ impl Course {
             open: 0,
             asked: HashMap::new(),
             best: None,
+            weak: HashSet::new(),
         })
     }
 
@@ -252,6 +258,14 @@ impl Course {
     pub(crate) fn set_aside(&mut self, id: &JobId) {
         // A recipe for each of a million jobs would be most of what a course takes.
         self.asked.remove(id);
+    }
+
+    /// The adapters that are worse on their own task than the base model, each the first time that this is known.
+    ///
+    /// Where the metric is normalised, that is before the first point of a search is wanted.
+    pub fn newly_weak(&mut self) -> Vec<WeakAdapter> {
+        let weak = self.known.weak_adapters().into_iter();
+        weak.filter(|adapter| self.weak.insert(adapter.task.clone())).collect()
     }
 
     /// What was learnt, for another course of the same sweep.

@@ -1,5 +1,5 @@
 use crate::Phase;
-use jobs::{JobId, Outcome, RecipeSpec, Timings};
+use jobs::{JobId, Outcome, RecipeSpec, Timings, WeakAdapter};
 
 /// What happens while a sweep runs, for progress bars and logs.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,8 @@ pub enum Event {
         /// Whether it failed before this run wanted it.
         is_reused: bool,
     },
+    /// An adapter is worse on its own task than the base model: said once in a run, as soon as it is known.
+    WeakAdapter(WeakAdapter),
     /// A search found a point that is better than every point of every search before.
     Best {
         /// The search.

@@ -19,6 +19,7 @@ mod recipe;
 mod result;
 mod score;
 mod sweep;
+mod weak;
 
 pub use bitmap::{Bitmap, BitmapError};
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
@@ -38,5 +39,6 @@ pub use recipe::{
 pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task, overridden};
+pub use weak::WeakAdapter;
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -1,18 +1,27 @@
 mod error;
+mod notes;
 mod preset;
 mod spec;
 
 pub use error::RecipeError;
 pub(crate) use error::suggest;
+pub(crate) use notes::push_new;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of what recipes mean. It is part of every job's identity and grows when the same
-/// recipe would give another merge.
-pub const SEMANTICS: u32 = 1;
+/// The newest version of what recipes mean.
+///
+/// A recipe carries the version of the last change that concerns it, [`Recipe::current_semantics`], as a part of its job's
+/// identity. So a change gives new ids to the recipes whose merge it changes, and to no others.
+///
+/// | version | what changed |
+/// |---|---|
+/// | 1 | the first |
+/// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
+pub const SEMANTICS: u32 = 2;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
 ///
@@ -22,7 +31,7 @@ pub const SEMANTICS: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
-    /// The version of the meaning of the parts below: [`SEMANTICS`] when it was made.
+    /// The version of the meaning of the parts below: [`current_semantics`](Self::current_semantics) when it was made.
     pub semantics: u32,
     /// Where the entries live that the steps work on.
     pub space: Space,
@@ -124,7 +133,7 @@ pub enum TrimScope {
 pub enum Elect {
     /// The sign of the sum over tasks.
     SumOfValues,
-    /// The sign of the sum of the tasks' signs: one task, one vote.
+    /// The sign of the sum of the tasks' signs: one task, one vote. A tie is decided by the sign of the sum of the values.
     SumOfSigns,
 }
 
@@ -132,7 +141,7 @@ pub enum Elect {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Combine {
-    /// The mean over the non-zero values that agree with the elected sign.
+    /// The mean over the non-zero values that agree with the elected sign, weighted where tasks have weights.
     Mean,
     /// The sum of the values that agree with the elected sign.
     Sum,
@@ -157,6 +166,18 @@ impl Combine {
 }
 
 impl Recipe {
+    /// The version of what these steps mean to this program: that of the last change in [`SEMANTICS`] that concerns them.
+    pub fn current_semantics(&self) -> u32 {
+        let is_weighted_mean = self.combine == Combine::Mean && !self.weights.is_empty();
+        let is_of_second = self.combine == Combine::Tsv || self.elect == Some(Elect::SumOfSigns) || is_weighted_mean;
+        if is_of_second { 2 } else { 1 }
+    }
+
+    /// The same steps at the version that they have now.
+    fn at_current_semantics(self) -> Self {
+        Self { semantics: self.current_semantics(), ..self }
+    }
+
     /// The weight of `task`: 1 unless the recipe says otherwise.
     pub fn weight(&self, task: &str) -> f64 {
         self.weights.get(task).copied().unwrap_or(1.0)

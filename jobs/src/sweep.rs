@@ -2,6 +2,7 @@ mod check;
 mod convention;
 mod error;
 mod file;
+mod notes;
 mod overrides;
 mod read;
 

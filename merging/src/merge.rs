@@ -1,4 +1,6 @@
 mod blocks;
+mod budget;
+mod election;
 mod elementwise;
 mod mask;
 mod matrixwise;
@@ -62,6 +64,19 @@ pub enum MergeError {
         /// The merged tasks.
         tasks: Vec<String>,
     },
+    /// More tasks update a weight than TSV-Merge can give a direction of their own.
+    #[error(
+        "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
+         adapters, or use another method"
+    )]
+    TooFewDirections {
+        /// The base's module.
+        module: String,
+        /// How many tasks update it.
+        tasks: usize,
+        /// Its directions: the smaller side of the weight.
+        directions: usize,
+    },
     /// A matrix-wise method was asked for in the `full` space.
     #[error("`tsv`, `iso_c` and `iso_cts` need the space `core` or `knots`")]
     MatrixWiseInFull,
@@ -80,12 +95,13 @@ impl Aligned {
     /// rows at a time, so memory stays flat. Results do not depend on the number of threads.
     ///
     /// # Errors
-    /// A recipe for another space, a weight for an unknown task, a matrix-wise method in the `full` space, an SVD that
-    /// does not converge.
+    /// A recipe for another space, a weight for an unknown task, a matrix-wise method in the `full` space, `tsv` of more tasks
+    /// than a weight has directions, an SVD that does not converge.
     ///
     /// # Source
     /// TIES (arXiv:2306.01708), DARE (arXiv:2311.03099), KnOTS (arXiv:2410.19735) with the trim and the election of its
-    /// reference implementation, which ignores per-task weights and loses the sign of `max`; here both are honoured.
+    /// reference implementation, which ignores per-task weights and loses the sign of `max`; here both are honoured. `docs/methods.md`
+    /// says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
         let updates = if recipe.combine.is_matrix_wise() {

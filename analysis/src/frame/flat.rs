@@ -113,7 +113,9 @@ fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> [(&'static str, Cell
 fn method(recipe: &Recipe) -> &'static str {
     let is_same = |preset: &&Preset| {
         let known = preset.recipe();
-        std::mem::discriminant(&known.space) == std::mem::discriminant(&recipe.space)
+        // A matrix-wise method is the same merge in every space; results of older programs name `knots`.
+        let is_anywhere = recipe.combine.is_matrix_wise();
+        (is_anywhere || std::mem::discriminant(&known.space) == std::mem::discriminant(&recipe.space))
             && std::mem::discriminant(&known.combine) == std::mem::discriminant(&recipe.combine)
             && known.elect.is_some() == recipe.elect.is_some()
             && known.drop.is_some() == recipe.drop.is_some()
@@ -148,5 +150,7 @@ mod tests {
         assert_eq!(method(&recipe), "knots_ties", "at density 1");
         recipe.combine = jobs::Combine::Max;
         assert_eq!(method(&recipe), "other");
+        let older = Recipe { space: recipe.space, ..Preset::IsoC.recipe() };
+        assert_eq!(method(&older), "iso_c");
     }
 }

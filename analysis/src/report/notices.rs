@@ -35,6 +35,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
         failed_points(row).into_iter().for_each(|text| tell(Level::Problem, text));
     }
     summary.problems.iter().for_each(|problem| tell(Level::Problem, problem.clone()));
+    summary.weak_adapters().into_iter().for_each(|adapter| tell(Level::Warning, adapter.to_string()));
     for row in summary.rows.iter().filter(|_| summary.so_far.is_none()) {
         borders(row).into_iter().for_each(|text| tell(Level::Warning, text));
     }

@@ -58,6 +58,18 @@ async fn a_choice_at_the_border_is_warned_of() {
 }
 
 #[tokio::test]
+async fn an_adapter_that_is_worse_than_the_base_is_warned_of() {
+    let mut made = Made::new(&["mnist"]);
+    made.row("zero-shot", jobs::RowKind::ZeroShot, &[30]);
+    made.row("fine-tuned", jobs::RowKind::Finetuned, &[9]);
+    made.merge("sum", &[60], None);
+    let told = told(&made, None).await;
+    let text = told["notices"][0]["text"].as_str().unwrap();
+    assert!(text.starts_with("the adapter of `mnist` is worse on its own task"), "{text}");
+    assert_eq!(told["notices"][0]["level"], "warning");
+}
+
+#[tokio::test]
 async fn runs_are_ordered_by_what_was_searched_by() {
     let runs = &told(&Made::small(), None).await["runs"];
     insta::assert_snapshot!(serde_json::to_string(&runs["columns"]).unwrap());

@@ -16,9 +16,10 @@ impl Summary {
         so_far.into_iter().chain(chosen).chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
     }
 
-    /// The results that are missing or cannot be read, each in a line.
+    /// The results that are missing or cannot be read, and the adapters that are worse than the base, each in a line.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.problems.iter().map(|problem| format!("warning: {problem}")).collect()
+        let weak = self.weak_adapters().into_iter().map(|adapter| adapter.to_string());
+        self.problems.iter().cloned().chain(weak).map(|warning| format!("warning: {warning}")).collect()
     }
 
     fn lines_of(&self, row: &SummaryRow) -> Vec<String> {

@@ -37,6 +37,22 @@ fn means_and_intervals_are_those_of_the_formulas() {
 }
 
 #[test]
+fn an_adapter_that_is_worse_than_the_base_is_told_below_the_tables() {
+    let said = |made: &Made| Summary::build(&made.outcome, &made.results, None).render(crate::Style::Markdown);
+    assert!(!said(&Made::small()).contains("worse on its own task"));
+    let mut made = Made::new(&["mnist", "flags"]);
+    made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
+    made.row("fine-tuned", RowKind::Finetuned, &[80, 39]);
+    let expected = "- warning: the adapter of `flags` is worse on its own task than the base without it: 39.0 % against \
+                    40.0 % on `validation`; was it trained on this base?";
+    assert!(said(&made).contains(expected), "{}", said(&made));
+    made.outcome.rows.last_mut().unwrap().jobs.get_mut("validation").unwrap().remove(0);
+    made.outcome.given_denominators = [("validation".to_owned(), [("mnist".to_owned(), 0.1)].into())].into();
+    let given = "the accuracy that is given for the adapter of `mnist`, 10.0 %, is below the base's own on `validation`, 20.0 %";
+    assert!(said(&made).contains(given), "{}", said(&made));
+}
+
+#[test]
 fn the_best_search_is_chosen_by_the_objective() {
     let made = Made::small();
     let summary = Summary::build(&made.outcome, &made.results, None);

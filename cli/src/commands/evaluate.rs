@@ -8,10 +8,11 @@ use crate::{
     remote::open_store,
     runner::Runner,
     sweep_file::{read_recipe, read_sweep},
+    terminal,
 };
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Settings};
-use jobs::{Baseline, Benchmark, Digest, Method};
+use jobs::{Baseline, Benchmark, Digest, Method, RecipeSpec};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
 
@@ -23,6 +24,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let interrupts = Interrupts::listen(&runtime);
     let mut sweep = read_sweep(&args.sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
+    terminal::notes(recipe.iter().flat_map(RecipeSpec::notes));
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
     }
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         other => other,
     })?;
     drop(progress);
-    failures.iter().for_each(crate::terminal::note);
+    failures.iter().for_each(terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
     print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
     match counts.failed {

@@ -12,7 +12,9 @@ use std::path::Path;
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
 pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
-    let recipe = read_recipe(&args.recipe)?.resolve().expect("the recipe was resolved when it was read");
+    let recipe = read_recipe(&args.recipe)?;
+    terminal::notes(recipe.notes());
+    let recipe = recipe.resolve().expect("the recipe was resolved when it was read");
     let folder = absolute(Path::new(""))?;
     let inputs = local::inputs(&args.s3);
     let base = reference("--base", &args.base, &folder)?;

@@ -56,6 +56,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         false => (None, Checked::default()),
     };
     let bound = coordinator::bound(&sweep)?;
+    let notes = [sweep.notes(), notes].concat();
     let plan = Plan {
         tasks: sweep.tasks.len(),
         searches: sweep.searches.len(),

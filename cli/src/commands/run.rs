@@ -33,6 +33,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let sweep = read_sweep(&args.sweep)?;
+    terminal::notes(sweep.notes());
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(inputs(&args.store.s3));
     // The device is opened before anything is hashed: what cannot work should say so at once.
@@ -156,6 +157,7 @@ impl Teller<'_> {
                 self.done += 1;
                 self.progress.line(&format!("  {label} failed: {}", errors.join(": ")));
             }
+            Event::WeakAdapter(adapter) => self.progress.line(&format!("note: {adapter}")),
             Event::Best { search, value, .. } => self.progress.best(&format!("{search} {value:.4}")),
         }
         self.progress.position(self.done, self.bound);

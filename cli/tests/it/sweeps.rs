@@ -52,12 +52,50 @@ fn an_interrupted_sweep_goes_on_where_it_was() {
 #[test]
 fn a_recipe_is_evaluated_beside_the_references() {
     let place = Place::new();
-    place.write("recipe.json", r#"{"preset": "core_tsv", "scaling": 1.0}"#);
+    place.write("recipe.json", r#"{"preset": "tsv", "scaling": 1.0}"#);
     let args = ["evaluate", "sweep.yaml", "--recipe", "recipe.json", "--split", "validation", "--json"];
     let report = place.run(&args).succeeds().json();
     let kinds: Vec<_> = report["rows"].as_array().unwrap().iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["zero_shot", "finetuned", "baseline"]);
     assert_eq!(report["counts"]["run"], 4);
+}
+
+#[test]
+fn an_old_name_of_a_preset_is_said_and_finds_the_results_of_the_new_one() {
+    let place = Place::new();
+    let run = |name: &str, recipe: &str| {
+        let (name, recipe) = (format!("name={name}"), format!("recipe={recipe}"));
+        place.run(&["run", "sweep.yaml", "--json", "-o", &name, "-o", &recipe])
+    };
+    let new = run("new", "{preset: iso_c}");
+    assert_eq!(new.succeeds().json()["counts"]["run"], 5);
+    assert!(!new.stderr.contains("note:"), "{}", new.stderr);
+    for (name, recipe, said) in [
+        (
+            "knots",
+            "{preset: knots_iso_c}",
+            "note: `knots_iso_c` is an old name of the preset `iso_c`: in `knots` and in `core`",
+        ),
+        ("core", "{preset: core_iso_c}", "note: `core_iso_c` is an old name of the preset `iso_c`\n"),
+        ("steps", "{space: knots, combine: iso_c}", "note: `iso_c` is the same merge in `knots` and in `core`"),
+    ] {
+        let ran = run(name, recipe);
+        assert_eq!(ran.succeeds().json()["counts"], serde_json::json!({"run": 0, "reused": 5, "failed": 0}), "{name}");
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        let plan = place.run(&["plan", "sweep.yaml", "-o", &format!("recipe={recipe}")]);
+        assert!(plan.succeeds().stdout.contains(said), "{}", plan.stdout);
+    }
+}
+
+#[test]
+fn an_adapter_that_is_worse_than_the_base_is_said_before_the_search() {
+    let place = Place::new();
+    let adapter = format!("tasks.optdigits.adapter={}", mini8().join("adapters/icons").display());
+    let ran = place.run(&["run", "sweep.yaml", "-o", &adapter]);
+    let said = "the adapter of `optdigits` is worse on its own task than the base without it: ";
+    assert!(ran.succeeds().stdout.contains(&format!("warning: {said}")), "{}", ran.stdout);
+    let at = |text: &str| ran.stderr.find(text).unwrap_or_else(|| panic!("no `{text}` in {}", ran.stderr));
+    assert!(at(&format!("note: {said}")) < at("search …"), "{}", ran.stderr);
 }
 
 #[test]
@@ -103,7 +141,7 @@ fn what_the_hub_would_have_to_give_is_no_download_without_it() {
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;
-    for folder in ["../mini8", "../vision8"] {
+    for folder in ["../mini8", "../nli6", "../vision8"] {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "yaml") {
@@ -112,7 +150,7 @@ fn every_example_can_be_planned() {
             }
         }
     }
-    assert!(planned >= 10, "{planned}");
+    assert!(planned >= 16, "{planned}");
 }
 
 #[test]

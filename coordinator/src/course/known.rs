@@ -3,7 +3,7 @@ use crate::{
     CoordinatorError, Frozen, RecordedError,
     strategy::{Evaluation, Evaluations},
 };
-use jobs::{JobId, JobResult, Recipe, Subject, Sweep, Task, TaskScore};
+use jobs::{JobId, JobResult, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap},
@@ -27,6 +27,8 @@ pub struct Memory {
     errors: HashMap<JobId, RecordedError>,
     /// Accuracies of single adapters, given or measured, by split and task.
     denominators: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Accuracies of the base model, by split and task.
+    zero_shot: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 /// What a job came to.
@@ -100,6 +102,10 @@ impl Known {
 
     /// The standing that `result` gives its job; keeps the accuracy of a single adapter.
     pub(super) fn read(&mut self, result: &JobResult) -> Standing {
+        if result.meaning.subject == Subject::Base {
+            let accuracies = result.scores.iter().map(|score| (score.task.clone(), TaskScore::accuracy(score)));
+            self.memory.zero_shot.insert(result.meaning.split.clone(), accuracies.collect());
+        }
         let denominators = self.memory.denominators.entry(result.meaning.split.clone()).or_default();
         if let Subject::Adapter { task } = &result.meaning.subject {
             if let Some(score) = result.scores.iter().find(|score| score.task == *task) {
@@ -108,6 +114,24 @@ impl Known {
             return Standing::Scored(None);
         }
         Standing::Scored(self.frozen.sweep().objective.metric.value(&result.scores, denominators))
+    }
+
+    /// The adapters that are known to be worse on their own task than the base model, on the selection split.
+    pub(super) fn weak_adapters(&self) -> Vec<WeakAdapter> {
+        let alone = self.memory.denominators.get(&self.select);
+        let base = self.memory.zero_shot.get(&self.select);
+        let weak = |task: &Task| {
+            let finetuned = *alone?.get(&task.name)?;
+            let zero_shot = *base?.get(&task.name)?;
+            (finetuned < zero_shot).then(|| WeakAdapter {
+                task: task.name.clone(),
+                split: self.select.clone(),
+                finetuned,
+                is_given: task.finetuned.contains_key(&self.select),
+                zero_shot,
+            })
+        };
+        self.frozen.sweep().tasks.iter().filter_map(weak).collect()
     }
 
     /// Whether the metric can be computed on the selection split: not yet, or an error if it never can.

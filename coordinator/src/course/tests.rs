@@ -94,6 +94,41 @@ fn searches_wait_for_the_adapters_where_the_metric_is_normalised() {
     assert_eq!(wanted.len(), 5, "a first point and the baseline on top");
 }
 
+/// The result of a reference with this number of right answers of 1000.
+fn with_correct(wanted: &Wanted, correct: u64) -> JobResult {
+    let mut result = result(&wanted.job);
+    result.scores.iter_mut().for_each(|score| score.correct = correct);
+    result
+}
+
+#[test]
+fn an_adapter_that_is_worse_than_the_base_is_said_once_and_before_the_search() {
+    let mut course = Course::new(frozen(&[])).unwrap();
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    let [base, mnist, flags] = &wanted[..] else { panic!("{wanted:?}") };
+    course.record(mnist.id, Answer::Result(&with_correct(mnist, 299))).unwrap();
+    assert_eq!(course.newly_weak(), [], "the base is not known yet");
+    course.record(base.id, Answer::Result(&with_correct(base, 300))).unwrap();
+    let weak = course.newly_weak();
+    let expected = "the adapter of `mnist` is worse on its own task than the base without it: 29.9 % against 30.0 % on \
+                    `validation`; was it trained on this base?";
+    assert_eq!(weak.iter().map(WeakAdapter::to_string).collect::<Vec<_>>(), [expected]);
+    course.record(flags.id, Answer::Result(&with_correct(flags, 300))).unwrap();
+    assert_eq!(course.newly_weak(), [], "once, and not of one that is as good");
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    assert!(wanted.iter().any(|wanted| wanted.phase == Phase::Search), "the search goes on");
+}
+
+#[test]
+fn an_accuracy_that_is_given_can_be_below_the_base() {
+    let mut course = Course::new(frozen(&["tasks.mnist.finetuned={validation: 0.2}"])).unwrap();
+    let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
+    course.record(wanted[0].id, Answer::Result(&result(&wanted[0].job))).unwrap();
+    let [weak] = &course.newly_weak()[..] else { panic!() };
+    let expected = "the accuracy that is given for the adapter of `mnist`, 20.0 %, is below the base's own on `validation`, 30.0 %";
+    assert_eq!(weak.to_string(), expected);
+}
+
 #[test]
 fn given_accuracies_are_not_measured() {
     let given = ["tasks.mnist.finetuned={validation: 0.5, test: 0.5}", "tasks.flags.finetuned={validation: 0.8}"];

@@ -130,6 +130,7 @@ impl<'a> Drive<'a> {
         self.forget_workers().await;
         let Counts { reused, .. } = self.tally.counts;
         self.tell(Event::Plan { bound: self.course.bound(), stored: reused });
+        self.tell_weak();
         for event in std::mem::take(&mut self.failed_before) {
             self.tell(event);
         }
@@ -339,12 +340,19 @@ impl<'a> Drive<'a> {
                 self.compaction.add(job);
                 let (value, timings) = (recorded.value, result.timings);
                 self.tell(Event::Finished { job, label, value, timings, is_reused });
+                self.tell_weak();
                 if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
                     self.tell(Event::Best { search, spec: Box::new(spec), value });
                 }
             }
         }
         Ok(())
+    }
+
+    fn tell_weak(&mut self) {
+        for adapter in self.course.newly_weak() {
+            self.tell(Event::WeakAdapter(adapter));
+        }
     }
 
     fn tell(&mut self, event: Event) {

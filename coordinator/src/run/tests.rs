@@ -133,6 +133,19 @@ async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() 
 }
 
 #[tokio::test]
+async fn every_run_says_once_which_adapters_are_worse_than_the_base_and_before_the_search() {
+    let house = House::new();
+    let overrides = ["tasks.mnist.finetuned={validation: 0.2, test: 0.9}"];
+    for ran in [house.run(&overrides).await, house.run(&overrides).await] {
+        let weak = |event: &Event| matches!(event, Event::WeakAdapter(adapter) if adapter.task == "mnist");
+        assert_eq!(ran.events.iter().filter(|event| weak(event)).count(), 1, "{:?}", ran.events);
+        let told = ran.events.iter().position(weak).unwrap();
+        let search = ran.events.iter().position(|event| matches!(event, Event::Phase(crate::Phase::Search)));
+        assert!(search.is_none_or(|search| told < search), "{:?}", ran.events);
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_was_killed_anywhere_is_finished_with_exactly_the_rest() {
     let whole = House::new().run(&[]).await;
     for killed_after in 1..16 {

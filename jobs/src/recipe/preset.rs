@@ -18,24 +18,18 @@ pub enum Preset {
     KnotsDareTies,
     /// TIES in the core space (arXiv:2509.17786), with a trim per matrix.
     CoreTies,
-    /// TSV-Merge (arXiv:2412.00081) in the core space.
-    CoreTsv,
-    /// Iso-C (arXiv:2502.04959) in the core space.
-    CoreIsoC,
-    /// Iso-CTS (arXiv:2502.04959) in the core space.
-    CoreIsoCts,
-    /// TSV-Merge in the KnOTS space.
-    KnotsTsv,
-    /// Iso-C in the KnOTS space.
-    KnotsIsoC,
-    /// Iso-CTS in the KnOTS space.
-    KnotsIsoCts,
+    /// TSV-Merge (arXiv:2412.00081), computed in the core space.
+    Tsv,
+    /// Iso-C (arXiv:2502.04959), computed in the core space.
+    IsoC,
+    /// Iso-CTS (arXiv:2502.04959), computed in the core space.
+    IsoCts,
 }
 
 /// The share of common directions that the Iso-CTS authors use.
 pub(super) const COMMON_SHARE: f64 = 0.8;
 
-const KNOTS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
+pub(super) const KNOTS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
 const TRIM_MODEL: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Model });
 const TRIM_MATRIX: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Matrix });
 const DARE: Option<Drop> = Some(Drop { rate: 0.1, seed: 0 });
@@ -44,19 +38,16 @@ const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 9] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
         Self::KnotsTies,
         Self::KnotsDareTies,
         Self::CoreTies,
-        Self::CoreTsv,
-        Self::CoreIsoC,
-        Self::CoreIsoCts,
-        Self::KnotsTsv,
-        Self::KnotsIsoC,
-        Self::KnotsIsoCts,
+        Self::Tsv,
+        Self::IsoC,
+        Self::IsoCts,
     ];
 
     /// The name used in recipes.
@@ -68,12 +59,9 @@ impl Preset {
             Self::KnotsTies => "knots_ties",
             Self::KnotsDareTies => "knots_dare_ties",
             Self::CoreTies => "core_ties",
-            Self::CoreTsv => "core_tsv",
-            Self::CoreIsoC => "core_iso_c",
-            Self::CoreIsoCts => "core_iso_cts",
-            Self::KnotsTsv => "knots_tsv",
-            Self::KnotsIsoC => "knots_iso_c",
-            Self::KnotsIsoCts => "knots_iso_cts",
+            Self::Tsv => "tsv",
+            Self::IsoC => "iso_c",
+            Self::IsoCts => "iso_cts",
         }
     }
 
@@ -86,14 +74,12 @@ impl Preset {
             Self::KnotsTies => (KNOTS, None, TRIM_MODEL, VALUES, Combine::Mean),
             Self::KnotsDareTies => (KNOTS, DARE, None, VALUES, Combine::Mean),
             Self::CoreTies => (Space::Core, None, TRIM_MATRIX, VALUES, Combine::Mean),
-            Self::CoreTsv => (Space::Core, None, None, None, Combine::Tsv),
-            Self::CoreIsoC => (Space::Core, None, None, None, Combine::IsoC),
-            Self::CoreIsoCts => (Space::Core, None, None, None, ISO_CTS),
-            Self::KnotsTsv => (KNOTS, None, None, None, Combine::Tsv),
-            Self::KnotsIsoC => (KNOTS, None, None, None, Combine::IsoC),
-            Self::KnotsIsoCts => (KNOTS, None, None, None, ISO_CTS),
+            Self::Tsv => (Space::Core, None, None, None, Combine::Tsv),
+            Self::IsoC => (Space::Core, None, None, None, Combine::IsoC),
+            Self::IsoCts => (Space::Core, None, None, None, ISO_CTS),
         };
-        Recipe { semantics: SEMANTICS, space, drop, trim, elect, combine, scaling: 1.0, weights: BTreeMap::new() }
+        let weights = BTreeMap::new();
+        Recipe { semantics: SEMANTICS, space, drop, trim, elect, combine, scaling: 1.0, weights }.at_current_semantics()
     }
 }
 
@@ -108,5 +94,31 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or(())
+    }
+}
+
+/// An old name of a preset, from when the space was a part of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Alias {
+    pub(super) name: &'static str,
+    pub(super) preset: Preset,
+    /// The space that the name says.
+    pub(super) space: Space,
+}
+
+impl Alias {
+    /// Every old name.
+    pub(super) const ALL: [Self; 6] = [
+        Self { name: "core_tsv", preset: Preset::Tsv, space: Space::Core },
+        Self { name: "core_iso_c", preset: Preset::IsoC, space: Space::Core },
+        Self { name: "core_iso_cts", preset: Preset::IsoCts, space: Space::Core },
+        Self { name: "knots_tsv", preset: Preset::Tsv, space: KNOTS },
+        Self { name: "knots_iso_c", preset: Preset::IsoC, space: KNOTS },
+        Self { name: "knots_iso_cts", preset: Preset::IsoCts, space: KNOTS },
+    ];
+
+    /// The alias of that name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alias| alias.name == name)
     }
 }

@@ -1,6 +1,6 @@
 use super::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
-    preset::COMMON_SHARE,
+    preset::{Alias, COMMON_SHARE},
 };
 use crate::nearest::nearest;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecipeSpec {
-    /// The name of a [`Preset`].
+    /// The name of a [`Preset`], or an old name of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// `full`, `knots` or `core`.
@@ -156,6 +156,11 @@ impl RecipeSpec {
     /// # Errors
     /// A number out of range, an unknown word, a key without effect, steps that contradict each other.
     pub fn resolve(&self) -> Result<Recipe, RecipeError> {
+        Ok(self.as_written()?.canonical().at_current_semantics())
+    }
+
+    /// The recipe in the space that is written.
+    pub(super) fn as_written(&self) -> Result<Recipe, RecipeError> {
         let start = self.start()?;
         let space = self.space(start.space)?;
         let combine = self.combine(start.combine)?;
@@ -175,6 +180,9 @@ impl RecipeSpec {
 
     fn start(&self) -> Result<Recipe, RecipeError> {
         let Some(name) = &self.preset else { return Ok(Preset::TaskArithmetic.recipe()) };
+        if let Some(Alias { preset, space, .. }) = Alias::named(name) {
+            return Ok(Recipe { space, ..preset.recipe() });
+        }
         let unknown = || {
             let valid = Preset::ALL.map(Preset::name);
             RecipeError::UnknownWord {
@@ -275,11 +283,34 @@ impl RecipeSpec {
 
     fn weights(&self) -> Result<BTreeMap<String, f64>, RecipeError> {
         let checked = self.weights.iter().map(|(task, &weight)| {
-            let weight = checked(&format!("weights.{task}"), weight, f64::is_finite, "the finite numbers")?;
+            // Entries are multiplied in 32 bits.
+            let is_finite = |weight: f64| weight.abs() <= f64::from(f32::MAX);
+            let weight = checked(&format!("weights.{task}"), weight, is_finite, "the finite 32-bit numbers")?;
             Ok((task.clone(), weight))
         });
         // Weight 1 is the same as no weight: leave it out, so that both have one id.
         checked.filter(|entry| !matches!(entry, Ok((_, weight)) if weight.to_bits() == 1.0f64.to_bits())).collect()
+    }
+}
+
+impl Recipe {
+    /// The same merge in the one space that recipes which mean it share.
+    ///
+    /// `tsv`, `iso_c` and `iso_cts` use singular directions alone, and the bases of `knots` and `core` are orthonormal, so
+    /// both spaces give one merge. Not so after a drop or a trim, which look at entries, and not where a larger cut than
+    /// the usual one leaves directions out. On transposes `iso_cts` takes residuals on the other side, which is another merge.
+    fn canonical(self) -> Self {
+        let Space::Knots { axis, cut } = self.space else { return self };
+        let is_entry_wise = !self.combine.is_matrix_wise() || self.drop.is_some() || self.trim.is_some();
+        let is_one_sided = axis == Axis::Rows && matches!(self.combine, Combine::IsoCts { .. });
+        if is_entry_wise || is_one_sided || !cut.is_usual() { self } else { Self { space: Space::Core, ..self } }
+    }
+}
+
+impl SigmaCut {
+    /// Whether it leaves out no more than the cut that one gets without asking.
+    fn is_usual(self) -> bool {
+        self.absolute <= Self::default().absolute && self.relative <= Self::default().relative
     }
 }
 

@@ -64,6 +64,19 @@ fn a_sweep_reads_back_from_its_manifest_form() {
 }
 
 #[test]
+fn old_names_are_noted_once_wherever_they_stand() {
+    let notes = |overrides: &[&str]| read(SMALL, overrides).unwrap().notes();
+    assert_eq!(notes(&[]), [""; 0]);
+    let searches = "searches=[{name: a, recipe: {preset: core_tsv}}, \
+                    {name: b, recipe: {preset: iso_c}, parameters: {preset: [iso_c, core_tsv, knots_iso_c]}}]";
+    let old = "`core_tsv` is an old name of the preset `tsv`";
+    let knots = "`knots_iso_c` is an old name of the preset `iso_c`: in `knots` and in `core` it is the same merge, \
+                 which is computed in `core`";
+    assert_eq!(notes(&["recipe=null", "parameters=null", searches]), [old, knots]);
+    assert_eq!(notes(&["baselines.sum={name: old, preset: core_tsv}"]), [old]);
+}
+
+#[test]
 fn unknown_keys_are_named_with_the_nearest_valid_one() {
     assert_eq!(message(&["recipe.densty=0.2"]), "unknown key `recipe.densty`; did you mean `density`?");
     assert_eq!(message(&["paramters={}"]), "unknown key `paramters`; did you mean `parameters`?");

@@ -1,5 +1,6 @@
 use super::{
     blocks::{Block, block_rows},
+    election::{by_signs, by_values, is_zero},
     threshold::{Thresholds, thresholds},
 };
 use crate::{Aligned, Matrix};
@@ -8,30 +9,37 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 /// Entries that are worked on together, in registers and first-level cache.
-const LANES: usize = 256;
+pub(super) const LANES: usize = 256;
 
 /// Merges the tasks entry by entry.
 ///
-/// Per entry, with x₁ … xₙ the tasks' values after drop, trim and weights: the elected sign is that of Σxᵢ (`sum_of_values`) or of
-/// Σsign(xᵢ) (`sum_of_signs`); values of the other sign, and zeros, take no part. `sum` adds up, `mean` divides the sum by the
-/// number of values that take part (at least 1), `max` takes the one of largest magnitude with its sign.
+/// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that of Σwᵢxᵢ
+/// (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no part. Over those that
+/// do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude, with its sign.
+///
+/// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's update
+/// around and counts by its size, and a weight of 0 leaves the task out.
 ///
 /// # Shapes
 /// One merged matrix per weight, of the shape of its task matrices.
 ///
 /// # Numerics
-/// `f32`, tasks in order. Where Σxᵢ is exactly 0 the sign is that of the sum of all elected signs of the model, and negative if
-/// that is 0 too; with `sum_of_signs` a zero sum keeps the negative values. Blocks of rows run in parallel.
+/// `f32`, tasks in order. Where Σwᵢxᵢ is exactly 0, `sum_of_values` takes the sign of the sum of all elected signs of the model, and
+/// negative if that is 0 too. Where Σsign(wᵢxᵢ) is 0, `sum_of_signs` takes the sign of Σwᵢxᵢ, and the entry is 0 if that is 0 too:
+/// so entries that change their signs in all tasks change the sign of the merge, and nothing else. Blocks of rows run in
+/// parallel.
 ///
 /// # Source
-/// TIES (arXiv:2306.01708) steps 2 and 3, with the rules for zeros of the KnOTS reference implementation.
+/// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that are 0. Its rule
+/// for ties of signs, the negative values, is not taken over: in an aligned space the sign of a direction is arbitrary. The
+/// weighted mean is that of mergekit, where weights are positive.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Vec<Matrix> {
     let thresholds = thresholds(aligned, recipe);
     let steps = Steps {
         aligned,
         drop: recipe.drop.as_ref(),
         thresholds: &thresholds,
-        weights: aligned.tasks.iter().map(|task| recipe.weight(task) as f32).collect(),
+        weights: weights(aligned, recipe),
         elect: recipe.elect,
         combine: recipe.combine,
         zero_is_positive: false,
@@ -49,6 +57,13 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Vec<Matrix> {
         }
     }
     merged
+}
+
+/// The weights of the tasks; equal ones are left out of a mean, which they do not change.
+fn weights(aligned: &Aligned, recipe: &Recipe) -> Vec<f32> {
+    let weights: Vec<f32> = aligned.tasks.iter().map(|task| recipe.weight(task) as f32).collect();
+    let is_equal = weights.iter().all(|weight| weight.to_bits() == weights[0].to_bits() && *weight > 0.0);
+    if recipe.combine == Combine::Mean && is_equal { vec![1.0; weights.len()] } else { weights }
 }
 
 /// The loops over a block's entries, compiled for every instruction set; the machine's own is picked at run time.
@@ -113,8 +128,8 @@ struct Scratch(Vec<Vec<f32>>);
 
 /// One task's entries of a block, with what the trim and the weight make of them.
 #[derive(Clone, Copy)]
-struct Task<'a> {
-    entries: &'a [f32],
+pub(super) struct Task<'a> {
+    pub(super) entries: &'a [f32],
     threshold: f32,
     weight: f32,
 }
@@ -124,8 +139,9 @@ impl<'a> Task<'a> {
         Self { entries: &self.entries[start..start + count], ..*self }
     }
 
+    /// An entry after trim and weight.
     #[inline(always)]
-    fn value(self, entry: f32) -> f32 {
+    pub(super) fn value(self, entry: f32) -> f32 {
         if entry.abs() >= self.threshold { entry * self.weight } else { 0.0 }
     }
 }
@@ -157,77 +173,41 @@ impl Steps<'_> {
         Tally { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
     }
 
-    /// The elected signs of at most [`LANES`] entries, as 1 or −1.
+    /// The elected signs of at most [`LANES`] entries, as 1 or −1, or 0 where no sign is elected.
     #[inline(always)]
     fn vote(&self, elect: Elect, tasks: &[Task<'_>], signs: &mut i64, cancelled: &mut bool) -> [f32; LANES] {
-        let mut sums = [0.0; LANES];
-        // The bits of all values that were added up: a sum of 0 without any but the sign's comes from nothing but zeros.
-        let mut bits = [0u32; LANES];
-        for &task in tasks {
-            let lanes = sums.iter_mut().zip(&mut bits).zip(task.entries);
-            match elect {
-                Elect::SumOfValues => lanes.for_each(|((sum, bits), entry)| {
-                    let value = task.value(*entry);
-                    *sum += value;
-                    *bits |= value.to_bits();
-                }),
-                Elect::SumOfSigns => lanes.for_each(|((sum, _), entry)| *sum += sign(task.value(*entry))),
-            }
+        match elect {
+            Elect::SumOfValues => by_values(tasks, self.zero_is_positive, signs, cancelled),
+            Elect::SumOfSigns => by_signs(tasks),
         }
-        let count = tasks.first().map_or(0, |task| task.entries.len());
-        if elect == Elect::SumOfValues {
-            let votes = sums[..count].iter().zip(&bits);
-            *signs += votes.clone().map(|(sum, _)| sign(*sum) as i32).sum::<i32>() as i64;
-            *cancelled |= votes.fold(false, |any, (sum, bits)| any | (is_zero(*sum) & (bits << 1 != 0)));
-        }
-        for sum in &mut sums {
-            let positive = (*sum > 0.0) | (self.zero_is_positive & is_zero(*sum));
-            *sum = if positive { 1.0 } else { -1.0 };
-        }
-        sums
-    }
-}
-
-#[inline(always)]
-fn is_zero(value: f32) -> bool {
-    value.to_bits() << 1 == 0
-}
-
-/// 1, 0 or −1.
-#[inline(always)]
-fn sign(value: f32) -> f32 {
-    if value > 0.0 {
-        1.0
-    } else if value < 0.0 {
-        -1.0
-    } else {
-        0.0
     }
 }
 
 /// The sum of the values that take part (not zero, and of the elected sign if there is one), or their mean.
 #[inline(always)]
 fn total(tasks: &[Task<'_>], elected: Option<&[f32; LANES]>, mean: bool, out: &mut [f32]) {
-    let mut counts = [0.0f32; LANES];
+    // The weights of those that take part: their number, where all weights are 1.
+    let mut shares = [0.0f32; LANES];
     out.fill(0.0);
     for &task in tasks {
-        let lanes = out.iter_mut().zip(&mut counts).zip(task.entries);
+        let share = task.weight.abs();
+        let lanes = out.iter_mut().zip(&mut shares).zip(task.entries);
         match elected {
-            Some(signs) => lanes.zip(signs).for_each(|(((sum, count), entry), sign)| {
+            Some(signs) => lanes.zip(signs).for_each(|(((sum, shares), entry), sign)| {
                 let value = task.value(*entry);
                 let agrees = value * sign > 0.0;
                 *sum += if agrees { value } else { 0.0 };
-                *count += if agrees { 1.0 } else { 0.0 };
+                *shares += if agrees { share } else { 0.0 };
             }),
-            None => lanes.for_each(|((sum, count), entry)| {
+            None => lanes.for_each(|((sum, shares), entry)| {
                 let value = task.value(*entry);
                 *sum += value;
-                *count += if is_zero(value) { 0.0 } else { 1.0 };
+                *shares += if is_zero(value) { 0.0 } else { share };
             }),
         }
     }
     if mean {
-        out.iter_mut().zip(&counts).for_each(|(sum, count)| *sum /= count.max(1.0));
+        out.iter_mut().zip(&shares).for_each(|(sum, shares)| *sum /= if *shares > 0.0 { *shares } else { 1.0 });
     }
 }
 

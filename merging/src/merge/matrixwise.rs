@@ -1,10 +1,12 @@
 use super::{
     MergeError,
     blocks::Block,
+    budget::triplets,
     threshold::{Thresholds, thresholds},
 };
 use crate::{
     Aligned, Matrix, UpdateMatrix,
+    align::AlignedMatrix,
     linalg::{self, NoConvergence, ThinSvd},
 };
 use faer::Mat;
@@ -24,7 +26,7 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 /// SVDs in `f64`. Directions with σ ≤ 1e-6 of the largest count as zero.
 ///
 /// # Errors
-/// An SVD that does not converge.
+/// An SVD that does not converge; `tsv` of more tasks than a weight has directions.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatrix>, MergeError> {
     let thresholds = thresholds(aligned, recipe);
     let matrices = aligned.matrices.par_iter().enumerate();
@@ -34,12 +36,26 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatr
         let merged = match recipe.combine {
             Combine::IsoC => iso_c(&tasks, matrix.entry_shape()),
             Combine::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
-            _ => tsv(&tasks, &matrix.ranks, matrix.entry_shape()),
+            _ => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
         };
         let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
         Ok(matrix.update(Matrix::from_f64(merged.as_ref())))
     });
     merged.collect()
+}
+
+/// How many singular triplets of each task TSV-Merge keeps of a weight. A task of weight 0 has no share.
+fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result<Vec<usize>, MergeError> {
+    let [rows, cols] = matrix.shape;
+    let directions = rows.min(cols);
+    let takes_part = |task: &String| recipe.weight(task).abs() > 0.0;
+    let ranks = matrix.ranks.iter().zip(&aligned.tasks);
+    let ranks: Vec<usize> = ranks.map(|(rank, task)| if takes_part(task) { *rank } else { 0 }).collect();
+    triplets(&ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
+        module: matrix.name.clone(),
+        tasks: ranks.iter().filter(|rank| **rank > 0).count(),
+        directions,
+    })
 }
 
 /// One task matrix after drop, trim and weight.
@@ -57,20 +73,22 @@ fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: u
 
 /// TSV-Merge: the tasks' singular vectors side by side, made orthogonal.
 ///
-/// With Mₜ ≈ UₜΣₜVₜᵀ at rank rₜ: M = polar([U₁ … Uₙ]) · blkdiag(Σ₁ … Σₙ) · polar([V₁ … Vₙ])ᵀ, where polar(X) = PQᵀ for X = PΣQᵀ.
+/// With Mₜ ≈ UₜΣₜVₜᵀ, kₜ leading triplets of each: M = polar([U₁ … Uₙ]) · blkdiag(Σ₁ … Σₙ) · polar([V₁ … Vₙ])ᵀ, where
+/// polar(X) = PQᵀ for X = PΣQᵀ. Since Σkₜ is at most the number of directions, polar(X) has orthonormal columns, and the merge
+/// has the singular values Σ₁ … Σₙ; unless tasks share directions, which then share one column's length.
 ///
 /// # Shapes
-/// `tasks` `[p, q]` each; `ranks`: how many triplets each keeps. Result `[p, q]`.
+/// `tasks` `[p, q]` each; `kept`: kₜ, see [`triplets`]. Result `[p, q]`.
 ///
 /// # Source
-/// TSV-Merge (arXiv:2412.00081), equations 6 to 9. The authors keep dim/n triplets of every task; here a task keeps as many as
-/// its adapter has, which is the same in the core space when all ranks are equal. polar() leaves null directions out.
-fn tsv(tasks: &[Mat<f64>], ranks: &[usize], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
+/// TSV-Merge (arXiv:2412.00081), equations 6 to 9. The authors' polar() also fills null directions, which are arbitrary; here they
+/// are left out.
+fn tsv(tasks: &[Mat<f64>], kept: &[usize], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
     let svds = tasks
         .iter()
-        .zip(ranks)
-        .filter(|(_, rank)| **rank > 0)
-        .map(|(task, rank)| Ok(ThinSvd::new(task.as_ref())?.above(NUMERICALLY_THERE).leading(*rank)));
+        .zip(kept)
+        .filter(|(_, kept)| **kept > 0)
+        .map(|(task, kept)| Ok(ThinSvd::new(task.as_ref())?.above(NUMERICALLY_THERE).leading(*kept)));
     let svds = svds.collect::<Result<Vec<_>, NoConvergence>>()?;
     let sigma: Vec<_> = svds.iter().flat_map(|svd| svd.sigma.iter().copied()).collect();
     let mut u = polar(linalg::side_by_side(rows, svds.iter().map(|svd| svd.u.as_ref())))?;
@@ -84,8 +102,9 @@ fn tsv(tasks: &[Mat<f64>], ranks: &[usize], [rows, cols]: [usize; 2]) -> Result<
 /// With Σₜ Mₜ = UΣVᵀ of rank r: M = mean(σ₁ … σᵣ) · UVᵀ.
 ///
 /// # Source
-/// Iso-C (arXiv:2502.04959), section 4.1. The authors take the mean over all min(p, q) singular values and also raise null
-/// directions to it; here r counts the directions that are there, which is the same for sums of full rank.
+/// Iso-C (arXiv:2502.04959), section 4.1. The authors take the mean over all min(O, I) singular values of the weight and also raise
+/// null directions to it; here r counts the directions that are there, which is the same for sums of full rank. So their λ is
+/// ours times min(O, I)/r.
 fn iso_c(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
     let svd = ThinSvd::new(sum(tasks, [rows, cols]).as_ref())?.above(NUMERICALLY_THERE);
     let mean = mean(&svd.sigma);

@@ -12,3 +12,4 @@ mod output;
 mod pickles;
 mod reading;
 mod steps;
+mod tsv;

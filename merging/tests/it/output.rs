@@ -28,7 +28,7 @@ fn check_equal(update: &MergedUpdate, read: &Adapter) {
 #[test]
 fn a_written_adapter_is_the_merged_update() {
     let folder = tempfile::tempdir().unwrap();
-    for preset in ["knots_ties", "core_ties", "task_arithmetic", "core_tsv"] {
+    for preset in ["knots_ties", "core_ties", "task_arithmetic", "tsv"] {
         let update = mini8_merge(json!({"preset": preset, "scaling": 0.6}));
         let target = folder.path().join(preset);
         write_adapter(&update, &card(), &target).unwrap();

@@ -93,8 +93,7 @@ impl Golden {
         };
         let density = if is_ties { config["topK"].as_f64().unwrap() / 100.0 } else { 1.0 };
         // The reference ignores α/r, which is 2 for these adapters.
-        let halved = self.json["adapters"].as_str() == Some("adapters_a32");
-        let tasks = self.json["tasks"].as_array().unwrap().iter().filter(|_| halved);
+        let scale = if self.json["adapters"].as_str() == Some("adapters_a32") { 2.0 } else { 1.0 };
         RecipeSpec {
             space: Some(if is_aligned { "knots" } else { "full" }.to_owned()),
             axis: is_aligned.then(|| axis.to_owned()),
@@ -105,8 +104,7 @@ impl Golden {
             density: Some(density),
             elect: Some(elect.to_owned()),
             combine: word("merging_type").map(str::to_owned),
-            scaling: config["scaling_coeffs"].as_f64(),
-            weights: tasks.map(|task| (task.as_str().unwrap().to_owned(), 0.5)).collect(),
+            scaling: config["scaling_coeffs"].as_f64().map(|scaling| scaling / scale),
             ..RecipeSpec::default()
         }
     }

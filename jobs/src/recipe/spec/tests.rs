@@ -38,6 +38,7 @@ fn a_recipe_written_out_reads_back_as_the_same() {
     for preset in Preset::ALL {
         let mut recipe = preset.recipe().with_scaling(0.7);
         recipe.weights.insert("mnist".to_owned(), 0.5);
+        recipe.semantics = recipe.current_semantics();
         assert_eq!(RecipeSpec::from(&recipe).resolve().unwrap(), recipe, "{preset}");
     }
 }
@@ -61,7 +62,7 @@ fn an_unknown_preset_gets_the_nearest_one() {
 fn keys_without_effect_are_refused() {
     assert_eq!(message(json!({"preset": "ties", "axis": "rows"})), "`axis` has no effect outside the `knots` space");
     assert!(message(json!({"preset": "ties", "combine": "tsv"})).contains("need `space: core`"));
-    assert!(message(json!({"preset": "core_tsv", "elect": "sum_of_values"})).contains("whole matrices"));
+    assert!(message(json!({"preset": "tsv", "elect": "sum_of_values"})).contains("whole matrices"));
 }
 
 #[test]
@@ -76,4 +77,67 @@ fn parameters_set_keys() {
     assert_eq!(unknown.to_string(), "`densty` is not a recipe key; did you mean `density`?");
     let wrong = spec.set("density", &json!("high")).unwrap_err();
     assert_eq!(wrong.to_string(), "`density` is `\"high\"`, which is not a number");
+}
+
+#[test]
+fn old_names_and_both_spaces_are_one_recipe() {
+    for method in ["tsv", "iso_c", "iso_cts"] {
+        let canonical = spec(json!({"preset": method, "scaling": 0.7})).resolve().unwrap();
+        assert_eq!(canonical.space, Space::Core);
+        for same in [
+            json!({"preset": format!("core_{method}"), "scaling": 0.7}),
+            json!({"preset": format!("knots_{method}"), "scaling": 0.7}),
+            json!({"preset": method, "space": "knots", "scaling": 0.7}),
+            json!({"space": "knots", "combine": method, "scaling": 0.7}),
+            json!({"space": "knots", "axis": "columns", "sigma_cut": 0.0, "combine": method, "scaling": 0.7}),
+            json!({"space": "core", "combine": method, "scaling": 0.7}),
+        ] {
+            assert_eq!(spec(same.clone()).resolve().unwrap(), canonical, "{same}");
+        }
+    }
+}
+
+#[test]
+fn the_axis_matters_to_iso_cts_alone() {
+    let rows = |method: &str| spec(json!({"space": "knots", "axis": "rows", "combine": method})).resolve().unwrap();
+    assert_eq!(rows("tsv"), Preset::Tsv.recipe());
+    assert_eq!(rows("iso_c"), Preset::IsoC.recipe());
+    assert_eq!(rows("iso_cts").space, Space::Knots { axis: Axis::Rows, cut: SigmaCut::default() });
+}
+
+#[test]
+fn a_space_in_which_entries_are_looked_at_or_directions_left_out_stays() {
+    let knots = |axis| Space::Knots { axis, cut: SigmaCut::default() };
+    let space = |value: Value| spec(value).resolve().unwrap().space;
+    assert_eq!(space(json!({"preset": "knots_tsv", "density": 0.5})), knots(Axis::Columns));
+    assert_eq!(space(json!({"preset": "knots_iso_c", "drop_rate": 0.1, "axis": "rows"})), knots(Axis::Rows));
+    let cut = SigmaCut { absolute: 1e-5, relative: 0.1 };
+    let larger = space(json!({"space": "knots", "combine": "tsv", "sigma_cut_relative": 0.1}));
+    assert_eq!(larger, Space::Knots { axis: Axis::Columns, cut });
+    assert_eq!(space(json!({"preset": "knots_ties", "density": 1.0})), knots(Axis::Columns), "entries are elected");
+}
+
+#[test]
+fn only_recipes_whose_merge_changed_have_a_new_version() {
+    let version = |value: Value| spec(value).resolve().unwrap().semantics;
+    for second in [
+        json!({"preset": "tsv"}),
+        json!({"preset": "knots_tsv", "density": 0.5}),
+        json!({"elect": "sum_of_signs", "combine": "sum"}),
+        json!({"preset": "knots_ties", "elect": "sum_of_signs"}),
+        json!({"preset": "ties", "weights": {"mnist": 0.5}}),
+        json!({"combine": "mean", "weights": {"mnist": 0.5}}),
+    ] {
+        assert_eq!(version(second.clone()), 2, "{second}");
+    }
+    for first in [
+        json!({"preset": "ties"}),
+        json!({"preset": "ties", "weights": {"mnist": 1.0}}),
+        json!({"preset": "ties", "combine": "sum", "weights": {"mnist": 0.5}}),
+        json!({"preset": "task_arithmetic", "weights": {"mnist": 0.5}}),
+        json!({"preset": "knots_iso_c"}),
+        json!({"preset": "iso_cts", "weights": {"mnist": 0.5}}),
+    ] {
+        assert_eq!(version(first.clone()), 1, "{first}");
+    }
 }
