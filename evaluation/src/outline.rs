@@ -19,7 +19,7 @@ impl Outline {
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         match ModelKind::of(folder)? {
             ModelKind::Clip => {
-                Preprocess::read(&folder.join("preprocessor_config.json"))?;
+                Preprocess::of(folder)?;
                 Ok(Self::Clip(Box::new(model::outlined(folder)?)))
             }
             ModelKind::Llama => Ok(Self::Llama(llama::outlined(folder)?)),
