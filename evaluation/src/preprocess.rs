@@ -107,6 +107,14 @@ impl Preprocess {
         Ok(notes.iter().filter_map(|(name, unknown)| settings::note(&folder.join(name), unknown)).collect())
     }
 
+    /// Height and width of all pictures, if they do not depend on what these were.
+    pub(crate) fn edges(&self) -> Option<[u32; 2]> {
+        match (self.crop, self.resize) {
+            (Some((height, width)), _) | (None, Some(Resize::Exact(height, width, _))) => Some([height, width]),
+            (None, Some(Resize::ShortestEdge(..)) | None) => None,
+        }
+    }
+
     /// Resizes and crops a picture.
     pub(crate) fn apply(&self, picture: Rgb) -> Rgb {
         let resized = match self.resize {

@@ -4,7 +4,7 @@ mod pretrained;
 #[cfg(test)]
 pub(crate) mod walk;
 
-pub(crate) use pretrained::{COUNT, NAMES, PRETRAINED, SPEED, TRAINING};
+pub(crate) use pretrained::{NAMES, PRETRAINED, SPEED, TRAINING};
 
 use crate::ModelError;
 use serde_json::{Map, Value};

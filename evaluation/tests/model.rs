@@ -113,6 +113,20 @@ fn headers_are_enough_to_find_what_a_model_lacks() {
 }
 
 #[test]
+fn an_image_processor_for_another_size_is_refused_with_the_headers() {
+    let folder = folder(&config(), &weights());
+    let outline = |processor: &str| {
+        std::fs::write(folder.path().join("processor_config.json"), processor).unwrap();
+        Outline::read(folder.path()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let wrong = Err("the pictures are 224 pixels wide, the model takes 32".to_owned());
+    assert_eq!(outline(r#"{"image_processor": {"do_resize": true}}"#), wrong);
+    let exact = r#"{"image_processor": {"do_center_crop": false, "size": {"height": 32, "width": 224}}}"#;
+    assert_eq!(outline(exact), wrong);
+    assert_eq!(outline(r#"{"image_processor": {"size": 32, "crop_size": 32}}"#), Ok(()));
+}
+
+#[test]
 fn a_damaged_weight_file_is_refused() {
     let folder = folder(&config(), &weights());
     let path = folder.path().join("model.safetensors");

@@ -50,7 +50,8 @@ impl Flags {
         let eos = self.flag("add_eos_token", false)?;
         let token = |key: &str, there: &[String]| self.token(key).or_else(|| there.first().cloned());
         let (begin, end) = (token("bos_token", &around.before), token("eos_token", &around.after));
-        let wanted = |is_there: bool, token: &Option<String>| is_there.then(|| token.clone()).flatten();
+        // A token that nobody names is not there either.
+        let wanted = |is_there: bool, token: &Option<String>| is_there.then(|| token.clone().unwrap_or_default());
         let wanted = [wanted(bos, &begin), wanted(eos, &end)];
         if around.are(&wanted) {
             return None;

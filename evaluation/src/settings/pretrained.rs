@@ -8,8 +8,7 @@ pub(crate) const NAMES: &str = "it names something and is no part of the computa
 pub(crate) const TRAINING: &str = "it is for training or for new weights";
 /// A setting of speed and memory.
 pub(crate) const SPEED: &str = "it changes how something is computed, and not what";
-/// The classes of a model.
-pub(crate) const COUNT: &str = "each task brings its own head, whose rows are the classes";
+const COUNT: &str = "each task brings its own head, whose rows are the classes";
 
 const GENERATION: &str = "it is for the generation of text";
 const OUTPUT: &str = "it chooses what a call returns besides";

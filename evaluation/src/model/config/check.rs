@@ -8,9 +8,9 @@ use std::{ops::RangeInclusive, path::Path};
 /// The widest layer, longest text and largest picture: beyond it lie typing errors, and products that overflow.
 pub(super) const LARGEST: usize = 1 << 20;
 
-/// `vision_config` or `text_config`, as far as it is followed.
+/// `vision_config`, as far as it is followed.
 #[derive(Deserialize, Default)]
-pub(super) struct Tower {
+pub(super) struct VisionFile {
     hidden_size: Option<usize>,
     intermediate_size: Option<usize>,
     num_hidden_layers: Option<usize>,
@@ -20,9 +20,56 @@ pub(super) struct Tower {
     num_channels: Option<usize>,
     image_size: Option<usize>,
     patch_size: Option<usize>,
+}
+
+/// `text_config`, as far as it is followed.
+#[derive(Deserialize, Default)]
+pub(super) struct TextFile {
+    hidden_size: Option<usize>,
+    intermediate_size: Option<usize>,
+    num_hidden_layers: Option<usize>,
+    num_attention_heads: Option<usize>,
+    hidden_act: Option<String>,
+    layer_norm_eps: Option<f32>,
     vocab_size: Option<usize>,
     max_position_embeddings: Option<usize>,
     eos_token_id: Option<u32>,
+}
+
+/// What both towers have, with the defaults of one.
+struct Encoder<'a> {
+    width: usize,
+    mlp_width: usize,
+    layers: usize,
+    heads: usize,
+    activation: Option<&'a str>,
+    layer_norm_eps: Option<f32>,
+}
+
+impl VisionFile {
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            width: self.hidden_size.unwrap_or(768),
+            mlp_width: self.intermediate_size.unwrap_or(3072),
+            layers: self.num_hidden_layers.unwrap_or(12),
+            heads: self.num_attention_heads.unwrap_or(12),
+            activation: self.hidden_act.as_deref(),
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
+}
+
+impl TextFile {
+    fn encoder(&self) -> Encoder<'_> {
+        Encoder {
+            width: self.hidden_size.unwrap_or(512),
+            mlp_width: self.intermediate_size.unwrap_or(2048),
+            layers: self.num_hidden_layers.unwrap_or(12),
+            heads: self.num_attention_heads.unwrap_or(8),
+            activation: self.hidden_act.as_deref(),
+            layer_norm_eps: self.layer_norm_eps,
+        }
+    }
 }
 
 /// Refuses settings by their key, which has `prefix` before it.
@@ -33,12 +80,12 @@ pub(super) struct Check<'a> {
 }
 
 impl Check<'_> {
-    pub(super) fn vision(self, tower: &Tower) -> Result<VisionConfig, ModelError> {
+    pub(super) fn vision(self, tower: &VisionFile) -> Result<VisionConfig, ModelError> {
         let channels = tower.num_channels.unwrap_or(3);
         if channels != 3 {
             return Err(self.refuse("num_channels", channels, "3"));
         }
-        let encoder = self.encoder(tower, [768, 3072, 12, 12])?;
+        let encoder = self.encoder(&tower.encoder())?;
         let image_size = self.within("image_size", tower.image_size.unwrap_or(224), 1..=LARGEST)?;
         let patch_size = tower.patch_size.unwrap_or(32);
         if !(1..=image_size).contains(&patch_size) {
@@ -47,9 +94,9 @@ impl Check<'_> {
         Ok(VisionConfig { encoder, image_size, patch_size })
     }
 
-    pub(super) fn text(self, tower: &Tower) -> Result<TextConfig, ModelError> {
+    pub(super) fn text(self, tower: &TextFile) -> Result<TextConfig, ModelError> {
         Ok(TextConfig {
-            encoder: self.encoder(tower, [512, 2048, 12, 8])?,
+            encoder: self.encoder(&tower.encoder())?,
             vocabulary: self.within("vocab_size", tower.vocab_size.unwrap_or(49408), 1..=1 << 26)?,
             positions: self.within(
                 "max_position_embeddings",
@@ -75,26 +122,25 @@ impl Check<'_> {
         ModelError::Setting { path: self.path.into(), key, found: found.to_string(), expected: expected.into() }
     }
 
-    fn encoder(self, tower: &Tower, defaults: [usize; 4]) -> Result<EncoderConfig, ModelError> {
-        let width = self.within("hidden_size", tower.hidden_size.unwrap_or(defaults[0]), 1..=LARGEST)?;
-        let heads = tower.num_attention_heads.unwrap_or(defaults[3]);
-        if heads == 0 || !width.is_multiple_of(heads) {
-            return Err(self.refuse("num_attention_heads", heads, "a divisor of `hidden_size`"));
+    fn encoder(self, file: &Encoder<'_>) -> Result<EncoderConfig, ModelError> {
+        let width = self.within("hidden_size", file.width, 1..=LARGEST)?;
+        if file.heads == 0 || !width.is_multiple_of(file.heads) {
+            return Err(self.refuse("num_attention_heads", file.heads, "a divisor of `hidden_size`"));
         }
-        let activation = match tower.hidden_act.as_deref() {
+        let activation = match file.activation {
             None | Some("quick_gelu") => Activation::QuickGelu,
             Some("gelu") => Activation::Gelu,
             Some(other) => return Err(self.refuse("hidden_act", other, "`quick_gelu` or `gelu`")),
         };
-        let layer_norm_eps = tower.layer_norm_eps.unwrap_or(1e-5);
+        let layer_norm_eps = file.layer_norm_eps.unwrap_or(1e-5);
         if !(layer_norm_eps >= 0.0 && layer_norm_eps.is_finite()) {
             return Err(self.refuse("layer_norm_eps", layer_norm_eps, "a finite number, at least 0"));
         }
         Ok(EncoderConfig {
             width,
-            mlp_width: self.within("intermediate_size", tower.intermediate_size.unwrap_or(defaults[1]), 1..=LARGEST)?,
-            layers: self.within("num_hidden_layers", tower.num_hidden_layers.unwrap_or(defaults[2]), 1..=1 << 12)?,
-            heads,
+            mlp_width: self.within("intermediate_size", file.mlp_width, 1..=LARGEST)?,
+            layers: self.within("num_hidden_layers", file.layers, 1..=1 << 12)?,
+            heads: file.heads,
             activation,
             layer_norm_eps,
         })

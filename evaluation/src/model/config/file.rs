@@ -2,7 +2,7 @@
 
 use super::{
     ClipConfig, TextConfig, VisionConfig,
-    check::{Check, LARGEST, Tower},
+    check::{Check, LARGEST, TextFile, VisionFile},
     keys::{MODEL, TEXT, VISION},
 };
 use crate::{
@@ -24,10 +24,10 @@ pub(super) struct File {
 struct Typed {
     model_type: Option<String>,
     projection_dim: Option<usize>,
-    vision_config: Option<Tower>,
-    text_config: Option<Tower>,
-    vision_config_dict: Option<Tower>,
-    text_config_dict: Option<Tower>,
+    vision_config: Option<VisionFile>,
+    text_config: Option<TextFile>,
+    vision_config_dict: Option<VisionFile>,
+    text_config_dict: Option<TextFile>,
 }
 
 impl File {
@@ -74,22 +74,22 @@ impl File {
     }
 
     fn vision(&self) -> Result<VisionConfig, ModelError> {
-        let read = |prefix, tower: &Tower| Check { path: &self.path, prefix }.vision(tower);
+        let read = |prefix, tower: &VisionFile| Check { path: &self.path, prefix }.vision(tower);
         let own = self.typed.vision_config.as_ref().map(|tower| read("vision_config.", tower)).transpose()?;
         let old = self.typed.vision_config_dict.as_ref().map(|tower| read("vision_config_dict.", tower)).transpose()?;
         match self.one_of(["vision_config", "vision_config_dict"], VISION, own, old)? {
             Some(config) => Ok(config),
-            None => read("vision_config.", &Tower::default()),
+            None => read("vision_config.", &VisionFile::default()),
         }
     }
 
     fn text(&self) -> Result<TextConfig, ModelError> {
-        let read = |prefix, tower: &Tower| Check { path: &self.path, prefix }.text(tower);
+        let read = |prefix, tower: &TextFile| Check { path: &self.path, prefix }.text(tower);
         let own = self.typed.text_config.as_ref().map(|tower| read("text_config.", tower)).transpose()?;
         let old = self.typed.text_config_dict.as_ref().map(|tower| read("text_config_dict.", tower)).transpose()?;
         match self.one_of(["text_config", "text_config_dict"], TEXT, own, old)? {
             Some(config) => Ok(config),
-            None => read("text_config.", &Tower::default()),
+            None => read("text_config.", &TextFile::default()),
         }
     }
 
