@@ -30,12 +30,12 @@ pub(crate) fn second_processor_counts(folder: &Path) -> bool {
 
 /// The padding token of a Llama whose texts may end with it, if it has one.
 ///
-/// Since evaluation semantics 1 was given out, such texts are read at their last token that is not the padding token, and no
-/// longer at their last token. Of all evaluations only those of such models come to other numbers. So the rule is part of
-/// their digest, in place of a new version that would put aside the results of all others.
+/// Such texts are read at their last token that is not the padding token; they were once read at their last token. The
+/// evaluations of these models alone come to other numbers for that, so the rule is part of their digest. A new version of
+/// evaluation would put aside the results of all other models as well.
 ///
-/// Texts may end with a token that the post-processor names or that the model makes of letters. A special token is none of
-/// these; it still ends a text in which it is written out, which no digest of a model can know.
+/// Texts may end with a token that the post-processor names, or that the model makes of letters. A special token that it
+/// does not name still ends a text in which it is written out; no digest of a model can know of that.
 pub(crate) fn ending_padding(folder: &Path) -> Option<u32> {
     let config: Config = read(folder, "config.json")?;
     let pad = u32::try_from(config.pad_token_id.as_u64()?).ok().filter(|_| config.model_type == "llama")?;

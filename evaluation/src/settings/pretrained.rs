@@ -28,6 +28,8 @@ pub(crate) const PRETRAINED: Keys = &[
     ("transformers_version", WithoutEffect(NAMES)),
     ("architectures", WithoutEffect(NAMES)),
     ("auto_map", WithoutEffect(NAMES)),
+    ("unsloth_version", WithoutEffect(NAMES)),
+    ("unsloth_fixed", WithoutEffect(NAMES)),
     ("finetuning_task", WithoutEffect(NAMES)),
     ("task_specific_params", WithoutEffect(GENERATION)),
     ("tokenizer_class", WithoutEffect(NAMES)),

@@ -33,6 +33,8 @@ const OWN: Keys = &[
     ("torch_dtype", Honoured),
     ("attention_bias", Only { values: &["false"], expected: "`false`" }),
     ("mlp_bias", Only { values: &["false"], expected: "`false`" }),
+    ("is_causal", Only { values: &["true"], expected: "`true`: no token sees a later one" }),
+    ("use_bidirectional_attention", Only { values: &["false"], expected: "`false`: no token sees a later one" }),
     ("partial_rotary_factor", Only { values: &["1"], expected: "1" }),
     ("sliding_window", Only { values: &[], expected: NOT_LLAMA }),
     ("use_sliding_window", Only { values: &["false"], expected: NOT_LLAMA }),
