@@ -15,10 +15,12 @@ mod head;
 mod kind;
 mod llama;
 mod model;
+mod notes;
 mod outline;
 mod pictures;
 mod preprocess;
 mod score;
+mod settings;
 mod text;
 mod texts;
 mod transient;
@@ -40,6 +42,7 @@ pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
+pub use notes::notes;
 pub use outline::Outline;
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};

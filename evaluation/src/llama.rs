@@ -149,16 +149,19 @@ impl LlamaModel {
         Ok(Self { base: Arc::clone(&self.base), model })
     }
 
-    /// Computes the last token's final normed state of each text, in their order: `[texts, width]`.
+    /// Computes the final normed state of the token that [stands for](LlamaConfig::pooled) each text, in their order:
+    /// `[texts, width]`. That is its last token, or, where texts end with the model's padding token, the last before those.
     ///
     /// # Errors
     /// [`ModelError::Text`]: a text is empty, longer than the model's positions, or has a token beyond its vocabulary. Or
     /// the device fails, or the caller cancels.
     pub fn features(&self, texts: &Texts, watch: &Watch<'_>) -> Result<Features, ModelError> {
         batches::check(texts, &self.base.config)?;
+        // Under the causal mask no state depends on what follows it: a text ends where it is read.
+        let read = texts.up_to(|ids| self.base.config.pooled(ids));
         let values = match &self.model {
-            Model::Host(model) => model.features(texts, watch)?,
-            Model::Composed(model) => model.features(texts, watch)?,
+            Model::Host(model) => model.features(&read, watch)?,
+            Model::Composed(model) => model.features(&read, watch)?,
         };
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
     }

@@ -12,15 +12,19 @@ pub enum Outline {
 
 impl Outline {
     /// Reads the configuration and checks names and shapes of all tensors that evaluation reads of the model, an image tower
-    /// or a Llama. Of weights no more than headers is read.
+    /// or a Llama, and that the image processor makes pictures of the tower's size. Of weights no more than headers is read.
     ///
     /// # Errors
     /// As [`ImageModel::open`](crate::ImageModel::open) and [`LlamaModel::open`](crate::LlamaModel::open).
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         match ModelKind::of(folder)? {
             ModelKind::Clip => {
-                Preprocess::read(&folder.join("preprocessor_config.json"))?;
-                Ok(Self::Clip(Box::new(model::outlined(folder)?)))
+                let (preprocess, config) = (Preprocess::of(folder)?, model::outlined(folder)?);
+                let expected = config.vision.image_size;
+                match preprocess.edges().into_iter().flatten().find(|edge| *edge as usize != expected) {
+                    Some(found) => Err(ModelError::PictureSize { found: found as usize, expected }),
+                    None => Ok(Self::Clip(Box::new(config))),
+                }
             }
             ModelKind::Llama => Ok(Self::Llama(llama::outlined(folder)?)),
         }

@@ -1,11 +1,17 @@
+mod file;
+mod keys;
 mod resample;
+#[cfg(test)]
+mod tests;
 
-use crate::ModelError;
+use crate::{ModelError, settings};
+use file::File;
 use resample::resample;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::Path;
 
-/// What an image processor does with a picture before the tower sees it: Hugging Face's `preprocessor_config.json`.
+/// What an image processor does with a picture before the tower sees it: Hugging Face's `preprocessor_config.json`, or the
+/// part `image_processor` of `processor_config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preprocess {
     /// How the picture is resized, if it is.
@@ -38,28 +44,6 @@ pub enum Filter {
     Bicubic,
 }
 
-#[derive(Deserialize)]
-struct File {
-    do_resize: Option<bool>,
-    size: Option<Size>,
-    resample: Option<u8>,
-    do_center_crop: Option<bool>,
-    crop_size: Option<Size>,
-    do_rescale: Option<bool>,
-    rescale_factor: Option<f64>,
-    do_normalize: Option<bool>,
-    image_mean: Option<[f32; 3]>,
-    image_std: Option<[f32; 3]>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Edge(u32),
-    Shortest { shortest_edge: u32 },
-    Exact { height: u32, width: u32 },
-}
-
 /// An RGB picture, row by row, one byte per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rgb {
@@ -81,52 +65,54 @@ impl Default for Preprocess {
 }
 
 impl Preprocess {
-    /// Reads `preprocessor_config.json`; keys it leaves out have CLIP's values.
+    /// Reads a `preprocessor_config.json`; keys it leaves out have CLIP's values.
     ///
     /// # Errors
-    /// The file cannot be read, is no JSON, or names a filter this crate does not have.
+    /// The file cannot be read, is no JSON, or holds a setting that this crate cannot follow.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
-        let file: File = serde_json::from_str(&text).map_err(|source| ModelError::Json {
-            path: path.into(),
-            what: "image processor configuration",
-            source,
-        })?;
-        let refuse = |key, found: String, expected: &str| ModelError::Setting {
-            path: path.into(),
-            key,
-            found,
-            expected: expected.into(),
-        };
-        let default = Self::default();
-        let filter = match file.resample.unwrap_or(3) {
-            1 => Filter::Lanczos,
-            2 => Filter::Bilinear,
-            3 => Filter::Bicubic,
-            other => return Err(refuse("resample", other.to_string(), "1, 2 or 3")),
-        };
-        let resize = match file.size {
-            None => default.resize,
-            Some(Size::Edge(edge) | Size::Shortest { shortest_edge: edge }) => Some(Resize::ShortestEdge(edge, filter)),
-            Some(Size::Exact { height, width }) => Some(Resize::Exact(height, width, filter)),
-        };
-        let crop = match file.crop_size {
-            None => default.crop,
-            Some(Size::Edge(edge) | Size::Shortest { shortest_edge: edge }) => Some((edge, edge)),
-            Some(Size::Exact { height, width }) => Some((height, width)),
-        };
-        let (mean, std) = default.normalise.unwrap_or_default();
-        let on = |flag: Option<bool>| flag.unwrap_or(true);
-        let normalise = on(file.do_normalize).then(|| (file.image_mean.unwrap_or(mean), file.image_std.unwrap_or(std)));
-        if normalise.is_some_and(|(_, std)| std.iter().any(|s| !s.is_normal())) {
-            return Err(refuse("image_std", format!("{:?}", file.image_std), "numbers other than 0"));
+        File::old(path)?.preprocess()
+    }
+
+    /// Reads the image processor of a model: `preprocessor_config.json`, or the part `image_processor` of
+    /// `processor_config.json`, where transformers 5 writes it.
+    ///
+    /// Of both, transformers 5 reads the new file and transformers 4 the old one. So they have to say the same; a new file
+    /// without an image processor says nothing.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); neither file is there, or they contradict each other.
+    pub fn of(folder: &Path) -> Result<Self, ModelError> {
+        let (old, new) = files(folder)?;
+        match (old, new) {
+            (None, Some(new)) => new.preprocess(),
+            (Some(old), None) => old.preprocess(),
+            (Some(old), Some(new)) => {
+                let (wanted, found) = (old.preprocess()?, new.preprocess()?);
+                if found == wanted { Ok(found) } else { Err(new.contradiction(&old)) }
+            }
+            (None, None) => File::old(&folder.join(file::OLD))?.preprocess(),
         }
-        Ok(Self {
-            resize: resize.filter(|_| on(file.do_resize)),
-            crop: crop.filter(|_| on(file.do_center_crop)),
-            rescale: on(file.do_rescale).then(|| file.rescale_factor.unwrap_or(1.0 / 255.0)),
-            normalise,
-        })
+    }
+
+    /// Notes on keys of the files of [`of`](Self::of) that are not known.
+    pub(crate) fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
+        let (old, new) = files(folder)?;
+        let mut of_new = match folder.join(file::NEW) {
+            path if path.is_file() => file::unknown_at_the_top(&path)?,
+            _ => Vec::new(),
+        };
+        of_new.extend(new.iter().flat_map(File::unknown_keys));
+        let of_old = old.iter().flat_map(File::unknown_keys).collect::<Vec<_>>();
+        let notes = [(file::OLD, of_old), (file::NEW, of_new)];
+        Ok(notes.iter().filter_map(|(name, unknown)| settings::note(&folder.join(name), unknown)).collect())
+    }
+
+    /// Height and width of all pictures, if they do not depend on what these were.
+    pub(crate) fn edges(&self) -> Option<[u32; 2]> {
+        match (self.crop, self.resize) {
+            (Some((height, width)), _) | (None, Some(Resize::Exact(height, width, _))) => Some([height, width]),
+            (None, Some(Resize::ShortestEdge(..)) | None) => None,
+        }
     }
 
     /// Resizes and crops a picture.
@@ -203,30 +189,9 @@ fn offsets(has: u32, wants: u32) -> (usize, usize) {
     (has.saturating_sub(wants) as usize / 2, (wants.saturating_sub(has) as usize).div_ceil(2))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn picture(width: u32, height: u32) -> Rgb {
-        let pixels = (0..3 * width * height).map(|n| (n % 251) as u8 + 1).collect();
-        Rgb { width, height, pixels }
-    }
-
-    #[test]
-    fn the_shorter_edge_is_exact_and_the_longer_rounds_down() {
-        let resize = Resize::ShortestEdge(7, Filter::Bicubic);
-        let (tall, wide) = (resize.apply(picture(3, 5)), resize.apply(picture(10, 3)));
-        assert_eq!((tall.width, tall.height), (7, 11));
-        assert_eq!((wide.width, wide.height), (23, 7));
-    }
-
-    #[test]
-    fn a_crop_takes_the_middle_and_borders_in_black() {
-        let cut = centre(picture(3, 3), 1, 1);
-        assert_eq!(cut.pixels, picture(3, 3).pixels[12..15]);
-        let bordered = centre(picture(1, 1), 2, 4);
-        assert_eq!((bordered.height, bordered.width), (2, 4));
-        let lit: Vec<usize> = (0..8).filter(|n| bordered.pixels[3 * n] != 0).collect();
-        assert_eq!(lit, [6], "one pixel, at row 1 of 2 and column 2 of 4");
-    }
+/// The old and the new file of a folder, as far as they are there and have an image processor.
+fn files(folder: &Path) -> Result<(Option<File>, Option<File>), ModelError> {
+    let there = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
+    let new = there(file::NEW).map(|path| File::new(&path)).transpose()?.flatten();
+    Ok((there(file::OLD).map(|path| File::old(&path)).transpose()?, new))
 }

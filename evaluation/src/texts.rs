@@ -17,6 +17,7 @@ pub use tokenizer::PairTokenizer;
 use crate::cache::DiskCache;
 use rayon::prelude::*;
 use source::Labelled;
+use std::borrow::Cow;
 use tokenizer::Tokens;
 
 /// The texts of one split as token ids, with their labels.
@@ -117,6 +118,17 @@ impl Texts {
     pub fn ids(&self, text: usize) -> &[u32] {
         let start = text.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.ids[start..self.ends[text]]
+    }
+
+    /// The same texts, each without what follows the token at the place that `last` names.
+    pub(crate) fn up_to(&self, last: impl Fn(&[u32]) -> usize) -> Cow<'_, Self> {
+        let all = || (0..self.len()).map(|text| self.ids(text));
+        if all().all(|ids| last(ids) + 1 >= ids.len()) {
+            return Cow::Borrowed(self);
+        }
+        let cut = all().map(|ids| &ids[..ids.len().min(last(ids) + 1)]);
+        let texts = cut.zip(&self.labels).map(|(ids, label)| (ids.to_vec(), *label));
+        Cow::Owned(Self { truncated: self.truncated, ..Self::new(texts) })
     }
 
     /// Number of tokens of all texts.

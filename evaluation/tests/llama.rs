@@ -346,7 +346,7 @@ fn the_configuration_is_read_in_its_old_and_new_forms() {
     assert_eq!((plain.pad_token, plain.stored, plain.rope_scaling), (Some(1001), Some(Precision::F32), None));
     let new = json!({
         "rope_theta": null, "rope_scaling": null, "torch_dtype": null, "dtype": "bfloat16", "head_dim": 16,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0}, "pad_token_id": [1001, 1000],
+        "rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0}, "pad_token_id": 1001,
     });
     assert_eq!(read(new), LlamaConfig { stored: Some(Precision::Bf16), ..plain });
     assert_eq!(read(json!({"pad_token_id": null})).pad_token, None);

@@ -113,6 +113,20 @@ fn headers_are_enough_to_find_what_a_model_lacks() {
 }
 
 #[test]
+fn an_image_processor_for_another_size_is_refused_with_the_headers() {
+    let folder = folder(&config(), &weights());
+    let outline = |processor: &str| {
+        std::fs::write(folder.path().join("processor_config.json"), processor).unwrap();
+        Outline::read(folder.path()).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let wrong = Err("the pictures are 224 pixels wide, the model takes 32".to_owned());
+    assert_eq!(outline(r#"{"image_processor": {"do_resize": true}}"#), wrong);
+    let exact = r#"{"image_processor": {"do_center_crop": false, "size": {"height": 32, "width": 224}}}"#;
+    assert_eq!(outline(exact), wrong);
+    assert_eq!(outline(r#"{"image_processor": {"size": 32, "crop_size": 32}}"#), Ok(()));
+}
+
+#[test]
 fn a_damaged_weight_file_is_refused() {
     let folder = folder(&config(), &weights());
     let path = folder.path().join("model.safetensors");
@@ -130,9 +144,9 @@ fn a_folder_that_holds_no_clip_model_is_refused_by_its_type() {
     assert!(refuse(r#"{"model_type": "llama"}"#).ends_with("its `model_type` is `llama`, expected `clip`"));
     assert!(refuse(r#"{"projection_dim": 4}"#).ends_with("its `model_type` is ``, expected `clip`"));
     let activation = config().replace("quick_gelu", "relu");
-    assert!(refuse(&activation).ends_with("`hidden_act` is `relu`, expected `quick_gelu` or `gelu`"));
+    assert!(refuse(&activation).contains("_config.hidden_act` is `relu`, expected `quick_gelu` or `gelu`"));
     let heads = config().replace(r#""num_attention_heads": 3"#, r#""num_attention_heads": 5"#);
-    assert!(refuse(&heads).ends_with("`num_attention_heads` is `5`, expected a divisor of `hidden_size`"));
+    assert!(refuse(&heads).contains("_config.num_attention_heads` is `5`, expected a divisor of `hidden_size`"));
     assert!(refuse("{").contains("is not a valid CLIP configuration"));
     assert!(refused(Path::new("nowhere")).starts_with("cannot read `nowhere/config.json`"));
 }

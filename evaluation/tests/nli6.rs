@@ -51,7 +51,7 @@ fn logits(model: &LlamaModel, texts: &Texts, head: &str) -> Vec<f32> {
     values(&features.matmul(&head.t().unwrap()).unwrap())
 }
 
-fn with_adapter(base: &LlamaModel, task: &str) -> LlamaModel {
+pub(crate) fn with_adapter(base: &LlamaModel, task: &str) -> LlamaModel {
     let adapter = tensors(&example(&format!("adapters/{task}/adapter_model.safetensors")));
     let config = json(&example(&format!("adapters/{task}/adapter_config.json")));
     let rank = config["r"].as_u64().unwrap() as usize;

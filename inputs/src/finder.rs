@@ -2,6 +2,7 @@ use crate::{
     InputError, Inputs, Located, LocatedData,
     cache::Content,
     data::{data_digest, data_files, no_split},
+    decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
     folder::file_names,
     layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
     objects::Objects,
@@ -35,7 +36,9 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        let find = |reach| self.located(reference, self.named_files(reference, reach, "an adapter", adapter_files)?);
+        let find = |reach| {
+            self.located(reference, self.named_files(reference, reach, "an adapter", adapter_files)?, Digest::of_json)
+        };
         self.nearest(reference, |located: &Located| located.digest, find)
     }
 
@@ -74,7 +77,7 @@ impl Finder<'_> {
         let role = "a model";
         let found = self.named_files(reference, reach, role, |names| model_files(names, &[]))?;
         if !found.files.iter().any(|name| name == INDEX) {
-            return self.located(reference, found);
+            return self.located_model(reference, found);
         }
         let file = found.root.join(INDEX);
         let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
@@ -84,7 +87,7 @@ impl Finder<'_> {
             expected: "an index of weights",
             source,
         })?;
-        self.located(reference, self.named_files(reference, reach, role, |names| model_files(names, &shards))?)
+        self.located_model(reference, self.named_files(reference, reach, role, |names| model_files(names, &shards))?)
     }
 
     fn file_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
@@ -179,11 +182,30 @@ impl Finder<'_> {
         self.folder(reference, reach, &select, Vec::clone)
     }
 
-    /// The digest is that of the names and contents of the files.
-    fn located(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
+    /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read where
+    /// that matters.
+    fn located_model(&self, reference: &InputRef, mut found: Folder<Vec<String>>) -> Result<Located, InputError> {
+        let has = |name: &str| found.files.iter().any(|there| there == name);
+        if has(OLD_PROCESSOR) && has(NEW_PROCESSOR) && !second_processor_counts(&found.root) {
+            found.files.retain(|name| name != NEW_PROCESSOR);
+        }
+        let padding = ending_padding(&found.root);
+        self.located(reference, found, |files| match padding {
+            Some(token) => Digest::of_json(&(files, "read before padding", token)),
+            None => Digest::of_json(files),
+        })
+    }
+
+    /// The input in a folder, with the `digest` of the names and contents of its files.
+    fn located(
+        &self,
+        reference: &InputRef,
+        found: Folder<Vec<String>>,
+        digest: impl Fn(&Vec<(String, Digest)>) -> Digest,
+    ) -> Result<Located, InputError> {
         let named = |name: &String| Ok((name.clone(), self.digest(reference, &found.root.join(name))?));
         let files = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
-        let digest = Digest::of_json(&files);
+        let digest = digest(&files);
         if let InputRef::S3(s3) = reference {
             self.objects(s3)?.keep(digest, &Content { files, rows: None })?;
         }

@@ -4,6 +4,7 @@
 
 mod split;
 
+use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
 pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,7 +43,8 @@ pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<Str
             }
         }
     }
-    let prepares = |name: &&String| **name == "preprocessor_config.json" || TOKENIZER.contains(&name.as_str());
+    let prepares =
+        |name: &&String| [OLD_PROCESSOR, NEW_PROCESSOR].contains(&name.as_str()) || TOKENIZER.contains(&name.as_str());
     files.extend(names.iter().filter(prepares).cloned());
     files.sort_unstable();
     Ok(files)

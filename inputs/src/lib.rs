@@ -14,6 +14,7 @@
 
 mod cache;
 mod data;
+mod decides;
 mod digest;
 mod error;
 mod finder;

@@ -1,7 +1,7 @@
 //! Inputs in folders. The hub has tests of its own.
 
 use super::*;
-use jobs::{DataFiles, DataSpec, InputRef, Rows, ShuffleLike, SplitRule};
+use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -68,6 +68,52 @@ fn a_models_digest_is_that_of_what_decides_wherever_it_lies() {
     assert_eq!(digest(copy.path()), original.digest);
     fs::remove_file(copy.path().join("preprocessor_config.json")).unwrap();
     assert_ne!(digest(copy.path()), original.digest, "the preprocessing decides");
+}
+
+#[test]
+fn the_image_processor_of_transformers_5_counts_where_it_decides() {
+    let (inputs, copy) = (inputs(), copy_of(&example("base")));
+    let digest = || inputs.model(&at(copy.path())).unwrap().digest;
+    let (old, new) = (copy.path().join("preprocessor_config.json"), copy.path().join("processor_config.json"));
+    let alone = digest();
+    let processor: serde_json::Value = serde_json::from_slice(&fs::read(&old).unwrap()).unwrap();
+    let write = |processor: serde_json::Value| {
+        fs::write(&new, serde_json::json!({"image_processor": processor, "processor_class": "x"}).to_string()).unwrap();
+    };
+    write(processor.clone());
+    assert_eq!(digest(), alone, "a second file that says the same does not count");
+    let mut other = processor;
+    other["do_resize"] = false.into();
+    write(other);
+    assert_ne!(digest(), alone, "evaluation refuses the two");
+    fs::remove_file(&old).unwrap();
+    let (first, json) = (digest(), fs::read_to_string(&new).unwrap());
+    fs::write(&new, json.replace("false", "true ")).unwrap();
+    assert_ne!(digest(), first, "the new file alone decides");
+}
+
+#[test]
+fn a_model_whose_texts_end_with_padding_is_told_from_one_read_by_the_old_rule() {
+    let nli6 = example("../nli6/base").canonicalize().unwrap();
+    let inputs = inputs();
+    let copy = copy_of(&nli6);
+    let located = |path: &Path| inputs.model(&at(path)).unwrap();
+    let by_files = |folder: &Path| {
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        let digest = |name: &std::ffi::OsString| Digest::of(&fs::read(folder.join(name)).unwrap());
+        let files = names.iter().map(|name| (name.to_str().unwrap(), digest(name)));
+        Digest::of_json(&files.collect::<Vec<_>>())
+    };
+    assert_eq!(located(&nli6).digest, by_files(&nli6), "the results of models without such texts stay");
+    let tokenizer = copy.path().join("tokenizer.json");
+    let text = fs::read_to_string(&tokenizer).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let post = value.pointer_mut("/post_processor/processors/1/special_tokens").unwrap();
+    post["<|end_of_text|>"] =
+        serde_json::json!({"id": "<|end_of_text|>", "ids": [1001], "tokens": ["<|end_of_text|>"]});
+    fs::write(&tokenizer, value.to_string()).unwrap();
+    assert_ne!(located(copy.path()).digest, by_files(copy.path()));
 }
 
 #[test]

@@ -7,6 +7,8 @@ pub const JOB_VERSION: u32 = 1;
 
 /// The version of what turns a model and files into scores: decoding, preprocessing, towers, heads, counting. It is part
 /// of every job's identity and grows when the same files would give other scores.
+///
+/// Where only some models are concerned, their digest can say so instead, and the results of all others stay.
 pub const EVALUATION_SEMANTICS: u32 = 1;
 
 /// The identity of a job: the digest of its [`Meaning`], 64 hexadecimal digits.

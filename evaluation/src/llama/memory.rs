@@ -33,7 +33,7 @@ pub struct LlamaMemory {
 impl LlamaMemory {
     /// All of it.
     pub fn total(&self) -> u64 {
-        self.base + self.adapted + self.activations
+        self.base.saturating_add(self.adapted).saturating_add(self.activations)
     }
 }
 
@@ -80,16 +80,17 @@ impl LlamaConfig {
             let tokens = tokens.max(place.longest) as u64;
             // The sums of the widest product lie beside the inner layer.
             let floats = tokens * (token + 2 * self.mlp_width) as u64;
-            let scores = (place.longest.min(host::attention::QUERIES) * place.longest) as u64;
-            return (floats + scores) * size_of::<f32>() as u64 * place.threads as u64;
+            let scores = place.longest.min(host::attention::QUERIES) as u64 * place.longest as u64;
+            return (floats + scores).saturating_mul((size_of::<f32>() * place.threads) as u64);
         }
-        let square = (place.longest * place.longest) as u64;
+        let square = (place.longest as u64).saturating_pow(2);
         let tokens = composed::BATCH_TOKENS.max(place.longest) as u64;
         // Norms and rotary embedding widen what they take; the inner layer is there three times while it is made.
         let own = (token + 3 * self.mlp_width) as u64 * width(place.precision);
         let wide = (2 * self.width + 2 * self.query_width()) as u64 * size_of::<f32>() as u64;
-        let pairs = (composed::BATCH_PAIRS as u64).max(square) * self.heads as u64;
-        tokens * (own + wide) + pairs * (3 * size_of::<f32>() as u64 + width(place.precision))
+        let pairs = (composed::BATCH_PAIRS as u64).max(square).saturating_mul(self.heads as u64);
+        let scores = pairs.saturating_mul(3 * size_of::<f32>() as u64 + width(place.precision));
+        (tokens * (own + wide)).saturating_add(scores)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Rotary position embedding: which angle each pair of a head's numbers turns by.
 
-use super::config::{Check, LlamaConfig};
-use crate::ModelError;
-use serde::Deserialize;
+mod file;
+
+pub(super) use file::{RopeFile, Rotation, rotation};
+
+use super::config::LlamaConfig;
 
 /// Llama 3's stretching of the rotary frequencies: `rope_type` `llama3`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,74 +17,6 @@ pub struct RopeScaling {
     pub high_freq_factor: f32,
     /// Longest text before the stretching, in tokens.
     pub original_positions: f32,
-}
-
-/// `rope_scaling` or `rope_parameters`, as the file holds it.
-#[derive(Deserialize)]
-pub(super) struct RopeFile {
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    pub(super) rope_theta: Option<f32>,
-    factor: Option<f32>,
-    low_freq_factor: Option<f32>,
-    high_freq_factor: Option<f32>,
-    original_max_position_embeddings: Option<f32>,
-    partial_rotary_factor: Option<f32>,
-}
-
-/// How the keys are called when they are refused.
-pub(super) struct Keys {
-    kind: &'static str,
-    factor: &'static str,
-    low: &'static str,
-    high: &'static str,
-    original: &'static str,
-    partial: &'static str,
-}
-
-macro_rules! keys {
-    ($at:literal) => {
-        Keys {
-            kind: concat!($at, ".rope_type"),
-            factor: concat!($at, ".factor"),
-            low: concat!($at, ".low_freq_factor"),
-            high: concat!($at, ".high_freq_factor"),
-            original: concat!($at, ".original_max_position_embeddings"),
-            partial: concat!($at, ".partial_rotary_factor"),
-        }
-    };
-}
-
-impl RopeFile {
-    pub(super) const SCALING: &'static Keys = &keys!("rope_scaling");
-    pub(super) const PARAMETERS: &'static Keys = &keys!("rope_parameters");
-
-    /// The scaling this describes, `None` for plain frequencies.
-    pub(super) fn check(&self, check: &Check<'_>, keys: &Keys) -> Result<Option<RopeScaling>, ModelError> {
-        if let Some(found) = self.partial_rotary_factor.filter(|part| (part - 1.0).abs() > f32::EPSILON) {
-            return Err(check.refuse(keys.partial, found, "1"));
-        }
-        match self.rope_type.as_deref() {
-            None | Some("default") => return Ok(None),
-            Some("llama3") => {}
-            Some(other) => return Err(check.refuse(keys.kind, other, "`llama3` or `default`")),
-        }
-        let positive = |key, value: Option<f32>| match value {
-            Some(value) if value > 0.0 => Ok(value),
-            Some(value) => Err(check.refuse(key, value, "above 0")),
-            None => Err(check.refuse(key, "missing", "a number above 0")),
-        };
-        let scaling = RopeScaling {
-            factor: positive(keys.factor, self.factor)?,
-            low_freq_factor: positive(keys.low, self.low_freq_factor)?,
-            high_freq_factor: positive(keys.high, self.high_freq_factor)?,
-            original_positions: positive(keys.original, self.original_max_position_embeddings)?,
-        };
-        if scaling.high_freq_factor <= scaling.low_freq_factor {
-            return Err(check.refuse(keys.high, scaling.high_freq_factor, "above `low_freq_factor`"));
-        }
-        Ok(Some(scaling))
-    }
 }
 
 /// Cosines and sines of the first positions, `[positions, head_width / 2]` each.

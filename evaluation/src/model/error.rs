@@ -41,8 +41,8 @@ pub enum ModelError {
     Setting {
         /// The configuration file.
         path: PathBuf,
-        /// The key.
-        key: &'static str,
+        /// The key, with the parts of the file that it lies in before it.
+        key: String,
         /// Its value.
         found: String,
         /// What would be accepted.

@@ -76,6 +76,31 @@ fn inputs_from_a_bucket_have_the_digests_of_the_same_files_in_folders() {
 }
 
 #[test]
+fn a_model_whose_digest_holds_more_than_its_files_is_found_by_it_in_the_cache() {
+    let config = r#"{"model_type": "llama", "pad_token_id": 2}"#;
+    let tokenizer = r#"{"added_tokens": [], "model": {}}"#;
+    let same = r#"{"image_processor": {"size": 32}}"#;
+    let files = [
+        ("m/config.json", config),
+        ("m/model.safetensors", "weights"),
+        ("m/tokenizer.json", tokenizer),
+        ("m/preprocessor_config.json", r#"{"size": 32}"#),
+        ("m/processor_config.json", same),
+    ];
+    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let model = reference("s3://bucket/m");
+    let located = inputs(&bucket, cache.path()).model(&model).unwrap();
+    let counted = ["config.json", "model.safetensors", "preprocessor_config.json", "tokenizer.json"];
+    let content = |name: &str| files.iter().find(|(file, _)| *file == format!("m/{name}")).unwrap().1;
+    let counted = counted.map(|name| (name.to_owned(), Digest::of(content(name).as_bytes())));
+    assert_eq!(located.digest, Digest::of_json(&(counted, "read before padding", 2)));
+    bucket.calls();
+    let again = inputs(&bucket, cache.path()).expecting(located.digest).model(&model).unwrap();
+    assert_eq!(again.digest, located.digest);
+    assert_eq!(bucket.calls(), Vec::<String>::new());
+}
+
+#[test]
 fn the_files_that_count_are_fetched_and_only_once() {
     let (bucket, cache) = (Arc::new(FakeBucket::with(&ADAPTER)), TempDir::new().unwrap());
     let adapter = reference("s3://bucket/a");

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use super::{AdapterError, keys::HEADS};
 use regex::Regex;
 use serde::{
@@ -46,25 +49,24 @@ fn eight() -> f64 {
     8.0
 }
 
-/// Keys that change nothing about a trained adapter's update. `r` and `rank_pattern` are among them because the tensors
-/// say it themselves.
-const WITHOUT_EFFECT: [&str; 16] = [
-    "r",
-    "rank_pattern",
-    "auto_mapping",
-    "revision",
-    "peft_version",
-    "inference_mode",
-    "lora_dropout",
-    "exclude_modules",
-    "layers_to_transform",
-    "layers_pattern",
-    "megatron_core",
-    "qalora_group_size",
-    "runtime_config",
-    "eva_config",
-    "merge_weights",
-    "ensure_weight_tying",
+/// Keys that change nothing about a trained adapter's update, and why.
+const WITHOUT_EFFECT: [(&str, &str); 16] = [
+    ("r", "the tensors have their rank"),
+    ("rank_pattern", "the tensors have their rank"),
+    ("auto_mapping", "it names the model's class"),
+    ("revision", "it names a version of the base"),
+    ("peft_version", "it names the writer"),
+    ("inference_mode", "it is for training"),
+    ("lora_dropout", "it is for training"),
+    ("exclude_modules", "the tensors name the modules that were adapted"),
+    ("layers_to_transform", "the tensors name the modules that were adapted"),
+    ("layers_pattern", "the tensors name the modules that were adapted"),
+    ("megatron_core", "it names a library, which `megatron_config` alone puts to use"),
+    ("qalora_group_size", "`use_qalora` alone puts it to use"),
+    ("runtime_config", "it says where and how fast something is computed"),
+    ("eva_config", "it says how the factors began, and they hold what became of them"),
+    ("merge_weights", "it says whether PEFT's first versions merged at once"),
+    ("ensure_weight_tying", "it is about tied modules that are saved whole, which are refused"),
 ];
 
 /// Keys that are refused with a reason of their own; all others with a common one.
@@ -115,7 +117,7 @@ impl AdapterConfig {
             return Err(self.unsupported("modules_to_save", &Value::String(module.clone()), because));
         }
         for (key, value) in self.rest.iter().filter(|(_, value)| truthy(value)) {
-            if !WITHOUT_EFFECT.contains(&key.as_str()) {
+            if !WITHOUT_EFFECT.iter().any(|(without, _)| without == key) {
                 let known = REFUSED.iter().find(|(refused, _)| refused == key).map(|(_, because)| *because);
                 return Err(self.unsupported(key, value, known.unwrap_or("its effect on the update is not known")));
             }

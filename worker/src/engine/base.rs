@@ -18,7 +18,7 @@ impl ImageBase {
     pub(super) fn open(folder: PathBuf, device: DeviceChoice) -> Result<Self, JobError> {
         let header = BaseHeader::adapted(&folder)?;
         let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
-        let preprocess = Preprocess::read(&folder.join("preprocessor_config.json"))?;
+        let preprocess = Preprocess::of(&folder)?;
         Ok(Self { folder, model, preprocess, header, text: None })
     }
 

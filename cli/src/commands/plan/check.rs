@@ -44,6 +44,7 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
     if let Outline::Llama(config) = &check.outline {
         checked.notes = check_tokenizer(sweep, &base, config)?;
     }
+    checked.notes.extend(evaluation::notes(&base)?);
     checked.memory = needs(sweep, &base, &modules, threads)?;
     Ok(checked)
 }

@@ -1,0 +1,30 @@
+//! What a person should know of a model's files, though nothing fails on it.
+
+mod tokenizer;
+
+use crate::{ClipConfig, LlamaConfig, ModelError, ModelKind, Preprocess, settings};
+use std::path::Path;
+
+/// Notes on the files of a model folder: keys of configurations that are not known and have no effect, and settings of the
+/// tokenizer that `tokenizer.json` does not follow, which alone counts.
+///
+/// # Errors
+/// A configuration cannot be read, or is not one of CLIP or Llama.
+pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
+    let path = folder.join("config.json");
+    let kind = ModelKind::of(folder)?;
+    let unknown = match kind {
+        ModelKind::Clip => ClipConfig::unknown_keys(&path)?,
+        ModelKind::Llama => LlamaConfig::unknown_keys(&path)?,
+    };
+    let mut notes: Vec<String> = settings::note(&path, &unknown).into_iter().collect();
+    let lacks_padding = match kind {
+        ModelKind::Clip => {
+            notes.extend(Preprocess::notes(folder)?);
+            false
+        }
+        ModelKind::Llama => LlamaConfig::read(&path)?.pad_token.is_none(),
+    };
+    notes.extend(tokenizer::notes(folder, lacks_padding));
+    Ok(notes)
+}
