@@ -13,6 +13,8 @@ mod model;
 #[cfg(test)]
 mod nli6;
 #[cfg(test)]
+mod notes;
+#[cfg(test)]
 mod padding;
 #[cfg(test)]
 mod parquet_file;

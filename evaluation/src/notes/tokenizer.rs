@@ -7,7 +7,7 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 
-use crate::settings::{Object, shown};
+use crate::settings::Object;
 use serde_json::Value;
 use std::path::Path;
 use surroundings::Surroundings;
@@ -88,48 +88,62 @@ impl Flags {
 
     /// Notes on the other flags that may change tokens.
     fn others(&self, tokenizer: &Value) -> Vec<String> {
-        let alone = "`tokenizer.json` alone counts";
-        let mut notes = Vec::new();
-        let space = self.config.get("add_prefix_space").and_then(Value::as_bool);
-        if let (Some(given), Some(there)) = (space, answers::prefix_space(tokenizer))
-            && given != there
-        {
-            notes.push(format!(
+        let notes = [
+            self.of_space(answers::prefix_space(tokenizer)),
+            self.of_case(answers::lowercase(tokenizer)),
+            self.of_special_tokens(),
+            self.of_cuts(),
+            self.of_added_tokens(tokenizer),
+        ];
+        notes.into_iter().flatten().collect()
+    }
+
+    fn of_space(&self, there: Option<bool>) -> Option<String> {
+        let (given, there) = (self.switch("add_prefix_space")?, there?);
+        (given != there).then(|| {
+            format!(
                 "`tokenizer_config.json` has `add_prefix_space: {given}`, and the pre-tokenizer of `tokenizer.json` has \
-                 `{there}`: {alone}; transformers follows the flag"
-            ));
-        }
-        if self.config.get("split_special_tokens") == Some(&Value::Bool(true)) {
-            notes.push(format!(
-                "`tokenizer_config.json` has `split_special_tokens: true`: {alone}, in which a special token that is written \
-                 out in a text is one token; transformers splits it"
-            ));
-        }
-        if self.config.get("truncation_side").and_then(Value::as_str) == Some("left") {
-            notes.push(
-                "`tokenizer_config.json` has `truncation_side: left`: the `max_length` of a task cuts texts from the right"
-                    .to_owned(),
-            );
-        }
-        let lower = self.config.get("do_lower_case").and_then(Value::as_bool);
-        if let (Some(given), Some(there)) = (lower, answers::lowercase(tokenizer))
-            && given != there
-        {
-            notes.push(format!(
+                 `{there}`: `tokenizer.json` alone counts; transformers follows the flag"
+            )
+        })
+    }
+
+    fn of_case(&self, there: Option<bool>) -> Option<String> {
+        let (given, there) = (self.switch("do_lower_case")?, there?);
+        (given != there).then(|| {
+            format!(
                 "`tokenizer_config.json` has `do_lower_case: {given}`, and the normalizer of `tokenizer.json` has `{there}`: \
-                 {alone}; transformers follows the flag with some tokenizers"
-            ));
-        }
-        let missing = answers::missing_tokens(self.config.get("added_tokens_decoder"), tokenizer);
-        if !missing.is_empty() {
-            let list =
-                missing.iter().map(|token| format!("`{}`", shown(&Value::from(token.as_str())))).collect::<Vec<_>>();
-            notes.push(format!(
-                "`tokenizer_config.json` adds tokens (`added_tokens_decoder`) that `tokenizer.json` does not have: {}; {alone}, \
-                 and a text with one of them is read as plain text",
+                 `tokenizer.json` alone counts; transformers follows the flag with some tokenizers"
+            )
+        })
+    }
+
+    fn of_special_tokens(&self) -> Option<String> {
+        let note = "`tokenizer_config.json` has `split_special_tokens: true`: here a special token that is written out in a \
+                    text is one token; transformers splits it";
+        self.switch("split_special_tokens")?.then(|| note.to_owned())
+    }
+
+    fn of_cuts(&self) -> Option<String> {
+        let is_left = self.config.get("truncation_side")?.as_str()? == "left";
+        let note =
+            "`tokenizer_config.json` has `truncation_side: left`: the `max_length` of a task cuts texts from the right";
+        is_left.then(|| note.to_owned())
+    }
+
+    fn of_added_tokens(&self, tokenizer: &Value) -> Option<String> {
+        let missing = answers::missing_tokens(self.config.get("added_tokens_decoder")?, tokenizer);
+        let list: Vec<String> = missing.iter().map(|token| format!("`{token}`")).collect();
+        (!list.is_empty()).then(|| {
+            format!(
+                "`tokenizer_config.json` adds tokens (`added_tokens_decoder`) that `tokenizer.json` does not have: {}; \
+                 `tokenizer.json` alone counts, and a text with one of them is read as plain text",
                 list.join(", ")
-            ));
-        }
-        notes
+            )
+        })
+    }
+
+    fn switch(&self, key: &str) -> Option<bool> {
+        self.config.get(key)?.as_bool()
     }
 }

@@ -27,40 +27,56 @@ pub(in crate::llama) struct Rotation {
 ///
 /// transformers 5 has everything in `rope_parameters`, and lets `rope_scaling` replace it; transformers 4 knows `rope_theta`
 /// and `rope_scaling` alone. So whatever is stated twice has to be the same.
-pub(in crate::llama) fn rotation(
+pub(in crate::llama) fn rotation<'a>(
     check: Check<'_>,
     theta: Option<f32>,
-    [scaling, parameters]: [&Option<RopeFile>; 2],
+    [scaling, parameters]: [&'a Option<RopeFile>; 2],
 ) -> Result<Rotation, ModelError> {
     let parts = [("rope_scaling", scaling), ("rope_parameters", parameters)];
-    let parts =
-        parts.into_iter().filter_map(|(name, part)| Some((name, part.as_ref().filter(|part| part.says_something())?)));
-    let parts: Vec<(&str, &RopeFile)> = parts.collect();
-    let of_parts = parts.iter().filter_map(|(name, part)| Some((format!("{name}.rope_theta"), part.rope_theta?)));
-    let thetas: Vec<(String, f32)> =
-        theta.map(|theta| ("rope_theta".to_owned(), theta)).into_iter().chain(of_parts).collect();
+    let there = |(name, part): (&'static str, &'a Option<RopeFile>)| {
+        let part = part.as_ref().filter(|part| part.says_something())?;
+        Some(Part { name, part })
+    };
+    let parts: Vec<Part<'_>> = parts.into_iter().filter_map(there).collect();
+    Ok(Rotation { theta: one_theta(check, theta, &parts)?, scaling: one_scaling(check, &parts)? })
+}
+
+/// A part of the file that says something, with its key.
+struct Part<'a> {
+    name: &'static str,
+    part: &'a RopeFile,
+}
+
+fn one_theta(check: Check<'_>, theta: Option<f32>, parts: &[Part<'_>]) -> Result<f32, ModelError> {
+    let at_the_top = theta.map(|theta| ("rope_theta".to_owned(), theta));
+    let below = parts.iter().filter_map(|Part { name, part }| Some((format!("{name}.rope_theta"), part.rope_theta?)));
+    let thetas: Vec<(String, f32)> = at_the_top.into_iter().chain(below).collect();
     for (key, theta) in &thetas {
         check.positive(key, *theta)?;
     }
-    if let [(key, one), others @ ..] = thetas.as_slice()
-        && let Some((other, wanted)) = others.iter().find(|(_, theta)| theta.to_bits() != one.to_bits())
-    {
-        return Err(check.refuse(key.as_str(), one, &format!("`{wanted}` as `{other}` says, or only one of them")));
+    // Without any, it is transformers' default.
+    let Some((key, theta)) = thetas.first() else { return Ok(10_000.0) };
+    match thetas.iter().find(|(_, other)| other.to_bits() != theta.to_bits()) {
+        Some((other, wanted)) => {
+            let expected = format!("`{wanted}` as `{other}` says, or only one of them");
+            Err(check.refuse(key.as_str(), theta, &expected))
+        }
+        None => Ok(*theta),
     }
-    let scalings = parts.iter().map(|(name, part)| part.scaling(check, name)).collect::<Result<Vec<_>, _>>()?;
-    if let ([one, other], [(name, part), (others_name, others)]) = (scalings.as_slice(), parts.as_slice())
-        && one != other
+}
+
+fn one_scaling(check: Check<'_>, parts: &[Part<'_>]) -> Result<Option<RopeScaling>, ModelError> {
+    let scalings = parts.iter().map(|Part { name, part }| part.scaling(check, name)).collect::<Result<Vec<_>, _>>()?;
+    if let [one, other] = parts
+        && scalings[0] != scalings[1]
     {
-        let pairs = part.entries().into_iter().zip(others.entries());
-        let (key, [found, wanted]) = pairs
-            .map(|((key, found), (_, wanted))| (key, [found, wanted]))
-            .find(|(_, [found, wanted])| found != wanted)
-            .unwrap_or_default();
-        let expected = format!("`{wanted}` as in `{others_name}`, or only one of the two parts");
-        return Err(check.refuse(format!("{name}.{key}"), found, &expected));
+        let pairs = one.part.entries().into_iter().zip(other.part.entries());
+        let differing = pairs.map(|((key, found), (_, wanted))| (key, found, wanted));
+        let (key, found, wanted) = differing.into_iter().find(|(_, found, wanted)| found != wanted).unwrap_or_default();
+        let expected = format!("`{wanted}` as in `{}`, or only one of the two parts", other.name);
+        return Err(check.refuse(format!("{}.{key}", one.name), found, &expected));
     }
-    let theta = thetas.first().map_or(10_000.0, |(_, theta)| *theta);
-    Ok(Rotation { theta, scaling: scalings.first().copied().flatten() })
+    Ok(scalings.first().copied().flatten())
 }
 
 impl RopeFile {

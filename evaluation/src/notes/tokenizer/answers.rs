@@ -15,7 +15,7 @@ pub(super) fn lowercase(tokenizer: &Value) -> Option<bool> {
 }
 
 /// The added tokens of `added_tokens_decoder` that `tokenizer.json` has under no id, neither added nor in its vocabulary.
-pub(super) fn missing_tokens(decoder: Option<&Value>, tokenizer: &Value) -> Vec<String> {
+pub(super) fn missing_tokens(decoder: &Value, tokenizer: &Value) -> Vec<String> {
     let contents = |tokens: &Value| {
         let all = tokens.as_array().into_iter().flatten().filter_map(|token| token.get("content")?.as_str());
         all.map(str::to_owned).collect::<Vec<_>>()
@@ -23,7 +23,7 @@ pub(super) fn missing_tokens(decoder: Option<&Value>, tokenizer: &Value) -> Vec<
     let there = tokenizer.get("added_tokens").map(contents).unwrap_or_default();
     let vocabulary = tokenizer.pointer("/model/vocab");
     let is_known = |token: &String| there.contains(token) || vocabulary.is_some_and(|all| all.get(token).is_some());
-    let wanted = decoder.and_then(Value::as_object).into_iter().flatten();
+    let wanted = decoder.as_object().into_iter().flatten();
     let wanted = wanted.filter_map(|(_, token)| token.get("content")?.as_str().map(str::to_owned));
     wanted.filter(|token| !is_known(token)).collect()
 }

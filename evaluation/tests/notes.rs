@@ -1,0 +1,47 @@
+//! Notes on the files of whole model folders.
+
+use crate::fixture::{example, json, nli6};
+use serde_json::json;
+use std::{fs, path::Path};
+
+/// A copy of a model's folder without its weights.
+fn copy(base: &Path) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(base).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    folder
+}
+
+#[test]
+fn the_examples_have_nothing_to_be_noted() {
+    for base in [example("base"), nli6("base")] {
+        assert_eq!(evaluation::notes(&base).unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn unknown_keys_and_flags_that_nothing_follows_are_noted_of_models_of_both_kinds() {
+    for base in [example("base"), nli6("base")] {
+        let folder = copy(&base);
+        let mut config = json(&base.join("config.json"));
+        config["wings"] = 2.into();
+        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        let flags = json!({"split_special_tokens": true, "padding_side": "left"});
+        fs::write(folder.path().join("tokenizer_config.json"), flags.to_string()).unwrap();
+        let notes = evaluation::notes(folder.path()).unwrap();
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].ends_with("config.json` has keys that are not known here and have no effect: `wings` (`2`)"));
+        assert!(notes[1].starts_with("`tokenizer_config.json` has `split_special_tokens: true`"), "{}", notes[1]);
+    }
+}
+
+#[test]
+fn a_model_without_the_files_of_its_tokenizer_has_no_notes_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(nli6("base/config.json"), folder.path().join("config.json")).unwrap();
+    assert_eq!(evaluation::notes(folder.path()).unwrap(), Vec::<String>::new());
+}
