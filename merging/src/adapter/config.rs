@@ -30,6 +30,10 @@ pub(super) struct AdapterConfig {
     #[serde(default)]
     pub(super) task_type: Option<String>,
     #[serde(default)]
+    auto_mapping: Value,
+    #[serde(default)]
+    revision: Value,
+    #[serde(default)]
     target_modules: Value,
     #[serde(default)]
     modules_to_save: Option<Vec<String>>,
@@ -41,6 +45,15 @@ pub(super) struct AdapterConfig {
     rest: BTreeMap<String, Value>,
 }
 
+/// The class of the model that PEFT wrapped, by which `AutoPeftModel` finds it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoMapping {
+    /// The class, such as `CLIPVisionModel`.
+    pub base_model_class: String,
+    /// The Python module that has it, such as `transformers.models.clip.modeling_clip`.
+    pub parent_library: Option<String>,
+}
+
 /// PEFT's default α.
 fn eight() -> f64 {
     8.0
@@ -48,11 +61,9 @@ fn eight() -> f64 {
 
 /// Keys that change nothing about a trained adapter's update. `r` and `rank_pattern` are among them because the tensors
 /// say it themselves.
-const WITHOUT_EFFECT: [&str; 16] = [
+const WITHOUT_EFFECT: [&str; 14] = [
     "r",
     "rank_pattern",
-    "auto_mapping",
-    "revision",
     "peft_version",
     "inference_mode",
     "lora_dropout",
@@ -150,6 +161,17 @@ impl AdapterConfig {
         let mut names = names.collect::<Option<Vec<_>>>()?;
         names.sort();
         Some(names)
+    }
+
+    /// The class that PEFT wrapped, where no task type says it.
+    pub(super) fn auto_mapping(&self) -> Option<AutoMapping> {
+        let text = |key: &str| self.auto_mapping[key].as_str().map(str::to_owned);
+        Some(AutoMapping { base_model_class: text("base_model_class")?, parent_library: text("parent_library") })
+    }
+
+    /// The revision of the base.
+    pub(super) fn revision(&self) -> Option<String> {
+        self.revision.as_str().filter(|revision| !revision.is_empty()).map(str::to_owned)
     }
 
     fn unsupported(&self, key: &str, value: &Value, because: &'static str) -> AdapterError {

@@ -8,7 +8,7 @@ use crate::{
 use evaluation::{Head, LlamaConfig, ModelKind, Outline, PairTokenizer};
 use inputs::{InputError, Inputs, Located};
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep, Task, TextSpec};
-use merging::{Adapter, BaseHeader};
+use merging::{Adapter, BaseHeader, origin_notes};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -30,12 +30,13 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
     let base = located(&sweep.base, inputs.model(&sweep.base))?;
     check_kind(sweep, ModelKind::of(&base)?)?;
     let outline = Outline::read(&base)?;
-    let check = Check { inputs, header: BaseHeader::adapted(&base)?, outline };
-    let (mut checked, mut modules) = (Checked::default(), BTreeSet::new());
+    let check = Check { inputs, header: BaseHeader::open(&base)?, outline };
+    let (mut checked, mut modules, mut origins) = (Checked::default(), BTreeSet::new(), Vec::new());
     for task in &sweep.tasks {
         let adapter = check.adapter(task, &task.adapter)?;
         check.head(task, &adapter)?;
         checked.matrices.push((task.name.clone(), adapter.modules.len()));
+        origins.push(adapter.origin());
         modules.extend(adapter.modules.into_keys());
     }
     if let Benchmark::Joint { files: Some(files) } = &sweep.evaluation.benchmark {
@@ -44,8 +45,16 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
     if let Outline::Llama(config) = &check.outline {
         checked.notes = check_tokenizer(sweep, &base, config)?;
     }
+    checked.notes.extend(origin_notes(&origins, hub_id(&sweep.base)));
     checked.memory = needs(sweep, &base, &modules, threads)?;
     Ok(checked)
+}
+
+fn hub_id(base: &InputRef) -> Option<&str> {
+    match base {
+        InputRef::Hub(hub) => Some(&hub.repository),
+        InputRef::S3(_) | InputRef::Path(_) => None,
+    }
 }
 
 fn located(reference: &InputRef, found: Result<Located, InputError>) -> Result<PathBuf, Failure> {
