@@ -23,6 +23,13 @@ impl Weights {
     /// `model.safetensors.index.json` names. A model's digest is made of the same files, so no others may be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, ModelError> {
         let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+        let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"].map(|name| folder.join(name));
+        if !single.is_file()
+            && !index.is_file()
+            && let Some(path) = pickled.into_iter().find(|path| path.is_file())
+        {
+            return Err(ModelError::Pickled { path });
+        }
         if single.is_file() || !index.is_file() {
             return Ok(Self { files: vec![map(single)?], index: None });
         }

@@ -120,7 +120,7 @@ fn without_name<'a, 'b>(rest: &'b [&'a str], adapter: Option<&str>) -> &'b [&'a 
 /// Why tensors of other methods are not merged.
 fn reason(segments: &[&str]) -> Option<&'static str> {
     let has = |wanted: &str| segments.iter().any(|segment| segment.contains(wanted));
-    let names_other_tool = ["lora_down", "lora_up", "lora_a", "lora_b"].iter().any(|name| segments.contains(name))
+    let names_other_tool = ["lora_down", "lora_up"].iter().any(|name| segments.contains(name))
         || segments.windows(2).any(|pair| matches!(pair, ["lora", "down" | "up"]));
     Some(if has("lora_magnitude_vector") {
         "it is the magnitude of a DoRA adapter, whose update is not additive"
@@ -130,6 +130,8 @@ fn reason(segments: &[&str]) -> Option<&'static str> {
         "trained tokens are not supported"
     } else if names_other_tool || segments.first().is_some_and(|first| first.starts_with("lora_unet_")) {
         "it is named as kohya-ss and diffusers name factors; convert the file to PEFT's names first"
+    } else if has("lora_a") || has("lora_b") {
+        "PEFT names factors `lora_A` and `lora_B`, so it would not load this one"
     } else {
         return None;
     })

@@ -92,9 +92,15 @@ impl Check<'_> {
             Some(HeadSpec::File(place)) => self.head_file(&task.name, place, task.data.text.as_ref()),
             Some(HeadSpec::Adapter(place)) => {
                 let other = (*place != task.adapter).then(|| self.adapter(task, place)).transpose()?;
-                let matrix = other.as_ref().unwrap_or(adapter).head.as_ref();
-                let checked = matrix
-                    .ok_or(HeadProblem::Missing)
+                let adapter = other.as_ref().unwrap_or(adapter);
+                let lacks = || match adapter.saved.is_empty() {
+                    true => HeadProblem::Missing,
+                    false => HeadProblem::NotPlain { tensors: adapter.saved.keys().cloned().collect() },
+                };
+                let checked = adapter
+                    .head
+                    .as_ref()
+                    .ok_or_else(lacks)
                     .and_then(|matrix| self.fits(matrix.shape(), task.data.text.as_ref()));
                 checked.map_err(|source| unfit(&task.name, format!("the adapter `{place}`"), source))
             }
