@@ -62,6 +62,10 @@ impl TorchFile {
         let first = &first[..length];
         file.rewind()?;
         let tensors = match first {
+            // The length of a header, which is far below 2³², and its first character.
+            [_, _, _, _, 0, 0, 0, 0, b'{', ..] => {
+                return Err(TorchError::Form("it is a safetensors file: name it `….safetensors`".to_owned()));
+            }
             [b'P', b'K', ..] => archive::read(file)?,
             [0x80, 2..=5, ..] => legacy::read(file)?,
             _ if first.get(257..262) == Some(b"ustar") => {

@@ -1,4 +1,4 @@
-use crate::transient::may_pass;
+use crate::transient::{may_pass, without_backtrace};
 use std::path::PathBuf;
 
 /// Why a model could not be opened, patched or run.
@@ -219,7 +219,7 @@ pub enum TextProblem {
 
 impl From<candle_core::Error> for ModelError {
     fn from(source: candle_core::Error) -> Self {
-        Self::Device { name: "candle".into(), source: Box::new(source) }
+        Self::Device { name: "candle".into(), source: Box::new(without_backtrace(source)) }
     }
 }
 

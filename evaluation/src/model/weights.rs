@@ -1,4 +1,5 @@
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
+use crate::transient::without_backtrace;
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use std::{
     collections::BTreeMap,
@@ -81,7 +82,7 @@ impl Weights {
     pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let (path, file) = self.find(key, shape)?;
         let read = || file.load(key, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(source) })
+        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(without_backtrace(source)) })
     }
 
     /// Reads a linear layer's weight `[outputs, inputs]` as `[inputs, outputs]`, the layout the towers multiply by.
@@ -107,7 +108,7 @@ fn map(path: PathBuf) -> Result<(PathBuf, Arc<MmapedSafetensors>), ModelError> {
     // SAFETY: model folders are inputs that nothing in this program changes.
     match unsafe { MmapedSafetensors::new(&path) } {
         Ok(file) => Ok((path, Arc::new(file))),
-        Err(source) => Err(ModelError::Weights { path, source: Box::new(source) }),
+        Err(source) => Err(ModelError::Weights { path, source: Box::new(without_backtrace(source)) }),
     }
 }
 

@@ -11,12 +11,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What `adapter_config.json` says, as far as it changes the update.
+/// The kind of an adapter.
+#[derive(Deserialize)]
+struct Kind {
+    peft_type: String,
+}
+
+/// What `adapter_config.json` of a LoRA adapter says, as far as it changes the update.
 #[derive(Debug, Deserialize)]
 pub(super) struct AdapterConfig {
     #[serde(skip)]
     path: PathBuf,
-    peft_type: String,
+    /// Looked at before the rest is read; without it here, it would be an unknown key.
+    #[serde(rename = "peft_type")]
+    _peft_type: String,
     #[serde(default = "eight")]
     lora_alpha: f64,
     #[serde(default)]
@@ -29,10 +37,6 @@ pub(super) struct AdapterConfig {
     pub(super) base_model_name_or_path: Option<String>,
     #[serde(default)]
     pub(super) task_type: Option<String>,
-    #[serde(default)]
-    auto_mapping: Value,
-    #[serde(default)]
-    revision: Value,
     #[serde(default)]
     target_modules: Value,
     #[serde(default)]
@@ -61,9 +65,11 @@ fn eight() -> f64 {
 
 /// Keys that change nothing about a trained adapter's update. `r` and `rank_pattern` are among them because the tensors
 /// say it themselves.
-const WITHOUT_EFFECT: [&str; 14] = [
+const WITHOUT_EFFECT: [&str; 16] = [
     "r",
     "rank_pattern",
+    "auto_mapping",
+    "revision",
     "peft_version",
     "inference_mode",
     "lora_dropout",
@@ -98,18 +104,20 @@ impl AdapterConfig {
     pub(super) fn read(folder: &Path) -> Result<Self, AdapterError> {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read(&path).map_err(|source| AdapterError::Read { path: path.clone(), source })?;
-        let parsed = serde_json::from_slice(&text);
-        let config: Self = parsed.map_err(|source| AdapterError::Config { path: path.clone(), source })?;
+        let invalid = |source| AdapterError::Config { path: path.clone(), source };
+        // Other kinds have keys of the same names with values of other types.
+        let Kind { peft_type } = serde_json::from_slice(&text).map_err(invalid)?;
+        if peft_type != "LORA" {
+            let (key, because) = ("peft_type".to_owned(), "only LoRA adapters can be merged");
+            return Err(AdapterError::Unsupported { path, key, value: peft_type, because });
+        }
+        let config: Self = serde_json::from_slice(&text).map_err(invalid)?;
         let config = Self { path, ..config };
         config.refuse()?;
         Ok(config)
     }
 
     fn refuse(&self) -> Result<(), AdapterError> {
-        if self.peft_type != "LORA" {
-            let value = Value::String(self.peft_type.clone());
-            return Err(self.unsupported("peft_type", &value, "only LoRA adapters can be merged"));
-        }
         if truthy(&self.bias) && self.bias != "none" {
             return Err(self.unsupported("bias", &self.bias, "trained biases are not part of a low-rank update"));
         }
@@ -165,13 +173,15 @@ impl AdapterConfig {
 
     /// The class that PEFT wrapped, where no task type says it.
     pub(super) fn auto_mapping(&self) -> Option<AutoMapping> {
-        let text = |key: &str| self.auto_mapping[key].as_str().map(str::to_owned);
+        let mapping = self.rest.get("auto_mapping")?;
+        let text = |key: &str| mapping[key].as_str().map(str::to_owned);
         Some(AutoMapping { base_model_class: text("base_model_class")?, parent_library: text("parent_library") })
     }
 
     /// The revision of the base.
     pub(super) fn revision(&self) -> Option<String> {
-        self.revision.as_str().filter(|revision| !revision.is_empty()).map(str::to_owned)
+        let revision = self.rest.get("revision").and_then(Value::as_str);
+        revision.filter(|revision| !revision.is_empty()).map(str::to_owned)
     }
 
     fn unsupported(&self, key: &str, value: &Value, because: &'static str) -> AdapterError {

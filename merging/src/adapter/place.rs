@@ -12,29 +12,12 @@ use std::{
     path::Path,
 };
 
-/// Prefixes that wrappers and models with a head put before a base's own names. What is left must be a full name of the base.
-const WRAPPERS: [&str; 20] = [
-    "base_model.",
-    "model.",
-    "module.",
-    "vision_model.",
-    "text_model.",
-    "language_model.",
-    "transformer.",
-    "bert.",
-    "roberta.",
-    "distilbert.",
-    "deberta.",
-    "albert.",
-    "electra.",
-    "mpnet.",
-    "vit.",
-    "deit.",
-    "beit.",
-    "dinov2.",
-    "gpt_neox.",
-    "backbone.",
-];
+/// Segments that wrappers and models with a head put before a base's own names. What is left must be a full name of the base.
+const WRAPPERS: [&str; 8] =
+    ["base_model", "model", "module", "auto_model", "vision_model", "text_model", "language_model", "transformer"];
+
+/// Segments that tell parts of a model apart, so that no name means the same without them.
+const PARTS: [&str; 2] = ["encoder", "decoder"];
 
 /// A module as the adapter names it.
 pub(super) struct Wanted<'a> {
@@ -226,9 +209,18 @@ fn targets(source: &str, modules: &BTreeSet<&str>) -> Vec<String> {
     without_wrappers(source, modules).into_iter().collect()
 }
 
+/// The base's name that is left of `source` without wrappers and one prefix of a family (`bert`, `roberta`, `vit`, …), which models
+/// with a head put before the names of a bare one.
 fn without_wrappers(source: &str, modules: &BTreeSet<&str>) -> Option<String> {
     let mut rest = source;
-    while let Some(shorter) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
+    let mut families = 0;
+    while let Some((first, shorter)) = rest.split_once('.') {
+        if !WRAPPERS.contains(&first) {
+            families += 1;
+        }
+        if families > 1 || PARTS.contains(&first) {
+            return None;
+        }
         rest = shorter;
         if modules.contains(rest) {
             return Some(rest.to_owned());

@@ -27,6 +27,11 @@ pub(super) fn read(folder: &Path) -> Result<(PathBuf, BTreeMap<String, RawTensor
 
 fn read_safe(path: &Path) -> Result<BTreeMap<String, RawTensor>, AdapterError> {
     let bytes = std::fs::read(path).map_err(|source| AdapterError::Read { path: path.to_owned(), source })?;
+    // As lengths of a safetensors header, both would be far too large for an adapter.
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02\x8a\x0a") {
+        let source = "it is a file of `torch.save`: name it `adapter_model.bin`".into();
+        return Err(AdapterError::WeightsForm { path: path.to_owned(), source });
+    }
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| AdapterError::Weights { path: path.to_owned(), source: Box::new(source) })?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {

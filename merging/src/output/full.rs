@@ -57,7 +57,8 @@ fn checked<'a>(update: &MergedUpdate, base: &'a BaseHeader, module: &str) -> Res
     let is_float = encode(tensor.dtype, &[]).is_some();
     match tensor.shape == expected && is_float && tensor.len_bytes == bytes {
         true => Ok(tensor),
-        false => Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape))),
+        false if is_float => Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape))),
+        false => Err(other(format!("{:?} {:?}, so it is quantised", tensor.dtype, tensor.shape))),
     }
 }
 

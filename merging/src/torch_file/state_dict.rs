@@ -142,6 +142,9 @@ fn describe(values: &Values, id: Id) -> Result<Described, Problem> {
                     _ => Err(Problem::Form(format!("is made by `{name}`, which is not read"))),
                 };
             }
+            ("_rebuild_tensor_v2" | "_rebuild_tensor" | "_rebuild_parameter" | "_rebuild_from_type_v2", _) => {
+                return Err(no_tensor());
+            }
             (other, _) if other.starts_with("_rebuild_") => {
                 return Err(Problem::Form(format!("is made by `torch._utils.{other}`, which is not read")));
             }

@@ -64,6 +64,15 @@ fn every_kind_but_lora_is_refused_by_its_name() {
     }
 }
 
+#[test]
+fn another_kind_is_named_though_its_keys_have_other_types() {
+    let mut config = config();
+    config["peft_type"] = json!("SUPERTUNING");
+    config["lora_alpha"] = json!(null);
+    config["bias"] = json!(3);
+    assert!(refusal(config, &[]).starts_with("`peft_type` is `SUPERTUNING`"));
+}
+
 /// A tensor by its whole name.
 fn whole(name: &str, shape: &[usize]) -> Tensor {
     (format!("base_model.model.{name}"), shape.to_vec(), vec![0.5; shape.iter().product()])

@@ -92,7 +92,7 @@ fn an_adapter_of_both_towers_is_read() {
 
 #[test]
 fn bases_with_and_without_the_prefix_of_a_head_are_meant() {
-    for prefix in ["model", "transformer", "bert", "roberta", "vit", "base_model.model"] {
+    for prefix in ["model", "transformer", "bert", "roberta", "vit", "swin", "base_model.model"] {
         let place = Place::with_base(&[("layers.0.q", [4, 6])], json!({}));
         place.put(config(), &pair(&format!("{prefix}.layers.0.q")));
         assert_eq!(targets(&place.read_whole().unwrap()), ["layers.0.q"], "{prefix}");
@@ -208,4 +208,13 @@ fn keys_that_are_the_same_without_wrappers_are_refused() {
     let expected =
         "`adapter/adapter_model.safetensors` holds several adapters, `one`, `other`: save each in a folder of its own";
     assert_eq!(place.refusal(), expected);
+}
+
+#[test]
+fn a_part_of_a_model_is_never_taken_for_another() {
+    let place = Place::with_base(&[("layers.0.q", [4, 6])], json!({}));
+    for prefix in ["encoder", "decoder", "model.decoder", "bert.encoder", "one.two"] {
+        place.put(config(), &pair(&format!("{prefix}.layers.0.q")));
+        assert!(place.refusal_whole().contains("matches no weight of the base"), "{prefix}");
+    }
 }

@@ -188,6 +188,19 @@ fn what_is_not_read_is_named_without_being_called_damaged() {
 }
 
 #[test]
+fn a_file_under_the_name_of_another_form_is_called_what_it_is() {
+    let (whole, other) = (folder(), folder());
+    let source = root().join("examples/mini8/adapters/mnist/adapter_model.safetensors");
+    fs::copy(source, whole.path().join("adapter_model.bin")).unwrap();
+    write(&other.path().join("adapter_model.safetensors"), Form::default());
+    for (folder, form) in [(whole, "it is a safetensors file"), (other, "it is a file of `torch.save`")] {
+        let error = read(folder.path()).unwrap_err();
+        assert!(error.to_string().ends_with("are not read"), "{error}");
+        assert!(error.source().unwrap().to_string().starts_with(form), "{error:?}");
+    }
+}
+
+#[test]
 fn small_files_with_large_claims_are_refused_at_once() {
     let folder = folder();
     let path = folder.path().join("adapter_model.bin");
