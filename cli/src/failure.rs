@@ -8,6 +8,12 @@ pub(crate) enum HeadProblem {
     /// An adapter without one.
     #[error("it brings no head (`score.weight`): name a file as the task's `head`")]
     Missing,
+    /// An adapter whose own is more than a matrix.
+    #[error(
+        "its head is made of {}, and sweeps evaluate one matrix without a bias alone: name a file as the task's `head`",
+        tensors.iter().map(|tensor| format!("`{tensor}`")).collect::<Vec<_>>().join(", ")
+    )]
+    NotPlain { tensors: Vec<String> },
     /// Made for other features.
     #[error("its vectors have {found} numbers, and the base's features {expected} (`{key}` in its `config.json`)")]
     Width { found: usize, expected: usize, key: &'static str },

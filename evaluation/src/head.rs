@@ -1,7 +1,7 @@
 use crate::{
     TextModel,
     model::{ModelError, host::kernels::unit_rows, weights},
-    transient::may_pass,
+    transient::{may_pass, without_backtrace},
 };
 use candle_core::{DType, Device, Tensor};
 use std::{
@@ -173,7 +173,7 @@ impl Head {
     /// The file cannot be read, is damaged, or holds no such matrix, or other tensors beside it.
     pub fn read(path: &Path) -> Result<Self, HeadError> {
         let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
-        let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
+        let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(without_backtrace(source)) };
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
         let matrix = |name| tensors.get(name).and_then(|t: &Tensor| Some((name, t, t.dims2().ok()?)));
         let found = || {

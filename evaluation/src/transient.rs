@@ -29,6 +29,17 @@ fn innermost(error: &candle_core::Error) -> &candle_core::Error {
     }
 }
 
+/// The error without the backtraces that candle puts into its message, when `RUST_BACKTRACE` asks for some.
+pub(crate) fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    use candle_core::Error::{Context, WithBacktrace, WithPath};
+    match error {
+        WithBacktrace { inner, .. } => without_backtrace(*inner),
+        Context { inner, context } => Context { inner: Box::new(without_backtrace(*inner)), context },
+        WithPath { inner, path } => WithPath { inner: Box::new(without_backtrace(*inner)), path },
+        error => error,
+    }
+}
+
 fn is_transient(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -51,6 +62,17 @@ fn is_transient(kind: ErrorKind) -> bool {
 mod tests {
     use super::*;
     use crate::{DataError, HeadError, ModelError};
+
+    #[test]
+    fn no_message_holds_a_backtrace() {
+        let backtrace = || Box::new(std::backtrace::Backtrace::force_capture());
+        let inner = Box::new(candle_core::Error::Msg("no such tensor".to_owned()));
+        let wrapped =
+            candle_core::Error::WithBacktrace { inner, backtrace: backtrace() }.with_path("model.safetensors");
+        let wrapped = candle_core::Error::WithBacktrace { inner: Box::new(wrapped), backtrace: backtrace() };
+        let message = without_backtrace(wrapped).to_string();
+        assert!(message.contains("no such tensor") && message.lines().count() == 1, "{message}");
+    }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {

@@ -4,7 +4,7 @@ use crate::{
     data::{data_digest, data_files, no_split},
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
     folder::file_names,
-    layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
+    layout::{DataKind, INDEX, Lack, PICKLED_INDEX, adapter_files, find_split, model_files, shards},
     objects::Objects,
     resolve::{Folder, Reach, unreadable},
     rows::{has_listed_rows, rows},
@@ -76,10 +76,10 @@ impl Finder<'_> {
     fn model_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
         let role = "a model";
         let found = self.named_files(reference, reach, role, |names| model_files(names, &[]))?;
-        if !found.files.iter().any(|name| name == INDEX) {
+        let Some(index) = found.files.iter().find(|name| *name == INDEX || *name == PICKLED_INDEX) else {
             return self.located_model(reference, found);
-        }
-        let file = found.root.join(INDEX);
+        };
+        let file = found.root.join(index);
         let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
         let shards = shards(&text).map_err(|source| InputError::Malformed {
             reference: reference.to_string(),

@@ -25,22 +25,24 @@ const TOKENIZER: [&str; 8] = [
 
 /// The index of a model whose weights are in shards.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
+/// The same of files of `torch.save`.
+pub(crate) const PICKLED_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// The files of a model: `config.json`, the weights, and what prepares its inputs.
 ///
-/// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names. It has to
-/// be read for them, so this is asked twice of a model in shards: first without any, and then with all.
+/// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names; without these
+/// `pytorch_model.bin`, or [`PICKLED_INDEX`] with its shards. An index has to be read for them, so this is asked twice of a model in
+/// shards: first without any, and then with all.
 pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, Lack> {
     let mut files = vec![required(names, "config.json")?];
-    match required(names, "model.safetensors") {
-        Ok(single) => files.push(single),
-        Err(_) => {
-            let index = required(names, INDEX).map_err(|_| Lack(format!("`model.safetensors` or `{INDEX}`")))?;
-            files.push(index);
-            for shard in shards {
-                let lack = |Lack(name): Lack| Lack(format!("{name} that `{INDEX}` names"));
-                files.push(required(names, shard).map_err(lack)?);
-            }
+    let kinds = ["model.safetensors", INDEX, "pytorch_model.bin", PICKLED_INDEX];
+    let weights = kinds.into_iter().find(|kind| names.iter().any(|name| name == kind));
+    let weights = weights.ok_or_else(|| Lack(format!("`model.safetensors` or `{INDEX}`, nor `pytorch_model.bin`")))?;
+    files.push(weights.to_owned());
+    if weights == INDEX || weights == PICKLED_INDEX {
+        for shard in shards {
+            let lack = |Lack(name): Lack| Lack(format!("{name} that `{weights}` names"));
+            files.push(required(names, shard).map_err(lack)?);
         }
     }
     let prepares =
@@ -62,11 +64,27 @@ pub(crate) fn shards(index: &[u8]) -> serde_json::Result<Vec<String>> {
 
 /// The files of an adapter: its configuration and its weights, safetensors if there are both forms.
 pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, Lack> {
-    let config = required(names, "adapter_config.json")?;
+    let config = required(names, "adapter_config.json").map_err(|Lack(lack)| Lack(lack + &adapters_nearby(names)))?;
     let weights = required(names, "adapter_model.safetensors")
         .or_else(|_| required(names, "adapter_model.bin"))
         .map_err(|_| Lack("`adapter_model.safetensors` or `adapter_model.bin`".to_owned()))?;
     Ok(vec![config, weights])
+}
+
+/// Where an adapter lies that was looked for one level too high, or that another tool wrote.
+fn adapters_nearby(names: &[String]) -> String {
+    let folders: Vec<_> = names.iter().filter_map(|name| name.strip_suffix("/adapter_config.json")).collect();
+    let foreign = names.iter().find(|name| name.ends_with("pytorch_lora_weights.safetensors"));
+    match (folders.as_slice(), foreign) {
+        ([], None) => String::new(),
+        ([], Some(file)) => {
+            format!(", but `{file}`, which diffusers writes: save the adapter with PEFT's `save_pretrained`")
+        }
+        ([folder], _) => format!(", but `{folder}/` has one: name that folder"),
+        ([first, .., last], _) => {
+            format!(", but {} folders in it have one, `{first}/` to `{last}/`: name one of them", folders.len())
+        }
+    }
 }
 
 fn required(names: &[String], name: &str) -> Result<String, Lack> {
@@ -108,7 +126,34 @@ mod tests {
         assert_eq!(model_files(&there, &[]).unwrap(), ["config.json", "model.safetensors", "vocab.json"]);
         let odd = names(&["config.json", "open_clip.safetensors", "onnx/model.safetensors"]);
         let lack = model_files(&odd, &[]).unwrap_err();
-        assert_eq!(lack.0, "`model.safetensors` or `model.safetensors.index.json`");
+        assert_eq!(lack.0, "`model.safetensors` or `model.safetensors.index.json`, nor `pytorch_model.bin`");
+    }
+
+    #[test]
+    fn pickled_weights_are_a_model_where_there_are_no_others() {
+        let there = names(&["config.json", "pytorch_model.bin"]);
+        assert_eq!(model_files(&there, &[]).unwrap(), ["config.json", "pytorch_model.bin"]);
+        let both = names(&["config.json", "model.safetensors", "pytorch_model.bin"]);
+        assert_eq!(model_files(&both, &[]).unwrap(), ["config.json", "model.safetensors"]);
+        let shards = names(&["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"]);
+        let there = [names(&["config.json", PICKLED_INDEX]), shards.clone()].concat();
+        assert_eq!(model_files(&there, &shards).unwrap().len(), 4);
+        let lack = model_files(&there[..3], &shards).unwrap_err();
+        assert_eq!(lack.0, "`pytorch_model-00002-of-00002.bin` that `pytorch_model.bin.index.json` names");
+    }
+
+    #[test]
+    fn an_adapter_in_a_folder_below_is_named() {
+        let lack = |there: &[&str]| adapter_files(&names(there)).unwrap_err().0;
+        assert_eq!(
+            lack(&["README.md", "task1/adapter_config.json", "task1/adapter_model.safetensors"]),
+            "`adapter_config.json`, but `task1/` has one: name that folder"
+        );
+        assert_eq!(
+            lack(&["a/adapter_config.json", "b/adapter_config.json"]),
+            "`adapter_config.json`, but 2 folders in it have one, `a/` to `b/`: name one of them"
+        );
+        assert!(lack(&["pytorch_lora_weights.safetensors"]).contains("diffusers"));
     }
 
     #[test]

@@ -38,15 +38,7 @@ fn adapters(tasks: usize, shapes: &[[usize; 2]]) -> Vec<Adapter> {
                 (name.clone(), LoraModule { source: name, lora_b, lora_a, scale: 1.0 })
             })
             .collect();
-        Adapter {
-            name: format!("task{task}"),
-            modules,
-            head: None,
-            base_model: None,
-            target_modules: None,
-            task_type: None,
-            fan_in_fan_out: false,
-        }
+        Adapter { name: format!("task{task}"), modules, ..Adapter::default() }
     };
     (0..tasks).map(task).collect()
 }

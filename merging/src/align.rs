@@ -1,12 +1,14 @@
 mod core;
 mod knots;
 mod matrix;
+mod naming;
 
 pub(crate) use matrix::{AlignedMatrix, Form};
 
-use crate::{Adapter, LoraModule, Matrix, MergeError, linalg, merge::Histogram};
+use crate::{Adapter, AutoMapping, LoraModule, Matrix, MergeError, SavedTensor, linalg, merge::Histogram};
 use faer::Mat;
 use jobs::{Axis, Space};
+use naming::Names;
 use rayon::prelude::*;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,8 +37,13 @@ pub struct Aligned {
 pub(crate) struct Layout {
     pub(crate) target_modules: Option<Vec<String>>,
     pub(crate) task_type: Option<String>,
-    /// The tasks' own classifiers, by task, of those that have one. They are never merged.
-    pub(crate) heads: Arc<Vec<(String, Matrix)>>,
+    pub(crate) auto_mapping: Option<AutoMapping>,
+    /// What all adapters that name a base call it.
+    pub(crate) base_model: Option<String>,
+    /// The revision of that.
+    pub(crate) revision: Option<String>,
+    /// The tensors of the tasks' own heads, by task, of those that have one. They are never merged.
+    pub(crate) heads: Arc<Vec<(String, BTreeMap<String, SavedTensor>)>>,
     pub(crate) fan_in_fan_out: bool,
 }
 
@@ -104,14 +111,15 @@ impl Aligned {
     /// authors leave α/r out of the bases, while here it is part of B.
     pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
         let tasks = task_names(adapters)?;
-        let inputs = inputs(adapters)?;
+        let names = Names::of(adapters);
+        let inputs = inputs(adapters, &names)?;
         let aligned = inputs.into_par_iter().map(|input| input.align(space));
         let (matrices, spectra): (Vec<_>, Vec<_>) = aligned.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let facts = facts(&matrices, &spectra);
         if let Some(Gap { matrix, relative }) = facts.smallest_gap.as_ref().filter(|gap| gap.relative < COINCIDE) {
             tracing::warn!(%matrix, relative, "singular values coincide, so elementwise merges depend on rounding");
         }
-        Ok(Self { space, tasks, matrices, layout: layout(adapters), facts, coarse: OnceLock::new() })
+        Ok(Self { space, tasks, matrices, layout: layout(adapters, &names), facts, coarse: OnceLock::new() })
     }
 
     /// The space that the adapters were brought into.
@@ -153,21 +161,32 @@ fn task_names(adapters: &[Adapter]) -> Result<Vec<String>, MergeError> {
     }
 }
 
-fn layout(adapters: &[Adapter]) -> Layout {
+fn layout(adapters: &[Adapter], names: &Names) -> Layout {
+    let like = names.like.iter().filter_map(|index| adapters.get(*index));
+    let naming_one = adapters.iter().filter(|adapter| adapter.base_model.is_some());
+    let base_model = common(naming_one, |adapter| &adapter.base_model);
+    let heads = adapters.iter().filter(|adapter| !adapter.saved.is_empty());
     Layout {
-        target_modules: common(adapters, |adapter| &adapter.target_modules),
-        task_type: common(adapters, |adapter| &adapter.task_type),
-        heads: Arc::new(
-            adapters.iter().filter_map(|adapter| Some((adapter.name.clone(), adapter.head.clone()?))).collect(),
-        ),
+        // Short names of targets stand for the same modules only where all adapters name their modules alike.
+        target_modules: common(adapters.iter(), |adapter| &adapter.target_modules)
+            .filter(|_| names.like.len() == adapters.len()),
+        task_type: common(adapters.iter(), |adapter| &adapter.task_type),
+        auto_mapping: common(like, |adapter| &adapter.auto_mapping),
+        revision: common(adapters.iter(), |adapter| &adapter.revision).filter(|_| base_model.is_some()),
+        base_model,
+        heads: Arc::new(heads.map(|adapter| (adapter.name.clone(), adapter.saved.clone())).collect()),
         fan_in_fan_out: adapters.iter().any(|adapter| adapter.fan_in_fan_out),
     }
 }
 
-/// What all adapters say alike.
-fn common<T: Clone + PartialEq>(adapters: &[Adapter], of: impl Fn(&Adapter) -> &Option<T>) -> Option<T> {
-    let first = of(adapters.first()?);
-    first.clone().filter(|_| adapters.iter().all(|adapter| of(adapter) == first))
+/// What `adapters` say alike.
+fn common<'a, T: Clone + PartialEq + 'a>(
+    adapters: impl Iterator<Item = &'a Adapter>,
+    of: impl Fn(&'a Adapter) -> &'a Option<T>,
+) -> Option<T> {
+    let mut values = adapters.map(of);
+    let first = values.next()?;
+    if values.all(|value| value == first) { first.clone() } else { None }
 }
 
 fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {
@@ -189,12 +208,12 @@ struct Input<'a> {
     modules: Vec<Option<&'a LoraModule>>,
 }
 
-fn inputs(adapters: &[Adapter]) -> Result<Vec<Input<'_>>, MergeError> {
-    let mut inputs: BTreeMap<&str, Input<'_>> = BTreeMap::new();
+fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>>, MergeError> {
+    let mut inputs: BTreeMap<&str, Input<'a>> = BTreeMap::new();
     for (task, adapter) in adapters.iter().enumerate() {
         for (name, module) in &adapter.modules {
             let shape = [module.lora_b.rows(), module.lora_a.cols()];
-            let source = module.source.as_str();
+            let source = names.of_module(name);
             let input =
                 inputs.entry(name).or_insert(Input { name, source, shape, modules: vec![None; adapters.len()] });
             if input.shape != shape || module.lora_b.cols() != module.lora_a.rows() {

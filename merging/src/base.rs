@@ -1,7 +1,10 @@
+use crate::torch_file::TorchFile;
 use safetensors::Dtype;
 use serde::Deserialize;
+use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    error::Error,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
@@ -15,6 +18,15 @@ const MAX_HEADER_BYTES: u64 = 100_000_000;
 pub struct BaseHeader {
     folder: PathBuf,
     tensors: BTreeMap<String, BaseTensor>,
+    config: Config,
+}
+
+/// What `config.json` says of a base. It is not needed to read weights, so a file that is missing or of another form says nothing.
+#[derive(Debug, Clone, Default)]
+struct Config {
+    class: Option<String>,
+    quantisation: Option<String>,
+    ties_embeddings: bool,
 }
 
 /// One tensor of a base model, as its safetensors header describes it.
@@ -44,7 +56,7 @@ pub enum BaseError {
         source: io::Error,
     },
     /// The folder has neither a single safetensors file nor an index of shards.
-    #[error("`{folder}` holds neither `model.safetensors` nor `model.safetensors.index.json`")]
+    #[error("`{folder}` holds neither `model.safetensors` nor `model.safetensors.index.json`, nor `pytorch_model.bin`")]
     NoWeights {
         /// The folder.
         folder: PathBuf,
@@ -75,6 +87,22 @@ pub enum BaseError {
         /// The length of the file.
         found: u64,
     },
+    /// A file of `torch.save` cannot be read.
+    #[error("cannot read the weights `{path}`")]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A tensor in a file of `torch.save` is a view whose elements do not lie in the order of rows.
+    #[error("`{tensor}` in `{path}` is a strided view; save the model as safetensors, which writes it in order")]
+    Strided {
+        /// The tensor.
+        tensor: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The index names a tensor that its shard does not hold.
     #[error("`{tensor}` is not in `{path}`, where the index puts it")]
     NotInShard {
@@ -98,33 +126,14 @@ struct Entry {
 }
 
 impl BaseHeader {
-    /// Reads the headers of `model.safetensors`, or of the shards that `model.safetensors.index.json` names.
+    /// Reads the headers of `model.safetensors`, or of the shards that `model.safetensors.index.json` names. Without either,
+    /// `pytorch_model.bin` or the shards of its index are looked at, whose pickles are decoded without executing anything.
     ///
     /// # Errors
     /// A missing or unreadable file, a header that is not valid, a file shorter or longer than its header says.
     pub fn open(folder: &Path) -> Result<Self, BaseError> {
-        let index = folder.join("model.safetensors.index.json");
-        let tensors = if folder.join("model.safetensors").is_file() {
-            read_header(folder, "model.safetensors")?
-        } else if index.is_file() {
-            read_shards(folder, &index)?
-        } else {
-            return Err(BaseError::NoWeights { folder: folder.to_owned() });
-        };
-        Ok(Self { folder: folder.to_owned(), tensors })
-    }
-
-    /// Opens a base model, restricted to the part that adapters attach to.
-    ///
-    /// Adapters of a CLIP model (`"model_type": "clip"` in its `config.json`) belong to the image tower: its text tower has
-    /// modules of the same names, so only the tensors of `vision_model.` stay. Any other base stays whole, also one without
-    /// a readable `config.json`.
-    ///
-    /// # Errors
-    /// Those of [`BaseHeader::open`].
-    pub fn adapted(folder: &Path) -> Result<Self, BaseError> {
-        let whole = Self::open(folder)?;
-        Ok(if is_clip(folder) { whole.within("vision_model.") } else { whole })
+        let tensors = read_folder(folder)?;
+        Ok(Self { folder: folder.to_owned(), tensors, config: Config::read(folder) })
     }
 
     /// The same base, restricted to tensors whose name starts with `prefix`.
@@ -133,7 +142,7 @@ impl BaseHeader {
     pub fn within(&self, prefix: &str) -> Self {
         let tensors = self.tensors.iter().filter(|(name, _)| name.starts_with(prefix));
         let tensors = tensors.map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
-        Self { folder: self.folder.clone(), tensors }
+        Self { tensors, ..self.clone() }
     }
 
     /// The base model's folder.
@@ -146,21 +155,80 @@ impl BaseHeader {
         &self.tensors
     }
 
+    /// The class of the model, the first of `architectures` in its `config.json`.
+    pub(crate) fn class(&self) -> Option<&str> {
+        self.config.class.as_deref()
+    }
+
+    /// The method by which `config.json` says that the weights are quantised.
+    pub(crate) fn quantisation(&self) -> Option<&str> {
+        self.config.quantisation.as_deref()
+    }
+
+    /// Whether the output layer reads the embeddings, by `tie_word_embeddings` in `config.json`.
+    pub(crate) fn ties_embeddings(&self) -> bool {
+        self.config.ties_embeddings
+    }
+
+    /// Whether the weights lie in files of `torch.save`.
+    pub(crate) fn is_pickled(&self) -> bool {
+        self.tensors.values().any(|tensor| is_pickle(&tensor.file))
+    }
+
     /// One tensor.
     pub fn tensor(&self, name: &str) -> Option<&BaseTensor> {
         self.tensors.get(name)
     }
 }
 
-/// Whether the model in `folder` has an image and a text tower.
-fn is_clip(folder: &Path) -> bool {
-    #[derive(Deserialize)]
-    struct Config {
-        model_type: String,
+impl Config {
+    fn read(folder: &Path) -> Self {
+        let text = std::fs::read(folder.join("config.json")).ok();
+        let Some(config) = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
+            return Self::default();
+        };
+        let method = config["quantization_config"]["quant_method"].as_str();
+        Self {
+            class: config["architectures"][0].as_str().map(str::to_owned),
+            quantisation: method.map(str::to_owned),
+            ties_embeddings: config["tie_word_embeddings"].as_bool().unwrap_or(false),
+        }
     }
-    let config = std::fs::read(folder.join("config.json")).ok();
-    let config: Option<Config> = config.and_then(|text| serde_json::from_slice(&text).ok());
-    config.is_some_and(|config| config.model_type == "clip")
+}
+
+fn read_folder(folder: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
+    for single in ["model.safetensors", "pytorch_model.bin"] {
+        let index = folder.join(format!("{single}.index.json"));
+        if folder.join(single).is_file() {
+            return read_file(folder, single);
+        }
+        if index.is_file() {
+            return read_shards(folder, &index);
+        }
+    }
+    Err(BaseError::NoWeights { folder: folder.to_owned() })
+}
+
+fn read_file(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
+    if is_pickle(file) { read_pickle(folder, file) } else { read_header(folder, file) }
+}
+
+fn is_pickle(file: &str) -> bool {
+    Path::new(file).extension().is_some_and(|end| end == "bin")
+}
+
+fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
+    let path = folder.join(file);
+    let saved =
+        TorchFile::open(&path).map_err(|source| BaseError::Pickle { path: path.clone(), source: source.into() })?;
+    let mut tensors = BTreeMap::new();
+    for (name, tensor) in saved.tensors() {
+        let strided = || BaseError::Strided { tensor: name.clone(), path: path.clone() };
+        let (offset_bytes, len_bytes) = tensor.contiguous().ok_or_else(strided)?;
+        let (dtype, shape, file) = (tensor.dtype, tensor.shape.clone(), file.to_owned());
+        tensors.insert(name.clone(), BaseTensor { dtype, shape, file, offset_bytes, len_bytes });
+    }
+    Ok(tensors)
 }
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
@@ -171,7 +239,7 @@ fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTenso
     let mut tensors = BTreeMap::new();
     for (name, file) in parsed.weight_map {
         if !shards.contains_key(&file) {
-            shards.insert(file.clone(), read_header(folder, &file)?);
+            shards.insert(file.clone(), read_file(folder, &file)?);
         }
         let tensor = shards.get_mut(&file).and_then(|shard| shard.remove(&name));
         let missing = || BaseError::NotInShard { tensor: name.clone(), path: folder.join(&file) };

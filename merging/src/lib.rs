@@ -13,9 +13,11 @@ mod linalg;
 mod matrix;
 mod merge;
 mod output;
+mod renamed;
+mod torch_file;
 mod update;
 
-pub use adapter::{Adapter, AdapterError, LoraModule};
+pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use matrix::Matrix;

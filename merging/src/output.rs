@@ -1,5 +1,6 @@
 mod adapter;
 mod card;
+mod convert;
 mod folder;
 mod full;
 mod truncate;

@@ -63,7 +63,9 @@ pub enum JobError {
         source: evaluation::TextError,
     },
     /// The adapter of a task brings no classifier.
-    #[error("the adapter of `{task}` brings no head (`score.weight`): name a file as the task's `head`")]
+    #[error(
+        "the adapter of `{task}` brings no head that is one matrix without a bias (`score.weight`): name a file as the task's `head`"
+    )]
     NoHead {
         /// The task.
         task: String,

@@ -7,7 +7,7 @@ use crate::{
 };
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
-use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
+use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, origin_notes};
 use std::path::Path;
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
@@ -20,6 +20,7 @@ pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
     let base = reference("--base", &args.base, &folder)?;
     let adapters = args.adapters.iter().map(|text| named(text, &folder)).collect::<Result<Vec<_>, _>>()?;
     let merge = Merged::new(&inputs, &base, &adapters, &recipe)?;
+    merge.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
     let merge = match args.rank {
         Some(rank) => merge.truncated(rank)?,
         None => merge,
@@ -34,6 +35,8 @@ pub(crate) struct Merged {
     update: MergedUpdate,
     base: BaseHeader,
     card: Card,
+    /// What a person should know of the adapters.
+    notes: Vec<String>,
 }
 
 impl Merged {
@@ -49,20 +52,27 @@ impl Merged {
             move |source| Failure::Input { argument, source }
         };
         let located = inputs.model(base).map_err(input(base))?;
-        let header = BaseHeader::adapted(&located.path)?;
+        let header = BaseHeader::open(&located.path)?;
         let read = |(name, reference): &(String, InputRef)| {
             let folder = inputs.adapter(reference).map_err(input(reference))?.path;
             Adapter::read(name, &folder, &header)
                 .map_err(|source| Failure::Adapter { name: name.clone(), source: Box::new(source) })
         };
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let hub = match base {
+            InputRef::Hub(hub) => Some(hub),
+            InputRef::S3(_) | InputRef::Path(_) => None,
+        };
+        let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
+        let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));
         let update = Aligned::new(&read, recipe.space)?.merge(recipe)?;
         let card = Card {
-            base_model: hub_id(base),
+            base_model: hub.map(|hub| hub.repository.clone()),
+            revision: hub.and_then(|hub| hub.revision.clone()),
             adapters: adapters.iter().map(|(_, reference)| hub_id(reference)).collect(),
             notes: String::new(),
         };
-        Ok(Self { update, base: header, card })
+        Ok(Self { update, base: header, card, notes })
     }
 
     /// The same with notes below the recipe of its model card, in Markdown.

@@ -102,6 +102,7 @@ fn settings(args: &args::Run) -> Settings {
 /// workers look for themselves, and what another device has is not known.
 fn check_beforehand(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
     let checked = check_inputs(sweep, inputs, args.compute.threads)?;
+    checked.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
     let available = free_memory();
     match checked.memory.map(|needs| needs.processor) {
         Some(need) if args.compute.device == "cpu" && need.total() > available => {

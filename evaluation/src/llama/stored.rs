@@ -4,6 +4,7 @@ use super::half::{self, Half};
 use crate::{
     ModelError,
     model::{host::product::PANEL, weights::Weights},
+    transient::without_backtrace,
 };
 use candle_core::{Device, Tensor, safetensors::MmapedSafetensors};
 use safetensors::Dtype;
@@ -52,7 +53,8 @@ impl Stored {
 
     /// Puts the tensor on a device, in the file's format.
     pub(crate) fn load(&self, device: &Device) -> Result<Tensor, ModelError> {
-        let failed = |source| ModelError::Weights { path: self.path.clone(), source: Box::new(source) };
+        let failed =
+            |source| ModelError::Weights { path: self.path.clone(), source: Box::new(without_backtrace(source)) };
         self.file.load(&self.key, device).map_err(failed)
     }
 

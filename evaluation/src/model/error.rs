@@ -1,4 +1,4 @@
-use crate::transient::may_pass;
+use crate::transient::{may_pass, without_backtrace};
 use std::path::PathBuf;
 
 /// Why a model could not be opened, patched or run.
@@ -56,6 +56,16 @@ pub enum ModelError {
         /// What the reader said.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The weights are files of `torch.save`, which can be merged into, but not evaluated.
+    #[error(
+        "`{}` holds pickled weights, and sweeps read safetensors alone: save the model with `save_pretrained` of \
+         transformers, or make it with `bowline merge --format full`",
+        path.display()
+    )]
+    Pickled {
+        /// The file, or the index of several.
+        path: PathBuf,
     },
     /// A weight that the model needs is not there.
     #[error("`{}` has no tensor `{key}`, which `config.json` expects with the shape {expected:?}", path.display())]
@@ -155,6 +165,12 @@ pub enum ModuleProblem {
         /// A name that exists.
         example: String,
     },
+    /// It lies in another tower than the one that is evaluated.
+    #[error(
+        "it lies in the text tower, and sweeps evaluate the image tower; use an adapter of that alone, or `bowline merge`, \
+         which merges both"
+    )]
+    TextTower,
     /// The same matrix came before.
     #[error("it is named twice")]
     Twice,
@@ -203,7 +219,7 @@ pub enum TextProblem {
 
 impl From<candle_core::Error> for ModelError {
     fn from(source: candle_core::Error) -> Self {
-        Self::Device { name: "candle".into(), source: Box::new(source) }
+        Self::Device { name: "candle".into(), source: Box::new(without_backtrace(source)) }
     }
 }
 

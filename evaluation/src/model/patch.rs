@@ -107,8 +107,11 @@ fn block_name(layer: usize, linear: &str) -> String {
 }
 
 fn find(config: &ClipConfig, module: &str) -> Result<Place, ModelError> {
-    let unknown = || ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) };
-    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
+    let problem = || match module.split('.').next() {
+        Some("text_model" | "text_projection") => ModuleProblem::TextTower,
+        _ => ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) },
+    };
+    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: problem() })
 }
 
 fn place(config: &ClipConfig, module: &str) -> Option<Place> {

@@ -1,4 +1,5 @@
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
+use crate::transient::without_backtrace;
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,13 @@ impl Weights {
     /// `model.safetensors.index.json` names. A model's digest is made of the same files, so no others may be read.
     pub(crate) fn open(folder: &Path) -> Result<Self, ModelError> {
         let (single, index) = (folder.join("model.safetensors"), folder.join("model.safetensors.index.json"));
+        let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"].map(|name| folder.join(name));
+        if !single.is_file()
+            && !index.is_file()
+            && let Some(path) = pickled.into_iter().find(|path| path.is_file())
+        {
+            return Err(ModelError::Pickled { path });
+        }
         if single.is_file() || !index.is_file() {
             return Ok(Self { files: vec![map(single)?], index: None });
         }
@@ -74,7 +82,7 @@ impl Weights {
     pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         let (path, file) = self.find(key, shape)?;
         let read = || file.load(key, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(source) })
+        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(without_backtrace(source)) })
     }
 
     /// Reads a linear layer's weight `[outputs, inputs]` as `[inputs, outputs]`, the layout the towers multiply by.
@@ -100,7 +108,7 @@ fn map(path: PathBuf) -> Result<(PathBuf, Arc<MmapedSafetensors>), ModelError> {
     // SAFETY: model folders are inputs that nothing in this program changes.
     match unsafe { MmapedSafetensors::new(&path) } {
         Ok(file) => Ok((path, Arc::new(file))),
-        Err(source) => Err(ModelError::Weights { path, source: Box::new(source) }),
+        Err(source) => Err(ModelError::Weights { path, source: Box::new(without_backtrace(source)) }),
     }
 }
 

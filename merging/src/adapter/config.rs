@@ -14,12 +14,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What `adapter_config.json` says, as far as it changes the update.
+/// The kind of an adapter.
+#[derive(Deserialize)]
+struct Kind {
+    peft_type: String,
+}
+
+/// What `adapter_config.json` of a LoRA adapter says, as far as it changes the update.
 #[derive(Debug, Deserialize)]
 pub(super) struct AdapterConfig {
     #[serde(skip)]
     path: PathBuf,
-    peft_type: String,
+    /// Looked at before the rest is read; without it here, it would be an unknown key.
+    #[serde(rename = "peft_type")]
+    _peft_type: String,
     #[serde(default = "eight")]
     lora_alpha: f64,
     #[serde(default)]
@@ -42,6 +50,15 @@ pub(super) struct AdapterConfig {
     init_lora_weights: Value,
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
+}
+
+/// The class of the model that PEFT wrapped, by which `AutoPeftModel` finds it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AutoMapping {
+    /// The class, such as `CLIPVisionModel`.
+    pub base_model_class: String,
+    /// The Python module that has it, such as `transformers.models.clip.modeling_clip`.
+    pub parent_library: Option<String>,
 }
 
 /// PEFT's default α.
@@ -89,18 +106,20 @@ impl AdapterConfig {
     pub(super) fn read(folder: &Path) -> Result<Self, AdapterError> {
         let path = folder.join("adapter_config.json");
         let text = std::fs::read(&path).map_err(|source| AdapterError::Read { path: path.clone(), source })?;
-        let parsed = serde_json::from_slice(&text);
-        let config: Self = parsed.map_err(|source| AdapterError::Config { path: path.clone(), source })?;
+        let invalid = |source| AdapterError::Config { path: path.clone(), source };
+        // Other kinds have keys of the same names with values of other types.
+        let Kind { peft_type } = serde_json::from_slice(&text).map_err(invalid)?;
+        if peft_type != "LORA" {
+            let (key, because) = ("peft_type".to_owned(), "only LoRA adapters can be merged");
+            return Err(AdapterError::Unsupported { path, key, value: peft_type, because });
+        }
+        let config: Self = serde_json::from_slice(&text).map_err(invalid)?;
         let config = Self { path, ..config };
         config.refuse()?;
         Ok(config)
     }
 
     fn refuse(&self) -> Result<(), AdapterError> {
-        if self.peft_type != "LORA" {
-            let value = Value::String(self.peft_type.clone());
-            return Err(self.unsupported("peft_type", &value, "only LoRA adapters can be merged"));
-        }
         if truthy(&self.bias) && self.bias != "none" {
             return Err(self.unsupported("bias", &self.bias, "trained biases are not part of a low-rank update"));
         }
@@ -152,6 +171,19 @@ impl AdapterConfig {
         let mut names = names.collect::<Option<Vec<_>>>()?;
         names.sort();
         Some(names)
+    }
+
+    /// The class that PEFT wrapped, where no task type says it.
+    pub(super) fn auto_mapping(&self) -> Option<AutoMapping> {
+        let mapping = self.rest.get("auto_mapping")?;
+        let text = |key: &str| mapping[key].as_str().map(str::to_owned);
+        Some(AutoMapping { base_model_class: text("base_model_class")?, parent_library: text("parent_library") })
+    }
+
+    /// The revision of the base.
+    pub(super) fn revision(&self) -> Option<String> {
+        let revision = self.rest.get("revision").and_then(Value::as_str);
+        revision.filter(|revision| !revision.is_empty()).map(str::to_owned)
     }
 
     fn unsupported(&self, key: &str, value: &Value, because: &'static str) -> AdapterError {

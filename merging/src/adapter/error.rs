@@ -39,6 +39,14 @@ pub enum AdapterError {
         /// What its reader says.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// The weights file is whole, and of a form that is not read.
+    #[error("the weights `{path}` are not read")]
+    WeightsForm {
+        /// The file.
+        path: PathBuf,
+        /// What form it is.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// The pickle names code to be run.
     #[error("the pickle `{path}` calls `{callable}`, which loading weights does not need; nothing was executed")]
     PickleCode {
@@ -65,7 +73,25 @@ pub enum AdapterError {
         /// The tensor.
         tensor: String,
         /// Why.
-        because: &'static str,
+        because: String,
+    },
+    /// The keys hold the factors of several adapters.
+    #[error("`{path}` holds several adapters, {}: save each in a folder of its own", list(.names))]
+    SeveralAdapters {
+        /// The file.
+        path: PathBuf,
+        /// Their names in the keys.
+        names: Vec<String>,
+    },
+    /// Two tensors are the same but for what wrappers put into names.
+    #[error("`{other}` and `{tensor}` in `{path}` are the same factor but for the names of wrappers")]
+    SameKey {
+        /// The file.
+        path: PathBuf,
+        /// One tensor.
+        tensor: String,
+        /// The other.
+        other: String,
     },
     /// One factor is there without the other.
     #[error("`{path}` holds `{present}` but not `{tensor}`")]
@@ -78,7 +104,7 @@ pub enum AdapterError {
         present: String,
     },
     /// No weight of the base bears the module's name.
-    #[error("`{tensor}` in `{path}` matches no weight of the base `{base}`: is it an adapter of another base?")]
+    #[error("`{tensor}` in `{path}` matches no weight of the base `{base}`: {because}")]
     Unmatched {
         /// The file.
         path: PathBuf,
@@ -86,9 +112,33 @@ pub enum AdapterError {
         tensor: String,
         /// The base's folder.
         base: PathBuf,
+        /// Why, as far as that can be seen.
+        because: String,
+    },
+    /// The adapter is of another side of the model than the weight that bears its name.
+    #[error(
+        "`{path}` is an adapter of a {adapters}{class}, but the base's only weight for `{tensor}` is `{weight}`, of its {bases}"
+    )]
+    OtherTower {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The class that its `auto_mapping` says, in parentheses; empty without one.
+        class: String,
+        /// The adapter's side.
+        adapters: String,
+        /// The base's weight.
+        weight: String,
+        /// The weight's side.
+        bases: String,
     },
     /// More than one weight of the base bears the module's name.
-    #[error("`{tensor}` in `{path}` matches several weights of the base: {}", list(.candidates))]
+    #[error(
+        "`{tensor}` in `{path}` matches several weights of the base, {}, and `auto_mapping` in its `adapter_config.json` {says}: \
+         set its `base_model_class` to the class that was trained",
+        list(.candidates)
+    )]
     Ambiguous {
         /// The file.
         path: PathBuf,
@@ -96,6 +146,8 @@ pub enum AdapterError {
         tensor: String,
         /// The weights.
         candidates: Vec<String>,
+        /// What the configuration says of the class: "names no class", or which.
+        says: String,
     },
     /// Two modules of the adapter update the same weight.
     #[error("`{module}` and `{other}` in `{path}` both update `{target}`")]

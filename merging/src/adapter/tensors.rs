@@ -1,6 +1,7 @@
-use super::{AdapterError, pickle};
+use super::AdapterError;
+use crate::torch_file::{TorchError, TorchFile};
 use half::{bf16, f16};
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -8,6 +9,8 @@ use std::{
 
 /// A tensor as the file holds it, in `f32`.
 pub(super) struct RawTensor {
+    /// The type in the file.
+    pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
     pub(super) values: Vec<f32>,
 }
@@ -17,27 +20,51 @@ pub(super) fn read(folder: &Path) -> Result<(PathBuf, BTreeMap<String, RawTensor
     let safe = folder.join("adapter_model.safetensors");
     let pickled = folder.join("adapter_model.bin");
     match !safe.exists() && pickled.exists() {
-        true => pickle::read(&pickled).map(|tensors| (pickled, tensors)),
+        true => read_pickle(&pickled).map(|tensors| (pickled, tensors)),
         false => read_safe(&safe).map(|tensors| (safe, tensors)),
     }
 }
 
 fn read_safe(path: &Path) -> Result<BTreeMap<String, RawTensor>, AdapterError> {
     let bytes = std::fs::read(path).map_err(|source| AdapterError::Read { path: path.to_owned(), source })?;
+    // As lengths of a safetensors header, both would be far too large for an adapter.
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"\x80\x02\x8a\x0a") {
+        let source = "it is a file of `torch.save`: name it `adapter_model.bin`".into();
+        return Err(AdapterError::WeightsForm { path: path.to_owned(), source });
+    }
     let file = SafeTensors::deserialize(&bytes)
         .map_err(|source| AdapterError::Weights { path: path.to_owned(), source: Box::new(source) })?;
     let tensors = file.tensors().into_iter().map(|(name, view)| {
-        let raw = RawTensor { shape: view.shape().to_vec(), values: values(path, &name, &view)? };
+        let raw = raw(path, &name, view.dtype(), view.shape(), view.data())?;
         Ok((name, raw))
     });
     tensors.collect()
 }
 
-fn values(path: &Path, tensor: &str, view: &TensorView<'_>) -> Result<Vec<f32>, AdapterError> {
-    decode(view.dtype(), view.data()).ok_or_else(|| {
-        let dtype = format!("{:?}", view.dtype());
+fn read_pickle(path: &Path) -> Result<BTreeMap<String, RawTensor>, AdapterError> {
+    let refused = |source: TorchError| {
+        let path = path.to_owned();
+        match source {
+            TorchError::Code(callable) => AdapterError::PickleCode { path, callable },
+            TorchError::Read(source) => AdapterError::Read { path, source },
+            TorchError::Damaged(_) => AdapterError::Weights { path, source: source.into() },
+            TorchError::Form(_) => AdapterError::WeightsForm { path, source: source.into() },
+        }
+    };
+    let file = TorchFile::open(path).map_err(refused)?;
+    let tensors = file.tensors().iter().map(|(name, tensor)| {
+        let bytes = file.read(tensor).map_err(refused)?;
+        Ok((name.clone(), raw(path, name, tensor.dtype, &tensor.shape, &bytes)?))
+    });
+    tensors.collect()
+}
+
+fn raw(path: &Path, tensor: &str, dtype: Dtype, shape: &[usize], bytes: &[u8]) -> Result<RawTensor, AdapterError> {
+    let values = decode(dtype, bytes).ok_or_else(|| {
+        let dtype = format!("{dtype:?}");
         AdapterError::Dtype { path: path.to_owned(), tensor: tensor.to_owned(), dtype }
-    })
+    })?;
+    Ok(RawTensor { dtype, shape: shape.to_vec(), values })
 }
 
 /// The little-endian floats of `bytes` as `f32`; `None` for other types.

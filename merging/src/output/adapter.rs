@@ -3,7 +3,7 @@ use super::{
     card::recipe_json,
     folder::{write_file, write_whole},
 };
-use crate::{Matrix, MergedUpdate, UpdateMatrix};
+use crate::{AutoMapping, Matrix, MergedUpdate, SavedTensor, UpdateMatrix};
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::{Value, json};
 use std::{
@@ -15,11 +15,11 @@ use std::{
 ///
 /// λ is multiplied into `lora_B`, and α = r, so the scale is 1. Ranks that differ between modules are listed in `rank_pattern`
 /// and `alpha_pattern`; a module without any direction becomes a zero update of rank 1, because PEFT knows no rank 0. Modules
-/// bear the names that the merged adapters use.
+/// bear names that one class has: those that the merged adapters use, or most of them, or else the base's own.
 ///
 /// Heads are never merged. Where the adapters bring some, each is written beside the weights, as `head-<task>.safetensors`, and the
-/// first is the adapter's `score` as well: PEFT loads no classifier without one. The task type is then that of the adapters;
-/// without heads there is none, and PEFT takes it for a plain adapter.
+/// first is the adapter's own as well: PEFT loads no classifier without one. What all adapters say of themselves is kept: the task
+/// type (of a classifier, if there is a head), the class in `auto_mapping`, and the base with its revision, unless the card names it.
 ///
 /// # Errors
 /// A dense update (truncate it first, see [`truncate`](crate::truncate)), a folder that is not empty, anything the file system
@@ -41,7 +41,8 @@ pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Resul
             // The name of a task is anything; that of a file is not.
             let task = task.replace(['/', '\\', '\0'], "_");
             let path = folder.join(format!("head-{task}.safetensors"));
-            write_file(&path, &tensors(vec![("score.weight".to_owned(), head)], &path)?)?;
+            let named = head.iter().map(|(name, tensor)| whole(name.clone(), tensor));
+            write_file(&path, &tensors(named.collect(), &path)?)?;
         }
         write_file(&folder.join("adapter_config.json"), config(update, card, &modules).as_bytes())?;
         write_file(&folder.join("recipe.json"), format!("{}\n", recipe_json(update)).as_bytes())?;
@@ -68,24 +69,40 @@ fn factors(update: &MergedUpdate, b: &Matrix, a: &Matrix) -> Written {
 
 fn serialise(
     modules: &BTreeMap<String, Written>,
-    head: Option<&(String, Matrix)>,
+    head: Option<&(String, BTreeMap<String, SavedTensor>)>,
     path: &Path,
 ) -> Result<Vec<u8>, OutputError> {
     let factors = modules.iter().flat_map(|(module, written)| {
-        let name = |factor: &str| format!("base_model.model.{module}.{factor}.weight");
-        [(name("lora_A"), &written.a), (name("lora_B"), &written.b)]
+        let named = |factor: &str, matrix| Named {
+            name: format!("base_model.model.{module}.{factor}.weight"),
+            shape: Matrix::shape(matrix).to_vec(),
+            values: matrix.data(),
+        };
+        [named("lora_A", &written.a), named("lora_B", &written.b)]
     });
-    let score = head.map(|(_, head)| ("base_model.model.score.weight".to_owned(), head));
-    tensors(factors.chain(score).collect(), path)
+    let head = head.iter().flat_map(|(_, head)| head);
+    let head = head.map(|(name, tensor)| whole(format!("base_model.model.{name}"), tensor));
+    tensors(factors.chain(head).collect(), path)
 }
 
-fn tensors(matrices: Vec<(String, &Matrix)>, path: &Path) -> Result<Vec<u8>, OutputError> {
-    let bytes = |matrix: &Matrix| matrix.data().iter().flat_map(|entry| entry.to_le_bytes()).collect::<Vec<u8>>();
-    let tensors: Vec<_> = matrices.into_iter().map(|(name, matrix)| (name, matrix.shape(), bytes(matrix))).collect();
+/// A tensor on its way to a file.
+struct Named<'a> {
+    name: String,
+    shape: Vec<usize>,
+    values: &'a [f32],
+}
+
+fn whole(name: String, tensor: &SavedTensor) -> Named<'_> {
+    Named { name, shape: tensor.shape.clone(), values: &tensor.values }
+}
+
+fn tensors(named: Vec<Named<'_>>, path: &Path) -> Result<Vec<u8>, OutputError> {
+    let bytes = |values: &[f32]| values.iter().flat_map(|entry| entry.to_le_bytes()).collect::<Vec<u8>>();
+    let tensors: Vec<_> = named.into_iter().map(|named| (named.name, named.shape, bytes(named.values))).collect();
     let error = |source| OutputError::Serialise { path: path.to_owned(), source: Box::new(source) };
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in &tensors {
-        views.push((name.as_str(), TensorView::new(Dtype::F32, shape.to_vec(), bytes).map_err(error)?));
+        views.push((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(error)?));
     }
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     safetensors::serialize(views, Some(metadata)).map_err(error)
@@ -100,11 +117,17 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
         .collect();
     let targets = update.layout.target_modules.clone();
     let targets = targets.unwrap_or_else(|| modules.keys().cloned().collect());
-    let task_type = update.layout.task_type.as_ref().filter(|_| !update.layout.heads.is_empty());
+    let head = update.layout.heads.first().map(|(_, head)| head);
+    let task_type = update
+        .layout
+        .task_type
+        .as_deref()
+        .filter(|task| head.is_some() || !AUTOMATIC.iter().any(|(with_head, _)| with_head == task));
+    let named = card.named_base(update);
     let value = json!({
         "alpha_pattern": others,
-        "auto_mapping": Value::Null,
-        "base_model_name_or_path": card.base_model,
+        "auto_mapping": update.layout.auto_mapping.as_ref().map(auto_mapping),
+        "base_model_name_or_path": named.map(|named| named.base_model),
         "bias": "none",
         "exclude_modules": Value::Null,
         "fan_in_fan_out": update.layout.fan_in_fan_out,
@@ -116,11 +139,11 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
         "lora_alpha": rank,
         "lora_bias": false,
         "lora_dropout": 0.0,
-        "modules_to_save": Value::Null,
+        "modules_to_save": head.and_then(|head| modules_to_save(head, task_type)),
         "peft_type": "LORA",
         "r": rank,
         "rank_pattern": others,
-        "revision": Value::Null,
+        "revision": named.and_then(|named| named.revision),
         "target_modules": targets,
         "task_type": task_type,
         "use_dora": false,
@@ -128,6 +151,23 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
     });
     // serde_json sorts the keys and indents by two, as PEFT does.
     format!("{value:#}\n")
+}
+
+/// Task types whose model has a head, with the names of heads that PEFT looks for by itself.
+const AUTOMATIC: [(&str, &[&str]); 3] =
+    [("SEQ_CLS", &["classifier", "score"]), ("TOKEN_CLS", &["classifier", "score"]), ("QUESTION_ANS", &["qa_outputs"])];
+
+/// The modules of a head that PEFT would not find without being told.
+fn modules_to_save(head: &BTreeMap<String, SavedTensor>, task_type: Option<&str>) -> Option<Vec<String>> {
+    let mut roots: Vec<&str> = head.keys().filter_map(|name| name.split('.').next()).collect();
+    roots.dedup();
+    let found = AUTOMATIC.iter().find(|(task, _)| Some(*task) == task_type).map_or(&[][..], |(_, found)| found);
+    let is_found = roots.iter().all(|root| found.contains(root));
+    (!is_found).then(|| roots.into_iter().map(str::to_owned).collect())
+}
+
+fn auto_mapping(mapping: &AutoMapping) -> Value {
+    json!({"base_model_class": mapping.base_model_class, "parent_library": mapping.parent_library})
 }
 
 /// The most frequent of `ranks`, of equals the largest.

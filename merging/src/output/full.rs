@@ -1,6 +1,7 @@
 use super::{
     Card, OutputError,
     card::recipe_json,
+    convert::write_safetensors,
     folder::{io, write_file, write_whole},
 };
 use crate::{
@@ -20,19 +21,24 @@ const OTHER_WEIGHTS: [&str; 6] = ["bin", "pt", "pth", "h5", "msgpack", "onnx"];
 /// Writes a full model: the base's folder with the merged update added to its weights.
 ///
 /// W + λΔW is computed in `f32` and rounded to the base's type. Shards, index and all other files stay as they are, except for
-/// weights in other formats, which are not copied. `README.md` becomes the merge's card, and `recipe.json` is added.
+/// weights in other formats, which are not copied; those of a base that has no safetensors become safetensors. `README.md` becomes the merge's card, and `recipe.json` is added.
 ///
 /// # Errors
 /// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that is not
 /// empty, anything the file system says. Nothing half-written stays behind.
 pub fn write_full(update: &MergedUpdate, base: &BaseHeader, card: &Card, target: &Path) -> Result<(), OutputError> {
-    let mut by_file: BTreeMap<&str, Vec<(&str, &BaseTensor)>> = BTreeMap::new();
-    for module in update.modules.keys() {
-        let tensor = checked(update, base, module)?;
-        by_file.entry(&tensor.file).or_default().push((module, tensor));
-    }
+    update.modules.keys().try_for_each(|module| checked(update, base, module).map(drop))?;
     write_whole(target, |folder| {
         copy_folder(base.folder(), folder)?;
+        if base.is_pickled() {
+            write_safetensors(base, folder)?;
+        }
+        let copy = BaseHeader::open(folder)?;
+        let mut by_file: BTreeMap<&str, Vec<(&str, &BaseTensor)>> = BTreeMap::new();
+        for module in update.modules.keys() {
+            let tensor = checked(update, &copy, module)?;
+            by_file.entry(&tensor.file).or_default().push((module, tensor));
+        }
         for (file, modules) in &by_file {
             merge_into(update, &folder.join(file), modules)?;
         }
@@ -51,7 +57,8 @@ fn checked<'a>(update: &MergedUpdate, base: &'a BaseHeader, module: &str) -> Res
     let is_float = encode(tensor.dtype, &[]).is_some();
     match tensor.shape == expected && is_float && tensor.len_bytes == bytes {
         true => Ok(tensor),
-        false => Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape))),
+        false if is_float => Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape))),
+        false => Err(other(format!("{:?} {:?}, so it is quantised", tensor.dtype, tensor.shape))),
     }
 }
 

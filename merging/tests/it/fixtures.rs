@@ -20,7 +20,7 @@ pub(crate) fn root() -> PathBuf {
 }
 
 pub(crate) fn base() -> BaseHeader {
-    BaseHeader::adapted(&root().join("examples/mini8/base")).unwrap()
+    BaseHeader::open(&root().join("examples/mini8/base")).unwrap()
 }
 
 /// An adapter of mini8 from the folder `set`, as goldens name it.
@@ -92,15 +92,7 @@ fn module(
 }
 
 pub(crate) fn adapter(name: &str, modules: BTreeMap<String, LoraModule>) -> Adapter {
-    Adapter {
-        name: name.to_owned(),
-        modules,
-        head: None,
-        base_model: None,
-        target_modules: None,
-        task_type: None,
-        fan_in_fan_out: false,
-    }
+    Adapter { name: name.to_owned(), modules, ..Adapter::default() }
 }
 
 /// ΔW of one module of an adapter in `f64`, zero where it is missing.

@@ -3,6 +3,7 @@
 use crate::output::{base_folder, bytes_of};
 use crate::{
     fixtures::{adapter, mini8},
+    pickles::{Pickle, archive},
     steps::recipe,
 };
 use half::bf16;
@@ -12,7 +13,7 @@ use serde_json::json;
 use std::{collections::HashMap, fs, path::Path};
 
 fn card() -> Card {
-    Card { base_model: "base".to_owned(), ..Card::default() }
+    Card::default()
 }
 
 #[test]
@@ -112,4 +113,29 @@ fn a_weight_that_overflows_its_type_leaves_nothing_behind() {
     let error = write_full(&update(3.4e38, "a").with_scaling(2.0), &header, &card(), &target).unwrap_err().to_string();
     assert!(error.starts_with("the merged `a.weight` exceeds what its type BF16 can hold"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_pickled_base_becomes_safetensors() {
+    let folder = tempfile::tempdir().unwrap();
+    let (base, target) = (folder.path().join("base"), folder.path().join("full"));
+    fs::create_dir(&base).unwrap();
+    let files = ["pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"];
+    for (file, name, first) in [(files[0], "a.weight", 1.0f32), (files[1], "b.weight", 5.0)] {
+        let pickle = Pickle::default().op(b"\x80\x02}(").text(name).tensor("0", 2, 2).op(b"u.").0;
+        let storage = (0..4).flat_map(|step: u8| (first + f32::from(step)).to_le_bytes()).collect();
+        archive(&base.join(file), &pickle, &[storage]);
+    }
+    let index = json!({"weight_map": {"a.weight": files[0], "b.weight": files[1]}});
+    fs::write(base.join("pytorch_model.bin.index.json"), index.to_string()).unwrap();
+    write_full(&update(1.0, "a"), &BaseHeader::open(&base).unwrap(), &card(), &target).unwrap();
+    let written = BaseHeader::open(&target).unwrap();
+    assert_eq!(written.tensor("b.weight").unwrap().file, "model-00002-of-00002.safetensors");
+    let read = |file: &str, name: &str| -> Vec<f32> {
+        let bytes = bytes_of(&target.join(file));
+        floats(SafeTensors::deserialize(&bytes).unwrap().tensor(name).unwrap().data()).collect()
+    };
+    assert_eq!(read("model-00001-of-00002.safetensors", "a.weight"), [1.5, 3.0, 3.0, 4.0]);
+    assert_eq!(read("model-00002-of-00002.safetensors", "b.weight"), [5.0, 6.0, 7.0, 8.0]);
+    assert!(!target.join(files[0]).exists() && !target.join("pytorch_model.bin.index.json").exists());
 }

@@ -16,7 +16,7 @@ fn goldens() -> Vec<Value> {
 }
 
 fn merge(golden: &Value) -> MergedUpdate {
-    let base = BaseHeader::adapted(&root().join("examples/nli6/base")).unwrap();
+    let base = BaseHeader::open(&root().join("examples/nli6/base")).unwrap();
     let tasks = golden["tasks"].as_array().unwrap().iter().map(|task| task.as_str().unwrap());
     let read = |task| Adapter::read(task, &root().join("examples/nli6/adapters").join(task), &base).unwrap();
     let adapters: Vec<Adapter> = tasks.map(read).collect();

@@ -7,7 +7,12 @@ use serde_json::{Value, json};
 use std::{fs, path::Path};
 
 fn card() -> Card {
-    Card { base_model: "owner/base".to_owned(), adapters: vec!["adapters/mnist".to_owned()], notes: "Note.".to_owned() }
+    Card {
+        base_model: Some("owner/base".to_owned()),
+        adapters: vec!["adapters/mnist".to_owned()],
+        notes: "Note.".to_owned(),
+        ..Card::default()
+    }
 }
 
 fn mini8_merge(spec: Value) -> MergedUpdate {

@@ -16,7 +16,7 @@ pub(super) struct ImageBase {
 
 impl ImageBase {
     pub(super) fn open(folder: PathBuf, device: DeviceChoice) -> Result<Self, JobError> {
-        let header = BaseHeader::adapted(&folder)?;
+        let header = BaseHeader::open(&folder)?;
         let model = ImageModel::open(&folder, &evaluation::open_device(device)?)?;
         let preprocess = Preprocess::of(&folder)?;
         Ok(Self { folder, model, preprocess, header, text: None })

@@ -22,7 +22,7 @@ impl LanguageSession {
         check_memory(folder, precision, settings)?;
         Ok(Self {
             model: LlamaModel::open(folder, &evaluation::open_device(settings.device)?, precision)?,
-            header: BaseHeader::adapted(folder)?,
+            header: BaseHeader::open(folder)?,
             // A dense merge of a large model takes gigabytes: there is room for one.
             merges: Merges::keeping(1, attempt.metrics),
             texts: TextSets::new(folder.join("tokenizer.json"), settings.cache.clone(), attempt.metrics),

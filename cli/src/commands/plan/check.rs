@@ -8,7 +8,7 @@ use crate::{
 use evaluation::{Head, LlamaConfig, ModelKind, Outline, PairTokenizer};
 use inputs::{InputError, Inputs, Located};
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep, Task, TextSpec};
-use merging::{Adapter, BaseHeader};
+use merging::{Adapter, BaseHeader, origin_notes};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -30,12 +30,13 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
     let base = located(&sweep.base, inputs.model(&sweep.base))?;
     check_kind(sweep, ModelKind::of(&base)?)?;
     let outline = Outline::read(&base)?;
-    let check = Check { inputs, header: BaseHeader::adapted(&base)?, outline };
-    let (mut checked, mut modules) = (Checked::default(), BTreeSet::new());
+    let check = Check { inputs, header: BaseHeader::open(&base)?, outline };
+    let (mut checked, mut modules, mut origins) = (Checked::default(), BTreeSet::new(), Vec::new());
     for task in &sweep.tasks {
         let adapter = check.adapter(task, &task.adapter)?;
         check.head(task, &adapter)?;
         checked.matrices.push((task.name.clone(), adapter.modules.len()));
+        origins.push(adapter.origin());
         modules.extend(adapter.modules.into_keys());
     }
     if let Benchmark::Joint { files: Some(files) } = &sweep.evaluation.benchmark {
@@ -45,8 +46,16 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
         checked.notes = check_tokenizer(sweep, &base, config)?;
     }
     checked.notes.extend(evaluation::notes(&base)?);
+    checked.notes.extend(origin_notes(&origins, hub_id(&sweep.base)));
     checked.memory = needs(sweep, &base, &modules, threads)?;
     Ok(checked)
+}
+
+fn hub_id(base: &InputRef) -> Option<&str> {
+    match base {
+        InputRef::Hub(hub) => Some(&hub.repository),
+        InputRef::S3(_) | InputRef::Path(_) => None,
+    }
 }
 
 fn located(reference: &InputRef, found: Result<Located, InputError>) -> Result<PathBuf, Failure> {
@@ -84,9 +93,15 @@ impl Check<'_> {
             Some(HeadSpec::File(place)) => self.head_file(&task.name, place, task.data.text.as_ref()),
             Some(HeadSpec::Adapter(place)) => {
                 let other = (*place != task.adapter).then(|| self.adapter(task, place)).transpose()?;
-                let matrix = other.as_ref().unwrap_or(adapter).head.as_ref();
-                let checked = matrix
-                    .ok_or(HeadProblem::Missing)
+                let adapter = other.as_ref().unwrap_or(adapter);
+                let lacks = || match adapter.saved.is_empty() {
+                    true => HeadProblem::Missing,
+                    false => HeadProblem::NotPlain { tensors: adapter.saved.keys().cloned().collect() },
+                };
+                let checked = adapter
+                    .head
+                    .as_ref()
+                    .ok_or_else(lacks)
                     .and_then(|matrix| self.fits(matrix.shape(), task.data.text.as_ref()));
                 checked.map_err(|source| unfit(&task.name, format!("the adapter `{place}`"), source))
             }

@@ -1,0 +1,75 @@
+//! Tensors of the base that PEFT saved along with an adapter.
+
+use super::tensors::{RawTensor, decode, encode};
+use crate::{BaseHeader, BaseTensor};
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+};
+
+/// Names of the output layer and of embeddings in the families of language models: one may read the other.
+const EMBEDDINGS: [&str; 7] =
+    ["embed_tokens", "wte", "word_embeddings", "shared", "embed_in", "tok_embeddings", "token_embedding"];
+const OUTPUTS: [&str; 3] = ["lm_head", "embed_out", "output"];
+
+/// Checks that a tensor of the adapter is the base's own `module.parameter`, so that it changes nothing.
+///
+/// PEFT saves embeddings and the output layer along when an adapter targets them, or when the vocabulary grew.
+pub(super) fn check_copy(base: &BaseHeader, module: &str, parameter: &str, raw: &RawTensor) -> Result<(), String> {
+    let Some((name, tensor)) = find(base, module, parameter) else {
+        return Err(if parameter == "bias" {
+            "it is a trained bias, not a low-rank update".to_owned()
+        } else {
+            "it is neither a LoRA factor nor a classifier head".to_owned()
+        });
+    };
+    if tensor.shape != raw.shape {
+        return Err(format!(
+            "it was saved whole with the shape {:?}, and the base's `{name}` is {:?}: was the vocabulary resized?",
+            raw.shape, tensor.shape
+        ));
+    }
+    let values = read(base, tensor).ok_or_else(|| format!("the base's `{name}` cannot be read to compare it"))?;
+    // The copy may have been saved in a narrower type than the base's, or the base in a narrower one than the copy.
+    let rounded = |values: &[f32], of: &BaseTensor| {
+        encode(of.dtype, values).and_then(|bytes| decode(of.dtype, &bytes)).unwrap_or_default()
+    };
+    let in_copy = encode(raw.dtype, &values).and_then(|bytes| decode(raw.dtype, &bytes)).unwrap_or_default();
+    if same(&raw.values, &values) || same(&raw.values, &in_copy) || same(&rounded(&raw.values, tensor), &values) {
+        return Ok(());
+    }
+    Err(format!(
+        "it was saved whole and differs from the base's `{name}`, so it was trained; only low-rank updates are merged"
+    ))
+}
+
+fn same(one: &[f32], other: &[f32]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+/// The base's tensor of that name, or ending with it; for an output layer that reads the embeddings, these.
+fn find<'a>(base: &'a BaseHeader, module: &str, parameter: &str) -> Option<(&'a str, &'a BaseTensor)> {
+    let by_name = |module: &str| {
+        let name = format!("{module}.{parameter}");
+        let tail = format!(".{name}");
+        let mut found = base.tensors().iter().filter(|(full, _)| **full == name || full.ends_with(&tail));
+        let first = found.next()?;
+        found.next().is_none().then_some(first)
+    };
+    // A head's class puts a prefix before the names that a bare base has not.
+    let shorter = || module.match_indices('.').find_map(|(at, _)| by_name(&module[at + 1..]));
+    let found = by_name(module).or_else(shorter).or_else(|| {
+        let last = module.rsplit('.').next()?;
+        let is_tied = base.ties_embeddings() && OUTPUTS.contains(&last);
+        is_tied.then(|| EMBEDDINGS.iter().find_map(|name| by_name(name)))?
+    });
+    found.map(|(name, tensor)| (name.as_str(), tensor))
+}
+
+fn read(base: &BaseHeader, tensor: &BaseTensor) -> Option<Vec<f32>> {
+    let mut file = File::open(base.folder().join(&tensor.file)).ok()?;
+    file.seek(SeekFrom::Start(tensor.offset_bytes)).ok()?;
+    let mut bytes = vec![0; usize::try_from(tensor.len_bytes).ok()?];
+    file.read_exact(&mut bytes).ok()?;
+    decode(tensor.dtype, &bytes)
+}

@@ -1,0 +1,245 @@
+//! Which weight of the base a module of an adapter updates.
+
+use super::{
+    AdapterError,
+    tower::Tower,
+    unmatched::{because, quantised},
+};
+use crate::{BaseHeader, renamed};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+/// Segments that wrappers and models with a head put before a base's own names. What is left must be a full name of the base.
+const WRAPPERS: [&str; 8] =
+    ["base_model", "model", "module", "auto_model", "vision_model", "text_model", "language_model", "transformer"];
+
+/// Segments that tell parts of a model apart, so that no name means the same without them.
+const PARTS: [&str; 2] = ["encoder", "decoder"];
+
+/// A module as the adapter names it.
+pub(super) struct Wanted<'a> {
+    /// Its name in the model that PEFT wrapped.
+    pub(super) source: &'a str,
+    /// The shape of its update.
+    pub(super) shape: [usize; 2],
+    /// One of its tensors, for messages.
+    pub(super) tensor: &'a str,
+}
+
+/// Matches all modules of one adapter.
+pub(super) struct Places<'a> {
+    base: &'a BaseHeader,
+    /// The base's modules that have a weight.
+    modules: BTreeSet<&'a str>,
+    /// What families of renamed models call these in memory, with the names in the file.
+    renamed: OnceCell<Vec<BTreeMap<String, &'a str>>>,
+    says: Says<'a>,
+}
+
+/// What an adapter says of itself, beside its tensors.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Says<'a> {
+    /// Its weights, for messages.
+    pub(super) path: &'a Path,
+    /// The class that PEFT wrapped.
+    pub(super) class: Option<&'a str>,
+    /// The base that it names.
+    pub(super) base: Option<&'a str>,
+}
+
+/// The base's weights that may be meant by one module.
+struct Candidates {
+    targets: Vec<String>,
+}
+
+impl<'a> Places<'a> {
+    pub(super) fn new(base: &'a BaseHeader, says: Says<'a>) -> Self {
+        let modules = base.tensors().keys().filter_map(|name| name.strip_suffix(".weight")).collect();
+        Self { base, modules, renamed: OnceCell::new(), says }
+    }
+
+    /// The base's module for each of `wanted`, in their order.
+    ///
+    /// A module is matched to the weight that bears its name, with or without prefixes, or under the name that transformers 5 gives
+    /// it in memory. Where several do, it is the one of the right shape, on the side of the model where all modules of the adapter
+    /// have a weight, and that the adapter's class says.
+    pub(super) fn find(&self, wanted: &[Wanted<'_>]) -> Result<Vec<String>, AdapterError> {
+        let all = wanted.iter().map(|module| self.candidates(module)).collect::<Result<Vec<_>, _>>()?;
+        let prefixes = common_prefixes(wanted, &all);
+        let chosen = wanted.iter().zip(&all).map(|(module, candidates)| self.choose(module, candidates, &prefixes));
+        let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
+        wanted.iter().zip(&chosen).try_for_each(|(module, target)| self.check(module, target))?;
+        Ok(chosen)
+    }
+
+    fn candidates(&self, wanted: &Wanted<'_>) -> Result<Candidates, AdapterError> {
+        let without_modules: Vec<&str> = wanted.source.split('.').filter(|segment| *segment != "module").collect();
+        let without_modules = without_modules.join(".");
+        let targets = [wanted.source, &without_modules]
+            .into_iter()
+            .map(|source| targets(source, &self.modules))
+            .find(|targets| !targets.is_empty())
+            .unwrap_or_else(|| self.renamed(wanted.source));
+        if targets.is_empty() {
+            return Err(self.unmatched(wanted));
+        }
+        Ok(Candidates { targets })
+    }
+
+    /// Targets by the names that modules have in memory. Families may agree on a name, so the weights are counted once.
+    fn renamed(&self, source: &str) -> Vec<String> {
+        let names = self.renamed.get_or_init(|| renamed::families().map(|family| self.in_memory(family)).collect());
+        let mut found = BTreeSet::new();
+        for names in names {
+            let memory = names.keys().map(String::as_str).collect();
+            found.extend(targets(source, &memory).iter().filter_map(|name| Some((*names.get(name)?).to_owned())));
+        }
+        found.into_iter().collect()
+    }
+
+    fn in_memory(&self, family: usize) -> BTreeMap<String, &'a str> {
+        self.modules.iter().filter_map(|module| Some((renamed::in_memory(family, module)?, *module))).collect()
+    }
+
+    fn choose(
+        &self,
+        wanted: &Wanted<'_>,
+        candidates: &Candidates,
+        prefixes: &BTreeSet<String>,
+    ) -> Result<String, AdapterError> {
+        let [only] = candidates.targets.as_slice() else {
+            let fits = |target: &&String| self.shape(target) == wanted.shape;
+            let fitting: Vec<&String> = candidates.targets.iter().filter(fits).collect();
+            let common: Vec<&String> =
+                fitting.iter().filter(|target| prefixes.contains(prefix(target, wanted.source))).copied().collect();
+            let left = if common.is_empty() { fitting } else { common };
+            return self.by_class(wanted, candidates, &left);
+        };
+        Ok(only.clone())
+    }
+
+    /// Of several weights that fit, the one on the side that the adapter's class is.
+    fn by_class(&self, wanted: &Wanted<'_>, all: &Candidates, left: &[&String]) -> Result<String, AdapterError> {
+        if let [only] = left {
+            return Ok((*only).clone());
+        }
+        let tower = self.says.class.and_then(Tower::of_class);
+        let on_side: Vec<_> =
+            left.iter().filter(|target| tower.is_some() && Tower::of_module(target) == tower).collect();
+        if let [only] = on_side[..] {
+            return Ok((*only).clone());
+        }
+        // Without one that fits, the shape is what is wrong: any of them shows it.
+        match (left.is_empty(), all.targets.first()) {
+            (true, Some(first)) => Ok(first.clone()),
+            _ => Err(AdapterError::Ambiguous {
+                path: self.says.path.to_owned(),
+                tensor: wanted.tensor.to_owned(),
+                candidates: all.targets.iter().map(|target| format!("{target}.weight")).collect(),
+                says: self.says.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
+            }),
+        }
+    }
+
+    /// The weight must be on the adapter's side of the model, and have its shape.
+    fn check(&self, wanted: &Wanted<'_>, target: &str) -> Result<(), AdapterError> {
+        let adapters = Tower::of_module(wanted.source).or_else(|| self.says.class.and_then(Tower::of_class));
+        let bases = Tower::of_module(target).or_else(|| self.base.class().and_then(Tower::of_class));
+        if let (Some(adapters), Some(bases)) = (adapters, bases)
+            && adapters != bases
+        {
+            return Err(AdapterError::OtherTower {
+                path: self.says.path.to_owned(),
+                tensor: wanted.tensor.to_owned(),
+                class: self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)")),
+                adapters: adapters.to_string(),
+                weight: format!("{target}.weight"),
+                bases: bases.to_string(),
+            });
+        }
+        let weight = format!("{target}.weight");
+        let found = self.base.tensor(&weight).map(|tensor| tensor.shape.clone()).unwrap_or_default();
+        if found == wanted.shape {
+            return Ok(());
+        }
+        if let Some(because) = quantised(self.base, target) {
+            return Err(self.unmatched_because(wanted, because));
+        }
+        Err(AdapterError::OtherBase {
+            path: self.says.path.to_owned(),
+            module: wanted.source.to_owned(),
+            update: wanted.shape,
+            weight,
+            found,
+        })
+    }
+
+    fn shape(&self, target: &str) -> Vec<usize> {
+        self.base.tensor(&format!("{target}.weight")).map(|tensor| tensor.shape.clone()).unwrap_or_default()
+    }
+
+    fn unmatched(&self, wanted: &Wanted<'_>) -> AdapterError {
+        self.unmatched_because(wanted, because(self.base, &self.modules, wanted.source, self.says.base))
+    }
+
+    fn unmatched_because(&self, wanted: &Wanted<'_>, because: String) -> AdapterError {
+        AdapterError::Unmatched {
+            path: self.says.path.to_owned(),
+            tensor: wanted.tensor.to_owned(),
+            base: self.base.folder().to_owned(),
+            because,
+        }
+    }
+}
+
+/// The names among `modules` that `source` may mean: itself, or those that end with it, or what it ends with.
+fn targets(source: &str, modules: &BTreeSet<&str>) -> Vec<String> {
+    if modules.contains(source) {
+        return vec![source.to_owned()];
+    }
+    let suffix = format!(".{source}");
+    let longer: Vec<String> =
+        modules.iter().filter(|module| module.ends_with(&suffix)).map(|module| (*module).to_owned()).collect();
+    if !longer.is_empty() {
+        return longer;
+    }
+    without_wrappers(source, modules).into_iter().collect()
+}
+
+/// The base's name that is left of `source` without wrappers and one prefix of a family (`bert`, `roberta`, `vit`, …), which models
+/// with a head put before the names of a bare one.
+fn without_wrappers(source: &str, modules: &BTreeSet<&str>) -> Option<String> {
+    let mut rest = source;
+    let mut families = 0;
+    while let Some((first, shorter)) = rest.split_once('.') {
+        if !WRAPPERS.contains(&first) {
+            families += 1;
+        }
+        if families > 1 || PARTS.contains(&first) {
+            return None;
+        }
+        rest = shorter;
+        if modules.contains(rest) {
+            return Some(rest.to_owned());
+        }
+    }
+    None
+}
+
+/// What stands before the adapter's name in the base's.
+fn prefix<'a>(target: &'a str, source: &str) -> &'a str {
+    target.strip_suffix(source).unwrap_or("")
+}
+
+/// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one.
+fn common_prefixes(wanted: &[Wanted<'_>], all: &[Candidates]) -> BTreeSet<String> {
+    let of_module = |(module, candidates): (&Wanted<'_>, &Candidates)| -> BTreeSet<String> {
+        let prefixes = candidates.targets.iter().map(|target| prefix(target, module.source).to_owned());
+        prefixes.filter(|prefix| !prefix.is_empty()).collect()
+    };
+    let each = wanted.iter().zip(all).map(of_module).filter(|prefixes| !prefixes.is_empty());
+    each.reduce(|common, more| common.intersection(&more).cloned().collect()).unwrap_or_default()
+}

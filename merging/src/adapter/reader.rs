@@ -1,0 +1,189 @@
+use super::{
+    AdapterError, LoraModule, SavedTensor,
+    config::AdapterConfig,
+    copies::check_copy,
+    keys::{Key, Part, adapter_name},
+    place::{Places, Says, Wanted},
+    tensors::RawTensor,
+};
+use crate::{BaseHeader, Matrix};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// What an adapter's tensors are, matched to the base.
+pub(super) struct Parts {
+    pub(super) modules: BTreeMap<String, LoraModule>,
+    /// The task's own head, by the names of its tensors.
+    pub(super) saved: BTreeMap<String, SavedTensor>,
+}
+
+/// Reads the tensors of one adapter.
+pub(super) struct Reader<'a> {
+    pub(super) path: PathBuf,
+    pub(super) base: &'a BaseHeader,
+    pub(super) config: &'a AdapterConfig,
+}
+
+/// One factor, with the tensor's name.
+struct Factor {
+    tensor: String,
+    matrix: Matrix,
+}
+
+/// The tensors of one module, before they are known to be complete.
+#[derive(Default)]
+struct Half {
+    a: Option<Factor>,
+    b: Option<Factor>,
+}
+
+/// Both factors of one module, in the layout of the base's weight.
+struct Pair {
+    source: String,
+    /// The name of `lora_A` in the file.
+    tensor: String,
+    rank: usize,
+    lora_b: Matrix,
+    lora_a: Matrix,
+}
+
+impl Reader<'_> {
+    pub(super) fn parts(&self, tensors: BTreeMap<String, RawTensor>) -> Result<Parts, AdapterError> {
+        let names: Vec<String> = tensors.keys().cloned().collect();
+        let adapter = adapter_name(names.iter()).map_err(|names| AdapterError::SeveralAdapters {
+            path: self.path.clone(),
+            names: names.into_iter().map(str::to_owned).collect(),
+        })?;
+        let mut halves: BTreeMap<String, Half> = BTreeMap::new();
+        let mut saved = BTreeMap::new();
+        for (tensor, raw) in tensors {
+            let key = Key::parse(&tensor, adapter).map_err(|because| self.unexpected(&tensor, because))?;
+            let other = match key.part {
+                Part::LoraA => {
+                    let matrix = self.factor(&tensor, raw)?;
+                    halves.entry(key.module).or_default().a.replace(Factor { tensor: tensor.clone(), matrix })
+                }
+                Part::LoraB => {
+                    let matrix = self.factor(&tensor, raw)?;
+                    halves.entry(key.module).or_default().b.replace(Factor { tensor: tensor.clone(), matrix })
+                }
+                Part::Head(parameter) => {
+                    self.keep(&mut saved, format!("{}.{parameter}", key.module), &tensor, raw)?;
+                    None
+                }
+                Part::Original => None,
+                Part::Copy(parameter) => {
+                    check_copy(self.base, &key.module, &parameter, &raw)
+                        .map_err(|because| self.unexpected(&tensor, because))?;
+                    None
+                }
+            };
+            if let Some(other) = other {
+                return Err(AdapterError::SameKey { path: self.path.clone(), tensor, other: other.tensor });
+            }
+        }
+        let pairs = halves.into_iter().map(|(source, half)| self.pair(source, half)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Parts { modules: self.matched(pairs)?, saved })
+    }
+
+    /// Puts a tensor of the head aside. A second head would be another task's.
+    fn keep(
+        &self,
+        saved: &mut BTreeMap<String, SavedTensor>,
+        name: String,
+        tensor: &str,
+        raw: RawTensor,
+    ) -> Result<(), AdapterError> {
+        self.check_finite(tensor, &raw.values)?;
+        let is_other = |kept: &String| {
+            let roots = [kept.split('.').next(), name.split('.').next()];
+            *kept == name
+                || roots == [Some("classifier"), Some("score")]
+                || roots == [Some("score"), Some("classifier")]
+        };
+        if saved.keys().any(is_other) {
+            return Err(self.unexpected(tensor, "there is another classifier head"));
+        }
+        saved.insert(name, SavedTensor { shape: raw.shape, values: raw.values });
+        Ok(())
+    }
+
+    fn pair(&self, source: String, half: Half) -> Result<Pair, AdapterError> {
+        let missing = |present: &str, from: &str, to: &str| AdapterError::MissingTensor {
+            path: self.path.clone(),
+            tensor: present.replace(from, to),
+            present: present.to_owned(),
+        };
+        let (a, b) = match (half.a, half.b) {
+            (Some(a), Some(b)) => (a, b),
+            (Some(a), None) => return Err(missing(&a.tensor, ".lora_A.", ".lora_B.")),
+            (None, Some(b)) => return Err(missing(&b.tensor, ".lora_B.", ".lora_A.")),
+            (None, None) => unreachable!("a half holds at least one tensor"),
+        };
+        let rank = a.matrix.rows();
+        if b.matrix.cols() != rank {
+            let expected = format!("[{}, {rank}], the rank of `{}`", b.matrix.rows(), a.tensor);
+            return Err(self.shape(&b.tensor, b.matrix.shape().to_vec(), expected));
+        }
+        let (lora_b, lora_a) = if self.config.fan_in_fan_out {
+            (a.matrix.transposed(), b.matrix.transposed())
+        } else {
+            (b.matrix, a.matrix)
+        };
+        Ok(Pair { source, tensor: a.tensor, rank, lora_b, lora_a })
+    }
+
+    fn matched(&self, pairs: Vec<Pair>) -> Result<BTreeMap<String, LoraModule>, AdapterError> {
+        let class = self.config.auto_mapping().map(|mapping| mapping.base_model_class);
+        let named_base = self.config.base_model_name_or_path.as_deref().filter(|base| !base.is_empty());
+        let says = Says { path: &self.path, class: class.as_deref(), base: named_base };
+        let wanted = pairs.iter().map(|pair| Wanted {
+            source: &pair.source,
+            shape: [pair.lora_b.rows(), pair.lora_a.cols()],
+            tensor: &pair.tensor,
+        });
+        let wanted: Vec<_> = wanted.collect();
+        let targets = Places::new(self.base, says).find(&wanted)?;
+        let mut modules: BTreeMap<String, LoraModule> = BTreeMap::new();
+        for (pair, target) in pairs.into_iter().zip(targets) {
+            let scale = self.config.scale(&pair.source, pair.rank)?;
+            let module = LoraModule { source: pair.source, lora_b: pair.lora_b, lora_a: pair.lora_a, scale };
+            if let Some(other) = modules.get(&target) {
+                let (path, other) = (self.path.clone(), other.source.clone());
+                return Err(AdapterError::Twice { path, module: module.source, other, target });
+            }
+            modules.insert(target, module);
+        }
+        Ok(modules)
+    }
+
+    fn factor(&self, tensor: &str, raw: RawTensor) -> Result<Matrix, AdapterError> {
+        let [rows, cols] = raw.shape[..] else {
+            let expected = match raw.shape.len() {
+                0 | 1 => "two dimensions: was it saved while its parts lay on several devices?",
+                _ => "two dimensions: updates of convolutions are not merged",
+            };
+            return Err(self.shape(tensor, raw.shape, expected.to_owned()));
+        };
+        self.check_finite(tensor, &raw.values)?;
+        Ok(Matrix::new(rows, cols, raw.values))
+    }
+
+    fn check_finite(&self, tensor: &str, values: &[f32]) -> Result<(), AdapterError> {
+        match values.iter().find(|value| !value.is_finite()) {
+            Some(value) => {
+                let (path, tensor) = (self.path.clone(), tensor.to_owned());
+                Err(AdapterError::NotFinite { path, tensor, value: *value })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn shape(&self, tensor: &str, found: Vec<usize>, expected: String) -> AdapterError {
+        AdapterError::Shape { path: self.path.clone(), tensor: tensor.to_owned(), found, expected }
+    }
+
+    fn unexpected(&self, tensor: &str, because: impl Into<String>) -> AdapterError {
+        let because = because.into();
+        AdapterError::UnexpectedTensor { path: self.path.clone(), tensor: tensor.to_owned(), because }
+    }
+}
