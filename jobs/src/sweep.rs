@@ -2,10 +2,12 @@ mod check;
 mod convention;
 mod error;
 mod file;
+mod lines;
 mod overrides;
 mod read;
 
 pub use error::SweepError;
+pub use lines::Lines;
 pub use read::overridden;
 
 use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec};
