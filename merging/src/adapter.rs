@@ -80,11 +80,24 @@ impl Adapter {
     /// PEFT's `LoraConfig`: the scale is α/r, or α/√r with `use_rslora`; `rank_pattern` and `alpha_pattern` hold regular
     /// expressions for the tail of a module's name, the first match counts. r is taken from the tensor.
     pub fn read(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
+        Self::read_as(name, folder, base, Numbers::Known)
+    }
+
+    /// Reads a folder of which the numbers are not known: names and shapes are checked as [`read`](Self::read) checks them, and an
+    /// update of nothing but zeros is taken.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), but for zeros.
+    pub fn outline(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
+        Self::read_as(name, folder, base, Numbers::Unknown)
+    }
+
+    fn read_as(name: &str, folder: &Path, base: &BaseHeader, numbers: Numbers) -> Result<Self, AdapterError> {
         let config = AdapterConfig::read(folder)?;
         let (path, tensors) = tensors::read(folder)?;
         let reader = Reader { path, base, config: &config };
         let (modules, head) = reader.modules(tensors)?;
-        if modules.values().all(LoraModule::is_zero) {
+        if numbers == Numbers::Known && modules.values().all(LoraModule::is_zero) {
             return Err(AdapterError::ZeroUpdate { path: reader.path });
         }
         Ok(Self {
@@ -97,6 +110,13 @@ impl Adapter {
             fan_in_fan_out: config.fan_in_fan_out,
         })
     }
+}
+
+/// Whether the numbers in an adapter's file are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    Known,
+    Unknown,
 }
 
 /// The tensors of one module, before they are known to be complete.
