@@ -142,7 +142,8 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
     causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
+/// The causes of an error, the nearest first.
+pub(crate) fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
     std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    args,
+    args, check,
     commands::run::{counted, print},
     failure::Failure,
     interrupt::Interrupts,
@@ -21,7 +21,7 @@ use worker::Metrics;
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let mut sweep = read_sweep(&args.sweep)?;
+    let (mut sweep, file) = read_sweep(&args.sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
@@ -34,8 +34,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = coordinator::freeze(sweep, &inputs)?;
-    let frozen = named_by_content(frozen);
+    let frozen = named_by_content(check::ready(sweep, &file, &inputs, Some(&args.compute))?);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
