@@ -53,9 +53,9 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    /// Whether all of it was looked at, and is on this machine.
-    pub(crate) fn is_complete(&self) -> bool {
-        self.downloads.is_empty() && self.unchecked.is_empty()
+    /// Whether all of it is on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        self.downloads.is_empty()
     }
 
     /// Fails with all problems, if there are any.
@@ -67,14 +67,23 @@ impl Checked {
     }
 }
 
+/// Who computes the jobs of a sweep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Computing<'a> {
+    /// This process, with these arguments; `None` where nothing is computed yet.
+    Here(Option<&'a ComputeArgs>),
+    /// Workers elsewhere. What they have of memory is not known here, and a coordinator has little of its own.
+    Elsewhere,
+}
+
 /// Looks at the inputs of `sweep`, which came from `file`.
 pub(crate) fn check_inputs(
     sweep: &Sweep,
     file: &SweepFile,
     inputs: &Inputs,
-    threads: Option<usize>,
+    computing: Computing<'_>,
 ) -> Result<Checked, Failure> {
-    let mut check = Check::new(sweep, file, inputs);
+    let mut check = Check::new(sweep, file, inputs, computing);
     let base = check.base();
     let map = check.joint_map(base.as_ref());
     let mut adapters = Vec::new();
@@ -86,15 +95,16 @@ pub(crate) fn check_inputs(
             Benchmark::Joint { .. } => check.joint_classes(&place, task, map.as_ref()),
         };
         check.data(&place, task, classes);
-        adapters.extend(adapter.map(|adapter| (task, adapter)));
+        adapters.extend(adapter);
     }
-    let matrices = adapters.iter().map(|(task, adapter)| (task.name.clone(), adapter.modules.len())).collect();
+    let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
     let mut memory = None;
     if let Some(base) = &base {
         if let Some(Outline::Llama(config)) = &base.outline {
             check.tokenizer(base, config);
             let modules: BTreeSet<String> =
-                adapters.iter().flat_map(|(_, adapter)| adapter.modules.keys().cloned()).collect();
+                adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
+            let threads = if let Computing::Here(Some(compute)) = computing { compute.threads } else { None };
             memory = needs(sweep, base.folder(), &modules, threads)?;
         }
         check.text_tower(base);
@@ -104,30 +114,28 @@ pub(crate) fn check_inputs(
 }
 
 /// Looks at the inputs, fetches what is not here, and takes digests: what is left is to compute.
-///
-/// Memory is a matter of this machine where `compute` is what its jobs are computed with. On a cluster it is not, and the
-/// coordinator looks at inputs alone.
 pub(crate) fn ready(
     sweep: Sweep,
     file: &SweepFile,
     inputs: &Inputs,
-    compute: Option<&ComputeArgs>,
+    computing: Computing<'_>,
 ) -> Result<Frozen, Failure> {
-    let threads = compute.and_then(|compute| compute.threads);
-    let mut checked = check_inputs(&sweep, file, inputs, threads)?.passed()?;
-    refuse_memory(&checked, compute)?;
-    let is_complete = checked.is_complete();
+    let mut checked = check_inputs(&sweep, file, inputs, computing)?.passed()?;
+    refuse_memory(&checked, computing)?;
+    let is_here = checked.is_here();
     let frozen = coordinator::freeze(sweep, inputs)?;
-    if !is_complete {
-        checked = check_inputs(frozen.sweep(), file, inputs, threads)?.passed()?;
-        refuse_memory(&checked, compute)?;
+    if !is_here {
+        checked = check_inputs(frozen.sweep(), file, inputs, computing)?.passed()?;
+        refuse_memory(&checked, computing)?;
     }
     checked.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
+    checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not looked at: {what}")));
     Ok(frozen)
 }
 
 /// Refuses a language model that does not fit. What another device has is not known.
-fn refuse_memory(checked: &Checked, compute: Option<&ComputeArgs>) -> Result<(), Failure> {
+fn refuse_memory(checked: &Checked, computing: Computing<'_>) -> Result<(), Failure> {
+    let Computing::Here(compute) = computing else { return Ok(()) };
     let available = free_memory();
     match checked.memory.map(|needs| needs.processor) {
         Some(need) if compute.is_some_and(|compute| compute.device == "cpu") && need.total() > available => {
@@ -143,12 +151,13 @@ struct Check<'a> {
     sources: Sources<'a>,
     problems: Problems,
     notes: Vec<String>,
+    computing: Computing<'a>,
 }
 
 impl<'a> Check<'a> {
-    fn new(sweep: &'a Sweep, file: &SweepFile, inputs: &'a Inputs) -> Self {
+    fn new(sweep: &'a Sweep, file: &SweepFile, inputs: &'a Inputs, computing: Computing<'a>) -> Self {
         let problems = Problems::of(file);
-        Self { sweep, sources: Sources::new(inputs), problems, notes: Vec::new() }
+        Self { sweep, sources: Sources::new(inputs), problems, notes: Vec::new(), computing }
     }
 
     fn finish(self, matrices: Vec<(String, usize)>, memory: Option<Needs>) -> Checked {

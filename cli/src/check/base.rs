@@ -48,9 +48,10 @@ impl Check<'_> {
             return None;
         }
         let outline = Outline::read(files.path()).map_err(Failure::Model);
-        let header = BaseHeader::adapted(files.path()).map_err(Failure::Base);
         let outline = self.right(&place, &files, outline);
-        let header = self.right(&place, &files, header);
+        let header = BaseHeader::adapted(files.path()).map_err(Failure::Base);
+        // What is wrong with the weights was told already where the outline could not be read.
+        let header = if outline.is_some() { self.right(&place, &files, header) } else { header.ok() };
         Some(Base { files, header, outline })
     }
 

@@ -1,10 +1,9 @@
 //! Heads against the base and what the sweep file says of labels.
 
-use super::{Check, base::Base, problems::Place};
+use super::{Check, adapters::Seen, base::Base, problems::Place};
 use crate::failure::{Failure, HeadProblem};
 use evaluation::Head;
 use jobs::{HeadSpec, InputRef, Task, TextSpec};
-use merging::Adapter;
 
 impl Check<'_> {
     /// Looks at the head of a task, and tells how many classes it has.
@@ -12,7 +11,7 @@ impl Check<'_> {
         &mut self,
         place: &Place,
         task: &Task,
-        adapter: Option<&Adapter>,
+        adapter: Option<&Seen>,
         base: Option<&Base>,
     ) -> Option<usize> {
         let text = task.data.text.as_ref();
@@ -26,8 +25,8 @@ impl Check<'_> {
                 let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
                 let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
                 let (at, place) = (format!("the adapter `{reference}`"), place.at("adapter"));
-                match &adapter?.head {
-                    Some(matrix) => self.fits(&place, &task.name, at, matrix.shape(), (base, text)),
+                match adapter?.head {
+                    Some(shape) => self.fits(&place, &task.name, at, shape, (base, text)),
                     None => {
                         self.problems.push(&place, None, &unfit(&task.name, at, HeadProblem::Missing));
                         None

@@ -96,6 +96,17 @@ impl Problems {
         &self.found
     }
 
+    /// Those of the whole sweep first, then those of each task.
+    fn by_task(&self) -> impl Iterator<Item = &Problem> {
+        let mut tasks: Vec<&Option<String>> = vec![&None];
+        for problem in &self.found {
+            if !tasks.contains(&&problem.task) {
+                tasks.push(&problem.task);
+            }
+        }
+        tasks.into_iter().flat_map(|task| self.found.iter().filter(move |problem| problem.task == *task))
+    }
+
     /// Whether all of them may pass without a person doing anything.
     pub(crate) fn may_pass(&self) -> bool {
         self.found.iter().all(|problem| problem.may_pass)
@@ -109,25 +120,14 @@ impl fmt::Display for Problems {
             count => format!("{count} problems"),
         };
         write!(f, "the inputs of `{}` have {count}", self.sweep.display())?;
-        // By task, those of the whole sweep first: in the order in which tasks were looked at.
-        let mut tasks: Vec<&Option<String>> = Vec::new();
-        self.found.iter().map(|problem| &problem.task).for_each(|task| {
-            if !tasks.contains(&task) {
-                tasks.push(task);
+        let mut before = None;
+        for problem in self.by_task().take(SHOWN) {
+            match &problem.task {
+                task if before == Some(task) => {}
+                Some(task) => write!(f, "\n\ntask `{task}`")?,
+                None => writeln!(f)?,
             }
-        });
-        tasks.sort_by_key(|task| task.is_some());
-        let sorted = tasks.iter().flat_map(|task| self.found.iter().filter(move |problem| problem.task == **task));
-        let mut before = &None;
-        for problem in sorted.take(SHOWN) {
-            if let Some(task) = &problem.task
-                && problem.task != *before
-            {
-                write!(f, "\n\ntask `{task}`")?;
-            } else if before.is_none() {
-                writeln!(f)?;
-            }
-            before = &problem.task;
+            before = Some(&problem.task);
             write!(f, "\n{problem}")?;
         }
         match self.found.len().saturating_sub(SHOWN) {

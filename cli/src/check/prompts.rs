@@ -1,6 +1,6 @@
 //! What heads are made from.
 
-use super::{Check, problems::Place};
+use super::{Check, Computing, problems::Place};
 use crate::{failure::Failure, sweep_file::SweepFile};
 use evaluation::{ModelKind, TextModel};
 use inputs::Inputs;
@@ -8,7 +8,7 @@ use jobs::{HeadSpec, Sweep};
 
 /// Looks at what `bowline heads` reads: the text tower of the base, of which headers are enough.
 pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) -> Result<(), Failure> {
-    let mut check = Check::new(sweep, file, inputs);
+    let mut check = Check::new(sweep, file, inputs, Computing::Here(None));
     let has_prompts = sweep.tasks.iter().any(|task| matches!(task.head, Some(HeadSpec::Prompts { .. })));
     if !has_prompts {
         return Err(Failure::NoPrompts { path: file.path.clone() });

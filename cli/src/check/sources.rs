@@ -1,7 +1,7 @@
 //! Inputs as far as they can be looked at without fetching them.
 
 use super::{Check, problems::Place};
-use crate::failure::Failure;
+use crate::{failure::Failure, terminal::in_one_line};
 use inputs::{InputError, Inputs, ListedData, Listing, Outline};
 use jobs::{DataSpec, InputRef};
 use serde::Serialize;
@@ -25,22 +25,14 @@ pub(super) struct Sources<'a> {
     files: BTreeMap<String, BTreeMap<String, u64>>,
     /// Inputs in the order in which they are named.
     order: Vec<String>,
-    unreached: BTreeSet<String>,
     /// What does not answer, so that it is not asked again.
-    away: BTreeMap<&'static str, String>,
+    away: BTreeSet<&'static str>,
     unchecked: Vec<String>,
 }
 
 impl<'a> Sources<'a> {
     pub(super) fn new(inputs: &'a Inputs) -> Self {
-        Self {
-            inputs,
-            files: BTreeMap::new(),
-            order: Vec::new(),
-            unreached: BTreeSet::new(),
-            away: BTreeMap::new(),
-            unchecked: Vec::new(),
-        }
+        Self { inputs, files: BTreeMap::new(), order: Vec::new(), away: BTreeSet::new(), unchecked: Vec::new() }
     }
 
     pub(super) fn inputs(&self) -> &'a Inputs {
@@ -81,9 +73,8 @@ impl<'a> Sources<'a> {
 
     /// Notes an input that cannot be had now, and why.
     fn out_of_reach(&mut self, input: String, why: &str) {
-        self.named(&input);
         self.leave(format!("`{input}`: {why}"));
-        self.unreached.insert(input);
+        self.named(&input);
     }
 }
 
@@ -130,17 +121,24 @@ impl Check<'_> {
         what: impl FnOnce(&Inputs) -> Result<T, InputError>,
     ) -> Option<T> {
         let host = host(reference);
-        if let Some(host) = host.filter(|host| self.sources.away.contains_key(host)) {
+        if let Some(host) = host.filter(|host| self.sources.away.contains(host)) {
             self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach"));
             return None;
         }
         match what(self.sources.inputs) {
             Ok(found) => Some(found),
             Err(error) if host.is_some() && error.is_retryable() => {
-                let why = crate::terminal::in_one_line(&error);
-                if let (Some(host), InputError::Unreachable { .. } | InputError::Bucket { .. }) = (host, &error) {
-                    self.sources.away.insert(host, why.clone());
-                }
+                let why = match (host, &error) {
+                    (Some(host), InputError::Unreachable { source, .. }) => {
+                        self.sources.away.insert(host);
+                        format!("{host} is out of reach: {source}")
+                    }
+                    (Some(host), InputError::Bucket { source, .. }) => {
+                        self.sources.away.insert(host);
+                        format!("{host} is out of reach: {}", in_one_line(source))
+                    }
+                    _ => in_one_line(&error),
+                };
                 self.sources.out_of_reach(reference.to_string(), &why);
                 None
             }

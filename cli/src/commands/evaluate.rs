@@ -1,5 +1,6 @@
 use crate::{
-    args, check,
+    args,
+    check::{Computing, ready},
     commands::run::{counted, print},
     failure::Failure,
     interrupt::Interrupts,
@@ -34,7 +35,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = named_by_content(check::ready(sweep, &file, &inputs, Some(&args.compute))?);
+    let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());

@@ -2,9 +2,9 @@ mod print;
 
 use crate::{
     args::{self, StoreArgs},
-    check::{Checked, Download, Problems, check_inputs},
+    check::{Checked, Computing, Download, Problems, check_inputs},
     failure::Failure,
-    local::{inputs, runtime},
+    local::{inputs_at_hand, runtime},
     needs::Needs,
     remote::existing_store,
     sweep_file::read_sweep,
@@ -48,10 +48,10 @@ struct Plan {
 /// `bowline plan`: checks everything that can be checked without computing.
 pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
-    let inputs = inputs(&args.store.s3);
-    let checked = check_inputs(&sweep, &file, &inputs, None)?;
+    let inputs = inputs_at_hand(&args.store.s3);
+    let checked = check_inputs(&sweep, &file, &inputs, Computing::Here(None))?;
     let jobs_at_most = coordinator::bound(&sweep)?;
-    let jobs_stored = if checked.problems.is_empty() && checked.is_complete() {
+    let jobs_stored = if checked.problems.is_empty() && checked.is_here() {
         let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
         Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey.stored)
     } else {

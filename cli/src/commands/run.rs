@@ -1,7 +1,8 @@
 mod best;
 
 use crate::{
-    args, check,
+    args,
+    check::{Computing, ready},
     commands::plan::survey,
     failure::Failure,
     interrupt::Interrupts,
@@ -48,7 +49,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         }
         None => None,
     };
-    let frozen = check::ready(sweep, &file, &inputs, engine.is_some().then_some(&args.compute))?;
+    let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
+    let frozen = ready(sweep, &file, &inputs, computing)?;
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
 

@@ -46,7 +46,7 @@ impl Source<'_> {
     /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the pictures: the
     /// first one is decoded, of others the format is recognised, up to some hundred megabytes of them.
     ///
-    /// Labels are counted against `classes`, or against the class names of the data set where there are fewer.
+    /// Labels are counted against the class names of the data set, or against `classes` where it states none.
     ///
     /// # Errors
     /// All that is wrong: the first bad label and the first bad picture of those that are looked at.
@@ -56,7 +56,7 @@ impl Source<'_> {
         let mut rows = select(self.rows, reader.rows(), self.path()).map_err(one)?;
         rows.sort_unstable();
         let stated = look.classes.as_ref().map(Vec::len);
-        let limit = [classes, stated].into_iter().flatten().min().map_or(u64::from(u32::MAX), |limit| limit as u64);
+        let limit = stated.or(classes).map_or(u64::from(u32::MAX), |limit| limit as u64);
         let found = [self.look_at_labels(&*reader, &rows, limit), self.look_at_pictures(&*reader, &rows)];
         none(found.into_iter().filter_map(Result::err).collect())?;
         Ok(look)

@@ -43,23 +43,23 @@ fn print_downloads(plan: &Plan) {
     if plan.downloads.is_empty() {
         return;
     }
-    let is_known = plan.downloads.iter().all(|download| download.bytes.is_some());
-    let least = if is_known { "" } else { "at least " };
-    terminal::data(format_args!(
-        "  {} not on this machine; a run downloads them, {least}{}:",
-        if plan.downloads.len() == 1 {
-            "1 input is".to_owned()
-        } else {
-            format!("{} inputs are", plan.downloads.len())
-        },
-        sized(plan.download_bytes),
-    ));
+    let known = plan.downloads.iter().filter(|download| download.bytes.is_some()).count();
+    let total = match (known, plan.downloads.len()) {
+        (0, _) => String::new(),
+        (known, all) if known == all => format!(", {}", sized(plan.download_bytes)),
+        _ => format!(", at least {}", sized(plan.download_bytes)),
+    };
+    let what = match plan.downloads.len() {
+        1 => "1 input is not on this machine; a run downloads it".to_owned(),
+        inputs => format!("{inputs} inputs are not on this machine; a run downloads them"),
+    };
+    terminal::data(format_args!("  {what}{total}:"));
     for Download { input, files, bytes } in &plan.downloads {
         match (files, bytes) {
             (Some(files), Some(bytes)) => {
                 terminal::data(format_args!("    {input}: {} in {}", sized(*bytes), counted(*files, "file", "files")));
             }
-            _ => terminal::data(format_args!("    {input}: nobody could be asked how much")),
+            _ => terminal::data(format_args!("    {input}: its size is not known")),
         }
     }
 }
