@@ -1,5 +1,6 @@
 //! Everything that ends a command early: what it says, its exit code, and what to do about it.
 
+use crate::check::Problems;
 use std::{io, path::PathBuf};
 
 /// Why a head cannot be used with its base and its task.
@@ -42,6 +43,33 @@ pub(crate) enum Failure {
     /// An argument has the wrong form.
     #[error("`{argument}` is `{value}`, which is not {expected}")]
     Argument { argument: &'static str, value: String, expected: &'static str },
+    /// Inputs of a sweep that its jobs would fail on.
+    #[error("{0}")]
+    Problems(Problems),
+    /// An input that the sweep file names is not there.
+    #[error("this input cannot be used")]
+    SweepInput(#[source] inputs::InputError),
+    /// A data set of pictures is not what it should be.
+    #[error("the data of `{task}` cannot be used on split `{split}`")]
+    Data { task: String, split: String, source: evaluation::DataError },
+    /// A data set of texts is not what it should be.
+    #[error("the data of `{task}` cannot be used on split `{split}`")]
+    SplitTexts { task: String, split: String, source: evaluation::TextError },
+    /// A data set has other classes than the head.
+    #[error("`{task}` cannot be scored on split `{split}`")]
+    Score { task: String, split: String, source: evaluation::ScoreError },
+    /// The map of a joint head cannot be read.
+    #[error("cannot use the map of the joint head")]
+    JointMap { source: Box<worker::JobError> },
+    /// The map of a joint head leads out of the head.
+    #[error("cannot use what the map of the joint head says of `{task}`")]
+    JointTask { task: String, source: evaluation::ScoreError },
+    /// The map of a joint head says nothing of a task.
+    #[error("the map of the joint head (`evaluation.map`) has no labels of `{task}`")]
+    JointLacks { task: String },
+    /// A base for texts makes no heads.
+    #[error("the base `{base}` is a Llama: only CLIP models make heads from class names")]
+    NoTextTower { base: String },
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
     Input { argument: String, source: inputs::InputError },
@@ -229,7 +257,8 @@ impl Failure {
             Self::Write { .. } | Self::Frame(_) | Self::Stdout(_) => 69,
             Self::Output(merging::OutputError::Io { .. }) => 69,
             Self::Freeze(error) if error.is_retryable() => 69,
-            Self::Input { source, .. } if source.is_retryable() => 69,
+            Self::Input { source, .. } | Self::SweepInput(source) if source.is_retryable() => 69,
+            Self::Problems(problems) if problems.may_pass() => 69,
             Self::Store(error) => store_code(error),
             Self::Run(coordinator::CoordinatorError::Store(error)) => store_code(error),
             Self::Runtime(_) | Self::Panicked | Self::Picture(_) => 70,
@@ -242,7 +271,9 @@ impl Failure {
     pub(crate) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Sweep { source, .. } | Self::Recipe { source, .. } => sweep_hint(source),
-            Self::TooManyJobs { .. } => Some("`--yes` starts it all the same; `bowline plan` shows what the jobs are"),
+            Self::TooManyJobs { .. } => Some(
+                "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
+            ),
             Self::TooManyFailures { .. } => Some(
                 "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
             ),

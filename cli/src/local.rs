@@ -8,9 +8,13 @@ use crate::{
 use evaluation::DeviceChoice;
 use inputs::{Inputs, ObjectSettings, S3Remote};
 use std::{env, path::PathBuf, sync::Arc};
+use store::{Patience, S3Settings};
 use sysinfo::System;
 use tokio::runtime::Runtime;
 use worker::{Engine, EngineSettings};
+
+/// How often something is asked for by a command that does not depend on it.
+const ATTEMPTS_AT_HAND: usize = 3;
 
 /// The inputs of a worker: paths are read below its roots alone, for jobs come from elsewhere.
 pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
@@ -26,6 +30,18 @@ pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
 /// The inputs of a command, from the hub's usual variable.
 pub(crate) fn inputs(s3: &S3Args) -> Inputs {
     Inputs::new(inputs_settings(s3))
+}
+
+/// The same for a command that says what it could not reach, and does not wait for it.
+pub(crate) fn inputs_at_hand(s3: &S3Args) -> Inputs {
+    let mut settings = inputs_settings(s3);
+    settings.attempts = Some(ATTEMPTS_AT_HAND);
+    if let Some(objects) = &mut settings.objects {
+        let s3 = s3_settings(s3);
+        let patience = Patience { attempts: ATTEMPTS_AT_HAND as u32, ..s3.patience };
+        objects.remote = Arc::new(S3Remote::new(S3Settings { patience, ..s3 }));
+    }
+    Inputs::new(settings)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]

@@ -2,6 +2,7 @@
 
 mod analysed;
 mod args;
+mod check;
 mod clock;
 mod commands;
 mod failure;

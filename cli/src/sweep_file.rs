@@ -1,16 +1,32 @@
 use crate::{args::SweepArgs, failure::Failure};
-use jobs::{RecipeSpec, Sweep};
+use jobs::{Lines, RecipeSpec, Sweep};
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
 /// Reads and checks the sweep file.
-pub(crate) fn read_sweep(args: &SweepArgs) -> Result<Sweep, Failure> {
+pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure> {
     let text = read(&args.sweep, "sweep file")?;
     let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
     let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
-    Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)
+    let sweep = Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)?;
+    Ok((sweep, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
+}
+
+/// The sweep file that a sweep came from.
+#[derive(Debug)]
+pub(crate) struct SweepFile {
+    pub(crate) path: PathBuf,
+    text: String,
+    overrides: Vec<String>,
+}
+
+impl SweepFile {
+    /// Where its keys stand.
+    pub(crate) fn lines(&self) -> Lines {
+        Lines::of(&self.text, &self.overrides)
+    }
 }
 
 /// A sweep file as text, and what it says.

@@ -97,11 +97,11 @@ pub(crate) enum Role {
 ///
 /// In JSON all that is said to people is an event, too, and so is a panic.
 pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<Telling, Failure> {
-    // What lapin says of broken connections, `queue` says as well, with what follows from it.
+    // What lapin says of broken connections, `queue` says as well, with what follows from it; as does `inputs` of the hub's client.
     let filter = match (verbose, format, role) {
-        (0, LogFormat::Json, _) => "warn,lapin=off,bowline=info,coordinator=info,queue=info,worker=info",
-        (0, LogFormat::Lines, Role::Worker) => "warn,lapin=off,worker=info,queue=info",
-        (0, LogFormat::Lines, _) => "warn,lapin=off,worker=error",
+        (0, LogFormat::Json, _) => "warn,lapin=off,hf_hub=off,bowline=info,coordinator=info,queue=info,worker=info",
+        (0, LogFormat::Lines, Role::Worker) => "warn,lapin=off,hf_hub=off,worker=info,queue=info",
+        (0, LogFormat::Lines, _) => "warn,lapin=off,hf_hub=off,worker=error",
         (1, ..) => "info,lapin=off",
         _ => "debug",
     };
@@ -147,7 +147,8 @@ pub(crate) fn in_one_line(error: &dyn Error) -> String {
     causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
+/// The causes of an error, the nearest first.
+pub(crate) fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
     std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
 }
 

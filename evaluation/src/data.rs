@@ -4,11 +4,13 @@ mod decode;
 mod error;
 mod folder;
 mod idx;
+mod look;
 mod parquet;
 mod rows;
 
 pub(crate) use decode::decode;
 pub use error::DataError;
+pub use look::Look;
 pub(crate) use rows::select;
 
 /// Tables, whatever their columns hold.

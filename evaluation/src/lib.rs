@@ -33,7 +33,7 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use data::{DataError, Source};
+pub use data::{DataError, Look, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;
@@ -46,6 +46,6 @@ pub use notes::notes;
 pub use outline::Outline;
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, classify, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_classes, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextError, TextSource, Texts};

@@ -118,9 +118,7 @@ pub enum ScoreError {
 /// # Errors
 /// The widths differ, the data set and the head have different numbers of classes, or features are not finite.
 pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
-    if let Some(data) = features.classes().filter(|data| *data != head.classes()) {
-        return Err(ScoreError::Classes { head: head.classes(), data });
-    }
+    check_classes(features.classes(), head.classes())?;
     let mut right = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), head, unit_rows, |example, label, scores| {
         right.push(first_largest(scores) == Some(place(example, label, scores.len())?));
@@ -137,13 +135,8 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
 /// # Errors
 /// The widths differ, a label has no entry in the map, the map leaves the joint head, or features are not finite.
 pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<JointScore, ScoreError> {
-    if let Some(data) = features.classes().filter(|data| *data != map.len()) {
-        return Err(ScoreError::Classes { head: map.len(), data });
-    }
-    let beyond = map.iter().enumerate().find(|(_, joint_class)| **joint_class >= joint.classes());
-    if let Some((class, &beyond)) = beyond {
-        return Err(ScoreError::Map { class, joint: beyond, classes: joint.classes() });
-    }
+    check_classes(features.classes(), map.len())?;
+    check_map(map, joint.classes())?;
     let mut ranks = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
         let own = scores[map[place(example, label, map.len())?]];
@@ -152,6 +145,28 @@ pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<Jo
     })?;
     let hits = HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count());
     Ok(JointScore { hits, n: ranks.len(), ranks })
+}
+
+/// Checks that a head, or a task's part of the map to a joint head, has the classes of a data set that states how many it has.
+///
+/// # Errors
+/// [`ScoreError::Classes`].
+pub fn check_classes(data: Option<usize>, head: usize) -> Result<(), ScoreError> {
+    match data.filter(|data| *data != head) {
+        Some(data) => Err(ScoreError::Classes { head, data }),
+        None => Ok(()),
+    }
+}
+
+/// Checks that the joint classes of a task are classes of a joint head.
+///
+/// # Errors
+/// [`ScoreError::Map`].
+pub fn check_map(map: &[usize], classes: usize) -> Result<(), ScoreError> {
+    match map.iter().enumerate().find(|(_, joint)| **joint >= classes) {
+        Some((class, &joint)) => Err(ScoreError::Map { class, joint, classes }),
+        None => Ok(()),
+    }
 }
 
 /// The vectors that are scored, with their labels.

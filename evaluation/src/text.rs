@@ -57,6 +57,16 @@ impl TextModel {
         })
     }
 
+    /// Checks that [`open`](Self::open) would find what it reads, from the headers of the weights.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(folder: &Path) -> Result<(), ModelError> {
+        let config = ClipConfig::read(&folder.join("config.json"))?;
+        Weights::open(folder)?.check_text(&config)?;
+        Tokenizer::open(&folder.join("tokenizer.json"), &config.text).map(drop)
+    }
+
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

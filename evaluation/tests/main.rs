@@ -7,6 +7,8 @@ mod fixture;
 #[cfg(test)]
 mod llama;
 #[cfg(test)]
+mod look;
+#[cfg(test)]
 mod mini8;
 #[cfg(test)]
 mod model;

@@ -239,7 +239,7 @@ impl Finder<'_> {
     }
 
     fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
-        self.inputs.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
+        self.inputs.objects(s3)
     }
 
     fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
@@ -247,13 +247,13 @@ impl Finder<'_> {
     }
 }
 
-fn no_data_folder(reference: &InputRef) -> InputError {
+pub(crate) fn no_data_folder(reference: &InputRef) -> InputError {
     let expected = "folder: name the one that the files of the splits lie in, and the split by itself";
     InputError::NotA { reference: reference.to_string(), expected }
 }
 
 /// Whether a reference to the hub or a bucket seems to name a single file; nothing lies below one.
-fn is_table_file(reference: &InputRef) -> bool {
+pub(crate) fn is_table_file(reference: &InputRef) -> bool {
     let path = match reference {
         InputRef::Path(_) => None,
         InputRef::Hub(hub) => hub.path.as_deref(),

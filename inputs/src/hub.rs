@@ -1,4 +1,6 @@
 mod cache;
+mod part;
+mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -8,8 +10,9 @@ use crate::{
     resolve::{Folder, Reach, unreadable},
 };
 use cache::Snapshot;
-use hf_hub::{HFClient, HFClientSync, HFError, RepoType, repository::RepoTreeEntry};
+use hf_hub::{HFClient, HFClientBuilder, HFClientSync, HFError, RepoType, repository::RepoTreeEntry};
 use jobs::{HubKind, HubRef, InputRef};
+use part::Parts;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -20,6 +23,7 @@ use std::{
 pub(crate) struct Hub {
     settings: Settings,
     client: OnceLock<HFClientSync>,
+    parts: Parts,
 }
 
 /// The client holds the user's token, so none of it is shown.
@@ -31,7 +35,7 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, client: OnceLock::new() }
+        Self { settings, client: OnceLock::new(), parts: Parts::default() }
     }
 
     pub(crate) fn is_offline(&self) -> bool {
@@ -81,6 +85,11 @@ impl Hub {
         self.cached(hub).is_some_and(|snapshot| snapshot.root.join(path).exists())
     }
 
+    /// The error of what the cache does not have while the network may not be used.
+    pub(crate) fn is_not_cached(&self, hub: &HubRef) -> InputError {
+        InputError::Offline { reference: hub.to_string(), cache: self.cache() }
+    }
+
     fn cache(&self) -> PathBuf {
         self.settings.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
     }
@@ -125,6 +134,12 @@ impl Hub {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
+        let client = self.settings().build_sync()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    /// What clients are made from.
+    fn settings(&self) -> HFClientBuilder {
         let mut builder = HFClient::builder().cache_dir(self.cache());
         if let Some(endpoint) = &self.settings.endpoint {
             builder = builder.endpoint(endpoint);
@@ -132,8 +147,7 @@ impl Hub {
         if let Some(attempts) = self.settings.attempts {
             builder = builder.retry_max_attempts(attempts);
         }
-        let client = builder.build_sync()?;
-        Ok(self.client.get_or_init(|| client))
+        builder
     }
 }
 

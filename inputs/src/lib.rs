@@ -21,7 +21,9 @@ mod finder;
 mod folder;
 mod hub;
 mod layout;
+mod listing;
 mod objects;
+mod outline;
 mod remote;
 mod resolve;
 mod roots;
@@ -32,6 +34,8 @@ mod tests;
 
 pub use error::{HubFailure, InputError};
 pub use finder::Finder;
+pub use listing::{ListedFile, Listing};
+pub use outline::{ListedData, Outline};
 pub use remote::{Remote, RemoteObject, S3Remote};
 pub use resolve::{Inputs, Located, LocatedData};
 pub use settings::{ObjectSettings, Settings};

@@ -2,6 +2,7 @@
 
 mod fetch;
 mod names;
+mod shelf;
 #[cfg(test)]
 mod tests;
 

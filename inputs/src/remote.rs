@@ -2,7 +2,7 @@ mod s3;
 
 pub use s3::S3Remote;
 
-use std::{fmt, path::Path};
+use std::{fmt, ops::Range, path::Path};
 use store::BackendError;
 
 /// Buckets that inputs are fetched from.
@@ -29,6 +29,12 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// The object is not there any more, may not be read, or is out of reach; the file cannot be written. A part of it
     /// may be left behind.
     fn fetch(&self, bucket: &str, key: &str, path: &Path) -> Result<RemoteObject, BackendError>;
+
+    /// The bytes `range` of the object `key`, of which no more is fetched; fewer where the object ends before.
+    ///
+    /// # Errors
+    /// As [`fetch`](Self::fetch).
+    fn part(&self, bucket: &str, key: &str, range: Range<u64>) -> Result<Vec<u8>, BackendError>;
 }
 
 /// One version of an object.

@@ -1,5 +1,5 @@
 use crate::{Finder, InputError, Settings, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots};
-use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
+use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, S3Ref};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -135,6 +135,10 @@ impl Inputs {
     /// Whether the hub is not to be asked, so that what its cache lacks cannot be had.
     pub fn is_offline(&self) -> bool {
         self.hub.is_offline()
+    }
+
+    pub(crate) fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
+        self.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
     }
 
     fn finder(&self, expected: Option<Digest>) -> Finder<'_> {

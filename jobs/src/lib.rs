@@ -38,7 +38,7 @@ pub use recipe::{
 };
 pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
-pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task, overridden};
+pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, overridden};
 pub use weak::WeakAdapter;
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -2,11 +2,13 @@ mod check;
 mod convention;
 mod error;
 mod file;
+mod lines;
 mod notes;
 mod overrides;
 mod read;
 
 pub use error::SweepError;
+pub use lines::Lines;
 pub use read::overridden;
 
 use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec};

@@ -101,11 +101,24 @@ impl Adapter {
     /// PEFT's `LoraConfig`: the scale is α/r, or α/√r with `use_rslora`; `rank_pattern` and `alpha_pattern` hold regular
     /// expressions for the tail of a module's name, the first match counts. r is taken from the tensor.
     pub fn read(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
+        Self::read_as(name, folder, base, Numbers::Known)
+    }
+
+    /// Reads a folder where the numbers in its file, or in the base's files, are not known: names and shapes are checked as
+    /// [`read`](Self::read) checks them. An update of nothing but zeros is taken, and so is a saved copy of a tensor of the base.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), but for what the numbers alone decide.
+    pub fn outline(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
+        Self::read_as(name, folder, base, Numbers::Unknown)
+    }
+
+    fn read_as(name: &str, folder: &Path, base: &BaseHeader, numbers: Numbers) -> Result<Self, AdapterError> {
         let config = AdapterConfig::read(folder)?;
         let (path, tensors) = tensors::read(folder)?;
-        let reader = Reader { path, base, config: &config };
+        let reader = Reader { path, base, config: &config, numbers };
         let parts = reader.parts(tensors)?;
-        if parts.modules.values().all(LoraModule::is_zero) {
+        if numbers == Numbers::Known && parts.modules.values().all(LoraModule::is_zero) {
             return Err(AdapterError::ZeroUpdate { path: reader.path });
         }
         Ok(Self {
@@ -129,4 +142,11 @@ fn matrix_alone(saved: &BTreeMap<String, SavedTensor>) -> Option<Matrix> {
     let [classes, width] = tensor.shape[..] else { return None };
     let is_matrix = matches!(name.as_str(), "score.weight" | "classifier.weight");
     is_matrix.then(|| Matrix::new(classes, width, tensor.values.clone()))
+}
+
+/// Whether the numbers in the files of an adapter and of its base are their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    Known,
+    Unknown,
 }

@@ -12,6 +12,8 @@ mod recent;
 mod session;
 mod texts;
 
+pub use joint::read_map as read_joint_map;
+
 use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
 use attempt::Attempt;
 use evaluation::DeviceChoice;

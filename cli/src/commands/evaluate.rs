@@ -1,5 +1,6 @@
 use crate::{
     args,
+    check::{Computing, ready},
     commands::run::{counted, print},
     failure::Failure,
     interrupt::Interrupts,
@@ -12,7 +13,7 @@ use crate::{
 };
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Settings};
-use jobs::{Baseline, Benchmark, Digest, Method, RecipeSpec};
+use jobs::{Baseline, Benchmark, Digest, Method};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
 
@@ -22,9 +23,8 @@ use worker::Metrics;
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let mut sweep = read_sweep(&args.sweep)?;
+    let (mut sweep, file) = read_sweep(&args.sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
-    terminal::notes(recipe.iter().flat_map(RecipeSpec::notes));
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
     }
@@ -36,8 +36,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = coordinator::freeze(sweep, &inputs)?;
-    let frozen = named_by_content(frozen);
+    let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());

@@ -1,16 +1,17 @@
-use crate::{args, failure::Failure, local, sweep_file::read_sweep, terminal};
+use crate::{args, check::check_prompts, failure::Failure, local, sweep_file::read_sweep, terminal};
 use evaluation::{Head, TextModel, prompts};
 use jobs::HeadSpec;
 use std::fs;
 
 /// `bowline heads`: class vectors of every task that has class names and templates.
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
-    let sweep = read_sweep(&args.sweep)?;
-    let base = local::inputs(&args.s3).model(&sweep.base);
+    let (sweep, file) = read_sweep(&args.sweep)?;
+    let inputs = local::inputs(&args.s3);
+    check_prompts(&sweep, &file, &inputs)?;
+    let base = inputs.model(&sweep.base);
     let base = base.map_err(|source| Failure::Input { argument: sweep.base.to_string(), source })?;
     let text = TextModel::open(&base.path)?;
     fs::create_dir_all(&args.out).map_err(|source| Failure::Write { path: args.out.clone(), source })?;
-    let mut written = 0;
     for task in &sweep.tasks {
         let Some(HeadSpec::Prompts { classes, templates }) = &task.head else { continue };
         let wrong = |source| Failure::Head { task: task.name.clone(), source };
@@ -18,10 +19,6 @@ pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
         let path = args.out.join(format!("{}.safetensors", task.name));
         head.write(&path).map_err(wrong)?;
         terminal::data(format_args!("{}: {} classes × {}", path.display(), head.classes(), head.width()));
-        written += 1;
     }
-    match written {
-        0 => Err(Failure::NoPrompts { path: args.sweep.sweep.clone() }),
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -2,11 +2,11 @@ mod best;
 
 use crate::{
     args,
-    commands::plan::{check_inputs, survey},
+    check::{Computing, ready},
+    commands::plan::survey,
     failure::Failure,
     interrupt::Interrupts,
-    local::{engine, free_memory, inputs, runtime},
-    needs::sized,
+    local::{engine, inputs, runtime},
     progress::Progress,
     remote::{open_store, rabbit_settings},
     report,
@@ -17,7 +17,6 @@ use crate::{
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
-use inputs::Inputs;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 use telemetry::current_trace_parent;
@@ -32,8 +31,7 @@ const OUTAGE: Duration = Duration::from_secs(300);
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let sweep = read_sweep(&args.sweep)?;
-    terminal::notes(sweep.notes());
+    let (sweep, file) = read_sweep(&args.sweep)?;
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(inputs(&args.store.s3));
     // The device is opened before anything is hashed: what cannot work should say so at once.
@@ -51,10 +49,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         }
         None => None,
     };
-    let frozen = coordinator::freeze(sweep, &inputs)?;
-    if engine.is_some() {
-        check_beforehand(frozen.sweep(), &inputs, args)?;
-    }
+    let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
+    let frozen = ready(sweep, &file, &inputs, computing)?;
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
     check_size(&frozen, resume.survey, args)?;
 
@@ -95,20 +91,6 @@ fn settings(args: &args::Run) -> Settings {
         retry_failed: args.retry_failed,
         max_failures: args.max_failures,
         ..Settings::default()
-    }
-}
-
-/// Refuses inputs that jobs would fail on, and a language model that does not fit, before anything is computed. On a cluster
-/// workers look for themselves, and what another device has is not known.
-fn check_beforehand(sweep: &jobs::Sweep, inputs: &Inputs, args: &args::Run) -> Result<(), Failure> {
-    let checked = check_inputs(sweep, inputs, args.compute.threads)?;
-    checked.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
-    let available = free_memory();
-    match checked.memory.map(|needs| needs.processor) {
-        Some(need) if args.compute.device == "cpu" && need.total() > available => {
-            Err(Failure::Memory { needed: need.in_words(), available: sized(available) })
-        }
-        _ => Ok(()),
     }
 }
 

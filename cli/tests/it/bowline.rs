@@ -94,7 +94,7 @@ impl Place {
         Self::ran(command)
     }
 
-    fn ran(mut command: Command) -> Ran {
+    pub(crate) fn ran(mut command: Command) -> Ran {
         let output = command.output().unwrap();
         Ran {
             code: output.status.code(),

@@ -6,8 +6,10 @@
 mod adapters;
 mod analyze;
 mod bad_input;
+mod beforehand;
 mod bowline;
 mod cluster;
+mod hub;
 mod k8s;
 mod sweeps;
 mod texts;

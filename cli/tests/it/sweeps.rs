@@ -112,14 +112,21 @@ fn inputs_elsewhere_are_planned_as_downloads() {
     let adapter = "s3://bucket/adapters/mnist";
     let plan = |json: &[&str]| {
         let change = format!("tasks.mnist.adapter={adapter}");
-        place.run(&[&["plan", "sweep.yaml", "-o", &change], json].concat()).succeeds().stdout.clone()
+        let mut command = place.command(&[&["plan", "sweep.yaml", "-o", &change], json].concat());
+        // A server that does not answer.
+        command
+            .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            .env("AWS_ACCESS_KEY_ID", "x")
+            .env("AWS_SECRET_ACCESS_KEY", "x");
+        Place::ran(command).succeeds().stdout.clone()
     };
     let document: serde_json::Value = serde_json::from_str(&plan(&["--json"])).unwrap();
     assert_eq!(document["to_download"], serde_json::json!([adapter]));
     assert_eq!((&document["jobs_at_most"], &document["jobs_stored"]), (&5.into(), &serde_json::Value::Null));
     let text = plan(&[]);
-    assert!(text.contains("inputs are not on this machine; a run downloads them:"), "{text}");
-    assert!(text.contains(adapter), "{text}");
+    assert!(text.contains("1 input is not on this machine; a run downloads it:"), "{text}");
+    assert!(text.contains(&format!("{adapter}: its size is not known")), "{text}");
+    assert!(text.contains(&format!("`{adapter}`: the bucket's server is out of reach")), "{text}");
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn what_the_hub_would_have_to_give_is_no_download_without_it() {
     let place = Place::new();
     let args = ["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=hf://owner/name"];
     let text = place.run_online(&args).succeeds().stdout.clone();
-    assert!(text.contains("a run downloads them:\n    hf://owner/name"), "{text}");
+    assert!(text.contains("a run downloads it:\n    hf://owner/name"), "{text}");
     for command in ["plan", "run"] {
         let ran = place.run(&[&[command], &args[1..]].concat());
         ran.fails(

@@ -24,12 +24,47 @@ pub(super) struct ParquetSet {
     label: String,
 }
 
+/// The names of the columns that hold pictures and labels.
+#[derive(Clone, Copy)]
+pub(super) struct PictureColumns<'a> {
+    pub(super) image: &'a str,
+    pub(super) label: &'a str,
+}
+
+impl<'a> PictureColumns<'a> {
+    fn pictures(self) -> Column<'a> {
+        Column { name: self.image, is_right: holds_pictures, expected: "a struct with `bytes` of binary data" }
+    }
+
+    fn labels(self) -> Column<'a> {
+        Column { name: self.label, is_right: is_integer, expected: "a whole number" }
+    }
+
+    /// All that is wrong with the footer and the columns of a file.
+    pub(super) fn check(self, path: &Path) -> Vec<DataError> {
+        Table::check(path, &[self.pictures(), self.labels()])
+    }
+}
+
+/// Hands over the labels of the rows with these ascending numbers, and reads no picture.
+pub(super) fn read_labels(
+    paths: &[PathBuf],
+    label: &str,
+    rows: &[u64],
+    take: &dyn Fn(&Path, u64, i64) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let table = Table::open(paths, &[PictureColumns { image: "", label }.labels()])?;
+    table.read(rows, &mut |path, row, values| {
+        let found = values.into_columns().into_iter().find_map(|(_, value)| integer(&value));
+        let missing = || DataError::Missing { path: path.into(), row, column: label.into(), what: "label" };
+        take(path, row, found.ok_or_else(missing)?)
+    })
+}
+
 impl ParquetSet {
     pub(super) fn open(paths: &[PathBuf], image: &str, label: &str) -> Result<Self, DataError> {
-        let pictures =
-            Column { name: image, is_right: holds_pictures, expected: "a struct with `bytes` of binary data" };
-        let labels = Column { name: label, is_right: is_integer, expected: "a whole number" };
-        let table = Table::open(paths, &[pictures, labels])?;
+        let columns = PictureColumns { image, label };
+        let table = Table::open(paths, &[columns.pictures(), columns.labels()])?;
         Ok(Self { table, image: image.into(), label: label.into() })
     }
 

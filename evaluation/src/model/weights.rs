@@ -215,6 +215,30 @@ impl Weights {
         biased("vision_model.post_layernorm", &[width])
     }
 
+    /// Checks that all tensors that a text tower is read from are there, with the shapes that the configuration gives them.
+    pub(crate) fn check_text(&self, config: &ClipConfig) -> Result<(), ModelError> {
+        let (text, EncoderConfig { width, mlp_width, layers, .. }) = (&config.text, config.text.encoder);
+        let check = |key: &str, shape: &[usize]| self.find(key, shape).map(drop);
+        let biased = |key: &str, shape: &[usize]| {
+            check(&format!("{key}.weight"), shape)?;
+            check(&format!("{key}.bias"), &shape[..1])
+        };
+        check("text_model.embeddings.token_embedding.weight", &[text.vocabulary, width])?;
+        check("text_model.embeddings.position_embedding.weight", &[text.positions, width])?;
+        for layer in 0..layers {
+            let at = |part: &str| format!("text_model.encoder.layers.{layer}.{part}");
+            ["layer_norm1", "layer_norm2"].into_iter().try_for_each(|norm| biased(&at(norm), &[width]))?;
+            for part in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+                biased(&at(&format!("self_attn.{part}")), &[width, width])?;
+            }
+            biased(&at("mlp.fc1"), &[mlp_width, width])?;
+            biased(&at("mlp.fc2"), &[width, mlp_width])?;
+        }
+        biased("text_model.final_layer_norm", &[width])?;
+        check("text_projection.weight", &[config.projection, width])?;
+        check("logit_scale", &[])
+    }
+
     /// Reads the image tower and its projection.
     pub(crate) fn vision(&self, config: &ClipConfig) -> Result<VisionWeights, ModelError> {
         let (vision, width) = (&config.vision, config.vision.encoder.width);

@@ -86,6 +86,20 @@ pub enum TextError {
         /// Its class.
         class: u32,
     },
+    /// A label stands for a class that the head does not have.
+    #[error(
+        "{at} has a label in column `{column}` that is class {class}, and the head has {classes} classes, counted from 0"
+    )]
+    Beyond {
+        /// The row.
+        at: Place,
+        /// The column.
+        column: String,
+        /// The label's class.
+        class: u32,
+        /// Rows of the head.
+        classes: usize,
+    },
     /// Nothing is left.
     #[error("all {rows} rows of `{}` have labels that are left out", path.display())]
     Dropped {

@@ -9,13 +9,23 @@ use std::{
     sync::Arc,
 };
 
-/// Reads the columns of parquet files.
-pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
+fn wanted(columns: Columns<'_>) -> Vec<Column<'_>> {
     let text = |name| Column { name, is_right: is_binary, expected: "texts" };
     let mut wanted: Vec<_> = columns.texts.iter().map(|name| text(name.as_str())).collect();
     let is_right = |column: &_| is_integer(column) || is_binary(column);
     wanted.push(Column { name: columns.label, is_right, expected: "whole numbers or texts" });
-    let table = Table::open(paths, &wanted)?;
+    wanted
+}
+
+/// All that is wrong with the footers and the columns of parquet files.
+pub(super) fn check(paths: &[PathBuf], columns: Columns<'_>) -> Vec<TextError> {
+    let wanted = wanted(columns);
+    paths.iter().flat_map(|path| Table::check(path, &wanted)).map(TextError::from).collect()
+}
+
+/// Reads the columns of parquet files.
+pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
+    let table = Table::open(paths, &wanted(columns))?;
     let all: Vec<u64> = (0..table.rows()).collect();
     let mut rows = Vec::with_capacity(all.len());
     let mut file: Option<Arc<Path>> = None;

@@ -2,7 +2,7 @@ use super::{
     TextError, jsonl,
     labels::Labels,
     parquet,
-    raw::{Cell, Columns, RawRow, RawSplit},
+    raw::{Cell, Columns, Place, RawRow, RawSplit},
 };
 use crate::data::{DataError, select};
 use jobs::{DataFiles, Rows, TextSpec};
@@ -26,6 +26,7 @@ pub(super) struct Labelled {
     pub(super) first: String,
     pub(super) second: Option<String>,
     pub(super) label: u32,
+    pub(super) at: Place,
 }
 
 impl TextSource<'_> {
@@ -41,8 +42,47 @@ impl TextSource<'_> {
         chosen.into_iter().map(|row| self.labelled(kept[row as usize], &labels)).collect()
     }
 
+    /// Looks at footers and columns, which is all that a file of JSON lines does not have.
+    ///
+    /// # Errors
+    /// All that is wrong: for each file and column the first error.
+    pub fn look_at_headers(&self) -> Result<(), Vec<TextError>> {
+        let errors = match self.files {
+            DataFiles::Parquet(paths) => parquet::check(paths, self.columns()),
+            DataFiles::Jsonl(_) => Vec::new(),
+            DataFiles::ImageFolder { .. } | DataFiles::Idx { .. } => self.open().err().into_iter().collect(),
+        };
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Reads the split whole, without tokenising it, counts its labels against the `classes` of a head, and tells the number of
+    /// rows that are taken.
+    ///
+    /// # Errors
+    /// All that is wrong with files and columns, or else the first row that is.
+    pub fn look(&self, classes: Option<usize>) -> Result<u64, Vec<TextError>> {
+        self.look_at_headers()?;
+        self.look_at_rows(classes).map_err(|error| vec![error])
+    }
+
+    fn look_at_rows(&self, classes: Option<usize>) -> Result<u64, TextError> {
+        let labelled = self.read()?;
+        let beyond = |row: &&Labelled| classes.is_some_and(|classes| row.label as usize >= classes);
+        match (labelled.iter().find(beyond), classes) {
+            (Some(Labelled { at, label, .. }), Some(classes)) => {
+                let (at, column) = (at.clone(), self.label_column.to_owned());
+                Err(TextError::Beyond { at, column, class: *label, classes })
+            }
+            _ => Ok(labelled.len() as u64),
+        }
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns { texts: &self.spec.columns, label: self.label_column }
+    }
+
     fn open(&self) -> Result<RawSplit, TextError> {
-        let columns = Columns { texts: &self.spec.columns, label: self.label_column };
+        let columns = self.columns();
         match self.files {
             DataFiles::Parquet(paths) => parquet::read(paths, columns),
             DataFiles::Jsonl(paths) => jsonl::read(paths, columns),
@@ -62,7 +102,7 @@ impl TextSource<'_> {
         let mut texts = row.texts.iter().zip(&self.spec.columns).map(|(cell, column)| text(row, cell, column));
         // A data set of texts has one column of them or two.
         let first = texts.next().transpose()?.unwrap_or_default();
-        Ok(Labelled { first, second: texts.next().transpose()?, label })
+        Ok(Labelled { first, second: texts.next().transpose()?, label, at: row.at.clone() })
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Seek, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// What is written into the lock of an object once it was fetched.
@@ -29,7 +29,7 @@ impl Cache {
         object: &RemoteObject,
         download: impl FnOnce(&Path) -> Result<(), InputError>,
     ) -> Result<Digest, InputError> {
-        let id = Digest::of_json(&(bucket, &object.key, object.size, &object.etag));
+        let id = id_of(bucket, object);
         let lock = self.path("objects", id);
         // What may have changed unseen is fetched every time.
         let recorded = || object.etag.as_ref().and_then(|_| self.recorded(&lock));
@@ -49,6 +49,13 @@ impl Cache {
         let record = Record { object: format!("s3://{bucket}/{}", object.key), etag: object.etag.clone(), digest };
         write_record(&mut file, &record).map_err(|source| self.failed(&lock, source))?;
         Ok(digest)
+    }
+
+    /// Where the content of an object lies, as far as its record says. Nobody looked whether it is whole.
+    pub(crate) fn known(&self, bucket: &str, object: &RemoteObject) -> Option<PathBuf> {
+        object.etag.as_ref()?;
+        let record: Record = read_json(&self.path("objects", id_of(bucket, object)))?;
+        Some(self.blob(record.digest)).filter(|blob| blob.is_file())
     }
 
     /// The digest in the record of an object, if its blob is whole.
@@ -75,6 +82,11 @@ impl Cache {
         keep().map_err(|source| self.failed(&blob, source))?;
         Ok(digest)
     }
+}
+
+/// What tells one version of an object from all others.
+fn id_of(bucket: &str, object: &RemoteObject) -> Digest {
+    Digest::of_json(&(bucket, &object.key, object.size, &object.etag))
 }
 
 /// The file `path`, made if it is not there, once no other process holds it.

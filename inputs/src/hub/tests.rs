@@ -1,5 +1,6 @@
 //! The cache as the hub's own client lays it out, and a small hub on loopback: files as git has them, without xet.
 
+mod outline;
 mod server;
 
 use crate::{InputError, Inputs, Settings};

@@ -2,7 +2,7 @@
 mod tests;
 
 use super::{Remote, RemoteObject};
-use std::{fmt, path::Path, sync::OnceLock};
+use std::{fmt, ops::Range, path::Path, sync::OnceLock};
 use store::{Action, BackendError, Problem, S3Backend, S3Object, S3Place, S3Settings};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -68,6 +68,10 @@ impl Remote for S3Remote {
     fn fetch(&self, bucket: &str, key: &str, path: &Path) -> Result<RemoteObject, BackendError> {
         let fetched = self.wait_for(async { self.bucket(bucket, folder_of(key)).await?.download(key, path).await })?;
         Ok(described(fetched))
+    }
+
+    fn part(&self, bucket: &str, key: &str, range: Range<u64>) -> Result<Vec<u8>, BackendError> {
+        self.wait_for(async { self.bucket(bucket, folder_of(key)).await?.part(key, range).await })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    AdapterError, LoraModule, SavedTensor,
+    AdapterError, LoraModule, Numbers, SavedTensor,
     config::AdapterConfig,
     copies::check_copy,
     keys::{Key, Part, adapter_name},
@@ -21,6 +21,7 @@ pub(super) struct Reader<'a> {
     pub(super) path: PathBuf,
     pub(super) base: &'a BaseHeader,
     pub(super) config: &'a AdapterConfig,
+    pub(super) numbers: Numbers,
 }
 
 /// One factor, with the tensor's name.
@@ -72,7 +73,7 @@ impl Reader<'_> {
                 }
                 Part::Original => None,
                 Part::Copy(parameter) => {
-                    check_copy(self.base, &key.module, &parameter, &raw)
+                    check_copy(self.base, &key.module, &parameter, &raw, self.numbers)
                         .map_err(|because| self.unexpected(&tensor, because))?;
                     None
                 }

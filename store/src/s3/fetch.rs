@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{Action, BackendError};
 use aws_sdk_s3::{error::ProvideErrorMetadata, operation::get_object::GetObjectOutput, types::Object};
-use std::path::Path;
+use std::{ops::Range, path::Path};
 use tokio::{
     fs::File,
     io::{AsyncSeekExt, AsyncWriteExt},
@@ -99,6 +99,48 @@ impl S3Backend {
                 }
             }
         }
+    }
+
+    /// The bytes `range` of the object `key`: fewer where the object ends before.
+    ///
+    /// # Errors
+    /// There is no such object, or the part cannot be read to its end.
+    pub async fn part(&self, key: &str, range: Range<u64>) -> Result<Vec<u8>, BackendError> {
+        let mut pauses = self.pauses();
+        loop {
+            let trouble = match self.ask_for_part(key, &range).await {
+                Ok(part) => return Ok(part),
+                Err(trouble) => trouble,
+            };
+            let pause = if trouble.again { pauses.next() } else { None };
+            let Some(pause) = pause else { return Err(self.unread(trouble, key)) };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn ask_for_part(&self, key: &str, range: &Range<u64>) -> Result<Vec<u8>, Trouble> {
+        let get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(key));
+        let asked = get.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1))).send().await;
+        let mut answer = asked.map_err(|error| match is_absent(error.code()) {
+            true => Trouble::lasting(S3Failure::Missing),
+            false => Trouble::of(error, &self.endpoint),
+        })?;
+        // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited for.
+        let mut before = if answer.content_range.is_some() { 0 } else { range.start };
+        let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let mut part = Vec::new();
+        while part.len() < wanted {
+            let cut = |source| {
+                Trouble::passing(S3Failure::Cut { received: part.len() as u64, expected: wanted as u64, source })
+            };
+            let Some(chunk) = answer.body.next().await else { break };
+            let chunk = chunk.map_err(|error| cut(Some(Box::new(error))))?;
+            let skipped = usize::try_from(before).unwrap_or(usize::MAX).min(chunk.len());
+            before -= skipped as u64;
+            part.extend_from_slice(&chunk[skipped..]);
+        }
+        part.truncate(wanted);
+        Ok(part)
     }
 
     fn unread(&self, trouble: Trouble, key: &str) -> BackendError {

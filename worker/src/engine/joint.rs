@@ -37,8 +37,11 @@ impl JointHead {
     }
 }
 
-/// Reads the map of a joint head from a JSON file.
-pub(super) fn read_map(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, JobError> {
+/// Reads the map of a joint head from a JSON file: for each task the head's row of each of its labels.
+///
+/// # Errors
+/// [`JobError::JointMap`].
+pub fn read_map(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, JobError> {
     let wrong = |source: std::io::Error| JobError::JointMap { path: path.to_owned(), source };
     let bytes = fs::read(path).map_err(wrong)?;
     let file: MapFile = serde_json::from_slice(&bytes).map_err(|error| wrong(error.into()))?;

@@ -45,6 +45,16 @@ impl Table {
         Ok(Self { files })
     }
 
+    /// All that is wrong with the footer and the columns of one file.
+    pub(crate) fn check(path: &Path, columns: &[Column<'_>]) -> Vec<DataError> {
+        match TableFile::open(path, &[]) {
+            Err(error) => vec![error],
+            Ok(_) => {
+                columns.iter().filter_map(|column| TableFile::open(path, std::slice::from_ref(column)).err()).collect()
+            }
+        }
+    }
+
     /// Number of rows.
     pub(crate) fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()

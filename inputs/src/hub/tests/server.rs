@@ -2,7 +2,7 @@ use jobs::Digest;
 use serde_json::json;
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -26,6 +26,8 @@ struct Repository {
     commit: String,
     files: BTreeMap<String, String>,
     fetched: Mutex<Vec<String>>,
+    /// Whether it sends whole files to those who ask for a part, as some mirrors do.
+    is_whole: bool,
     is_over: AtomicBool,
 }
 
@@ -37,6 +39,15 @@ struct Answer {
 
 impl FakeHub {
     pub(super) fn start(kind: &str, name: &str, commit: &str, files: &[(&str, &str)]) -> Self {
+        Self::serving(kind, name, commit, files, false)
+    }
+
+    /// One that knows no ranges.
+    pub(super) fn without_ranges(kind: &str, name: &str, commit: &str, files: &[(&str, &str)]) -> Self {
+        Self::serving(kind, name, commit, files, true)
+    }
+
+    fn serving(kind: &str, name: &str, commit: &str, files: &[(&str, &str)], is_whole: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let prefix = if kind == "models" { String::new() } else { format!("/{kind}") };
@@ -46,6 +57,7 @@ impl FakeHub {
             commit: commit.to_owned(),
             files: files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect(),
             fetched: Mutex::default(),
+            is_whole,
             is_over: AtomicBool::new(false),
         });
         let serving = Arc::clone(&repository);
@@ -57,7 +69,7 @@ impl FakeHub {
         format!("http://{}", self.address)
     }
 
-    /// The files whose content was sent, sorted.
+    /// The files whose content was sent, sorted; of a part its range as well.
     pub(super) fn fetched(&self) -> Vec<String> {
         let mut fetched = self.repository.fetched.lock().unwrap().clone();
         fetched.sort_unstable();
@@ -86,12 +98,19 @@ impl Repository {
     }
 
     fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
-        let mut lines = BufReader::new(stream.try_clone()?).lines();
+        let mut reader = BufReader::new(stream.try_clone()?);
+        let mut lines = reader.by_ref().lines();
         let request = lines.next().transpose()?.unwrap_or_default();
-        while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
+        let (mut range, mut body) = (None, 0);
+        while let Some(line) = lines.next().transpose()?.filter(|line| !line.is_empty()) {
+            let line = line.to_lowercase();
+            range = line.strip_prefix("range: bytes=").map(str::to_owned).or(range);
+            body = line.strip_prefix("content-length: ").map_or(body, |length| length.parse().unwrap());
+        }
+        reader.take(body).read_to_end(&mut Vec::new())?;
         let mut words = request.split(' ');
         let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-        let answer = self.look_up(method, target.split('?').next().unwrap_or(""));
+        let answer = self.look_up(method, target.split('?').next().unwrap_or(""), range.as_deref());
         let length = answer.body.len();
         write!(stream, "HTTP/1.1 {}\r\nConnection: close\r\n{}", answer.status, answer.headers)?;
         write!(stream, "Content-Length: {length}\r\n\r\n")?;
@@ -101,11 +120,13 @@ impl Repository {
         stream.flush()
     }
 
-    fn look_up(&self, method: &str, path: &str) -> Answer {
+    fn look_up(&self, method: &str, path: &str, range: Option<&str>) -> Answer {
+        // The default branch has no name there.
+        let path = if format!("{path}/") == self.api { &format!("{}revision/main", self.api) } else { path };
         if let Some(question) = path.strip_prefix(&self.api) {
             let body = match question.split('/').next() {
                 Some("revision") => json!({"id": "owner/name", "sha": self.commit}),
-                Some("tree") => self.files.iter().map(entry).collect(),
+                Some("tree" | "paths-info") => self.files.iter().map(entry).collect(),
                 _ => return missing(),
             };
             let headers = "Content-Type: application/json\r\n".to_owned();
@@ -116,7 +137,13 @@ impl Repository {
             return missing();
         };
         if method == "GET" {
-            self.fetched.lock().unwrap().push(name.clone());
+            let part = range.map(|range| format!(" {range}")).unwrap_or_default();
+            self.fetched.lock().unwrap().push(format!("{name}{part}"));
+        }
+        if let Some((from, to)) = range.filter(|_| !self.is_whole).and_then(|range| range.split_once('-')) {
+            let (from, to): (usize, usize) = (from.parse().unwrap(), to.parse().unwrap());
+            let body = content.as_bytes()[from..=to].to_vec();
+            return Answer { status: "206 Partial Content", headers: String::new(), body };
         }
         let etag = Digest::of(content.as_bytes()).short();
         let headers = format!("ETag: \"{etag}\"\r\nX-Repo-Commit: {}\r\n", self.commit);

@@ -1,7 +1,7 @@
 //! The way from a bucket to files, with a server in the same process.
 
 use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::file_names};
-use jobs::{DataSpec, Digest, HubKind, InputRef};
+use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
 use std::{
     collections::BTreeMap,
     error::Error,
@@ -126,6 +126,50 @@ fn a_remote_may_be_dropped_by_whoever_is_async() {
     let inputs = bucket.inputs(&cache);
     inputs.file(&reference("s3://inputs/head.safetensors")).unwrap();
     bucket.runtime.block_on(async { drop(inputs) });
+}
+
+#[test]
+fn of_a_bucket_no_more_is_read_than_an_outline_needs() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    ["adapters/mnist", "data/mnist", "heads"].iter().for_each(|folder| bucket.put_mini8(folder));
+    let inputs = bucket.inputs(&cache);
+    let adapter = reference("s3://inputs/mini8/adapters/mnist");
+    let listing = inputs.list_adapter(&adapter).unwrap();
+    assert_eq!(listing.missing().count(), 2);
+    let outline = inputs.outline(&listing).unwrap();
+    let here = |name: &str| fs::read(mini8("adapters/mnist").join(name)).unwrap();
+    let there = |name: &str| fs::read(outline.path().join(name)).unwrap();
+    assert_eq!(there("adapter_config.json"), here("adapter_config.json"));
+    let (whole, part) = (here("adapter_model.safetensors"), there("adapter_model.safetensors"));
+    assert_eq!((whole.len(), &whole[..8]), (part.len(), &part[..8]));
+    assert!(!outline.is_whole() && fs::read_dir(cache.path()).unwrap().next().is_none(), "nothing is kept");
+
+    // What was fetched is found.
+    inputs.adapter(&adapter).unwrap();
+    let listing = inputs.list_adapter(&adapter).unwrap();
+    assert!(listing.is_here());
+    let outline = inputs.outline(&listing).unwrap();
+    assert_eq!(fs::read(outline.path().join("adapter_model.safetensors")).unwrap(), whole);
+    assert!(outline.is_whole());
+
+    let head = inputs.list_file(&reference("s3://inputs/mini8/heads/mnist.safetensors")).unwrap();
+    assert_eq!(head.files[0].bytes, fs::metadata(mini8("heads/mnist.safetensors")).unwrap().len());
+    let data = inputs.list_data(&mnist(reference("s3://inputs/mini8/data/mnist")), "test").unwrap();
+    let outline = inputs.outline(&data.listing).unwrap();
+    let DataFiles::Parquet(files) = data.files(&outline) else { panic!("{data:?}") };
+    assert!(fs::read(&files[0]).unwrap().ends_with(b"PAR1"));
+    let error = inputs.list_file(&reference("s3://inputs/mini8/heads/other.safetensors")).unwrap_err();
+    assert!(matches!(error, InputError::NoObjects { .. }), "{error}");
+}
+
+#[test]
+fn a_part_comes_whole_from_a_server_that_is_busy() {
+    let (bucket, cache) = (Bucket::start(), TempDir::new().unwrap());
+    bucket.put("config.json", b"{}".to_vec());
+    bucket.server.faults().strike(2, "GET", "config.json", HttpFault::Answers(503, "SlowDown"));
+    let inputs = bucket.inputs(&cache);
+    let listing = inputs.list_file(&reference("s3://inputs/config.json")).unwrap();
+    assert_eq!(fs::read(inputs.outline(&listing).unwrap().path()).unwrap(), b"{}");
 }
 
 #[test]

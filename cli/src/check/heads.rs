@@ -1,0 +1,88 @@
+//! Heads against the base and what the sweep file says of labels.
+
+use super::{Check, adapters::Seen, base::Base, problems::Place};
+use crate::failure::{Failure, HeadProblem};
+use evaluation::Head;
+use jobs::{HeadSpec, InputRef, Task, TextSpec};
+
+impl Check<'_> {
+    /// Looks at the head of a task, and tells how many classes it has.
+    pub(super) fn head(
+        &mut self,
+        place: &Place,
+        task: &Task,
+        adapter: Option<&Seen>,
+        base: Option<&Base>,
+    ) -> Option<usize> {
+        let text = task.data.text.as_ref();
+        match task.head.as_ref()? {
+            HeadSpec::File(file) => {
+                let place = place.at("head");
+                let shape = self.head_file(&place, &task.name, file)?;
+                self.fits(&place, &task.name, format!("`{file}`"), shape, (base, text))
+            }
+            HeadSpec::Adapter(reference) => {
+                let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
+                let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
+                let (at, place) = (format!("the adapter `{reference}`"), place.at("adapter"));
+                let adapter = adapter?;
+                if let Some(shape) = adapter.head {
+                    return self.fits(&place, &task.name, at, shape, (base, text));
+                }
+                let problem = if adapter.origin.head.is_empty() {
+                    HeadProblem::Missing
+                } else {
+                    HeadProblem::NotPlain { tensors: adapter.origin.head.clone() }
+                };
+                self.problems.push(&place, None, &unfit(&task.name, at, problem));
+                None
+            }
+            HeadSpec::Prompts { classes, .. } => Some(classes.len()),
+        }
+    }
+
+    /// Reads a head's file, and tells its shape: classes, and numbers of each.
+    pub(super) fn head_file(&mut self, place: &Place, task: &str, file: &InputRef) -> Option<[usize; 2]> {
+        let files = self.look(place, file, |inputs| inputs.list_file(file))?;
+        if !files.path().exists() {
+            self.sources.leave(format!("`{file}`: not a safetensors file by its name"));
+            return None;
+        }
+        let head = Head::read(files.path()).map_err(|source| Failure::HeadFile { task: task.to_owned(), source });
+        if !files.is_whole() {
+            self.sources.leave(format!("`{file}`: its numbers"));
+        }
+        self.right(place, &files, head).map(|head| [head.classes(), head.width()])
+    }
+
+    /// Checks a head's width against the base, and its classes against what the sweep file says of labels.
+    pub(super) fn fits(
+        &mut self,
+        place: &Place,
+        task: &str,
+        at: String,
+        [classes, found]: [usize; 2],
+        (base, text): (Option<&Base>, Option<&TextSpec>),
+    ) -> Option<usize> {
+        let width = base.and_then(|base| base.outline.as_ref()).map(evaluation::Outline::width);
+        if let Some((expected, key)) = width.filter(|(expected, _)| *expected != found) {
+            let problem = HeadProblem::Width { found, expected, key };
+            self.problems.push(place, None, &unfit(task, at.clone(), problem));
+        }
+        let beyond = |class: &&u32| usize::try_from(**class).is_ok_and(|class| class >= classes);
+        let of_labels = text.and_then(|text| text.labels.values().find(beyond)).map(|class| ("labels", *class));
+        let masked = text.and_then(|text| text.mask_classes.iter().find(beyond)).map(|class| ("mask_classes", *class));
+        let mut named = [of_labels, masked].into_iter().flatten().peekable();
+        let is_right = named.peek().is_none();
+        for (key, class) in named {
+            let problem = HeadProblem::Classes { classes, key, class };
+            self.problems.push(place, None, &unfit(task, at.clone(), problem));
+        }
+        // Rows would tell the same once more.
+        is_right.then_some(classes)
+    }
+}
+
+fn unfit(task: &str, place: String, source: HeadProblem) -> Failure {
+    Failure::UnfitHead { task: task.to_owned(), place, source }
+}

@@ -1,0 +1,81 @@
+use super::{Fetch, Hub, Snapshot};
+use crate::{HubFailure, InputError, cache::is_below, folder::is_hidden, listing::Shelf};
+use hf_hub::{HFError, RepoType, RepoTypeDataset, RepoTypeModel, repository::RepoTreeEntry};
+use jobs::{HubKind, HubRef};
+use std::{collections::BTreeMap, ops::Range};
+
+impl Hub {
+    /// What lies in the folder `folder` of a repository, and what of it the cache has. Nothing is fetched but names and sizes.
+    ///
+    /// Without the network it is what the cache has.
+    pub(crate) fn shelf(&self, hub: &HubRef, folder: &str) -> Result<Shelf, InputError> {
+        let cached = || self.cached(hub).map(|snapshot| of_cache(hub, snapshot, folder));
+        let (reference, cache) = (hub.to_string(), self.cache());
+        if self.settings.is_offline {
+            return cached().unwrap_or(Err(InputError::Offline { reference, cache }));
+        }
+        match self.ask_for_shelf(hub, folder) {
+            Ok(shelf) => Ok(shelf),
+            Err(Fetch::Input(error)) => Err(error),
+            Err(Fetch::Hub(source)) if source.is_out_of_reach => {
+                cached().unwrap_or(Err(InputError::Unreachable { reference, cache, source }))
+            }
+            Err(Fetch::Hub(source)) => Err(InputError::Hub { reference, source }),
+        }
+    }
+
+    /// The bytes `range` of a file that a [shelf](Self::shelf) names.
+    pub(crate) fn part(&self, hub: &HubRef, name: &str, range: &Range<u64>) -> Result<Vec<u8>, InputError> {
+        self.read_part(hub, name, range).map_err(|error| {
+            let (reference, source): (_, HubFailure) = (hub.to_string(), error.into());
+            match source.is_out_of_reach {
+                true => InputError::Unreachable { reference, cache: self.cache(), source },
+                false => InputError::Hub { reference, source },
+            }
+        })
+    }
+
+    fn ask_for_shelf(&self, hub: &HubRef, folder: &str) -> Result<Shelf, Fetch> {
+        let (owner, name) = hub.repository.split_once('/').unwrap_or(("", &hub.repository));
+        let revision = hub.revision.clone();
+        let (commit, sizes) = match hub.kind {
+            HubKind::Model => {
+                let info =
+                    self.client()?.repository(RepoTypeModel, owner, name).info().maybe_revision(revision).send()?;
+                (info.sha.clone(), self.sizes(RepoTypeModel, hub, info.sha, folder)?)
+            }
+            HubKind::Dataset => {
+                let info =
+                    self.client()?.repository(RepoTypeDataset, owner, name).info().maybe_revision(revision).send()?;
+                (info.sha.clone(), self.sizes(RepoTypeDataset, hub, info.sha, folder)?)
+            }
+        };
+        let at = HubRef { revision: commit.or_else(|| hub.revision.clone()), ..hub.clone() };
+        let root = self.cached(&at).map(|snapshot| snapshot.root.join(folder));
+        Ok(Shelf::Hub { at, folder: folder.to_owned(), sizes, root })
+    }
+
+    fn sizes<T: RepoType>(
+        &self,
+        kind: T,
+        hub: &HubRef,
+        revision: Option<String>,
+        folder: &str,
+    ) -> Result<BTreeMap<String, u64>, HFError> {
+        let (owner, name) = hub.repository.split_once('/').unwrap_or(("", &hub.repository));
+        let repository = self.client()?.repository(kind, owner, name);
+        let entries = repository.list_tree().maybe_revision(revision).recursive(true).send()?;
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let below = entries.into_iter().filter_map(|entry| match entry {
+            RepoTreeEntry::File { path, size, .. } => Some((path.strip_prefix(&prefix)?.to_owned(), size)),
+            RepoTreeEntry::Directory { .. } => None,
+        });
+        Ok(below.filter(|(name, _)| is_below(name) && !is_hidden(name)).collect())
+    }
+}
+
+fn of_cache(hub: &HubRef, snapshot: Snapshot, folder: &str) -> Result<Shelf, InputError> {
+    let root = snapshot.root.join(folder);
+    let names = super::names_below(hub, &root)?;
+    Ok(Shelf::Folder { root, names })
+}

@@ -1,0 +1,145 @@
+use super::{ListedFile, Listing, Shelf};
+use crate::{
+    InputError, Inputs, ListedData,
+    data::no_split,
+    finder::{is_table_file, no_data_folder},
+    folder::file_names,
+    layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
+    resolve::unreadable,
+    rows::rows,
+};
+use jobs::{DataSpec, InputRef};
+use std::{fs, path::Path};
+
+impl Inputs {
+    /// The files of a [model](Self::model), without their content; of weights in shards the index is read.
+    ///
+    /// # Errors
+    /// As [`model`](Self::model), but for what only the content tells.
+    pub fn list_model(&self, reference: &InputRef) -> Result<Listing, InputError> {
+        let shelf = self.shelf(reference)?;
+        let role = "a model";
+        let names = self.picked(reference, &shelf, role, |names| model_files(names, &[]))?;
+        if !names.iter().any(|name| name == INDEX) {
+            return self.listing(reference, &shelf, &names);
+        }
+        let index = shelf.file(reference, INDEX)?;
+        let text = self.content(reference, &index)?;
+        let shards = shards(&text).map_err(|source| InputError::Malformed {
+            reference: reference.to_string(),
+            file: index.here.unwrap_or_else(|| INDEX.into()),
+            expected: "an index of weights",
+            source,
+        })?;
+        let names = self.picked(reference, &shelf, role, |names| model_files(names, &shards))?;
+        self.listing(reference, &shelf, &names)
+    }
+
+    /// The files of an [adapter](Self::adapter), without their content.
+    ///
+    /// # Errors
+    /// As [`adapter`](Self::adapter), but for what only the content tells.
+    pub fn list_adapter(&self, reference: &InputRef) -> Result<Listing, InputError> {
+        let shelf = self.shelf(reference)?;
+        let names = self.picked(reference, &shelf, "an adapter", adapter_files)?;
+        self.listing(reference, &shelf, &names)
+    }
+
+    /// A single [file](Self::file), without its content.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file), but for what only the content tells.
+    pub fn list_file(&self, reference: &InputRef) -> Result<Listing, InputError> {
+        let not_a_file = || InputError::NotA { reference: reference.to_string(), expected: "file" };
+        let missing = || InputError::Missing { reference: reference.to_string() };
+        let (shelf, name) = match reference {
+            InputRef::Path(path) => {
+                self.roots.check(reference, [path.clone()])?;
+                let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
+                let (true, Some(name)) = (metadata.is_file(), path.file_name()) else { return Err(not_a_file()) };
+                let root = path.parent().unwrap_or(Path::new("")).to_owned();
+                (Shelf::Folder { root, names: Vec::new() }, name.to_string_lossy().into_owned())
+            }
+            InputRef::Hub(hub) => {
+                let path = hub.path.as_deref().ok_or_else(not_a_file)?;
+                let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+                let shelf = self.hub.shelf(hub, folder)?;
+                if !shelf.names().iter().any(|there| there == name) {
+                    return Err(if self.is_offline() { self.hub.is_not_cached(hub) } else { missing() });
+                }
+                (shelf, name.to_owned())
+            }
+            InputRef::S3(s3) => self.objects(s3)?.shelf_of_file(s3)?,
+        };
+        let file = shelf.file(reference, &name)?;
+        Ok(Listing { reference: reference.clone(), files: vec![file], root: None, is_file: true })
+    }
+
+    /// The files of a [split](Self::data), without their content, and the rows that its rule takes.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data), but for what only the content tells.
+    pub fn list_data(&self, spec: &DataSpec, split: &str) -> Result<ListedData, InputError> {
+        let source = &spec.source;
+        let rows = rows(self, spec, split)?;
+        let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
+        let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
+        let shelf = self.shelf(source).map_err(|error| match error {
+            InputError::NotA { .. } => no_data_folder(source),
+            InputError::NoObjects { .. } if is_table_file(source) => no_data_folder(source),
+            error => error,
+        })?;
+        let names = shelf.names();
+        let files = match names.as_slice() {
+            [] if is_table_file(source) => Err(no_data_folder(source)),
+            names => find_split(names, from, kind).map_err(|reason| no_split(source, from, reason)),
+        };
+        let files = files.map_err(|error| self.offline_or(source, error))?;
+        let listing = self.listing(source, &shelf, &files.names())?;
+        Ok(ListedData { listing, rows, files })
+    }
+
+    fn shelf(&self, reference: &InputRef) -> Result<Shelf, InputError> {
+        let path = match reference {
+            InputRef::Hub(hub) => return self.hub.shelf(hub, hub.path.as_deref().unwrap_or("")),
+            InputRef::S3(s3) => return self.objects(s3)?.shelf(s3),
+            InputRef::Path(path) => path,
+        };
+        self.roots.check(reference, [path.clone()])?;
+        let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
+        if !metadata.is_dir() {
+            return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
+        }
+        let names = file_names(path).map_err(|source| unreadable(reference, path, source))?;
+        Ok(Shelf::Folder { root: path.clone(), names })
+    }
+
+    fn picked(
+        &self,
+        reference: &InputRef,
+        shelf: &Shelf,
+        role: &'static str,
+        select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
+    ) -> Result<Vec<String>, InputError> {
+        let lacks = |lack: Lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 };
+        select(&shelf.names()).map_err(lacks).map_err(|error| self.offline_or(reference, error))
+    }
+
+    /// What lacks in the hub's cache may well be on the hub.
+    fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
+        match reference {
+            InputRef::Hub(hub) if self.is_offline() => self.hub.is_not_cached(hub),
+            _ => error,
+        }
+    }
+
+    fn listing(&self, reference: &InputRef, shelf: &Shelf, names: &[String]) -> Result<Listing, InputError> {
+        if let (Shelf::Folder { root, .. }, InputRef::Path(_)) = (shelf, reference) {
+            // Files may be links that lead elsewhere.
+            self.roots.check(reference, names.iter().map(|name| root.join(name)))?;
+        }
+        let files = names.iter().map(|name| shelf.file(reference, name)).collect::<Result<Vec<ListedFile>, _>>()?;
+        let root = shelf.root_of(&files);
+        Ok(Listing { reference: reference.clone(), files, root, is_file: false })
+    }
+}

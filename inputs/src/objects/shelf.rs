@@ -1,0 +1,37 @@
+use super::{Objects, missing, names::named, refused};
+use crate::{InputError, RemoteObject, cache::is_below, listing::Shelf};
+use jobs::S3Ref;
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
+
+impl Objects {
+    /// What lies below `s3`, and what of it the cache has.
+    pub(crate) fn shelf(&self, s3: &S3Ref) -> Result<Shelf, InputError> {
+        let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
+        let listed = named(&s3.key, listed);
+        if listed.is_empty() {
+            return Err(missing(s3));
+        }
+        let objects = listed.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
+        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects })
+    }
+
+    /// The object `s3` alone, and its name as a file.
+    pub(crate) fn shelf_of_file(&self, s3: &S3Ref) -> Result<(Shelf, String), InputError> {
+        let name = s3.key.rsplit('/').next().filter(|name| is_below(name)).ok_or_else(|| missing(s3))?;
+        let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
+        let object = object.ok_or_else(|| missing(s3))?;
+        let objects = BTreeMap::from([(name.to_owned(), self.with_place(s3, object))]);
+        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects }, name.to_owned()))
+    }
+
+    /// The bytes `range` of an object.
+    pub(crate) fn part(&self, bucket: &str, key: &str, range: Range<u64>) -> Result<Vec<u8>, InputError> {
+        let reference = || format!("s3://{bucket}/{key}");
+        self.remote.part(bucket, key, range).map_err(|source| InputError::Bucket { reference: reference(), source })
+    }
+
+    fn with_place(&self, s3: &S3Ref, object: RemoteObject) -> (RemoteObject, Option<PathBuf>) {
+        let place = self.cache.known(&s3.bucket, &object);
+        (object, place)
+    }
+}

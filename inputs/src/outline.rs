@@ -1,0 +1,149 @@
+//! Inputs as far as they can be read without fetching what is large in them.
+
+mod parts;
+
+use crate::{
+    InputError, Inputs, ListedFile, Listing, data::data_files, layout::SplitFiles, listing::Origin, resolve::unreadable,
+};
+use jobs::{DataFiles, InputRef, Rows, S3Ref};
+use parts::{Part, Piece};
+use std::{
+    fs,
+    io::{self, Write},
+    ops::Range,
+    os::unix::fs::{FileExt, symlink},
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// The largest file that is read whole for an outline: tokenizers have up to 20 MB.
+const SMALL_BYTES: u64 = 64 << 20;
+
+/// A folder or file that shows of an input what can be told without its large files.
+///
+/// What is on this machine is in it as it is. Of what is not, small files (`.json`) are whole; files of tensors and tables have
+/// their true size and header or footer, and holes in place of the rest; other files are not there. Nothing may be computed from
+/// it, and no digest taken, unless it [is whole](Self::is_whole).
+#[derive(Debug)]
+pub struct Outline {
+    path: PathBuf,
+    is_whole: bool,
+    /// The folder that goes away with this, and what messages should name in its place.
+    made: Option<(TempDir, String)>,
+}
+
+/// A split of a data set, without the content of its files.
+#[derive(Debug, Clone)]
+pub struct ListedData {
+    /// Its files.
+    pub listing: Listing,
+    /// The rows of them that it takes.
+    pub rows: Rows,
+    pub(crate) files: SplitFiles,
+}
+
+impl ListedData {
+    /// The files as a reader takes them, where they lie in `outline`.
+    pub fn files(&self, outline: &Outline) -> DataFiles {
+        data_files(&outline.path, &self.files)
+    }
+}
+
+impl Outline {
+    /// The folder, or the file where the input is one.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether all files are there with all that they hold.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
+    }
+
+    /// A message about files of the outline as one about the input.
+    pub fn named(&self, message: &str) -> String {
+        match &self.made {
+            Some((folder, reference)) => message.replace(&folder.path().display().to_string(), reference),
+            None => message.to_owned(),
+        }
+    }
+}
+
+impl Inputs {
+    /// Makes the outline of an input. What is fetched for it goes into no cache.
+    ///
+    /// # Errors
+    /// A part cannot be fetched, or the outline cannot be written to the folder for temporary files.
+    pub fn outline(&self, listing: &Listing) -> Result<Outline, InputError> {
+        let is_whole = listing.is_here();
+        if let (true, [ListedFile { here: Some(path), .. }]) = (listing.is_file, listing.files.as_slice()) {
+            return Ok(Outline { path: path.clone(), is_whole, made: None });
+        }
+        if let Some(root) = &listing.root {
+            return Ok(Outline { path: root.clone(), is_whole, made: None });
+        }
+        let failed = |source| unreadable(&listing.reference, &std::env::temp_dir(), source);
+        let folder = TempDir::new().map_err(failed)?;
+        for file in &listing.files {
+            self.put(&listing.reference, file, &folder.path().join(&file.name))?;
+        }
+        let reference = listing.reference.to_string();
+        let (path, shown) = match listing.files.as_slice() {
+            [file] if listing.is_file => {
+                let shown = reference.strip_suffix(&format!("/{}", file.name)).unwrap_or(&reference).to_owned();
+                (folder.path().join(&file.name), shown)
+            }
+            _ => (folder.path().to_owned(), reference),
+        };
+        Ok(Outline { path, is_whole, made: Some((folder, shown)) })
+    }
+
+    /// The content of a file, which is expected to be small.
+    pub(crate) fn content(&self, reference: &InputRef, file: &ListedFile) -> Result<Vec<u8>, InputError> {
+        match &file.here {
+            Some(path) => fs::read(path).map_err(|source| unreadable(reference, path, source)),
+            None => self.part(reference, &file.origin, 0..file.bytes),
+        }
+    }
+
+    fn put(&self, reference: &InputRef, file: &ListedFile, at: &Path) -> Result<(), InputError> {
+        let failed = |source| unreadable(reference, at, source);
+        if let Some(folder) = at.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        if let Some(path) = &file.here {
+            return symlink(path, at).map_err(failed);
+        }
+        let read = |range: Range<u64>| self.part(reference, &file.origin, range);
+        match Part::of(&file.name, file.bytes) {
+            Some(part) => write(at, file.bytes, &part.read(file.bytes, &read)?).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    fn part(&self, reference: &InputRef, origin: &Origin, range: Range<u64>) -> Result<Vec<u8>, InputError> {
+        if range.is_empty() {
+            return Ok(Vec::new());
+        }
+        let expected = range.end - range.start;
+        let part = match origin {
+            Origin::Here => return Err(InputError::Missing { reference: reference.to_string() }),
+            Origin::Hub { at, name } => self.hub.part(at, name, &range)?,
+            Origin::Bucket { bucket, key } => {
+                self.objects(&S3Ref { bucket: bucket.clone(), key: key.clone() })?.part(bucket, key, range)?
+            }
+        };
+        match part.len() as u64 {
+            found if found == expected => Ok(part),
+            found => Err(InputError::CutOff { reference: reference.to_string(), expected, found }),
+        }
+    }
+}
+
+/// Writes a file of `bytes` bytes that holds a piece, and holes elsewhere.
+fn write(path: &Path, bytes: u64, piece: &Piece) -> io::Result<()> {
+    let mut file = fs::File::create(path)?;
+    file.set_len(bytes)?;
+    file.write_all_at(&piece.content, piece.at)?;
+    file.flush()
+}
