@@ -4,11 +4,13 @@ mod decode;
 mod error;
 mod folder;
 mod idx;
+mod outline;
 mod parquet;
 mod rows;
 
 pub(crate) use decode::decode;
 pub use error::DataError;
+pub use outline::DataOutline;
 pub(crate) use rows::select;
 
 /// Tables, whatever their columns hold.
@@ -52,6 +54,9 @@ pub(crate) enum Raw {
     Decoded(Rgb),
 }
 
+/// Sees the label of a row: the file, the row in it, the label.
+pub(crate) type SeeLabel<'a> = dyn FnMut(&Path, u64, i64) -> Result<(), DataError> + 'a;
+
 /// Takes the examples of a chunk, in the order asked for.
 pub(crate) type Take<'a> = dyn FnMut(Vec<Example>) -> Result<(), DataError> + 'a;
 
@@ -65,6 +70,9 @@ pub(crate) trait Reader {
 
     /// Hands over the rows with these ascending numbers (a number may repeat), in chunks of bounded size.
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError>;
+
+    /// Shows the labels of the rows with these ascending numbers; no picture is read.
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError>;
 }
 
 impl Source<'_> {
@@ -90,6 +98,21 @@ pub(crate) fn path(files: &DataFiles) -> &Path {
     match files {
         DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
         DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
+    }
+}
+
+/// A label as the number of a class: below the number of `classes`, if they are known.
+pub(crate) fn class_of(
+    path: &Path,
+    row: u64,
+    label: i64,
+    column: &str,
+    classes: Option<&[String]>,
+) -> Result<u32, DataError> {
+    let classes = classes.map_or(u64::from(u32::MAX), |classes| classes.len() as u64);
+    match u32::try_from(label) {
+        Ok(label) if u64::from(label) < classes => Ok(label),
+        _ => Err(DataError::Label { path: path.into(), row, column: column.into(), label, classes }),
     }
 }
 

@@ -31,7 +31,7 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use data::{DataError, Source};
+pub use data::{DataError, DataOutline, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;

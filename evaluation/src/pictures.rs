@@ -11,7 +11,6 @@ use crate::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sink::{Pixels, Sink};
-use std::path::Path;
 
 /// The pictures of one split, resized and cropped, with their labels.
 ///
@@ -182,18 +181,10 @@ fn prepare(
 ) -> Result<Vec<Prepared>, DataError> {
     let one = |example: Example| {
         let (path, row) = (example.path.clone(), example.row);
-        let label = label(&path, row, example.label, column, classes)?;
+        let label = data::class_of(&path, row, example.label, column, classes)?;
         Ok(Prepared { rgb: preprocess.apply(data::decode(example)?), label, path, row })
     };
     // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
     let prepared: Vec<Result<Prepared, DataError>> = examples.into_par_iter().map(one).collect();
     prepared.into_iter().collect()
-}
-
-fn label(path: &Path, row: u64, label: i64, column: &str, classes: Option<&[String]>) -> Result<u32, DataError> {
-    let classes = classes.map_or(u64::from(u32::MAX), |classes| classes.len() as u64);
-    match u32::try_from(label) {
-        Ok(label) if u64::from(label) < classes => Ok(label),
-        _ => Err(DataError::Label { path: path.into(), row, column: column.into(), label, classes }),
-    }
 }

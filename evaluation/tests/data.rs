@@ -87,6 +87,22 @@ fn rows_come_in_the_order_asked_for_across_files_and_row_groups() {
 }
 
 #[test]
+fn an_outline_counts_labels_and_decodes_no_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.parquet");
+    let undecodable = |label| (Some(b"no picture".to_vec()), Some(label));
+    write(&path, &[undecodable(1), undecodable(0), undecodable(1), undecodable(1)], &["a", "b", "c"]);
+    let files = parquet(path.clone());
+    let outline = source(&files, &Rows::Indices(vec![3, 1, 0])).outline().unwrap();
+    assert_eq!((outline.rows(), outline.largest_label()), (3, Some(1)));
+    assert_eq!(outline.classes().unwrap(), ["a", "b", "c"]);
+    assert_eq!(outline.labels().iter().collect::<Vec<_>>(), [(&0, &1), (&1, &2)]);
+    write(&path, &[undecodable(1), undecodable(2)], &["a", "b"]);
+    let beyond = source(&files, &Rows::All).outline().unwrap_err().to_string();
+    assert_eq!(beyond, format!("row 1 of `{}` has label 2 in column `label`, outside 0..2", path.display()));
+}
+
+#[test]
 fn an_image_folders_pictures_are_those_of_its_list_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("ants", "ants/c.png", 3), ("cats", "cats/a.png", 1), ("cats", "cats/b.png", 2)];

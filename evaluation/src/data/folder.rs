@@ -1,4 +1,4 @@
-use super::{DataError, Example, Raw, Reader, Take};
+use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -43,6 +43,13 @@ impl Reader for ImageFolder {
                 Example { path: path.clone(), row: 0, label: *label, picture: Raw::File(path.clone()) }
             };
             take(rows.iter().map(example).collect())
+        })
+    }
+
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
+        rows.iter().try_for_each(|&row| {
+            let (path, label) = &self.pictures[row as usize];
+            see(path, 0, *label)
         })
     }
 }

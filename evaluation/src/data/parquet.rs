@@ -2,7 +2,7 @@ mod table;
 
 pub(crate) use table::{Column, Table};
 
-use super::{DataError, Example, Raw, Reader, Take};
+use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
 use parquet::{
     basic::Type as Physical,
     errors::ParquetError,
@@ -65,6 +65,15 @@ impl Reader for ParquetSet {
             if chunk.len() < CHUNK { Ok(()) } else { take(std::mem::take(&mut chunk)) }
         })?;
         if chunk.is_empty() { Ok(()) } else { take(chunk) }
+    }
+
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
+        self.table.read_column(&self.label, rows, &mut |path, row, values| {
+            let label = values.into_columns().into_iter().next().and_then(|(_, value)| integer(&value));
+            let column = || self.label.clone();
+            let missing = || DataError::Missing { path: path.into(), row, column: column(), what: "label" };
+            see(path, row, label.ok_or_else(missing)?)
+        })
     }
 }
 

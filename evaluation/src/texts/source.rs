@@ -4,9 +4,9 @@ use super::{
     parquet,
     raw::{Cell, Columns, RawRow, RawSplit},
 };
-use crate::data::{DataError, select};
+use crate::data::{DataError, DataOutline, select};
 use jobs::{DataFiles, Rows, TextSpec};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// One split of a data set of texts: its files, columns, labels, and the rows taken.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +29,25 @@ pub(super) struct Labelled {
 }
 
 impl TextSource<'_> {
+    /// Looks at the split without a tokenizer: every row that is taken is checked, its texts and its label.
+    ///
+    /// # Errors
+    /// As [`Texts::read`](crate::Texts::read), but for what the tokenizer says.
+    pub fn outline(&self) -> Result<DataOutline, TextError> {
+        let split = self.open()?;
+        let mut labels = BTreeMap::new();
+        for row in self.labelled_rows(&split)? {
+            *labels.entry(row.label).or_default() += 1;
+        }
+        Ok(DataOutline::new(split.classes, labels))
+    }
+
     /// The rows taken, in the order of the selection. The split is read whole: which rows count depends on all labels.
     pub(super) fn read(&self) -> Result<Vec<Labelled>, TextError> {
-        let split = self.open()?;
+        self.labelled_rows(&self.open()?)
+    }
+
+    fn labelled_rows(&self, split: &RawSplit) -> Result<Vec<Labelled>, TextError> {
         let labels = Labels { spec: self.spec, column: self.label_column, names: split.classes.as_deref() };
         let kept: Vec<&RawRow> = split.rows.iter().filter(|row| !labels.is_dropped(&row.label)).collect();
         if kept.is_empty() && !split.rows.is_empty() {

@@ -57,8 +57,18 @@ impl Table {
 
     /// Hands over the rows with these ascending numbers (a number may repeat).
     pub(crate) fn read(&self, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        self.read_columns(None, rows, take)
+    }
+
+    /// The same, with one column of each row: the others are not read from the disk.
+    pub(crate) fn read_column(&self, column: &str, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        self.read_columns(Some(column), rows, take)
+    }
+
+    fn read_columns(&self, only: Option<&str>, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
         let (mut rest, mut before) = (rows, 0);
         for file in &self.files {
+            let columns = file.projection(only)?;
             let mut first = 0;
             for (group, meta) in file.reader.metadata().row_groups().iter().enumerate() {
                 let end = first + u64::try_from(meta.num_rows()).unwrap_or(0);
@@ -66,7 +76,7 @@ impl Table {
                 rest = later;
                 if !here.is_empty() {
                     let here: Vec<u64> = here.iter().map(|row| row - before).collect();
-                    file.read(group, &here, first, take)?;
+                    file.read(group, &here, first, &columns, take)?;
                 }
                 first = end;
             }
@@ -89,11 +99,26 @@ impl TableFile {
         Ok(Self { path: path.into(), reader, rows, columns })
     }
 
+    /// The columns read, or the one of this name among them.
+    fn projection(&self, only: Option<&str>) -> Result<Type, DataError> {
+        let Some(only) = only else { return Ok(self.columns.clone()) };
+        let fields = self.columns.get_fields().iter().filter(|field| field.name() == only).cloned().collect();
+        let columns = Type::group_type_builder(self.columns.name()).with_fields(fields).build();
+        columns.map_err(|source| damaged(&self.path, source))
+    }
+
     /// Reads one row group's share of the selection.
-    fn read(&self, group: usize, wanted: &[u64], first: u64, take: &mut TakeRow<'_>) -> Result<(), DataError> {
+    fn read(
+        &self,
+        group: usize,
+        wanted: &[u64],
+        first: u64,
+        columns: &Type,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), DataError> {
         let failed = |source| damaged(&self.path, source);
         let reader = self.reader.get_row_group(group).map_err(failed)?;
-        let rows = reader.get_row_iter(Some(self.columns.clone())).map_err(failed)?;
+        let rows = reader.get_row_iter(Some(columns.clone())).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
         for (row, values) in (first..).zip(rows) {
             let Some(&&next) = wanted.peek() else { break };

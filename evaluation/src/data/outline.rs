@@ -1,0 +1,56 @@
+use super::{DataError, Source, class_of, select};
+use std::collections::BTreeMap;
+
+/// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label. No picture
+/// was decoded and no text tokenised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataOutline {
+    classes: Option<Vec<String>>,
+    labels: BTreeMap<u32, u64>,
+}
+
+impl DataOutline {
+    pub(crate) fn new(classes: Option<Vec<String>>, labels: BTreeMap<u32, u64>) -> Self {
+        Self { classes, labels }
+    }
+
+    /// Number of rows that are taken.
+    pub fn rows(&self) -> u64 {
+        self.labels.values().sum()
+    }
+
+    /// The class names, in the order of the labels, if the data set states them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
+    }
+
+    /// The labels that occur among the rows taken, each with the number of its rows. Of texts these are classes of the head.
+    pub fn labels(&self) -> &BTreeMap<u32, u64> {
+        &self.labels
+    }
+
+    /// The largest label that occurs: a head needs one row more than that.
+    pub fn largest_label(&self) -> Option<u32> {
+        self.labels.last_key_value().map(|(label, _)| *label)
+    }
+}
+
+impl Source<'_> {
+    /// Looks at the split without its pictures: opens every file, checks the columns, and reads the labels of the rows taken.
+    ///
+    /// # Errors
+    /// As [`Pictures::read`](crate::Pictures::read), but for what is wrong with pictures.
+    pub fn outline(&self) -> Result<DataOutline, DataError> {
+        let reader = self.open()?;
+        let classes = reader.classes();
+        let mut rows = select(self.rows, reader.rows(), self.path())?;
+        rows.sort_unstable();
+        let mut labels = BTreeMap::new();
+        reader.labels(&rows, &mut |path, row, label| {
+            let label = class_of(path, row, label, self.label_column, classes.as_deref())?;
+            *labels.entry(label).or_default() += 1;
+            Ok(())
+        })?;
+        Ok(DataOutline::new(classes, labels))
+    }
+}
