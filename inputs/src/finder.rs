@@ -2,9 +2,10 @@ use crate::{
     InputError, Inputs, Located, LocatedData,
     cache::Content,
     data::{data_digest, data_files, no_split},
-    folder::file_names,
-    layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
+    folder::{Listing, Odd, list},
+    layout::{DataKind, INDEX, Lack, adapter_files, find_split, is_within, model_files, shards},
     objects::Objects,
+    pointer::is_pointer,
     resolve::{Folder, Reach, unreadable},
     rows::{has_listed_rows, rows},
 };
@@ -77,6 +78,7 @@ impl Finder<'_> {
             return self.located(reference, found);
         }
         let file = found.root.join(INDEX);
+        refuse_pointer(reference, &file)?;
         let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
         let shards = shards(&text).map_err(|source| InputError::Malformed {
             reference: reference.to_string(),
@@ -104,7 +106,7 @@ impl Finder<'_> {
         let digest = self.digest(reference, &path)?;
         if let (InputRef::S3(s3), Some(name)) = (reference, path.file_name()) {
             let files = vec![(name.to_string_lossy().into_owned(), digest)];
-            self.objects(s3)?.keep(digest, &Content { files, rows: None })?;
+            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         Ok(Located { path, digest, commit })
     }
@@ -119,8 +121,11 @@ impl Finder<'_> {
             Some(parts) => parts,
             None => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
         };
-        let select = |names: &[String]| match names.iter().find(|there| *there == name) {
-            Some(name) => Ok(vec![name.clone()]),
+        let select = |listing: &Listing| match listing.names.iter().find(|there| *there == name) {
+            Some(name) => match unreadable_entries(reference, listing, |odd| odd == name) {
+                Some(error) => Err(error),
+                None => Ok(vec![name.clone()]),
+            },
             None => Err(InputError::Missing { reference: reference.to_string() }),
         };
         let found = self.inputs.hub.folder(hub, folder, reach, &select, Vec::clone)?;
@@ -131,15 +136,29 @@ impl Finder<'_> {
         let rows = self.rows_within(spec, split, reach)?;
         let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
         let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
-        let select = |names: &[String]| match names {
-            [] if is_table_file(&spec.source) => Err(no_data_folder(&spec.source)),
-            _ => find_split(names, from, kind).map_err(|reason| no_split(&spec.source, from, reason)),
+        let select = |listing: &Listing| {
+            if listing.names.is_empty() && is_table_file(&spec.source) {
+                return Err(no_data_folder(&spec.source));
+            }
+            let found = find_split(&listing.names, from, kind);
+            let may_hide = |odd: &str| match &found {
+                Ok(files) => files.concerns(odd),
+                Err(_) => is_within(odd, from) || is_within(odd, "data"),
+            };
+            match unreadable_entries(&spec.source, listing, may_hide) {
+                Some(error) => Err(error),
+                None => found.map_err(|reason| no_split(&spec.source, from, reason)),
+            }
         };
         let found = self.folder(&spec.source, reach, &select, |files| files.names()).map_err(|error| match error {
             InputError::NotA { .. } => no_data_folder(&spec.source),
             InputError::NoObjects { .. } if is_table_file(&spec.source) => no_data_folder(&spec.source),
             error => error,
         })?;
+        // Where a digest is expected, it tells whether all files are there.
+        if let (Reach::Anywhere, Some(partial)) = (reach, found.cut_off_download) {
+            return Err(InputError::CutOffDownload { reference: spec.source.to_string(), partial });
+        }
         let names = found.files.names();
         let contents = names.iter().map(|name| self.digest(&spec.source, &found.root.join(name)));
         let contents = contents.collect::<Result<Vec<_>, _>>()?;
@@ -149,7 +168,8 @@ impl Finder<'_> {
                 Rows::Indices(rows) => Some(rows.clone()),
                 _ => None,
             };
-            self.objects(s3)?.keep(digest, &Content { files: names.into_iter().zip(contents).collect(), rows })?;
+            let (files, beside) = (names.into_iter().zip(contents).collect(), found.files.beside().to_vec());
+            self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
         }
         Ok(LocatedData { files: data_files(&found.root, &found.files), rows, digest, commit: found.commit })
     }
@@ -173,8 +193,13 @@ impl Finder<'_> {
         role: &'static str,
         select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
     ) -> Result<Folder<Vec<String>>, InputError> {
-        let select = |names: &[String]| {
-            select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
+        let select = |listing: &Listing| {
+            let lacks = |lack: Lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 };
+            let files = select(&listing.names).map_err(lacks)?;
+            match unreadable_entries(reference, listing, |odd| files.iter().any(|file| file == odd)) {
+                Some(error) => Err(error),
+                None => Ok(files),
+            }
         };
         self.folder(reference, reach, &select, Vec::clone)
     }
@@ -185,7 +210,7 @@ impl Finder<'_> {
         let files = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
         let digest = Digest::of_json(&files);
         if let InputRef::S3(s3) = reference {
-            self.objects(s3)?.keep(digest, &Content { files, rows: None })?;
+            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         Ok(Located { digest, path: found.root, commit: found.commit })
     }
@@ -194,7 +219,7 @@ impl Finder<'_> {
         &self,
         reference: &InputRef,
         reach: Reach,
-        select: &dyn Fn(&[String]) -> Result<F, InputError>,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
         let path = match reference {
@@ -209,11 +234,11 @@ impl Finder<'_> {
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
         }
-        let there = file_names(path).map_err(|source| unreadable(reference, path, source))?;
+        let there = list(path).map_err(|source| unreadable(reference, path, source))?;
         let files = select(&there)?;
         // Files may be links that lead elsewhere.
         self.inputs.roots.check(reference, names(&files).iter().map(|name| path.join(name)))?;
-        Ok(Folder { root: path.clone(), files, commit: None })
+        Ok(Folder { root: path.clone(), files, commit: None, cut_off_download: None })
     }
 
     fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
@@ -221,8 +246,35 @@ impl Finder<'_> {
     }
 
     fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
-        self.inputs.digests.of(path).map_err(|source| unreadable(reference, path, source))
+        refuse_pointer(reference, path)?;
+        let unread = |source| InputError::Read { reference: reference.to_string(), file: path.to_owned(), source };
+        self.inputs.digests.of(path).map_err(unread)
     }
+}
+
+/// Every file that decides comes by here before anything parses it.
+fn refuse_pointer(reference: &InputRef, path: &Path) -> Result<(), InputError> {
+    let (reference, file) = (|| reference.to_string(), || path.to_owned());
+    match is_pointer(path) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(InputError::LfsPointer { reference: reference(), file: file() }),
+        Err(source) => Err(InputError::Read { reference: reference(), file: file(), source }),
+    }
+}
+
+/// The error of entries that matter and cannot be read; `None` without any.
+fn unreadable_entries(reference: &InputRef, listing: &Listing, matters: impl Fn(&str) -> bool) -> Option<InputError> {
+    let mut odd = listing.odd.iter().filter(|odd| matters(&odd.name));
+    let Odd { name, problem } = odd.next()?;
+    let more = match odd.count() {
+        0 => String::new(),
+        more => format!("; {more} other entries are missing or cannot be read either"),
+    };
+    Some(InputError::Holds {
+        reference: reference.to_string(),
+        entry: name.clone(),
+        problem: format!("{problem}{more}"),
+    })
 }
 
 fn no_data_folder(reference: &InputRef) -> InputError {

@@ -21,6 +21,7 @@ mod folder;
 mod hub;
 mod layout;
 mod objects;
+mod pointer;
 mod remote;
 mod resolve;
 mod roots;
@@ -29,7 +30,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use error::{HubFailure, InputError};
+pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
 pub use remote::{Remote, RemoteObject, S3Remote};
 pub use resolve::{Inputs, Located, LocatedData};
