@@ -8,6 +8,7 @@ mod outline;
 mod parquet;
 mod rows;
 
+pub use decode::PictureProblem;
 pub(crate) use decode::decode;
 pub use error::DataError;
 pub use outline::DataOutline;
@@ -43,7 +44,7 @@ pub struct Source<'a> {
 pub(crate) struct Example {
     pub(crate) path: PathBuf,
     pub(crate) row: u64,
-    pub(crate) label: i64,
+    pub(crate) label: i128,
     pub(crate) picture: Raw,
 }
 
@@ -55,7 +56,7 @@ pub(crate) enum Raw {
 }
 
 /// Sees the label of a row: the file, the row in it, the label.
-pub(crate) type SeeLabel<'a> = dyn FnMut(&Path, u64, i64) -> Result<(), DataError> + 'a;
+pub(crate) type SeeLabel<'a> = dyn FnMut(&Path, u64, i128) -> Result<(), DataError> + 'a;
 
 /// Takes the examples of a chunk, in the order asked for.
 pub(crate) type Take<'a> = dyn FnMut(Vec<Example>) -> Result<(), DataError> + 'a;
@@ -82,7 +83,9 @@ impl Source<'_> {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
             DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "pictures" }),
-            DataFiles::ImageFolder { folder, pictures } => Box::new(folder::ImageFolder::open(folder, pictures)?),
+            DataFiles::ImageFolder { folder, classes, pictures } => {
+                Box::new(folder::ImageFolder::open(folder, classes, pictures)?)
+            }
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })
     }
@@ -105,7 +108,7 @@ pub(crate) fn path(files: &DataFiles) -> &Path {
 pub(crate) fn class_of(
     path: &Path,
     row: u64,
-    label: i64,
+    label: i128,
     column: &str,
     classes: Option<&[String]>,
 ) -> Result<u32, DataError> {

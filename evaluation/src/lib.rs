@@ -9,6 +9,7 @@
 //! bounds the threads by running inside a rayon pool of its own.
 
 mod cache;
+mod classes;
 mod data;
 mod device;
 mod head;
@@ -31,7 +32,8 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use data::{DataError, DataOutline, Source};
+pub use classes::{ClassError, NamesProblem, check_names, doubtful_order, head_rows};
+pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;

@@ -11,6 +11,7 @@ use crate::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sink::{Pixels, Sink};
+use std::collections::HashSet;
 
 /// The pictures of one split, resized and cropped, with their labels.
 ///
@@ -86,6 +87,13 @@ impl Pictures {
     /// The class names, if the data set states them.
     pub fn classes(&self) -> Option<&[String]> {
         self.header.classes.as_deref()
+    }
+
+    /// The classes, by name, of which there is no picture.
+    pub fn absent_classes(&self) -> Vec<&str> {
+        let present: HashSet<u32> = self.header.labels.iter().copied().collect();
+        let classes = (0..).zip(self.header.classes.iter().flatten());
+        classes.filter(|(label, _)| !present.contains(label)).map(|(_, name)| name.as_str()).collect()
     }
 
     /// The pixels of one picture: `[edge, edge, 3]`.

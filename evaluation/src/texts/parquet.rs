@@ -1,6 +1,6 @@
 use super::{
     TextError,
-    raw::{Cell, Columns, Place, RawRow, RawSplit},
+    raw::{Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE},
 };
 use crate::data::table::{Column, Table, integer, is_binary, is_integer};
 use parquet::record::{Field, Row};
@@ -16,6 +16,7 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
     let is_right = |column: &_| is_integer(column) || is_binary(column);
     wanted.push(Column { name: columns.label, is_right, expected: "whole numbers or texts" });
     let table = Table::open(paths, &wanted)?;
+    let classes = table.class_names(columns.label)?;
     let all: Vec<u64> = (0..table.rows()).collect();
     let mut rows = Vec::with_capacity(all.len());
     let mut file: Option<Arc<Path>> = None;
@@ -27,7 +28,7 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
         rows.push(raw_row(Place::row(file, row), values, columns));
         Ok(())
     })?;
-    Ok(RawSplit { rows, classes: table.class_names(columns.label) })
+    Ok(RawSplit { rows, classes })
 }
 
 fn raw_row(at: Place, values: Row, columns: Columns<'_>) -> RawRow {
@@ -47,6 +48,9 @@ fn cell(value: Field) -> Cell {
         Field::Null => Cell::Nothing,
         Field::Str(text) => Cell::Text(text),
         Field::Bytes(_) => Cell::Other("bytes"),
-        value => integer(&value).map_or(Cell::Other("neither a text nor a whole number"), Cell::Number),
+        value => match integer(&value) {
+            Some(number) => i64::try_from(number).map_or(TOO_LARGE, Cell::Number),
+            None => Cell::Other("neither a text nor a whole number"),
+        },
     }
 }

@@ -1,6 +1,10 @@
-use super::{DataError, damaged};
-use crate::data::read_error;
+use super::{DataError, damaged, meaning};
+use crate::{
+    classes::{check_names, listed},
+    data::read_error,
+};
 use parquet::{
+    basic::Type as Physical,
     file::{
         metadata::ParquetMetaData,
         reader::{FileReader, SerializedFileReader},
@@ -50,9 +54,32 @@ impl Table {
         self.files.iter().map(|file| file.rows).sum()
     }
 
-    /// The names of a `ClassLabel` column, if the first file states them.
-    pub(crate) fn class_names(&self, column: &str) -> Option<Vec<String>> {
-        class_names(self.files.first()?.reader.metadata(), column)
+    /// The names of a `ClassLabel` column, if files state them. Those that do state the same.
+    ///
+    /// # Errors
+    /// Two files differ in them, or a name is empty or comes twice.
+    pub(crate) fn class_names(&self, column: &str) -> Result<Option<Vec<String>>, DataError> {
+        let mut known: Option<(&Path, Vec<String>)> = None;
+        for file in &self.files {
+            let Some(names) = class_names(file.reader.metadata(), column) else { continue };
+            match &known {
+                None => {
+                    let wrong = |problem| DataError::ClassNames { path: file.path.clone(), problem };
+                    check_names(&names).map_err(wrong)?;
+                    known = Some((&file.path, names));
+                }
+                Some((path, first)) if *first != names => {
+                    let names = format!("{}, and {}", listed(first), listed(&names));
+                    return Err(DataError::OtherClassNames {
+                        path: path.to_path_buf(),
+                        other: file.path.clone(),
+                        names,
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(known.map(|(_, names)| names))
     }
 
     /// Hands over the rows with these ascending numbers (a number may repeat).
@@ -142,8 +169,22 @@ impl Column<'_> {
         if (self.is_right)(column) {
             return Ok(Arc::clone(column));
         }
-        let found = if column.is_group() { "a struct or list".into() } else { column.get_physical_type().to_string() };
+        let found = match column.is_group() {
+            true => "a struct or list".into(),
+            false => found_type(column),
+        };
         Err(DataError::WrongColumn { path: path.into(), column: self.name.into(), found, expected: self.expected })
+    }
+}
+
+/// The type of a column, in words where its numbers mean something else than numbers.
+fn found_type(column: &Type) -> String {
+    let physical = column.get_physical_type();
+    match physical {
+        Physical::INT32 | Physical::INT64 | Physical::FIXED_LEN_BYTE_ARRAY => {
+            meaning(column).unwrap_or_else(|| physical.to_string())
+        }
+        _ => physical.to_string(),
     }
 }
 
