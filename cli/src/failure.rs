@@ -63,6 +63,12 @@ pub(crate) enum Failure {
     /// Texts cannot be tokenised as the sweep file says.
     #[error("cannot use the texts of `{task}`")]
     Texts { task: String, source: evaluation::TextError },
+    /// The pictures of a task cannot be read.
+    #[error("cannot use the data of `{task}` for the split `{split}`")]
+    Pictures { task: String, split: String, source: evaluation::DataError },
+    /// Data and head of a task count other classes.
+    #[error("the task `{task}` cannot be scored on `{split}`")]
+    Classes { task: String, split: String, source: evaluation::ClassError },
     /// A head's file cannot be read.
     #[error("cannot use the head of `{task}`")]
     HeadFile { task: String, source: evaluation::HeadError },

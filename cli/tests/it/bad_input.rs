@@ -94,9 +94,15 @@ fn a_model_for_texts_is_shown_no_pictures() {
 #[test]
 fn a_sweep_goes_on_past_a_job_that_fails() {
     let place = Place::new();
-    let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
+    for split in ["validation", "test"] {
+        for class in ["one", "two"] {
+            place.write(&format!("pictures/{split}/{class}/a.png"), b"not a picture");
+        }
+    }
+    let data = ["-o", "tasks.mnist.data=pictures", "-o", "tasks.mnist.head=null"];
+    let head = ["-o", "tasks.mnist.classes=[one, two]", "-o", "tasks.mnist.templates=['a {}.']"];
     let raw = ["-o", "metric.name=accuracy:optdigits"];
-    let ran = place.run(&[&["run", "sweep.yaml", "-o", &head], &raw[..]].concat());
+    let ran = place.run(&[&["run", "sweep.yaml"], &data[..], &head[..], &raw[..]].concat());
     ran.fails(3, &["mnist alone failed", "jobs failed"]);
 }
 
@@ -138,4 +144,48 @@ fn arguments_that_are_wrong_are_usage_errors() {
     place.run(&["run", "sweep.yaml", "--max-jobs", "2"]).fails(2, &["up to 5 jobs, more than 2"]);
     place.run(&["merge"]).fails(2, &["--base"]);
     assert!(!place.path("bowline-results").exists(), "nothing is made before all is checked");
+}
+
+#[test]
+fn class_names_in_another_order_are_told_before_anything_is_computed() {
+    let place = Place::new();
+    let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['the digit {}.']"];
+    let sorted = "tasks.mnist.classes=[eight, five, four, nine, one, seven, six, three, two, zero]";
+    let ran = place.run(&[&["plan", "sweep.yaml", "-o", sorted], &head[..]].concat());
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+    );
+    let ran = place.run(&[&["evaluate", "sweep.yaml", "--split", "test", "-o", sorted], &head[..]].concat());
+    ran.fails(65, &["in another order", "`zero`, `one`", "`eight`, `five`"]);
+}
+
+#[test]
+fn a_head_that_bowline_wrote_knows_its_classes() {
+    let place = Place::new();
+    let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['the digit {}.']", "--out", "heads"];
+    let sorted = "tasks.mnist.classes=[eight, five, four, nine, one, seven, six, three, two, zero]";
+    place.run(&[&["heads", "sweep.yaml", "-o", sorted], &head[..]].concat()).succeeds();
+    let ran = place.run(&["plan", "sweep.yaml", "-o", "tasks.mnist.head=heads/mnist.safetensors"]);
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+    );
+}
+
+#[test]
+fn splits_that_name_their_classes_differently_are_refused() {
+    let place = Place::new();
+    for (split, classes) in [("validation", ["a", "b"]), ("test", ["c", "d"])] {
+        for class in classes {
+            place.write(&format!("pictures/{split}/{class}/1.png"), b"not looked at");
+        }
+    }
+    let data = ["-o", "tasks.mnist.data=pictures", "-o", "tasks.mnist.head=null"];
+    let head = ["-o", "tasks.mnist.classes=[x, y]", "-o", "tasks.mnist.templates=['a {}.']"];
+    let ran = place.run(&[&["plan", "sweep.yaml", "-o", "evaluation.report=test"], &data[..], &head[..]].concat());
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `test`", "two splits name the classes differently: `a`, `b`, and `c`, `d`"],
+    );
 }

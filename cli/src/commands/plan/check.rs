@@ -1,10 +1,13 @@
 //! What the jobs of a sweep would fail on, told before anything is computed: of the base from headers, of adapters and heads
 //! from all they hold.
 
+mod classes;
+
 use crate::{
     failure::{Failure, HeadProblem},
     needs::{Needs, needs},
 };
+use classes::check_classes;
 use evaluation::{Head, LlamaConfig, ModelKind, Outline, PairTokenizer};
 use inputs::{InputError, Inputs, Located};
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep, Task, TextSpec};
@@ -37,12 +40,13 @@ pub(crate) fn check_inputs(sweep: &Sweep, inputs: &Inputs, threads: Option<usize
         check.head(task, &adapter)?;
         checked.matrices.push((task.name.clone(), adapter.modules.len()));
         modules.extend(adapter.modules.into_keys());
+        checked.notes.extend(check_classes(sweep, task, inputs)?);
     }
     if let Benchmark::Joint { files: Some(files) } = &sweep.evaluation.benchmark {
         check.head_file("joint", &files.head, None)?;
     }
     if let Outline::Llama(config) = &check.outline {
-        checked.notes = check_tokenizer(sweep, &base, config)?;
+        checked.notes.extend(check_tokenizer(sweep, &base, config)?);
     }
     checked.memory = needs(sweep, &base, &modules, threads)?;
     Ok(checked)
