@@ -18,8 +18,6 @@ pub(super) fn check_classes(sweep: &Sweep, task: &Task, inputs: &Inputs) -> Resu
         let outline = outline(task, split, inputs)?;
         if let (Some(head), None) = (&head, &task.data.text) {
             outline.check_head(head.names.as_deref(), head.rows).map_err(wrong)?;
-            let doubt = outline.classes().and_then(|data| evaluation::doubtful_order(data, head.names.as_deref()));
-            notes.extend(doubt.map(|doubt| format!("`{}`: {doubt}", task.name)));
         }
         if let Some(first) = &first {
             first.check_same_classes(&outline).map_err(wrong)?;
