@@ -6,6 +6,7 @@
 
 mod adapters;
 mod base;
+mod classes;
 mod data;
 mod heads;
 mod joint;
@@ -85,16 +86,16 @@ pub(crate) fn check_inputs(
 ) -> Result<Checked, Failure> {
     let mut check = Check::new(sweep, file, inputs, computing);
     let base = check.base();
-    let map = check.joint_map(base.as_ref());
+    let joint = check.joint_rows(base.as_ref());
     let mut adapters = Vec::new();
     for (i, task) in sweep.tasks.iter().enumerate() {
         let place = Place::of_task(i, task);
         let adapter = check.adapter(&place, task, &task.adapter, base.as_ref());
-        let classes = match &sweep.evaluation.benchmark {
+        let head = match &sweep.evaluation.benchmark {
             Benchmark::PerTask => check.head(&place, task, adapter.as_ref(), base.as_ref()),
-            Benchmark::Joint { .. } => check.joint_classes(&place, task, map.as_ref()),
+            Benchmark::Joint { .. } => check.joint_classes(&place, task, joint.as_ref()),
         };
-        check.data(&place, task, classes);
+        check.data(&place, task, head.as_ref());
         adapters.extend(adapter);
     }
     let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();

@@ -55,9 +55,6 @@ pub(crate) enum Failure {
     /// A data set of texts is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     SplitTexts { task: String, split: String, source: evaluation::TextError },
-    /// A data set has other classes than the head.
-    #[error("`{task}` cannot be scored on split `{split}`")]
-    Score { task: String, split: String, source: evaluation::ScoreError },
     /// The map of a joint head cannot be read.
     #[error("cannot use the map of the joint head")]
     JointMap { source: Box<worker::JobError> },
@@ -97,6 +94,9 @@ pub(crate) enum Failure {
     /// Texts cannot be tokenised as the sweep file says.
     #[error("cannot use the texts of `{task}`")]
     Texts { task: String, source: evaluation::TextError },
+    /// Data and head of a task count other classes.
+    #[error("the task `{task}` cannot be scored on `{split}`")]
+    Classes { task: String, split: String, source: evaluation::ClassError },
     /// A head's file cannot be read.
     #[error("cannot use the head of `{task}`")]
     HeadFile { task: String, source: evaluation::HeadError },

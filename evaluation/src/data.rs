@@ -5,12 +5,14 @@ mod error;
 mod folder;
 mod idx;
 mod look;
+mod outline;
 mod parquet;
 mod rows;
 
+pub use decode::PictureProblem;
 pub(crate) use decode::decode;
 pub use error::DataError;
-pub use look::Look;
+pub use outline::DataOutline;
 pub(crate) use rows::select;
 
 /// Tables, whatever their columns hold.
@@ -43,7 +45,7 @@ pub struct Source<'a> {
 pub(crate) struct Example {
     pub(crate) path: PathBuf,
     pub(crate) row: u64,
-    pub(crate) label: i64,
+    pub(crate) label: i128,
     pub(crate) picture: Raw,
 }
 
@@ -53,6 +55,9 @@ pub(crate) enum Raw {
     File(PathBuf),
     Decoded(Rgb),
 }
+
+/// Sees the label of a row: the file, the row in it, the label.
+pub(crate) type SeeLabel<'a> = dyn FnMut(&Path, u64, i128) -> Result<(), DataError> + 'a;
 
 /// Takes the examples of a chunk, in the order asked for.
 pub(crate) type Take<'a> = dyn FnMut(Vec<Example>) -> Result<(), DataError> + 'a;
@@ -67,6 +72,9 @@ pub(crate) trait Reader {
 
     /// Hands over the rows with these ascending numbers (a number may repeat), in chunks of bounded size.
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError>;
+
+    /// Shows the labels of the rows with these ascending numbers; no picture is read.
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError>;
 }
 
 impl Source<'_> {
@@ -76,7 +84,9 @@ impl Source<'_> {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
             DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "pictures" }),
-            DataFiles::ImageFolder { folder, pictures } => Box::new(folder::ImageFolder::open(folder, pictures)?),
+            DataFiles::ImageFolder { folder, classes, pictures } => {
+                Box::new(folder::ImageFolder::open(folder, classes, pictures)?)
+            }
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })
     }
@@ -92,6 +102,21 @@ pub(crate) fn path(files: &DataFiles) -> &Path {
     match files {
         DataFiles::Parquet(paths) | DataFiles::Jsonl(paths) => paths.first().map_or(Path::new(""), PathBuf::as_path),
         DataFiles::ImageFolder { folder: path, .. } | DataFiles::Idx { images: path, .. } => path,
+    }
+}
+
+/// A label as the number of a class: below the number of `classes`, if they are known.
+pub(crate) fn class_of(
+    path: &Path,
+    row: u64,
+    label: i128,
+    column: &str,
+    classes: Option<&[String]>,
+) -> Result<u32, DataError> {
+    let classes = classes.map_or(u64::from(u32::MAX), |classes| classes.len() as u64);
+    match u32::try_from(label) {
+        Ok(label) if u64::from(label) < classes => Ok(label),
+        _ => Err(DataError::Label { path: path.into(), row, column: column.into(), label, classes }),
     }
 }
 

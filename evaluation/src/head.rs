@@ -1,9 +1,12 @@
 use crate::{
-    TextModel,
+    NamesProblem, TextModel,
+    classes::check_names,
     model::{ModelError, host::kernels::unit_rows, weights},
     transient::{may_pass, without_backtrace},
 };
 use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use serde_json::json;
 use std::{
     collections::HashMap,
     io::Write,
@@ -16,6 +19,7 @@ pub struct Head {
     weight: Vec<f32>,
     classes: usize,
     width: usize,
+    names: Option<Vec<String>>,
 }
 
 /// Why a head could not be made, read or written.
@@ -87,6 +91,30 @@ pub enum HeadError {
         /// Numbers there are.
         found: usize,
     },
+    /// The metadata of a file name the classes in another way than is read.
+    #[error(
+        "the metadata of `{}` have `{CLASSES}`, which is not a JSON list of names, one for each of the {classes} rows: {problem}",
+        path.display()
+    )]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// Rows of the head.
+        classes: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The names of the classes cannot be used.
+    #[error("the class names of the head cannot be used")]
+    Names(#[from] NamesProblem),
+    /// Another number of names than of rows.
+    #[error("the head has {classes} rows, and {names} class names")]
+    NamesCount {
+        /// Rows of the head.
+        classes: usize,
+        /// Names given.
+        names: usize,
+    },
     /// A class has no prompts, or there are no classes.
     #[error("class {class} has no prompts")]
     NoPrompts {
@@ -100,6 +128,9 @@ pub enum HeadError {
 
 /// The names that a head may have in a file: ours, and those of classifiers.
 const NAMES: [&str; 3] = ["weight", "score.weight", "classifier.weight"];
+
+/// The key of a file's metadata under which the class names stand, as a JSON list in the order of the rows.
+const CLASSES: &str = "classes";
 
 impl HeadError {
     /// True if the same call may succeed later without a person doing anything, as in [`ModelError::is_retryable`].
@@ -147,7 +178,7 @@ impl Head {
         if let Some(at) = weight.iter().position(|x| !x.is_finite()) {
             return Err(HeadError::Prompts { class: at / width });
         }
-        Ok(Self { weight, classes, width })
+        Ok(Self { weight, classes, width, names: None })
     }
 
     /// Makes a head from its class vectors `[classes, width]`, row-major, such as the classifier that an adapter brings.
@@ -163,14 +194,14 @@ impl Head {
     /// Makes a head from its class vectors `[classes, width]`; `None` if they do not fill that shape.
     pub fn from_rows(weight: Vec<f32>, classes: usize) -> Option<Self> {
         let width = weight.len().checked_div(classes)?;
-        (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width })
+        (width > 0 && width * classes == weight.len()).then_some(Self { weight, classes, width, names: None })
     }
 
     /// Reads a safetensors file with a matrix `[classes, width]` of any float type, named `weight`, `score.weight` or
-    /// `classifier.weight`, and nothing else.
+    /// `classifier.weight`, and nothing else. Metadata may name the rows: `classes`, a JSON list.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds no such matrix, or other tensors beside it.
+    /// The file cannot be read, is damaged, or holds no such matrix, other tensors beside it, or names that cannot be used.
     pub fn read(path: &Path) -> Result<Self, HeadError> {
         let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
         let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(without_backtrace(source)) };
@@ -193,7 +224,20 @@ impl Head {
         if !weight.iter().all(|x| x.is_finite()) {
             return Err(HeadError::NotFinite { path: path.into(), name });
         }
-        Ok(Self { weight, classes, width })
+        let names = named_in(&bytes, path, classes)?;
+        Ok(Self { weight, classes, width, names })
+    }
+
+    /// The same head, whose rows have these names, in their order.
+    ///
+    /// # Errors
+    /// There are more or fewer names than rows, or a name is empty or comes twice.
+    pub fn named(self, names: &[String]) -> Result<Self, HeadError> {
+        if names.len() != self.classes {
+            return Err(HeadError::NamesCount { classes: self.classes, names: names.len() });
+        }
+        check_names(names)?;
+        Ok(Self { names: Some(names.to_vec()), ..self })
     }
 
     /// Writes the head as a safetensors file that [`read`](Self::read) takes; the file appears whole or not at all.
@@ -205,7 +249,8 @@ impl Head {
         let damaged = |source| HeadError::Format { path: path.into(), source };
         let tensor = Tensor::from_slice(&self.weight, (self.classes, self.width), &Device::Cpu);
         let named = HashMap::from([("weight".to_owned(), tensor.map_err(|e| damaged(Box::new(e)))?)]);
-        let bytes = safetensors::serialize(named, None).map_err(|e| damaged(Box::new(e)))?;
+        let metadata = self.names.as_ref().map(|names| HashMap::from([(CLASSES.to_owned(), json!(names).to_string())]));
+        let bytes = safetensors::serialize(named, metadata).map_err(|e| damaged(Box::new(e)))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
         file.write_all(&bytes).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
@@ -223,6 +268,11 @@ impl Head {
         self.width
     }
 
+    /// The names of the rows, if they are known.
+    pub fn names(&self) -> Option<&[String]> {
+        self.names.as_deref()
+    }
+
     /// `[classes, width]`, row-major.
     pub fn weight(&self) -> &[f32] {
         &self.weight
@@ -232,4 +282,18 @@ impl Head {
     pub(crate) fn turned(&self) -> Vec<f32> {
         weights::transpose(&self.weight, self.classes, self.width)
     }
+}
+
+/// The names of the rows in the metadata of a safetensors file.
+fn named_in(bytes: &[u8], path: &Path, classes: usize) -> Result<Option<Vec<String>>, HeadError> {
+    let metadata = |problem: String| HeadError::Metadata { path: path.into(), classes, problem };
+    let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+    let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(CLASSES)) else { return Ok(None) };
+    let names: Vec<String> = serde_json::from_str(text).map_err(|error| metadata(error.to_string()))?;
+    if names.len() != classes {
+        return Err(metadata(format!("it has {} names", names.len())));
+    }
+    check_names(&names).map_err(|problem| metadata(problem.to_string()))?;
+    Ok(Some(names))
 }

@@ -9,6 +9,7 @@
 //! bounds the threads by running inside a rayon pool of its own.
 
 mod cache;
+mod classes;
 mod data;
 mod device;
 mod head;
@@ -33,7 +34,8 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use data::{DataError, Look, Source};
+pub use classes::{ClassError, NamesProblem, check_names, doubtful_order, head_rows};
+pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;
@@ -46,6 +48,6 @@ pub use notes::notes;
 pub use outline::Outline;
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_classes, check_map, classify, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextError, TextSource, Texts};

@@ -171,7 +171,7 @@ impl ImageModel {
             Tower::Host(tower) => Tokens::Host(tower.embed(pictures, watch)?),
             Tower::Composed(tower) => Tokens::Device(tower.embed(pictures, watch)?),
         };
-        let (labels, classes) = (pictures.labels().into(), pictures.classes().map(<[String]>::len));
+        let (labels, classes) = (pictures.labels().into(), pictures.classes().map(Arc::from));
         Ok(Embedded { base: Arc::clone(&self.base), tokens, labels, classes })
     }
 
@@ -191,7 +191,7 @@ impl ImageModel {
             _ => return Err(ModelError::ForeignEmbedding),
         };
         let width = self.base.config.projection;
-        Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes })
+        Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
     }
 
     /// Embeds black pictures and computes their features, once: whether the device can run this model, and how long it
@@ -213,7 +213,7 @@ pub struct Embedded {
     base: Arc<Base>,
     tokens: Tokens,
     labels: Arc<[u32]>,
-    classes: Option<usize>,
+    classes: Option<Arc<[String]>>,
 }
 
 enum Tokens {
@@ -245,11 +245,11 @@ pub struct Features {
     values: Vec<f32>,
     width: usize,
     labels: Arc<[u32]>,
-    classes: Option<usize>,
+    classes: Option<Arc<[String]>>,
 }
 
 impl Features {
-    /// Takes the features of texts `[texts, width]`, whose number of classes nobody stated.
+    /// Takes the features of texts `[texts, width]`, whose labels are rows of a head.
     pub(crate) fn of_texts(values: Vec<f32>, width: usize, labels: &[u32]) -> Self {
         Self { values, width, labels: labels.into(), classes: None }
     }
@@ -269,8 +269,8 @@ impl Features {
         &self.labels
     }
 
-    /// Number of classes, if the data set states it.
-    pub fn classes(&self) -> Option<usize> {
-        self.classes
+    /// The class names, in the order of the labels, if the data set states them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
     }
 }

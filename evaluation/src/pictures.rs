@@ -11,7 +11,7 @@ use crate::{
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sink::{Pixels, Sink};
-use std::path::Path;
+use std::collections::HashSet;
 
 /// The pictures of one split, resized and cropped, with their labels.
 ///
@@ -87,6 +87,13 @@ impl Pictures {
     /// The class names, if the data set states them.
     pub fn classes(&self) -> Option<&[String]> {
         self.header.classes.as_deref()
+    }
+
+    /// The classes, by name, of which there is no picture.
+    pub fn absent_classes(&self) -> Vec<&str> {
+        let present: HashSet<u32> = self.header.labels.iter().copied().collect();
+        let classes = (0..).zip(self.header.classes.iter().flatten());
+        classes.filter(|(label, _)| !present.contains(label)).map(|(_, name)| name.as_str()).collect()
     }
 
     /// The pixels of one picture: `[edge, edge, 3]`.
@@ -182,18 +189,10 @@ fn prepare(
 ) -> Result<Vec<Prepared>, DataError> {
     let one = |example: Example| {
         let (path, row) = (example.path.clone(), example.row);
-        let label = label(&path, row, example.label, column, classes)?;
+        let label = data::class_of(&path, row, example.label, column, classes)?;
         Ok(Prepared { rgb: preprocess.apply(data::decode(example)?), label, path, row })
     };
     // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
     let prepared: Vec<Result<Prepared, DataError>> = examples.into_par_iter().map(one).collect();
     prepared.into_iter().collect()
-}
-
-fn label(path: &Path, row: u64, label: i64, column: &str, classes: Option<&[String]>) -> Result<u32, DataError> {
-    let classes = classes.map_or(u64::from(u32::MAX), |classes| classes.len() as u64);
-    match u32::try_from(label) {
-        Ok(label) if u64::from(label) < classes => Ok(label),
-        _ => Err(DataError::Label { path: path.into(), row, column: column.into(), label, classes }),
-    }
 }

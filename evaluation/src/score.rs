@@ -3,7 +3,8 @@ mod classify;
 pub use classify::classify;
 
 use crate::{
-    Features, Head,
+    ClassError, Features, Head,
+    classes::head_rows,
     model::host::kernels::{View, matmul, unit_rows},
 };
 
@@ -53,14 +54,9 @@ pub enum ScoreError {
         /// Width of the features.
         features: usize,
     },
-    /// The data set has another number of classes than the head.
-    #[error("the head has {head} classes, the data set has {data}")]
-    Classes {
-        /// Rows of the head.
-        head: usize,
-        /// Classes of the data set.
-        data: usize,
-    },
+    /// The classes of the data set are not those of the head.
+    #[error(transparent)]
+    Classes(#[from] ClassError),
     /// A label lies beyond the head, or beyond the map to joint labels.
     #[error("example {example} has label {label}, but only {classes} classes are known")]
     Label {
@@ -116,12 +112,13 @@ pub enum ScoreError {
 /// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is not finite is an error.
 ///
 /// # Errors
-/// The widths differ, the data set and the head have different numbers of classes, or features are not finite.
+/// The widths differ, the classes of the data set are not those of the head ([`head_rows`](crate::head_rows)), or features are not
+/// finite.
 pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
-    check_classes(features.classes(), head.classes())?;
+    let classes = Classes::of(features, head.names(), head.classes())?;
     let mut right = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), head, unit_rows, |example, label, scores| {
-        right.push(first_largest(scores) == Some(place(example, label, scores.len())?));
+        right.push(first_largest(scores) == Some(classes.row(example, label)?));
         Ok(())
     })?;
     let correct = right.iter().filter(|right| **right).count();
@@ -133,29 +130,21 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
 /// `map` gives the joint class of each of the task's classes.
 ///
 /// # Errors
-/// The widths differ, a label has no entry in the map, the map leaves the joint head, or features are not finite.
+/// The widths differ, the classes of the data set are not those of the map, a label has no entry in it, it leaves the joint head, or
+/// features are not finite.
 pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<JointScore, ScoreError> {
-    check_classes(features.classes(), map.len())?;
     check_map(map, joint.classes())?;
+    let names: Option<Vec<String>> =
+        joint.names().map(|names| map.iter().map(|joint_class| names[*joint_class].clone()).collect());
+    let classes = Classes::of(features, names.as_deref(), map.len())?;
     let mut ranks = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
-        let own = scores[map[place(example, label, map.len())?]];
+        let own = scores[map[classes.row(example, label)?]];
         ranks.push(scores.iter().filter(|score| **score > own).count());
         Ok(())
     })?;
     let hits = HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count());
     Ok(JointScore { hits, n: ranks.len(), ranks })
-}
-
-/// Checks that a head, or a task's part of the map to a joint head, has the classes of a data set that states how many it has.
-///
-/// # Errors
-/// [`ScoreError::Classes`].
-pub fn check_classes(data: Option<usize>, head: usize) -> Result<(), ScoreError> {
-    match data.filter(|data| *data != head) {
-        Some(data) => Err(ScoreError::Classes { head, data }),
-        None => Ok(()),
-    }
 }
 
 /// Checks that the joint classes of a task are classes of a joint head.
@@ -181,6 +170,30 @@ struct Vectors<'a> {
 impl<'a> Vectors<'a> {
     fn of(features: &'a Features) -> Self {
         Self { values: features.values(), width: features.width(), labels: features.labels() }
+    }
+}
+
+/// The rows of a head, or the entries of a joint map, by the labels of a data set.
+struct Classes<'a> {
+    /// By label, if the data set states its classes.
+    rows: Option<Vec<Option<usize>>>,
+    data: &'a [String],
+    head: &'a [String],
+    /// How many rows there are.
+    count: usize,
+}
+
+impl<'a> Classes<'a> {
+    fn of(features: &'a Features, head: Option<&'a [String]>, count: usize) -> Result<Self, ScoreError> {
+        let rows = features.classes().map(|data| head_rows(data, head, count)).transpose()?;
+        Ok(Self { rows, data: features.classes().unwrap_or_default(), head: head.unwrap_or_default(), count })
+    }
+
+    fn row(&self, example: usize, label: u32) -> Result<usize, ScoreError> {
+        let Some(rows) = &self.rows else { return place(example, label, self.count) };
+        let class = place(example, label, rows.len())?;
+        let absent = || ClassError::Absent { name: self.data[class].clone(), head: self.head.to_vec() };
+        Ok(rows[class].ok_or_else(absent)?)
     }
 }
 

@@ -2,11 +2,14 @@
 
 use crate::{
     fixture::{chain, example, files, json, pictures, preprocess, source},
-    parquet_file::{Row, png, write},
+    parquet_file::{Row, png, write, write_labelled},
 };
 use evaluation::{DiskCache, Filter, Pictures, Preprocess, Resize, Source};
 use jobs::{DataFiles, Rows};
-use std::path::{Path, PathBuf};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+};
 
 fn goldens(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
@@ -49,7 +52,8 @@ fn preprocessed_pictures_are_pillows() {
         std::fs::copy(goldens("pictures").join(name), folder.path().join("all").join(name)).unwrap();
     }
     let listed = names.iter().map(|name| ("all".to_owned(), folder.path().join("all").join(name))).collect();
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), pictures: listed };
+    let classes = vec!["all".to_owned()];
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: listed };
     let pictures = Pictures::read(&source(&files, &Rows::All), &square(edge), None).unwrap();
     assert_eq!(pictures.len(), names.len());
     for (n, (name, want)) in names.iter().zip(expected.chunks_exact(size)).enumerate() {
@@ -87,6 +91,21 @@ fn rows_come_in_the_order_asked_for_across_files_and_row_groups() {
 }
 
 #[test]
+fn an_outline_counts_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("all.parquet");
+    write(&path, &[row(0, 1), row(0, 0), row(0, 1), row(0, 1)], &["a", "b", "c"]);
+    let files = parquet(path.clone());
+    let outline = source(&files, &Rows::Indices(vec![3, 1, 0])).look(None).unwrap();
+    assert_eq!((outline.rows(), outline.largest_label()), (3, Some(1)));
+    assert_eq!(outline.classes().unwrap(), ["a", "b", "c"]);
+    assert_eq!(outline.labels().iter().collect::<Vec<_>>(), [(&0, &1), (&1, &2)]);
+    write(&path, &[row(0, 1), row(0, 2)], &["a", "b"]);
+    let beyond = source(&files, &Rows::All).look(None).unwrap_err().remove(0).to_string();
+    assert_eq!(beyond, format!("row 1 of `{}` has label 2 in column `label`, outside 0..2", path.display()));
+}
+
+#[test]
 fn an_image_folders_pictures_are_those_of_its_list_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("ants", "ants/c.png", 3), ("cats", "cats/a.png", 1), ("cats", "cats/b.png", 2)];
@@ -100,14 +119,15 @@ fn an_image_folders_pictures_are_those_of_its_list_and_no_others() {
         std::fs::create_dir_all(folder.path().join(unlisted).parent().unwrap()).unwrap();
         std::fs::write(folder.path().join(unlisted), png([9; 3])).unwrap();
     }
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), pictures: pictures.to_vec() };
+    let classes = ["ants", "bats", "cats"].map(str::to_owned).to_vec();
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: pictures.to_vec() };
     let read = || read(&files, &Rows::All);
     let got = read().unwrap();
-    assert_eq!(got.classes().unwrap(), ["ants", "cats"]);
-    assert_eq!((first_levels(&got), got.labels()), (vec![3, 1, 2], &[0, 1, 1][..]));
+    assert_eq!(got.classes().unwrap(), ["ants", "bats", "cats"], "also one of which this split has no picture");
+    assert_eq!((first_levels(&got), got.labels()), (vec![3, 1, 2], &[0, 2, 2][..]));
     std::fs::write(&pictures[0].1, b"RIFF").unwrap();
     let broken = read().map(|_| ()).unwrap_err();
-    assert!(broken.contains("ants/c.png` cannot be decoded"), "{broken}");
+    assert!(broken.starts_with("the picture `") && broken.contains("ants/c.png` cannot be decoded"), "{broken}");
     std::fs::remove_file(&pictures[0].1).unwrap();
     let gone = read().map(|_| ()).unwrap_err();
     assert!(gone.starts_with("cannot read `") && gone.contains("ants/c.png"), "{gone}");
@@ -195,7 +215,7 @@ fn files_that_are_no_data_are_refused() {
     assert!(nowhere.starts_with("cannot read `nowhere.parquet`: "), "{nowhere}");
     let empty = tempfile::tempdir().unwrap();
     assert!(
-        refused(&DataFiles::ImageFolder { folder: empty.path().into(), pictures: vec![] })
+        refused(&DataFiles::ImageFolder { folder: empty.path().into(), classes: vec![], pictures: vec![] })
             .starts_with("no rows are selected of the 0 in `")
     );
     let none = read(&files("mnist", "test"), &Rows::Share { start: 0.5, end: 0.5, shuffle_seed: None });
@@ -241,4 +261,135 @@ fn pictures_are_read_where_no_cache_can_be_made() {
     let plain = pictures("flags", "validation", &rows);
     assert_eq!(got.labels(), plain.labels());
     assert!((0..20).all(|n| got.pixels(n) == plain.pixels(n)));
+}
+
+fn jpeg(edge: u32) -> Vec<u8> {
+    let picture =
+        image::RgbImage::from_fn(edge, edge, |x, y| image::Rgb([(x * 7) as u8, (y * 5) as u8, (x * y) as u8]));
+    let mut bytes = Cursor::new(Vec::new());
+    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+/// What is said of row 1, which holds these bytes.
+fn of_picture(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pictures.parquet");
+    write(&path, &[row(0, 0), (Some(bytes.to_vec()), Some(0))], &["a"]);
+    let said = read(&parquet(path.clone()), &Rows::All).map(|_| ());
+    said.map_err(|said| said.replace(&format!("the picture in row 1 of `{}` cannot be decoded: ", path.display()), ""))
+}
+
+#[test]
+fn a_jpeg_that_is_cut_short_is_refused_however_little_is_missing() {
+    let whole = jpeg(64);
+    assert_eq!(of_picture(&whole), Ok(()));
+    assert_eq!(of_picture(&[&whole[..], b"what some camera adds"].concat()), Ok(()));
+    let cut_short = Err("the JPEG is cut short: it has no end marker".to_owned());
+    for length in [whole.len() - 1, whole.len() - 2, whole.len() - 40, whole.len() * 2 / 3, 700] {
+        assert_eq!(of_picture(&whole[..length]), cut_short, "{length} of {} bytes", whole.len());
+    }
+}
+
+#[test]
+fn a_jpeg_whose_scan_ends_early_is_refused_though_it_has_an_end() {
+    let whole = jpeg(64);
+    let ended = [&whole[..whole.len() * 2 / 3], &[0xff, 0xd9]].concat();
+    let said = of_picture(&ended).unwrap_err();
+    assert!(said.starts_with("the JPEG is damaged, and the rest of the picture would be made up: "), "{said}");
+    let padded = [&whole[..whole.len() - 2], &[0xff, 0xff, 0xff, 0xd9]].concat();
+    assert_eq!(of_picture(&padded), Ok(()), "fill bytes before a marker are no damage");
+}
+
+#[test]
+fn a_png_that_is_cut_short_is_refused() {
+    let whole = png([7; 3]);
+    for length in [whole.len() - 16, whole.len() / 2, 20, 8] {
+        let refused = of_picture(&whole[..length]).unwrap_err();
+        assert!(refused.starts_with("the decoder refuses it: "), "{length}: {refused}");
+    }
+}
+
+#[test]
+fn pictures_of_other_formats_are_refused_by_the_formats_name() {
+    for (start, what) in [
+        (&b"RIFF\x10\0\0\0WEBPVP8L"[..], "a picture in WebP"),
+        (b"GIF89a", "a picture in GIF"),
+        (b"BM\x10\0", "a picture in BMP"),
+        (b"II*\0", "a picture in TIFF"),
+        (b"\0\0\0\x20ftypavif", "a picture in AVIF"),
+        (b"\0\0\0\x20ftypheic", "a picture in HEIC"),
+        (b" <!DOCTYPE html>", "an HTML or XML page"),
+    ] {
+        let refused = of_picture(start).unwrap_err();
+        assert_eq!(refused, format!("it is {what}, and only PNG and JPEG are read: convert it to PNG"));
+    }
+    assert_eq!(of_picture(b"").unwrap_err(), "it has no bytes");
+    let unknown = of_picture(b"not a picture").unwrap_err();
+    assert_eq!(unknown, "it is no picture of a known format: it begins with `not a pi`; PNG and JPEG are read");
+}
+
+#[test]
+fn every_file_of_a_split_names_its_classes_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.parquet"))).collect();
+    write(&paths[0], &[row(0, 0), row(1, 1)], &["a", "b"]);
+    write(&paths[1], &[row(2, 0), row(3, 1)], &["b", "a"]);
+    let differ = format!(
+        "`{}` and `{}` name the classes differently: `a`, `b`, and `b`, `a`",
+        paths[0].display(),
+        paths[1].display()
+    );
+    assert_eq!(refused(&DataFiles::Parquet(paths.clone())), differ);
+    for (classes, problem) in
+        [(["a", "a"], "classes 0 and 1 are both called `a`"), (["a", ""], "class 1 has an empty name")]
+    {
+        write(&paths[0], &[row(0, 0)], &classes);
+        let said = refused(&parquet(paths[0].clone()));
+        assert_eq!(said, format!("the class names that `{}` states cannot be used: {problem}", paths[0].display()));
+    }
+}
+
+#[test]
+fn labels_that_are_no_whole_numbers_are_called_by_their_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.parquet");
+    for (column, found) in [
+        ("int64 label (TIMESTAMP(MICROS,true))", "a timestamp"),
+        ("int64 label (TIMESTAMP_MILLIS)", "a timestamp"),
+        ("int64 label (TIME(MICROS,true))", "a time of day"),
+        ("int64 label (DECIMAL(18,2))", "a decimal number"),
+    ] {
+        write_labelled(&path, column, &[0, 1]);
+        let said = refused(&parquet(path.clone()));
+        assert_eq!(said, format!("column `label` of `{}` is {found}, expected a whole number", path.display()));
+    }
+    write_labelled(&path, "int64 label (INTEGER(64,false))", &[0, -1]);
+    let said = refused(&parquet(path.clone()));
+    assert!(said.contains("row 1 of") && said.contains("has label 18446744073709551615 in column `label`"), "{said}");
+    write_labelled(&path, "int64 label (INTEGER(64,true))", &[0, 1]);
+    assert_eq!(read(&parquet(path), &Rows::All).unwrap().labels(), [0, 1]);
+}
+
+#[test]
+fn an_outline_holds_classes_against_a_head_and_another_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let outline = |labels: &[i64], classes: &[&str]| {
+        let path = folder.path().join("x.parquet");
+        let rows: Vec<Row> = labels.iter().map(|&label| row(0, label)).collect();
+        write(&path, &rows, classes);
+        source(&parquet(path), &Rows::All).look(None).unwrap()
+    };
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+    let three = outline(&[0, 2], &["a", "b", "c"]);
+    assert_eq!(three.absent_classes(), ["b"]);
+    assert!(three.check_head(Some(&names(&["a", "b", "c"])), 3).is_ok());
+    assert!(three.check_head(Some(&names(&["a", "c"])), 2).is_ok(), "the class that the head lacks does not occur");
+    let absent = outline(&[0, 1], &["a", "b", "c"]).check_head(Some(&names(&["a", "c"])), 2).unwrap_err().to_string();
+    assert_eq!(absent, "the data set has examples of `b`, a class that the head does not have; it has `a`, `c`");
+    assert!(
+        three.check_head(None, 2).unwrap_err().to_string().starts_with("the head has 2 classes, the data set has 3")
+    );
+    let splits = three.check_same_classes(&outline(&[0], &["a", "c", "b"])).unwrap_err().to_string();
+    assert_eq!(splits, "two splits name the classes differently: `a`, `b`, `c`, and `a`, `c`, `b`");
 }

@@ -31,8 +31,8 @@ fn a_good_split_tells_its_rows_and_classes() {
     let folder = TempDir::new().unwrap();
     let files = parquet(&folder, &[row(0), row(1), row(1)], &["cat", "dog"]);
     let look = source(&files, &Rows::All).look(Some(2)).unwrap();
-    assert_eq!((look.rows, look.classes.unwrap()), (3, vec!["cat".to_owned(), "dog".to_owned()]));
-    assert_eq!(source(&files, &Rows::Indices(vec![2, 0])).look_at_headers().unwrap().rows, 2);
+    assert_eq!((look.rows(), look.classes().unwrap()), (3, &["cat".to_owned(), "dog".to_owned()][..]));
+    assert_eq!(source(&files, &Rows::Indices(vec![2, 0])).look_at_headers().unwrap().rows(), 2);
 }
 
 #[test]
@@ -48,11 +48,11 @@ fn a_bad_label_and_a_bad_picture_are_told_together() {
     ];
     assert_eq!(told(&folder, all.look(None).unwrap_err()), expected);
     assert_eq!(
-        source(&files, &Rows::Indices(vec![1, 0])).look(Some(2)).unwrap().rows,
+        source(&files, &Rows::Indices(vec![1, 0])).look(Some(2)).unwrap().rows(),
         2,
         "rows that are not taken do not count"
     );
-    assert_eq!(all.look_at_headers().unwrap().rows, 5, "labels stand in rows, not in headers");
+    assert_eq!(all.look_at_headers().unwrap().rows(), 5, "labels stand in rows, not in headers");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn the_first_picture_is_decoded_and_others_by_their_beginning() {
     let errors = source(&files, &Rows::All).look(None).unwrap_err();
     assert_eq!(told(&folder, errors), ["the picture in row 0 of `test.parquet` cannot be decoded"]);
     let files = parquet(&folder, &[row(0), cut], &["cat"]);
-    assert_eq!(source(&files, &Rows::All).look(None).unwrap().rows, 2, "that one fails where it is decoded");
+    assert_eq!(source(&files, &Rows::All).look(None).unwrap().rows(), 2, "that one fails where it is decoded");
 }
 
 #[test]
@@ -105,13 +105,16 @@ fn of_a_folder_of_pictures_each_is_looked_at() {
     };
     let good = png([1, 2, 3]);
     let pictures = vec![put("cat/1.png", &good), put("cat/2.png", &good), put("dog/1.png", b"not a picture")];
-    let files = |pictures| DataFiles::ImageFolder { folder: folder.path().to_owned(), pictures };
-    let all = files(pictures.clone());
+    let files = |pictures, classes: &[&str]| {
+        let classes = classes.iter().map(|class| (*class).to_owned()).collect();
+        DataFiles::ImageFolder { folder: folder.path().to_owned(), classes, pictures }
+    };
+    let all = files(pictures.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();
     assert_eq!(told(&folder, errors), ["the picture in row 0 of `dog/1.png` cannot be decoded"]);
-    assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes.unwrap(), ["cat", "dog"]);
-    let good = files(pictures[..2].to_vec());
-    assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows, 2);
+    assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes().unwrap(), ["cat", "dog"]);
+    let good = files(pictures[..2].to_vec(), &["cat"]);
+    assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows(), 2);
 }
 
 fn texts(columns: &[&str]) -> TextSpec {
@@ -127,7 +130,7 @@ fn texts_are_told_by_column_and_row() {
     let look = |columns: &[&str], label: &str, classes| {
         let spec = texts(columns);
         let source = TextSource { files: &files, spec: &spec, label_column: label, rows: &Rows::All };
-        source.look(classes).map_err(|errors| told(&folder, errors))
+        source.look(classes).map(|outline| outline.rows()).map_err(|errors| told(&folder, errors))
     };
     assert_eq!(look(&["a"], "label", Some(4)), Ok(2));
     let beyond = "row 1 of `test.parquet` has a label in column `label` that is class 3, and the head has 3 classes, counted from 0";

@@ -74,3 +74,20 @@ fn write_labels(group: &mut SerializedRowGroupWriter<'_, File>, labels: impl Ite
     column.typed::<Int64Type>().write_batch(&labels, Some(&levels), None).unwrap();
     column.close().unwrap();
 }
+
+/// Writes pictures whose labels are of another column type, such as `int64 label (TIMESTAMP(MICROS,true))`.
+pub(crate) fn write_labelled(path: &Path, label_column: &str, labels: &[i64]) {
+    let schema =
+        format!("message schema {{ optional group image {{ optional binary bytes; }} optional {label_column}; }}");
+    let schema = Arc::new(parse_message_type(&schema).unwrap());
+    let properties = Arc::new(WriterProperties::builder().build());
+    let mut writer = SerializedFileWriter::new(File::create(path).unwrap(), schema, properties).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let bytes = vec![ByteArray::from(png([0; 3])); labels.len()];
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<ByteArrayType>().write_batch(&bytes, Some(&vec![2; labels.len()]), None).unwrap();
+    column.close().unwrap();
+    write_labels(&mut group, labels.iter().map(|label| Some(*label)));
+    group.close().unwrap();
+    writer.close().unwrap();
+}

@@ -98,3 +98,40 @@ fn a_head_that_cannot_be_is_refused_with_its_reason() {
     let none = Head::from_prompts(&model(), &[vec!["a cat".into()], vec![]]).unwrap_err();
     assert_eq!(none.to_string(), "class 1 has no prompts");
 }
+
+#[test]
+fn a_head_carries_the_names_of_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    let names = ["cat", "a \"dog\""].map(str::to_owned);
+    let head = Head::new(vec![1.0, 2.0, 3.0, 4.0], 2, 2).unwrap();
+    head.write(&path).unwrap();
+    assert_eq!(Head::read(&path).unwrap().names(), None);
+    head.clone().named(&names).unwrap().write(&path).unwrap();
+    let read = Head::read(&path).unwrap();
+    assert_eq!((read.names().unwrap(), read.weight()), (&names[..], head.weight()));
+    assert_eq!(head.clone().named(&names[..1]).unwrap_err().to_string(), "the head has 2 rows, and 1 class names");
+    let twice = head.named(&["cat".to_owned(), "cat".to_owned()]).unwrap_err();
+    assert_eq!(chain(&twice), "the class names of the head cannot be used: classes 0 and 1 are both called `cat`");
+}
+
+#[test]
+fn names_in_a_head_that_cannot_be_its_own_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("head.safetensors");
+    let tensor = candle_core::Tensor::zeros((2, 2), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+    for (classes, problem) in [
+        (r#"["a"]"#, "it has 1 names"),
+        (r#"["a", "a"]"#, "classes 0 and 1 are both called `a`"),
+        ("a, b", "expected value at line 1 column 1"),
+    ] {
+        let metadata = Some([("classes".to_owned(), classes.to_owned())].into());
+        let bytes = safetensors::serialize([("weight", &tensor)], metadata).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let refused = Head::read(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("not a JSON list of names, one for each of the 2 rows: ") && refused.ends_with(problem),
+            "{refused}"
+        );
+    }
+}

@@ -173,3 +173,43 @@ fn goldens() -> [(Option<u32>, [Vec<u32>; 3], usize); 4] {
         (Some(3), [pair(&first[..2], &second[..1]), pair(&second[..1], &first[..2]), vec![1000, 32, 1000]], 3),
     ]
 }
+
+#[test]
+fn lines_are_read_as_every_writer_leaves_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    let plain = format!("{}{}{}", line("x", "y", 0), line("é", "y", 2), line("z", "y", 1));
+    let wanted = lines(&plain, &single()).unwrap();
+    let gzipped = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut packed, text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    for bytes in [
+        format!("\u{feff}{plain}").into_bytes(),
+        plain.replace('\n', "\r\n").into_bytes(),
+        plain.replace('\n', "\r").into_bytes(),
+        plain.replace('\n', "\n\n").into_bytes(),
+        plain.trim_end().as_bytes().to_vec(),
+        gzipped(&plain),
+        // Two members, as `cat a.gz b.gz` makes them.
+        [gzipped(&line("x", "y", 0)), gzipped(&format!("{}{}", line("é", "y", 2), line("z", "y", 1)))].concat(),
+        plain.replace("\"label\":0", "\"label\":0.0").replace("\"label\":2", "\"label\":2.0").into_bytes(),
+    ] {
+        std::fs::write(&path, &bytes).unwrap();
+        let read = read(&DataFiles::Jsonl(vec![path.clone()]), &single(), &Rows::All, None);
+        assert_eq!(read.unwrap(), wanted, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+}
+
+#[test]
+fn an_outline_of_texts_needs_no_tokenizer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    std::fs::write(&path, format!("{}{}{}", line("x", "y", 0), line("x", "y", 2), line("x", "y", 0))).unwrap();
+    let files = DataFiles::Jsonl(vec![path]);
+    let outline =
+        TextSource { files: &files, spec: &single(), label_column: "label", rows: &Rows::All }.look(None).unwrap();
+    assert_eq!((outline.rows(), outline.classes(), outline.largest_label()), (3, None, Some(2)));
+    assert_eq!(outline.labels().iter().collect::<Vec<_>>(), [(&0, &2), (&2, &1)]);
+}

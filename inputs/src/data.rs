@@ -4,16 +4,17 @@ use crate::{
 };
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, TextSpec};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// The error of a data set that has not the split `split`.
 pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> InputError {
     let reference = reference.to_string();
     match reason {
-        NoSplit::Among { looked_for, splits } => {
-            InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits }
+        NoSplit::Among { looked_for, splits, within } => {
+            InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits, within }
         }
-        NoSplit::Holds { entry, problem } => InputError::Holds { reference, entry, problem },
+        NoSplit::Holds { entry, problem } => InputError::Holds { reference, entry, problem: problem.to_owned() },
+        NoSplit::Twice { one, other } => InputError::Twice { reference, split: split.to_owned(), one, other },
         NoSplit::Lacks(lack) => InputError::Lacks { reference, role: "a whole data set", lacks: lack.0 },
     }
 }
@@ -23,10 +24,13 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
     match files {
         SplitFiles::Parquet(files) => DataFiles::Parquet(files.iter().map(|file| root.join(file)).collect()),
         SplitFiles::Jsonl(files) => DataFiles::Jsonl(files.iter().map(|file| root.join(file)).collect()),
-        SplitFiles::Pictures { folder, pictures } => {
+        SplitFiles::Pictures { folder, pictures, .. } => {
             let folder = root.join(folder);
             let at = |(class, name): &(String, String)| (class.clone(), folder.join(class).join(name));
-            DataFiles::ImageFolder { pictures: pictures.iter().map(at).collect(), folder }
+            let pictures: Vec<_> = pictures.iter().map(at).collect();
+            let own = pictures.iter().map(|(class, _)| class.clone());
+            let classes: BTreeSet<String> = own.chain(files.absent_classes()).collect();
+            DataFiles::ImageFolder { folder, classes: classes.into_iter().collect(), pictures }
         }
         SplitFiles::Idx { images, labels } => DataFiles::Idx { images: root.join(images), labels: root.join(labels) },
     }
@@ -34,8 +38,9 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
 
 /// The digest of what a split holds: its files' contents in reading order, the columns that count, the rows taken.
 ///
-/// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'.
-/// What is digested of them is all that [`DataFiles::ImageFolder`] hands to a reader.
+/// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'. Classes
+/// that only other splits have count as well: they move the labels. What is digested of pictures is all that
+/// [`DataFiles::ImageFolder`] hands to a reader.
 pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
     let columns = || match &spec.text {
         None => json!({"image": spec.image_column, "label": spec.label_column}),
@@ -45,7 +50,12 @@ pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSp
         SplitFiles::Parquet(_) => with(columns(), "parquet", contents),
         SplitFiles::Jsonl(_) => with(columns(), "jsonl", contents),
         SplitFiles::Pictures { pictures, .. } => {
-            json!({"pictures": pictures.iter().zip(contents).collect::<Vec<_>>()})
+            let mut content = json!({"pictures": pictures.iter().zip(contents).collect::<Vec<_>>()});
+            let absent = files.absent_classes();
+            if !absent.is_empty() {
+                content["absent_classes"] = json!(absent);
+            }
+            content
         }
         SplitFiles::Idx { .. } => json!({"idx": contents}),
     };

@@ -33,7 +33,11 @@ pub enum InputError {
         lacks: String,
     },
     /// A data set has no such split.
-    #[error("`{reference}` has no split `{split}`: looked for {looked_for}; {}", splits_there(splits))]
+    #[error(
+        "`{reference}` has no split `{split}`: looked for {looked_for}; {}{}",
+        splits_there(splits),
+        inside(within)
+    )]
     NoSplit {
         /// The data set.
         reference: String,
@@ -43,16 +47,56 @@ pub enum InputError {
         looked_for: String,
         /// The splits that are there.
         splits: Vec<String>,
+        /// Folders in the data set that have the split.
+        within: Vec<String>,
     },
-    /// A split of pictures holds something that is no picture of a class.
+    /// A data set has a split in two forms.
+    #[error(
+        "`{reference}` has the split `{split}` twice, as `{one}` and as `{other}`: take out the one that is not meant"
+    )]
+    Twice {
+        /// The data set.
+        reference: String,
+        /// The split.
+        split: String,
+        /// A file of the one form.
+        one: String,
+        /// A file of the other.
+        other: String,
+    },
+    /// A file is not what it stands for, but a pointer to it.
+    #[error(
+        "`{}` of `{reference}` is a Git LFS pointer, a few lines in place of the file: run `git lfs pull` in the clone that it \
+         comes from, or download the file itself",
+        file.display()
+    )]
+    LfsPointer {
+        /// The input.
+        reference: String,
+        /// The file.
+        file: PathBuf,
+    },
+    /// The hub's cache holds a download that was cut off, so that files of a split may be missing.
+    #[error(
+        "the hub's cache may hold `{reference}` only in part: a download was cut off and left `{}`; run `hf download` again, or \
+         remove that file if it belongs to nothing that is needed",
+        partial.display()
+    )]
+    CutOffDownload {
+        /// The data set.
+        reference: String,
+        /// What the download left.
+        partial: PathBuf,
+    },
+    /// An input holds an entry that cannot be used.
     #[error("`{reference}` holds `{entry}`, {problem}")]
     Holds {
-        /// The data set.
+        /// The input.
         reference: String,
         /// The file or folder in it.
         entry: String,
         /// What is wrong with it, and what to do.
-        problem: &'static str,
+        problem: String,
     },
     /// The rule that cuts a split out of a data set cannot be followed.
     #[error("the rule of split `{split}` of `{reference}` is wrong: {problem}")]
@@ -145,7 +189,7 @@ pub enum InputError {
     },
     /// The network may not be used, and the hub's cache does not have it.
     #[error(
-        "`{reference}` is not in the hub's cache `{}`, and `HF_HUB_OFFLINE` forbids to fetch it; unset that, or run \
+        "`{reference}` is not in the hub's cache `{}`, and `HF_HUB_OFFLINE` forbids to fetch it: {absent}; unset that, or run \
          `hf download` where the network is and bring the cache here",
         cache.display()
     )]
@@ -154,10 +198,26 @@ pub enum InputError {
         reference: String,
         /// The cache.
         cache: PathBuf,
+        /// What is not there.
+        absent: NotCached,
+    },
+    /// The network may not be used, and the hub's cache does not have all of it.
+    #[error(
+        "the hub's cache `{}` does not have all of `{reference}`, and `HF_HUB_OFFLINE` forbids to fetch the rest; unset that, or \
+         run `hf download` where the network is and bring the cache here",
+        cache.display()
+    )]
+    Partial {
+        /// The input.
+        reference: String,
+        /// The cache.
+        cache: PathBuf,
+        /// What is wrong with what is there.
+        source: Box<Self>,
     },
     /// The hub is out of reach, and its cache does not have the input.
     #[error(
-        "cannot reach the hub for `{reference}`, and it is not in the hub's cache `{}`; check the network, or run \
+        "cannot reach the hub for `{reference}`, and it is not in the hub's cache `{}`: {absent}; check the network, or run \
          `hf download` where there is one, bring the cache here and set `HF_HUB_OFFLINE=1`",
         cache.display()
     )]
@@ -166,6 +226,8 @@ pub enum InputError {
         reference: String,
         /// The cache.
         cache: PathBuf,
+        /// What is not there.
+        absent: NotCached,
         /// What the client says.
         source: HubFailure,
     },
@@ -196,6 +258,45 @@ impl InputError {
             ),
             _ => false,
         }
+    }
+}
+
+/// What the hub's cache lacks of an input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotCached {
+    /// The repository.
+    #[error("nothing of the repository is there")]
+    Repository,
+    /// The branch or tag.
+    #[error("the repository is there, but not what `{revision}` means{}", named_commits(commits))]
+    Revision {
+        /// The branch or tag.
+        revision: String,
+        /// The commits that are there.
+        commits: Vec<String>,
+    },
+    /// The commit.
+    #[error("the repository is there, but no file of its commit `{commit}`")]
+    Commit {
+        /// The commit.
+        commit: String,
+    },
+    /// Some of its files, or all.
+    #[error("only a part of the repository is there: {0}")]
+    Files(String),
+}
+
+fn named_commits(commits: &[String]) -> String {
+    match commits {
+        [] => String::new(),
+        _ => format!("; name a commit that is there, with `@{}`", commits.join("` or `@")),
+    }
+}
+
+fn inside(within: &[String]) -> String {
+    match within {
+        [] => String::new(),
+        _ => format!("; its folders `{}` have such a split: name one of them in the reference", within.join("`, `")),
     }
 }
 

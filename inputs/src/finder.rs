@@ -1,13 +1,14 @@
 use crate::{
     InputError, Inputs, Located, LocatedData,
     cache::Content,
-    data::{data_digest, data_files, no_split},
+    data::{data_digest, data_files},
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
-    folder::file_names,
-    layout::{DataKind, INDEX, Lack, PICKLED_INDEX, adapter_files, find_split, model_files, shards},
+    folder::{Listing, list},
+    layout::{INDEX, Lack, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
     objects::Objects,
     resolve::{Folder, Reach, unreadable},
     rows::{has_listed_rows, rows},
+    select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
 use jobs::{DataSpec, Digest, HubRef, InputRef, Rows, S3Ref};
 use std::{
@@ -80,6 +81,7 @@ impl Finder<'_> {
             return self.located_model(reference, found);
         };
         let file = found.root.join(index);
+        refuse_pointer(reference, &file)?;
         let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
         let shards = shards(&text).map_err(|source| InputError::Malformed {
             reference: reference.to_string(),
@@ -107,7 +109,7 @@ impl Finder<'_> {
         let digest = self.digest(reference, &path)?;
         if let (InputRef::S3(s3), Some(name)) = (reference, path.file_name()) {
             let files = vec![(name.to_string_lossy().into_owned(), digest)];
-            self.objects(s3)?.keep(digest, &Content { files, rows: None })?;
+            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         Ok(Located { path, digest, commit })
     }
@@ -122,8 +124,11 @@ impl Finder<'_> {
             Some(parts) => parts,
             None => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
         };
-        let select = |names: &[String]| match names.iter().find(|there| *there == name) {
-            Some(name) => Ok(vec![name.clone()]),
+        let select = |listing: &Listing| match listing.names.iter().find(|there| *there == name) {
+            Some(name) => match unreadable_entries(reference, listing, |odd| odd == name) {
+                Some(error) => Err(error),
+                None => Ok(vec![name.clone()]),
+            },
             None => Err(InputError::Missing { reference: reference.to_string() }),
         };
         let found = self.inputs.hub.folder(hub, folder, reach, &select, Vec::clone)?;
@@ -132,17 +137,13 @@ impl Finder<'_> {
 
     fn data_within(&self, spec: &DataSpec, split: &str, reach: Reach) -> Result<LocatedData, InputError> {
         let rows = self.rows_within(spec, split, reach)?;
-        let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
-        let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
-        let select = |names: &[String]| match names {
-            [] if is_table_file(&spec.source) => Err(no_data_folder(&spec.source)),
-            _ => find_split(names, from, kind).map_err(|reason| no_split(&spec.source, from, reason)),
-        };
-        let found = self.folder(&spec.source, reach, &select, |files| files.names()).map_err(|error| match error {
-            InputError::NotA { .. } => no_data_folder(&spec.source),
-            InputError::NoObjects { .. } if is_table_file(&spec.source) => no_data_folder(&spec.source),
-            error => error,
-        })?;
+        let select = |listing: &Listing| picked_split(spec, split, listing);
+        let found = self.folder(&spec.source, reach, &select, SplitFiles::names);
+        let found = found.map_err(|error| as_folder(&spec.source, error))?;
+        // Where a digest is expected, it tells whether all files are there.
+        if let (Reach::Anywhere, Some(partial)) = (reach, found.cut_off_download) {
+            return Err(InputError::CutOffDownload { reference: spec.source.to_string(), partial });
+        }
         let names = found.files.names();
         let contents = names.iter().map(|name| self.digest(&spec.source, &found.root.join(name)));
         let contents = contents.collect::<Result<Vec<_>, _>>()?;
@@ -152,7 +153,8 @@ impl Finder<'_> {
                 Rows::Indices(rows) => Some(rows.clone()),
                 _ => None,
             };
-            self.objects(s3)?.keep(digest, &Content { files: names.into_iter().zip(contents).collect(), rows })?;
+            let (files, beside) = (names.into_iter().zip(contents).collect(), found.files.beside().to_vec());
+            self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
         }
         Ok(LocatedData { files: data_files(&found.root, &found.files), rows, digest, commit: found.commit })
     }
@@ -176,9 +178,7 @@ impl Finder<'_> {
         role: &'static str,
         select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
     ) -> Result<Folder<Vec<String>>, InputError> {
-        let select = |names: &[String]| {
-            select(names).map_err(|lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 })
-        };
+        let select = |listing: &Listing| picked(reference, role, listing, &select);
         self.folder(reference, reach, &select, Vec::clone)
     }
 
@@ -207,7 +207,7 @@ impl Finder<'_> {
         let files = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
         let digest = digest(&files);
         if let InputRef::S3(s3) = reference {
-            self.objects(s3)?.keep(digest, &Content { files, rows: None })?;
+            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         Ok(Located { digest, path: found.root, commit: found.commit })
     }
@@ -216,7 +216,7 @@ impl Finder<'_> {
         &self,
         reference: &InputRef,
         reach: Reach,
-        select: &dyn Fn(&[String]) -> Result<F, InputError>,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
         let path = match reference {
@@ -231,11 +231,11 @@ impl Finder<'_> {
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
         }
-        let there = file_names(path).map_err(|source| unreadable(reference, path, source))?;
+        let there = list(path).map_err(|source| unreadable(reference, path, source))?;
         let files = select(&there)?;
         // Files may be links that lead elsewhere.
         self.inputs.roots.check(reference, names(&files).iter().map(|name| path.join(name)))?;
-        Ok(Folder { root: path.clone(), files, commit: None })
+        Ok(Folder { root: path.clone(), files, commit: None, cut_off_download: None })
     }
 
     fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
@@ -243,21 +243,8 @@ impl Finder<'_> {
     }
 
     fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
-        self.inputs.digests.of(path).map_err(|source| unreadable(reference, path, source))
+        refuse_pointer(reference, path)?;
+        let unread = |source| InputError::Read { reference: reference.to_string(), file: path.to_owned(), source };
+        self.inputs.digests.of(path).map_err(unread)
     }
-}
-
-pub(crate) fn no_data_folder(reference: &InputRef) -> InputError {
-    let expected = "folder: name the one that the files of the splits lie in, and the split by itself";
-    InputError::NotA { reference: reference.to_string(), expected }
-}
-
-/// Whether a reference to the hub or a bucket seems to name a single file; nothing lies below one.
-pub(crate) fn is_table_file(reference: &InputRef) -> bool {
-    let path = match reference {
-        InputRef::Path(_) => None,
-        InputRef::Hub(hub) => hub.path.as_deref(),
-        InputRef::S3(s3) => Some(s3.key.as_str()),
-    };
-    path.is_some_and(|path| path.ends_with(".parquet") || path.ends_with(".jsonl"))
 }

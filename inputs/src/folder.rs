@@ -1,48 +1,150 @@
-use std::{fs, io, path::Path};
+use std::{ffi::OsStr, fs, io, path::Path};
 
 /// The deepest file that counts: `split/class/picture`, or `data/split/file`.
-const DEPTH: usize = 3;
+pub(crate) const DEPTH: usize = 3;
 
-/// The names of the files below `root`, relative to it, sorted; links are followed, hidden files left out.
-///
-/// A folder that is empty, or lies too deep to be looked into, is named as well, with a `/` at its end. A folder that is
-/// not there has no files.
-pub(crate) fn file_names(root: &Path) -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    walk(root, "", 1, &mut names)?;
-    names.sort_unstable();
-    Ok(names)
+/// What lies in a folder, by names relative to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Listing {
+    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too deep to be
+    /// looked into, is named as well, with a `/` at its end. What is [odd](Self::odd) is named here, too.
+    pub(crate) names: Vec<String>,
+    /// What cannot be read as a file or folder. Nobody may leave it out where it would decide.
+    pub(crate) odd: Vec<Odd>,
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
+/// An entry of a folder that is neither a file nor a folder that can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Odd {
+    /// Its name, as far as it can be written.
+    pub(crate) name: String,
+    /// What is wrong with it, and what to do.
+    pub(crate) problem: String,
+}
+
+impl Listing {
+    /// Adds an odd entry.
+    pub(crate) fn note(&mut self, odd: Odd) {
+        self.names.push(odd.name.clone());
+        self.odd.push(odd);
+    }
+}
+
+impl From<Vec<String>> for Listing {
+    fn from(mut names: Vec<String>) -> Self {
+        names.sort_unstable();
+        Self { names, odd: Vec::new() }
+    }
+}
+
+/// Lists the files below `root`. A folder that is not there has no files.
+pub(crate) fn list(root: &Path) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    match fs::read_dir(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        entries => walk(entries?, "", 1, &mut listing)?,
+    }
+    listing.names.sort_unstable();
+    listing.odd.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(listing)
+}
+
+fn walk(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Listing) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
-        let Some(name) = entry.file_name().to_str().filter(|name| !name.starts_with('.')).map(str::to_owned) else {
-            continue;
-        };
-        let name = format!("{prefix}{name}");
-        // A link that leads nowhere, such as a pruned blob of the hub's cache, is no file.
-        let Ok(metadata) = fs::metadata(entry.path()) else { continue };
-        if metadata.is_file() {
-            names.push(name);
+        let file_name = entry.file_name();
+        if file_name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let (folder, before) = (format!("{name}/"), names.len());
-        if depth < DEPTH {
-            walk(&entry.path(), &folder, depth + 1, names)?;
-        }
-        if names.len() == before {
-            names.push(folder);
+        let name = format!("{prefix}{}", file_name.to_string_lossy());
+        match problem(&entry.path(), &file_name) {
+            Ok(kind) if kind.is_file() => listing.names.push(name),
+            Ok(_) => folder(&entry.path(), &name, depth, listing),
+            Err(problem) => listing.note(Odd { name, problem }),
         }
     }
     Ok(())
 }
 
+/// The type of an entry that can be read, or what is wrong with it.
+fn problem(path: &Path, name: &OsStr) -> Result<fs::FileType, String> {
+    if name.to_str().is_none() {
+        return Err("whose name is not UTF-8: give it another name, or take it out".to_owned());
+    }
+    let kind = match fs::metadata(path) {
+        Ok(metadata) => metadata.file_type(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
+            let to = fs::read_link(path).map(|to| format!(" (`{}`)", to.display())).unwrap_or_default();
+            return Err(format!("a link that leads nowhere{to}: bring what it leads to, or take it out"));
+        }
+        Err(error) => return Err(format!("which cannot be read: {error}")),
+    };
+    if kind.is_file() || kind.is_dir() {
+        return Ok(kind);
+    }
+    Err("which is neither a file nor a folder: take it out".to_owned())
+}
+
+fn folder(path: &Path, name: &str, depth: usize, listing: &mut Listing) {
+    let (below, before) = (format!("{name}/"), listing.names.len());
+    if depth < DEPTH {
+        let walked = fs::read_dir(path).and_then(|entries| walk(entries, &below, depth + 1, listing));
+        if let Err(error) = walked {
+            listing.note(Odd { name: below.clone(), problem: format!("which cannot be read: {error}") });
+        }
+    }
+    if listing.names.len() == before {
+        listing.names.push(below);
+    }
+}
+
 /// Whether a file or one of its folders is hidden.
 pub(crate) fn is_hidden(name: &str) -> bool {
     name.split('/').any(|part| part.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::{ffi::OsStrExt, fs::symlink, net::UnixListener};
+
+    fn odd(root: &Path) -> Vec<(String, String)> {
+        list(root).unwrap().odd.into_iter().map(|odd| (odd.name, odd.problem)).collect()
+    }
+
+    #[test]
+    fn nothing_that_lies_in_a_folder_is_dropped_but_what_is_hidden() {
+        let there = tempfile::tempdir().unwrap();
+        let root = there.path();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::create_dir_all(root.join("a/c/d")).unwrap();
+        fs::write(root.join("a/b/file"), "").unwrap();
+        fs::write(root.join("a/c/d/too deep"), "").unwrap();
+        fs::write(root.join(".hidden"), "").unwrap();
+        symlink("/no/such/file", root.join(".hidden link")).unwrap();
+        symlink("b", root.join("a/link")).unwrap();
+        assert_eq!(list(root).unwrap().names, ["a/b/file", "a/c/d/", "a/link/file"]);
+        assert_eq!(odd(root), []);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_listed_with_what_is_wrong() {
+        let there = tempfile::tempdir().unwrap();
+        let root = there.path();
+        fs::create_dir(root.join("a")).unwrap();
+        symlink("/no/such/file", root.join("a/1.png")).unwrap();
+        symlink("round", root.join("round")).unwrap();
+        fs::write(root.join("a").join(OsStr::from_bytes(b"caf\xe9.png")), "").unwrap();
+        fs::create_dir(root.join(OsStr::from_bytes(b"gr\xfcn"))).unwrap();
+        let _socket = UnixListener::bind(root.join("socket")).unwrap();
+        let found = odd(root);
+        let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a/1.png", "a/caf\u{fffd}.png", "gr\u{fffd}n", "round", "socket"]);
+        assert_eq!(list(root).unwrap().names, names, "they are named as files are");
+        let problem = |name| found.iter().find(|(found, _)| found == name).unwrap().1.as_str();
+        assert!(problem("a/1.png").starts_with("a link that leads nowhere (`/no/such/file`): "));
+        assert!(problem("gr\u{fffd}n").starts_with("whose name is not UTF-8: "));
+        assert!(problem("round").starts_with("which cannot be read: "), "{}", problem("round"));
+        assert!(problem("socket").starts_with("which is neither a file nor a folder"));
+    }
 }

@@ -5,11 +5,11 @@ mod shelf;
 mod tests;
 
 use crate::{
-    HubFailure, InputError, Settings,
-    folder::{file_names, is_hidden},
+    HubFailure, InputError, NotCached, Settings,
+    folder::{Listing, is_hidden, list},
     resolve::{Folder, Reach, unreadable},
 };
-use cache::Snapshot;
+use cache::{Snapshot, cut_off_download};
 use hf_hub::{HFClient, HFClientBuilder, HFClientSync, HFError, RepoType, repository::RepoTreeEntry};
 use jobs::{HubKind, HubRef, InputRef};
 use part::Parts;
@@ -51,68 +51,107 @@ impl Hub {
         hub: &HubRef,
         folder: &str,
         reach: Reach,
-        select: &dyn Fn(&[String]) -> Result<F, InputError>,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
-        let cached = || self.cached(hub).map(|snapshot| located(hub, snapshot, folder, select));
-        let absent = || (hub.to_string(), self.cache());
+        let cached = || self.cached(hub).map(|snapshot| self.in_cache(hub, snapshot, folder, select));
         if self.settings.is_offline || reach != Reach::Anywhere {
-            return cached().and_then(Result::ok).ok_or_else(|| {
-                let (reference, cache) = absent();
-                InputError::Offline { reference, cache }
-            });
+            let found = cached().map_err(|absent| {
+                let (reference, cache) = (hub.to_string(), self.cache());
+                InputError::Offline { reference, cache, absent }
+            })?;
+            return found.map_err(|error| self.partial(hub, error));
         }
-        let wanted = |there: &[String]| Ok(names(&select(there)?));
-        match self.fetch(hub, folder, &wanted) {
-            Ok(snapshot) => located(hub, snapshot, folder, select),
+        match self.fetch(hub, folder, select, &names) {
+            Ok(found) => Ok(found),
             Err(Fetch::Input(error)) => Err(error),
-            Err(Fetch::Hub(source)) if source.is_out_of_reach => match cached() {
-                Some(Ok(found)) => {
-                    tracing::warn!(reference = %hub, cause = %source, "the hub is out of reach, using its cache");
-                    Ok(found)
+            Err(Fetch::Hub(source)) if source.is_out_of_reach => {
+                let found = cached().and_then(|found| found.map_err(|error| NotCached::Files(error.to_string())));
+                match found {
+                    Ok(found) => {
+                        tracing::warn!(reference = %hub, cause = %source, "the hub is out of reach, using its cache");
+                        Ok(found)
+                    }
+                    Err(absent) => {
+                        let (reference, cache) = (hub.to_string(), self.cache());
+                        Err(InputError::Unreachable { reference, cache, absent, source })
+                    }
                 }
-                _ => {
-                    let (reference, cache) = absent();
-                    Err(InputError::Unreachable { reference, cache, source })
-                }
-            },
+            }
             Err(Fetch::Hub(source)) => Err(InputError::Hub { reference: hub.to_string(), source }),
         }
     }
 
-    pub(crate) fn is_cached(&self, hub: &HubRef) -> bool {
-        let path = hub.path.as_deref().unwrap_or("");
-        self.cached(hub).is_some_and(|snapshot| snapshot.root.join(path).exists())
+    /// What is wrong with files of the cache may be that not all of them were fetched.
+    pub(crate) fn partial(&self, hub: &HubRef, error: InputError) -> InputError {
+        let is_for_want = matches!(
+            error,
+            InputError::Lacks { .. }
+                | InputError::NoSplit { .. }
+                | InputError::Missing { .. }
+                | InputError::Holds { .. }
+        );
+        if !is_for_want {
+            return error;
+        }
+        let (reference, cache) = (hub.to_string(), self.cache());
+        InputError::Partial { reference, cache, source: Box::new(error) }
     }
 
-    /// The error of what the cache does not have while the network may not be used.
-    pub(crate) fn is_not_cached(&self, hub: &HubRef) -> InputError {
-        InputError::Offline { reference: hub.to_string(), cache: self.cache() }
+    fn in_cache<F>(
+        &self,
+        hub: &HubRef,
+        snapshot: Snapshot,
+        folder: &str,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+    ) -> Result<Folder<F>, InputError> {
+        let root = below(&snapshot.root, folder);
+        let there = list(&root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
+        let cut_off_download = cut_off_download(&self.cache(), hub);
+        Ok(Folder { files: select(&there)?, root, commit: snapshot.commit, cut_off_download })
+    }
+
+    pub(crate) fn is_cached(&self, hub: &HubRef) -> bool {
+        let path = hub.path.as_deref().unwrap_or("");
+        self.cached(hub).is_ok_and(|snapshot| snapshot.root.join(path).exists())
+    }
+
+    /// What a download of the repository left behind in the cache that was cut off.
+    pub(crate) fn cut_off_download(&self, hub: &HubRef) -> Option<PathBuf> {
+        cut_off_download(&self.cache(), hub)
     }
 
     fn cache(&self) -> PathBuf {
         self.settings.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
     }
 
-    fn cached(&self, hub: &HubRef) -> Option<Snapshot> {
+    fn cached(&self, hub: &HubRef) -> Result<Snapshot, NotCached> {
         Snapshot::cached(&self.cache(), hub)
     }
 
-    fn fetch(&self, hub: &HubRef, folder: &str, wanted: Wanted<'_>) -> Result<Snapshot, Fetch> {
+    fn fetch<F>(
+        &self,
+        hub: &HubRef,
+        folder: &str,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        names: &dyn Fn(&F) -> Vec<String>,
+    ) -> Result<Folder<F>, Fetch> {
         match hub.kind {
-            HubKind::Model => self.fetch_of(hf_hub::RepoTypeModel, hub, folder, wanted),
-            HubKind::Dataset => self.fetch_of(hf_hub::RepoTypeDataset, hub, folder, wanted),
+            HubKind::Model => self.fetch_of(hf_hub::RepoTypeModel, hub, folder, select, names),
+            HubKind::Dataset => self.fetch_of(hf_hub::RepoTypeDataset, hub, folder, select, names),
         }
     }
 
-    /// Asks the hub for the names of the files, then for those that are wanted and not in the cache yet.
-    fn fetch_of<T: RepoType>(
+    /// Asks the hub for the names of the files, then for those that are picked and not in the cache yet. Which files are picked
+    /// is decided by the names of the hub: the cache need not have the others.
+    fn fetch_of<T: RepoType, F>(
         &self,
         kind: T,
         hub: &HubRef,
         folder: &str,
-        wanted: Wanted<'_>,
-    ) -> Result<Snapshot, Fetch> {
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        names: &dyn Fn(&F) -> Vec<String>,
+    ) -> Result<Folder<F>, Fetch> {
         let (owner, name) = hub.repository.split_once('/').unwrap_or(("", &hub.repository));
         let repository = self.client()?.repository(kind, owner, name);
         let entries = repository.list_tree().maybe_revision(hub.revision.clone()).recursive(true).send()?;
@@ -123,11 +162,12 @@ impl Hub {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let mut there: Vec<_> = paths.filter_map(|path| Some(path.strip_prefix(&prefix)?.to_owned())).collect();
         there.retain(|name| !is_hidden(name));
-        there.sort_unstable();
-        let patterns = wanted(&there)?.iter().map(|name| literal(&format!("{prefix}{name}"))).collect();
+        let files = select(&Listing::from(there))?;
+        let patterns = names(&files).iter().map(|name| literal(&format!("{prefix}{name}"))).collect();
         let snapshot =
             repository.snapshot_download().maybe_revision(hub.revision.clone()).allow_patterns(patterns).send()?;
-        Ok(Snapshot::at(snapshot))
+        let Snapshot { root, commit } = Snapshot::at(snapshot);
+        Ok(Folder { files, root: below(&root, folder), commit, cut_off_download: None })
     }
 
     fn client(&self) -> Result<&HFClientSync, HFError> {
@@ -151,9 +191,6 @@ impl Hub {
     }
 }
 
-/// Picks the names of wanted files out of those that are there.
-type Wanted<'a> = &'a dyn Fn(&[String]) -> Result<Vec<String>, InputError>;
-
 /// What may go wrong while fetching: the hub fails, or has not what is wanted.
 enum Fetch {
     Hub(HubFailure),
@@ -172,19 +209,8 @@ impl From<InputError> for Fetch {
     }
 }
 
-fn located<F>(
-    hub: &HubRef,
-    snapshot: Snapshot,
-    folder: &str,
-    select: &dyn Fn(&[String]) -> Result<F, InputError>,
-) -> Result<Folder<F>, InputError> {
-    let root = if folder.is_empty() { snapshot.root } else { snapshot.root.join(folder) };
-    let there = names_below(hub, &root)?;
-    Ok(Folder { files: select(&there)?, root, commit: snapshot.commit })
-}
-
-fn names_below(hub: &HubRef, root: &Path) -> Result<Vec<String>, InputError> {
-    file_names(root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), root, source))
+fn below(root: &Path, folder: &str) -> PathBuf {
+    if folder.is_empty() { root.to_owned() } else { root.join(folder) }
 }
 
 /// A glob that matches `name` and nothing else.

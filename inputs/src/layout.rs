@@ -5,7 +5,7 @@
 mod split;
 
 use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
-pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split};
+pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, is_within};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a folder lacks, in words.
@@ -89,27 +89,6 @@ fn adapters_nearby(names: &[String]) -> String {
 
 fn required(names: &[String], name: &str) -> Result<String, Lack> {
     names.iter().find(|there| *there == name).cloned().ok_or_else(|| Lack(format!("`{name}`")))
-}
-
-/// Checks that of files named `…-00001-of-00003…` all are there.
-fn complete(names: &[String]) -> Result<(), Lack> {
-    for name in names {
-        let Some((before, count, after)) = shard(name) else { continue };
-        let there = names.iter().filter(|other| shard(other) == Some((before, count, after))).count();
-        if there < count {
-            return Err(Lack(format!("more than {there} of the {count} files `{before}-…-of-{count:05}{after}`")));
-        }
-    }
-    Ok(())
-}
-
-/// Takes `a-00001-of-00003.b` apart into `a`, 3 and `.b`.
-fn shard(name: &str) -> Option<(&str, usize, &str)> {
-    let (before, after) = name.rsplit_once("-of-")?;
-    let (before, number) = before.rsplit_once('-')?;
-    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
-    number.parse::<usize>().ok()?;
-    Some((before, after[..digits].parse().ok()?, &after[digits..]))
 }
 
 #[cfg(test)]

@@ -24,15 +24,17 @@ mod layout;
 mod listing;
 mod objects;
 mod outline;
+mod pointer;
 mod remote;
 mod resolve;
 mod roots;
 mod rows;
+mod select;
 mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use error::{HubFailure, InputError};
+pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
 pub use listing::{ListedFile, Listing};
 pub use outline::{ListedData, Outline};

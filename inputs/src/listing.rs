@@ -2,7 +2,11 @@
 
 mod find;
 
-use crate::{InputError, RemoteObject, resolve::unreadable};
+use crate::{
+    InputError, RemoteObject,
+    folder::{self, Odd},
+    resolve::unreadable,
+};
 use jobs::{HubRef, InputRef};
 use std::{
     collections::BTreeMap,
@@ -59,20 +63,25 @@ impl Listing {
 /// What lies in a folder, wherever that is.
 #[derive(Debug)]
 pub(crate) enum Shelf {
-    /// A folder of this machine, and the names of its files.
-    Folder { root: PathBuf, names: Vec<String> },
+    /// A folder of this machine, and what lies in it.
+    Folder { root: PathBuf, there: folder::Listing },
     /// A folder of a repository at a commit, the sizes of its files, and the cached folder that holds some of them.
     Hub { at: HubRef, folder: String, sizes: BTreeMap<String, u64>, root: Option<PathBuf> },
-    /// Objects by their names below a folder, with the place of each in the cache.
-    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)> },
+    /// Objects by their names below a folder, with the place of each in the cache, and those that no folder can hold.
+    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)>, odd: Vec<Odd> },
 }
 
 impl Shelf {
-    pub(crate) fn names(&self) -> Vec<String> {
+    /// What lies there, by name.
+    pub(crate) fn entries(&self) -> folder::Listing {
         match self {
-            Self::Folder { names, .. } => names.clone(),
-            Self::Hub { sizes, .. } => sizes.keys().cloned().collect(),
-            Self::Bucket { objects, .. } => objects.keys().cloned().collect(),
+            Self::Folder { there, .. } => there.clone(),
+            Self::Hub { sizes, .. } => folder::Listing::from(sizes.keys().cloned().collect::<Vec<_>>()),
+            Self::Bucket { objects, odd, .. } => {
+                let mut listing = folder::Listing::from(objects.keys().cloned().collect::<Vec<_>>());
+                odd.iter().cloned().for_each(|odd| listing.note(odd));
+                listing
+            }
         }
     }
 
@@ -91,7 +100,7 @@ impl Shelf {
                 let origin = Origin::Hub { at: at.clone(), name: full };
                 (*sizes.get(name).ok_or_else(missing)?, cached, origin)
             }
-            Self::Bucket { bucket, objects } => {
+            Self::Bucket { bucket, objects, .. } => {
                 let (object, cached) = objects.get(name).ok_or_else(missing)?;
                 let origin = Origin::Bucket { bucket: bucket.clone(), key: object.key.clone() };
                 (object.size, cached.clone(), origin)

@@ -10,10 +10,11 @@ use crate::{
     InputError, ObjectSettings, Remote,
     cache::{Cache, Content, is_below},
     digest::FileDigests,
+    folder::Listing,
     resolve::{Folder, Reach},
 };
 use jobs::{Digest, S3Ref};
-use names::named;
+use names::{Named, named};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use store::BackendError;
 
@@ -38,23 +39,26 @@ impl Objects {
         &self,
         s3: &S3Ref,
         reach: Reach,
-        select: &dyn Fn(&[String]) -> Result<F, InputError>,
+        select: &dyn Fn(&Listing) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
         if let Reach::Here(expected) = reach {
-            let files = self.content(expected).ok_or_else(|| missing(s3))?.files;
-            let there: Vec<_> = files.iter().map(|(name, _)| name.clone()).collect();
-            return Ok(Folder { files: select(&there)?, root: self.cache.view(&files)?, commit: None });
+            let Content { files, beside, .. } = self.content(expected).ok_or_else(|| missing(s3))?;
+            let there: Vec<_> = files.iter().map(|(name, _)| name.clone()).chain(beside).collect();
+            let picked = select(&Listing::from(there))?;
+            return Ok(Folder { files: picked, root: self.cache.view(&files)?, commit: None, cut_off_download: None });
         }
         steadily(|| {
             let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
-            let listed = named(&s3.key, listed);
-            if listed.is_empty() {
+            let Named { files: listed, odd } = named(&s3.key, listed);
+            if listed.is_empty() && odd.is_empty() {
                 return Err(missing(s3));
             }
-            let files = select(&listed.keys().cloned().collect::<Vec<_>>())?;
+            let mut listing = Listing::from(listed.keys().cloned().collect::<Vec<_>>());
+            odd.into_iter().for_each(|odd| listing.note(odd));
+            let files = select(&listing)?;
             let root = self.fetched(s3, &names(&files), &listed)?;
-            Ok(Folder { root, files, commit: None })
+            Ok(Folder { root, files, commit: None, cut_off_download: None })
         })
     }
 

@@ -55,6 +55,8 @@ pub(crate) struct Folder<F> {
     pub(crate) root: PathBuf,
     pub(crate) files: F,
     pub(crate) commit: Option<String>,
+    /// What a download left that was cut off, where files of the hub's cache are taken for all that there are.
+    pub(crate) cut_off_download: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -99,14 +101,15 @@ impl Inputs {
 
     /// A split of a data set, with the rows that its rule takes.
     ///
-    /// Looked for are, in this order: `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts
-    /// `[data/]<split>.jsonl`; for pictures `<split>/<class>/*.png`, `.jpg` or `.jpeg`, then MNIST's `train-…` and `t10k-…`
-    /// IDX files, plain or gzipped. A
+    /// Looked for are `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts `[data/]<split>.jsonl`,
+    /// plain or gzipped; for pictures `<split>/<class>/*.png`, `.jpg` or `.jpeg`, and MNIST's `train-…` and `t10k-…` IDX files,
+    /// plain or gzipped. A split that is there in two of these forms, or in two generations of files, is refused. A
     /// configuration that has its own folder is named by the reference: `hf://datasets/ylecun/mnist/mnist`.
     ///
     /// The digest covers what the returned files are, and no more than these: of pictures their classes, names and
-    /// contents; of texts also what is made of their labels, and where they are cut. A class without pictures, and whatever lies among its pictures and is none, is refused; hidden files do
-    /// not count.
+    /// contents; of texts also what is made of their labels, and where they are cut. Classes of pictures are those of all splits
+    /// together. A class without pictures in any split, whatever lies among pictures and is none, and what cannot be read are
+    /// refused; hidden files do not count.
     ///
     /// # Errors
     /// As [`model`](Self::model); the data set has no such split, or the rule is wrong.

@@ -5,7 +5,9 @@ use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{
     collections::BTreeMap,
     error::Error,
+    ffi::OsStr,
     fs,
+    os::unix::{ffi::OsStrExt, fs::symlink},
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -167,7 +169,8 @@ fn pictures_in_folders_count_with_their_names() {
     let located = inputs.data(&spec(one.path()), "test").unwrap();
     let pictures = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
     let (folder_of_split, pictures) = (one.path().join("test"), pictures.to_vec());
-    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, pictures });
+    let classes = ["cat", "dog"].map(str::to_owned).to_vec();
+    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, pictures });
     let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);
     assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
     fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
@@ -191,6 +194,122 @@ fn a_folder_of_pictures_that_would_lose_some_is_refused() {
     fs::write(there.path().join("test/dog/2.webp"), "").unwrap();
     assert!(refused().starts_with(&holds("test/dog/2.webp")), "{}", refused());
     assert!(inputs().data(&spec(there.path()), "train").is_ok(), "the other split is whole");
+}
+
+#[test]
+fn a_class_that_only_another_split_has_moves_no_label_and_is_part_of_the_digest() {
+    let classes = |there: &TempDir, split: &str| {
+        let located = inputs().data(&spec(there.path()), split).unwrap();
+        let DataFiles::ImageFolder { classes, pictures, .. } = located.files else { panic!() };
+        (classes, pictures.len(), located.digest)
+    };
+    let alone = folder(&["test/ant/1.png", "test/cat/1.png"]);
+    let whole = folder(&["test/ant/1.png", "test/cat/1.png", "train/ant/1.png", "train/cat/1.png"]);
+    let gap = folder(&["test/ant/1.png", "test/cat/1.png", "train/bee/1.png", "train/cat/1.png"]);
+    assert_eq!(classes(&alone, "test"), classes(&whole, "test"), "another split changes nothing by itself");
+    let (names, pictures, digest) = classes(&gap, "test");
+    assert_eq!((names, pictures), (["ant", "bee", "cat"].map(str::to_owned).to_vec(), 2));
+    assert_ne!(digest, classes(&alone, "test").2, "the labels are others");
+    fs::create_dir(gap.path().join("test/bee")).unwrap();
+    assert_eq!(classes(&gap, "test").2, digest, "an empty folder says what the other split says");
+}
+
+#[test]
+fn what_cannot_be_read_of_a_split_is_named_and_never_left_out() {
+    let there = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
+    let refused = |split: &str| inputs().data(&spec(there.path()), split).unwrap_err().to_string();
+    symlink("/no/such/readme", there.path().join("README.md")).unwrap();
+    symlink("/no/such/picture", there.path().join("train/cat/2.png")).unwrap();
+    assert!(inputs().data(&spec(there.path()), "test").is_ok(), "neither is a part of the split");
+    let start =
+        format!("`{}` holds `train/cat/2.png`, a link that leads nowhere (`/no/such/picture`)", there.path().display());
+    assert!(refused("train").starts_with(&start), "{}", refused("train"));
+    symlink("/no/such/picture", there.path().join("train/cat/3.png")).unwrap();
+    assert!(
+        refused("train").ends_with("; 1 other entries are missing or cannot be read either"),
+        "{}",
+        refused("train")
+    );
+    symlink("/no/such/class", there.path().join("test/ant")).unwrap();
+    assert!(refused("test").contains("holds `test/ant`, a link that leads nowhere"), "{}", refused("test"));
+    fs::remove_file(there.path().join("test/ant")).unwrap();
+    fs::create_dir(there.path().join("test").join(OsStr::from_bytes(b"caf\xe9"))).unwrap();
+    assert!(refused("test").contains("holds `test/caf\u{fffd}`, whose name is not UTF-8"), "{}", refused("test"));
+    let shards = folder(&["test-00000-of-00002.parquet"]);
+    symlink("/no/such/shard", shards.path().join("test-00001-of-00002.parquet")).unwrap();
+    let error = inputs().data(&spec(shards.path()), "test").unwrap_err().to_string();
+    assert!(error.contains("holds `test-00001-of-00002.parquet`, a link that leads nowhere"), "{error}");
+    let unmounted = TempDir::new().unwrap();
+    symlink("/no/such/disk", unmounted.path().join("test")).unwrap();
+    let error = inputs().data(&spec(unmounted.path()), "test").unwrap_err().to_string();
+    assert!(error.contains("holds `test`, a link that leads nowhere"), "{error}");
+}
+
+#[test]
+fn what_cannot_be_read_of_a_model_matters_where_it_decides() {
+    let copy = copy_of(&example("adapters/mnist"));
+    symlink("/no/such/readme", copy.path().join("notes.md")).unwrap();
+    assert!(inputs().adapter(&at(copy.path())).is_ok());
+    fs::rename(copy.path().join("adapter_model.safetensors"), copy.path().join("adapter_model.bin")).unwrap();
+    symlink("/no/such/blob", copy.path().join("adapter_model.safetensors")).unwrap();
+    let error = inputs().adapter(&at(copy.path())).unwrap_err().to_string();
+    assert!(
+        error.contains("holds `adapter_model.safetensors`, a link that leads nowhere"),
+        "no other file stands in: {error}"
+    );
+}
+
+#[test]
+fn a_git_lfs_pointer_is_named_wherever_it_stands_for_a_file() {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n", "5f".repeat(32));
+    let is_named = |error: InputError, file: &str| {
+        let text = error.to_string();
+        assert!(
+            text.contains(file) && text.contains("is a Git LFS pointer") && text.contains("git lfs pull"),
+            "{text}"
+        );
+    };
+    let copy = copy_of(&example("adapters/mnist"));
+    fs::write(copy.path().join("adapter_model.safetensors"), &pointer).unwrap();
+    is_named(inputs().adapter(&at(copy.path())).unwrap_err(), "adapter_model.safetensors");
+    for file in ["model.safetensors", "tokenizer.json", "config.json"] {
+        let copy = copy_of(&example("base"));
+        fs::write(copy.path().join(file), &pointer).unwrap();
+        is_named(inputs().model(&at(copy.path())).unwrap_err(), file);
+    }
+    let there = folder(&["config.json", "test/cat/1.png"]);
+    fs::write(there.path().join("model.safetensors.index.json"), &pointer).unwrap();
+    is_named(inputs().model(&at(there.path())).unwrap_err(), "model.safetensors.index.json");
+    fs::write(there.path().join("test/cat/1.png"), &pointer).unwrap();
+    is_named(inputs().data(&spec(there.path()), "test").unwrap_err(), "test/cat/1.png");
+    let rows = there.path().join("rows.json");
+    fs::write(&rows, &pointer).unwrap();
+    is_named(inputs().file(&at(&rows)).unwrap_err(), "rows.json");
+    let rule = SplitRule { indices: Some(at(&rows)), ..SplitRule::default() };
+    is_named(inputs().data(&with_rule(&example("data/mnist"), rule), "validation").unwrap_err(), "rows.json");
+    fs::write(there.path().join("test-00000-of-00001.parquet"), &pointer).unwrap();
+    fs::remove_file(there.path().join("test/cat/1.png")).unwrap();
+    is_named(inputs().data(&spec(there.path()), "test").unwrap_err(), "test-00000-of-00001.parquet");
+}
+
+#[test]
+fn a_split_that_is_there_twice_is_refused() {
+    let there = folder(&["test-00000-of-00001.parquet", "test-00000-of-00002.parquet", "test-00001-of-00002.parquet"]);
+    let error = inputs().data(&spec(there.path()), "test").unwrap_err().to_string();
+    let expected = format!(
+        "`{}` has the split `test` twice, as `test-00000-of-00001.parquet` and as `test-00000-of-00002.parquet`: take out the one \
+         that is not meant",
+        there.path().display()
+    );
+    assert_eq!(error, expected);
+}
+
+#[test]
+fn a_configuration_that_lies_deeper_is_pointed_to() {
+    let there = folder(&["default/test/0000.parquet"]);
+    let error = inputs().data(&spec(there.path()), "test").unwrap_err().to_string();
+    assert!(error.ends_with("; its folders `default` have such a split: name one of them in the reference"), "{error}");
+    assert!(inputs().data(&spec(there.path().join("default")), "test").is_ok());
 }
 
 #[test]

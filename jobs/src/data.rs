@@ -86,8 +86,9 @@ pub enum DataFiles {
     ImageFolder {
         /// The folder that holds the classes' folders.
         folder: PathBuf,
-        /// The class and file of every picture, sorted by class and then by file. A class's number is its place among
-        /// the sorted names of the classes.
+        /// The names of the classes, sorted: those of all splits together. A class's number is its place here.
+        classes: Vec<String>,
+        /// The class and file of every picture, sorted by class and then by file.
         pictures: Vec<(String, PathBuf)>,
     },
     /// A pair of MNIST IDX files, plain or gzipped.

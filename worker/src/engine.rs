@@ -12,7 +12,7 @@ mod recent;
 mod session;
 mod texts;
 
-pub use joint::read_map as read_joint_map;
+pub use joint::JointMap;
 
 use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
 use attempt::Attempt;

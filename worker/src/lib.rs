@@ -20,7 +20,7 @@ mod sweeps;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Stop};
-pub use engine::{Engine, EngineError, EngineSettings, read_joint_map};
+pub use engine::{Engine, EngineError, EngineSettings, JointMap};
 pub use error::{JobError, WorkerError};
 pub use limits::Limits;
 pub use metrics::Metrics;

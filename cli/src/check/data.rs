@@ -1,15 +1,16 @@
 //! The data of both splits.
 
-use super::{Check, problems::Place};
+use super::{Check, heads::HeadRows, problems::Place};
 use crate::{failure::Failure, terminal::in_one_line};
-use evaluation::{DataError, Source, TextError, TextSource};
+use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
 use jobs::{DataFiles, InputRef, Task};
 
 impl Check<'_> {
-    /// Looks at the splits that are evaluated, whose labels are counted against the `classes` of a head.
-    pub(super) fn data(&mut self, place: &Place, task: &Task, classes: Option<usize>) {
+    /// Looks at the splits that are evaluated, whose classes are held against one another and against the rows of a head.
+    pub(super) fn data(&mut self, place: &Place, task: &Task, head: Option<&HeadRows>) {
         let place = place.at("data");
+        let mut first: Option<DataOutline> = None;
         for split in self.sweep.splits() {
             let Some((listed, outline)) = self.look_at_data(&place, &task.data, split) else { continue };
             let files = listed.files(&outline);
@@ -17,58 +18,69 @@ impl Check<'_> {
                 let what = unread(&files);
                 self.sources.leave(format!("`{}`, split `{split}`: {what}", task.data.source));
             }
-            let found = Split { task, split, files: &files, listed: &listed, outline: &outline, classes };
-            match task.data.text {
+            let found = Split { task, split, files: &files, listed: &listed, outline: &outline, head };
+            let seen = match task.data.text {
                 None => self.pictures(&place, found),
                 Some(_) => self.texts(&place, found),
+            };
+            let Some(seen) = seen else { continue };
+            if let Some(first) = &first {
+                let checked = first.check_same_classes(&seen);
+                self.agree(&place, found, checked);
             }
+            first.get_or_insert(seen);
         }
         self.other_splits(&place, task);
     }
 
-    fn pictures(&mut self, place: &Place, Split { task, split, files, listed, outline, classes }: Split<'_>) {
+    fn pictures(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
+        let Split { task, split, files, listed, outline, head } = found;
         let data = &task.data;
         let source =
             Source { files, image_column: &data.image_column, label_column: &data.label_column, rows: &listed.rows };
         let look = match (outline.is_whole(), files) {
-            (true, _) => source.look(classes),
-            (false, DataFiles::Idx { .. }) => return,
+            (true, _) => source.look(head.map(|head| head.count)),
+            (false, DataFiles::Idx { .. }) => return None,
             (false, _) => source.look_at_headers(),
         };
-        let look = match look {
-            Ok(look) => look,
+        match look {
+            Ok(seen) => {
+                self.classes(place, found, &seen);
+                Some(seen)
+            }
             Err(errors) => {
                 for source in errors {
                     let place = place.at(key_of(&source, task));
                     let failure = Failure::Data { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
                 }
-                return;
+                None
             }
-        };
-        // Both sides are at hand here: `look.classes` names the classes of the data, the task's `classes` or its head's file those
-        // that are scored. Names are compared at this place.
-        let stated = look.classes.as_ref().map(Vec::len);
-        if let Err(source) = classes.map_or(Ok(()), |classes| evaluation::check_classes(stated, classes)) {
-            let failure = Failure::Score { task: task.name.clone(), split: split.to_owned(), source };
-            self.problems.push(place, Some(outline), &failure);
         }
     }
 
-    fn texts(&mut self, place: &Place, Split { task, split, files, listed, outline, classes }: Split<'_>) {
-        let Some(spec) = &task.data.text else { return };
+    fn texts(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
+        let Split { task, split, files, listed, outline, head } = found;
+        let spec = task.data.text.as_ref()?;
         let source = TextSource { files, spec, label_column: &task.data.label_column, rows: &listed.rows };
-        let look = match outline.is_whole() {
-            true => source.look(classes).map(drop),
-            false => source.look_at_headers(),
+        let look = if outline.is_whole() {
+            source.look(head.map(|head| head.count)).map(Some)
+        } else {
+            source.look_at_headers().map(|()| None)
         };
-        for source in look.err().into_iter().flatten() {
-            let place = match &source {
-                TextError::Data(source) => place.at(key_of(source, task)),
-                _ => place.clone(),
-            };
-            let failure = Failure::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
-            self.problems.push(&place, Some(outline), &failure);
+        match look {
+            Ok(seen) => seen,
+            Err(errors) => {
+                for source in errors {
+                    let place = match &source {
+                        TextError::Data(source) => place.at(key_of(source, task)),
+                        _ => place.clone(),
+                    };
+                    let failure = Failure::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
+                    self.problems.push(&place, Some(outline), &failure);
+                }
+                None
+            }
         }
     }
 
@@ -88,13 +100,15 @@ impl Check<'_> {
 }
 
 /// A split of a task's data, as far as it can be looked at.
-struct Split<'a> {
-    task: &'a Task,
-    split: &'a str,
+#[derive(Clone, Copy)]
+pub(super) struct Split<'a> {
+    pub(super) task: &'a Task,
+    pub(super) split: &'a str,
     files: &'a DataFiles,
     listed: &'a ListedData,
-    outline: &'a Outline,
-    classes: Option<usize>,
+    pub(super) outline: &'a Outline,
+    /// The rows that score it, if they are known.
+    pub(super) head: Option<&'a HeadRows>,
 }
 
 /// The key of a task's data that an error is about.

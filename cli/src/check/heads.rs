@@ -5,21 +5,42 @@ use crate::failure::{Failure, HeadProblem};
 use evaluation::Head;
 use jobs::{HeadSpec, InputRef, Task, TextSpec};
 
+/// The rows of a head that score a task.
+#[derive(Debug, Clone)]
+pub(super) struct HeadRows {
+    pub(super) count: usize,
+    /// The class of each row, if the head says it.
+    pub(super) names: Option<Vec<String>>,
+}
+
+impl HeadRows {
+    /// Rows of these classes.
+    pub(super) fn named(names: &[String]) -> Self {
+        Self { count: names.len(), names: Some(names.to_vec()) }
+    }
+
+    fn unnamed(count: usize) -> Self {
+        Self { count, names: None }
+    }
+}
+
 impl Check<'_> {
-    /// Looks at the head of a task, and tells how many classes it has.
+    /// Looks at the head of a task, and tells its rows.
     pub(super) fn head(
         &mut self,
         place: &Place,
         task: &Task,
         adapter: Option<&Seen>,
         base: Option<&Base>,
-    ) -> Option<usize> {
+    ) -> Option<HeadRows> {
         let text = task.data.text.as_ref();
         match task.head.as_ref()? {
             HeadSpec::File(file) => {
                 let place = place.at("head");
-                let shape = self.head_file(&place, &task.name, file)?;
-                self.fits(&place, &task.name, format!("`{file}`"), shape, (base, text))
+                let head = self.head_file(&place, &task.name, file)?;
+                let shape = [head.classes(), head.width()];
+                let count = self.fits(&place, &task.name, format!("`{file}`"), shape, (base, text))?;
+                Some(HeadRows { count, names: head.names().map(<[String]>::to_vec) })
             }
             HeadSpec::Adapter(reference) => {
                 let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
@@ -27,7 +48,7 @@ impl Check<'_> {
                 let (at, place) = (format!("the adapter `{reference}`"), place.at("adapter"));
                 let adapter = adapter?;
                 if let Some(shape) = adapter.head {
-                    return self.fits(&place, &task.name, at, shape, (base, text));
+                    return self.fits(&place, &task.name, at, shape, (base, text)).map(HeadRows::unnamed);
                 }
                 let problem = if adapter.origin.head.is_empty() {
                     HeadProblem::Missing
@@ -37,12 +58,12 @@ impl Check<'_> {
                 self.problems.push(&place, None, &unfit(&task.name, at, problem));
                 None
             }
-            HeadSpec::Prompts { classes, .. } => Some(classes.len()),
+            HeadSpec::Prompts { classes, .. } => Some(HeadRows::named(classes)),
         }
     }
 
-    /// Reads a head's file, and tells its shape: classes, and numbers of each.
-    pub(super) fn head_file(&mut self, place: &Place, task: &str, file: &InputRef) -> Option<[usize; 2]> {
+    /// Reads a head's file. Its numbers may not be known.
+    pub(super) fn head_file(&mut self, place: &Place, task: &str, file: &InputRef) -> Option<Head> {
         let files = self.look(place, file, |inputs| inputs.list_file(file))?;
         if !files.path().exists() {
             self.sources.leave(format!("`{file}`: not a safetensors file by its name"));
@@ -52,7 +73,7 @@ impl Check<'_> {
         if !files.is_whole() {
             self.sources.leave(format!("`{file}`: its numbers"));
         }
-        self.right(place, &files, head).map(|head| [head.classes(), head.width()])
+        self.right(place, &files, head)
     }
 
     /// Checks a head's width against the base, and its classes against what the sweep file says of labels.

@@ -1,21 +1,23 @@
 //! A joint head and its map.
 
-use super::{Check, base::Base, problems::Place};
+use super::{Check, base::Base, heads::HeadRows, problems::Place};
 use crate::failure::Failure;
 use jobs::{Benchmark, HeadSpec, JointHeadSpec, Task};
 use std::collections::BTreeMap;
+use worker::JointMap;
 
-/// The joint class of each class, by task.
-pub(super) type JointMap = BTreeMap<String, Vec<usize>>;
+/// The rows of a joint head that score each task.
+pub(super) type JointRows = BTreeMap<String, HeadRows>;
 
 impl Check<'_> {
-    /// Looks at the files of a joint head, and gives its map.
-    pub(super) fn joint_map(&mut self, base: Option<&Base>) -> Option<JointMap> {
+    /// Looks at the files of a joint head, and tells its rows.
+    pub(super) fn joint_rows(&mut self, base: Option<&Base>) -> Option<JointRows> {
         let Benchmark::Joint { files: Some(JointHeadSpec { head, map }) } = &self.sweep.evaluation.benchmark else {
             return None;
         };
         let place = Place::key("evaluation.head");
-        let shape = self.head_file(&place, "joint", head);
+        let read = self.head_file(&place, "joint", head);
+        let shape = read.as_ref().map(|head| [head.classes(), head.width()]);
         let classes = shape.and_then(|shape| self.fits(&place, "joint", format!("`{head}`"), shape, (base, None)));
         let place = Place::key("evaluation.map");
         let files = self.look(&place, map, |inputs| inputs.list_file(map))?;
@@ -23,30 +25,40 @@ impl Check<'_> {
             self.sources.leave(format!("`{map}`: not a JSON file by its name"));
             return None;
         }
-        let read =
-            worker::read_joint_map(files.path()).map_err(|source| Failure::JointMap { source: Box::new(source) });
-        let map = self.right(&place, &files, read)?;
-        for (task, rows) in map.iter().filter(|(task, _)| self.sweep.task(task).is_some()) {
+        let wrong = |source| Failure::JointMap { source: Box::new(source) };
+        let map = self.right(&place, &files, JointMap::read(files.path()).map_err(wrong))?;
+        for (task, rows) in map.rows.iter().filter(|(task, _)| self.sweep.task(task).is_some()) {
             let checked = classes.map_or(Ok(()), |classes| evaluation::check_map(rows, classes));
             if let Err(source) = checked {
                 self.problems.push(&place, None, &Failure::JointTask { task: task.clone(), source });
             }
         }
-        Some(map)
+        let names = match read {
+            Some(head) => {
+                let head = self.right(&place, &files, map.named(head, files.path()).map_err(wrong))?;
+                head.names().map(<[String]>::to_vec)
+            }
+            None => map.classes.clone(),
+        };
+        let rows = map.rows.into_iter().map(|(task, rows)| {
+            let names = names.as_ref().and_then(|names| rows.iter().map(|row| names.get(*row).cloned()).collect());
+            (task, HeadRows { count: rows.len(), names })
+        });
+        Some(rows.collect())
     }
 
-    /// How many classes the joint head has for a task.
-    pub(super) fn joint_classes(&mut self, place: &Place, task: &Task, map: Option<&JointMap>) -> Option<usize> {
+    /// The rows of the joint head that score a task.
+    pub(super) fn joint_classes(&mut self, place: &Place, task: &Task, joint: Option<&JointRows>) -> Option<HeadRows> {
         if let Benchmark::Joint { files: None } = &self.sweep.evaluation.benchmark {
             return match &task.head {
-                Some(HeadSpec::Prompts { classes, .. }) => Some(classes.len()),
+                Some(HeadSpec::Prompts { classes, .. }) => Some(HeadRows::named(classes)),
                 _ => None,
             };
         }
-        let rows = map?.get(&task.name);
+        let rows = joint?.get(&task.name);
         if rows.is_none() {
             self.problems.push(place, None, &Failure::JointLacks { task: task.name.clone() });
         }
-        rows.map(Vec::len)
+        rows.cloned()
     }
 }

@@ -15,7 +15,8 @@ pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
     for task in &sweep.tasks {
         let Some(HeadSpec::Prompts { classes, templates }) = &task.head else { continue };
         let wrong = |source| Failure::Head { task: task.name.clone(), source };
-        let head = Head::from_prompts(&text, &prompts(classes, templates)).map_err(wrong)?;
+        let head = Head::from_prompts(&text, &prompts(classes, templates)).and_then(|head| head.named(classes));
+        let head = head.map_err(wrong)?;
         let path = args.out.join(format!("{}.safetensors", task.name));
         head.write(&path).map_err(wrong)?;
         terminal::data(format_args!("{}: {} classes × {}", path.display(), head.classes(), head.width()));

@@ -159,3 +159,47 @@ fn arguments_that_are_wrong_are_usage_errors() {
     place.run(&["merge"]).fails(2, &["--base"]);
     assert!(!place.path("bowline-results").exists(), "nothing is made before all is checked");
 }
+
+#[test]
+fn class_names_in_another_order_are_told_before_anything_is_computed() {
+    let place = Place::new();
+    let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['the digit {}.']"];
+    let sorted = "tasks.mnist.classes=[eight, five, four, nine, one, seven, six, three, two, zero]";
+    let ran = place.run(&[&["plan", "sweep.yaml", "-o", sorted], &head[..]].concat());
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+    );
+    let ran = place.run(&[&["evaluate", "sweep.yaml", "--split", "test", "-o", sorted], &head[..]].concat());
+    ran.fails(65, &["in another order", "`zero`, `one`", "`eight`, `five`"]);
+}
+
+#[test]
+fn a_head_that_bowline_wrote_knows_its_classes() {
+    let place = Place::new();
+    let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['the digit {}.']", "--out", "heads"];
+    let sorted = "tasks.mnist.classes=[eight, five, four, nine, one, seven, six, three, two, zero]";
+    place.run(&[&["heads", "sweep.yaml", "-o", sorted], &head[..]].concat()).succeeds();
+    let ran = place.run(&["plan", "sweep.yaml", "-o", "tasks.mnist.head=heads/mnist.safetensors"]);
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+    );
+}
+
+#[test]
+fn splits_that_name_their_classes_differently_are_refused() {
+    let place = Place::new();
+    for (split, classes) in [("validation", ["a", "b"]), ("test", ["c", "d"])] {
+        for class in classes {
+            place.write(&format!("pictures/{split}/{class}/1.png"), b"not looked at");
+        }
+    }
+    let data = ["-o", "tasks.mnist.data=pictures", "-o", "tasks.mnist.head=null"];
+    let head = ["-o", "tasks.mnist.classes=[x, y]", "-o", "tasks.mnist.templates=['a {}.']"];
+    let ran = place.run(&[&["plan", "sweep.yaml", "-o", "evaluation.report=test"], &data[..], &head[..]].concat());
+    ran.fails(
+        65,
+        &["`mnist` cannot be scored on `test`", "two splits name the classes differently: `a`, `b`, and `c`, `d`"],
+    );
+}

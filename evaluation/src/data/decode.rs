@@ -1,26 +1,41 @@
+mod jpeg;
+mod problem;
+
+pub use problem::PictureProblem;
+
 use super::{DataError, Example, Raw};
 use crate::preprocess::Rgb;
-use image::{DynamicImage, ImageDecoder, ImageReader, metadata::Orientation};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, metadata::Orientation};
 use std::io::Cursor;
 
 /// Decodes a picture, turns it upright as its EXIF data say, and makes it RGB as PIL's `convert("RGB")` does.
 ///
-/// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels.
+/// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file that is cut
+/// short is no picture, though most of one could be made up.
 pub(crate) fn decode(example: Example) -> Result<Rgb, DataError> {
     let Example { path, row, picture, .. } = example;
-    let bytes = match picture {
+    let (bytes, row) = match picture {
         Raw::Decoded(picture) => return Ok(picture),
-        Raw::Encoded(bytes) => bytes,
-        Raw::File(file) => std::fs::read(&file).map_err(|source| DataError::Read { path: file, source })?,
+        Raw::Encoded(bytes) => (bytes, Some(row)),
+        Raw::File(file) => (std::fs::read(&file).map_err(|source| DataError::Read { path: file, source })?, None),
     };
     upright(&bytes).map(rgb).map_err(|source| DataError::Picture { path, row, source: Box::new(source) })
 }
 
-fn upright(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
+fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
+    let strict = match image::guess_format(bytes).ok() {
+        Some(ImageFormat::Png) => None,
+        Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => jpeg::decode(bytes)?,
+        Some(ImageFormat::Jpeg) => return Err(PictureProblem::CutShort),
+        other => return Err(PictureProblem::of_other(bytes, other)),
+    };
     let mut decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
     // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder)?;
+    let mut picture = match strict {
+        Some(picture) => picture,
+        None => DynamicImage::from_decoder(decoder)?,
+    };
     picture.apply_orientation(orientation);
     Ok(picture)
 }

@@ -1,4 +1,5 @@
-use crate::transient::may_pass;
+use super::PictureProblem;
+use crate::{classes::NamesProblem, transient::may_pass};
 use std::path::PathBuf;
 
 /// Why a data set could not be read.
@@ -67,15 +68,15 @@ pub enum DataError {
         what: &'static str,
     },
     /// A picture cannot be decoded.
-    #[error("the picture in row {row} of `{}` cannot be decoded", path.display())]
+    #[error("the picture {}`{}` cannot be decoded", row.map(|row| format!("in row {row} of ")).unwrap_or_default(), path.display())]
     Picture {
         /// The file.
         path: PathBuf,
-        /// The row in it; 0 where a file is one picture.
-        row: u64,
-        /// What the decoder said.
+        /// The row in it; `None` where the file is the picture.
+        row: Option<u64>,
+        /// Why.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<PictureProblem>,
     },
     /// A label is no class.
     #[error("row {row} of `{}` has label {label} in column `{column}`, outside 0..{classes}", path.display())]
@@ -87,9 +88,35 @@ pub enum DataError {
         /// The column.
         column: String,
         /// The label found.
-        label: i64,
+        label: i128,
         /// The number of classes, or the largest that a label can count.
         classes: u64,
+    },
+    /// A picture lies in a folder that is none of the classes.
+    #[error("the picture `{}` is of the class `{class}`, which is not listed", path.display())]
+    NoClass {
+        /// The picture.
+        path: PathBuf,
+        /// Its class.
+        class: String,
+    },
+    /// The names of the classes cannot be used.
+    #[error("the class names that `{}` states cannot be used: {problem}", path.display())]
+    ClassNames {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with them.
+        problem: NamesProblem,
+    },
+    /// Files of one data set name the classes differently.
+    #[error("`{}` and `{}` name the classes differently: {names}", path.display(), other.display())]
+    OtherClassNames {
+        /// A file.
+        path: PathBuf,
+        /// Another file.
+        other: PathBuf,
+        /// The names of the one, and those of the other.
+        names: String,
     },
     /// A selected row is not there.
     #[error("row {row} is selected, but `{}` has {rows} rows", path.display())]

@@ -1,6 +1,6 @@
-use super::{DataError, Example, Raw, Reader, Take};
+use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
 use std::{
-    collections::BTreeSet,
+    collections::HashMap,
     path::{Path, PathBuf},
 };
 
@@ -11,19 +11,21 @@ const CHUNK: usize = 256;
 /// is read is what was listed.
 pub(super) struct ImageFolder {
     classes: Vec<String>,
-    pictures: Vec<(PathBuf, i64)>,
+    pictures: Vec<(PathBuf, i128)>,
 }
 
 impl ImageFolder {
-    pub(super) fn open(folder: &Path, pictures: &[(String, PathBuf)]) -> Result<Self, DataError> {
+    pub(super) fn open(folder: &Path, classes: &[String], pictures: &[(String, PathBuf)]) -> Result<Self, DataError> {
         if pictures.is_empty() {
             return Err(DataError::Empty { path: folder.into(), rows: 0 });
         }
-        let classes: BTreeSet<&String> = pictures.iter().map(|(class, _)| class).collect();
-        let classes: Vec<String> = classes.into_iter().cloned().collect();
-        let label = |class: &String| classes.binary_search(class).expect("every class was collected") as i64;
-        let pictures = pictures.iter().map(|(class, path)| (path.clone(), label(class))).collect();
-        Ok(Self { classes, pictures })
+        let labels: HashMap<&String, i128> = classes.iter().zip(0..).collect();
+        let label = |(class, path): &(String, PathBuf)| {
+            let unknown = || DataError::NoClass { path: path.clone(), class: class.clone() };
+            Ok((path.clone(), *labels.get(class).ok_or_else(unknown)?))
+        };
+        let pictures = pictures.iter().map(label).collect::<Result<_, DataError>>()?;
+        Ok(Self { classes: classes.to_vec(), pictures })
     }
 }
 
@@ -43,6 +45,13 @@ impl Reader for ImageFolder {
                 Example { path: path.clone(), row: 0, label: *label, picture: Raw::File(path.clone()) }
             };
             take(rows.iter().map(example).collect())
+        })
+    }
+
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
+        rows.iter().try_for_each(|&row| {
+            let (path, label) = &self.pictures[row as usize];
+            see(path, 0, *label)
         })
     }
 }

@@ -1,4 +1,4 @@
-use super::{DataError, Example, Raw, Reader, Take, read_error};
+use super::{DataError, Example, Raw, Reader, SeeLabel, Take, read_error};
 use crate::preprocess::Rgb;
 use std::{
     io::Read,
@@ -72,6 +72,10 @@ impl Reader for IdxPair {
 
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError> {
         rows.chunks(CHUNK).try_for_each(|rows| take(rows.iter().map(|&row| self.example(row)).collect()))
+    }
+
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
+        rows.iter().try_for_each(|&row| see(&self.path, row, self.labels[row as usize].into()))
     }
 }
 

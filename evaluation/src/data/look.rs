@@ -1,15 +1,11 @@
 //! What a split holds, told without decoding its pictures.
 
-use super::{
-    DataError, Raw, Reader, Source, decode,
-    parquet::{PictureColumns, read_labels},
-    read_error, select,
-};
+use super::{DataError, DataOutline, Raw, Reader, Source, decode, parquet::PictureColumns, read_error, select};
 use jobs::DataFiles;
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
     io::Read,
-    path::Path,
 };
 
 /// Bytes of encoded pictures that a look at a split reads at most: some seconds.
@@ -18,29 +14,20 @@ const LOOK_BYTES: u64 = 256 << 20;
 /// Bytes at the beginning of a picture that tell its format.
 const MAGIC_BYTES: u64 = 64;
 
-/// What a look at a split told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
-    /// The number of rows that are taken.
-    pub rows: u64,
-    /// The class names, if the data set states them.
-    pub classes: Option<Vec<String>>,
-}
-
 impl Source<'_> {
     /// Looks at headers and columns, and whether the selected rows are there. Of the files no more need be readable than their
-    /// footers.
+    /// footers. The outline knows no labels.
     ///
     /// # Errors
     /// All that is wrong: for each file and column the first error.
-    pub fn look_at_headers(&self) -> Result<Look, Vec<DataError>> {
+    pub fn look_at_headers(&self) -> Result<DataOutline, Vec<DataError>> {
         if let DataFiles::Parquet(paths) = self.files {
             let columns = PictureColumns { image: self.image_column, label: self.label_column };
             none(paths.iter().flat_map(|path| columns.check(path)).collect())?;
         }
         let reader = self.open().map_err(one)?;
         let rows = select(self.rows, reader.rows(), self.path()).map_err(one)?;
-        Ok(Look { rows: rows.len() as u64, classes: reader.classes() })
+        Ok(DataOutline::of_headers(reader.classes(), rows.len() as u64))
     }
 
     /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the pictures: the
@@ -50,29 +37,37 @@ impl Source<'_> {
     ///
     /// # Errors
     /// All that is wrong: the first bad label and the first bad picture of those that are looked at.
-    pub fn look(&self, classes: Option<usize>) -> Result<Look, Vec<DataError>> {
-        let look = self.look_at_headers()?;
+    pub fn look(&self, classes: Option<usize>) -> Result<DataOutline, Vec<DataError>> {
+        self.look_at_headers()?;
         let reader = self.open().map_err(one)?;
         let mut rows = select(self.rows, reader.rows(), self.path()).map_err(one)?;
         rows.sort_unstable();
-        let stated = look.classes.as_ref().map(Vec::len);
-        let limit = stated.or(classes).map_or(u64::from(u32::MAX), |limit| limit as u64);
-        let found = [self.look_at_labels(&*reader, &rows, limit), self.look_at_pictures(&*reader, &rows)];
-        none(found.into_iter().filter_map(Result::err).collect())?;
-        Ok(look)
+        let names = reader.classes();
+        let labels = self.look_at_labels(&*reader, &rows, names.as_ref().map(Vec::len).or(classes));
+        let pictures = self.look_at_pictures(&*reader, &rows);
+        match (labels, pictures) {
+            (Ok(labels), Ok(())) => Ok(DataOutline::new(names, labels)),
+            (labels, pictures) => Err([labels.err(), pictures.err()].into_iter().flatten().collect()),
+        }
     }
 
-    fn look_at_labels(&self, reader: &dyn Reader, rows: &[u64], classes: u64) -> Result<(), DataError> {
-        let check = |path: &Path, row: u64, label: i64| match u64::try_from(label) {
-            Ok(known) if known < classes => Ok(()),
+    /// How often each label occurs.
+    fn look_at_labels(
+        &self,
+        reader: &dyn Reader,
+        rows: &[u64],
+        classes: Option<usize>,
+    ) -> Result<BTreeMap<u32, u64>, DataError> {
+        let classes = classes.map_or(u64::from(u32::MAX), |classes| classes as u64);
+        let mut labels = BTreeMap::new();
+        reader.labels(rows, &mut |path, row, label| match u32::try_from(label) {
+            Ok(known) if u64::from(known) < classes => {
+                *labels.entry(known).or_default() += 1;
+                Ok(())
+            }
             _ => Err(DataError::Label { path: path.into(), row, column: self.label_column.into(), label, classes }),
-        };
-        match self.files {
-            DataFiles::Parquet(paths) => read_labels(paths, self.label_column, rows, &check),
-            _ => reader.read(rows, &mut |examples| {
-                examples.iter().try_for_each(|example| check(&example.path, example.row, example.label))
-            }),
-        }
+        })?;
+        Ok(labels)
     }
 
     fn look_at_pictures(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {

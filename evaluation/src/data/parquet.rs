@@ -2,9 +2,9 @@ mod table;
 
 pub(crate) use table::{Column, Table};
 
-use super::{DataError, Example, Raw, Reader, Take};
+use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
 use parquet::{
-    basic::Type as Physical,
+    basic::{ConvertedType, LogicalType, Type as Physical},
     errors::ParquetError,
     record::{Field, Row},
     schema::types::Type,
@@ -20,6 +20,7 @@ const CHUNK: usize = 256;
 /// Parquet files in the layout of Hugging Face data sets: a struct of `bytes` and `path`, and a number.
 pub(super) struct ParquetSet {
     table: Table,
+    classes: Option<Vec<String>>,
     image: String,
     label: String,
 }
@@ -46,29 +47,15 @@ impl<'a> PictureColumns<'a> {
     }
 }
 
-/// Hands over the labels of the rows with these ascending numbers, and reads no picture.
-pub(super) fn read_labels(
-    paths: &[PathBuf],
-    label: &str,
-    rows: &[u64],
-    take: &dyn Fn(&Path, u64, i64) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let table = Table::open(paths, &[PictureColumns { image: "", label }.labels()])?;
-    table.read(rows, &mut |path, row, values| {
-        let found = values.into_columns().into_iter().find_map(|(_, value)| integer(&value));
-        let missing = || DataError::Missing { path: path.into(), row, column: label.into(), what: "label" };
-        take(path, row, found.ok_or_else(missing)?)
-    })
-}
-
 impl ParquetSet {
     pub(super) fn open(paths: &[PathBuf], image: &str, label: &str) -> Result<Self, DataError> {
         let columns = PictureColumns { image, label };
         let table = Table::open(paths, &[columns.pictures(), columns.labels()])?;
-        Ok(Self { table, image: image.into(), label: label.into() })
+        let classes = table.class_names(label)?;
+        Ok(Self { table, classes, image: image.into(), label: label.into() })
     }
 
-    fn values(&self, path: &Path, row: u64, values: Row) -> Result<(i64, Vec<u8>), DataError> {
+    fn values(&self, path: &Path, row: u64, values: Row) -> Result<(i128, Vec<u8>), DataError> {
         let missing = |column: &str, what| DataError::Missing { path: path.into(), row, column: column.into(), what };
         let (mut label, mut bytes) = (None, None);
         for (name, value) in values.into_columns() {
@@ -89,7 +76,7 @@ impl Reader for ParquetSet {
     }
 
     fn classes(&self) -> Option<Vec<String>> {
-        self.table.class_names(&self.label)
+        self.classes.clone()
     }
 
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError> {
@@ -101,6 +88,15 @@ impl Reader for ParquetSet {
         })?;
         if chunk.is_empty() { Ok(()) } else { take(chunk) }
     }
+
+    fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
+        self.table.read_column(&self.label, rows, &mut |path, row, values| {
+            let label = values.into_columns().into_iter().next().and_then(|(_, value)| integer(&value));
+            let column = || self.label.clone();
+            let missing = || DataError::Missing { path: path.into(), row, column: column(), what: "label" };
+            see(path, row, label.ok_or_else(missing)?)
+        })
+    }
 }
 
 fn damaged(path: &Path, source: ParquetError) -> DataError {
@@ -111,8 +107,25 @@ fn is_physical(column: &Type, types: &[Physical]) -> bool {
     column.is_primitive() && types.contains(&column.get_physical_type())
 }
 
+/// Times and decimal numbers are stored as whole numbers as well, and are none.
 pub(crate) fn is_integer(column: &Arc<Type>) -> bool {
-    is_physical(column, &[Physical::INT32, Physical::INT64])
+    is_physical(column, &[Physical::INT32, Physical::INT64]) && meaning(column).is_none()
+}
+
+/// What a column of numbers means beside its number, in words; `None` for plain whole numbers.
+pub(super) fn meaning(column: &Type) -> Option<String> {
+    let info = column.get_basic_info();
+    match (info.logical_type_ref(), info.converted_type()) {
+        (Some(LogicalType::Timestamp { .. }), _)
+        | (None, ConvertedType::TIMESTAMP_MILLIS | ConvertedType::TIMESTAMP_MICROS) => Some("a timestamp".to_owned()),
+        (Some(LogicalType::Date), _) | (None, ConvertedType::DATE) => Some("a date".to_owned()),
+        (Some(LogicalType::Time { .. }), _) | (None, ConvertedType::TIME_MILLIS | ConvertedType::TIME_MICROS) => {
+            Some("a time of day".to_owned())
+        }
+        (Some(LogicalType::Decimal { .. }), _) | (None, ConvertedType::DECIMAL) => Some("a decimal number".to_owned()),
+        (Some(LogicalType::Integer { .. }) | None, _) => None,
+        (Some(other), _) => Some(format!("{other:?}")),
+    }
 }
 
 pub(crate) fn is_binary(column: &Arc<Type>) -> bool {
@@ -123,16 +136,17 @@ fn holds_pictures(column: &Arc<Type>) -> bool {
     column.is_group() && column.get_fields().iter().any(|field| field.name() == "bytes" && is_binary(field))
 }
 
-pub(crate) fn integer(value: &Field) -> Option<i64> {
+/// A whole number, however large.
+pub(crate) fn integer(value: &Field) -> Option<i128> {
     match *value {
         Field::Byte(n) => Some(n.into()),
         Field::Short(n) => Some(n.into()),
         Field::Int(n) => Some(n.into()),
-        Field::Long(n) => Some(n),
+        Field::Long(n) => Some(n.into()),
         Field::UByte(n) => Some(n.into()),
         Field::UShort(n) => Some(n.into()),
         Field::UInt(n) => Some(n.into()),
-        Field::ULong(n) => i64::try_from(n).ok(),
+        Field::ULong(n) => Some(n.into()),
         _ => None,
     }
 }

@@ -16,6 +16,24 @@ pub enum TextError {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A file is no text with one JSON object in each line.
+    #[error(
+        "`{}` is {found}; expected one JSON object in each line of a text in UTF-8, plain or gzipped: convert it", path.display()
+    )]
+    NoLines {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// A line holds what Python writes for a number that is none.
+    #[error("{at} holds `{name}`, which is no JSON: write `null`, or take the line out")]
+    NoNumber {
+        /// The line.
+        at: Place,
+        /// What it holds.
+        name: &'static str,
+    },
     /// A row has no value where it needs one.
     #[error("{at} has no {what} in column `{column}`")]
     Missing {

@@ -1,15 +1,21 @@
 use super::{
     TextError,
-    raw::{Cell, Columns, Place, RawRow, RawSplit, shared},
+    raw::{Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE, shared},
 };
 use crate::data::{DataError, read_error};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 use serde_json::{Map, Value};
 use std::{
+    fmt,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-/// Reads files of JSON lines. Lines without anything in them do not count as rows.
+/// Reads files of JSON lines, plain or gzipped. Lines without anything in them do not count as rows.
 pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
     let mut rows = Vec::new();
     for path in shared(paths) {
@@ -19,13 +25,13 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
 }
 
 fn read_file(path: &Arc<Path>, columns: Columns<'_>, rows: &mut Vec<RawRow>) -> Result<(), TextError> {
-    let bytes = std::fs::read(path).map_err(read_error(path))?;
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let bytes = unpacked(path, std::fs::read(path).map_err(read_error(path))?)?;
+    let lines = lines(path, &bytes)?;
     let mut is_first = true;
     for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
         let at = Place::line(path, number);
-        let object = serde_json::from_slice(line);
-        let mut object: Map<String, Value> = object.map_err(|source| TextError::Line { at: at.clone(), source })?;
+        let parsed = serde_json::from_slice(line);
+        let Object(mut object) = parsed.map_err(|source| not_an_object(at.clone(), line, source))?;
         if std::mem::take(&mut is_first) {
             check(path, columns, &object)?;
         }
@@ -33,6 +39,84 @@ fn read_file(path: &Arc<Path>, columns: Columns<'_>, rows: &mut Vec<RawRow>) -> 
         rows.push(RawRow { at, texts, label: cell(object.remove(columns.label)) });
     }
     Ok(())
+}
+
+/// The content of a file that may be gzipped, whatever it is called.
+fn unpacked(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    let unpacked = flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain);
+    unpacked.map_err(|source| DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) })?;
+    Ok(plain)
+}
+
+/// The lines of a text in UTF-8, with or without a byte order mark. They end in LF, CR LF, or CR if there is no LF.
+fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl Iterator<Item = &'a [u8]>, TextError> {
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Some(found) = other_than_lines(text) {
+        return Err(TextError::NoLines { path: path.into(), found });
+    }
+    let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
+    Ok(text.split(move |byte| *byte == end).map(<[u8]>::trim_ascii))
+}
+
+/// What a file is that does not begin as JSON lines in UTF-8 do, in words.
+fn other_than_lines(text: &[u8]) -> Option<&'static str> {
+    let starts = |start: &[u8]| text.starts_with(start);
+    match text.trim_ascii_start().first() {
+        _ if starts(b"\xff\xfe\0\0") || starts(b"\0\0\xfe\xff") => Some("a text in UTF-32"),
+        _ if starts(b"\xff\xfe") || starts(b"\xfe\xff") || starts(b"{\0") || starts(b"\0{") => Some("a text in UTF-16"),
+        _ if starts(b"\x28\xb5\x2f\xfd") => Some("compressed with Zstandard"),
+        _ if starts(b"BZh") => Some("compressed with bzip2"),
+        _ if starts(b"\xfd7zXZ\0") => Some("compressed with xz"),
+        _ if starts(b"PK\x03\x04") => Some("a zip archive"),
+        _ if starts(b"PAR1") => Some("a parquet file"),
+        Some(b'[') => Some("one JSON list"),
+        Some(b'<') => Some("an HTML or XML page"),
+        _ => None,
+    }
+}
+
+/// The error of a line; `NaN` and `Infinity`, which Python writes, are named.
+fn not_an_object(at: Place, line: &[u8], source: serde_json::Error) -> TextError {
+    let here = line.get(source.column().saturating_sub(1)..).unwrap_or_default();
+    for name in ["NaN", "Infinity"] {
+        if here.starts_with(name.as_bytes()) {
+            return TextError::NoNumber { at, name };
+        }
+    }
+    TextError::Line { at, source }
+}
+
+/// A JSON object of which no key comes twice: readers disagree which of two values counts.
+struct Object(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'de> Visitor<'de> for ObjectVisitor {
+    type Value = Object;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+        let mut object = Map::new();
+        while let Some((key, value)) = map.next_entry::<String, Value>()? {
+            if object.insert(key.clone(), value).is_some() {
+                return Err(A::Error::custom(format!("the key `{key}` comes twice")));
+            }
+        }
+        Ok(Object(object))
+    }
 }
 
 /// The first line tells which columns there are; one that a later line lacks is nothing there.
@@ -51,9 +135,20 @@ fn cell(value: Option<Value>) -> Cell {
     match value {
         None | Some(Value::Null) => Cell::Nothing,
         Some(Value::String(text)) => Cell::Text(text),
-        Some(Value::Number(number)) => number.as_i64().map_or(Cell::Other("a number that is not whole"), Cell::Number),
+        Some(Value::Number(number)) => number.as_i64().map_or_else(|| other_number(&number), Cell::Number),
         Some(Value::Bool(_)) => Cell::Other("true or false"),
         Some(Value::Array(_)) => Cell::Other("a list"),
         Some(Value::Object(_)) => Cell::Other("an object"),
+    }
+}
+
+/// A number that is not written as a whole one, or is a large one. `1.0`, as pandas writes numbers beside missing ones, is 1.
+fn other_number(number: &serde_json::Number) -> Cell {
+    /// Above it, neighbours are more than 1 apart.
+    const EXACT: f64 = (1u64 << 53) as f64;
+    match number.as_f64() {
+        Some(value) if value.fract() != 0.0 => Cell::Other("a number that is not whole"),
+        Some(value) if value.abs() <= EXACT => Cell::Number(value as i64),
+        _ => TOO_LARGE,
     }
 }

@@ -1,6 +1,6 @@
 use super::{
     TextError,
-    raw::{Cell, Columns, Place, RawRow, RawSplit},
+    raw::{Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE},
 };
 use crate::data::table::{Column, Table, integer, is_binary, is_integer};
 use parquet::record::{Field, Row};
@@ -26,6 +26,7 @@ pub(super) fn check(paths: &[PathBuf], columns: Columns<'_>) -> Vec<TextError> {
 /// Reads the columns of parquet files.
 pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
     let table = Table::open(paths, &wanted(columns))?;
+    let classes = table.class_names(columns.label)?;
     let all: Vec<u64> = (0..table.rows()).collect();
     let mut rows = Vec::with_capacity(all.len());
     let mut file: Option<Arc<Path>> = None;
@@ -37,7 +38,7 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
         rows.push(raw_row(Place::row(file, row), values, columns));
         Ok(())
     })?;
-    Ok(RawSplit { rows, classes: table.class_names(columns.label) })
+    Ok(RawSplit { rows, classes })
 }
 
 fn raw_row(at: Place, values: Row, columns: Columns<'_>) -> RawRow {
@@ -57,6 +58,9 @@ fn cell(value: Field) -> Cell {
         Field::Null => Cell::Nothing,
         Field::Str(text) => Cell::Text(text),
         Field::Bytes(_) => Cell::Other("bytes"),
-        value => integer(&value).map_or(Cell::Other("neither a text nor a whole number"), Cell::Number),
+        value => match integer(&value) {
+            Some(number) => i64::try_from(number).map_or(TOO_LARGE, Cell::Number),
+            None => Cell::Other("neither a text nor a whole number"),
+        },
     }
 }

@@ -53,6 +53,9 @@ pub(super) enum Cell {
     Other(&'static str),
 }
 
+/// A number that no class has.
+pub(super) const TOO_LARGE: Cell = Cell::Other("a number that is too large");
+
 impl Cell {
     /// What it is, in words.
     pub(super) fn kind(&self) -> &'static str {

@@ -4,9 +4,9 @@ use super::{
     parquet,
     raw::{Cell, Columns, Place, RawRow, RawSplit},
 };
-use crate::data::{DataError, select};
+use crate::data::{DataError, DataOutline, select};
 use jobs::{DataFiles, Rows, TextSpec};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// One split of a data set of texts: its files, columns, labels, and the rows taken.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,10 @@ pub(super) struct Labelled {
 impl TextSource<'_> {
     /// The rows taken, in the order of the selection. The split is read whole: which rows count depends on all labels.
     pub(super) fn read(&self) -> Result<Vec<Labelled>, TextError> {
-        let split = self.open()?;
+        self.labelled_rows(&self.open()?)
+    }
+
+    fn labelled_rows(&self, split: &RawSplit) -> Result<Vec<Labelled>, TextError> {
         let labels = Labels { spec: self.spec, column: self.label_column, names: split.classes.as_deref() };
         let kept: Vec<&RawRow> = split.rows.iter().filter(|row| !labels.is_dropped(&row.label)).collect();
         if kept.is_empty() && !split.rows.is_empty() {
@@ -55,26 +58,28 @@ impl TextSource<'_> {
         if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
-    /// Reads the split whole, without tokenising it, counts its labels against the `classes` of a head, and tells the number of
-    /// rows that are taken.
+    /// Reads the split whole, without tokenising it, and counts its labels against the `classes` of a head.
     ///
     /// # Errors
     /// All that is wrong with files and columns, or else the first row that is.
-    pub fn look(&self, classes: Option<usize>) -> Result<u64, Vec<TextError>> {
+    pub fn look(&self, classes: Option<usize>) -> Result<DataOutline, Vec<TextError>> {
         self.look_at_headers()?;
         self.look_at_rows(classes).map_err(|error| vec![error])
     }
 
-    fn look_at_rows(&self, classes: Option<usize>) -> Result<u64, TextError> {
-        let labelled = self.read()?;
+    fn look_at_rows(&self, classes: Option<usize>) -> Result<DataOutline, TextError> {
+        let split = self.open()?;
+        let labelled = self.labelled_rows(&split)?;
         let beyond = |row: &&Labelled| classes.is_some_and(|classes| row.label as usize >= classes);
-        match (labelled.iter().find(beyond), classes) {
-            (Some(Labelled { at, label, .. }), Some(classes)) => {
-                let (at, column) = (at.clone(), self.label_column.to_owned());
-                Err(TextError::Beyond { at, column, class: *label, classes })
-            }
-            _ => Ok(labelled.len() as u64),
+        if let (Some(Labelled { at, label, .. }), Some(classes)) = (labelled.iter().find(beyond), classes) {
+            let (at, column) = (at.clone(), self.label_column.to_owned());
+            return Err(TextError::Beyond { at, column, class: *label, classes });
         }
+        let mut labels = BTreeMap::new();
+        for row in labelled {
+            *labels.entry(row.label).or_default() += 1;
+        }
+        Ok(DataOutline::new(split.classes, labels))
     }
 
     fn columns(&self) -> Columns<'_> {

@@ -138,3 +138,50 @@ fn texts_longer_than_the_model_takes_are_counted() {
                   its `config.json`): set `max_length` to at most 6";
     assert_eq!(error, wanted);
 }
+
+#[test]
+fn files_that_are_no_lines_of_json_are_called_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    let text = line("x", "y", 0);
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (bytes, what) in [
+        ([b"\xff\xfe", &utf16[..]].concat(), "a text in UTF-16"),
+        (utf16.clone(), "a text in UTF-16"),
+        (text.encode_utf16().flat_map(u16::to_be_bytes).collect(), "a text in UTF-16"),
+        (b"\x28\xb5\x2f\xfd....".to_vec(), "compressed with Zstandard"),
+        (b"BZh9....".to_vec(), "compressed with bzip2"),
+        (b"PAR1....".to_vec(), "a parquet file"),
+        (format!("[{text}]").into_bytes(), "one JSON list"),
+        (format!("\n [{text}]").into_bytes(), "one JSON list"),
+        (b"<!DOCTYPE html>".to_vec(), "an HTML or XML page"),
+    ] {
+        std::fs::write(&path, bytes).unwrap();
+        let error = read(&DataFiles::Jsonl(vec![path.clone()]), &single(), &Rows::All, None).unwrap_err();
+        let advice = "expected one JSON object in each line of a text in UTF-8, plain or gzipped: convert it";
+        assert_eq!(shortened(&error, &path), format!("`x.jsonl` is {what}; {advice}"));
+    }
+    std::fs::write(&path, b"\x1f\x8b....").unwrap();
+    let error = read(&DataFiles::Jsonl(vec![path.clone()]), &single(), &Rows::All, None).unwrap_err();
+    assert!(shortened(&error, &path).starts_with("`x.jsonl` is not a readable gzip file: "), "{error}");
+}
+
+#[test]
+fn what_readers_of_json_disagree_about_is_refused() {
+    let good = line("x", "y", 0);
+    let refused = |bad: &str| refused(&format!("{good}{bad}\n"), &single());
+    let twice = refused(r#"{"a": "x", "label": 0, "label": 1}"#);
+    assert!(twice.starts_with("line 2 of `x.jsonl` is not a JSON object: the key `label` comes twice"), "{twice}");
+    for name in ["NaN", "Infinity"] {
+        let said = refused(&format!("{{\"a\": \"x\", \"label\": {name}}}"));
+        assert_eq!(
+            said,
+            format!("line 2 of `x.jsonl` holds `{name}`, which is no JSON: write `null`, or take the line out")
+        );
+    }
+    for large in ["18446744073709551615", "9223372036854775808", "1e300"] {
+        let said = refused(&format!("{{\"a\": \"x\", \"label\": {large}}}"));
+        let found = "a number that is too large in column `label`, expected a whole number or a text";
+        assert_eq!(said, format!("line 2 of `x.jsonl` has {found}"));
+    }
+}

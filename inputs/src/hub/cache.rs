@@ -1,3 +1,4 @@
+use crate::NotCached;
 use jobs::{HubKind, HubRef};
 use std::{
     fs,
@@ -20,21 +21,49 @@ impl Snapshot {
     }
 
     /// What `cache` has of a repository at the revision of `hub`, without asking anyone.
-    pub(super) fn cached(cache: &Path, hub: &HubRef) -> Option<Self> {
-        let kind = match hub.kind {
-            HubKind::Model => "models",
-            HubKind::Dataset => "datasets",
-        };
-        let repository = cache.join(format!("{kind}--{}", hub.repository.replace('/', "--")));
+    pub(super) fn cached(cache: &Path, hub: &HubRef) -> Result<Self, NotCached> {
+        let repository = repository(cache, hub);
+        if !repository.is_dir() {
+            return Err(NotCached::Repository);
+        }
         let revision = hub.revision.as_deref().unwrap_or("main");
-        let commit = if is_commit(revision) {
-            revision.to_owned()
-        } else {
-            fs::read_to_string(repository.join("refs").join(revision)).ok()?.trim().to_owned()
+        let commit = match is_commit(revision) {
+            true => revision.to_owned(),
+            false => {
+                let named = fs::read_to_string(repository.join("refs").join(revision)).ok();
+                let named = named.map(|text| text.trim().to_owned()).filter(|commit| is_commit(commit));
+                let unknown = || NotCached::Revision { revision: revision.to_owned(), commits: commits(&repository) };
+                named.ok_or_else(unknown)?
+            }
         };
         let root = repository.join("snapshots").join(&commit);
-        (is_commit(&commit) && root.is_dir()).then(|| Self::at(root))
+        if root.is_dir() { Ok(Self::at(root)) } else { Err(NotCached::Commit { commit }) }
     }
+}
+
+/// What a download of the repository left behind that was cut off.
+pub(super) fn cut_off_download(cache: &Path, hub: &HubRef) -> Option<PathBuf> {
+    let blobs = fs::read_dir(repository(cache, hub).join("blobs")).ok()?;
+    let mut left: Vec<PathBuf> = blobs.flatten().map(|entry| entry.path()).collect();
+    left.retain(|path| path.extension().is_some_and(|extension| extension == "incomplete"));
+    left.into_iter().min()
+}
+
+fn repository(cache: &Path, hub: &HubRef) -> PathBuf {
+    let kind = match hub.kind {
+        HubKind::Model => "models",
+        HubKind::Dataset => "datasets",
+    };
+    cache.join(format!("{kind}--{}", hub.repository.replace('/', "--")))
+}
+
+/// The commits of a repository of which files are there.
+fn commits(repository: &Path) -> Vec<String> {
+    let snapshots = fs::read_dir(repository.join("snapshots")).into_iter().flatten().flatten();
+    let mut commits: Vec<String> = snapshots.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    commits.retain(|name| is_commit(name));
+    commits.sort_unstable();
+    commits
 }
 
 fn is_commit(text: &str) -> bool {

@@ -1,7 +1,13 @@
 use super::{Fetch, Hub, Snapshot};
-use crate::{HubFailure, InputError, cache::is_below, folder::is_hidden, listing::Shelf};
+use crate::{
+    HubFailure, InputError, NotCached,
+    cache::is_below,
+    folder::{is_hidden, list},
+    listing::Shelf,
+    resolve::unreadable,
+};
 use hf_hub::{HFError, RepoType, RepoTypeDataset, RepoTypeModel, repository::RepoTreeEntry};
-use jobs::{HubKind, HubRef};
+use jobs::{HubKind, HubRef, InputRef};
 use std::{collections::BTreeMap, ops::Range};
 
 impl Hub {
@@ -12,13 +18,13 @@ impl Hub {
         let cached = || self.cached(hub).map(|snapshot| of_cache(hub, snapshot, folder));
         let (reference, cache) = (hub.to_string(), self.cache());
         if self.settings.is_offline {
-            return cached().unwrap_or(Err(InputError::Offline { reference, cache }));
+            return cached().unwrap_or_else(|absent| Err(InputError::Offline { reference, cache, absent }));
         }
         match self.ask_for_shelf(hub, folder) {
             Ok(shelf) => Ok(shelf),
             Err(Fetch::Input(error)) => Err(error),
             Err(Fetch::Hub(source)) if source.is_out_of_reach => {
-                cached().unwrap_or(Err(InputError::Unreachable { reference, cache, source }))
+                cached().unwrap_or_else(|absent| Err(InputError::Unreachable { reference, cache, absent, source }))
             }
             Err(Fetch::Hub(source)) => Err(InputError::Hub { reference, source }),
         }
@@ -29,7 +35,10 @@ impl Hub {
         self.read_part(hub, name, range).map_err(|error| {
             let (reference, source): (_, HubFailure) = (hub.to_string(), error.into());
             match source.is_out_of_reach {
-                true => InputError::Unreachable { reference, cache: self.cache(), source },
+                true => {
+                    let absent = NotCached::Files(format!("`{name}` is missing"));
+                    InputError::Unreachable { reference, cache: self.cache(), absent, source }
+                }
                 false => InputError::Hub { reference, source },
             }
         })
@@ -51,7 +60,7 @@ impl Hub {
             }
         };
         let at = HubRef { revision: commit.or_else(|| hub.revision.clone()), ..hub.clone() };
-        let root = self.cached(&at).map(|snapshot| snapshot.root.join(folder));
+        let root = self.cached(&at).ok().map(|snapshot| snapshot.root.join(folder));
         Ok(Shelf::Hub { at, folder: folder.to_owned(), sizes, root })
     }
 
@@ -76,6 +85,6 @@ impl Hub {
 
 fn of_cache(hub: &HubRef, snapshot: Snapshot, folder: &str) -> Result<Shelf, InputError> {
     let root = snapshot.root.join(folder);
-    let names = super::names_below(hub, &root)?;
-    Ok(Shelf::Folder { root, names })
+    let there = list(&root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
+    Ok(Shelf::Folder { root, there })
 }

@@ -4,7 +4,7 @@ mod outline;
 mod server;
 
 use crate::{InputError, Inputs, Settings};
-use jobs::{DataSpec, HubKind, InputRef};
+use jobs::{DataFiles, DataSpec, HubKind, InputRef};
 use server::FakeHub;
 use std::{collections::BTreeMap, error::Error, fs, net::TcpListener, path::Path};
 use tempfile::TempDir;
@@ -92,18 +92,85 @@ fn an_input_from_the_hub_has_the_digest_of_the_same_files_in_a_folder() {
 }
 
 #[test]
-fn without_network_and_cache_the_error_says_what_to_do() {
-    let cache = cache_with("models--owner--name", &ADAPTER[..2]);
+fn without_network_and_cache_the_error_says_what_is_missing_and_what_to_do() {
+    let cache = cache_with("models--owner--name", &ADAPTER);
     let inputs = offline(&cache);
-    for text in ["hf://owner/other", "hf://owner/name@v2", "hf://owner/name"] {
+    let other = "fedcba9876543210fedcba9876543210fedcba98";
+    for (text, absent) in [
+        ("hf://owner/other", "nothing of the repository is there".to_owned()),
+        (
+            "hf://owner/name@v2",
+            format!("the repository is there, but not what `v2` means; name a commit that is there, with `@{COMMIT}`"),
+        ),
+        (&format!("hf://owner/name@{other}"), format!("the repository is there, but no file of its commit `{other}`")),
+    ] {
         let error = inputs.adapter(&reference(text)).unwrap_err();
         assert!(matches!(error, InputError::Offline { .. }), "{error}");
         let message = error.to_string();
         let start = format!("`{text}` is not in the hub's cache `{}`", cache.path().display());
         assert!(message.starts_with(&start), "{message}");
         assert!(message.contains("HF_HUB_OFFLINE") && message.contains("hf download"), "{message}");
+        assert!(message.contains(&absent), "{message}");
     }
     assert!(!inputs.is_local(&reference("hf://owner/other")));
+    fs::remove_file(cache.path().join("models--owner--name/refs/main")).unwrap();
+    let message = inputs.adapter(&reference("hf://owner/name")).unwrap_err().to_string();
+    assert!(message.contains("but not what `main` means") && message.contains(COMMIT), "{message}");
+    inputs.adapter(&reference(&format!("hf://owner/name@{COMMIT}"))).unwrap();
+}
+
+#[test]
+fn a_file_that_the_cache_lacks_is_named() {
+    let cache = cache_with("models--owner--name", &ADAPTER[..2]);
+    let error = offline(&cache).adapter(&reference("hf://owner/name")).unwrap_err();
+    let start = format!("the hub's cache `{}` does not have all of `hf://owner/name`", cache.path().display());
+    assert!(error.to_string().starts_with(&start), "{error}");
+    let cause = error.source().unwrap().to_string();
+    assert_eq!(
+        cause,
+        "`hf://owner/name` is not an adapter: it has no `adapter_model.safetensors` or `adapter_model.bin`"
+    );
+    let unreachable = online(&cache, nowhere()).adapter(&reference("hf://owner/name")).unwrap_err().to_string();
+    assert!(
+        unreachable.contains("only a part of the repository is there: ") && unreachable.contains(&cause),
+        "{unreachable}"
+    );
+    let index = r#"{"weight_map": {"a": "one.safetensors"}}"#;
+    let sharded = cache_with("models--owner--name", &[("config.json", "{}"), ("model.safetensors.index.json", index)]);
+    let error = offline(&sharded).model(&reference("hf://owner/name")).unwrap_err();
+    let cause = error.source().unwrap().to_string();
+    assert!(cause.ends_with("it has no `one.safetensors` that `model.safetensors.index.json` names"), "{cause}");
+}
+
+#[test]
+fn an_interrupted_download_is_not_taken_for_a_whole_one() {
+    let pictures = [("test/cat/1.png", "one"), ("test/cat/2.png", "two")];
+    let cache = cache_with("datasets--owner--name", &pictures);
+    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name"));
+    let whole = inputs.data(&spec, "test").unwrap();
+    let repository = cache.path().join("datasets--owner--name");
+    fs::create_dir(repository.join("blobs")).unwrap();
+    let partial = repository.join("blobs/00ff.incomplete");
+    fs::write(&partial, "").unwrap();
+    let error = inputs.data(&spec, "test").unwrap_err().to_string();
+    assert!(error.contains("only in part") && error.contains("00ff.incomplete"), "{error}");
+    assert_eq!(inputs.expecting(whole.digest).data(&spec, "test").unwrap(), whole, "its digest tells that it is whole");
+    fs::remove_file(partial).unwrap();
+    let link = repository.join("snapshots").join(COMMIT).join("test/cat/3.png");
+    std::os::unix::fs::symlink("../../../../blobs/gone", link).unwrap();
+    let error = inputs.data(&spec, "test").unwrap_err().source().unwrap().to_string();
+    assert!(error.contains("holds `test/cat/3.png`, a link that leads nowhere"), "{error}");
+}
+
+#[test]
+fn classes_are_those_of_the_splits_on_the_hub_though_only_one_is_fetched() {
+    let files = [("test/cat/1.png", "one"), ("train/ant/1.png", "two"), ("train/cat/1.png", "three")];
+    let hub = FakeHub::start("datasets", "owner/name", COMMIT, &files);
+    let cache = TempDir::new().unwrap();
+    let data = online(&cache, hub.endpoint()).data(&mnist("hf://datasets/owner/name"), "test").unwrap();
+    let DataFiles::ImageFolder { classes, pictures, .. } = data.files else { panic!() };
+    assert_eq!((classes, pictures.len()), (["ant", "cat"].map(str::to_owned).to_vec(), 1));
+    assert_eq!(hub.fetched(), ["test/cat/1.png"]);
 }
 
 #[test]

@@ -1,5 +1,12 @@
-use super::{Lack, complete, shard};
+mod pictures;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use super::Lack;
+use pictures::{find_pictures, picture_split};
 use std::collections::BTreeSet;
+use tables::{find_tables, table_split};
 
 /// The files that hold a split, by how data sets are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +21,8 @@ pub(crate) enum SplitFiles {
         folder: String,
         /// Class and file name of every picture, sorted by class and then by name.
         pictures: Vec<(String, String)>,
+        /// One picture of each class of each other split: the classes are those of all splits together.
+        beside: Vec<String>,
     },
     /// A pair of MNIST IDX files.
     Idx {
@@ -29,12 +38,46 @@ impl SplitFiles {
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
             Self::Parquet(files) | Self::Jsonl(files) => files.clone(),
-            Self::Pictures { folder, pictures } => {
+            Self::Pictures { folder, pictures, .. } => {
                 pictures.iter().map(|(class, picture)| format!("{folder}/{class}/{picture}")).collect()
             }
             Self::Idx { images, labels } => vec![images.clone(), labels.clone()],
         }
     }
+
+    /// The classes that only other splits have, sorted.
+    pub(crate) fn absent_classes(&self) -> Vec<String> {
+        let Self::Pictures { pictures, beside, .. } = self else { return Vec::new() };
+        let own: BTreeSet<&str> = pictures.iter().map(|(class, _)| class.as_str()).collect();
+        let absent: BTreeSet<&str> = beside.iter().filter_map(|name| class_of(name)).collect();
+        absent.difference(&own).map(|class| (*class).to_owned()).collect()
+    }
+
+    /// Files of other splits from which this one has classes, if there are any.
+    pub(crate) fn beside(&self) -> &[String] {
+        match self {
+            Self::Pictures { beside, .. } if !self.absent_classes().is_empty() => beside,
+            _ => &[],
+        }
+    }
+
+    /// Whether the entry `name` is a part of the split, or would be one if it could be read.
+    pub(crate) fn concerns(&self, name: &str) -> bool {
+        match self {
+            Self::Pictures { folder, .. } => is_within(name, folder) || self.names().iter().any(|own| own == name),
+            _ => self.names().iter().any(|own| own == name || is_within(own, name)),
+        }
+    }
+}
+
+/// Whether `name` is the folder `folder` or lies in it.
+pub(crate) fn is_within(name: &str, folder: &str) -> bool {
+    name.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The class of `split/class/picture`.
+fn class_of(name: &str) -> Option<&str> {
+    name.split('/').nth(1)
 }
 
 /// Why a split was not found.
@@ -46,9 +89,18 @@ pub(crate) enum NoSplit {
         looked_for: String,
         /// The splits that are there.
         splits: Vec<String>,
+        /// Folders of the data set that have the split.
+        within: Vec<String>,
     },
     /// Some of its files are there, and others not.
     Lacks(Lack),
+    /// It is there in two forms, of which one may be older than the other.
+    Twice {
+        /// A file of the one.
+        one: String,
+        /// A file of the other.
+        other: String,
+    },
     /// It holds something that would be no row of it, and that nobody should believe to be one.
     Holds {
         /// The file or folder.
@@ -67,111 +119,45 @@ pub(crate) enum DataKind {
     Texts,
 }
 
-/// Finds `split` among the names of a data set's files.
+/// Finds `split` among the names of a data set's files. A split that is there in two forms is refused: rows would count twice, or
+/// one of the two would silently not count.
 pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Result<SplitFiles, NoSplit> {
-    let parquet = table_files(names, split, parquet_split);
-    if !parquet.is_empty() {
-        complete(&parquet).map_err(NoSplit::Lacks)?;
-        return Ok(SplitFiles::Parquet(parquet));
-    }
-    match kind {
-        DataKind::Pictures => find_pictures(names, split),
-        DataKind::Texts => {
-            let lines = table_files(names, split, jsonl_split);
-            complete(&lines).map_err(NoSplit::Lacks)?;
-            if lines.is_empty() { Err(none(names, split, kind)) } else { Ok(SplitFiles::Jsonl(lines)) }
-        }
+    match here(names, split, kind)? {
+        Some(files) => Ok(files),
+        None => Err(NoSplit::Among {
+            looked_for: looked_for(split, kind),
+            splits: splits(names, kind),
+            within: within(names, split, kind),
+        }),
     }
 }
 
-fn find_pictures(names: &[String], split: &str) -> Result<SplitFiles, NoSplit> {
-    if names.iter().any(|name| picture_split(name) == Some(split)) {
-        return Ok(SplitFiles::Pictures { folder: split.to_owned(), pictures: pictures(names, split)? });
+fn here(names: &[String], split: &str, kind: DataKind) -> Result<Option<SplitFiles>, NoSplit> {
+    let mut found = Vec::new();
+    found.extend(find_tables(names, split, kind)?);
+    if kind == DataKind::Pictures {
+        found.extend(find_pictures(names, split)?);
+        found.extend(idx_files(names, split));
     }
-    idx_files(names, split).ok_or_else(|| none(names, split, DataKind::Pictures))
-}
-
-fn none(names: &[String], split: &str, kind: DataKind) -> NoSplit {
-    NoSplit::Among { looked_for: looked_for(split, kind), splits: splits(names, kind) }
-}
-
-/// A data set may hold the same split in several places; the first kind of place that has it counts.
-fn table_files(names: &[String], split: &str, split_of: fn(&str) -> Option<(&str, &str)>) -> Vec<String> {
-    for folder in ["data", ""] {
-        let mut files: Vec<_> = names.iter().filter(|name| split_of(name) == Some((folder, split))).cloned().collect();
-        if !files.is_empty() {
-            files.sort_unstable();
-            return files;
-        }
-    }
-    Vec::new()
-}
-
-/// The folder (`data` or none) and split of `[data/]split.parquet`, `[data/]split-00000-of-00001.parquet` or
-/// `[data/]split/….parquet`.
-fn parquet_split(name: &str) -> Option<(&str, &str)> {
-    let (folder, stem) = in_data(name.strip_suffix(".parquet")?);
-    match stem.split_once('/') {
-        Some((split, file)) => (!file.contains('/')).then_some((folder, split)),
-        None => Some((folder, before_number(stem))),
+    let first_name = |files: &SplitFiles| files.names().first().cloned().unwrap_or_default();
+    match found.as_slice() {
+        [one, other, ..] => Err(NoSplit::Twice { one: first_name(one), other: first_name(other) }),
+        _ => Ok(found.pop()),
     }
 }
 
-/// The folder (`data` or none) and split of `[data/]split.jsonl` or `[data/]split-00000-of-00001.jsonl`.
-fn jsonl_split(name: &str) -> Option<(&str, &str)> {
-    let (folder, stem) = in_data(name.strip_suffix(".jsonl")?);
-    (!stem.contains('/')).then(|| (folder, before_number(stem)))
+/// Folders that are data sets with that split: configurations, each in a folder of its own.
+fn within(names: &[String], split: &str, kind: DataKind) -> Vec<String> {
+    let folders: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+    let has_split = |folder: &&str| {
+        let below: Vec<String> =
+            names.iter().filter_map(|name| Some(name.strip_prefix(*folder)?.strip_prefix('/')?.to_owned())).collect();
+        matches!(here(&below, split, kind), Ok(Some(_)))
+    };
+    folders.into_iter().filter(has_split).map(str::to_owned).collect()
 }
 
-fn in_data(stem: &str) -> (&'static str, &str) {
-    stem.strip_prefix("data/").map_or(("", stem), |stem| ("data", stem))
-}
-
-/// The split before the number of a file of several. A commit's number may stand at the end of old names:
-/// `train-00000-of-00001-a09b….parquet`.
-fn before_number(stem: &str) -> &str {
-    shard(stem).map_or_else(|| before_dash(stem), |(split, ..)| split)
-}
-
-fn before_dash(stem: &str) -> &str {
-    stem.split_once('-').map_or(stem, |(split, _)| split)
-}
-
-/// The split of `split/class/picture`.
-fn picture_split(name: &str) -> Option<&str> {
-    let mut parts = name.split('/');
-    let (split, _class, picture) = (parts.next()?, parts.next()?, parts.next()?);
-    (is_picture(picture) && parts.next().is_none()).then_some(split)
-}
-
-fn is_picture(file: &str) -> bool {
-    let is_known = |extension: &str| ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-    file.rsplit_once('.').is_some_and(|(_, extension)| is_known(extension))
-}
-
-/// Class and name of all pictures of a split. Whatever else lies in its classes is refused: left out in silence, it
-/// would be a picture or a class less than a person sees there.
-fn pictures(names: &[String], split: &str) -> Result<Vec<(String, String)>, NoSplit> {
-    let mut pictures = Vec::new();
-    for name in names {
-        let below = name.strip_prefix(split).and_then(|rest| rest.strip_prefix('/'));
-        let Some((class, picture)) = below.and_then(|below| below.split_once('/')) else { continue };
-        let problem = match picture {
-            "" => "a class without pictures: put some in, or take it out",
-            _ if picture.contains('/') => "but pictures lie in their class's folder itself, not deeper",
-            _ if !is_picture(picture) => "which is neither `.png`, `.jpg` nor `.jpeg`: convert it, or take it out",
-            _ => {
-                pictures.push((class.to_owned(), picture.to_owned()));
-                continue;
-            }
-        };
-        return Err(NoSplit::Holds { entry: name.clone(), problem });
-    }
-    // By class first: of whole paths, `cat-a/1.png` would come before `cat/1.png`.
-    pictures.sort_unstable();
-    Ok(pictures)
-}
-
+/// Plain files go before gzipped ones: where MNIST is unpacked, both are there.
 fn idx_files(names: &[String], split: &str) -> Option<SplitFiles> {
     let prefix = idx_prefix(split)?;
     let find = |kind: &str, dimensions: u8| {
@@ -192,7 +178,7 @@ fn idx_prefix(split: &str) -> Option<&'static str> {
 fn looked_for(split: &str, kind: DataKind) -> String {
     let parquet = format!("`[data/]{split}-*.parquet`, `{split}/*.parquet`");
     if kind == DataKind::Texts {
-        return format!("{parquet}, `[data/]{split}.jsonl`");
+        return format!("{parquet}, `[data/]{split}.jsonl[.gz]`");
     }
     let idx = idx_prefix(split).map(|prefix| format!(", `{prefix}-images-idx3-ubyte[.gz]` with its labels"));
     format!("{parquet}, `{split}/<class>/*.{{png,jpg,jpeg}}`{}", idx.unwrap_or_default())
@@ -200,17 +186,11 @@ fn looked_for(split: &str, kind: DataKind) -> String {
 
 fn splits(names: &[String], kind: DataKind) -> Vec<String> {
     let named = |name: &String| {
-        let other = || match kind {
-            DataKind::Pictures => picture_split(name),
-            DataKind::Texts => jsonl_split(name).map(|(_, split)| split),
-        };
-        parquet_split(name).map(|(_, split)| split).or_else(other).map(str::to_owned)
+        let other = || (kind == DataKind::Pictures).then(|| picture_split(name)).flatten();
+        table_split(name, kind).or_else(other).map(str::to_owned)
     };
     let mut splits: BTreeSet<_> = names.iter().filter_map(named).collect();
     let has_idx = |split: &&str| kind == DataKind::Pictures && idx_files(names, split).is_some();
     splits.extend(["train", "test"].into_iter().filter(has_idx).map(str::to_owned));
     splits.into_iter().collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,11 @@
 use super::{ListedFile, Listing, Shelf};
 use crate::{
     InputError, Inputs, ListedData,
-    data::no_split,
-    finder::{is_table_file, no_data_folder},
-    folder::file_names,
-    layout::{DataKind, INDEX, Lack, adapter_files, find_split, model_files, shards},
+    folder::{self, list},
+    layout::{INDEX, Lack, PICKLED_INDEX, adapter_files, model_files, shards},
     resolve::unreadable,
     rows::rows,
+    select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
 use jobs::{DataSpec, InputRef};
 use std::{fs, path::Path};
@@ -20,14 +19,15 @@ impl Inputs {
         let shelf = self.shelf(reference)?;
         let role = "a model";
         let names = self.picked(reference, &shelf, role, |names| model_files(names, &[]))?;
-        if !names.iter().any(|name| name == INDEX) {
+        let Some(name) = names.iter().find(|name| *name == INDEX || *name == PICKLED_INDEX) else {
             return self.listing(reference, &shelf, &names);
-        }
-        let index = shelf.file(reference, INDEX)?;
+        };
+        let index = shelf.file(reference, name)?;
+        index.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
         let text = self.content(reference, &index)?;
         let shards = shards(&text).map_err(|source| InputError::Malformed {
             reference: reference.to_string(),
-            file: index.here.unwrap_or_else(|| INDEX.into()),
+            file: index.here.unwrap_or_else(|| name.into()),
             expected: "an index of weights",
             source,
         })?;
@@ -58,20 +58,25 @@ impl Inputs {
                 let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
                 let (true, Some(name)) = (metadata.is_file(), path.file_name()) else { return Err(not_a_file()) };
                 let root = path.parent().unwrap_or(Path::new("")).to_owned();
-                (Shelf::Folder { root, names: Vec::new() }, name.to_string_lossy().into_owned())
+                (Shelf::Folder { root, there: folder::Listing::default() }, name.to_string_lossy().into_owned())
             }
             InputRef::Hub(hub) => {
                 let path = hub.path.as_deref().ok_or_else(not_a_file)?;
                 let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
                 let shelf = self.hub.shelf(hub, folder)?;
-                if !shelf.names().iter().any(|there| there == name) {
-                    return Err(if self.is_offline() { self.hub.is_not_cached(hub) } else { missing() });
+                let entries = shelf.entries();
+                if let Some(error) = unreadable_entries(reference, &entries, |odd| odd == name) {
+                    return Err(self.offline_or(reference, error));
+                }
+                if !entries.names.iter().any(|there| there == name) {
+                    return Err(self.offline_or(reference, missing()));
                 }
                 (shelf, name.to_owned())
             }
             InputRef::S3(s3) => self.objects(s3)?.shelf_of_file(s3)?,
         };
         let file = shelf.file(reference, &name)?;
+        file.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
         Ok(Listing { reference: reference.clone(), files: vec![file], root: None, is_file: true })
     }
 
@@ -82,19 +87,14 @@ impl Inputs {
     pub fn list_data(&self, spec: &DataSpec, split: &str) -> Result<ListedData, InputError> {
         let source = &spec.source;
         let rows = rows(self, spec, split)?;
-        let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
-        let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
-        let shelf = self.shelf(source).map_err(|error| match error {
-            InputError::NotA { .. } => no_data_folder(source),
-            InputError::NoObjects { .. } if is_table_file(source) => no_data_folder(source),
-            error => error,
-        })?;
-        let names = shelf.names();
-        let files = match names.as_slice() {
-            [] if is_table_file(source) => Err(no_data_folder(source)),
-            names => find_split(names, from, kind).map_err(|reason| no_split(source, from, reason)),
-        };
-        let files = files.map_err(|error| self.offline_or(source, error))?;
+        let shelf = self.shelf(source).map_err(|error| as_folder(source, error))?;
+        let files = picked_split(spec, split, &shelf.entries()).map_err(|error| self.offline_or(source, error))?;
+        // What lies in the hub's cache may be a part of it.
+        if let (InputRef::Hub(hub), Shelf::Folder { .. }) = (source, &shelf)
+            && let Some(partial) = self.hub.cut_off_download(hub)
+        {
+            return Err(InputError::CutOffDownload { reference: source.to_string(), partial });
+        }
         let listing = self.listing(source, &shelf, &files.names())?;
         Ok(ListedData { listing, rows, files })
     }
@@ -110,8 +110,8 @@ impl Inputs {
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
         }
-        let names = file_names(path).map_err(|source| unreadable(reference, path, source))?;
-        Ok(Shelf::Folder { root: path.clone(), names })
+        let there = list(path).map_err(|source| unreadable(reference, path, source))?;
+        Ok(Shelf::Folder { root: path.clone(), there })
     }
 
     fn picked(
@@ -121,14 +121,13 @@ impl Inputs {
         role: &'static str,
         select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
     ) -> Result<Vec<String>, InputError> {
-        let lacks = |lack: Lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 };
-        select(&shelf.names()).map_err(lacks).map_err(|error| self.offline_or(reference, error))
+        picked(reference, role, &shelf.entries(), select).map_err(|error| self.offline_or(reference, error))
     }
 
     /// What lacks in the hub's cache may well be on the hub.
     fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
         match reference {
-            InputRef::Hub(hub) if self.is_offline() => self.hub.is_not_cached(hub),
+            InputRef::Hub(hub) if self.is_offline() => self.hub.partial(hub, error),
             _ => error,
         }
     }
@@ -139,6 +138,7 @@ impl Inputs {
             self.roots.check(reference, names.iter().map(|name| root.join(name)))?;
         }
         let files = names.iter().map(|name| shelf.file(reference, name)).collect::<Result<Vec<ListedFile>, _>>()?;
+        files.iter().filter_map(|file| file.here.as_ref()).try_for_each(|path| refuse_pointer(reference, path))?;
         let root = shelf.root_of(&files);
         Ok(Listing { reference: reference.clone(), files, root, is_file: false })
     }

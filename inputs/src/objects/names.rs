@@ -1,15 +1,36 @@
-use crate::{RemoteObject, cache::is_below, folder::is_hidden};
+use crate::{
+    RemoteObject,
+    cache::is_below,
+    folder::{Odd, is_hidden},
+};
 use std::collections::BTreeMap;
 
-/// The objects below `folder` by their names there, as the files of a folder: without those that are hidden, and those
-/// whose names are none that a file can have.
-pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> BTreeMap<String, RemoteObject> {
+/// The objects below a folder.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// Those that a folder can hold, by their names there.
+    pub(super) files: BTreeMap<String, RemoteObject>,
+    /// Those that no folder can hold.
+    pub(super) odd: Vec<Odd>,
+}
+
+/// The objects below `folder` by their names there, as the files of a folder: without those that are hidden, and those that
+/// stand for folders.
+pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> Named {
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let names = objects.into_iter().filter_map(|object| {
-        let name = object.key.strip_prefix(&prefix)?.to_owned();
-        (is_below(&name) && !is_hidden(&name)).then_some((name, object))
-    });
-    names.collect()
+    let mut named = Named { files: BTreeMap::new(), odd: Vec::new() };
+    for object in objects {
+        let Some(name) = object.key.strip_prefix(&prefix).map(str::to_owned) else { continue };
+        if is_below(&name) {
+            if !is_hidden(&name) {
+                named.files.insert(name, object);
+            }
+        } else if !name.is_empty() && !name.ends_with('/') {
+            let problem = "whose key is no path that a file can have: give it another key, or take it out".to_owned();
+            named.odd.push(Odd { name, problem });
+        }
+    }
+    named
 }
 
 #[cfg(test)]
@@ -18,7 +39,7 @@ mod tests {
 
     fn names(folder: &str, keys: &[&str]) -> Vec<String> {
         let object = |key: &&str| RemoteObject { key: (*key).to_owned(), size: 1, etag: None };
-        named(folder, keys.iter().map(object).collect()).into_keys().collect()
+        named(folder, keys.iter().map(object).collect()).files.into_keys().collect()
     }
 
     #[test]
@@ -29,8 +50,12 @@ mod tests {
     }
 
     #[test]
-    fn what_no_file_of_the_folder_is_called_is_left_out() {
+    fn what_no_file_of_the_folder_is_called_is_told_apart() {
         let keys = ["d/../x", "d/a/../../x", "d//x", "d/a//x", "d/./x", "d/.git/x", "d/a/.x", "d/", "d/a/", "d/ok"];
         assert_eq!(names("d", &keys), ["ok"]);
+        let object = |key: &&str| RemoteObject { key: (*key).to_owned(), size: 1, etag: None };
+        let odd = named("d", keys.iter().map(object).collect()).odd;
+        let odd: Vec<String> = odd.into_iter().map(|odd| odd.name).collect();
+        assert_eq!(odd, ["../x", "a/../../x", "/x", "a//x", "./x"], "hidden ones and folders are left out");
     }
 }

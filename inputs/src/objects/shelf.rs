@@ -1,4 +1,8 @@
-use super::{Objects, missing, names::named, refused};
+use super::{
+    Objects, missing,
+    names::{Named, named},
+    refused,
+};
 use crate::{InputError, RemoteObject, cache::is_below, listing::Shelf};
 use jobs::S3Ref;
 use std::{collections::BTreeMap, ops::Range, path::PathBuf};
@@ -7,12 +11,12 @@ impl Objects {
     /// What lies below `s3`, and what of it the cache has.
     pub(crate) fn shelf(&self, s3: &S3Ref) -> Result<Shelf, InputError> {
         let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
-        let listed = named(&s3.key, listed);
-        if listed.is_empty() {
+        let Named { files, odd } = named(&s3.key, listed);
+        if files.is_empty() && odd.is_empty() {
             return Err(missing(s3));
         }
-        let objects = listed.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
-        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects })
+        let objects = files.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
+        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects, odd })
     }
 
     /// The object `s3` alone, and its name as a file.
@@ -21,7 +25,7 @@ impl Objects {
         let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
         let object = object.ok_or_else(|| missing(s3))?;
         let objects = BTreeMap::from([(name.to_owned(), self.with_place(s3, object))]);
-        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects }, name.to_owned()))
+        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects, odd: Vec::new() }, name.to_owned()))
     }
 
     /// The bytes `range` of an object.

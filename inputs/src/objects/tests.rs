@@ -47,7 +47,7 @@ fn spec(source: InputRef) -> DataSpec {
 /// The files below a folder of the cache.
 fn files_in(cache: &TempDir, kind: &str) -> Vec<PathBuf> {
     let folder = cache.path().join("v1").join(kind);
-    let names = crate::folder::file_names(&folder).unwrap();
+    let names = crate::folder::list(&folder).unwrap().names;
     names.iter().filter(|name| !name.ends_with('/')).map(|name| folder.join(name)).collect()
 }
 
@@ -345,4 +345,26 @@ fn the_whole_cache_can_be_moved() {
     let moved = inputs(&nothing, &there).expecting(located.digest).adapter(&reference("s3://bucket/a")).unwrap();
     assert_eq!(fs::read_to_string(moved.path.join("adapter_model.safetensors")).unwrap(), "weights");
     assert_eq!(nothing.calls(), [""; 0]);
+}
+
+#[test]
+fn classes_of_other_splits_are_known_where_only_the_cache_serves() {
+    let files = [("d/test/cat/1.png", "one"), ("d/train/ant/1.png", "two"), ("d/train/cat/1.png", "three")];
+    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let spec = spec(reference("s3://bucket/d"));
+    let data = inputs(&bucket, cache.path()).data(&spec, "test").unwrap();
+    let jobs::DataFiles::ImageFolder { classes, .. } = &data.files else { panic!() };
+    assert_eq!(*classes, ["ant", "cat"]);
+    let nothing = Arc::new(FakeBucket::default());
+    let cached = inputs(&nothing, cache.path()).expecting(data.digest).data(&spec, "test").unwrap();
+    assert_eq!(cached, data);
+    assert_eq!(nothing.calls(), [""; 0]);
+}
+
+#[test]
+fn an_object_that_no_folder_can_hold_is_not_left_out_of_a_split() {
+    let files = [("d/test/cat/1.png", "one"), ("d/test/cat//2.png", "two")];
+    let (bucket, cache) = (Arc::new(FakeBucket::with(&files)), TempDir::new().unwrap());
+    let error = inputs(&bucket, cache.path()).data(&spec(reference("s3://bucket/d")), "test").unwrap_err().to_string();
+    assert!(error.contains("holds `test/cat//2.png`, whose key is no path that a file can have"), "{error}");
 }

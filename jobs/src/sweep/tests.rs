@@ -214,3 +214,14 @@ fn a_sweep_over_pictures_is_stored_as_it_was_before_there_were_texts() {
     let data = json!({"source": {"path": "/sweeps/data/mnist"}, "image_column": "image", "label_column": "label"});
     assert_eq!(sweep["tasks"][0]["data"], data);
 }
+
+#[test]
+fn every_class_has_a_name_and_a_prompt_of_its_own() {
+    let empty = message(&["tasks.icons.classes=[tango, ' ']"]);
+    assert_eq!(empty, "`tasks[1].classes[1]` is empty; every class needs a name");
+    for twice in ["[tango, oxygen, tango]", "[tango, oxygen, ' Tango']"] {
+        let twice = message(&[&format!("tasks.icons.classes={twice}")]);
+        assert!(twice.starts_with("`tasks[1].classes[2]` is `"), "{twice}");
+        assert!(twice.contains("which class 0 is called already"), "{twice}");
+    }
+}

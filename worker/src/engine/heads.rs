@@ -43,7 +43,8 @@ impl Heads {
                     task.name
                 ))),
                 HeadSpec::Prompts { classes, templates } => {
-                    Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates)).map_err(wrong)
+                    let head = Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates));
+                    head.and_then(|head| head.named(classes)).map_err(wrong)
                 }
             }
         })
@@ -62,13 +63,14 @@ impl Heads {
             let Some(files) = &job.places.joint else {
                 // The head is over the labels of all tasks, also where only one of them is evaluated.
                 let pooled = joint::pool(&job.places.heads)?;
-                let head = Head::from_prompts(base.text()?, &pooled.prompts).map_err(wrong)?;
+                let head = Head::from_prompts(base.text()?, &pooled.prompts);
+                let head = head.and_then(|head| head.named(&pooled.names)).map_err(wrong)?;
                 return Ok(JointHead::new(head, pooled.map));
             };
             let (head, map) = (attempt.inputs.file(&files.head)?, attempt.inputs.file(&files.map)?);
             attempt.unchanged(&files.head, JointHeadSpec::digest(head.digest, map.digest), digest)?;
             attempt.note_commit(&files.head, head.commit);
-            Ok(JointHead::new(Head::read(&head.path).map_err(wrong)?, joint::read_map(&map.path)?))
+            JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path)
         })
     }
 }

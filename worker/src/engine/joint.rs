@@ -2,7 +2,13 @@ use crate::JobError;
 use evaluation::Head;
 use jobs::HeadSpec;
 use serde::Deserialize;
-use std::{collections::BTreeMap, fs, path::Path};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs, io,
+    path::Path,
+};
 
 /// One head over the labels of all tasks.
 pub(super) struct JointHead {
@@ -13,6 +19,8 @@ pub(super) struct JointHead {
 
 /// The prompts of a joint head that is built from the tasks' class names.
 pub(super) struct JointPrompts {
+    /// The name of each joint class.
+    pub(super) names: Vec<String>,
     /// The prompts of each joint class.
     pub(super) prompts: Vec<Vec<String>>,
     /// For each task, the joint class of each of its labels.
@@ -23,11 +31,20 @@ pub(super) struct JointPrompts {
 #[derive(Deserialize)]
 struct MapFile {
     map: BTreeMap<String, Vec<usize>>,
+    /// The names of the joint classes, if it is a list of texts.
+    #[serde(default)]
+    classes: Value,
 }
 
 impl JointHead {
     pub(super) fn new(head: Head, map: BTreeMap<String, Vec<usize>>) -> Self {
         Self { head, map }
+    }
+
+    /// Puts a head and the JSON file of its map together. Either may name the joint classes.
+    pub(super) fn read(head: Head, path: &Path) -> Result<Self, JobError> {
+        let map = JointMap::read(path)?;
+        Ok(Self::new(map.named(head, path)?, map.rows))
     }
 
     /// The head's rows of the labels of `task`.
@@ -37,20 +54,63 @@ impl JointHead {
     }
 }
 
-/// Reads the map of a joint head from a JSON file: for each task the head's row of each of its labels.
-///
-/// # Errors
-/// [`JobError::JointMap`].
-pub fn read_map(path: &Path) -> Result<BTreeMap<String, Vec<usize>>, JobError> {
-    let wrong = |source: std::io::Error| JobError::JointMap { path: path.to_owned(), source };
-    let bytes = fs::read(path).map_err(wrong)?;
-    let file: MapFile = serde_json::from_slice(&bytes).map_err(|error| wrong(error.into()))?;
-    Ok(file.map)
+/// The map of a joint head, as its file says it.
+#[derive(Debug, Clone)]
+pub struct JointMap {
+    /// For each task the head's row of each of its labels.
+    pub rows: BTreeMap<String, Vec<usize>>,
+    /// The names of the joint classes, if the file has them.
+    pub classes: Option<Vec<String>>,
+}
+
+impl JointMap {
+    /// Reads a map from a JSON file.
+    ///
+    /// # Errors
+    /// [`JobError::JointMap`]: it cannot be read, or maps two labels of a task to one row.
+    pub fn read(path: &Path) -> Result<Self, JobError> {
+        let wrong = |source: io::Error| JobError::JointMap { path: path.to_owned(), source };
+        let bytes = fs::read(path).map_err(wrong)?;
+        let file: MapFile = serde_json::from_slice(&bytes).map_err(|error| wrong(error.into()))?;
+        if let Some((task, row)) = file.map.iter().find_map(|(task, rows)| Some((task, repeated(rows)?))) {
+            let problem = format!("it maps two labels of `{task}` to row {row} of the joint head");
+            return Err(wrong(io::Error::new(io::ErrorKind::InvalidData, problem)));
+        }
+        Ok(Self { rows: file.map, classes: serde_json::from_value(file.classes).ok() })
+    }
+
+    /// The joint head with the names that the map, read from `path`, gives to its classes. Either may name them.
+    ///
+    /// # Errors
+    /// [`JobError::JointMap`]: both name them, and differently; or the names of the map are no class names of the head.
+    pub fn named(&self, head: Head, path: &Path) -> Result<Head, JobError> {
+        let refused = |problem: String| JobError::JointMap {
+            path: path.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidData, problem),
+        };
+        match (&self.classes, head.names()) {
+            (None, _) => Ok(head),
+            (Some(names), Some(of_head)) if names == of_head => Ok(head),
+            (Some(_), Some(_)) => {
+                Err(refused("its `classes` are not those in the metadata of the joint head".to_owned()))
+            }
+            (Some(names), None) => head.named(names).map_err(|error| {
+                let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+                refused(format!("its `classes` cannot be used: {error}{cause}"))
+            }),
+        }
+    }
+}
+
+/// The first row that comes twice.
+fn repeated(rows: &[usize]) -> Option<usize> {
+    let mut seen = BTreeSet::new();
+    rows.iter().copied().find(|row| !seen.insert(*row))
 }
 
 /// Pools the classes of all tasks: a class name that several tasks share is one joint class, with the prompts of all.
 pub(super) fn pool<'a>(heads: impl IntoIterator<Item = (&'a String, &'a HeadSpec)>) -> Result<JointPrompts, JobError> {
-    let mut pooled = JointPrompts { prompts: Vec::new(), map: BTreeMap::new() };
+    let mut pooled = JointPrompts { names: Vec::new(), prompts: Vec::new(), map: BTreeMap::new() };
     let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
     for (task, head) in heads {
         let HeadSpec::Prompts { classes, templates } = head else {
@@ -60,6 +120,7 @@ pub(super) fn pool<'a>(heads: impl IntoIterator<Item = (&'a String, &'a HeadSpec
         for class in classes {
             let row = *rows.entry(class).or_insert(pooled.prompts.len());
             if row == pooled.prompts.len() {
+                pooled.names.push(class.clone());
                 pooled.prompts.push(Vec::new());
             }
             pooled.prompts[row].extend(templates.iter().map(|template| template.replace("{}", class)));
@@ -88,5 +149,38 @@ mod tests {
         assert_eq!(pooled.map["mnist"], [0, 1]);
         assert_eq!(pooled.map["scan"], [1, 2]);
         assert_eq!(pooled.prompts[1], ["digit one", "a one", "scan of one"]);
+    }
+
+    fn read(head: Head, map: &str) -> Result<JointHead, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), map).unwrap();
+        JointHead::read(head, file.path()).map_err(|error| error.source().unwrap().to_string())
+    }
+
+    #[test]
+    fn a_map_may_name_the_joint_classes_and_agrees_with_the_head() {
+        let head = || Head::new(vec![1.0; 4], 2, 2).unwrap();
+        let names = ["a".to_owned(), "b".to_owned()];
+        let unnamed = read(head(), r#"{"map": {"x": [1, 0]}, "classes": {"x": 2}}"#).unwrap();
+        assert_eq!(
+            (unnamed.head.names(), unnamed.rows_of("x").unwrap()),
+            (None, &[1, 0][..]),
+            "classes of another kind"
+        );
+        let named = r#"{"map": {"x": [0]}, "classes": ["a", "b"]}"#;
+        assert_eq!(read(head(), named).unwrap().head.names().unwrap(), names);
+        assert!(read(head().named(&names).unwrap(), named).is_ok());
+        let other = ["b".to_owned(), "a".to_owned()];
+        let refused = read(head().named(&other).unwrap(), named).map(|_| ()).unwrap_err();
+        assert_eq!(refused, "its `classes` are not those in the metadata of the joint head");
+        let short = read(head(), r#"{"map": {}, "classes": ["a"]}"#).map(|_| ()).unwrap_err();
+        assert_eq!(short, "its `classes` cannot be used: the head has 2 rows, and 1 class names");
+    }
+
+    #[test]
+    fn two_labels_of_a_task_are_not_one_joint_class() {
+        let refused =
+            read(Head::new(vec![1.0; 4], 2, 2).unwrap(), r#"{"map": {"x": [1, 1]}}"#).map(|_| ()).unwrap_err();
+        assert_eq!(refused, "it maps two labels of `x` to row 1 of the joint head");
     }
 }

@@ -75,6 +75,13 @@ impl PictureSets {
         let digest = task.data.to_string();
         let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
         let pictures = Pictures::read(&source, &base.preprocess, cache.as_ref());
-        pictures.map_err(|source| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source })
+        let wrong = |source| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
+        let pictures = pictures.map_err(wrong)?;
+        let absent = pictures.absent_classes();
+        if !absent.is_empty() {
+            let (task, split) = (&task.name, &job.meaning.split);
+            tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no picture of some classes");
+        }
+        Ok(pictures)
     }
 }

@@ -1,6 +1,10 @@
-use super::{DataError, damaged};
-use crate::data::read_error;
+use super::{DataError, damaged, meaning};
+use crate::{
+    classes::{check_names, listed},
+    data::read_error,
+};
 use parquet::{
+    basic::Type as Physical,
     file::{
         metadata::ParquetMetaData,
         reader::{FileReader, SerializedFileReader},
@@ -60,15 +64,48 @@ impl Table {
         self.files.iter().map(|file| file.rows).sum()
     }
 
-    /// The names of a `ClassLabel` column, if the first file states them.
-    pub(crate) fn class_names(&self, column: &str) -> Option<Vec<String>> {
-        class_names(self.files.first()?.reader.metadata(), column)
+    /// The names of a `ClassLabel` column, if files state them. Those that do state the same.
+    ///
+    /// # Errors
+    /// Two files differ in them, or a name is empty or comes twice.
+    pub(crate) fn class_names(&self, column: &str) -> Result<Option<Vec<String>>, DataError> {
+        let mut known: Option<(&Path, Vec<String>)> = None;
+        for file in &self.files {
+            let Some(names) = class_names(file.reader.metadata(), column) else { continue };
+            match &known {
+                None => {
+                    let wrong = |problem| DataError::ClassNames { path: file.path.clone(), problem };
+                    check_names(&names).map_err(wrong)?;
+                    known = Some((&file.path, names));
+                }
+                Some((path, first)) if *first != names => {
+                    let names = format!("{}, and {}", listed(first), listed(&names));
+                    return Err(DataError::OtherClassNames {
+                        path: path.to_path_buf(),
+                        other: file.path.clone(),
+                        names,
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(known.map(|(_, names)| names))
     }
 
     /// Hands over the rows with these ascending numbers (a number may repeat).
     pub(crate) fn read(&self, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        self.read_columns(None, rows, take)
+    }
+
+    /// The same, with one column of each row: the others are not read from the disk.
+    pub(crate) fn read_column(&self, column: &str, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
+        self.read_columns(Some(column), rows, take)
+    }
+
+    fn read_columns(&self, only: Option<&str>, rows: &[u64], take: &mut TakeRow<'_>) -> Result<(), DataError> {
         let (mut rest, mut before) = (rows, 0);
         for file in &self.files {
+            let columns = file.projection(only)?;
             let mut first = 0;
             for (group, meta) in file.reader.metadata().row_groups().iter().enumerate() {
                 let end = first + u64::try_from(meta.num_rows()).unwrap_or(0);
@@ -76,7 +113,7 @@ impl Table {
                 rest = later;
                 if !here.is_empty() {
                     let here: Vec<u64> = here.iter().map(|row| row - before).collect();
-                    file.read(group, &here, first, take)?;
+                    file.read(group, &here, first, &columns, take)?;
                 }
                 first = end;
             }
@@ -99,11 +136,26 @@ impl TableFile {
         Ok(Self { path: path.into(), reader, rows, columns })
     }
 
+    /// The columns read, or the one of this name among them.
+    fn projection(&self, only: Option<&str>) -> Result<Type, DataError> {
+        let Some(only) = only else { return Ok(self.columns.clone()) };
+        let fields = self.columns.get_fields().iter().filter(|field| field.name() == only).cloned().collect();
+        let columns = Type::group_type_builder(self.columns.name()).with_fields(fields).build();
+        columns.map_err(|source| damaged(&self.path, source))
+    }
+
     /// Reads one row group's share of the selection.
-    fn read(&self, group: usize, wanted: &[u64], first: u64, take: &mut TakeRow<'_>) -> Result<(), DataError> {
+    fn read(
+        &self,
+        group: usize,
+        wanted: &[u64],
+        first: u64,
+        columns: &Type,
+        take: &mut TakeRow<'_>,
+    ) -> Result<(), DataError> {
         let failed = |source| damaged(&self.path, source);
         let reader = self.reader.get_row_group(group).map_err(failed)?;
-        let rows = reader.get_row_iter(Some(self.columns.clone())).map_err(failed)?;
+        let rows = reader.get_row_iter(Some(columns.clone())).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
         for (row, values) in (first..).zip(rows) {
             let Some(&&next) = wanted.peek() else { break };
@@ -127,8 +179,22 @@ impl Column<'_> {
         if (self.is_right)(column) {
             return Ok(Arc::clone(column));
         }
-        let found = if column.is_group() { "a struct or list".into() } else { column.get_physical_type().to_string() };
+        let found = match column.is_group() {
+            true => "a struct or list".into(),
+            false => found_type(column),
+        };
         Err(DataError::WrongColumn { path: path.into(), column: self.name.into(), found, expected: self.expected })
+    }
+}
+
+/// The type of a column, in words where its numbers mean something else than numbers.
+fn found_type(column: &Type) -> String {
+    let physical = column.get_physical_type();
+    match physical {
+        Physical::INT32 | Physical::INT64 | Physical::FIXED_LEN_BYTE_ARRAY => {
+            meaning(column).unwrap_or_else(|| physical.to_string())
+        }
+        _ => physical.to_string(),
     }
 }
 

@@ -23,14 +23,93 @@ fn parquet_files_are_found_in_every_usual_place_and_in_order() {
 }
 
 #[test]
-fn a_split_is_not_taken_twice_or_in_part() {
-    let both = names(&["data/test-00000-of-00001.parquet", "test/0.parquet"]);
-    assert_eq!(
-        find_split(&both, "test", DataKind::Pictures).unwrap(),
-        SplitFiles::Parquet(names(&["data/test-00000-of-00001.parquet"]))
-    );
-    let part = names(&["test-00000-of-00002.parquet"]);
-    assert!(matches!(find_split(&part, "test", DataKind::Pictures), Err(NoSplit::Lacks(_))));
+fn files_of_every_writer_of_the_last_years_are_found() {
+    for there in [
+        // `push_to_hub` since 2023, and before that, when every file got a fingerprint of its own.
+        vec!["data/test-00000-of-00002.parquet", "data/test-00001-of-00002.parquet"],
+        vec!["data/test-00000-of-00002-3f1c9a7be0d24456.parquet", "data/test-00001-of-00002-c07d5512aa98e1f0.parquet"],
+        vec!["data/test-00000-of-00001-3f1c9a7be0d24456.parquet"],
+        // The hub's own conversion, in the folder of its configuration.
+        vec!["test/0000.parquet", "test/0001.parquet"],
+        // A configuration's folder of `push_to_hub`, pandas, Spark, and dask.
+        vec!["test-00000-of-00001.parquet"],
+        vec!["test.parquet"],
+        vec!["test/part-00000-a1b2.c000.snappy.parquet", "test/part-00001-a1b2.c000.snappy.parquet"],
+        vec!["test/part.0.parquet", "test/part.1.parquet"],
+        // Numbers from 1 on.
+        vec!["test-00001-of-00002.parquet", "test-00002-of-00002.parquet"],
+        vec!["test/a-00000-of-00001.parquet", "test/b-00000-of-00001.parquet"],
+    ] {
+        let mut names = names(&there);
+        names.extend(["README.md".to_owned(), "train.parquet".to_owned(), "test/_SUCCESS".to_owned()]);
+        for kind in [DataKind::Pictures, DataKind::Texts] {
+            let found = find_split(&names, "test", kind).unwrap();
+            assert_eq!(found, SplitFiles::Parquet(there.iter().map(|&name| name.to_owned()).collect()), "{there:?}");
+        }
+    }
+}
+
+#[test]
+fn a_split_that_is_there_twice_is_refused_with_both() {
+    let twice = |there: &[&str], kind| match find_split(&names(there), "test", kind) {
+        Err(NoSplit::Twice { one, other }) => [one, other],
+        found => panic!("{there:?}: {found:?}"),
+    };
+    for there in [
+        ["test-00000-of-00001.parquet", "test-00000-of-00002.parquet"],
+        ["data/test-00000-of-00001-3f1c.parquet", "data/test-00000-of-00001-c07d.parquet"],
+        ["test-00000-of-00001.parquet", "test.parquet"],
+        ["test-more.parquet", "test.parquet"],
+        ["data/test-00000-of-00001.parquet", "test/0.parquet"],
+        ["data/test.parquet", "test.parquet"],
+        ["test/all.parquet", "test/part-00000-of-00001.parquet"],
+    ] {
+        assert_eq!(twice(&there, DataKind::Pictures), there);
+        assert_eq!(twice(&there, DataKind::Texts), there);
+    }
+    for there in [
+        ["test-00000-of-00001.jsonl", "test-00000-of-00002.jsonl"],
+        ["test.jsonl", "test.jsonl.gz"],
+        ["data/test.jsonl", "test.jsonl"],
+        ["test.parquet", "test.jsonl"],
+        ["test.json", "test.jsonl"],
+    ] {
+        assert_eq!(twice(&there, DataKind::Texts), there);
+    }
+    assert_eq!(twice(&["test.parquet", "test/cat/1.png"], DataKind::Pictures), ["test.parquet", "test/cat/1.png"]);
+}
+
+#[test]
+fn a_split_is_not_taken_in_part() {
+    let lacks = |there: &[&str]| match find_split(&names(there), "test", DataKind::Texts) {
+        Err(NoSplit::Lacks(Lack(what))) => what,
+        found => panic!("{there:?}: {found:?}"),
+    };
+    let of_two = "file `data/test-00001-of-00002…`; 1 of its 2 files are there";
+    assert_eq!(lacks(&["data/test-00000-of-00002-3f1c9a7be0d24456.parquet"]), of_two);
+    assert_eq!(lacks(&["test-00002-of-00002.parquet"]), "file `test-00001-of-00002…`; 1 of its 2 files are there");
+    assert_eq!(lacks(&["test-00001-of-00003.jsonl"]), "file `test-00000-of-00003…`; 1 of its 3 files are there");
+    let gap = lacks(&["test/0000.parquet", "test/0002.parquet"]);
+    assert_eq!(gap, "file `test/0001.parquet`, and has some of higher numbers");
+    let years = names(&["test/2019.parquet", "test/2021.parquet"]);
+    assert!(find_split(&years, "test", DataKind::Texts).is_ok(), "numbers that do not count files");
+}
+
+#[test]
+fn rows_that_lie_too_deep_are_refused() {
+    let deep = find_split(&names(&["test/0.parquet", "test/more/1.parquet"]), "test", DataKind::Pictures);
+    assert!(matches!(deep, Err(NoSplit::Holds { entry, .. }) if entry == "test/more/1.parquet"));
+    let deeper = find_split(&names(&["data/test/0.parquet", "data/test/more/"]), "test", DataKind::Pictures);
+    assert!(matches!(deeper, Err(NoSplit::Holds { entry, .. }) if entry == "data/test/more/"));
+    let beside = find_split(&names(&["test/cat/1.png", "test/2.png"]), "test", DataKind::Pictures);
+    assert!(matches!(beside, Err(NoSplit::Holds { entry, .. }) if entry == "test/2.png"), "a picture of no class");
+}
+
+#[test]
+fn the_folder_that_has_the_split_is_named() {
+    let there = names(&["default/test/0000.parquet", "default/train/0000.parquet", "other/train/0000.parquet"]);
+    let Err(NoSplit::Among { within, .. }) = find_split(&there, "test", DataKind::Pictures) else { panic!() };
+    assert_eq!(within, ["default"]);
 }
 
 #[test]
@@ -57,7 +136,7 @@ fn what_is_no_picture_in_a_class_is_refused_by_name() {
     for (entry, why) in [
         ("test/cat/2.webp", "neither `.png`, `.jpg` nor `.jpeg`"),
         ("test/cat/README", "neither `.png`, `.jpg` nor `.jpeg`"),
-        ("test/dog/", "a class without pictures"),
+        ("test/dog/", "a class without pictures in any split"),
         ("test/cat/more/2.png", "not deeper"),
         ("test/cat/more/", "not deeper"),
     ] {
@@ -73,10 +152,29 @@ fn what_is_no_picture_in_a_class_is_refused_by_name() {
 }
 
 #[test]
+fn classes_are_those_of_all_splits_together() {
+    let there =
+        names(&["test/ant/1.png", "test/cat/1.png", "test/bee/", "train/bee/7.png", "train/cat/1.png", "x/yak/1.png"]);
+    let found = find_split(&there, "test", DataKind::Pictures).unwrap();
+    assert_eq!(found.names(), ["test/ant/1.png", "test/cat/1.png"]);
+    assert_eq!(
+        found.beside(),
+        ["train/bee/7.png", "train/cat/1.png"],
+        "a folder that shares no class is another data set"
+    );
+    assert_eq!(found.absent_classes(), ["bee"]);
+    assert_eq!(find_split(&there, "train", DataKind::Pictures).unwrap().absent_classes(), ["ant"]);
+    let chain = names(&["a/ant/1.png", "b/ant/1.png", "b/bee/1.png", "c/bee/1.png", "c/cat/1.png"]);
+    assert_eq!(find_split(&chain, "a", DataKind::Pictures).unwrap().absent_classes(), ["bee", "cat"]);
+    assert_eq!(find_split(&chain, "c", DataKind::Pictures).unwrap().absent_classes(), ["ant"]);
+}
+
+#[test]
 fn lines_of_json_are_found_for_texts_and_only_for_them() {
     for (there, wanted) in [
         (vec!["validation.jsonl", "test.jsonl", "validation/metadata.jsonl"], vec!["validation.jsonl"]),
-        (vec!["data/validation.jsonl", "validation.jsonl"], vec!["data/validation.jsonl"]),
+        (vec!["data/validation.jsonl"], vec!["data/validation.jsonl"]),
+        (vec!["validation.jsonl.gz", "validation-stats.json"], vec!["validation.jsonl.gz"]),
         (
             vec!["validation-00001-of-00002.jsonl", "validation-00000-of-00002.jsonl"],
             vec!["validation-00000-of-00002.jsonl", "validation-00001-of-00002.jsonl"],
@@ -85,28 +183,38 @@ fn lines_of_json_are_found_for_texts_and_only_for_them() {
         let found = find_split(&names(&there), "validation", DataKind::Texts).unwrap();
         assert_eq!(found, SplitFiles::Jsonl(names(&wanted)));
     }
-    let both = names(&["test.jsonl", "test.parquet"]);
-    let found = find_split(&both, "test", DataKind::Texts).unwrap();
-    assert_eq!(found, SplitFiles::Parquet(names(&["test.parquet"])), "parquet goes first");
-    let part = names(&["test-00000-of-00002.jsonl"]);
-    assert!(matches!(find_split(&part, "test", DataKind::Texts), Err(NoSplit::Lacks(_))));
+    let source = names(&["data/test-00000-of-00001.parquet", "test.json"]);
+    let found = find_split(&source, "test", DataKind::Texts).unwrap();
+    assert_eq!(found.names(), source[..1], "parquet may have been made of it");
     let beside_pictures = names(&["test.jsonl", "test/cat/1.png"]);
     let found = find_split(&beside_pictures, "test", DataKind::Pictures).unwrap();
     assert!(matches!(found, SplitFiles::Pictures { .. }));
 }
 
 #[test]
+fn json_of_another_name_is_told_what_it_should_be_called() {
+    for name in ["test.json", "test.json.gz", "test.ndjson"] {
+        let refused = find_split(&names(&[name]), "test", DataKind::Texts).unwrap_err();
+        let NoSplit::Holds { entry, problem } = refused else { panic!("{name}: {refused:?}") };
+        assert_eq!(entry, name);
+        assert!(problem.contains("`.jsonl`"), "{problem}");
+    }
+}
+
+#[test]
 fn for_texts_other_splits_are_named() {
     let there = names(&["train.jsonl", "data/dev-00000-of-00001.parquet", "test/cat/1.png"]);
-    let Err(NoSplit::Among { looked_for, splits }) = find_split(&there, "test", DataKind::Texts) else { panic!() };
+    let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Texts) else { panic!() };
     assert_eq!(splits, ["dev", "train"]);
-    assert_eq!(looked_for, "`[data/]test-*.parquet`, `test/*.parquet`, `[data/]test.jsonl`");
+    assert_eq!(looked_for, "`[data/]test-*.parquet`, `test/*.parquet`, `[data/]test.jsonl[.gz]`");
 }
 
 #[test]
 fn the_splits_that_are_there_are_named() {
     let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "t10k-images-idx3-ubyte"]);
-    let Err(NoSplit::Among { looked_for, splits }) = find_split(&there, "test", DataKind::Pictures) else { panic!() };
+    let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Pictures) else {
+        panic!()
+    };
     assert_eq!(splits, ["cars_test", "train"]);
     assert!(looked_for.contains("test-*.parquet") && looked_for.contains("t10k-images"), "{looked_for}");
 }

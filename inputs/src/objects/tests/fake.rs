@@ -46,7 +46,7 @@ impl FakeBucket {
     /// The files of a folder, under `prefix`.
     pub(super) fn of_folder(prefix: &str, folder: &Path) -> Self {
         let bucket = Self::default();
-        for name in crate::folder::file_names(folder).unwrap() {
+        for name in crate::folder::list(folder).unwrap().names {
             bucket.put(&format!("{prefix}{name}"), &fs::read(folder.join(&name)).unwrap());
         }
         bucket

@@ -81,7 +81,7 @@ fn a_process_that_is_killed_while_it_fetches_blocks_nobody_and_leaves_nothing_ha
     let partial = place.path().join("cache/v1/partial");
     let left = || fs::read_dir(&partial).unwrap().count();
     assert_eq!(left(), 1, "it is half-way");
-    let lock = crate::folder::file_names(&place.path().join("cache/v1/objects")).unwrap();
+    let lock = crate::folder::list(&place.path().join("cache/v1/objects")).unwrap().names;
     let lock = fs::File::open(place.path().join("cache/v1/objects").join(&lock[0])).unwrap();
     assert!(matches!(lock.try_lock(), Err(fs::TryLockError::WouldBlock)), "it holds the lock");
     process.child.kill().unwrap();

@@ -1,6 +1,6 @@
 //! The way from a bucket to files, with a server in the same process.
 
-use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::file_names};
+use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::list};
 use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
 use std::{
     collections::BTreeMap,
@@ -38,7 +38,7 @@ impl Bucket {
 
     /// Puts a folder of mini8 under its path there.
     fn put_mini8(&self, folder: &str) {
-        for name in file_names(&mini8(folder)).unwrap() {
+        for name in list(&mini8(folder)).unwrap().names {
             self.put(&format!("mini8/{folder}/{name}"), fs::read(mini8(folder).join(&name)).unwrap());
         }
     }

@@ -1,6 +1,6 @@
 use super::reference;
 use crate::{HeadSpec, HubKind, InputRef, SweepError};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// The value of `head` that stands for the task's own adapter.
 const ADAPTER: &str = "adapter";
@@ -29,6 +29,7 @@ pub(super) fn picture_head(path: &str, keys: HeadKeys, folder: &Path) -> Result<
                 let problem = format!("holds `{template}`, which has no `{{}}` for the class name");
                 return Err(SweepError::invalid(format!("{path}.templates"), problem));
             }
+            check_classes(&classes, &format!("{path}.classes"))?;
             Ok(Some(HeadSpec::Prompts { classes, templates }))
         }
         HeadKeys { head: Some(_), .. } => {
@@ -57,4 +58,22 @@ pub(super) fn text_head(
 
 fn file(path: &str, head: &str, folder: &Path) -> Result<HeadSpec, SweepError> {
     reference(&format!("{path}.head"), head, folder, HubKind::Model).map(HeadSpec::File)
+}
+
+/// Every class has a name, and a prompt, of its own: the text tower reads letters of either case as the same.
+fn check_classes(classes: &[String], path: &str) -> Result<(), SweepError> {
+    let mut seen = BTreeMap::new();
+    for (i, name) in classes.iter().enumerate() {
+        let read = name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        if read.is_empty() {
+            return Err(SweepError::invalid(format!("{path}[{i}]"), "is empty; every class needs a name"));
+        }
+        if let Some(first) = seen.insert(read, i) {
+            let problem = format!(
+                "is `{name}`, which class {first} is called already (case aside): no picture could be told apart"
+            );
+            return Err(SweepError::invalid(format!("{path}[{i}]"), problem));
+        }
+    }
+    Ok(())
 }

@@ -1,0 +1,55 @@
+use image::{ImageError, ImageFormat};
+
+/// Why a picture cannot be decoded.
+#[derive(Debug, thiserror::Error)]
+pub enum PictureProblem {
+    /// There is nothing.
+    #[error("it has no bytes")]
+    Empty,
+    /// It is of a format that is not read.
+    #[error("it is {0}, and only PNG and JPEG are read: convert it to PNG")]
+    Format(String),
+    /// It is of no format that is known.
+    #[error("it is no picture of a known format: it begins with `{0}`; PNG and JPEG are read")]
+    Unknown(String),
+    /// The end of a JPEG is missing.
+    #[error("the JPEG is cut short: it has no end marker")]
+    CutShort,
+    /// Scan data of a JPEG are missing or damaged.
+    #[error("the JPEG is damaged, and the rest of the picture would be made up: {0}")]
+    Damaged(String),
+    /// It is damaged, or of a kind that the decoder does not know.
+    #[error("the decoder refuses it")]
+    Decoder(#[from] ImageError),
+    /// Reading it failed.
+    #[error("it cannot be read")]
+    Read(#[from] std::io::Error),
+}
+
+impl PictureProblem {
+    /// What is wrong with bytes that are neither PNG nor JPEG.
+    pub(super) fn of_other(bytes: &[u8], format: Option<ImageFormat>) -> Self {
+        let is_brand = |brands: &[&[u8]]| brands.iter().any(|brand| bytes.get(4..12) == Some(brand));
+        match format {
+            _ if bytes.is_empty() => Self::Empty,
+            Some(format) => Self::Format(format!("a picture in {}", name(format))),
+            None if is_brand(&[b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"]) => {
+                Self::Format("a picture in HEIC".to_owned())
+            }
+            None if is_page(bytes) => Self::Format("an HTML or XML page".to_owned()),
+            None => Self::Unknown(bytes.iter().take(8).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()),
+        }
+    }
+}
+
+fn is_page(bytes: &[u8]) -> bool {
+    let start = bytes.trim_ascii_start();
+    start.starts_with(b"<") && start.get(1).is_some_and(|byte| byte.is_ascii_alphabetic() || b"!?".contains(byte))
+}
+
+fn name(format: ImageFormat) -> String {
+    match format {
+        ImageFormat::WebP => "WebP".to_owned(),
+        other => format!("{other:?}").to_uppercase(),
+    }
+}
