@@ -15,8 +15,7 @@ pub(crate) const NEW_PROCESSOR: &str = "processor_config.json";
 /// It is fetched in any case, since evaluation refuses two that contradict each other. It counts only then, so that a model
 /// keeps the digest it had when nothing read that file, with all results under it. What cannot be read counts.
 pub(crate) fn second_processor_counts(folder: &Path) -> bool {
-    let read =
-        |name: &str| Some(serde_json::from_slice::<Map<String, Value>>(&fs::read(folder.join(name)).ok()?).ok()?);
+    let read = |name: &str| serde_json::from_slice::<Map<String, Value>>(&fs::read(folder.join(name)).ok()?).ok();
     let (Some(old), Some(new)) = (read(OLD_PROCESSOR), read(NEW_PROCESSOR)) else { return true };
     let new = match new.get("image_processor") {
         None | Some(Value::Null) => return false,

@@ -28,8 +28,8 @@ enum Content {
     #[default]
     Plain,
     Text(String),
-    List(Vec<Spanned<Content>>),
-    Map(Vec<(Spanned<String>, Content)>),
+    List(Vec<Spanned<Self>>),
+    Map(Vec<(Spanned<String>, Self)>),
 }
 
 impl Lines {
