@@ -70,7 +70,7 @@ impl Preprocess {
     /// # Errors
     /// The file cannot be read, is no JSON, or holds a setting that this crate cannot follow.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        File::old(path)?.preprocess()
+        File::at_the_top(path)?.preprocess()
     }
 
     /// Reads the image processor of a model: `preprocessor_config.json`, or the part `image_processor` of
@@ -90,17 +90,15 @@ impl Preprocess {
                 let (wanted, found) = (old.preprocess()?, new.preprocess()?);
                 if found == wanted { Ok(found) } else { Err(new.contradiction(&old)) }
             }
-            (None, None) => File::old(&folder.join(file::OLD))?.preprocess(),
+            (None, None) => File::at_the_top(&folder.join(file::OLD))?.preprocess(),
         }
     }
 
     /// Notes on keys of the files of [`of`](Self::of) that are not known.
     pub(crate) fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
         let (old, new) = files(folder)?;
-        let mut of_new = match folder.join(file::NEW) {
-            path if path.is_file() => file::unknown_at_the_top(&path)?,
-            _ => Vec::new(),
-        };
+        let path = folder.join(file::NEW);
+        let mut of_new = if path.exists() { file::unknown_at_the_top(&path)? } else { Vec::new() };
         of_new.extend(new.iter().flat_map(File::unknown_keys));
         let of_old = old.iter().flat_map(File::unknown_keys).collect::<Vec<_>>();
         let notes = [(file::OLD, of_old), (file::NEW, of_new)];
@@ -192,6 +190,6 @@ fn offsets(has: u32, wants: u32) -> (usize, usize) {
 /// The old and the new file of a folder, as far as they are there and have an image processor.
 fn files(folder: &Path) -> Result<(Option<File>, Option<File>), ModelError> {
     let there = |name: &str| Some(folder.join(name)).filter(|path| path.exists());
-    let new = there(file::NEW).map(|path| File::new(&path)).transpose()?.flatten();
-    Ok((there(file::OLD).map(|path| File::old(&path)).transpose()?, new))
+    let new = there(file::NEW).map(|path| File::of_processor(&path)).transpose()?.flatten();
+    Ok((there(file::OLD).map(|path| File::at_the_top(&path)).transpose()?, new))
 }

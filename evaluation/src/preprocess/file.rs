@@ -34,12 +34,12 @@ pub(super) struct File {
 
 impl File {
     /// The settings in a file whose top they are.
-    pub(super) fn old(path: &Path) -> Result<Self, ModelError> {
+    pub(super) fn at_the_top(path: &Path) -> Result<Self, ModelError> {
         Ok(Self { path: path.into(), prefix: "", object: read(path)? })
     }
 
     /// The settings in a `processor_config.json`, if it has any.
-    pub(super) fn new(path: &Path) -> Result<Option<Self>, ModelError> {
+    pub(super) fn of_processor(path: &Path) -> Result<Option<Self>, ModelError> {
         let top = read(path)?;
         let found = top.get("image_processor").filter(|value| says_something(value));
         let Some(found) = found else { return Ok(None) };
