@@ -93,9 +93,11 @@ impl Check<'_> {
             Some(HeadSpec::Adapter(place)) => {
                 let other = (*place != task.adapter).then(|| self.adapter(task, place)).transpose()?;
                 let adapter = other.as_ref().unwrap_or(adapter);
-                let lacks = || match adapter.saved.is_empty() {
-                    true => HeadProblem::Missing,
-                    false => HeadProblem::NotPlain { tensors: adapter.saved.keys().cloned().collect() },
+                let lacks = || {
+                    if adapter.saved.is_empty() {
+                        return HeadProblem::Missing;
+                    }
+                    HeadProblem::NotPlain { tensors: adapter.saved.keys().cloned().collect() }
                 };
                 let checked = adapter
                     .head
