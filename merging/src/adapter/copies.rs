@@ -5,6 +5,7 @@ use super::{
     tensors::{RawTensor, decode, encode},
 };
 use crate::{BaseHeader, BaseTensor};
+use safetensors::Dtype;
 use std::{
     fs::File,
     io::{Read, Seek, SeekFrom},
@@ -43,16 +44,19 @@ pub(super) fn check_copy(
     }
     let values = read(base, tensor).ok_or_else(|| format!("the base's `{name}` cannot be read to compare it"))?;
     // The copy may have been saved in a narrower type than the base's, or the base in a narrower one than the copy.
-    let rounded = |values: &[f32], of: &BaseTensor| {
-        encode(of.dtype, values).and_then(|bytes| decode(of.dtype, &bytes)).unwrap_or_default()
-    };
-    let in_copy = encode(raw.dtype, &values).and_then(|bytes| decode(raw.dtype, &bytes)).unwrap_or_default();
-    if same(&raw.values, &values) || same(&raw.values, &in_copy) || same(&rounded(&raw.values, tensor), &values) {
+    let is_copy = same(&raw.values, &values)
+        || same(&raw.values, &rounded(raw.dtype, &values))
+        || same(&rounded(tensor.dtype, &raw.values), &values);
+    if is_copy {
         return Ok(());
     }
     Err(format!(
         "it was saved whole and differs from the base's `{name}`, so it was trained; only low-rank updates are merged"
     ))
+}
+
+fn rounded(dtype: Dtype, values: &[f32]) -> Vec<f32> {
+    encode(dtype, values).and_then(|bytes| decode(dtype, &bytes)).unwrap_or_default()
 }
 
 fn same(one: &[f32], other: &[f32]) -> bool {

@@ -117,7 +117,7 @@ pub enum AdapterError {
     },
     /// The adapter is of another side of the model than the weight that bears its name.
     #[error(
-        "`{path}` is an adapter of a {adapters}{class}, but the base's only weight for `{tensor}` is `{weight}`, of its {bases}"
+        "`{path}` is an adapter of {adapters}{class}, but the base's only weight for `{tensor}` is `{weight}`, of its {bases}"
     )]
     OtherTower {
         /// The file.
@@ -126,12 +126,12 @@ pub enum AdapterError {
         tensor: String,
         /// The class that its `auto_mapping` says, in parentheses; empty without one.
         class: String,
-        /// The adapter's side.
-        adapters: String,
+        /// The adapter's side, with its article.
+        adapters: &'static str,
         /// The base's weight.
         weight: String,
         /// The weight's side.
-        bases: String,
+        bases: &'static str,
     },
     /// More than one weight of the base bears the module's name.
     #[error(

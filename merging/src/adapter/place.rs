@@ -50,10 +50,8 @@ pub(super) struct Says<'a> {
     pub(super) base: Option<&'a str>,
 }
 
-/// The base's weights that may be meant by one module.
-struct Candidates {
-    targets: Vec<String>,
-}
+/// The base's modules that one of the adapter may mean.
+type Targets = Vec<String>;
 
 impl<'a> Places<'a> {
     pub(super) fn new(base: &'a BaseHeader, says: Says<'a>) -> Self {
@@ -68,14 +66,14 @@ impl<'a> Places<'a> {
     /// have a weight, and that the adapter's class says.
     pub(super) fn find(&self, wanted: &[Wanted<'_>]) -> Result<Vec<String>, AdapterError> {
         let all = wanted.iter().map(|module| self.candidates(module)).collect::<Result<Vec<_>, _>>()?;
-        let prefixes = common_prefixes(wanted, &all);
-        let chosen = wanted.iter().zip(&all).map(|(module, candidates)| self.choose(module, candidates, &prefixes));
+        let prefixes = self.common_prefixes(wanted, &all);
+        let chosen = wanted.iter().zip(&all).map(|(module, targets)| self.choose(module, targets, &prefixes));
         let chosen = chosen.collect::<Result<Vec<_>, _>>()?;
         wanted.iter().zip(&chosen).try_for_each(|(module, target)| self.check(module, target))?;
         Ok(chosen)
     }
 
-    fn candidates(&self, wanted: &Wanted<'_>) -> Result<Candidates, AdapterError> {
+    fn candidates(&self, wanted: &Wanted<'_>) -> Result<Targets, AdapterError> {
         let without_modules: Vec<&str> = wanted.source.split('.').filter(|segment| *segment != "module").collect();
         let without_modules = without_modules.join(".");
         let targets = [wanted.source, &without_modules]
@@ -84,9 +82,9 @@ impl<'a> Places<'a> {
             .find(|targets| !targets.is_empty())
             .unwrap_or_else(|| self.renamed(wanted.source));
         if targets.is_empty() {
-            return Err(self.unmatched(wanted));
+            return Err(self.unmatched(wanted, because(self.base, &self.modules, wanted.source, self.says.base)));
         }
-        Ok(Candidates { targets })
+        Ok(targets)
     }
 
     /// Targets by the names that modules have in memory. Families may agree on a name, so the weights are counted once.
@@ -104,25 +102,34 @@ impl<'a> Places<'a> {
         self.modules.iter().filter_map(|module| Some((renamed::in_memory(family, module)?, *module))).collect()
     }
 
-    fn choose(
-        &self,
-        wanted: &Wanted<'_>,
-        candidates: &Candidates,
-        prefixes: &BTreeSet<String>,
-    ) -> Result<String, AdapterError> {
-        let [only] = candidates.targets.as_slice() else {
-            let fits = |target: &&String| self.shape(target) == wanted.shape;
-            let fitting: Vec<&String> = candidates.targets.iter().filter(fits).collect();
-            let common: Vec<&String> =
-                fitting.iter().filter(|target| prefixes.contains(prefix(target, wanted.source))).copied().collect();
-            let left = if common.is_empty() { fitting } else { common };
-            return self.by_class(wanted, candidates, &left);
+    fn choose(&self, wanted: &Wanted<'_>, all: &Targets, prefixes: &BTreeSet<&str>) -> Result<String, AdapterError> {
+        if let [only] = all.as_slice() {
+            return Ok(only.clone());
+        }
+        let fitting = self.fitting(wanted, all);
+        let common: Vec<&String> =
+            fitting.iter().filter(|target| prefixes.contains(prefix(target, wanted.source))).copied().collect();
+        let left = if common.is_empty() { fitting } else { common };
+        self.by_class(wanted, all, &left)
+    }
+
+    /// The targets whose weight has the shape of the update.
+    fn fitting<'b>(&self, wanted: &Wanted<'_>, targets: &'b Targets) -> Vec<&'b String> {
+        targets.iter().filter(|target| self.shape(target) == wanted.shape).collect()
+    }
+
+    /// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one that fits.
+    fn common_prefixes<'b>(&self, wanted: &[Wanted<'_>], all: &'b [Targets]) -> BTreeSet<&'b str> {
+        let of_module = |(module, targets): (&Wanted<'_>, &'b Targets)| -> BTreeSet<&'b str> {
+            let prefixes = self.fitting(module, targets).into_iter().map(|target| prefix(target, module.source));
+            prefixes.filter(|prefix| !prefix.is_empty()).collect()
         };
-        Ok(only.clone())
+        let each = wanted.iter().zip(all).map(of_module).filter(|prefixes| !prefixes.is_empty());
+        each.reduce(|common, more| common.intersection(&more).copied().collect()).unwrap_or_default()
     }
 
     /// Of several weights that fit, the one on the side that the adapter's class is.
-    fn by_class(&self, wanted: &Wanted<'_>, all: &Candidates, left: &[&String]) -> Result<String, AdapterError> {
+    fn by_class(&self, wanted: &Wanted<'_>, all: &Targets, left: &[&String]) -> Result<String, AdapterError> {
         if let [only] = left {
             return Ok((*only).clone());
         }
@@ -133,12 +140,12 @@ impl<'a> Places<'a> {
             return Ok((*only).clone());
         }
         // Without one that fits, the shape is what is wrong: any of them shows it.
-        match (left.is_empty(), all.targets.first()) {
+        match (left.is_empty(), all.first()) {
             (true, Some(first)) => Ok(first.clone()),
             _ => Err(AdapterError::Ambiguous {
                 path: self.says.path.to_owned(),
                 tensor: wanted.tensor.to_owned(),
-                candidates: all.targets.iter().map(|target| format!("{target}.weight")).collect(),
+                candidates: all.iter().map(|target| format!("{target}.weight")).collect(),
                 says: self.says.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
             }),
         }
@@ -155,18 +162,18 @@ impl<'a> Places<'a> {
                 path: self.says.path.to_owned(),
                 tensor: wanted.tensor.to_owned(),
                 class: self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)")),
-                adapters: adapters.to_string(),
+                adapters: adapters.with_article(),
                 weight: format!("{target}.weight"),
-                bases: bases.to_string(),
+                bases: bases.name(),
             });
         }
         let weight = format!("{target}.weight");
-        let found = self.base.tensor(&weight).map(|tensor| tensor.shape.clone()).unwrap_or_default();
+        let found = self.shape(target);
         if found == wanted.shape {
             return Ok(());
         }
         if let Some(because) = quantised(self.base, target) {
-            return Err(self.unmatched_because(wanted, because));
+            return Err(self.unmatched(wanted, because));
         }
         Err(AdapterError::OtherBase {
             path: self.says.path.to_owned(),
@@ -181,11 +188,7 @@ impl<'a> Places<'a> {
         self.base.tensor(&format!("{target}.weight")).map(|tensor| tensor.shape.clone()).unwrap_or_default()
     }
 
-    fn unmatched(&self, wanted: &Wanted<'_>) -> AdapterError {
-        self.unmatched_because(wanted, because(self.base, &self.modules, wanted.source, self.says.base))
-    }
-
-    fn unmatched_because(&self, wanted: &Wanted<'_>, because: String) -> AdapterError {
+    fn unmatched(&self, wanted: &Wanted<'_>, because: String) -> AdapterError {
         AdapterError::Unmatched {
             path: self.says.path.to_owned(),
             tensor: wanted.tensor.to_owned(),
@@ -232,14 +235,4 @@ fn without_wrappers(source: &str, modules: &BTreeSet<&str>) -> Option<String> {
 /// What stands before the adapter's name in the base's.
 fn prefix<'a>(target: &'a str, source: &str) -> &'a str {
     target.strip_suffix(source).unwrap_or("")
-}
-
-/// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one.
-fn common_prefixes(wanted: &[Wanted<'_>], all: &[Candidates]) -> BTreeSet<String> {
-    let of_module = |(module, candidates): (&Wanted<'_>, &Candidates)| -> BTreeSet<String> {
-        let prefixes = candidates.targets.iter().map(|target| prefix(target, module.source).to_owned());
-        prefixes.filter(|prefix| !prefix.is_empty()).collect()
-    };
-    let each = wanted.iter().zip(all).map(of_module).filter(|prefixes| !prefixes.is_empty());
-    each.reduce(|common, more| common.intersection(&more).cloned().collect()).unwrap_or_default()
 }

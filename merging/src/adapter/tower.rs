@@ -1,7 +1,5 @@
 //! The sides of a model that has several: their modules bear the same names.
 
-use std::fmt;
-
 /// What a part of a model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tower {
@@ -21,8 +19,13 @@ const SEGMENTS: [(Tower, &[&str]); 3] = [
 const WORDS: [(Tower, &str); 3] = [(Tower::Text, "Text"), (Tower::Image, "Vision"), (Tower::Audio, "Audio")];
 
 impl Tower {
-    /// The tower that a class such as `CLIPTextModel` is, if it is one alone.
+    /// The tower that a class such as `CLIPTextModel` is, if it is one alone. A class for a task (`AyaVisionForConditionalGeneration`)
+    /// is a whole model.
     pub(super) fn of_class(class: &str) -> Option<Self> {
+        let is_for_task = class.split("For").skip(1).any(|task| task.starts_with(|first: char| first.is_uppercase()));
+        if is_for_task || class.contains("EncoderDecoder") {
+            return None;
+        }
         let mut towers = WORDS.iter().filter(|(_, word)| class.contains(word)).map(|(tower, _)| *tower);
         towers.next().filter(|_| towers.next().is_none())
     }
@@ -33,15 +36,21 @@ impl Tower {
             |segment: &str| SEGMENTS.iter().find(|(_, names)| names.contains(&segment)).map(|(tower, _)| *tower);
         module.split('.').find_map(tower)
     }
-}
 
-impl fmt::Display for Tower {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    pub(super) fn name(self) -> &'static str {
+        match self {
             Self::Text => "text tower",
             Self::Image => "image tower",
             Self::Audio => "audio tower",
-        })
+        }
+    }
+
+    pub(super) fn with_article(self) -> &'static str {
+        match self {
+            Self::Text => "a text tower",
+            Self::Image => "an image tower",
+            Self::Audio => "an audio tower",
+        }
     }
 }
 
@@ -58,7 +67,9 @@ mod tests {
         {
             assert_eq!(Tower::of_class(class), Some(Tower::Image), "{class}");
         }
-        for class in ["CLIPModel", "VisionTextDualEncoderModel", "LlamaForCausalLM"] {
+        let whole =
+            ["AyaVisionForConditionalGeneration", "Qwen2AudioForConditionalGeneration", "VisionEncoderDecoderModel"];
+        for class in [["CLIPModel", "VisionTextDualEncoderModel", "LlamaForCausalLM"], whole].concat() {
             assert_eq!(Tower::of_class(class), None, "{class}");
         }
         assert_eq!(Tower::of_module("model.language_model.layers.0.q_proj"), Some(Tower::Text));

@@ -44,8 +44,7 @@ impl Names {
 
     /// One way of naming that gives every adapter its own names, such as that of a model whose sides have a prefix each.
     fn shared(adapters: &[Adapter], schemes: &[Option<Scheme>], targets: &BTreeSet<&str>) -> Option<Self> {
-        let joint =
-            schemes.iter().cloned().collect::<Option<Vec<_>>>()?.into_iter().try_fold(None, Scheme::joined)??;
+        let joint = schemes.iter().cloned().collect::<Option<Vec<_>>>()?.into_iter().try_fold(None, Scheme::with)??;
         let sources = joint.name(targets)?;
         let mut modules = adapters.iter().flat_map(|adapter| &adapter.modules);
         let is_own = modules.all(|(target, module)| sources.get(target) == Some(&module.source));
@@ -106,7 +105,7 @@ impl Scheme {
     }
 
     /// Both schemes in one; `None` if they contradict each other.
-    fn joined(known: Option<Self>, more: Self) -> Option<Option<Self>> {
+    fn with(known: Option<Self>, more: Self) -> Option<Option<Self>> {
         let Some(mut known) = known else { return Some(Some(more)) };
         let agrees = |(from, to): (&String, &String)| known.prefixes.get(from).is_none_or(|known| known == to);
         if known.family != more.family || !more.prefixes.iter().all(agrees) {

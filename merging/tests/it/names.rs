@@ -62,6 +62,11 @@ fn shapes_and_the_other_modules_decide_where_they_can() {
     let place = Place::with_base(&[("text_model.layers.0.q", [4, 5]), ("vision_model.layers.0.q", [4, 6])], json!({}));
     place.put(config(), &pair("layers.0.q"));
     assert_eq!(targets(&place.read_whole().unwrap()), ["vision_model.layers.0.q"]);
+    // Towers of one width, whose other matrices differ.
+    let mlp = [("text_model.layers.0.fc", [4, 5]), ("vision_model.layers.0.fc", [4, 6])];
+    let place = Place::with_base(&[TOWERS.as_slice(), &mlp].concat(), json!({}));
+    place.put(config(), &[pair("layers.0.q"), pair("layers.0.fc")].concat());
+    assert_eq!(targets(&place.read_whole().unwrap()), ["vision_model.layers.0.fc", "vision_model.layers.0.q"]);
     let deeper = [TOWERS.as_slice(), &[("vision_model.layers.2.q", [4, 6])]].concat();
     let place = Place::with_base(&deeper, json!({}));
     place.put(config(), &[pair("layers.0.q"), pair("layers.2.q")].concat());
@@ -78,7 +83,7 @@ fn an_adapter_of_one_tower_is_never_put_into_the_other() {
     assert_eq!(alone.refusal_whole(), expected);
     let bare = Place::with_base(&[("layers.0.q", [4, 6])], json!({"architectures": ["CLIPTextModel"]}));
     bare.put(config(), &pair("vision_model.layers.0.q"));
-    assert!(bare.refusal_whole().contains("is an adapter of a image tower"), "{}", bare.refusal_whole());
+    assert!(bare.refusal_whole().contains("is an adapter of an image tower"), "{}", bare.refusal_whole());
     bare.put(config(), &pair("text_model.layers.0.q"));
     assert_eq!(targets(&bare.read_whole().unwrap()), ["layers.0.q"]);
 }
