@@ -8,7 +8,7 @@ use crate::{
 use jobs::{DataFiles, InputRef, Rows, S3Ref};
 use parts::{Part, Piece};
 use std::{
-    fs,
+    env, fs,
     io::{self, Write},
     ops::Range,
     os::unix::fs::{FileExt, symlink},
@@ -82,8 +82,7 @@ impl Inputs {
         if let Some(root) = &listing.root {
             return Ok(Outline { path: root.clone(), is_whole, made: None });
         }
-        let failed = |source| unreadable(&listing.reference, &std::env::temp_dir(), source);
-        let folder = TempDir::new().map_err(failed)?;
+        let folder = TempDir::new().map_err(|source| unwritten(&listing.reference, source))?;
         for file in &listing.files {
             self.put(&listing.reference, file, &folder.path().join(&file.name))?;
         }
@@ -107,7 +106,7 @@ impl Inputs {
     }
 
     fn put(&self, reference: &InputRef, file: &ListedFile, at: &Path) -> Result<(), InputError> {
-        let failed = |source| unreadable(reference, at, source);
+        let failed = |source| unwritten(reference, source);
         if let Some(folder) = at.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
@@ -138,6 +137,10 @@ impl Inputs {
             found => Err(InputError::CutOff { reference: reference.to_string(), expected, found }),
         }
     }
+}
+
+fn unwritten(reference: &InputRef, source: io::Error) -> InputError {
+    InputError::Outline { reference: reference.to_string(), folder: env::temp_dir(), source }
 }
 
 /// Writes a file of `bytes` bytes that holds a piece, and holes elsewhere.

@@ -125,27 +125,28 @@ impl Check<'_> {
             self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach"));
             return None;
         }
-        match what(self.sources.inputs) {
-            Ok(found) => Some(found),
-            Err(error) if host.is_some() && error.is_retryable() => {
-                let why = match (host, &error) {
-                    (Some(host), InputError::Unreachable { source, .. }) => {
-                        self.sources.away.insert(host);
-                        format!("{host} is out of reach: {source}")
-                    }
-                    (Some(host), InputError::Bucket { source, .. }) => {
-                        self.sources.away.insert(host);
-                        format!("{host} is out of reach: {}", in_one_line(source))
-                    }
-                    _ => in_one_line(&error),
-                };
-                self.sources.out_of_reach(reference.to_string(), &why);
-                None
+        let error = match what(self.sources.inputs) {
+            Ok(found) => return Some(found),
+            Err(error) => error,
+        };
+        match (host, &error) {
+            (Some(host), InputError::Unreachable { source, .. }) => self.away(host, reference, source),
+            (Some(host), InputError::Bucket { source, .. }) if error.is_retryable() => {
+                self.away(host, reference, source)
             }
-            Err(source) => {
-                self.problems.push(place, None, &Failure::SweepInput(source));
-                None
+            // Not the input's fault, or over in a moment: whoever needs the input will tell.
+            (_, InputError::Outline { .. }) => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
+            (Some(_), _) if error.is_retryable() => {
+                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error))
             }
+            _ => self.problems.push(place, None, &Failure::SweepInput(error)),
         }
+        None
+    }
+
+    /// Notes that a host does not answer.
+    fn away(&mut self, host: &'static str, reference: &InputRef, why: &dyn std::error::Error) {
+        self.sources.away.insert(host);
+        self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach: {}", in_one_line(why)));
     }
 }
