@@ -7,6 +7,9 @@ use jobs::{DataSpec, InputRef};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+const HUB: &str = "the hub";
+const BUCKETS: &str = "the bucket's server";
+
 /// An input that a run fetches.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Download {
@@ -82,14 +85,14 @@ impl<'a> Sources<'a> {
 fn host(reference: &InputRef) -> Option<&'static str> {
     match reference {
         InputRef::Path(_) => None,
-        InputRef::Hub(_) => Some("the hub"),
-        InputRef::S3(_) => Some("the bucket's server"),
+        InputRef::Hub(_) => Some(HUB),
+        InputRef::S3(_) => Some(BUCKETS),
     }
 }
 
 impl Check<'_> {
-    /// A model, adapter or file as far as it can be looked at. Of what cannot be had the reason is kept: it is wrong, or out of
-    /// reach.
+    /// A model, adapter or file as far as it can be looked at. Of what cannot be had the reason is kept: it is wrong, out of reach, or
+    /// tells nothing from here.
     pub(super) fn look(
         &mut self,
         place: &Place,
@@ -98,7 +101,15 @@ impl Check<'_> {
     ) -> Option<Outline> {
         let listing = self.ask(place, reference, list)?;
         self.sources.to_fetch(&listing);
-        self.ask(place, reference, |inputs| inputs.outline(&listing))
+        let outline = self.ask(place, reference, |inputs| inputs.outline(&listing))?;
+        match outline.left_out().first() {
+            // What could be told without it would be no more than that it is missing.
+            Some(name) => {
+                self.sources.leave(format!("`{reference}`: `{name}` has no header that tells what it holds"));
+                None
+            }
+            None => Some(outline),
+        }
     }
 
     /// A split of a data set, likewise.
@@ -129,15 +140,13 @@ impl Check<'_> {
             Ok(found) => return Some(found),
             Err(error) => error,
         };
-        match (host, &error) {
-            (Some(host), InputError::Unreachable { source, .. }) => self.away(host, reference, source),
-            (Some(host), InputError::Bucket { source, .. }) if error.is_retryable() => {
-                self.away(host, reference, source)
-            }
+        match &error {
+            InputError::Unreachable { source, .. } => self.away(HUB, reference, source),
+            InputError::Bucket { source, .. } if error.is_retryable() => self.away(BUCKETS, reference, source),
             // Not the input's fault, or over in a moment: whoever needs the input will tell.
-            (_, InputError::Outline { .. }) => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
-            (Some(_), _) if error.is_retryable() => {
-                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error))
+            InputError::Outline { .. } => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
+            _ if host.is_some() && error.is_retryable() => {
+                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
             }
             _ => self.problems.push(place, None, &Failure::SweepInput(error)),
         }
