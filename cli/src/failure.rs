@@ -35,8 +35,8 @@ pub(crate) enum Failure {
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// The sweep file does not describe a sweep.
-    #[error("the sweep file `{}` is not valid", path.display())]
-    Sweep { path: PathBuf, source: Box<jobs::SweepError> },
+    #[error("the sweep file `{}` is not valid{}", path.display(), line.map(|line| format!(", in line {line}")).unwrap_or_default())]
+    Sweep { path: PathBuf, line: Option<usize>, source: Box<jobs::SweepError> },
     /// The recipe file does not describe a merge.
     #[error("the recipe file `{}` is not valid", path.display())]
     Recipe { path: PathBuf, source: Box<jobs::SweepError> },

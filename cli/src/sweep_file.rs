@@ -1,5 +1,5 @@
 use crate::{args::SweepArgs, failure::Failure};
-use jobs::{Lines, RecipeSpec, Sweep};
+use jobs::{Lines, RecipeSpec, Sweep, SweepError};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -9,7 +9,7 @@ use std::{
 pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure> {
     let text = read(&args.sweep, "sweep file")?;
     let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
-    let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
+    let wrong = |source| wrong(args, &text, source);
     let sweep = Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)?;
     Ok((sweep, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
 }
@@ -39,7 +39,7 @@ pub(crate) struct SweepText {
 /// Reads and checks the sweep file as one that lies in `folder`.
 pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepText, Failure> {
     let text = read(&args.sweep, "sweep file")?;
-    let wrong = |source| Failure::Sweep { path: args.sweep.clone(), source: Box::new(source) };
+    let wrong = |source| wrong(args, &text, source);
     let sweep = Sweep::from_yaml(&text, folder, &args.overrides).map_err(wrong)?;
     if args.overrides.is_empty() {
         return Ok(SweepText { text, sweep });
@@ -54,6 +54,11 @@ pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepTe
 pub(crate) fn read_recipe(path: &Path) -> Result<RecipeSpec, Failure> {
     let text = read(path, "recipe file")?;
     RecipeSpec::from_yaml(&text).map_err(|source| Failure::Recipe { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn wrong(args: &SweepArgs, text: &str, source: SweepError) -> Failure {
+    let line = source.key().and_then(|key| Lines::of(text, &args.overrides).line(key));
+    Failure::Sweep { path: args.sweep.clone(), line, source: Box::new(source) }
 }
 
 /// The path from the root, without touching the disk.

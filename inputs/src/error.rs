@@ -187,6 +187,16 @@ pub enum InputError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// An outline of an input cannot be written.
+    #[error("cannot write an outline of `{reference}` into the folder for temporary files `{}`", folder.display())]
+    Outline {
+        /// The input.
+        reference: String,
+        /// The folder.
+        folder: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The network may not be used, and the hub's cache does not have it.
     #[error(
         "`{reference}` is not in the hub's cache `{}`, and `HF_HUB_OFFLINE` forbids to fetch it: {absent}; unset that, or run \

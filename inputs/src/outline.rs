@@ -8,7 +8,7 @@ use crate::{
 use jobs::{DataFiles, InputRef, Rows, S3Ref};
 use parts::{Part, Piece};
 use std::{
-    fs,
+    env, fs,
     io::{self, Write},
     ops::Range,
     os::unix::fs::{FileExt, symlink},
@@ -21,13 +21,14 @@ const SMALL_BYTES: u64 = 64 << 20;
 
 /// A folder or file that shows of an input what can be told without its large files.
 ///
-/// What is on this machine is in it as it is. Of what is not, small files (`.json`) are whole; files of tensors and tables have
+/// What is on this machine is in it as it is. Of what is not, small files (configurations and tokenizers) are whole; files of tensors and tables have
 /// their true size and header or footer, and holes in place of the rest; other files are not there. Nothing may be computed from
 /// it, and no digest taken, unless it [is whole](Self::is_whole).
 #[derive(Debug)]
 pub struct Outline {
     path: PathBuf,
     is_whole: bool,
+    left_out: Vec<String>,
     /// The folder that goes away with this, and what messages should name in its place.
     made: Option<(TempDir, String)>,
 }
@@ -60,6 +61,11 @@ impl Outline {
         self.is_whole
     }
 
+    /// The names of files that are elsewhere and of which no part tells anything, such as pickled weights.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// A message about files of the outline as one about the input.
     pub fn named(&self, message: &str) -> String {
         match &self.made {
@@ -77,15 +83,17 @@ impl Inputs {
     pub fn outline(&self, listing: &Listing) -> Result<Outline, InputError> {
         let is_whole = listing.is_here();
         if let (true, [ListedFile { here: Some(path), .. }]) = (listing.is_file, listing.files.as_slice()) {
-            return Ok(Outline { path: path.clone(), is_whole, made: None });
+            return Ok(Outline { path: path.clone(), is_whole, left_out: Vec::new(), made: None });
         }
         if let Some(root) = &listing.root {
-            return Ok(Outline { path: root.clone(), is_whole, made: None });
+            return Ok(Outline { path: root.clone(), is_whole, left_out: Vec::new(), made: None });
         }
-        let failed = |source| unreadable(&listing.reference, &std::env::temp_dir(), source);
-        let folder = TempDir::new().map_err(failed)?;
+        let folder = TempDir::new().map_err(|source| unwritten(&listing.reference, source))?;
+        let mut left_out = Vec::new();
         for file in &listing.files {
-            self.put(&listing.reference, file, &folder.path().join(&file.name))?;
+            if !self.put(&listing.reference, file, &folder.path().join(&file.name))? {
+                left_out.push(file.name.clone());
+            }
         }
         let reference = listing.reference.to_string();
         let (path, shown) = match listing.files.as_slice() {
@@ -95,7 +103,7 @@ impl Inputs {
             }
             _ => (folder.path().to_owned(), reference),
         };
-        Ok(Outline { path, is_whole, made: Some((folder, shown)) })
+        Ok(Outline { path, is_whole, left_out, made: Some((folder, shown)) })
     }
 
     /// The content of a file, which is expected to be small.
@@ -106,18 +114,19 @@ impl Inputs {
         }
     }
 
-    fn put(&self, reference: &InputRef, file: &ListedFile, at: &Path) -> Result<(), InputError> {
-        let failed = |source| unreadable(reference, at, source);
+    /// Puts what can be told of a file where it belongs; false if that is nothing.
+    fn put(&self, reference: &InputRef, file: &ListedFile, at: &Path) -> Result<bool, InputError> {
+        let failed = |source| unwritten(reference, source);
         if let Some(folder) = at.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
         if let Some(path) = &file.here {
-            return symlink(path, at).map_err(failed);
+            return symlink(path, at).map(|()| true).map_err(failed);
         }
         let read = |range: Range<u64>| self.part(reference, &file.origin, range);
         match Part::of(&file.name, file.bytes) {
-            Some(part) => write(at, file.bytes, &part.read(file.bytes, &read)?).map_err(failed),
-            None => Ok(()),
+            Some(part) => write(at, file.bytes, &part.read(file.bytes, &read)?).map(|()| true).map_err(failed),
+            None => Ok(false),
         }
     }
 
@@ -138,6 +147,10 @@ impl Inputs {
             found => Err(InputError::CutOff { reference: reference.to_string(), expected, found }),
         }
     }
+}
+
+fn unwritten(reference: &InputRef, source: io::Error) -> InputError {
+    InputError::Outline { reference: reference.to_string(), folder: env::temp_dir(), source }
 }
 
 /// Writes a file of `bytes` bytes that holds a piece, and holes elsewhere.

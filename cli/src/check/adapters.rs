@@ -37,8 +37,8 @@ impl Check<'_> {
             self.sources.leave(format!("`{reference}` against the base, which could not be looked at"));
             return None;
         };
-        if let Some(why) = self.unread(&files) {
-            self.sources.leave(format!("`{reference}`: {why}"));
+        if self.is_left(&files) {
+            self.sources.leave(format!("`{reference}`: large weights, which are left to the workers"));
             return None;
         }
         if !files.is_whole() {
@@ -68,15 +68,10 @@ impl Check<'_> {
         })
     }
 
-    /// Why the weights are not read, if they are not.
-    fn unread(&self, files: &Outline) -> Option<&'static str> {
-        let weights = files.path().join("adapter_model.safetensors");
-        if !files.is_whole() {
-            return (!weights.exists()).then_some("weights in `adapter_model.bin`, which has no header to read");
-        }
-        let pickled = files.path().join("adapter_model.bin");
-        let bytes = [weights, pickled].iter().filter_map(|file| file.metadata().ok()).map(|file| file.len()).max();
-        let is_left = matches!(self.computing, Computing::Elsewhere) && bytes > Some(LARGEST_ELSEWHERE);
-        is_left.then_some("large weights, which are left to the workers")
+    /// Whether the weights are left to those who need them.
+    fn is_left(&self, files: &Outline) -> bool {
+        let weights = ["adapter_model.safetensors", "adapter_model.bin"].map(|name| files.path().join(name).metadata());
+        let bytes = weights.into_iter().flatten().map(|file| file.len()).max();
+        files.is_whole() && matches!(self.computing, Computing::Elsewhere) && bytes > Some(LARGEST_ELSEWHERE)
     }
 }

@@ -65,10 +65,6 @@ impl Check<'_> {
     /// Reads a head's file. Its numbers may not be known.
     pub(super) fn head_file(&mut self, place: &Place, task: &str, file: &InputRef) -> Option<Head> {
         let files = self.look(place, file, |inputs| inputs.list_file(file))?;
-        if !files.path().exists() {
-            self.sources.leave(format!("`{file}`: not a safetensors file by its name"));
-            return None;
-        }
         let head = Head::read(files.path()).map_err(|source| Failure::HeadFile { task: task.to_owned(), source });
         if !files.is_whole() {
             self.sources.leave(format!("`{file}`: its numbers"));

@@ -21,10 +21,6 @@ impl Check<'_> {
         let classes = shape.and_then(|shape| self.fits(&place, "joint", format!("`{head}`"), shape, (base, None)));
         let place = Place::key("evaluation.map");
         let files = self.look(&place, map, |inputs| inputs.list_file(map))?;
-        if !files.path().exists() {
-            self.sources.leave(format!("`{map}`: not a JSON file by its name"));
-            return None;
-        }
         let wrong = |source| Failure::JointMap { source: Box::new(source) };
         let map = self.right(&place, &files, JointMap::read(files.path()).map_err(wrong))?;
         for (task, rows) in map.rows.iter().filter(|(task, _)| self.sweep.task(task).is_some()) {

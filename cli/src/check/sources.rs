@@ -7,6 +7,9 @@ use jobs::{DataSpec, InputRef};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
+const HUB: &str = "the hub";
+const BUCKETS: &str = "the bucket's server";
+
 /// An input that a run fetches.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Download {
@@ -82,14 +85,14 @@ impl<'a> Sources<'a> {
 fn host(reference: &InputRef) -> Option<&'static str> {
     match reference {
         InputRef::Path(_) => None,
-        InputRef::Hub(_) => Some("the hub"),
-        InputRef::S3(_) => Some("the bucket's server"),
+        InputRef::Hub(_) => Some(HUB),
+        InputRef::S3(_) => Some(BUCKETS),
     }
 }
 
 impl Check<'_> {
-    /// A model, adapter or file as far as it can be looked at. Of what cannot be had the reason is kept: it is wrong, or out of
-    /// reach.
+    /// A model, adapter or file as far as it can be looked at. Of what cannot be had the reason is kept: it is wrong, out of reach, or
+    /// tells nothing from here.
     pub(super) fn look(
         &mut self,
         place: &Place,
@@ -98,7 +101,15 @@ impl Check<'_> {
     ) -> Option<Outline> {
         let listing = self.ask(place, reference, list)?;
         self.sources.to_fetch(&listing);
-        self.ask(place, reference, |inputs| inputs.outline(&listing))
+        let outline = self.ask(place, reference, |inputs| inputs.outline(&listing))?;
+        match outline.left_out().first() {
+            // What could be told without it would be no more than that it is missing.
+            Some(name) => {
+                self.sources.leave(format!("`{reference}`: `{name}` has no header that tells what it holds"));
+                None
+            }
+            None => Some(outline),
+        }
     }
 
     /// A split of a data set, likewise.
@@ -125,27 +136,26 @@ impl Check<'_> {
             self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach"));
             return None;
         }
-        match what(self.sources.inputs) {
-            Ok(found) => Some(found),
-            Err(error) if host.is_some() && error.is_retryable() => {
-                let why = match (host, &error) {
-                    (Some(host), InputError::Unreachable { source, .. }) => {
-                        self.sources.away.insert(host);
-                        format!("{host} is out of reach: {source}")
-                    }
-                    (Some(host), InputError::Bucket { source, .. }) => {
-                        self.sources.away.insert(host);
-                        format!("{host} is out of reach: {}", in_one_line(source))
-                    }
-                    _ => in_one_line(&error),
-                };
-                self.sources.out_of_reach(reference.to_string(), &why);
-                None
+        let error = match what(self.sources.inputs) {
+            Ok(found) => return Some(found),
+            Err(error) => error,
+        };
+        match &error {
+            InputError::Unreachable { source, .. } => self.away(HUB, reference, source),
+            InputError::Bucket { source, .. } if error.is_retryable() => self.away(BUCKETS, reference, source),
+            // Not the input's fault, or over in a moment: whoever needs the input will tell.
+            InputError::Outline { .. } => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
+            _ if host.is_some() && error.is_retryable() => {
+                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
             }
-            Err(source) => {
-                self.problems.push(place, None, &Failure::SweepInput(source));
-                None
-            }
+            _ => self.problems.push(place, None, &Failure::SweepInput(error)),
         }
+        None
+    }
+
+    /// Notes that a host does not answer.
+    fn away(&mut self, host: &'static str, reference: &InputRef, why: &dyn std::error::Error) {
+        self.sources.away.insert(host);
+        self.sources.out_of_reach(reference.to_string(), &format!("{host} is out of reach: {}", in_one_line(why)));
     }
 }

@@ -237,3 +237,33 @@ fn a_rule_for_a_split_that_is_not_evaluated_is_worth_a_note() {
     let text = place.run(&[&args[..3], &[data.as_str()]].concat()).succeeds().stdout.clone();
     assert!(text.contains("note: `tasks[1].data.splits.train` is not evaluated here, and could not be: "), "{text}");
 }
+
+#[test]
+fn weights_that_tell_nothing_from_afar_are_said_not_to_be_checked() {
+    let place = Place::new();
+    let config = fs::read(mini8().join("adapters/mnist/adapter_config.json")).unwrap();
+    place.write("pickled/adapter_config.json", config);
+    place.write("pickled/adapter_model.bin", "a pickle");
+    let hub = Hub::start(&[("owner/pickled", place.path("pickled"))]);
+    let ran = with_hub(&place, &hub, &["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=hf://owner/pickled"]);
+    let told = "`hf://owner/pickled`: `adapter_model.bin` has no header that tells what it holds";
+    assert!(ran.succeeds().stdout.contains(told), "{}", ran.stdout);
+    assert!(ran.stdout.contains("hf://owner/pickled: 1 MiB in 2 files"), "{}", ran.stdout);
+}
+
+#[test]
+fn rows_that_a_list_names_are_looked_for() {
+    let place = Place::new();
+    let data = mini8().join("data/mnist");
+    let plan = |rows: &str| {
+        let indices = format!("{{source: {}, splits: {{validation: {{indices: {rows}}}}}}}", data.display());
+        place.run(&["plan", "sweep.yaml", "-o", &format!("tasks.mnist.data={indices}")])
+    };
+    place.write("rows.json", "[0, 100000]");
+    plan("rows.json").fails(65, &["row 100000 is selected, but `", "cannot be used on split `validation`"]);
+    place.write("rows.json", "[0, 0]");
+    plan("rows.json").fails(65, &["lists row 0 twice"]);
+    plan("nowhere.json").fails(65, &["nowhere.json` is not there"]);
+    place.write("rows.json", "[0, 1]");
+    plan("rows.json").succeeds();
+}

@@ -33,7 +33,8 @@ impl Part {
     /// What of a file of this name and size is read; `None` if no part of it tells anything.
     pub(super) fn of(name: &str, bytes: u64) -> Option<Self> {
         match name.rsplit_once('.')?.1 {
-            "json" if bytes <= SMALL_BYTES => Some(Self::Whole),
+            // Configurations and tokenizers.
+            "json" | "txt" | "model" if bytes <= SMALL_BYTES => Some(Self::Whole),
             "safetensors" => Some(Self::Header),
             "parquet" => Some(Self::Footer),
             _ => None,

@@ -76,6 +76,20 @@ pub enum SweepError {
 }
 
 impl SweepError {
+    /// The path of the key that it is about, if it is about one.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey { path, .. }
+            | Self::Shape { path, .. }
+            | Self::Invalid { path, .. }
+            | Self::Recipe { path, .. }
+            | Self::Range { path, .. }
+            | Self::Input { path, .. }
+            | Self::Metric { path, .. } => Some(path),
+            Self::Yaml { .. } | Self::Override { .. } => None,
+        }
+    }
+
     pub(super) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid { path: path.into(), problem: problem.into() }
     }

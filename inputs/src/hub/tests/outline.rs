@@ -113,6 +113,19 @@ fn of_tables_the_footer_is_read_and_of_pictures_the_names() {
 }
 
 #[test]
+fn pickled_weights_are_left_out_by_name() {
+    let files = [("adapter_config.json", "{}"), ("adapter_model.bin", "pickle")];
+    let (hub, cache) = (FakeHub::start("models", "owner/name", COMMIT, &files), TempDir::new().unwrap());
+    let inputs = online(&cache, hub.endpoint());
+    let outline = inputs.outline(&inputs.list_adapter(&reference("hf://owner/name")).unwrap()).unwrap();
+    assert_eq!(
+        (outline.left_out(), hub.fetched()),
+        (&["adapter_model.bin".to_owned()][..], vec!["adapter_config.json 0-1".to_owned()])
+    );
+    assert!(!outline.path().join("adapter_model.bin").exists());
+}
+
+#[test]
 fn without_network_a_listing_is_what_the_cache_has() {
     let cache = cache_with("models--owner--name", &ADAPTER);
     let adapter = reference("hf://owner/name");
