@@ -50,11 +50,11 @@ impl Objects {
         }
         steadily(|| {
             let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
-            let Named { files: listed, odd } = named(&s3.key, listed);
+            let Named { files: listed, empty, odd } = named(&s3.key, listed);
             if listed.is_empty() && odd.is_empty() {
                 return Err(missing(s3));
             }
-            let mut listing = Listing::from(listed.keys().cloned().collect::<Vec<_>>());
+            let mut listing = Listing::from(listed.keys().cloned().chain(empty).collect::<Vec<_>>());
             odd.into_iter().for_each(|odd| listing.note(odd));
             let files = select(&listing)?;
             let root = self.fetched(s3, &names(&files), &listed)?;

@@ -1,8 +1,4 @@
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 /// How every Git LFS pointer begins.
 const BEGINNING: &[u8] = b"version https://git-lfs.github.com/spec/";
@@ -12,20 +8,16 @@ const LARGEST: u64 = 1024;
 
 /// Whether a file is a Git LFS pointer: what a clone without Git LFS holds in place of a large file.
 pub(crate) fn is_pointer(path: &Path) -> io::Result<bool> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
+    let metadata = fs::metadata(path)?;
     if !metadata.is_file() || metadata.len() > LARGEST {
         return Ok(false);
     }
-    let mut start = Vec::with_capacity(BEGINNING.len());
-    file.by_ref().take(BEGINNING.len() as u64).read_to_end(&mut start)?;
-    Ok(start == BEGINNING)
+    Ok(fs::read(path)?.starts_with(BEGINNING))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn a_pointer_is_small_and_begins_as_all_do() {

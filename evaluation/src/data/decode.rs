@@ -23,19 +23,16 @@ pub(crate) fn decode(example: Example) -> Result<Rgb, DataError> {
 }
 
 fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
-    let strict = match image::guess_format(bytes).ok() {
-        Some(ImageFormat::Png) => None,
-        Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => jpeg::decode(bytes)?,
+    match image::guess_format(bytes).ok() {
+        Some(ImageFormat::Png) => {}
+        Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => {}
         Some(ImageFormat::Jpeg) => return Err(PictureProblem::CutShort),
         other => return Err(PictureProblem::of_other(bytes, other)),
-    };
+    }
     let mut decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
     // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = match strict {
-        Some(picture) => picture,
-        None => DynamicImage::from_decoder(decoder)?,
-    };
+    let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
 }

@@ -5,7 +5,7 @@ mod tests;
 
 use super::Lack;
 use pictures::{find_pictures, picture_split};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tables::{find_tables, table_split};
 
 /// The files that hold a split, by how data sets are laid out.
@@ -64,7 +64,7 @@ impl SplitFiles {
     /// Whether the entry `name` is a part of the split, or would be one if it could be read.
     pub(crate) fn concerns(&self, name: &str) -> bool {
         match self {
-            Self::Pictures { folder, .. } => is_within(name, folder) || self.names().iter().any(|own| own == name),
+            Self::Pictures { folder, .. } => is_within(name, folder),
             _ => self.names().iter().any(|own| own == name || is_within(own, name)),
         }
     }
@@ -148,13 +148,12 @@ fn here(names: &[String], split: &str, kind: DataKind) -> Result<Option<SplitFil
 
 /// Folders that are data sets with that split: configurations, each in a folder of its own.
 fn within(names: &[String], split: &str, kind: DataKind) -> Vec<String> {
-    let folders: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
-    let has_split = |folder: &&str| {
-        let below: Vec<String> =
-            names.iter().filter_map(|name| Some(name.strip_prefix(*folder)?.strip_prefix('/')?.to_owned())).collect();
-        matches!(here(&below, split, kind), Ok(Some(_)))
-    };
-    folders.into_iter().filter(has_split).map(str::to_owned).collect()
+    let mut folders: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (folder, name) in names.iter().filter_map(|name| name.split_once('/')) {
+        folders.entry(folder).or_default().push(name.to_owned());
+    }
+    folders.retain(|_, below| matches!(here(below, split, kind), Ok(Some(_))));
+    folders.into_keys().map(str::to_owned).collect()
 }
 
 /// Plain files go before gzipped ones: where MNIST is unpacked, both are there.

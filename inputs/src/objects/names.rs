@@ -10,26 +10,34 @@ use std::collections::BTreeMap;
 pub(super) struct Named {
     /// Those that a folder can hold, by their names there.
     pub(super) files: BTreeMap<String, RemoteObject>,
+    /// Folders without files: some programs make an object for a folder.
+    pub(super) empty: Vec<String>,
     /// Those that no folder can hold.
     pub(super) odd: Vec<Odd>,
 }
 
-/// The objects below `folder` by their names there, as the files of a folder: without those that are hidden, and those that
-/// stand for folders.
+/// The objects below `folder` by their names there, as the files of a folder: without those that are hidden.
 pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> Named {
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let mut named = Named { files: BTreeMap::new(), odd: Vec::new() };
+    let mut named = Named { files: BTreeMap::new(), empty: Vec::new(), odd: Vec::new() };
     for object in objects {
         let Some(name) = object.key.strip_prefix(&prefix).map(str::to_owned) else { continue };
+        let plain = name.trim_end_matches('/');
+        if plain.is_empty() || (is_below(plain) && is_hidden(plain)) {
+            continue;
+        }
         if is_below(&name) {
-            if !is_hidden(&name) {
-                named.files.insert(name, object);
-            }
-        } else if !name.is_empty() && !name.ends_with('/') {
+            named.files.insert(name, object);
+        } else if name.strip_suffix('/').is_some_and(is_below) {
+            named.empty.push(name);
+        } else {
             let problem = "whose key is no path that a file can have: give it another key, or take it out".to_owned();
             named.odd.push(Odd { name, problem });
         }
     }
+    let has_files =
+        |folder: &String| named.files.range(folder.clone()..).next().is_some_and(|(name, _)| name.starts_with(folder));
+    named.empty.retain(|folder| !has_files(folder));
     named
 }
 
@@ -57,5 +65,9 @@ mod tests {
         let odd = named("d", keys.iter().map(object).collect()).odd;
         let odd: Vec<String> = odd.into_iter().map(|odd| odd.name).collect();
         assert_eq!(odd, ["../x", "a/../../x", "/x", "a//x", "./x"], "hidden ones and folders are left out");
+        let keys = ["d/test/cat/", "d/test/cat/1.png", "d/test/dog/", "d/test/", "d/.x/", "d/y//"];
+        let named = named("d", keys.iter().map(object).collect());
+        assert_eq!(named.empty, ["test/dog/"], "a class without pictures is there as well");
+        assert_eq!(named.odd.len(), 1, "{:?}", named.odd);
     }
 }

@@ -1,37 +1,3 @@
-use super::PictureProblem;
-use image::{DynamicImage, GrayImage, RgbImage};
-use zune_jpeg::{
-    JpegDecoder,
-    errors::DecodeErrors,
-    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
-};
-
-/// Decodes a JPEG as `image` does, with the same decoder, but refuses where scan data are missing or damaged: the rest of the picture
-/// would be grey. `None` leaves to `image` what else strictness refuses.
-pub(super) fn decode(bytes: &[u8]) -> Result<Option<DynamicImage>, PictureProblem> {
-    let options = DecoderOptions::default().set_strict_mode(true).set_max_width(usize::MAX).set_max_height(usize::MAX);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    if decoder.decode_headers().is_err() {
-        return Ok(None);
-    }
-    let (Some((width, height)), Some(stored)) = (decoder.dimensions(), decoder.input_colorspace()) else {
-        return Ok(None);
-    };
-    let wanted = if stored == ColorSpace::Luma { ColorSpace::Luma } else { ColorSpace::RGB };
-    decoder.set_options(options.jpeg_set_out_colorspace(wanted));
-    let pixels = match decoder.decode() {
-        Ok(pixels) => pixels,
-        Err(DecodeErrors::FormatStatic(text)) if text.starts_with("[strict-mode]") => return Ok(None),
-        Err(DecodeErrors::Unsupported(_)) => return Ok(None),
-        Err(error) => return Err(PictureProblem::Damaged(format!("{error:?}"))),
-    };
-    let (Ok(width), Ok(height)) = (u32::try_from(width), u32::try_from(height)) else { return Ok(None) };
-    Ok(match wanted {
-        ColorSpace::Luma => GrayImage::from_raw(width, height, pixels).map(DynamicImage::from),
-        _ => RgbImage::from_raw(width, height, pixels).map(DynamicImage::from),
-    })
-}
-
 /// Whether a JPEG has its end marker, outside of its segments: a preview in one of them has a marker of its own.
 ///
 /// A decoder that is content with less makes up what is missing. libjpeg, and so PIL, waits for the end.

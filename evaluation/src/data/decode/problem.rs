@@ -15,9 +15,6 @@ pub enum PictureProblem {
     /// The end of a JPEG is missing.
     #[error("the JPEG is cut short: it has no end marker")]
     CutShort,
-    /// Scan data of a JPEG are missing or damaged.
-    #[error("the JPEG is damaged, and the rest of the picture would be made up: {0}")]
-    Damaged(String),
     /// It is damaged, or of a kind that the decoder does not know.
     #[error("the decoder refuses it")]
     Decoder(#[from] ImageError),

@@ -12,7 +12,7 @@ const LINES: [&str; 2] = [".jsonl", ".jsonl.gz"];
 const NOT_READ: [&str; 3] = [".json", ".json.gz", ".ndjson"];
 
 /// How a file stands for a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 enum Form<'a> {
     /// `test.parquet`
     Whole,
