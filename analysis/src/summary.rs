@@ -35,6 +35,8 @@ pub struct Summary {
     pub so_far: Option<SoFar>,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
+    /// What a reader has to know besides the numbers, each in a sentence.
+    pub notes: Vec<String>,
     /// Results that are missing or cannot be read, each in a line.
     pub problems: Vec<String>,
     /// Seconds that the parts of the sweep's jobs took; they are those of the runs that computed them.
@@ -47,7 +49,7 @@ impl Summary {
     /// Fixed recipes were given, not chosen: one of them is the best only where nothing was searched at all. `None`
     /// if no such row has a value.
     pub fn best(&self) -> Option<&SummaryRow> {
-        self.rows.iter().find(|row| row.is_best)
+        self.rows.iter().find(|row| row.is_chosen)
     }
 }
 
@@ -124,7 +126,7 @@ pub struct SummaryRow {
     /// What it stands for.
     pub kind: Kind,
     /// Whether it is the chosen row: see [`Summary::best`].
-    pub is_best: bool,
+    pub is_chosen: bool,
     /// The objective's value on the selection split.
     pub value: Option<f64>,
     /// The recipe as people write it; only merges have one, and no search of which every point failed.

@@ -16,6 +16,11 @@ impl Summary {
         so_far.into_iter().chain(chosen).chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
     }
 
+    /// What a reader has to know besides the numbers, each in a line.
+    pub(super) fn notes_in_lines(&self) -> Vec<String> {
+        self.notes.iter().map(|note| format!("note: {note}")).collect()
+    }
+
     /// The results that are missing or cannot be read, each in a line.
     pub(super) fn warnings(&self) -> Vec<String> {
         self.problems.iter().map(|problem| format!("warning: {problem}")).collect()

@@ -46,7 +46,7 @@ fn the_best_search_is_chosen_by_the_objective() {
     made.merge("weaker", &[35, 45], Some(&[0.2, 0.4]));
     made.merge("stronger", &[41, 45], Some(&[0.2, 0.5]));
     let summary = Summary::build(&made.outcome, &made.results, None);
-    let best: Vec<_> = summary.rows.iter().filter(|row| row.is_best).map(|row| row.name.as_str()).collect();
+    let best: Vec<_> = summary.rows.iter().filter(|row| row.is_chosen).map(|row| row.name.as_str()).collect();
     assert_eq!((best.as_slice(), summary.best().unwrap().name.as_str()), (&["stronger"][..], "stronger"));
 }
 

@@ -142,7 +142,7 @@ impl<'a> Sheet<'a> {
             let n = of(row, self.split).map(|split| split.n).filter(|n| *n > 0);
             line.push(n.map_or(Cell::Empty, Cell::Count));
         }
-        let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_best, cells }).collect();
+        let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_chosen, cells }).collect();
         Table { name: Table::name_of(kind, self.split), title, columns, rows, notes: Vec::new() }
     }
 }
