@@ -1,3 +1,4 @@
+mod beaten;
 mod build;
 mod lines;
 mod normalised;
@@ -5,6 +6,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+pub use beaten::Better;
 pub(crate) use normalised::{Own, normalised_interval};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
@@ -21,6 +23,8 @@ pub struct Summary {
     pub version: u32,
     /// The sweep's name.
     pub sweep: String,
+    /// The revision of the sweep that this is of.
+    pub revision: u32,
     /// What was searched by: `metric` and `goal`.
     pub objective: Objective,
     /// The two splits.
@@ -35,6 +39,9 @@ pub struct Summary {
     pub so_far: Option<SoFar>,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
+    /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection split, the best
+    /// first: baselines, and the base model.
+    pub beaten_by: Vec<Better>,
     /// What a reader has to know besides the numbers, each in a sentence.
     pub notes: Vec<String>,
     /// Results that are missing or cannot be read, each in a line.

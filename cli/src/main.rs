@@ -4,6 +4,7 @@ mod analysed;
 mod args;
 mod clock;
 mod commands;
+mod failed;
 mod failure;
 mod interrupt;
 mod local;
@@ -11,6 +12,7 @@ mod needs;
 mod progress;
 mod remote;
 mod report;
+mod revised;
 mod runner;
 mod sweep_file;
 mod terminal;
@@ -58,6 +60,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::run(&args),
         Command::Watch(args) => commands::watch::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
+        Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),

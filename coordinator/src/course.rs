@@ -112,6 +112,8 @@ pub enum Recall {
     New,
     /// The job was known, or was asked for.
     Known,
+    /// It is over other inputs than the sweep's: nothing was taken in.
+    Other,
     /// Its value cannot be told before the accuracies of the adapters are known; nothing was taken in.
     TooEarly,
 }
@@ -239,6 +241,10 @@ impl Course {
     pub fn recall(&mut self, result: &JobResult) -> Recall {
         if self.issued.contains(&result.job) || self.known.standing(&result.job).is_some() {
             return Recall::Known;
+        }
+        // The accuracy of another adapter, or on other data, would be what this sweep's are measured by.
+        if !self.known.frozen.is_over(&result.meaning) {
+            return Recall::Other;
         }
         let standing = self.known.read(result);
         if standing == Standing::Scored(None) && matches!(result.meaning.subject, Subject::Merge { .. }) {

@@ -41,9 +41,10 @@ function summary() {
     : null;
   if (!headline) return section("summary", "Summary", element("p", { class: "lead" }, "No recipe was chosen: nothing has a value to choose by."), list);
   const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` was chosen: ${headline.why}.`);
+  const beaten = headline.beaten ? element("p", { class: "notice warning" }, element("strong", {}, `${LEVELS.warning}: `), `${headline.beaten}.`) : null;
   const tiles = element("div", { class: "tiles" }, headline.splits.map((split) => tile(split, headline.metric)));
   const facts = element("div", { class: "facts" }, tiles, comparison(headline));
-  return section("summary", "Summary", lead, element("div", { class: "split" }, facts, recipe(headline)), list);
+  return section("summary", "Summary", lead, beaten, element("div", { class: "split" }, facts, recipe(headline)), list);
 }
 
 const LEVELS = { warning: "Warning", problem: "Problem" };

@@ -11,7 +11,7 @@ async fn frame(made: &Made) -> Frame {
     for result in made.results.found.values() {
         let _ = store.put_result(result).await.unwrap();
     }
-    let sweep = Sweep { name: &made.outcome.sweep, outcome: Some(&made.outcome) };
+    let sweep = Sweep::of(&made.outcome);
     Frame::of_sweeps(&store, &[sweep]).await.unwrap()
 }
 

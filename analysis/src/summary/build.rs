@@ -1,5 +1,6 @@
 use super::{
     Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+    beaten::beaten_by,
     normalised::{Own, normalised_interval},
 };
 use crate::{Frame, FrameError, Problem, Results};
@@ -40,15 +41,18 @@ impl Summary {
         let mut rows: Vec<SummaryRow> =
             outcome.rows.iter().map(|row| summarise(row, outcome, results, &denominators)).collect();
         mark_chosen(&mut rows, outcome);
+        let beaten_by = beaten_by(&rows, outcome, results);
         Self {
             version: DOCUMENT_VERSION,
             sweep: outcome.sweep.clone(),
+            revision: outcome.revision,
             objective: outcome.objective.clone(),
             splits: Splits { select: outcome.select.clone(), report: outcome.report.clone() },
             tasks: outcome.tasks.clone(),
             counts,
             so_far: None,
             rows,
+            beaten_by,
             notes: Vec::new(),
             problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),

@@ -183,7 +183,7 @@ async fn results_of_rows_are_found_in_parts_where_they_have_no_objects() {
     let store = Store::folder(folder.path()).unwrap();
     let mut results: Vec<_> = made.results.found.values().cloned().collect();
     let left_out = results.pop().unwrap().job;
-    store.put_part("small", results).await.unwrap();
+    store.put_part(store::Revision::first("small"), results).await.unwrap();
     let read = Results::of(&made.outcome, &store).await;
     let rows = made.outcome.rows.iter().flat_map(|row| row.jobs.values().flatten());
     for job in rows {
@@ -205,7 +205,7 @@ async fn a_sweep_sums_up_all_its_jobs_and_tells_each_problem_once() {
         assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
     }
     let results = Results::of(&made.outcome, &store).await;
-    let sweep = crate::Sweep { name: "small", outcome: Some(&made.outcome) };
+    let sweep = crate::Sweep::of(&made.outcome);
     let frame = crate::Frame::of_sweeps(&store, &[sweep]).await.unwrap();
     let summary = Summary::of_sweep(&made.outcome, &results, &frame, None).unwrap();
     assert_eq!(summary.problems.len(), 2, "{:#?}", summary.problems);

@@ -8,12 +8,13 @@ use crate::{
     local::{free_memory, inputs, runtime},
     needs::{Needs, sized},
     remote::existing_store,
+    revised,
     sweep_file::read_sweep,
     terminal,
 };
-use coordinator::{Frozen, Resume};
+use coordinator::{Frozen, Resume, Revised};
 use inputs::Inputs;
-use jobs::{Benchmark, HeadSpec, InputRef, Sweep};
+use jobs::{Benchmark, Change, HeadSpec, InputRef, Sweep};
 use serde::Serialize;
 use store::Location;
 
@@ -27,6 +28,11 @@ struct Plan {
     jobs_at_most: u64,
     /// How many of them have a result in the store; `None` while inputs are missing.
     jobs_stored: Option<u64>,
+    /// The revision of the sweep that a run would make, or go on with; `None` while inputs are missing.
+    revision: Option<u32>,
+    /// What makes a revision that is not there yet another than the one before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
     /// Inputs on the hub and in buckets that are not in the caches.
     to_download: Vec<String>,
     /// The number of adapted matrices of each adapter.
@@ -47,11 +53,11 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     // Without the hub a run cannot have what its cache lacks: freezing says so.
     let is_out_of_reach = inputs.is_offline() && remote.iter().any(|input| matches!(input, InputRef::Hub(_)));
     let to_download: Vec<String> = remote.into_iter().map(InputRef::to_string).collect();
-    let (survey, Checked { matrices, memory, notes }) = match to_download.is_empty() || is_out_of_reach {
+    let (resume, Checked { matrices, memory, notes }) = match to_download.is_empty() || is_out_of_reach {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
             let checked = check_inputs(&sweep, &inputs, None)?;
-            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), checked)
+            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?), checked)
         }
         false => (None, Checked::default()),
     };
@@ -61,7 +67,14 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         searches: sweep.searches.len(),
         sweep: sweep.name,
         jobs_at_most: bound,
-        jobs_stored: survey.map(|survey| survey.stored),
+        jobs_stored: resume.as_ref().map(|resume| resume.survey.stored),
+        revision: resume.as_ref().map(|resume| resume.revised.number),
+        changes: resume
+            .as_ref()
+            .map(|resume| &resume.revised)
+            .filter(|revised| revised.is_new)
+            .map(|revised| revised.changes.clone())
+            .unwrap_or_default(),
         to_download,
         matrices,
         memory,
@@ -69,12 +82,12 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     };
     match args.json {
         true => terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data")),
-        false => print(&plan),
+        false => print(&plan, resume.as_ref().map(|resume| &resume.revised)),
     }
     Ok(())
 }
 
-fn print(plan: &Plan) {
+fn print(plan: &Plan, revised: Option<&Revised>) {
     terminal::data(format_args!("{}: the sweep file is valid", plan.sweep));
     terminal::data(format_args!("  {} tasks, {} searches", plan.tasks, plan.searches));
     for (adapter, matrices) in &plan.matrices {
@@ -86,6 +99,9 @@ fn print(plan: &Plan) {
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));
+    for line in revised.map(revised::in_lines).unwrap_or_default() {
+        terminal::data(format_args!("  {line}"));
+    }
     let stored = plan.jobs_stored.map(|stored| format!(", {stored} of them stored")).unwrap_or_default();
     terminal::data(format_args!("  at most {} jobs{stored}", plan.jobs_at_most));
     if !plan.to_download.is_empty() {
