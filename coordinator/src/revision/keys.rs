@@ -1,4 +1,6 @@
-use jobs::{Baseline, Benchmark, Evaluation, HeadSpec, JointHeadSpec, Method, Parameter, Search, Sweep, Task, Values};
+use jobs::{
+    Baseline, Benchmark, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, Search, Sweep, Task, Values,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -113,7 +115,8 @@ impl Keys {
 
     /// A key with all that is below it.
     fn of_input(&mut self, key: &str, value: impl Serialize, inputs: &[String]) {
-        match serde_json::to_value(value).expect("plain data with texts as keys") {
+        let value = serde_json::to_value(value).expect("plain data with texts as keys");
+        match place(&value).unwrap_or(value) {
             Value::Object(entries) => {
                 entries.into_iter().for_each(|(below, value)| self.of_input(&format!("{key}.{below}"), value, inputs));
             }
@@ -124,6 +127,13 @@ impl Keys {
     fn insert(&mut self, key: String, value: Value, inputs: &[String]) {
         self.values.insert(key, Entry { value, inputs: inputs.to_vec() });
     }
+}
+
+/// The place of an input as a sweep file has it, if the value is one.
+fn place(value: &Value) -> Option<Value> {
+    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
+    let place: InputRef = serde_json::from_value(Value::Object(entries.clone())).ok()?;
+    Some(place.to_string().into())
 }
 
 fn spelled(key: String, (stored, written): &(&str, &str)) -> String {
