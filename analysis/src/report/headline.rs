@@ -32,7 +32,7 @@ struct OnSplit<'a> {
 /// Another row.
 #[derive(Debug, Serialize)]
 struct Other<'a> {
-    role: &'static str,
+    role: String,
     name: &'a str,
     value: f64,
     /// The chosen row's value less this one's.
@@ -94,16 +94,22 @@ fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Ve
         rows.into_iter().reduce(|best, row| if objective.compare(row.1, best.1).is_gt() { row } else { best })
     };
     let first_of = |kind| summary.rows.iter().find(|row| row.kind == kind);
+    let better_on = format!("better on {}", summary.splits.select);
     let rows = [
-        ("better, not searched", best_of(better).map(|(row, _)| row)),
+        (better_on.as_str(), best_of(better).map(|(row, _)| row)),
         ("runner-up", best_of(others).map(|(row, _)| row)),
         ("zero-shot", first_of(Kind::ZeroShot)),
         ("fine-tuned", first_of(Kind::Finetuned)),
     ];
-    let other = |(role, row): (&'static str, Option<&'a SummaryRow>)| {
+    let other = |(role, row): (&str, Option<&'a SummaryRow>)| {
         let row = row?;
         let (value, _) = value_of(row.splits.get(on.name)?, &objective.metric)?;
-        Some(Other { role, name: &row.name, value, difference: without_negative_zero(on.value - value) })
+        Some(Other {
+            role: role.to_owned(),
+            name: &row.name,
+            value,
+            difference: without_negative_zero(on.value - value),
+        })
     };
     rows.into_iter().filter_map(other).collect()
 }

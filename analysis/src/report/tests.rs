@@ -45,6 +45,34 @@ async fn the_page_begins_with_what_was_chosen_and_what_it_is_better_than() {
 }
 
 #[tokio::test]
+async fn a_baseline_that_is_better_than_the_choice_is_told_first_and_is_no_runner_up() {
+    let mut made = Made::small();
+    made.merge("ties", &[60, 45], None);
+    let headline = &told(&made, None).await["headline"];
+    assert_eq!(
+        headline["beaten"],
+        "knots_ties (70.0 %) is not the best by mean normalised accuracy on validation: the baseline ties (82.5 %) is better; \
+         only what was searched is chosen"
+    );
+    let roles: Vec<(&str, &str)> = headline["others"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|other| (other["role"].as_str().unwrap(), other["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(roles[..2], [("better on validation", "ties"), ("runner-up", "sum")]);
+}
+
+#[tokio::test]
+async fn a_later_revision_is_named_with_what_changed() {
+    let mut made = Made::small();
+    assert!(!told(&made, None).await["subtitle"].as_str().unwrap().contains("revision"));
+    made.outcome.revision = 3;
+    let subtitle = told(&made, None).await["subtitle"].clone();
+    assert!(subtitle.as_str().unwrap().ends_with("reported on test · revision 3"), "{subtitle}");
+}
+
+#[tokio::test]
 async fn a_choice_at_the_border_is_warned_of() {
     let told = told(&Made::small(), Some(Counts { run: 5, reused: 0, failed: 2 })).await;
     let texts: Vec<&str> = told["notices"].as_array().unwrap().iter().map(|of| of["text"].as_str().unwrap()).collect();

@@ -53,12 +53,16 @@ impl Summary {
     pub(crate) fn beaten(&self, metric: &str, said: impl Fn(f64) -> String) -> Option<String> {
         let chosen = self.best()?;
         let [first, others @ ..] = &self.beaten_by[..] else { return None };
-        let named = |better: &Better| {
-            let kind = if better.kind == Kind::ZeroShot { "the base model" } else { "the baseline" };
-            format!("{kind} {} ({})", better.name, said(better.value))
+        let said_of = |better: &Better| format!("{} ({})", better.name, said(better.value));
+        let named = |better: &Better| match better.kind {
+            Kind::ZeroShot => format!("the base model, {},", said_of(better)),
+            _ => format!("the baseline {}", said_of(better)),
         };
         let better = match others {
             [] => format!("{} is better", named(first)),
+            [second] if first.kind == second.kind => {
+                format!("{} and {} are better", named(first).replacen("baseline", "baselines", 1), said_of(second))
+            }
             [second] => format!("{} and {} are better", named(first), named(second)),
             [second, rest @ ..] => {
                 format!("{}, {} and {} more are better", named(first), named(second), rest.len())

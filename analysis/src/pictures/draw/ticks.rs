@@ -51,7 +51,8 @@ pub(super) fn round((low, high): (f64, f64), scale: AxisScale, count: usize) -> 
     let is_within = |value: &f64| (low - margin..=high + margin).contains(value);
     let all = match scale {
         AxisScale::Log if low > 0.0 => generate_ticks_log(low, high),
-        _ => generate_ticks_with_step(low, high, step((low, high), count)),
+        // The last sum of steps may end a hair behind the range.
+        _ => generate_ticks_with_step(low - margin, high + margin, step((low, high), count)),
     };
     let mut ticks: Vec<f64> = all.into_iter().filter(is_within).collect();
     if ticks.len() < 2 {
@@ -102,6 +103,8 @@ mod tests {
         assert_eq!(texts, ["73.06", "73.08", "73.10", "73.12", "73.14", "73.16", "73.18"]);
         let ticks = round((0.0, 1.0), AxisScale::Linear, 5);
         assert_eq!(written(&ticks, AxisScale::Linear, AxisUnit::None), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        let ticks = round((0.1, 0.3), AxisScale::Linear, 5);
+        assert_eq!(written(&ticks, AxisScale::Linear, AxisUnit::None), ["0.10", "0.15", "0.20", "0.25", "0.30"]);
         let ticks = round((-0.5, 0.5), AxisScale::Linear, 5);
         assert_eq!(written(&ticks, AxisScale::Linear, AxisUnit::None), ["-0.4", "-0.2", "0.0", "0.2", "0.4"]);
         let ticks = round((0.1, 10.0), AxisScale::Log, 5);
