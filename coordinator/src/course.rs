@@ -364,9 +364,14 @@ impl Planned {
 /// The search's name with the values of its parameters.
 fn point_label(search: &Search, spec: &RecipeSpec) -> String {
     let flat = serde_json::to_value(spec).unwrap_or_default();
+    // What the preset says where the search has not come to a parameter yet.
+    let of_preset = |key: &str| {
+        let whole = RecipeSpec::from(&spec.resolve().ok()?);
+        serde_json::to_value(whole).ok()?.get(key).cloned()
+    };
     let value = |key: &str| match key.strip_prefix("weights.") {
         Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
-        None => flat.get(key).cloned(),
+        None => flat.get(key).cloned().or_else(|| of_preset(key)),
     };
     let mut label = search.name.clone();
     for Parameter { key, .. } in &search.parameters {
