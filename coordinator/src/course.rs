@@ -243,7 +243,7 @@ impl Course {
             return Recall::Known;
         }
         // The accuracy of another adapter, or on other data, would be what this sweep's are measured by.
-        if !self.known.frozen.is_over(&result.meaning) {
+        if !self.known.is_over(&result.meaning) {
             return Recall::Other;
         }
         let standing = self.known.read(result);

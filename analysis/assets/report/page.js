@@ -86,7 +86,7 @@ function recipe({ name, recipe: text }) {
     { class: "recipe" },
     element("div", { class: "bar" }, element("h3", {}, `Recipe of ${name}`), status, button),
     element("pre", { tabindex: 0, "aria-label": "The recipe as YAML" }, code),
-    element("p", { class: "note" }, "As it stands in a sweep file. The lines below ", element("code", {}, "recipe:"), " alone are a file for ", element("code", {}, "bowline merge --recipe"), "."),
+    element("p", { class: "note" }, "As it stands in a sweep file, and as a file for ", element("code", {}, "bowline merge --recipe"), "."),
   );
 }
 
