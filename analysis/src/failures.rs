@@ -40,11 +40,11 @@ impl Failures {
     }
 
     /// Those of one sweep: its own attempts, and `shared` jobs, which failed for another sweep before.
-    pub fn of_sweep<'a>(
+    pub fn of_sweep<'a, 'b>(
         &'a self,
-        sweep: &'a str,
-        shared: &'a HashSet<JobId>,
-    ) -> impl Iterator<Item = &'a FailureRecord> {
+        sweep: &'b str,
+        shared: &'b HashSet<JobId>,
+    ) -> impl Iterator<Item = &'a FailureRecord> + use<'a, 'b> {
         let is_of =
             move |record: &&FailureRecord| record.sweep.as_deref() == Some(sweep) || shared.contains(&record.job);
         self.records.iter().filter(is_of)

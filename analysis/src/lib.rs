@@ -10,6 +10,7 @@
 
 mod failures;
 mod frame;
+mod number;
 mod pictures;
 mod report;
 mod results;
@@ -23,6 +24,7 @@ mod wrap;
 
 pub use failures::Failures;
 pub use frame::{Frame, FrameError, Sweep};
+pub use number::fixed;
 pub use pictures::{
     Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
     Picture, PictureData, PictureError, WorkerLine,
@@ -32,6 +34,8 @@ pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
 pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
-pub use summary::{Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary};
+pub use summary::{
+    Better, Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+};
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

@@ -85,8 +85,9 @@ impl Report<'_> {
 fn subtitle(summary: &Summary) -> String {
     let tasks = summary.tasks.len();
     let (s, metric) = (if tasks == 1 { "" } else { "s" }, metric_in_words(&summary.objective.metric));
+    let revision = if summary.revision > 1 { format!(" · revision {}", summary.revision) } else { String::new() };
     format!(
-        "{tasks} task{s} · searched by {metric} on {}, reported on {}",
+        "{tasks} task{s} · searched by {metric} on {}, reported on {}{revision}",
         summary.splits.select, summary.splits.report
     )
 }

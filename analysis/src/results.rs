@@ -4,7 +4,7 @@ pub use problem::Problem;
 
 use jobs::{JobId, JobResult, Outcome};
 use std::collections::{BTreeMap, HashSet};
-use store::{Store, StoreError};
+use store::{Revision, Store, StoreError};
 
 /// The whole results that the rows of an outcome name, or all of a store.
 #[derive(Debug, Default)]
@@ -38,7 +38,8 @@ impl Results {
                 Err(source) => drop(failed.insert(*job, Some(source))),
             }
         }
-        results.take_from_parts(&outcome.sweep, &mut failed, store).await;
+        let revision = Revision::of(&outcome.sweep, outcome.revision);
+        results.take_from_parts(revision, &mut failed, store).await;
         for (job, source) in failed {
             results.problems.push(Problem::at(&outcome.sweep, job, places.get(&job).copied(), source));
         }
@@ -46,13 +47,18 @@ impl Results {
     }
 
     /// Whoever copies the folder of a sweep has its parts, and maybe nothing else.
-    async fn take_from_parts(&mut self, sweep: &str, wanted: &mut BTreeMap<JobId, Option<StoreError>>, store: &Store) {
+    async fn take_from_parts(
+        &mut self,
+        revision: Revision<'_>,
+        wanted: &mut BTreeMap<JobId, Option<StoreError>>,
+        store: &Store,
+    ) {
         if wanted.is_empty() {
             return;
         }
         let jobs: HashSet<JobId> = wanted.keys().copied().collect();
-        let problem = |source| Problem::Part { sweep: sweep.to_owned(), source };
-        match store.results_in_parts(sweep, &jobs).await {
+        let problem = |source| Problem::Part { sweep: revision.sweep.to_owned(), source };
+        match store.results_in_parts(revision, &jobs).await {
             Ok(found) => {
                 for result in found {
                     match result {

@@ -1,3 +1,4 @@
+mod beaten;
 mod build;
 mod lines;
 mod normalised;
@@ -6,6 +7,7 @@ mod render;
 mod tests;
 mod weak;
 
+pub use beaten::Better;
 pub(crate) use normalised::{Own, normalised_interval};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
@@ -22,6 +24,8 @@ pub struct Summary {
     pub version: u32,
     /// The sweep's name.
     pub sweep: String,
+    /// The revision of the sweep that this is of.
+    pub revision: u32,
     /// What was searched by: `metric` and `goal`.
     pub objective: Objective,
     /// The two splits.
@@ -36,6 +40,11 @@ pub struct Summary {
     pub so_far: Option<SoFar>,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
+    /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection split, the best
+    /// first: baselines, and the base model.
+    pub beaten_by: Vec<Better>,
+    /// What a reader has to know besides the numbers, each in a sentence.
+    pub notes: Vec<String>,
     /// Results that are missing or cannot be read, each in a line.
     pub problems: Vec<String>,
     /// Seconds that the parts of the sweep's jobs took; they are those of the runs that computed them.
@@ -48,7 +57,7 @@ impl Summary {
     /// Fixed recipes were given, not chosen: one of them is the best only where nothing was searched at all. `None`
     /// if no such row has a value.
     pub fn best(&self) -> Option<&SummaryRow> {
-        self.rows.iter().find(|row| row.is_best)
+        self.rows.iter().find(|row| row.is_chosen)
     }
 }
 
@@ -125,7 +134,7 @@ pub struct SummaryRow {
     /// What it stands for.
     pub kind: Kind,
     /// Whether it is the chosen row: see [`Summary::best`].
-    pub is_best: bool,
+    pub is_chosen: bool,
     /// The objective's value on the selection split.
     pub value: Option<f64>,
     /// The recipe as people write it; only merges have one, and no search of which every point failed.

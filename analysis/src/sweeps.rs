@@ -1,50 +1,75 @@
 use crate::{Frame, FrameError, Sweep};
 use jobs::{Manifest, Outcome};
-use store::Store;
+use store::{Store, StoreError};
 
 /// Sweeps of a store.
 #[derive(Debug)]
 pub struct Sweeps {
-    /// What they came to: those that have finished, in the order in which they were asked for.
+    /// What they came to: those whose newest revision has finished, in the order in which they were asked for.
     pub outcomes: Vec<Outcome>,
-    /// Those that have not.
+    /// Those whose newest revision has not.
     pub unfinished: Vec<String>,
-    names: Vec<String>,
+    /// The names with the newest revisions.
+    names: Vec<(String, u32)>,
     is_all: bool,
 }
 
 impl Sweeps {
-    /// Reads what these sweeps came to; all of the store if none is named.
+    /// Reads what these sweeps came to; all of the store if none is named, but for the evaluations of single recipes that older
+    /// programs kept as sweeps.
     ///
     /// # Errors
     /// The store is out of reach, there is no sweep of that name, or an outcome cannot be read.
     pub async fn open(store: &Store, names: &[String]) -> Result<Self, FrameError> {
         let is_all = names.is_empty();
         let mut asked: Vec<String> = Vec::new();
-        for name in if is_all { store.sweeps().await? } else { names.to_vec() } {
+        for name in if is_all { Self::names(store).await? } else { names.to_vec() } {
             // A sweep that is asked for twice is there once.
             if !asked.contains(&name) {
                 asked.push(name);
             }
         }
-        let mut sweeps = Self { outcomes: Vec::new(), unfinished: Vec::new(), names: asked, is_all };
-        for name in &sweeps.names {
-            match store.document::<Outcome>(name, Outcome::DOCUMENT).await? {
-                Some(outcome) => sweeps.outcomes.push(outcome),
-                None if is_all || store.manifest::<Manifest>(name).await?.is_some() => {
-                    sweeps.unfinished.push(name.clone())
+        let mut sweeps = Self { outcomes: Vec::new(), unfinished: Vec::new(), names: Vec::new(), is_all };
+        for name in asked {
+            let newest = store.newest_revision(&name).await?;
+            let outcome = store.document::<Outcome>(&name, Outcome::DOCUMENT).await?;
+            // What an earlier revision came to is not what the sweep is.
+            match outcome.filter(|outcome| outcome.revision >= newest) {
+                Some(outcome) => {
+                    sweeps.names.push((name, outcome.revision));
+                    sweeps.outcomes.push(outcome);
                 }
-                None => return Err(FrameError::NoSweep { name: name.clone(), store: store.place() }),
+                None if newest > 0 => {
+                    sweeps.names.push((name.clone(), newest));
+                    sweeps.unfinished.push(name);
+                }
+                None => return Err(FrameError::NoSweep { name, store: store.place() }),
             }
         }
         Ok(sweeps)
+    }
+
+    /// The names of the sweeps of a store, without the evaluations of single recipes that older programs kept as sweeps.
+    ///
+    /// # Errors
+    /// The store is out of reach.
+    pub async fn names(store: &Store) -> Result<Vec<String>, StoreError> {
+        let mut names = Vec::new();
+        for name in store.sweeps().await? {
+            let is_evaluation = Manifest::is_name_of_evaluation(&name)
+                && matches!(store.manifest::<Manifest>(&name).await, Ok(Some(manifest)) if manifest.is_evaluation());
+            if !is_evaluation {
+                names.push(name);
+            }
+        }
+        Ok(names)
     }
 
     /// Takes in what a sweep that has not finished came to so far; the frame then names the rows of its jobs as well.
     ///
     /// Who knows how searches go can tell: the coordinator.
     pub fn add(&mut self, so_far: Outcome) {
-        let place = |sweep: &String| self.names.iter().position(|name| name == sweep);
+        let place = |sweep: &String| self.names.iter().position(|(name, _)| name == sweep);
         let at = self.outcomes.partition_point(|outcome| place(&outcome.sweep) < place(&so_far.sweep));
         self.outcomes.insert(at, so_far);
     }
@@ -55,7 +80,11 @@ impl Sweeps {
     /// The store is out of reach.
     pub async fn frame(&self, store: &Store) -> Result<Frame, FrameError> {
         let outcome = |name: &String| self.outcomes.iter().find(|outcome| outcome.sweep == *name);
-        let sweeps: Vec<_> = self.names.iter().map(|name| Sweep { name, outcome: outcome(name) }).collect();
+        let sweeps: Vec<_> = self
+            .names
+            .iter()
+            .map(|(name, revision)| Sweep { name, revision: *revision, outcome: outcome(name) })
+            .collect();
         match self.is_all {
             true => Frame::of_store(store, &sweeps).await,
             false => Frame::of_sweeps(store, &sweeps).await,

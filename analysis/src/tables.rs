@@ -19,8 +19,11 @@ mod tests;
 mod uncertainty;
 
 pub use comparison::{Comparison, Side};
+pub(crate) use differences::pairs_of;
 pub use of_sweep::Tables;
+pub(crate) use pairs::Verdict;
 
+use crate::number::without_negative_zero;
 use serde::Serialize;
 
 /// A table, whatever it is shown with.
@@ -182,13 +185,14 @@ impl Cell {
 
     /// A number, or nothing where there is none or it is no finite number.
     pub(crate) fn number(number: Option<f64>) -> Self {
-        number.filter(|number| number.is_finite()).map_or(Self::Empty, Self::Number)
+        let number = number.filter(|number| number.is_finite()).map(without_negative_zero);
+        number.map_or(Self::Empty, Self::Number)
     }
 
     /// A measured number with its interval, or nothing.
     pub(crate) fn measured(value: Option<f64>, interval: Option<jobs::Interval>, is_best: bool) -> Self {
         let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
-        let value = value.filter(|value| value.is_finite());
+        let value = value.filter(|value| value.is_finite()).map(without_negative_zero);
         value.map_or(Self::Empty, |value| Self::Measured { value, low, high, is_best })
     }
 }

@@ -21,6 +21,7 @@ impl Made {
         let outcome = Outcome {
             version: DOCUMENT_VERSION,
             sweep: "small".to_owned(),
+            revision: 1,
             objective: Objective { metric: Metric::MeanNormalisedAccuracy, goal: Goal::Maximize },
             select: SPLITS[0].to_owned(),
             report: SPLITS[1].to_owned(),

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use analysis::{Failures, Frame, Results, SoFar, Summary, Table, Tables};
-use jobs::Outcome;
+use jobs::{FailureRecord, Outcome};
 use serde::Serialize;
 
 /// What is known of a sweep.
@@ -18,17 +18,17 @@ pub(crate) struct Analysed {
 }
 
 impl Analysed {
-    /// Sums a sweep up; `frame` holds its jobs, `so_far` says how far it has come if it has not finished, and `top` of the
+    /// Sums a sweep up; `frame` holds its jobs, `failed` are its failures, `so_far` says how far it has come if it has not finished, and `top` of the
     /// best are listed.
     pub(crate) fn new(
         frame: &Frame,
         (outcome, so_far): (Outcome, Option<SoFar>),
         results: Results,
-        failures: &Failures,
+        failed: &[&FailureRecord],
         top: u32,
     ) -> Result<Self, Failure> {
         let summary = Summary { so_far, ..Summary::of_sweep(&outcome, &results, frame, None)? };
-        let kinds = Failures::by_kind(failures.of_sweep(&outcome.sweep, &Failures::points_of(&outcome)));
+        let kinds = Failures::by_kind(failed.iter().copied());
         let tables = Tables { frame, outcome: &outcome, results: &results, summary: &summary, failures: &kinds, top };
         let tables = tables.all()?;
         Ok(Self { summary, tables, outcome, results })

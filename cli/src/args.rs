@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Drop what is left of a sweep
     Cancel(Cancel),
+    /// List the sweeps of a store, or remove one
+    Sweeps(Sweeps),
     /// Look into failed jobs, and try them again
     Failures(Failures),
     /// Merge adapters into a PEFT adapter or a full model
@@ -283,6 +285,47 @@ pub(crate) struct Cancel {
     /// Take it back: `bowline run` goes on with the sweep then
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Sweeps {
+    #[command(subcommand)]
+    pub(crate) command: SweepsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SweepsCommand {
+    /// List the sweeps of a store: revision, state, jobs, when, and what was chosen
+    List(SweepsList),
+    /// Remove a sweep from a store; its results stay, and other sweeps find them there
+    Remove(SweepsRemove),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SweepsList {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SweepsRemove {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    /// Remove the results of its jobs as well, but for those that another sweep of the store has
+    #[arg(long)]
+    pub(crate) results: bool,
+    /// Remove it although a run of it seems to be at work
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]

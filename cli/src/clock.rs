@@ -1,11 +1,20 @@
 //! The clock on the wall.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Milliseconds since 1970 as a date and a time to the minute, in UTC: `2026-11-29 18:05`.
+pub(crate) fn date(ms: u64) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_millis(ms)).unwrap_or(UNIX_EPOCH);
+    // A year after 9999 has no such form.
+    let latest = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let text = humantime::format_rfc3339_seconds(time.min(latest)).to_string();
+    text[..16].replace('T', " ")
 }
 
 /// A time span in the two largest units that say something: `1 h 02 min`, `35 s`.
@@ -26,6 +35,14 @@ pub(crate) fn span(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_told_to_the_minute() {
+        assert_eq!(
+            [0, 1_795_975_512_345, u64::MAX].map(date),
+            ["1970-01-01 00:00", "2026-11-29 18:05", "9999-12-31 23:59"]
+        );
+    }
 
     #[test]
     fn a_span_has_its_two_largest_units() {

@@ -10,5 +10,6 @@ pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod run;
 pub(crate) mod status;
+pub(crate) mod sweeps;
 pub(crate) mod watch;
 pub(crate) mod worker;

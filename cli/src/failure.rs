@@ -145,6 +145,15 @@ pub(crate) enum Failure {
     /// The store holds no sweep, or several, and none was named.
     #[error("the store {store} holds {}", several(names))]
     WhichSweep { store: String, names: Vec<String> },
+    /// A run of the sweep is at work.
+    #[error("a run of the sweep `{name}` seems to be at work: it was heard of {heard} ago")]
+    AtWork { name: String, heard: String },
+    /// What another sweep shares cannot be told.
+    #[error("cannot tell which results the sweep `{name}` shares with the one to be removed")]
+    Shared { name: String, source: Box<Failure> },
+    /// A question needs an answer, and nobody is there to give it.
+    #[error("nobody can be asked whether to remove the sweep `{name}`")]
+    NobodyToAsk { name: String },
     /// No failed job, or several, have such an id.
     #[error("`{text}` is the beginning of the id of {} failed jobs", if *found == 0 { "no".to_owned() } else { found.to_string() })]
     WhichJob { text: String, found: usize },
@@ -242,7 +251,7 @@ impl Failure {
     /// The exit code: one for each thing that a caller can do about it.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
+            Self::Argument { .. } | Self::TooManyJobs { .. } | Self::NobodyToAsk { .. } => 2,
             Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => 3,
             Self::QueueAddress { .. } | Self::Pool { .. } => 2,
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,
@@ -280,6 +289,21 @@ impl Failure {
             Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => {
                 Some("`bowline cancel --undo NAME` takes it back; `bowline run` goes on then")
             }
+            Self::Run(coordinator::CoordinatorError::OtherSweep { .. }) => Some(
+                "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
+                 its results stay",
+            ),
+            Self::Run(coordinator::CoordinatorError::Overtaken { .. }) => {
+                Some("every finished job is stored; to run both, give one of them another `name`")
+            }
+            Self::Run(coordinator::CoordinatorError::Removed { .. }) => {
+                Some("every finished job is stored; run the same command to begin the sweep anew")
+            }
+            Self::AtWork { .. } => {
+                Some("`bowline cancel` ends it; `--force` removes the sweep all the same, if you know that it is dead")
+            }
+            Self::NobodyToAsk { .. } => Some("`--yes` says that it may go"),
+            Self::Shared { .. } => Some("without `--results` all results stay, and the sweep can be removed"),
             Self::Worker(worker::WorkerError::Hangs(_)) => {
                 Some("start the worker again; the job is recorded as failed, or comes back")
             }

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod clock;
 mod commands;
+mod failed;
 mod failure;
 mod interrupt;
 mod local;
@@ -12,6 +13,7 @@ mod needs;
 mod progress;
 mod remote;
 mod report;
+mod revised;
 mod runner;
 mod sweep_file;
 mod terminal;
@@ -59,6 +61,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Status(args) => commands::status::run(&args),
         Command::Watch(args) => commands::watch::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
+        Command::Sweeps(args) => commands::sweeps::run(&args),
         Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),

@@ -1,9 +1,9 @@
 //! The page of a finished sweep.
 
-use crate::{analysed::Analysed, failure::Failure, terminal};
+use crate::{analysed::Analysed, failed, failure::Failure, terminal};
 use analysis::{Failures, Frame, Picture, Provenance, Report, Results, RunRows};
 use jobs::{Manifest, Outcome};
-use store::Store;
+use store::{Revision, Store};
 
 /// The document of a sweep that is read in a browser.
 pub(crate) const NAME: &str = "report.html";
@@ -17,7 +17,8 @@ const TOP: u32 = 10;
 pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, frame: &Frame) -> Result<(), Failure> {
     let sweep = &outcome.sweep;
     let failures = Failures::of_store(store).await?;
-    let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failures, TOP)?;
+    let failed = failed::of_outcome(store, outcome, &failures).await?;
+    let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failed, TOP)?;
     // A sweep that went well does not fail for a picture.
     let pictures = Picture::all(frame, &analysed.summary).unwrap_or_else(|error| {
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
@@ -33,7 +34,8 @@ pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, fra
 pub(crate) async fn page(store: &Store, frame: &Frame, sweep: &Analysed, pictures: &[Picture]) -> String {
     let Analysed { summary, tables, .. } = sweep;
     // Numbers are shown all the same where nobody can say where they come from.
-    let manifest: Option<Manifest> = store.manifest(&summary.sweep).await.unwrap_or_else(|error| {
+    let revision = Revision::of(&summary.sweep, summary.revision);
+    let manifest: Option<Manifest> = store.revision(revision).await.unwrap_or_else(|error| {
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
         None
     });

@@ -6,7 +6,7 @@ use std::{
     env,
     error::Error,
     fmt,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     panic,
     sync::{
         Mutex, PoisonError,
@@ -71,6 +71,18 @@ pub(crate) fn note(text: impl fmt::Display) {
 /// Prints what a person should know of what they wrote, each in a line.
 pub(crate) fn notes(notes: impl IntoIterator<Item = String>) {
     notes.into_iter().for_each(|text| note(format_args!("note: {text}")));
+}
+
+/// Asks a person, and gives back the answer; `None` if nobody sits there.
+pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return None;
+    }
+    let mut err = io::stderr().lock();
+    write!(err, "{question}").and_then(|()| err.flush()).ok()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).ok()?;
+    Some(answer)
 }
 
 /// Prints why a command ended early, cause by cause, and what to do.

@@ -149,7 +149,7 @@ impl RunShown {
         let mut numbers = lock(&self.numbers);
         match event {
             Event::Plan { bound, stored } => (numbers.bound, numbers.reused) = (*bound, *stored),
-            Event::Phase(_) | Event::WeakAdapter(_) => {}
+            Event::Revision(_) | Event::Phase(_) | Event::WeakAdapter(_) => {}
             Event::Published { .. } => {
                 numbers.published += 1;
                 numbers.outstanding += 1;

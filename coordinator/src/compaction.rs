@@ -1,6 +1,6 @@
 use jobs::{JobId, JobResult};
 use std::mem;
-use store::{Store, StoreError};
+use store::{Revision, Store, StoreError};
 use tokio::task::JoinSet;
 
 /// Results in a part.
@@ -14,6 +14,7 @@ const PART: usize = 5_000;
 pub(crate) struct Compaction {
     store: Store,
     sweep: String,
+    revision: u32,
     /// Jobs with a result that is in no part.
     waiting: Vec<JobId>,
     writing: JoinSet<()>,
@@ -21,7 +22,12 @@ pub(crate) struct Compaction {
 
 impl Compaction {
     pub(crate) fn new(store: Store, sweep: String, waiting: Vec<JobId>) -> Self {
-        Self { store, sweep, waiting, writing: JoinSet::new() }
+        Self { store, sweep, revision: 1, waiting, writing: JoinSet::new() }
+    }
+
+    /// Parts are of this revision from now on.
+    pub(crate) fn of_revision(&mut self, number: u32) {
+        self.revision = number;
     }
 
     /// The job has a result.
@@ -51,9 +57,9 @@ impl Compaction {
     /// Writes what waits, and keeps `rest` for later.
     fn write(&mut self, rest: Vec<JobId>) {
         let jobs = mem::replace(&mut self.waiting, rest);
-        let (store, sweep) = (self.store.clone(), self.sweep.clone());
+        let (store, sweep, revision) = (self.store.clone(), self.sweep.clone(), self.revision);
         self.writing.spawn(async move {
-            match write_part(&store, &sweep, &jobs).await {
+            match write_part(&store, Revision::of(&sweep, revision), &jobs).await {
                 Ok(()) => tracing::debug!(sweep, results = jobs.len(), "wrote a part"),
                 Err(error) => tracing::warn!(sweep, %error, "cannot write a part; a later run will"),
             }
@@ -61,10 +67,10 @@ impl Compaction {
     }
 }
 
-async fn write_part(store: &Store, sweep: &str, jobs: &[JobId]) -> Result<(), StoreError> {
+async fn write_part(store: &Store, revision: Revision<'_>, jobs: &[JobId]) -> Result<(), StoreError> {
     let mut results: Vec<JobResult> = Vec::with_capacity(jobs.len());
     for result in store.results_of(jobs).await {
         results.extend(result?);
     }
-    store.put_part(sweep, results).await.map(drop)
+    store.put_part(revision, results).await.map(drop)
 }

@@ -117,6 +117,8 @@ pub enum Recall {
     New,
     /// The job was known, or was asked for.
     Known,
+    /// It is over other inputs than the sweep's: nothing was taken in.
+    Other,
     /// Its value cannot be told before the accuracies of the adapters are known; nothing was taken in.
     TooEarly,
 }
@@ -246,6 +248,10 @@ impl Course {
         if self.issued.contains(&result.job) || self.known.standing(&result.job).is_some() {
             return Recall::Known;
         }
+        // The accuracy of another adapter, or on other data, would be what this sweep's are measured by.
+        if !self.known.is_over(&result.meaning) {
+            return Recall::Other;
+        }
         let standing = self.known.read(result);
         if standing == Standing::Scored(None) && matches!(result.meaning.subject, Subject::Merge { .. }) {
             return Recall::TooEarly;
@@ -372,9 +378,14 @@ impl Planned {
 /// The search's name with the values of its parameters.
 fn point_label(search: &Search, spec: &RecipeSpec) -> String {
     let flat = serde_json::to_value(spec).unwrap_or_default();
+    // What the preset says where the search has not come to a parameter yet.
+    let of_preset = |key: &str| {
+        let whole = RecipeSpec::from(&spec.resolve().ok()?);
+        serde_json::to_value(whole).ok()?.get(key).cloned()
+    };
     let value = |key: &str| match key.strip_prefix("weights.") {
         Some(task) => flat.get("weights").and_then(|weights| weights.get(task)).cloned(),
-        None => flat.get(key).cloned(),
+        None => flat.get(key).cloned().or_else(|| of_preset(key)),
     };
     let mut label = search.name.clone();
     for Parameter { key, .. } in &search.parameters {

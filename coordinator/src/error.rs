@@ -1,4 +1,4 @@
-use crate::strategy::StrategyError;
+use crate::{FrozenError, strategy::StrategyError};
 use jobs::JobId;
 use queue::QueueError;
 use std::{error::Error, fmt};
@@ -48,19 +48,38 @@ pub enum CoordinatorError {
         /// The job.
         job: JobId,
     },
-    /// The store holds another sweep under the same name.
+    /// The store holds a sweep under the same name that has nothing to do with this one.
     #[error(
-        "the store {place} holds another sweep named `{sweep}`: {differences}; give this one another `name`, or use \
-         another store"
+        "the store {place} holds another sweep named `{sweep}`, with another base and no task in common: this is no \
+         revision of it"
     )]
     OtherSweep {
         /// The store.
         place: String,
         /// The sweep.
         sweep: String,
-        /// What differs, as keys of the sweep and its inputs.
-        differences: String,
     },
+    /// Another run has begun a later revision of the sweep.
+    #[error(
+        "revision {revision} of the sweep `{sweep}` was followed by revision {newest}, which another run has begun"
+    )]
+    Overtaken {
+        /// The sweep.
+        sweep: String,
+        /// The revision that is not the newest any more.
+        revision: u32,
+        /// The newest.
+        newest: u32,
+    },
+    /// The sweep was removed from the store.
+    #[error("the sweep `{sweep}` was removed from the store while it ran")]
+    Removed {
+        /// The sweep.
+        sweep: String,
+    },
+    /// A stored manifest is of no use here.
+    #[error(transparent)]
+    Manifest(#[from] FrozenError),
     /// The sweep was cancelled, and that was not taken back.
     #[error("the sweep `{sweep}` was cancelled")]
     Cancelled {

@@ -1,9 +1,11 @@
-use crate::Phase;
+use crate::{Phase, Revised};
 use jobs::{JobId, Outcome, RecipeSpec, Timings, WeakAdapter};
 
 /// What happens while a sweep runs, for progress bars and logs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// The revision of the sweep that this run has made, or goes on with.
+    Revision(Revised),
     /// Before anything is published.
     Plan {
         /// The most jobs that the sweep may need.

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frozen {
     sweep: Sweep,
+    revision: u32,
     digests: BTreeMap<String, Digest>,
     commits: BTreeMap<String, String>,
     base: Digest,
@@ -81,7 +82,7 @@ impl Frozen {
         });
         let (base, tasks) = (digest("base".to_owned())?, tasks.collect::<Result<_, FrozenError>>()?);
         let places = places(&sweep, &commits);
-        Ok(Self { sweep, digests, commits, base, adapters, tasks, benchmark, places })
+        Ok(Self { sweep, revision: 1, digests, commits, base, adapters, tasks, benchmark, places })
     }
 
     /// The sweep of a stored manifest.
@@ -89,12 +90,18 @@ impl Frozen {
     /// # Errors
     /// A manifest of another version or one that lacks a digest.
     pub fn from_manifest(manifest: &Manifest) -> Result<Self, FrozenError> {
-        let Manifest { version, sweep, digests, commits, .. } = manifest;
-        if *version != DOCUMENT_VERSION {
+        let Manifest { version, revision, sweep, digests, commits, .. } = manifest;
+        if !manifest.is_readable() {
             let (sweep, found) = (sweep.name.clone(), *version);
             return Err(FrozenError::Version { sweep, found, expected: DOCUMENT_VERSION });
         }
-        Self::new(sweep.clone(), digests.clone(), commits.clone())
+        Ok(Self::new(sweep.clone(), digests.clone(), commits.clone())?.at_revision(*revision))
+    }
+
+    /// The same as the revision `number` of its sweep; the first unless told otherwise.
+    #[must_use]
+    pub fn at_revision(self, number: u32) -> Self {
+        Self { revision: number, ..self }
     }
 
     /// The same sweep under another name: the same inputs, hence the same jobs.
@@ -107,6 +114,11 @@ impl Frozen {
     /// The sweep.
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
+    }
+
+    /// The number of its revision.
+    pub fn revision(&self) -> u32 {
+        self.revision
     }
 
     /// The digests of the inputs, by what they are.
@@ -123,6 +135,9 @@ impl Frozen {
     pub fn manifest(&self, versions: BTreeMap<String, String>) -> Manifest {
         Manifest {
             version: DOCUMENT_VERSION,
+            revision: self.revision,
+            begun_ms: None,
+            changes: Vec::new(),
             sweep: self.sweep.clone(),
             digests: self.digests.clone(),
             commits: self.commits.clone(),
@@ -154,6 +169,14 @@ impl Frozen {
             precision: self.sweep.evaluation.precision,
             subject,
         }
+    }
+
+    /// Whether `meaning` is that of a job over these inputs, as this program evaluates them: with another base, other adapters
+    /// or other data, as an earlier revision may have had them, it is not.
+    ///
+    /// Whether the sweep wants the job is another question.
+    pub fn is_over(&self, meaning: &Meaning) -> bool {
+        self.tasks.contains_key(&meaning.split) && self.meaning(meaning.subject.clone(), &meaning.split) == *meaning
     }
 
     /// The job that computes `meaning`, with the places of the inputs it needs.

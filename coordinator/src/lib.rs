@@ -5,6 +5,7 @@
 //! known; [`Coordinator::run`] is the shell that publishes, follows the store and decides nothing. The coordinator keeps no state
 //! of its own: killed anywhere and started again, it goes on from what the store holds.
 
+mod clock;
 mod compaction;
 mod course;
 mod error;
@@ -12,8 +13,8 @@ mod event;
 mod freeze;
 mod frozen;
 mod lookup;
-mod manifest;
 mod parts;
+mod revision;
 mod run;
 pub mod strategy;
 mod survey;
@@ -25,5 +26,6 @@ pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
+pub use revision::{Earlier, Revised, is_at_work};
 pub use run::{Coordinator, OUTCOME, Settings};
-pub use survey::{Resume, Survey, so_far, survey};
+pub use survey::{Resume, Survey, so_far, stored_jobs, survey};

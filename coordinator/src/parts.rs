@@ -1,17 +1,21 @@
 use crate::{CoordinatorError, Course, Recall};
-use store::{PartResults, Store, StoreError};
+use store::{PartResults, Revision, Store, StoreError};
 
-/// Takes in what the parts of `sweep` hold, and says how many jobs that were.
+/// Takes in what the parts of `revision` hold, and says how many jobs that were.
 ///
 /// A part that is broken is skipped: its results have objects of their own.
-pub(crate) async fn recall_parts(store: &Store, sweep: &str, course: &mut Course) -> Result<u64, CoordinatorError> {
+pub(crate) async fn recall_parts(
+    store: &Store,
+    revision: Revision<'_>,
+    course: &mut Course,
+) -> Result<u64, CoordinatorError> {
     let mut recalled = 0;
-    let parts = store.parts(sweep).await?;
+    let parts = store.parts(revision).await?;
     // The accuracy of an adapter, which others are measured by, may lie in a later part: twice is enough.
     for _ in 0..2 {
         let mut is_complete = true;
         for number in &parts {
-            match store.part_results(sweep, *number).await {
+            match store.part_results(revision, *number).await {
                 Ok(Some(part)) => is_complete &= recall_part(part, course, &mut recalled).await?,
                 Ok(None) => {}
                 Err(error) => skip(error)?,
@@ -39,7 +43,7 @@ async fn recall_part(mut part: PartResults, course: &mut Course, recalled: &mut 
         for result in page {
             match result.map(|result| course.recall(&result)) {
                 Ok(Recall::New) => *recalled += 1,
-                Ok(Recall::Known) => {}
+                Ok(Recall::Known | Recall::Other) => {}
                 Ok(Recall::TooEarly) => is_complete = false,
                 Err(error) => skip(error)?,
             }

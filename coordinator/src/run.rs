@@ -1,5 +1,6 @@
 mod drive;
 mod hearing;
+mod keeping;
 mod lost;
 mod tally;
 #[cfg(test)]
@@ -17,7 +18,8 @@ pub const OUTCOME: &str = jobs::Outcome::DOCUMENT;
 /// The shell around a [`Course`](crate::Course): publishes what it wants and follows the store.
 ///
 /// It decides nothing and keeps nothing: what is done is in the store. Two coordinators of one sweep do no harm; a job
-/// that both publish is computed once, as far as workers look before they compute, and stored once in any case.
+/// that both publish is computed once, as far as workers look before they compute, and stored once in any case. Where the two
+/// mean different things, the second one makes a revision of the sweep, and the first one ends as soon as it sees that.
 #[derive(Debug, Clone)]
 pub struct Coordinator {
     /// Where jobs go, and who tells what was settled.
@@ -45,6 +47,9 @@ pub struct Settings {
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
     pub versions: BTreeMap<String, String>,
+    /// Whether the store keeps the sweep: what it is, how far it has come, and what it came to. Without it there is no such sweep
+    /// in the store, and nobody can follow or cancel it; its results are stored as any.
+    pub is_kept: bool,
 }
 
 impl Default for Settings {
@@ -57,6 +62,7 @@ impl Default for Settings {
             retry_failed: false,
             max_failures: None,
             versions: BTreeMap::new(),
+            is_kept: true,
         }
     }
 }
@@ -68,7 +74,8 @@ impl Coordinator {
     /// is lost: started again, it goes on.
     ///
     /// # Errors
-    /// Another sweep of the same name in the store, a sweep that was cancelled, a metric that cannot be computed, a queue
+    /// A sweep of the same name in the store that has nothing to do with this one, a later revision that another run has begun
+    /// meanwhile, a sweep that was cancelled, a metric that cannot be computed, a queue
     /// or store out of reach, a stored result that is corrupt. Failed jobs are no error: they are counted.
     pub async fn run(
         &self,

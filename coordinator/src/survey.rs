@@ -1,11 +1,12 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
     lookup::{Found, Presence, look_up},
-    manifest::check_manifest,
     parts::recall_parts,
+    revision::{Revised, revision_of},
 };
 use jobs::{JobId, Outcome};
-use store::Store;
+use std::collections::HashSet;
+use store::{Revision, Store};
 
 /// How much of a sweep is done, without publishing anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub struct Survey {
 pub struct Resume {
     /// How much is done.
     pub survey: Survey,
+    /// The revision that a run makes, or goes on with.
+    pub revised: Revised,
     pub(crate) memory: Memory,
     pub(crate) presence: Presence,
     /// Jobs with a result that is in no part yet.
@@ -62,6 +65,7 @@ impl Resume {
     fn begin(bound: u64, presence: Presence) -> Self {
         Self {
             survey: Survey { bound, ..Survey::default() },
+            revised: Revised::first(),
             memory: Memory::default(),
             presence,
             uncompacted: Vec::new(),
@@ -86,13 +90,15 @@ impl Resume {
 /// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
 /// jobs are not counted; the store cannot be read.
 pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
-    check_manifest(store, frozen).await?;
-    let (course, mut resume) = go_through(frozen, store, retry_failed).await?;
+    let revised = revision_of(store, frozen).await?;
+    let frozen = frozen.clone().at_revision(revised.number);
+    let (course, mut resume) = go_through(&frozen, store, retry_failed).await?;
     resume.memory = course.into_memory();
+    resume.revised = revised;
     Ok(resume)
 }
 
-/// What a sweep has come to by now, finished or not, and how much of it is done: see [`Course::so_far`].
+/// What a revision of a sweep has come to by now, finished or not, and how much of it is done: see [`Course::so_far`].
 ///
 /// # Errors
 /// As [`survey`].
@@ -101,11 +107,25 @@ pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey),
     Ok((course.so_far()?, resume.survey))
 }
 
+/// The jobs of a revision that the store holds a result or a final failure of, as far as its answers lead.
+///
+/// # Errors
+/// As [`survey`].
+pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
+    let (_, resume) = go_through(frozen, store, false).await?;
+    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
+    let mut jobs = store.compacted_jobs(revision).await?.jobs;
+    jobs.extend(resume.uncompacted);
+    jobs.extend(resume.failed_jobs);
+    Ok(jobs)
+}
+
 async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<(Course, Resume), CoordinatorError> {
     let mut course = Course::new(frozen.clone())?;
     let presence = Presence::of(store, course.bound()).await?;
     let mut resume = Resume::begin(course.bound(), presence);
-    resume.survey.stored = recall_parts(store, &frozen.sweep().name, &mut course).await?;
+    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
+    resume.survey.stored = recall_parts(store, revision, &mut course).await?;
     while let Step::Run(wanted) = course.next(BATCH)? {
         let (asked, absent): (Vec<Wanted>, Vec<Wanted>) =
             wanted.into_iter().partition(|wanted| resume.presence.may_hold(&wanted.id));

@@ -28,7 +28,10 @@ pub(crate) fn sweep(overrides: &[&str]) -> Sweep {
 }
 
 pub(crate) fn frozen(overrides: &[&str]) -> Frozen {
-    let sweep = sweep(overrides);
+    frozen_of(sweep(overrides))
+}
+
+pub(crate) fn frozen_of(sweep: Sweep) -> Frozen {
     let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
     for task in &sweep.tasks {
         let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));

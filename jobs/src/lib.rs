@@ -11,6 +11,7 @@ mod digest;
 mod input;
 mod job;
 mod life;
+mod manifest;
 mod metric;
 mod nearest;
 mod outcome;
@@ -30,8 +31,9 @@ pub use job::{
     OtherSemantics, Places, Precision, Subject, TaskInput,
 };
 pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{DOCUMENT_VERSION, LeftOut, Manifest, Outcome, Point, Row, RowKind};
+pub use outcome::{DOCUMENT_VERSION, LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,

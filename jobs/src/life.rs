@@ -1,4 +1,4 @@
-use crate::{DOCUMENT_VERSION, JobId, RecipeSpec};
+use crate::{DOCUMENT_VERSION, JobId, RecipeSpec, manifest::first_revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -83,6 +83,10 @@ pub struct JobInHand {
 pub struct Cancellation {
     /// [`DOCUMENT_VERSION`] when it was written.
     pub version: u32,
+    /// The newest revision that is cancelled: a later one goes on all the same. 0 stands for a sweep that was removed, of which
+    /// jobs may be left in a queue.
+    #[serde(default = "first_revision")]
+    pub revision: u32,
     /// Whether jobs that are running stop as well, instead of coming to their end.
     pub stops_running: bool,
     /// When it was cancelled: milliseconds since 1970, UTC.
@@ -93,9 +97,19 @@ impl Cancellation {
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "cancelled.json";
 
-    /// A cancellation at `cancelled_ms`.
-    pub fn new(stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: DOCUMENT_VERSION, stops_running, cancelled_ms }
+    /// A cancellation of `revision` and of those before it, at `cancelled_ms`.
+    pub fn new(revision: u32, stops_running: bool, cancelled_ms: u64) -> Self {
+        Self { version: DOCUMENT_VERSION, revision, stops_running, cancelled_ms }
+    }
+
+    /// What is left of a sweep that was removed at `removed_ms`, so that workers drop its jobs.
+    pub fn of_removed(removed_ms: u64) -> Self {
+        Self::new(0, false, removed_ms)
+    }
+
+    /// Whether it cancels `revision`.
+    pub fn covers(&self, revision: u32) -> bool {
+        self.revision >= revision
     }
 }
 
@@ -104,6 +118,9 @@ impl Cancellation {
 pub struct Progress {
     /// [`DOCUMENT_VERSION`] when it was written.
     pub version: u32,
+    /// The revision of the sweep that the coordinator runs.
+    #[serde(default = "first_revision")]
+    pub revision: u32,
     /// The part of the sweep that jobs were last published for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,

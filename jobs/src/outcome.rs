@@ -1,26 +1,11 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, Sweep};
+use crate::{JobId, Objective, Recipe, RecipeSpec, manifest::first_revision};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of the stored [`Manifest`] and [`Outcome`].
-pub const DOCUMENT_VERSION: u32 = 1;
-
-/// A sweep as it was frozen when it started.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Manifest {
-    /// [`DOCUMENT_VERSION`] when it was written.
-    pub version: u32,
-    /// The sweep.
-    pub sweep: Sweep,
-    /// Digests of its inputs, by what they are: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`.
-    pub digests: BTreeMap<String, crate::Digest>,
-    /// The commits that hub inputs were resolved to, by input.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub commits: BTreeMap<String, String>,
-    /// Versions of the programs involved, by name.
-    pub versions: BTreeMap<String, String>,
-}
+/// The version of the stored [`Manifest`](crate::Manifest) and [`Outcome`].
+///
+/// Documents of version 1, which know no revisions, are read as those of a first one.
+pub const DOCUMENT_VERSION: u32 = 2;
 
 /// What a sweep came to: the rows of its table, each naming the jobs that hold its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +15,9 @@ pub struct Outcome {
     pub version: u32,
     /// The sweep's name.
     pub sweep: String,
+    /// The revision of the sweep that came to this.
+    #[serde(default = "first_revision")]
+    pub revision: u32,
     /// What was searched by.
     pub objective: Objective,
     /// The split that recipes were chosen on.

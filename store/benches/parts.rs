@@ -8,7 +8,7 @@ use divan::{Bencher, counter::ItemsCount};
 use jobs::JobResult;
 use std::sync::OnceLock;
 use store::{
-    Store,
+    Revision, Store,
     testing::{MemoryBackend, results},
 };
 use tokio::runtime::Runtime;
@@ -25,7 +25,7 @@ fn written() -> &'static (Vec<JobResult>, Store, usize) {
     WRITTEN.get_or_init(|| {
         let (results, backend) = (results(RESULTS), MemoryBackend::new());
         let store = Store::new(backend.clone());
-        Runtime::new().unwrap().block_on(store.put_part("s", results.clone())).unwrap();
+        Runtime::new().unwrap().block_on(store.put_part(Revision::first("s"), results.clone())).unwrap();
         let bytes = backend.objects().values().map(Vec::len).sum();
         (results, store, bytes)
     })
@@ -38,7 +38,9 @@ fn write_a_part(bencher: Bencher) {
     bencher
         .counter(ItemsCount::new(RESULTS))
         .with_inputs(|| (Store::new(MemoryBackend::new()), results.clone()))
-        .bench_local_values(|(store, results)| runtime.block_on(store.put_part("s", results)).unwrap());
+        .bench_local_values(|(store, results)| {
+            runtime.block_on(store.put_part(Revision::first("s"), results)).unwrap()
+        });
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]
@@ -47,7 +49,7 @@ fn read_a_part(bencher: Bencher) {
     let runtime = Runtime::new().unwrap();
     bencher.counter(ItemsCount::new(RESULTS)).counter(divan::counter::BytesCount::new(*bytes)).bench_local(|| {
         runtime.block_on(async {
-            let mut pages = store.part_results("s", 0).await.unwrap().unwrap();
+            let mut pages = store.part_results(Revision::first("s"), 0).await.unwrap().unwrap();
             let mut count = 0;
             while let Some(page) = pages.next_page().await.unwrap() {
                 count += page.into_iter().filter(Result::is_ok).count();
@@ -63,5 +65,5 @@ fn list_the_jobs_of_a_part(bencher: Bencher) {
     let runtime = Runtime::new().unwrap();
     bencher
         .counter(ItemsCount::new(RESULTS))
-        .bench_local(|| runtime.block_on(store.compacted_jobs("s")).unwrap().jobs.len());
+        .bench_local(|| runtime.block_on(store.compacted_jobs(Revision::first("s"))).unwrap().jobs.len());
 }

@@ -8,7 +8,9 @@
 //! | `results/<2 hex>/<job>.json` | the result of a job, written once: the only truth of "done" |
 //! | `failures/<job>/<attempt>.json` | why an attempt came to no result |
 //! | `sweeps/<sweep>/manifest.json` | what the sweep was when it began, written once |
+//! | `sweeps/<sweep>/revisions/<r>.json` | what it is since it was changed, from 2 on, written once each |
 //! | `sweeps/<sweep>/parts/<n>.parquet` | many results again, to be read at once, with the jobs in `<n>.jobs` |
+//! | `sweeps/<sweep>/revisions/<r>/parts/…` | the same of a later revision |
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
 //! | `workers/<name>.json` | what a worker last said of itself |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done |
@@ -32,4 +34,4 @@ pub use folder::FolderBackend;
 pub use key::{Key, KeyError};
 pub use location::{Location, LocationError};
 pub use s3::{Patience, S3Backend, S3Credentials, S3Object, S3Place, S3PlaceError, S3Settings};
-pub use store::{BriefResult, CheckReport, Compacted, PartError, PartResults, Records, Store};
+pub use store::{BriefResult, CheckReport, Compacted, PartError, PartResults, Records, Revision, Store};

@@ -2,6 +2,7 @@ mod check;
 mod documents;
 mod parts;
 mod records;
+mod revisions;
 #[cfg(test)]
 mod tests;
 mod workers;
@@ -9,6 +10,7 @@ mod workers;
 pub use check::CheckReport;
 pub use parts::{BriefResult, Compacted, PartError, PartResults};
 pub use records::Records;
+pub use revisions::Revision;
 
 use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, patient::Patient};
 use jobs::{FailureRecord, JobId, JobResult};
@@ -144,6 +146,14 @@ impl Store {
             async move { this.result(&job).await }
         })
         .await
+    }
+
+    /// Forgets the result of `job`; that there is none is no error. Parts of sweeps may have it all the same.
+    ///
+    /// # Errors
+    /// The result cannot be deleted.
+    pub async fn remove_result(&self, job: &JobId) -> Result<(), StoreError> {
+        Ok(self.backend.delete(&result_key(job)?).await?)
     }
 
     /// Keeps why an attempt failed, in place of what was kept of the same attempt, if it was redelivered.

@@ -2,7 +2,7 @@ use std::{
     collections::HashSet,
     sync::{Mutex, PoisonError},
 };
-use store::{Store, StoreError};
+use store::{Revision, Store, StoreError};
 
 /// Which sweeps the store holds. A coordinator keeps its sweep's manifest before it publishes a job: one that is not
 /// there means that worker and coordinator have two stores.
@@ -22,7 +22,7 @@ impl Sweeps {
         if self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(sweep) {
             return Ok(true);
         }
-        let is_held = self.store.manifest::<serde::de::IgnoredAny>(sweep).await?.is_some();
+        let is_held = self.store.has_revision(Revision::first(sweep)).await?;
         if is_held {
             self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(sweep.to_owned());
         }

@@ -67,6 +67,8 @@ pub struct Worker {
     compute: Arc<dyn Compute>,
     cancellations: Cancellations,
     sweeps: Sweeps,
+    /// The coordinator is in this process and has the same store.
+    shares_store: bool,
     pulse: Pulse,
     metrics: Metrics,
     /// Makes a span go on where a `traceparent` says.
@@ -111,6 +113,7 @@ impl Worker {
             compute,
             cancellations,
             sweeps,
+            shares_store: false,
             pulse,
             metrics: Metrics::default(),
             follow_trace: None,
@@ -129,6 +132,13 @@ impl Worker {
     #[must_use]
     pub fn with_heartbeat(self, every: Duration) -> Self {
         Self { pulse: self.pulse.every(every), ..self }
+    }
+
+    /// The same worker, beside a coordinator that has the same store: it doesn't look whether the store holds the sweep of a
+    /// job. One that is evaluated and not kept is in no store.
+    #[must_use]
+    pub fn sharing_the_store(self) -> Self {
+        Self { shares_store: true, ..self }
     }
 
     /// The same worker, which counts in `metrics`.
@@ -266,15 +276,16 @@ impl Worker {
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
         let job = delivery.job().clone();
         let (id, taken) = (job.id(), Instant::now());
-        if !self.sweeps.holds(delivery.sweep()).await.map_err(|source| WorkerError::Store { job: id, source })? {
-            let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
-            self.counted(Outcome::GivenBack, delivery.give_back()).await?;
-            return Err(WorkerError::OtherStore { sweep, place });
-        }
         let out_of_reach = |source| WorkerError::Store { job: id, source };
+        // Of a sweep that was removed nothing is left but the mark that cancels it.
         if self.cancellations.of(delivery.sweep()).await.is_some() {
             info!("dropped: the sweep was cancelled");
             return self.counted(Outcome::Dropped, delivery.ack()).await;
+        }
+        if !self.shares_store && !self.sweeps.holds(delivery.sweep()).await.map_err(out_of_reach)? {
+            let (sweep, place) = (delivery.sweep().to_owned(), self.store.place());
+            self.counted(Outcome::GivenBack, delivery.give_back()).await?;
+            return Err(WorkerError::OtherStore { sweep, place });
         }
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
             Ok(Some(_)) => return self.counted(Outcome::Known, delivery.ack()).await,

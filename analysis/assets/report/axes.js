@@ -12,7 +12,7 @@ function axisOf(axis, colours, most) {
     nameTextStyle: { color: colours.ink, fontSize: 12 },
     scale: true,
     ...(step ? { interval: step, min: 0, max: Math.ceil(most / step) * step } : {}),
-    axisLabel: { color: colours.soft, hideOverlap: true, formatter: (value) => short(value * inUnit(axis, step)) },
+    axisLabel: { color: colours.soft, hideOverlap: true, formatter: (value) => tick(value * inUnit(axis, step)) },
     axisLine: { show: true, lineStyle: { color: colours.soft } },
     axisTick: { lineStyle: { color: colours.soft } },
     splitLine: { lineStyle: { color: colours.line } },
@@ -23,6 +23,11 @@ function axisOf(axis, colours, most) {
 function upright(axis, colours) {
   const made = axisOf(axis, colours);
   return { ...made, name: wrapped(made.name, 44), nameGap: 16, nameTextStyle: { ...made.nameTextStyle, lineHeight: 15 } };
+}
+
+/** The number at a tick, which is round: digits that were left out would make even steps look uneven. */
+function tick(number) {
+  return signed(String(Number(number.toPrecision(10))));
 }
 
 /** Steps between ticks, in seconds. */

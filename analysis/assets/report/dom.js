@@ -28,8 +28,10 @@ function drawnElement(name, attributes, ...children) {
 const MINUS = "\u2212";
 const DASH = "\u2013";
 
+/** A number with its minus; what is rounded to nothing has none. */
 function signed(text) {
-  return text.startsWith("-") ? MINUS + text.slice(1) : text;
+  if (!text.startsWith("-")) return text;
+  return Number(text) === 0 ? text.slice(1) : MINUS + text.slice(1);
 }
 
 function percent(share) {

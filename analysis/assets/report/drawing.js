@@ -66,7 +66,7 @@ const DRAWING = {
   parallel({ axes, lines }, colours) {
     const last = axes.length - 1;
     const values = lines.map((line) => line.values[last]).filter((value) => value !== null);
-    const text = (axis) => (value) => onAxis(axis, value);
+    const text = (axis) => (value) => tick(value * inUnit(axis)) + (axis.unit === "share" ? " %" : axis.unit === "seconds" ? " s" : "");
     const wordsBefore = axes[0].words ? Math.max(...axes[0].words.flatMap((word) => inLines(word, 18, 2)).map((line) => line.length)) : 0;
     return {
       height: 380,

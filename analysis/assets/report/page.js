@@ -41,9 +41,10 @@ function summary() {
     : null;
   if (!headline) return section("summary", "Summary", element("p", { class: "lead" }, "No recipe was chosen: nothing has a value to choose by."), list);
   const lead = element("p", { class: "lead" }, element("strong", { class: "winner" }, headline.name), ` was chosen: ${headline.why}.`);
+  const beaten = headline.beaten ? element("p", { class: "notice warning" }, element("strong", {}, `${LEVELS.warning}: `), `${headline.beaten}.`) : null;
   const tiles = element("div", { class: "tiles" }, headline.splits.map((split) => tile(split, headline.metric)));
   const facts = element("div", { class: "facts" }, tiles, comparison(headline));
-  return section("summary", "Summary", lead, element("div", { class: "split" }, facts, recipe(headline)), list);
+  return section("summary", "Summary", lead, beaten, element("div", { class: "split" }, facts, recipe(headline)), list);
 }
 
 const LEVELS = { warning: "Warning", problem: "Problem" };
@@ -85,7 +86,7 @@ function recipe({ name, recipe: text }) {
     { class: "recipe" },
     element("div", { class: "bar" }, element("h3", {}, `Recipe of ${name}`), status, button),
     element("pre", { tabindex: 0, "aria-label": "The recipe as YAML" }, code),
-    element("p", { class: "note" }, "As it stands in a sweep file. The lines below ", element("code", {}, "recipe:"), " alone are a file for ", element("code", {}, "bowline merge --recipe"), "."),
+    element("p", { class: "note" }, "As it stands in a sweep file, and as a file for ", element("code", {}, "bowline merge --recipe"), "."),
   );
 }
 

@@ -3,7 +3,7 @@ use crate::Problem;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use futures_util::{StreamExt, stream};
 use jobs::{JobId, Outcome, Row, RowKind};
-use store::{BriefResult, Store, StoreError};
+use store::{BriefResult, Revision, Store, StoreError};
 
 /// Results that are read one by one are asked for in such numbers.
 const BATCH: usize = 1024;
@@ -15,8 +15,17 @@ const AHEAD: usize = 3;
 pub struct Sweep<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Its revision: what lies in the parts of others is not of it.
+    pub revision: u32,
     /// What it came to, unless it has not finished: then only what is in compacted parts is known to be of it.
     pub outcome: Option<&'a Outcome>,
+}
+
+impl<'a> Sweep<'a> {
+    /// One that came to `outcome`.
+    pub fn of(outcome: &'a Outcome) -> Self {
+        Self { name: &outcome.sweep, revision: outcome.revision, outcome: Some(outcome) }
+    }
 }
 
 impl Frame {
@@ -70,11 +79,12 @@ impl<'a> Reader<'a> {
         let places = sweep.outcome.map(places).unwrap_or_default();
         self.rows.begin(sweep.outcome.map(|outcome| outcome.given_denominators.clone()).unwrap_or_default());
         let mut seen = HashSet::new();
-        let is_whole = self.parts(sweep.name, &places, &mut seen).await?;
+        let revision = Revision::of(sweep.name, sweep.revision);
+        let is_whole = self.parts(revision, &places, &mut seen).await?;
         let mut rest: HashSet<JobId> = places.keys().copied().collect();
         if !is_whole {
             // Their results have objects of their own.
-            rest.extend(self.store.compacted_jobs(sweep.name).await?.jobs);
+            rest.extend(self.store.compacted_jobs(revision).await?.jobs);
         }
         let mut rest: Vec<JobId> = rest.difference(&seen).copied().collect();
         rest.sort_unstable();
@@ -106,14 +116,14 @@ impl<'a> Reader<'a> {
     /// Takes in what the parts of a sweep hold; `false` if something in them cannot be read.
     async fn parts(
         &mut self,
-        sweep: &str,
+        revision: Revision<'_>,
         places: &HashMap<JobId, Place<'_>>,
         seen: &mut HashSet<JobId>,
     ) -> Result<bool, StoreError> {
-        let before = self.problems.len();
-        let (store, numbers) = (self.store.clone(), self.store.parts(sweep).await?);
+        let (sweep, before) = (revision.sweep, self.problems.len());
+        let (store, numbers) = (self.store.clone(), self.store.parts(revision).await?);
         let mut parts =
-            stream::iter(numbers.into_iter().map(|number| store.part_in_brief(sweep, number))).buffered(AHEAD);
+            stream::iter(numbers.into_iter().map(|number| store.part_in_brief(revision, number))).buffered(AHEAD);
         while let Some(part) = parts.next().await {
             let results = match part {
                 Ok(results) => results.unwrap_or_default(),

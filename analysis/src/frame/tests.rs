@@ -34,7 +34,7 @@ impl Kept {
 }
 
 fn sweep(made: &Made) -> Sweep<'_> {
-    Sweep { name: &made.outcome.sweep, outcome: Some(&made.outcome) }
+    Sweep::of(&made.outcome)
 }
 
 fn value(frame: &Frame, column: &str, row: usize) -> AnyValue<'static> {
@@ -108,8 +108,8 @@ async fn parts_and_single_objects_make_the_same_table() {
     let from_objects = kept.frame(&made).await;
     let results: Vec<JobResult> = made.results.found.values().cloned().collect();
     // Parts overlap, and do not hold everything.
-    kept.store.put_part("small", results[..7].to_vec()).await.unwrap();
-    kept.store.put_part("small", results[5..9].to_vec()).await.unwrap();
+    kept.store.put_part(store::Revision::first("small"), results[..7].to_vec()).await.unwrap();
+    kept.store.put_part(store::Revision::first("small"), results[5..9].to_vec()).await.unwrap();
     for result in &results[..9] {
         std::fs::remove_file(kept.object(result)).unwrap();
     }
@@ -124,8 +124,8 @@ async fn a_sweep_that_has_not_finished_shows_what_is_compacted() {
     let made = Made::small();
     let kept = Kept::of(&made).await;
     let results: Vec<JobResult> = made.results.found.values().take(4).cloned().collect();
-    kept.store.put_part("going-on", results).await.unwrap();
-    let unfinished = Sweep { name: "going-on", outcome: None };
+    kept.store.put_part(store::Revision::first("going-on"), results).await.unwrap();
+    let unfinished = Sweep { name: "going-on", revision: 1, outcome: None };
     let frame = Frame::of_sweeps(&kept.store, &[unfinished]).await.unwrap();
     assert_eq!((frame.len(), value(&frame, "row", 0)), (4, AnyValue::Null));
     let whole = Frame::of_store(&kept.store, &[unfinished]).await.unwrap();
@@ -147,7 +147,7 @@ async fn results_that_nothing_names_are_told_to_be_missing() {
     assert_eq!(frame.len(), 11);
     let told = problems(&frame);
     assert!(told[0].starts_with("at least 1 results of sweep `small` lie in no compacted part"), "{told:?}");
-    kept.store.put_part("small", vec![made.results.found[&left].clone()]).await.unwrap();
+    kept.store.put_part(store::Revision::first("small"), vec![made.results.found[&left].clone()]).await.unwrap();
     let frame = kept.frame(&made).await;
     assert_eq!((frame.len(), problems(&frame)), (12, Vec::new()));
 }
@@ -174,7 +174,7 @@ async fn what_is_missing_or_broken_is_named_and_the_rest_is_there() {
     let made = Made::small();
     let kept = Kept::of(&made).await;
     let results: Vec<JobResult> = made.results.found.values().cloned().collect();
-    kept.store.put_part("small", results[..6].to_vec()).await.unwrap();
+    kept.store.put_part(store::Revision::first("small"), results[..6].to_vec()).await.unwrap();
     let part = kept.folder.path().join("sweeps/small/parts/0.parquet");
     let whole = std::fs::read(&part).unwrap();
     std::fs::write(&part, &whole[..whole.len() / 2]).unwrap();
@@ -192,7 +192,8 @@ async fn what_is_missing_or_broken_is_named_and_the_rest_is_there() {
     assert!(told.iter().any(|told| told.ends_with("is missing from the store")), "{told:?}");
     assert!(told.iter().any(|told| told.ends_with("cannot be read") && told.contains("the result of job")), "{told:?}");
 
-    let unfinished = Frame::of_sweeps(&kept.store, &[Sweep { name: "small", outcome: None }]).await.unwrap();
+    let unfinished =
+        Frame::of_sweeps(&kept.store, &[Sweep { name: "small", revision: 1, outcome: None }]).await.unwrap();
     let told = problems(&unfinished);
     assert_eq!(unfinished.len(), 5);
     assert!(

@@ -1,4 +1,4 @@
-use crate::Summary;
+use crate::{Summary, number::trimmed};
 
 /// A number with commas between thousands.
 pub(super) fn counted(number: u64) -> String {
@@ -42,12 +42,7 @@ pub(super) fn short(number: f64) -> String {
         return format!("{sign}{}", counted(number.abs().round() as u64));
     }
     let before = number.abs().log10().floor().max(-4.0);
-    let decimals = (3.0 - before).clamp(0.0, 6.0) as usize;
-    let text = format!("{number:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    trimmed(number, (3.0 - before).clamp(0.0, 6.0) as usize)
 }
 
 #[cfg(test)]
@@ -59,7 +54,8 @@ mod tests {
         assert_eq!([7, 999, 1000, 1_234_567].map(counted), ["7", "999", "1,000", "1,234,567"]);
         assert_eq!(shown(5000, 1_000_000, "point"), "5,000 of 1,000,000 points");
         assert_eq!((shown(1, 1, "job"), shown(3, 3, "job")), ("1 job".to_owned(), "3 jobs".to_owned()));
-        let texts = [0.0, 0.1, 0.30000000000000004, 1.0, 12.3456, 1234.5, -123_456.0, 0.001_234, 1e-5, 2e7].map(short);
-        assert_eq!(texts, ["0", "0.1", "0.3", "1", "12.35", "1234", "-123,456", "0.001234", "1.0e-5", "2.0e7"]);
+        let texts =
+            [0.0, 0.1, 0.30000000000000004, 1.0, 12.3456, 1234.5, -123_456.0, 0.001_234, 1e-5, 2e7, -0.0].map(short);
+        assert_eq!(texts, ["0", "0.1", "0.3", "1", "12.35", "1234", "-123,456", "0.001234", "1.0e-5", "2.0e7", "0"]);
     }
 }

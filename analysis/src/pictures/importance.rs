@@ -3,7 +3,7 @@ use super::{
     caption::{counted, examples},
     points::{METHOD, Points, VALUE, numbers, sampled, words},
 };
-use crate::{Feature, Importance, Summary};
+use crate::{Feature, Importance, Summary, fixed};
 use polars::prelude::PolarsResult;
 
 /// Points that a forest is grown of.
@@ -47,10 +47,10 @@ pub(super) fn picture(found: &Importance, points: &Points, summary: &Summary) ->
         title: "Importance of parameters".to_owned(),
         caption: format!(
             "Share of the variance of the {} that each parameter makes by itself (fANOVA on a random forest, \
-             out-of-bag R² {:.2}); {:.0} % is left to interactions and noise. {}{sample} points, {}.",
+             out-of-bag R² {}); {} % is left to interactions and noise. {}{sample} points, {}.",
             points.objective.name,
-            r2.unwrap_or(f64::NAN),
-            found.rest * 100.0,
+            fixed(r2.unwrap_or(f64::NAN), 2),
+            fixed(found.rest * 100.0, 0),
             counted(found.runs),
             examples(summary, &summary.splits.select)
         ),

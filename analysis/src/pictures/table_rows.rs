@@ -27,7 +27,7 @@ pub(super) fn dots(summary: &Summary) -> Option<Picture> {
         let mean = of_split.mean_accuracy.filter(|mean| mean.is_finite());
         dots.push(mean.map(|mean| dot(mean, of_split.interval)));
         let has_some = dots.iter().any(Option::is_some);
-        has_some.then(|| DotRow { name: row.name.clone(), is_chosen: row.is_best, look, dots })
+        has_some.then(|| DotRow { name: row.name.clone(), is_chosen: row.is_chosen, look, dots })
     };
     let rows: Vec<DotRow> = summary.rows.iter().enumerate().filter_map(row).collect();
     // Adapters alone and the base model are there to compare merges with.
@@ -66,7 +66,7 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
     let point = |(look, row): (usize, &SummaryRow)| {
         let x = value(row.splits.get(select)?, metric)?;
         let y = value(row.splits.get(report)?, metric)?;
-        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_best, look })
+        Some(NamedPoint { name: row.name.clone(), x, y, is_chosen: row.is_chosen, look })
     };
     let rows = summary.rows.iter().enumerate();
     let merges = rows.filter(|(_, row)| matches!(row.kind, Kind::Baseline | Kind::Search));

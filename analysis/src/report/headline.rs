@@ -1,4 +1,4 @@
-use crate::{Kind, SplitSummary, Summary, SummaryRow};
+use crate::{Kind, SplitSummary, Summary, SummaryRow, fixed, number::without_negative_zero};
 use jobs::{Interval, Metric, RecipeSpec};
 use serde::Serialize;
 
@@ -8,6 +8,8 @@ pub(super) struct Headline<'a> {
     name: &'a str,
     metric: String,
     why: String,
+    /// Which rows are better than the chosen one, and were not chosen from.
+    beaten: Option<String>,
     splits: Vec<OnSplit<'a>>,
     /// The split whose values `others` compares.
     compared_on: &'a str,
@@ -30,7 +32,7 @@ struct OnSplit<'a> {
 /// Another row.
 #[derive(Debug, Serialize)]
 struct Other<'a> {
-    role: &'static str,
+    role: String,
     name: &'a str,
     value: f64,
     /// The chosen row's value less this one's.
@@ -59,6 +61,7 @@ impl<'a> Headline<'a> {
             name: &chosen.name,
             metric: metric_in_words(metric),
             why: why(summary, chosen),
+            beaten: summary.beaten(&metric_in_words(metric), |value| format!("{} %", fixed(value * 100.0, 1))),
             others: splits.last().map_or_else(Vec::new, |on| others(summary, chosen, on)),
             splits,
             compared_on,
@@ -78,23 +81,35 @@ fn why(summary: &Summary, chosen: &SummaryRow) -> String {
     }
 }
 
-/// The second best by what the choice was made by, and the two ends of the scale.
+/// The best of what is better than the chosen row by what the choice was made by, the best of what is not, and the two ends of
+/// the scale.
 fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Vec<Other<'a>> {
     let objective = &summary.objective;
+    let is_better = |row: &SummaryRow| summary.beaten_by.iter().any(|better| better.name == row.name);
     let rivals = summary.rows.iter().filter(|row| row.kind.is_merge() && row.name != chosen.name);
     let rivals = rivals.filter_map(|row| Some((row, row.value?)));
+    let (better, others): (Vec<_>, Vec<_>) = rivals.partition(|(row, _)| is_better(row));
     // The first among equals.
-    let second = rivals.reduce(|best, row| if objective.compare(row.1, best.1).is_gt() { row } else { best });
+    let best_of = |rows: Vec<(&'a SummaryRow, f64)>| {
+        rows.into_iter().reduce(|best, row| if objective.compare(row.1, best.1).is_gt() { row } else { best })
+    };
     let first_of = |kind| summary.rows.iter().find(|row| row.kind == kind);
+    let better_on = format!("better on {}", summary.splits.select);
     let rows = [
-        ("runner-up", second.map(|(row, _)| row)),
+        (better_on.as_str(), best_of(better).map(|(row, _)| row)),
+        ("runner-up", best_of(others).map(|(row, _)| row)),
         ("zero-shot", first_of(Kind::ZeroShot)),
         ("fine-tuned", first_of(Kind::Finetuned)),
     ];
-    let other = |(role, row): (&'static str, Option<&'a SummaryRow>)| {
+    let other = |(role, row): (&str, Option<&'a SummaryRow>)| {
         let row = row?;
         let (value, _) = value_of(row.splits.get(on.name)?, &objective.metric)?;
-        Some(Other { role, name: &row.name, value, difference: on.value - value })
+        Some(Other {
+            role: role.to_owned(),
+            name: &row.name,
+            value,
+            difference: without_negative_zero(on.value - value),
+        })
     };
     rows.into_iter().filter_map(other).collect()
 }

@@ -39,6 +39,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     for row in summary.rows.iter().filter(|_| summary.so_far.is_none()) {
         borders(row).into_iter().for_each(|text| tell(Level::Warning, text));
     }
+    summary.notes.iter().for_each(|note| tell(Level::Warning, note.clone()));
     if summary.splits.select == summary.splits.report && summary.rows.iter().any(|row| row.kind == Kind::Search) {
         let split = &summary.splits.select;
         tell(

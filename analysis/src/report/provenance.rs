@@ -58,7 +58,23 @@ fn of_manifest(manifest: &Manifest) -> Vec<(&'static str, String)> {
         Method::Random { trials, seed } => format!("random: {trials} draws for each search, seed {seed}"),
     };
     let versions = manifest.versions.iter().map(|(name, version)| format!("{name} {version}"));
-    vec![("Search", method), ("Frozen by", versions.collect::<Vec<_>>().join(", "))]
+    let mut facts = vec![("Search", method), ("Frozen by", versions.collect::<Vec<_>>().join(", "))];
+    if manifest.revision > 1 {
+        facts.push(("Revision", revision(manifest)));
+    }
+    facts
+}
+
+/// Changes that are told one by one.
+const TOLD: usize = 10;
+
+/// The number of the revision, and in what it differs from the one before.
+fn revision(manifest: &Manifest) -> String {
+    let Manifest { revision, changes, .. } = manifest;
+    let told: Vec<String> = changes.iter().take(TOLD).map(ToString::to_string).collect();
+    let more = changes.len().saturating_sub(TOLD);
+    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+    format!("{revision}; other than revision {}: {}{more}", revision - 1, told.join("; "))
 }
 
 fn of_results(columns: Columns<'_>, rows: &[usize]) -> Vec<(&'static str, String)> {

@@ -11,7 +11,7 @@ async fn frame(made: &Made) -> Frame {
     for result in made.results.found.values() {
         let _ = store.put_result(result).await.unwrap();
     }
-    let sweep = Sweep { name: &made.outcome.sweep, outcome: Some(&made.outcome) };
+    let sweep = Sweep::of(&made.outcome);
     Frame::of_sweeps(&store, &[sweep]).await.unwrap()
 }
 
@@ -42,6 +42,34 @@ async fn the_page_begins_with_what_was_chosen_and_what_it_is_better_than() {
     let told = told(&Made::small(), None).await;
     insta::assert_snapshot!(serde_json::to_string_pretty(&told["headline"]).unwrap());
     assert_eq!(told["subtitle"], "2 tasks · searched by mean normalised accuracy on validation, reported on test");
+}
+
+#[tokio::test]
+async fn a_baseline_that_is_better_than_the_choice_is_told_first_and_is_no_runner_up() {
+    let mut made = Made::small();
+    made.merge("ties", &[60, 45], None);
+    let headline = &told(&made, None).await["headline"];
+    assert_eq!(
+        headline["beaten"],
+        "knots_ties (70.0 %) is not the best by mean normalised accuracy on validation: the baseline ties (82.5 %) is better; \
+         only what was searched is chosen"
+    );
+    let roles: Vec<(&str, &str)> = headline["others"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|other| (other["role"].as_str().unwrap(), other["name"].as_str().unwrap()))
+        .collect();
+    assert_eq!(roles[..2], [("better on validation", "ties"), ("runner-up", "sum")]);
+}
+
+#[tokio::test]
+async fn a_later_revision_is_named_with_what_changed() {
+    let mut made = Made::small();
+    assert!(!told(&made, None).await["subtitle"].as_str().unwrap().contains("revision"));
+    made.outcome.revision = 3;
+    let subtitle = told(&made, None).await["subtitle"].clone();
+    assert!(subtitle.as_str().unwrap().ends_with("reported on test · revision 3"), "{subtitle}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 use super::{
     Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+    beaten::beaten_by,
     normalised::{Own, normalised_interval},
 };
 use crate::{Frame, FrameError, Problem, Results};
@@ -39,16 +40,20 @@ impl Summary {
             .into();
         let mut rows: Vec<SummaryRow> =
             outcome.rows.iter().map(|row| summarise(row, outcome, results, &denominators)).collect();
-        mark_best(&mut rows, outcome);
+        mark_chosen(&mut rows, outcome);
+        let beaten_by = beaten_by(&rows, outcome, results);
         Self {
             version: DOCUMENT_VERSION,
             sweep: outcome.sweep.clone(),
+            revision: outcome.revision,
             objective: outcome.objective.clone(),
             splits: Splits { select: outcome.select.clone(), report: outcome.report.clone() },
             tasks: outcome.tasks.clone(),
             counts,
             so_far: None,
             rows,
+            beaten_by,
+            notes: Vec::new(),
             problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),
         }
@@ -109,7 +114,7 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
             splits.insert((*split).to_owned(), summary);
         }
     }
-    SummaryRow { name: row.name.clone(), kind, is_best: false, value, recipe, canonical, search, splits }
+    SummaryRow { name: row.name.clone(), kind, is_chosen: false, value, recipe, canonical, search, splits }
 }
 
 fn summarise_split(
@@ -158,7 +163,7 @@ fn summarise_split(
     })
 }
 
-fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
+fn mark_chosen(rows: &mut [SummaryRow], outcome: &Outcome) {
     // What was given was not chosen.
     let kind = if rows.iter().any(|row| row.kind == Kind::Search) { Kind::Search } else { Kind::Baseline };
     let mut best: Option<(usize, f64)> = None;
@@ -170,7 +175,7 @@ fn mark_best(rows: &mut [SummaryRow], outcome: &Outcome) {
         }
     }
     if let Some((index, _)) = best {
-        rows[index].is_best = true;
+        rows[index].is_chosen = true;
     }
 }
 

@@ -1,19 +1,35 @@
 use super::{Kind, SearchSummary, SoFar, Summary, SummaryRow};
+use crate::fixed;
 use jobs::RecipeSpec;
 use std::fmt;
 
 impl Summary {
-    /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it looked at:
+    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may lie beyond what it looked at:
     /// each in a line.
     pub fn choices(&self) -> Vec<String> {
-        let chosen = self.best().map(|row| {
+        // A single recipe was given, and needs no word.
+        let is_choice = self.rows.iter().filter(|row| row.kind.is_merge()).count() > 1
+            || self.rows.iter().any(|row| row.kind == Kind::Search);
+        let chosen = self.best().filter(|_| is_choice).map(|row| {
             let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
             let (metric, select) = (&self.objective.metric, &self.splits.select);
             let is_chosen = if self.so_far.is_some() { "leads so far" } else { "is chosen" };
             format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
         let so_far = self.so_far.map(|so_far| so_far.to_string());
-        so_far.into_iter().chain(chosen).chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
+        let value = |value| fixed(value, 4);
+        let beaten = self.beaten(&self.objective.metric.to_string(), value).map(|beaten| format!("warning: {beaten}"));
+        so_far
+            .into_iter()
+            .chain(chosen)
+            .chain(beaten)
+            .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))
+            .collect()
+    }
+
+    /// What a reader has to know besides the numbers, each in a line.
+    pub(super) fn notes_in_lines(&self) -> Vec<String> {
+        self.notes.iter().map(|note| format!("note: {note}")).collect()
     }
 
     /// The results that are missing or cannot be read, and the adapters that are worse than the base, each in a line.
@@ -32,7 +48,7 @@ impl Summary {
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
         let (metric, select) = (&self.objective.metric, &self.splits.select);
-        let value = row.value.map_or_else(|| "not known".to_owned(), |value| format!("{value:.4}"));
+        let value = row.value.map_or_else(|| "not known".to_owned(), |value| fixed(value, 4));
         let chose = if self.so_far.is_some() { "has come to" } else { "chose" };
         let chosen = format!("{name} {chose} {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));
         let warn = |keys: &[String], end: &str| {

@@ -62,7 +62,7 @@ fn the_best_search_is_chosen_by_the_objective() {
     made.merge("weaker", &[35, 45], Some(&[0.2, 0.4]));
     made.merge("stronger", &[41, 45], Some(&[0.2, 0.5]));
     let summary = Summary::build(&made.outcome, &made.results, None);
-    let best: Vec<_> = summary.rows.iter().filter(|row| row.is_best).map(|row| row.name.as_str()).collect();
+    let best: Vec<_> = summary.rows.iter().filter(|row| row.is_chosen).map(|row| row.name.as_str()).collect();
     assert_eq!((best.as_slice(), summary.best().unwrap().name.as_str()), (&["stronger"][..], "stronger"));
 }
 
@@ -75,6 +75,85 @@ fn a_fixed_recipe_is_chosen_only_where_nothing_was_searched() {
     assert_eq!(summary.best().unwrap().name, "knots_ties");
     made.outcome.rows.pop();
     assert_eq!(Summary::build(&made.outcome, &made.results, None).best().unwrap().name, "sum");
+}
+
+/// Names, kinds and differences of the rows that beat the chosen one.
+fn beaten_by(made: &Made) -> Vec<(String, Kind, i64)> {
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let told = summary.beaten_by.iter();
+    told.map(|better| (better.name.clone(), better.kind, (better.by * 1e6).round() as i64)).collect()
+}
+
+#[test]
+fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first() {
+    let mut made = Made::small();
+    assert_eq!(beaten_by(&made), []);
+    // knots_ties has (0.4 / 0.8 + 0.45 / 0.5) / 2 = 0.7; these have 0.825, 0.7, 0.95 and, searched, 0.6875.
+    made.merge("better", &[60, 45], None);
+    made.merge("equal", &[40, 45], None);
+    made.merge("best", &[72, 50], None);
+    made.merge("another search", &[30, 50], Some(&[0.1, 0.2]));
+    let best = ("best".to_owned(), Kind::Baseline, 250_000);
+    assert_eq!(beaten_by(&made), [best, ("better".to_owned(), Kind::Baseline, 125_000)]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(
+        summary.beaten("m", |value| format!("{value:.2}")).unwrap(),
+        "knots_ties (0.70) is not the best by m on validation: the baselines best (0.95) and better (0.83) are better; \
+         only what was searched is chosen"
+    );
+    // Single adapters are better than all of these, and no model.
+    assert!(row(&summary, "fine-tuned").value > Some(0.99));
+    // Where less is better, it is the other way round: 0.525 and 0.675 are.
+    made.outcome.objective.goal = jobs::Goal::Minimize;
+    made.outcome.rows.pop();
+    let below = [("zero-shot".to_owned(), Kind::ZeroShot, 175_000), ("sum".to_owned(), Kind::Baseline, 25_000)];
+    assert_eq!(beaten_by(&made), below);
+}
+
+#[test]
+fn a_lead_that_the_examples_do_not_bear_out_is_called_a_tie() {
+    let mut made = Made::small();
+    made.merge("far", &[72, 50], None);
+    made.merge("near", &[41, 45], None);
+    let ties = |made: &Made| {
+        let summary = Summary::build(&made.outcome, &made.results, None);
+        summary.beaten_by.iter().map(|better| better.is_tie).collect::<Vec<_>>()
+    };
+    assert_eq!(ties(&made), [None, None], "results do not say which examples were right");
+    for score in made.results.found.values_mut().flat_map(|result| &mut result.scores) {
+        score.right = Some((0..score.n).map(|index| index < score.correct).collect::<jobs::Bitmap>());
+    }
+    assert_eq!(ties(&made), [Some(false), Some(true)]);
+    made.outcome.rows.remove(4);
+    let told = Summary::build(&made.outcome, &made.results, None).choices()[1].clone();
+    assert!(told.ends_with("; on the same examples near and knots_ties are a tie"), "{told}");
+}
+
+#[test]
+fn a_base_model_that_is_better_than_every_merge_is_named() {
+    let mut made = Made::new(&["mnist", "flags"]);
+    made.row("zero-shot", RowKind::ZeroShot, &[70, 45]);
+    made.row("fine-tuned", RowKind::Finetuned, &[80, 50]);
+    made.merge("sum", &[60, 30], None);
+    assert_eq!(beaten_by(&made)[0].1, Kind::ZeroShot);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let told = summary.beaten("m", |value| format!("{value:.4}")).unwrap();
+    assert!(told.ends_with("the base model, zero-shot (0.8875), is better"), "nothing was searched: {told}");
+    made.merge("knots_ties", &[40, 45], Some(&[0.1, 0.2]));
+    let lines = Summary::build(&made.outcome, &made.results, None).choices();
+    let warning = "warning: knots_ties (0.7000) is not the best by mean_normalised_accuracy on validation: the base model, \
+                   zero-shot (0.8875), is better; only what was searched is chosen";
+    assert_eq!(lines[1], warning);
+    made.fail_the_search();
+    assert_eq!(beaten_by(&made), [], "nothing was chosen");
+}
+
+#[test]
+fn a_single_recipe_is_not_said_to_be_chosen() {
+    let mut made = Made::small();
+    made.outcome.rows.pop();
+    let lines = Summary::build(&made.outcome, &made.results, None).choices();
+    assert!(lines.is_empty(), "{lines:?}");
 }
 
 #[test]
@@ -199,7 +278,7 @@ async fn results_of_rows_are_found_in_parts_where_they_have_no_objects() {
     let store = Store::folder(folder.path()).unwrap();
     let mut results: Vec<_> = made.results.found.values().cloned().collect();
     let left_out = results.pop().unwrap().job;
-    store.put_part("small", results).await.unwrap();
+    store.put_part(store::Revision::first("small"), results).await.unwrap();
     let read = Results::of(&made.outcome, &store).await;
     let rows = made.outcome.rows.iter().flat_map(|row| row.jobs.values().flatten());
     for job in rows {
@@ -221,7 +300,7 @@ async fn a_sweep_sums_up_all_its_jobs_and_tells_each_problem_once() {
         assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
     }
     let results = Results::of(&made.outcome, &store).await;
-    let sweep = crate::Sweep { name: "small", outcome: Some(&made.outcome) };
+    let sweep = crate::Sweep::of(&made.outcome);
     let frame = crate::Frame::of_sweeps(&store, &[sweep]).await.unwrap();
     let summary = Summary::of_sweep(&made.outcome, &results, &frame, None).unwrap();
     assert_eq!(summary.problems.len(), 2, "{:#?}", summary.problems);

@@ -1,4 +1,5 @@
 use super::{Cell, Column, Table};
+use crate::number::without_negative_zero;
 
 /// The cells with all their digits. Where a column has intervals, their ends follow as `<name>_low` and `<name>_high`; where
 /// a row is chosen, a last column `chosen` says which.
@@ -55,5 +56,9 @@ fn ends(cell: &Cell) -> [String; 2] {
 
 /// The shortest digits that read back as the same number.
 fn digits(value: f64) -> String {
-    if value.is_finite() { format!("{value:?}").trim_end_matches(".0").to_owned() } else { String::new() }
+    if value.is_finite() {
+        format!("{:?}", without_negative_zero(value)).trim_end_matches(".0").to_owned()
+    } else {
+        String::new()
+    }
 }

@@ -37,7 +37,12 @@ impl Table {
     }
 }
 
-/// The result of a row that is a merge, which has one job on a split.
+/// Two rows on the same examples of `split`, the first less the second; `None` if one of them has no result there.
+pub(crate) fn pairs_of([first, second]: [&str; 2], split: &str, outcome: &Outcome, results: &Results) -> Option<Pairs> {
+    Some(Pairs::of(result(first, split, outcome, results)?, result(second, split, outcome, results)?))
+}
+
+/// The result of a row that is one model, which has one job on a split.
 pub(super) fn result<'a>(name: &str, split: &str, outcome: &Outcome, results: &'a Results) -> Option<&'a JobResult> {
     let row = outcome.rows.iter().find(|row| row.name == name)?;
     match row.jobs.get(split)?.as_slice() {

@@ -2,7 +2,7 @@ use super::{
     Cell, Column, ColumnKind, Table, TableRow,
     merges::{Merges, NUMBERS, number, text},
 };
-use crate::{Feature, Frame, FrameError, Importance, ImportanceError};
+use crate::{Feature, Frame, FrameError, Importance, ImportanceError, fixed};
 use polars::prelude::{Expr, col};
 
 /// Runs that a forest is given of more.
@@ -45,7 +45,7 @@ fn table(title: String, importance: Result<Importance, ImportanceError>) -> Tabl
     };
     let shares = importance.shares.iter().map(|(name, share)| (name.as_str(), *share));
     let rows = shares.chain([("interactions and noise", importance.rest)]).map(line).collect();
-    let known = importance.explained.map_or("not known".to_owned(), |r2| format!("{r2:.2}"));
+    let known = importance.explained.map_or("not known".to_owned(), |r2| fixed(r2, 2));
     let mut notes = vec![format!(
         "fANOVA (Hutter et al. 2014) on a random forest of {} runs, whose out-of-bag R² is {known}",
         importance.runs

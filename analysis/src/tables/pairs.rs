@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// Two models on the same examples of the tasks that both were evaluated on.
 #[derive(Debug, Default)]
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// The tasks, in the order of the first.
     pub(super) tasks: Vec<(String, PairedTask)>,
     /// Other tasks, by why they are none of them.
@@ -37,7 +37,7 @@ impl Pairs {
     }
 
     /// What the two differ by over all tasks; `None` if no task is paired.
-    pub(super) fn verdict(&self) -> Option<Verdict> {
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
         Verdict::of(&self.tasks.iter().map(|(_, pair)| *pair).collect::<Vec<_>>())
     }
 }
@@ -60,8 +60,8 @@ fn pair(score: &TaskScore, first: &JobResult, second: &JobResult) -> Result<Pair
 
 /// What two models differ by on the same examples.
 #[derive(Debug)]
-pub(super) struct Verdict {
-    pub(super) difference: Difference,
+pub(crate) struct Verdict {
+    pub(crate) difference: Difference,
     pub(super) test: McNemar,
     pub(super) n: u64,
 }

@@ -1,4 +1,5 @@
 use super::{Cell, Column, ColumnKind};
+use crate::number::{fixed, signed, trimmed};
 
 /// Stands for what does not exist.
 pub(super) const DASH: &str = "–";
@@ -50,27 +51,17 @@ impl Shown {
 }
 
 fn number(value: f64, kind: ColumnKind) -> String {
-    let text = match kind {
-        ColumnKind::Share => format!("{:.1}", value * 100.0),
-        ColumnKind::Difference => format!("{:+.1}", value * 100.0),
-        ColumnKind::Seconds => format!("{value:.1}"),
+    match kind {
+        ColumnKind::Share => fixed(value * 100.0, 1),
+        ColumnKind::Difference => signed(value * 100.0, 1),
+        ColumnKind::Seconds => fixed(value, 1),
         ColumnKind::Text | ColumnKind::Count | ColumnKind::Number => plain(value),
-    };
-    // What is rounded to nothing has no sign.
-    match text.strip_prefix(['+', '-']) {
-        Some(digits) if digits.bytes().all(|digit| matches!(digit, b'0' | b'.')) => digits.to_owned(),
-        _ => text,
     }
 }
 
 /// Four decimals at most, unless the number is so small or large that these tell nothing.
 fn plain(value: f64) -> String {
-    if value == 0.0 || (0.001..1e7).contains(&value.abs()) {
-        let text = format!("{value:.4}");
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        format!("{value:.1e}")
-    }
+    if value == 0.0 || (0.001..1e7).contains(&value.abs()) { trimmed(value, 4) } else { format!("{value:.1e}") }
 }
 
 #[cfg(test)]
@@ -79,8 +70,8 @@ mod tests {
 
     #[test]
     fn numbers_are_as_long_as_they_have_to_be() {
-        let shown = [0.6, 1.0, 0.0054, 0.000_352, 0.0, 12_000.0, 2e9, -0.25].map(plain);
-        assert_eq!(shown, ["0.6", "1", "0.0054", "3.5e-4", "0", "12000", "2.0e9", "-0.25"]);
+        let shown = [0.6, 1.0, 0.0054, 0.000_352, 0.0, 12_000.0, 2e9, -0.25, -0.0].map(plain);
+        assert_eq!(shown, ["0.6", "1", "0.0054", "3.5e-4", "0", "12000", "2.0e9", "-0.25", "0"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::{Cell, Column, ColumnKind, Table, TableRow};
-use crate::{SplitSummary, Summary, SummaryRow, TaskSummary};
+use crate::{SplitSummary, Summary, SummaryRow, TaskSummary, fixed};
 use jobs::{HITS_AT, Interval};
 
 impl Table {
@@ -106,8 +106,9 @@ impl<'a> Sheet<'a> {
             0 => String::new(),
             more => format!(", and {more} more"),
         };
-        let named =
-            |(task, half): &(&TaskSummary, f64)| Some(format!("{} {} (± {:.1})", task.task, task.n?, half * 100.0));
+        let named = |(task, half): &(&TaskSummary, f64)| {
+            Some(format!("{} {} (± {})", task.task, task.n?, fixed(half * 100.0, 1)))
+        };
         let named: Vec<String> = wide.iter().take(NAMED).filter_map(named).collect();
         let named = named.join(", ");
         (!wide.is_empty()).then(|| format!("few examples, and the points that they leave open: {named}{more}"))
@@ -142,7 +143,7 @@ impl<'a> Sheet<'a> {
             let n = of(row, self.split).map(|split| split.n).filter(|n| *n > 0);
             line.push(n.map_or(Cell::Empty, Cell::Count));
         }
-        let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_best, cells }).collect();
+        let rows = rows.iter().zip(lines).map(|(row, cells)| TableRow { is_chosen: row.is_chosen, cells }).collect();
         Table { name: Table::name_of(kind, self.split), title, columns, rows, notes: Vec::new() }
     }
 }

@@ -4,10 +4,11 @@ mod unfinished;
 use crate::{
     analysed::Analysed,
     args::{self, Output, TableName},
+    failed,
     failure::Failure,
     local::runtime,
     remote::existing_store_at,
-    terminal,
+    revised, terminal,
 };
 use analysis::{Comparison, Failures, Frame, Problem, Results, Side, Style, Sweeps, Table};
 use clap::ValueEnum;
@@ -32,7 +33,8 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     for outcome in sweeps.outcomes {
         let results = Results::of(&outcome, store).await;
         let so_far = unfinished.get(&outcome.sweep).copied();
-        analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failures, args.top)?);
+        let failed = failed::of_outcome(store, &outcome, &failures).await?;
+        analysed.push(Analysed::new(&frame, (outcome, so_far), results, &failed, args.top)?);
     }
     warn(&frame, &failures, &analysed);
     if analysed.is_empty() {
@@ -128,10 +130,11 @@ fn print(args: &args::Analyze, format: Output, analysed: &[Analysed]) {
     }
     for sweep in analysed {
         let name = &sweep.summary.sweep;
+        let revision = revised::behind_name(sweep.summary.revision);
         match format {
-            Output::Markdown => terminal::data(format_args!("## {name}\n")),
-            Output::Table => terminal::data(format_args!("{name}\n")),
-            Output::Latex => terminal::data(format_args!("% {name}\n")),
+            Output::Markdown => terminal::data(format_args!("## {name}{revision}\n")),
+            Output::Table => terminal::data(format_args!("{name}{revision}\n")),
+            Output::Latex => terminal::data(format_args!("% {name}{revision}\n")),
             Output::Csv | Output::Json => {}
         }
         print_tables(sweep.chosen(&args.tables), format);

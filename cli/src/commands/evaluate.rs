@@ -19,7 +19,8 @@ use worker::Metrics;
 
 /// `bowline evaluate`: one recipe on one split, beside the zero-shot and fine-tuned numbers.
 ///
-/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any.
+/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any; the sweep
+/// itself is not kept.
 pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry_failed: true, ..Settings::default() };
+    let settings = Settings { retry_failed: true, is_kept: false, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
@@ -64,7 +65,8 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     }
 }
 
-/// Under a name that its content decides: the same evaluation is the same sweep, and another is no conflict.
+/// Under a name that its content decides, which failures are recorded under, and which no sweep of the store has but those that
+/// older programs kept.
 fn named_by_content(frozen: Frozen) -> Frozen {
     let sweep = frozen.sweep();
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();

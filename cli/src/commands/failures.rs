@@ -1,16 +1,16 @@
 use crate::{
     args::{self, FailuresCommand},
+    failed,
     failure::Failure,
     local::runtime,
     remote::{existing_store, rabbit_settings},
     terminal,
 };
 use analysis::Failures;
-use coordinator::{CoordinatorError, Frozen};
+use coordinator::Frozen;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{FailureRecord, JobId, Manifest};
 use queue::{JobPublisher, RabbitQueue};
-use std::collections::HashSet;
 use store::Store;
 
 /// Jobs that are looked into at the same time.
@@ -121,7 +121,7 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The sweep as it was when it began.
+/// The sweep's newest revision.
 async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(name).await? else {
         return Err(Failure::NoSweep { name: name.to_owned(), store: store.place() });
@@ -129,17 +129,10 @@ async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     Ok(Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?)
 }
 
-/// The last record of every job of a sweep that failed for good and has no result: the sweep's own attempts, and what had
-/// failed for another sweep before.
+/// The last record of every job of a sweep that failed for good and has no result.
 async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>, Failure> {
-    // A sweep that cannot go on for its failures is the one that is looked into.
-    let shared: HashSet<JobId> = match coordinator::survey(frozen, store, false).await {
-        Ok(resume) => resume.failed_jobs().iter().copied().collect(),
-        Err(CoordinatorError::Store(error)) => return Err(error.into()),
-        Err(_) => HashSet::new(),
-    };
     let failures = all_failed(store).await?;
-    Ok(failures.of_sweep(&frozen.sweep().name, &shared).cloned().collect())
+    Ok(failed::of_sweep(store, frozen, &failures).await?.into_iter().cloned().collect())
 }
 
 /// All failures of the store, after a word on those that cannot be read.

@@ -7,10 +7,12 @@ use crate::{
     local::{inputs_at_hand, runtime},
     needs::Needs,
     remote::existing_store,
+    revised,
     sweep_file::read_sweep,
     terminal,
 };
 use coordinator::{Frozen, Resume};
+use jobs::Change;
 use serde::{Serialize, Serializer};
 use store::Location;
 
@@ -24,6 +26,11 @@ struct Plan {
     jobs_at_most: u64,
     /// How many of them have a result in the store; `None` while inputs are missing or wrong.
     jobs_stored: Option<u64>,
+    /// The revision of the sweep that a run would make, or go on with; `None` while inputs are missing.
+    revision: Option<u32>,
+    /// What makes a revision that is not there yet another than the one before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    changes: Vec<Change>,
     /// Inputs on the hub and in buckets that are not in the caches.
     to_download: Vec<String>,
     /// The same with what is fetched of each.
@@ -51,19 +58,22 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let inputs = inputs_at_hand(&args.store.s3);
     let checked = check_inputs(&sweep, &file, &inputs, Computing::Here(None))?;
     let jobs_at_most = coordinator::bound(&sweep)?;
-    let jobs_stored = if checked.problems.is_empty() && checked.is_here() {
+    let resume = if checked.problems.is_empty() && checked.is_here() {
         let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-        Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey.stored)
+        Some(runtime()?.block_on(survey(&frozen, &args.store, false))?)
     } else {
         None
     };
     let Checked { matrices, memory, notes, downloads, unchecked, problems } = checked;
+    let revised = resume.as_ref().map(|resume| &resume.revised);
     let plan = Plan {
         tasks: sweep.tasks.len(),
         searches: sweep.searches.len(),
         sweep: sweep.name,
         jobs_at_most,
-        jobs_stored,
+        jobs_stored: resume.as_ref().map(|resume| resume.survey.stored),
+        revision: revised.map(|revised| revised.number),
+        changes: revised.filter(|revised| revised.is_new).map(|revised| revised.changes.clone()).unwrap_or_default(),
         to_download: downloads.iter().map(|download| download.input.clone()).collect(),
         download_bytes: downloads.iter().filter_map(|download| download.bytes).sum(),
         downloads,
@@ -76,7 +86,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     if args.json {
         terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data"));
     } else {
-        print::print(&plan);
+        print::print(&plan, revised);
     }
     if plan.problems.is_empty() { Ok(()) } else { Err(Failure::Problems(plan.problems)) }
 }

@@ -9,16 +9,18 @@ use crate::{
     local::{engine, inputs, runtime},
     progress::Progress,
     remote::{open_store, rabbit_settings},
-    report,
+    report, revised,
     runner::Runner,
     sweep_file::read_sweep,
     terminal,
     watching::{RunShown, Watching},
 };
-use analysis::{Frame, Results, Style, Summary, Sweep};
+use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Settings, Survey};
+use jobs::Outcome;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
+use store::Store;
 use telemetry::current_trace_parent;
 
 /// The document of a sweep that holds what `--json` prints.
@@ -52,6 +54,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
     let frozen = ready(sweep, &file, &inputs, computing)?;
     let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
+    let frozen = frozen.at_revision(resume.revised.number);
+    revised::tell(&resume.revised);
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
@@ -66,23 +70,40 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let (outcome, counts) = {
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
-        let mut teller = Teller { progress: &progress, shown: &shown, bound: 0, done: 0 };
+        let revision = resume.revised.number;
+        let mut teller = Teller { progress: &progress, shown: &shown, revision, bound: 0, done: 0 };
         let mut on_event = |event| teller.tell(event);
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
     };
 
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    let jobs = Sweep { name: &outcome.sweep, outcome: Some(&outcome) };
+    let jobs = Sweep::of(&outcome);
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
     let summary = Summary::of_sweep(&outcome, &results, &frame, Some(counted(counts)))?;
-    runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
     print(&summary, args.json);
-    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
-    let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
+    let written = match runner.runtime.block_on(is_outrun(&runner.store, &outcome))? {
+        true => {
+            terminal::note(
+                "a later revision of the sweep has finished meanwhile: its summary, report and adapter stay",
+            );
+            Ok(())
+        }
+        false => {
+            runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
+            let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
+            best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported)
+        }
+    };
     match counts.failed {
         0 => written,
         failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),
     }
+}
+
+/// Whether a later revision has come to its end, so that what is kept for people is its own.
+async fn is_outrun(store: &Store, outcome: &Outcome) -> Result<bool, Failure> {
+    let stored: Option<Outcome> = store.document(&outcome.sweep, Outcome::DOCUMENT).await?;
+    Ok(stored.is_some_and(|stored| stored.revision > outcome.revision))
 }
 
 fn settings(args: &args::Run) -> Settings {
@@ -98,8 +119,9 @@ fn settings(args: &args::Run) -> Settings {
 fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), Failure> {
     let sweep = frozen.sweep();
     terminal::note(format_args!(
-        "{}: {} tasks, selected on `{}`, reported on `{}`\nstore {}: {} of at most {} jobs are done",
+        "{}{}: {} tasks, selected on `{}`, reported on `{}`\nstore {}: {} of at most {} jobs are done",
         sweep.name,
+        revised::behind_name(frozen.revision()),
         sweep.tasks.len(),
         sweep.evaluation.select,
         sweep.evaluation.report,
@@ -117,6 +139,8 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
 struct Teller<'a> {
     progress: &'a Progress,
     shown: &'a RunShown,
+    /// The revision that the person was told of.
+    revision: u32,
     bound: u64,
     done: u64,
 }
@@ -125,13 +149,18 @@ impl Teller<'_> {
     fn tell(&mut self, event: Event) {
         self.shown.note(&event);
         match event {
+            // Another run may have made one in the meantime.
+            Event::Revision(revised) if revised.number != self.revision => {
+                revised::in_lines(&revised).iter().for_each(|line| self.progress.line(line));
+            }
+            Event::Revision(_) => {}
             Event::Plan { bound, stored } => (self.bound, self.done) = (bound, stored),
             Event::Phase(phase) => self.progress.phase(&phase.to_string()),
             Event::Published { .. } => {}
             Event::Finished { label, value, timings, is_reused, .. } => {
                 self.done += 1;
                 if !is_reused {
-                    let value = value.map(|value| format!("{value:.4}")).unwrap_or_default();
+                    let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
                     let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
                     self.progress.line(&format!("  {label:<52} {value:>7} {seconds:>7.1} s"));
                 }
@@ -141,7 +170,7 @@ impl Teller<'_> {
                 self.progress.line(&format!("  {label} failed: {}", errors.join(": ")));
             }
             Event::WeakAdapter(adapter) => self.progress.line(&format!("note: {adapter}")),
-            Event::Best { search, value, .. } => self.progress.best(&format!("{search} {value:.4}")),
+            Event::Best { search, value, .. } => self.progress.best(&format!("{search} {}", fixed(value, 4))),
         }
         self.progress.position(self.done, self.bound);
     }

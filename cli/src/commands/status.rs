@@ -1,4 +1,5 @@
-use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
+use crate::{args, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
+use analysis::Sweeps;
 use coordinator::{Frozen, OUTCOME};
 use jobs::{Cancellation, Manifest};
 use serde::Serialize;
@@ -8,6 +9,7 @@ use store::Store;
 #[derive(Debug, Serialize)]
 struct Status {
     sweep: String,
+    revision: u32,
     jobs_at_most: u64,
     stored: u64,
     failed: u64,
@@ -30,7 +32,7 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
     let states = runtime.block_on(async {
         let names = match &args.name {
             Some(name) => vec![name.clone()],
-            None => store.sweeps().await?,
+            None => Sweeps::names(&store).await?,
         };
         let (mut states, mut broken) = (Vec::with_capacity(names.len()), Vec::new());
         for name in names {
@@ -62,8 +64,11 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
         };
         let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
         terminal::data(format_args!(
-            "{}: {end}, {} of at most {} jobs stored{failed}",
-            state.sweep, state.stored, state.jobs_at_most
+            "{}{}: {end}, {} of at most {} jobs stored{failed}",
+            state.sweep,
+            revised::behind_name(state.revision),
+            state.stored,
+            state.jobs_at_most
         ));
     }
     for Broken { sweep, error } in broken {
@@ -78,8 +83,12 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, false).await?.survey;
-    let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
-    let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();
+    let revision = frozen.revision();
+    // An earlier revision may have finished, and been cancelled.
+    let outcome = store.document::<jobs::Outcome>(&name, OUTCOME).await?;
+    let finished = outcome.is_some_and(|outcome| outcome.revision >= revision);
+    let mark = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?;
+    let cancelled = mark.is_some_and(|mark| mark.covers(revision));
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
-    Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
+    Ok(Status { sweep: name, revision, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
 }

@@ -5,9 +5,11 @@ use crate::{
     interrupt::Interrupts,
     local::runtime,
     remote::existing_store,
+    revised,
     terminal::{self, Block},
 };
-use jobs::{Cancellation, Manifest, Progress, WorkerState, WorkerStatus};
+use analysis::{Sweeps, fixed};
+use jobs::{Cancellation, Progress, WorkerState, WorkerStatus};
 use serde::Serialize;
 use std::time::Duration;
 use store::Store;
@@ -29,6 +31,8 @@ const MAX_KINDS: usize = 5;
 #[derive(Debug, Serialize)]
 struct Look {
     sweep: String,
+    /// The newest revision.
+    revision: u32,
     cancelled: bool,
     /// What the coordinator told last; none has run yet without it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,12 +82,12 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
 async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failure> {
     let no_sweep = |name: &str| Failure::NoSweep { name: name.to_owned(), store: store.place() };
     if let Some(name) = asked {
-        return match store.manifest::<Manifest>(name).await? {
-            Some(_) => Ok(name.to_owned()),
-            None => Err(no_sweep(name)),
+        return match store.newest_revision(name).await? {
+            0 => Err(no_sweep(name)),
+            _ => Ok(name.to_owned()),
         };
     }
-    let mut names = store.sweeps().await?;
+    let mut names = Sweeps::names(store).await?;
     match names.len() {
         1 => Ok(names.remove(0)),
         _ => Err(Failure::WhichSweep { store: store.place(), names }),
@@ -91,8 +95,12 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
 }
 
 async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
+    let revision = store.newest_revision(name).await?;
     let progress = store.document::<Progress>(name, Progress::DOCUMENT).await?;
-    let cancelled = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?.is_some();
+    // What an earlier revision came to is not how this one stands.
+    let progress = progress.filter(|progress| progress.revision >= revision);
+    let mark = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?;
+    let cancelled = mark.is_some_and(|mark| mark.covers(revision));
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.workers::<WorkerStatus>().await? {
@@ -106,6 +114,7 @@ async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     let rate = progress.as_ref().and_then(|told| told.rate);
     Ok(Look {
         sweep: name.to_owned(),
+        revision,
         cancelled,
         told_ms_ago: progress.as_ref().map(|told| now.saturating_sub(told.updated_ms)),
         eta_s: left.zip(rate).map(|(left, rate)| left as f64 / rate),
@@ -141,7 +150,7 @@ fn headline(look: &Look) -> String {
         (Some(_), ms) => format!("no word of the coordinator for {}", span(ms.unwrap_or_default() as f64 / 1e3)),
     };
     let cancelled = if look.cancelled { " (cancelled)" } else { "" };
-    format!("{}: {state}{cancelled}", look.sweep)
+    format!("{}{}: {state}{cancelled}", look.sweep, revised::behind_name(look.revision))
 }
 
 fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
@@ -158,7 +167,7 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
     let eta = look.eta_s.filter(|_| progress.ended.is_none()).map(|eta| format!(", about {} to go", span(eta)));
     lines.push(format!("  {elapsed}{}{}", rate.unwrap_or_default(), eta.unwrap_or_default()));
     if let Some(best) = &progress.best {
-        lines.push(format!("  best {:.4}: {} {}", best.value, best.search, jobs::canonical_json(&best.spec)));
+        lines.push(format!("  best {}: {} {}", fixed(best.value, 4), best.search, jobs::canonical_json(&best.spec)));
     }
     for kind in progress.failures.iter().take(MAX_KINDS) {
         lines.push(format!("  {} failed: {} (job {})", kind.jobs, kind.errors.join(": "), kind.example.short()));

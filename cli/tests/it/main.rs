@@ -11,6 +11,7 @@ mod bowline;
 mod cluster;
 mod hub;
 mod k8s;
+mod revisions;
 mod sweeps;
 mod texts;
 mod watching;

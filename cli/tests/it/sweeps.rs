@@ -8,7 +8,7 @@ fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
     // Zero-shot, two adapters alone, two points.
     assert_eq!(first["counts"], serde_json::json!({"run": 5, "reused": 0, "failed": 0}));
     std::fs::remove_file(place.path("bowline-results/sweeps/small/report.html")).unwrap();
-    let best = first["rows"].as_array().unwrap().iter().find(|row| row["is_best"] == true).unwrap();
+    let best = first["rows"].as_array().unwrap().iter().find(|row| row["is_chosen"] == true).unwrap();
     assert_eq!(best["name"], "knots_ties");
     assert!(best["splits"]["validation"]["mean_normalised"].as_f64().unwrap() > 0.5);
 

@@ -3,7 +3,7 @@ use crate::{
     CoordinatorError, Frozen, RecordedError,
     strategy::{Evaluation, Evaluations},
 };
-use jobs::{JobId, JobResult, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
+use jobs::{JobId, JobResult, Meaning, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap},
@@ -15,6 +15,8 @@ pub(super) struct Known {
     pub(super) frozen: Frozen,
     pub(super) select: String,
     pub(super) report: String,
+    /// The meaning of a merge by split, but for its recipe.
+    grounds: HashMap<String, Meaning>,
     memory: Memory,
 }
 
@@ -50,7 +52,7 @@ impl Known {
                 denominators.entry(split.clone()).or_default().insert(task.name.clone(), *accuracy);
             }
         }
-        Self { frozen, select, report, memory }
+        Self { frozen, select, report, grounds: HashMap::new(), memory }
     }
 
     pub(super) fn into_memory(self) -> Memory {
@@ -76,6 +78,19 @@ impl Known {
 
     pub(super) fn id_of(&self, subject: Subject, split: &str) -> JobId {
         self.frozen.meaning(subject, split).id()
+    }
+
+    /// Whether a result of this meaning is over the sweep's inputs.
+    pub(super) fn is_over(&mut self, meaning: &Meaning) -> bool {
+        // There may be a million merges, which differ in their recipes alone.
+        if let (Subject::Merge { .. }, Some(ground)) = (&meaning.subject, self.grounds.get(&meaning.split)) {
+            return is_same_ground(ground, meaning);
+        }
+        let is_over = self.frozen.is_over(meaning);
+        if is_over && matches!(meaning.subject, Subject::Merge { .. }) {
+            self.grounds.insert(meaning.split.clone(), meaning.clone());
+        }
+        is_over
     }
 
     pub(super) fn standing(&self, id: &JobId) -> Option<Standing> {
@@ -162,6 +177,13 @@ impl Known {
     pub(super) fn no_value(&self, job: JobId) -> CoordinatorError {
         CoordinatorError::Metric { job, metric: self.frozen.sweep().objective.metric.to_string() }
     }
+}
+
+/// Whether two meanings differ in the subject alone.
+fn is_same_ground(one: &Meaning, other: &Meaning) -> bool {
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision } = one;
+    (evaluation, base, split, precision) == (&other.evaluation, &other.base, &other.split, &other.precision)
+        && (benchmark, adapters, tasks) == (&other.benchmark, &other.adapters, &other.tasks)
 }
 
 impl Evaluations for Known {

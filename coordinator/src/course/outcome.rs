@@ -50,6 +50,7 @@ impl Course {
         Ok(Outcome {
             version: DOCUMENT_VERSION,
             sweep: sweep.name.clone(),
+            revision: self.known.frozen.revision(),
             objective: sweep.objective.clone(),
             select: sweep.evaluation.select.clone(),
             report: sweep.evaluation.report.clone(),

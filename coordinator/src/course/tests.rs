@@ -69,6 +69,12 @@ fn a_sweep_wants_its_phases_in_order_and_the_report_split_once() {
 }
 
 #[test]
+fn a_point_is_called_by_what_the_preset_says_where_the_search_says_nothing_yet() {
+    let (_, asked) = finish(&["recipe={preset: knots_ties}"], 1, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&asked, Phase::Search)[0], "knots_ties scaling=0.1 density=0.2");
+}
+
+#[test]
 fn the_outcome_names_the_jobs_that_hold_its_numbers() {
     let (outcome, asked) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
     let names: Vec<_> = outcome.rows.iter().map(|row| row.name.as_str()).collect();

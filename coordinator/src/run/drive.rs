@@ -1,17 +1,12 @@
-use super::{
-    Coordinator, OUTCOME, Settings,
-    hearing::Hearing,
-    lost::Outstanding,
-    tally::{Tally, now_ms},
-};
+use super::{Coordinator, Settings, hearing::Hearing, lost::Outstanding, tally::Tally};
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
+    clock::now_ms,
     compaction::Compaction,
     lookup::{Found, Presence, look_up, look_up_many},
-    manifest::keep_manifest,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
+use jobs::{Cancellation, JobId, WorkerStatus};
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, info_span};
@@ -34,13 +29,13 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// One run of a sweep.
 pub(super) struct Drive<'a> {
-    coordinator: &'a Coordinator,
-    frozen: Frozen,
+    pub(super) coordinator: &'a Coordinator,
+    pub(super) frozen: Frozen,
     course: Course,
     presence: Presence,
-    outstanding: Outstanding,
-    tally: Tally,
-    compaction: Compaction,
+    pub(super) outstanding: Outstanding,
+    pub(super) tally: Tally,
+    pub(super) compaction: Compaction,
     window: usize,
     polls: Interval,
     ticks: Interval,
@@ -59,7 +54,8 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, memory, presence, uncompacted, failed, .. } = resume;
+        let Resume { survey, revised, memory, presence, uncompacted, failed, .. } = resume;
+        let frozen = frozen.at_revision(revised.number);
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
         let told = failed.into_iter();
@@ -112,16 +108,8 @@ impl<'a> Drive<'a> {
     }
 
     async fn open(&mut self) -> Result<(), CoordinatorError> {
-        let Coordinator { store, settings, .. } = self.coordinator;
-        keep_manifest(store, &self.frozen, &settings.versions).await?;
-        let sweep = &self.frozen.sweep().name;
-        if let Some(cancellation) = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await? {
-            let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
-            return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
-        }
-        // What an older program told is of no use; nothing depends on it.
-        if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
-            self.tally.remember(&earlier);
+        if self.coordinator.settings.is_kept {
+            self.open_sweep().await?;
         }
         // Whoever listens from now on misses nothing of what is published afterwards.
         let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
@@ -158,12 +146,6 @@ impl<'a> Drive<'a> {
             (None, Some(limit)) if failed > limit => Some(Ended::TooManyFailures { failed, limit }),
             _ => None,
         }
-    }
-
-    async fn finish(&mut self, outcome: Box<Outcome>) -> Result<Ended, CoordinatorError> {
-        self.compaction.finish().await;
-        self.coordinator.store.put_document(&outcome.sweep, OUTCOME, &outcome).await?;
-        Ok(Ended::Finished(outcome))
     }
 
     /// Publishes what has no answer in the store.
@@ -275,8 +257,11 @@ impl<'a> Drive<'a> {
     /// Tells of the run, and hears whether it is still wanted.
     async fn tick(&mut self) -> Result<(), CoordinatorError> {
         let Coordinator { store, settings, .. } = self.coordinator;
-        self.store_progress(None).await;
-        self.compaction.go_on();
+        if settings.is_kept {
+            self.check_newest().await?;
+            self.store_progress(None).await;
+            self.compaction.go_on();
+        }
         match store.workers::<WorkerStatus>().await {
             Ok(workers) => {
                 let alive = self.hearing.alive(workers).len();
@@ -285,8 +270,9 @@ impl<'a> Drive<'a> {
             }
             Err(error) => tracing::debug!(%error, "cannot count the workers"),
         }
-        let sweep = &self.frozen.sweep().name;
-        self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
+        if settings.is_kept {
+            self.cancellation = self.cancelled().await?;
+        }
         Ok(())
     }
 
@@ -309,20 +295,17 @@ impl<'a> Drive<'a> {
             Ok(Ended::Cancelled) => "cancelled".to_owned(),
             Ok(Ended::TooManyFailures { .. }) => "too many failures".to_owned(),
             // Another sweep's documents are not ours to write.
-            Err(CoordinatorError::OtherSweep { .. } | CoordinatorError::Cancelled { .. }) => return,
+            Err(
+                CoordinatorError::OtherSweep { .. }
+                | CoordinatorError::Overtaken { .. }
+                | CoordinatorError::Removed { .. }
+                | CoordinatorError::Manifest(_)
+                | CoordinatorError::Cancelled { .. },
+            ) => return,
             Err(error) => chain(error),
         };
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
-    }
-
-    async fn store_progress(&mut self, ended: Option<String>) {
-        let progress = self.tally.progress(self.outstanding.len(), ended);
-        let sweep = &self.frozen.sweep().name;
-        // For people only: what cannot be told now is told later.
-        if let Err(error) = self.coordinator.store.put_document(sweep, Progress::DOCUMENT, &progress).await {
-            tracing::warn!(%error, "cannot store the progress of the sweep");
-        }
     }
 
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
@@ -355,7 +338,7 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    pub(super) fn tell(&mut self, event: Event) {
         tell(&mut self.tally, self.on_event, event);
     }
 }

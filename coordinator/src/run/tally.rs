@@ -1,8 +1,8 @@
-use crate::{Counts, Event, Phase};
+use crate::{Counts, Event, Phase, clock::now_ms};
 use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Objective, Progress};
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ const MAX_KINDS: usize = 50;
 /// The running count of a sweep, for people who watch it.
 #[derive(Debug)]
 pub(super) struct Tally {
+    pub(super) revision: u32,
     bound: u64,
     pub(super) counts: Counts,
     pub(super) phase: Option<Phase>,
@@ -29,6 +30,7 @@ pub(super) struct Tally {
 impl Tally {
     pub(super) fn new(bound: u64, counts: Counts, objective: Objective) -> Self {
         Self {
+            revision: 1,
             bound,
             counts,
             phase: None,
@@ -40,9 +42,11 @@ impl Tally {
         }
     }
 
-    /// What an earlier coordinator of the sweep found to be the best.
+    /// What an earlier coordinator of the same revision found to be the best.
     pub(super) fn remember(&mut self, earlier: &Progress) {
-        self.best.clone_from(&earlier.best);
+        if earlier.revision == self.revision {
+            self.best.clone_from(&earlier.best);
+        }
     }
 
     pub(super) fn note(&mut self, event: &Event) {
@@ -79,6 +83,7 @@ impl Tally {
         failures.sort_by_key(|kind| std::cmp::Reverse(kind.jobs));
         Progress {
             version: DOCUMENT_VERSION,
+            revision: self.revision,
             phase: self.phase.map(|phase| phase.to_string()),
             bound: self.bound,
             run: self.counts.run,
@@ -106,10 +111,4 @@ impl Tally {
         let done = self.counts.run - run;
         (seconds > 1.0 && done > 0).then(|| done as f64 / seconds)
     }
-}
-
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,3 +1,5 @@
+mod revisions;
+
 use super::*;
 use crate::{
     Counts, Survey, survey,
@@ -129,7 +131,8 @@ async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() 
     assert_eq!((counts(&second), second.computed.len()), ((0, 16, 0), 0));
     assert_eq!(outcome(&second), outcome(&first));
     assert!(!second.events.iter().any(|event| matches!(event, Event::Published { .. } | Event::Phase(_))));
-    assert_eq!(second.events[0], Event::Plan { bound: 18, stored: 16 });
+    assert!(matches!(&second.events[0], Event::Revision(revised) if revised.number == 1 && !revised.is_new));
+    assert_eq!(second.events[1], Event::Plan { bound: 18, stored: 16 });
 }
 
 #[tokio::test]
@@ -198,15 +201,12 @@ async fn results_of_another_sweep_in_the_store_are_reused() {
 }
 
 #[tokio::test]
-async fn another_sweep_of_the_same_name_is_refused_with_what_differs() {
+async fn the_same_content_in_another_place_is_the_same_sweep() {
     let house = House::new();
     house.run(&[]).await;
-    let changed = ["method=grid", "recipe.scaling=0.7"];
-    let refused = house.run_with(&changed, Settings::default(), usize::MAX, |_| false).await;
-    let text = refused.err().unwrap().to_string();
-    assert!(text.contains("holds another sweep named `small`: `method`, `searches` differ; give this one"), "{text}");
     let moved = house.run(&["base=/elsewhere/base"]).await;
-    assert_eq!(counts(&moved), (0, 16, 0), "the same content in another place is the same sweep");
+    assert_eq!(counts(&moved), (0, 16, 0));
+    assert_eq!(house.store.newest_revision("small").await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -325,7 +325,7 @@ async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_ba
     };
     let cancelling = async {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(false, 7)).await.unwrap();
+        house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(1, false, 7)).await.unwrap();
     };
     let (report, ()) = tokio::join!(run(), cancelling);
     assert_eq!(report.unwrap().ended, Ended::Cancelled);
@@ -339,14 +339,18 @@ async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_ba
 async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
     let house = House::new();
     let first = house.run(&[]).await;
-    let compacted = house.store.compacted_jobs("small").await.unwrap();
+    let compacted = house.store.compacted_jobs(store::Revision::first("small")).await.unwrap();
     assert_eq!((compacted.jobs.len(), compacted.broken.len()), (16, 0));
     // The parts alone tell as much as the results did.
     std::fs::remove_dir_all(house._folder.path().join("results")).unwrap();
     let again = house.run(&[]).await;
     assert_eq!((again.computed.len(), counts(&again)), (0, (0, 16, 0)));
     assert_eq!(outcome(&again), outcome(&first));
-    assert_eq!(house.store.parts("small").await.unwrap().len(), 1, "what is in a part is not compacted again");
+    assert_eq!(
+        house.store.parts(store::Revision::first("small")).await.unwrap().len(),
+        1,
+        "what is in a part is not compacted again"
+    );
 }
 
 #[tokio::test]

@@ -33,15 +33,21 @@ pub fn overridden(text: &str, overrides: &[String]) -> Result<String, SweepError
 }
 
 impl RecipeSpec {
-    /// Reads a recipe from YAML (or JSON, which YAML includes), and checks that it describes a merge.
+    /// Reads a recipe from YAML (or JSON, which YAML includes), and checks that it describes a merge. It may stand below `recipe:`, as
+    /// in a sweep file.
     ///
     /// # Errors
     /// No YAML, an unknown key, a value of the wrong type, and what [`resolve`](Self::resolve) refuses.
     pub fn from_yaml(text: &str) -> Result<Self, SweepError> {
-        let tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
+        let mut tree = yaml(text).map_err(|message| SweepError::Yaml { message })?;
         if !tree.is_object() {
             return Err(SweepError::Yaml { message: "a recipe is a map of keys".to_owned() });
         }
+        // The lines of a sweep file, as a report has them to copy.
+        let tree = match tree.as_object_mut().filter(|keys| keys.len() == 1).and_then(|keys| keys.remove("recipe")) {
+            Some(recipe) => recipe,
+            None => tree,
+        };
         let spec: Self = typed(tree, "")?;
         spec.resolve().map_err(|source| SweepError::Recipe { path: "recipe".to_owned(), source })?;
         Ok(spec)

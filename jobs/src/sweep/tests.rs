@@ -44,6 +44,15 @@ fn message(overrides: &[&str]) -> String {
 }
 
 #[test]
+fn a_recipe_file_may_hold_the_lines_of_a_sweep_file() {
+    let bare = RecipeSpec::from_yaml("preset: knots_ties\nscaling: 0.2\n").unwrap();
+    assert_eq!(RecipeSpec::from_yaml("recipe:\n  preset: knots_ties\n  scaling: 0.2\n").unwrap(), bare);
+    let error = RecipeSpec::from_yaml("recipe: {preset: knots_ties}\nscaling: 0.2\n").unwrap_err();
+    assert!(error.to_string().contains("recipe"), "{error}");
+    assert!(RecipeSpec::from_yaml("recipe: 7").is_err());
+}
+
+#[test]
 fn a_sweep_file_is_read_whole() {
     let sweep = read(SMALL, &[]).unwrap();
     assert_eq!(sweep.base, InputRef::Path("/sweeps/base".into()));

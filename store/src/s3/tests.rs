@@ -7,7 +7,7 @@ mod tls;
 
 use super::*;
 use crate::{
-    Problem,
+    Problem, Put, Revision, Store,
     testing::{HttpFault, HttpFaults, RULES, S3Server},
 };
 use std::{collections::BTreeSet, error::Error};
@@ -68,6 +68,23 @@ async fn s3_keeps_the_contract() {
         let house = House::new(HttpFaults::none()).await;
         (rule.check)(Arc::new(house.store.clone())).await;
     }
+}
+
+#[tokio::test]
+async fn a_sweep_in_a_bucket_has_revisions_and_can_be_removed() {
+    let house = House::new(HttpFaults::none()).await;
+    let store = Store::new(house.store.clone());
+    for number in 1..=3 {
+        let revision = Revision::of("s", number);
+        assert_eq!(store.put_revision(revision, &number).await.unwrap(), Put::Created);
+        assert_eq!(store.put_revision(revision, &0).await.unwrap(), Put::Exists);
+        assert_eq!(store.newest_revision("s").await.unwrap(), number);
+        assert_eq!(store.manifest::<u32>("s").await.unwrap(), Some(number));
+    }
+    store.put_document("s", "cancelled.json", &0).await.unwrap();
+    assert_eq!(store.remove_sweep("s", Some("cancelled.json")).await.unwrap(), 3);
+    assert_eq!(keys(&house.store, None).await, ["sweeps/s/cancelled.json"]);
+    assert_eq!(store.newest_revision("s").await.unwrap(), 0);
 }
 
 #[tokio::test]

@@ -1,28 +1,18 @@
 use super::{Store, records};
-use crate::{Key, Put, StoreError};
+use crate::{Key, Put, Revision, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeSet;
 
-const SWEEPS: &str = "sweeps";
-const MANIFEST: &str = "manifest.json";
+pub(super) const SWEEPS: &str = "sweeps";
+pub(super) const MANIFEST: &str = "manifest.json";
 
 impl Store {
-    /// Keeps the manifest of `sweep`, unless there is one: what a sweep was when it began does not change.
+    /// Keeps the manifest of the first revision of `sweep`, unless there is one.
     ///
     /// # Errors
-    /// The sweep's name cannot be part of a key; the manifest has no JSON form or cannot be written.
+    /// As [`put_revision`](Self::put_revision).
     pub async fn put_manifest<T: Serialize + Sync>(&self, sweep: &str, manifest: &T) -> Result<Put, StoreError> {
-        let key = document_key(sweep, MANIFEST)?;
-        let content = encode_pretty(&key, manifest)?;
-        Ok(self.backend.put_if_absent(&key, content).await?)
-    }
-
-    /// The manifest of `sweep`; `None` if there is no such sweep.
-    ///
-    /// # Errors
-    /// The manifest cannot be read or is not a `T`.
-    pub async fn manifest<T: DeserializeOwned>(&self, sweep: &str) -> Result<Option<T>, StoreError> {
-        self.document(sweep, MANIFEST).await
+        self.put_revision(Revision::first(sweep), manifest).await
     }
 
     /// The names of all sweeps that have a manifest, sorted.
@@ -58,7 +48,10 @@ impl Store {
     /// # Errors
     /// The document cannot be read or is not a `T`.
     pub async fn document<T: DeserializeOwned>(&self, sweep: &str, name: &str) -> Result<Option<T>, StoreError> {
-        let key = document_key(sweep, name)?;
+        self.decoded(document_key(sweep, name)?).await
+    }
+
+    pub(super) async fn decoded<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, StoreError> {
         let content = self.backend.get(&key).await?;
         content.map(|content| records::decode(&key, &content)).transpose()
     }
@@ -79,6 +72,25 @@ impl Store {
         Ok(self.backend.put(&document_key(sweep, name)?, content).await?)
     }
 
+    /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as `best/adapter_config.json` in
+    /// `best`; sorted.
+    ///
+    /// # Errors
+    /// A name cannot be part of a key; the store cannot be listed.
+    pub async fn artefacts(&self, sweep: &str, folder: Option<&str>) -> Result<Vec<String>, StoreError> {
+        let of_sweep = format!("{SWEEPS}/{sweep}/");
+        let place = match folder {
+            Some(folder) => document_key(sweep, folder)?,
+            None => sweep_folder(sweep)?,
+        };
+        let (mut names, mut listing) = (Vec::new(), self.backend.list(Some(&place)).await?);
+        while let Some(keys) = listing.next_page().await? {
+            names.extend(keys.iter().filter_map(|key| key.as_str().strip_prefix(&of_sweep)).map(str::to_owned));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// A file of `sweep`; `None` if there is none of that name.
     ///
     /// # Errors
@@ -89,12 +101,16 @@ impl Store {
 }
 
 pub(super) fn document_key(sweep: &str, name: &str) -> Result<Key, StoreError> {
+    Ok(Key::new(format!("{}/{name}", sweep_folder(sweep)?))?)
+}
+
+pub(super) fn sweep_folder(sweep: &str) -> Result<Key, StoreError> {
     if sweep.contains('/') {
         // Keeps `a/b` from being both a sweep and a document of the sweep `a`.
         let problem = "the name of a sweep holds a slash";
         return Err(StoreError::Key(crate::KeyError { text: sweep.to_owned(), problem }));
     }
-    Ok(Key::new(format!("{SWEEPS}/{sweep}/{name}"))?)
+    Ok(Key::new(format!("{SWEEPS}/{sweep}"))?)
 }
 
 fn sweep_of_manifest(key: &Key) -> Option<String> {

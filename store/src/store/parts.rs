@@ -12,7 +12,7 @@ use super::{
     Store, concurrently,
     records::{self, check_record},
 };
-use crate::{Key, Put, StoreError};
+use crate::{Key, Put, Revision, StoreError};
 use file::{Part, Row};
 use jobs::{JobId, JobResult};
 use std::{
@@ -33,10 +33,11 @@ pub struct Compacted {
 
 /// Many results in one object, so that a sweep of a million jobs is read in a hundred requests.
 ///
-/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Two
+/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts belong
+/// to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it as well. Two
 /// coordinators may write parts at the same time, and the same result into more than one: readers go by the job.
 impl Store {
-    /// Keeps `results` as the next part of `sweep`, and gives its number.
+    /// Keeps `results` as the next part of `revision`, and gives its number.
     ///
     /// The index of its jobs is written after it: a part without one is whole. Results that make the same part as one
     /// that is there already, because a writer came back after a crash, are not written again if they meet it.
@@ -44,9 +45,9 @@ impl Store {
     /// # Errors
     /// A result names another job than its meaning makes; the sweep's name cannot be part of a key; the part cannot be
     /// written.
-    pub async fn put_part(&self, sweep: &str, results: Vec<JobResult>) -> Result<u32, StoreError> {
-        let mut number = self.parts(sweep).await?.last().map_or(0, |last| last + 1);
-        let first = part_key(sweep, number)?;
+    pub async fn put_part(&self, revision: Revision<'_>, results: Vec<JobResult>) -> Result<u32, StoreError> {
+        let mut number = self.parts(revision).await?.last().map_or(0, |last| last + 1);
+        let first = part_key(revision, number)?;
         let (content, index) = off_the_runtime(move || {
             for result in &results {
                 check_record(&first, result)?;
@@ -56,24 +57,24 @@ impl Store {
         })
         .await?;
         loop {
-            let key = part_key(sweep, number)?;
+            let key = part_key(revision, number)?;
             let put = self.backend.put_if_absent(&key, content.clone()).await?;
             if put == Put::Created || self.backend.get(&key).await?.as_ref() == Some(&content) {
                 break;
             }
             number += 1;
         }
-        self.backend.put(&index_key(sweep, number)?, index).await?;
+        self.backend.put(&index_key(revision, number)?, index).await?;
         Ok(number)
     }
 
-    /// The numbers of the parts of `sweep`, ascending.
+    /// The numbers of the parts of `revision`, ascending.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed.
-    pub async fn parts(&self, sweep: &str) -> Result<Vec<u32>, StoreError> {
+    pub async fn parts(&self, revision: Revision<'_>) -> Result<Vec<u32>, StoreError> {
         let mut numbers = Vec::new();
-        let mut listing = self.backend.list(Some(&parts_folder(sweep)?)).await?;
+        let mut listing = self.backend.list(Some(&parts_folder(revision)?)).await?;
         while let Some(keys) = listing.next_page().await? {
             numbers.extend(keys.iter().filter_map(number_of));
         }
@@ -81,18 +82,18 @@ impl Store {
         Ok(numbers)
     }
 
-    /// Begins to read the results in a part of `sweep`; `None` if there is no such part.
+    /// Begins to read the results in a part of `revision`; `None` if there is no such part.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.
-    pub async fn part_results(&self, sweep: &str, number: u32) -> Result<Option<PartResults>, StoreError> {
-        let key = part_key(sweep, number)?;
+    pub async fn part_results(&self, revision: Revision<'_>, number: u32) -> Result<Option<PartResults>, StoreError> {
+        let key = part_key(revision, number)?;
         let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
         let part = Part::open(content).map_err(|error| error.at(&key))?;
         Ok(Some(PartResults { key, part: Arc::new(part), next: 0 }))
     }
 
-    /// All results in a part of `sweep`, without what tables do not ask for; `None` if there is no such part.
+    /// All results in a part of `revision`, without what tables do not ask for; `None` if there is no such part.
     ///
     /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its neighbours;
     /// a row's job is believed, for it was looked at when the part was written. A result that cannot be read is an error of
@@ -102,10 +103,10 @@ impl Store {
     /// The part cannot be read, is no part, or is of another version.
     pub async fn part_in_brief(
         &self,
-        sweep: &str,
+        revision: Revision<'_>,
         number: u32,
     ) -> Result<Option<Vec<Result<BriefResult, StoreError>>>, StoreError> {
-        let (this, key) = (self.clone(), part_key(sweep, number)?);
+        let (this, key) = (self.clone(), part_key(revision, number)?);
         let read = concurrently(vec![key], move |key| {
             let this = this.clone();
             async move {
@@ -116,19 +117,19 @@ impl Store {
         read.await.pop().expect("one part was asked for")
     }
 
-    /// Those results of `jobs` that lie in the parts of `sweep`, with all that they hold. Jobs that no part has are not among
+    /// Those results of `jobs` that lie in the parts of `revision`, with all that they hold. Jobs that no part has are not among
     /// them; a part, or a result in it, that cannot be read is an error of its own.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed or read.
     pub async fn results_in_parts(
         &self,
-        sweep: &str,
+        revision: Revision<'_>,
         jobs: &HashSet<JobId>,
     ) -> Result<Vec<Result<JobResult, StoreError>>, StoreError> {
         let (mut missing, mut results) = (jobs.clone(), Vec::new());
-        for number in self.parts(sweep).await? {
-            let there = match self.jobs_of_part(sweep, number).await {
+        for number in self.parts(revision).await? {
+            let there = match self.jobs_of_part(revision, number).await {
                 Ok(there) => there,
                 Err(StoreError::Backend(error)) => return Err(error.into()),
                 Err(error) => {
@@ -140,7 +141,7 @@ impl Store {
             if wanted.is_empty() {
                 continue;
             }
-            let key = part_key(sweep, number)?;
+            let key = part_key(revision, number)?;
             if let Some(content) = self.backend.get(&key).await? {
                 let found = off_the_runtime(move || picked(content, &key, &wanted)).await;
                 missing.retain(|job| !found.iter().flatten().any(|result| result.job == *job));
@@ -153,17 +154,17 @@ impl Store {
         Ok(results)
     }
 
-    /// The jobs whose results lie in the parts of `sweep`, without reading the results.
+    /// The jobs whose results lie in the parts of `revision`, without reading the results.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed or read. A part that is broken is no such
     /// error: the others count.
-    pub async fn compacted_jobs(&self, sweep: &str) -> Result<Compacted, StoreError> {
-        let numbers = self.parts(sweep).await?;
-        let (this, name) = (self.clone(), sweep.to_owned());
-        let read = concurrently(numbers.clone(), move |number| {
-            let (this, name) = (this.clone(), name.clone());
-            async move { this.jobs_of_part(&name, number).await }
+    pub async fn compacted_jobs(&self, revision: Revision<'_>) -> Result<Compacted, StoreError> {
+        let numbers = self.parts(revision).await?;
+        let (this, sweep, number) = (self.clone(), revision.sweep.to_owned(), revision.number);
+        let read = concurrently(numbers.clone(), move |part| {
+            let (this, sweep) = (this.clone(), sweep.clone());
+            async move { this.jobs_of_part(Revision::of(&sweep, number), part).await }
         });
         let mut compacted = Compacted::default();
         for (number, jobs) in numbers.into_iter().zip(read.await) {
@@ -177,12 +178,12 @@ impl Store {
     }
 
     /// The jobs of a part, from its index, or from the part itself where that is missing or broken.
-    async fn jobs_of_part(&self, sweep: &str, number: u32) -> Result<Vec<JobId>, StoreError> {
-        let index = self.backend.get(&index_key(sweep, number)?).await?;
+    async fn jobs_of_part(&self, revision: Revision<'_>, number: u32) -> Result<Vec<JobId>, StoreError> {
+        let index = self.backend.get(&index_key(revision, number)?).await?;
         if let Some(Ok(jobs)) = index.map(|index| index::decode(&index)) {
             return Ok(jobs);
         }
-        let key = part_key(sweep, number)?;
+        let key = part_key(revision, number)?;
         let Some(content) = self.backend.get(&key).await? else { return Ok(Vec::new()) };
         let at = key.clone();
         let jobs = off_the_runtime(move || Part::open(content).and_then(|part| part.jobs())).await;
@@ -281,16 +282,16 @@ async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
     spawn_blocking(work).await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
-fn parts_folder(sweep: &str) -> Result<Key, StoreError> {
-    super::documents::document_key(sweep, "parts")
+fn parts_folder(revision: Revision<'_>) -> Result<Key, StoreError> {
+    revision.key("parts")
 }
 
-fn part_key(sweep: &str, number: u32) -> Result<Key, StoreError> {
-    super::documents::document_key(sweep, &format!("parts/{number}.parquet"))
+fn part_key(revision: Revision<'_>, number: u32) -> Result<Key, StoreError> {
+    revision.key(&format!("parts/{number}.parquet"))
 }
 
-fn index_key(sweep: &str, number: u32) -> Result<Key, StoreError> {
-    super::documents::document_key(sweep, &format!("parts/{number}.jobs"))
+fn index_key(revision: Revision<'_>, number: u32) -> Result<Key, StoreError> {
+    revision.key(&format!("parts/{number}.jobs"))
 }
 
 fn number_of(key: &Key) -> Option<u32> {

@@ -10,7 +10,7 @@ use std::{
     process,
     time::{Duration, Instant},
 };
-use store::Store;
+use store::{Revision, Store};
 
 /// How results are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -58,7 +58,7 @@ pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stor
             course.record(result.job, Answer::Result(result))?;
         }
         match stored {
-            Stored::Parts => drop(store.put_part(&sweep.sweep, results).await?),
+            Stored::Parts => drop(store.put_part(Revision::first(&sweep.sweep), results).await?),
             Stored::Objects => {
                 for result in &results {
                     let _put = store.put_result(result).await?;

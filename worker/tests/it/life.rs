@@ -307,6 +307,26 @@ async fn a_worker_with_another_store_than_the_coordinator_computes_nothing() {
     assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
 }
 
+#[tokio::test]
+async fn a_job_that_a_removed_sweep_has_left_in_the_queue_is_dropped_and_costs_no_worker() {
+    let bench = bench([]);
+    let mark = Cancellation::of_removed(1);
+    bench.store.put_document("removed", Cancellation::DOCUMENT, &mark).await.unwrap();
+    bench.queue.publish(&job(0.5), "removed").await.unwrap();
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(0)));
+}
+
+#[tokio::test]
+async fn a_worker_beside_its_coordinator_computes_what_no_sweep_of_the_store_wants() {
+    let bench = bench([]);
+    let worker = bench.worker.sharing_the_store();
+    bench.queue.publish(&job(0.5), "evaluated and not kept").await.unwrap();
+    assert!(worker.run_one().await.unwrap());
+    assert_eq!(bench.fake.computed(), 1);
+    assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
     let bench = bench([]);
@@ -329,7 +349,7 @@ async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
 #[tokio::test(start_paused = true)]
 async fn jobs_of_a_cancelled_sweep_are_dropped() {
     let bench = bench([]);
-    let cancel = |stops_running| Cancellation::new(stops_running, 1);
+    let cancel = |stops_running| Cancellation::new(1, stops_running, 1);
     bench.store.put_document("tests", Cancellation::DOCUMENT, &cancel(false)).await.unwrap();
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.publish(&job(0.6), "another").await.unwrap();
@@ -348,7 +368,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
         bench.queue.close();
         let cancelling = async {
             tokio::time::sleep(Duration::from_secs(7)).await;
-            let cancellation = Cancellation::new(stops_running, 1);
+            let cancellation = Cancellation::new(1, stops_running, 1);
             bench.store.put_document("tests", Cancellation::DOCUMENT, &cancellation).await.unwrap();
         };
         let (ended, ()) = tokio::join!(bench.worker.run_until(pending(), pending()), cancelling);

@@ -1,8 +1,9 @@
 mod legend;
 
 use super::{
-    super::{Axis, AxisScale},
+    super::{Axis, AxisScale, AxisUnit},
     style::{BLACK, Form, LIGHT, Look, cut, ticks, titled},
+    ticks::step,
 };
 use kuva::render::{
     axis::{add_axes_and_grid, add_labels_and_title},
@@ -16,6 +17,8 @@ use legend::Named;
 /// The width of a picture: in a column of a paper its text is some 7 points high.
 pub(super) const WIDTH: f64 = 480.0;
 pub(super) const HEIGHT: f64 = 330.0;
+/// The most ticks of an axis, but for one.
+pub(super) const TICKS: usize = 6;
 const TITLE: u32 = 15;
 const LABEL: u32 = 13;
 pub(super) const TICK: u32 = 12;
@@ -48,19 +51,24 @@ pub(super) fn room(values: impl Iterator<Item = f64>, scale: AxisScale) -> (f64,
 
 /// A layout with these axes; the ranges are kept as they are.
 pub(super) fn layout(title: &str, (x, x_room): (&Axis, (f64, f64)), (y, y_room): (&Axis, (f64, f64))) -> Layout {
-    let mut layout = bare(title, x_room, y_room)
-        .with_x_label(titled(x))
-        .with_y_label(titled(y))
-        .with_y_label_wrap(28)
-        .with_x_tick_format(ticks(x.unit))
-        .with_y_tick_format(ticks(y.unit));
-    if x.scale == AxisScale::Log {
-        layout = layout.with_log_x();
+    let layout = bare(title, x_room, y_room).with_x_label(titled(x)).with_y_label(titled(y)).with_y_label_wrap(28);
+    let layout = match x.scale {
+        AxisScale::Log => layout.with_log_x().with_x_tick_format(ticks(x.unit, None)),
+        AxisScale::Linear => in_steps(layout, x.unit, x_room),
+    };
+    match y.scale {
+        AxisScale::Log => layout.with_log_y().with_y_tick_format(ticks(y.unit, None)),
+        AxisScale::Linear => {
+            let step = step(y_room, TICKS);
+            layout.with_y_tick_step(step).with_y_tick_format(ticks(y.unit, Some(step)))
+        }
     }
-    if y.scale == AxisScale::Log {
-        layout = layout.with_log_y();
-    }
-    layout
+}
+
+/// A layout whose horizontal axis has round ticks.
+pub(super) fn in_steps(layout: Layout, unit: AxisUnit, x_room: (f64, f64)) -> Layout {
+    let step = step(x_room, TICKS);
+    layout.with_x_tick_step(step).with_x_tick_format(ticks(unit, Some(step)))
 }
 
 /// A layout without titles of axes.

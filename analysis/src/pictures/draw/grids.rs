@@ -1,11 +1,10 @@
 use super::{
-    super::{Axis, AxisScale, AxisUnit, ParallelAxis, ParallelLine, caption::short},
+    super::{Axis, AxisScale, ParallelAxis, ParallelLine, caption::short},
     canvas::{Canvas, HEIGHT, WIDTH, bare},
     lines::thin,
     rows::value as said,
-    style::said as said_tick,
     style::{BLACK, cut, in_lines, titled},
-    ticks::round,
+    ticks::{round, written},
 };
 use kuva::{
     plot::ColorMap,
@@ -96,10 +95,11 @@ fn colour_bar(canvas: &mut Canvas, range: (f64, f64), value: &Axis) {
         let y = bottom - height * f64::from(step + 1);
         canvas.rectangle([left, y, 14.0, height + 0.4], &ColorMap::Viridis.map(place), None);
     }
-    for tick in round(range, AxisScale::Linear, 5) {
-        let y = bottom - (bottom - top) * share(range, tick);
+    let ticks = round(range, AxisScale::Linear, 5);
+    for (tick, text) in ticks.iter().zip(written(&ticks, AxisScale::Linear, value.unit)) {
+        let y = bottom - (bottom - top) * share(range, *tick);
         thin(canvas, (left + 14.0, y), (left + 18.0, y));
-        canvas.text((left + 20.0, y + 4.0), &said_tick(tick, value.unit), TextAnchor::Start, BLACK);
+        canvas.text((left + 20.0, y + 4.0), &text, TextAnchor::Start, BLACK);
     }
     for (line, part) in wrap_text(&titled(value), 28).iter().take(2).enumerate() {
         canvas.upward((right + 77.0 + 16.0 * line as f64, (top + bottom) / 2.0), part);
@@ -194,9 +194,7 @@ fn marks(axis: &ParallelAxis, (low, high): (f64, f64)) -> Vec<(f64, Vec<String>)
         return Vec::new();
     }
     let back = |value: f64| if axis.scale == AxisScale::Log { value.exp() } else { value };
-    let text = |value: f64| match axis.unit {
-        AxisUnit::None => said_short(value),
-        unit => said_tick(value, unit),
-    };
-    round((back(low), back(high)), axis.scale, 5).into_iter().map(|value| (value, vec![text(value)])).collect()
+    let ticks = round((back(low), back(high)), axis.scale, 5);
+    let texts = written(&ticks, axis.scale, axis.unit);
+    ticks.into_iter().zip(texts).map(|(value, text)| (value, vec![text])).collect()
 }

@@ -1,11 +1,12 @@
 use super::{
     super::{Axis, AxisScale, AxisUnit, Bar, DotRow, WorkerLine},
-    canvas::{Canvas, bare, room},
+    canvas::{Canvas, TICKS, bare, in_steps, room},
     lines::named,
-    style::{BLACK, LIGHT, in_lines, look, said, ticks, titled},
-    ticks::in_suitable_unit,
+    style::{BLACK, LIGHT, in_lines, look, said, titled},
+    ticks::{in_suitable_unit, step},
 };
-use kuva::render::{render::TextAnchor, render_utils::generate_ticks};
+use crate::fixed;
+use kuva::render::{render::TextAnchor, render_utils::generate_ticks_with_step};
 
 /// The characters of a line of a name at the side.
 const NAME: usize = 22;
@@ -22,10 +23,9 @@ fn rowed(title: &str, names: impl DoubleEndedIterator<Item = String>, axis: &Axi
     let names: Vec<Vec<String>> = names.map(|name| in_lines(&name, NAME, lines)).collect();
     let longest = names.iter().flatten().map(|line| line.chars().count()).max().unwrap_or_default();
     let height = AROUND + row * names.len() as f64;
-    let mut layout = bare(title, xs, (0.5, names.len() as f64 + 0.5))
+    let mut layout = in_steps(bare(title, xs, (0.5, names.len() as f64 + 0.5)), axis.unit, xs)
         .with_height(height)
         .with_x_label(titled(axis))
-        .with_x_tick_format(ticks(axis.unit))
         .with_y_categories(vec![String::new(); names.len()]);
     layout.force_margin_left = Some(longest as f64 * 6.6 + 24.0);
     let mut canvas = Canvas::new(layout);
@@ -37,7 +37,9 @@ fn rowed(title: &str, names: impl DoubleEndedIterator<Item = String>, axis: &Axi
             canvas.text((left - 8.0, y), text, TextAnchor::End, BLACK);
         }
     }
-    for tick in generate_ticks(xs.0, xs.1, 5).into_iter().filter(|tick| (xs.0..=xs.1).contains(tick)) {
+    for tick in
+        generate_ticks_with_step(xs.0, xs.1, step(xs, TICKS)).into_iter().filter(|tick| (xs.0..=xs.1).contains(tick))
+    {
         let x = canvas.at(tick, 1.0).0;
         canvas.line(vec![(x, top), (x, bottom)], LIGHT, 1.0, &[]);
     }
@@ -86,7 +88,7 @@ pub(super) fn importance(title: &str, bars: &[Bar]) -> Canvas {
         let (x, y) = canvas.at(bar.share, (bars.len() - place) as f64);
         let left = canvas.at(0.0, 1.0).0;
         canvas.rectangle([left, y - 8.0, (x - left).max(0.5), 16.0], look(0).colour, None);
-        let text = format!("{:.1}", bar.share * 100.0);
+        let text = fixed(bar.share * 100.0, 1);
         canvas.text((x + 5.0, y + 4.0), &text, TextAnchor::Start, BLACK);
     }
     canvas
@@ -118,7 +120,7 @@ fn said_device(device: &str) -> &str {
 /// A value in a cell or beside an axis.
 pub(super) fn value(value: f64, unit: AxisUnit) -> String {
     match unit {
-        AxisUnit::Share => format!("{:.1}", value * 100.0),
+        AxisUnit::Share => fixed(value * 100.0, 1),
         unit => said(value, unit),
     }
 }

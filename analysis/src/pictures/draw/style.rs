@@ -1,4 +1,7 @@
-use super::super::{Axis, AxisUnit, caption::short};
+use super::{
+    super::{Axis, AxisUnit, caption::short},
+    ticks::said_in_steps,
+};
 use kuva::render::layout::TickFormat;
 use std::sync::Arc;
 
@@ -79,8 +82,12 @@ pub(super) fn said(value: f64, unit: AxisUnit) -> String {
     }
 }
 
-pub(super) fn ticks(unit: AxisUnit) -> TickFormat {
-    TickFormat::Custom(Arc::new(move |value| said(value, unit)))
+/// How ticks of a step are written; those of a logarithmic axis have none.
+pub(super) fn ticks(unit: AxisUnit, step: Option<f64>) -> TickFormat {
+    TickFormat::Custom(Arc::new(move |value| match step {
+        Some(step) => said_in_steps(value, step, unit),
+        None => said(value, unit),
+    }))
 }
 
 #[cfg(test)]

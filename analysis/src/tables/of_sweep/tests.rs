@@ -17,8 +17,7 @@ async fn of(made: Made) -> Of {
     for result in made.results.found.values() {
         assert_eq!(store.put_result(result).await.unwrap(), store::Put::Created);
     }
-    let frame =
-        Frame::of_sweeps(&store, &[Sweep { name: &made.outcome.sweep, outcome: Some(&made.outcome) }]).await.unwrap();
+    let frame = Frame::of_sweeps(&store, &[Sweep::of(&made.outcome)]).await.unwrap();
     let summary = Summary::build(&made.outcome, &made.results, None);
     let failures = [FailureKind { errors: vec!["a".to_owned(), "b | c".to_owned()], jobs: 3, example: example() }];
     let of = Tables {

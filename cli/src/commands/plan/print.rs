@@ -5,11 +5,12 @@ use crate::{
     check::Download,
     local::free_memory,
     needs::{Needs, sized},
-    terminal,
+    revised, terminal,
 };
+use coordinator::Revised;
 
 /// Prints a plan. Its problems are an error, which is printed by itself.
-pub(super) fn print(plan: &Plan) {
+pub(super) fn print(plan: &Plan, revised: Option<&Revised>) {
     let verdict = match plan.problems.list().len() {
         0 => "the sweep file is valid".to_owned(),
         1 => "its inputs have a problem".to_owned(),
@@ -30,6 +31,9 @@ pub(super) fn print(plan: &Plan) {
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));
+    for line in revised.map(revised::in_lines).unwrap_or_default() {
+        terminal::data(format_args!("  {line}"));
+    }
     let stored = plan.jobs_stored.map(|stored| format!(", {stored} of them stored")).unwrap_or_default();
     terminal::data(format_args!("  at most {}{stored}", counted(plan.jobs_at_most, "job", "jobs")));
     print_downloads(plan);

@@ -11,7 +11,7 @@ fn in_memory() -> (Store, MemoryBackend) {
 }
 
 async fn all(store: &Store, number: u32) -> Vec<Result<JobResult, StoreError>> {
-    let mut pages = store.part_results("s", number).await.unwrap().unwrap();
+    let mut pages = store.part_results(Revision::first("s"), number).await.unwrap().unwrap();
     let mut read = Vec::new();
     while let Some(page) = pages.next_page().await.unwrap() {
         assert!((1..=1000).contains(&page.len()));
@@ -24,8 +24,8 @@ async fn all(store: &Store, number: u32) -> Vec<Result<JobResult, StoreError>> {
 /// The error of a part that holds `content`.
 async fn refused(content: Vec<u8>) -> String {
     let (store, backend) = in_memory();
-    backend.put(&part_key("s", 0).unwrap(), content).await.unwrap();
-    let error = store.part_results("s", 0).await.unwrap_err();
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), content).await.unwrap();
+    let error = store.part_results(Revision::first("s"), 0).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap();
     format!("{error}: {source}")
 }
@@ -34,12 +34,12 @@ async fn refused(content: Vec<u8>) -> String {
 async fn results_read_back_from_a_part_as_they_were() {
     let (store, backend) = in_memory();
     let results = results(2500);
-    assert_eq!(store.put_part("s", results.clone()).await.unwrap(), 0);
+    assert_eq!(store.put_part(Revision::first("s"), results.clone()).await.unwrap(), 0);
     let read: Vec<_> = all(&store, 0).await.into_iter().map(Result::unwrap).collect();
     assert!(read == results);
     let names: Vec<_> = backend.objects().into_keys().map(|key| key.to_string()).collect();
     assert_eq!(names, ["sweeps/s/parts/0.jobs", "sweeps/s/parts/0.parquet"]);
-    assert!(store.part_results("s", 1).await.unwrap().is_none());
+    assert!(store.part_results(Revision::first("s"), 1).await.unwrap().is_none());
 }
 
 /// The result as tables ask for it.
@@ -68,10 +68,10 @@ async fn results_in_brief_lack_single_examples_and_nothing_that_tables_ask_for()
             score.hits.insert(3, score.correct);
         }
     }
-    store.put_part("s", results.clone()).await.unwrap();
-    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    store.put_part(Revision::first("s"), results.clone()).await.unwrap();
+    let read = store.part_in_brief(Revision::first("s"), 0).await.unwrap().unwrap();
     assert!(read.into_iter().map(Result::unwrap).eq(results.iter().map(in_brief)));
-    assert!(store.part_in_brief("s", 1).await.unwrap().is_none());
+    assert!(store.part_in_brief(Revision::first("s"), 1).await.unwrap().is_none());
     assert!(all(&store, 0).await.into_iter().map(Result::unwrap).eq(results), "the part holds them whole");
 }
 
@@ -87,8 +87,8 @@ async fn a_part_of_an_older_program_is_read_in_brief_as_well() {
         })
         .collect();
     rows[1][1].truncate(10);
-    backend.put(&part_key("s", 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
-    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
+    let read = store.part_in_brief(Revision::first("s"), 0).await.unwrap().unwrap();
     assert_eq!(read[0].as_ref().unwrap(), &in_brief(&results[0]));
     assert!(matches!(read[1], Err(StoreError::Part { source: PartError::Altered { .. }, .. })), "{:?}", read[1]);
     assert_eq!(read[2].as_ref().unwrap(), &in_brief(&results[2]));
@@ -99,12 +99,12 @@ async fn parts_are_numbered_and_their_jobs_are_known_without_reading_them() {
     let (store, _) = in_memory();
     let results = results(30);
     for (number, chunk) in results.chunks(10).enumerate() {
-        assert_eq!(store.put_part("s", chunk.to_vec()).await.unwrap() as usize, number);
+        assert_eq!(store.put_part(Revision::first("s"), chunk.to_vec()).await.unwrap() as usize, number);
     }
-    store.put_part("other", results[..1].to_vec()).await.unwrap();
-    assert_eq!(store.parts("s").await.unwrap(), [0, 1, 2]);
-    assert_eq!(store.parts("none").await.unwrap(), Vec::<u32>::new());
-    let compacted = store.compacted_jobs("s").await.unwrap();
+    store.put_part(Revision::first("other"), results[..1].to_vec()).await.unwrap();
+    assert_eq!(store.parts(Revision::first("s")).await.unwrap(), [0, 1, 2]);
+    assert_eq!(store.parts(Revision::first("none")).await.unwrap(), Vec::<u32>::new());
+    let compacted = store.compacted_jobs(Revision::first("s")).await.unwrap();
     assert_eq!(compacted.jobs, results.iter().map(|result| result.job).collect());
     assert!(compacted.broken.is_empty());
     assert_eq!(store.sweeps().await.unwrap(), Vec::<String>::new(), "a part makes no sweep");
@@ -118,22 +118,22 @@ async fn a_part_that_met_its_like_is_not_written_twice_and_another_takes_the_nex
     let content = file::encode(&results[..10]).unwrap();
     let race = Race { inner: backend.clone(), content };
     let racing = Store::new(race);
-    assert_eq!(racing.put_part("s", results[..10].to_vec()).await.unwrap(), 0, "it is the same part");
-    backend.delete(&part_key("s", 0).unwrap()).await.unwrap();
-    assert_eq!(racing.put_part("s", results[10..].to_vec()).await.unwrap(), 1);
-    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs.len(), 20);
+    assert_eq!(racing.put_part(Revision::first("s"), results[..10].to_vec()).await.unwrap(), 0, "it is the same part");
+    backend.delete(&part_key(Revision::first("s"), 0).unwrap()).await.unwrap();
+    assert_eq!(racing.put_part(Revision::first("s"), results[10..].to_vec()).await.unwrap(), 1);
+    assert_eq!(store.compacted_jobs(Revision::first("s")).await.unwrap().jobs.len(), 20);
 }
 
 #[tokio::test]
 async fn a_missing_or_damaged_index_is_made_up_for_by_its_part() {
     let (store, backend) = in_memory();
     let results = results(10);
-    store.put_part("s", results.clone()).await.unwrap();
+    store.put_part(Revision::first("s"), results.clone()).await.unwrap();
     let jobs: HashSet<_> = results.iter().map(|result| result.job).collect();
-    backend.put(&index_key("s", 0).unwrap(), b"rubbish".to_vec()).await.unwrap();
-    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs, jobs);
-    backend.delete(&index_key("s", 0).unwrap()).await.unwrap();
-    assert_eq!(store.compacted_jobs("s").await.unwrap().jobs, jobs);
+    backend.put(&index_key(Revision::first("s"), 0).unwrap(), b"rubbish".to_vec()).await.unwrap();
+    assert_eq!(store.compacted_jobs(Revision::first("s")).await.unwrap().jobs, jobs);
+    backend.delete(&index_key(Revision::first("s"), 0).unwrap()).await.unwrap();
+    assert_eq!(store.compacted_jobs(Revision::first("s")).await.unwrap().jobs, jobs);
 }
 
 #[tokio::test]
@@ -141,17 +141,17 @@ async fn a_broken_part_is_named_and_hides_no_other() {
     let (store, backend) = in_memory();
     let results = results(20);
     for chunk in results.chunks(10) {
-        store.put_part("s", chunk.to_vec()).await.unwrap();
+        store.put_part(Revision::first("s"), chunk.to_vec()).await.unwrap();
     }
-    let content = backend.get(&part_key("s", 0).unwrap()).await.unwrap().unwrap();
-    backend.put(&part_key("s", 0).unwrap(), content[..content.len() / 2].to_vec()).await.unwrap();
-    backend.delete(&index_key("s", 0).unwrap()).await.unwrap();
-    let compacted = store.compacted_jobs("s").await.unwrap();
+    let content = backend.get(&part_key(Revision::first("s"), 0).unwrap()).await.unwrap().unwrap();
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), content[..content.len() / 2].to_vec()).await.unwrap();
+    backend.delete(&index_key(Revision::first("s"), 0).unwrap()).await.unwrap();
+    let compacted = store.compacted_jobs(Revision::first("s")).await.unwrap();
     assert_eq!(compacted.jobs, results[10..].iter().map(|result| result.job).collect());
     let error = &compacted.broken[&0];
     assert_eq!(error.to_string(), "the part `sweeps/s/parts/0.parquet` of the store cannot be used");
     assert!(!error.is_retryable());
-    assert!(store.part_results("s", 0).await.is_err());
+    assert!(store.part_results(Revision::first("s"), 0).await.is_err());
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     altered[1] = altered[1].replacen("validation", "test", 1);
     let newer = text(2).replacen("\"version\":1", "\"version\":2", 1);
     let rows = [row(0, text(0)), row(1, text(2)), row(2, newer), altered];
-    backend.put(&part_key("s", 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
     let read = all(&store, 0).await;
     assert_eq!(read[0].as_ref().unwrap(), &results[0]);
     assert!(
@@ -192,7 +192,7 @@ async fn a_result_that_is_not_of_its_job_comes_into_no_part() {
     let (store, backend) = in_memory();
     let mut results = results(2);
     results[1].job = results[0].job;
-    assert!(matches!(store.put_part("s", results).await.unwrap_err(), StoreError::Mislabelled { .. }));
+    assert!(matches!(store.put_part(Revision::first("s"), results).await.unwrap_err(), StoreError::Mislabelled { .. }));
     assert!(backend.objects().is_empty());
 }
 

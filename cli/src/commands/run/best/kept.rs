@@ -1,0 +1,93 @@
+//! What lies in `best/` of a sweep, and what it is of.
+
+use crate::failure::Failure;
+use jobs::{DOCUMENT_VERSION, Digest, Job, Outcome, Recipe, RecipeSpec};
+use serde::{Deserialize, Serialize};
+use std::{fs, path::Path};
+use store::Store;
+
+const FOLDER: &str = "best";
+/// The recipe, ready for `--recipe`.
+const RECIPE: &str = "best/recipe.json";
+/// What the folder is of: it is written last, and goes first.
+const MARK: &str = "best/merge.json";
+/// The file that makes a folder an adapter.
+const CONFIG: &str = "adapter_config.json";
+
+/// What the files of the folder were made from.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    version: u32,
+    /// The revision of the sweep.
+    revision: u32,
+    /// Of the recipe, the base and the adapters: an adapter that was mended makes another merge of the same recipe.
+    merge: Digest,
+}
+
+/// The place of a sweep's chosen merge in the store.
+pub(super) struct Kept<'a> {
+    store: &'a Store,
+    sweep: &'a str,
+    mark: Mark,
+}
+
+impl<'a> Kept<'a> {
+    /// That of the merge that `job` evaluates.
+    pub(super) fn of(store: &'a Store, outcome: &'a Outcome, job: &Job, recipe: &Recipe) -> Self {
+        let merge = Digest::of_json(&(job.meaning.base, &job.meaning.adapters, recipe));
+        let mark = Mark { version: DOCUMENT_VERSION, revision: outcome.revision, merge };
+        Self { store, sweep: &outcome.sweep, mark }
+    }
+
+    /// Whether the store holds this merge already, whole.
+    pub(super) async fn is_there(&self) -> Result<bool, Failure> {
+        match self.store.document::<Mark>(self.sweep, MARK).await {
+            Ok(mark) => Ok(mark.as_ref() == Some(&self.mark)),
+            Err(error @ store::StoreError::Backend(_)) => Err(error.into()),
+            // Whatever it is, it is not this.
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Puts the files of `adapter`, if there is one, and the recipe in place of what was there. Whenever it is cut short, the
+    /// folder is no adapter, or has no mark and is written again.
+    pub(super) async fn replace(&self, adapter: Option<&Path>, recipe: &Recipe) -> Result<(), Failure> {
+        let Self { store, sweep, mark } = self;
+        clear(store, sweep).await?;
+        if let Some(folder) = adapter {
+            keep(store, sweep, folder).await?;
+        }
+        store.put_document(sweep, RECIPE, &RecipeSpec::from(recipe)).await?;
+        Ok(store.put_document(sweep, MARK, mark).await?)
+    }
+}
+
+/// Takes away what the folder holds: first what says that it is whole, then what makes it an adapter.
+pub(super) async fn clear(store: &Store, sweep: &str) -> Result<(), Failure> {
+    let mut names = store.artefacts(sweep, Some(FOLDER)).await?;
+    names.sort_by_key(|name| match name.as_str() {
+        MARK => 0,
+        name if name.ends_with(CONFIG) => 1,
+        _ => 2,
+    });
+    for name in names {
+        store.delete_document(sweep, &name).await?;
+    }
+    Ok(())
+}
+
+/// Moves the files of a finished folder into the store; the configuration last, since it makes the folder an adapter.
+async fn keep(store: &Store, sweep: &str, folder: &Path) -> Result<(), Failure> {
+    let wrong = |source| Failure::Read { what: "merge", path: folder.to_owned(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(wrong)? {
+        names.push(entry.map_err(wrong)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_by_key(|name| name == CONFIG);
+    for name in names {
+        let content = fs::read(folder.join(&name)).map_err(wrong)?;
+        store.put_artefact(sweep, &format!("{FOLDER}/{name}"), content).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! `bowline sweeps`: what a store holds, and what it need not hold any more.
+
+mod list;
+mod remove;
+
+use crate::{
+    args::{self, SweepsCommand},
+    failure::Failure,
+    local::runtime,
+};
+
+pub(crate) fn run(args: &args::Sweeps) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    match &args.command {
+        SweepsCommand::List(args) => runtime.block_on(list::list(args)),
+        SweepsCommand::Remove(args) => runtime.block_on(remove::remove(args)),
+    }
+}

@@ -1,0 +1,143 @@
+use crate::{
+    args,
+    clock::{now_ms, span},
+    failure::Failure,
+    remote::existing_store,
+    terminal,
+};
+use coordinator::{CoordinatorError, FreezeError, Frozen, is_at_work};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jobs::{Cancellation, JobId, Manifest, Progress};
+use std::collections::HashSet;
+use store::{Revision, Store, StoreError};
+
+/// Results that are removed at the same time.
+const CONCURRENT: usize = 32;
+
+/// `bowline sweeps remove`
+pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
+    let (store, name) = (existing_store(&args.store).await?, &args.name);
+    let documents = store.artefacts(name, None).await?;
+    // The mark alone is what a removal leaves.
+    if documents.iter().all(|document| document == Cancellation::DOCUMENT) {
+        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+    }
+    if !args.force {
+        check_idle(&store, name).await?;
+    }
+    let results = if args.results { results_of(&store, name).await? } else { Results::default() };
+    if !args.yes && !is_confirmed(name, &results, args.results)? {
+        terminal::note("nothing was removed");
+        return Ok(());
+    }
+    // Results first: without the sweep nobody knows which they are.
+    let delete = |job: JobId| {
+        let store = &store;
+        async move {
+            store.remove_result(&job).await?;
+            store.clear_failures(&job).await.map(drop)
+        }
+    };
+    stream::iter(results.own.iter().copied().map(delete)).buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
+    let removed = remove_documents(&store, name).await?;
+    let s = if removed == 1 { "" } else { "s" };
+    terminal::note(format_args!(
+        "the sweep `{name}` is removed, with {removed} document{s}; {}",
+        results.in_words(args.results)
+    ));
+    Ok(())
+}
+
+/// The jobs of a sweep that the store holds something of.
+#[derive(Debug, Default)]
+struct Results {
+    /// Those of no other sweep.
+    own: HashSet<JobId>,
+    /// How many another sweep has as well.
+    shared: usize,
+}
+
+impl Results {
+    fn in_words(&self, are_asked_for: bool) -> String {
+        match (are_asked_for, self.own.len(), self.shared) {
+            (false, ..) => "its results stay".to_owned(),
+            (true, own, 0) => format!("so are the results of {own} jobs"),
+            (true, own, shared) => {
+                format!("so are the results of {own} jobs; those of {shared} stay, which other sweeps have as well")
+            }
+        }
+    }
+}
+
+/// Refuses to take the sweep away from a run that is at it.
+async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
+    let now = now_ms();
+    match store.document::<Progress>(name, Progress::DOCUMENT).await {
+        Ok(Some(progress)) if is_at_work(&progress, now) => {
+            let heard = span(now.saturating_sub(progress.updated_ms) as f64 / 1e3);
+            Err(Failure::AtWork { name: name.to_owned(), heard })
+        }
+        Err(error @ StoreError::Backend(_)) => Err(error.into()),
+        // What cannot be read is no run's of this version, and may be why the sweep is to go.
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn is_confirmed(name: &str, results: &Results, are_asked_for: bool) -> Result<bool, Failure> {
+    let with = match (are_asked_for, results.own.len()) {
+        (true, own) => format!(", and the results of {own} jobs that no other sweep has"),
+        (false, _) => "; its results stay".to_owned(),
+    };
+    let answer = terminal::ask(format_args!("remove the sweep `{name}`{with}? [y/N] "));
+    let answer = answer.ok_or_else(|| Failure::NobodyToAsk { name: name.to_owned() })?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Removes all documents, and leaves the mark by which workers drop what a queue may still hold: they would take a sweep that is
+/// nowhere for one of another store.
+async fn remove_documents(store: &Store, name: &str) -> Result<usize, Failure> {
+    // What was evaluated here was in no queue; the same may be evaluated again under the same name.
+    if Manifest::is_name_of_evaluation(name) {
+        return Ok(store.remove_sweep(name, None).await?);
+    }
+    store.put_document(name, Cancellation::DOCUMENT, &Cancellation::of_removed(now_ms())).await?;
+    Ok(store.remove_sweep(name, Some(Cancellation::DOCUMENT)).await?)
+}
+
+/// The jobs of all revisions of a sweep, without those that another sweep has.
+async fn results_of(store: &Store, name: &str) -> Result<Results, Failure> {
+    let all = jobs_of(store, name, true).await?;
+    let mut own = all.clone();
+    for other in store.sweeps().await?.into_iter().filter(|other| other != name) {
+        let jobs = jobs_of(store, &other, false).await;
+        let jobs = jobs.map_err(|source| Failure::Shared { name: other.clone(), source: Box::new(source) })?;
+        own.retain(|job| !jobs.contains(job));
+    }
+    Ok(Results { shared: all.len() - own.len(), own })
+}
+
+/// The jobs of all revisions of a sweep. With `is_lenient` a revision that cannot be gone through counts as far as its parts tell.
+async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<HashSet<JobId>, Failure> {
+    let mut jobs = HashSet::new();
+    for number in 1..=store.newest_revision(name).await? {
+        let revision = Revision::of(name, number);
+        match jobs_of_revision(store, revision).await {
+            Ok(found) => jobs.extend(found),
+            Err(
+                error @ (Failure::Store(StoreError::Backend(_))
+                | Failure::Run(CoordinatorError::Store(StoreError::Backend(_)))),
+            ) => {
+                return Err(error);
+            }
+            Err(_) if is_lenient => jobs.extend(store.compacted_jobs(revision).await?.jobs),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(jobs)
+}
+
+async fn jobs_of_revision(store: &Store, revision: Revision<'_>) -> Result<HashSet<JobId>, Failure> {
+    let Some(manifest) = store.revision::<Manifest>(revision).await? else { return Ok(HashSet::new()) };
+    let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
+    Ok(coordinator::stored_jobs(&frozen, store).await?)
+}

@@ -1,0 +1,52 @@
+//! The failures of a sweep.
+
+use crate::failure::Failure;
+use analysis::Failures;
+use coordinator::{CoordinatorError, FreezeError, Frozen};
+use jobs::{FailureRecord, JobId, Manifest, Outcome};
+use std::collections::HashSet;
+use store::{Revision, Store};
+
+/// The last record of every job of a sweep that failed for good and has no result: the sweep's own attempts, and what had
+/// failed for another sweep before. What failed for an earlier revision counts where this one wants it as well.
+pub(crate) async fn of_sweep<'a>(
+    store: &Store,
+    frozen: &Frozen,
+    failures: &'a Failures,
+) -> Result<Vec<&'a FailureRecord>, Failure> {
+    let wanted: Option<HashSet<JobId>> = match coordinator::survey(frozen, store, false).await {
+        Ok(resume) => Some(resume.failed_jobs().iter().copied().collect()),
+        Err(CoordinatorError::Store(error)) => return Err(error.into()),
+        // A sweep that cannot go on for its failures is the one that is looked into.
+        Err(_) => None,
+    };
+    let (name, is_first) = (frozen.sweep().name.as_str(), frozen.revision() == 1);
+    let is_own = |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.is_over(&record.meaning);
+    let is_of = |record: &&FailureRecord| match &wanted {
+        Some(wanted) => wanted.contains(&record.job) || (is_first && is_own(record)),
+        None => is_own(record),
+    };
+    Ok(failures.records.iter().filter(is_of).collect())
+}
+
+/// The failures of the revision that came to `outcome`.
+pub(crate) async fn of_outcome<'a>(
+    store: &Store,
+    outcome: &Outcome,
+    failures: &'a Failures,
+) -> Result<Vec<&'a FailureRecord>, Failure> {
+    let points = Failures::points_of(outcome);
+    let of_name: Vec<&FailureRecord> = failures.of_sweep(&outcome.sweep, &points).collect();
+    if of_name.is_empty() {
+        return Ok(of_name);
+    }
+    let revision = Revision::of(&outcome.sweep, outcome.revision);
+    match store.revision::<Manifest>(revision).await {
+        Ok(Some(manifest)) => {
+            let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
+            of_sweep(store, &frozen, failures).await
+        }
+        // A copy of a sweep's folder may be without one; an unreadable one is told of elsewhere.
+        Ok(None) | Err(_) => Ok(of_name),
+    }
+}

@@ -1,0 +1,70 @@
+//! What is said of the revisions of a sweep.
+
+use crate::{clock::date, terminal};
+use coordinator::Revised;
+use jobs::Change;
+
+/// Changes that are told one by one.
+const TOLD: usize = 20;
+
+/// What makes a new revision another than the one before, each in a line; nothing of a first one, and of one that goes on.
+pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
+    let Revised { number, changes, is_new, follows } = revised;
+    let (true, Some(earlier)) = (*is_new, follows) else { return Vec::new() };
+    let begun = earlier.begun_ms.map(|begun| format!(" of {} UTC", date(begun))).unwrap_or_default();
+    let s = if changes.len() == 1 { "" } else { "s" };
+    let before = number - 1;
+    let mut lines =
+        vec![format!("revision {number} of the sweep, {} change{s} to revision {before}{begun}:", changes.len())];
+    lines.extend(changes_in_lines(changes));
+    lines.push("what was computed for both is not computed again".to_owned());
+    if earlier.is_at_work {
+        lines.push(format!("a run of revision {before} seems to be at work: it ends as soon as it sees this one"));
+    }
+    lines
+}
+
+/// The changes, each in a line; of very many the first.
+pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
+    let mut lines: Vec<String> = changes.iter().take(TOLD).map(|change| format!("  {change}")).collect();
+    if changes.len() > TOLD {
+        lines.push(format!("  and {} more", changes.len() - TOLD));
+    }
+    lines
+}
+
+/// Says what makes a new revision.
+pub(crate) fn tell(revised: &Revised) {
+    in_lines(revised).iter().for_each(terminal::note);
+}
+
+/// The revision of a sweep behind its name, unless it is the first.
+pub(crate) fn behind_name(revision: u32) -> String {
+    if revision > 1 { format!(" (revision {revision})") } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coordinator::Earlier;
+
+    #[test]
+    fn a_new_revision_is_told_with_its_changes_and_a_first_one_without_a_word() {
+        assert!(in_lines(&Revised::first()).is_empty());
+        let change = |key: &str| Change::Value { key: key.to_owned(), from: Some("1.0".to_owned()), to: None };
+        let earlier = Earlier { begun_ms: Some(1_795_975_512_345), is_at_work: true };
+        let revised = Revised { number: 2, changes: vec![change("a")], is_new: true, follows: Some(earlier) };
+        assert_eq!(
+            in_lines(&revised),
+            [
+                "revision 2 of the sweep, 1 change to revision 1 of 2026-11-29 18:05 UTC:",
+                "  `a`: 1.0 → not set",
+                "what was computed for both is not computed again",
+                "a run of revision 1 seems to be at work: it ends as soon as it sees this one",
+            ]
+        );
+        assert!(in_lines(&Revised { is_new: false, follows: None, ..revised.clone() }).is_empty());
+        let many = Revised { changes: vec![change("a"); 22], ..revised };
+        assert_eq!(in_lines(&many)[21], "  and 2 more");
+    }
+}

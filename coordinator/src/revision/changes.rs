@@ -1,0 +1,144 @@
+use super::keys::{Entry, Keys};
+use jobs::{Change, Digest, Manifest};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What makes `now` another revision of the sweep than `earlier`: nothing if they mean the same.
+///
+/// A key that is about an input counts where the input's digest differs, and another digest counts whatever the keys say:
+/// with the same digests and the same keys about anything else every job and every choice is the same.
+pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
+    let differing = differing(&earlier.digests, &now.digests);
+    let (from, to) = (Keys::of(&earlier.sweep), Keys::of(&now.sweep));
+    let mut changes = of_lists(&from, &to);
+    let named: Vec<String> = changes.iter().filter_map(named).collect();
+    let is_named = |key: &str| named.iter().any(|name| key.strip_prefix(name.as_str()).is_some_and(is_below));
+    let mut explained: BTreeSet<&String> = BTreeSet::new();
+    for key in from.values.keys().chain(to.values.keys()).collect::<BTreeSet<_>>() {
+        let (before, after) = (from.values.get(key), to.values.get(key));
+        let inputs = || before.into_iter().chain(after).flat_map(|entry| &entry.inputs);
+        let is_meant = inputs().next().is_none() || inputs().any(|input| differing.contains(input));
+        if value_of(before) == value_of(after) || !is_meant || is_named(key) {
+            continue;
+        }
+        explained.extend(inputs());
+        changes.extend(of_key(key, value_of(before), value_of(after)));
+    }
+    let is_meant = !changes.is_empty();
+    for input in differing.iter().filter(|input| !explained.contains(input)) {
+        let (from, to) = (earlier.digests.get(input).copied(), now.digests.get(input).copied());
+        // An input that came or went did so for something that is told already.
+        if from.is_some() && to.is_some() || !is_meant {
+            changes.push(Change::Content { input: input.clone(), from, to });
+        }
+    }
+    changes
+}
+
+/// Whether two sweeps have nothing to do with each other: another base, and no task in common, neither by its name nor by
+/// its adapter.
+pub(super) fn is_unrelated(one: &Manifest, other: &Manifest) -> bool {
+    let names = |of: &Manifest| of.sweep.tasks.iter().map(|task| task.name.clone()).collect::<BTreeSet<_>>();
+    let adapters = |of: &Manifest| {
+        let adapters = of.digests.iter().filter(|(key, _)| key.starts_with("adapters."));
+        adapters.map(|(_, digest)| *digest).collect::<BTreeSet<_>>()
+    };
+    one.digests.get("base") != other.digests.get("base")
+        && names(one).is_disjoint(&names(other))
+        && adapters(one).is_disjoint(&adapters(other))
+}
+
+/// The inputs whose digests differ.
+fn differing(from: &BTreeMap<String, Digest>, to: &BTreeMap<String, Digest>) -> BTreeSet<String> {
+    from.keys().chain(to.keys()).filter(|key| from.get(*key) != to.get(*key)).cloned().collect()
+}
+
+/// What came, what went, and lists of which the same names stand in another order.
+fn of_lists(from: &Keys, to: &Keys) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for (key, after) in &to.lists {
+        let Some(before) = from.lists.get(key) else { continue };
+        // A parameter is told with its values.
+        if !key.ends_with(".parameters") {
+            let at = |name: &&String| format!("{key}.{name}");
+            let gone = before.iter().filter(|name| !after.contains(name));
+            let come = after.iter().filter(|name| !before.contains(name));
+            changes.extend(gone.map(|name| Change::Removed { key: at(&name) }));
+            changes.extend(come.map(|name| Change::Added { key: at(&name) }));
+        }
+        let common = |names: &[String], others: &[String]| -> Vec<String> {
+            names.iter().filter(|name| others.contains(name)).cloned().collect()
+        };
+        let (before, after) = (common(before, after), common(after, before));
+        if before != after {
+            let [from, to] = [before, after].map(|names| Some(shortened(&names.join(", "))));
+            changes.push(Change::Value { key: key.clone(), from, to });
+        }
+    }
+    changes
+}
+
+/// The key of something that came or went: what it holds needs no word.
+fn named(change: &Change) -> Option<String> {
+    match change {
+        Change::Added { key } | Change::Removed { key } => Some(key.clone()),
+        Change::Value { .. } | Change::Content { .. } => None,
+    }
+}
+
+/// Whether what follows a key leads to something below it.
+fn is_below(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('.')
+}
+
+fn value_of(entry: Option<&Entry>) -> Option<&Value> {
+    entry.map(|entry| &entry.value)
+}
+
+fn of_key(key: &str, from: Option<&Value>, to: Option<&Value>) -> Vec<Change> {
+    let value = |key: String, from: Option<&Value>, to: Option<&Value>| Change::Value {
+        key,
+        from: from.map(text),
+        to: to.map(text),
+    };
+    // Of two ranges the ends and the step are compared.
+    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (from, to)
+        && before.keys().eq(after.keys())
+    {
+        let differing = before.iter().filter(|(end, value)| after.get(*end) != Some(value));
+        return differing.map(|(end, from)| value(format!("{key}.{end}"), Some(from), after.get(end))).collect();
+    }
+    // Of two long lists that begin in the same way the first entry that differs is told.
+    if let (Some(Value::Array(before)), Some(Value::Array(after))) = (from, to)
+        && from.map(text) == to.map(text)
+    {
+        let at = before.iter().zip(after).take_while(|(one, other)| one == other).count();
+        return vec![value(format!("{key}[{at}]"), before.get(at), after.get(at))];
+    }
+    vec![value(key.to_owned(), from, to)]
+}
+
+/// A value as people write it, in a few words.
+fn text(value: &Value) -> String {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(range) => match (range.get("min"), range.get("max"), range.get("step")) {
+            (Some(min), Some(max), Some(step)) => format!("{min} to {max} in steps of {step}"),
+            (Some(min), Some(max), None) => format!("anything from {min} to {max}"),
+            _ => value.to_string(),
+        },
+        value => value.to_string(),
+    };
+    shortened(&text)
+}
+
+/// The longest text of a value, in letters.
+const LONGEST: usize = 120;
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST - 1).chain(['…']).collect()
+}

@@ -1,0 +1,163 @@
+use jobs::{
+    Baseline, Benchmark, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, Search, Sweep, Task, Values,
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What a sweep says, key by key, with names in place of the numbers of a list.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    /// The values by key, spelled as in a sweep file.
+    pub(super) values: BTreeMap<String, Entry>,
+    /// The names that lists have, in their order, by the list's key.
+    pub(super) lists: BTreeMap<String, Vec<String>>,
+}
+
+/// The value of a key.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) value: Value,
+    /// The inputs that the key says something about, as digests are named; it means nothing but for them. Other keys are about
+    /// none.
+    pub(super) inputs: Vec<String>,
+}
+
+/// Keys as they are stored, and as they are written.
+const SPELLED: [(&str, &str); 2] = [(".data.text.columns", ".data.text_columns"), (".data.text.", ".data.")];
+
+/// The values of a parameter of fewer are not told as a range.
+const FEWEST: usize = 3;
+
+impl Keys {
+    pub(super) fn of(sweep: &Sweep) -> Self {
+        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines } = sweep;
+        let mut keys = Self::default();
+        keys.of_input("base", base, &["base".to_owned()]);
+        keys.list("tasks", tasks.iter().map(|task| &task.name));
+        tasks.iter().for_each(|task| keys.task(task, &sweep.splits()));
+        keys.evaluation(evaluation);
+        keys.method(*method);
+        keys.put("metric.name", &objective.metric);
+        keys.put("metric.goal", objective.goal);
+        keys.list("searches", searches.iter().map(|search| &search.name));
+        searches.iter().for_each(|search| keys.search(search));
+        keys.list("baselines", baselines.iter().map(|baseline| &baseline.name));
+        baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
+        keys
+    }
+
+    fn task(&mut self, task: &Task, splits: &[&str]) {
+        let Task { name, adapter, data, head, finetuned } = task;
+        let at = |key: &str| format!("tasks.{name}.{key}");
+        self.of_input(&at("adapter"), adapter, &[format!("adapters.{name}")]);
+        let of_data: Vec<String> = splits.iter().map(|split| format!("data.{name}.{split}")).collect();
+        self.of_input(&at("data"), data, &of_data);
+        // A joint head may be made from those of the tasks.
+        let of_head = [format!("heads.{name}"), "joint".to_owned()];
+        match head {
+            Some(HeadSpec::File(place) | HeadSpec::Adapter(place)) => self.of_input(&at("head"), place, &of_head),
+            Some(HeadSpec::Prompts { classes, templates }) => {
+                self.of_input(&at("classes"), classes, &of_head);
+                self.of_input(&at("templates"), templates, &of_head);
+            }
+            None => {}
+        }
+        self.put(&at("finetuned"), finetuned);
+    }
+
+    fn evaluation(&mut self, evaluation: &Evaluation) {
+        let Evaluation { benchmark, select, report, precision } = evaluation;
+        let name = if *benchmark == Benchmark::PerTask { "per_task" } else { "joint" };
+        self.put("evaluation.benchmark", name);
+        if let Benchmark::Joint { files: Some(JointHeadSpec { head, map }) } = benchmark {
+            self.of_input("evaluation.head", head, &["joint".to_owned(), "joint.head".to_owned()]);
+            self.of_input("evaluation.map", map, &["joint".to_owned(), "joint.map".to_owned()]);
+        }
+        self.put("evaluation.select", select);
+        self.put("evaluation.report", report);
+        self.put("evaluation.precision", precision);
+    }
+
+    fn method(&mut self, method: Method) {
+        self.put(
+            "method",
+            match method {
+                Method::Grid => "grid",
+                Method::Random { .. } => "random",
+                Method::Linear => "linear",
+            },
+        );
+        if let Method::Random { trials, seed } = method {
+            self.put("trials", trials);
+            self.put("seed", seed);
+        }
+    }
+
+    fn search(&mut self, search: &Search) {
+        let Search { name, recipe, parameters } = search;
+        self.put(&format!("searches.{name}.recipe"), recipe);
+        // A linear search goes through them in order.
+        self.list(&format!("searches.{name}.parameters"), parameters.iter().map(|parameter| &parameter.key));
+        for Parameter { key, values } in parameters {
+            self.insert(format!("searches.{name}.{key}"), in_short(values), &[]);
+        }
+    }
+
+    fn list<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a String>) {
+        self.lists.insert(key.to_owned(), names.cloned().collect());
+    }
+
+    /// A key that is about no input, with all that is below it.
+    fn put(&mut self, key: &str, value: impl Serialize) {
+        self.of_input(key, value, &[]);
+    }
+
+    /// A key with all that is below it.
+    fn of_input(&mut self, key: &str, value: impl Serialize, inputs: &[String]) {
+        let value = serde_json::to_value(value).expect("plain data with texts as keys");
+        match place(&value).unwrap_or(value) {
+            Value::Object(entries) => {
+                entries.into_iter().for_each(|(below, value)| self.of_input(&format!("{key}.{below}"), value, inputs));
+            }
+            value => self.insert(SPELLED.iter().fold(key.to_owned(), spelled), value, inputs),
+        }
+    }
+
+    fn insert(&mut self, key: String, value: Value, inputs: &[String]) {
+        self.values.insert(key, Entry { value, inputs: inputs.to_vec() });
+    }
+}
+
+/// The place of an input as a sweep file has it, if the value is one.
+fn place(value: &Value) -> Option<Value> {
+    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
+    let place: InputRef = serde_json::from_value(Value::Object(entries.clone())).ok()?;
+    Some(place.to_string().into())
+}
+
+fn spelled(key: String, (stored, written): &(&str, &str)) -> String {
+    key.replacen(stored, written, 1)
+}
+
+/// The values of a parameter: a range where they are one.
+fn in_short(values: &Values) -> Value {
+    match values {
+        Values::Continuous { min, max, log } => json!({"min": min, "max": max, "log": log}),
+        Values::List(values) => range(values).unwrap_or_else(|| json!(values)),
+    }
+}
+
+/// Numbers of the same distance from each other, as a range.
+fn range(values: &[Value]) -> Option<Value> {
+    let numbers: Vec<f64> = values.iter().map(Value::as_f64).collect::<Option<_>>()?;
+    let (first, last) = (*numbers.first()?, *numbers.last()?);
+    let step = (last - first) / (numbers.len() - 1) as f64;
+    let is_even = |pair: &[f64]| (pair[1] - pair[0] - step).abs() <= step.abs() * 1e-6;
+    if numbers.len() < FEWEST || step <= 0.0 || !numbers.windows(2).all(is_even) {
+        return None;
+    }
+    // Without the noise of the sums that ranges are made of.
+    let step = (step * 1e12).round() / 1e12;
+    Some(json!({"min": values.first(), "max": values.last(), "step": step}))
+}

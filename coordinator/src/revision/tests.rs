@@ -1,0 +1,254 @@
+use super::{changes::changes, *};
+use crate::testing::{frozen, frozen_of};
+use jobs::{Digest, Sweep};
+use std::path::Path;
+use store::testing::MemoryBackend;
+
+fn manifest_of(overrides: &[&str]) -> Manifest {
+    frozen(overrides).manifest(BTreeMap::new())
+}
+
+/// What is said of two manifests.
+fn said(from: &Manifest, to: &Manifest) -> Vec<String> {
+    changes(from, to).iter().map(Change::to_string).collect()
+}
+
+/// What is said of the small sweep with these overrides.
+fn said_of(overrides: &[&str]) -> Vec<String> {
+    said(&manifest_of(&[]), &manifest_of(overrides))
+}
+
+fn other(manifest: &mut Manifest, input: &str) {
+    manifest.digests.insert(input.to_owned(), Digest::of(b"other"));
+}
+
+#[test]
+fn every_change_of_meaning_is_said_by_its_key() {
+    let cases: [(&[&str], &[&str]); 16] = [
+        (&[], &[]),
+        (&["parameters.scaling={min: 0.1, max: 1.0, step: 0.1}"], &["`searches.knots_ties.scaling.max`: 0.5 → 1.0"]),
+        (
+            &["parameters.scaling={min: 0.2, max: 0.5, step: 0.05}"],
+            &["`searches.knots_ties.scaling.min`: 0.1 → 0.2", "`searches.knots_ties.scaling.step`: 0.1 → 0.05"],
+        ),
+        (
+            &["parameters.scaling=[0.1, 0.5, 0.6]"],
+            &["`searches.knots_ties.scaling`: 0.1 to 0.5 in steps of 0.1 → 0.1, 0.5, 0.6"],
+        ),
+        (&["parameters.density=[0.1, 0.2]"], &["`searches.knots_ties.density`: 0.1, 0.2, 0.5, 1.0 → 0.1, 0.2"]),
+        (
+            &["parameters={scaling: [0.1, 0.2, 0.3, 0.4, 0.5]}"],
+            &["`searches.knots_ties.density`: 0.1, 0.2, 0.5, 1.0 → not set"],
+        ),
+        (
+            &["parameters={density: [0.1, 0.2, 0.5, 1.0], scaling: [0.1, 0.2, 0.3, 0.4, 0.5]}"],
+            &["`searches.knots_ties.parameters`: scaling, density → density, scaling"],
+        ),
+        (&["recipe.scaling=0.7"], &["`searches.knots_ties.recipe.scaling`: 0.6 → 0.7"]),
+        (&["method=grid"], &["`method`: linear → grid"]),
+        (
+            &["method=random", "trials=7", "seed=3"],
+            &["`method`: linear → random", "`seed`: not set → 3", "`trials`: not set → 7"],
+        ),
+        (&["metric.name=mean_accuracy"], &["`metric.name`: mean_normalised_accuracy → mean_accuracy"]),
+        (&["baselines=[]"], &["`baselines.sum`: taken away"]),
+        (
+            &["baselines=[{name: sum, preset: task_arithmetic, scaling: 0.2}, {name: ties, preset: ties}]"],
+            &["`baselines.ties`: added", "`baselines.sum.scaling`: 0.1 → 0.2"],
+        ),
+        (&["tasks.mnist.finetuned={test: 0.9}"], &["`tasks.mnist.finetuned.test`: not set → 0.9"]),
+        // The data of a split that is not looked at any more need no word.
+        (&["evaluation.report=validation"], &["`evaluation.report`: test → validation"]),
+        (&["name=other"], &[]),
+    ];
+    for (overrides, expected) in cases {
+        assert_eq!(said_of(overrides), expected, "{overrides:?}");
+    }
+}
+
+#[test]
+fn the_place_of_an_input_means_nothing_and_its_content_everything() {
+    let moved = ["base=/elsewhere/base", "tasks.mnist.data=/elsewhere/mnist", "tasks.mnist.adapter=/elsewhere/adapter"];
+    assert_eq!(said_of(&moved), Vec::<String>::new());
+    for (input, word) in [
+        ("base", "base model: other content"),
+        ("adapters.mnist", "adapter of task `mnist`: other content"),
+        ("heads.mnist", "head of task `mnist`: other content"),
+        ("data.mnist.test", "data of task `mnist`, split `test`: other content"),
+    ] {
+        let mut now = manifest_of(&[]);
+        other(&mut now, input);
+        assert_eq!(said(&manifest_of(&[]), &now), [word]);
+    }
+}
+
+#[test]
+fn a_key_that_explains_other_content_is_said_in_its_place() {
+    let mut now = manifest_of(&["tasks.mnist.data={source: data/mnist, label_column: digit}"]);
+    other(&mut now, "data.mnist.test");
+    other(&mut now, "data.mnist.validation");
+    assert_eq!(said(&manifest_of(&[]), &now), ["`tasks.mnist.data.label_column`: label → digit"]);
+    let mut now = manifest_of(&["tasks.mnist.adapter=/other/adapter"]);
+    other(&mut now, "adapters.mnist");
+    let [line] = &said(&manifest_of(&[]), &now)[..] else { panic!("one line") };
+    assert_eq!(line, "`tasks.mnist.adapter`: /sweeps/adapters/mnist → /other/adapter");
+}
+
+#[test]
+fn an_input_that_is_in_one_of_two_manifests_alone_is_never_passed_over() {
+    let mut now = manifest_of(&[]);
+    now.digests.insert("joint.more".to_owned(), Digest::of(b"more"));
+    assert_eq!(said(&manifest_of(&[]), &now), ["joint head: other content"]);
+}
+
+#[test]
+fn tasks_and_searches_are_said_by_name() {
+    let one = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
+    let change = |edit: fn(&mut Sweep)| {
+        let mut other = one.clone();
+        edit(&mut other);
+        said(&frozen_of(one.clone()).manifest(BTreeMap::new()), &frozen_of(other).manifest(BTreeMap::new()))
+    };
+    assert_eq!(change(|sweep| drop(sweep.tasks.remove(1))), ["`tasks.flags`: taken away"]);
+    assert_eq!(
+        change(|sweep| sweep.evaluation.precision = jobs::Precision::Bf16),
+        ["`evaluation.precision`: f32 → bf16"]
+    );
+    assert_eq!(change(|sweep| sweep.tasks.swap(0, 1)), ["`tasks`: mnist, flags → flags, mnist"]);
+    assert_eq!(change(|sweep| sweep.searches.swap(0, 1)), ["`searches`: ties, knots → knots, ties"]);
+    assert_eq!(change(|sweep| drop(sweep.searches.remove(0))), ["`searches.ties`: taken away"]);
+    assert_eq!(
+        change(|sweep| sweep.searches[1].name = "k".to_owned()),
+        ["`searches.knots`: taken away", "`searches.k`: added"]
+    );
+}
+
+#[test]
+fn of_two_long_lists_the_first_entry_that_differs_is_said() {
+    let with = |last: &str| {
+        let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
+        let mut classes: Vec<String> = (0..100).map(|i| format!("class {i}")).collect();
+        classes[90] = last.to_owned();
+        sweep.tasks[0].head = Some(jobs::HeadSpec::Prompts { classes, templates: vec!["{}".to_owned()] });
+        let mut manifest = frozen_of(sweep).manifest(BTreeMap::new());
+        manifest.digests.insert("heads.mnist".to_owned(), Digest::of(last.as_bytes()));
+        manifest
+    };
+    assert_eq!(said(&with("cat"), &with("dog")), ["`tasks.mnist.classes[90]`: cat → dog"]);
+}
+
+#[tokio::test]
+async fn a_sweep_with_another_base_and_no_task_in_common_is_no_revision() {
+    let store = Store::new(MemoryBackend::new());
+    keep_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
+    let sweep = Sweep::from_yaml(&SEARCHES.replace("mnist", "a").replace("flags", "b"), Path::new("/s"), &[]).unwrap();
+    let tasks = Sweep { name: "small".to_owned(), ..sweep };
+    let other = |sweep: &Sweep, base: &[u8]| {
+        let mut manifest = frozen_of(sweep.clone()).manifest(BTreeMap::new());
+        manifest.digests.insert("base".to_owned(), Digest::of(base));
+        Frozen::from_manifest(&manifest).unwrap()
+    };
+    let error = revision_of(&store, &other(&tasks, b"another base")).await.unwrap_err();
+    assert!(error.to_string().contains("holds another sweep named `small`, with another base"), "{error}");
+    // One of the two is enough.
+    assert_eq!(revision_of(&store, &other(&tasks, b"base")).await.unwrap().number, 2);
+    let base = other(&crate::testing::sweep(&[]), b"another base");
+    assert_eq!(revision_of(&store, &base).await.unwrap().number, 2);
+}
+
+#[tokio::test]
+async fn revisions_follow_each_other_and_the_same_one_is_made_once() {
+    let store = Store::new(MemoryBackend::new());
+    let keep = async |overrides: &[&str]| keep_revision(&store, &frozen(overrides), &BTreeMap::new()).await.unwrap();
+    let numbers =
+        [keep(&[]).await, keep(&[]).await, keep(&["method=grid"]).await, keep(&["method=grid"]).await, keep(&[]).await];
+    let numbers = numbers.map(|revised| (revised.number, revised.is_new, revised.changes.len()));
+    assert_eq!(numbers, [(1, true, 0), (1, false, 0), (2, true, 1), (2, false, 1), (3, true, 1)]);
+    let second: Manifest = store.revision(Revision::of("small", 2)).await.unwrap().unwrap();
+    assert_eq!((second.revision, second.changes[0].to_string().as_str()), (2, "`method`: linear → grid"));
+    assert!(second.begun_ms.is_some_and(|begun| begun > 0));
+    assert_eq!(Frozen::from_manifest(&second).unwrap().revision(), 2);
+}
+
+#[tokio::test]
+async fn of_two_runs_that_make_a_revision_at_once_each_has_one_of_its_own() {
+    for _ in 0..20 {
+        let store = Store::new(MemoryBackend::new());
+        keep_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
+        let versions = BTreeMap::new();
+        let (grid, also_grid, other) =
+            (frozen(&["method=grid"]), frozen(&["method=grid"]), frozen(&["recipe.scaling=0.7"]));
+        let (one, same, another) = tokio::join!(
+            keep_revision(&store, &grid, &versions),
+            keep_revision(&store, &also_grid, &versions),
+            keep_revision(&store, &other, &versions),
+        );
+        let [one, same, another] = [one, same, another].map(|revised| revised.unwrap().number);
+        assert_eq!(store.newest_revision("small").await.unwrap(), one.max(same).max(another));
+        assert_ne!(one, another);
+        let manifest: Manifest = store.revision(Revision::of("small", another)).await.unwrap().unwrap();
+        assert_eq!(manifest.sweep.searches[0].recipe.scaling, Some(0.7));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_of_a_program_without_revisions_is_the_first_one() {
+    let store = Store::new(MemoryBackend::new());
+    let mut old = serde_json::to_value(manifest_of(&[])).unwrap();
+    old["version"] = 1.into();
+    old.as_object_mut().unwrap().remove("revision");
+    assert_eq!(store.put_manifest("small", &old).await.unwrap(), Put::Created);
+    let same = revision_of(&store, &frozen(&[])).await.unwrap();
+    assert_eq!((same.number, same.is_new), (1, false));
+    let changed = keep_revision(&store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
+    assert_eq!((changed.number, changed.follows.unwrap().begun_ms), (2, None));
+}
+
+#[tokio::test]
+async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
+    let store = Store::new(MemoryBackend::new());
+    let later = Manifest { version: DOCUMENT_VERSION + 1, ..manifest_of(&[]) };
+    assert_eq!(store.put_manifest("small", &later).await.unwrap(), Put::Created);
+    let error = revision_of(&store, &frozen(&[])).await.unwrap_err().to_string();
+    assert_eq!(error, "the manifest of the sweep `small` has version 3, and this program reads version 2");
+}
+
+#[tokio::test]
+async fn a_run_that_was_overtaken_does_not_take_the_sweep_back_while_the_other_is_at_work() {
+    let store = Store::new(MemoryBackend::new());
+    let (first, versions) = (frozen(&[]), BTreeMap::new());
+    keep_revision(&store, &first, &versions).await.unwrap();
+    keep_revision(&store, &frozen(&["method=grid"]), &versions).await.unwrap();
+    let tell = async |revision: u32, updated_ms: u64, ended: Option<&str>| {
+        let progress = serde_json::json!({
+            "version": 2, "revision": revision, "bound": 1, "run": 0, "reused": 0, "failed": 0, "outstanding": 1,
+            "started_ms": 0, "updated_ms": updated_ms, "ended": ended,
+        });
+        store.put_document("small", Progress::DOCUMENT, &progress).await.unwrap();
+    };
+    tell(2, now_ms(), None).await;
+    let error = keep_revision(&store, &first, &versions).await.unwrap_err();
+    assert!(matches!(error, CoordinatorError::Overtaken { revision: 1, newest: 2, .. }), "{error}");
+    // Something new is no way back.
+    assert!(revision_of(&store, &frozen(&["recipe.scaling=0.7"])).await.unwrap().follows.unwrap().is_at_work);
+    for (revision, updated_ms, ended) in
+        [(2, now_ms() - 60_000, None), (2, now_ms(), Some("finished")), (1, now_ms(), None)]
+    {
+        tell(revision, updated_ms, ended).await;
+        let back = revision_of(&store, &first).await.unwrap();
+        assert_eq!((back.number, back.follows.unwrap().is_at_work), (3, false), "{ended:?}");
+    }
+    assert_eq!(keep_revision(&store, &first, &versions).await.unwrap().number, 3);
+}
+
+const SEARCHES: &str = r#"
+name: two
+base: base
+tasks:
+  - {name: mnist, adapter: adapters/mnist, data: data/mnist, head: heads/mnist.safetensors}
+  - {name: flags, adapter: adapters/flags, data: data/flags, head: heads/flags.safetensors}
+evaluation: {}
+searches:
+  - {name: ties, recipe: {preset: ties}, parameters: {scaling: [0.1, 0.2]}}
+  - {name: knots, recipe: {preset: knots_ties}, parameters: {scaling: [0.1, 0.2]}}
+"#;
