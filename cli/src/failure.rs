@@ -150,7 +150,7 @@ pub(crate) enum Failure {
     AtWork { name: String, heard: String },
     /// What another sweep shares cannot be told.
     #[error("cannot tell which results the sweep `{name}` shares with the one to be removed")]
-    Shared { name: String, source: Box<Failure> },
+    Shared { name: String, source: Box<Self> },
     /// A question needs an answer, and nobody is there to give it.
     #[error("nobody can be asked whether to remove the sweep `{name}`")]
     NobodyToAsk { name: String },

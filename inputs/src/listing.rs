@@ -2,11 +2,7 @@
 
 mod find;
 
-use crate::{
-    InputError, RemoteObject,
-    folder::{self, Odd},
-    resolve::unreadable,
-};
+use crate::{InputError, RemoteObject, folder, resolve::unreadable};
 use jobs::{HubRef, InputRef};
 use std::{
     collections::BTreeMap,
@@ -67,21 +63,16 @@ pub(crate) enum Shelf {
     Folder { root: PathBuf, there: folder::Listing },
     /// A folder of a repository at a commit, the sizes of its files, and the cached folder that holds some of them.
     Hub { at: HubRef, folder: String, sizes: BTreeMap<String, u64>, root: Option<PathBuf> },
-    /// Objects by their names below a folder, with the place of each in the cache, and those that no folder can hold.
-    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)>, odd: Vec<Odd> },
+    /// Objects by their names below a folder, with the place of each in the cache, and all that lies there.
+    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)>, there: folder::Listing },
 }
 
 impl Shelf {
     /// What lies there, by name.
     pub(crate) fn entries(&self) -> folder::Listing {
         match self {
-            Self::Folder { there, .. } => there.clone(),
+            Self::Folder { there, .. } | Self::Bucket { there, .. } => there.clone(),
             Self::Hub { sizes, .. } => folder::Listing::from(sizes.keys().cloned().collect::<Vec<_>>()),
-            Self::Bucket { objects, odd, .. } => {
-                let mut listing = folder::Listing::from(objects.keys().cloned().collect::<Vec<_>>());
-                odd.iter().cloned().for_each(|odd| listing.note(odd));
-                listing
-            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::{
     resolve::{Folder, Reach},
 };
 use jobs::{Digest, S3Ref};
-use names::{Named, named};
+use names::named;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use store::BackendError;
 
@@ -50,14 +50,12 @@ impl Objects {
         }
         steadily(|| {
             let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
-            let Named { files: listed, empty, odd } = named(&s3.key, listed);
-            if listed.is_empty() && odd.is_empty() {
+            let named = named(&s3.key, listed);
+            if named.is_nothing() {
                 return Err(missing(s3));
             }
-            let mut listing = Listing::from(listed.keys().cloned().chain(empty).collect::<Vec<_>>());
-            odd.into_iter().for_each(|odd| listing.note(odd));
-            let files = select(&listing)?;
-            let root = self.fetched(s3, &names(&files), &listed)?;
+            let files = select(&named.listing())?;
+            let root = self.fetched(s3, &names(&files), &named.files)?;
             Ok(Folder { root, files, commit: None, cut_off_download: None })
         })
     }

@@ -60,7 +60,7 @@ impl<'a> Sources<'a> {
         (self.order.iter().map(download).collect(), self.unchecked)
     }
 
-    fn to_fetch(&mut self, listing: &Listing) {
+    fn add_missing(&mut self, listing: &Listing) {
         let input = listing.reference.to_string();
         for file in listing.missing() {
             self.named(&input);
@@ -100,7 +100,7 @@ impl Check<'_> {
         list: impl FnOnce(&Inputs) -> Result<Listing, InputError>,
     ) -> Option<Outline> {
         let listing = self.ask(place, reference, list)?;
-        self.sources.to_fetch(&listing);
+        self.sources.add_missing(&listing);
         let outline = self.ask(place, reference, |inputs| inputs.outline(&listing))?;
         match outline.left_out().first() {
             // What could be told without it would be no more than that it is missing.
@@ -120,7 +120,7 @@ impl Check<'_> {
         split: &str,
     ) -> Option<(ListedData, Outline)> {
         let listed = self.ask(place, &spec.source, |inputs| inputs.list_data(spec, split))?;
-        self.sources.to_fetch(&listed.listing);
+        self.sources.add_missing(&listed.listing);
         let outline = self.ask(place, &spec.source, |inputs| inputs.outline(&listed.listing))?;
         Some((listed, outline))
     }

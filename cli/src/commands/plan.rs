@@ -7,7 +7,6 @@ use crate::{
     local::{inputs_at_hand, runtime},
     needs::Needs,
     remote::existing_store,
-    revised,
     sweep_file::read_sweep,
     terminal,
 };

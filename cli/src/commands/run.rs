@@ -43,12 +43,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     };
     // As is a wrong address, or a broker that is not there.
     let queue = match &args.queue {
-        Some(url) => {
-            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
-            let (name, trace_parent) = (format!("run {}", sweep.name), Some(current_trace_parent as fn() -> _));
-            let settings = RabbitSettings { name, trace_parent, ..settings };
-            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
-        }
+        Some(url) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, &sweep.name)?))?)),
         None => None,
     };
     let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
@@ -104,6 +99,15 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
 async fn is_outrun(store: &Store, outcome: &Outcome) -> Result<bool, Failure> {
     let stored: Option<Outcome> = store.document(&outcome.sweep, Outcome::DOCUMENT).await?;
     Ok(stored.is_some_and(|stored| stored.revision > outcome.revision))
+}
+
+fn queue_settings(url: &str, args: &args::Run, sweep: &str) -> Result<RabbitSettings, Failure> {
+    let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+    Ok(RabbitSettings {
+        name: format!("run {sweep}"),
+        trace_parent: Some(current_trace_parent as fn() -> _),
+        ..settings
+    })
 }
 
 fn settings(args: &args::Run) -> Settings {

@@ -28,7 +28,7 @@ impl Drive<'_> {
     }
 
     /// The mark that cancels this revision. One that cancels earlier ones alone is taken away: workers go by it as well.
-    pub(super) async fn cancelled(&self) -> Result<Option<Cancellation>, StoreError> {
+    pub(super) async fn cancelled(&mut self) -> Result<Option<Cancellation>, StoreError> {
         let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
         let mark = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await?;
         if mark.as_ref().is_some_and(|mark| !mark.covers(self.tally.revision)) {
@@ -39,7 +39,7 @@ impl Drive<'_> {
     }
 
     /// Looks whether the sweep is still this one: documents of a later revision are not ours to write.
-    pub(super) async fn check_newest(&self) -> Result<(), CoordinatorError> {
+    pub(super) async fn check_newest(&mut self) -> Result<(), CoordinatorError> {
         let (store, sweep) = (&self.coordinator.store, self.frozen.sweep().name.clone());
         let revision = self.tally.revision;
         if !store.has_revision(Revision::of(&sweep, revision + 1)).await? {
@@ -50,7 +50,7 @@ impl Drive<'_> {
     }
 
     /// Looks whether the sweep is still there.
-    async fn check_kept(&self) -> Result<(), CoordinatorError> {
+    async fn check_kept(&mut self) -> Result<(), CoordinatorError> {
         let (store, sweep) = (&self.coordinator.store, self.frozen.sweep().name.clone());
         match store.has_revision(Revision::of(&sweep, self.tally.revision)).await? {
             true => Ok(()),

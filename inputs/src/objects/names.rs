@@ -1,7 +1,7 @@
 use crate::{
     RemoteObject,
     cache::is_below,
-    folder::{Odd, is_hidden},
+    folder::{Listing, Odd, is_hidden},
 };
 use std::collections::BTreeMap;
 
@@ -14,6 +14,20 @@ pub(super) struct Named {
     pub(super) empty: Vec<String>,
     /// Those that no folder can hold.
     pub(super) odd: Vec<Odd>,
+}
+
+impl Named {
+    /// Whether there is neither a file nor what no folder can hold.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.files.is_empty() && self.odd.is_empty()
+    }
+
+    /// The same as the listing of a folder.
+    pub(super) fn listing(&self) -> Listing {
+        let mut listing = Listing::from(self.files.keys().chain(&self.empty).cloned().collect::<Vec<_>>());
+        self.odd.iter().cloned().for_each(|odd| listing.note(odd));
+        listing
+    }
 }
 
 /// The objects below `folder` by their names there, as the files of a folder: without those that are hidden.

@@ -1,9 +1,5 @@
-use super::{
-    Objects, missing,
-    names::{Named, named},
-    refused,
-};
-use crate::{InputError, RemoteObject, cache::is_below, listing::Shelf};
+use super::{Objects, missing, names::named, refused};
+use crate::{InputError, RemoteObject, cache::is_below, folder::Listing, listing::Shelf};
 use jobs::S3Ref;
 use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
@@ -11,12 +7,13 @@ impl Objects {
     /// What lies below `s3`, and what of it the cache has.
     pub(crate) fn shelf(&self, s3: &S3Ref) -> Result<Shelf, InputError> {
         let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
-        let Named { files, odd } = named(&s3.key, listed);
-        if files.is_empty() && odd.is_empty() {
+        let named = named(&s3.key, listed);
+        if named.is_nothing() {
             return Err(missing(s3));
         }
-        let objects = files.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
-        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects, odd })
+        let there = named.listing();
+        let objects = named.files.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
+        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects, there })
     }
 
     /// The object `s3` alone, and its name as a file.
@@ -25,7 +22,8 @@ impl Objects {
         let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
         let object = object.ok_or_else(|| missing(s3))?;
         let objects = BTreeMap::from([(name.to_owned(), self.with_place(s3, object))]);
-        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects, odd: Vec::new() }, name.to_owned()))
+        let there = Listing::from(vec![name.to_owned()]);
+        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects, there }, name.to_owned()))
     }
 
     /// The bytes `range` of an object.

@@ -158,8 +158,9 @@ fn prefixes_of<'a>(target: &'a str, source: &'a str) -> Option<(&'a str, &'a str
         Some(&name[..end])
     };
     let (from, to) = (head(target).unwrap_or(""), head(source).unwrap_or(""));
-    let has_number = |name: &str| name.split('.').any(|segment| segment.bytes().all(|byte| byte.is_ascii_digit()));
-    let is_prefix = common > 0 && !(has_number(from) && !from.is_empty()) && !(has_number(to) && !to.is_empty());
+    let is_number = |segment: &str| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+    let has_number = |name: &str| name.split('.').any(is_number);
+    let is_prefix = common > 0 && !has_number(from) && !has_number(to);
     is_prefix.then_some((from, to))
 }
 

@@ -80,7 +80,9 @@ fn whole(name: &str, shape: &[usize]) -> Tensor {
 
 #[test]
 fn heads_with_biases_and_layers_are_kept_apart() {
-    let table: [(&str, &[(&str, &[usize])]); 6] = [
+    /// The names and shapes of saved tensors.
+    type Saved<'a> = &'a [(&'a str, &'a [usize])];
+    let table: [(&str, Saved<'_>); 6] = [
         // BERT, ViT; RoBERTa; DistilBERT; question answering; BART; a Llama with a bias.
         ("classifier", &[("classifier.bias", &[2]), ("classifier.weight", &[2, 4])]),
         (
