@@ -101,7 +101,7 @@ async fn is_outrun(store: &Store, outcome: &Outcome) -> Result<bool, Failure> {
     Ok(stored.is_some_and(|stored| stored.revision > outcome.revision))
 }
 
-fn queue_settings(url: &str, args: &args::Run, sweep: &str) -> Result<RabbitSettings, Failure> {
+fn queue_settings(url: &args::Secret, args: &args::Run, sweep: &str) -> Result<RabbitSettings, Failure> {
     let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
     Ok(RabbitSettings {
         name: format!("run {sweep}"),
