@@ -9,10 +9,11 @@ use crate::{
     compaction::Compaction,
     lookup::{Found, Presence, look_up, look_up_many},
     manifest::keep_manifest,
+    survey::{FailedBefore, repair, set_aside, survey},
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
-use std::time::Duration;
+use jobs::{Cancellation, ExampleCounts, JobId, Outcome, Progress, WorkerStatus};
+use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, info_span};
 
@@ -25,6 +26,9 @@ const PER_WORKER: usize = 4;
 /// How long jobs may wait without any worker before that is said, and how long until it is said again.
 const LONELY_FOR: Duration = Duration::from_secs(30);
 const LONELY_AGAIN: Duration = Duration::from_secs(600);
+
+/// How often results that contradict each other are repaired in one run.
+const MOST_REPAIRS: u32 = 3;
 
 /// The longest that a run takes to say that it has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -49,6 +53,12 @@ pub(super) struct Drive<'a> {
     /// Since when no worker was heard of; may lie in the future, where that was said already.
     lonely_since: Option<Instant>,
     failed_before: Vec<Event>,
+    /// What the results say of the sizes of their data.
+    examples: ExampleCounts,
+    /// How often the sweep was read again.
+    readings: u32,
+    /// Jobs whose corrupt result was set aside: once is enough.
+    repaired: HashSet<JobId>,
     on_event: &'a mut (dyn FnMut(Event) + Send),
 }
 
@@ -59,7 +69,7 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, memory, presence, uncompacted, failed, .. } = resume;
+        let Resume { survey, memory, presence, uncompacted, failed, examples, .. } = resume;
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
         let told = failed.into_iter();
@@ -76,14 +86,10 @@ impl<'a> Drive<'a> {
             cancellation: None,
             hearing: Hearing::default(),
             lonely_since: None,
-            failed_before: told
-                .map(|failed| Event::Failed {
-                    job: failed.job,
-                    label: failed.label,
-                    errors: failed.errors,
-                    is_reused: true,
-                })
-                .collect(),
+            failed_before: told.map(failed_before).collect(),
+            examples,
+            readings: 0,
+            repaired: HashSet::new(),
             frozen,
             on_event,
         })
@@ -106,6 +112,7 @@ impl<'a> Drive<'a> {
             match step {
                 Step::Run(wanted) => self.start(wanted).await?,
                 Step::Wait => self.follow().await?,
+                Step::Finished(_) if !self.examples.agree() => self.read_again().await?,
                 Step::Finished(outcome) => return self.finish(outcome).await,
             }
         }
@@ -115,7 +122,7 @@ impl<'a> Drive<'a> {
         let Coordinator { store, settings, .. } = self.coordinator;
         keep_manifest(store, &self.frozen, &settings.versions).await?;
         let sweep = &self.frozen.sweep().name;
-        if let Some(cancellation) = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await? {
+        if let Some(cancellation) = store.cancellation(sweep).await? {
             let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
             return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
         }
@@ -165,6 +172,37 @@ impl<'a> Drive<'a> {
         Ok(Ended::Finished(outcome))
     }
 
+    /// Reads the sweep once more at its end, because results contradict each other: only beside all others shows which one is
+    /// corrupt. That one counts as failed then, or is computed again.
+    async fn read_again(&mut self) -> Result<(), CoordinatorError> {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        self.readings += 1;
+        // A worker may come to the same corrupt result again and again.
+        let resume = match settings.repair && self.readings <= MOST_REPAIRS {
+            true => repair(&self.frozen, store, false).await?,
+            false => survey(&self.frozen, store, false).await?,
+        };
+        let Resume { survey, memory, presence, failed, examples, corrupt, .. } = resume;
+        self.course = Course::remembering(self.frozen.clone(), memory)?;
+        (self.presence, self.examples) = (presence, examples);
+        self.tally.counts.failed = survey.failed;
+        self.compaction.forget(&corrupt);
+        for event in failed.into_iter().filter(|failed| corrupt.contains(&failed.job)).map(failed_before) {
+            self.tell(event);
+        }
+        Ok(())
+    }
+
+    /// Takes a job whose stored result is corrupt for one without a result, if it is to be computed again.
+    async fn repaired(&mut self, job: JobId, found: Found) -> Result<Found, CoordinatorError> {
+        let is_new = matches!(found, Found::Corrupt(_)) && self.coordinator.settings.repair;
+        if !is_new || !self.repaired.insert(job) {
+            return Ok(found);
+        }
+        set_aside(&self.coordinator.store, &job, &self.examples).await?;
+        Ok(Found::Nothing)
+    }
+
     /// Publishes what has no answer in the store.
     async fn start(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
         let store = &self.coordinator.store;
@@ -176,7 +214,7 @@ impl<'a> Drive<'a> {
                 true => found.next().unwrap_or(Found::Nothing),
                 false => Found::Nothing,
             };
-            match found {
+            match self.repaired(wanted.id, found).await? {
                 Found::Failed(_) if self.coordinator.settings.retry_failed => {
                     store.clear_failures(&wanted.id).await?;
                     absent.push(wanted);
@@ -285,7 +323,7 @@ impl<'a> Drive<'a> {
             Err(error) => tracing::debug!(%error, "cannot count the workers"),
         }
         let sweep = &self.frozen.sweep().name;
-        self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
+        self.cancellation = store.cancellation(sweep).await?;
         Ok(())
     }
 
@@ -327,13 +365,14 @@ impl<'a> Drive<'a> {
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(errors) => {
+            Found::Failed(errors) | Found::Corrupt(errors) => {
                 self.course.record(job, Answer::Failed(&errors))?;
                 self.tally.counts.failed += 1;
                 self.tell(Event::Failed { job, label, errors, is_reused });
             }
             Found::Result(result) => {
                 let recorded = self.course.record(job, Answer::Result(&result))?;
+                self.examples.add(&result.meaning, &result.scores);
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
                 self.compaction.add(job);
@@ -355,6 +394,10 @@ impl<'a> Drive<'a> {
 fn tell(tally: &mut Tally, on_event: &mut (dyn FnMut(Event) + Send), event: Event) {
     tally.note(&event);
     on_event(event);
+}
+
+fn failed_before(FailedBefore { job, label, errors }: FailedBefore) -> Event {
+    Event::Failed { job, label, errors, is_reused: true }
 }
 
 /// A timer that does not catch up on what it missed.

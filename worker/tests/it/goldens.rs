@@ -224,3 +224,21 @@ fn denominators_are_those_of_the_fixture() {
         assert!((score.correct as f64 - expected).abs() <= 1.001, "{task}: {} of {expected}", score.correct);
     }
 }
+
+#[test]
+fn a_job_for_pictures_in_another_number_format_is_refused() {
+    let mut bench = Bench::new();
+    let folder = bench.root.join("examples/mini8");
+    let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+    let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
+    // No sweep file says so; a message may.
+    let mut meaning = frozen.meaning(Subject::Base, "test");
+    for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
+        meaning.precision = precision;
+        let error = bench.engine.compute(&frozen.job(meaning.clone()), &Stop::default()).unwrap_err();
+        let said = format!("the job is to be evaluated in {}, and models that look at pictures", precision.name());
+        assert!(error.to_string().starts_with(&said), "{error}");
+        assert!(!error.is_retryable() && !error.is_own_fault());
+    }
+}
