@@ -81,7 +81,8 @@ impl Hub {
         self.cached(hub).is_some_and(|snapshot| snapshot.root.join(path).exists())
     }
 
-    fn cache(&self) -> PathBuf {
+    /// The folder of what was fetched.
+    pub(crate) fn cache(&self) -> PathBuf {
         self.settings.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
     }
 

@@ -1,4 +1,6 @@
-use crate::{Finder, InputError, Settings, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots};
+use crate::{
+    Finder, InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots,
+};
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows};
 use std::{
     path::{Path, PathBuf},
@@ -13,6 +15,7 @@ pub struct Inputs {
     pub(crate) hub: Hub,
     pub(crate) objects: Option<Objects>,
     pub(crate) roots: Roots,
+    pub(crate) allowed: Allowed,
     pub(crate) digests: Arc<FileDigests>,
 }
 
@@ -65,6 +68,7 @@ impl Inputs {
         Self {
             objects: objects.map(|objects| Objects::new(objects, Arc::clone(&digests))),
             roots: Roots::new(settings.roots.take()),
+            allowed: Allowed { buckets: settings.buckets.take(), repositories: settings.repositories.take() },
             hub: Hub::new(settings),
             digests,
         }
