@@ -1,6 +1,6 @@
 use crate::{Frame, FrameError, Sweep};
 use jobs::{Manifest, Outcome};
-use store::Store;
+use store::{Store, StoreError};
 
 /// Sweeps of a store.
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub struct Sweeps {
     pub outcomes: Vec<Outcome>,
     /// Those that have not.
     pub unfinished: Vec<String>,
+    /// Those of which that cannot be told, with what is wrong with their documents; only where all were asked for.
+    pub broken: Vec<(String, StoreError)>,
     names: Vec<String>,
     is_all: bool,
 }
@@ -17,7 +19,7 @@ impl Sweeps {
     /// Reads what these sweeps came to; all of the store if none is named.
     ///
     /// # Errors
-    /// The store is out of reach, there is no sweep of that name, or an outcome cannot be read.
+    /// The store is out of reach, there is no sweep of that name, or an outcome that was asked for cannot be read.
     pub async fn open(store: &Store, names: &[String]) -> Result<Self, FrameError> {
         let is_all = names.is_empty();
         let mut asked: Vec<String> = Vec::new();
@@ -27,9 +29,18 @@ impl Sweeps {
                 asked.push(name);
             }
         }
-        let mut sweeps = Self { outcomes: Vec::new(), unfinished: Vec::new(), names: asked, is_all };
+        let mut sweeps =
+            Self { outcomes: Vec::new(), unfinished: Vec::new(), broken: Vec::new(), names: asked, is_all };
         for name in &sweeps.names {
-            match store.document::<Outcome>(name, Outcome::DOCUMENT).await? {
+            let outcome = match store.document::<Outcome>(name, Outcome::DOCUMENT).await {
+                // One broken document does not hide the other sweeps.
+                Err(error) if is_all && error.is_of_one_object() => {
+                    sweeps.broken.push((name.clone(), error));
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            match outcome {
                 Some(outcome) => sweeps.outcomes.push(outcome),
                 None if is_all || store.manifest::<Manifest>(name).await?.is_some() => {
                     sweeps.unfinished.push(name.clone())
