@@ -6,8 +6,11 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = existing_store(&args.store).await?;
         let name = &args.name;
-        if store.manifest::<Manifest>(name).await?.is_none() {
-            return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+        match store.manifest::<Manifest>(name).await {
+            Ok(None) => return Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
+            // A sweep whose manifest is broken can be cancelled like any.
+            Err(error) if !error.is_of_one_object() => return Err(error.into()),
+            Ok(Some(_)) | Err(_) => {}
         }
         if args.undo {
             store.delete_document(name, Cancellation::DOCUMENT).await?;

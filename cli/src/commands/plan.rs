@@ -51,7 +51,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
             let checked = check_inputs(&sweep, &inputs, None)?;
-            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), checked)
+            (Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?.survey), checked)
         }
         false => (None, Checked::default()),
     };
@@ -97,13 +97,26 @@ fn print(plan: &Plan) {
     }
 }
 
+/// What counts as missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    /// What failed for good.
+    pub(crate) retry_failed: bool,
+    /// Corrupt results, which are set aside.
+    pub(crate) repair: bool,
+}
+
 /// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
-pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool) -> Result<Resume, Failure> {
+pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, reading: Reading) -> Result<Resume, Failure> {
+    let Reading { retry_failed, repair } = reading;
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(coordinator::survey(frozen, &store, retry_failed).await?)
+    Ok(match repair {
+        true => coordinator::repair(frozen, &store, retry_failed).await?,
+        false => coordinator::survey(frozen, &store, retry_failed).await?,
+    })
 }
 
 fn references(sweep: &Sweep) -> Vec<&InputRef> {

@@ -2,7 +2,7 @@ mod best;
 
 use crate::{
     args,
-    commands::plan::{check_inputs, survey},
+    commands::plan::{Reading, check_inputs, survey},
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, free_memory, inputs, runtime},
@@ -54,7 +54,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     if engine.is_some() {
         check_beforehand(frozen.sweep(), &inputs, args)?;
     }
-    let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
+    let reading = Reading { retry_failed: args.retry_failed, repair: args.repair };
+    let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
@@ -92,6 +93,7 @@ fn settings(args: &args::Run) -> Settings {
     Settings {
         window: args.window,
         retry_failed: args.retry_failed,
+        repair: args.repair,
         max_failures: args.max_failures,
         ..Settings::default()
     }
@@ -149,14 +151,15 @@ impl Teller<'_> {
                 if !is_reused {
                     let value = value.map(|value| format!("{value:.4}")).unwrap_or_default();
                     let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
-                    self.progress.line(&format!("  {label:<52} {value:>7} {seconds:>7.1} s"));
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {value:>7} {seconds:>7.1} s")));
                 }
             }
             Event::Failed { label, errors, .. } => {
                 self.done += 1;
-                self.progress.line(&format!("  {label} failed: {}", errors.join(": ")));
+                let line = format!("  {label} failed: {}", errors.join(": "));
+                self.progress.line(&jobs::escaped(&line));
             }
-            Event::Best { search, value, .. } => self.progress.best(&format!("{search} {value:.4}")),
+            Event::Best { search, value, .. } => self.progress.best(&jobs::escaped(&format!("{search} {value:.4}"))),
         }
         self.progress.position(self.done, self.bound);
     }
@@ -174,5 +177,5 @@ pub(crate) fn print(summary: &Summary, json: bool) {
         return;
     }
     let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-    terminal::data(format_args!("\n{}", summary.render(style).trim_end()));
+    terminal::styled(format_args!("\n{}", summary.render(style).trim_end()));
 }

@@ -1,6 +1,6 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
 use coordinator::{Frozen, OUTCOME};
-use jobs::{Cancellation, Manifest};
+use jobs::Manifest;
 use serde::Serialize;
 use store::Store;
 
@@ -11,6 +11,7 @@ struct Status {
     jobs_at_most: u64,
     stored: u64,
     failed: u64,
+    corrupt: u64,
     missing_now: u64,
     finished: bool,
     cancelled: bool,
@@ -60,7 +61,10 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
             (false, true) => "cancelled",
             (false, false) => "not finished",
         };
-        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        let mut failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        if state.corrupt > 0 {
+            failed += &format!(", {} of them corrupt (`bowline run --repair` computes them again)", state.corrupt);
+        }
         terminal::data(format_args!(
             "{}: {end}, {} of at most {} jobs stored{failed}",
             state.sweep, state.stored, state.jobs_at_most
@@ -78,8 +82,20 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, false).await?.survey;
-    let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
-    let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();
-    let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
-    Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
+    let finished = match store.document::<jobs::Outcome>(&name, OUTCOME).await {
+        // The next run writes it anew.
+        Err(error) if error.is_of_one_object() => false,
+        outcome => outcome?.is_some(),
+    };
+    let cancelled = store.cancellation(&name).await?.is_some();
+    Ok(Status {
+        sweep: name,
+        jobs_at_most: survey.bound,
+        stored: survey.stored,
+        failed: survey.failed,
+        corrupt: survey.corrupt,
+        missing_now: survey.missing,
+        finished,
+        cancelled,
+    })
 }

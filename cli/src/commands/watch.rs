@@ -7,7 +7,7 @@ use crate::{
     remote::existing_store,
     terminal::{self, Block},
 };
-use jobs::{Cancellation, Manifest, Progress, WorkerState, WorkerStatus};
+use jobs::{Manifest, Progress, WorkerState, WorkerStatus};
 use serde::Serialize;
 use std::time::Duration;
 use store::Store;
@@ -91,8 +91,15 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
 }
 
 async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
-    let progress = store.document::<Progress>(name, Progress::DOCUMENT).await?;
-    let cancelled = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?.is_some();
+    let progress = match store.document::<Progress>(name, Progress::DOCUMENT).await {
+        // The next one is written within seconds.
+        Err(error) if error.is_of_one_object() => {
+            terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+            None
+        }
+        progress => progress?,
+    };
+    let cancelled = store.cancellation(name).await?.is_some();
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.workers::<WorkerStatus>().await? {
@@ -128,7 +135,8 @@ fn text(look: &Look) -> String {
         lines.extend(progress_lines(look, progress));
     }
     lines.extend(worker_lines(&look.workers));
-    lines.join("\n")
+    // Messages and names in it are those of others.
+    lines.iter().map(|line| jobs::escaped(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn headline(look: &Look) -> String {

@@ -9,6 +9,7 @@ mod bad_input;
 mod bowline;
 mod cluster;
 mod k8s;
+mod stored;
 mod sweeps;
 mod texts;
 mod watching;
