@@ -1,3 +1,5 @@
+mod repair;
+
 use super::{
     Coordinator, OUTCOME, Settings,
     hearing::Hearing,
@@ -9,7 +11,7 @@ use crate::{
     compaction::Compaction,
     lookup::{Found, Presence, look_up, look_up_many},
     manifest::keep_manifest,
-    survey::{FailedBefore, repair, set_aside, survey},
+    survey::FailedBefore,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Cancellation, ExampleCounts, JobId, Outcome, Progress, WorkerStatus};
@@ -26,9 +28,6 @@ const PER_WORKER: usize = 4;
 /// How long jobs may wait without any worker before that is said, and how long until it is said again.
 const LONELY_FOR: Duration = Duration::from_secs(30);
 const LONELY_AGAIN: Duration = Duration::from_secs(600);
-
-/// How often results that contradict each other are repaired in one run.
-const MOST_REPAIRS: u32 = 3;
 
 /// The longest that a run takes to say that it has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -170,37 +169,6 @@ impl<'a> Drive<'a> {
         self.compaction.finish().await;
         self.coordinator.store.put_document(&outcome.sweep, OUTCOME, &outcome).await?;
         Ok(Ended::Finished(outcome))
-    }
-
-    /// Reads the sweep once more at its end, because results contradict each other: only beside all others shows which one is
-    /// corrupt. That one counts as failed then, or is computed again.
-    async fn read_again(&mut self) -> Result<(), CoordinatorError> {
-        let Coordinator { store, settings, .. } = self.coordinator;
-        self.readings += 1;
-        // A worker may come to the same corrupt result again and again.
-        let resume = match settings.repair && self.readings <= MOST_REPAIRS {
-            true => repair(&self.frozen, store, false).await?,
-            false => survey(&self.frozen, store, false).await?,
-        };
-        let Resume { survey, memory, presence, failed, examples, corrupt, .. } = resume;
-        self.course = Course::remembering(self.frozen.clone(), memory)?;
-        (self.presence, self.examples) = (presence, examples);
-        self.tally.counts.failed = survey.failed;
-        self.compaction.forget(&corrupt);
-        for event in failed.into_iter().filter(|failed| corrupt.contains(&failed.job)).map(failed_before) {
-            self.tell(event);
-        }
-        Ok(())
-    }
-
-    /// Takes a job whose stored result is corrupt for one without a result, if it is to be computed again.
-    async fn repaired(&mut self, job: JobId, found: Found) -> Result<Found, CoordinatorError> {
-        let is_new = matches!(found, Found::Corrupt(_)) && self.coordinator.settings.repair;
-        if !is_new || !self.repaired.insert(job) {
-            return Ok(found);
-        }
-        set_aside(&self.coordinator.store, &job, &self.examples).await?;
-        Ok(Found::Nothing)
     }
 
     /// Publishes what has no answer in the store.

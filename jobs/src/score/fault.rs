@@ -80,7 +80,9 @@ const MOST_EXAMPLES: u64 = 1 << 53;
 
 pub(super) fn check(score: &TaskScore) -> Result<(), TaskScoreError> {
     let TaskScore { task, n, correct, hits, right, truncated: _ } = score;
-    let (task, n, correct) = (|| task.clone(), *n, *correct);
+    let task = || task.clone();
+    let n = *n;
+    let correct = *correct;
     if n == 0 || n > MOST_EXAMPLES {
         return Err(TaskScoreError::Examples { task: task(), n });
     }

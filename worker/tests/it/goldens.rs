@@ -242,3 +242,18 @@ fn a_job_for_pictures_in_another_number_format_is_refused() {
         assert!(!error.is_retryable() && !error.is_own_fault());
     }
 }
+
+#[test]
+fn class_names_that_a_job_was_not_made_for_are_refused() {
+    let mut bench = Bench::new();
+    let folder = bench.root.join("examples/mini8");
+    let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+    let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
+    let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
+    let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
+    let task = job.meaning.tasks[0].name.clone();
+    job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
+    let error = bench.engine.compute(&job, &Stop::default()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("of `{task}` are not those that it was made for")), "{error}");
+}
