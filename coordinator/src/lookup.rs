@@ -59,7 +59,8 @@ async fn result(store: &Store, id: &JobId) -> Result<Found, StoreError> {
 }
 
 const CORRUPT: &str = "the stored result of the job is corrupt; `bowline run --repair` computes it again";
-const OTHER_VERSION: &str = "the stored result of the job is one of another version; use that program, or remove the object to have it made anew";
+const OTHER_VERSION: &str =
+    "the stored result is one of another version; use that program, or remove the object to have it made anew";
 
 impl Found {
     pub(crate) fn corrupt(error: &StoreError) -> Self {

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// `text` with control characters, and those that turn the direction of writing, as escapes: one line that a terminal shows as
-/// it is. The escapes are those of JSON, so that a JSON text stays one.
+/// `text` with control characters, and those that turn the direction of writing, as escapes: one line that a terminal
+/// shows as it is. The escapes are those of JSON, so that a JSON text stays one.
 ///
 /// # Examples
 /// ```

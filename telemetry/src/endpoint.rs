@@ -31,8 +31,9 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 
 /// A board shown over HTTP, for as long as this lives: `/metrics`, `/healthz` and `/readyz`.
 ///
-/// The probes answer 200 or 503, each with a line that says why. There is nothing to write, and nothing secret to read. Clients
-/// that open connections and send nothing, however many, keep no probe from its answer: they make room for it.
+/// The probes answer 200 or 503, each with a line that says why. There is nothing to write, and nothing secret to
+/// read. Clients that open connections and send nothing, however many, keep no probe from its answer: they make room
+/// for it.
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,

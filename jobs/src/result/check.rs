@@ -46,8 +46,8 @@ pub enum ResultFault {
 }
 
 impl JobResult {
-    /// Looks whether the result can be an answer to its job: the scores are those of the tasks that the meaning names, in its
-    /// order, their numbers are possible, equal data have equally many examples, and times are finite.
+    /// Looks whether the result can be an answer to its job: the scores are those of the tasks that the meaning
+    /// names, in its order, their numbers are possible, equal data have equally many examples, and times are finite.
     ///
     /// That the id is that of the meaning, and the version ours, is not looked at here.
     ///
@@ -60,8 +60,8 @@ impl JobResult {
     }
 }
 
-/// Looks whether scores and times can be an answer to a job of this meaning: see [`JobResult::check`]. The meaning's subject
-/// does not matter.
+/// Looks whether scores and times can be an answer to a job of this meaning: see [`JobResult::check`]. The meaning's
+/// subject does not matter.
 ///
 /// # Errors
 /// The first thing that cannot be.

@@ -95,9 +95,10 @@ impl Store {
 
     /// All results in a part of `sweep`, without what tables do not ask for; `None` if there is no such part.
     ///
-    /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its neighbours;
-    /// a row's job is believed, for it was looked at when the part was written, and the row has a digest. A result that cannot be
-    /// read is an error of its own among the others, as are rows that are missing or doubled. Once polled, it goes on beside whatever the caller does meanwhile.
+    /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its
+    /// neighbours; a row's job is believed, for it was looked at when the part was written, and the row has a digest.
+    /// A result that cannot be read is an error of its own among the others, as are rows that are missing or doubled.
+    /// Once polled, it goes on beside whatever the caller does meanwhile.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.

@@ -8,14 +8,14 @@ use jobs::{Digest, JobId, JobResult, ResultFault};
 const SET_ASIDE: &str = "set-aside";
 
 impl Store {
-    /// Takes away what lies where the result of `job` belongs, if it is no result of the job or one that `check` refuses, so
-    /// that the job can be computed again. Gives the key under which it is kept from then on; `None` if there is nothing to
-    /// take away.
+    /// Takes away what lies where the result of `job` belongs, if it is no result of the job or one that `check`
+    /// refuses, so that the job can be computed again. Gives the key under which it is kept from then on; `None` if
+    /// there is nothing to take away.
     ///
-    /// A result is written once, in a folder as in a bucket; so it is not replaced but copied to `set-aside/<job>/` and then
-    /// deleted. The next result is created like any first one. Stopped in between, the job has no result, and is computed
-    /// again; done twice at once, neither takes away the sound result that came meanwhile, but for the moment between the
-    /// last look and the deletion: that job is computed once more.
+    /// A result is written once, in a folder as in a bucket; so it is not replaced but copied to `set-aside/<job>/`
+    /// and then deleted. The next result is created like any first one. Stopped in between, the job has no result,
+    /// and is computed again; done twice at once, neither takes away the sound result that came meanwhile, but for
+    /// the moment between the last look and the deletion: that job is computed once more.
     ///
     /// What another version of the program wrote stays, for it may be sound.
     ///

@@ -13,8 +13,8 @@ use jobs::JobId;
 const MOST_REPAIRS: u32 = 3;
 
 impl Drive<'_> {
-    /// Reads the sweep once more at its end, because results contradict each other: only beside all others shows which one is
-    /// corrupt. That one counts as failed then, or is computed again.
+    /// Reads the sweep once more at its end, because results contradict each other: only beside all others shows
+    /// which one is corrupt. That one counts as failed then, or is computed again.
     pub(super) async fn read_again(&mut self) -> Result<(), CoordinatorError> {
         let Coordinator { store, settings, .. } = self.coordinator;
         self.readings += 1;

@@ -105,8 +105,8 @@ struct Group {
 }
 
 impl<'a> Reader<'a> {
-    /// `None` if the part was written before it had these columns, or a digest of them: nothing would tell then whether they
-    /// are what was written.
+    /// `None` if the part was written before it had these columns, or a digest of them: nothing would tell then
+    /// whether they are what was written.
     pub(super) fn new(part: &'a Part) -> Option<Self> {
         let [load, align, merge, evaluate] = SECONDS.map(|seconds| part.position(seconds.name));
         let columns = Columns {

@@ -28,10 +28,10 @@ const GROUP: usize = 1000;
 const JOB: &str = "job";
 const RESULT: &str = "result";
 const DIGEST: &str = "digest";
-/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what queries
-/// ask for: `scores` without the single examples, `ground` the meaning without its subject, `run` without its time. Most
-/// rows share the latter two. `row_digest` is that of all columns before `result`. Parts of older programs have no `row_digest`,
-/// or no `ground`, `run` and seconds either.
+/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what
+/// queries ask for: `scores` without the single examples, `ground` the meaning without its subject, `run` without its
+/// time. Most rows share the latter two. `row_digest` is that of all columns before `result`. Parts of older programs
+/// have no `row_digest`, or no `ground`, `run` and seconds either.
 const SCHEMA: &str = "message part {
     required binary job (STRING);
     required int64 finished_ms;
