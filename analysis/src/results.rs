@@ -2,8 +2,8 @@ mod problem;
 
 pub use problem::Problem;
 
-use jobs::{JobId, JobResult, Outcome};
-use std::collections::{BTreeMap, HashSet};
+use jobs::{ExampleCounts, JobId, JobResult, Outcome, RowKind};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::{Revision, Store, StoreError};
 
 /// The whole results that the rows of an outcome name, or all of a store.
@@ -14,6 +14,9 @@ pub struct Results {
     /// What was not, or cannot be read.
     pub problems: Vec<Problem>,
 }
+
+/// Points of searches that are asked where rows contradict each other.
+const WITNESSES: usize = 64;
 
 /// The row and split that name a job.
 type Place<'a> = (&'a str, &'a str);
@@ -40,10 +43,39 @@ impl Results {
         }
         let revision = Revision::of(&outcome.sweep, outcome.revision);
         results.take_from_parts(revision, &mut failed, store).await;
+        for (job, source) in results.contradictions(outcome, store).await {
+            results.found.remove(&job);
+            failed.insert(job, Some(source));
+        }
         for (job, source) in failed {
             results.problems.push(Problem::at(&outcome.sweep, job, places.get(&job).copied(), source));
         }
         results
+    }
+
+    /// The results that contradict most others about the sizes of their data.
+    ///
+    /// The rows of a sweep may be two: some points of its searches then help to tell which of them is wrong.
+    async fn contradictions(&self, outcome: &Outcome, store: &Store) -> Vec<(JobId, StoreError)> {
+        let mut said = ExampleCounts::default();
+        self.found.values().for_each(|result| said.add(&result.meaning, &result.scores));
+        if said.agree() {
+            return Vec::new();
+        }
+        let points = outcome.rows.iter().filter_map(|row| match &row.kind {
+            RowKind::Search { points, .. } => Some(points.iter().map(|point| point.job)),
+            _ => None,
+        });
+        let others: BTreeSet<JobId> = points.flatten().filter(|job| !self.found.contains_key(job)).collect();
+        let others: Vec<JobId> = others.into_iter().take(WITNESSES).collect();
+        for result in store.results_of(&others).await.into_iter().flatten().flatten() {
+            said.add(&result.meaning, &result.scores);
+        }
+        let wrong = self.found.values().filter_map(|result| {
+            let fault = said.check(&result.meaning, &result.scores).err()?;
+            Some((result.job, Store::refuse(&result.job, fault)))
+        });
+        wrong.collect()
     }
 
     /// Whoever copies the folder of a sweep has its parts, and maybe nothing else.

@@ -9,6 +9,8 @@ pub struct Sweeps {
     pub outcomes: Vec<Outcome>,
     /// Those whose newest revision has not.
     pub unfinished: Vec<String>,
+    /// Those of which that cannot be told, with what is wrong with their documents; only where all were asked for.
+    pub broken: Vec<(String, StoreError)>,
     /// The names with the newest revisions.
     names: Vec<(String, u32)>,
     is_all: bool,
@@ -19,7 +21,7 @@ impl Sweeps {
     /// programs kept as sweeps.
     ///
     /// # Errors
-    /// The store is out of reach, there is no sweep of that name, or an outcome cannot be read.
+    /// The store is out of reach, there is no sweep of that name, or an outcome that was asked for cannot be read.
     pub async fn open(store: &Store, names: &[String]) -> Result<Self, FrameError> {
         let is_all = names.is_empty();
         let mut asked: Vec<String> = Vec::new();
@@ -29,10 +31,19 @@ impl Sweeps {
                 asked.push(name);
             }
         }
-        let mut sweeps = Self { outcomes: Vec::new(), unfinished: Vec::new(), names: Vec::new(), is_all };
+        let mut sweeps =
+            Self { outcomes: Vec::new(), unfinished: Vec::new(), broken: Vec::new(), names: Vec::new(), is_all };
         for name in asked {
             let newest = store.newest_revision(&name).await?;
-            let outcome = store.document::<Outcome>(&name, Outcome::DOCUMENT).await?;
+            let outcome = match store.document::<Outcome>(&name, Outcome::DOCUMENT).await {
+                // One broken document does not hide the other sweeps.
+                Err(error) if is_all && error.is_of_one_object() => {
+                    sweeps.names.push((name.clone(), newest));
+                    sweeps.broken.push((name, error));
+                    continue;
+                }
+                outcome => outcome?,
+            };
             // What an earlier revision came to is not what the sweep is.
             match outcome.filter(|outcome| outcome.revision >= newest) {
                 Some(outcome) => {

@@ -23,8 +23,12 @@ pub(crate) use differences::pairs_of;
 pub use of_sweep::Tables;
 pub(crate) use pairs::Verdict;
 
+pub(crate) use csv::as_text;
+
 use crate::number::without_negative_zero;
+use jobs::{escaped, escaped_lines};
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// A table, whatever it is shown with.
 ///
@@ -145,14 +149,48 @@ impl Table {
     /// assert_eq!(table.render(Style::Plain).lines().last(), Some("ties     52.0"));
     /// ```
     pub fn render(&self, style: Style) -> String {
+        let table = self.fit_to_show();
         match style {
-            Style::Plain => terminal::render(self, false),
-            Style::Terminal => terminal::render(self, true),
-            Style::Markdown => markdown::render(self),
-            Style::Latex => latex::render(self),
-            Style::Csv => csv::render(self),
+            Style::Plain => terminal::render(&table, false),
+            Style::Terminal => terminal::render(&table, true),
+            Style::Markdown => markdown::render(&table),
+            Style::Latex => latex::render(&table),
+            Style::Csv => csv::render(&table),
         }
     }
+
+    /// The table, whose names and messages make no lines and move no cursor.
+    fn fit_to_show(&self) -> Cow<'_, Self> {
+        let of_cell = |cell: &Cell| matches!(cell, Cell::Text(text) if !is_fit_in_lines(text));
+        let has_fit_names = |row: &TableRow| !matches!(row.cells.first(), Some(Cell::Text(text)) if !is_fit(text));
+        let is_fit_here = is_fit(&self.title)
+            && self.rows.iter().all(has_fit_names)
+            && self.columns.iter().all(|column| is_fit(&column.name))
+            && self.notes.iter().all(|note| is_fit(note))
+            && !self.rows.iter().flat_map(|row| &row.cells).any(of_cell);
+        if is_fit_here {
+            return Cow::Borrowed(self);
+        }
+        let mut table = self.clone();
+        let texts = table.columns.iter_mut().map(|column| &mut column.name).chain(&mut table.notes);
+        texts.chain([&mut table.title]).for_each(|text| *text = escaped(text).into_owned());
+        for row in &mut table.rows {
+            for (index, cell) in row.cells.iter_mut().enumerate() {
+                let Cell::Text(text) = cell else { continue };
+                // The lines of a message stay in their column; a name is one.
+                *text = if index == 0 { escaped(text) } else { escaped_lines(text) }.into_owned();
+            }
+        }
+        Cow::Owned(table)
+    }
+}
+
+fn is_fit_in_lines(text: &str) -> bool {
+    matches!(escaped_lines(text), Cow::Borrowed(_))
+}
+
+fn is_fit(text: &str) -> bool {
+    matches!(escaped(text), Cow::Borrowed(_))
 }
 
 impl Table {

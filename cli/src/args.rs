@@ -74,7 +74,13 @@ pub(crate) struct ListenArgs {
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StoreArgs {
     /// Where results are kept: a folder, or `s3://bucket/prefix`
-    #[arg(long, value_name = "FOLDER|URL", default_value = "bowline-results", env = "BOWLINE_STORE")]
+    #[arg(
+        long,
+        value_name = "FOLDER|URL",
+        default_value = "bowline-results",
+        env = "BOWLINE_STORE",
+        hide_env_values = true
+    )]
     pub(crate) store: Location,
     #[command(flatten)]
     pub(crate) s3: S3Args,
@@ -178,6 +184,9 @@ pub(crate) struct Run {
     /// Try jobs again that failed for good in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
+    /// Compute jobs again whose stored result is corrupt; what lay there is kept under `set-aside/` in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
     /// End when more jobs than this have failed for good
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
@@ -208,6 +217,12 @@ pub(crate) struct Worker {
     /// A folder below which inputs may be read, once for each; the current folder unless given
     #[arg(long = "root", value_name = "DIR")]
     pub(crate) roots: Vec<PathBuf>,
+    /// A bucket, or `bucket/prefix`, that inputs may come from, once for each; all that the credentials open unless given
+    #[arg(long = "bucket", value_name = "BUCKET[/PREFIX]")]
+    pub(crate) buckets: Vec<String>,
+    /// A repository of the hub, or the owner of some, that inputs may come from, once for each; all unless given
+    #[arg(long = "repository", value_name = "OWNER[/NAME]")]
+    pub(crate) repositories: Vec<String>,
     /// The longest that one job may take, in seconds; 0 for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
     pub(crate) job_limit: u64,
@@ -427,6 +442,9 @@ pub(crate) struct Evaluate {
     /// The split
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
+    /// Compute jobs again whose stored result is corrupt; what lay there is kept under `set-aside/` in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
     #[command(flatten)]
@@ -493,7 +511,7 @@ pub(crate) enum TableName {
 )]
 pub(crate) struct Analyze {
     /// Where results are kept: a folder, or `s3://bucket/prefix`
-    #[arg(value_name = "STORE", default_value = "bowline-results", env = "BOWLINE_STORE")]
+    #[arg(value_name = "STORE", default_value = "bowline-results", env = "BOWLINE_STORE", hide_env_values = true)]
     pub(crate) store: Location,
     #[command(flatten)]
     pub(crate) s3: S3Args,

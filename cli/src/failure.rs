@@ -315,7 +315,7 @@ impl Failure {
                 Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
             }
             Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
-                "mend the input and run again with `--retry-failed`, or give `finetuned` accuracies in the sweep file",
+                "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give `finetuned` accuracies in the sweep file",
             ),
             Self::Store(error) | Self::Run(coordinator::CoordinatorError::Store(error)) => store_hint(error),
             Self::Panicked => Some("please report it with the message above and what you ran"),
@@ -370,8 +370,14 @@ fn store_code(error: &store::StoreError) -> u8 {
 
 fn store_hint(error: &store::StoreError) -> Option<&'static str> {
     match error {
+        store::StoreError::Corrupt { key, .. } if key.as_str().ends_with("/manifest.json") => Some(
+            "`bowline sweeps remove NAME` takes away what is kept of the sweep but for its results; `bowline run` then makes it anew",
+        ),
         store::StoreError::Corrupt { .. } | store::StoreError::Version { .. } => {
             Some("remove the object to have it made anew, or use the program that wrote it")
+        }
+        store::StoreError::OtherName { .. } => {
+            Some("a sweep's folder has the sweep's name; give the folder that name again, or remove the object")
         }
         _ => None,
     }

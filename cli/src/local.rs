@@ -24,7 +24,13 @@ pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
     };
     let absolute = |root: PathBuf| root.canonicalize().map_err(|source| Failure::Root { path: root.clone(), source });
     let roots = roots.into_iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
-    Ok(Inputs::new(inputs::Settings { roots: Some(roots), ..inputs_settings(&args.store.s3) }))
+    let listed = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
+    Ok(Inputs::new(inputs::Settings {
+        roots: Some(roots),
+        buckets: listed(&args.buckets),
+        repositories: listed(&args.repositories),
+        ..inputs_settings(&args.store.s3)
+    }))
 }
 
 /// The inputs of a command, from the hub's usual variable.

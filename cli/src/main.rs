@@ -30,7 +30,10 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         terminal::note("warning: another TLS provider was installed before");
     }
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return ExitCode::from(terminal::usage(&error)),
+    };
     let role = match args.command {
         Command::Worker(_) => Role::Worker,
         Command::Run(_) => Role::Run,

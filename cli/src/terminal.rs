@@ -21,8 +21,15 @@ static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Whether what is said on standard error is said in JSON.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line of data. One that does not get out is kept for [`delivered`].
+/// Prints a line of data, or several. One that does not get out is kept for [`delivered`].
+///
+/// Names and messages of others are in it: what would move a terminal's cursor is shown as an escape.
 pub(crate) fn data(text: impl fmt::Display) {
+    styled(jobs::escaped_lines(&text.to_string()));
+}
+
+/// Prints data with colours of our own, of which the text of others was made fit before.
+pub(crate) fn styled(text: impl fmt::Display) {
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
         LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -44,10 +51,11 @@ impl Block {
         }
         let (rows, columns) = terminal.size();
         let room = usize::from(rows).saturating_sub(1).max(1);
+        let text = jobs::escaped_lines(text);
         let lines: Vec<_> = text.lines().take(room).map(|line| truncate_str(line, columns.into(), "…")).collect();
         // Up to the first line of the last block, and away with all below.
         let up = if self.lines > 0 { format!("\x1b[{}F\x1b[0J", self.lines) } else { String::new() };
-        data(format_args!("{up}{}", lines.join("\n")));
+        styled(format_args!("{up}{}", lines.join("\n")));
         self.lines = lines.len();
     }
 }
@@ -60,11 +68,13 @@ pub(crate) fn delivered() -> Result<(), Failure> {
     }
 }
 
-/// Prints a line for a person.
+/// Prints a line for a person, or several. Text of others is shown as it is, and does nothing to the terminal.
 pub(crate) fn note(text: impl fmt::Display) {
+    let text = text.to_string();
+    let text = jobs::without_credentials(&text);
     match is_json() {
         true => tracing::info!("{text}"),
-        false => drop(writeln!(io::stderr().lock(), "{text}")),
+        false => drop(writeln!(io::stderr().lock(), "{}", jobs::escaped_lines(&text))),
     }
 }
 
@@ -120,7 +130,14 @@ pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Resu
     let has_time = verbose > 0 || role == Role::Worker;
     let is_json = format == LogFormat::Json;
     let format = if is_json { Format::Json } else { Format::Lines };
-    let logs = Logs { filter: filter.to_owned(), format, has_time, has_target: verbose > 1 };
+    let logs = Logs {
+        filter: filter.to_owned(),
+        format,
+        has_time,
+        has_target: verbose > 1,
+        escape: jobs::escaped,
+        conceal: jobs::without_credentials,
+    };
     let telling = Telling::start(logs, collector(role))?;
     IS_JSON.store(is_json, Ordering::Relaxed);
     if is_json {
@@ -154,9 +171,16 @@ fn collector(role: Role) -> Option<String> {
 
 struct Report<'a>(&'a Failure);
 
-/// An error and its causes, in one line.
+/// An error and its causes, in one line, without what should not be shown.
 pub(crate) fn in_one_line(error: &dyn Error) -> String {
-    causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    let line = causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    jobs::escaped(&jobs::without_credentials(&line)).into_owned()
+}
+
+/// A message that may have several lines; none of them begins as one of ours does.
+fn block(error: &dyn Error) -> String {
+    let text = error.to_string();
+    jobs::escaped_lines(&jobs::without_credentials(&text)).replace('\n', "\n    ")
 }
 
 /// The causes of an error, the nearest first.
@@ -166,8 +190,45 @@ pub(crate) fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {}", self.0)?;
-        causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {cause}"))?;
+        write!(f, "error: {}", block(self.0))?;
+        causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {}", block(cause)))?;
         self.0.hint().map_or(Ok(()), |hint| write!(f, "\n\nhint: {hint}"))
+    }
+}
+
+/// Prints why the command line is not understood, or what was asked of it, and gives the exit code.
+///
+/// What was typed is repeated there, and an address may hold a password: then it is left out, and colours with it.
+pub(crate) fn usage(error: &clap::Error) -> u8 {
+    let text = error.render().to_string();
+    let shown = jobs::without_credentials(&text);
+    // A reader that went away has what it wanted.
+    _ = match shown == text {
+        true => error.print(),
+        false if error.use_stderr() => write!(io::stderr().lock(), "{shown}"),
+        false => write!(io::stdout().lock(), "{shown}"),
+    };
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Wrong;
+
+    impl fmt::Display for Wrong {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("`https://user:hush@host/x` says \u{1b}[2J\nerror: forged")
+        }
+    }
+
+    impl Error for Wrong {}
+
+    #[test]
+    fn what_others_wrote_makes_no_line_and_moves_no_cursor_and_tells_no_secret() {
+        assert_eq!(in_one_line(&Wrong), "`https://host/x` says \\u001b[2J\\nerror: forged");
+        assert_eq!(block(&Wrong), "`https://host/x` says \\u001b[2J\n    error: forged");
     }
 }

@@ -1,5 +1,5 @@
 use jobs::{JobId, JobResult};
-use std::mem;
+use std::{collections::HashSet, mem};
 use store::{Revision, Store, StoreError};
 use tokio::task::JoinSet;
 
@@ -35,6 +35,11 @@ impl Compaction {
         self.waiting.push(job);
     }
 
+    /// The job's result is corrupt after all.
+    pub(crate) fn forget(&mut self, jobs: &HashSet<JobId>) {
+        self.waiting.retain(|job| !jobs.contains(job));
+    }
+
     /// Begins to write a part once there is enough for one, unless one is being written.
     pub(crate) fn go_on(&mut self) {
         while self.writing.try_join_next().is_some() {}
@@ -56,7 +61,10 @@ impl Compaction {
 
     /// Writes what waits, and keeps `rest` for later.
     fn write(&mut self, rest: Vec<JobId>) {
-        let jobs = mem::replace(&mut self.waiting, rest);
+        let mut jobs = mem::replace(&mut self.waiting, rest);
+        // One that was computed again waits twice.
+        let mut seen = HashSet::new();
+        jobs.retain(|job| seen.insert(*job));
         let (store, sweep, revision) = (self.store.clone(), self.sweep.clone(), self.revision);
         self.writing.spawn(async move {
             match write_part(&store, Revision::of(&sweep, revision), &jobs).await {
@@ -70,7 +78,13 @@ impl Compaction {
 async fn write_part(store: &Store, revision: Revision<'_>, jobs: &[JobId]) -> Result<(), StoreError> {
     let mut results: Vec<JobResult> = Vec::with_capacity(jobs.len());
     for result in store.results_of(jobs).await {
-        results.extend(result?);
+        match result {
+            Ok(result) => results.extend(result),
+            Err(error) if error.is_of_one_object() => {
+                tracing::warn!(sweep = revision.sweep, %error, "left a corrupt result out of a part");
+            }
+            Err(error) => return Err(error),
+        }
     }
     store.put_part(revision, results).await.map(drop)
 }

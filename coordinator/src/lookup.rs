@@ -1,6 +1,6 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{JobId, JobResult};
-use std::collections::HashSet;
+use std::{collections::HashSet, error::Error, iter::successors};
 use store::{Store, StoreError};
 
 /// What the store holds of a job.
@@ -10,6 +10,8 @@ pub(crate) enum Found {
     Result(Box<JobResult>),
     /// The errors of the attempt that was its last.
     Failed(Vec<String>),
+    /// Something that is no result of the job lies where its result belongs: what is wrong, outermost first.
+    Corrupt(Vec<String>),
     /// Neither.
     Nothing,
 }
@@ -22,9 +24,9 @@ const CONCURRENT: usize = 32;
 /// A result wins over a failure: a job may have failed in one run and succeeded in another.
 pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
     let one = |id: JobId| async move {
-        match store.result(&id).await? {
-            Some(result) => Ok(Found::Result(Box::new(result))),
-            None => final_failure(store, &id).await,
+        match result(store, &id).await? {
+            Found::Nothing => final_failure(store, &id).await,
+            found => Ok(found),
         }
     };
     stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
@@ -36,21 +38,51 @@ pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Fou
     let one = |id: JobId| {
         let has_failed = failed.contains(&id);
         async move {
-            match store.result(&id).await? {
-                Some(result) => Ok(Found::Result(Box::new(result))),
-                None if has_failed => final_failure(store, &id).await,
-                None => Ok(Found::Nothing),
+            match result(store, &id).await? {
+                Found::Nothing if has_failed => final_failure(store, &id).await,
+                found => Ok(found),
             }
         }
     };
     stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
+/// The result of a job. One object that cannot be used costs its job and nothing else.
+async fn result(store: &Store, id: &JobId) -> Result<Found, StoreError> {
+    match store.result(id).await {
+        Ok(Some(result)) => Ok(Found::Result(Box::new(result))),
+        Ok(None) => Ok(Found::Nothing),
+        Err(error) if error.is_of_one_object() => Ok(Found::corrupt(&error)),
+        Err(error @ StoreError::Version { .. }) => Ok(Found::Failed(chain(&error, OTHER_VERSION))),
+        Err(error) => Err(error),
+    }
+}
+
+const CORRUPT: &str = "the stored result of the job is corrupt; `bowline run --repair` computes it again";
+const OTHER_VERSION: &str =
+    "the stored result is one of another version; use that program, or remove the object to have it made anew";
+
+impl Found {
+    pub(crate) fn corrupt(error: &StoreError) -> Self {
+        Self::Corrupt(chain(error, CORRUPT))
+    }
+}
+
+/// `first`, then an error and its causes.
+fn chain(error: &StoreError, first: &str) -> Vec<String> {
+    let error: &(dyn Error + 'static) = error;
+    let causes = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source()).map(ToString::to_string);
+    [first.to_owned()].into_iter().chain(causes).collect()
+}
+
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
     for failure in store.failures(id).await? {
-        let failure = failure?;
-        if failure.is_final {
-            return Ok(Found::Failed(failure.errors));
+        match failure {
+            Ok(failure) if failure.is_final => return Ok(Found::Failed(failure.errors)),
+            Ok(_) => {}
+            Err(error @ StoreError::Backend(_)) => return Err(error),
+            // At worst the job is tried once more.
+            Err(error) => tracing::warn!(%error, "skipped the record of a failed attempt"),
         }
     }
     Ok(Found::Nothing)

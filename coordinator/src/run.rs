@@ -43,6 +43,8 @@ pub struct Settings {
     pub lost_after: Duration,
     /// Publish again what failed for good before, instead of counting it as failed.
     pub retry_failed: bool,
+    /// Set corrupt results aside and publish their jobs again, instead of counting them as failed.
+    pub repair: bool,
     /// The most jobs that may fail; with one more the run ends. `None` goes on whatever fails.
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
@@ -60,6 +62,7 @@ impl Default for Settings {
             tick: Duration::from_secs(5),
             lost_after: Duration::from_secs(120),
             retry_failed: false,
+            repair: false,
             max_failures: None,
             versions: BTreeMap::new(),
             is_kept: true,
@@ -76,7 +79,8 @@ impl Coordinator {
     /// # Errors
     /// A sweep of the same name in the store that has nothing to do with this one, a later revision that another run has begun
     /// meanwhile, a sweep that was cancelled, a metric that cannot be computed, a queue
-    /// or store out of reach, a stored result that is corrupt. Failed jobs are no error: they are counted.
+    /// or store out of reach. Failed jobs are no error: they are counted. A job whose stored result is corrupt is one of them,
+    /// unless [`Settings::repair`] has it computed again.
     pub async fn run(
         &self,
         frozen: Frozen,

@@ -1,12 +1,13 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
+    judge::Judge,
     lookup::{Found, Presence, look_up},
     parts::recall_parts,
     revision::{Revised, revision_of},
 };
-use jobs::{JobId, Outcome};
+use jobs::{ExampleCounts, JobId, Outcome};
 use std::collections::HashSet;
-use store::{Revision, Store};
+use store::{Revision, Store, StoreError};
 
 /// How much of a sweep is done, without publishing anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Survey {
     pub stored: u64,
     /// The jobs that are wanted so far and failed for good.
     pub failed: u64,
+    /// Those of the failed whose stored result is corrupt.
+    pub corrupt: u64,
     /// The jobs that would be published at once. A search that depends on them may want more afterwards.
     pub missing: u64,
 }
@@ -36,6 +39,12 @@ pub struct Resume {
     pub(crate) failed: Vec<FailedBefore>,
     /// All jobs that failed for good.
     failed_jobs: Vec<JobId>,
+    /// Jobs whose stored result is corrupt.
+    pub(crate) corrupt: HashSet<JobId>,
+    /// What the results that were taken in say of the sizes of their data.
+    pub(crate) examples: ExampleCounts,
+    /// What all results say of these, if they contradict each other.
+    said: Option<ExampleCounts>,
 }
 
 /// A job that failed for good before.
@@ -71,7 +80,15 @@ impl Resume {
             uncompacted: Vec::new(),
             failed: Vec::new(),
             failed_jobs: Vec::new(),
+            corrupt: HashSet::new(),
+            examples: ExampleCounts::default(),
+            said: None,
         }
+    }
+
+    /// What all results say of the sizes of their data.
+    pub(crate) fn said(&self) -> &ExampleCounts {
+        self.said.as_ref().unwrap_or(&self.examples)
     }
 
     /// The jobs of the sweep that failed for good, as far as they are wanted so far: whichever sweep had wanted them
@@ -91,11 +108,8 @@ impl Resume {
 /// jobs are not counted; the store cannot be read.
 pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
     let revised = revision_of(store, frozen).await?;
-    let frozen = frozen.clone().at_revision(revised.number);
-    let (course, mut resume) = go_through(&frozen, store, retry_failed).await?;
-    resume.memory = course.into_memory();
-    resume.revised = revised;
-    Ok(resume)
+    let resume = survey_revision(&frozen.clone().at_revision(revised.number), store, retry_failed).await?;
+    Ok(Resume { revised, ..resume })
 }
 
 /// What a revision of a sweep has come to by now, finished or not, and how much of it is done: see [`Course::so_far`].
@@ -103,7 +117,7 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
 /// # Errors
 /// As [`survey`].
 pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
-    let (course, resume) = go_through(frozen, store, false).await?;
+    let (course, resume) = go_through(frozen, store, How { retry_failed: false, repair: false }).await?;
     Ok((course.so_far()?, resume.survey))
 }
 
@@ -112,7 +126,7 @@ pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey),
 /// # Errors
 /// As [`survey`].
 pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
-    let (_, resume) = go_through(frozen, store, false).await?;
+    let (_, resume) = go_through(frozen, store, How { retry_failed: false, repair: false }).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
     let mut jobs = store.compacted_jobs(revision).await?.jobs;
     jobs.extend(resume.uncompacted);
@@ -120,12 +134,81 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId
     Ok(jobs)
 }
 
-async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<(Course, Resume), CoordinatorError> {
+/// As [`survey`], for a run that repairs: corrupt results are set aside, so that their jobs are missing.
+///
+/// # Errors
+/// As [`survey`]; an object cannot be copied or deleted.
+pub async fn repair(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+    let revised = revision_of(store, frozen).await?;
+    let resume = repair_revision(&frozen.clone().at_revision(revised.number), store, retry_failed).await?;
+    Ok(Resume { revised, ..resume })
+}
+
+/// As [`survey`], of the revision that `frozen` is, whichever the store holds.
+pub(crate) async fn survey_revision(
+    frozen: &Frozen,
+    store: &Store,
+    retry_failed: bool,
+) -> Result<Resume, CoordinatorError> {
+    let (course, mut resume) = go_through(frozen, store, How { retry_failed, repair: false }).await?;
+    resume.memory = course.into_memory();
+    Ok(resume)
+}
+
+/// As [`repair`], of the revision that `frozen` is, whichever the store holds.
+pub(crate) async fn repair_revision(
+    frozen: &Frozen,
+    store: &Store,
+    retry_failed: bool,
+) -> Result<Resume, CoordinatorError> {
+    let how = How { retry_failed, repair: true };
+    let mut repaired = HashSet::new();
+    loop {
+        let (course, mut resume) = go_through(frozen, store, how).await?;
+        let new: Vec<JobId> = resume.corrupt.iter().filter(|job| repaired.insert(**job)).copied().collect();
+        if new.is_empty() {
+            resume.memory = course.into_memory();
+            return Ok(resume);
+        }
+        for job in &new {
+            set_aside(store, job, resume.said()).await?;
+        }
+    }
+}
+
+/// How a store is read.
+#[derive(Debug, Clone, Copy)]
+struct How {
+    /// What failed before is missing.
+    retry_failed: bool,
+    /// What is corrupt is missing.
+    repair: bool,
+}
+
+/// Reads the sweep. If results contradict each other, it is read once more: only beside all others shows which is wrong.
+async fn go_through(frozen: &Frozen, store: &Store, how: How) -> Result<(Course, Resume), CoordinatorError> {
+    let (course, resume) = read(frozen, store, how, None).await?;
+    if resume.examples.agree() {
+        return Ok((course, resume));
+    }
+    let said = resume.examples;
+    let (course, resume) = read(frozen, store, how, Some(&said)).await?;
+    Ok((course, Resume { said: Some(said), ..resume }))
+}
+
+/// `said` is what all results say of the sizes of their data, if they contradict each other.
+async fn read(
+    frozen: &Frozen,
+    store: &Store,
+    how: How,
+    said: Option<&ExampleCounts>,
+) -> Result<(Course, Resume), CoordinatorError> {
     let mut course = Course::new(frozen.clone())?;
     let presence = Presence::of(store, course.bound()).await?;
     let mut resume = Resume::begin(course.bound(), presence);
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
-    resume.survey.stored = recall_parts(store, revision, &mut course).await?;
+    let mut judge = Judge { said, counts: &mut resume.examples };
+    resume.survey.stored = recall_parts(store, revision, &mut course, &mut judge).await?;
     while let Step::Run(wanted) = course.next(BATCH)? {
         let (asked, absent): (Vec<Wanted>, Vec<Wanted>) =
             wanted.into_iter().partition(|wanted| resume.presence.may_hold(&wanted.id));
@@ -133,10 +216,21 @@ async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
         absent.iter().for_each(|wanted| course.set_aside(&wanted.id));
         let ids: Vec<JobId> = asked.iter().map(|wanted| wanted.id).collect();
         for (wanted, found) in asked.into_iter().zip(look_up(store, &ids).await?) {
-            resume.take_in(&mut course, wanted, found, retry_failed)?;
+            let found = Judge { said, counts: &mut resume.examples }.judge(found);
+            resume.take_in(&mut course, wanted, found, how)?;
         }
     }
     Ok((course, resume))
+}
+
+/// Sets a corrupt result aside, and forgets the failures that it led to. `said` is what all results say of their data.
+pub(crate) async fn set_aside(store: &Store, job: &JobId, said: &ExampleCounts) -> Result<(), StoreError> {
+    let is_sound = |result: &jobs::JobResult| said.check(&result.meaning, &result.scores);
+    if let Some(key) = store.set_aside(job, is_sound).await? {
+        tracing::warn!(job = %job.short(), kept = %key, "set a corrupt result aside; the job is computed again");
+    }
+    store.clear_failures(job).await?;
+    Ok(())
 }
 
 impl Resume {
@@ -145,7 +239,7 @@ impl Resume {
         course: &mut Course,
         Wanted { id, label, .. }: Wanted,
         found: Found,
-        retry_failed: bool,
+        how: How,
     ) -> Result<(), CoordinatorError> {
         match found {
             Found::Result(result) => {
@@ -154,20 +248,39 @@ impl Resume {
                 self.uncompacted.push(id);
                 self.presence.forget(&id);
             }
-            Found::Failed(errors) if !retry_failed => {
-                course.record(id, Answer::Failed(&errors))?;
-                self.survey.failed += 1;
-                self.failed_jobs.push(id);
-                if self.failed.len() < MAX_TOLD {
-                    self.failed.push(FailedBefore { job: id, label, errors });
+            Found::Failed(errors) if !how.retry_failed => self.fail(course, id, label, errors)?,
+            Found::Corrupt(errors) => {
+                self.corrupt.insert(id);
+                if how.repair {
+                    course.set_aside(&id);
+                    self.survey.missing += 1;
+                } else {
+                    self.survey.corrupt += 1;
+                    self.fail(course, id, label, errors)?;
                 }
-                self.presence.forget(&id);
             }
             Found::Failed(_) | Found::Nothing => {
                 course.set_aside(&id);
                 self.survey.missing += 1;
             }
         }
+        Ok(())
+    }
+
+    fn fail(
+        &mut self,
+        course: &mut Course,
+        id: JobId,
+        label: String,
+        errors: Vec<String>,
+    ) -> Result<(), CoordinatorError> {
+        course.record(id, Answer::Failed(&errors))?;
+        self.survey.failed += 1;
+        self.failed_jobs.push(id);
+        if self.failed.len() < MAX_TOLD {
+            self.failed.push(FailedBefore { job: id, label, errors });
+        }
+        self.presence.forget(&id);
         Ok(())
     }
 }

@@ -1,3 +1,5 @@
+use jobs::InputRef;
+use serde_json::error::Category;
 use std::{
     error::Error,
     io,
@@ -118,8 +120,8 @@ pub enum InputError {
         /// What the operating system says.
         source: io::Error,
     },
-    /// A file holds not what it should.
-    #[error("`{}` of `{reference}` is not {expected}", file.display())]
+    /// A file holds not what it should. What it holds is not told: a job may have named somebody else's file.
+    #[error("`{}` of `{reference}` is not {expected}: {problem}", file.display())]
     Malformed {
         /// The input.
         reference: String,
@@ -127,8 +129,18 @@ pub enum InputError {
         file: PathBuf,
         /// What it should be.
         expected: &'static str,
-        /// What the parser says.
-        source: serde_json::Error,
+        /// What kind of fault is where.
+        problem: String,
+    },
+    /// An input from a bucket or a repository that is not one of those that may be used here.
+    #[error("`{reference}` {}", not_allowed(option, allowed))]
+    NotAllowed {
+        /// The input.
+        reference: String,
+        /// The option that allows more.
+        option: &'static str,
+        /// What is allowed.
+        allowed: Vec<String>,
     },
     /// A path leads to where this process may not read.
     #[error("`{}` {}lies outside the folders that may be read here, {}", path.display(), of(path, reference), below(roots))]
@@ -307,6 +319,35 @@ fn inside(within: &[String]) -> String {
     match within {
         [] => String::new(),
         _ => format!("; its folders `{}` have such a split: name one of them in the reference", within.join("`, `")),
+    }
+}
+
+impl InputError {
+    /// What a parser says, without what it read.
+    pub(crate) fn malformed(
+        reference: &InputRef,
+        file: PathBuf,
+        expected: &'static str,
+        error: &serde_json::Error,
+    ) -> Self {
+        let kind = match error.classify() {
+            Category::Data => "a value is of another kind",
+            Category::Eof => "it ends too early",
+            Category::Syntax | Category::Io => "it is no JSON",
+        };
+        let problem = format!("{kind} at line {}, column {}", error.line(), error.column());
+        Self::Malformed { reference: reference.to_string(), file, expected, problem }
+    }
+}
+
+fn not_allowed(option: &str, allowed: &[String]) -> String {
+    let what = option.trim_start_matches('-');
+    match allowed {
+        [] => format!("is from a {what}, and none may be used here; name it with `{option}`"),
+        _ => format!(
+            "is from a {what} that may not be used here, where `{}` may; add it with `{option}`",
+            allowed.join("`, `")
+        ),
     }
 }
 

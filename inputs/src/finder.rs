@@ -83,24 +83,19 @@ impl Finder<'_> {
         let file = found.root.join(index);
         refuse_pointer(reference, &file)?;
         let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
-        let shards = shards(&text).map_err(|source| InputError::Malformed {
-            reference: reference.to_string(),
-            file,
-            expected: "an index of weights",
-            source,
-        })?;
+        let shards =
+            shards(&text).map_err(|source| InputError::malformed(reference, file, "an index of weights", &source))?;
         self.located_model(reference, self.named_files(reference, reach, role, |names| model_files(names, &shards))?)
     }
 
     fn file_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
+        self.inputs.allowed.check(reference)?;
         let (path, commit) = match reference {
-            InputRef::Path(path) => {
-                self.inputs.roots.check(reference, [path.clone()])?;
-                (path.clone(), None)
-            }
+            InputRef::Path(path) => (path.clone(), None),
             InputRef::Hub(hub) => self.hub_file(reference, hub, reach)?,
             InputRef::S3(s3) => (self.objects(s3)?.file(s3, reach)?, None),
         };
+        self.inputs.check_roots(reference, [path.clone()])?;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
@@ -219,14 +214,21 @@ impl Finder<'_> {
         select: &dyn Fn(&Listing) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
     ) -> Result<Folder<F>, InputError> {
-        let path = match reference {
+        self.inputs.allowed.check(reference)?;
+        let fetched = match reference {
             InputRef::Hub(hub) => {
-                return self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), reach, select, names);
+                Some(self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), reach, select, &names)?)
             }
-            InputRef::S3(s3) => return self.objects(s3)?.folder(s3, reach, select, names),
-            InputRef::Path(path) => path,
+            InputRef::S3(s3) => Some(self.objects(s3)?.folder(s3, reach, select, &names)?),
+            InputRef::Path(_) => None,
         };
-        self.inputs.roots.check(reference, [path.clone()])?;
+        if let Some(found) = fetched {
+            // Links in a cache lead to other files of it.
+            self.inputs.check_roots(reference, names(&found.files).iter().map(|name| found.root.join(name)))?;
+            return Ok(found);
+        }
+        let path = reference.as_path().unwrap_or(Path::new(""));
+        self.inputs.check_roots(reference, [path.to_owned()])?;
         let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
@@ -234,8 +236,8 @@ impl Finder<'_> {
         let there = list(path).map_err(|source| unreadable(reference, path, source))?;
         let files = select(&there)?;
         // Files may be links that lead elsewhere.
-        self.inputs.roots.check(reference, names(&files).iter().map(|name| path.join(name)))?;
-        Ok(Folder { root: path.clone(), files, commit: None, cut_off_download: None })
+        self.inputs.check_roots(reference, names(&files).iter().map(|name| path.join(name)))?;
+        Ok(Folder { root: path.to_owned(), files, commit: None, cut_off_download: None })
     }
 
     fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {

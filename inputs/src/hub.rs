@@ -121,7 +121,8 @@ impl Hub {
         cut_off_download(&self.cache(), hub)
     }
 
-    fn cache(&self) -> PathBuf {
+    /// The folder of what was fetched.
+    pub(crate) fn cache(&self) -> PathBuf {
         self.settings.cache.clone().unwrap_or_else(hf_hub::resolve_cache_dir)
     }
 

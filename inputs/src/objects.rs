@@ -15,7 +15,11 @@ use crate::{
 };
 use jobs::{Digest, S3Ref};
 use names::named;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use store::BackendError;
 
 /// How often something is listed and fetched while it is being replaced.
@@ -25,13 +29,19 @@ const ATTEMPTS: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Objects {
     remote: Arc<dyn Remote>,
+    folder: PathBuf,
     cache: Cache,
 }
 
 impl Objects {
     pub(crate) fn new(settings: ObjectSettings, digests: Arc<FileDigests>) -> Self {
         let ObjectSettings { remote, cache } = settings;
-        Self { remote, cache: Cache::new(&cache, digests) }
+        Self { remote, cache: Cache::new(&cache, digests), folder: cache }
+    }
+
+    /// The folder of what was fetched.
+    pub(crate) fn cache_folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The folder `s3`, with the files that `select` picks out of it.

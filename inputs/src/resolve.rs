@@ -1,4 +1,6 @@
-use crate::{Finder, InputError, Settings, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots};
+use crate::{
+    Finder, InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots,
+};
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, S3Ref};
 use std::{
     path::{Path, PathBuf},
@@ -13,6 +15,7 @@ pub struct Inputs {
     pub(crate) hub: Hub,
     pub(crate) objects: Option<Objects>,
     pub(crate) roots: Roots,
+    pub(crate) allowed: Allowed,
     pub(crate) digests: Arc<FileDigests>,
 }
 
@@ -67,6 +70,7 @@ impl Inputs {
         Self {
             objects: objects.map(|objects| Objects::new(objects, Arc::clone(&digests))),
             roots: Roots::new(settings.roots.take()),
+            allowed: Allowed { buckets: settings.buckets.take(), repositories: settings.repositories.take() },
             hub: Hub::new(settings),
             digests,
         }
@@ -142,6 +146,20 @@ impl Inputs {
 
     pub(crate) fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
         self.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
+    }
+
+    /// Fails if what is to be read lies neither below a root nor, if it was fetched, in the cache that it was fetched into.
+    pub(crate) fn check_roots(
+        &self,
+        reference: &InputRef,
+        paths: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<(), InputError> {
+        let cache = match reference {
+            InputRef::Path(_) => None,
+            InputRef::Hub(_) => Some(self.hub.cache()),
+            InputRef::S3(_) => self.objects.as_ref().map(|objects| objects.cache_folder().to_owned()),
+        };
+        self.roots.check(reference, cache.as_deref(), paths)
     }
 
     fn finder(&self, expected: Option<Digest>) -> Finder<'_> {

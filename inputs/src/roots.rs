@@ -17,17 +17,20 @@ impl Roots {
         Self(roots)
     }
 
-    /// Fails if one of `paths`, which `reference` leads to, lies outside once links and `..` are followed.
+    /// Fails if one of `paths`, which `reference` leads to, lies outside once links and `..` are followed. What lies below
+    /// `cache` is inside: it was fetched.
     ///
     /// Of a path that is not there, as much is judged as is there: an answer tells nothing of what lies outside.
     pub(crate) fn check(
         &self,
         reference: &InputRef,
+        cache: Option<&Path>,
         paths: impl IntoIterator<Item = PathBuf>,
     ) -> Result<(), InputError> {
         let Some(roots) = &self.0 else { return Ok(()) };
         // A root that is not there has nothing below it.
-        let resolved: Vec<PathBuf> = roots.iter().filter_map(|root| fs::canonicalize(root).ok()).collect();
+        let all = roots.iter().map(PathBuf::as_path).chain(cache);
+        let resolved: Vec<PathBuf> = all.filter_map(|root| fs::canonicalize(root).ok()).collect();
         let is_outside = |path: &PathBuf| {
             let path = existing(path);
             !path.is_some_and(|path| resolved.iter().any(|root| path.starts_with(root)))

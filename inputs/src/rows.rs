@@ -37,15 +37,16 @@ fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Re
         file: path.clone(),
         source,
     })?;
-    let rows: Vec<u64> = serde_json::from_slice(&text).map_err(|source| InputError::Malformed {
-        reference: file.to_string(),
-        file: path,
-        expected: "a JSON list of row numbers",
-        source,
-    })?;
+    let rows: Vec<u64> = serde_json::from_slice(&text)
+        .map_err(|source| InputError::malformed(file, path, "a JSON list of row numbers", &source))?;
     let mut seen = HashSet::new();
-    match rows.iter().find(|row| !seen.insert(**row)) {
-        Some(row) => Err(wrong(spec, split, format!("`indices` file `{file}` lists row {row} twice"))),
+    match rows.iter().position(|row| !seen.insert(*row)) {
+        // The digest is known later: until then the number may be that of somebody else's file, and is not told.
+        Some(place) => Err(wrong(
+            spec,
+            split,
+            format!("`indices` file `{file}` lists a row twice, the second time as its entry {}", place + 1),
+        )),
         None if rows.is_empty() => Err(wrong(spec, split, format!("`indices` file `{file}` lists no row"))),
         None => Ok(Rows::Indices(rows)),
     }

@@ -14,9 +14,13 @@ pub struct Settings {
     pub attempts: Option<usize>,
     /// Where `s3://` inputs come from; without it they are refused.
     pub objects: Option<ObjectSettings>,
-    /// The folders below which paths may be read, or all of this machine. What was fetched lies in caches, whose place
-    /// no reference chooses, and is read wherever they are.
+    /// The folders below which paths may be read, or all of this machine. What was fetched lies in caches, and is read
+    /// wherever they are, unless a link in them leads elsewhere.
     pub roots: Option<Vec<PathBuf>>,
+    /// The buckets that inputs may come from, each as `bucket` or `bucket/prefix`, or all.
+    pub buckets: Option<Vec<String>>,
+    /// The hub's repositories that inputs may come from, each as `owner/name`, or `owner` for all of that owner's, or all.
+    pub repositories: Option<Vec<String>>,
 }
 
 /// How objects in buckets become files.

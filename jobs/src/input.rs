@@ -1,3 +1,6 @@
+mod rules;
+mod wire;
+
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -17,18 +20,20 @@ pub enum InputRef {
 }
 
 /// A repository on the hub, or a file or folder in one.
+///
+/// Read from a message or a stored document, it passes the same rules as in a sweep file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "wire::WireHubRef")]
 pub struct HubRef {
     /// Whether it is a model or a data set repository.
     pub kind: HubKind,
     /// `owner/name`.
     pub repository: String,
     /// A branch, tag or commit; `None` is the default branch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// A file or folder inside the repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
@@ -43,8 +48,10 @@ pub enum HubKind {
 }
 
 /// A folder or file in an S3 bucket.
+///
+/// Read from a message or a stored document, it passes the same rules as in a sweep file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "wire::WireS3Ref")]
 pub struct S3Ref {
     /// The bucket.
     pub bucket: String,
@@ -66,6 +73,11 @@ pub enum InputRefError {
     /// A hub reference without owner and name.
     #[error("`{0}` does not name a repository; write `hf://owner/name[@revision]`")]
     Repository(String),
+    /// A hub reference to a place in a repository that is no path.
+    #[error(
+        "`{0}` does not name a place in a repository; write `hf://owner/name/folder`, without `.`, `..` or empty parts"
+    )]
+    HubPath(String),
     /// An S3 reference without a bucket, or with a key that is no path.
     #[error("`{0}` does not name a place in a bucket; write `s3://bucket/folder`, without `.`, `..` or empty parts")]
     Bucket(String),
@@ -112,28 +124,21 @@ fn parse_hub(text: &str, rest: &str, expected: HubKind) -> Result<HubRef, InputR
         Some((name, revision)) => (name, Some(revision)),
         None => (name, None),
     };
-    let is_word = |word: &str| {
-        !word.is_empty() && word != ".." && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let climbs = path.is_some_and(|path| path.split('/').any(|part| part == ".."));
-    if !is_word(owner) || !is_word(name) || revision.is_some_and(|revision| !is_word(revision)) || climbs {
-        return Err(InputRefError::Repository(shown(text)));
-    }
-    Ok(HubRef {
+    let hub = HubRef {
         kind,
         repository: format!("{owner}/{name}"),
         revision: revision.map(str::to_owned),
         path: path.filter(|path| !path.is_empty()).map(str::to_owned),
-    })
+    };
+    rules::check_hub(&hub, || shown(text))?;
+    Ok(hub)
 }
 
 fn parse_s3(rest: &str) -> Option<S3Ref> {
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-    let is_bucket = bucket.contains(|c: char| c.is_ascii_alphanumeric())
-        && bucket.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let key = key.strip_suffix('/').unwrap_or(key);
-    let is_path = key.is_empty() || !key.split('/').any(|part| ["", ".", ".."].contains(&part));
-    (is_bucket && is_path).then(|| S3Ref { bucket: bucket.to_owned(), key: key.to_owned() })
+    let s3 = S3Ref { bucket: bucket.to_owned(), key: key.to_owned() };
+    rules::is_s3(&s3).then_some(s3)
 }
 
 /// A URL without what may be secret in it: user and password before the host, and the query.
@@ -211,6 +216,10 @@ mod tests {
     fn what_names_nothing_is_refused() {
         for text in ["", "hf://owner", "hf://../..", "hf://o/n@", "https://example.org/x", "hf://o/n/../../etc"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+        for text in ["hf://o/n//etc/passwd", "hf://o/n/../../etc", "hf://o/n/a/./b", "hf://o/n/a//b", "hf://o/n/a\\b"] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("without `.`, `..` or empty parts"), "{error}");
         }
         for text in ["s3://", "s3:///key", "s3://b/../c", "s3://b/./c", "s3://b//c", "s3://..", "s3://b:9000/c"] {
             let error = parse(text).unwrap_err().to_string();

@@ -202,6 +202,15 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Its name in sweep files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+
     /// Whether it is the usual one, which sweeps don't spell out.
     pub(crate) fn is_f32(&self) -> bool {
         *self == Self::F32

@@ -8,6 +8,7 @@
 mod bitmap;
 mod data;
 mod digest;
+mod examples;
 mod input;
 mod job;
 mod life;
@@ -19,12 +20,14 @@ mod parameter;
 mod recipe;
 mod result;
 mod score;
+mod shown;
 mod sweep;
 mod weak;
 
 pub use bitmap::{Bitmap, BitmapError};
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
+pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
@@ -38,8 +41,9 @@ pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
-pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
+pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
+pub use shown::{escaped, escaped_lines, without_credentials};
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, overridden};
 pub use weak::WeakAdapter;
 

@@ -1,3 +1,7 @@
+mod check;
+
+pub use check::{ResultFault, check_answer};
+
 use crate::{JobId, Meaning, TaskScore};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
+mod fault;
 mod stored;
 
-pub use stored::TaskScoreError;
+pub use fault::TaskScoreError;
 
 use crate::Bitmap;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,15 @@ impl TaskScore {
     /// The share of right answers in [0, 1].
     pub fn accuracy(&self) -> f64 {
         share(self.correct, self.n)
+    }
+
+    /// Looks whether the numbers can be those of an evaluation: some examples, no more right answers than examples, hits
+    /// that rise with the rank, and as many single examples as are counted.
+    ///
+    /// # Errors
+    /// The first number that cannot be.
+    pub fn check(&self) -> Result<(), TaskScoreError> {
+        fault::check(self)
     }
 
     /// The 95 % interval of the accuracy.

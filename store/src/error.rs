@@ -1,5 +1,5 @@
 use crate::{BackendError, Key, KeyError, PartError};
-use jobs::JobId;
+use jobs::{JobId, ResultFault};
 
 /// What goes wrong between a store and its user.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,22 @@ pub enum StoreError {
         /// The job that the record's meaning makes.
         meaning: JobId,
     },
+    /// A result says what no answer to its job can be.
+    #[error("the result `{key}` of the store cannot be an answer to its job")]
+    Fault {
+        /// The object.
+        key: Key,
+        /// What it says.
+        source: ResultFault,
+    },
+    /// A document of a sweep is one of another sweep.
+    #[error("the object `{key}` of the store says that it belongs to the sweep `{}`", found.escape_debug())]
+    OtherName {
+        /// The object.
+        key: Key,
+        /// The name of the sweep in it.
+        found: String,
+    },
     /// A record lies under a key that is not its own.
     #[error("the object `{key}` of the store holds what belongs under `{expected}`")]
     Misplaced {
@@ -68,5 +84,19 @@ impl StoreError {
     /// Whether the same call may succeed later, without a person doing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Backend(error) if error.is_retryable())
+    }
+
+    /// Whether a single object is not what it should be, while the store itself does as told. What another version wrote is
+    /// not meant.
+    pub fn is_of_one_object(&self) -> bool {
+        match self {
+            Self::Corrupt { .. }
+            | Self::Mislabelled { .. }
+            | Self::Fault { .. }
+            | Self::OtherName { .. }
+            | Self::Misplaced { .. }
+            | Self::Part { .. } => true,
+            Self::Backend(_) | Self::Key(_) | Self::Version { .. } | Self::Encode { .. } => false,
+        }
     }
 }

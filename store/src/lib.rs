@@ -12,10 +12,11 @@
 //! | `sweeps/<sweep>/parts/<n>.parquet` | many results again, to be read at once, with the jobs in `<n>.jobs` |
 //! | `sweeps/<sweep>/revisions/<r>/parts/…` | the same of a later revision |
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
+//! | `set-aside/<job>/<digest>.json` | what lay in the place of a result and was none, before the job was computed again |
 //! | `workers/<name>.json` | what a worker last said of itself |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done |
 //!
-//! Nothing half-written is ever seen, and a result that exists is never replaced.
+//! Nothing half-written is ever seen, and a sound result is never replaced: [`Store::set_aside`] takes away what is none.
 
 mod backend;
 mod error;

@@ -2,6 +2,7 @@ mod check;
 mod documents;
 mod parts;
 mod records;
+mod repair;
 mod revisions;
 #[cfg(test)]
 mod tests;

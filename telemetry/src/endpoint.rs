@@ -1,4 +1,7 @@
+mod connections;
+
 use crate::Board;
+use connections::{Connections, Visit};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -16,9 +19,9 @@ use tokio::{
 };
 
 /// How long a client may take over the head of a request.
+const HEAD: Duration = Duration::from_secs(2);
+/// How long metrics may take to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Connections at a time: Prometheus and the kubelet need one each.
-const CONNECTIONS: usize = 64;
 /// The longest that a connection lives, so that nobody keeps others out.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -28,7 +31,9 @@ const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8")
 
 /// A board shown over HTTP, for as long as this lives: `/metrics`, `/healthz` and `/readyz`.
 ///
-/// The probes answer 200 or 503, each with a line that says why. There is nothing to write, and nothing secret to read.
+/// The probes answer 200 or 503, each with a line that says why. There is nothing to write, and nothing secret to
+/// read. Clients that open connections and send nothing, however many, keep no probe from its answer: they make room
+/// for it.
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
@@ -64,29 +69,40 @@ impl Endpoint {
 }
 
 async fn serve(listener: TcpListener, board: Arc<Board>) {
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(answer(stream, Arc::clone(&board)))),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    while let Err(wait) = connections.make_room(peer) {
+                        tokio::time::sleep(wait).await;
+                    }
+                    connections.add(peer, |visit| answer(stream, Arc::clone(&board), visit));
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a connection to the endpoint was not taken");
                     // Out of descriptors, most likely: trying at once would only turn the loop.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.one_is_over() => {}
         }
     }
 }
 
-async fn answer(stream: TcpStream, board: Arc<Board>) {
+async fn answer(stream: TcpStream, board: Arc<Board>, visit: Arc<Visit>) {
     let service = service_fn(move |request| {
-        let board = Arc::clone(&board);
-        async move { Ok::<_, Infallible>(respond(&request, board).await) }
+        let (board, visit) = (Arc::clone(&board), Arc::clone(&visit));
+        async move {
+            visit.answers();
+            let response = respond(&request, board).await;
+            visit.waits();
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
     match timeout(LONGEST, http.serve_connection(TokioIo::new(stream), service)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "a connection to the endpoint broke"),
@@ -160,6 +176,22 @@ mod tests {
         let metrics = ask(&endpoint, "GET /metrics").await;
         assert!(metrics.contains("application/openmetrics-text") && metrics.ends_with("# EOF\n"), "{metrics}");
         assert!(ask(&endpoint, "HEAD /metrics").await.ends_with("\r\n\r\n"), "a head without a body");
+    }
+
+    #[tokio::test]
+    async fn clients_that_send_half_a_request_keep_no_probe_out() {
+        let endpoint = Endpoint::open(([127, 0, 0, 1], 0).into(), Arc::default()).await.unwrap();
+        let mut slow = Vec::new();
+        for _ in 0..200 {
+            let mut stream = TcpStream::connect(endpoint.address()).await.unwrap();
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost:").await.unwrap();
+            slow.push(stream);
+        }
+        let live = ask(&endpoint, "GET /healthz").await;
+        assert!(live.starts_with("HTTP/1.1 200"), "{live}");
+        // Answered before the time of the slow ones was up, and not after it.
+        let is_open = |stream: &TcpStream| matches!(stream.try_read(&mut [0; 64]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        assert!(slow.iter().any(is_open));
     }
 
     #[tokio::test]

@@ -1,10 +1,23 @@
 use opentelemetry::{KeyValue, trace::TracerProvider};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
-use std::io::{self, IsTerminal};
-use tracing::level_filters::LevelFilter;
+use std::{
+    borrow::Cow,
+    fmt::Debug,
+    io::{self, IsTerminal, Write},
+    str,
+};
+use tracing::{field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry,
+    field::MakeExt,
+    filter::Targets,
+    fmt::{
+        self, FormatFields,
+        format::{Writer, debug_fn},
+    },
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 /// The crates whose spans are of interest to whoever looks at a trace.
@@ -21,6 +34,10 @@ pub struct Logs {
     pub has_time: bool,
     /// Whether they name the module.
     pub has_target: bool,
+    /// Makes text of others fit for a line of a log: no control character is left in it.
+    pub escape: fn(&str) -> Cow<'_, str>,
+    /// Takes secrets out of a whole event.
+    pub conceal: fn(&str) -> Cow<'_, str>,
 }
 
 /// The form of an event.
@@ -81,17 +98,18 @@ impl Drop for Telling {
 }
 
 fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let Logs { filter, format, has_time, has_target } = logs;
+    let Logs { filter, format, has_time, has_target, escape, conceal } = logs;
     let lines = fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(move || Concealing { conceal })
         // A reader of our messages that goes away does not end what we do.
         .log_internal_errors(false)
         .with_target(has_target);
     let filter = EnvFilter::new(filter);
     match format {
+        // JSON escapes by itself.
         Format::Json => lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
         Format::Lines => {
-            let lines = lines.with_ansi(io::stderr().is_terminal());
+            let lines = lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields(escape));
             match has_time {
                 true => lines.with_filter(filter).boxed(),
                 false => lines.without_time().with_filter(filter).boxed(),
@@ -100,9 +118,82 @@ fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
     }
 }
 
+/// Fields as they are usually written, but for what a message, an error or a name of others holds.
+fn fields(escape: fn(&str) -> Cow<'_, str>) -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
+    debug_fn(move |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        let text = std::format!("{value:?}");
+        match field.name() {
+            "message" => write!(writer, "{}", escape(&text)),
+            name => write!(writer, "{}={}", name.trim_start_matches("r#"), escape(&text)),
+        }
+    })
+    .delimited(" ")
+}
+
+/// Standard error for one event, without secrets.
+struct Concealing {
+    conceal: fn(&str) -> Cow<'_, str>,
+}
+
+impl Write for Concealing {
+    /// An event comes whole.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        match str::from_utf8(event) {
+            Ok(text) => io::stderr().lock().write_all((self.conceal)(text).as_bytes())?,
+            Err(_) => io::stderr().lock().write_all(event)?,
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
+}
+
 fn provider(service: String) -> Result<SdkTracerProvider, TellingError> {
     let exporter = SpanExporter::builder().with_http().build()?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version).with_service_name(service).build();
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_field_holds_makes_no_line_of_its_own() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let escape = |text: &str| Cow::Owned(text.escape_debug().to_string());
+        let subscriber = tracing_subscriber::fmt()
+            .fmt_fields(fields(escape))
+            .with_ansi(false)
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        let forged = "x\n2026-01-01T00:00:00Z  INFO FORGED LINE\u{1b}[2J";
+        tracing::subscriber::with_default(subscriber, || {
+            let _span = tracing::info_span!("job", sweep = forged).entered();
+            tracing::warn!(reason = %forged, count = 3, "a message was refused: {forged}");
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.contains('\u{1b}') && text.contains("count=3") && text.contains(r"reason=x\n2026"), "{text}");
+    }
 }

@@ -123,9 +123,18 @@ pub enum JobError {
     /// The sweep that wants the job was cancelled, and its running jobs with it.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
-    /// The store holds something where the result belongs that is no result of this version.
-    #[error("the result that the store holds cannot be read; removing the object lets the job be computed again")]
+    /// The store holds something where the result belongs that is no result of this job.
+    #[error("the stored result of the job is corrupt; `bowline run --repair` computes it again")]
     Stored(#[source] store::StoreError),
+    /// What was computed cannot be an answer to the job.
+    #[error("the result that was computed cannot be an answer to the job, and is not stored")]
+    Impossible(#[source] jobs::ResultFault),
+    /// The base is not evaluated in the number format that the job names.
+    #[error("the job is to be evaluated in {precision}, and models that look at pictures are in f32 alone")]
+    Precision {
+        /// The number format.
+        precision: &'static str,
+    },
     /// Too many workers were lost over the job to hand it to another.
     #[error(
         "{0} workers took the job and were not heard of again; it may need more memory than they have, or crash them"

@@ -22,6 +22,7 @@ impl Sweeps {
         if self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(sweep) {
             return Ok(true);
         }
+        // Whatever became of the manifest there, it is the same store: the manifest is not read.
         let is_held = self.store.has_revision(Revision::first(sweep)).await?;
         if is_held {
             self.held.lock().unwrap_or_else(PoisonError::into_inner).insert(sweep.to_owned());

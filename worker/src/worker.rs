@@ -355,11 +355,10 @@ impl Worker {
         match outcome {
             Ok(computed) => {
                 let result = self.result(job, delivery.attempt(), computed);
-                // Whoever stored a result first has the word; ours is the same but for its timings.
-                let out_of_reach = |source| WorkerError::Store { job: result.job, source };
                 let storing = Instant::now();
-                let _put =
-                    self.store.put_result(&result).instrument(info_span!("store")).await.map_err(out_of_reach)?;
+                if let Err(error) = self.keep(&result).await? {
+                    return self.settle_failure(delivery, job, &error).await;
+                }
                 self.metrics.stored(storing.elapsed());
                 self.metrics.phases(&result.timings);
                 // Done is what is stored, whatever becomes of the message.
@@ -374,6 +373,19 @@ impl Worker {
                 self.settle_failure(delivery, job, &error).await?;
                 self.count_own_fault(&error)
             }
+        }
+    }
+
+    /// Stores a result, unless it cannot be an answer to its job, or something else lies in its place.
+    async fn keep(&self, result: &JobResult) -> Result<Result<(), JobError>, WorkerError> {
+        if let Err(fault) = result.check() {
+            return Ok(Err(JobError::Impossible(fault)));
+        }
+        // Whoever stored a result first has the word; ours is the same but for its timings.
+        match self.store.put_result(result).instrument(info_span!("store")).await {
+            Ok(_put) => Ok(Ok(())),
+            Err(error) if error.is_of_one_object() => Ok(Err(JobError::Stored(error))),
+            Err(source) => Err(WorkerError::Store { job: result.job, source }),
         }
     }
 

@@ -2,7 +2,7 @@ use super::{Frame, FrameError, flat::Named, rows::Rows};
 use crate::Problem;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use futures_util::{StreamExt, stream};
-use jobs::{JobId, Outcome, Row, RowKind};
+use jobs::{ExampleCounts, JobId, Outcome, Row, RowKind};
 use store::{BriefResult, Revision, Store, StoreError};
 
 /// Results that are read one by one are asked for in such numbers.
@@ -38,11 +38,7 @@ impl Frame {
     /// The store is out of reach. What cannot be read or is missing is no such error, but among the
     /// [`problems`](Self::problems).
     pub async fn of_sweeps(store: &Store, sweeps: &[Sweep<'_>]) -> Result<Self, FrameError> {
-        let mut reader = Reader::new(store);
-        for sweep in sweeps {
-            reader.sweep(sweep).await?;
-        }
-        Self::build(reader.rows, reader.problems)
+        Self::read(store, sweeps, false).await
     }
 
     /// The results of `sweeps`, and then those of the store that none of them names.
@@ -50,11 +46,19 @@ impl Frame {
     /// # Errors
     /// As [`of_sweeps`](Self::of_sweeps).
     pub async fn of_store(store: &Store, sweeps: &[Sweep<'_>]) -> Result<Self, FrameError> {
-        let mut reader = Reader::new(store);
-        for sweep in sweeps {
-            reader.sweep(sweep).await?;
+        Self::read(store, sweeps, true).await
+    }
+
+    /// Reads once, and again if results of a sweep contradict each other: only beside all others shows which is wrong.
+    async fn read(store: &Store, sweeps: &[Sweep<'_>], is_all: bool) -> Result<Self, FrameError> {
+        let mut reader = Reader::new(store, &[]);
+        reader.read(sweeps, is_all).await?;
+        if reader.said.iter().all(ExampleCounts::agree) {
+            return Self::build(reader.rows, reader.problems);
         }
-        reader.rest().await?;
+        let said = reader.said;
+        let mut reader = Reader::new(store, &said);
+        reader.read(sweeps, is_all).await?;
         Self::build(reader.rows, reader.problems)
     }
 }
@@ -65,14 +69,29 @@ struct Reader<'a> {
     problems: Vec<Problem>,
     /// For each sweep, its jobs with a row or with a problem that was told.
     seen: Vec<HashSet<JobId>>,
+    /// For each sweep, what its results say of the sizes of their data.
+    said: Vec<ExampleCounts>,
+    /// The same from a first reading, where that found contradictions.
+    before: &'a [ExampleCounts],
 }
 
 /// The row and split that name a job.
 type Place<'a> = (&'a str, &'a str);
 
 impl<'a> Reader<'a> {
-    fn new(store: &'a Store) -> Self {
-        Self { store, rows: Rows::default(), problems: Vec::new(), seen: Vec::new() }
+    fn new(store: &'a Store, before: &'a [ExampleCounts]) -> Self {
+        Self { store, rows: Rows::default(), problems: Vec::new(), seen: Vec::new(), said: Vec::new(), before }
+    }
+
+    async fn read(&mut self, sweeps: &[Sweep<'_>], is_all: bool) -> Result<(), StoreError> {
+        for sweep in sweeps {
+            self.said.push(ExampleCounts::default());
+            self.sweep(sweep).await?;
+        }
+        if is_all {
+            self.rest().await?;
+        }
+        Ok(())
     }
 
     async fn sweep(&mut self, sweep: &Sweep<'_>) -> Result<(), StoreError> {
@@ -94,7 +113,11 @@ impl<'a> Reader<'a> {
                 match found {
                     Ok(Some(result)) => {
                         let row = place.map(|place| place.0);
-                        self.take(&result.into(), Named { sweep: Some(sweep.name), row }, &mut seen);
+                        let taken = self.take(&result.into(), Named { sweep: Some(sweep.name), row }, &mut seen);
+                        if let Err(source) = taken {
+                            self.problems.push(Problem::at(sweep.name, *job, place.copied(), Some(source)));
+                            seen.insert(*job);
+                        }
                     }
                     Ok(None) => self.problems.push(Problem::at(sweep.name, *job, place.copied(), None)),
                     Err(source) => {
@@ -133,7 +156,10 @@ impl<'a> Reader<'a> {
                 match result {
                     Ok(result) => {
                         let row = places.get(&result.job).map(|place| place.0);
-                        self.take(&result, Named { sweep: Some(sweep), row }, seen);
+                        // The object of its own is asked then.
+                        if let Err(source) = self.take(&result, Named { sweep: Some(sweep), row }, seen) {
+                            self.problems.push(Problem::Part { sweep: sweep.to_owned(), source });
+                        }
                     }
                     Err(source) => self.skip(source, |source| Problem::Part { sweep: sweep.to_owned(), source })?,
                 }
@@ -163,10 +189,22 @@ impl<'a> Reader<'a> {
     }
 
     /// Adds a result, unless another part has it as well.
-    fn take(&mut self, result: &BriefResult, named: Named<'_>, seen: &mut HashSet<JobId>) {
+    ///
+    /// # Errors
+    /// It contradicts most others of the sweep, and is not added.
+    fn take(&mut self, result: &BriefResult, named: Named<'_>, seen: &mut HashSet<JobId>) -> Result<(), StoreError> {
+        let sweep = self.said.len().saturating_sub(1);
+        if let Some(before) = self.before.get(sweep) {
+            let checked = before.check(&result.ground, &result.scores);
+            checked.map_err(|fault| Store::refuse(&result.job, fault))?;
+        }
         if seen.insert(result.job) {
+            if let Some(said) = self.said.get_mut(sweep) {
+                said.add(&result.ground, &result.scores);
+            }
             self.rows.push(result, named);
         }
+        Ok(())
     }
 
     /// What is broken is told and skipped; a store out of reach is not.

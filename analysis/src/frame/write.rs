@@ -1,5 +1,6 @@
 use super::Frame;
-use polars::prelude::PolarsError;
+use crate::tables::as_text;
+use polars::prelude::{ChunkApply, Column, DataFrame, DataType, IntoColumn, PolarsError};
 use polars_io::prelude::{CsvWriter, ParquetWriter, SerWriter};
 use std::{
     fs::File,
@@ -54,12 +55,24 @@ pub enum FrameError {
 }
 
 impl Frame {
-    /// Writes the table as CSV, with a line of names first.
+    /// Writes the table as CSV, with a line of names first. A text that a spreadsheet would take for a formula begins with
+    /// an apostrophe.
     ///
     /// # Errors
     /// The file cannot be made or written.
     pub fn write_csv(&self, path: &Path) -> Result<(), FrameError> {
-        write(path, |file| CsvWriter::new(file).include_header(true).finish(&mut self.table.clone()))
+        write(path, |file| CsvWriter::new(file).include_header(true).finish(&mut self.without_formulas()?))
+    }
+
+    fn without_formulas(&self) -> Result<DataFrame, PolarsError> {
+        let text = |column: &Column| match column.dtype() {
+            DataType::String => Ok(column.str()?.apply_values(as_text).into_column()),
+            _ => Ok(column.clone()),
+        };
+        let named =
+            |column: &Column| text(column).map(|column_of| column_of.with_name(as_text(column.name()).as_ref().into()));
+        let columns = self.table.columns().iter().map(named).collect::<Result<Vec<_>, PolarsError>>()?;
+        DataFrame::new(self.table.height(), columns)
     }
 
     /// Writes the table as parquet.

@@ -21,7 +21,9 @@ pub enum Problem {
         split: String,
     },
     /// The result is there, but cannot be read.
-    #[error("the result of job {job} (`{row}` on `{split}` of sweep `{sweep}`) cannot be read")]
+    #[error(
+        "the result of job {job} (`{row}` on `{split}` of sweep `{sweep}`) cannot be used; `bowline run --repair` computes it again"
+    )]
     Unreadable {
         /// The sweep.
         sweep: String,

@@ -3,6 +3,7 @@ mod tests;
 
 use super::Summary;
 use crate::{Style, Table, wrap::wrapped};
+use jobs::escaped;
 
 impl Summary {
     /// The tables of both splits, what the searches chose, and what is missing.
@@ -33,9 +34,11 @@ impl Summary {
 
 /// The lines, each wrapped; in Markdown a list, since lines would run together.
 pub(crate) fn paragraph(lines: &[String], style: Style) -> Option<String> {
+    // Names and messages of others are in it.
+    let lines = lines.iter().map(|line| escaped(line));
     let shown: Vec<String> = match style {
-        Style::Plain | Style::Terminal => lines.iter().map(|line| wrapped(line)).collect(),
-        Style::Markdown => lines.iter().map(|line| format!("- {line}")).collect(),
+        Style::Plain | Style::Terminal => lines.map(|line| wrapped(&line)).collect(),
+        Style::Markdown => lines.map(|line| format!("- {line}")).collect(),
         Style::Latex | Style::Csv => Vec::new(),
     };
     (!shown.is_empty()).then(|| shown.join("\n") + "\n")

@@ -259,9 +259,12 @@ async fn a_result_that_is_missing_or_corrupt_is_named() {
     fs::write(path(3, "test"), "{").unwrap();
     let read = Results::of(&made.outcome, &store).await;
     let mut problems: Vec<_> = read.problems.iter().map(Problem::to_string).collect();
-    problems.sort_by_key(|problem| problem.contains("cannot be read"));
+    problems.sort_by_key(|problem| problem.contains("cannot be used"));
     assert!(problems[0].ends_with("(`sum` on `test` of sweep `small`) is missing from the store"), "{problems:?}");
-    assert!(problems[1].ends_with("(`knots_ties` on `test` of sweep `small`) cannot be read"), "{problems:?}");
+    assert!(
+        problems[1].contains("(`knots_ties` on `test` of sweep `small`) cannot be used; `bowline run --repair`"),
+        "{problems:?}"
+    );
     let summary = Summary::build(&made.outcome, &read, None);
     assert_eq!(summary.problems.len(), 2);
     assert!(summary.problems.iter().any(|problem| problem.contains("is corrupt: ")), "{:?}", summary.problems);

@@ -26,6 +26,12 @@ pub(crate) fn run(args: &args::Analyze) -> Result<(), Failure> {
 async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
     let asked = if args.compare.is_empty() { &args.sweeps } else { &args.compare };
     let mut sweeps = Sweeps::open(store, asked).await?;
+    for (name, error) in &sweeps.broken {
+        let why = terminal::in_one_line(error);
+        terminal::note(format_args!(
+            "warning: {name} cannot be shown: {why}; `bowline run` on it once more mends that"
+        ));
+    }
     let unfinished = unfinished::add(store, &mut sweeps).await?;
     let frame = sweeps.frame(store).await?;
     let failures = Failures::of_store(store).await?;
@@ -108,7 +114,7 @@ fn warn(frame: &Frame, failures: &Failures, analysed: &[Analysed]) {
     let of_sweeps = analysed.iter().flat_map(|sweep| sweep.summary.problems.iter().cloned());
     let of_failures = failures.problems.iter().map(|problem| terminal::in_one_line(problem));
     let all = of_frame.into_iter().chain(of_sweeps).chain(of_failures);
-    all.for_each(|problem| terminal::note(format_args!("warning: {problem}")));
+    all.for_each(|problem| terminal::note(format_args!("warning: {}", jobs::escaped(&problem))));
 }
 
 fn compare(args: &args::Analyze, analysed: &[Analysed]) -> Result<[Table; 2], Failure> {
@@ -129,7 +135,7 @@ fn print(args: &args::Analyze, format: Output, analysed: &[Analysed]) {
         return;
     }
     for sweep in analysed {
-        let name = &sweep.summary.sweep;
+        let name = jobs::escaped(&sweep.summary.sweep);
         let revision = revised::behind_name(sweep.summary.revision);
         match format {
             Output::Markdown => terminal::data(format_args!("## {name}{revision}\n")),
@@ -173,6 +179,6 @@ fn print_tables<'a>(tables: impl IntoIterator<Item = &'a Table>, format: Output)
     let is_alone = tables.len() == 1 && format == Output::Csv;
     for table in tables {
         let text = table.render(style);
-        terminal::data(if is_alone { text.trim_end() } else { &text });
+        terminal::styled(if is_alone { text.trim_end() } else { &text });
     }
 }

@@ -6,6 +6,7 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let store = existing_store(&args.store).await?;
         let name = &args.name;
+        // A sweep whose manifest is broken can be cancelled like any: no manifest is read.
         let revision = store.newest_revision(name).await?;
         if revision == 0 {
             return Err(Failure::NoSweep { name: name.clone(), store: store.place() });

@@ -39,14 +39,19 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     let store = runtime.block_on(open_store(&args.store))?;
-    let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
+    let resume = match args.repair {
+        true => runtime.block_on(coordinator::repair(&frozen, &store, true))?,
+        false => runtime.block_on(coordinator::survey(&frozen, &store, true))?,
+    };
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry_failed: true, is_kept: false, ..Settings::default() };
+    let settings = Settings { retry_failed: true, repair: args.repair, is_kept: false, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
-        Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
+        Event::Failed { label, errors, .. } => {
+            failures.push(jobs::escaped(&format!("{label} failed: {}", errors.join(": "))).into_owned());
+        }
         _ => {}
     };
     let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());

@@ -43,7 +43,7 @@ async fn list(args: &args::FailuresList) -> Result<(), Failure> {
     for kind in &kinds {
         let jobs = if kind.jobs == 1 { "job" } else { "jobs" };
         terminal::data(format_args!("{} {jobs}, for instance {}", kind.jobs, kind.example.short()));
-        kind.errors.iter().for_each(|error| terminal::data(format_args!("    {error}")));
+        kind.errors.iter().for_each(|error| terminal::data(format_args!("    {}", jobs::escaped(error))));
     }
     Ok(())
 }
@@ -69,12 +69,13 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     terminal::data(format_args!("job {job}"));
     if let Some(record) = records.first() {
         let subject = jobs::canonical_json(&record.meaning.subject);
-        terminal::data(format_args!("  {subject} on `{}`", record.meaning.split));
+        terminal::data(format_args!("  {subject} on `{}`", jobs::escaped(&record.meaning.split)));
     }
     for record in &records {
         let last = if record.is_final { ", for good" } else { "" };
-        terminal::data(format_args!("  attempt {} on {} failed{last}:", record.attempt, record.worker));
-        record.errors.iter().for_each(|error| terminal::data(format_args!("    {error}")));
+        let worker = jobs::escaped(&record.worker);
+        terminal::data(format_args!("  attempt {} on {worker} failed{last}:", record.attempt));
+        record.errors.iter().for_each(|error| terminal::data(format_args!("    {}", jobs::escaped(error))));
     }
     if has_result {
         terminal::data("  a later attempt succeeded: the job has a result");

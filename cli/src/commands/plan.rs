@@ -59,7 +59,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let jobs_at_most = coordinator::bound(&sweep)?;
     let resume = if checked.problems.is_empty() && checked.is_here() {
         let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-        Some(runtime()?.block_on(survey(&frozen, &args.store, false))?)
+        Some(runtime()?.block_on(survey(&frozen, &args.store, Reading::default()))?)
     } else {
         None
     };
@@ -90,13 +90,26 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     if plan.problems.is_empty() { Ok(()) } else { Err(Failure::Problems(plan.problems)) }
 }
 
+/// What counts as missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reading {
+    /// What failed for good.
+    pub(crate) retry_failed: bool,
+    /// Corrupt results, which are set aside.
+    pub(crate) repair: bool,
+}
+
 /// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
-pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool) -> Result<Resume, Failure> {
+pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, reading: Reading) -> Result<Resume, Failure> {
+    let Reading { retry_failed, repair } = reading;
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(coordinator::survey(frozen, &store, retry_failed).await?)
+    Ok(match repair {
+        true => coordinator::repair(frozen, &store, retry_failed).await?,
+        false => coordinator::survey(frozen, &store, retry_failed).await?,
+    })
 }
 
 fn as_list<S: Serializer>(problems: &Problems, serializer: S) -> Result<S::Ok, S::Error> {

@@ -12,6 +12,9 @@ pub(crate) fn run(args: &args::Probe) -> Result<(), Failure> {
     let mut shown = args.url.clone();
     // Of an address that cannot have them nothing is to be hidden.
     _ = shown.set_username("").and_then(|()| shown.set_password(None));
+    // A query may hold a key.
+    shown.set_query(None);
+    shown.set_fragment(None);
     let fails = |reason: String| Failure::Probe { url: shown.to_string(), reason };
     let wrong = |error: reqwest::Error| fails(terminal::in_one_line(&error.without_url()));
     let (status, answer) = runtime()?.block_on(async {

@@ -3,7 +3,7 @@ mod best;
 use crate::{
     args,
     check::{Computing, ready},
-    commands::plan::survey,
+    commands::plan::{Reading, survey},
     failure::Failure,
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
@@ -48,7 +48,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     };
     let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
     let frozen = ready(sweep, &file, &inputs, computing)?;
-    let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
+    let reading = Reading { retry_failed: args.retry_failed, repair: args.repair };
+    let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revised.number);
     revised::tell(&resume.revised);
     check_size(&frozen, resume.survey, args)?;
@@ -114,6 +115,7 @@ fn settings(args: &args::Run) -> Settings {
     Settings {
         window: args.window,
         retry_failed: args.retry_failed,
+        repair: args.repair,
         max_failures: args.max_failures,
         ..Settings::default()
     }
@@ -166,15 +168,18 @@ impl Teller<'_> {
                 if !is_reused {
                     let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
                     let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
-                    self.progress.line(&format!("  {label:<52} {value:>7} {seconds:>7.1} s"));
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {value:>7} {seconds:>7.1} s")));
                 }
             }
             Event::Failed { label, errors, .. } => {
                 self.done += 1;
-                self.progress.line(&format!("  {label} failed: {}", errors.join(": ")));
+                let line = format!("  {label} failed: {}", errors.join(": "));
+                self.progress.line(&jobs::escaped(&line));
             }
-            Event::WeakAdapter(adapter) => self.progress.line(&format!("note: {adapter}")),
-            Event::Best { search, value, .. } => self.progress.best(&format!("{search} {}", fixed(value, 4))),
+            Event::WeakAdapter(adapter) => self.progress.line(&jobs::escaped(&format!("note: {adapter}"))),
+            Event::Best { search, value, .. } => {
+                self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
+            }
         }
         self.progress.position(self.done, self.bound);
     }
@@ -192,5 +197,5 @@ pub(crate) fn print(summary: &Summary, json: bool) {
         return;
     }
     let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-    terminal::data(format_args!("\n{}", summary.render(style).trim_end()));
+    terminal::styled(format_args!("\n{}", summary.render(style).trim_end()));
 }

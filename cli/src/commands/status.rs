@@ -1,7 +1,7 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
 use analysis::Sweeps;
 use coordinator::{Frozen, OUTCOME};
-use jobs::{Cancellation, Manifest};
+use jobs::Manifest;
 use serde::Serialize;
 use store::Store;
 
@@ -13,6 +13,7 @@ struct Status {
     jobs_at_most: u64,
     stored: u64,
     failed: u64,
+    corrupt: u64,
     missing_now: u64,
     finished: bool,
     cancelled: bool,
@@ -62,7 +63,10 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
             (false, true) => "cancelled",
             (false, false) => "not finished",
         };
-        let failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        let mut failed = if state.failed > 0 { format!(", {} failed", state.failed) } else { String::new() };
+        if state.corrupt > 0 {
+            failed += &format!(", {} of them corrupt (`bowline run --repair` computes them again)", state.corrupt);
+        }
         terminal::data(format_args!(
             "{}{}: {end}, {} of at most {} jobs stored{failed}",
             state.sweep,
@@ -85,10 +89,21 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     let survey = coordinator::survey(&frozen, store, false).await?.survey;
     let revision = frozen.revision();
     // An earlier revision may have finished, and been cancelled.
-    let outcome = store.document::<jobs::Outcome>(&name, OUTCOME).await?;
-    let finished = outcome.is_some_and(|outcome| outcome.revision >= revision);
-    let mark = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?;
-    let cancelled = mark.is_some_and(|mark| mark.covers(revision));
-    let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
-    Ok(Status { sweep: name, revision, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
+    let finished = match store.document::<jobs::Outcome>(&name, OUTCOME).await {
+        // The next run writes it anew.
+        Err(error) if error.is_of_one_object() => false,
+        outcome => outcome?.is_some_and(|outcome| outcome.revision >= revision),
+    };
+    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.covers(revision));
+    Ok(Status {
+        sweep: name,
+        revision,
+        jobs_at_most: survey.bound,
+        stored: survey.stored,
+        failed: survey.failed,
+        corrupt: survey.corrupt,
+        missing_now: survey.missing,
+        finished,
+        cancelled,
+    })
 }

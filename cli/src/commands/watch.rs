@@ -9,7 +9,7 @@ use crate::{
     terminal::{self, Block},
 };
 use analysis::{Sweeps, fixed};
-use jobs::{Cancellation, Progress, WorkerState, WorkerStatus};
+use jobs::{Progress, WorkerState, WorkerStatus};
 use serde::Serialize;
 use std::time::Duration;
 use store::Store;
@@ -96,11 +96,17 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
 
 async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     let revision = store.newest_revision(name).await?;
-    let progress = store.document::<Progress>(name, Progress::DOCUMENT).await?;
+    let progress = match store.document::<Progress>(name, Progress::DOCUMENT).await {
+        // The next one is written within seconds.
+        Err(error) if error.is_of_one_object() => {
+            terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+            None
+        }
+        progress => progress?,
+    };
     // What an earlier revision came to is not how this one stands.
     let progress = progress.filter(|progress| progress.revision >= revision);
-    let mark = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?;
-    let cancelled = mark.is_some_and(|mark| mark.covers(revision));
+    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.covers(revision));
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.workers::<WorkerStatus>().await? {
@@ -137,7 +143,8 @@ fn text(look: &Look) -> String {
         lines.extend(progress_lines(look, progress));
     }
     lines.extend(worker_lines(&look.workers));
-    lines.join("\n")
+    // Messages and names in it are those of others.
+    lines.iter().map(|line| jobs::escaped(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn headline(look: &Look) -> String {

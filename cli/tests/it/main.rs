@@ -12,6 +12,7 @@ mod cluster;
 mod hub;
 mod k8s;
 mod revisions;
+mod stored;
 mod sweeps;
 mod texts;
 mod watching;

@@ -1,13 +1,16 @@
+mod repair;
+
 use super::{Coordinator, Settings, hearing::Hearing, lost::Outstanding, tally::Tally};
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
     clock::now_ms,
     compaction::Compaction,
     lookup::{Found, Presence, look_up, look_up_many},
+    survey::FailedBefore,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Cancellation, JobId, WorkerStatus};
-use std::time::Duration;
+use jobs::{Cancellation, ExampleCounts, JobId, WorkerStatus};
+use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, info_span};
 
@@ -44,6 +47,12 @@ pub(super) struct Drive<'a> {
     /// Since when no worker was heard of; may lie in the future, where that was said already.
     lonely_since: Option<Instant>,
     failed_before: Vec<Event>,
+    /// What the results say of the sizes of their data.
+    examples: ExampleCounts,
+    /// How often the sweep was read again.
+    readings: u32,
+    /// Jobs whose corrupt result was set aside: once is enough.
+    repaired: HashSet<JobId>,
     on_event: &'a mut (dyn FnMut(Event) + Send),
 }
 
@@ -54,7 +63,7 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, revised, memory, presence, uncompacted, failed, .. } = resume;
+        let Resume { survey, revised, memory, presence, uncompacted, failed, examples, .. } = resume;
         let frozen = frozen.at_revision(revised.number);
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
@@ -72,14 +81,10 @@ impl<'a> Drive<'a> {
             cancellation: None,
             hearing: Hearing::default(),
             lonely_since: None,
-            failed_before: told
-                .map(|failed| Event::Failed {
-                    job: failed.job,
-                    label: failed.label,
-                    errors: failed.errors,
-                    is_reused: true,
-                })
-                .collect(),
+            failed_before: told.map(failed_before).collect(),
+            examples,
+            readings: 0,
+            repaired: HashSet::new(),
             frozen,
             on_event,
         })
@@ -102,6 +107,7 @@ impl<'a> Drive<'a> {
             match step {
                 Step::Run(wanted) => self.start(wanted).await?,
                 Step::Wait => self.follow().await?,
+                Step::Finished(_) if !self.examples.agree() => self.read_again().await?,
                 Step::Finished(outcome) => return self.finish(outcome).await,
             }
         }
@@ -159,7 +165,7 @@ impl<'a> Drive<'a> {
                 true => found.next().unwrap_or(Found::Nothing),
                 false => Found::Nothing,
             };
-            match found {
+            match self.repaired(wanted.id, found).await? {
                 Found::Failed(_) if self.coordinator.settings.retry_failed => {
                     store.clear_failures(&wanted.id).await?;
                     absent.push(wanted);
@@ -311,13 +317,14 @@ impl<'a> Drive<'a> {
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(errors) => {
+            Found::Failed(errors) | Found::Corrupt(errors) => {
                 self.course.record(job, Answer::Failed(&errors))?;
                 self.tally.counts.failed += 1;
                 self.tell(Event::Failed { job, label, errors, is_reused });
             }
             Found::Result(result) => {
                 let recorded = self.course.record(job, Answer::Result(&result))?;
+                self.examples.add(&result.meaning, &result.scores);
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
                 self.compaction.add(job);
@@ -346,6 +353,10 @@ impl<'a> Drive<'a> {
 fn tell(tally: &mut Tally, on_event: &mut (dyn FnMut(Event) + Send), event: Event) {
     tally.note(&event);
     on_event(event);
+}
+
+fn failed_before(FailedBefore { job, label, errors }: FailedBefore) -> Event {
+    Event::Failed { job, label, errors, is_reused: true }
 }
 
 /// A timer that does not catch up on what it missed.

@@ -30,7 +30,7 @@ impl Drive<'_> {
     /// The mark that cancels this revision. One that cancels earlier ones alone is taken away: workers go by it as well.
     pub(super) async fn cancelled(&mut self) -> Result<Option<Cancellation>, StoreError> {
         let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
-        let mark = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await?;
+        let mark = store.cancellation(sweep).await?;
         if mark.as_ref().is_some_and(|mark| !mark.covers(self.tally.revision)) {
             store.delete_document(sweep, Cancellation::DOCUMENT).await?;
             return Ok(None);

@@ -2,7 +2,7 @@ mod revisions;
 
 use super::*;
 use crate::{
-    Counts, Survey, survey,
+    Counts, Survey, repair, survey,
     testing::{failure, frozen, result, scaling},
 };
 use async_trait::async_trait;
@@ -51,6 +51,24 @@ impl House {
         Self { _folder: folder, store }
     }
 
+    /// Changes the stored result of a job as an editor does.
+    fn edit(&self, job: &JobId, change: impl FnOnce(&mut serde_json::Value)) {
+        let mut value = serde_json::from_slice(&std::fs::read(self.path(job)).unwrap()).unwrap();
+        change(&mut value);
+        std::fs::write(self.path(job), value.to_string()).unwrap();
+    }
+
+    /// The file of a job's result.
+    fn path(&self, job: &JobId) -> std::path::PathBuf {
+        let name = job.to_string();
+        self._folder.path().join("results").join(&name[..2]).join(format!("{name}.json"))
+    }
+
+    /// Removes what repeats results, so that the results themselves are read.
+    fn without_parts(&self) {
+        std::fs::remove_dir_all(self._folder.path().join("sweeps/small/parts")).unwrap();
+    }
+
     async fn run(&self, overrides: &[&str]) -> Ran {
         self.run_with(overrides, Settings::default(), usize::MAX, |_| false).await.unwrap()
     }
@@ -64,7 +82,10 @@ impl House {
         fails: impl Fn(&Job) -> bool + Send + Sync,
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
-        let resume = survey(&frozen(overrides), &self.store, settings.retry_failed).await?;
+        let resume = match settings.repair {
+            true => repair(&frozen(overrides), &self.store, settings.retry_failed).await?,
+            false => survey(&frozen(overrides), &self.store, settings.retry_failed).await?,
+        };
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -369,9 +390,135 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 async fn a_survey_counts_without_publishing() {
     let house = House::new();
     let fresh = survey(&frozen(&[]), &house.store, false).await.unwrap();
-    assert_eq!(fresh.survey, Survey { bound: 18, stored: 0, failed: 0, missing: 3 });
+    assert_eq!(fresh.survey, Survey { bound: 18, missing: 3, ..Survey::default() });
     house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
     let begun = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
+}
+
+/// A point of the search of the small sweep that loses.
+fn loser(ran: &Ran) -> JobId {
+    let RowKind::Search { points, .. } = &outcome(ran).rows[3].kind else { panic!() };
+    let worst = points.iter().min_by(|one, other| one.value.unwrap().total_cmp(&other.value.unwrap()));
+    worst.unwrap().job
+}
+
+type Edit = fn(&mut serde_json::Value);
+
+/// What no evaluation comes to.
+const EDITS: [(&str, Edit); 9] = [
+    ("1000 right answers of 100 examples", |value| {
+        value["scores"][0]["n"] = 100.into();
+        value["scores"][0]["correct"] = 1000.into();
+    }),
+    ("task `mnist` has 18446744073709551615 examples", |value| {
+        value["scores"][0]["n"] = u64::MAX.into();
+        value["scores"][0]["correct"] = u64::MAX.into();
+    }),
+    ("task `mnist` has 0 examples", |value| {
+        value["scores"][0]["n"] = 0.into();
+        value["scores"][0]["correct"] = 0.into();
+    }),
+    // By themselves these could be so: only beside the others they could not.
+    ("task `mnist` has 1 examples, and the same data have 1000 in other results of the sweep", |value| {
+        value["scores"][0]["n"] = 1.into();
+        value["scores"][0]["correct"] = 1.into();
+    }),
+    ("task `flags` has 2000 examples, and the same data have 1000 in other results of the sweep", |value| {
+        value["scores"][1]["n"] = 2000.into();
+        value["scores"][1]["correct"] = 2000.into();
+    }),
+    ("it has scores of `mnist`, and its job asks for `mnist`, `flags`", |value| {
+        value["scores"].as_array_mut().unwrap().truncate(1);
+    }),
+    ("it has scores of `icons`, `flags`", |value| value["scores"][0]["task"] = "icons".into()),
+    ("it has scores of no task", |value| value["scores"] = serde_json::json!([])),
+    ("`timings.merge_s` is -1", |value| value["timings"]["merge_s"] = (-1.0).into()),
+];
+
+#[tokio::test]
+async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
+    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    let job = loser(&house.run(&[]).await);
+    for (cause, edit) in EDITS {
+        house.edit(&job, edit);
+        house.without_parts();
+        let ran = house.run(&[]).await;
+        assert_eq!((counts(&ran), ran.computed.len()), ((0, 15, 1), 0), "{cause}");
+        let told = ran.events.iter().find_map(|event| match event {
+            Event::Failed { job: failed, errors, .. } => Some((*failed, errors.join(": "))),
+            _ => None,
+        });
+        let (failed, errors) = told.unwrap();
+        assert_eq!(failed, job);
+        assert!(errors.contains("`bowline run --repair` computes it again") && errors.contains(cause), "{errors}");
+        let RowKind::Search { points, spec, .. } = &outcome(&ran).rows[3].kind else { panic!() };
+        assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)), "the winner stays");
+        assert!(points.iter().all(|point| (point.job == job) == point.value.is_none()), "{cause}");
+
+        let survey = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
+        assert_eq!((survey.corrupt, survey.failed), (1, 1), "{cause}");
+        house.without_parts();
+        let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+        assert_eq!((counts(&repaired), repaired.computed.len()), ((1, 15, 0), 1), "{cause}");
+        assert_eq!(outcome(&repaired), outcome(&whole), "{cause}");
+    }
+}
+
+fn repairing() -> Settings {
+    Settings { repair: true, ..Settings::default() }
+}
+
+#[tokio::test]
+async fn an_empty_or_unreadable_result_costs_one_job() {
+    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    let jobs: Vec<JobId> = outcome(&whole).rows.iter().flat_map(|row| row.jobs.values().flatten().copied()).collect();
+    house.run(&[]).await;
+    for (job, content) in
+        jobs.iter().zip([&b""[..], b"{", b"\0\xff", b"null", b"[]", b"{\"version\": 1}"].into_iter().cycle())
+    {
+        house.without_parts();
+        std::fs::write(house.path(job), content).unwrap();
+        let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+        assert_eq!((counts(&repaired), repaired.computed.len()), ((1, 15, 0), 1));
+        assert_eq!(outcome(&repaired), outcome(&whole));
+    }
+}
+
+#[tokio::test]
+async fn what_contradicts_all_that_comes_after_it_is_found_at_the_end() {
+    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    // One job is done, and edited before the others are.
+    let first = house.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
+    house.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
+    let ran = house.run(&[]).await;
+    assert_eq!((counts(&ran), ran.computed.len()), ((15, 1, 1), 15));
+    let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+    assert_eq!(repaired.computed.len(), 1);
+    assert_eq!(outcome(&repaired), outcome(&whole));
+}
+
+#[tokio::test]
+async fn a_corrupt_result_is_repaired_in_the_run_that_meets_it() {
+    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    let first = house.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
+    house.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
+    let ran = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+    assert_eq!((ran.computed.len(), counts(&ran).2), (16, 0));
+    assert_eq!(outcome(&ran), outcome(&whole));
+}
+
+#[tokio::test]
+async fn a_record_of_a_failure_that_cannot_be_read_does_not_end_the_run() {
+    let house = House::new();
+    let whole = house.run(&[]).await;
+    let job = loser(&whole);
+    house.without_parts();
+    std::fs::remove_file(house.path(&job)).unwrap();
+    let folder = house._folder.path().join("failures").join(job.to_string());
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("1.json"), "").unwrap();
+    let ran = house.run(&[]).await;
+    assert_eq!((counts(&ran), ran.computed.len()), ((1, 15, 0), 1));
 }

@@ -25,11 +25,9 @@ impl Inputs {
         let index = shelf.file(reference, name)?;
         index.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
         let text = self.content(reference, &index)?;
-        let shards = shards(&text).map_err(|source| InputError::Malformed {
-            reference: reference.to_string(),
-            file: index.here.unwrap_or_else(|| name.into()),
-            expected: "an index of weights",
-            source,
+        let shards = shards(&text).map_err(|source| {
+            let file = index.here.unwrap_or_else(|| name.into());
+            InputError::malformed(reference, file, "an index of weights", &source)
         })?;
         let names = self.picked(reference, &shelf, role, |names| model_files(names, &shards))?;
         self.listing(reference, &shelf, &names)
@@ -52,9 +50,10 @@ impl Inputs {
     pub fn list_file(&self, reference: &InputRef) -> Result<Listing, InputError> {
         let not_a_file = || InputError::NotA { reference: reference.to_string(), expected: "file" };
         let missing = || InputError::Missing { reference: reference.to_string() };
+        self.allowed.check(reference)?;
         let (shelf, name) = match reference {
             InputRef::Path(path) => {
-                self.roots.check(reference, [path.clone()])?;
+                self.check_roots(reference, [path.clone()])?;
                 let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
                 let (true, Some(name)) = (metadata.is_file(), path.file_name()) else { return Err(not_a_file()) };
                 let root = path.parent().unwrap_or(Path::new("")).to_owned();
@@ -100,12 +99,13 @@ impl Inputs {
     }
 
     fn shelf(&self, reference: &InputRef) -> Result<Shelf, InputError> {
+        self.allowed.check(reference)?;
         let path = match reference {
             InputRef::Hub(hub) => return self.hub.shelf(hub, hub.path.as_deref().unwrap_or("")),
             InputRef::S3(s3) => return self.objects(s3)?.shelf(s3),
             InputRef::Path(path) => path,
         };
-        self.roots.check(reference, [path.clone()])?;
+        self.check_roots(reference, [path.clone()])?;
         let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
@@ -133,9 +133,9 @@ impl Inputs {
     }
 
     fn listing(&self, reference: &InputRef, shelf: &Shelf, names: &[String]) -> Result<Listing, InputError> {
-        if let (Shelf::Folder { root, .. }, InputRef::Path(_)) = (shelf, reference) {
+        if let Shelf::Folder { root, .. } = shelf {
             // Files may be links that lead elsewhere.
-            self.roots.check(reference, names.iter().map(|name| root.join(name)))?;
+            self.check_roots(reference, names.iter().map(|name| root.join(name)))?;
         }
         let files = names.iter().map(|name| shelf.file(reference, name)).collect::<Result<Vec<ListedFile>, _>>()?;
         files.iter().filter_map(|file| file.here.as_ref()).try_for_each(|path| refuse_pointer(reference, path))?;

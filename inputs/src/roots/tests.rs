@@ -186,3 +186,41 @@ fn the_hubs_cache_is_read_wherever_it_lies() {
     let reference = InputRef::parse(&format!("hf://owner/name@{commit}"), Path::new("/"), HubKind::Model).unwrap();
     inputs.adapter(&reference).unwrap();
 }
+
+#[test]
+fn a_link_in_the_hubs_cache_is_followed_before_it_is_judged() {
+    let place = Place::new();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let snapshot = place.path(&format!("cache/models--owner--name/snapshots/{commit}"));
+    let blobs = place.path("cache/models--owner--name/blobs");
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::create_dir_all(&blobs).unwrap();
+    fs::write(blobs.join("abc"), "content").unwrap();
+    symlink("../../blobs/abc", snapshot.join("head.safetensors")).unwrap();
+    symlink(place.path("outside/head.safetensors"), snapshot.join("out.safetensors")).unwrap();
+    symlink(place.path("outside/adapter"), snapshot.join("adapter")).unwrap();
+    let inputs = Inputs::new(Settings {
+        is_offline: true,
+        cache: Some(place.path("cache")),
+        roots: Some(vec![place.path("inside")]),
+        ..Settings::default()
+    });
+    let at = |name: &str| {
+        InputRef::parse(&format!("hf://owner/name@{commit}/{name}"), Path::new("/"), HubKind::Model).unwrap()
+    };
+    inputs.file(&at("head.safetensors")).unwrap();
+    assert!(is_outside(&inputs.file(&at("out.safetensors")).map(drop)));
+    assert!(is_outside(&inputs.adapter(&at("adapter")).map(drop)));
+}
+
+#[test]
+fn an_error_tells_nothing_of_what_a_file_holds() {
+    let place = Place::new();
+    fs::write(place.path("inside/rows.json"), r#""TOPSECRET""#).unwrap();
+    fs::write(place.path("inside/model/model.safetensors.index.json"), r#"{"weight_map": "TOPSECRET"}"#).unwrap();
+    let found = place.found("inside");
+    for error in [found[0].as_ref().unwrap_err(), found[4].as_ref().unwrap_err()] {
+        let told = format!("{error} {:?}", std::error::Error::source(error));
+        assert!(told.contains("a value is of another kind at line 1, column") && !told.contains("SECRET"), "{told}");
+    }
+}

@@ -1,9 +1,9 @@
-use super::TaskScore;
-use crate::{Bitmap, BitmapError};
+use super::{TaskScore, TaskScoreError};
+use crate::Bitmap;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// A score as it was written, before a look at whether its examples are as many as it says.
+/// A score as it was written, before a look at whether its numbers can be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredScore {
@@ -18,30 +18,6 @@ pub(super) struct StoredScore {
     truncated: u64,
 }
 
-/// Why what a score says of its examples cannot be.
-#[derive(Debug, thiserror::Error)]
-pub enum TaskScoreError {
-    /// The text is no bitmap of that many examples. Readers of records show a message and not its cause, so this one
-    /// says all.
-    #[error("`right` of task `{task}` cannot be read: {reason}")]
-    Bitmap {
-        /// The task.
-        task: String,
-        /// What is wrong with it.
-        reason: BitmapError,
-    },
-    /// The bitmap and the count differ.
-    #[error("`right` of task `{task}` has {found} right answers, and `correct` says {correct}")]
-    Count {
-        /// The task.
-        task: String,
-        /// The right answers of the bitmap.
-        found: u64,
-        /// The right answers that the score counts.
-        correct: u64,
-    },
-}
-
 impl TryFrom<StoredScore> for TaskScore {
     type Error = TaskScoreError;
 
@@ -51,10 +27,9 @@ impl TryFrom<StoredScore> for TaskScore {
         let len = usize::try_from(n).unwrap_or(usize::MAX);
         let right = right.map(|text| Bitmap::parse(&text, len)).transpose();
         let right = right.map_err(|reason| TaskScoreError::Bitmap { task: task.clone(), reason })?;
-        match right.as_ref().map(Bitmap::count) {
-            Some(found) if found != correct => Err(TaskScoreError::Count { task, found, correct }),
-            _ => Ok(Self { task, n, correct, hits, right, truncated }),
-        }
+        let score = Self { task, n, correct, hits, right, truncated };
+        score.check()?;
+        Ok(score)
     }
 }
 
@@ -92,6 +67,8 @@ mod tests {
         );
         let error = refused(r#"{"task":"mnist","n":3,"correct":1,"right":"BQ"}"#);
         assert!(error.starts_with("`right` of task `mnist` has 2 right answers, and `correct` says 1"), "{error}");
+        let error = refused(r#"{"task":"mnist","n":3,"correct":30}"#);
+        assert!(error.starts_with("task `mnist` has 30 right answers of 3 examples"), "{error}");
         let error = refused(r#"{"task":"mnist","n":3,"correct":1,"wrong":"BQ"}"#);
         assert!(error.starts_with("unknown field `wrong`"), "{error}");
     }

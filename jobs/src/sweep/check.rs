@@ -35,8 +35,11 @@ impl SweepFile {
 
 fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    if name.is_empty() || name.starts_with('.') || name.len() > 100 || !name.chars().all(is_plain) {
-        let problem = format!("is `{name}`; use letters, digits, `-`, `_` and `.`, at most 100 of them");
+    // A dot would hide a file, and a dash make an option of a name.
+    if name.is_empty() || name.starts_with(['.', '-']) || name.len() > 100 || !name.chars().all(is_plain) {
+        let problem = format!(
+            "is `{name}`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first"
+        );
         return Err(SweepError::invalid(path, problem));
     }
     Ok(())

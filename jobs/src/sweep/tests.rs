@@ -136,7 +136,18 @@ fn values_that_cannot_be_are_refused() {
         ),
         ("tasks.icons.templates=[a]", "`tasks[1].templates` holds `a`, which has no `{}` for the class name"),
         ("tasks.icons.finetuned.test=93", "`tasks[1].finetuned.test` is 93, outside (0, 1]; accuracies are shares"),
-        ("name=../x", "`name` is `../x`; use letters, digits, `-`, `_` and `.`, at most 100 of them"),
+        (
+            "name=../x",
+            "`name` is `../x`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first",
+        ),
+        (
+            "name=-rf",
+            "`name` is `-rf`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first",
+        ),
+        (
+            "name=--help",
+            "`name` is `--help`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(message(&[text]), expected, "{text}");

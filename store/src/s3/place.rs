@@ -12,7 +12,7 @@ pub struct S3Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{}` is not a place in S3: {problem}; write `s3://bucket` or `s3://bucket/prefix`", text.escape_debug())]
 pub struct S3PlaceError {
-    /// The text.
+    /// The text, without a password that may be in it.
     pub text: String,
     /// What is wrong with it.
     pub problem: &'static str,
@@ -27,7 +27,7 @@ impl S3Place {
     /// # Errors
     /// The text begins otherwise, names no bucket, or has a prefix that cannot be a [`Key`].
     pub fn parse(text: &str) -> Result<Self, S3PlaceError> {
-        let refuse = |problem| S3PlaceError { text: text.to_owned(), problem };
+        let refuse = |problem| S3PlaceError { text: jobs::without_credentials(text).into_owned(), problem };
         let rest = text.strip_prefix(SCHEME).ok_or_else(|| refuse("it does not begin with `s3://`"))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         Self::new(bucket, prefix).map_err(|error| refuse(error.problem))
@@ -38,7 +38,8 @@ impl S3Place {
     /// # Errors
     /// The name of the bucket is empty or holds what no bucket's name holds; the prefix cannot be a [`Key`].
     pub fn new(bucket: &str, prefix: &str) -> Result<Self, S3PlaceError> {
-        let refuse = |problem| S3PlaceError { text: format!("{SCHEME}{bucket}/{prefix}"), problem };
+        let text = format!("{SCHEME}{bucket}/{prefix}");
+        let refuse = |problem| S3PlaceError { text: jobs::without_credentials(&text).into_owned(), problem };
         // Servers differ in what they take; this is what all of them take in an URL.
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
         if bucket.is_empty() {
@@ -127,5 +128,9 @@ mod tests {
         assert_eq!(say("s3://b//x"), format!("`s3://b//x` is not a place in S3: a part between slashes is empty{end}"));
         assert!(say("s3://us er/x").contains("letters, digits"));
         assert!(say("s3://b/../x").contains("begins with a dot"));
+        for text in ["s3://KEY:hush@b/x", "s3://KEY:hu/hush@b"] {
+            let said = say(text);
+            assert!(said.starts_with("`s3://b") && !said.contains("hush"), "{said}");
+        }
     }
 }

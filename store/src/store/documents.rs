@@ -1,6 +1,10 @@
 use super::{Store, records};
 use crate::{Key, Put, Revision, StoreError};
-use serde::{Serialize, de::DeserializeOwned};
+use jobs::Cancellation;
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use std::collections::BTreeSet;
 
 pub(super) const SWEEPS: &str = "sweeps";
@@ -45,15 +49,36 @@ impl Store {
 
     /// A document of `sweep`; `None` if there is none of that name.
     ///
+    /// A document that names its sweep, as `sweep` or `sweep.name`, names the folder that it lies in.
+    ///
     /// # Errors
-    /// The document cannot be read or is not a `T`.
+    /// The document cannot be read, is not a `T` or names another sweep.
     pub async fn document<T: DeserializeOwned>(&self, sweep: &str, name: &str) -> Result<Option<T>, StoreError> {
-        self.decoded(document_key(sweep, name)?).await
+        self.decoded(sweep, document_key(sweep, name)?).await
     }
 
-    pub(super) async fn decoded<T: DeserializeOwned>(&self, key: Key) -> Result<Option<T>, StoreError> {
-        let content = self.backend.get(&key).await?;
-        content.map(|content| records::decode(&key, &content)).transpose()
+    /// What lies under `key` as JSON, which names no other sweep than `sweep`.
+    pub(super) async fn decoded<T: DeserializeOwned>(&self, sweep: &str, key: Key) -> Result<Option<T>, StoreError> {
+        let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
+        let document = records::decode(&key, &content)?;
+        check_name(&key, sweep, &content)?;
+        Ok(Some(document))
+    }
+
+    /// The mark that cancels `sweep`, or earlier revisions of it; `None` if there is none.
+    ///
+    /// A mark that cannot be read counts as one that cancels all revisions: it is there while the sweep is not wanted.
+    ///
+    /// # Errors
+    /// The sweep's name cannot be part of a key; the store cannot be read.
+    pub async fn cancellation(&self, sweep: &str) -> Result<Option<Cancellation>, StoreError> {
+        match self.document(sweep, Cancellation::DOCUMENT).await {
+            Err(error) if error.is_of_one_object() => {
+                tracing::warn!(sweep, %error, "the sweep counts as cancelled; `bowline cancel --undo` takes that back");
+                Ok(Some(Cancellation::new(u32::MAX, false, 0)))
+            }
+            cancellation => cancellation,
+        }
     }
 
     /// Forgets a document of `sweep`; that there is none is no error.
@@ -111,6 +136,28 @@ pub(super) fn sweep_folder(sweep: &str) -> Result<Key, StoreError> {
         return Err(StoreError::Key(crate::KeyError { text: sweep.to_owned(), problem }));
     }
     Ok(Key::new(format!("{SWEEPS}/{sweep}"))?)
+}
+
+/// Callers take names out of documents; none leads them elsewhere.
+fn check_name(key: &Key, sweep: &str, content: &[u8]) -> Result<(), StoreError> {
+    /// Any document, as far as it names its sweep.
+    #[derive(Deserialize)]
+    struct Document {
+        #[serde(default)]
+        sweep: Option<Named>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Named {
+        Name(String),
+        Sweep { name: String },
+        Other(IgnoredAny),
+    }
+    let found = match serde_json::from_slice(content) {
+        Ok(Document { sweep: Some(Named::Name(name) | Named::Sweep { name }) }) => name,
+        Ok(Document { sweep: Some(Named::Other(_)) | None }) | Err(_) => return Ok(()),
+    };
+    if found == sweep { Ok(()) } else { Err(StoreError::OtherName { key: key.clone(), found }) }
 }
 
 fn sweep_of_manifest(key: &Key) -> Option<String> {

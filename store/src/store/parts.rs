@@ -2,6 +2,7 @@ mod brief;
 mod error;
 mod file;
 mod index;
+mod row;
 #[cfg(test)]
 mod tests;
 
@@ -89,15 +90,16 @@ impl Store {
     pub async fn part_results(&self, revision: Revision<'_>, number: u32) -> Result<Option<PartResults>, StoreError> {
         let key = part_key(revision, number)?;
         let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
-        let part = Part::open(content).map_err(|error| error.at(&key))?;
+        let part = reading(key.clone(), move || Part::open(content)).await?;
         Ok(Some(PartResults { key, part: Arc::new(part), next: 0 }))
     }
 
     /// All results in a part of `revision`, without what tables do not ask for; `None` if there is no such part.
     ///
-    /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its neighbours;
-    /// a row's job is believed, for it was looked at when the part was written. A result that cannot be read is an error of
-    /// its own among the others. Once polled, it goes on beside whatever the caller does meanwhile.
+    /// Many times as fast as [`part_results`](Self::part_results), because most of a result is shared with its
+    /// neighbours; a row's job is believed, for it was looked at when the part was written, and the row has a digest.
+    /// A result that cannot be read is an error of its own among the others, as are rows that are missing or doubled.
+    /// Once polled, it goes on beside whatever the caller does meanwhile.
     ///
     /// # Errors
     /// The part cannot be read, is no part, or is of another version.
@@ -111,7 +113,7 @@ impl Store {
             let this = this.clone();
             async move {
                 let Some(content) = this.backend.get(&key).await? else { return Ok(None) };
-                off_the_runtime(move || all_in_brief(content, &key).map(Some)).await
+                reading(key.clone(), move || all_in_brief(content, &key)).await.map(Some)
             }
         });
         read.await.pop().expect("one part was asked for")
@@ -143,7 +145,8 @@ impl Store {
             }
             let key = part_key(revision, number)?;
             if let Some(content) = self.backend.get(&key).await? {
-                let found = off_the_runtime(move || picked(content, &key, &wanted)).await;
+                let found = reading(key.clone(), move || Ok(picked(content, &key, &wanted))).await;
+                let found = found.unwrap_or_else(|error| vec![Err(error)]);
                 missing.retain(|job| !found.iter().flatten().any(|result| result.job == *job));
                 results.extend(found);
             }
@@ -185,9 +188,7 @@ impl Store {
         }
         let key = part_key(revision, number)?;
         let Some(content) = self.backend.get(&key).await? else { return Ok(Vec::new()) };
-        let at = key.clone();
-        let jobs = off_the_runtime(move || Part::open(content).and_then(|part| part.jobs())).await;
-        jobs.map_err(|error| error.at(&at))
+        reading(key, move || Part::open(content).and_then(|part| part.jobs())).await
     }
 }
 
@@ -217,8 +218,8 @@ impl PartResults {
         }
         let (part, key, group) = (Arc::clone(&self.part), self.key.clone(), self.next);
         self.next += 1;
-        off_the_runtime(move || {
-            let rows = part.rows_of(group).map_err(|error| error.at(&key))?;
+        reading(key.clone(), move || {
+            let rows = part.rows_of(group)?;
             Ok(Some(rows.iter().map(|row| result_of(&key, row)).collect()))
         })
         .await
@@ -226,9 +227,10 @@ impl PartResults {
 }
 
 /// All results of a part in brief; what cannot be read is an error among them.
-fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, StoreError>>, StoreError> {
-    let part = Part::open(content).map_err(|error| error.at(key))?;
-    let mut results = Vec::new();
+fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, StoreError>>, PartError> {
+    let part = Part::open(content)?;
+    let mut results: Vec<Result<BriefResult, StoreError>> =
+        part.check_rows().err().map(|error| Err(error.at(key))).into_iter().collect();
     let mut reader = brief::Reader::new(&part);
     for group in 0..part.groups() {
         match reader.as_mut().map(|reader| reader.results(group)) {
@@ -280,6 +282,15 @@ fn result_of(key: &Key, row: &Row) -> Result<JobResult, StoreError> {
 /// Runs what takes longer than a moment off the async threads.
 async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+}
+
+/// Reads a part off the async threads. The library that reads parquet panics over some damaged files.
+async fn reading<T: Send + 'static>(
+    key: Key,
+    work: impl FnOnce() -> Result<T, PartError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let read = spawn_blocking(work).await.unwrap_or(Err(PartError::Unreadable));
+    read.map_err(|error| error.at(&key))
 }
 
 fn parts_folder(revision: Revision<'_>) -> Result<Key, StoreError> {

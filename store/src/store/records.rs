@@ -1,6 +1,6 @@
 use super::{Store, concurrently};
 use crate::{Key, KeyError, Listing, StoreError};
-use jobs::{FailureRecord, JobId, JobResult, Meaning, RESULT_VERSION};
+use jobs::{FailureRecord, JobId, JobResult, Meaning, RESULT_VERSION, ResultFault};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{collections::VecDeque, fmt, marker::PhantomData};
 
@@ -15,6 +15,11 @@ pub(super) trait Record: Serialize + DeserializeOwned + fmt::Debug + Send + 'sta
     fn version(&self) -> u32;
     fn job(&self) -> JobId;
     fn meaning(&self) -> &Meaning;
+
+    /// Looks whether what the record says can be so.
+    fn check(&self) -> Result<(), ResultFault> {
+        Ok(())
+    }
 
     /// Where the record belongs.
     fn key(&self) -> Result<Key, KeyError>;
@@ -33,6 +38,10 @@ impl Record for JobResult {
 
     fn meaning(&self) -> &Meaning {
         &self.meaning
+    }
+
+    fn check(&self) -> Result<(), ResultFault> {
+        Self::check(self)
     }
 
     fn key(&self) -> Result<Key, KeyError> {
@@ -83,19 +92,21 @@ pub(super) fn job_of_failure(key: &Key) -> Option<JobId> {
     job.parse().ok()
 }
 
-/// The text of a record, after a look at whether it belongs where it goes.
+/// The text of a record, after a look at whether it belongs where it goes and can be so.
 pub(super) fn encode_record<T: Record>(key: &Key, record: &T) -> Result<Vec<u8>, StoreError> {
+    check_record(key, record)?;
     check_place(key, record)?;
     encode(key, record)
 }
 
 pub(super) fn decode_record<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
-    let record = decode_versioned(key, content)?;
+    let record: T = decode_versioned(key, content)?;
+    check_identity(key, &record)?;
     check_place(key, &record)?;
     Ok(record)
 }
 
-/// A record in its own object or among others.
+/// A record in its own object or among others, if what it says can be so.
 pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
     /// Any version's record, as far as every version agrees.
     #[derive(Deserialize)]
@@ -103,7 +114,11 @@ pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T
         version: u32,
     }
     match decode::<T>(key, content) {
-        Ok(record) => check_version(key, record.version()).map(|()| record),
+        Ok(record) => {
+            check_version(key, record.version())?;
+            check_content(key, &record)?;
+            Ok(record)
+        }
         // Another version's record fails for a field, and that it is another version says more.
         Err(error) => {
             let version = decode(key, content).map_or(RESULT_VERSION, |Versioned { version }| version);
@@ -120,15 +135,23 @@ pub(super) fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T
     serde_json::from_slice(content).map_err(|source| StoreError::Corrupt { key: key.clone(), source })
 }
 
-/// Looks whether a record is of this version, and of the job that it names.
+/// Looks whether a record is of this version and of the job that it names, and can be so.
 pub(super) fn check_record<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
     check_version(key, record.version())?;
+    check_identity(key, record)?;
+    check_content(key, record)
+}
+
+fn check_identity<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
     let (job, meaning) = (record.job(), record.meaning().id());
     if job == meaning { Ok(()) } else { Err(StoreError::Mislabelled { key: key.clone(), job, meaning }) }
 }
 
+fn check_content<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
+    record.check().map_err(|source| StoreError::Fault { key: key.clone(), source })
+}
+
 fn check_place<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
-    check_record(key, record)?;
     let expected = record.key()?;
     if *key == expected { Ok(()) } else { Err(StoreError::Misplaced { key: key.clone(), expected }) }
 }

@@ -66,9 +66,9 @@ impl Store {
     /// The manifest of a revision; `None` if there is no such revision.
     ///
     /// # Errors
-    /// The manifest cannot be read or is not a `T`.
+    /// The manifest cannot be read, is not a `T` or names another sweep.
     pub async fn revision<T: DeserializeOwned>(&self, revision: Revision<'_>) -> Result<Option<T>, StoreError> {
-        self.decoded(revision.manifest()?).await
+        self.decoded(revision.sweep, revision.manifest()?).await
     }
 
     /// Whether there is such a revision.

@@ -3,7 +3,9 @@ use crate::{
     Action, Problem,
     testing::{Fault, Faulty, MemoryBackend},
 };
-use jobs::{BenchmarkInput, Digest, Meaning, Precision, RESULT_VERSION, RunFacts, Subject, TaskScore, Timings};
+use jobs::{
+    BenchmarkInput, Digest, Meaning, Precision, RESULT_VERSION, RunFacts, Subject, TaskInput, TaskScore, Timings,
+};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,7 +15,7 @@ fn meaning(number: u32) -> Meaning {
         base: Digest::of(&number.to_le_bytes()),
         subject: Subject::Base,
         adapters: Vec::new(),
-        tasks: Vec::new(),
+        tasks: vec![TaskInput { name: "mnist".to_owned(), data: Digest::of(b"data"), head: None }],
         benchmark: BenchmarkInput::PerTask,
         split: "validation".to_owned(),
         precision: Precision::F32,
@@ -119,6 +121,96 @@ async fn a_spoilt_result_is_an_error_that_names_the_object() {
 }
 
 #[tokio::test]
+async fn a_result_that_cannot_be_an_answer_is_neither_written_nor_read() {
+    let key = result(0).key().unwrap();
+    for (change, cause) in [
+        (json!([]), "it has scores of no task, and its job asks for `mnist`"),
+        (json!([{"task": "icons", "n": 10, "correct": 7}]), "it has scores of `icons`, and its job asks for `mnist`"),
+    ] {
+        let error = tampered(|value| value["scores"] = change).await;
+        assert_eq!(error.to_string(), format!("the result `{key}` of the store cannot be an answer to its job"));
+        assert_eq!(std::error::Error::source(&error).unwrap().to_string(), cause);
+        assert!(error.is_of_one_object());
+    }
+    for (score, cause) in [
+        (json!({"task": "mnist", "n": 10, "correct": 100}), "task `mnist` has 100 right answers of 10 examples"),
+        (json!({"task": "mnist", "n": 0, "correct": 0}), "task `mnist` has 0 examples"),
+        (
+            json!({"task": "mnist", "n": u64::MAX, "correct": u64::MAX}),
+            "task `mnist` has 18446744073709551615 examples",
+        ),
+        (
+            json!({"task": "mnist", "n": 10, "correct": 7, "hits": {"1": 7, "3": 6}}),
+            "task `mnist` has 6 hits at rank 3",
+        ),
+    ] {
+        let error = tampered(|value| value["scores"] = json!([score])).await;
+        let said = std::error::Error::source(&error).unwrap().to_string();
+        assert!(said.starts_with(cause), "{said}");
+        assert!(error.is_of_one_object());
+    }
+    let error = tampered(|value| value["timings"]["load_s"] = json!(-0.5)).await;
+    assert!(matches!(error, StoreError::Fault { .. }), "{error}");
+    let (store, backend) = in_memory();
+    let mut wrong = result(0);
+    wrong.scores[0].correct = 100;
+    assert!(matches!(store.put_result(&wrong).await, Err(StoreError::Fault { .. })));
+    wrong = result(0);
+    wrong.timings.load_s = f64::NAN;
+    assert!(matches!(store.put_result(&wrong).await, Err(StoreError::Fault { .. })));
+    wrong = result(0);
+    wrong.scores.clear();
+    assert!(matches!(store.put_part("s", vec![wrong]).await, Err(StoreError::Fault { .. })));
+    assert!(backend.objects().is_empty());
+}
+
+#[tokio::test]
+async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
+    let (store, backend) = in_memory();
+    let (job, key) = (result(0).job, result(0).key().unwrap());
+    let any = |_: &JobResult| Ok(());
+    assert_eq!(store.set_aside(&job, any).await.unwrap(), None, "there is none");
+    for content in [&b""[..], b"{", b"null", b"\0\0\0"] {
+        backend.put(&key, content.to_vec()).await.unwrap();
+        let aside = store.set_aside(&job, any).await.unwrap().unwrap();
+        assert!(aside.as_str().starts_with(&format!("set-aside/{job}/")), "{aside}");
+        assert_eq!(backend.get(&aside).await.unwrap(), Some(content.to_vec()), "nothing is lost");
+        assert_eq!(store.result(&job).await.unwrap(), None);
+    }
+    assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Created);
+    assert_eq!(store.set_aside(&job, any).await.unwrap(), None);
+    assert_eq!(store.result(&job).await.unwrap(), Some(result(0)));
+    let newer = json!({"version": 2}).to_string().into_bytes();
+    backend.put(&key, newer.clone()).await.unwrap();
+    assert!(matches!(store.set_aside(&job, any).await, Err(StoreError::Version { .. })));
+    assert_eq!(backend.get(&key).await.unwrap(), Some(newer), "what another version wrote stays");
+    backend.put(&key, serde_json::to_vec(&result(0)).unwrap()).await.unwrap();
+    let contradicts = |result: &JobResult| {
+        let (task, place) = (result.scores[0].task.clone(), "in other results of the sweep");
+        Err(jobs::ResultFault::Examples { task, found: 10, expected: 20, place })
+    };
+    assert!(store.set_aside(&job, contradicts).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_document_that_names_another_sweep_is_refused() {
+    let (store, _) = in_memory();
+    for document in [json!({"sweep": "../../../EVIL"}), json!({"sweep": {"name": "/etc"}}), json!({"sweep": "other"})] {
+        store.put_document("s", "outcome.json", &document).await.unwrap();
+        let error = store.document::<Value>("s", "outcome.json").await.unwrap_err();
+        assert!(matches!(error, StoreError::OtherName { .. }), "{error}");
+        assert!(
+            error.to_string().starts_with("the object `sweeps/s/outcome.json` of the store says that it belongs to")
+        );
+    }
+    for document in [json!({"sweep": "s"}), json!({"sweep": {"name": "s", "base": 1}}), json!([1]), json!({"sweep": 7})]
+    {
+        store.put_document("s", "outcome.json", &document).await.unwrap();
+        assert_eq!(store.document::<Value>("s", "outcome.json").await.unwrap(), Some(document));
+    }
+}
+
+#[tokio::test]
 async fn a_second_result_with_other_scores_is_warned_of_and_dropped() {
     let (store, backend) = in_memory();
     assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Created);
@@ -128,6 +220,7 @@ async fn a_second_result_with_other_scores_is_warned_of_and_dropped() {
     assert_eq!(log.text(), "", "times may differ");
     let mut other = result(0);
     other.scores[0].correct = 6;
+    other.scores[0].hits = BTreeMap::from([(1, 6)]);
     other.run.worker = "two".to_owned();
     assert_eq!(store.put_result(&other).await.unwrap(), Put::Exists);
     for part in ["two workers came to different scores for one job", &other.job.to_string(), "kept=one", "dropped=two"]
@@ -234,6 +327,18 @@ async fn a_deleted_document_is_gone_and_may_be_missing() {
         store.delete_document("s", "cancelled.json").await.unwrap();
         assert_eq!(store.document::<Value>("s", "cancelled.json").await.unwrap(), None);
     }
+}
+
+#[tokio::test]
+async fn a_broken_cancellation_counts_as_one_until_it_is_taken_back() {
+    let (store, backend) = in_memory();
+    assert_eq!(store.cancellation("s").await.unwrap(), None);
+    for content in [&b""[..], b"{", b"null", b"[]"] {
+        backend.put(&Key::new("sweeps/s/cancelled.json").unwrap(), content.to_vec()).await.unwrap();
+        assert!(store.cancellation("s").await.unwrap().is_some_and(|cancellation| !cancellation.stops_running));
+    }
+    store.delete_document("s", "cancelled.json").await.unwrap();
+    assert_eq!(store.cancellation("s").await.unwrap(), None);
 }
 
 #[tokio::test]

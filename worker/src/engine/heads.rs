@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::Head;
-use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
+use jobs::{Digest, HeadSpec, Job, JointHeadSpec, TaskInput};
 use std::sync::Arc;
 
 /// Class vectors that the last jobs used. They are small: all tasks of a large sweep fit.
@@ -43,6 +43,9 @@ impl Heads {
                     task.name
                 ))),
                 HeadSpec::Prompts { classes, templates } => {
+                    if HeadSpec::prompts_digest(classes, templates) != digest {
+                        return Err(other_prompts(&task.name));
+                    }
                     let head = Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates));
                     head.and_then(|head| head.named(classes)).map_err(wrong)
                 }
@@ -58,9 +61,12 @@ impl Heads {
         digest: Digest,
     ) -> Result<Arc<JointHead>, JobError> {
         let job = attempt.job;
-        self.joint.get_or_make(digest, || {
+        // Texts travel with the job: others under the same digest are another head.
+        let texts = job.places.joint.is_none().then_some(&job.places.heads);
+        self.joint.get_or_make(Digest::of_json(&(digest, texts)), || {
             let wrong = |source| JobError::Head { task: "joint".to_owned(), source };
             let Some(files) = &job.places.joint else {
+                check_joint_prompts(job, digest)?;
                 // The head is over the labels of all tasks, also where only one of them is evaluated.
                 let pooled = joint::pool(&job.places.heads)?;
                 let head = Head::from_prompts(base.text()?, &pooled.prompts);
@@ -73,4 +79,19 @@ impl Heads {
             JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path)
         })
     }
+}
+
+/// Fails if a joint head would be made of other texts than the job names by digest. That goes by the order of the
+/// tasks, which a job tells that evaluates all of them.
+fn check_joint_prompts(job: &Job, digest: Digest) -> Result<(), JobError> {
+    let (tasks, heads) = (&job.meaning.tasks, &job.places.heads);
+    if tasks.len() != heads.len() {
+        return Ok(());
+    }
+    let texts: Vec<_> = tasks.iter().map(|task| (&task.name, heads.get(&task.name))).collect();
+    if Digest::of_json(&texts) == digest { Ok(()) } else { Err(other_prompts("all tasks")) }
+}
+
+fn other_prompts(of: &str) -> JobError {
+    JobError::Incomplete(format!("the class names and templates of `{of}` are not those that it was made for"))
 }

@@ -162,7 +162,8 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
     MergeFacts {
         matrices: aligned.facts().matrices as u64,
         rank: ranks.collect::<Option<Vec<_>>>().and_then(|ranks| ranks.into_iter().max()),
-        smallest_gap: aligned.facts().smallest_gap.as_ref().map(|gap| gap.relative),
+        // Updates of nothing but zeros have no such gap.
+        smallest_gap: aligned.facts().smallest_gap.as_ref().map(|gap| gap.relative).filter(|gap| gap.is_finite()),
     }
 }
 

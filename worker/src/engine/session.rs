@@ -1,7 +1,7 @@
 use super::{EngineSettings, attempt::Attempt, image::ImageSession, language::LanguageSession};
 use crate::JobError;
 use evaluation::ModelKind;
-use jobs::{MergeFacts, TaskScore};
+use jobs::{MergeFacts, Precision, TaskScore};
 
 /// All that belongs to one base model.
 pub(super) enum Session {
@@ -19,6 +19,10 @@ impl Session {
         let located = attempt.inputs.expecting(expected).model(place)?;
         let folder = attempt.checked(place, located, expected)?;
         Ok(match ModelKind::of(&folder)? {
+            // The sweep file refuses it, and a message may say it all the same: f32 numbers would get the id of others.
+            ModelKind::Clip if attempt.job.meaning.precision != Precision::F32 => {
+                return Err(JobError::Precision { precision: attempt.job.meaning.precision.name() });
+            }
             ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings, attempt.metrics)?)),
             ModelKind::Llama => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
         })

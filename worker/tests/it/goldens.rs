@@ -222,3 +222,36 @@ fn denominators_are_those_of_the_fixture() {
         assert!((score.correct as f64 - expected).abs() <= 1.001, "{task}: {} of {expected}", score.correct);
     }
 }
+
+#[test]
+fn a_job_for_pictures_in_another_number_format_is_refused() {
+    let mut bench = Bench::new();
+    let folder = bench.root.join("examples/mini8");
+    let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+    let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
+    // No sweep file says so; a message may.
+    let mut meaning = frozen.meaning(Subject::Base, "test");
+    for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
+        meaning.precision = precision;
+        let error = bench.engine.compute(&frozen.job(meaning.clone()), &Stop::default()).unwrap_err();
+        let said = format!("the job is to be evaluated in {}, and models that look at pictures", precision.name());
+        assert!(error.to_string().starts_with(&said), "{error}");
+        assert!(!error.is_retryable() && !error.is_own_fault());
+    }
+}
+
+#[test]
+fn class_names_that_a_job_was_not_made_for_are_refused() {
+    let mut bench = Bench::new();
+    let folder = bench.root.join("examples/mini8");
+    let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
+    let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
+    let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
+    let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
+    let task = job.meaning.tasks[0].name.clone();
+    job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
+    let error = bench.engine.compute(&job, &Stop::default()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("of `{task}` are not those that it was made for")), "{error}");
+}

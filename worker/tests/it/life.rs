@@ -218,6 +218,21 @@ async fn a_result_that_cannot_be_read_fails_its_job_and_not_the_worker() {
     assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
+    let bench = bench([Next::Exaggerate, Next::Succeed]);
+    for scaling in [0.5, 0.6] {
+        bench.queue.publish(&job(scaling), "tests").await.unwrap();
+        assert!(bench.worker.run_one().await.unwrap());
+    }
+    assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap(), None);
+    assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_some());
+    let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
+    let failure = failures.into_iter().next().unwrap().unwrap();
+    assert!(failure.is_final && failure.errors[0].contains("cannot be an answer"), "{:?}", failure.errors);
+    assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_fails_where_others_need_not_ends_before_it_has_spoilt_the_sweep() {
     let unfit = || JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned() };

@@ -21,7 +21,8 @@ pub(super) async fn write(
     frame.write_parquet(&parquet)?;
     terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));
     for sweep in analysed {
-        let folder = folder.join(&sweep.summary.sweep);
+        // The store has seen that it is the name of the folder that the sweep lies in, and thus no path.
+        let folder = folder.join(file_name(&sweep.summary.sweep));
         write_tables(&folder.join("tables"), &sweep.tables)?;
         let pictures = Picture::all(frame, &sweep.summary)?;
         write_pictures(&folder.join("pictures"), &pictures)?;
@@ -37,7 +38,7 @@ fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
     make(folder)?;
     for table in tables {
         for (ending, style) in [("md", Style::Markdown), ("tex", Style::Latex), ("csv", Style::Csv)] {
-            put(&folder.join(format!("{}.{ending}", table.name)), table.render(style).as_bytes())?;
+            put(&folder.join(format!("{}.{ending}", file_name(&table.name))), table.render(style).as_bytes())?;
         }
     }
     terminal::note(format_args!("wrote {} tables to {}", tables.len(), folder.display()));
@@ -51,11 +52,18 @@ fn write_pictures(folder: &Path, pictures: &[Picture]) -> Result<(), Failure> {
     }
     make(folder)?;
     for picture in pictures {
-        put(&folder.join(format!("{}.svg", picture.slug)), picture.svg().as_bytes())?;
-        put(&folder.join(format!("{}.png", picture.slug)), &picture.png()?)?;
+        put(&folder.join(format!("{}.svg", file_name(&picture.slug))), picture.svg().as_bytes())?;
+        put(&folder.join(format!("{}.png", file_name(&picture.slug))), &picture.png()?)?;
     }
     terminal::note(format_args!("wrote {} pictures to {}", pictures.len(), folder.display()));
     Ok(())
+}
+
+/// A name of tables or pictures, which holds names of stored documents, as that of a file in the folder and nowhere else.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.@= ".contains(c) { c } else { '_' };
+    let name: String = name.chars().map(plain).collect();
+    if name.starts_with('.') { format!("_{name}") } else { name }
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -64,4 +72,22 @@ fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 fn make(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_name_leads_to_no_other_folder() {
+        for (name, expected) in [
+            ("accuracy-test", "accuracy-test"),
+            ("accuracy-../../x", "accuracy-.._.._x"),
+            ("/etc/passwd", "_etc_passwd"),
+            ("..", "_.."),
+            ("a\\b\n", "a_b_"),
+        ] {
+            assert_eq!(file_name(name), expected);
+        }
+    }
 }

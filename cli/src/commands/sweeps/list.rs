@@ -9,7 +9,7 @@ use crate::{
 use analysis::fixed;
 use coordinator::is_at_work;
 use futures_util::{StreamExt, stream};
-use jobs::{Cancellation, Manifest, Outcome, Progress};
+use jobs::{Manifest, Outcome, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Store, StoreError};
@@ -120,7 +120,7 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
         listed.heard_ms = Some(progress.updated_ms);
     }
     let outcome = store.document::<OfRevision>(&name, Outcome::DOCUMENT).await?;
-    let mark = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?;
+    let mark = store.cancellation(&name).await?;
     listed.state = if outcome.is_some_and(|outcome| outcome.revision >= revision) {
         "finished".to_owned()
     } else if mark.is_some_and(|mark| mark.covers(revision)) {

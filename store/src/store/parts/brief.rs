@@ -1,15 +1,21 @@
-use super::{PartError, file::Part};
-use jobs::{JobId, JobResult, Meaning, RunFacts, Subject, TaskScore, Timings, canonical_json};
+use super::{
+    PartError,
+    file::Part,
+    row::{Cells, RowDigest},
+};
+use jobs::{Digest, JobId, JobResult, Meaning, RunFacts, Subject, TaskScore, Timings, check_answer};
 use parquet::data_type::ByteArray;
-use serde_json::json;
 use std::{collections::HashMap, mem, str, sync::Arc};
 
 const JOB: &str = "job";
 const FINISHED: &str = "finished_ms";
+const SPLIT: &str = "split";
 const SUBJECT: &str = "subject";
 const SCORES: &str = "scores";
 const GROUND: &str = "ground";
 const RUN: &str = "run";
+/// The digest of what a reader takes from the row.
+pub(super) const ROW_DIGEST: &str = "row_digest";
 
 /// A result without what tables do not ask for: which examples were right, what the merge found, and the commits of hub
 /// inputs.
@@ -58,67 +64,61 @@ pub(super) const SECONDS: [Seconds; 4] = [
     Seconds { name: "evaluate_s", of: |timings| timings.evaluate_s },
 ];
 
-/// The scores without the single examples.
-pub(super) fn scores_text(result: &JobResult) -> String {
-    let scores: Vec<TaskScore> = result.scores.iter().map(|score| TaskScore { right: None, ..score.clone() }).collect();
-    canonical_json(&scores)
-}
-
-/// The meaning with the same subject for all.
-pub(super) fn ground_text(result: &JobResult) -> String {
-    canonical_json(&Meaning { subject: Subject::Base, ..result.meaning.clone() })
-}
-
-/// Who computed it on what, without when and from which commits.
-pub(super) fn run_text(result: &JobResult) -> String {
-    let RunFacts { worker, attempt, device, versions, commits: _, finished_ms: _ } = &result.run;
-    canonical_json(
-        &json!({"worker": worker, "attempt": attempt, "device": device, "versions": versions, "finished_ms": 0}),
-    )
-}
-
 /// Reads the results of a part from its small columns.
 pub(super) struct Reader<'a> {
     part: &'a Part,
     columns: Columns,
-    grounds: HashMap<Vec<u8>, Arc<Meaning>>,
-    runs: HashMap<Vec<u8>, Arc<RunFacts>>,
+    grounds: HashMap<Vec<u8>, Shared<Meaning>>,
+    runs: HashMap<Vec<u8>, Shared<RunFacts>>,
+}
+
+/// What many rows say, with the digest of its text.
+struct Shared<T> {
+    value: Arc<T>,
+    digest: Digest,
 }
 
 /// Where the columns are.
 struct Columns {
     job: usize,
     finished: usize,
+    split: usize,
     subject: usize,
     scores: usize,
     ground: usize,
     run: usize,
     seconds: [usize; 4],
+    row_digest: usize,
 }
 
 /// The cells of a group of rows.
-struct Cells {
+struct Group {
     jobs: Vec<ByteArray>,
     finished: Vec<i64>,
+    splits: Vec<ByteArray>,
     subjects: Vec<ByteArray>,
     scores: Vec<ByteArray>,
     grounds: Vec<ByteArray>,
     runs: Vec<ByteArray>,
     seconds: [Vec<f64>; 4],
+    digests: Vec<ByteArray>,
 }
 
 impl<'a> Reader<'a> {
-    /// `None` if the part was written before it had these columns.
+    /// `None` if the part was written before it had these columns, or a digest of them: nothing would tell then
+    /// whether they are what was written.
     pub(super) fn new(part: &'a Part) -> Option<Self> {
         let [load, align, merge, evaluate] = SECONDS.map(|seconds| part.position(seconds.name));
         let columns = Columns {
             job: part.position(JOB)?,
             finished: part.position(FINISHED)?,
+            split: part.position(SPLIT)?,
             subject: part.position(SUBJECT)?,
             scores: part.position(SCORES)?,
             ground: part.position(GROUND)?,
             run: part.position(RUN)?,
             seconds: [load?, align?, merge?, evaluate?],
+            row_digest: part.position(ROW_DIGEST)?,
         };
         Some(Self { part, columns, grounds: HashMap::new(), runs: HashMap::new() })
     }
@@ -131,49 +131,87 @@ impl<'a> Reader<'a> {
         let (part, at) = (self.part, &self.columns);
         let [load, align, merge, evaluate] = at.seconds;
         let seconds = |column, place: usize| part.numbers(group, column, SECONDS[place].name);
-        let cells = Cells {
+        let cells = Group {
             jobs: part.texts(group, at.job, JOB)?,
             finished: part.wholes(group, at.finished, FINISHED)?,
+            splits: part.texts(group, at.split, SPLIT)?,
             subjects: part.texts(group, at.subject, SUBJECT)?,
             scores: part.texts(group, at.scores, SCORES)?,
             grounds: part.texts(group, at.ground, GROUND)?,
             runs: part.texts(group, at.run, RUN)?,
             seconds: [seconds(load, 0)?, seconds(align, 1)?, seconds(merge, 2)?, seconds(evaluate, 3)?],
+            digests: part.texts(group, at.row_digest, ROW_DIGEST)?,
         };
         Ok((0..cells.jobs.len()).map(|row| self.result(&cells, row)).collect())
     }
 
-    fn result(&mut self, cells: &Cells, row: usize) -> Result<BriefResult, PartError> {
+    fn result(&mut self, cells: &Group, row: usize) -> Result<BriefResult, PartError> {
         let job = cells.jobs[row].data();
         let named = || String::from_utf8_lossy(job).escape_debug().to_string();
-        let job = str::from_utf8(job).ok().and_then(|text| text.parse().ok());
         let at = |column| move |source| PartError::Cell { column, row, source };
-        let subject = serde_json::from_slice(cells.subjects[row].data()).map_err(at(SUBJECT))?;
-        let scores = serde_json::from_slice(cells.scores[row].data()).map_err(at(SCORES))?;
-        let ground = shared(&mut self.grounds, cells.grounds[row].data()).map_err(at(GROUND))?;
-        let run = shared(&mut self.runs, cells.runs[row].data()).map_err(at(RUN))?;
-        let [load_s, align_s, merge_s, evaluate_s] = [0, 1, 2, 3].map(|place| cells.seconds[place][row]);
-        Ok(BriefResult {
-            job: job.ok_or_else(|| PartError::Job { text: named() })?,
-            subject,
+        let ground = shared(&mut self.grounds, cells.grounds[row].data());
+        let run = shared(&mut self.runs, cells.runs[row].data());
+        let seconds = [0, 1, 2, 3].map(|place| cells.seconds[place][row]);
+        let found = RowDigest {
+            job,
+            finished_ms: cells.finished[row],
+            split: cells.splits[row].data(),
+            subject: cells.subjects[row].data(),
+            scores: cells.scores[row].data(),
+            ground: digest_of(&ground, cells.grounds[row].data()),
+            run: digest_of(&run, cells.runs[row].data()),
+            seconds,
+        };
+        // Before anything is made of what may have been altered.
+        if found.digest().as_bytes() != cells.digests[row].data() {
+            return Err(PartError::Altered { job: named() });
+        }
+        let Shared { value: ground, .. } = ground.map_err(at(GROUND))?;
+        let Shared { value: run, .. } = run.map_err(at(RUN))?;
+        let job: Option<JobId> = str::from_utf8(job).ok().and_then(|text| text.parse().ok());
+        let job = job.ok_or_else(|| PartError::Job { text: named() })?;
+        let [load_s, align_s, merge_s, evaluate_s] = seconds;
+        let result = BriefResult {
+            job,
+            subject: serde_json::from_slice(cells.subjects[row].data()).map_err(at(SUBJECT))?,
             ground,
-            scores,
+            scores: serde_json::from_slice(cells.scores[row].data()).map_err(at(SCORES))?,
             timings: Timings { load_s, align_s, merge_s, evaluate_s },
             run,
             finished_ms: u64::try_from(cells.finished[row]).unwrap_or_default(),
-        })
+        };
+        // Programs before this one looked at less when they wrote parts.
+        let checked = check_answer(&result.ground, &result.scores, &result.timings);
+        checked.map_err(|source| PartError::Fault { job, source })?;
+        Ok(result)
     }
 }
 
 /// What `text` says, which is read once however many rows say it.
 fn shared<T: serde::de::DeserializeOwned>(
-    known: &mut HashMap<Vec<u8>, Arc<T>>,
+    known: &mut HashMap<Vec<u8>, Shared<T>>,
     text: &[u8],
-) -> Result<Arc<T>, serde_json::Error> {
+) -> Result<Shared<T>, serde_json::Error> {
     if let Some(known) = known.get(text) {
-        return Ok(Arc::clone(known));
+        return Ok(known.clone());
     }
-    let read: Arc<T> = Arc::new(serde_json::from_slice(text)?);
-    known.insert(text.to_vec(), Arc::clone(&read));
+    let read = Shared { value: Arc::new(serde_json::from_slice(text)?), digest: Digest::of(text) };
+    known.insert(text.to_vec(), read.clone());
     Ok(read)
+}
+
+fn digest_of<T>(shared: &Result<Shared<T>, serde_json::Error>, text: &[u8]) -> Digest {
+    shared.as_ref().map_or_else(|_| Digest::of(text), |shared| shared.digest)
+}
+
+impl<T> Clone for Shared<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), digest: self.digest }
+    }
+}
+
+impl From<&JobResult> for Cells {
+    fn from(result: &JobResult) -> Self {
+        Self::new(result, SECONDS.map(|seconds| (seconds.of)(&result.timings)))
+    }
 }

@@ -1,5 +1,5 @@
 use crate::{Key, StoreError};
-use jobs::JobId;
+use jobs::{JobId, ResultFault};
 use parquet::errors::ParquetError;
 
 /// What is wrong with a part.
@@ -8,6 +8,9 @@ pub enum PartError {
     /// It is no parquet file, or a damaged one.
     #[error("it is no whole parquet file")]
     Parquet(#[from] ParquetError),
+    /// It is damaged where the library that reads it takes something for granted.
+    #[error("it is no parquet file that can be read to its end")]
+    Unreadable,
     /// It is somebody else's parquet file.
     #[error("it does not say that it is a part")]
     Foreign,
@@ -25,11 +28,22 @@ pub enum PartError {
         /// The column.
         column: &'static str,
     },
-    /// The result in a row is not what was written.
-    #[error("the result in the row of job `{job}` was altered")]
+    /// Rows are missing, doubled or of other jobs than were written.
+    #[error("its rows are not those that were written")]
+    Rows,
+    /// A row is not what was written.
+    #[error("the row of job `{job}` was altered")]
     Altered {
         /// The job that the row names.
         job: String,
+    },
+    /// A row says what no answer to its job can be.
+    #[error("the result in the row of job {job} cannot be an answer to it")]
+    Fault {
+        /// The job.
+        job: JobId,
+        /// What it says.
+        source: ResultFault,
     },
     /// A cell of a row does not hold what it should.
     #[error("`{column}` of row {row} is corrupt")]

@@ -1,6 +1,6 @@
-use super::{PartError, brief};
+use super::{PartError, brief, row::Cells};
 use bytes::Bytes;
-use jobs::{Digest, JobId, JobResult, canonical_json};
+use jobs::{Digest, JobId, JobResult};
 use parquet::{
     basic::{Compression, ZstdLevel},
     column::reader::{ColumnReader, ColumnReaderImpl},
@@ -20,15 +20,18 @@ use std::{fmt, str, sync::Arc};
 const VERSION: u32 = 1;
 /// The name under which a part's metadata keep the version.
 const VERSION_KEY: &str = "bowline.part";
+/// The name under which a part's metadata keep the digest of the jobs of all rows, in their order.
+const JOBS_KEY: &str = "bowline.jobs";
 /// Rows that are written and read together: what a reader holds in memory.
 const GROUP: usize = 1000;
 
 const JOB: &str = "job";
 const RESULT: &str = "result";
 const DIGEST: &str = "digest";
-/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what queries
-/// ask for: `scores` without the single examples, `ground` the meaning without its subject, `run` without its time. Most
-/// rows share the latter two. Parts of older programs have no `ground`, `run` and seconds.
+/// `result` is the result as its own object has it, and `digest` that of its text; the other columns repeat what
+/// queries ask for: `scores` without the single examples, `ground` the meaning without its subject, `run` without its
+/// time. Most rows share the latter two. `row_digest` is that of all columns before `result`. Parts of older programs
+/// have no `row_digest`, or no `ground`, `run` and seconds either.
 const SCHEMA: &str = "message part {
     required binary job (STRING);
     required int64 finished_ms;
@@ -43,53 +46,60 @@ const SCHEMA: &str = "message part {
     required double evaluate_s;
     required binary result (STRING);
     required binary digest;
+    required binary row_digest;
 }";
 
 /// A part as a parquet file. The same results make the same bytes.
 pub(super) fn encode(results: &[JobResult]) -> Result<Vec<u8>, PartError> {
+    let rows: Vec<Cells> = results.iter().map(Cells::from).collect();
     let level = ZstdLevel::try_new(3)?;
+    let pairs = [(VERSION_KEY, VERSION.to_string()), (JOBS_KEY, digest_of(rows.iter().map(|row| row.job.data())))];
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
-        .set_key_value_metadata(Some(vec![KeyValue::new(VERSION_KEY.to_owned(), VERSION.to_string())]))
+        .set_key_value_metadata(Some(pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec()))
         // Every result differs: a dictionary of them would only be given up later.
         .set_column_dictionary_enabled(RESULT.into(), false)
         .set_column_dictionary_enabled(JOB.into(), false)
         .set_column_dictionary_enabled(DIGEST.into(), false)
+        .set_column_dictionary_enabled(brief::ROW_DIGEST.into(), false)
         .build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    for group in results.chunks(GROUP) {
+    for group in rows.chunks(GROUP) {
         write_group(writer.next_row_group()?, group)?;
     }
     Ok(writer.into_inner()?)
 }
 
+/// The digest of the jobs of rows, in their order.
+fn digest_of<'a>(jobs: impl Iterator<Item = &'a [u8]>) -> String {
+    Digest::of(&jobs.flat_map(|job| job.iter().copied().chain([b'\n'])).collect::<Vec<u8>>()).to_string()
+}
+
 /// Writes the columns in the order of [`SCHEMA`].
-fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, results: &[JobResult]) -> Result<(), PartError> {
-    let texts = |text: fn(&JobResult) -> String| {
-        results.iter().map(|result| ByteArray::from(text(result).into_bytes())).collect::<Vec<_>>()
-    };
-    write_texts(&mut group, texts(|result| result.job.to_string()))?;
-    let finished: Vec<i64> =
-        results.iter().map(|result| i64::try_from(result.run.finished_ms).unwrap_or(i64::MAX)).collect();
+fn write_group(mut group: SerializedRowGroupWriter<'_, Vec<u8>>, rows: &[Cells]) -> Result<(), PartError> {
+    let texts = |text: fn(&Cells) -> &ByteArray| rows.iter().map(|row| text(row).clone()).collect::<Vec<_>>();
+    write_texts(&mut group, texts(|row| &row.job))?;
+    let finished: Vec<i64> = rows.iter().map(|row| row.finished_ms).collect();
     let mut column = group.next_column()?.ok_or_else(missing)?;
     column.typed::<Int64Type>().write_batch(&finished, None, None)?;
     column.close()?;
-    write_texts(&mut group, texts(|result| result.meaning.split.clone()))?;
-    write_texts(&mut group, texts(|result| canonical_json(&result.meaning.subject)))?;
-    write_texts(&mut group, texts(brief::scores_text))?;
-    write_texts(&mut group, texts(brief::ground_text))?;
-    write_texts(&mut group, texts(brief::run_text))?;
-    for seconds in brief::SECONDS {
-        let seconds: Vec<f64> = results.iter().map(|result| (seconds.of)(&result.timings)).collect();
+    write_texts(&mut group, texts(|row| &row.split))?;
+    write_texts(&mut group, texts(|row| &row.subject))?;
+    write_texts(&mut group, texts(|row| &row.scores))?;
+    write_texts(&mut group, texts(|row| &row.ground))?;
+    write_texts(&mut group, texts(|row| &row.run))?;
+    for place in 0..brief::SECONDS.len() {
+        let seconds: Vec<f64> = rows.iter().map(|row| row.seconds[place]).collect();
         let mut column = group.next_column()?.ok_or_else(missing)?;
         column.typed::<DoubleType>().write_batch(&seconds, None, None)?;
         column.close()?;
     }
-    let whole = texts(|result| serde_json::to_string(result).expect("plain data with string keys"));
-    let digests = whole.iter().map(|text| ByteArray::from(Digest::of(text.data()).as_bytes().to_vec())).collect();
-    write_texts(&mut group, whole)?;
+    let digest = |digest: Digest| ByteArray::from(digest.as_bytes().to_vec());
+    let digests = rows.iter().map(|row| digest(Digest::of(row.whole.data()))).collect();
+    write_texts(&mut group, texts(|row| &row.whole))?;
     write_texts(&mut group, digests)?;
+    write_texts(&mut group, rows.iter().map(|row| digest(row.digest())).collect())?;
     group.close()?;
     Ok(())
 }
@@ -110,6 +120,8 @@ pub(super) struct Part {
     job: usize,
     result: usize,
     digest: usize,
+    /// The digest of the jobs of all rows; parts of older programs do not tell.
+    jobs_digest: Option<String>,
 }
 
 /// What is read of a row.
@@ -136,15 +148,27 @@ impl Part {
     pub(super) fn open(content: Vec<u8>) -> Result<Self, PartError> {
         let reader = SerializedFileReader::new(Bytes::from(content))?;
         let file = reader.metadata().file_metadata();
-        let pairs = file.key_value_metadata().into_iter().flatten();
-        let version = pairs.into_iter().find(|pair| pair.key == VERSION_KEY).and_then(|pair| pair.value.clone());
-        let found = version.ok_or(PartError::Foreign)?;
+        let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
+        let value = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
+        let (found, jobs_digest) = (value(VERSION_KEY).ok_or(PartError::Foreign)?, value(JOBS_KEY));
         if found != VERSION.to_string() {
             return Err(PartError::Version { found, expected: VERSION });
         }
         let column = |column: &'static str| position(&reader, column).ok_or(PartError::Column { column });
         let (job, result, digest) = (column(JOB)?, column(RESULT)?, column(DIGEST)?);
-        Ok(Self { reader, job, result, digest })
+        Ok(Self { reader, job, result, digest, jobs_digest })
+    }
+
+    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older program
+    /// does not tell.
+    pub(super) fn check_rows(&self) -> Result<(), PartError> {
+        let mut jobs = Vec::new();
+        for group in 0..self.groups() {
+            jobs.extend(self.texts(group, self.job, JOB)?);
+        }
+        let is_told = self.jobs_digest.is_some() || self.position(brief::ROW_DIGEST).is_some();
+        let is_same = || self.jobs_digest.as_ref() == Some(&digest_of(jobs.iter().map(ByteArray::data)));
+        if !is_told || is_same() { Ok(()) } else { Err(PartError::Rows) }
     }
 
     /// Where the column of this name is, if the part has it.

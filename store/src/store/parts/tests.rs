@@ -4,6 +4,7 @@ use crate::{
     testing::{MemoryBackend, results},
 };
 use jobs::{Meaning, RESULT_VERSION, RunFacts, Subject};
+use std::collections::HashMap;
 
 fn in_memory() -> (Store, MemoryBackend) {
     let backend = MemoryBackend::new();
@@ -184,7 +185,7 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     );
     assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: RESULT_VERSION, .. })));
     let error = std::error::Error::source(read[3].as_ref().unwrap_err()).unwrap().to_string();
-    assert_eq!(error, format!("the result in the row of job `{}` was altered", results[3].job));
+    assert_eq!(error, format!("the row of job `{}` was altered", results[3].job));
 }
 
 #[tokio::test]
@@ -231,4 +232,52 @@ impl Backend for Race {
     async fn delete(&self, key: &Key) -> Result<(), crate::BackendError> {
         self.inner.delete(key).await
     }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_is_found_wherever_it_is_and_the_other_rows_are_read() {
+    let (store, backend) = in_memory();
+    let results = results(12);
+    store.put_part("s", results.clone()).await.unwrap();
+    let key = part_key("s", 0).unwrap();
+    let whole = backend.get(&key).await.unwrap().unwrap();
+    let expected: HashMap<JobId, BriefResult> = results.iter().map(|result| (result.job, in_brief(result))).collect();
+    let mut found = 0;
+    // Every bit of a byte in turn; a prime number of bytes apart, so that all columns and the footer are met.
+    for (round, place) in (0..whole.len()).step_by(7).enumerate() {
+        let mut damaged = whole.clone();
+        damaged[place] ^= 1 << (round % 8);
+        backend.put(&key, damaged).await.unwrap();
+        let read = match store.part_in_brief("s", 0).await {
+            Ok(read) => read.unwrap(),
+            Err(StoreError::Part { .. }) => {
+                found += 1;
+                continue;
+            }
+            Err(error) => panic!("byte {place}: {error}"),
+        };
+        let is_told = read.iter().any(Result::is_err);
+        let rows: Vec<&BriefResult> = read.iter().flatten().collect();
+        assert!(rows.iter().all(|row| expected[&row.job] == **row), "byte {place} changed a row in silence");
+        assert!(is_told || rows.len() == results.len(), "byte {place} lost a row in silence");
+        let distinct: HashSet<JobId> = rows.iter().map(|row| row.job).collect();
+        assert!(is_told || distinct.len() == results.len(), "byte {place} doubled a row in silence");
+        found += usize::from(is_told);
+    }
+    assert!(found > 0);
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_an_answer_is_refused_although_it_is_as_it_was_written() {
+    let (store, backend) = in_memory();
+    let mut results = results(3);
+    results[1].scores[0].correct = 5000;
+    // As a program wrote it that did not look.
+    backend.put(&part_key("s", 0).unwrap(), file::encode(&results).unwrap()).await.unwrap();
+    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    assert_eq!(read.iter().filter(|row| row.is_ok()).count(), 2);
+    let error = read[1].as_ref().unwrap_err();
+    assert!(matches!(error, StoreError::Part { .. }), "{error}");
+    let whole = all(&store, 0).await;
+    assert_eq!(whole.iter().filter(|row| row.is_ok()).count(), 2);
 }

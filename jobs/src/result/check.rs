@@ -1,0 +1,134 @@
+use super::{JobResult, MergeFacts, Timings};
+use crate::{BenchmarkInput, HITS_AT, Meaning, TaskInput, TaskScore, TaskScoreError};
+
+/// What a result says that cannot be an answer to its job.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ResultFault {
+    /// The scores are of other tasks than the job names, or in another order.
+    #[error("it has scores of {found}, and its job asks for {expected}")]
+    Tasks {
+        /// The tasks that the job names.
+        expected: String,
+        /// The tasks that have scores.
+        found: String,
+    },
+    /// A score cannot be.
+    #[error(transparent)]
+    Score(#[from] TaskScoreError),
+    /// The benchmark is joint, and hits are missing.
+    #[error("task `{task}` has no hits at rank {rank}, and its benchmark is joint")]
+    NoHits {
+        /// The task.
+        task: String,
+        /// The rank.
+        rank: u32,
+    },
+    /// The same data have another number of examples elsewhere.
+    #[error("task `{task}` has {found} examples, and the same data have {expected} {place}")]
+    Examples {
+        /// The task.
+        task: String,
+        /// The examples that this score counts.
+        found: u64,
+        /// The examples elsewhere.
+        expected: u64,
+        /// Where that is.
+        place: &'static str,
+    },
+    /// A number is no finite one from 0 on.
+    #[error("`{key}` is {value}, and has to be a finite number from 0 on")]
+    Number {
+        /// Its key.
+        key: &'static str,
+        /// The number.
+        value: f64,
+    },
+}
+
+impl JobResult {
+    /// Looks whether the result can be an answer to its job: the scores are those of the tasks that the meaning
+    /// names, in its order, their numbers are possible, equal data have equally many examples, and times are finite.
+    ///
+    /// That the id is that of the meaning, and the version ours, is not looked at here.
+    ///
+    /// # Errors
+    /// The first thing that cannot be.
+    pub fn check(&self) -> Result<(), ResultFault> {
+        check_answer(&self.meaning, &self.scores, &self.timings)?;
+        let gap = self.merge.as_ref().and_then(|MergeFacts { smallest_gap, .. }| *smallest_gap);
+        gap.map_or(Ok(()), |gap| check_number("merge.smallest_gap", gap))
+    }
+}
+
+/// Looks whether scores and times can be an answer to a job of this meaning: see [`JobResult::check`]. The meaning's
+/// subject does not matter.
+///
+/// # Errors
+/// The first thing that cannot be.
+pub fn check_answer(meaning: &Meaning, scores: &[TaskScore], timings: &Timings) -> Result<(), ResultFault> {
+    let tasks = &meaning.tasks;
+    let is_asked = |(task, score): (&TaskInput, &TaskScore)| task.name == score.task;
+    if tasks.len() != scores.len() || !tasks.iter().zip(scores).all(is_asked) {
+        let expected = listed(tasks.iter().map(|task| task.name.as_str()));
+        return Err(ResultFault::Tasks { expected, found: listed(scores.iter().map(|score| score.task.as_str())) });
+    }
+    for (place, score) in scores.iter().enumerate() {
+        score.check()?;
+        if let (BenchmarkInput::Joint { .. }, Some(rank)) = (&meaning.benchmark, missing_rank(score)) {
+            return Err(ResultFault::NoHits { task: score.task.clone(), rank });
+        }
+        check_examples(&tasks[..place], scores, &tasks[place], score)?;
+    }
+    let Timings { load_s, align_s, merge_s, evaluate_s } = *timings;
+    let times = [
+        ("timings.load_s", load_s),
+        ("timings.align_s", align_s),
+        ("timings.merge_s", merge_s),
+        ("timings.evaluate_s", evaluate_s),
+    ];
+    times.into_iter().try_for_each(|(key, seconds)| check_number(key, seconds))
+}
+
+fn missing_rank(score: &TaskScore) -> Option<u32> {
+    HITS_AT.into_iter().find(|rank| !score.hits.contains_key(rank))
+}
+
+/// Holds a score against those of tasks `before` it that have the same data.
+fn check_examples(
+    before: &[TaskInput],
+    scores: &[TaskScore],
+    task: &TaskInput,
+    score: &TaskScore,
+) -> Result<(), ResultFault> {
+    // With another head other rows may count.
+    let is_same = |other: &TaskInput| other.data == task.data && other.head == task.head;
+    let same = before.iter().zip(scores).find(|(other, earlier)| is_same(other) && earlier.n != score.n);
+    match same {
+        None => Ok(()),
+        Some((_, earlier)) => Err(ResultFault::Examples {
+            task: score.task.clone(),
+            found: score.n,
+            expected: earlier.n,
+            place: "under another task's name",
+        }),
+    }
+}
+
+fn check_number(key: &'static str, value: f64) -> Result<(), ResultFault> {
+    if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(ResultFault::Number { key, value }) }
+}
+
+/// Names in words; many of them are counted.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const MOST: usize = 20;
+    let count = names.len();
+    let shown: Vec<String> = names.take(MOST).map(|name| format!("`{name}`")).collect();
+    match count {
+        0 => "no task".to_owned(),
+        count if count > MOST => format!("{} and {} more", shown.join(", "), count - MOST),
+        _ => shown.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests;
