@@ -370,7 +370,7 @@ fn store_code(error: &store::StoreError) -> u8 {
 
 fn store_hint(error: &store::StoreError) -> Option<&'static str> {
     match error {
-        store::StoreError::Corrupt { key, .. } if key.as_str().ends_with("/manifest.json") => Some(
+        store::StoreError::Corrupt { key, .. } if key.is_manifest() => Some(
             "`bowline sweeps remove NAME` takes away what is kept of the sweep but for its results; `bowline run` then makes it anew",
         ),
         store::StoreError::Corrupt { .. } | store::StoreError::Version { .. } => {

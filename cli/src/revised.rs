@@ -26,7 +26,8 @@ pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
 
 /// The changes, each in a line; of very many the first.
 pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
-    let mut lines: Vec<String> = changes.iter().take(TOLD).map(|change| format!("  {change}")).collect();
+    let mut lines: Vec<String> =
+        changes.iter().take(TOLD).map(|change| jobs::escaped(&format!("  {change}")).into_owned()).collect();
     if changes.len() > TOLD {
         lines.push(format!("  and {} more", changes.len() - TOLD));
     }

@@ -89,7 +89,7 @@ pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
         return None;
     }
     let mut err = io::stderr().lock();
-    write!(err, "{question}").and_then(|()| err.flush()).ok()?;
+    write!(err, "{}", jobs::escaped_lines(&question.to_string())).and_then(|()| err.flush()).ok()?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).ok()?;
     Some(answer)

@@ -266,6 +266,11 @@ impl Course {
         self.asked.remove(id);
     }
 
+    /// Says nothing anew of what `earlier`, a course of the same sweep, has said.
+    pub(crate) fn after(self, earlier: &Self) -> Self {
+        Self { weak: earlier.weak.clone(), ..self }
+    }
+
     /// The adapters that are worse on their own task than the base model, each the first time that this is known.
     ///
     /// Where the metric is normalised, that is before the first point of a search is wanted.

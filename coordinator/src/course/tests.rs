@@ -123,6 +123,9 @@ fn an_adapter_that_is_worse_than_the_base_is_said_once_and_before_the_search() {
     assert_eq!(course.newly_weak(), [], "once, and not of one that is as good");
     let Step::Run(wanted) = course.next(100).unwrap() else { panic!() };
     assert!(wanted.iter().any(|wanted| wanted.phase == Phase::Search), "the search goes on");
+    let again = Course::new(frozen(&[])).unwrap().after(&course);
+    let mut again = Course { known: course.known, ..again };
+    assert_eq!(again.newly_weak(), [], "nor once more where the sweep is read again");
 }
 
 #[test]

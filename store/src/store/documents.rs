@@ -160,7 +160,7 @@ fn check_name(key: &Key, sweep: &str, content: &[u8]) -> Result<(), StoreError> 
     if found == sweep { Ok(()) } else { Err(StoreError::OtherName { key: key.clone(), found }) }
 }
 
-fn sweep_of_manifest(key: &Key) -> Option<String> {
+pub(super) fn sweep_of_manifest(key: &Key) -> Option<String> {
     let rest = key.as_str().strip_prefix(SWEEPS)?.strip_prefix('/')?;
     let (sweep, name) = rest.split_once('/')?;
     (name == MANIFEST).then(|| sweep.to_owned())

@@ -1,6 +1,6 @@
 use super::{
     Store, concurrently,
-    documents::{MANIFEST, SWEEPS, document_key, encode_pretty, sweep_folder},
+    documents::{MANIFEST, SWEEPS, document_key, encode_pretty, sweep_folder, sweep_of_manifest},
 };
 use crate::{Key, Put, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
@@ -139,6 +139,13 @@ impl Store {
             self.backend.delete(&key).await?;
         }
         Ok(removed)
+    }
+}
+
+impl Key {
+    /// Whether the manifest of a revision of a sweep lies there.
+    pub fn is_manifest(&self) -> bool {
+        number_of(self).is_some() || sweep_of_manifest(self).is_some()
     }
 }
 

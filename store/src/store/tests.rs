@@ -160,7 +160,7 @@ async fn a_result_that_cannot_be_an_answer_is_neither_written_nor_read() {
     assert!(matches!(store.put_result(&wrong).await, Err(StoreError::Fault { .. })));
     wrong = result(0);
     wrong.scores.clear();
-    assert!(matches!(store.put_part("s", vec![wrong]).await, Err(StoreError::Fault { .. })));
+    assert!(matches!(store.put_part(Revision::first("s"), vec![wrong]).await, Err(StoreError::Fault { .. })));
     assert!(backend.objects().is_empty());
 }
 
@@ -202,6 +202,13 @@ async fn a_document_that_names_another_sweep_is_refused() {
         assert!(
             error.to_string().starts_with("the object `sweeps/s/outcome.json` of the store says that it belongs to")
         );
+    }
+    for number in [1, 2] {
+        let revision = Revision::of("s", number);
+        assert_eq!(store.put_revision(revision, &json!({"sweep": {"name": "other"}})).await.unwrap(), Put::Created);
+        let error = store.revision::<Value>(revision).await.unwrap_err();
+        assert!(matches!(&error, StoreError::OtherName { key, .. } if key.is_manifest()), "{error}");
+        assert!(matches!(store.manifest::<Value>("s").await, Err(StoreError::OtherName { .. })));
     }
     for document in [json!({"sweep": "s"}), json!({"sweep": {"name": "s", "base": 1}}), json!([1]), json!({"sweep": 7})]
     {
@@ -335,7 +342,7 @@ async fn a_broken_cancellation_counts_as_one_until_it_is_taken_back() {
     assert_eq!(store.cancellation("s").await.unwrap(), None);
     for content in [&b""[..], b"{", b"null", b"[]"] {
         backend.put(&Key::new("sweeps/s/cancelled.json").unwrap(), content.to_vec()).await.unwrap();
-        assert!(store.cancellation("s").await.unwrap().is_some_and(|cancellation| !cancellation.stops_running));
+        assert!(store.cancellation("s").await.unwrap().is_some_and(|mark| !mark.stops_running && mark.covers(7)));
     }
     store.delete_document("s", "cancelled.json").await.unwrap();
     assert_eq!(store.cancellation("s").await.unwrap(), None);

@@ -177,6 +177,7 @@ fn rows(sweeps: &[Listed]) -> Vec<[String; 6]> {
             last.map_or_else(|| "–".to_owned(), date),
             listed.error.clone().or(chosen).unwrap_or_else(|| "–".to_owned()),
         ]
+        .map(|cell| jobs::escaped(&cell).into_owned())
     };
     std::iter::once(head).chain(sweeps.iter().map(row)).collect()
 }

@@ -26,7 +26,7 @@ impl Drive<'_> {
             false => survey_revision(&frozen, store, false).await?,
         };
         let Resume { survey, memory, presence, failed, examples, corrupt, .. } = resume;
-        self.course = Course::remembering(self.frozen.clone(), memory)?;
+        self.course = Course::remembering(self.frozen.clone(), memory)?.after(&self.course);
         self.presence = presence;
         self.examples = examples;
         self.tally.counts.failed = survey.failed;

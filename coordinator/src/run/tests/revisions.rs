@@ -163,6 +163,33 @@ async fn a_revision_that_was_made_and_not_begun_is_gone_on_with() {
 }
 
 #[tokio::test]
+async fn a_later_revision_is_repaired_as_what_it_is() {
+    let house = House::new();
+    house.run(&[]).await;
+    let whole = house.run(&[WIDER]).await;
+    house.without_parts();
+    std::fs::remove_dir_all(house._folder.path().join("sweeps/small/revisions/2")).unwrap();
+    house.edit(&loser(&whole), |value| value["scores"][0]["n"] = 4000.into());
+    let broken = house.run(&[WIDER]).await;
+    assert_eq!((broken.computed.len(), counts(&broken).2), (0, 1));
+    let repaired = house.run_with(&[WIDER], repairing(), usize::MAX, |_| false).await.unwrap();
+    assert_eq!((repaired.computed.len(), counts(&repaired).2), (1, 0));
+    assert_eq!(outcome(&repaired), outcome(&whole));
+    assert_eq!((house.newest().await.revision, house.outcome().await.revision), (2, 2));
+}
+
+#[tokio::test]
+async fn a_mark_that_cannot_be_read_cancels_any_revision_and_stays() {
+    let house = House::new();
+    house.run(&[]).await;
+    let mark = house._folder.path().join("sweeps/small").join(Cancellation::DOCUMENT);
+    std::fs::write(&mark, "").unwrap();
+    let cancelled = house.run_with(&["method=grid"], Settings::default(), usize::MAX, |_| false).await;
+    assert!(matches!(cancelled, Err(CoordinatorError::Cancelled { .. })));
+    assert!(mark.exists(), "a person takes it back");
+}
+
+#[tokio::test]
 async fn the_mark_of_a_cancelled_revision_does_not_cancel_the_next_one() {
     let house = House::new();
     house.run(&[]).await;

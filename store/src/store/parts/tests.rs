@@ -238,8 +238,8 @@ impl Backend for Race {
 async fn a_flipped_bit_is_found_wherever_it_is_and_the_other_rows_are_read() {
     let (store, backend) = in_memory();
     let results = results(12);
-    store.put_part("s", results.clone()).await.unwrap();
-    let key = part_key("s", 0).unwrap();
+    store.put_part(Revision::first("s"), results.clone()).await.unwrap();
+    let key = part_key(Revision::first("s"), 0).unwrap();
     let whole = backend.get(&key).await.unwrap().unwrap();
     let expected: HashMap<JobId, BriefResult> = results.iter().map(|result| (result.job, in_brief(result))).collect();
     let mut found = 0;
@@ -248,7 +248,7 @@ async fn a_flipped_bit_is_found_wherever_it_is_and_the_other_rows_are_read() {
         let mut damaged = whole.clone();
         damaged[place] ^= 1 << (round % 8);
         backend.put(&key, damaged).await.unwrap();
-        let read = match store.part_in_brief("s", 0).await {
+        let read = match store.part_in_brief(Revision::first("s"), 0).await {
             Ok(read) => read.unwrap(),
             Err(StoreError::Part { .. }) => {
                 found += 1;
@@ -273,8 +273,8 @@ async fn a_row_that_cannot_be_an_answer_is_refused_although_it_is_as_it_was_writ
     let mut results = results(3);
     results[1].scores[0].correct = 5000;
     // As a program wrote it that did not look.
-    backend.put(&part_key("s", 0).unwrap(), file::encode(&results).unwrap()).await.unwrap();
-    let read = store.part_in_brief("s", 0).await.unwrap().unwrap();
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), file::encode(&results).unwrap()).await.unwrap();
+    let read = store.part_in_brief(Revision::first("s"), 0).await.unwrap().unwrap();
     assert_eq!(read.iter().filter(|row| row.is_ok()).count(), 2);
     let error = read[1].as_ref().unwrap_err();
     assert!(matches!(error, StoreError::Part { .. }), "{error}");
