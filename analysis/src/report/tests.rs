@@ -47,7 +47,7 @@ async fn the_page_begins_with_what_was_chosen_and_what_it_is_better_than() {
 #[tokio::test]
 async fn a_baseline_that_is_better_than_the_choice_is_told_first_and_is_no_runner_up() {
     let mut made = Made::small();
-    made.merge("ties", &[60, 45], None);
+    made.baseline("ties", 0.2, &[60, 45]);
     let headline = &told(&made, None).await["headline"];
     assert_eq!(
         headline["beaten"],
