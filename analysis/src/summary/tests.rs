@@ -81,8 +81,8 @@ fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first()
     assert_eq!(beaten_by(&made), [best, ("better".to_owned(), Kind::Baseline, 125_000)]);
     let summary = Summary::build(&made.outcome, &made.results, None);
     assert_eq!(
-        summary.beaten("m", |value| format!("{value:.2}")).unwrap(),
-        "knots_ties (0.70) is not the best by m on validation: the baselines best (0.95) and better (0.83) are better; \
+        summary.beaten("m", |value| format!("{value:.3}")).unwrap(),
+        "knots_ties (0.700) is not the best by m on validation: the baselines best (0.950) and better (0.825) are better; \
          only what was searched is chosen"
     );
     // Single adapters are better than all of these, and no model.
