@@ -140,17 +140,6 @@ fn a_store_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn another_sweep_of_the_same_name_is_refused() {
-    let place = Place::new();
-    place.run(&["run", "sweep.yaml"]).succeeds();
-    for command in ["plan", "run"] {
-        let ran = place.run(&[command, "sweep.yaml", "-o", "recipe.density=0.3"]);
-        ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
-        assert!(!ran.stderr.contains("jobs are done"), "its jobs are not counted: {}", ran.stderr);
-    }
-}
-
-#[test]
 fn arguments_that_are_wrong_are_usage_errors() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml", "--device", "tpu"]).fails(2, &["`--device` is `tpu`"]);
