@@ -1,7 +1,7 @@
 //! Names in memory that differ from those in files.
 //!
-//! transformers 5 renamed modules of some families and still reads and writes files with the old names. An adapter bears the names
-//! in memory, a base those of the file.
+//! transformers 5 renamed modules of some families and still reads and writes files with the old names. An adapter
+//! bears the names in memory, a base those of the file.
 
 use regex::Regex;
 use std::sync::LazyLock;

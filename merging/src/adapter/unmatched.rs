@@ -4,8 +4,8 @@ use crate::BaseHeader;
 use safetensors::Dtype;
 use std::collections::BTreeSet;
 
-/// What quantised layers have in the place of their weight or beside it: GPTQ and AWQ, compressed-tensors, HQQ, bitsandbytes with
-/// 8 bits. With 4 bits that keeps `weight.absmax`, `weight.quant_state.…`.
+/// What quantised layers have in the place of their weight or beside it: GPTQ and AWQ, compressed-tensors, HQQ,
+/// bitsandbytes with 8 bits. With 4 bits that keeps `weight.absmax`, `weight.quant_state.…`.
 const QUANTISED: [&str; 6] = ["qweight", "weight_packed", "weight_scale", "W_q", "weight_scale_inv", "SCB"];
 
 /// The reason why no weight of the base is that of `source`, and what to do about it.
