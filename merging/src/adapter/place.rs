@@ -100,6 +100,9 @@ impl<'a> Places<'a> {
     }
 
     fn in_memory(&self, family: usize) -> BTreeMap<String, &'a str> {
+        if !renamed::has_mark(family, self.modules.iter()) {
+            return BTreeMap::new();
+        }
         self.modules.iter().filter_map(|module| Some((renamed::in_memory(family, module)?, *module))).collect()
     }
 

@@ -114,7 +114,9 @@ impl Scheme {
         }
         known.prefixes.extend(more.prefixes);
         known.parts.extend(more.parts);
-        Some(Some(known))
+        // Two parts of a base under one prefix are those of two classes, such as the towers of a CLIP, each by itself.
+        let different: BTreeSet<&String> = known.prefixes.values().collect();
+        (different.len() == known.prefixes.len()).then_some(Some(known))
     }
 
     fn is_like(&self, other: &Self) -> bool {
