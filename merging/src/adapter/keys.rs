@@ -151,7 +151,7 @@ mod tests {
     fn keys_of_every_writer_mean_the_same() {
         let new = Key { module: "encoder.layers.0.q_proj".to_owned(), part: Part::LoraA };
         for tensor in [
-            // PEFT, PEFT before 0.3, and a plain `state_dict()`.
+            // PEFT, older dumps of it, and a plain `state_dict()`.
             "base_model.model.encoder.layers.0.q_proj.lora_A.weight",
             "base_model.model.encoder.layers.0.q_proj.lora_A.default.weight",
             "base_model.model.encoder.layers.0.q_proj.lora_A.digits.weight",

@@ -211,7 +211,8 @@ fn small_files_with_large_claims_are_refused_at_once() {
     let path = folder.path().join("adapter_model.bin");
     let refused = |pickle: &[u8]| {
         archive(&path, pickle, &[vec![0; 12]]);
-        assert!(read(folder.path()).unwrap_err().to_string().ends_with("are truncated or corrupt"));
+        let message = read(folder.path()).unwrap_err().to_string();
+        assert!(message.ends_with("are truncated or corrupt") || message.ends_with("are not read"), "{message}");
     };
     // A memo that doubles forty times, a tuple in a tuple in a tuple, more elements than the storage has.
     let doubled = (0..40u8).fold(Pickle::default().op(b"\x80\x02]"), |pickle, at| {
