@@ -163,11 +163,11 @@ impl<'a> Places<'a> {
         if let (Some(adapters), Some(bases)) = (adapters, bases)
             && adapters != bases
         {
+            let class = self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)"));
             return Err(AdapterError::OtherTower {
                 path: self.says.path.to_owned(),
                 tensor: wanted.tensor.to_owned(),
-                class: self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)")),
-                adapters: adapters.with_article(),
+                adapters: format!("{}{class}", adapters.with_article()),
                 weight: format!("{target}.weight"),
                 bases: bases.name(),
             });
