@@ -39,12 +39,11 @@ impl Check<'_> {
             self.sources.leave(format!("`{reference}`: large weights, which are left to the workers"));
             return None;
         }
-        let read = match files.is_whole() {
-            true => Adapter::read(&task.name, files.path(), header),
-            false => {
-                self.sources.leave(format!("`{reference}`: the numbers of its tensors"));
-                Adapter::outline(&task.name, files.path(), header)
-            }
+        let read = if files.is_whole() {
+            Adapter::read(&task.name, files.path(), header)
+        } else {
+            self.sources.leave(format!("`{reference}`: the numbers of its tensors"));
+            Adapter::outline(&task.name, files.path(), header)
         };
         let read = read.map_err(|source| Failure::Adapter { name: task.name.clone(), source: Box::new(source) });
         let adapter = self.right(&place, &files, read)?;

@@ -30,11 +30,10 @@ impl Check<'_> {
         let data = &task.data;
         let source =
             Source { files, image_column: &data.image_column, label_column: &data.label_column, rows: &listed.rows };
-        let look = match (outline.is_whole(), files) {
-            (true, _) => source.look(classes),
-            (false, DataFiles::Idx { .. }) => return,
-            (false, _) => source.look_at_headers(),
-        };
+        if !outline.is_whole() && matches!(files, DataFiles::Idx { .. }) {
+            return;
+        }
+        let look = if outline.is_whole() { source.look(classes) } else { source.look_at_headers() };
         let look = match look {
             Ok(look) => look,
             Err(errors) => {
@@ -58,10 +57,7 @@ impl Check<'_> {
     fn texts(&mut self, place: &Place, Split { task, split, files, listed, outline, classes }: Split<'_>) {
         let Some(spec) = &task.data.text else { return };
         let source = TextSource { files, spec, label_column: &task.data.label_column, rows: &listed.rows };
-        let look = match outline.is_whole() {
-            true => source.look(classes).map(drop),
-            false => source.look_at_headers(),
-        };
+        let look = if outline.is_whole() { source.look(classes).map(drop) } else { source.look_at_headers() };
         for source in look.err().into_iter().flatten() {
             let place = match &source {
                 TextError::Data(source) => place.at(key_of(source, task)),
@@ -100,13 +96,13 @@ struct Split<'a> {
 /// The key of a task's data that an error is about.
 fn key_of(error: &DataError, task: &Task) -> &'static str {
     match error {
-        DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
-            match (*column == task.data.label_column, task.data.text.is_some()) {
-                (true, _) => "label_column",
-                (false, true) => "text_columns",
-                (false, false) => "image_column",
-            }
+        DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. }
+            if *column == task.data.label_column =>
+        {
+            "label_column"
         }
+        DataError::MissingColumn { .. } | DataError::WrongColumn { .. } if task.data.text.is_some() => "text_columns",
+        DataError::MissingColumn { .. } | DataError::WrongColumn { .. } => "image_column",
         DataError::Row { .. } | DataError::Empty { .. } => "splits",
         _ => "source",
     }

@@ -19,14 +19,15 @@ impl Check<'_> {
             HeadSpec::File(file) => {
                 let place = place.at("head");
                 let shape = self.head_file(&place, &task.name, file)?;
-                self.fits(&place, &task.name, format!("`{file}`"), shape, (base, text))
+                self.fits(&place, &Shape { task: &task.name, at: format!("`{file}`"), shape, text }, base)
             }
             HeadSpec::Adapter(reference) => {
                 let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
                 let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
-                let (at, place) = (format!("the adapter `{reference}`"), place.at("adapter"));
+                let at = format!("the adapter `{reference}`");
+                let place = place.at("adapter");
                 match adapter?.head {
-                    Some(shape) => self.fits(&place, &task.name, at, shape, (base, text)),
+                    Some(shape) => self.fits(&place, &Shape { task: &task.name, at, shape, text }, base),
                     None => {
                         self.problems.push(&place, None, &unfit(&task.name, at, HeadProblem::Missing));
                         None
@@ -48,30 +49,40 @@ impl Check<'_> {
     }
 
     /// Checks a head's width against the base, and its classes against what the sweep file says of labels.
-    pub(super) fn fits(
-        &mut self,
-        place: &Place,
-        task: &str,
-        at: String,
-        [classes, found]: [usize; 2],
-        (base, text): (Option<&Base>, Option<&TextSpec>),
-    ) -> Option<usize> {
+    pub(super) fn fits(&mut self, place: &Place, head: &Shape<'_>, base: Option<&Base>) -> Option<usize> {
+        let [classes, found] = head.shape;
         let width = base.and_then(|base| base.outline.as_ref()).map(evaluation::Outline::width);
         if let Some((expected, key)) = width.filter(|(expected, _)| *expected != found) {
-            let problem = HeadProblem::Width { found, expected, key };
-            self.problems.push(place, None, &unfit(task, at.clone(), problem));
+            self.problems.push(place, None, &head.unfit(HeadProblem::Width { found, expected, key }));
         }
         let beyond = |class: &&u32| usize::try_from(**class).is_ok_and(|class| class >= classes);
-        let of_labels = text.and_then(|text| text.labels.values().find(beyond)).map(|class| ("labels", *class));
-        let masked = text.and_then(|text| text.mask_classes.iter().find(beyond)).map(|class| ("mask_classes", *class));
-        let mut named = [of_labels, masked].into_iter().flatten().peekable();
-        let is_right = named.peek().is_none();
-        for (key, class) in named {
-            let problem = HeadProblem::Classes { classes, key, class };
-            self.problems.push(place, None, &unfit(task, at.clone(), problem));
+        let of_labels = head.text.and_then(|text| text.labels.values().find(beyond));
+        let masked = head.text.and_then(|text| text.mask_classes.iter().find(beyond));
+        if let Some(&class) = of_labels {
+            self.problems.push(place, None, &head.unfit(HeadProblem::Classes { classes, key: "labels", class }));
+        }
+        if let Some(&class) = masked {
+            self.problems.push(place, None, &head.unfit(HeadProblem::Classes { classes, key: "mask_classes", class }));
         }
         // Rows would tell the same once more.
-        is_right.then_some(classes)
+        (of_labels.is_none() && masked.is_none()).then_some(classes)
+    }
+}
+
+/// A head that was read, and what it is for.
+pub(super) struct Shape<'a> {
+    pub(super) task: &'a str,
+    /// Where it comes from, in words.
+    pub(super) at: String,
+    /// Classes, and numbers of each.
+    pub(super) shape: [usize; 2],
+    /// What the sweep file says of labels.
+    pub(super) text: Option<&'a TextSpec>,
+}
+
+impl Shape<'_> {
+    fn unfit(&self, source: HeadProblem) -> Failure {
+        unfit(self.task, self.at.clone(), source)
     }
 }
 

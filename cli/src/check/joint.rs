@@ -1,6 +1,6 @@
 //! A joint head and its map.
 
-use super::{Check, base::Base, problems::Place};
+use super::{Check, base::Base, heads::Shape, problems::Place};
 use crate::failure::Failure;
 use jobs::{Benchmark, HeadSpec, JointHeadSpec, Task};
 use std::collections::BTreeMap;
@@ -16,7 +16,8 @@ impl Check<'_> {
         };
         let place = Place::key("evaluation.head");
         let shape = self.head_file(&place, "joint", head);
-        let classes = shape.and_then(|shape| self.fits(&place, "joint", format!("`{head}`"), shape, (base, None)));
+        let shape = shape.map(|shape| Shape { task: "joint", at: format!("`{head}`"), shape, text: None });
+        let classes = shape.and_then(|shape| self.fits(&place, &shape, base));
         let place = Place::key("evaluation.map");
         let files = self.look(&place, map, |inputs| inputs.list_file(map))?;
         let read =
