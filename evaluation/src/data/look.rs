@@ -2,14 +2,14 @@
 
 use super::{
     DataError, Raw, Reader, Source, decode,
-    parquet::{PictureColumns, read_labels},
+    parquet::{PictureColumns, count_labels, read_labels},
     read_error, select,
 };
 use jobs::DataFiles;
 use std::{
     fs::{self, File},
     io::Read,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// Bytes of encoded pictures that a look at a split reads at most: some seconds.
@@ -51,27 +51,54 @@ impl Source<'_> {
     /// # Errors
     /// All that is wrong: the first bad label and the first bad picture of those that are looked at.
     pub fn look(&self, classes: Option<usize>) -> Result<Look, Vec<DataError>> {
-        let look = self.look_at_headers()?;
+        let look = self.look_at_headers().map_err(|errors| self.with_labels(errors, classes))?;
         let reader = self.open().map_err(one)?;
         let mut rows = select(self.rows, reader.rows(), self.path()).map_err(one)?;
         rows.sort_unstable();
-        let stated = look.classes.as_ref().map(Vec::len);
-        let limit = stated.or(classes).map_or(u64::from(u32::MAX), |limit| limit as u64);
+        let limit = limit(look.classes.as_deref(), classes);
         let found = [self.look_at_labels(&*reader, &rows, limit), self.look_at_pictures(&*reader, &rows)];
         none(found.into_iter().filter_map(Result::err).collect())?;
         Ok(look)
     }
 
-    fn look_at_labels(&self, reader: &dyn Reader, rows: &[u64], classes: u64) -> Result<(), DataError> {
-        let check = |path: &Path, row: u64, label: i64| match u64::try_from(label) {
-            Ok(known) if known < classes => Ok(()),
-            _ => Err(DataError::Label { path: path.into(), row, column: self.label_column.into(), label, classes }),
+    /// Adds what is wrong with labels to errors that are about the column of pictures alone.
+    fn with_labels(&self, mut errors: Vec<DataError>, classes: Option<usize>) -> Vec<DataError> {
+        let is_of_pictures = |error: &DataError| match error {
+            DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
+                column == self.image_column && column != self.label_column
+            }
+            _ => false,
         };
+        if let DataFiles::Parquet(paths) = self.files
+            && errors.iter().all(is_of_pictures)
+        {
+            errors.extend(self.look_at_labels_of(paths, classes).err());
+        }
+        errors
+    }
+
+    fn look_at_labels_of(&self, paths: &[PathBuf], classes: Option<usize>) -> Result<(), DataError> {
+        let (all, stated) = count_labels(paths, self.label_column)?;
+        let mut rows = select(self.rows, all, self.path())?;
+        rows.sort_unstable();
+        let classes = limit(stated.as_deref(), classes);
+        read_labels(paths, self.label_column, &rows, &|path, row, label| self.check_label(path, row, label, classes))
+    }
+
+    fn look_at_labels(&self, reader: &dyn Reader, rows: &[u64], classes: u64) -> Result<(), DataError> {
+        let check = |path: &Path, row: u64, label: i64| self.check_label(path, row, label, classes);
         match self.files {
             DataFiles::Parquet(paths) => read_labels(paths, self.label_column, rows, &check),
             _ => reader.read(rows, &mut |examples| {
                 examples.iter().try_for_each(|example| check(&example.path, example.row, example.label))
             }),
+        }
+    }
+
+    fn check_label(&self, path: &Path, row: u64, label: i64, classes: u64) -> Result<(), DataError> {
+        match u64::try_from(label) {
+            Ok(known) if known < classes => Ok(()),
+            _ => Err(DataError::Label { path: path.into(), row, column: self.label_column.into(), label, classes }),
         }
     }
 
@@ -92,6 +119,11 @@ impl Source<'_> {
         let per_row = bytes.checked_div(all).unwrap_or(0).max(1);
         selected.min(usize::try_from(LOOK_BYTES / per_row).unwrap_or(usize::MAX).max(1))
     }
+}
+
+/// How many classes labels may count: those that the data set states, or those of a head.
+fn limit(stated: Option<&[String]>, head: Option<usize>) -> u64 {
+    stated.map(<[String]>::len).or(head).map_or(u64::from(u32::MAX), |limit| limit as u64)
 }
 
 /// Whether a picture begins as one of a format that can be decoded. What does not may be one all the same.

@@ -46,6 +46,12 @@ impl<'a> PictureColumns<'a> {
     }
 }
 
+/// The number of rows, and the names of classes where the first file states them, by the label column alone.
+pub(super) fn count_labels(paths: &[PathBuf], label: &str) -> Result<(u64, Option<Vec<String>>), DataError> {
+    let table = Table::open(paths, &[PictureColumns { image: "", label }.labels()])?;
+    Ok((table.rows(), table.class_names(label)))
+}
+
 /// Hands over the labels of the rows with these ascending numbers, and reads no picture.
 pub(super) fn read_labels(
     paths: &[PathBuf],
