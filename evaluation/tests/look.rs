@@ -56,6 +56,18 @@ fn a_bad_label_and_a_bad_picture_are_told_together() {
 }
 
 #[test]
+fn labels_are_looked_at_where_pictures_cannot_be() {
+    let folder = TempDir::new().unwrap();
+    let files = parquet(&folder, &[row(0), row(7)], &["cat", "dog"]);
+    let source = Source { image_column: "picture", ..source(&files, &Rows::All) };
+    let expected = [
+        "`test.parquet` has no column `picture`; it has `image`, `label`",
+        "row 1 of `test.parquet` has label 7 in column `label`, outside 0..2",
+    ];
+    assert_eq!(told(&folder, source.look(Some(2)).unwrap_err()), expected);
+}
+
+#[test]
 fn the_first_picture_is_decoded_and_others_by_their_beginning() {
     let folder = TempDir::new().unwrap();
     let mut cut = png([1, 2, 3]);
