@@ -123,7 +123,7 @@ fn of_a_folder_of_pictures_each_is_looked_at() {
     };
     let all = files(pictures.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the picture in row 0 of `dog/1.png` cannot be decoded"]);
+    assert_eq!(told(&folder, errors), ["the picture `dog/1.png` cannot be decoded"]);
     assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes().unwrap(), ["cat", "dog"]);
     let good = files(pictures[..2].to_vec(), &["cat"]);
     assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows(), 2);
