@@ -1,14 +1,21 @@
 """Tiny models of the families that adapters come from, with weights of one seed."""
 
+import json
+
 import torch
 import transformers as t
+from safetensors.torch import load_file, save_file
 
 SIZES = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
-TEXT = {**SIZES, "vocab_size": 40, "max_position_embeddings": 32, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+TOKENS = {"vocab_size": 40, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+TEXT = {**SIZES, **TOKENS, "max_position_embeddings": 32}
 IMAGE = {**SIZES, "image_size": 8, "patch_size": 4}
 LLAMA = t.LlamaConfig(**TEXT, num_key_value_heads=2)
-CLIP = t.CLIPConfig(text_config={**TEXT, "projection_dim": 16}, vision_config={**IMAGE, "projection_dim": 16}, projection_dim=16)
+PROJECTION = {"projection_dim": 16}
+CLIP = t.CLIPConfig(text_config={**TEXT, **PROJECTION}, vision_config={**IMAGE, **PROJECTION}, **PROJECTION)
 VISION = {"depth": 1, "embed_dim": 16, "hidden_size": 32, "num_heads": 2, "mlp_ratio": 2}
+T5 = t.T5Config(d_model=32, d_ff=48, d_kv=8, num_layers=2, num_heads=4, vocab_size=40)
+SWIN = t.SwinConfig(image_size=8, patch_size=2, embed_dim=16, depths=[2], num_heads=[2], window_size=2)
 QWEN2_VL = {**TEXT, "num_key_value_heads": 2, "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}}
 
 # By the name of a base: what makes it.
@@ -17,16 +24,21 @@ BASES = {
     "llama-tied": lambda: t.LlamaForCausalLM(t.LlamaConfig(**TEXT, tie_word_embeddings=True)),
     "gpt2": lambda: t.GPT2LMHeadModel(t.GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=40, n_positions=32)),
     "mixtral": lambda: t.MixtralForCausalLM(t.MixtralConfig(**TEXT, num_key_value_heads=2, num_local_experts=2)),
-    "t5": lambda: t.T5ForConditionalGeneration(t.T5Config(d_model=32, d_ff=48, d_kv=8, num_layers=2, num_heads=4, vocab_size=40)),
+    "t5": lambda: t.T5ForConditionalGeneration(T5),
     "bert": lambda: t.BertForPreTraining(t.BertConfig(**TEXT)),
     "roberta": lambda: t.RobertaForMaskedLM(t.RobertaConfig(**TEXT)),
     "vit": lambda: t.ViTModel(t.ViTConfig(**IMAGE)),
     "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**{**IMAGE, "mlp_ratio": 2})),
-    "swin": lambda: t.SwinModel(t.SwinConfig(image_size=8, patch_size=2, embed_dim=16, depths=[2], num_heads=[2], window_size=2)),
+    "swin": lambda: t.SwinModel(SWIN),
     "clip": lambda: t.CLIPModel(CLIP),
     "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=TEXT, vision_config=IMAGE)),
-    "qwen2-vl": lambda: t.Qwen2VLForConditionalGeneration(t.Qwen2VLConfig(text_config=QWEN2_VL, vision_config=VISION)),
-    "llava": lambda: t.LlavaForConditionalGeneration(t.LlavaConfig(vision_config=CLIP.vision_config, text_config=LLAMA)),
+    "qwen2-vl": lambda: t.Qwen2VLForConditionalGeneration(
+        t.Qwen2VLConfig(text_config=QWEN2_VL, vision_config=VISION)
+    ),
+    "llava": lambda: t.LlavaForConditionalGeneration(
+        t.LlavaConfig(vision_config=CLIP.vision_config, text_config=LLAMA)
+    ),
+    "clip-image-alone": lambda: t.CLIPVisionModelWithProjection(CLIP.vision_config),
 }
 
 
@@ -40,10 +52,6 @@ def save_bases(folder):
 
 def save_forms(folder):
     """The Llama as `pytorch_model.bin`, whole and in shards, and as quantised bases name their tensors."""
-    import json
-
-    from safetensors.torch import load_file, save_file
-
     weights = load_file(folder / "llama/model.safetensors")
     config = json.loads((folder / "llama/config.json").read_text())
 
@@ -70,8 +78,17 @@ def save_forms(folder):
             rest.update(parts(weight.removesuffix(".weight"), weights[weight]))
         save_file(rest, start(name, quantization_config={"quant_method": method}) / "model.safetensors")
 
-    packed = lambda w, kind: torch.zeros(w.numel() // 2, 1, dtype=kind)
-    quantised("llama-gptq", "gptq", lambda m, w: {f"{m}.qweight": packed(w, torch.int32), f"{m}.qzeros": torch.zeros(1), f"{m}.scales": torch.ones(1)})
-    quantised("llama-awq", "awq", lambda m, w: {f"{m}.qweight": packed(w, torch.int32), f"{m}.qzeros": torch.zeros(1)})
-    quantised("llama-bnb-4", "bitsandbytes", lambda m, w: {f"{m}.weight": packed(w, torch.uint8), f"{m}.weight.absmax": torch.ones(1)})
+    def packed(weight, kind):
+        return torch.zeros(weight.numel() // 2, 1, dtype=kind)
+
+    def gptq(module, weight):
+        parts = {"qweight": packed(weight, torch.int32), "qzeros": torch.zeros(1), "scales": torch.ones(1)}
+        return {f"{module}.{part}": tensor for part, tensor in parts.items()}
+
+    def bits_and_bytes(module, weight):
+        return {f"{module}.weight": packed(weight, torch.uint8), f"{module}.weight.absmax": torch.ones(1)}
+
+    quantised("llama-gptq", "gptq", gptq)
+    quantised("llama-awq", "awq", gptq)
+    quantised("llama-bnb-4", "bitsandbytes", bits_and_bytes)
     quantised("llama-compressed", "compressed-tensors", lambda m, w: {f"{m}.weight_packed": packed(w, torch.int32)})

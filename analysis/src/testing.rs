@@ -68,6 +68,13 @@ impl Made {
         self.row(name, kind, correct);
     }
 
+    /// A fixed recipe with these right answers of 100; one of another scaling is another job.
+    pub(crate) fn baseline(&mut self, name: &str, scaling: f64, correct: &[u64]) {
+        let preset = Some("task_arithmetic".to_owned());
+        let spec = RecipeSpec { preset, scaling: Some(scaling), ..RecipeSpec::default() };
+        self.row(name, RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, correct);
+    }
+
     /// Every point of the last row, a search, has failed.
     pub(crate) fn fail_the_search(&mut self) {
         let row = self.outcome.rows.last_mut().unwrap();

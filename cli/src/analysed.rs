@@ -18,8 +18,8 @@ pub(crate) struct Analysed {
 }
 
 impl Analysed {
-    /// Sums a sweep up; `frame` holds its jobs, `failed` are its failures, `so_far` says how far it has come if it has not finished, and `top` of the
-    /// best are listed.
+    /// Sums a sweep up; `frame` holds its jobs, `failed` are its failures, `so_far` says how far it has come if it has not
+    /// finished, and `top` of the best are listed.
     pub(crate) fn new(
         frame: &Frame,
         (outcome, so_far): (Outcome, Option<SoFar>),

@@ -61,10 +61,7 @@ impl Checked {
 
     /// Fails with all problems, if there are any.
     pub(crate) fn passed(self) -> Result<Self, Failure> {
-        match self.problems.is_empty() {
-            true => Ok(self),
-            false => Err(Failure::Problems(self.problems)),
-        }
+        if self.problems.is_empty() { Ok(self) } else { Err(Failure::Problems(self.problems)) }
     }
 }
 

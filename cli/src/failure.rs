@@ -95,7 +95,7 @@ pub(crate) enum Failure {
     #[error("cannot use the texts of `{task}`")]
     Texts { task: String, source: evaluation::TextError },
     /// Data and head of a task count other classes.
-    #[error("the task `{task}` cannot be scored on `{split}`")]
+    #[error("`{task}` cannot be scored on split `{split}`")]
     Classes { task: String, split: String, source: evaluation::ClassError },
     /// A head's file cannot be read.
     #[error("cannot use the head of `{task}`")]

@@ -9,8 +9,8 @@ const TOLD: usize = 20;
 
 /// What makes a new revision another than the one before, each in a line; nothing of a first one, and of one that goes on.
 pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
-    let Revised { number, changes, is_new, follows } = revised;
-    let (true, Some(earlier)) = (*is_new, follows) else { return Vec::new() };
+    let Revised { number, changes, follows, .. } = revised;
+    let Some(earlier) = follows else { return Vec::new() };
     let begun = earlier.begun_ms.map(|begun| format!(" of {} UTC", date(begun))).unwrap_or_default();
     let s = if changes.len() == 1 { "" } else { "s" };
     let before = number - 1;

@@ -9,7 +9,7 @@ pub use error::ClassError;
 pub(crate) use names::listed;
 pub use names::{NamesProblem, check_names};
 
-use names::{Comparable, counted_otherwise, numbered_otherwise};
+use names::{Comparable, counted_otherwise};
 use std::collections::HashMap;
 
 /// The row of a head that scores each class of a data set; `None` where the head has none for it.
@@ -22,8 +22,8 @@ use std::collections::HashMap;
 /// Case, `_`, `-` and spaces do not tell names apart, unless some names of one side differ by nothing else.
 ///
 /// # Errors
-/// The same names in another order, a name at two places, or another number of classes. Names that are whole numbers in the order
-/// of texts (0, 1, 10, 2) need a head that names its rows: nobody could tell whether those are counted or sorted.
+/// The same names in another order, a name at two places, or another number of classes. Numbered names in the order of texts (0, 1,
+/// 10, 2) need a head that names its rows: nobody could tell whether those are counted or sorted.
 pub fn head_rows(
     data: &[String],
     head_names: Option<&[String]>,
@@ -60,16 +60,4 @@ pub fn head_rows(
         None if shared.is_empty() && counted_otherwise(&data()) => Err(ClassError::Numbers { names: data() }),
         None => Ok(by_place()),
     }
-}
-
-/// What a person should know of matching by place, where a head does not name its rows: names such as `class 10` are sorted as
-/// texts, before `class 2`, and rows may be counted. `None` where nothing is in doubt.
-pub fn doubtful_order(data: &[String], head_names: Option<&[String]>) -> Option<String> {
-    (head_names.is_none() && numbered_otherwise(data)).then(|| {
-        format!(
-            "the classes of the data set are numbered and sorted as texts, {}, and the head does not name its rows (`classes` in \
-             its metadata): they are taken to be in that order",
-            listed(data)
-        )
-    })
 }

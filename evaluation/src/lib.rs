@@ -34,7 +34,7 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use classes::{ClassError, NamesProblem, check_names, doubtful_order, head_rows};
+pub use classes::{ClassError, NamesProblem, check_names, head_rows};
 pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};

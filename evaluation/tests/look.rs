@@ -56,6 +56,18 @@ fn a_bad_label_and_a_bad_picture_are_told_together() {
 }
 
 #[test]
+fn labels_are_looked_at_where_pictures_cannot_be() {
+    let folder = TempDir::new().unwrap();
+    let files = parquet(&folder, &[row(0), row(7)], &["cat", "dog"]);
+    let source = Source { image_column: "picture", ..source(&files, &Rows::All) };
+    let expected = [
+        "`test.parquet` has no column `picture`; it has `image`, `label`",
+        "row 1 of `test.parquet` has label 7 in column `label`, outside 0..2",
+    ];
+    assert_eq!(told(&folder, source.look(Some(2)).unwrap_err()), expected);
+}
+
+#[test]
 fn the_first_picture_is_decoded_and_others_by_their_beginning() {
     let folder = TempDir::new().unwrap();
     let mut cut = png([1, 2, 3]);
@@ -111,7 +123,7 @@ fn of_a_folder_of_pictures_each_is_looked_at() {
     };
     let all = files(pictures.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the picture in row 0 of `dog/1.png` cannot be decoded"]);
+    assert_eq!(told(&folder, errors), ["the picture `dog/1.png` cannot be decoded"]);
     assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes().unwrap(), ["cat", "dog"]);
     let good = files(pictures[..2].to_vec(), &["cat"]);
     assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows(), 2);

@@ -237,9 +237,13 @@ fn updates_that_do_not_fit_are_refused_by_module() {
     let (a, b, nan) = (vec![0.0; 4 * 192], vec![0.0; 4 * 192], vec![f32::NAN; 192 * 192]);
     let refused = |updates: Vec<(&str, Delta<'_>)>| base.deltas(updates).map(|_| ()).unwrap_err().to_string();
     let low = |rank| Delta::LowRank { b: &b, a: &a, rank };
-    for unknown in ["vision_model.encoder.layers.6.mlp.fc1", "text_model.encoder.layers.0.mlp.fc1", "x"] {
+    for unknown in ["vision_model.encoder.layers.6.mlp.fc1", "x"] {
         let message = refused(vec![(unknown, low(4))]);
         assert!(message.starts_with(&format!("an update is for `{unknown}`: the image tower has no linear layer")));
+    }
+    for text in ["text_model.encoder.layers.0.mlp.fc1", "text_projection"] {
+        let message = refused(vec![(text, low(4))]);
+        assert!(message.starts_with(&format!("an update is for `{text}`: it lies in the text tower")), "{message}");
     }
     let twice = refused(vec![(name, low(4)), (name, low(4))]);
     assert_eq!(twice, format!("an update is for `{name}`: it is named twice"));

@@ -30,9 +30,9 @@ pub(crate) const PICKLED_INDEX: &str = "pytorch_model.bin.index.json";
 
 /// The files of a model: `config.json`, the weights, and what prepares its inputs.
 ///
-/// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names; without these
-/// `pytorch_model.bin`, or [`PICKLED_INDEX`] with its shards. An index has to be read for them, so this is asked twice of a model in
-/// shards: first without any, and then with all.
+/// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names;
+/// without these `pytorch_model.bin`, or [`PICKLED_INDEX`] with its shards. An index has to be read for them, so this
+/// is asked twice of a model in shards: first without any, and then with all.
 pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, Lack> {
     let mut files = vec![required(names, "config.json")?];
     let kinds = ["model.safetensors", INDEX, "pytorch_model.bin", PICKLED_INDEX];

@@ -78,8 +78,8 @@ impl Inputs {
 
     /// A base model: a folder with `config.json`, weights, and the files of its preprocessing and tokenizer.
     ///
-    /// The weights are `model.safetensors` if it is there, or else `model.safetensors.index.json` with the shards that it
-    /// names; without these `pytorch_model.bin`, whole or in shards. Nothing else is taken for them.
+    /// The weights are `model.safetensors` if it is there, or else `model.safetensors.index.json` with the shards that
+    /// it names; without these `pytorch_model.bin`, whole or in shards. Nothing else is taken for them.
     ///
     /// # Errors
     /// It is not there, lacks a file, cannot be read or fetched, or lies outside the folders that may be read.

@@ -26,7 +26,8 @@ pub struct Adapter {
     pub name: String,
     /// The updates, by the name of the base's module (`vision_model.encoder.layers.0.self_attn.q_proj`).
     pub modules: BTreeMap<String, LoraModule>,
-    /// The task's own classifier (`score.weight` or `classifier.weight`), `[classes, hidden]`, if it is one matrix without a bias.
+    /// The task's own classifier (`score.weight` or `classifier.weight`), `[classes, hidden]`, if it is one matrix
+    /// without a bias.
     pub head: Option<Matrix>,
     /// All tensors of the task's own head, by name (`classifier.dense.bias`). They are never merged.
     pub saved: BTreeMap<String, SavedTensor>,
@@ -88,11 +89,12 @@ fn is_zero(value: f32) -> bool {
 impl Adapter {
     /// Reads a PEFT folder and matches every tensor to a weight of `base`.
     ///
-    /// Weights come from `adapter_model.safetensors`, or else from `adapter_model.bin`, whose pickle is decoded without
-    /// executing anything. `f16` and `bf16` become `f32`. What wrappers (`torch.compile`, data parallel, FSDP) and the adapter's own
-    /// name put into keys is left out. A module is matched to the base weight that bears its name, with or without the prefixes of
-    /// models around it (`model.`, `vision_model.`); it must be exactly one. Where both sides of a model have such a weight, the
-    /// adapter's other modules, its shapes and its `auto_mapping` decide. The task's own head is kept apart.
+    /// Weights come from `adapter_model.safetensors`, or else from `adapter_model.bin`, whose pickle is decoded
+    /// without executing anything. `f16` and `bf16` become `f32`. What wrappers (`torch.compile`, data parallel, FSDP)
+    /// and the adapter's own name put into keys is left out. A module is matched to the base weight that bears its
+    /// name, with or without the prefixes of models around it (`model.`, `vision_model.`); it must be exactly one.
+    /// Where both sides of a model have such a weight, the adapter's other modules, its shapes and its `auto_mapping`
+    /// decide. The task's own head is kept apart.
     ///
     /// # Errors
     /// Whatever would make the merge differ from the adapter as PEFT runs it: see [`AdapterError`].

@@ -21,7 +21,8 @@ pub struct BaseHeader {
     config: Config,
 }
 
-/// What `config.json` says of a base. It is not needed to read weights, so a file that is missing or of another form says nothing.
+/// What `config.json` says of a base. It is not needed to read weights, so a file that is missing or of another form
+/// says nothing.
 #[derive(Debug, Clone, Default)]
 struct Config {
     class: Option<String>,
@@ -126,8 +127,9 @@ struct Entry {
 }
 
 impl BaseHeader {
-    /// Reads the headers of `model.safetensors`, or of the shards that `model.safetensors.index.json` names. Without either,
-    /// `pytorch_model.bin` or the shards of its index are looked at, whose pickles are decoded without executing anything.
+    /// Reads the headers of `model.safetensors`, or of the shards that `model.safetensors.index.json` names. Without
+    /// either, `pytorch_model.bin` or the shards of its index are looked at, whose pickles are decoded without
+    /// executing anything.
     ///
     /// # Errors
     /// A missing or unreadable file, a header that is not valid, a file shorter or longer than its header says.

@@ -1,61 +1,86 @@
 //! Names in memory that differ from those in files.
 //!
-//! transformers 5 renamed modules of some families and still reads and writes files with the old names. An adapter bears the names
-//! in memory, a base those of the file.
+//! transformers 5 renamed modules of some families and still reads and writes files with the old names. An adapter
+//! bears the names in memory, a base those of the file.
 
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// Rules that are applied one after the other, from a file's name to that in memory.
-type Rules = &'static [(&'static str, &'static str)];
+/// Models whose modules were renamed alike.
+struct Family {
+    /// A part of a name in the file that such models alone have.
+    mark: &'static str,
+    /// Regular expressions and what they become, one after the other, from a file's name to that in memory.
+    rules: &'static [(&'static str, &'static str)],
+}
 
-const FAMILIES: [Rules; 6] = [
+const FAMILIES: [Family; 6] = [
     // ViT, DeiT, BEiT, ViTMAE, ViTMSN, AST, Vivit, IJepa.
-    &[
-        (r"\bencoder\.layer\.", "layers."),
-        (r"attention\.attention\.query$", "attention.q_proj"),
-        (r"attention\.attention\.key$", "attention.k_proj"),
-        (r"attention\.attention\.value$", "attention.v_proj"),
-        (r"attention\.output\.dense$", "attention.o_proj"),
-        (r"intermediate\.dense$", "mlp.fc1"),
-        (r"output\.dense$", "mlp.fc2"),
-    ],
+    Family {
+        mark: "attention.attention.query",
+        rules: &[
+            (r"\bencoder\.layer\.", "layers."),
+            (r"attention\.attention\.query$", "attention.q_proj"),
+            (r"attention\.attention\.key$", "attention.k_proj"),
+            (r"attention\.attention\.value$", "attention.v_proj"),
+            (r"attention\.output\.dense$", "attention.o_proj"),
+            (r"intermediate\.dense$", "mlp.fc1"),
+            (r"output\.dense$", "mlp.fc2"),
+        ],
+    },
     // DINOv2, also with registers, and other towers that keep their layers' names.
-    &[
-        (r"attention\.attention\.query$", "attention.q_proj"),
-        (r"attention\.attention\.key$", "attention.k_proj"),
-        (r"attention\.attention\.value$", "attention.v_proj"),
-        (r"attention\.output\.dense$", "attention.o_proj"),
-    ],
+    Family {
+        mark: "attention.attention.query",
+        rules: &[
+            (r"attention\.attention\.query$", "attention.q_proj"),
+            (r"attention\.attention\.key$", "attention.k_proj"),
+            (r"attention\.attention\.value$", "attention.v_proj"),
+            (r"attention\.output\.dense$", "attention.o_proj"),
+        ],
+    },
     // Qwen2-VL and Qwen2.5-VL (transformers 4.52 and later).
-    &[(r"^model\.(layers|embed_tokens|norm)\b", "model.language_model.$1"), (r"^visual\.", "model.visual.")],
+    Family {
+        mark: "visual.",
+        rules: &[(r"^model\.(layers|embed_tokens|norm)\b", "model.language_model.$1"), (r"^visual\.", "model.visual.")],
+    },
     // LLaVA and its kin (transformers 4.52 and later).
-    &[
-        (r"^language_model\.model\.", "model.language_model."),
-        (r"^language_model\.lm_head$", "lm_head"),
-        (r"^(vision_tower|multi_modal_projector|image_newline)\b", "model.$1"),
-    ],
+    Family {
+        mark: "language_model.model.",
+        rules: &[
+            (r"^language_model\.model\.", "model.language_model."),
+            (r"^language_model\.lm_head$", "lm_head"),
+            (r"^(vision_tower|multi_modal_projector|image_newline)\b", "model.$1"),
+        ],
+    },
     // The same with a CLIP tower, which lost a level of its names in transformers 5.
-    &[(r"^vision_tower\.vision_model\.", "model.vision_tower.")],
+    Family { mark: "vision_tower.vision_model.", rules: &[(r"^vision_tower\.vision_model\.", "model.vision_tower.")] },
     // Swin and Donut's encoder.
-    &[
-        (r"attention\.self\.query$", "attention.q_proj"),
-        (r"attention\.self\.key$", "attention.k_proj"),
-        (r"attention\.self\.value$", "attention.v_proj"),
-        (r"attention\.output\.dense$", "attention.o_proj"),
-        (r"intermediate\.dense$", "mlp.fc1"),
-        (r"output\.dense$", "mlp.fc2"),
-    ],
+    Family {
+        mark: "attention.self.query",
+        rules: &[
+            (r"attention\.self\.query$", "attention.q_proj"),
+            (r"attention\.self\.key$", "attention.k_proj"),
+            (r"attention\.self\.value$", "attention.v_proj"),
+            (r"attention\.output\.dense$", "attention.o_proj"),
+            (r"(\bblocks\.\d+)\.intermediate\.dense$", "$1.mlp.fc1"),
+            (r"(\bblocks\.\d+)\.output\.dense$", "$1.mlp.fc2"),
+        ],
+    },
 ];
 
 static COMPILED: LazyLock<Vec<Vec<(Regex, &'static str)>>> = LazyLock::new(|| {
     let rule = |(from, to): &(&str, &'static str)| Some((Regex::new(from).ok()?, *to));
-    FAMILIES.iter().map(|rules| rules.iter().filter_map(rule).collect()).collect()
+    FAMILIES.iter().map(|family| family.rules.iter().filter_map(rule).collect()).collect()
 });
 
 /// The numbers of all families of renamed models.
 pub(crate) fn families() -> std::ops::Range<usize> {
     0..FAMILIES.len()
+}
+
+/// Whether a base with these modules is of a family.
+pub(crate) fn has_mark<'a>(family: usize, mut modules: impl Iterator<Item = &'a &'a str>) -> bool {
+    FAMILIES.get(family).is_some_and(|family| modules.any(|module| module.contains(family.mark)))
 }
 
 /// What a family calls the file's module in memory; `None` if it bears the same name.
@@ -76,7 +101,7 @@ mod tests {
     #[test]
     fn every_rule_is_a_regular_expression() {
         let compiled: Vec<usize> = COMPILED.iter().map(Vec::len).collect();
-        assert_eq!(compiled, FAMILIES.map(<[_]>::len));
+        assert_eq!(compiled, FAMILIES.map(|family| family.rules.len()));
     }
 
     #[test]

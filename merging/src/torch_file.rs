@@ -1,8 +1,8 @@
 //! Files of `torch.save`, read as data: nothing in them is ever executed.
 //!
-//! Two forms are read. Since torch 1.6 a file is a ZIP archive of `data.pkl` and one uncompressed entry for each storage. Before, and
-//! with `_use_new_zipfile_serialization=False`, it is a row of pickles with the storages behind them. Pickle protocols 2 to 5 are
-//! read. What a file claims is held against its length before anything is allocated.
+//! Two forms are read. Since torch 1.6 a file is a ZIP archive of `data.pkl` and one uncompressed entry for each
+//! storage. Before, and with `_use_new_zipfile_serialization=False`, it is a row of pickles with the storages behind
+//! them. Pickle protocols 2 to 5 are read. What a file claims is held against its length before anything is allocated.
 
 mod archive;
 mod legacy;

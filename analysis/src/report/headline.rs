@@ -61,7 +61,7 @@ impl<'a> Headline<'a> {
             name: &chosen.name,
             metric: metric_in_words(metric),
             why: why(summary, chosen),
-            beaten: summary.beaten(&metric_in_words(metric), |value| format!("{} %", fixed(value * 100.0, 1))),
+            beaten: summary.beaten(&metric_in_words(metric), |value| format!("{}\u{a0}%", fixed(value * 100.0, 1))),
             others: splits.last().map_or_else(Vec::new, |on| others(summary, chosen, on)),
             splits,
             compared_on,

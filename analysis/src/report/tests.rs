@@ -47,11 +47,11 @@ async fn the_page_begins_with_what_was_chosen_and_what_it_is_better_than() {
 #[tokio::test]
 async fn a_baseline_that_is_better_than_the_choice_is_told_first_and_is_no_runner_up() {
     let mut made = Made::small();
-    made.merge("ties", &[60, 45], None);
+    made.baseline("ties", 0.2, &[60, 45]);
     let headline = &told(&made, None).await["headline"];
     assert_eq!(
         headline["beaten"],
-        "knots_ties (70.0 %) is not the best by mean normalised accuracy on validation: the baseline ties (82.5 %) is better; \
+        "knots_ties (70.0\u{a0}%) is not the best by mean normalised accuracy on validation: the baseline ties (82.5\u{a0}%) is better; \
          only what was searched is chosen"
     );
     let roles: Vec<(&str, &str)> = headline["others"]

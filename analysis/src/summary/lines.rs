@@ -4,8 +4,8 @@ use jobs::RecipeSpec;
 use std::fmt;
 
 impl Summary {
-    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may lie beyond what it looked at:
-    /// each in a line.
+    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may
+    /// lie beyond what it looked at: each in a line.
     pub fn choices(&self) -> Vec<String> {
         // A single recipe was given, and needs no word.
         let is_choice = self.rows.iter().filter(|row| row.kind.is_merge()).count() > 1

@@ -89,16 +89,16 @@ fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first()
     let mut made = Made::small();
     assert_eq!(beaten_by(&made), []);
     // knots_ties has (0.4 / 0.8 + 0.45 / 0.5) / 2 = 0.7; these have 0.825, 0.7, 0.95 and, searched, 0.6875.
-    made.merge("better", &[60, 45], None);
-    made.merge("equal", &[40, 45], None);
-    made.merge("best", &[72, 50], None);
+    made.baseline("better", 0.2, &[60, 45]);
+    made.baseline("equal", 0.3, &[40, 45]);
+    made.baseline("best", 0.4, &[72, 50]);
     made.merge("another search", &[30, 50], Some(&[0.1, 0.2]));
     let best = ("best".to_owned(), Kind::Baseline, 250_000);
     assert_eq!(beaten_by(&made), [best, ("better".to_owned(), Kind::Baseline, 125_000)]);
     let summary = Summary::build(&made.outcome, &made.results, None);
     assert_eq!(
-        summary.beaten("m", |value| format!("{value:.2}")).unwrap(),
-        "knots_ties (0.70) is not the best by m on validation: the baselines best (0.95) and better (0.83) are better; \
+        summary.beaten("m", |value| format!("{value:.3}")).unwrap(),
+        "knots_ties (0.700) is not the best by m on validation: the baselines best (0.950) and better (0.825) are better; \
          only what was searched is chosen"
     );
     // Single adapters are better than all of these, and no model.
@@ -113,8 +113,8 @@ fn what_beats_the_chosen_search_without_being_searched_is_named_the_best_first()
 #[test]
 fn a_lead_that_the_examples_do_not_bear_out_is_called_a_tie() {
     let mut made = Made::small();
-    made.merge("far", &[72, 50], None);
-    made.merge("near", &[41, 45], None);
+    made.baseline("far", 0.2, &[72, 50]);
+    made.baseline("near", 0.3, &[41, 45]);
     let ties = |made: &Made| {
         let summary = Summary::build(&made.outcome, &made.results, None);
         summary.beaten_by.iter().map(|better| better.is_tie).collect::<Vec<_>>()

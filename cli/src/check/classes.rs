@@ -8,16 +8,14 @@ use evaluation::{ClassError, DataOutline};
 const LISTED: usize = 10;
 
 impl Check<'_> {
-    /// Holds the classes of a split of pictures against the rows of its head, and notes what is in doubt.
+    /// Holds the classes of a split of pictures against the rows of its head, and notes those without pictures.
     pub(super) fn classes(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
         if let Some(head) = found.head {
             self.agree(place, found, seen.check_head(head.names.as_deref(), head.count));
-            let doubt = seen.classes().and_then(|data| evaluation::doubtful_order(data, head.names.as_deref()));
-            self.note_once(doubt.map(|doubt| format!("`{}`: {doubt}", found.task.name)));
         }
         // Where only headers were looked at, nobody knows which classes occur.
         if found.outline.is_whole() {
-            self.note_once(absent(found, seen));
+            self.notes.extend(absent(found, seen).filter(|note| !self.notes.contains(note)));
         }
     }
 
@@ -27,10 +25,6 @@ impl Check<'_> {
             let (task, split) = (found.task.name.clone(), found.split.to_owned());
             self.problems.push(place, Some(found.outline), &Failure::Classes { task, split, source });
         }
-    }
-
-    fn note_once(&mut self, note: Option<String>) {
-        self.notes.extend(note.filter(|note| !self.notes.contains(note)));
     }
 }
 

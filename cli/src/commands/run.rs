@@ -77,18 +77,13 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
     let summary = Summary::of_sweep(&outcome, &results, &frame, Some(counted(counts)))?;
     print(&summary, args.json);
-    let written = match runner.runtime.block_on(is_outrun(&runner.store, &outcome))? {
-        true => {
-            terminal::note(
-                "a later revision of the sweep has finished meanwhile: its summary, report and adapter stay",
-            );
-            Ok(())
-        }
-        false => {
-            runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
-            let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
-            best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported)
-        }
+    let written = if runner.runtime.block_on(is_outrun(&runner.store, &outcome))? {
+        terminal::note("a later revision of the sweep has finished meanwhile: its summary, report and adapter stay");
+        Ok(())
+    } else {
+        runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
+        let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
+        best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported)
     };
     match counts.failed {
         0 => written,

@@ -116,7 +116,7 @@ fn an_evaluation_whose_jobs_fail_says_what_to_mend() {
     write_pictures_with_a_cut_one(&place);
     let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
     let ran = place.run(&args);
-    ran.fails(65, &["row 0 of `", "9/b.png` cannot be decoded", "mend the input"]);
+    ran.fails(65, &["9/b.png` cannot be decoded", "mend the input"]);
     assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
 }
 
@@ -140,17 +140,6 @@ fn a_store_that_cannot_be_written_is_named() {
 }
 
 #[test]
-fn another_sweep_of_the_same_name_is_refused() {
-    let place = Place::new();
-    place.run(&["run", "sweep.yaml"]).succeeds();
-    for command in ["plan", "run"] {
-        let ran = place.run(&[command, "sweep.yaml", "-o", "recipe.density=0.3"]);
-        ran.fails(65, &["holds another sweep named `small`", "another `name`"]);
-        assert!(!ran.stderr.contains("jobs are done"), "its jobs are not counted: {}", ran.stderr);
-    }
-}
-
-#[test]
 fn arguments_that_are_wrong_are_usage_errors() {
     let place = Place::new();
     place.run(&["run", "sweep.yaml", "--device", "tpu"]).fails(2, &["`--device` is `tpu`"]);
@@ -168,7 +157,7 @@ fn class_names_in_another_order_are_told_before_anything_is_computed() {
     let ran = place.run(&[&["plan", "sweep.yaml", "-o", sorted], &head[..]].concat());
     ran.fails(
         65,
-        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+        &["`mnist` cannot be scored on split `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
     );
     let ran = place.run(&[&["evaluate", "sweep.yaml", "--split", "test", "-o", sorted], &head[..]].concat());
     ran.fails(65, &["in another order", "`zero`, `one`", "`eight`, `five`"]);
@@ -183,7 +172,7 @@ fn a_head_that_bowline_wrote_knows_its_classes() {
     let ran = place.run(&["plan", "sweep.yaml", "-o", "tasks.mnist.head=heads/mnist.safetensors"]);
     ran.fails(
         65,
-        &["`mnist` cannot be scored on `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
+        &["`mnist` cannot be scored on split `validation`", "in another order", "`zero`, `one`", "`eight`, `five`"],
     );
 }
 
@@ -192,7 +181,7 @@ fn splits_that_name_their_classes_differently_are_refused() {
     let place = Place::new();
     for (split, classes) in [("validation", ["a", "b"]), ("test", ["c", "d"])] {
         for class in classes {
-            place.write(&format!("pictures/{split}/{class}/1.png"), b"not looked at");
+            place.write(&format!("pictures/{split}/{class}/1.png"), PNG);
         }
     }
     let data = ["-o", "tasks.mnist.data=pictures", "-o", "tasks.mnist.head=null"];
@@ -200,6 +189,9 @@ fn splits_that_name_their_classes_differently_are_refused() {
     let ran = place.run(&[&["plan", "sweep.yaml", "-o", "evaluation.report=test"], &data[..], &head[..]].concat());
     ran.fails(
         65,
-        &["`mnist` cannot be scored on `test`", "two splits name the classes differently: `a`, `b`, and `c`, `d`"],
+        &[
+            "`mnist` cannot be scored on split `test`",
+            "two splits name the classes differently: `a`, `b`, and `c`, `d`",
+        ],
     );
 }

@@ -144,7 +144,7 @@ fn a_map_of_a_joint_head_is_held_against_head_and_data() {
         "says of `flags`",
         "class 0 of the task is joint class 9999",
         "`mnist` cannot be scored on split `validation`",
-        "the head has 9 classes, the data set has 10",
+        "the data set has examples of `nine`, a class that the head does not have",
         "`mnist` cannot be scored on split `test`",
         "the map of the joint head (`evaluation.map`) has no labels of `emoji`",
     ];

@@ -91,13 +91,19 @@ fn a_sweep_that_has_nothing_in_common_is_refused_and_may_take_the_place_of_one_t
     let place = Place::new();
     place.run(&["run", "sweep.yaml"]).succeeds();
     let texts = mini8().join("../nli6/knots-ties.yaml");
-    let other = with(&["plan", texts.to_str().unwrap(), "-o", "name=small"], &[]);
-    let words = ["another sweep named `small`, with another base and no task in common", "bowline sweeps remove"];
-    place.run(&other).fails(65, &words);
+    let other = |command| [command, texts.to_str().unwrap(), "-o", "name=small"];
+    for command in ["plan", "run"] {
+        let refused = place.run(&other(command));
+        refused.fails(
+            65,
+            &["another sweep named `small`, with another base and no task in common", "bowline sweeps remove"],
+        );
+        assert!(!refused.stderr.contains("jobs are done"), "its jobs are not counted: {}", refused.stderr);
+    }
     let results = place.results();
     place.run(&["sweeps", "remove", "small", "--yes"]).fails(0, &["the sweep `small` is removed", "its results stay"]);
     assert_eq!(place.results(), results);
-    place.run(&other).succeeds();
+    place.run(&other("plan")).succeeds();
     assert_eq!(place.run(&["sweeps", "list"]).succeeds().stdout.lines().count(), 1, "nothing is listed");
     // What was there before is found again.
     let again = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();

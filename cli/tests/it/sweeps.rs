@@ -151,10 +151,17 @@ fn every_example_can_be_planned() {
     for folder in ["../mini8", "../nli6", "../vision8"] {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "yaml") {
-                place.run_online(&["plan", path.to_str().unwrap()]).succeeds();
-                planned += 1;
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
             }
+            let ran = place.run_online(&["plan", path.to_str().unwrap()]);
+            if path.ends_with("llama3-8b.yaml") {
+                // Its heads have to be made by hand.
+                ran.fails(65, &["llama3-8b-heads/snli.safetensors` is not there", "have 6 problems"]);
+            } else {
+                ran.succeeds();
+            }
+            planned += 1;
         }
     }
     assert!(planned >= 16, "{planned}");

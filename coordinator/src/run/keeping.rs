@@ -52,10 +52,10 @@ impl Drive<'_> {
     /// Looks whether the sweep is still there.
     async fn check_kept(&mut self) -> Result<(), CoordinatorError> {
         let (store, sweep) = (&self.coordinator.store, self.frozen.sweep().name.clone());
-        match store.has_revision(Revision::of(&sweep, self.tally.revision)).await? {
-            true => Ok(()),
-            false => Err(CoordinatorError::Removed { sweep }),
+        if store.has_revision(Revision::of(&sweep, self.tally.revision)).await? {
+            return Ok(());
         }
+        Err(CoordinatorError::Removed { sweep })
     }
 
     pub(super) async fn finish(&mut self, mut outcome: Box<Outcome>) -> Result<Ended, CoordinatorError> {

@@ -59,9 +59,9 @@ pub enum ClassError {
         /// Rows of the head.
         head: usize,
     },
-    /// Names that are numbers, in the order of texts.
+    /// Numbered names in the order of texts.
     #[error(
-        "the classes of the data set are whole numbers in the order of texts, {}, and the head does not say whether its rows are in \
+        "the classes of the data set are numbered and in the order of texts, {}, and the head does not say whether its rows are in \
          that order or counted up: give the numbers leading zeros, or name the head's rows (`classes` in its metadata)",
         listed(names)
     )]

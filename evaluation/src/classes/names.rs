@@ -83,31 +83,42 @@ fn spelled_loosely(name: &str) -> String {
     spaced.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the names are whole numbers that do not rise: sorted as texts, 10 goes before 2.
+/// Whether the names are sorted as texts and bear numbers that are not in their own order: 10 goes before 2, and `class 10`
+/// before `class 2`.
 pub(super) fn counted_otherwise(names: &[String]) -> bool {
-    do_not_rise(names.iter().map(String::as_str))
+    let rise = |numbers: &[String]| numbers.is_sorted_by_key(|number| value(number));
+    let do_not_rise = |numbers: Option<Vec<String>>| numbers.is_some_and(|numbers| !rise(&numbers));
+    names.is_sorted() && (do_not_rise(only_numbers_differ(names)) || do_not_rise(leading_numbers(names)))
 }
 
-/// Whether names that differ by a whole number alone, such as `class 10`, do not rise with it.
-pub(super) fn numbered_otherwise(names: &[String]) -> bool {
-    let (Some(first), Some(last)) = (names.first(), names.last()) else { return false };
-    let is_digit = |c: &char| c.is_ascii_digit();
-    let shared = first.chars().zip(last.chars()).take_while(|(a, b)| a == b && !is_digit(a));
-    let before: String = shared.map(|(c, _)| c).collect();
-    let shared = first.chars().rev().zip(last.chars().rev()).take_while(|(a, b)| a == b && !is_digit(a));
-    let after: String = shared.map(|(c, _)| c).collect::<Vec<_>>().into_iter().rev().collect();
+/// The numbers in names that differ by a whole number alone.
+fn only_numbers_differ(names: &[String]) -> Option<Vec<String>> {
+    let (first, last) = (names.first()?, names.last()?);
+    let before = shared(first.chars(), last.chars());
+    let after: String = shared(first.chars().rev(), last.chars().rev()).chars().rev().collect();
     let number = |name: &String| Some(name.strip_prefix(&before)?.strip_suffix(&after)?.to_owned());
-    let numbers: Option<Vec<String>> = names.iter().map(number).collect();
-    numbers.is_some_and(|numbers| do_not_rise(numbers.iter().map(String::as_str)))
+    let numbers: Vec<String> = names.iter().map(number).collect::<Option<_>>()?;
+    numbers.iter().all(|number| is_number(number)).then_some(numbers)
 }
 
-/// Whether all texts are whole numbers, and one is followed by a smaller one.
-fn do_not_rise<'a>(names: impl Iterator<Item = &'a str> + Clone) -> bool {
-    let is_number = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    // Of numbers without leading zeros the longer one is the larger one.
-    let value = |name: &str| {
-        let digits = name.trim_start_matches('0').to_owned();
-        (digits.len(), digits)
-    };
-    names.clone().all(is_number) && !names.is_sorted_by_key(value)
+/// What two texts begin with, up to the first digit.
+fn shared(one: impl Iterator<Item = char>, other: impl Iterator<Item = char>) -> String {
+    one.zip(other).take_while(|(a, b)| a == b && !a.is_ascii_digit()).map(|(c, _)| c).collect()
+}
+
+/// The numbers that all names begin with.
+fn leading_numbers(names: &[String]) -> Option<Vec<String>> {
+    let digits = |name: &String| name.chars().take_while(char::is_ascii_digit).collect::<String>();
+    let numbers: Vec<String> = names.iter().map(digits).collect();
+    numbers.iter().all(|number| is_number(number)).then_some(numbers)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// What orders whole numbers however long they are: of those without leading zeros the longer one is the larger one.
+fn value(number: &str) -> (usize, String) {
+    let digits = number.trim_start_matches('0').to_owned();
+    (digits.len(), digits)
 }

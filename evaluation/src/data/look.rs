@@ -1,11 +1,16 @@
 //! What a split holds, told without decoding its pictures.
 
-use super::{DataError, DataOutline, Raw, Reader, Source, decode, parquet::PictureColumns, read_error, select};
+use super::{
+    DataError, DataOutline, Raw, Reader, Source, decode,
+    parquet::{ParquetSet, PictureColumns},
+    read_error, select,
+};
 use jobs::DataFiles;
 use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::Read,
+    path::PathBuf,
 };
 
 /// Bytes of encoded pictures that a look at a split reads at most: some seconds.
@@ -38,7 +43,7 @@ impl Source<'_> {
     /// # Errors
     /// All that is wrong: the first bad label and the first bad picture of those that are looked at.
     pub fn look(&self, classes: Option<usize>) -> Result<DataOutline, Vec<DataError>> {
-        self.look_at_headers()?;
+        self.look_at_headers().map_err(|errors| self.with_labels(errors, classes))?;
         let reader = self.open().map_err(one)?;
         let mut rows = select(self.rows, reader.rows(), self.path()).map_err(one)?;
         rows.sort_unstable();
@@ -49,6 +54,29 @@ impl Source<'_> {
             (Ok(labels), Ok(())) => Ok(DataOutline::new(names, labels)),
             (labels, pictures) => Err([labels.err(), pictures.err()].into_iter().flatten().collect()),
         }
+    }
+
+    /// Adds what is wrong with labels to errors that are about the column of pictures alone.
+    fn with_labels(&self, mut errors: Vec<DataError>, classes: Option<usize>) -> Vec<DataError> {
+        let is_of_pictures = |error: &DataError| match error {
+            DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
+                column == self.image_column && column != self.label_column
+            }
+            _ => false,
+        };
+        if let DataFiles::Parquet(paths) = self.files
+            && errors.iter().all(is_of_pictures)
+        {
+            errors.extend(self.look_at_labels_alone(paths, classes).err());
+        }
+        errors
+    }
+
+    fn look_at_labels_alone(&self, paths: &[PathBuf], classes: Option<usize>) -> Result<(), DataError> {
+        let reader = ParquetSet::open_labels(paths, self.label_column)?;
+        let mut rows = select(self.rows, reader.rows(), self.path())?;
+        rows.sort_unstable();
+        self.look_at_labels(&reader, &rows, reader.classes().as_ref().map(Vec::len).or(classes)).map(drop)
     }
 
     /// How often each label occurs.

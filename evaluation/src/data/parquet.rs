@@ -55,6 +55,13 @@ impl ParquetSet {
         Ok(Self { table, classes, image: image.into(), label: label.into() })
     }
 
+    /// Opens the files for their labels alone.
+    pub(super) fn open_labels(paths: &[PathBuf], label: &str) -> Result<Self, DataError> {
+        let table = Table::open(paths, &[PictureColumns { image: "", label }.labels()])?;
+        let classes = table.class_names(label)?;
+        Ok(Self { table, classes, image: String::new(), label: label.into() })
+    }
+
     fn values(&self, path: &Path, row: u64, values: Row) -> Result<(i128, Vec<u8>), DataError> {
         let missing = |column: &str, what| DataError::Missing { path: path.into(), row, column: column.into(), what };
         let (mut label, mut bytes) = (None, None);

@@ -117,17 +117,15 @@ pub enum AdapterError {
     },
     /// The adapter is of another side of the model than the weight that bears its name.
     #[error(
-        "`{path}` is an adapter of {adapters}{class}, but the base's only weight for `{tensor}` is `{weight}`, of its {bases}"
+        "`{path}` is an adapter of {adapters}, but the base's only weight for `{tensor}` is `{weight}`, of its {bases}"
     )]
     OtherTower {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// The class that its `auto_mapping` says, in parentheses; empty without one.
-        class: String,
-        /// The adapter's side, with its article.
-        adapters: &'static str,
+        /// The adapter's side, and the class that its `auto_mapping` says.
+        adapters: String,
         /// The base's weight.
         weight: String,
         /// The weight's side.

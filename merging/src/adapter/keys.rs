@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 pub(super) const HEADS: [&str; 6] =
     ["score", "classifier", "qa_outputs", "pre_classifier", "classification_head", "logits_proj"];
 
-/// Segments that `torch.compile`, FSDP (torch's, fairscale's), activation checkpoints and Lightning put into names, at any place.
+/// Segments that `torch.compile`, FSDP (torch's, fairscale's), activation checkpoints and Lightning put into names, at
+/// any place.
 const WRAPPERS: [&str; 5] =
     ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module", "_forward_module"];
 
@@ -35,8 +36,8 @@ pub(super) enum Part {
 }
 
 impl Key {
-    /// Takes a tensor's name apart. `adapter` is the name that [`adapter_name`] found in the file. The error is the reason why the
-    /// tensor cannot be merged.
+    /// Takes a tensor's name apart. `adapter` is the name that [`adapter_name`] found in the file. The error is the
+    /// reason why the tensor cannot be merged.
     pub(super) fn parse(tensor: &str, adapter: Option<&str>) -> Result<Self, &'static str> {
         let segments = plain(tensor);
         let place = |names: &[&str]| segments.iter().position(|segment| names.contains(segment));
@@ -77,7 +78,8 @@ impl Key {
     }
 }
 
-/// The name of the adapter in a file's keys (`lora_A.digits.weight`), as a plain state dict has it; PEFT's own files leave it out.
+/// The name of the adapter in a file's keys (`lora_A.digits.weight`), as a plain state dict has it; PEFT's own files
+/// leave it out.
 ///
 /// # Errors
 /// The keys hold several adapters; their names.
@@ -149,7 +151,7 @@ mod tests {
     fn keys_of_every_writer_mean_the_same() {
         let new = Key { module: "encoder.layers.0.q_proj".to_owned(), part: Part::LoraA };
         for tensor in [
-            // PEFT, PEFT before 0.3, and a plain `state_dict()`.
+            // PEFT, older dumps of it, and a plain `state_dict()`.
             "base_model.model.encoder.layers.0.q_proj.lora_A.weight",
             "base_model.model.encoder.layers.0.q_proj.lora_A.default.weight",
             "base_model.model.encoder.layers.0.q_proj.lora_A.digits.weight",

@@ -30,8 +30,8 @@ impl Adapter {
     }
 }
 
-/// What a person should know of adapters that are merged with each other. Nothing of it is an error: such merges are made on
-/// purpose, too.
+/// What a person should know of adapters that are merged with each other. Nothing of it is an error: such merges are
+/// made on purpose, too.
 ///
 /// `base` is the hub id of the base that they are merged into, where it has one.
 pub fn origin_notes(origins: &[Origin], base: Option<&str>) -> Vec<String> {

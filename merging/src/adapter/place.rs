@@ -12,7 +12,8 @@ use std::{
     path::Path,
 };
 
-/// Segments that wrappers and models with a head put before a base's own names. What is left must be a full name of the base.
+/// Segments that wrappers and models with a head put before a base's own names. What is left must be a full name of
+/// the base.
 const WRAPPERS: [&str; 8] =
     ["base_model", "model", "module", "auto_model", "vision_model", "text_model", "language_model", "transformer"];
 
@@ -61,9 +62,9 @@ impl<'a> Places<'a> {
 
     /// The base's module for each of `wanted`, in their order.
     ///
-    /// A module is matched to the weight that bears its name, with or without prefixes, or under the name that transformers 5 gives
-    /// it in memory. Where several do, it is the one of the right shape, on the side of the model where all modules of the adapter
-    /// have a weight, and that the adapter's class says.
+    /// A module is matched to the weight that bears its name, with or without prefixes, or under the name that
+    /// transformers 5 gives it in memory. Where several do, it is the one of the right shape, on the side of the model
+    /// where all modules of the adapter have a weight, and that the adapter's class says.
     pub(super) fn find(&self, wanted: &[Wanted<'_>]) -> Result<Vec<String>, AdapterError> {
         let all = wanted.iter().map(|module| self.candidates(module)).collect::<Result<Vec<_>, _>>()?;
         let prefixes = self.common_prefixes(wanted, &all);
@@ -99,6 +100,9 @@ impl<'a> Places<'a> {
     }
 
     fn in_memory(&self, family: usize) -> BTreeMap<String, &'a str> {
+        if !renamed::has_mark(family, self.modules.iter()) {
+            return BTreeMap::new();
+        }
         self.modules.iter().filter_map(|module| Some((renamed::in_memory(family, module)?, *module))).collect()
     }
 
@@ -118,7 +122,8 @@ impl<'a> Places<'a> {
         targets.iter().filter(|target| self.shape(target) == wanted.shape).collect()
     }
 
-    /// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one that fits.
+    /// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one
+    /// that fits.
     fn common_prefixes<'b>(&self, wanted: &[Wanted<'_>], all: &'b [Targets]) -> BTreeSet<&'b str> {
         let of_module = |(module, targets): (&Wanted<'_>, &'b Targets)| -> BTreeSet<&'b str> {
             let prefixes = self.fitting(module, targets).into_iter().map(|target| prefix(target, module.source));
@@ -158,11 +163,11 @@ impl<'a> Places<'a> {
         if let (Some(adapters), Some(bases)) = (adapters, bases)
             && adapters != bases
         {
+            let class = self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)"));
             return Err(AdapterError::OtherTower {
                 path: self.says.path.to_owned(),
                 tensor: wanted.tensor.to_owned(),
-                class: self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)")),
-                adapters: adapters.with_article(),
+                adapters: format!("{}{class}", adapters.with_article()),
                 weight: format!("{target}.weight"),
                 bases: bases.name(),
             });
@@ -212,8 +217,8 @@ fn targets(source: &str, modules: &BTreeSet<&str>) -> Vec<String> {
     without_wrappers(source, modules).into_iter().collect()
 }
 
-/// The base's name that is left of `source` without wrappers and one prefix of a family (`bert`, `roberta`, `vit`, …), which models
-/// with a head put before the names of a bare one.
+/// The base's name that is left of `source` without wrappers and one prefix of a family (`bert`, `roberta`, `vit`, …),
+/// which models with a head put before the names of a bare one.
 fn without_wrappers(source: &str, modules: &BTreeSet<&str>) -> Option<String> {
     let mut rest = source;
     let mut families = 0;

@@ -160,7 +160,10 @@ impl Reader<'_> {
     fn factor(&self, tensor: &str, raw: RawTensor) -> Result<Matrix, AdapterError> {
         let [rows, cols] = raw.shape[..] else {
             let expected = match raw.shape.len() {
-                0 | 1 => "two dimensions: was it saved while its parts lay on several devices?",
+                0 | 1 if raw.values.is_empty() => {
+                    "two dimensions: nothing was saved; gather the weights first (DeepSpeed ZeRO-3, FSDP) and save again"
+                }
+                0 | 1 => "two dimensions",
                 _ => "two dimensions: updates of convolutions are not merged",
             };
             return Err(self.shape(tensor, raw.shape, expected.to_owned()));

@@ -19,8 +19,8 @@ const SEGMENTS: [(Tower, &[&str]); 3] = [
 const WORDS: [(Tower, &str); 3] = [(Tower::Text, "Text"), (Tower::Image, "Vision"), (Tower::Audio, "Audio")];
 
 impl Tower {
-    /// The tower that a class such as `CLIPTextModel` is, if it is one alone. A class for a task (`AyaVisionForConditionalGeneration`)
-    /// is a whole model.
+    /// The tower that a class such as `CLIPTextModel` is, if it is one alone. A class for a task
+    /// (`AyaVisionForConditionalGeneration`) is a whole model.
     pub(super) fn of_class(class: &str) -> Option<Self> {
         let is_for_task = class.split("For").skip(1).any(|task| task.starts_with(|first: char| first.is_uppercase()));
         if is_for_task || class.contains("EncoderDecoder") {

@@ -4,8 +4,8 @@ use crate::BaseHeader;
 use safetensors::Dtype;
 use std::collections::BTreeSet;
 
-/// What quantised layers have in the place of their weight or beside it: GPTQ and AWQ, compressed-tensors, HQQ, bitsandbytes with
-/// 8 bits. With 4 bits that keeps `weight.absmax`, `weight.quant_state.…`.
+/// What quantised layers have in the place of their weight or beside it: GPTQ and AWQ, compressed-tensors, HQQ,
+/// bitsandbytes with 8 bits. With 4 bits that keeps `weight.absmax`, `weight.quant_state.…`.
 const QUANTISED: [&str; 6] = ["qweight", "weight_packed", "weight_scale", "W_q", "weight_scale_inv", "SCB"];
 
 /// The reason why no weight of the base is that of `source`, and what to do about it.
@@ -16,8 +16,8 @@ pub(super) fn because(base: &BaseHeader, modules: &BTreeSet<&str>, source: &str,
     let last = source.rsplit('.').next().unwrap_or(source);
     let has_weight = |module: &&&str| module.rsplit('.').next() == Some(last);
     if last == "lm_head" || last == "embed_out" {
-        return "it has no weight of its own for it, because it reads the embeddings (`tie_word_embeddings`): an update of \
-                that weight would change both"
+        return "it stores no output layer of its own: either that reads the embeddings (`tie_word_embeddings`), which an \
+                update would change as well, or the base is a body without one"
             .to_owned();
     }
     let numberless = without_numbers(source);

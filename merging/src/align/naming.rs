@@ -1,8 +1,8 @@
 //! What a merged adapter calls the base's modules.
 //!
-//! Adapters of one base bear different names, by the class that PEFT wrapped: `encoder.layers.0…` in a `CLIPVisionModel`,
-//! `vision_model.encoder.layers.0…` in a `CLIPModel`. PEFT places nothing of a module whose name its model does not have, and says
-//! nothing of that. So a merge uses one class's names for all modules.
+//! Adapters of one base bear different names, by the class that PEFT wrapped: `encoder.layers.0…` in a
+//! `CLIPVisionModel`, `vision_model.encoder.layers.0…` in a `CLIPModel`. PEFT places nothing of a module whose name
+//! its model does not have, and says nothing of that. So a merge uses one class's names for all modules.
 
 use crate::{Adapter, renamed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +27,8 @@ struct Scheme {
 }
 
 impl Names {
-    /// Finds the names for a merge of `adapters`: a way of naming that all share, or else the one that most of them have and that
-    /// can name every module, or else the base's own names.
+    /// Finds the names for a merge of `adapters`: a way of naming that all share, or else the one that most of them
+    /// have and that can name every module, or else the base's own names.
     pub(super) fn of(adapters: &[Adapter]) -> Self {
         if let [adapter] = adapters {
             let own = adapter.modules.iter().map(|(target, module)| (target.clone(), module.source.clone()));
@@ -42,7 +42,8 @@ impl Names {
             .unwrap_or_else(|| Self::of_base(&schemes, &targets))
     }
 
-    /// One way of naming that gives every adapter its own names, such as that of a model whose sides have a prefix each.
+    /// One way of naming that gives every adapter its own names, such as that of a model whose sides have a prefix
+    /// each.
     fn shared(adapters: &[Adapter], schemes: &[Option<Scheme>], targets: &BTreeSet<&str>) -> Option<Self> {
         let joint = schemes.iter().cloned().collect::<Option<Vec<_>>>()?.into_iter().try_fold(None, Scheme::with)??;
         let sources = joint.name(targets)?;
@@ -113,7 +114,9 @@ impl Scheme {
         }
         known.prefixes.extend(more.prefixes);
         known.parts.extend(more.parts);
-        Some(Some(known))
+        // Two parts of a base under one prefix are those of two classes, such as the towers of a CLIP, each by itself.
+        let different: BTreeSet<&String> = known.prefixes.values().collect();
+        (different.len() == known.prefixes.len()).then_some(Some(known))
     }
 
     fn is_like(&self, other: &Self) -> bool {
@@ -128,7 +131,8 @@ impl Scheme {
         (different.len() == named.len()).then_some(named)
     }
 
-    /// The name of one module, if it lies in a part of the model that this class has. The base's own class has all parts.
+    /// The name of one module, if it lies in a part of the model that this class has. The base's own class has all
+    /// parts.
     fn name_of(&self, target: &str) -> Option<String> {
         let target = in_family(self.family, target);
         let fits = |(from, _): &(&String, &String)| below(&target, from).is_some();

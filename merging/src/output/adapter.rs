@@ -13,13 +13,15 @@ use std::{
 
 /// Writes a merged update as a PEFT adapter folder: configuration, weights, model card and recipe.
 ///
-/// λ is multiplied into `lora_B`, and α = r, so the scale is 1. Ranks that differ between modules are listed in `rank_pattern`
-/// and `alpha_pattern`; a module without any direction becomes a zero update of rank 1, because PEFT knows no rank 0. Modules
-/// bear names that one class has: those that the merged adapters use, or most of them, or else the base's own.
+/// λ is multiplied into `lora_B`, and α = r, so the scale is 1. Ranks that differ between modules are listed in
+/// `rank_pattern` and `alpha_pattern`; a module without any direction becomes a zero update of rank 1, because PEFT
+/// knows no rank 0. Modules bear names that one class has: those that the merged adapters use, or most of them, or
+/// else the base's own.
 ///
-/// Heads are never merged. Where the adapters bring some, each is written beside the weights, as `head-<task>.safetensors`, and the
-/// first is the adapter's own as well: PEFT loads no classifier without one. What all adapters say of themselves is kept: the task
-/// type (of a classifier, if there is a head), the class in `auto_mapping`, and the base with its revision, unless the card names it.
+/// Heads are never merged. Where the adapters bring some, each is written beside the weights, as
+/// `head-<task>.safetensors`, and the first is the adapter's own as well: PEFT loads no classifier without one. What
+/// all adapters say of themselves is kept: the task type (of a classifier, if there is a head), the class in
+/// `auto_mapping`, and the base with its revision, unless the card names it.
 ///
 /// # Errors
 /// A dense update (truncate it first, see [`truncate`](crate::truncate)), a folder that is not empty, anything the file system

@@ -5,8 +5,8 @@ use std::fmt::Write;
 /// What the model card of a merge says beyond the merge itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Card {
-    /// The base model's hub id (`owner/name`), where it was merged with one from the hub. Otherwise it is what all adapters call it;
-    /// a folder of this machine says nothing to a reader.
+    /// The base model's hub id (`owner/name`), where it was merged with one from the hub. Otherwise it is what all
+    /// adapters call it; a folder of this machine says nothing to a reader.
     pub base_model: Option<String>,
     /// The revision of that.
     pub revision: Option<String>,

@@ -13,8 +13,8 @@ use std::{
     path::Path,
 };
 
-/// Writes the weights of a pickled base into `folder`, one safetensors file for each of its files, and an index if there are
-/// several. Bytes are copied as they are, one tensor after the other.
+/// Writes the weights of a pickled base into `folder`, one safetensors file for each of its files, and an index if
+/// there are several. Bytes are copied as they are, one tensor after the other.
 pub(super) fn write_safetensors(base: &BaseHeader, folder: &Path) -> Result<(), OutputError> {
     let mut files: BTreeMap<&str, Vec<(&str, &BaseTensor)>> = BTreeMap::new();
     for (name, tensor) in base.tensors() {

@@ -20,8 +20,9 @@ const OTHER_WEIGHTS: [&str; 6] = ["bin", "pt", "pth", "h5", "msgpack", "onnx"];
 
 /// Writes a full model: the base's folder with the merged update added to its weights.
 ///
-/// W + λΔW is computed in `f32` and rounded to the base's type. Shards, index and all other files stay as they are, except for
-/// weights in other formats, which are not copied; those of a base that has no safetensors become safetensors. `README.md` becomes the merge's card, and `recipe.json` is added.
+/// W + λΔW is computed in `f32` and rounded to the base's type. Shards, index and all other files stay as they are,
+/// except for weights in other formats, which are not copied; those of a base that has no safetensors become
+/// safetensors. `README.md` becomes the merge's card, and `recipe.json` is added.
 ///
 /// # Errors
 /// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that is not

@@ -1,5 +1,5 @@
-//! The form of torch before 1.6: a magic number, a protocol, a note of the machine, the object, the names of its storages, and
-//! then the storages, each behind its number of elements.
+//! The form of torch before 1.6: a magic number, a protocol, a note of the machine, the object, the names of its
+//! storages, and then the storages, each behind its number of elements.
 
 use super::{
     Storage, TorchError, TorchTensor,

@@ -20,8 +20,8 @@ const NEEDED: [(&str, &str); 7] = [
     ("torch.serialization", "_get_layout"),
 ];
 
-/// The number of a value among all of a pickle. Values refer to each other by it, so that no claim of a file makes them deep or
-/// copies them.
+/// The number of a value among all of a pickle. Values refer to each other by it, so that no claim of a file makes
+/// them deep or copies them.
 pub(super) type Id = usize;
 
 #[derive(Debug, Clone, PartialEq)]

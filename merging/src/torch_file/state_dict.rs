@@ -35,6 +35,9 @@ pub(super) fn tensors(values: &Values, root: Id) -> Result<BTreeMap<String, Desc
         let Value::Text(name) = values.get(*key) else {
             return Err(TorchError::Damaged("a key of the state dict is no text".to_owned()));
         };
+        if !is_tensor(values, *value) {
+            return Err(TorchError::Form(format!("`{name}` in it is no tensor; save the state dict alone")));
+        }
         let described = describe(values, *value).map_err(|problem| problem.of(name))?;
         if tensors.insert(name.clone(), described).is_some() {
             return Err(TorchError::Damaged(format!("it holds `{name}` twice")));
@@ -79,7 +82,7 @@ fn find(values: &Values, root: Id) -> Result<&[(Id, Id)], TorchError> {
     }
     match values.get(root) {
         Value::Dict(items) if items.is_empty() => Ok(items),
-        _ => Err(TorchError::Damaged("the pickle does not hold a state dict".to_owned())),
+        _ => Err(TorchError::Form("it holds no state dict".to_owned())),
     }
 }
 

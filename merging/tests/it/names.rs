@@ -120,12 +120,22 @@ fn modules_that_transformers_5_renamed_are_found() {
         ("language_model.model.layers.0.q", "model.language_model.layers.0.q"),
         ("swin.encoder.layers.0.blocks.0.attention.self.key", "swin.encoder.layers.0.blocks.0.attention.k_proj"),
     ];
+    // Beside each, what models of its family alone have.
+    let marks = [
+        ("other.attention.attention.query", [1, 1]),
+        ("visual.merger", [1, 1]),
+        ("language_model.model.other", [1, 1]),
+        ("other.attention.self.query", [1, 1]),
+    ];
     for (file, memory) in table {
-        let place = Place::with_base(&[(file, [4, 6])], json!({}));
+        let place = Place::with_base(&[&marks[..], &[(file, [4, 6])]].concat(), json!({}));
         place.put(config(), &pair(memory));
         assert_eq!(targets(&place.read_whole().unwrap()), [file], "{memory}");
         assert_eq!(place.read_whole().unwrap().modules[file].source, memory);
     }
+    let bert = Place::with_base(&[("bert.encoder.layer.0.intermediate.dense", [4, 6])], json!({}));
+    bert.put(config(), &pair("layers.0.mlp.fc1"));
+    assert!(bert.refusal_whole().contains("matches no weight of the base"), "of another family");
 }
 
 #[test]

@@ -33,8 +33,8 @@ impl Pickle {
         self.view(key, [rows, cols], [cols, 1], false)
     }
 
-    /// `torch._utils._rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict())`; a storage of the old form ends with what
-    /// it is a view of.
+    /// `torch._utils._rebuild_tensor_v2(storage, 0, size, stride, False, OrderedDict())`; a storage of the old form
+    /// ends with what it is a view of.
     pub(crate) fn view(self, key: &str, size: [usize; 2], stride: [usize; 2], is_old: bool) -> Self {
         self.global("torch._utils", "_rebuild_tensor_v2")
             .op(b"((")
@@ -181,6 +181,11 @@ fn what_is_not_read_is_named_without_being_called_damaged() {
         why(&sparse.op(b")Ru.").0, &[]),
         "`w` is made by `torch._utils._rebuild_sparse_tensor`, which is not read"
     );
+    let none = "it holds no state dict";
+    assert_eq!(why(&Pickle::default().op(b"\x80\x02").text("no dict").op(b".").0, &[]), none);
+    assert_eq!(why(&Pickle::default().op(b"\x80\x02}(").text("w").int(3).op(b"u.").0, &[]), none);
+    let mixed = Pickle::default().op(b"\x80\x02}(").text("w").tensor("0", 1, 1).text("epoch").int(3).op(b"u.").0;
+    assert_eq!(why(&mixed, &[vec![0; 4]]), "`epoch` in it is no tensor; save the state dict alone");
     let two = Pickle::default().op(b"\x80\x02}(").text("a").op(b"}(").text("w").tensor("0", 1, 1).op(b"u").text("b");
     let two = two.op(b"}(").text("w").tensor("0", 1, 1).op(b"uu.").0;
     let expected = "it holds several dicts of tensors, `a` and `b`; save the adapter's or the model's alone";
@@ -206,7 +211,8 @@ fn small_files_with_large_claims_are_refused_at_once() {
     let path = folder.path().join("adapter_model.bin");
     let refused = |pickle: &[u8]| {
         archive(&path, pickle, &[vec![0; 12]]);
-        assert!(read(folder.path()).unwrap_err().to_string().ends_with("are truncated or corrupt"));
+        let message = read(folder.path()).unwrap_err().to_string();
+        assert!(message.ends_with("are truncated or corrupt") || message.ends_with("are not read"), "{message}");
     };
     // A memo that doubles forty times, a tuple in a tuple in a tuple, more elements than the storage has.
     let doubled = (0..40u8).fold(Pickle::default().op(b"\x80\x02]"), |pickle, at| {
@@ -251,8 +257,6 @@ fn malformed_pickles_are_errors() {
         (b"\x80\x02}(X\xff\xff\xff\x00a".to_vec(), "a text longer than the file"),
         (short.op(b")Ru.").0, "a tensor without arguments"),
         (b"\x80\x02\x8a\xffaaaa".to_vec(), "an integer of 255 bytes"),
-        (Pickle::default().op(b"\x80\x02").text("no dict").op(b".").0, "no state dict"),
-        (Pickle::default().op(b"\x80\x02}(").text("w").int(3).op(b"u.").0, "a number where a tensor should be"),
     ];
     for (pickle, what) in cases {
         archive(&path, &pickle, &[]);

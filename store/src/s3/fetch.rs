@@ -121,9 +121,9 @@ impl S3Backend {
     async fn ask_for_part(&self, key: &str, range: &Range<u64>) -> Result<Vec<u8>, Trouble> {
         let get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(key));
         let asked = get.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1))).send().await;
-        let mut answer = asked.map_err(|error| match is_absent(error.code()) {
-            true => Trouble::lasting(S3Failure::Missing),
-            false => Trouble::of(error, &self.endpoint),
+        let mut answer = asked.map_err(|error| {
+            let is_missing = is_absent(error.code());
+            if is_missing { Trouble::lasting(S3Failure::Missing) } else { Trouble::of(error, &self.endpoint) }
         })?;
         // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited for.
         let mut before = if answer.content_range.is_some() { 0 } else { range.start };

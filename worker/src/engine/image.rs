@@ -2,10 +2,7 @@ use super::{EngineSettings, attempt::Attempt, base::ImageBase, heads::Heads, mer
 use crate::{JobError, Metrics};
 use evaluation::ImageModel;
 use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
-use std::{
-    collections::{BTreeMap, HashSet},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// A CLIP model with the merges, pictures and heads of its jobs.
 pub(super) struct ImageSession {
@@ -13,8 +10,6 @@ pub(super) struct ImageSession {
     merges: Merges<ImageModel>,
     pictures: PictureSets,
     heads: Heads,
-    /// Data sets of which was told what is doubtful.
-    told: HashSet<Digest>,
 }
 
 impl ImageSession {
@@ -24,7 +19,6 @@ impl ImageSession {
             merges: Merges::keeping(2, metrics),
             pictures: PictureSets::new(settings.picture_bytes, settings.cache.clone()),
             heads: Heads::new(metrics),
-            told: HashSet::new(),
         })
     }
 
@@ -48,11 +42,6 @@ impl ImageSession {
             let embedded = self.pictures.get(attempt, &self.base, task)?;
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
             attempt.metrics.images(embedded.len() as u64);
-            if let Some(doubt) = features.classes().and_then(|data| evaluation::doubtful_order(data, head.names()))
-                && self.told.insert(task.data)
-            {
-                tracing::warn!(task = task.name, "{doubt}");
-            }
             let score = evaluation::accuracy(&features, &head);
             let score = score.map_err(|source| attempt.unscored(task, source))?;
             scores.push(TaskScore {

@@ -134,7 +134,7 @@ fn without_network_a_listing_is_what_the_cache_has() {
     let other = reference("hf://owner/other");
     assert!(matches!(offline(&cache).list_adapter(&other), Err(InputError::Offline { .. })));
     assert!(matches!(online(&cache, nowhere()).list_adapter(&other), Err(InputError::Unreachable { .. })));
-    assert!(matches!(offline(&cache).list_model(&adapter), Err(InputError::Offline { .. })), "a part is not enough");
+    assert!(matches!(offline(&cache).list_model(&adapter), Err(InputError::Partial { .. })), "a part is not enough");
     let file = reference("hf://owner/name/other.safetensors");
-    assert!(matches!(offline(&cache).list_file(&file), Err(InputError::Offline { .. })));
+    assert!(matches!(offline(&cache).list_file(&file), Err(InputError::Partial { .. })));
 }

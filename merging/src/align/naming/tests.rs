@@ -42,6 +42,10 @@ fn a_way_that_cannot_name_every_module_is_not_taken() {
     assert_eq!(names(&[short.clone(), short.clone(), both]), (expected.clone(), vec![2]));
     // Adapters of either side alone: only the base's own names tell them apart.
     let text = adapter(&[("text_model.layers.0.q", "layers.0.q")]);
+    assert_eq!(names(&[short.clone(), text]), (expected, vec![]));
+    // Also where their names would be different by chance: no class has both.
+    let text = adapter(&[("text_model.layers.0.fc", "layers.0.fc")]);
+    let expected = ["text_model.layers.0.fc", "vision_model.layers.0.q"].map(str::to_owned).to_vec();
     assert_eq!(names(&[short, text]), (expected, vec![]));
 }
 
