@@ -30,7 +30,7 @@ impl Cancellations {
         if heard.is_some_and(|when| when.elapsed() < BELIEVED) {
             return None;
         }
-        let asked = self.store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await;
+        let asked = self.store.cancellation(sweep).await;
         let answer = asked.unwrap_or_else(|error| {
             tracing::warn!(sweep, %error, "cannot look whether the sweep was cancelled");
             None
