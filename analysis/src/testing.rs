@@ -27,6 +27,7 @@ impl Made {
             tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
             rows: Vec::new(),
             given_denominators: BTreeMap::new(),
+            missing: 0,
         };
         Self { outcome, results: Results::default() }
     }

@@ -9,7 +9,9 @@ use crate::{
     strategy::{Candidate, Choice, Next, Rule, Ties, Walk},
 };
 use bound::bound_of;
-use jobs::{Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep};
+use jobs::{
+    Benchmark, Blame, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep,
+};
 use known::{Known, Observed, Standing};
 
 pub use bound::bound;
@@ -101,8 +103,13 @@ pub enum Step {
 pub enum Answer<'a> {
     /// Its result.
     Result(&'a JobResult),
-    /// It failed for good, with this error and its causes, outermost first.
-    Failed(&'a [String]),
+    /// It failed for good.
+    Failed {
+        /// The error and its causes, outermost first.
+        errors: &'a [String],
+        /// Where the failure lies; an older program did not tell.
+        blame: Option<Blame>,
+    },
 }
 
 /// What became of a result that nobody had asked for.
@@ -212,16 +219,20 @@ impl Course {
         }
         let standing = match answer {
             Answer::Result(result) => self.known.read(result),
-            Answer::Failed(_) => Standing::Failed,
+            Answer::Failed { blame: Some(Blame::Job), .. } => Standing::Failed,
+            // What is not known to lie with the job says nothing about its recipe.
+            Answer::Failed { blame: Some(Blame::Machine) | None, .. } => Standing::Missing,
         };
         let waiting = self.asked.remove(&id).unwrap_or_default();
         let value = match standing {
             Standing::Scored(None) if !waiting.is_empty() => return Err(self.known.no_value(id)),
             Standing::Scored(value) => value,
-            Standing::Failed => None,
+            Standing::Failed | Standing::Missing => None,
         };
         // Only references and fixed recipes: errors of a million points would be a burden.
-        if let (Answer::Failed(errors), true) = (answer, waiting.is_empty()) {
+        if let Answer::Failed { errors, .. } = answer
+            && waiting.is_empty()
+        {
             self.known.keep_errors(id, errors);
         }
         self.known.keep(id, standing);

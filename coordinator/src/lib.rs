@@ -25,5 +25,6 @@ pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
+pub use lookup::Retry;
 pub use run::{Coordinator, OUTCOME, Settings};
 pub use survey::{Resume, Survey, so_far, survey};

@@ -5,7 +5,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use crate::{CoordinatorError, Ended, Event, Frozen, Report, Resume};
+use crate::{CoordinatorError, Ended, Event, Frozen, Report, Resume, Retry};
 use drive::Drive;
 use queue::JobPublisher;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -39,8 +39,8 @@ pub struct Settings {
     pub tick: Duration,
     /// How long the queue may be empty, with no worker at a job, before the job counts as lost and is published again.
     pub lost_after: Duration,
-    /// Publish again what failed for good before, instead of counting it as failed.
-    pub retry_failed: bool,
+    /// What is published again of what failed for good before, instead of counting it as failed.
+    pub retry: Retry,
     /// The most jobs that may fail; with one more the run ends. `None` goes on whatever fails.
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
@@ -54,7 +54,7 @@ impl Default for Settings {
             poll: Duration::from_secs(2),
             tick: Duration::from_secs(5),
             lost_after: Duration::from_secs(120),
-            retry_failed: false,
+            retry: Retry::default(),
             max_failures: None,
             versions: BTreeMap::new(),
         }

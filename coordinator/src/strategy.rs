@@ -23,8 +23,10 @@ use std::cmp::Ordering;
 pub enum Evaluation {
     /// The value of the objective's metric.
     Value(f64),
-    /// The job failed for good: worse than every value.
+    /// The job failed for good, for a reason that lies with its inputs or its recipe: worse than every value.
     Failed,
+    /// The job failed for good, for a reason that may lie with a machine: nothing is known of the recipe.
+    Missing,
 }
 
 /// What is known of points so far.
@@ -61,7 +63,7 @@ pub enum Next {
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// The best point and its value; `None` if every point failed.
+    /// The best point and its value; `None` if every point failed, or if one is missing.
     pub best: Option<(Candidate, f64)>,
     /// The points that were looked at, once, in search order; of very many the best, and those at the ends of the ranges.
     pub points: Vec<(Candidate, Evaluation)>,

@@ -35,8 +35,8 @@ pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
-pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
+pub use result::{Blame, FailureRecord, JobResult, MergeFacts, RESULT_VERSION, RunFacts, Timings};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
-pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task, overridden};
+pub use sweep::{Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -9,6 +9,9 @@ pub struct WorkerStatus {
     pub version: u32,
     /// Its name, which shows in its results.
     pub worker: String,
+    /// The machine that it runs on, the same after a restart; not told by older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// The device, for instance `cuda:0`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
@@ -40,6 +43,7 @@ impl WorkerStatus {
         Self {
             version: DOCUMENT_VERSION,
             worker: worker.into(),
+            machine: None,
             device: device.into(),
             versions: BTreeMap::new(),
             state: WorkerState::Idle,
@@ -87,6 +91,9 @@ pub struct Cancellation {
     pub stops_running: bool,
     /// When it was cancelled: milliseconds since 1970, UTC.
     pub cancelled_ms: u64,
+    /// Why its own run stopped it. The next run goes on by itself; without a reason a person cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 impl Cancellation {
@@ -95,7 +102,12 @@ impl Cancellation {
 
     /// A cancellation at `cancelled_ms`.
     pub fn new(stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: DOCUMENT_VERSION, stops_running, cancelled_ms }
+        Self { version: DOCUMENT_VERSION, stops_running, cancelled_ms, stopped: None }
+    }
+
+    /// The end that a run itself made at `cancelled_ms`, for `reason`: workers drop what is left of it.
+    pub fn stopped(reason: String, cancelled_ms: u64) -> Self {
+        Self { stopped: Some(reason), ..Self::new(false, cancelled_ms) }
     }
 }
 

@@ -5,6 +5,7 @@ mod file;
 mod overrides;
 mod read;
 
+pub use check::is_name;
 pub use error::SweepError;
 pub use read::overridden;
 

@@ -13,7 +13,19 @@ impl Summary {
             format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
         let so_far = self.so_far.map(|so_far| so_far.to_string());
-        so_far.into_iter().chain(chosen).chain(self.rows.iter().flat_map(|row| self.lines_of(row))).collect()
+        let missing = (self.missing > 0).then(|| {
+            let jobs = if self.missing == 1 { "job" } else { "jobs" };
+            format!(
+                "no winner is named: {} {jobs} failed on machines, not by their recipes; run again to have them done",
+                self.missing
+            )
+        });
+        so_far
+            .into_iter()
+            .chain(missing)
+            .chain(chosen)
+            .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))
+            .collect()
     }
 
     /// The results that are missing or cannot be read, each in a line.
@@ -26,6 +38,11 @@ impl Summary {
         let name = &row.name;
         let SearchSummary { points, failed, .. } = search;
         let Some(recipe) = &row.recipe else {
+            if self.missing > 0 && *failed < *points {
+                return vec![format!(
+                    "{name} chose nothing: the value of a point is not known ({failed} of {points} failed)"
+                )];
+            }
             return vec![format!("{name} chose nothing: all of its points failed ({failed} of {points})")];
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });

@@ -10,7 +10,7 @@ use crate::{
     sweep_file::{read_recipe, read_sweep},
 };
 use analysis::{Results, Summary};
-use coordinator::{CoordinatorError, Event, Frozen, Settings};
+use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
@@ -37,11 +37,11 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let frozen = coordinator::freeze(sweep, &inputs)?;
     let frozen = named_by_content(frozen);
     let store = runtime.block_on(open_store(&args.store))?;
-    let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
+    let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?;
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry_failed: true, ..Settings::default() };
+    let settings = Settings { retry: Retry::Everything, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),

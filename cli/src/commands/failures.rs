@@ -6,7 +6,7 @@ use crate::{
     terminal,
 };
 use analysis::Failures;
-use coordinator::{CoordinatorError, Frozen};
+use coordinator::{CoordinatorError, Frozen, Retry};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{FailureRecord, JobId, Manifest};
 use queue::{JobPublisher, RabbitQueue};
@@ -133,7 +133,7 @@ async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
 /// failed for another sweep before.
 async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>, Failure> {
     // A sweep that cannot go on for its failures is the one that is looked into.
-    let shared: HashSet<JobId> = match coordinator::survey(frozen, store, false).await {
+    let shared: HashSet<JobId> = match coordinator::survey(frozen, store, Retry::Nothing).await {
         Ok(resume) => resume.failed_jobs().iter().copied().collect(),
         Err(CoordinatorError::Store(error)) => return Err(error.into()),
         Err(_) => HashSet::new(),

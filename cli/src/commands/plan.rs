@@ -11,7 +11,7 @@ use crate::{
     sweep_file::read_sweep,
     terminal,
 };
-use coordinator::{Frozen, Resume};
+use coordinator::{Frozen, Resume, Retry};
 use inputs::Inputs;
 use jobs::{Benchmark, HeadSpec, InputRef, Sweep};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         true => {
             let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
             let checked = check_inputs(&sweep, &inputs, None)?;
-            (Some(runtime()?.block_on(survey(&frozen, &args.store, false))?.survey), checked)
+            (Some(runtime()?.block_on(survey(&frozen, &args.store, Retry::Machines))?.survey), checked)
         }
         false => (None, Checked::default()),
     };
@@ -98,12 +98,12 @@ fn print(plan: &Plan) {
 }
 
 /// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
-pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool) -> Result<Resume, Failure> {
+pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry: Retry) -> Result<Resume, Failure> {
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(coordinator::survey(frozen, &store, retry_failed).await?)
+    Ok(coordinator::survey(frozen, &store, retry).await?)
 }
 
 fn references(sweep: &Sweep) -> Vec<&InputRef> {

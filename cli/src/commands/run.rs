@@ -16,7 +16,7 @@ use crate::{
     watching::{RunShown, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep};
-use coordinator::{Counts, Event, Frozen, Settings, Survey};
+use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
 use inputs::Inputs;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
@@ -54,7 +54,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     if engine.is_some() {
         check_beforehand(frozen.sweep(), &inputs, args)?;
     }
-    let resume = runtime.block_on(survey(&frozen, &args.store, args.retry_failed))?;
+    let resume = runtime.block_on(survey(&frozen, &args.store, retry(args)))?;
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
@@ -88,13 +88,12 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     }
 }
 
+fn retry(args: &args::Run) -> Retry {
+    if args.retry_failed { Retry::Everything } else { Retry::Machines }
+}
+
 fn settings(args: &args::Run) -> Settings {
-    Settings {
-        window: args.window,
-        retry_failed: args.retry_failed,
-        max_failures: args.max_failures,
-        ..Settings::default()
-    }
+    Settings { window: args.window, retry: retry(args), max_failures: args.max_failures, ..Settings::default() }
 }
 
 /// Refuses inputs that jobs would fail on, and a language model that does not fit, before anything is computed. On a cluster

@@ -1,5 +1,5 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, terminal};
-use coordinator::{Frozen, OUTCOME};
+use coordinator::{Frozen, OUTCOME, Retry};
 use jobs::{Cancellation, Manifest};
 use serde::Serialize;
 use store::Store;
@@ -77,7 +77,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         return Err(Failure::NoSweep { name, store: store.place() });
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
-    let survey = coordinator::survey(&frozen, store, false).await?.survey;
+    let survey = coordinator::survey(&frozen, store, Retry::Nothing).await?.survey;
     let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
     let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);

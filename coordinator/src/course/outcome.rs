@@ -54,9 +54,21 @@ impl Course {
             select: sweep.evaluation.select.clone(),
             report: sweep.evaluation.report.clone(),
             tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
+            missing: self.missing(choices),
             rows,
             given_denominators,
         })
+    }
+
+    /// The points of searches and the fixed recipes that no machine could evaluate: without them no winner is known.
+    fn missing(&self, choices: &[Option<Choice>]) -> u64 {
+        let select = &self.known.frozen.sweep().evaluation.select;
+        let points = choices.iter().flatten().flat_map(|choice| &choice.points).map(|(candidate, _)| candidate.id);
+        let fixed = self.baselines.iter().map(|(_, recipe)| {
+            let subject = Subject::Merge { recipe: recipe.clone() };
+            self.known.id_of(subject, select)
+        });
+        self.known.missing(points.chain(fixed))
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
@@ -83,7 +95,7 @@ impl Course {
             job: candidate.id,
             value: match evaluation {
                 Evaluation::Value(value) => Some(*value),
-                Evaluation::Failed => None,
+                Evaluation::Failed | Evaluation::Missing => None,
             },
         });
         let points = points.collect();

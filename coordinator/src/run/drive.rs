@@ -7,7 +7,7 @@ use super::{
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
     compaction::Compaction,
-    lookup::{Found, Presence, look_up, look_up_many},
+    lookup::{Failed, Found, Presence, look_up, look_up_many},
     manifest::keep_manifest,
 };
 use futures_util::{FutureExt, StreamExt, stream};
@@ -177,7 +177,7 @@ impl<'a> Drive<'a> {
                 false => Found::Nothing,
             };
             match found {
-                Found::Failed(_) if self.coordinator.settings.retry_failed => {
+                Found::Failed(failed) if self.coordinator.settings.retry.covers(&failed) => {
                     store.clear_failures(&wanted.id).await?;
                     absent.push(wanted);
                 }
@@ -327,8 +327,8 @@ impl<'a> Drive<'a> {
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(errors) => {
-                self.course.record(job, Answer::Failed(&errors))?;
+            Found::Failed(Failed { errors, blame }) => {
+                self.course.record(job, Answer::Failed { errors: &errors, blame })?;
                 self.tally.counts.failed += 1;
                 self.tell(Event::Failed { job, label, errors, is_reused });
             }

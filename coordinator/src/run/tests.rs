@@ -62,7 +62,7 @@ impl House {
         fails: impl Fn(&Job) -> bool + Send + Sync,
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
-        let resume = survey(&frozen(overrides), &self.store, settings.retry_failed).await?;
+        let resume = survey(&frozen(overrides), &self.store, settings.retry).await?;
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -159,7 +159,7 @@ async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
     assert!(again.events.iter().any(|event| matches!(event, Event::Failed { errors, is_reused: true, .. }
         if errors == &["the formula does not hold"])));
 
-    let retry = Settings { retry_failed: true, ..Settings::default() };
+    let retry = Settings { retry: Retry::Everything, ..Settings::default() };
     let retried = house.run_with(&[], retry, usize::MAX, |_| false).await.unwrap();
     assert_eq!(retried.report.counts.failed, 0);
     let RowKind::Search { spec, .. } = &outcome(&retried).rows[3].kind else { panic!() };
@@ -341,7 +341,7 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
     let house = House::new();
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
     let small = house.run(&["method=grid"]).await;
-    let resume = survey(&frozen(&large), &house.store, false).await.unwrap();
+    let resume = survey(&frozen(&large), &house.store, Retry::Machines).await.unwrap();
     assert!(matches!(resume.presence, crate::lookup::Presence::Listed(_)));
     let Survey { bound, stored, missing, .. } = resume.survey;
     // The grid of 20 000 holds all points of the small one, references and baseline.
@@ -351,10 +351,10 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 #[tokio::test]
 async fn a_survey_counts_without_publishing() {
     let house = House::new();
-    let fresh = survey(&frozen(&[]), &house.store, false).await.unwrap();
+    let fresh = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
     assert_eq!(fresh.survey, Survey { bound: 18, stored: 0, failed: 0, missing: 3 });
     house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
-    let begun = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
+    let begun = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
 }
