@@ -206,13 +206,16 @@ pub(crate) struct Worker {
     /// A folder below which inputs may be read, once for each; the current folder unless given
     #[arg(long = "root", value_name = "DIR")]
     pub(crate) roots: Vec<PathBuf>,
-    /// The longest that one job may take, in seconds; 0 for ever
+    /// The longest that one job may compute, in seconds; 0 for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
     pub(crate) job_limit: u64,
-    /// Attempts at a job before its failure is final
+    /// The longest that fetching and reading the inputs of one job may take, in seconds; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
+    pub(crate) load_limit: u64,
+    /// Attempts at a job before its failure is final, on as many machines where there are so many
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
-    /// Workers that may be lost over a job before it is set aside
+    /// Times that a job may be lost, on as many machines where there are so many, before it is set aside
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_losses: u32,
     /// How long the job in hand may go on after SIGTERM, in seconds, before it goes back to the queue
