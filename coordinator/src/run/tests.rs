@@ -4,7 +4,7 @@ use crate::{
     testing::{failure, frozen, result, scaling},
 };
 use async_trait::async_trait;
-use jobs::{Cancellation, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
+use jobs::{Blame, Cancellation, FailureRecord, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
 use queue::{JobConsumer, MemoryQueue, QueueError};
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -61,6 +61,18 @@ impl House {
         stop_after: usize,
         fails: impl Fn(&Job) -> bool + Send + Sync,
     ) -> Result<Ran, CoordinatorError> {
+        self.run_blaming(overrides, settings, stop_after, fails, Blame::Job).await
+    }
+
+    /// The same, with failures that lie elsewhere.
+    async fn run_blaming(
+        &self,
+        overrides: &[&str],
+        settings: Settings,
+        stop_after: usize,
+        fails: impl Fn(&Job) -> bool + Send + Sync,
+        blame: Blame,
+    ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
         let resume = survey(&frozen(overrides), &self.store, settings.retry).await?;
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
@@ -72,7 +84,11 @@ impl House {
                 let job = delivery.job().clone();
                 if self.store.result(&job.id()).await.unwrap().is_none() {
                     match fails(&job) {
-                        true => self.store.put_failure(&failure(&job)).await.unwrap(),
+                        true => self
+                            .store
+                            .put_failure(&FailureRecord { blame: Some(blame), ..failure(&job) })
+                            .await
+                            .unwrap(),
                         false => drop(self.store.put_result(&result(&job)).await.unwrap()),
                     }
                     computed.lock().unwrap().push(job);
@@ -164,6 +180,44 @@ async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
     assert_eq!(retried.report.counts.failed, 0);
     let RowKind::Search { spec, .. } = &outcome(&retried).rows[3].kind else { panic!() };
     assert_eq!(spec.scaling, Some(0.3));
+}
+
+#[tokio::test]
+async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by_the_next_run() {
+    for method in ["linear", "grid"] {
+        let (house, method) = (House::new(), format!("method={method}"));
+        let overrides = [method.as_str()];
+        let undisturbed = House::new().run(&overrides).await;
+        let resume = survey(&frozen(&overrides), &house.store, Retry::Machines).await.unwrap();
+        assert_eq!(resume.survey.failed, 0);
+        let at_0_2 = |job: &Job| scaling(job) == Some(0.2);
+        let first =
+            house.run_blaming(&overrides, Settings::default(), usize::MAX, at_0_2, Blame::Machine).await.unwrap();
+        let RowKind::Search { points, .. } = &outcome(&first).rows[3].kind else { panic!() };
+        assert!(points.iter().any(|point| point.value.is_none()));
+        assert!(outcome(&first).rows[3].jobs.values().all(Vec::is_empty), "nothing was chosen");
+        assert!(outcome(&first).missing > 0 && first.report.counts.failed > 0);
+        // The next run needs no flag for it.
+        let second = house.run(&overrides).await;
+        assert_eq!((second.report.counts.failed, outcome(&second).missing), (0, 0));
+        assert_eq!(outcome(&second), outcome(&undisturbed));
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
+    let house = House::new();
+    let broken = frozen(&["method=grid"]);
+    let recipe = jobs::Preset::TaskArithmetic.recipe().with_scaling(0.1);
+    let id = broken.meaning(jobs::Subject::Merge { recipe }, "validation").id().to_string();
+    let folder = house._folder.path().join("results").join(&id[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{id}.json")), "").unwrap();
+    let settings = Settings { retry: Retry::Nothing, ..Settings::default() };
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, |_| false).await.unwrap();
+    assert_eq!((ran.report.counts.failed, outcome(&ran).missing), (1, 1));
+    assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { errors, .. }
+        if errors[0].contains("removing the object") && errors[1].contains(&id))));
 }
 
 #[tokio::test]
