@@ -1,21 +1,48 @@
-use crate::{args, clock::now_ms, failure::Failure, local::runtime, remote::existing_store, terminal};
+use crate::{
+    args,
+    clock::now_ms,
+    failure::Failure,
+    local::runtime,
+    remote::{existing_store, rabbit_settings},
+    terminal,
+};
 use jobs::{Cancellation, Manifest};
+use queue::RabbitQueue;
+use store::{Store, StoreError};
 
 /// `bowline cancel`: drops what is left of a sweep, or takes that back.
 pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
-        let store = existing_store(&args.store).await?;
         let name = &args.name;
-        if store.manifest::<Manifest>(name).await?.is_none() {
-            return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+        if let Some(url) = args.queue.as_ref().filter(|_| !args.undo) {
+            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            let dropped = RabbitQueue::connect(settings).await?.drop_sweep(name).await?;
+            terminal::note(format_args!("`{}`: {dropped} jobs were in the queue, and are dropped", name.escape_debug()));
         }
+        let store = match existing_store(&args.store).await {
+            Ok(store) => store,
+            // The queue is all that there was to be done.
+            Err(Failure::Store(error)) if args.queue.is_some() && !args.undo => {
+                terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         if args.undo {
-            store.delete_document(name, Cancellation::DOCUMENT).await?;
-            terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));
-            return Ok(());
+            return undo(&store, name).await;
         }
-        let cancellation = Cancellation::new(args.now, now_ms());
-        store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
+        let is_known = is_known(&store, name).await?;
+        // Workers look for it before they look for the sweep: jobs of one that was removed are dropped as well.
+        if is_known || (args.queue.is_some() && jobs::is_name(name)) {
+            let cancellation = Cancellation::new(args.now, now_ms());
+            store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
+        }
+        if !is_known {
+            return match args.queue {
+                Some(_) => Ok(()),
+                None => Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
+            };
+        }
         let running = if args.now { "stop" } else { "come to their end" };
         terminal::note(format_args!(
             "{name} is cancelled: its coordinator ends within seconds, workers drop what is left, running jobs {running}\n\
@@ -23,4 +50,22 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
         ));
         Ok(())
     })
+}
+
+async fn undo(store: &Store, name: &String) -> Result<(), Failure> {
+    if !is_known(store, name).await? {
+        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+    }
+    store.delete_document(name, Cancellation::DOCUMENT).await?;
+    terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));
+    Ok(())
+}
+
+/// Whether the store holds a sweep of this name. It holds none of a name that is none.
+async fn is_known(store: &Store, name: &str) -> Result<bool, Failure> {
+    match store.manifest::<Manifest>(name).await {
+        Ok(manifest) => Ok(manifest.is_some()),
+        Err(StoreError::Key(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -146,6 +146,15 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     Ok(Ticket { job, sweep, attempt, losses, deferrals, trace_parent })
 }
 
+/// The sweep that a message names, of whatever version it is.
+pub(super) fn sweep_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        sweep: String,
+    }
+    serde_json::from_slice(body).ok().map(|Named { sweep }| sweep)
+}
+
 /// The beginning of a text of somebody else's, on one line.
 fn shown(text: &str) -> String {
     text.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect()
