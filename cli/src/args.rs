@@ -1,7 +1,7 @@
 //! What the command line says.
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 use url::Url;
 
@@ -179,6 +179,15 @@ pub(crate) struct Run {
     /// End when more jobs than this have failed for good
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
+    /// End when the base model itself fails, or when so many jobs in a row fail for the same reason; 0 goes on
+    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_BRAKE)]
+    pub(crate) brake: u64,
+    /// End after so long: seconds, or a number with `m`, `h` or `d`; the same command goes on
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) max_time: Option<Duration>,
+    /// End when the sweep's jobs have computed for so many hours in all, over all of its runs
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    pub(crate) max_device_hours: Option<Duration>,
     /// Refuse a sweep with more jobs than this, unless `--yes` is given
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_jobs: u64,
@@ -286,6 +295,11 @@ pub(crate) struct Cancel {
     /// Take it back: `bowline run` goes on with the sweep then
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
+    /// Take the sweep's jobs out of the queue on this broker as well, whatever the name is and whether or not the store knows it
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -537,4 +551,41 @@ pub(crate) struct K8sRender {
     /// Write the kustomization and the sweep file into this folder instead, for a repository that a cluster follows
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
+}
+
+/// Reads a time: seconds, or a number with a unit.
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit_s) = match text.char_indices().last() {
+        Some((end, 's')) => (&text[..end], 1.0),
+        Some((end, 'm')) => (&text[..end], 60.0),
+        Some((end, 'h')) => (&text[..end], 3600.0),
+        Some((end, 'd')) => (&text[..end], 86_400.0),
+        _ => (text, 1.0),
+    };
+    let wrong = || format!("`{text}` is no time; write seconds, or a number with `m`, `h` or `d`, such as `90m`");
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * unit_s).map_err(|_| wrong())
+}
+
+fn hours(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no number of hours");
+    let number: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * 3600.0).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_are_seconds_without_one() {
+        for (text, seconds) in [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("1d", 86_400.0)] {
+            assert_eq!(time(text).unwrap(), Duration::from_secs_f64(seconds), "{text}");
+        }
+        for text in ["", "m", "-1", "1 fortnight", "NaN", "inf", "é"] {
+            assert!(time(text).unwrap_err().contains("is no time"), "{text}");
+        }
+        assert_eq!(hours("0.5").unwrap(), Duration::from_secs(1800));
+        assert!(hours("-1").is_err() && hours("1e300").is_err());
+    }
 }

@@ -100,6 +100,7 @@ impl Runner {
             Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),
             Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
             Report { ended: Ended::Cancelled, .. } => Err(Failure::Cancelled),
+            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Stopped(reason)),
             Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
                 Err(Failure::TooManyFailures { failed, limit })
             }

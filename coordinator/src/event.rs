@@ -1,4 +1,4 @@
-use crate::Phase;
+use crate::{Phase, Stopped};
 use jobs::{JobId, Outcome, RecipeSpec, Timings};
 
 /// What happens while a sweep runs, for progress bars and logs.
@@ -89,6 +89,8 @@ pub enum Ended {
         /// How many were allowed to.
         limit: u64,
     },
+    /// The run stopped by itself: it could not come to anything, or has taken its time. Started again, it goes on.
+    Stopped(Stopped),
     /// The run was told to stop; started again, it goes on.
     Interrupted,
 }

@@ -26,5 +26,5 @@ pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
 pub use lookup::Retry;
-pub use run::{Coordinator, OUTCOME, Settings};
+pub use run::{Coordinator, DEFAULT_BRAKE, OUTCOME, Settings, Stopped};
 pub use survey::{Resume, Survey, so_far, survey};

@@ -1,3 +1,4 @@
+mod brake;
 mod drive;
 mod hearing;
 mod lost;
@@ -6,6 +7,8 @@ mod tally;
 mod tests;
 
 use crate::{CoordinatorError, Ended, Event, Frozen, Report, Resume, Retry};
+pub use brake::Stopped;
+
 use drive::Drive;
 use queue::JobPublisher;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -13,6 +16,9 @@ use store::Store;
 
 /// The document of a sweep that holds its [`Outcome`](jobs::Outcome).
 pub const OUTCOME: &str = jobs::Outcome::DOCUMENT;
+
+/// Jobs in a row that may fail for the same reason before a run ends.
+pub const DEFAULT_BRAKE: u64 = 20;
 
 /// The shell around a [`Course`](crate::Course): publishes what it wants and follows the store.
 ///
@@ -41,6 +47,13 @@ pub struct Settings {
     pub lost_after: Duration,
     /// What is published again of what failed for good before, instead of counting it as failed.
     pub retry: Retry,
+    /// Jobs in a row that may fail for the same reason before the run ends, as it does when the base model itself fails. `None`
+    /// goes on.
+    pub brake: Option<u64>,
+    /// How long the run may take. `None` for ever.
+    pub max_time: Option<Duration>,
+    /// How long the jobs of the sweep may compute in all, as far as its runs waited for them. `None` for ever.
+    pub max_device_time: Option<Duration>,
     /// The most jobs that may fail; with one more the run ends. `None` goes on whatever fails.
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
@@ -55,6 +68,9 @@ impl Default for Settings {
             tick: Duration::from_secs(5),
             lost_after: Duration::from_secs(120),
             retry: Retry::default(),
+            brake: Some(DEFAULT_BRAKE),
+            max_time: None,
+            max_device_time: None,
             max_failures: None,
             versions: BTreeMap::new(),
         }

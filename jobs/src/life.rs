@@ -138,6 +138,9 @@ pub struct Progress {
     /// The errors of failed jobs, by kind, the most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailureKind>,
+    /// Seconds that jobs of the sweep computed, in this and earlier runs.
+    #[serde(default)]
+    pub device_s: f64,
     /// When the coordinator started: milliseconds since 1970, UTC, by its own clock.
     pub started_ms: u64,
     /// When it told this, by the same clock.

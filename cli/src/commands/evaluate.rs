@@ -41,7 +41,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry: Retry::Everything, ..Settings::default() };
+    let settings = Settings { retry: Retry::Everything, brake: None, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),

@@ -93,7 +93,15 @@ fn retry(args: &args::Run) -> Retry {
 }
 
 fn settings(args: &args::Run) -> Settings {
-    Settings { window: args.window, retry: retry(args), max_failures: args.max_failures, ..Settings::default() }
+    Settings {
+        window: args.window,
+        retry: retry(args),
+        max_failures: args.max_failures,
+        brake: (args.brake > 0).then_some(args.brake),
+        max_time: args.max_time,
+        max_device_time: args.max_device_hours,
+        ..Settings::default()
+    }
 }
 
 /// Refuses inputs that jobs would fail on, and a language model that does not fit, before anything is computed. On a cluster

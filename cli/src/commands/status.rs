@@ -56,6 +56,8 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
     }
     for state in states {
         let end = match (state.finished, state.cancelled) {
+            // Points are missing that may have been chosen, or rows have no numbers.
+            (true, _) if state.failed > 0 => "finished with failures",
             (true, _) => "finished",
             (false, true) => "cancelled",
             (false, false) => "not finished",
@@ -79,7 +81,8 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, Retry::Nothing).await?.survey;
     let finished = store.document::<jobs::Outcome>(&name, OUTCOME).await?.is_some();
-    let cancelled = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?.is_some();
+    let cancellation = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?;
+    let cancelled = cancellation.is_some_and(|cancellation| cancellation.stopped.is_none());
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
     Ok(Status { sweep: name, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
 }

@@ -1,5 +1,6 @@
 use super::{
     Coordinator, OUTCOME, Settings,
+    brake::{Brake, Stopped},
     hearing::Hearing,
     lost::Outstanding,
     tally::{Tally, now_ms},
@@ -40,6 +41,8 @@ pub(super) struct Drive<'a> {
     presence: Presence,
     outstanding: Outstanding,
     tally: Tally,
+    brake: Brake,
+    started: Instant,
     compaction: Compaction,
     window: usize,
     polls: Interval,
@@ -62,6 +65,8 @@ impl<'a> Drive<'a> {
         let Resume { survey, memory, presence, uncompacted, failed, .. } = resume;
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
+        let mut brake = Brake::new(&frozen, coordinator.settings.brake);
+        failed.iter().for_each(|failed| brake.failed(failed.job, &failed.errors, true));
         let told = failed.into_iter();
         Ok(Self {
             coordinator,
@@ -69,6 +74,8 @@ impl<'a> Drive<'a> {
             presence,
             outstanding: Outstanding::default(),
             tally: Tally::new(survey.bound, counts, frozen.sweep().objective.clone()),
+            brake,
+            started: Instant::now(),
             compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
             window: window.max(1),
             polls: every(poll),
@@ -116,8 +123,13 @@ impl<'a> Drive<'a> {
         keep_manifest(store, &self.frozen, &settings.versions).await?;
         let sweep = &self.frozen.sweep().name;
         if let Some(cancellation) = store.document::<Cancellation>(sweep, Cancellation::DOCUMENT).await? {
-            let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
-            return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
+            // An earlier run stopped by itself, and is wanted again.
+            if cancellation.stopped.is_some() {
+                store.delete_document(sweep, Cancellation::DOCUMENT).await?;
+            } else {
+                let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
+                return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
+            }
         }
         // What an older program told is of no use; nothing depends on it.
         if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
@@ -155,7 +167,27 @@ impl<'a> Drive<'a> {
         match (&self.cancellation, self.coordinator.settings.max_failures) {
             (Some(_), _) => Some(Ended::Cancelled),
             (None, Some(limit)) if failed > limit => Some(Ended::TooManyFailures { failed, limit }),
-            _ => None,
+            _ => self.stopped().map(Ended::Stopped),
+        }
+    }
+
+    /// Why the run stops by itself, if it does.
+    fn stopped(&self) -> Option<Stopped> {
+        let Settings { max_time, max_device_time, .. } = self.coordinator.settings;
+        let is_late = max_time.filter(|limit| self.started.elapsed() >= *limit).map(Stopped::Time);
+        let is_dear = max_device_time.filter(|limit| self.tally.device_time() >= *limit).map(Stopped::DeviceTime);
+        self.brake.reason().cloned().or(is_late).or(is_dear)
+    }
+
+    /// Has workers drop what is left of a run that stopped by itself: nobody waits for it. The next run takes that back.
+    async fn drop_rest(&self, reason: String) {
+        if self.outstanding.len() == 0 {
+            return;
+        }
+        let (sweep, cancellation) = (&self.frozen.sweep().name, Cancellation::stopped(reason, now_ms()));
+        let telling = self.coordinator.store.put_document(sweep, Cancellation::DOCUMENT, &cancellation);
+        if let Ok(Err(error)) = timeout(FAREWELL, telling).await {
+            tracing::warn!(%error, "cannot have workers drop what is left in the queue");
         }
     }
 
@@ -307,10 +339,14 @@ impl<'a> Drive<'a> {
             Ok(Ended::Interrupted) => "interrupted".to_owned(),
             Ok(Ended::Cancelled) => "cancelled".to_owned(),
             Ok(Ended::TooManyFailures { .. }) => "too many failures".to_owned(),
+            Ok(Ended::Stopped(reason)) => format!("stopped: {reason}"),
             // Another sweep's documents are not ours to write.
             Err(CoordinatorError::OtherSweep { .. } | CoordinatorError::Cancelled { .. }) => return,
             Err(error) => chain(error),
         };
+        if matches!(ended, Ok(Ended::TooManyFailures { .. } | Ended::Stopped(_))) {
+            self.drop_rest(word.clone()).await;
+        }
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
     }
@@ -330,10 +366,15 @@ impl<'a> Drive<'a> {
             Found::Failed(Failed { errors, blame }) => {
                 self.course.record(job, Answer::Failed { errors: &errors, blame })?;
                 self.tally.counts.failed += 1;
+                self.brake.failed(job, &errors, is_reused);
                 self.tell(Event::Failed { job, label, errors, is_reused });
             }
             Found::Result(result) => {
                 let recorded = self.course.record(job, Answer::Result(&result))?;
+                self.brake.succeeded();
+                if !is_reused {
+                    self.tally.add_device_time(&result.timings);
+                }
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
                 self.compaction.add(job);

@@ -352,6 +352,75 @@ async fn a_run_ends_when_more_jobs_fail_than_may() {
     assert_eq!(told.failures[0].errors, ["the formula does not hold"]);
 }
 
+#[tokio::test]
+async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_on() {
+    let house = House::new();
+    let large = ["method=grid", "parameters.scaling={min: 0.01, max: 2.0, step: 0.01}", "parameters.density=[0.5]"];
+    let all = |_: &Job| true;
+    let ran = house.run_with(&large, Settings::default(), usize::MAX, all).await.unwrap();
+    let Ended::Stopped(reason @ Stopped::Base { .. }) = &ran.report.ended else { panic!("{:?}", ran.report) };
+    assert!(reason.to_string().contains("failed on `validation`"), "{reason}");
+    assert!(ran.report.counts.failed < 64, "{:?}", ran.report.counts);
+    // What is left in the queue is dropped by workers, and the next run takes that back.
+    let dropped: Cancellation = house.store.document("small", Cancellation::DOCUMENT).await.unwrap().unwrap();
+    assert!(dropped.stopped.unwrap().contains("the base model itself failed"));
+    let again = house.run_with(&large, Settings::default(), usize::MAX, |_| false).await.unwrap();
+    assert!(matches!(again.report.ended, Ended::Stopped(Stopped::Base { .. })), "it failed before: {:?}", again.report);
+    assert_eq!(again.computed.len(), 0);
+    let mended = Settings { retry: Retry::Everything, ..Settings::default() };
+    let mended = house.run_with(&large, mended, usize::MAX, |_| false).await.unwrap();
+    assert_eq!((mended.report.counts.failed, outcome(&mended).missing), (0, 0));
+    assert_eq!(house.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn jobs_that_fail_alike_stop_a_sweep_that_does_not_come_to_anything() {
+    let house = House::new();
+    let settings = Settings { brake: Some(5), window: 4, ..Settings::default() };
+    let merges = |job: &Job| scaling(job).is_some();
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
+    let Ended::Stopped(Stopped::Alike { jobs, error }) = &ran.report.ended else { panic!("{:?}", ran.report) };
+    assert!((5..10).contains(jobs) && error == "the formula does not hold", "{jobs} {error}");
+    let told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert!(told.ended.unwrap().starts_with("stopped: "));
+    let settings = Settings { brake: None, retry: Retry::Everything, ..Settings::default() };
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Finished(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_when_it_has_taken_its_time_and_goes_on_when_it_is_given_more() {
+    let house = House::new();
+    let settings = |time| Settings { max_time: time, ..Settings::default() };
+    let none = house.run_with(&[], settings(Some(Duration::ZERO)), usize::MAX, |_| false).await.unwrap();
+    assert_eq!(none.report.ended, Ended::Stopped(Stopped::Time(Duration::ZERO)));
+    let coordinator = Coordinator {
+        publisher: Arc::new(MemoryQueue::new()),
+        store: house.store.clone(),
+        settings: settings(Some(Duration::from_secs(60))),
+    };
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
+    let start = tokio::time::Instant::now();
+    let report = coordinator.run(frozen(&[]), resume, &mut |_| (), std::future::pending()).await.unwrap();
+    assert_eq!(report.ended, Ended::Stopped(Stopped::Time(Duration::from_secs(60))));
+    assert!((60..70).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!(outcome(&house.run(&[]).await).sweep, "small");
+}
+
+#[tokio::test]
+async fn device_time_is_counted_over_all_runs_of_a_sweep() {
+    let house = House::new();
+    let none = house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
+    assert_eq!(none.report.ended, Ended::Interrupted);
+    let mut told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    told.device_s += 7200.0;
+    house.store.put_document("small", Progress::DOCUMENT, &told).await.unwrap();
+    let two_hours = Some(Duration::from_secs(7200));
+    let settings = Settings { max_device_time: two_hours, ..Settings::default() };
+    let ran = house.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Stopped(Stopped::DeviceTime(_))), "{:?}", ran.report);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_back() {
     let house = House::new();

@@ -404,7 +404,7 @@ proptest! {
         let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &landscape(seed));
         let values = choice.points.iter().filter_map(|(_, evaluation)| match evaluation {
             Evaluation::Value(value) => Some(*value),
-            Evaluation::Failed => None,
+            Evaluation::Failed | Evaluation::Missing => None,
         });
         prop_assert_eq!(choice.best.map(|(_, value)| value), values.max_by(f64::total_cmp));
     }

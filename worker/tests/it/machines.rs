@@ -337,6 +337,7 @@ fn running() -> Progress {
         rate: None,
         best: None,
         failures: Vec::new(),
+        device_s: 0.0,
         started_ms: 0,
         updated_ms: u64::MAX,
         ended: None,
