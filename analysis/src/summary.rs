@@ -37,6 +37,9 @@ pub struct Summary {
     /// chosen.
     #[serde(skip_serializing_if = "is_zero")]
     pub missing: u64,
+    /// Whether a person ended the searches before they were over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// Results that are missing or cannot be read, each in a line.

@@ -28,6 +28,7 @@ impl Made {
             rows: Vec::new(),
             given_denominators: BTreeMap::new(),
             missing: 0,
+            ended_early: false,
         };
         Self { outcome, results: Results::default() }
     }

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Drop what is left of a sweep
     Cancel(Cancel),
+    /// End the searches of a sweep where they are: evaluate the best so far on the report split, and write it
+    Finish(Finish),
     /// Look into failed jobs, and try them again
     Failures(Failures),
     /// Merge adapters into a PEFT adapter or a full model
@@ -176,6 +178,10 @@ pub(crate) struct Run {
     /// Try jobs again that failed for good in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
+    /// Run this command in a shell when the run ends; `BOWLINE_SWEEP`, `BOWLINE_ENDED`, `BOWLINE_EXIT_CODE` and
+    /// `BOWLINE_MESSAGE` say how
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) on_end: Option<String>,
     /// End when more jobs than this have failed for good
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
@@ -296,6 +302,25 @@ pub(crate) struct Cancel {
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
     /// Take the sweep's jobs out of the queue on this broker as well, whatever the name is and whether or not the store knows it
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Finish {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Hand the jobs to workers through this broker, instead of computing them here
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]

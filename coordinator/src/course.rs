@@ -48,6 +48,12 @@ pub struct Course {
     asked: HashMap<JobId, Vec<(usize, RecipeSpec)>>,
     /// The best value of all points that searches have read.
     best: Option<f64>,
+    /// The searches end where they are.
+    ends_early: bool,
+    /// One of them was not over when it did.
+    is_cut_short: bool,
+    /// Points that were wanted, and whose answers are not waited for any more.
+    forgotten: HashSet<JobId>,
 }
 
 /// The parts of a sweep, in order.
@@ -175,7 +181,20 @@ impl Course {
             open: 0,
             asked: HashMap::new(),
             best: None,
+            ends_early: false,
+            is_cut_short: false,
+            forgotten: HashSet::new(),
         })
+    }
+
+    /// Ends the searches where they are, each with the best of the points that are known. The points that were wanted and are not
+    /// known are named: nobody waits for them.
+    pub fn end_early(&mut self) -> Vec<JobId> {
+        self.ends_early = true;
+        let asked: Vec<JobId> = self.asked.drain().map(|(id, _)| id).collect();
+        self.open = self.open.saturating_sub(asked.len());
+        self.forgotten.extend(&asked);
+        asked
     }
 
     /// The next jobs wanted, at most `limit`.
@@ -236,7 +255,9 @@ impl Course {
             self.known.keep_errors(id, errors);
         }
         self.known.keep(id, standing);
-        self.open -= 1;
+        if !self.forgotten.remove(&id) {
+            self.open -= 1;
+        }
         let mut recorded = Recorded { value, best_of: None };
         if let (Some(value), Some((index, spec))) = (value, waiting.into_iter().next())
             && self.known.take_over(&mut self.best, value)
@@ -280,6 +301,17 @@ impl Course {
     fn search(&mut self, wanted: &mut Vec<Wanted>, limit: usize) -> Result<(), CoordinatorError> {
         // A point that another part of the sweep asked for is never recorded as this search's.
         let observed = Observed::new(&self.known, self.best);
+        if self.ends_early {
+            for running in self.searches.iter_mut().filter(|running| running.choice.is_none()) {
+                match running.walk.next(&observed)? {
+                    Next::Done(choice) if choice.best.is_some() => running.choice = Some(*choice),
+                    Next::Done(_) | Next::Evaluate(_) | Next::Wait => {
+                        running.choice = Some(running.walk.best_known(&observed)?);
+                        self.is_cut_short = true;
+                    }
+                }
+            }
+        }
         for (index, running) in self.searches.iter_mut().enumerate() {
             while running.choice.is_none() && wanted.len() < limit {
                 match running.walk.next(&observed)? {

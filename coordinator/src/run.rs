@@ -50,6 +50,8 @@ pub struct Settings {
     /// Jobs in a row that may fail for the same reason before the run ends, as it does when the base model itself fails. `None`
     /// goes on.
     pub brake: Option<u64>,
+    /// End the searches where they are, with the best of what is known.
+    pub finish: bool,
     /// How long the run may take. `None` for ever.
     pub max_time: Option<Duration>,
     /// How long the jobs of the sweep may compute in all, as far as its runs waited for them. `None` for ever.
@@ -69,6 +71,7 @@ impl Default for Settings {
             lost_after: Duration::from_secs(120),
             retry: Retry::default(),
             brake: Some(DEFAULT_BRAKE),
+            finish: false,
             max_time: None,
             max_device_time: None,
             max_failures: None,

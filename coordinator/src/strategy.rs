@@ -181,6 +181,25 @@ impl Walk {
         }
     }
 
+    /// The search as it ends where it is: the best of the points that are known, whatever is missing.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn best_known(&mut self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        loop {
+            match self.next(known)? {
+                // It is not wanted any more.
+                Next::Evaluate(_) => {}
+                Next::Wait | Next::Done(_) => break,
+            }
+        }
+        match &self.0 {
+            Way::Grid(way) => way.best_known(known),
+            Way::Random(way) => way.best_known(known),
+            Way::Linear(way) => Ok(way.best_known()),
+        }
+    }
+
     /// The most points that the search may look at.
     pub fn bound(&self) -> u64 {
         match &self.0 {

@@ -28,7 +28,7 @@ pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
     OtherSemantics, Places, Precision, Subject, TaskInput,
 };
-pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use life::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{DOCUMENT_VERSION, LeftOut, Manifest, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};

@@ -111,6 +111,25 @@ impl Cancellation {
     }
 }
 
+/// A sweep whose searches end where they are: each with the best of what was evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// When that was wished: milliseconds since 1970, UTC.
+    pub wished_ms: u64,
+}
+
+impl Finish {
+    /// The name of the document of a sweep that holds it.
+    pub const DOCUMENT: &str = "finish.json";
+
+    /// The wish at `wished_ms`.
+    pub fn new(wished_ms: u64) -> Self {
+        Self { version: DOCUMENT_VERSION, wished_ms }
+    }
+}
+
 /// What a coordinator tells of its sweep, every few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

@@ -47,6 +47,13 @@ pub struct Outcome {
     /// known, so that no winner is named while there are some.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing: u64,
+    /// Whether a person ended the searches where they were: each chose the best of the points that were evaluated by then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ended_early: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -49,6 +49,7 @@ impl Summary {
             counts,
             so_far: None,
             missing: outcome.missing,
+            ended_early: outcome.ended_early,
             rows,
             problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),

@@ -20,8 +20,12 @@ impl Summary {
                 self.missing
             )
         });
+        let early = self.ended_early.then(|| {
+            "the searches were ended early: each chose the best of the points that were evaluated by then".to_owned()
+        });
         so_far
             .into_iter()
+            .chain(early)
             .chain(missing)
             .chain(chosen)
             .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))

@@ -1,4 +1,5 @@
 mod best;
+mod on_end;
 
 use crate::{
     args,
@@ -26,13 +27,22 @@ use telemetry::current_trace_parent;
 pub(crate) const SUMMARY: &str = "summary.json";
 
 /// How long the store may be out of reach before a run ends; the queue bears with its broker for as long.
-const OUTAGE: Duration = Duration::from_secs(300);
+pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
 /// `bowline run`: the main job.
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
+    let sweep = read_sweep(&args.sweep)?;
+    let name = sweep.name.clone();
+    let ended = run_sweep(args, sweep);
+    if let Some(command) = &args.on_end {
+        on_end::tell(command, &name, &ended);
+    }
+    ended
+}
+
+fn run_sweep(args: &args::Run, sweep: jobs::Sweep) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let sweep = read_sweep(&args.sweep)?;
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(inputs(&args.store.s3));
     // The device is opened before anything is hashed: what cannot work should say so at once.
@@ -74,14 +84,25 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
     };
 
-    let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    let jobs = Sweep { name: &outcome.sweep, outcome: Some(&outcome) };
+    conclude(&runner, &frozen, &inputs, (&outcome, counts), args.json)
+}
+
+/// Stores, prints and writes what a sweep came to.
+pub(super) fn conclude(
+    runner: &Runner,
+    frozen: &Frozen,
+    inputs: &Inputs,
+    (outcome, counts): (&jobs::Outcome, Counts),
+    json: bool,
+) -> Result<(), Failure> {
+    let results = runner.runtime.block_on(Results::of(outcome, &runner.store));
+    let jobs = Sweep { name: &outcome.sweep, outcome: Some(outcome) };
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
-    let summary = Summary::of_sweep(&outcome, &results, &frame, Some(counted(counts)))?;
+    let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(counts)))?;
     runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
-    print(&summary, args.json);
-    let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
-    let written = best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported);
+    print(&summary, json);
+    let reported = runner.runtime.block_on(report::keep(&runner.store, outcome, results, &frame));
+    let written = best::write(runner, frozen, outcome, inputs, &summary).and(reported);
     match counts.failed {
         0 => written,
         failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),

@@ -8,6 +8,7 @@ mod analyze;
 mod bad_input;
 mod bowline;
 mod cluster;
+mod ending;
 mod k8s;
 mod sweeps;
 mod texts;

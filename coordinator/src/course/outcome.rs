@@ -54,7 +54,9 @@ impl Course {
             select: sweep.evaluation.select.clone(),
             report: sweep.evaluation.report.clone(),
             tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
-            missing: self.missing(choices),
+            // Whoever ends a search early knows that not all was looked at.
+            missing: if self.is_cut_short { 0 } else { self.missing(choices) },
+            ended_early: self.is_cut_short,
             rows,
             given_denominators,
         })

@@ -12,7 +12,7 @@ use crate::{
     manifest::keep_manifest,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Cancellation, JobId, Outcome, Progress, WorkerStatus};
+use jobs::{Cancellation, Finish, JobId, Outcome, Progress, WorkerStatus};
 use std::time::Duration;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, info_span};
@@ -42,6 +42,8 @@ pub(super) struct Drive<'a> {
     outstanding: Outstanding,
     tally: Tally,
     brake: Brake,
+    /// The searches have been ended where they were.
+    ends_early: bool,
     started: Instant,
     compaction: Compaction,
     window: usize,
@@ -68,9 +70,14 @@ impl<'a> Drive<'a> {
         let mut brake = Brake::new(&frozen, coordinator.settings.brake);
         failed.iter().for_each(|failed| brake.failed(failed.job, &failed.errors, true));
         let told = failed.into_iter();
+        let mut course = Course::remembering(frozen.clone(), memory)?;
+        if coordinator.settings.finish {
+            course.end_early();
+        }
         Ok(Self {
             coordinator,
-            course: Course::remembering(frozen.clone(), memory)?,
+            course,
+            ends_early: coordinator.settings.finish,
             presence,
             outstanding: Outstanding::default(),
             tally: Tally::new(survey.bound, counts, frozen.sweep().objective.clone()),
@@ -130,6 +137,10 @@ impl<'a> Drive<'a> {
                 let (sweep, cancelled_ms) = (sweep.clone(), cancellation.cancelled_ms);
                 return Err(CoordinatorError::Cancelled { sweep, cancelled_ms });
             }
+        }
+        // Who runs the sweep again wants all of it.
+        if !settings.finish {
+            store.delete_document(sweep, Finish::DOCUMENT).await?;
         }
         // What an older program told is of no use; nothing depends on it.
         if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
@@ -318,6 +329,13 @@ impl<'a> Drive<'a> {
         }
         let sweep = &self.frozen.sweep().name;
         self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
+        if !self.ends_early && store.document::<Finish>(sweep, Finish::DOCUMENT).await?.is_some() {
+            tracing::info!("the searches end where they are, as was wished");
+            self.ends_early = true;
+            for job in self.course.end_early() {
+                self.outstanding.remove(&job);
+            }
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use crate::{
     testing::{failure, frozen, result, scaling},
 };
 use async_trait::async_trait;
-use jobs::{Blame, Cancellation, FailureRecord, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
+use jobs::{Blame, Cancellation, FailureRecord, Finish, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
 use queue::{JobConsumer, MemoryQueue, QueueError};
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -405,6 +405,64 @@ async fn a_run_ends_when_it_has_taken_its_time_and_goes_on_when_it_is_given_more
     assert_eq!(report.ended, Ended::Stopped(Stopped::Time(Duration::from_secs(60))));
     assert!((60..70).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
     assert_eq!(outcome(&house.run(&[]).await).sweep, "small");
+}
+
+#[tokio::test]
+async fn a_search_that_is_ended_early_reports_the_best_so_far_and_can_go_on_later() {
+    for method in ["method=linear", "method=grid"] {
+        let house = House::new();
+        house.run_with(&[method], Settings::default(), 6, |_| false).await.unwrap();
+        let finish = Settings { finish: true, ..Settings::default() };
+        let ended = house.run_with(&[method], finish, usize::MAX, |_| false).await.unwrap();
+        let table = outcome(&ended);
+        assert!(table.ended_early && table.missing == 0);
+        let RowKind::Search { spec, points, .. } = &table.rows[3].kind else { panic!() };
+        let best =
+            points.iter().filter_map(|point| Some((point.value?, &point.spec))).max_by(|a, b| a.0.total_cmp(&b.0));
+        assert_eq!(Some(spec), best.map(|(_, spec)| spec), "{method}");
+        assert!(table.rows[3].jobs.values().all(|jobs| jobs.len() == 1), "{:?}", table.rows[3].jobs);
+        assert!(
+            ended
+                .computed
+                .iter()
+                .all(|job| scaling(job).is_none() || job.meaning.split == "test" || { scaling(job) == Some(0.1) }),
+            "no search went on"
+        );
+        let whole = house.run(&[method]).await;
+        assert_eq!(outcome(&whole), outcome(&House::new().run(&[method]).await));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_under_way_hears_that_its_searches_are_to_end() {
+    let house = House::new();
+    let queue = MemoryQueue::new();
+    let settings = Settings { window: 3, ..Settings::default() };
+    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: house.store.clone(), settings };
+    let worker = async {
+        let mut done = 0;
+        while let Some(delivery) = queue.next().await.unwrap() {
+            let _put = house.store.put_result(&result(delivery.job())).await.unwrap();
+            delivery.ack().await.unwrap();
+            done += 1;
+            if done == 8 {
+                house.store.put_document("small", Finish::DOCUMENT, &Finish::new(1)).await.unwrap();
+                // Jobs that take their time.
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+        }
+    };
+    let resume = Resume::fresh(&frozen(&["method=grid"])).unwrap();
+    let mut on_event = |_| ();
+    let report = tokio::select! {
+        report = coordinator.run(frozen(&["method=grid"]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
+        () = worker => unreachable!("the queue is never closed"),
+    };
+    let Ended::Finished(table) = report.ended else { panic!("{report:?}") };
+    assert!(table.ended_early);
+    let RowKind::Search { points, .. } = &table.rows[3].kind else { panic!() };
+    assert!(points.len() < 20, "{}", points.len());
+    assert!(table.rows[3].jobs.values().all(|jobs| jobs.len() == 1));
 }
 
 #[tokio::test]

@@ -83,8 +83,13 @@ impl Linear {
     /// The best of all points read, none if one is missing, and these. In a scan that is not over its best counts as if it were.
     pub(super) fn so_far(&self) -> Choice {
         if self.is_stuck {
-            return Choice { best: None, points: self.points.clone(), left_out: LeftOut::default() };
+            return Choice { best: None, ..self.best_known() };
         }
+        self.best_known()
+    }
+
+    /// The best of all points read, whatever is missing, and these.
+    pub(super) fn best_known(&self) -> Choice {
         let takes_over = |(_, value): &&(Candidate, f64)| {
             self.incumbent.as_ref().is_none_or(|(_, old)| self.rule.takes_over(*value, *old))
         };

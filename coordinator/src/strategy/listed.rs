@@ -73,10 +73,20 @@ impl<S: Source> Listed<S> {
 
     /// The best value among the points that are known, none if one is missing; the first in order among equals.
     pub(super) fn so_far(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        self.choice(known, false)
+    }
+
+    /// The same, whatever is missing.
+    pub(super) fn best_known(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        self.choice(known, true)
+    }
+
+    fn choice(&self, known: &impl Evaluations, passes_over_missing: bool) -> Result<Choice, StrategyError> {
         let judge = |(position, (_, id)): (usize, &(u64, JobId))| Some((position, known.of(id)?));
         let mut judged: Vec<Judged> = self.points.iter().enumerate().filter_map(judge).collect();
         self.best_first(&mut judged);
-        let is_missing = judged.iter().any(|(_, evaluation)| *evaluation == Evaluation::Missing);
+        let is_missing =
+            !passes_over_missing && judged.iter().any(|(_, evaluation)| *evaluation == Evaluation::Missing);
         let best = match judged.first().filter(|_| !is_missing) {
             Some((position, Evaluation::Value(value))) => {
                 Some((self.candidate(self.points[*position].0, known)?, *value))
