@@ -5,6 +5,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};

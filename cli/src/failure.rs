@@ -214,7 +214,9 @@ impl Failure {
         match self {
             Self::Argument { .. } | Self::TooManyJobs { .. } => 2,
             Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => 3,
-            Self::Stopped(Stopped::Base { .. } | Stopped::Alike { .. }) => 3,
+            // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
+            Self::Stopped(Stopped::Base { .. }) => 65,
+            Self::Stopped(Stopped::Alike { .. }) => 3,
             Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => 75,
             Self::QueueAddress { .. } | Self::Pool { .. } => 2,
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,

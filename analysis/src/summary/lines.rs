@@ -2,6 +2,10 @@ use super::{Kind, SearchSummary, SoFar, Summary, SummaryRow};
 use jobs::RecipeSpec;
 use std::fmt;
 
+/// What there is to know of searches that a person ended.
+pub(crate) const ENDED_EARLY: &str =
+    "the searches were ended early: each chose the best of the points that were evaluated by then";
+
 impl Summary {
     /// Which row is the chosen one, what each search chose, and a warning where the best may lie beyond what it looked at:
     /// each in a line.
@@ -13,16 +17,8 @@ impl Summary {
             format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
         let so_far = self.so_far.map(|so_far| so_far.to_string());
-        let missing = (self.missing > 0).then(|| {
-            let jobs = if self.missing == 1 { "job" } else { "jobs" };
-            format!(
-                "no winner is named: {} {jobs} failed on machines, not by their recipes; run again to have them done",
-                self.missing
-            )
-        });
-        let early = self.ended_early.then(|| {
-            "the searches were ended early: each chose the best of the points that were evaluated by then".to_owned()
-        });
+        let missing = (self.missing > 0).then(|| self.undecided());
+        let early = self.ended_early.then(|| ENDED_EARLY.to_owned());
         so_far
             .into_iter()
             .chain(early)
@@ -30,6 +26,14 @@ impl Summary {
             .chain(chosen)
             .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))
             .collect()
+    }
+
+    /// That no winner is named, and why.
+    pub(crate) fn undecided(&self) -> String {
+        let (missing, jobs) = (self.missing, if self.missing == 1 { "job" } else { "jobs" });
+        format!(
+            "no winner is named: {missing} {jobs} failed on machines, not by their recipes; run again to have them done"
+        )
     }
 
     /// The results that are missing or cannot be read, each in a line.

@@ -114,6 +114,8 @@ fn default_name() -> String {
 fn machine(args: &args::Worker) -> String {
     match &args.name {
         Some(name) => format!("{name}@{}", host()),
+        // Workers of other devices of the host have their own troubles.
+        None if args.compute.device != "cpu" => format!("{}@{}", args.compute.device.replace(':', "-"), host()),
         None => host(),
     }
 }

@@ -96,7 +96,7 @@ fn a_sweep_goes_on_past_a_job_that_fails() {
     let place = Place::new();
     let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
     let raw = ["-o", "metric.name=accuracy:optdigits"];
-    let ran = place.run(&[&["run", "sweep.yaml", "-o", &head], &raw[..]].concat());
+    let ran = place.run(&[&["run", "sweep.yaml", "--brake", "0", "-o", &head], &raw[..]].concat());
     ran.fails(3, &["mnist alone failed", "jobs failed"]);
 }
 

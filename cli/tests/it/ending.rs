@@ -63,12 +63,12 @@ fn a_sweep_whose_base_cannot_be_evaluated_stops_with_one_message() {
         "-o",
         "method=grid",
         "-o",
-        "metric=mean_accuracy",
+        "metric.name=mean_accuracy",
         "-o",
         "parameters.scaling={min: 0.01, max: 1.0, step: 0.01}",
     ];
     let ran = place.run(&[&["run", "sweep.yaml", "--threads", "1"][..], &grid].concat());
-    ran.fails(3, &["the sweep was stopped: the base model itself failed on `validation`"]);
+    ran.fails(65, &["the sweep was stopped: the base model itself failed on `validation`"]);
     assert!(ran.stderr.matches("failed: ").count() < 10, "{}", ran.stderr);
     let status = place.run(&["status", "small"]);
     assert!(!status.stdout.contains("cancelled"), "{}", status.stdout);

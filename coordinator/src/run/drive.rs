@@ -139,8 +139,10 @@ impl<'a> Drive<'a> {
             }
         }
         // Who runs the sweep again wants all of it.
-        if !settings.finish {
-            store.delete_document(sweep, Finish::DOCUMENT).await?;
+        if !settings.finish
+            && let Err(error) = store.delete_document(sweep, Finish::DOCUMENT).await
+        {
+            tracing::warn!(%error, "cannot take back the wish to end the searches early");
         }
         // What an older program told is of no use; nothing depends on it.
         if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
@@ -329,7 +331,8 @@ impl<'a> Drive<'a> {
         }
         let sweep = &self.frozen.sweep().name;
         self.cancellation = store.document(sweep, Cancellation::DOCUMENT).await?;
-        if !self.ends_early && store.document::<Finish>(sweep, Finish::DOCUMENT).await?.is_some() {
+        // Nothing depends on it: what cannot be read now is read at the next tick, or wished for once more.
+        if !self.ends_early && matches!(store.document::<Finish>(sweep, Finish::DOCUMENT).await, Ok(Some(_))) {
             tracing::info!("the searches end where they are, as was wished");
             self.ends_early = true;
             for job in self.course.end_early() {

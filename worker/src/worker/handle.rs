@@ -56,7 +56,12 @@ impl Worker {
         }
         let (losses, sweep) = (delivery.losses(), delivery.sweep().to_owned());
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
-            Ok(Some(_)) => return self.counted(Outcome::Known, delivery.ack()).await,
+            Ok(Some(_)) => {
+                if losses > 0 {
+                    self.forget_trials(&id, true).await;
+                }
+                return self.counted(Outcome::Known, delivery.ack()).await;
+            }
             Err(source @ StoreError::Backend(_)) => {
                 return Err(self.give_up(delivery, out_of_reach(&job, source)).await);
             }
