@@ -356,6 +356,7 @@ impl<'a> Drive<'a> {
     /// The last word on the run.
     pub(super) async fn end(&mut self, ended: &Result<Ended, CoordinatorError>) {
         let word = match ended {
+            Ok(Ended::Finished(_)) if self.tally.counts.failed > 0 => "finished with failures".to_owned(),
             Ok(Ended::Finished(_)) => "finished".to_owned(),
             Ok(Ended::Interrupted) => "interrupted".to_owned(),
             Ok(Ended::Cancelled) => "cancelled".to_owned(),
