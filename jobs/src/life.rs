@@ -12,6 +12,9 @@ pub struct WorkerStatus {
     /// The machine that it runs on, the same after a restart; not told by older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
+    /// The pool that it takes jobs of; not told by older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// The device, for instance `cuda:0`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
@@ -44,6 +47,7 @@ impl WorkerStatus {
             version: DOCUMENT_VERSION,
             worker: worker.into(),
             machine: None,
+            pool: None,
             device: device.into(),
             versions: BTreeMap::new(),
             state: WorkerState::Idle,

@@ -156,7 +156,7 @@ impl JobError {
     /// Where the failure lies. What may pass, or may be another on another machine, says nothing about the job.
     pub fn blame(&self) -> Blame {
         let is_of_service = matches!(self, Self::Stored(_) | Self::Lost { .. });
-        match self.is_retryable() || self.is_own_fault() || is_of_service {
+        match self.is_retryable() || self.is_own_fault() || is_of_service || self.is_of_system() {
             true => Blame::Machine,
             false => Blame::Job,
         }
@@ -166,6 +166,19 @@ impl JobError {
     /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
     pub fn is_own_fault(&self) -> bool {
         matches!(self, Self::Input(_) | Self::Changed { .. } | Self::TooLarge { .. })
+    }
+
+    /// Whether the operating system refused something: of a file that was digested before, content is not to blame. Decoders
+    /// report what is wrong with content as errors without a number of the system's.
+    fn is_of_system(&self) -> bool {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// The message and those of all causes, outermost first.
@@ -246,4 +259,22 @@ pub enum WorkerError {
     /// process has to.
     #[error("job {} goes on computing after it was told to stop; the worker has to be started anew", .0.short())]
     Hangs(JobId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(source: io::Error) -> JobError {
+        JobError::JointMap { path: "/maps/joint.json".into(), source }
+    }
+
+    #[test]
+    fn what_the_system_refuses_lies_with_the_machine_and_what_a_decoder_finds_with_the_job() {
+        assert_eq!(map(io::Error::from_raw_os_error(5)).blame(), Blame::Machine);
+        assert_eq!(map(io::Error::new(io::ErrorKind::InvalidData, "no JSON")).blame(), Blame::Job);
+        assert_eq!(JobError::Incomplete(String::new()).blame(), Blame::Job);
+        assert_eq!(JobError::Panicked(String::new()).blame(), Blame::Machine);
+        assert_eq!(JobError::LoadTimedOut(Duration::ZERO).blame(), Blame::Machine);
+    }
 }

@@ -20,13 +20,21 @@ pub trait Proof: fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Machine {
     pub(crate) name: String,
+    /// The pool whose jobs come here, where workers are in pools.
+    pub(crate) pool: Option<String>,
     pub(crate) proof: Arc<dyn Proof>,
 }
 
 impl Machine {
     /// The machine called `name`: of the host, and of the worker where it was given one. Processes come and go on it.
     pub fn new(name: impl Into<String>, proof: Arc<dyn Proof>) -> Self {
-        Self { name: name.into(), proof }
+        Self { name: name.into(), pool: None, proof }
+    }
+
+    /// The same, in a pool: machines of others get none of its jobs.
+    #[must_use]
+    pub fn in_pool(self, pool: impl Into<String>) -> Self {
+        Self { pool: Some(pool.into()), ..self }
     }
 }
 

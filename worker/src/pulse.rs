@@ -1,4 +1,4 @@
-use crate::clock::now_ms;
+use crate::{Machine, clock::now_ms};
 use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus};
 use std::{
     collections::BTreeMap,
@@ -25,8 +25,11 @@ impl Pulse {
     }
 
     /// The same, of a worker on this machine.
-    pub(crate) fn of_machine(self, machine: String) -> Self {
-        self.lock().machine = Some(machine);
+    pub(crate) fn of_machine(self, machine: &Machine) -> Self {
+        let mut status = self.lock();
+        status.machine = Some(machine.name.clone());
+        status.pool.clone_from(&machine.pool);
+        drop(status);
         self
     }
 

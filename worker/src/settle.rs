@@ -31,6 +31,9 @@ pub(crate) struct Tried {
 /// The longest pause before another attempt: well below the time after which a coordinator misses a job.
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 
+/// A job that a machine which is there has not come to for so long is given up.
+const TOO_LONG: Duration = Duration::from_secs(24 * 3600);
+
 /// Machines are replaced by others without end on some clusters: what so many times the limit of them cannot do, none can.
 const TOO_MANY: usize = 4;
 
@@ -39,7 +42,8 @@ impl Tried {
     fn may_find_another(self, limit: u32, patience: Duration) -> bool {
         let limit = limit as usize;
         let may_come = self.machines < limit && self.lasting < patience;
-        self.machines < limit.saturating_mul(TOO_MANY) && (self.others || may_come)
+        let is_endless = self.machines >= limit.saturating_mul(TOO_MANY) || self.lasting >= TOO_LONG;
+        !is_endless && (self.others || may_come)
     }
 }
 

@@ -110,7 +110,7 @@ impl Worker {
     /// lies with a machine is laid at this one's door and not at the job's.
     #[must_use]
     pub fn on_machine(self, machine: Machine) -> Self {
-        Self { pulse: self.pulse.of_machine(machine.name.clone()), machine: Some(machine), ..self }
+        Self { pulse: self.pulse.of_machine(&machine), machine: Some(machine), ..self }
     }
 
     /// The same worker, which tells the store of itself so often while it runs.

@@ -92,7 +92,8 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
 
 async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     let progress = store.document::<Progress>(name, Progress::DOCUMENT).await?;
-    let cancelled = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?.is_some();
+    let cancellation = store.document::<Cancellation>(name, Cancellation::DOCUMENT).await?;
+    let cancelled = cancellation.is_some_and(|cancellation| cancellation.stopped.is_none());
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.workers::<WorkerStatus>().await? {

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .with_limits(limits(args))
-            .on_machine(Machine::new(machine(args), proof))
+            .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
             .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);

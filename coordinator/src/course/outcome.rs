@@ -62,7 +62,8 @@ impl Course {
         })
     }
 
-    /// The points of searches and the fixed recipes that no machine could evaluate: without them no winner is known.
+    /// The points of searches that no machine could evaluate, without which no winner is known. Fixed recipes were given, not
+    /// chosen: they count only where nothing is searched.
     fn missing(&self, choices: &[Option<Choice>]) -> u64 {
         let select = &self.known.frozen.sweep().evaluation.select;
         let points = choices.iter().flatten().flat_map(|choice| &choice.points).map(|(candidate, _)| candidate.id);
@@ -70,7 +71,10 @@ impl Course {
             let subject = Subject::Merge { recipe: recipe.clone() };
             self.known.id_of(subject, select)
         });
-        self.known.missing(points.chain(fixed))
+        match choices.is_empty() {
+            true => self.known.missing(fixed),
+            false => self.known.missing(points),
+        }
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {

@@ -46,6 +46,7 @@ fn one_machine_alone_is_given_time_for_another_to_come() {
 #[test]
 fn machines_that_come_without_end_do_not_keep_a_job_for_ever() {
     assert_eq!(after_failure(&changed(), 30, tried(12, true, 5), &limits()), AfterFailure::Park);
+    assert_eq!(after_failure(&changed(), 30, tried(1, true, 24 * 3600), &limits()), AfterFailure::Park, "a day");
     assert!(!is_lost(30, tried(19, true, 5), &limits()) && is_lost(30, tried(20, true, 5), &limits()));
 }
 

@@ -46,7 +46,7 @@ impl Worker {
         };
         if delivery.attempt() > 1 {
             let failed = self.failed_on(&job.id()).await?;
-            if failed.contains_key(machine) && self.may_others(failed.keys()).await {
+            if failed.contains_key(machine) && self.may_others(&job.id(), failed.keys()).await {
                 return Ok(Before::Leave(LEFT_FOR));
             }
         }
@@ -60,7 +60,7 @@ impl Worker {
         let notes: BTreeMap<String, Trial> =
             self.store.trials(&id).await?.into_iter().filter_map(|(name, trial)| Some((name, trial.ok()?))).collect();
         let mine = notes.get(machine).copied();
-        let others = self.may_others(notes.keys().chain([machine])).await;
+        let others = self.may_others(&id, notes.keys().chain([machine])).await;
         let first_ms = notes.values().map(|trial| trial.first_ms).min();
         let lasting = first_ms.map_or(0, |first| now_ms().saturating_sub(first));
         // This machine is alive itself, and has not tried it unless there is a note of it.
@@ -109,7 +109,7 @@ impl Worker {
         let first_ms = failed.values().min().copied();
         Some(Tried {
             machines: failed.len(),
-            others: self.may_others(failed.keys()).await,
+            others: self.may_others(job, failed.keys()).await,
             lasting: first_ms.map_or(Duration::ZERO, since),
         })
     }
@@ -127,14 +127,18 @@ impl Worker {
         Ok(failed)
     }
 
-    /// Whether a machine is alive that is none of these. Where the store does not say, there may be one.
-    async fn may_others(&self, tried: impl Iterator<Item = &String> + Send) -> bool {
+    /// Whether a machine is alive that is none of these, and may get the job: one of another pool does not, and one of another
+    /// version leaves it. Where the store does not say, there may be one.
+    async fn may_others(&self, job: &JobId, tried: impl Iterator<Item = &String> + Send) -> bool {
+        let pool = self.machine.as_ref().and_then(|machine| machine.pool.as_ref());
         let tried: BTreeSet<&String> = tried.collect();
         let Ok(workers) = self.store.workers::<WorkerStatus>().await else { return true };
         workers.into_iter().filter_map(|(_, status)| status.ok()).any(|status| {
             let is_alive = now_ms().saturating_sub(status.beat_ms) < MAY_BE_ALIVE_WITHIN_MS;
+            let is_of_pool = pool.is_none() || status.pool.is_none() || status.pool.as_ref() == pool;
+            let gets_it = is_alive && is_of_pool && !status.left.contains(job);
             let machine = status.machine.unwrap_or(status.worker);
-            is_alive && status.state != WorkerState::Draining && !tried.contains(&machine)
+            gets_it && status.state != WorkerState::Draining && !tried.contains(&machine)
         })
     }
 

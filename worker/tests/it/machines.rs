@@ -118,6 +118,22 @@ async fn a_restarted_worker_uses_up_no_more_of_a_job_than_its_machine_did_before
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_never_gets_the_job_is_not_waited_for() {
+    let cluster = Cluster::new().await;
+    cluster.publish([0.5]).await;
+    let elsewhere =
+        WorkerStatus { beat_ms: u64::MAX, pool: Some("b".to_owned()), ..WorkerStatus::fresh("w1", "fake", 0) };
+    cluster.store.put_worker("w1", &elsewhere).await.unwrap();
+    let newer = WorkerStatus { left: vec![job(0.5).id()], beat_ms: u64::MAX, ..WorkerStatus::fresh("w2", "fake", 0) };
+    cluster.store.put_worker("w2", &newer).await.unwrap();
+    let limits = Limits { attempts: 1, patience: Duration::ZERO, ..Limits::default() };
+    let machine = Machine::new("a", Arc::<Fit>::default()).in_pool("a");
+    let worker = cluster.worker("a", [Next::Fail(unfit())]).with_limits(limits).on_machine(machine);
+    assert!(worker.run_one().await.unwrap());
+    assert_eq!(cluster.finals(0.5).await, [true]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_no_machine_can_do_fails_in_the_end_and_lies_with_the_machines() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
