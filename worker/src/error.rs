@@ -156,10 +156,8 @@ impl JobError {
     /// Where the failure lies. What may pass, or may be another on another machine, says nothing about the job.
     pub fn blame(&self) -> Blame {
         let is_of_service = matches!(self, Self::Stored(_) | Self::Lost { .. });
-        match self.is_retryable() || self.is_own_fault() || is_of_service || self.is_of_system() {
-            true => Blame::Machine,
-            false => Blame::Job,
-        }
+        let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
+        if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }
 
     /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the

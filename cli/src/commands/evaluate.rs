@@ -6,7 +6,7 @@ use crate::{
     local::{engine, inputs, runtime},
     progress::Progress,
     remote::open_store,
-    runner::Runner,
+    runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
 };
 use analysis::{Results, Summary};
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         _ => {}
     };
     let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
-    let (outcome, counts) = ran.map_err(|failure| match failure {
+    let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
         Failure::Run(error @ CoordinatorError::Denominator { .. }) => Failure::Evaluation(error),
         other => other,

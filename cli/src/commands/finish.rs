@@ -42,7 +42,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     };
     let wish = Finish::new(now_ms());
     runner.runtime.block_on(runner.store.put_document(&args.name, Finish::DOCUMENT, &wish))?;
-    let (outcome, counts) = {
+    let done = {
         let progress = Progress::start();
         let mut on_event = |event| match event {
             Event::Phase(phase) => progress.phase(&phase.to_string()),
@@ -52,5 +52,5 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         let settings = Settings { finish: true, ..Settings::default() };
         runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())?
     };
-    conclude(&runner, &frozen, &inputs, (&outcome, counts), args.json)
+    conclude(&runner, &frozen, &inputs, &done, args.json)
 }

@@ -11,7 +11,7 @@ use crate::{
     progress::Progress,
     remote::{open_store, rabbit_settings},
     report,
-    runner::Runner,
+    runner::{Done, Runner},
     sweep_file::read_sweep,
     terminal,
     watching::{RunShown, Watching},
@@ -76,15 +76,14 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep) -> Result<(), Failure> {
     if let Some(worker) = runner.worker() {
         watching.worker_to_come(&args.compute.device, false).is(worker);
     }
-    let (outcome, counts) = {
+    let done = {
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
         let mut teller = Teller { progress: &progress, shown: &shown, bound: 0, done: 0 };
         let mut on_event = |event| teller.tell(event);
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
     };
-
-    conclude(&runner, &frozen, &inputs, (&outcome, counts), args.json)
+    conclude(&runner, &frozen, &inputs, &done, args.json)
 }
 
 /// Stores, prints and writes what a sweep came to.
@@ -92,13 +91,14 @@ pub(super) fn conclude(
     runner: &Runner,
     frozen: &Frozen,
     inputs: &Inputs,
-    (outcome, counts): (&jobs::Outcome, Counts),
+    done: &Done,
     json: bool,
 ) -> Result<(), Failure> {
+    let Done { outcome, counts } = done;
     let results = runner.runtime.block_on(Results::of(outcome, &runner.store));
     let jobs = Sweep { name: &outcome.sweep, outcome: Some(outcome) };
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
-    let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(counts)))?;
+    let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(*counts)))?;
     runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
     print(&summary, json);
     let reported = runner.runtime.block_on(report::keep(&runner.store, outcome, results, &frame));

@@ -71,10 +71,7 @@ impl Course {
             let subject = Subject::Merge { recipe: recipe.clone() };
             self.known.id_of(subject, select)
         });
-        match choices.is_empty() {
-            true => self.known.missing(fixed),
-            false => self.known.missing(points),
-        }
+        if choices.is_empty() { self.known.missing(fixed) } else { self.known.missing(points) }
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::QueueError;
 use lapin::{
-    message::BasicGetMessage,
+    message::{BasicGetMessage, Delivery},
     options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions},
     types::FieldTable,
 };
@@ -38,23 +38,23 @@ impl RabbitQueue {
         for _ in 0..waiting {
             let taken = line.basic_get(queue.into(), BasicGetOptions { no_ack: false }).await?;
             let Some(BasicGetMessage { delivery, .. }) = taken else { return Ok(()) };
-            match wire::sweep_of(&delivery.data).is_some_and(|found| found == sweep) {
-                true => *dropped += 1,
-                false => {
-                    let letter = match wire::open(&delivery.data, &delivery.properties) {
-                        // The mark of the broker that a worker lost it would be lost itself.
-                        Ok(ticket) if delivery.redelivered => wire::letter(&ticket.lost(), queue),
-                        _ => Letter {
-                            queue: queue.to_owned(),
-                            body: delivery.data.clone(),
-                            properties: delivery.properties.clone(),
-                        },
-                    };
-                    self.core.outbox.send(letter).await.map_err(|error| Fault::new(error.to_string()))?;
-                }
+            if wire::sweep_of(&delivery.data).is_some_and(|found| found == sweep) {
+                *dropped += 1;
+            } else {
+                let letter = once_more(&delivery, queue);
+                self.core.outbox.send(letter).await.map_err(|error| Fault::new(error.to_string()))?;
             }
             delivery.acker.ack(BasicAckOptions::default()).await?;
         }
         Ok(line.close(200, "done".into()).await?)
+    }
+}
+
+/// The message as it is, to stay where it was.
+fn once_more(delivery: &Delivery, queue: &str) -> Letter {
+    match wire::open(&delivery.data, &delivery.properties) {
+        // The mark of the broker that a worker lost it would be lost itself.
+        Ok(ticket) if delivery.redelivered => wire::letter(&ticket.lost(), queue),
+        _ => Letter { queue: queue.to_owned(), body: delivery.data.clone(), properties: delivery.properties.clone() },
     }
 }

@@ -39,10 +39,8 @@ impl Worker {
     pub(super) async fn look_back(&self, delivery: &Delivery) -> Result<Before, StoreError> {
         let (job, losses) = (delivery.job(), delivery.losses());
         let Some(machine) = self.machine.as_ref().map(|machine| &machine.name) else {
-            return Ok(match is_lost(losses, None, &self.limits) {
-                true => Before::Lost(Vec::new()),
-                false => Before::Try,
-            });
+            let is_lost = is_lost(losses, None, &self.limits);
+            return Ok(if is_lost { Before::Lost(Vec::new()) } else { Before::Try });
         };
         if delivery.attempt() > 1 {
             let failed = self.failed_on(&job.id()).await?;
