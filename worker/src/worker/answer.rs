@@ -51,6 +51,8 @@ impl Worker {
         // The first result to be stored stays; ours is the same but for its timings.
         let storing = Instant::now();
         if let Err(source) = self.store.put_result(&result).instrument(info_span!("store")).await {
+            // The next worker would compute in vain as well: it waits, longer each time.
+            self.note_own_fault(source.to_string(), None).await;
             return Err(self.give_up(delivery, out_of_reach(job, source)).await);
         }
         self.metrics.stored(storing.elapsed());
@@ -101,7 +103,7 @@ impl Worker {
             return Ok(());
         }
         let error = error.chain().join(": ");
-        self.note_own_fault(error.clone(), job).await;
+        self.note_own_fault(error.clone(), Some(job)).await;
         Err(WorkerError::Unfit { count, error })
     }
 

@@ -70,12 +70,13 @@ impl Worker {
         Some(format!("the last worker of this name ended without a word, with job {job} in hand"))
     }
 
-    /// Keeps that the worker ends by a fault of its own, in doing `job`.
-    pub(super) async fn note_own_fault(&self, error: String, job: &Job) {
+    /// Keeps that the worker ends by a fault of its own, or of a service that it relies on; `job` is what would show that it
+    /// is mended.
+    pub(super) async fn note_own_fault(&self, error: String, job: Option<&Job>) {
         let Some(machine) = &self.machine else { return };
         let noting = async {
             let earlier = self.store.machine::<Faults>(&machine.name).await.unwrap_or_default();
-            self.note_fault(earlier, error, Some(job.clone())).await;
+            self.note_fault(earlier, error, job.cloned()).await;
         };
         // A store that is away is not waited for once more.
         let _ = timeout(FAREWELL, noting).await;

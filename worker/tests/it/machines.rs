@@ -232,6 +232,8 @@ async fn a_store_that_refuses_a_result_costs_the_job_neither_an_attempt_nor_a_lo
         let delivery = cluster.queue.next().await.unwrap().unwrap();
         assert_eq!((delivery.attempt(), delivery.losses()), (1, 0));
         delivery.ack().await.unwrap();
+        let record = cluster.store.machine::<serde_json::Value>("w").await.unwrap();
+        assert_eq!(record.is_some(), prefix == "results/", "work in vain is not begun again at once");
     }
 }
 
