@@ -1,5 +1,5 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{JobId, JobResult};
+use jobs::{Blame, JobId, JobResult};
 use std::collections::HashSet;
 use store::{Store, StoreError};
 
@@ -8,10 +8,41 @@ use store::{Store, StoreError};
 pub(crate) enum Found {
     /// Its result.
     Result(Box<JobResult>),
-    /// The errors of the attempt that was its last.
-    Failed(Vec<String>),
+    /// The attempt that was its last.
+    Failed(Failed),
     /// Neither.
     Nothing,
+}
+
+/// How a job failed for good.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Failed {
+    /// The error and its causes, outermost first.
+    pub(crate) errors: Vec<String>,
+    /// Where the failure lies; an older program did not tell.
+    pub(crate) blame: Option<Blame>,
+}
+
+/// Which failures of earlier runs are tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// None: they are counted as they are.
+    Nothing,
+    /// Those that lie with a machine or a service: another may have come since, or the same one may be mended.
+    #[default]
+    Machines,
+    /// All.
+    Everything,
+}
+
+impl Retry {
+    pub(crate) fn covers(self, failed: &Failed) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Machines => failed.blame == Some(Blame::Machine),
+            Self::Everything => true,
+        }
+    }
 }
 
 /// Jobs that are looked up at the same time.
@@ -22,8 +53,8 @@ const CONCURRENT: usize = 32;
 /// A result wins over a failure: a job may have failed in one run and succeeded in another.
 pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
     let one = |id: JobId| async move {
-        match store.result(&id).await? {
-            Some(result) => Ok(Found::Result(Box::new(result))),
+        match stored_result(store, &id).await? {
+            Some(found) => Ok(found),
             None => final_failure(store, &id).await,
         }
     };
@@ -36,8 +67,8 @@ pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Fou
     let one = |id: JobId| {
         let has_failed = failed.contains(&id);
         async move {
-            match store.result(&id).await? {
-                Some(result) => Ok(Found::Result(Box::new(result))),
+            match stored_result(store, &id).await? {
+                Some(found) => Ok(found),
                 None if has_failed => final_failure(store, &id).await,
                 None => Ok(Found::Nothing),
             }
@@ -46,11 +77,38 @@ pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Fou
     stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
+/// The result of a job. An object in its place that is no result costs this job, and not the sweep: the other jobs go on.
+async fn stored_result(store: &Store, id: &JobId) -> Result<Option<Found>, StoreError> {
+    match store.result(id).await {
+        Ok(result) => Ok(result.map(|result| Found::Result(Box::new(result)))),
+        Err(error @ (StoreError::Backend(_) | StoreError::Version { .. })) => Err(error),
+        Err(error) => {
+            let errors = vec![UNREADABLE.to_owned(), chain(&error)];
+            Ok(Some(Found::Failed(Failed { errors, blame: Some(Blame::Machine) })))
+        }
+    }
+}
+
+const UNREADABLE: &str =
+    "the result that the store holds cannot be read; removing the object lets the job be computed again";
+
+fn chain(error: &StoreError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
     for failure in store.failures(id).await? {
-        let failure = failure?;
+        let failure = match failure {
+            Ok(failure) => failure,
+            Err(error @ StoreError::Backend(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(job = %id.short(), %error, "the record of a failure cannot be read; it counts as none");
+                continue;
+            }
+        };
         if failure.is_final {
-            return Ok(Found::Failed(failure.errors));
+            return Ok(Found::Failed(Failed { errors: failure.errors, blame: failure.blame }));
         }
     }
     Ok(Found::Nothing)

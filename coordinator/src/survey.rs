@@ -1,6 +1,6 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
-    lookup::{Found, Presence, look_up},
+    lookup::{Failed, Found, Presence, Retry, look_up},
     parts::recall_parts,
     revision::{Revised, revision_of},
 };
@@ -84,15 +84,15 @@ impl Resume {
 /// Goes through the sweep as far as the store's answers lead.
 ///
 /// Compacted parts are read first, then what they do not cover: one by one in a small sweep, else as a listing of the
-/// store tells. `retry_failed` counts what failed before as missing, as a run with the same setting does.
+/// store tells. What `retry` covers of what failed before counts as missing, as in a run with the same setting.
 ///
 /// # Errors
 /// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
 /// jobs are not counted; the store cannot be read.
-pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+pub async fn survey(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
     let revised = revision_of(store, frozen).await?;
     let frozen = frozen.clone().at_revision(revised.number);
-    let (course, mut resume) = go_through(&frozen, store, retry_failed).await?;
+    let (course, mut resume) = go_through(&frozen, store, retry).await?;
     resume.memory = course.into_memory();
     resume.revised = revised;
     Ok(resume)
@@ -103,7 +103,7 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
 /// # Errors
 /// As [`survey`].
 pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
-    let (course, resume) = go_through(frozen, store, false).await?;
+    let (course, resume) = go_through(frozen, store, Retry::Nothing).await?;
     Ok((course.so_far()?, resume.survey))
 }
 
@@ -112,7 +112,7 @@ pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey),
 /// # Errors
 /// As [`survey`].
 pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
-    let (_, resume) = go_through(frozen, store, false).await?;
+    let (_, resume) = go_through(frozen, store, Retry::Nothing).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
     let mut jobs = store.compacted_jobs(revision).await?.jobs;
     jobs.extend(resume.uncompacted);
@@ -120,7 +120,7 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId
     Ok(jobs)
 }
 
-async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<(Course, Resume), CoordinatorError> {
+async fn go_through(frozen: &Frozen, store: &Store, retry: Retry) -> Result<(Course, Resume), CoordinatorError> {
     let mut course = Course::new(frozen.clone())?;
     let presence = Presence::of(store, course.bound()).await?;
     let mut resume = Resume::begin(course.bound(), presence);
@@ -133,7 +133,7 @@ async fn go_through(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
         absent.iter().for_each(|wanted| course.set_aside(&wanted.id));
         let ids: Vec<JobId> = asked.iter().map(|wanted| wanted.id).collect();
         for (wanted, found) in asked.into_iter().zip(look_up(store, &ids).await?) {
-            resume.take_in(&mut course, wanted, found, retry_failed)?;
+            resume.take_in(&mut course, wanted, found, retry)?;
         }
     }
     Ok((course, resume))
@@ -145,7 +145,7 @@ impl Resume {
         course: &mut Course,
         Wanted { id, label, .. }: Wanted,
         found: Found,
-        retry_failed: bool,
+        retry: Retry,
     ) -> Result<(), CoordinatorError> {
         match found {
             Found::Result(result) => {
@@ -154,8 +154,9 @@ impl Resume {
                 self.uncompacted.push(id);
                 self.presence.forget(&id);
             }
-            Found::Failed(errors) if !retry_failed => {
-                course.record(id, Answer::Failed(&errors))?;
+            Found::Failed(failed) if !retry.covers(&failed) => {
+                let Failed { errors, blame } = failed;
+                course.record(id, Answer::Failed { errors: &errors, blame })?;
                 self.survey.failed += 1;
                 self.failed_jobs.push(id);
                 if self.failed.len() < MAX_TOLD {

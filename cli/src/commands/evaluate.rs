@@ -7,12 +7,12 @@ use crate::{
     local::{engine, inputs, runtime},
     progress::Progress,
     remote::open_store,
-    runner::Runner,
+    runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
     terminal,
 };
 use analysis::{Results, Summary};
-use coordinator::{CoordinatorError, Event, Frozen, Settings};
+use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
@@ -39,18 +39,18 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     let store = runtime.block_on(open_store(&args.store))?;
-    let resume = runtime.block_on(coordinator::survey(&frozen, &store, true))?;
+    let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?;
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry_failed: true, is_kept: false, ..Settings::default() };
+    let settings = Settings { retry: Retry::Everything, brake: None, is_kept: false, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => failures.push(format!("{label} failed: {}", errors.join(": "))),
         _ => {}
     };
     let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
-    let (outcome, counts) = ran.map_err(|failure| match failure {
+    let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
         Failure::Run(error @ CoordinatorError::Denominator { .. }) => Failure::Evaluation(error),
         other => other,

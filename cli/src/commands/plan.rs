@@ -10,7 +10,7 @@ use crate::{
     sweep_file::read_sweep,
     terminal,
 };
-use coordinator::{Frozen, Resume};
+use coordinator::{Frozen, Resume, Retry};
 use jobs::Change;
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let jobs_at_most = coordinator::bound(&sweep)?;
     let resume = if checked.problems.is_empty() && checked.is_here() {
         let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
-        Some(runtime()?.block_on(survey(&frozen, &args.store, false))?)
+        Some(runtime()?.block_on(survey(&frozen, &args.store, Retry::Machines))?)
     } else {
         None
     };
@@ -91,12 +91,12 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 }
 
 /// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
-pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry_failed: bool) -> Result<Resume, Failure> {
+pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, retry: Retry) -> Result<Resume, Failure> {
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(coordinator::survey(frozen, &store, retry_failed).await?)
+    Ok(coordinator::survey(frozen, &store, retry).await?)
 }
 
 fn as_list<S: Serializer>(problems: &Problems, serializer: S) -> Result<S::Ok, S::Error> {

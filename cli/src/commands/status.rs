@@ -1,6 +1,6 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
 use analysis::Sweeps;
-use coordinator::{Frozen, OUTCOME};
+use coordinator::{Frozen, OUTCOME, Retry};
 use jobs::{Cancellation, Manifest};
 use serde::Serialize;
 use store::Store;
@@ -58,6 +58,8 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
     }
     for state in states {
         let end = match (state.finished, state.cancelled) {
+            // Points are missing that may have been chosen, or rows have no numbers.
+            (true, _) if state.failed > 0 => "finished with failures",
             (true, _) => "finished",
             (false, true) => "cancelled",
             (false, false) => "not finished",
@@ -82,13 +84,13 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         return Err(Failure::NoSweep { name, store: store.place() });
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
-    let survey = coordinator::survey(&frozen, store, false).await?.survey;
+    let survey = coordinator::survey(&frozen, store, Retry::Nothing).await?.survey;
     let revision = frozen.revision();
     // An earlier revision may have finished, and been cancelled.
     let outcome = store.document::<jobs::Outcome>(&name, OUTCOME).await?;
     let finished = outcome.is_some_and(|outcome| outcome.revision >= revision);
     let mark = store.document::<Cancellation>(&name, Cancellation::DOCUMENT).await?;
-    let cancelled = mark.is_some_and(|mark| mark.covers(revision));
+    let cancelled = mark.is_some_and(|mark| mark.is_wished_of(revision));
     let (jobs_at_most, stored, failed) = (survey.bound, survey.stored, survey.failed);
     Ok(Status { sweep: name, revision, jobs_at_most, stored, failed, missing_now: survey.missing, finished, cancelled })
 }
