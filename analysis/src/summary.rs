@@ -8,6 +8,7 @@ mod tests;
 mod weak;
 
 pub use beaten::Better;
+pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
@@ -38,6 +39,13 @@ pub struct Summary {
     /// How far a sweep has come that has not finished: rows are then what it came to so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub so_far: Option<SoFar>,
+    /// Jobs on the selection split that failed for a reason that may lie with a machine: while there are some, no row is
+    /// chosen.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missing: u64,
+    /// Whether a person ended the searches before they were over.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub ended_early: bool,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection split, the best
@@ -55,7 +63,7 @@ impl Summary {
     /// The chosen row: the best search by the objective on the selection split, the first among equals.
     ///
     /// Fixed recipes were given, not chosen: one of them is the best only where nothing was searched at all. `None`
-    /// if no such row has a value.
+    /// if no such row has a value, or if jobs are missing without which it is not known.
     pub fn best(&self) -> Option<&SummaryRow> {
         self.rows.iter().find(|row| row.is_chosen)
     }

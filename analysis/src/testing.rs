@@ -28,6 +28,8 @@ impl Made {
             tasks: tasks.iter().map(|&task| task.to_owned()).collect(),
             rows: Vec::new(),
             given_denominators: BTreeMap::new(),
+            missing: 0,
+            ended_early: false,
         };
         Self { outcome, results: Results::default() }
     }

@@ -1,7 +1,7 @@
 //! What the command line says.
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 use store::Location;
 use url::Url;
 
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Cancel(Cancel),
     /// List the sweeps of a store, or remove one
     Sweeps(Sweeps),
+    /// End the searches of a sweep where they are: evaluate the best so far on the report split, and write it
+    Finish(Finish),
     /// Look into failed jobs, and try them again
     Failures(Failures),
     /// Merge adapters into a PEFT adapter or a full model
@@ -187,9 +189,22 @@ pub(crate) struct Run {
     /// Compute jobs again whose stored result is corrupt; what lay there is kept under `set-aside/` in the store
     #[arg(long)]
     pub(crate) repair: bool,
+    /// Run this command in a shell when the run ends; `BOWLINE_SWEEP`, `BOWLINE_ENDED`, `BOWLINE_EXIT_CODE` and
+    /// `BOWLINE_MESSAGE` say how
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) on_end: Option<String>,
     /// End when more jobs than this have failed for good
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
+    /// End when the base model itself fails, or when so many jobs in a row fail for the same reason; 0 goes on
+    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_BRAKE)]
+    pub(crate) brake: u64,
+    /// End after so long: seconds, or a number with `m`, `h` or `d`; the same command goes on
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) max_time: Option<Duration>,
+    /// End when the sweep's jobs have computed for so many hours in all, over all of its runs
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    pub(crate) max_device_hours: Option<Duration>,
     /// Refuse a sweep with more jobs than this, unless `--yes` is given
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_jobs: u64,
@@ -223,13 +238,16 @@ pub(crate) struct Worker {
     /// A repository of the hub, or the owner of some, that inputs may come from, once for each; all unless given
     #[arg(long = "repository", value_name = "OWNER[/NAME]")]
     pub(crate) repositories: Vec<String>,
-    /// The longest that one job may take, in seconds; 0 for ever
+    /// The longest that one job may compute, in seconds; 0 for ever
     #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
     pub(crate) job_limit: u64,
-    /// Attempts at a job before its failure is final
+    /// The longest that fetching and reading the inputs of one job may take, in seconds; 0 for ever
+    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
+    pub(crate) load_limit: u64,
+    /// Attempts at a job before its failure is final, on as many machines where there are so many
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
-    /// Workers that may be lost over a job before it is set aside
+    /// Times that a job may be lost, on as many machines where there are so many, before it is set aside
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_losses: u32,
     /// How long the job in hand may go on after SIGTERM, in seconds, before it goes back to the queue
@@ -300,6 +318,30 @@ pub(crate) struct Cancel {
     /// Take it back: `bowline run` goes on with the sweep then
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
+    /// Take the sweep's jobs out of the queue on this broker as well, whatever the name is and whether or not the store knows it
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Finish {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    /// Print one JSON document instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Hand the jobs to workers through this broker, instead of computing them here
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -595,4 +637,41 @@ pub(crate) struct K8sRender {
     /// Write the kustomization and the sweep file into this folder instead, for a repository that a cluster follows
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
+}
+
+/// Reads a time: seconds, or a number with a unit.
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit_s) = match text.char_indices().last() {
+        Some((end, 's')) => (&text[..end], 1.0),
+        Some((end, 'm')) => (&text[..end], 60.0),
+        Some((end, 'h')) => (&text[..end], 3600.0),
+        Some((end, 'd')) => (&text[..end], 86_400.0),
+        _ => (text, 1.0),
+    };
+    let wrong = || format!("`{text}` is no time; write seconds, or a number with `m`, `h` or `d`, such as `90m`");
+    let number: f64 = number.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * unit_s).map_err(|_| wrong())
+}
+
+fn hours(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no number of hours");
+    let number: f64 = text.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * 3600.0).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_are_seconds_without_one() {
+        for (text, seconds) in [("90", 90.0), ("90s", 90.0), ("1.5m", 90.0), ("2h", 7200.0), ("1d", 86_400.0)] {
+            assert_eq!(time(text).unwrap(), Duration::from_secs_f64(seconds), "{text}");
+        }
+        for text in ["", "m", "-1", "1 fortnight", "NaN", "inf", "é"] {
+            assert!(time(text).unwrap_err().contains("is no time"), "{text}");
+        }
+        assert_eq!(hours("0.5").unwrap(), Duration::from_secs(1800));
+        assert!(hours("-1").is_err() && hours("1e300").is_err());
+    }
 }

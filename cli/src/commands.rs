@@ -3,6 +3,7 @@ pub(crate) mod cancel;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod failures;
+pub(crate) mod finish;
 pub(crate) mod heads;
 pub(crate) mod k8s;
 pub(crate) mod merge;

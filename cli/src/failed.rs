@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use analysis::Failures;
-use coordinator::{CoordinatorError, FreezeError, Frozen};
+use coordinator::{CoordinatorError, FreezeError, Frozen, Retry};
 use jobs::{FailureRecord, JobId, Manifest, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store};
@@ -14,7 +14,7 @@ pub(crate) async fn of_sweep<'a>(
     frozen: &Frozen,
     failures: &'a Failures,
 ) -> Result<Vec<&'a FailureRecord>, Failure> {
-    let wanted: Option<HashSet<JobId>> = match coordinator::survey(frozen, store, false).await {
+    let wanted: Option<HashSet<JobId>> = match coordinator::survey(frozen, store, Retry::Nothing).await {
         Ok(resume) => Some(resume.failed_jobs().iter().copied().collect()),
         Err(CoordinatorError::Store(error)) => return Err(error.into()),
         // A sweep that cannot go on for its failures is the one that is looked into.

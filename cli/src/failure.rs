@@ -1,6 +1,7 @@
 //! Everything that ends a command early: what it says, its exit code, and what to do about it.
 
 use crate::check::Problems;
+use coordinator::Stopped;
 use std::{io, path::PathBuf};
 
 /// Why a head cannot be used with its base and its task.
@@ -199,6 +200,9 @@ pub(crate) enum Failure {
     /// The sweep was cancelled while it ran.
     #[error("the sweep was cancelled")]
     Cancelled,
+    /// The run stopped by itself.
+    #[error("the sweep was stopped: {0}")]
+    Stopped(coordinator::Stopped),
     /// More jobs failed than may.
     #[error("{failed} jobs failed, more than the {limit} that may")]
     TooManyFailures { failed: u64, limit: u64 },
@@ -253,6 +257,10 @@ impl Failure {
         match self {
             Self::Argument { .. } | Self::TooManyJobs { .. } | Self::NobodyToAsk { .. } => 2,
             Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => 3,
+            // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
+            Self::Stopped(Stopped::Base { .. }) => 65,
+            Self::Stopped(Stopped::Alike { .. }) => 3,
+            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => 75,
             Self::QueueAddress { .. } | Self::Pool { .. } => 2,
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,
             Self::Queue(_) | Self::Run(coordinator::CoordinatorError::Queue(_)) => 69,
@@ -283,6 +291,12 @@ impl Failure {
             Self::TooManyJobs { .. } => Some(
                 "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
             ),
+            Self::Stopped(Stopped::Base { .. } | Stopped::Alike { .. }) => Some(
+                "mend what failed and run the same command with `--retry-failed`; `--brake 0` goes on whatever fails alike",
+            ),
+            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => {
+                Some("every finished job is stored; run the same command with more time to go on")
+            }
             Self::TooManyFailures { .. } => Some(
                 "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
             ),

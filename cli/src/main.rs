@@ -65,6 +65,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Watch(args) => commands::watch::run(&args),
         Command::Cancel(args) => commands::cancel::run(&args),
         Command::Sweeps(args) => commands::sweeps::run(&args),
+        Command::Finish(args) => commands::finish::run(&args),
         Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),

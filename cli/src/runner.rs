@@ -25,6 +25,12 @@ pub(crate) struct Runner {
     local: Option<Local>,
 }
 
+/// What a sweep came to that ran to its end.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    pub(crate) counts: Counts,
+}
+
 /// A queue and a worker in this process.
 struct Local {
     queue: MemoryQueue,
@@ -77,7 +83,7 @@ impl Runner {
         settings: Settings,
         on_event: &mut (dyn FnMut(Event) + Send),
         beside: impl Future<Output = Infallible>,
-    ) -> Result<(Outcome, Counts), Failure> {
+    ) -> Result<Done, Failure> {
         let poll = if self.local.is_some() { settings.poll } else { POLL_REMOTE };
         let settings = Settings { versions: Engine::versions(), poll, ..settings };
         let coordinator = Coordinator { publisher: Arc::clone(&self.publisher), store: self.store.clone(), settings };
@@ -97,9 +103,10 @@ impl Runner {
             })
         })?;
         match report {
-            Report { ended: Ended::Finished(outcome), counts } => Ok((*outcome, counts)),
+            Report { ended: Ended::Finished(outcome), counts } => Ok(Done { outcome: *outcome, counts }),
             Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
             Report { ended: Ended::Cancelled, .. } => Err(Failure::Cancelled),
+            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Stopped(reason)),
             Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
                 Err(Failure::TooManyFailures { failed, limit })
             }

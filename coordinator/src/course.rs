@@ -10,7 +10,7 @@ use crate::{
 };
 use bound::bound_of;
 use jobs::{
-    Benchmark, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep,
+    Benchmark, Blame, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep,
     WeakAdapter,
 };
 use known::{Known, Observed, Standing};
@@ -51,6 +51,12 @@ pub struct Course {
     best: Option<f64>,
     /// Tasks whose adapters were said to be weak.
     weak: HashSet<String>,
+    /// The searches end where they are.
+    ends_early: bool,
+    /// One of them was not over when it did.
+    is_cut_short: bool,
+    /// Points that were wanted, and whose answers are not waited for any more.
+    forgotten: HashSet<JobId>,
 }
 
 /// The parts of a sweep, in order.
@@ -106,8 +112,13 @@ pub enum Step {
 pub enum Answer<'a> {
     /// Its result.
     Result(&'a JobResult),
-    /// It failed for good, with this error and its causes, outermost first.
-    Failed(&'a [String]),
+    /// It failed for good.
+    Failed {
+        /// The error and its causes, outermost first.
+        errors: &'a [String],
+        /// Where the failure lies; an older program did not tell.
+        blame: Option<Blame>,
+    },
 }
 
 /// What became of a result that nobody had asked for.
@@ -176,7 +187,20 @@ impl Course {
             asked: HashMap::new(),
             best: None,
             weak: HashSet::new(),
+            ends_early: false,
+            is_cut_short: false,
+            forgotten: HashSet::new(),
         })
+    }
+
+    /// Ends the searches where they are, each with the best of the points that are known. The points that were wanted and are not
+    /// known are named: nobody waits for them.
+    pub fn end_early(&mut self) -> Vec<JobId> {
+        self.ends_early = true;
+        let asked: Vec<JobId> = self.asked.drain().map(|(id, _)| id).collect();
+        self.open = self.open.saturating_sub(asked.len());
+        self.forgotten.extend(&asked);
+        asked
     }
 
     /// The next jobs wanted, at most `limit`.
@@ -220,20 +244,26 @@ impl Course {
         }
         let standing = match answer {
             Answer::Result(result) => self.known.read(result),
-            Answer::Failed(_) => Standing::Failed,
+            Answer::Failed { blame: Some(Blame::Job), .. } => Standing::Failed,
+            // What is not known to lie with the job says nothing about its recipe.
+            Answer::Failed { blame: Some(Blame::Machine) | None, .. } => Standing::Missing,
         };
         let waiting = self.asked.remove(&id).unwrap_or_default();
         let value = match standing {
             Standing::Scored(None) if !waiting.is_empty() => return Err(self.known.no_value(id)),
             Standing::Scored(value) => value,
-            Standing::Failed => None,
+            Standing::Failed | Standing::Missing => None,
         };
         // Only references and fixed recipes: errors of a million points would be a burden.
-        if let (Answer::Failed(errors), true) = (answer, waiting.is_empty()) {
+        if let Answer::Failed { errors, .. } = answer
+            && waiting.is_empty()
+        {
             self.known.keep_errors(id, errors);
         }
         self.known.keep(id, standing);
-        self.open -= 1;
+        if !self.forgotten.remove(&id) {
+            self.open -= 1;
+        }
         let mut recorded = Recorded { value, best_of: None };
         if let (Some(value), Some((index, spec))) = (value, waiting.into_iter().next())
             && self.known.take_over(&mut self.best, value)
@@ -294,6 +324,17 @@ impl Course {
     fn search(&mut self, wanted: &mut Vec<Wanted>, limit: usize) -> Result<(), CoordinatorError> {
         // A point that another part of the sweep asked for is never recorded as this search's.
         let observed = Observed::new(&self.known, self.best);
+        if self.ends_early {
+            for running in self.searches.iter_mut().filter(|running| running.choice.is_none()) {
+                match running.walk.next(&observed)? {
+                    Next::Done(choice) if choice.best.is_some() => running.choice = Some(*choice),
+                    Next::Done(_) | Next::Evaluate(_) | Next::Wait => {
+                        running.choice = Some(running.walk.best_known(&observed)?);
+                        self.is_cut_short = true;
+                    }
+                }
+            }
+        }
         for (index, running) in self.searches.iter_mut().enumerate() {
             while running.choice.is_none() && wanted.len() < limit {
                 match running.walk.next(&observed)? {

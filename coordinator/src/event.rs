@@ -1,4 +1,4 @@
-use crate::{Phase, Revised};
+use crate::{Phase, Revised, Stopped};
 use jobs::{JobId, Outcome, RecipeSpec, Timings, WeakAdapter};
 
 /// What happens while a sweep runs, for progress bars and logs.
@@ -93,6 +93,8 @@ pub enum Ended {
         /// How many were allowed to.
         limit: u64,
     },
+    /// The run stopped by itself: it could not come to anything, or has taken its time. Started again, it goes on.
+    Stopped(Stopped),
     /// The run was told to stop; started again, it goes on.
     Interrupted,
 }

@@ -27,6 +27,7 @@ pub use error::{CoordinatorError, RecordedError};
 pub use event::{Counts, Ended, Event, Report};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
+pub use lookup::Retry;
 pub use revision::{Earlier, Revised, is_at_work};
-pub use run::{Coordinator, OUTCOME, Settings};
+pub use run::{Coordinator, DEFAULT_BRAKE, OUTCOME, Settings, Stopped};
 pub use survey::{Resume, Survey, repair, so_far, stored_jobs, survey};

@@ -1,5 +1,5 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{JobId, JobResult};
+use jobs::{Blame, JobId, JobResult};
 use std::{collections::HashSet, error::Error, iter::successors};
 use store::{Store, StoreError};
 
@@ -8,12 +8,43 @@ use store::{Store, StoreError};
 pub(crate) enum Found {
     /// Its result.
     Result(Box<JobResult>),
-    /// The errors of the attempt that was its last.
-    Failed(Vec<String>),
+    /// The attempt that was its last.
+    Failed(Failed),
     /// Something that is no result of the job lies where its result belongs: what is wrong, outermost first.
     Corrupt(Vec<String>),
     /// Neither.
     Nothing,
+}
+
+/// How a job failed for good.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Failed {
+    /// The error and its causes, outermost first.
+    pub(crate) errors: Vec<String>,
+    /// Where the failure lies; an older program did not tell.
+    pub(crate) blame: Option<Blame>,
+}
+
+/// Which failures of earlier runs are tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retry {
+    /// None: they are counted as they are.
+    Nothing,
+    /// Those that lie with a machine or a service: another may have come since, or the same one may be mended.
+    #[default]
+    Machines,
+    /// All.
+    Everything,
+}
+
+impl Retry {
+    pub(crate) fn covers(self, failed: &Failed) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Machines => failed.blame == Some(Blame::Machine),
+            Self::Everything => true,
+        }
+    }
 }
 
 /// Jobs that are looked up at the same time.
@@ -53,7 +84,10 @@ async fn result(store: &Store, id: &JobId) -> Result<Found, StoreError> {
         Ok(Some(result)) => Ok(Found::Result(Box::new(result))),
         Ok(None) => Ok(Found::Nothing),
         Err(error) if error.is_of_one_object() => Ok(Found::corrupt(&error)),
-        Err(error @ StoreError::Version { .. }) => Ok(Found::Failed(chain(&error, OTHER_VERSION))),
+        // It fails again wherever it is tried again, and says nothing of the recipe.
+        Err(error @ StoreError::Version { .. }) => {
+            Ok(Found::Failed(Failed { errors: chain(&error, OTHER_VERSION), blame: None }))
+        }
         Err(error) => Err(error),
     }
 }
@@ -78,7 +112,9 @@ fn chain(error: &StoreError, first: &str) -> Vec<String> {
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
     for failure in store.failures(id).await? {
         match failure {
-            Ok(failure) if failure.is_final => return Ok(Found::Failed(failure.errors)),
+            Ok(failure) if failure.is_final => {
+                return Ok(Found::Failed(Failed { errors: failure.errors, blame: failure.blame }));
+            }
             Ok(_) => {}
             Err(error @ StoreError::Backend(_)) => return Err(error),
             // At worst the job is tried once more.

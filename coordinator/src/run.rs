@@ -1,3 +1,4 @@
+mod brake;
 mod drive;
 mod hearing;
 mod keeping;
@@ -6,7 +7,9 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-use crate::{CoordinatorError, Ended, Event, Frozen, Report, Resume};
+use crate::{CoordinatorError, Ended, Event, Frozen, Report, Resume, Retry};
+pub use brake::Stopped;
+
 use drive::Drive;
 use queue::JobPublisher;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -14,6 +17,9 @@ use store::Store;
 
 /// The document of a sweep that holds its [`Outcome`](jobs::Outcome).
 pub const OUTCOME: &str = jobs::Outcome::DOCUMENT;
+
+/// Jobs in a row that may fail for the same reason before a run ends.
+pub const DEFAULT_BRAKE: u64 = 20;
 
 /// The shell around a [`Course`](crate::Course): publishes what it wants and follows the store.
 ///
@@ -41,10 +47,19 @@ pub struct Settings {
     pub tick: Duration,
     /// How long the queue may be empty, with no worker at a job, before the job counts as lost and is published again.
     pub lost_after: Duration,
-    /// Publish again what failed for good before, instead of counting it as failed.
-    pub retry_failed: bool,
+    /// What is published again of what failed for good before, instead of counting it as failed.
+    pub retry: Retry,
     /// Set corrupt results aside and publish their jobs again, instead of counting them as failed.
     pub repair: bool,
+    /// Jobs in a row that may fail for the same reason before the run ends, as it does when the base model itself fails. `None`
+    /// goes on.
+    pub brake: Option<u64>,
+    /// End the searches where they are, with the best of what is known.
+    pub finish: bool,
+    /// How long the run may take. `None` for ever.
+    pub max_time: Option<Duration>,
+    /// How long the jobs of the sweep may compute in all, as far as its runs waited for them. `None` for ever.
+    pub max_device_time: Option<Duration>,
     /// The most jobs that may fail; with one more the run ends. `None` goes on whatever fails.
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
@@ -61,8 +76,12 @@ impl Default for Settings {
             poll: Duration::from_secs(2),
             tick: Duration::from_secs(5),
             lost_after: Duration::from_secs(120),
-            retry_failed: false,
+            retry: Retry::default(),
             repair: false,
+            brake: Some(DEFAULT_BRAKE),
+            finish: false,
+            max_time: None,
+            max_device_time: None,
             max_failures: None,
             versions: BTreeMap::new(),
             is_kept: true,

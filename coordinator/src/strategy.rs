@@ -23,8 +23,10 @@ use std::cmp::Ordering;
 pub enum Evaluation {
     /// The value of the objective's metric.
     Value(f64),
-    /// The job failed for good: worse than every value.
+    /// The job failed for good, for a reason that lies with its inputs or its recipe: worse than every value.
     Failed,
+    /// The job failed for good, for a reason that may lie with a machine: nothing is known of the recipe.
+    Missing,
 }
 
 /// What is known of points so far.
@@ -61,7 +63,7 @@ pub enum Next {
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
-    /// The best point and its value; `None` if every point failed.
+    /// The best point and its value; `None` if every point failed, or if one is missing.
     pub best: Option<(Candidate, f64)>,
     /// The points that were looked at, once, in search order; of very many the best, and those at the ends of the ranges.
     pub points: Vec<(Candidate, Evaluation)>,
@@ -176,6 +178,25 @@ impl Walk {
             Way::Grid(way) => way.so_far(known),
             Way::Random(way) => way.so_far(known),
             Way::Linear(way) => Ok(way.so_far()),
+        }
+    }
+
+    /// The search as it ends where it is: the best of the points that are known, whatever is missing.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn best_known(&mut self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        loop {
+            match self.next(known)? {
+                // It is not wanted any more.
+                Next::Evaluate(_) => {}
+                Next::Wait | Next::Done(_) => break,
+            }
+        }
+        match &self.0 {
+            Way::Grid(way) => way.best_known(known),
+            Way::Random(way) => way.best_known(known),
+            Way::Linear(way) => Ok(way.best_known()),
         }
     }
 

@@ -1,11 +1,11 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
     judge::Judge,
-    lookup::{Found, Presence, look_up},
+    lookup::{Failed, Found, Presence, Retry, look_up},
     parts::recall_parts,
     revision::{Revised, revision_of},
 };
-use jobs::{ExampleCounts, JobId, Outcome};
+use jobs::{Blame, ExampleCounts, JobId, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store, StoreError};
 
@@ -101,14 +101,14 @@ impl Resume {
 /// Goes through the sweep as far as the store's answers lead.
 ///
 /// Compacted parts are read first, then what they do not cover: one by one in a small sweep, else as a listing of the
-/// store tells. `retry_failed` counts what failed before as missing, as a run with the same setting does.
+/// store tells. What `retry` covers of what failed before counts as missing, as in a run with the same setting.
 ///
 /// # Errors
 /// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
 /// jobs are not counted; the store cannot be read.
-pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+pub async fn survey(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
     let revised = revision_of(store, frozen).await?;
-    let resume = survey_revision(&frozen.clone().at_revision(revised.number), store, retry_failed).await?;
+    let resume = survey_revision(&frozen.clone().at_revision(revised.number), store, retry).await?;
     Ok(Resume { revised, ..resume })
 }
 
@@ -117,7 +117,7 @@ pub async fn survey(frozen: &Frozen, store: &Store, retry_failed: bool) -> Resul
 /// # Errors
 /// As [`survey`].
 pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
-    let (course, resume) = go_through(frozen, store, How { retry_failed: false, repair: false }).await?;
+    let (course, resume) = go_through(frozen, store, How { retry: Retry::Nothing, repair: false }).await?;
     Ok((course.so_far()?, resume.survey))
 }
 
@@ -126,7 +126,7 @@ pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey),
 /// # Errors
 /// As [`survey`].
 pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
-    let (_, resume) = go_through(frozen, store, How { retry_failed: false, repair: false }).await?;
+    let (_, resume) = go_through(frozen, store, How { retry: Retry::Nothing, repair: false }).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
     let mut jobs = store.compacted_jobs(revision).await?.jobs;
     jobs.extend(resume.uncompacted);
@@ -138,30 +138,22 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId
 ///
 /// # Errors
 /// As [`survey`]; an object cannot be copied or deleted.
-pub async fn repair(frozen: &Frozen, store: &Store, retry_failed: bool) -> Result<Resume, CoordinatorError> {
+pub async fn repair(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
     let revised = revision_of(store, frozen).await?;
-    let resume = repair_revision(&frozen.clone().at_revision(revised.number), store, retry_failed).await?;
+    let resume = repair_revision(&frozen.clone().at_revision(revised.number), store, retry).await?;
     Ok(Resume { revised, ..resume })
 }
 
 /// As [`survey`], of the revision that `frozen` is, whichever the store holds.
-pub(crate) async fn survey_revision(
-    frozen: &Frozen,
-    store: &Store,
-    retry_failed: bool,
-) -> Result<Resume, CoordinatorError> {
-    let (course, mut resume) = go_through(frozen, store, How { retry_failed, repair: false }).await?;
+pub(crate) async fn survey_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
+    let (course, mut resume) = go_through(frozen, store, How { retry, repair: false }).await?;
     resume.memory = course.into_memory();
     Ok(resume)
 }
 
 /// As [`repair`], of the revision that `frozen` is, whichever the store holds.
-pub(crate) async fn repair_revision(
-    frozen: &Frozen,
-    store: &Store,
-    retry_failed: bool,
-) -> Result<Resume, CoordinatorError> {
-    let how = How { retry_failed, repair: true };
+pub(crate) async fn repair_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
+    let how = How { retry, repair: true };
     let mut repaired = HashSet::new();
     loop {
         let (course, mut resume) = go_through(frozen, store, how).await?;
@@ -179,8 +171,8 @@ pub(crate) async fn repair_revision(
 /// How a store is read.
 #[derive(Debug, Clone, Copy)]
 struct How {
-    /// What failed before is missing.
-    retry_failed: bool,
+    /// What is missing of what failed before.
+    retry: Retry,
     /// What is corrupt is missing.
     repair: bool,
 }
@@ -248,7 +240,7 @@ impl Resume {
                 self.uncompacted.push(id);
                 self.presence.forget(&id);
             }
-            Found::Failed(errors) if !how.retry_failed => self.fail(course, id, label, errors)?,
+            Found::Failed(failed) if !how.retry.covers(&failed) => self.fail(course, id, label, failed)?,
             Found::Corrupt(errors) => {
                 self.corrupt.insert(id);
                 if how.repair {
@@ -256,7 +248,8 @@ impl Resume {
                     self.survey.missing += 1;
                 } else {
                     self.survey.corrupt += 1;
-                    self.fail(course, id, label, errors)?;
+                    // What lies in the store says nothing of the recipe.
+                    self.fail(course, id, label, Failed { errors, blame: Some(Blame::Machine) })?;
                 }
             }
             Found::Failed(_) | Found::Nothing => {
@@ -267,14 +260,9 @@ impl Resume {
         Ok(())
     }
 
-    fn fail(
-        &mut self,
-        course: &mut Course,
-        id: JobId,
-        label: String,
-        errors: Vec<String>,
-    ) -> Result<(), CoordinatorError> {
-        course.record(id, Answer::Failed(&errors))?;
+    fn fail(&mut self, course: &mut Course, id: JobId, label: String, failed: Failed) -> Result<(), CoordinatorError> {
+        let Failed { errors, blame } = failed;
+        course.record(id, Answer::Failed { errors: &errors, blame })?;
         self.survey.failed += 1;
         self.failed_jobs.push(id);
         if self.failed.len() < MAX_TOLD {

@@ -1,7 +1,9 @@
 //! A small sweep whose inputs are made up, and answers from a formula.
 
 use crate::Frozen;
-use jobs::{Digest, FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings};
+use jobs::{
+    Blame, Digest, FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -90,8 +92,10 @@ pub(crate) fn failure(job: &Job) -> FailureRecord {
         attempt: 1,
         sweep: None,
         is_final: true,
+        blame: Some(Blame::Job),
         errors: vec!["the formula does not hold".to_owned()],
         worker: "formula".to_owned(),
+        machine: None,
         failed_ms: 0,
     }
 }

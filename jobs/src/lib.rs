@@ -33,7 +33,7 @@ pub use job::{
     AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
     OtherSemantics, Places, Precision, Subject, TaskInput,
 };
-pub use life::{BestSoFar, Cancellation, FailureKind, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use life::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{DOCUMENT_VERSION, LeftOut, Outcome, Point, Row, RowKind};
@@ -41,10 +41,12 @@ pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
     Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
 };
-pub use result::{FailureRecord, JobResult, MergeFacts, RESULT_VERSION, ResultFault, RunFacts, Timings, check_answer};
+pub use result::{
+    Blame, FailureRecord, JobResult, MergeFacts, RESULT_VERSION, ResultFault, RunFacts, Timings, check_answer,
+};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
-pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, overridden};
+pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use weak::WeakAdapter;
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -9,6 +9,12 @@ pub struct WorkerStatus {
     pub version: u32,
     /// Its name, which shows in its results.
     pub worker: String,
+    /// The machine that it runs on, the same after a restart; not told by older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
+    /// The pool that it takes jobs of; not told by older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// The device, for instance `cuda:0`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
@@ -40,6 +46,8 @@ impl WorkerStatus {
         Self {
             version: DOCUMENT_VERSION,
             worker: worker.into(),
+            machine: None,
+            pool: None,
             device: device.into(),
             versions: BTreeMap::new(),
             state: WorkerState::Idle,
@@ -91,6 +99,9 @@ pub struct Cancellation {
     pub stops_running: bool,
     /// When it was cancelled: milliseconds since 1970, UTC.
     pub cancelled_ms: u64,
+    /// Why its own run stopped it. The next run goes on by itself; without a reason a person cancelled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
 }
 
 impl Cancellation {
@@ -99,7 +110,12 @@ impl Cancellation {
 
     /// A cancellation of `revision` and of those before it, at `cancelled_ms`.
     pub fn new(revision: u32, stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: DOCUMENT_VERSION, revision, stops_running, cancelled_ms }
+        Self { version: DOCUMENT_VERSION, revision, stops_running, cancelled_ms, stopped: None }
+    }
+
+    /// The end that a run of `revision` itself made at `cancelled_ms`, for `reason`: workers drop what is left of it.
+    pub fn stopped(revision: u32, reason: String, cancelled_ms: u64) -> Self {
+        Self { stopped: Some(reason), ..Self::new(revision, false, cancelled_ms) }
     }
 
     /// What is left of a sweep that was removed at `removed_ms`, so that workers drop its jobs.
@@ -110,6 +126,33 @@ impl Cancellation {
     /// Whether it cancels `revision`.
     pub fn covers(&self, revision: u32) -> bool {
         self.revision >= revision
+    }
+
+    /// Whether a person cancelled `revision`: what a run itself stopped goes on with the next run.
+    pub fn is_wished_of(&self, revision: u32) -> bool {
+        self.stopped.is_none() && self.covers(revision)
+    }
+}
+
+/// A sweep whose searches end where they are: each with the best of what was evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// [`DOCUMENT_VERSION`] when it was written.
+    pub version: u32,
+    /// The revision whose searches end; those of another go on.
+    #[serde(default = "first_revision")]
+    pub revision: u32,
+    /// When that was wished: milliseconds since 1970, UTC.
+    pub wished_ms: u64,
+}
+
+impl Finish {
+    /// The name of the document of a sweep that holds it.
+    pub const DOCUMENT: &str = "finish.json";
+
+    /// The wish at `wished_ms` for `revision`.
+    pub fn new(revision: u32, wished_ms: u64) -> Self {
+        Self { version: DOCUMENT_VERSION, revision, wished_ms }
     }
 }
 
@@ -143,6 +186,9 @@ pub struct Progress {
     /// The errors of failed jobs, by kind, the most frequent first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailureKind>,
+    /// Seconds that jobs of the sweep computed, in this and earlier runs.
+    #[serde(default)]
+    pub device_s: f64,
     /// When the coordinator started: milliseconds since 1970, UTC, by its own clock.
     pub started_ms: u64,
     /// When it told this, by the same clock.

@@ -31,6 +31,21 @@ pub struct Outcome {
     /// Given accuracies of single adapters, by split and task.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given_denominators: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Points of searches, or fixed recipes where nothing is searched, whose jobs on the selection split failed for a reason that
+    /// may lie with a machine. What they are worth is not known, so that no winner is named while there are some.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u64,
+    /// Whether a person ended the searches where they were: each chose the best of the points that were evaluated by then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ended_early: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Outcome {

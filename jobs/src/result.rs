@@ -78,6 +78,17 @@ pub struct RunFacts {
     pub finished_ms: u64,
 }
 
+/// Where a failure lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Blame {
+    /// With the job: its inputs or its recipe. Every machine fails on it.
+    Job,
+    /// With a machine or a service, as far as can be told: another machine, or the same one later, may succeed. It says nothing
+    /// about the job's recipe.
+    Machine,
+}
+
 /// A job that did not come to a result in one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,10 +106,16 @@ pub struct FailureRecord {
     pub sweep: Option<String>,
     /// Whether the job will not be tried again.
     pub is_final: bool,
+    /// Where the failure lies; not told by records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Blame>,
     /// The error and its causes, outermost first.
     pub errors: Vec<String>,
     /// The worker's name.
     pub worker: String,
+    /// The machine that it ran on, the same after a restart; not told by records of older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// When it failed: milliseconds since 1970, UTC.
     pub failed_ms: u64,
 }

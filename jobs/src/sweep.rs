@@ -7,6 +7,7 @@ mod notes;
 mod overrides;
 mod read;
 
+pub use check::is_name;
 pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;

@@ -69,6 +69,8 @@ pub const RULES: &[Rule] = rules![
     coming_back::a_job_given_back_comes_back_as_it_was,
     coming_back::a_job_given_back_wakes_a_waiting_worker,
     coming_back::a_job_left_to_others_stays_away_for_a_while_and_comes_back_as_it_was,
+    coming_back::a_postponed_job_stays_away_for_so_long_and_comes_back_as_it_was,
+    coming_back::a_job_that_nothing_could_be_made_of_comes_back_later_as_a_loss,
     coming_back::a_parked_job_is_kept_with_its_reason_and_not_delivered,
     coming_back::a_closed_queue_waits_for_jobs_that_may_come_back,
 ];

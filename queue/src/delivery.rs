@@ -102,6 +102,24 @@ impl Delivery {
         self.receipt.settle(Verdict::Defer).await
     }
 
+    /// Settles: the job is for another worker, or for this one at a later time. It comes back as it was, not before `after` has
+    /// passed.
+    ///
+    /// # Errors
+    /// The queue is out of reach; the job comes back by itself, as a loss.
+    pub async fn postpone(self, after: Duration) -> Result<(), QueueError> {
+        self.receipt.settle(Verdict::Postpone { after }).await
+    }
+
+    /// Settles: nothing could be made of the job here, and perhaps nowhere. It comes back as the same attempt, with one more
+    /// of its [`losses`](Self::losses), not before `after` has passed.
+    ///
+    /// # Errors
+    /// The queue is out of reach; the job comes back by itself, as a loss.
+    pub async fn lose(self, after: Duration) -> Result<(), QueueError> {
+        self.receipt.settle(Verdict::Lose { after }).await
+    }
+
     /// Settles: the worker is leaving. The job comes back at once as it was, and no loss is counted.
     ///
     /// # Errors
@@ -118,6 +136,8 @@ pub(crate) enum Verdict {
     Retry { after: Duration },
     Park { reason: String },
     Defer,
+    Postpone { after: Duration },
+    Lose { after: Duration },
     GiveBack,
 }
 

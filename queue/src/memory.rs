@@ -181,6 +181,8 @@ impl State {
             Verdict::Done => self.announce(ticket.job.id()),
             Verdict::GiveBack => self.ready.push_front(ticket),
             Verdict::Retry { after } => self.delay(ticket.retried(), after),
+            Verdict::Postpone { after } => self.delay(ticket, after),
+            Verdict::Lose { after } => self.delay(ticket.lost(), after),
             Verdict::Defer => self.delay(ticket.deferred(), DEFERRAL),
             Verdict::Park { reason } => {
                 self.announce(ticket.job.id());

@@ -7,6 +7,7 @@ mod consumer;
 mod core;
 mod counter;
 mod deferred;
+mod dropping;
 mod fault;
 mod line;
 mod link;

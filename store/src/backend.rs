@@ -32,6 +32,12 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Removes an object; that there is none is no error.
     async fn delete(&self, key: &Key) -> Result<(), BackendError>;
+
+    /// Whether a refusal may pass by itself where the same was allowed before: the store asks another service who may do what,
+    /// and credentials are renewed now and then.
+    fn refuses_for_now(&self) -> bool {
+        false
+    }
 }
 
 /// A listing under way, in pages so that a million keys are never in memory at once.

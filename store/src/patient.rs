@@ -1,10 +1,11 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::{
+    collections::HashSet,
     error::Error,
     iter::successors,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,16 +29,18 @@ pub(crate) struct Patient {
 impl Patient {
     /// `inner`, asked for as long as `limit`.
     pub(crate) fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
-        Self { inner, outage: Arc::new(Outage { limit, since: Mutex::default() }) }
+        let worked = inner.refuses_for_now().then(Mutex::default);
+        Self { inner, outage: Arc::new(Outage { limit, since: Mutex::default(), worked }) }
     }
 
     async fn ask<T, F: Future<Output = Result<T, BackendError>>>(
         &self,
+        action: Action,
         mut ask: impl FnMut() -> F,
     ) -> Result<T, BackendError> {
         let mut pauses = self.outage.pauses();
         loop {
-            match self.outage.next(ask().await, &mut pauses) {
+            match self.outage.next(action, ask().await, &mut pauses) {
                 Next::Return(outcome) => return outcome,
                 Next::Wait(pause) => sleep(pause).await,
             }
@@ -52,6 +55,8 @@ struct Outage {
     /// How long each call waits.
     limit: Duration,
     since: Mutex<Option<Instant>>,
+    /// What was allowed so far; `None` where a refusal never passes by itself.
+    worked: Option<Mutex<HashSet<Action>>>,
 }
 
 /// What to do after a call.
@@ -72,9 +77,9 @@ impl Outage {
             .build()
     }
 
-    fn next<T>(&self, outcome: Result<T, BackendError>, pauses: &mut ExponentialBackoff) -> Next<T> {
+    fn next<T>(&self, action: Action, outcome: Result<T, BackendError>, pauses: &mut ExponentialBackoff) -> Next<T> {
         match outcome {
-            Err(error) if error.is_retryable() => {
+            Err(error) if error.is_retryable() || self.may_be_allowed_again(action, &error) => {
                 let Some(pause) = pauses.next() else { return Next::Return(Err(error)) };
                 self.strikes(&error, pause);
                 Next::Wait(pause)
@@ -82,9 +87,19 @@ impl Outage {
             outcome => {
                 // The store answered, be it with a refusal.
                 self.is_over();
+                if let (Ok(_), Some(worked)) = (&outcome, &self.worked) {
+                    worked.lock().unwrap_or_else(PoisonError::into_inner).insert(action);
+                }
                 Next::Return(outcome)
             }
         }
+    }
+
+    /// Whether the store refuses what it allowed before. Who never had leave does not wait for it.
+    fn may_be_allowed_again(&self, action: Action, error: &BackendError) -> bool {
+        let has_worked =
+            |worked: &Mutex<HashSet<Action>>| worked.lock().unwrap_or_else(PoisonError::into_inner).contains(&action);
+        error.problem == Problem::Permission && self.worked.as_ref().is_some_and(has_worked)
     }
 
     fn strikes(&self, error: &BackendError, pause: Duration) {
@@ -131,24 +146,24 @@ impl Backend for Patient {
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
-        self.ask(|| self.inner.get(key)).await
+        self.ask(Action::Read, || self.inner.get(key)).await
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
-        self.ask(|| self.inner.put_if_absent(key, content.clone())).await
+        self.ask(Action::Write, || self.inner.put_if_absent(key, content.clone())).await
     }
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
-        self.ask(|| self.inner.put(key, content.clone())).await
+        self.ask(Action::Write, || self.inner.put(key, content.clone())).await
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
-        let inner = self.ask(|| self.inner.list(folder)).await?;
+        let inner = self.ask(Action::List, || self.inner.list(folder)).await?;
         Ok(Box::new(PatientListing { inner, outage: Arc::clone(&self.outage) }))
     }
 
     async fn delete(&self, key: &Key) -> Result<(), BackendError> {
-        self.ask(|| self.inner.delete(key)).await
+        self.ask(Action::Delete, || self.inner.delete(key)).await
     }
 }
 
@@ -164,7 +179,7 @@ impl Listing for PatientListing {
     async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
         let mut pauses = self.outage.pauses();
         loop {
-            match self.outage.next(self.inner.next_page().await, &mut pauses) {
+            match self.outage.next(Action::List, self.inner.next_page().await, &mut pauses) {
                 Next::Return(page) => return page,
                 Next::Wait(pause) => sleep(pause).await,
             }

@@ -145,6 +145,10 @@ impl Backend for S3Backend {
         self.place.to_string()
     }
 
+    fn refuses_for_now(&self) -> bool {
+        true
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         let read = self.patiently(|| self.read(key.as_str())).await;
         read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))

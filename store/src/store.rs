@@ -1,5 +1,6 @@
 mod check;
 mod documents;
+mod machines;
 mod parts;
 mod records;
 mod repair;

@@ -7,12 +7,16 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::Instant,
+};
 use tracing::Span;
 
 /// What a job came to, before it is known who computed it.
@@ -36,7 +40,21 @@ pub struct Stop(Arc<Request>);
 struct Request {
     is_made: AtomicBool,
     made: Notify,
+    loading: Mutex<LoadTime>,
 }
+
+/// How long inputs have been read for a job.
+#[derive(Debug, Default)]
+struct LoadTime {
+    /// Since when inputs are being read; reading may be nested.
+    since: Option<Instant>,
+    depth: u32,
+    before: Duration,
+}
+
+/// Marks that inputs of a job are being read, until it is dropped.
+#[derive(Debug)]
+pub struct Loading(Stop);
 
 impl Stop {
     /// Asks whoever holds a clone to stop soon.
@@ -50,12 +68,44 @@ impl Stop {
         self.0.is_made.load(Ordering::Acquire)
     }
 
+    /// Marks that inputs are being read: that time does not count as computing.
+    #[must_use]
+    pub fn loading(&self) -> Loading {
+        let mut loading = self.load_time();
+        loading.depth += 1;
+        loading.since.get_or_insert_with(Instant::now);
+        drop(loading);
+        Loading(self.clone())
+    }
+
+    /// How long inputs have been read so far, and whether they still are.
+    pub(crate) fn loaded_for(&self) -> (Duration, bool) {
+        let loading = self.load_time();
+        (loading.before + loading.since.map_or(Duration::ZERO, |since| since.elapsed()), loading.since.is_some())
+    }
+
+    fn load_time(&self) -> MutexGuard<'_, LoadTime> {
+        // Each change is whole before anything can panic.
+        self.0.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until a stop is requested.
     pub async fn requested(&self) {
         // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
         let made = self.0.made.notified();
         if !self.is_requested() {
             made.await;
+        }
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let mut loading = self.0.load_time();
+        loading.depth = loading.depth.saturating_sub(1);
+        if loading.depth == 0 {
+            let since = loading.since.take();
+            loading.before += since.map_or(Duration::ZERO, |since| since.elapsed());
         }
     }
 }

@@ -8,6 +8,7 @@ mod language;
 mod memory;
 mod merges;
 mod pictures;
+mod proof;
 mod recent;
 mod session;
 mod texts;
@@ -15,6 +16,8 @@ mod texts;
 pub use joint::JointMap;
 
 use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
+pub use proof::EngineProof;
+
 use attempt::Attempt;
 use evaluation::DeviceChoice;
 use inputs::Inputs;
@@ -107,6 +110,11 @@ impl Engine {
     #[must_use]
     pub fn with_metrics(self, metrics: Metrics) -> Self {
         Self { metrics, ..self }
+    }
+
+    /// What shows that this machine can do a job, apart from the engine.
+    pub fn proof(&self) -> EngineProof {
+        EngineProof { inputs: Arc::clone(&self.inputs), settings: self.settings.clone() }
     }
 
     /// The device's name, for results.

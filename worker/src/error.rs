@@ -1,4 +1,4 @@
-use jobs::JobId;
+use jobs::{Blame, JobId};
 use std::{error::Error, io, path::PathBuf, time::Duration};
 
 /// Why a job came to no result.
@@ -117,6 +117,9 @@ pub enum JobError {
     /// The job took longer than the limit.
     #[error("the job took longer than its limit of {} s", .0.as_secs())]
     TimedOut(Duration),
+    /// The inputs of the job took longer than the limit.
+    #[error("the inputs of the job were not read within the limit of {} s", .0.as_secs())]
+    LoadTimedOut(Duration),
     /// The worker is stopping.
     #[error("the job was interrupted")]
     Interrupted,
@@ -135,11 +138,14 @@ pub enum JobError {
         /// The number format.
         precision: &'static str,
     },
-    /// Too many workers were lost over the job to hand it to another.
-    #[error(
-        "{0} workers took the job and were not heard of again; it may need more memory than they have, or crash them"
-    )]
-    Lost(u32),
+    /// The job was lost too often to hand it out once more.
+    #[error("{}", lost(*losses, machines))]
+    Lost {
+        /// How often.
+        losses: u32,
+        /// The machines that it was lost on, as far as they are known.
+        machines: Vec<String>,
+    },
 }
 
 impl JobError {
@@ -152,14 +158,36 @@ impl JobError {
             Self::Texts { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
+            // A job does not take as long on every machine, nor does a network.
+            Self::TimedOut(_) | Self::LoadTimedOut(_) => true,
             _ => false,
         }
+    }
+
+    /// Where the failure lies. What may pass, or may be another on another machine, says nothing about the job.
+    pub fn blame(&self) -> Blame {
+        let is_of_service = matches!(self, Self::Stored(_) | Self::Impossible(_) | Self::Lost { .. });
+        let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
+        if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }
 
     /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the
     /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
     pub fn is_own_fault(&self) -> bool {
         matches!(self, Self::Input(_) | Self::Changed { .. } | Self::TooLarge { .. })
+    }
+
+    /// Whether the operating system refused something: of a file that was digested before, content is not to blame. Decoders
+    /// report what is wrong with content as errors without a number of the system's.
+    fn is_of_system(&self) -> bool {
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// The message and those of all causes, outermost first.
@@ -172,6 +200,21 @@ impl JobError {
         }
         chain
     }
+}
+
+/// What is known of a job that was lost: how often, where, and no guess why.
+fn lost(losses: u32, machines: &[String]) -> String {
+    let times = if losses == 1 { "once".to_owned() } else { format!("{losses} times") };
+    let on = match machines {
+        [] => String::new(),
+        [machine] => format!(" on one machine, `{machine}`"),
+        machines => format!(" on {} machines, {}", machines.len(), list(machines)),
+    };
+    format!("the job was lost {times}{on}: workers took the job and were not heard of again")
+}
+
+fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Bytes for people.
@@ -197,21 +240,27 @@ pub enum WorkerError {
         source: store::StoreError,
     },
     /// The worker fails where others need not.
-    #[error("{count} jobs in a row failed for reasons that lie with this worker, the last one with: {error}")]
+    #[error(
+        "{count} {} failed for reasons that lie with this worker, the last one with: {error}",
+        if *count == 1 { "job" } else { "different jobs in a row" }
+    )]
     Unfit {
         /// How many.
-        count: u32,
+        count: usize,
         /// The error of the last one and its causes.
         error: String,
     },
-    /// The sweep of a job is not in the store: the coordinator has another one.
+    /// The store does not take a write, before any job was taken.
+    #[error("the worker cannot write to its store; it has taken no job")]
+    Unwritable(#[source] store::StoreError),
+    /// The sweeps of jobs are not in the store: the coordinator has another one.
     #[error(
-        "a job came for the sweep `{sweep}`, which the store {place} does not hold; the worker needs the same `--store` as \
-         the run"
+        "jobs came for {}, and the store {place} holds none of them; the worker needs the same `--store` as the run",
+        list(sweeps)
     )]
     OtherStore {
-        /// The sweep.
-        sweep: String,
+        /// The sweeps.
+        sweeps: Vec<String>,
         /// The worker's store.
         place: String,
     },
@@ -219,4 +268,22 @@ pub enum WorkerError {
     /// process has to.
     #[error("job {} goes on computing after it was told to stop; the worker has to be started anew", .0.short())]
     Hangs(JobId),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(source: io::Error) -> JobError {
+        JobError::JointMap { path: "/maps/joint.json".into(), source }
+    }
+
+    #[test]
+    fn what_the_system_refuses_lies_with_the_machine_and_what_a_decoder_finds_with_the_job() {
+        assert_eq!(map(io::Error::from_raw_os_error(5)).blame(), Blame::Machine);
+        assert_eq!(map(io::Error::new(io::ErrorKind::InvalidData, "no JSON")).blame(), Blame::Job);
+        assert_eq!(JobError::Incomplete(String::new()).blame(), Blame::Job);
+        assert_eq!(JobError::Panicked(String::new()).blame(), Blame::Machine);
+        assert_eq!(JobError::LoadTimedOut(Duration::ZERO).blame(), Blame::Machine);
+    }
 }

@@ -1,4 +1,4 @@
-use crate::clock::now_ms;
+use crate::{Machine, clock::now_ms};
 use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus};
 use std::{
     collections::BTreeMap,
@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use store::Store;
+use store::{Store, StoreError};
 
 /// A worker's sign of life in the store, for people who watch a sweep and for coordinators that miss a job.
 ///
@@ -22,6 +22,15 @@ impl Pulse {
     pub(crate) fn new(worker: String, device: String, versions: BTreeMap<String, String>) -> Self {
         let status = WorkerStatus { versions, ..WorkerStatus::fresh(worker, device, now_ms()) };
         Self { status: Mutex::new(status), every: None }
+    }
+
+    /// The same, of a worker on this machine.
+    pub(crate) fn of_machine(self, machine: &Machine) -> Self {
+        let mut status = self.lock();
+        status.machine = Some(machine.name.clone());
+        status.pool.clone_from(&machine.pool);
+        drop(status);
+        self
     }
 
     /// The same, stored so often.
@@ -60,6 +69,18 @@ impl Pulse {
         if status.state != WorkerState::Draining {
             status.state = WorkerState::Idle;
         }
+    }
+
+    /// Tells of the worker once, if it tells of itself at all.
+    ///
+    /// # Errors
+    /// The store does not take it.
+    pub(crate) async fn tell(&self, store: &Store) -> Result<(), StoreError> {
+        if self.every.is_none() {
+            return Ok(());
+        }
+        let status = WorkerStatus { beat_ms: now_ms(), ..self.lock().clone() };
+        store.put_worker(&status.worker, &status).await
     }
 
     /// Tells of the worker for as long as it is polled.

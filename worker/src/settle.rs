@@ -1,6 +1,7 @@
 //! What becomes of a job after an attempt: decided here, done by the worker.
 
 use crate::{JobError, limits::Limits};
+use jobs::Blame;
 use std::time::Duration;
 
 /// What to do with a delivery whose attempt failed.
@@ -16,68 +17,66 @@ pub(crate) enum AfterFailure {
     Park,
 }
 
+/// What is known of the machines that failed on a job, this one among them, and of those that may still do better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tried {
+    /// How many machines failed on it.
+    pub(crate) machines: usize,
+    /// Whether a machine is alive that has not tried it.
+    pub(crate) others: bool,
+    /// How long ago the first of them failed.
+    pub(crate) lasting: Duration,
+}
+
 /// The longest pause before another attempt: well below the time after which a coordinator misses a job.
 const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 
-/// Decides what follows a failed attempt, counted from 1.
-pub(crate) fn after_failure(error: &JobError, attempt: u32, limits: &Limits) -> AfterFailure {
+/// A job that a machine which is there has not come to for so long is given up.
+const TOO_LONG: Duration = Duration::from_secs(24 * 3600);
+
+/// Machines are replaced by others without end on some clusters: what so many times the limit of them cannot do, none can.
+const TOO_MANY: usize = 4;
+
+impl Tried {
+    /// Whether another machine may do what `limit` of them should have been enough for.
+    fn may_find_another(self, limit: u32, patience: Duration) -> bool {
+        let limit = limit as usize;
+        let may_come = self.machines < limit && self.lasting < patience;
+        let is_endless = self.machines >= limit.saturating_mul(TOO_MANY) || self.lasting >= TOO_LONG;
+        !is_endless && (self.others || may_come)
+    }
+}
+
+/// Decides what follows a failed attempt, counted from 1. `tried` is `None` where there is no other machine.
+pub(crate) fn after_failure(error: &JobError, attempt: u32, tried: Option<Tried>, limits: &Limits) -> AfterFailure {
     match error {
         JobError::Interrupted => return AfterFailure::GiveBack,
         JobError::Cancelled(_) => return AfterFailure::Drop,
+        // Decided before it was said.
+        JobError::Lost { .. } | JobError::Stored(_) => return AfterFailure::Park,
         _ => {}
     }
-    let may_pass = error.is_retryable() || (limits.own_faults.is_some() && error.is_own_fault());
-    if !may_pass || attempt >= limits.attempts {
-        return AfterFailure::Park;
-    }
+    let is_open = match tried {
+        None => error.is_retryable() && attempt < limits.attempts,
+        Some(_) if error.blame() == Blame::Job => false,
+        Some(tried) => attempt < limits.attempts || tried.may_find_another(limits.attempts, limits.patience),
+    };
+    if is_open { AfterFailure::Retry(pause(attempt, limits)) } else { AfterFailure::Park }
+}
+
+/// The pause after the attempt of this number.
+pub(crate) fn pause(attempt: u32, limits: &Limits) -> Duration {
     let doublings = attempt.saturating_sub(1).min(10);
-    AfterFailure::Retry(limits.back_off.saturating_mul(1 << doublings).min(MAX_BACK_OFF))
+    limits.back_off.saturating_mul(1 << doublings).min(MAX_BACK_OFF)
+}
+
+/// Whether a job that was lost so often is set aside, where `tried` tells of the machines that it was lost on.
+pub(crate) fn is_lost(losses: u32, tried: Option<Tried>, limits: &Limits) -> bool {
+    match tried {
+        None => losses >= limits.losses,
+        Some(tried) => losses >= limits.losses && !tried.may_find_another(limits.losses, limits.patience),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limits() -> Limits {
-        Limits { attempts: 3, back_off: Duration::from_secs(1), ..Limits::default() }
-    }
-
-    #[test]
-    fn a_passing_failure_is_tried_again_with_growing_pauses_until_attempts_run_out() {
-        let error = JobError::Panicked("gone".to_owned());
-        assert_eq!(after_failure(&error, 1, &limits()), AfterFailure::Retry(Duration::from_secs(1)));
-        assert_eq!(after_failure(&error, 2, &limits()), AfterFailure::Retry(Duration::from_secs(2)));
-        assert_eq!(after_failure(&error, 3, &limits()), AfterFailure::Park);
-    }
-
-    #[test]
-    fn what_lies_with_the_worker_is_tried_by_another_where_there_is_one() {
-        let error = || JobError::Changed { place: "/data".to_owned(), expected: String::new(), found: String::new() };
-        assert_eq!(after_failure(&error(), 1, &limits()), AfterFailure::Park);
-        let limits = Limits { own_faults: Some(3), ..limits() };
-        assert_eq!(after_failure(&error(), 1, &limits), AfterFailure::Retry(Duration::from_secs(1)));
-        assert_eq!(after_failure(&error(), 3, &limits), AfterFailure::Park);
-    }
-
-    #[test]
-    fn pauses_do_not_grow_for_ever() {
-        let limits = Limits { attempts: 20, ..limits() };
-        let error = JobError::Panicked("gone".to_owned());
-        assert_eq!(after_failure(&error, 12, &limits), AfterFailure::Retry(Duration::from_secs(60)));
-    }
-
-    #[test]
-    fn bad_input_is_never_tried_again() {
-        assert_eq!(after_failure(&JobError::Incomplete(String::new()), 1, &limits()), AfterFailure::Park);
-    }
-
-    #[test]
-    fn a_cancelled_job_leaves_no_failure_behind() {
-        assert_eq!(after_failure(&JobError::Cancelled("s".to_owned()), 3, &limits()), AfterFailure::Drop);
-    }
-
-    #[test]
-    fn an_interrupted_job_goes_back_without_counting() {
-        assert_eq!(after_failure(&JobError::Interrupted, 3, &limits()), AfterFailure::GiveBack);
-    }
-}
+mod tests;

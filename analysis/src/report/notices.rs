@@ -1,4 +1,4 @@
-use crate::{Kind, Summary, SummaryRow};
+use crate::{Kind, Summary, SummaryRow, summary::ENDED_EARLY};
 use serde::Serialize;
 
 /// What a reader has to know before trusting the numbers.
@@ -24,6 +24,12 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     if let Some(so_far) = summary.so_far {
         tell(Level::Problem, so_far.to_string());
     }
+    if summary.missing > 0 {
+        tell(Level::Problem, format!("finished with failures: {}", summary.undecided()));
+    }
+    if summary.ended_early {
+        tell(Level::Warning, ENDED_EARLY.to_owned());
+    }
     if summary.rows.iter().all(|row| row.splits.is_empty()) {
         tell(Level::Problem, "no job of this sweep has a result".to_owned());
     }
@@ -32,7 +38,7 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
         tell(Level::Problem, format!("{failed} {jobs} failed: `bowline failures list` says why"));
     }
     for row in summary.rows.iter().filter(|row| row.kind == Kind::Search) {
-        failed_points(row).into_iter().for_each(|text| tell(Level::Problem, text));
+        failed_points(row, summary.missing).into_iter().for_each(|text| tell(Level::Problem, text));
     }
     summary.problems.iter().for_each(|problem| tell(Level::Problem, problem.clone()));
     summary.weak_adapters().into_iter().for_each(|adapter| tell(Level::Warning, adapter.to_string()));
@@ -52,10 +58,13 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
     notices
 }
 
-fn failed_points(row: &SummaryRow) -> Option<String> {
+fn failed_points(row: &SummaryRow, missing: u64) -> Option<String> {
     let search = row.search.as_ref().filter(|search| search.failed > 0)?;
     let (name, failed, points) = (&row.name, search.failed, search.points);
     Some(match row.recipe {
+        None if missing > 0 && failed < points => {
+            format!("{name} chose nothing: the value of a point is not known ({failed} of {points} failed)")
+        }
         None => format!("{name} chose nothing: all of its points failed ({failed} of {points})"),
         Some(_) => format!("{failed} of the {points} points of {name} failed, and were not chosen from"),
     })

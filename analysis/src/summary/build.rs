@@ -51,6 +51,8 @@ impl Summary {
             tasks: outcome.tasks.clone(),
             counts,
             so_far: None,
+            missing: outcome.missing,
+            ended_early: outcome.ended_early,
             rows,
             beaten_by,
             notes: Vec::new(),
@@ -96,6 +98,10 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
         // Every point failed: the recipe is where the search began, and nothing that it chose.
         RowKind::Search { points, left_out, .. } if points.iter().all(|point| point.value.is_none()) => {
+            (Kind::Search, None, None, Some(count(points, left_out)))
+        }
+        // It stopped at a point that no machine could evaluate.
+        RowKind::Search { points, left_out, .. } if outcome.missing > 0 && is_without_choice(row, outcome) => {
             (Kind::Search, None, None, Some(count(points, left_out)))
         }
         RowKind::Search { spec, recipe, points, left_out } => {
@@ -163,7 +169,16 @@ fn summarise_split(
     })
 }
 
+/// Whether a search has no job on the selection split: every choice has one.
+fn is_without_choice(row: &Row, outcome: &Outcome) -> bool {
+    row.jobs.get(&outcome.select).is_none_or(Vec::is_empty)
+}
+
 fn mark_chosen(rows: &mut [SummaryRow], outcome: &Outcome) {
+    // A recipe of which nothing is known may be better than all of these.
+    if outcome.missing > 0 {
+        return;
+    }
     // What was given was not chosen.
     let kind = if rows.iter().any(|row| row.kind == Kind::Search) { Kind::Search } else { Kind::Baseline };
     let mut best: Option<(usize, f64)> = None;

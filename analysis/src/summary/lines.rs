@@ -3,6 +3,10 @@ use crate::fixed;
 use jobs::RecipeSpec;
 use std::fmt;
 
+/// What there is to know of searches that a person ended.
+pub(crate) const ENDED_EARLY: &str =
+    "the searches were ended early: each chose the best of the points that were evaluated by then";
+
 impl Summary {
     /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may
     /// lie beyond what it looked at: each in a line.
@@ -19,12 +23,24 @@ impl Summary {
         let so_far = self.so_far.map(|so_far| so_far.to_string());
         let value = |value| fixed(value, 4);
         let beaten = self.beaten(&self.objective.metric.to_string(), value).map(|beaten| format!("warning: {beaten}"));
+        let missing = (self.missing > 0).then(|| self.undecided());
+        let early = self.ended_early.then(|| ENDED_EARLY.to_owned());
         so_far
             .into_iter()
+            .chain(early)
+            .chain(missing)
             .chain(chosen)
             .chain(beaten)
             .chain(self.rows.iter().flat_map(|row| self.lines_of(row)))
             .collect()
+    }
+
+    /// That no winner is named, and why.
+    pub(crate) fn undecided(&self) -> String {
+        let (missing, jobs) = (self.missing, if self.missing == 1 { "job" } else { "jobs" });
+        format!(
+            "no winner is named: {missing} {jobs} failed on machines, not by their recipes; run again to have them done"
+        )
     }
 
     /// What a reader has to know besides the numbers, each in a line.
@@ -43,6 +59,11 @@ impl Summary {
         let name = &row.name;
         let SearchSummary { points, failed, .. } = search;
         let Some(recipe) = &row.recipe else {
+            if self.missing > 0 && *failed < *points {
+                return vec![format!(
+                    "{name} chose nothing: the value of a point is not known ({failed} of {points} failed)"
+                )];
+            }
             return vec![format!("{name} chose nothing: all of its points failed ({failed} of {points})")];
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });

@@ -169,6 +169,25 @@ fn a_search_of_failures_has_no_recipe_and_is_not_chosen() {
 }
 
 #[test]
+fn no_winner_is_named_while_jobs_are_missing_without_which_it_is_not_known() {
+    let mut made = Made::small();
+    made.outcome.missing = 2;
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!((summary.best(), summary.missing), (None, 2));
+    let lines = summary.choices();
+    assert!(lines[0].starts_with("no winner is named: 2 jobs failed on machines"), "{lines:?}");
+    // A search that stopped at such a point has no recipe of its own.
+    for row in &mut made.outcome.rows {
+        if matches!(row.kind, jobs::RowKind::Search { .. }) {
+            row.jobs.values_mut().for_each(Vec::clear);
+        }
+    }
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    assert_eq!(row(&summary, "knots_ties").recipe, None);
+    assert!(summary.choices()[1].contains("the value of a point is not known"), "{:?}", summary.choices());
+}
+
+#[test]
 fn the_interval_of_the_normalised_mean_counts_both_uncertainties() {
     let mut made = Made::small();
     let interval = |made: &Made, name: &str| {

@@ -1,23 +1,50 @@
-use crate::{args, clock::now_ms, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
+use crate::{
+    args,
+    clock::now_ms,
+    failure::Failure,
+    local::runtime,
+    remote::{existing_store, rabbit_settings},
+    revised, terminal,
+};
 use jobs::Cancellation;
+use queue::RabbitQueue;
+use store::{Store, StoreError};
 
 /// `bowline cancel`: drops what is left of a sweep, or takes that back.
 pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
-        let store = existing_store(&args.store).await?;
         let name = &args.name;
-        // A sweep whose manifest is broken can be cancelled like any: no manifest is read.
-        let revision = store.newest_revision(name).await?;
-        if revision == 0 {
-            return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+        if let Some(url) = args.queue.as_ref().filter(|_| !args.undo) {
+            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            let dropped = RabbitQueue::connect(settings).await?.drop_sweep(name).await?;
+            terminal::note(format_args!("`{}`: {dropped} jobs were in the queue, and are dropped", jobs::escaped(name)));
         }
+        let store = match existing_store(&args.store).await {
+            Ok(store) => store,
+            // The queue is all that there was to be done.
+            Err(Failure::Store(error)) if args.queue.is_some() && !args.undo => {
+                terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
         if args.undo {
-            store.delete_document(name, Cancellation::DOCUMENT).await?;
-            terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));
-            return Ok(());
+            return undo(&store, name).await;
         }
-        let cancellation = Cancellation::new(revision, args.now, now_ms());
-        store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
+        let revision = newest_revision(&store, name).await?;
+        let is_known = revision > 0;
+        // Workers look for it before they look for the sweep: jobs of one that was removed are dropped as well. The mark of such a
+        // one covers no revision, so that a new sweep of the name runs.
+        if is_known || (args.queue.is_some() && jobs::is_name(name)) {
+            let cancellation = Cancellation::new(revision, args.now, now_ms());
+            store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
+        }
+        if !is_known {
+            return match args.queue {
+                Some(_) => Ok(()),
+                None => Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
+            };
+        }
         let running = if args.now { "stop" } else { "come to their end" };
         terminal::note(format_args!(
             "{name}{} is cancelled: its coordinator ends within seconds, workers drop what is left, running jobs {running}\n\
@@ -26,4 +53,22 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
         ));
         Ok(())
     })
+}
+
+async fn undo(store: &Store, name: &String) -> Result<(), Failure> {
+    if newest_revision(store, name).await? == 0 {
+        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+    }
+    store.delete_document(name, Cancellation::DOCUMENT).await?;
+    terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));
+    Ok(())
+}
+
+/// The newest revision of the sweep of this name; 0 if the store holds none, as it holds none of a name that is none.
+async fn newest_revision(store: &Store, name: &str) -> Result<u32, Failure> {
+    match store.newest_revision(name).await {
+        Ok(revision) => Ok(revision),
+        Err(StoreError::Key(_)) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -7,12 +7,12 @@ use crate::{
     local::{engine, inputs, runtime},
     progress::Progress,
     remote::open_store,
-    runner::Runner,
+    runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
     terminal,
 };
 use analysis::{Results, Summary};
-use coordinator::{CoordinatorError, Event, Frozen, Settings};
+use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
@@ -40,13 +40,14 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = match args.repair {
-        true => runtime.block_on(coordinator::repair(&frozen, &store, true))?,
-        false => runtime.block_on(coordinator::survey(&frozen, &store, true))?,
+        true => runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))?,
+        false => runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?,
     };
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings = Settings { retry_failed: true, repair: args.repair, is_kept: false, ..Settings::default() };
+    let settings =
+        Settings { retry: Retry::Everything, repair: args.repair, brake: None, is_kept: false, ..Settings::default() };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => {
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         _ => {}
     };
     let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
-    let (outcome, counts) = ran.map_err(|failure| match failure {
+    let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
         Failure::Run(error @ CoordinatorError::Denominator { .. }) => Failure::Evaluation(error),
         other => other,

@@ -123,7 +123,7 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
 }
 
 /// The sweep's newest revision.
-async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
+pub(super) async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(name).await? else {
         return Err(Failure::NoSweep { name: name.to_owned(), store: store.place() });
     };

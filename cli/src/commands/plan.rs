@@ -10,7 +10,7 @@ use crate::{
     sweep_file::read_sweep,
     terminal,
 };
-use coordinator::{Frozen, Resume};
+use coordinator::{Frozen, Resume, Retry};
 use jobs::Change;
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -93,22 +93,22 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 /// What counts as missing.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Reading {
-    /// What failed for good.
-    pub(crate) retry_failed: bool,
+    /// What failed for good, as far as it is tried again.
+    pub(crate) retry: Retry,
     /// Corrupt results, which are set aside.
     pub(crate) repair: bool,
 }
 
 /// Where a sweep stands. A folder that is not there yet holds nothing: looking does not make one.
 pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, reading: Reading) -> Result<Resume, Failure> {
-    let Reading { retry_failed, repair } = reading;
+    let Reading { retry, repair } = reading;
     if matches!(&args.store, Location::Folder(folder) if !folder.exists()) {
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
     Ok(match repair {
-        true => coordinator::repair(frozen, &store, retry_failed).await?,
-        false => coordinator::survey(frozen, &store, retry_failed).await?,
+        true => coordinator::repair(frozen, &store, retry).await?,
+        false => coordinator::survey(frozen, &store, retry).await?,
     })
 }
 

@@ -1,4 +1,5 @@
 mod best;
+mod on_end;
 
 use crate::{
     args,
@@ -10,13 +11,14 @@ use crate::{
     progress::Progress,
     remote::{open_store, rabbit_settings},
     report, revised,
-    runner::Runner,
-    sweep_file::read_sweep,
+    runner::{Done, Runner},
+    sweep_file::{SweepFile, read_sweep},
     terminal,
     watching::{RunShown, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
-use coordinator::{Counts, Event, Frozen, Settings, Survey};
+use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
+use inputs::Inputs;
 use jobs::Outcome;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
@@ -27,13 +29,22 @@ use telemetry::current_trace_parent;
 pub(crate) const SUMMARY: &str = "summary.json";
 
 /// How long the store may be out of reach before a run ends; the queue bears with its broker for as long.
-const OUTAGE: Duration = Duration::from_secs(300);
+pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
 /// `bowline run`: the main job.
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
+    let (sweep, file) = read_sweep(&args.sweep)?;
+    let name = sweep.name.clone();
+    let ended = run_sweep(args, sweep, &file);
+    if let Some(command) = &args.on_end {
+        on_end::tell(command, &name, &ended);
+    }
+    ended
+}
+
+fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let (sweep, file) = read_sweep(&args.sweep)?;
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(inputs(&args.store.s3));
     // The device is opened before anything is hashed: what cannot work should say so at once.
@@ -47,8 +58,8 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         None => None,
     };
     let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
-    let frozen = ready(sweep, &file, &inputs, computing)?;
-    let reading = Reading { retry_failed: args.retry_failed, repair: args.repair };
+    let frozen = ready(sweep, file, &inputs, computing)?;
+    let reading = Reading { retry: retry(args), repair: args.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revised.number);
     revised::tell(&resume.revised);
@@ -63,7 +74,7 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
     if let Some(worker) = runner.worker() {
         watching.worker_to_come(&args.compute.device, false).is(worker);
     }
-    let (outcome, counts) = {
+    let done = {
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
         let revision = resume.revised.number;
@@ -71,19 +82,30 @@ pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
         let mut on_event = |event| teller.tell(event);
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
     };
+    conclude(&runner, &frozen, &inputs, &done, args.json)
+}
 
-    let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    let jobs = Sweep::of(&outcome);
+/// Stores, prints and writes what a sweep came to.
+pub(super) fn conclude(
+    runner: &Runner,
+    frozen: &Frozen,
+    inputs: &Inputs,
+    done: &Done,
+    json: bool,
+) -> Result<(), Failure> {
+    let Done { outcome, counts } = done;
+    let results = runner.runtime.block_on(Results::of(outcome, &runner.store));
+    let jobs = Sweep::of(outcome);
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
-    let summary = Summary::of_sweep(&outcome, &results, &frame, Some(counted(counts)))?;
-    print(&summary, args.json);
-    let written = if runner.runtime.block_on(is_outrun(&runner.store, &outcome))? {
+    let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(*counts)))?;
+    print(&summary, json);
+    let written = if runner.runtime.block_on(is_outrun(&runner.store, outcome))? {
         terminal::note("a later revision of the sweep has finished meanwhile: its summary, report and adapter stay");
         Ok(())
     } else {
         runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
-        let reported = runner.runtime.block_on(report::keep(&runner.store, &outcome, results, &frame));
-        best::write(&runner, &frozen, &outcome, &inputs, &summary).and(reported)
+        let reported = runner.runtime.block_on(report::keep(&runner.store, outcome, results, &frame));
+        best::write(runner, frozen, outcome, inputs, &summary).and(reported)
     };
     match counts.failed {
         0 => written,
@@ -106,12 +128,19 @@ fn queue_settings(url: &args::Secret, args: &args::Run, sweep: &str) -> Result<R
     })
 }
 
+fn retry(args: &args::Run) -> Retry {
+    if args.retry_failed { Retry::Everything } else { Retry::Machines }
+}
+
 fn settings(args: &args::Run) -> Settings {
     Settings {
         window: args.window,
-        retry_failed: args.retry_failed,
+        retry: retry(args),
         repair: args.repair,
         max_failures: args.max_failures,
+        brake: (args.brake > 0).then_some(args.brake),
+        max_time: args.max_time,
+        max_device_time: args.max_device_hours,
         ..Settings::default()
     }
 }

@@ -1,6 +1,6 @@
 use crate::{args, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
 use analysis::Sweeps;
-use coordinator::{Frozen, OUTCOME};
+use coordinator::{Frozen, OUTCOME, Retry};
 use jobs::Manifest;
 use serde::Serialize;
 use store::Store;
@@ -59,6 +59,8 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
     }
     for state in states {
         let end = match (state.finished, state.cancelled) {
+            // Points are missing that may have been chosen, or rows have no numbers.
+            (true, _) if state.failed > 0 => "finished with failures",
             (true, _) => "finished",
             (false, true) => "cancelled",
             (false, false) => "not finished",
@@ -86,7 +88,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         return Err(Failure::NoSweep { name, store: store.place() });
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
-    let survey = coordinator::survey(&frozen, store, false).await?.survey;
+    let survey = coordinator::survey(&frozen, store, Retry::Nothing).await?.survey;
     let revision = frozen.revision();
     // An earlier revision may have finished, and been cancelled.
     let finished = match store.document::<jobs::Outcome>(&name, OUTCOME).await {
@@ -94,7 +96,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         Err(error) if error.is_of_one_object() => false,
         outcome => outcome?.is_some_and(|outcome| outcome.revision >= revision),
     };
-    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.covers(revision));
+    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.is_wished_of(revision));
     Ok(Status {
         sweep: name,
         revision,

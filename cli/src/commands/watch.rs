@@ -106,7 +106,7 @@ async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     };
     // What an earlier revision came to is not how this one stands.
     let progress = progress.filter(|progress| progress.revision >= revision);
-    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.covers(revision));
+    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_wished_of(revision));
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.workers::<WorkerStatus>().await? {

@@ -12,12 +12,12 @@ use std::{process, sync::Arc, time::Duration};
 use store::Key;
 use telemetry::follow_trace;
 use tokio::time::sleep;
-use worker::{DeviceThread, Ended, Engine, Limits, Worker};
+use worker::{DeviceThread, Ended, Engine, Limits, Machine, Worker};
 
 /// How often a worker tells the store that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Failures in a row that lie with this machine before a worker ends.
+/// Different jobs in a row that fail for reasons of this machine before a worker ends.
 const OWN_FAULTS: u32 = 3;
 
 /// `bowline worker`: takes jobs until it is told to end, or there are none.
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(worker_inputs(args)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
-    let device = engine.device().to_owned();
+    let (device, proof) = (engine.device().to_owned(), Arc::new(engine.proof()));
     let shown = watching.worker_to_come(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
@@ -50,6 +50,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .with_limits(limits(args))
+            .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
             .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);
@@ -96,6 +97,7 @@ fn limits(args: &args::Worker) -> Limits {
     Limits {
         attempts: args.attempts,
         wall_clock: (args.job_limit > 0).then(|| Duration::from_secs(args.job_limit)),
+        loading: (args.load_limit > 0).then(|| Duration::from_secs(args.load_limit)),
         losses: args.max_losses,
         own_faults: Some(OWN_FAULTS),
         idle: args.idle_exit.map(Duration::from_secs),
@@ -105,10 +107,26 @@ fn limits(args: &args::Worker) -> Limits {
 
 /// The host's name and the process id: told apart from every other worker that is alive.
 fn default_name() -> String {
+    format!("{}-{}", host(), process::id())
+}
+
+/// What stays the same when a supervisor starts the worker again: the host, and the name that it was given.
+fn machine(args: &args::Worker) -> String {
+    match &args.name {
+        Some(name) => format!("{name}@{}", host()),
+        // Workers of other devices of the host have their own troubles.
+        None if args.compute.device != "cpu" => format!("{}@{}", args.compute.device.replace(':', "-"), host()),
+        None => host(),
+    }
+}
+
+/// The host's name, in letters that a key of the store may have.
+fn host() -> String {
     let host: String = gethostname::gethostname()
         .to_string_lossy()
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || "-._".contains(c) { c } else { '-' })
         .collect();
-    format!("{}-{}", host.trim_start_matches('.'), process::id())
+    let host = host.trim_start_matches('.');
+    if host.is_empty() { "host".to_owned() } else { host.to_owned() }
 }

@@ -106,7 +106,8 @@ fn a_sweep_goes_on_past_a_job_that_fails() {
     let place = Place::new();
     write_pictures_with_a_cut_one(&place);
     let raw = ["-o", "metric.name=accuracy:optdigits"];
-    let ran = place.run(&[&["run", "sweep.yaml", "-o", "tasks.mnist.data=pictures"], &raw[..]].concat());
+    let ran =
+        place.run(&[&["run", "sweep.yaml", "--brake", "0", "-o", "tasks.mnist.data=pictures"], &raw[..]].concat());
     ran.fails(3, &["mnist alone failed", "jobs failed"]);
 }
 

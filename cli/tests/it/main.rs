@@ -9,6 +9,7 @@ mod bad_input;
 mod beforehand;
 mod bowline;
 mod cluster;
+mod ending;
 mod hub;
 mod k8s;
 mod revisions;

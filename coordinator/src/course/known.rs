@@ -6,7 +6,7 @@ use crate::{
 use jobs::{JobId, JobResult, Meaning, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
 use std::{
     cell::Cell,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 
 /// What is known of a sweep's jobs.
@@ -38,8 +38,10 @@ pub struct Memory {
 pub(super) enum Standing {
     /// It has a result, with this value of the metric if it has one.
     Scored(Option<f64>),
-    /// It failed for good.
+    /// It failed for good, by its inputs or its recipe.
     Failed,
+    /// It failed for good, for a reason that may lie with a machine.
+    Missing,
 }
 
 impl Known {
@@ -95,6 +97,12 @@ impl Known {
 
     pub(super) fn standing(&self, id: &JobId) -> Option<Standing> {
         self.memory.standings.get(id).copied()
+    }
+
+    /// How many jobs failed for a reason that may lie with a machine, of those that are on the selection split.
+    pub(super) fn missing(&self, ids: impl Iterator<Item = JobId>) -> u64 {
+        let ids: HashSet<JobId> = ids.collect();
+        ids.into_iter().filter(|id| self.standing(id) == Some(Standing::Missing)).count() as u64
     }
 
     pub(super) fn keep(&mut self, id: JobId, standing: Standing) {
@@ -165,7 +173,7 @@ impl Known {
                 (Some(Standing::Scored(_)), _) => {
                     return Err(CoordinatorError::ZeroDenominator { task: name, split, job });
                 }
-                (Some(Standing::Failed), _) => {
+                (Some(Standing::Failed | Standing::Missing), _) => {
                     let source = self.memory.errors.get(&job).cloned().map(Box::new);
                     return Err(CoordinatorError::Denominator { task: name, split, job, source });
                 }
@@ -196,6 +204,7 @@ impl Evaluations for Known {
             Standing::Scored(Some(value)) => Some(Evaluation::Value(value)),
             // A search point without a value is refused when it is recorded.
             Standing::Scored(None) | Standing::Failed => Some(Evaluation::Failed),
+            Standing::Missing => Some(Evaluation::Missing),
         }
     }
 }

@@ -55,9 +55,24 @@ impl Course {
             select: sweep.evaluation.select.clone(),
             report: sweep.evaluation.report.clone(),
             tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
+            // Whoever ends a search early knows that not all was looked at.
+            missing: if self.is_cut_short { 0 } else { self.missing(choices) },
+            ended_early: self.is_cut_short,
             rows,
             given_denominators,
         })
+    }
+
+    /// The points of searches that no machine could evaluate, without which no winner is known. Fixed recipes were given, not
+    /// chosen: they count only where nothing is searched.
+    fn missing(&self, choices: &[Option<Choice>]) -> u64 {
+        let select = &self.known.frozen.sweep().evaluation.select;
+        let points = choices.iter().flatten().flat_map(|choice| &choice.points).map(|(candidate, _)| candidate.id);
+        let fixed = self.baselines.iter().map(|(_, recipe)| {
+            let subject = Subject::Merge { recipe: recipe.clone() };
+            self.known.id_of(subject, select)
+        });
+        if choices.is_empty() { self.known.missing(fixed) } else { self.known.missing(points) }
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
@@ -84,7 +99,7 @@ impl Course {
             job: candidate.id,
             value: match evaluation {
                 Evaluation::Value(value) => Some(*value),
-                Evaluation::Failed => None,
+                Evaluation::Failed | Evaluation::Missing => None,
             },
         });
         let points = points.collect();

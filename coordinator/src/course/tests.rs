@@ -26,7 +26,10 @@ fn finish(
                 let wanted = open.remove(pick(open.len()));
                 let result = result(&wanted.job);
                 let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
-                let answer = if fails(&wanted) { Answer::Failed(&errors) } else { Answer::Result(&result) };
+                let answer = match fails(&wanted) {
+                    true => Answer::Failed { errors: &errors, blame: Some(Blame::Job) },
+                    false => Answer::Result(&result),
+                };
                 course.record(wanted.id, answer)?;
             }
             Step::Finished(outcome) => return Ok((*outcome, asked)),
@@ -214,7 +217,7 @@ fn a_better_point_is_announced_for_its_search() {
     let point = wanted.iter().find(|wanted| wanted.phase == Phase::Search).unwrap();
     let recorded = course.record(point.id, Answer::Result(&result(&point.job))).unwrap();
     assert_eq!(recorded.best_of.unwrap().1.scaling, Some(0.1));
-    let again = course.record(point.id, Answer::Failed(&[])).unwrap();
+    let again = course.record(point.id, Answer::Failed { errors: &[], blame: Some(Blame::Job) }).unwrap();
     assert_eq!(again, Recorded::default(), "the first answer stays");
 }
 

@@ -1,15 +1,21 @@
 mod repair;
 
-use super::{Coordinator, Settings, hearing::Hearing, lost::Outstanding, tally::Tally};
+use super::{
+    Coordinator, Settings,
+    brake::{Brake, Stopped},
+    hearing::Hearing,
+    lost::Outstanding,
+    tally::Tally,
+};
 use crate::{
     Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
     clock::now_ms,
     compaction::Compaction,
-    lookup::{Found, Presence, look_up, look_up_many},
+    lookup::{Failed, Found, Presence, look_up, look_up_many},
     survey::FailedBefore,
 };
 use futures_util::{FutureExt, StreamExt, stream};
-use jobs::{Cancellation, ExampleCounts, JobId, WorkerStatus};
+use jobs::{Blame, Cancellation, ExampleCounts, JobId, WorkerStatus};
 use std::{collections::HashSet, time::Duration};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
 use tracing::{Instrument, info_span};
@@ -34,10 +40,14 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub(super) struct Drive<'a> {
     pub(super) coordinator: &'a Coordinator,
     pub(super) frozen: Frozen,
-    course: Course,
+    pub(super) course: Course,
     presence: Presence,
     pub(super) outstanding: Outstanding,
     pub(super) tally: Tally,
+    brake: Brake,
+    /// The searches have been ended where they were.
+    pub(super) ends_early: bool,
+    started: Instant,
     pub(super) compaction: Compaction,
     window: usize,
     polls: Interval,
@@ -67,13 +77,22 @@ impl<'a> Drive<'a> {
         let frozen = frozen.at_revision(revised.number);
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
+        let mut brake = Brake::new(&frozen, coordinator.settings.brake);
+        failed.iter().for_each(|failed| brake.failed(failed.job, &failed.errors, true));
         let told = failed.into_iter();
+        let mut course = Course::remembering(frozen.clone(), memory)?;
+        if coordinator.settings.finish {
+            course.end_early();
+        }
         Ok(Self {
             coordinator,
-            course: Course::remembering(frozen.clone(), memory)?,
+            course,
+            ends_early: coordinator.settings.finish,
             presence,
             outstanding: Outstanding::default(),
             tally: Tally::new(survey.bound, counts, frozen.sweep().objective.clone()),
+            brake,
+            started: Instant::now(),
             compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
             window: window.max(1),
             polls: every(poll),
@@ -150,8 +169,16 @@ impl<'a> Drive<'a> {
         match (&self.cancellation, self.coordinator.settings.max_failures) {
             (Some(_), _) => Some(Ended::Cancelled),
             (None, Some(limit)) if failed > limit => Some(Ended::TooManyFailures { failed, limit }),
-            _ => None,
+            _ => self.stopped().map(Ended::Stopped),
         }
+    }
+
+    /// Why the run stops by itself, if it does.
+    fn stopped(&self) -> Option<Stopped> {
+        let Settings { max_time, max_device_time, .. } = self.coordinator.settings;
+        let is_late = max_time.filter(|limit| self.started.elapsed() >= *limit).map(Stopped::Time);
+        let is_dear = max_device_time.filter(|limit| self.tally.device_time() >= *limit).map(Stopped::DeviceTime);
+        self.brake.reason().cloned().or(is_late).or(is_dear)
     }
 
     /// Publishes what has no answer in the store.
@@ -166,7 +193,7 @@ impl<'a> Drive<'a> {
                 false => Found::Nothing,
             };
             match self.repaired(wanted.id, found).await? {
-                Found::Failed(_) if self.coordinator.settings.retry_failed => {
+                Found::Failed(failed) if self.coordinator.settings.retry.covers(&failed) => {
                     store.clear_failures(&wanted.id).await?;
                     absent.push(wanted);
                 }
@@ -278,6 +305,7 @@ impl<'a> Drive<'a> {
         }
         if settings.is_kept {
             self.cancellation = self.cancelled().await?;
+            self.hear_of_finish().await;
         }
         Ok(())
     }
@@ -296,10 +324,12 @@ impl<'a> Drive<'a> {
     /// The last word on the run.
     pub(super) async fn end(&mut self, ended: &Result<Ended, CoordinatorError>) {
         let word = match ended {
+            Ok(Ended::Finished(_)) if self.tally.counts.failed > 0 => "finished with failures".to_owned(),
             Ok(Ended::Finished(_)) => "finished".to_owned(),
             Ok(Ended::Interrupted) => "interrupted".to_owned(),
             Ok(Ended::Cancelled) => "cancelled".to_owned(),
             Ok(Ended::TooManyFailures { .. }) => "too many failures".to_owned(),
+            Ok(Ended::Stopped(reason)) => format!("stopped: {reason}"),
             // Another sweep's documents are not ours to write.
             Err(
                 CoordinatorError::OtherSweep { .. }
@@ -310,21 +340,38 @@ impl<'a> Drive<'a> {
             ) => return,
             Err(error) => chain(error),
         };
+        if matches!(ended, Ok(Ended::TooManyFailures { .. } | Ended::Stopped(_))) {
+            // A run that ends because the store is away does not wait for it here either.
+            let _ = timeout(FAREWELL, self.drop_rest(word.clone())).await;
+        }
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
+    }
+
+    fn fail(&mut self, job: JobId, label: String, failed: Failed, is_reused: bool) -> Result<(), CoordinatorError> {
+        let Failed { errors, blame } = failed;
+        self.course.record(job, Answer::Failed { errors: &errors, blame })?;
+        self.tally.counts.failed += 1;
+        self.brake.failed(job, &errors, is_reused);
+        self.tell(Event::Failed { job, label, errors, is_reused });
+        Ok(())
     }
 
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(errors) | Found::Corrupt(errors) => {
-                self.course.record(job, Answer::Failed(&errors))?;
-                self.tally.counts.failed += 1;
-                self.tell(Event::Failed { job, label, errors, is_reused });
+            Found::Failed(failed) => self.fail(job, label, failed, is_reused)?,
+            // What lies in the store says nothing of the recipe.
+            Found::Corrupt(errors) => {
+                self.fail(job, label, Failed { errors, blame: Some(Blame::Machine) }, is_reused)?;
             }
             Found::Result(result) => {
                 let recorded = self.course.record(job, Answer::Result(&result))?;
                 self.examples.add(&result.meaning, &result.scores);
+                self.brake.succeeded();
+                if !is_reused {
+                    self.tally.add_device_time(&result.timings);
+                }
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
                 self.compaction.add(job);

@@ -1,6 +1,6 @@
 use super::{Coordinator, OUTCOME, drive::Drive};
-use crate::{CoordinatorError, Ended, Event, revision::keep_revision};
-use jobs::{Cancellation, Outcome, Progress};
+use crate::{CoordinatorError, Ended, Event, clock::now_ms, revision::keep_revision};
+use jobs::{Cancellation, Finish, Outcome, Progress};
 use store::{Revision, StoreError};
 
 /// What the store keeps of the sweep itself, beside the results of its jobs.
@@ -16,12 +16,23 @@ impl Drive<'_> {
         self.tally.revision = revised.number;
         self.compaction.of_revision(revised.number);
         self.tell(Event::Revision(revised));
-        if let Some(Cancellation { cancelled_ms, .. }) = self.cancelled().await? {
-            return Err(CoordinatorError::Cancelled { sweep: self.frozen.sweep().name.clone(), cancelled_ms });
+        let sweep = self.frozen.sweep().name.clone();
+        match self.cancelled().await? {
+            // An earlier run stopped by itself, and is wanted again.
+            Some(Cancellation { stopped: Some(_), .. }) => {
+                store.delete_document(&sweep, Cancellation::DOCUMENT).await?
+            }
+            Some(Cancellation { cancelled_ms, .. }) => return Err(CoordinatorError::Cancelled { sweep, cancelled_ms }),
+            None => {}
+        }
+        // Who runs the sweep again wants all of it.
+        if !settings.finish
+            && let Err(error) = store.delete_document(&sweep, Finish::DOCUMENT).await
+        {
+            tracing::warn!(%error, "cannot take back the wish to end the searches early");
         }
         // What an older program told is of no use; nothing depends on it.
-        let sweep = &self.frozen.sweep().name;
-        if let Ok(Some(earlier)) = store.document::<Progress>(sweep, Progress::DOCUMENT).await {
+        if let Ok(Some(earlier)) = store.document::<Progress>(&sweep, Progress::DOCUMENT).await {
             self.tally.remember(&earlier);
         }
         Ok(())
@@ -36,6 +47,39 @@ impl Drive<'_> {
             return Ok(None);
         }
         Ok(mark)
+    }
+
+    /// Ends the searches where they are, if a person has wished so of this revision.
+    ///
+    /// Nothing depends on it: what cannot be read now is read at the next tick, or wished for once more.
+    pub(super) async fn hear_of_finish(&mut self) {
+        if self.ends_early {
+            return;
+        }
+        let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
+        match store.document::<Finish>(sweep, Finish::DOCUMENT).await {
+            Ok(Some(wish)) if wish.revision == self.tally.revision => {}
+            _ => return,
+        }
+        tracing::info!("the searches end where they are, as was wished");
+        self.ends_early = true;
+        for job in self.course.end_early() {
+            self.outstanding.remove(&job);
+        }
+    }
+
+    /// Has workers drop what is left of a run that stopped by itself: nobody waits for it. The next run takes that back.
+    pub(super) async fn drop_rest(&mut self, reason: String) {
+        // Workers drop jobs of whatever revision: those of a later one are wanted.
+        let is_ours = self.coordinator.settings.is_kept && self.outstanding.len() > 0;
+        if !is_ours || self.check_newest().await.is_err() {
+            return;
+        }
+        let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
+        let mark = Cancellation::stopped(self.tally.revision, reason, now_ms());
+        if let Err(error) = store.put_document(sweep, Cancellation::DOCUMENT, &mark).await {
+            tracing::warn!(%error, "cannot have workers drop what is left in the queue");
+        }
     }
 
     /// Looks whether the sweep is still this one: documents of a later revision are not ours to write.

@@ -1,5 +1,5 @@
 use crate::{Counts, Event, Phase, clock::now_ms};
-use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Objective, Progress};
+use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Objective, Progress, Timings};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -25,6 +25,8 @@ pub(super) struct Tally {
     /// How many jobs were computed by when.
     samples: VecDeque<(Instant, u64)>,
     started_ms: u64,
+    /// Seconds that the sweep's jobs computed, in all runs that waited for them.
+    device_s: f64,
 }
 
 impl Tally {
@@ -39,14 +41,27 @@ impl Tally {
             kinds: BTreeMap::new(),
             samples: VecDeque::from([(Instant::now(), counts.run)]),
             started_ms: now_ms(),
+            device_s: 0.0,
         }
     }
 
-    /// What an earlier coordinator of the same revision found to be the best.
+    /// Counts what a job took of a device.
+    pub(super) fn add_device_time(&mut self, timings: &Timings) {
+        let Timings { load_s, align_s, merge_s, evaluate_s } = timings;
+        self.device_s += load_s + align_s + merge_s + evaluate_s;
+    }
+
+    /// What the jobs of the sweep took of devices, in all runs that waited for them.
+    pub(super) fn device_time(&self) -> Duration {
+        Duration::try_from_secs_f64(self.device_s).unwrap_or_default()
+    }
+
+    /// What an earlier coordinator of the same revision found to be the best, and what the jobs of all revisions took.
     pub(super) fn remember(&mut self, earlier: &Progress) {
         if earlier.revision == self.revision {
             self.best.clone_from(&earlier.best);
         }
+        self.device_s = earlier.device_s;
     }
 
     pub(super) fn note(&mut self, event: &Event) {
@@ -93,6 +108,7 @@ impl Tally {
             rate,
             best: self.best.clone(),
             failures,
+            device_s: self.device_s,
             started_ms: self.started_ms,
             updated_ms: now_ms(),
             ended,

@@ -6,7 +6,7 @@ use crate::{
     testing::{failure, frozen, result, scaling},
 };
 use async_trait::async_trait;
-use jobs::{Cancellation, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
+use jobs::{Blame, Cancellation, FailureRecord, Finish, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
 use queue::{JobConsumer, MemoryQueue, QueueError};
 use std::sync::Mutex;
 use tempfile::TempDir;
@@ -81,10 +81,22 @@ impl House {
         stop_after: usize,
         fails: impl Fn(&Job) -> bool + Send + Sync,
     ) -> Result<Ran, CoordinatorError> {
+        self.run_blaming(overrides, settings, stop_after, fails, Blame::Job).await
+    }
+
+    /// The same, with failures that lie elsewhere.
+    async fn run_blaming(
+        &self,
+        overrides: &[&str],
+        settings: Settings,
+        stop_after: usize,
+        fails: impl Fn(&Job) -> bool + Send + Sync,
+        blame: Blame,
+    ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
         let resume = match settings.repair {
-            true => repair(&frozen(overrides), &self.store, settings.retry_failed).await?,
-            false => survey(&frozen(overrides), &self.store, settings.retry_failed).await?,
+            true => repair(&frozen(overrides), &self.store, settings.retry).await?,
+            false => survey(&frozen(overrides), &self.store, settings.retry).await?,
         };
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
@@ -95,7 +107,11 @@ impl House {
                 let job = delivery.job().clone();
                 if self.store.result(&job.id()).await.unwrap().is_none() {
                     match fails(&job) {
-                        true => self.store.put_failure(&failure(&job)).await.unwrap(),
+                        true => self
+                            .store
+                            .put_failure(&FailureRecord { blame: Some(blame), ..failure(&job) })
+                            .await
+                            .unwrap(),
                         false => drop(self.store.put_result(&result(&job)).await.unwrap()),
                     }
                     computed.lock().unwrap().push(job);
@@ -196,11 +212,50 @@ async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
     assert!(again.events.iter().any(|event| matches!(event, Event::Failed { errors, is_reused: true, .. }
         if errors == &["the formula does not hold"])));
 
-    let retry = Settings { retry_failed: true, ..Settings::default() };
+    let retry = Settings { retry: Retry::Everything, ..Settings::default() };
     let retried = house.run_with(&[], retry, usize::MAX, |_| false).await.unwrap();
     assert_eq!(retried.report.counts.failed, 0);
     let RowKind::Search { spec, .. } = &outcome(&retried).rows[3].kind else { panic!() };
     assert_eq!(spec.scaling, Some(0.3));
+}
+
+#[tokio::test]
+async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by_the_next_run() {
+    for method in ["linear", "grid"] {
+        let (house, method) = (House::new(), format!("method={method}"));
+        let overrides = [method.as_str()];
+        let undisturbed = House::new().run(&overrides).await;
+        let resume = survey(&frozen(&overrides), &house.store, Retry::Machines).await.unwrap();
+        assert_eq!(resume.survey.failed, 0);
+        let at_0_2 = |job: &Job| scaling(job) == Some(0.2);
+        let first =
+            house.run_blaming(&overrides, Settings::default(), usize::MAX, at_0_2, Blame::Machine).await.unwrap();
+        let RowKind::Search { points, .. } = &outcome(&first).rows[3].kind else { panic!() };
+        assert!(points.iter().any(|point| point.value.is_none()));
+        assert!(outcome(&first).rows[3].jobs.values().all(Vec::is_empty), "nothing was chosen");
+        assert!(outcome(&first).missing > 0 && first.report.counts.failed > 0);
+        // The next run needs no flag for it.
+        let second = house.run(&overrides).await;
+        assert_eq!((second.report.counts.failed, outcome(&second).missing), (0, 0));
+        assert_eq!(outcome(&second), outcome(&undisturbed));
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
+    let house = House::new();
+    let broken = frozen(&["method=grid"]);
+    let recipe = jobs::Preset::TaskArithmetic.recipe().with_scaling(0.1);
+    let id = broken.meaning(jobs::Subject::Merge { recipe }, "validation").id().to_string();
+    let folder = house._folder.path().join("results").join(&id[..2]);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join(format!("{id}.json")), "").unwrap();
+    let settings = Settings { retry: Retry::Nothing, ..Settings::default() };
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, |_| false).await.unwrap();
+    // It is a fixed recipe, which is not chosen from where something is searched.
+    assert_eq!((ran.report.counts.failed, outcome(&ran).missing), (1, 0));
+    assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { errors, .. }
+        if errors[0].contains("removing the object") && errors[1].contains(&id))));
 }
 
 #[tokio::test]
@@ -332,6 +387,140 @@ async fn a_run_ends_when_more_jobs_fail_than_may() {
     assert_eq!(told.failures[0].errors, ["the formula does not hold"]);
 }
 
+#[tokio::test]
+async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_on() {
+    let house = House::new();
+    let large = ["method=grid", "parameters.scaling={min: 0.01, max: 2.0, step: 0.01}", "parameters.density=[0.5]"];
+    let all = |job: &Job| !matches!(job.meaning.subject, jobs::Subject::Adapter { .. });
+    let ran = house.run_with(&large, Settings::default(), usize::MAX, all).await.unwrap();
+    let Ended::Stopped(reason @ Stopped::Base { .. }) = &ran.report.ended else { panic!("{:?}", ran.report) };
+    assert!(reason.to_string().contains("failed on `validation`"), "{reason}");
+    assert!(ran.report.counts.failed < 64, "{:?}", ran.report.counts);
+    // What is left in the queue is dropped by workers, and the next run takes that back.
+    let dropped: Cancellation = house.store.document("small", Cancellation::DOCUMENT).await.unwrap().unwrap();
+    assert!(dropped.stopped.unwrap().contains("the base model itself failed"));
+    let again = house.run_with(&large, Settings::default(), usize::MAX, |_| false).await.unwrap();
+    assert!(matches!(again.report.ended, Ended::Stopped(Stopped::Base { .. })), "it failed before: {:?}", again.report);
+    assert_eq!(again.computed.len(), 0);
+    let mended = Settings { retry: Retry::Everything, ..Settings::default() };
+    let mended = house.run_with(&large, mended, usize::MAX, |_| false).await.unwrap();
+    assert_eq!((mended.report.counts.failed, outcome(&mended).missing), (0, 0));
+    assert_eq!(house.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn jobs_that_fail_alike_stop_a_sweep_that_does_not_come_to_anything() {
+    let house = House::new();
+    let settings = Settings { brake: Some(5), window: 4, ..Settings::default() };
+    let merges = |job: &Job| scaling(job).is_some();
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
+    let Ended::Stopped(Stopped::Alike { jobs, error }) = &ran.report.ended else { panic!("{:?}", ran.report) };
+    assert!((5..10).contains(jobs) && error == "the formula does not hold", "{jobs} {error}");
+    let told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert!(told.ended.unwrap().starts_with("stopped: "));
+    let settings = Settings { brake: None, retry: Retry::Everything, ..Settings::default() };
+    let ran = house.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Finished(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_ends_when_it_has_taken_its_time_and_goes_on_when_it_is_given_more() {
+    let house = House::new();
+    let settings = |time| Settings { max_time: time, ..Settings::default() };
+    let none = house.run_with(&[], settings(Some(Duration::ZERO)), usize::MAX, |_| false).await.unwrap();
+    assert_eq!(none.report.ended, Ended::Stopped(Stopped::Time(Duration::ZERO)));
+    let coordinator = Coordinator {
+        publisher: Arc::new(MemoryQueue::new()),
+        store: house.store.clone(),
+        settings: settings(Some(Duration::from_secs(60))),
+    };
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
+    let start = tokio::time::Instant::now();
+    let report = coordinator.run(frozen(&[]), resume, &mut |_| (), std::future::pending()).await.unwrap();
+    assert_eq!(report.ended, Ended::Stopped(Stopped::Time(Duration::from_secs(60))));
+    assert!((60..70).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!(outcome(&house.run(&[]).await).sweep, "small");
+}
+
+#[tokio::test]
+async fn a_search_that_is_ended_early_reports_the_best_so_far_and_can_go_on_later() {
+    for method in ["method=linear", "method=grid"] {
+        let house = House::new();
+        house.run_with(&[method], Settings::default(), 6, |_| false).await.unwrap();
+        let finish = Settings { finish: true, ..Settings::default() };
+        let ended = house.run_with(&[method], finish, usize::MAX, |_| false).await.unwrap();
+        let table = outcome(&ended);
+        assert!(table.ended_early && table.missing == 0);
+        let RowKind::Search { spec, points, .. } = &table.rows[3].kind else { panic!() };
+        let best =
+            points.iter().filter_map(|point| Some((point.value?, &point.spec))).max_by(|a, b| a.0.total_cmp(&b.0));
+        assert_eq!(Some(spec), best.map(|(_, spec)| spec), "{method}");
+        assert!(table.rows[3].jobs.values().all(|jobs| jobs.len() == 1), "{:?}", table.rows[3].jobs);
+        assert!(
+            ended
+                .computed
+                .iter()
+                .all(|job| scaling(job).is_none() || job.meaning.split == "test" || { scaling(job) == Some(0.1) }),
+            "no search went on"
+        );
+        let whole = house.run(&[method]).await;
+        assert_eq!(outcome(&whole), outcome(&House::new().run(&[method]).await));
+    }
+}
+
+/// What a run comes to that is told under way to end the searches of a `revision`.
+async fn told_to_finish(revision: u32) -> Outcome {
+    let house = House::new();
+    let queue = MemoryQueue::new();
+    let settings = Settings { window: 3, ..Settings::default() };
+    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: house.store.clone(), settings };
+    let worker = async {
+        let mut done = 0;
+        while let Some(delivery) = queue.next().await.unwrap() {
+            let _put = house.store.put_result(&result(delivery.job())).await.unwrap();
+            delivery.ack().await.unwrap();
+            done += 1;
+            if done == 8 {
+                house.store.put_document("small", Finish::DOCUMENT, &Finish::new(revision, 1)).await.unwrap();
+                // Jobs that take their time.
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+        }
+    };
+    let resume = Resume::fresh(&frozen(&["method=grid"])).unwrap();
+    let mut on_event = |_| ();
+    let report = tokio::select! {
+        report = coordinator.run(frozen(&["method=grid"]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
+        () = worker => unreachable!("the queue is never closed"),
+    };
+    let Ended::Finished(table) = report.ended else { panic!("{report:?}") };
+    *table
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_under_way_hears_that_its_searches_are_to_end_and_no_wish_of_another_revision() {
+    assert!(!told_to_finish(2).await.ended_early);
+    let table = told_to_finish(1).await;
+    assert!(table.ended_early);
+    let RowKind::Search { points, .. } = &table.rows[3].kind else { panic!() };
+    assert!(points.len() < 20, "{}", points.len());
+    assert!(table.rows[3].jobs.values().all(|jobs| jobs.len() == 1));
+}
+
+#[tokio::test]
+async fn device_time_is_counted_over_all_runs_of_a_sweep() {
+    let house = House::new();
+    let none = house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
+    assert_eq!(none.report.ended, Ended::Interrupted);
+    let mut told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    told.device_s += 7200.0;
+    house.store.put_document("small", Progress::DOCUMENT, &told).await.unwrap();
+    let two_hours = Some(Duration::from_secs(7200));
+    let settings = Settings { max_device_time: two_hours, ..Settings::default() };
+    let ran = house.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Stopped(Stopped::DeviceTime(_))), "{:?}", ran.report);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_back() {
     let house = House::new();
@@ -379,7 +568,7 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
     let house = House::new();
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
     let small = house.run(&["method=grid"]).await;
-    let resume = survey(&frozen(&large), &house.store, false).await.unwrap();
+    let resume = survey(&frozen(&large), &house.store, Retry::Machines).await.unwrap();
     assert!(matches!(resume.presence, crate::lookup::Presence::Listed(_)));
     let Survey { bound, stored, missing, .. } = resume.survey;
     // The grid of 20 000 holds all points of the small one, references and baseline.
@@ -389,10 +578,10 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 #[tokio::test]
 async fn a_survey_counts_without_publishing() {
     let house = House::new();
-    let fresh = survey(&frozen(&[]), &house.store, false).await.unwrap();
+    let fresh = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
     assert_eq!(fresh.survey, Survey { bound: 18, missing: 3, ..Survey::default() });
     house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
-    let begun = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
+    let begun = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
 }

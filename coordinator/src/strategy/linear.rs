@@ -11,6 +11,7 @@ use std::collections::HashSet;
 ///   best of this scan. An equal value takes over and the scan goes on ([`Ties::Last`](super::Ties::Last)), or
 ///   stops it ([`Ties::First`](super::Ties::First)): the reference does the one per task and the other jointly.
 /// - A failed point is worse than every value: it stops a scan that has a best and is passed over in one that has none.
+/// - A missing point, of which no machine could tell anything, ends the search without a choice.
 /// - After a scan the parameter takes the best value of the scan. It keeps its value where the best point so far is
 ///   better than all of the scan, by the same rule about ties, or where the whole scan failed.
 ///
@@ -31,6 +32,8 @@ pub(super) struct Linear {
     points: Vec<(Candidate, Evaluation)>,
     visited: HashSet<JobId>,
     asked: Option<JobId>,
+    /// A point is missing: where the search would have gone from there is not known.
+    is_stuck: bool,
 }
 
 impl Linear {
@@ -50,6 +53,7 @@ impl Linear {
             points: Vec::new(),
             visited: HashSet::new(),
             asked: None,
+            is_stuck: false,
         })
     }
 
@@ -59,7 +63,7 @@ impl Linear {
     }
 
     pub(super) fn next(&mut self, known: &impl Evaluations) -> Result<Next, StrategyError> {
-        while self.place.0 < self.parameters.len().max(1) {
+        while !self.is_stuck && self.place.0 < self.parameters.len().max(1) {
             let Some(spec) = self.point()? else {
                 self.end_scan();
                 continue;
@@ -76,8 +80,16 @@ impl Linear {
         Ok(Next::Done(Box::new(self.so_far())))
     }
 
-    /// The best of all points read, and these. In a scan that is not over its best counts as if it were.
+    /// The best of all points read, none if one is missing, and these. In a scan that is not over its best counts as if it were.
     pub(super) fn so_far(&self) -> Choice {
+        if self.is_stuck {
+            return Choice { best: None, ..self.best_known() };
+        }
+        self.best_known()
+    }
+
+    /// The best of all points read, whatever is missing, and these.
+    pub(super) fn best_known(&self) -> Choice {
         let takes_over = |(_, value): &&(Candidate, f64)| {
             self.incumbent.as_ref().is_none_or(|(_, old)| self.rule.takes_over(*value, *old))
         };
@@ -108,7 +120,8 @@ impl Linear {
                 self.best = Some((candidate, value));
             }
             (Evaluation::Failed, None) => {}
-            _ => self.end_scan(),
+            (Evaluation::Missing, _) => self.is_stuck = true,
+            (Evaluation::Value(_) | Evaluation::Failed, Some(_)) => self.end_scan(),
         }
     }
 

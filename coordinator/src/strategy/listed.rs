@@ -71,19 +71,30 @@ impl<S: Source> Listed<S> {
         self.so_far(known).map(|choice| Next::Done(Box::new(choice)))
     }
 
-    /// The best value among the points that are known; the first in order among equals.
+    /// The best value among the points that are known, none if one is missing; the first in order among equals.
     pub(super) fn so_far(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        self.choice(known, false)
+    }
+
+    /// The same, whatever is missing.
+    pub(super) fn best_known(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+        self.choice(known, true)
+    }
+
+    fn choice(&self, known: &impl Evaluations, passes_over_missing: bool) -> Result<Choice, StrategyError> {
         let judge = |(position, (_, id)): (usize, &(u64, JobId))| Some((position, known.of(id)?));
         let mut judged: Vec<Judged> = self.points.iter().enumerate().filter_map(judge).collect();
         self.best_first(&mut judged);
-        let best = match judged.first() {
+        let is_missing =
+            !passes_over_missing && judged.iter().any(|(_, evaluation)| *evaluation == Evaluation::Missing);
+        let best = match judged.first().filter(|_| !is_missing) {
             Some((position, Evaluation::Value(value))) => {
                 Some((self.candidate(self.points[*position].0, known)?, *value))
             }
             _ => None,
         };
         let is_failed = |judged: &[Judged]| {
-            judged.iter().filter(|(_, evaluation)| *evaluation == Evaluation::Failed).count() as u64
+            judged.iter().filter(|(_, evaluation)| !matches!(evaluation, Evaluation::Value(_))).count() as u64
         };
         let (all, all_failed) = (judged.len(), is_failed(&judged));
         let told = self.told(judged)?;
@@ -99,9 +110,9 @@ impl<S: Source> Listed<S> {
     fn best_first(&self, judged: &mut [Judged]) {
         judged.sort_by(|(_, one), (_, other)| match (one, other) {
             (Evaluation::Value(one), Evaluation::Value(other)) => self.rule.objective.compare(*other, *one),
-            (Evaluation::Value(_), Evaluation::Failed) => Ordering::Less,
-            (Evaluation::Failed, Evaluation::Value(_)) => Ordering::Greater,
-            (Evaluation::Failed, Evaluation::Failed) => Ordering::Equal,
+            (Evaluation::Value(_), Evaluation::Failed | Evaluation::Missing) => Ordering::Less,
+            (Evaluation::Failed | Evaluation::Missing, Evaluation::Value(_)) => Ordering::Greater,
+            (Evaluation::Failed | Evaluation::Missing, Evaluation::Failed | Evaluation::Missing) => Ordering::Equal,
         });
     }
 

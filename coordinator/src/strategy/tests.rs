@@ -145,6 +145,28 @@ fn a_failed_point_is_worse_than_every_value() {
 }
 
 #[test]
+fn nothing_is_concluded_from_a_point_of_which_nothing_is_known() {
+    let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4]), numbers("density", &[0.1, 0.5])]);
+    let missing_at = |missing: f64| {
+        move |candidate: &Candidate| match (scaling(candidate) - missing).abs() < 1e-9 {
+            true => Evaluation::Missing,
+            false => hill(candidate),
+        }
+    };
+    for (missing, asked_for) in [(0.1, 1), (0.2, 2), (0.3, 3)] {
+        let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &missing_at(missing));
+        assert_eq!((asked.len(), choice.points.len(), choice.best), (asked_for, asked_for, None), "at {missing}");
+    }
+    for method in [Method::Grid, Method::Random { trials: 40, seed: 1 }] {
+        let (choice, asked) = in_order(&search, method, Ties::Last, &missing_at(0.2));
+        assert_eq!((choice.best, asked.len()), (None, 8), "all others are looked at: {method:?}");
+    }
+    // A point that the search never comes to does not matter.
+    let (choice, _) = in_order(&search, Method::Linear, Ties::Last, &missing_at(0.5));
+    assert_eq!(scaling(&choice.best.unwrap().0), 0.3);
+}
+
+#[test]
 fn a_search_without_parameters_evaluates_its_recipe() {
     for method in [Method::Linear, Method::Grid, Method::Random { trials: 9, seed: 1 }] {
         let (choice, asked) = in_order(&search(Vec::new()), method, Ties::Last, &hill);
@@ -382,7 +404,7 @@ proptest! {
         let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &landscape(seed));
         let values = choice.points.iter().filter_map(|(_, evaluation)| match evaluation {
             Evaluation::Value(value) => Some(*value),
-            Evaluation::Failed => None,
+            Evaluation::Failed | Evaluation::Missing => None,
         });
         prop_assert_eq!(choice.best.map(|(_, value)| value), values.max_by(f64::total_cmp));
     }

@@ -33,10 +33,15 @@ impl SweepFile {
     }
 }
 
-fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
+/// Whether `name` can be the name of a sweep, a task or a split.
+pub fn is_name(name: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     // A dot would hide a file, and a dash make an option of a name.
-    if name.is_empty() || name.starts_with(['.', '-']) || name.len() > 100 || !name.chars().all(is_plain) {
+    !name.is_empty() && !name.starts_with(['.', '-']) && name.len() <= 100 && name.chars().all(is_plain)
+}
+
+fn check_name(path: &str, name: &str) -> Result<(), SweepError> {
+    if !is_name(name) {
         let problem = format!(
             "is `{name}`; use letters, digits, `-`, `_` and `.`, at most 100 of them, and neither `-` nor `.` first"
         );

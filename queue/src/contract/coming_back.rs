@@ -98,6 +98,32 @@ pub(super) async fn a_job_left_to_others_stays_away_for_a_while_and_comes_back_a
     queue.stays_silent().await;
 }
 
+pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_as_it_was(queue: &dyn Harness) {
+    let away = queue.patience() * 2;
+    queue.publish([1]).await;
+    queue.next().await.retry(Duration::ZERO).await.expect("retried");
+    let start = Instant::now();
+    queue.next().await.postpone(away).await.expect("postponed");
+    queue.stays_silent().await;
+    let delivery = queue.next().await;
+    assert!(start.elapsed() >= away, "came back after {:?}", start.elapsed());
+    assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 2, 0));
+    delivery.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
+pub(super) async fn a_job_that_nothing_could_be_made_of_comes_back_later_as_a_loss(queue: &dyn Harness) {
+    let away = queue.patience() * 2;
+    queue.publish([1]).await;
+    let start = Instant::now();
+    queue.next().await.lose(away).await.expect("lost");
+    let delivery = queue.next().await;
+    assert!(start.elapsed() >= away, "came back after {:?}", start.elapsed());
+    assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 1, 1));
+    delivery.ack().await.expect("acknowledged");
+    queue.stays_silent().await;
+}
+
 pub(super) async fn a_parked_job_is_kept_with_its_reason_and_not_delivered(queue: &dyn Harness) {
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");

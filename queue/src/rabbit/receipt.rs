@@ -79,6 +79,8 @@ impl RabbitReceipt {
                 Some(wire::letter(ticket, &topology.parked).because("no worker of its version has come for a day"))
             }
             Verdict::Defer => Some(wire::letter(&ticket.clone().deferred(), &topology.retry).held_for(DEFERRAL)),
+            Verdict::Postpone { after } => Some(wire::letter(ticket, &topology.retry).held_for(*after)),
+            Verdict::Lose { after } => Some(wire::letter(&ticket.clone().lost(), &topology.retry).held_for(*after)),
             Verdict::Park { reason } => Some(wire::letter(ticket, &topology.parked).because(reason)),
         }
     }

@@ -30,6 +30,9 @@ const TRACE_PARENT: &str = "traceparent";
 /// Headers travel in one frame, of 128 KiB with most brokers, and stay behind in the broker's memory.
 const LONGEST_REASON: usize = 4096;
 
+/// Characters of a text of somebody else's that are shown.
+const LONGEST_SHOWN: usize = 100;
+
 /// Far below the half hour after which a broker takes an unacknowledged message away.
 pub(super) const LONGEST_BACK_OFF: Duration = Duration::from_secs(15 * 60);
 
@@ -57,6 +60,8 @@ pub(super) enum Foreign {
     JobVersion { version: u64 },
     #[error("the message is named {named}, but the job in it is {found}")]
     Misnamed { named: String, found: JobId },
+    #[error("the message names the sweep `{}`, which is no name of a sweep", shown(sweep))]
+    Sweep { sweep: String },
     #[error("the header `{header}` is missing or no count")]
     Count { header: &'static str },
 }
@@ -130,11 +135,29 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     if named != found.to_string() {
         return Err(Foreign::Misnamed { named: format!("`{named}`"), found });
     }
+    // No store can hold a sweep of such a name: nothing that a worker does would make it work.
+    if !jobs::is_name(&sweep) {
+        return Err(Foreign::Sweep { sweep });
+    }
     let attempt = count(properties, ATTEMPT).filter(|attempt| *attempt > 0);
     let attempt = attempt.ok_or(Foreign::Count { header: ATTEMPT })?;
     let losses = count(properties, LOSSES).ok_or(Foreign::Count { header: LOSSES })?;
     let (deferrals, trace_parent) = (deferrals(properties), trace_parent(properties));
     Ok(Ticket { job, sweep, attempt, losses, deferrals, trace_parent })
+}
+
+/// The sweep that a message names, of whatever version it is.
+pub(super) fn sweep_of(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        sweep: String,
+    }
+    serde_json::from_slice(body).ok().map(|Named { sweep }| sweep)
+}
+
+/// The beginning of a text of somebody else's, on one line.
+fn shown(text: &str) -> String {
+    text.chars().take(LONGEST_SHOWN).flat_map(char::escape_debug).collect()
 }
 
 /// How long a message has waited in its queue, by two machines' clocks.

@@ -26,7 +26,7 @@ impl Listing for Pages {
 }
 
 fn patient(pages: Vec<Result<&'static str, ()>>) -> PatientListing {
-    let outage = Arc::new(Outage { limit: LIMIT, since: Mutex::default() });
+    let outage = Arc::new(Outage { limit: LIMIT, since: Mutex::default(), worked: None });
     PatientListing { inner: Box::new(Pages(pages)), outage }
 }
 
@@ -60,6 +60,36 @@ async fn calls_share_an_outage_and_end_it() {
     first.and(second).unwrap();
     assert!(patient.outage.since().is_none());
     assert_eq!(patient.get(&b).await.unwrap(), Some(vec![2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_what_was_allowed_before_is_borne_like_an_outage() {
+    let refused = Fault::Fails(Problem::Permission);
+    let faulty = Faulty::new(MemoryBackend::new()).with_credentials();
+    let patient = Patient::new(Arc::new(faulty.clone()), LIMIT);
+    let key = Key::new("a").unwrap();
+    faulty.strike(1, Action::Write, "", refused);
+    let error = patient.put(&key, vec![1]).await.unwrap_err();
+    assert_eq!(error.problem, Problem::Permission, "what was never allowed is not waited for");
+    patient.put(&key, vec![1]).await.unwrap();
+    faulty.strike(8, Action::Write, "", refused);
+    patient.put(&key, vec![2]).await.unwrap();
+    faulty.strike(1, Action::Read, "", refused);
+    assert!(patient.get(&key).await.is_err(), "that writes were allowed says nothing of reading");
+    faulty.strike(u32::MAX, Action::Write, "", refused);
+    let start = Instant::now();
+    assert_eq!(patient.put(&key, vec![3]).await.unwrap_err().problem, Problem::Permission);
+    assert!(start.elapsed() >= LIMIT - 2 * MAX_PAUSE, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_refuses_is_not_waited_for() {
+    let faulty = Faulty::new(MemoryBackend::new());
+    let patient = Patient::new(Arc::new(faulty.clone()), LIMIT);
+    let key = Key::new("a").unwrap();
+    patient.put(&key, vec![1]).await.unwrap();
+    faulty.strike(1, Action::Write, "", Fault::Fails(Problem::Permission));
+    assert_eq!(patient.put(&key, vec![2]).await.unwrap_err().problem, Problem::Permission);
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn sorted(status: u16, code: &str) -> (Problem, &'static str) {
             | "InvalidClientTokenId"
             | "NotSignedUp",
         ) => (Problem::Permission, "; check the access key, its secret and the session token"),
-        (_, "RequestTimeTooSkewed") => (Problem::Other, "; set this machine's clock"),
+        (_, "RequestTimeTooSkewed") => (Problem::Permission, "; set this machine's clock"),
         (_, "QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded") | (507, _) => {
             (Problem::NoSpace, "")
         }

@@ -56,8 +56,10 @@ fn failure(number: u32, attempt: u32) -> FailureRecord {
         attempt,
         sweep: None,
         is_final: attempt == 3,
+        blame: None,
         errors: vec!["it broke".to_owned()],
         worker: "one".to_owned(),
+        machine: None,
         failed_ms: 1,
     }
 }

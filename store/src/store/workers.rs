@@ -50,7 +50,11 @@ impl Store {
         Ok(self.backend.delete(&worker_key(name)?).await?)
     }
 
-    async fn worker<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+    /// What the worker `name` says; `None` if it says nothing, or took it back when it ended.
+    ///
+    /// # Errors
+    /// The document cannot be read or is not a `T`.
+    pub async fn worker<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
         let key = worker_key(name)?;
         let content = self.backend.get(&key).await?;
         content.map(|content| records::decode(&key, &content)).transpose()

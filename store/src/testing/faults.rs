@@ -13,6 +13,7 @@ use std::{
 pub struct Faulty<B> {
     inner: B,
     faults: Arc<Mutex<Vec<Armed>>>,
+    has_credentials: bool,
 }
 
 /// What a fault does to a call.
@@ -37,7 +38,13 @@ struct Armed {
 impl<B> Faulty<B> {
     /// `inner`, without a fault so far.
     pub fn new(inner: B) -> Self {
-        Self { inner, faults: Arc::default() }
+        Self { inner, faults: Arc::default(), has_credentials: false }
+    }
+
+    /// The same, whose refusals may pass by themselves.
+    #[must_use]
+    pub fn with_credentials(self) -> Self {
+        Self { has_credentials: true, ..self }
     }
 
     /// Makes the next `times` calls fail that do `action` to a key that starts with `prefix`.
@@ -79,6 +86,10 @@ impl<B: Backend> Faulty<B> {
 impl<B: Backend> Backend for Faulty<B> {
     fn place(&self) -> String {
         self.inner.place()
+    }
+
+    fn refuses_for_now(&self) -> bool {
+        self.has_credentials
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {

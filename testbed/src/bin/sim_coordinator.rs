@@ -1,7 +1,7 @@
 //! `sim-coordinator`: the coordinator of a simulated sweep. The testbed's programs start it.
 
 use clap::Parser;
-use coordinator::{Coordinator, Ended, Event, Settings, survey};
+use coordinator::{Coordinator, Ended, Event, Retry, Settings, survey};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec, told};
 use tracing::{error, info};
@@ -41,7 +41,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let store = args.cluster.store().await?;
     let queue = args.cluster.queue("coordinator").await?;
     let frozen = args.sweep.frozen()?;
-    let resume = survey(&frozen, &store, false).await?;
+    let resume = survey(&frozen, &store, Retry::Machines).await?;
     info!(survey = ?resume.survey, "begins");
     let settings = Settings {
         window: args.window,

@@ -3,7 +3,7 @@ use crate::{
     Failure,
     sim::{SweepSpec, computed},
 };
-use coordinator::{Answer, Course, OUTCOME, Step, Survey, survey};
+use coordinator::{Answer, Course, OUTCOME, Retry, Step, Survey, survey};
 use jobs::{Job, JobResult, RESULT_VERSION, RunFacts};
 use std::{
     collections::BTreeMap,
@@ -75,7 +75,7 @@ pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stor
 /// The store cannot be read.
 pub async fn resumed(store: &Store, sweep: &SweepSpec) -> Result<Resumed, Failure> {
     let (frozen, start) = (sweep.frozen()?, Instant::now());
-    let resume = survey(&frozen, store, false).await?;
+    let resume = survey(&frozen, store, Retry::Machines).await?;
     Ok(Resumed { survey: resume.survey, took: start.elapsed(), memory: memory_of(process::id()) })
 }
 

@@ -40,7 +40,9 @@ impl<'a> Attempt<'a> {
     /// Runs `work` and counts its time as loading.
     pub(super) fn loading<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let stage = Stage::begin(info_span!("load"));
+        let loading = self.stop.loading();
         let done = work(self);
+        drop(loading);
         self.timings.load_s += stage.seconds();
         done
     }

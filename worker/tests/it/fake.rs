@@ -18,6 +18,8 @@ pub(crate) enum Next {
     WaitForStop,
     /// Succeed after so long, unless stopped before.
     Take(std::time::Duration),
+    /// Read inputs for so long, and then compute for so long, unless stopped before.
+    Load(std::time::Duration, std::time::Duration),
     /// Never end, whatever is asked.
     Hang,
 }
@@ -62,6 +64,18 @@ impl Compute for Fake {
                 () = tokio::time::sleep(time) => Ok(computed(job)),
                 () = stop.requested() => Err(JobError::Interrupted),
             },
+            Next::Load(load, compute) => {
+                let done = async {
+                    let loading = stop.loading();
+                    tokio::time::sleep(load).await;
+                    drop(loading);
+                    tokio::time::sleep(compute).await;
+                };
+                tokio::select! {
+                    () = done => Ok(computed(job)),
+                    () = stop.requested() => Err(JobError::Interrupted),
+                }
+            }
             Next::Hang => std::future::pending().await,
         }
     }

@@ -122,14 +122,16 @@ async fn an_idle_worker_stops_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_over_its_limit_is_stopped_and_recorded() {
+async fn a_job_over_its_limit_is_stopped_recorded_and_tried_again() {
     let bench = bench([Next::WaitForStop]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert_eq!(failure.errors, ["the job took longer than its limit of 60 s"]);
-    assert!(failure.is_final);
+    assert!(!failure.is_final);
+    assert!(bench.worker.run_one().await.unwrap());
+    assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,7 +165,8 @@ async fn a_job_that_does_not_stop_is_recorded_and_ends_the_worker() {
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert_eq!(failure.errors, ["the job took longer than its limit of 60 s"]);
-    assert_eq!((failure.sweep.as_deref(), bench.queue.parked().len()), (Some("tests"), 1));
+    assert_eq!((failure.sweep.as_deref(), failure.is_final), (Some("tests"), false));
+    assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "another may do it");
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +195,7 @@ async fn a_job_that_takes_workers_down_is_set_aside() {
     assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
-    assert!(failure.is_final && failure.errors[0].starts_with("5 workers took the job"), "{:?}", failure.errors);
+    assert!(failure.is_final && failure.errors[0].starts_with("the job was lost 5 times"), "{:?}", failure.errors);
 }
 
 #[tokio::test]
@@ -231,23 +234,6 @@ async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert!(failure.is_final && failure.errors[0].contains("cannot be an answer"), "{:?}", failure.errors);
     assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_worker_that_fails_where_others_need_not_ends_before_it_has_spoilt_the_sweep() {
-    let unfit = || JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned() };
-    let bench = bench([Next::Fail(unfit()), Next::Succeed, Next::Fail(unfit()), Next::Fail(unfit())]);
-    let worker = bench.worker.with_limits(Limits { own_faults: Some(2), ..Limits::default() });
-    for i in 1..=9 {
-        bench.queue.publish(&job(f64::from(i) / 10.0), "tests").await.unwrap();
-    }
-    let error = worker.run_until(pending(), pending()).await.unwrap_err();
-    assert!(matches!(&error, WorkerError::Unfit { count: 2, .. }), "{error}");
-    assert_eq!(
-        (bench.queue.parked().len(), bench.queue.waiting().await.unwrap()),
-        (0, Some(8)),
-        "all but one are left"
-    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,15 +297,6 @@ async fn a_worker_counts_what_became_of_its_jobs() {
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }
-}
-
-#[tokio::test]
-async fn a_worker_with_another_store_than_the_coordinator_computes_nothing() {
-    let bench = bench([]);
-    bench.queue.publish(&job(0.5), "elsewhere").await.unwrap();
-    let error = bench.worker.run_one().await.unwrap_err();
-    assert!(matches!(&error, WorkerError::OtherStore { sweep, .. } if sweep == "elsewhere"), "{error}");
-    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
 }
 
 #[tokio::test]

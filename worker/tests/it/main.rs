@@ -6,5 +6,6 @@ mod buckets;
 mod fake;
 mod goldens;
 mod life;
+mod machines;
 mod nli6;
 mod texts;

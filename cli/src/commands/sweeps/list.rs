@@ -25,7 +25,7 @@ struct Listed {
     revision: u32,
     /// Whether it is a single recipe that an older `bowline evaluate` kept as a sweep.
     is_evaluation: bool,
-    /// `finished`, `running`, `cancelled`, how its last run ended, or that it is silent.
+    /// `finished`, `finished with failures`, `running`, `cancelled`, how its last run ended, or that it is silent.
     state: String,
     /// The jobs that its last run found or made, failures among them; `None` if none has told of this revision.
     jobs: Option<u64>,
@@ -122,8 +122,9 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
     let outcome = store.document::<OfRevision>(&name, Outcome::DOCUMENT).await?;
     let mark = store.cancellation(&name).await?;
     listed.state = if outcome.is_some_and(|outcome| outcome.revision >= revision) {
-        "finished".to_owned()
-    } else if mark.is_some_and(|mark| mark.covers(revision)) {
+        let has_failures = progress.as_ref().is_some_and(|progress| progress.failed > 0);
+        if has_failures { "finished with failures" } else { "finished" }.to_owned()
+    } else if mark.is_some_and(|mark| mark.is_wished_of(revision)) {
         "cancelled".to_owned()
     } else {
         state_of(progress.as_ref(), now_ms())
@@ -139,6 +140,7 @@ fn state_of(progress: Option<&Progress>, now_ms: u64) -> String {
         None => "not begun".to_owned(),
         Some(progress) if is_at_work(progress, now_ms) => "running".to_owned(),
         // How it failed is told by `status`, at length.
+        Some(Progress { ended: Some(ended), .. }) if ended.starts_with("stopped") => "stopped".to_owned(),
         Some(Progress { ended: Some(ended), .. }) => {
             let word = ["interrupted", "cancelled", "too many failures"].into_iter().find(|word| word == ended);
             word.unwrap_or("failed").to_owned()

@@ -2,7 +2,7 @@
 
 use super::{Drive, failed_before};
 use crate::{
-    CoordinatorError, Course, Resume,
+    CoordinatorError, Course, Resume, Retry,
     lookup::Found,
     run::Coordinator,
     survey::{repair_revision, set_aside, survey_revision},
@@ -22,8 +22,8 @@ impl Drive<'_> {
         let frozen = self.frozen.clone().at_revision(self.tally.revision);
         // A worker may come to the same corrupt result again and again.
         let resume = match settings.repair && self.readings <= MOST_REPAIRS {
-            true => repair_revision(&frozen, store, false).await?,
-            false => survey_revision(&frozen, store, false).await?,
+            true => repair_revision(&frozen, store, Retry::Nothing).await?,
+            false => survey_revision(&frozen, store, Retry::Nothing).await?,
         };
         let Resume { survey, memory, presence, failed, examples, corrupt, .. } = resume;
         self.course = Course::remembering(self.frozen.clone(), memory)?.after(&self.course);

@@ -24,7 +24,7 @@ impl House {
     /// Runs what `frozen` is, answered by the formula.
     async fn run_frozen(&self, frozen: Frozen) -> Report {
         let queue = MemoryQueue::new();
-        let resume = survey(&frozen, &self.store, false).await.unwrap();
+        let resume = survey(&frozen, &self.store, Retry::Machines).await.unwrap();
         let coordinator = Coordinator {
             publisher: Arc::new(queue.clone()),
             store: self.store.clone(),
@@ -120,7 +120,7 @@ async fn an_adapter_of_an_earlier_revision_is_not_what_later_ones_are_measured_b
     wrong.scores[0].correct = 1;
     house.store.put_part(Revision::of("small", 2), vec![wrong]).await.unwrap();
     let frozen = mended("adapters.mnist", "mended");
-    let before = survey(&frozen, &house.store, false).await.unwrap();
+    let before = survey(&frozen, &house.store, Retry::Machines).await.unwrap();
     assert_eq!((before.revised.number, before.survey.stored), (2, 2), "zero-shot and flags alone");
     let Ended::Finished(outcome) = house.run_frozen(frozen).await.ended else { panic!() };
     let RowKind::Search { points, .. } = &outcome.rows.last().unwrap().kind else { panic!() };
@@ -140,7 +140,7 @@ async fn a_revision_that_was_killed_anywhere_is_finished_with_exactly_the_rest()
         let killed = house.run_with(&["method=grid", WIDER], settings, 1, |_| false).await.unwrap();
         assert_eq!((killed.report.ended, killed.computed.len()), (Ended::Interrupted, 1));
         assert_eq!(house.outcome().await, first, "what the earlier revision came to stays until there is more");
-        let resume = survey(&frozen(&["method=grid", WIDER]), &house.store, false).await.unwrap();
+        let resume = survey(&frozen(&["method=grid", WIDER]), &house.store, Retry::Machines).await.unwrap();
         assert_eq!((resume.revised.number, resume.revised.is_new), (2, false));
         assert_eq!(resume.survey.missing, 4 - killed_after);
     }
@@ -205,6 +205,19 @@ async fn the_mark_of_a_cancelled_revision_does_not_cancel_the_next_one() {
 }
 
 #[tokio::test]
+async fn what_ended_a_revision_by_itself_does_not_end_the_next_one() {
+    let house = House::new();
+    house.run(&[]).await;
+    let mark = Cancellation::stopped(1, "all failed alike".to_owned(), 7);
+    house.store.put_document("small", Cancellation::DOCUMENT, &mark).await.unwrap();
+    house.store.put_document("small", Finish::DOCUMENT, &Finish::new(1, 7)).await.unwrap();
+    let next = house.run(&["method=grid"]).await;
+    assert_eq!((outcome(&next).revision, outcome(&next).ended_early), (2, false));
+    let mark = house.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap();
+    assert_eq!(mark, None, "workers go by it as well");
+}
+
+#[tokio::test]
 async fn a_sweep_that_was_removed_may_begin_anew() {
     let house = House::new();
     house.run(&[]).await;
@@ -243,7 +256,7 @@ async fn a_run_that_is_overtaken_at_its_end_does_not_replace_what_the_other_came
     let house = House::new();
     house.run(&[]).await;
     // One that has all its answers, and looks at the store again when another has finished meanwhile.
-    let resume = survey(&frozen(&[]), &house.store, false).await.unwrap();
+    let resume = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
     let late = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
         store: house.store.clone(),

@@ -42,6 +42,43 @@ async fn a_message_that_is_not_ours_is_parked_as_it_is_and_work_goes_on() {
 }
 
 #[tokio::test]
+async fn a_message_for_a_sweep_that_no_store_can_hold_is_parked_at_once() {
+    let Some(address) = address() else { return };
+    let pool = Pool::new(&address).await;
+    for sweep in ["../x", "", "a/b"] {
+        pool.queue.publish(&job(1), sweep).await.unwrap();
+    }
+    pool.queue.publish(&job(2), "tests").await.unwrap();
+    let delivery = pool.workers[0].next().await.unwrap().unwrap();
+    assert_eq!(delivery.job(), &job(2));
+    delivery.ack().await.unwrap();
+    for _ in 0..3 {
+        let parked = pool.pool.take(&pool.pool.topology.parked).await.expect("it is parked");
+        assert!(reason(&parked).ends_with("which is no name of a sweep"), "{}", reason(&parked));
+    }
+    pool.delete().await;
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_sweep_is_dropped_under_any_name_and_nothing_else_is() {
+    let Some(address) = address() else { return };
+    let pool = Pool::new(&address).await;
+    for (number, sweep) in [(1, "../x"), (2, "kept"), (3, "gone"), (4, "kept"), (5, "gone")] {
+        pool.queue.publish(&job(number), sweep).await.unwrap();
+    }
+    assert_eq!(pool.queue.drop_sweep("gone").await.unwrap(), 2);
+    assert_eq!(pool.queue.drop_sweep("../x").await.unwrap(), 1);
+    assert_eq!(pool.queue.drop_sweep("gone").await.unwrap(), 0);
+    for number in [2, 4] {
+        let delivery = pool.workers[0].next().await.unwrap().unwrap();
+        assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(number), 1, 0));
+        delivery.ack().await.unwrap();
+    }
+    assert_eq!(pool.queue.waiting().await.unwrap(), Some(0));
+    pool.delete().await;
+}
+
+#[tokio::test]
 async fn a_message_of_another_version_waits_as_it_is_for_a_worker_of_that_version() {
     let Some(address) = address() else { return };
     let pool = Pool::new(&address).await;

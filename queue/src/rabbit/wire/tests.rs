@@ -92,6 +92,15 @@ fn what_is_no_job_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_message_for_a_sweep_that_no_store_can_hold_is_refused() {
+    for sweep in ["", "..", "../x", "a/b", ".h", "a\nb", "a\0b", "caf\u{e9}", "\u{1b}[2J", &"x".repeat(300)] {
+        let error = changed(|body| body["sweep"] = json!(sweep));
+        assert!(error.ends_with("which is no name of a sweep"), "{error}");
+        assert!(error.len() < 500 && !error.contains(char::is_control), "{error:?}");
+    }
+}
+
+#[test]
 fn a_message_without_its_counts_is_refused() {
     let Letter { body, properties, .. } = letter(&ticket(), "q");
     for (header, value) in [
