@@ -646,7 +646,7 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
         assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)), "the winner stays");
         assert!(points.iter().all(|point| (point.job == job) == point.value.is_none()), "{cause}");
 
-        let survey = survey(&frozen(&[]), &house.store, false).await.unwrap().survey;
+        let survey = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
         assert_eq!((survey.corrupt, survey.failed), (1, 1), "{cause}");
         house.without_parts();
         let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
