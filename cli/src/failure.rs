@@ -1,7 +1,7 @@
 //! Everything that ends a command early: what it says, its exit code, and what to do about it.
 
 use crate::check::Problems;
-use coordinator::Stopped;
+use coordinator::{CoordinatorError, Stopped};
 use std::{io, path::PathBuf};
 
 /// Why a head cannot be used with its base and its task.
@@ -127,10 +127,10 @@ pub(crate) enum Failure {
     Freeze(#[from] coordinator::FreezeError),
     /// The sweep cannot go on.
     #[error("the sweep cannot go on")]
-    Run(#[from] coordinator::CoordinatorError),
+    Run(#[from] CoordinatorError),
     /// The recipe cannot be evaluated.
     #[error("the evaluation cannot go on")]
-    Evaluation(#[source] coordinator::CoordinatorError),
+    Evaluation(#[source] CoordinatorError),
     /// The worker cannot go on.
     #[error("the worker cannot go on")]
     Worker(#[from] worker::WorkerError),
@@ -202,7 +202,7 @@ pub(crate) enum Failure {
     Cancelled,
     /// The run stopped by itself.
     #[error("the sweep was stopped: {0}")]
-    Stopped(coordinator::Stopped),
+    Stopped(Stopped),
     /// More jobs failed than may.
     #[error("{failed} jobs failed, more than the {limit} that may")]
     TooManyFailures { failed: u64, limit: u64 },
@@ -263,7 +263,7 @@ impl Failure {
             Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => 75,
             Self::QueueAddress { .. } | Self::Pool { .. } => 2,
             Self::Queue(queue::QueueError::CaFile { .. }) => 65,
-            Self::Queue(_) | Self::Run(coordinator::CoordinatorError::Queue(_)) => 69,
+            Self::Queue(_) | Self::Run(CoordinatorError::Queue(_)) => 69,
             Self::Worker(worker::WorkerError::Hangs(_)) => 75,
             Self::Memory { .. }
             | Self::Checks { .. }
@@ -277,9 +277,9 @@ impl Failure {
             Self::Input { source, .. } | Self::SweepInput(source) if source.is_retryable() => 69,
             Self::Problems(problems) if problems.may_pass() => 69,
             Self::Store(error) => store_code(error),
-            Self::Run(coordinator::CoordinatorError::Store(error)) => store_code(error),
+            Self::Run(CoordinatorError::Store(error)) => store_code(error),
             Self::Runtime(_) | Self::Panicked | Self::Picture(_) => 70,
-            Self::Interrupted | Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => 75,
+            Self::Interrupted | Self::Cancelled | Self::Run(CoordinatorError::Cancelled { .. }) => 75,
             _ => 65,
         }
     }
@@ -300,19 +300,7 @@ impl Failure {
             Self::TooManyFailures { .. } => Some(
                 "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
             ),
-            Self::Cancelled | Self::Run(coordinator::CoordinatorError::Cancelled { .. }) => {
-                Some("`bowline cancel --undo NAME` takes it back; `bowline run` goes on then")
-            }
-            Self::Run(coordinator::CoordinatorError::OtherSweep { .. }) => Some(
-                "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
-                 its results stay",
-            ),
-            Self::Run(coordinator::CoordinatorError::Overtaken { .. }) => {
-                Some("every finished job is stored; to run both, give one of them another `name`")
-            }
-            Self::Run(coordinator::CoordinatorError::Removed { .. }) => {
-                Some("every finished job is stored; run the same command to begin the sweep anew")
-            }
+            Self::Cancelled => Some(UNDO),
             Self::AtWork { .. } => {
                 Some("`bowline cancel` ends it; `--force` removes the sweep all the same, if you know that it is dead")
             }
@@ -325,13 +313,11 @@ impl Failure {
                 "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
             ),
             Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
-            Self::Evaluation(coordinator::CoordinatorError::Denominator { .. }) => {
+            Self::Evaluation(CoordinatorError::Denominator { .. }) => {
                 Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
             }
-            Self::Run(coordinator::CoordinatorError::Denominator { .. }) => Some(
-                "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give `finetuned` accuracies in the sweep file",
-            ),
-            Self::Store(error) | Self::Run(coordinator::CoordinatorError::Store(error)) => store_hint(error),
+            Self::Store(error) | Self::Run(CoordinatorError::Store(error)) => store_hint(error),
+            Self::Run(error) => run_hint(error),
             Self::Panicked => Some("please report it with the message above and what you ran"),
             Self::Memory { .. } => {
                 Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
@@ -350,6 +336,30 @@ impl Failure {
             }
             _ => None,
         }
+    }
+}
+
+const UNDO: &str = "`bowline cancel --undo NAME` takes it back; `bowline run` goes on then";
+
+/// What to do about what ended a run.
+fn run_hint(error: &CoordinatorError) -> Option<&'static str> {
+    match error {
+        CoordinatorError::Cancelled { .. } => Some(UNDO),
+        CoordinatorError::OtherSweep { .. } => Some(
+            "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
+             its results stay",
+        ),
+        CoordinatorError::Overtaken { .. } => {
+            Some("every finished job is stored; to run both, give one of them another `name`")
+        }
+        CoordinatorError::Removed { .. } => {
+            Some("every finished job is stored; run the same command to begin the sweep anew")
+        }
+        CoordinatorError::Denominator { .. } => Some(
+            "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
+             `finetuned` accuracies in the sweep file",
+        ),
+        _ => None,
     }
 }
 

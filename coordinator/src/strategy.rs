@@ -186,13 +186,8 @@ impl Walk {
     /// # Errors
     /// As [`next`](Self::next).
     pub fn best_known(&mut self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
-        loop {
-            match self.next(known)? {
-                // It is not wanted any more.
-                Next::Evaluate(_) => {}
-                Next::Wait | Next::Done(_) => break,
-            }
-        }
+        // What is proposed from here on is not wanted any more.
+        while let Next::Evaluate(_) = self.next(known)? {}
         match &self.0 {
             Way::Grid(way) => way.best_known(known),
             Way::Random(way) => way.best_known(known),
