@@ -91,7 +91,7 @@ fn a_model_for_texts_is_shown_no_pictures() {
 }
 
 /// Ten classes of pictures, one of which is cut short, which only decoding tells.
-fn write_pictures_with_a_cut_one(place: &Place) {
+pub(crate) fn write_pictures_with_a_cut_one(place: &Place) {
     for class in 0..10 {
         place.write(&format!("pictures/validation/{class}/a.png"), PNG);
     }

@@ -1,7 +1,10 @@
 //! Sweeps over RabbitMQ and S3, with every process a real one. Skipped, in print, where `BOWLINE_TEST_AMQP_URL` or
 //! `BOWLINE_TEST_S3_URL` is not set.
 
-use crate::bowline::{Place, Ran, mini8};
+use crate::{
+    bad_input::write_pictures_with_a_cut_one,
+    bowline::{Place, Ran, mini8},
+};
 use std::{
     collections::BTreeMap,
     env,
@@ -192,9 +195,10 @@ fn a_worker_that_may_read_nothing_spoils_no_sweep_and_takes_no_job_when_it_comes
 fn jobs_that_failed_are_listed_and_retried_when_asked() {
     let Some(mut cluster) = Cluster::new("retry") else { return };
     let pool = cluster.name.clone();
-    cluster.start_worker(&["--idle-exit", "60"]);
-    let head = format!("tasks.mnist.head={}", mini8().join("heads/flags.safetensors").display());
-    let run = ["run", "sweep.yaml", "--pool", &pool, "--brake", "0", "-o", &head];
+    write_pictures_with_a_cut_one(&cluster.place);
+    let pictures = cluster.place.path("pictures");
+    cluster.start_worker(&["--idle-exit", "60", "--root", pictures.to_str().unwrap()]);
+    let run = ["run", "sweep.yaml", "--pool", &pool, "--brake", "0", "-o", "tasks.mnist.data=pictures"];
     cluster.run(&run).fails(65, &["normalise by", "--retry-failed"]);
     let listed = cluster.run(&["failures", "list", "small", "--json"]).succeeds().json();
     let job = listed[0]["example"].as_str().unwrap();

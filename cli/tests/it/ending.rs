@@ -1,6 +1,6 @@
 //! How runs end otherwise than by their sweep's end, and what is said then.
 
-use crate::bowline::Place;
+use crate::{bad_input::write_pictures_with_a_cut_one, bowline::Place};
 use std::fs;
 
 #[test]
@@ -45,21 +45,10 @@ fn a_sweep_is_finished_with_the_best_so_far() {
 #[test]
 fn a_sweep_whose_base_cannot_be_evaluated_stops_with_one_message() {
     let place = Place::new();
-    let flags = crate::bowline::mini8().join("data/flags");
-    for file in fs::read_dir(&flags).unwrap() {
-        let file = file.unwrap();
-        let mut content = fs::read(file.path()).unwrap();
-        let (start, end) = (content.len() / 10, content.len() / 10 + 3000);
-        content[start..end].iter_mut().for_each(|byte| *byte ^= 0x55);
-        place.write(&format!("flags/{}", file.file_name().to_string_lossy()), content);
-    }
-    let sweep = fs::read_to_string(place.path("sweep.yaml")).unwrap();
-    let sweep = sweep.lines().map(|line| match line.trim_start().starts_with("- {name: mnist") {
-        true => line.replace("mnist", "flags").replace(flags.to_str().unwrap(), place.path("flags").to_str().unwrap()),
-        false => line.to_owned(),
-    });
-    place.write("sweep.yaml", sweep.collect::<Vec<_>>().join("\n"));
+    write_pictures_with_a_cut_one(&place);
     let grid = [
+        "-o",
+        "tasks.mnist.data=pictures",
         "-o",
         "method=grid",
         "-o",
