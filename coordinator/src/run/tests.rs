@@ -255,7 +255,7 @@ async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
     // It is a fixed recipe, which is not chosen from where something is searched.
     assert_eq!((ran.report.counts.failed, outcome(&ran).missing), (1, 0));
     assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { errors, .. }
-        if errors[0].contains("removing the object") && errors[1].contains(&id))));
+        if errors[0].contains("`bowline run --repair` computes it again") && errors[1].contains(&id))));
 }
 
 #[tokio::test]
@@ -634,7 +634,8 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
         house.edit(&job, edit);
         house.without_parts();
         let ran = house.run(&[]).await;
-        assert_eq!((counts(&ran), ran.computed.len()), ((0, 15, 1), 0), "{cause}");
+        // What that point is worth is not known: the search stops there, and no winner is named.
+        assert_eq!((counts(&ran), ran.computed.len(), outcome(&ran).missing), ((0, 8, 1), 0, 1), "{cause}");
         let told = ran.events.iter().find_map(|event| match event {
             Event::Failed { job: failed, errors, .. } => Some((*failed, errors.join(": "))),
             _ => None,
@@ -642,9 +643,7 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
         let (failed, errors) = told.unwrap();
         assert_eq!(failed, job);
         assert!(errors.contains("`bowline run --repair` computes it again") && errors.contains(cause), "{errors}");
-        let RowKind::Search { points, spec, .. } = &outcome(&ran).rows[3].kind else { panic!() };
-        assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)), "the winner stays");
-        assert!(points.iter().all(|point| (point.job == job) == point.value.is_none()), "{cause}");
+        assert!(!outcome(&ran).rows.iter().any(|row| matches!(row.kind, RowKind::Search { .. })), "{cause}");
 
         let survey = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
         assert_eq!((survey.corrupt, survey.failed), (1, 1), "{cause}");
