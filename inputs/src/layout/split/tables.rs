@@ -67,14 +67,15 @@ pub(super) fn find_tables(names: &[String], split: &str, kind: DataKind) -> Resu
     }
     let Some(first) = read.first() else {
         let problem = "which is not read: files with one JSON object in each line are called `.jsonl` or `.jsonl.gz`";
-        let refused = |first: &Candidate<'_>| Err(NoSplit::Holds { entry: first.name.to_owned(), problem });
+        let refused =
+            |first: &Candidate<'_>| Err(NoSplit::Holds { entry: first.name.to_owned(), problem: problem.to_owned() });
         return lines.first().map_or(Ok(None), refused);
     };
     complete(&read).map_err(NoSplit::Lacks)?;
     if let Some(entry) = names.iter().find(|name| is_too_deep(name, split)) {
         let problem =
             "a folder that is not looked into: files lie in their split's folder itself; take it out, or move them";
-        return Err(NoSplit::Holds { entry: entry.clone(), problem });
+        return Err(NoSplit::Holds { entry: entry.clone(), problem: problem.to_owned() });
     }
     let files = read.iter().map(|candidate| candidate.name.to_owned()).collect();
     let is_parquet = PARQUET.contains(&first.ending);
@@ -126,7 +127,7 @@ fn candidate<'a>(name: &'a str, ending: &'static str, split: &str) -> Result<Opt
         Some((of, _)) if of != split || !PARQUET.contains(&ending) => return Ok(None),
         Some((_, file)) if file.contains('/') => {
             let problem = "but files lie in their split's folder itself, not deeper: take it out, or move it";
-            return Err(NoSplit::Holds { entry: name.to_owned(), problem });
+            return Err(NoSplit::Holds { entry: name.to_owned(), problem: problem.to_owned() });
         }
         Some((_, file)) => match shard(file) {
             Some(Shard { before, count, number }) => Form::Counted { before, count, number },
@@ -206,6 +207,16 @@ fn is_too_deep(name: &str, split: &str) -> bool {
 
 fn in_data(stem: &str) -> (&'static str, &str) {
     stem.strip_prefix("data/").map_or(("", stem), |stem| ("data", stem))
+}
+
+/// A name without the folder `data` before it.
+pub(super) fn without_data(name: &str) -> &str {
+    in_data(name).1
+}
+
+/// Whether a file holds JSON lines, by its name.
+pub(super) fn is_lines(name: &str) -> bool {
+    LINES.iter().any(|ending| name.ends_with(ending))
 }
 
 fn before_dash(stem: &str) -> &str {

@@ -166,6 +166,44 @@ fn pictures_and_idx_files_are_splits_too() {
 }
 
 #[test]
+fn idx_files_of_other_copies_are_read_too() {
+    for (images, labels) in [
+        ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"),
+        ("t10k-images.idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+        ("t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte"),
+    ] {
+        let found = find_split(&names(&[images, labels]), "test", DataKind::Pictures).unwrap();
+        assert_eq!(found, SplitFiles::Idx { images: images.to_owned(), labels: labels.to_owned() });
+    }
+}
+
+#[test]
+fn what_is_not_read_is_named_with_what_would_be() {
+    use DataKind::{Pictures, Texts};
+    for (entry, kind, why) in [
+        ("data/test/cat/", Pictures, "name the folder `data` in the reference"),
+        ("test/cat/1.webp", Pictures, "neither `.png`, `.jpg` nor `.jpeg`"),
+        ("test/1.png", Pictures, "outside the folders of the classes"),
+        ("TEST.parquet", Pictures, "call it `test.parquet`"),
+        ("t10k-images-idx3-ubyte", Pictures, "but not its labels, `t10k-labels-idx1-ubyte[.gz]`"),
+        ("t10k-labels.idx1-ubyte.gz", Pictures, "but not its pictures, `t10k-images-idx3-ubyte[.gz]`"),
+        ("emnist-letters-test-images-idx3-ubyte.gz", Pictures, "`t10k-images-idx3-ubyte[.gz]` and `t10k-labels-idx1-"),
+        ("test/part-0.jsonl", Texts, "JSON lines are called `test.jsonl`"),
+        ("test.csv", Texts, "which is not read: tables are `.parquet`"),
+        ("data/test.tsv", Texts, "which is not read: tables are `.parquet`"),
+        ("test-1.jsonl.zst", Texts, "which is not read: tables are `.parquet`"),
+        ("test.JSONL", Texts, "call it `test.jsonl`"),
+    ] {
+        let there = names(&["README.md", entry, "train.parquet"]);
+        let refused = find_split(&there, "test", kind).unwrap_err();
+        let NoSplit::Holds { entry: named, problem } = refused else { panic!("{entry}: {refused:?}") };
+        assert_eq!(named, entry);
+        assert!(problem.contains(why), "{entry}: {problem}");
+        assert!(find_split(&there, "train", kind).is_ok(), "{entry} is no part of another split");
+    }
+}
+
+#[test]
 fn pictures_are_sorted_by_class_before_their_name() {
     let there = names(&["test/cat-a/1.png", "test/cat/2.png", "test/cat/1.png"]);
     let sorted = find_split(&there, "test", DataKind::Pictures).unwrap().names();
@@ -252,7 +290,7 @@ fn for_texts_other_splits_are_named() {
 
 #[test]
 fn the_splits_that_are_there_are_named() {
-    let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "t10k-images-idx3-ubyte"]);
+    let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "x-images-idx1-ubyte"]);
     let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Pictures) else {
         panic!()
     };
