@@ -49,10 +49,7 @@ pub enum CoordinatorError {
         job: JobId,
     },
     /// The store holds a sweep under the same name that has nothing to do with this one.
-    #[error(
-        "the store {place} holds another sweep named `{sweep}`, with another base and no task in common: this is no \
-         revision of it"
-    )]
+    #[error("the store {place} holds another sweep named `{sweep}`, with no task in common: this is no revision of it")]
     OtherSweep {
         /// The store.
         place: String,

@@ -26,5 +26,14 @@ pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
         ModelKind::Llama => LlamaConfig::read(&path)?.pad_token.is_none(),
     };
     notes.extend(tokenizer::notes(folder, lacks_padding));
+    notes.extend(shards_beside(folder));
     Ok(notes)
+}
+
+/// One file of weights goes before an index of shards, as in transformers.
+fn shards_beside(folder: &Path) -> Option<String> {
+    let read = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"];
+    let read = read.into_iter().find(|name| folder.join(name).exists())?;
+    let index = format!("{read}.index.json");
+    folder.join(&index).exists().then(|| format!("`{read}` is read, and not the shards of `{index}`"))
 }

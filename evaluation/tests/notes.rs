@@ -45,3 +45,15 @@ fn a_model_without_the_files_of_its_tokenizer_has_no_notes_on_them() {
     fs::copy(nli6("base/config.json"), folder.path().join("config.json")).unwrap();
     assert_eq!(evaluation::notes(folder.path()).unwrap(), Vec::<String>::new());
 }
+
+#[test]
+fn one_file_of_weights_beside_an_index_of_shards_is_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(nli6("base/config.json"), folder.path().join("config.json")).unwrap();
+    for read in ["pytorch_model.bin", "model.safetensors"] {
+        fs::write(folder.path().join(read), "").unwrap();
+        fs::write(folder.path().join(format!("{read}.index.json")), "").unwrap();
+        let expected = format!("`{read}` is read, and not the shards of `{read}.index.json`");
+        assert_eq!(evaluation::notes(folder.path()).unwrap(), [expected]);
+    }
+}

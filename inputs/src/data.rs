@@ -13,7 +13,7 @@ pub(crate) fn no_split(reference: &InputRef, split: &str, reason: NoSplit) -> In
         NoSplit::Among { looked_for, splits, within } => {
             InputError::NoSplit { reference, split: split.to_owned(), looked_for, splits, within }
         }
-        NoSplit::Holds { entry, problem } => InputError::Holds { reference, entry, problem: problem.to_owned() },
+        NoSplit::Holds { entry, problem } => InputError::Holds { reference, entry, problem },
         NoSplit::Twice { one, other } => InputError::Twice { reference, split: split.to_owned(), one, other },
         NoSplit::Lacks(lack) => InputError::Lacks { reference, role: "a whole data set", lacks: lack.0 },
     }

@@ -271,9 +271,13 @@ impl InputError {
             Self::Hub { source, .. } => source.is_retryable,
             Self::Bucket { source, .. } => source.is_retryable(),
             Self::Replaced { .. } | Self::CutOff { .. } => true,
-            Self::Read { source, .. } => {
-                !matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound)
-            }
+            Self::Read { source, .. } => !matches!(
+                source.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::IsADirectory
+            ),
             Self::Cache { source, .. } => matches!(
                 source.kind(),
                 io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle
@@ -427,6 +431,18 @@ fn without_queries(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_in_place_of_a_folder_is_not_tried_again() {
+        let read = |kind: io::ErrorKind| InputError::Read {
+            reference: "x".to_owned(),
+            file: PathBuf::from("x"),
+            source: kind.into(),
+        };
+        assert!(!read(io::ErrorKind::NotADirectory).is_retryable());
+        assert!(!read(io::ErrorKind::IsADirectory).is_retryable());
+        assert!(read(io::ErrorKind::TimedOut).is_retryable());
+    }
 
     #[test]
     fn signatures_in_urls_are_not_repeated() {

@@ -106,6 +106,9 @@ impl Hub {
         select: &dyn Fn(&Listing) -> Result<F, InputError>,
     ) -> Result<Folder<F>, InputError> {
         let root = below(&snapshot.root, folder);
+        if root.is_file() {
+            return Err(InputError::NotA { reference: hub.to_string(), expected: "folder" });
+        }
         let there = list(&root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
         let cut_off_download = cut_off_download(&self.cache(), hub);
         Ok(Folder { files: select(&there)?, root, commit: snapshot.commit, cut_off_download })

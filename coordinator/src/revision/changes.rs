@@ -11,8 +11,9 @@ pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     let differing = differing(&earlier.digests, &now.digests);
     let (from, to) = (Keys::of(&earlier.sweep), Keys::of(&now.sweep));
     let mut changes = of_lists(&from, &to);
-    let named: Vec<String> = changes.iter().filter_map(named).collect();
-    let is_named = |key: &str| named.iter().any(|name| key.strip_prefix(name.as_str()).is_some_and(is_below));
+    let named: BTreeSet<String> = changes.iter().filter_map(named).collect();
+    let items: BTreeSet<String> = items(&from).chain(items(&to)).collect();
+    let is_named = |key: &str| item_of(key, &items).is_some_and(|item| named.contains(item));
     let mut explained: BTreeSet<&String> = BTreeSet::new();
     for key in from.values.keys().chain(to.values.keys()).collect::<BTreeSet<_>>() {
         let (before, after) = (from.values.get(key), to.values.get(key));
@@ -35,17 +36,15 @@ pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     changes
 }
 
-/// Whether two sweeps have nothing to do with each other: another base, and no task in common, neither by its name nor by
-/// its adapter.
+/// Whether two sweeps have nothing to do with each other: no task in common, neither by its name nor by its adapter. Many sweeps
+/// share a base.
 pub(super) fn is_unrelated(one: &Manifest, other: &Manifest) -> bool {
     let names = |of: &Manifest| of.sweep.tasks.iter().map(|task| task.name.clone()).collect::<BTreeSet<_>>();
     let adapters = |of: &Manifest| {
         let adapters = of.digests.iter().filter(|(key, _)| key.starts_with("adapters."));
         adapters.map(|(_, digest)| *digest).collect::<BTreeSet<_>>()
     };
-    one.digests.get("base") != other.digests.get("base")
-        && names(one).is_disjoint(&names(other))
-        && adapters(one).is_disjoint(&adapters(other))
+    names(one).is_disjoint(&names(other)) && adapters(one).is_disjoint(&adapters(other))
 }
 
 /// The inputs whose digests differ.
@@ -71,7 +70,7 @@ fn of_lists(from: &Keys, to: &Keys) -> Vec<Change> {
         };
         let (before, after) = (common(before, after), common(after, before));
         if before != after {
-            let [from, to] = [before, after].map(|names| Some(shortened(&names.join(", "))));
+            let [from, to] = apart(&before.join(", "), &after.join(", ")).map(Some);
             changes.push(Change::Value { key: key.clone(), from, to });
         }
     }
@@ -86,9 +85,16 @@ fn named(change: &Change) -> Option<String> {
     }
 }
 
-/// Whether what follows a key leads to something below it.
-fn is_below(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('.')
+/// The keys of all that lists name.
+fn items(keys: &Keys) -> impl Iterator<Item = String> {
+    keys.lists.iter().flat_map(|(list, names)| names.iter().map(move |name| format!("{list}.{name}")))
+}
+
+/// What of a list the key is about: of `tasks.a` and `tasks.a.b`, since names may have dots, the longer one.
+fn item_of<'a>(key: &str, items: &'a BTreeSet<String>) -> Option<&'a String> {
+    let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
+    let over = items.iter().filter(|item| key.strip_prefix(item.as_str()).is_some_and(is_below));
+    over.max_by_key(|item| item.len())
 }
 
 fn value_of(entry: Option<&Entry>) -> Option<&Value> {
@@ -96,10 +102,12 @@ fn value_of(entry: Option<&Entry>) -> Option<&Value> {
 }
 
 fn of_key(key: &str, from: Option<&Value>, to: Option<&Value>) -> Vec<Change> {
-    let value = |key: String, from: Option<&Value>, to: Option<&Value>| Change::Value {
-        key,
-        from: from.map(text),
-        to: to.map(text),
+    let value = |key: String, from: Option<&Value>, to: Option<&Value>| {
+        let [from, to] = match (from, to) {
+            (Some(from), Some(to)) => apart(&whole_text(from), &whole_text(to)).map(Some),
+            _ => [from, to].map(|value| value.map(text)),
+        };
+        Change::Value { key, from, to }
     };
     // Of two ranges the ends and the step are compared.
     if let (Some(Value::Object(before)), Some(Value::Object(after))) = (from, to)
@@ -120,7 +128,11 @@ fn of_key(key: &str, from: Option<&Value>, to: Option<&Value>) -> Vec<Change> {
 
 /// A value as people write it, in a few words.
 fn text(value: &Value) -> String {
-    let text = match value {
+    shortened(&whole_text(value))
+}
+
+fn whole_text(value: &Value) -> String {
+    match value {
         Value::String(text) => text.clone(),
         Value::Array(values) => values.iter().map(text).collect::<Vec<_>>().join(", "),
         Value::Object(range) => match (range.get("min"), range.get("max"), range.get("step")) {
@@ -129,12 +141,26 @@ fn text(value: &Value) -> String {
             _ => value.to_string(),
         },
         value => value.to_string(),
-    };
-    shortened(&text)
+    }
 }
 
 /// The longest text of a value, in letters.
 const LONGEST: usize = 120;
+
+/// The letters that two texts have in common which are told before those in which they differ.
+const BEFORE: usize = 20;
+
+/// Two texts in a few words: those that begin alike for too long are told from shortly before the first difference on.
+fn apart(one: &str, other: &str) -> [String; 2] {
+    let both = [one, other].map(shortened);
+    if both[0] != both[1] {
+        return both;
+    }
+    let alike = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let rest =
+        |text: &str| ['…'].into_iter().chain(text.chars().skip(alike.saturating_sub(BEFORE))).collect::<String>();
+    [one, other].map(|text| shortened(&rest(text)))
+}
 
 fn shortened(text: &str) -> String {
     if text.chars().count() <= LONGEST {

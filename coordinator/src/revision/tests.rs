@@ -137,23 +137,58 @@ fn of_two_long_lists_the_first_entry_that_differs_is_said() {
     assert_eq!(said(&with("cat"), &with("dog")), ["`tasks.mnist.classes[90]`: cat → dog"]);
 }
 
+#[test]
+fn of_two_long_texts_the_end_in_which_they_differ_is_said() {
+    let with = |end: &str| {
+        let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
+        sweep.tasks[0].data.image_column = format!("{}{end}", "x".repeat(200));
+        let mut manifest = frozen_of(sweep).manifest(BTreeMap::new());
+        manifest.digests.insert("data.mnist.test".to_owned(), Digest::of(end.as_bytes()));
+        manifest
+    };
+    let common = "x".repeat(20);
+    let expected = format!("`tasks.mnist.data.image_column`: …{common}one → …{common}two");
+    assert_eq!(said(&with("one"), &with("two")), [expected]);
+}
+
+#[test]
+fn a_new_task_does_not_hide_what_changed_in_one_whose_name_begins_like_it() {
+    let of = |yaml: &str| frozen_of(Sweep::from_yaml(yaml, Path::new("/s"), &[]).unwrap()).manifest(BTreeMap::new());
+    let now = SEARCHES.replace("name: mnist", "name: flags.b").replace("name: flags,", "name: flags.c,");
+    let with_finetuned = now.replace("data: data/mnist", "finetuned: {test: 0.9}, data: data/mnist");
+    let more = with_finetuned.replace("flags.c", "flags");
+    let earlier = of(&now);
+    assert_eq!(
+        said(&earlier, &of(&more)),
+        ["`tasks.flags.c`: taken away", "`tasks.flags`: added", "`tasks.flags.b.finetuned.test`: not set → 0.9"]
+    );
+}
+
 #[tokio::test]
-async fn a_sweep_with_another_base_and_no_task_in_common_is_no_revision() {
+async fn a_sweep_with_no_task_in_common_is_no_revision_whatever_its_base() {
     let store = Store::new(MemoryBackend::new());
     keep_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
     let sweep = Sweep::from_yaml(&SEARCHES.replace("mnist", "a").replace("flags", "b"), Path::new("/s"), &[]).unwrap();
     let tasks = Sweep { name: "small".to_owned(), ..sweep };
-    let other = |sweep: &Sweep, base: &[u8]| {
+    let other = |sweep: &Sweep, changed: &[(&str, &[u8])]| {
         let mut manifest = frozen_of(sweep.clone()).manifest(BTreeMap::new());
-        manifest.digests.insert("base".to_owned(), Digest::of(base));
+        manifest.digests.extend(changed.iter().map(|(key, content)| ((*key).to_owned(), Digest::of(content))));
         Frozen::from_manifest(&manifest).unwrap()
     };
-    let error = revision_of(&store, &other(&tasks, b"another base")).await.unwrap_err();
-    assert!(error.to_string().contains("holds another sweep named `small`, with another base"), "{error}");
-    // One of the two is enough.
-    assert_eq!(revision_of(&store, &other(&tasks, b"base")).await.unwrap().number, 2);
-    let base = other(&crate::testing::sweep(&[]), b"another base");
-    assert_eq!(revision_of(&store, &base).await.unwrap().number, 2);
+    let new: [(&str, &[u8]); 2] = [("adapters.a", b"new a"), ("adapters.b", b"new b")];
+    for base in [&b"base"[..], b"another base"] {
+        let changed = [&new[..], &[("base", base)]].concat();
+        let error = revision_of(&store, &other(&tasks, &changed)).await.unwrap_err();
+        assert!(error.to_string().contains("holds another sweep named `small`, with no task in common"), "{error}");
+    }
+    // A name is enough, and so is an adapter.
+    let named = other(&crate::testing::sweep(&[]), &[("base", b"another base"), ("adapters.mnist", b"new")]);
+    assert_eq!(revision_of(&store, &named).await.unwrap().number, 2);
+    let mut of_mnist = manifest_of(&[]);
+    let adapter = of_mnist.digests.remove("adapters.mnist").unwrap();
+    let mut renamed = frozen_of(tasks).manifest(BTreeMap::new());
+    renamed.digests.insert("adapters.a".to_owned(), adapter);
+    assert_eq!(revision_of(&store, &Frozen::from_manifest(&renamed).unwrap()).await.unwrap().number, 2);
 }
 
 #[tokio::test]

@@ -85,6 +85,9 @@ impl Hub {
 
 fn of_cache(hub: &HubRef, snapshot: Snapshot, folder: &str) -> Result<Shelf, InputError> {
     let root = snapshot.root.join(folder);
+    if root.is_file() {
+        return Err(InputError::NotA { reference: hub.to_string(), expected: "folder" });
+    }
     let there = list(&root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
     Ok(Shelf::Folder { root, there })
 }

@@ -163,6 +163,16 @@ fn an_interrupted_download_is_not_taken_for_a_whole_one() {
 }
 
 #[test]
+fn a_reference_to_one_cached_file_of_a_data_set_is_told_to_name_the_folder() {
+    let cache = cache_with("datasets--owner--name", &[("test.parquet", "table")]);
+    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name/test.parquet"));
+    for error in [inputs.data(&spec, "test").unwrap_err(), inputs.list_data(&spec, "test").unwrap_err()] {
+        assert!(error.to_string().contains("test.parquet` is not a folder: name the one that the files"), "{error}");
+        assert!(!error.is_retryable());
+    }
+}
+
+#[test]
 fn classes_are_those_of_the_splits_on_the_hub_though_only_one_is_fetched() {
     let files = [("test/cat/1.png", "one"), ("train/ant/1.png", "two"), ("train/cat/1.png", "three")];
     let hub = FakeHub::start("datasets", "owner/name", COMMIT, &files);

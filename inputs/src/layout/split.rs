@@ -2,11 +2,13 @@ mod pictures;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use super::Lack;
 use pictures::{find_pictures, picture_split};
 use std::collections::{BTreeMap, BTreeSet};
 use tables::{find_tables, table_split};
+use unread::unread;
 
 /// The files that hold a split, by how data sets are laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +108,7 @@ pub(crate) enum NoSplit {
         /// The file or folder.
         entry: String,
         /// What is wrong with it, and what to do.
-        problem: &'static str,
+        problem: String,
     },
 }
 
@@ -124,11 +126,12 @@ pub(crate) enum DataKind {
 pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Result<SplitFiles, NoSplit> {
     match here(names, split, kind)? {
         Some(files) => Ok(files),
-        None => Err(NoSplit::Among {
-            looked_for: looked_for(split, kind),
-            splits: splits(names, kind),
-            within: within(names, split, kind),
-        }),
+        None => {
+            let within = within(names, split, kind);
+            let unread = unread(names, split, kind).filter(|_| within.is_empty());
+            let (looked_for, splits) = (looked_for(split, kind), splits(names, kind));
+            Err(unread.unwrap_or(NoSplit::Among { looked_for, splits, within }))
+        }
     }
 }
 
@@ -159,11 +162,16 @@ fn within(names: &[String], split: &str, kind: DataKind) -> Vec<String> {
 /// Plain files go before gzipped ones: where MNIST is unpacked, both are there.
 fn idx_files(names: &[String], split: &str) -> Option<SplitFiles> {
     let prefix = idx_prefix(split)?;
-    let find = |kind: &str, dimensions: u8| {
-        let candidates = ["", ".gz"].map(|end| format!("{prefix}-{kind}-idx{dimensions}-ubyte{end}"));
-        candidates.into_iter().find(|candidate| names.contains(candidate))
-    };
-    Some(SplitFiles::Idx { images: find("images", 3)?, labels: find("labels", 1)? })
+    let (images, labels) = (find_idx(names, prefix, "images", 3)?, find_idx(names, prefix, "labels", 1)?);
+    Some(SplitFiles::Idx { images, labels })
+}
+
+/// One file of a pair. Some copies have a dot in its name, or lie in a folder of the same name.
+fn find_idx(names: &[String], prefix: &str, kind: &str, dimensions: u8) -> Option<String> {
+    let name = |dash: &str, end: &str| format!("{prefix}-{kind}{dash}idx{dimensions}-ubyte{end}");
+    let files = [("-", ""), ("-", ".gz"), (".", ""), (".", ".gz")].map(|(dash, end)| name(dash, end));
+    let in_folders = files.iter().map(|file| format!("{file}/{file}"));
+    files.iter().cloned().chain(in_folders).find(|file| names.contains(file))
 }
 
 fn idx_prefix(split: &str) -> Option<&'static str> {

@@ -20,7 +20,7 @@ pub(super) fn picture_split(name: &str) -> Option<&str> {
     (is_picture(picture) && parts.next().is_none()).then_some(split)
 }
 
-fn is_picture(file: &str) -> bool {
+pub(super) fn is_picture(file: &str) -> bool {
     let is_known = |extension: &str| ["png", "jpg", "jpeg"].iter().any(|known| extension.eq_ignore_ascii_case(known));
     file.rsplit_once('.').is_some_and(|(_, extension)| is_known(extension))
 }
@@ -78,7 +78,7 @@ fn pictures(names: &[String], split: &str, beside: &BTreeSet<&str>) -> Result<Ve
                 continue;
             }
         };
-        return Err(NoSplit::Holds { entry: name.clone(), problem });
+        return Err(NoSplit::Holds { entry: name.clone(), problem: problem.to_owned() });
     }
     // By class first: of whole paths, `cat-a/1.png` would come before `cat/1.png`.
     pictures.sort_unstable();

@@ -1,6 +1,9 @@
+mod named;
+
 use super::{DataKind, Lack, NoSplit, SplitFiles, is_within};
 use crate::folder::DEPTH;
-use std::collections::BTreeMap;
+use named::{Numbers, is_of_a_generation, number_at_end};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Endings of parquet files.
 const PARQUET: [&str; 1] = [".parquet"];
@@ -12,19 +15,21 @@ const LINES: [&str; 2] = [".jsonl", ".jsonl.gz"];
 const NOT_READ: [&str; 3] = [".json", ".json.gz", ".ndjson"];
 
 /// How a file stands for a split.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Form<'a> {
-    /// `test.parquet`
+    /// `test.parquet`, also in the folder of the split.
     Whole,
     /// `test-00001-of-00003.parquet`, of which there are three. Between number and ending some writers put a fingerprint, which
     /// differs from file to file.
-    Numbered { before: &'a str, count: usize, number: usize },
-    /// `test-a.parquet`, or any name in the folder of the split.
-    Part,
+    Counted { before: &'a str, count: usize, number: usize },
+    /// `test-1.parquet`, or in the folder of the split `0001.parquet`, `part.1.parquet` or `part-00001-….parquet`.
+    Numbered(Numbers),
+    /// `test-a.parquet`, or any other name in the folder of the split.
+    Part(&'a str),
 }
 
 /// A file of the split.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Candidate<'a> {
     name: &'a str,
     ending: &'static str,
@@ -36,11 +41,12 @@ struct Candidate<'a> {
 impl Candidate<'_> {
     /// Whether both may be parts of one split.
     fn is_beside(&self, other: &Self) -> bool {
-        let fits = match (self.form, other.form) {
-            (Form::Part, Form::Part) => true,
-            (Form::Numbered { before, count, number }, Form::Numbered { before: b, count: c, number: n }) => {
-                before != b || (count == c && number != n)
+        let fits = match (&self.form, &other.form) {
+            (Form::Part(one), Form::Part(other)) => !is_of_a_generation(one) && !is_of_a_generation(other),
+            (Form::Counted { before, count, number }, Form::Counted { before: b, count: c, number: n }) => {
+                before == b && count == c && number != n
             }
+            (Form::Numbered(one), Form::Numbered(other)) => one.is_beside(other),
             _ => false,
         };
         fits && self.folder == other.folder && self.ending == other.ending
@@ -53,7 +59,7 @@ pub(super) fn find_tables(names: &[String], split: &str, kind: DataKind) -> Resu
     let parquet = of_endings(&PARQUET)?;
     let lines = if kind == DataKind::Texts { of_endings(&[&LINES[..], &NOT_READ].concat())? } else { Vec::new() };
     let is_read = |candidate: &&Candidate<'_>| !NOT_READ.contains(&candidate.ending);
-    let read: Vec<_> = parquet.iter().chain(lines.iter().filter(is_read)).copied().collect();
+    let read: Vec<_> = parquet.iter().chain(lines.iter().filter(is_read)).cloned().collect();
     one_generation(&read)?;
     // What is not read matters where nothing but JSON lines stands beside it: parquet may have been made of it.
     if parquet.is_empty() {
@@ -61,14 +67,15 @@ pub(super) fn find_tables(names: &[String], split: &str, kind: DataKind) -> Resu
     }
     let Some(first) = read.first() else {
         let problem = "which is not read: files with one JSON object in each line are called `.jsonl` or `.jsonl.gz`";
-        let refused = |first: &Candidate<'_>| Err(NoSplit::Holds { entry: first.name.to_owned(), problem });
+        let refused =
+            |first: &Candidate<'_>| Err(NoSplit::Holds { entry: first.name.to_owned(), problem: problem.to_owned() });
         return lines.first().map_or(Ok(None), refused);
     };
     complete(&read).map_err(NoSplit::Lacks)?;
     if let Some(entry) = names.iter().find(|name| is_too_deep(name, split)) {
         let problem =
             "a folder that is not looked into: files lie in their split's folder itself; take it out, or move them";
-        return Err(NoSplit::Holds { entry: entry.clone(), problem });
+        return Err(NoSplit::Holds { entry: entry.clone(), problem: problem.to_owned() });
     }
     let files = read.iter().map(|candidate| candidate.name.to_owned()).collect();
     let is_parquet = PARQUET.contains(&first.ending);
@@ -111,23 +118,29 @@ fn candidate<'a>(name: &'a str, ending: &'static str, split: &str) -> Result<Opt
     let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
     let form = match stem.split_once('/') {
         None => match shard(stem) {
-            Some(Shard { before, count, number }) if before == split => Form::Numbered { before, count, number },
+            Some(Shard { before, count, number }) if before == split => Form::Counted { before, count, number },
             Some(_) => return Ok(None),
             None if stem == split => Form::Whole,
-            None if before_dash(stem) == split && !NOT_READ.contains(&ending) => Form::Part,
+            None if before_dash(stem) == split && !NOT_READ.contains(&ending) => part(stem),
             None => return Ok(None),
         },
         Some((of, _)) if of != split || !PARQUET.contains(&ending) => return Ok(None),
         Some((_, file)) if file.contains('/') => {
             let problem = "but files lie in their split's folder itself, not deeper: take it out, or move it";
-            return Err(NoSplit::Holds { entry: name.to_owned(), problem });
+            return Err(NoSplit::Holds { entry: name.to_owned(), problem: problem.to_owned() });
         }
         Some((_, file)) => match shard(file) {
-            Some(Shard { before, count, number }) => Form::Numbered { before, count, number },
-            None => Form::Part,
+            Some(Shard { before, count, number }) => Form::Counted { before, count, number },
+            None if file == split => Form::Whole,
+            None => part(file),
         },
     };
     Ok(Some(Candidate { name, ending, folder, form }))
+}
+
+/// What a file is that does not say of how many it is one.
+fn part(stem: &str) -> Form<'_> {
+    Numbers::of(stem).map_or(Form::Part(stem), Form::Numbered)
 }
 
 /// Checks that all files can be parts of one split: neither two forms of it, nor two generations of one form.
@@ -140,12 +153,12 @@ fn one_generation(candidates: &[Candidate<'_>]) -> Result<(), NoSplit> {
     Ok(())
 }
 
-/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of `0000`, `0001`, … those in
+/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers those in
 /// between.
 fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
     let mut sets: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for candidate in candidates {
-        if let Form::Numbered { before, count, number } = candidate.form {
+        if let Form::Counted { before, count, number } = candidate.form {
             sets.entry((before, count)).or_default().push(number);
         }
     }
@@ -163,22 +176,27 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
     counted_up(candidates)
 }
 
-/// `0000.parquet`, `0001.parquet`, … of the hub's own conversion are not told how many they are, but none is left out.
+/// `0000.parquet`, `0001.parquet`, … and the like are not told how many they are, but none is left out.
+///
+/// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without rows.
 fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
-    let number = |candidate: &Candidate<'_>| {
-        let name = candidate.name.strip_suffix(candidate.ending)?.strip_prefix(candidate.folder)?.strip_prefix('/')?;
-        let is_number = name.len() >= 4 && name.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| name.parse::<usize>().ok()).flatten()
-    };
-    let numbers: Option<Vec<usize>> = candidates.iter().map(number).collect();
-    let Some(mut numbers) = numbers.filter(|numbers| numbers.contains(&0)) else { return Ok(()) };
-    numbers.sort_unstable();
-    match (0..).zip(numbers).find(|(place, number)| place != number) {
-        Some((lacking, _)) => {
-            let folder = candidates.first().map_or("", |candidate| candidate.folder);
-            Err(Lack(format!("file `{folder}/{lacking:04}.parquet`, and has some of higher numbers")))
+    let mut numbers = BTreeMap::new();
+    let mut around = BTreeSet::new();
+    for candidate in candidates {
+        let has_more = matches!(&candidate.form, Form::Numbered(numbers) if !numbers.is_one());
+        let stem = &candidate.name[..candidate.name.len() - candidate.ending.len()];
+        let Some((before, digits, after)) = number_at_end(stem).filter(|_| !has_more) else { return Ok(()) };
+        let Ok(number) = digits.parse::<usize>() else { return Ok(()) };
+        numbers.insert(number, digits.len());
+        around.insert((before, after, candidate.ending));
+    }
+    let (Some((&first, &width)), 1) = (numbers.first_key_value(), around.len()) else { return Ok(()) };
+    let lacking = (first..).zip(numbers.keys()).find(|(place, number)| place != *number);
+    match (first, lacking, around.first()) {
+        (0 | 1, Some((lacking, _)), Some((before, after, ending))) => {
+            Err(Lack(format!("file `{before}{lacking:0width$}{after}{ending}`, and has some of higher numbers")))
         }
-        None => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -189,6 +207,16 @@ fn is_too_deep(name: &str, split: &str) -> bool {
 
 fn in_data(stem: &str) -> (&'static str, &str) {
     stem.strip_prefix("data/").map_or(("", stem), |stem| ("data", stem))
+}
+
+/// A name without the folder `data` before it.
+pub(super) fn without_data(name: &str) -> &str {
+    in_data(name).1
+}
+
+/// Whether a file holds JSON lines, by its name.
+pub(super) fn is_lines(name: &str) -> bool {
+    LINES.iter().any(|ending| name.ends_with(ending))
 }
 
 fn before_dash(stem: &str) -> &str {

@@ -38,7 +38,23 @@ fn files_of_every_writer_of_the_last_years_are_found() {
         vec!["test/part.0.parquet", "test/part.1.parquet"],
         // Numbers from 1 on.
         vec!["test-00001-of-00002.parquet", "test-00002-of-00002.parquet"],
-        vec!["test/a-00000-of-00001.parquet", "test/b-00000-of-00001.parquet"],
+        // Several files of one of Spark's partitions, and none of one without rows.
+        vec![
+            "test/part-00000-a1b2-c000.parquet",
+            "test/part-00000-a1b2-c001.parquet",
+            "test/part-00003-a1b2-c000.parquet",
+        ],
+        // Databricks, with the numbers of attempts; Ray; Arrow and polars.
+        vec![
+            "test/part-00000-tid-7-0a1b2c3d-0000-1111-2222-333344445555-105-1-c000.snappy.parquet",
+            "test/part-00001-tid-7-0a1b2c3d-0000-1111-2222-333344445555-106-1-c000.snappy.parquet",
+        ],
+        vec!["test/7_000000_000000.parquet", "test/7_000001_000000.parquet"],
+        vec!["test/part-0.parquet", "test/part-1.parquet"],
+        vec!["test/00000000.parquet", "test/00000001.parquet"],
+        vec!["test/a.parquet", "test/b.parquet"],
+        vec!["test/cifar10.parquet", "test/mnist.parquet"],
+        vec!["test/test.parquet"],
     ] {
         let mut names = names(&there);
         names.extend(["README.md".to_owned(), "train.parquet".to_owned(), "test/_SUCCESS".to_owned()]);
@@ -63,6 +79,19 @@ fn a_split_that_is_there_twice_is_refused_with_both() {
         ["data/test-00000-of-00001.parquet", "test/0.parquet"],
         ["data/test.parquet", "test.parquet"],
         ["test/all.parquet", "test/part-00000-of-00001.parquet"],
+        ["test/0000.parquet", "test/test.parquet"],
+        ["test/0000.parquet", "test/more.parquet"],
+        ["test/0000.parquet", "test/00000.parquet"],
+        ["test/0000.parquet", "test/test-00000-of-00001.parquet"],
+        ["test/a-00000-of-00001.parquet", "test/b-00000-of-00001.parquet"],
+        ["test/part-00000-a1b2.c000.snappy.parquet", "test/part-00001-c3d4.c000.snappy.parquet"],
+        [
+            "test/part-00000-12345678-0000-1111-2222-333344445555-c000.parquet",
+            "test/part-00001-87654321-0000-1111-2222-333344445555-c000.parquet",
+        ],
+        ["test-1.parquet", "test-old.parquet"],
+        ["test-a.parquet", "test-old.parquet"],
+        ["test/rows-v1.parquet", "test/rows-v2.parquet"],
     ] {
         assert_eq!(twice(&there, DataKind::Pictures), there);
         assert_eq!(twice(&there, DataKind::Texts), there);
@@ -91,8 +120,20 @@ fn a_split_is_not_taken_in_part() {
     assert_eq!(lacks(&["test-00001-of-00003.jsonl"]), "file `test-00000-of-00003…`; 1 of its 3 files are there");
     let gap = lacks(&["test/0000.parquet", "test/0002.parquet"]);
     assert_eq!(gap, "file `test/0001.parquet`, and has some of higher numbers");
-    let years = names(&["test/2019.parquet", "test/2021.parquet"]);
-    assert!(find_split(&years, "test", DataKind::Texts).is_ok(), "numbers that do not count files");
+    for (there, lacking) in [
+        (["test-0001.parquet", "test-0003.parquet"], "test-0002.parquet"),
+        (["test/0.parquet", "test/2.parquet"], "test/1.parquet"),
+        (["test/part.9.parquet", "test/part.1.parquet"], "test/part.2.parquet"),
+        (["test/rows0.snappy.parquet", "test/rows2.snappy.parquet"], "test/rows1.snappy.parquet"),
+        (["data/test-1.jsonl", "data/test-3.jsonl"], "data/test-2.jsonl"),
+    ] {
+        let lack = find_split(&names(&there), "test", DataKind::Texts).unwrap_err();
+        let expected = format!("file `{lacking}`, and has some of higher numbers");
+        assert_eq!(lack, NoSplit::Lacks(Lack(expected)));
+    }
+    for there in [["test/2019.parquet", "test/2021.parquet"], ["test/2019-01.parquet", "test/2019-03.parquet"]] {
+        assert!(find_split(&names(&there), "test", DataKind::Texts).is_ok(), "numbers that do not count files");
+    }
 }
 
 #[test]
@@ -122,6 +163,44 @@ fn pictures_and_idx_files_are_splits_too() {
     let idx = names(&["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"]);
     assert_eq!(find_split(&idx, "test", DataKind::Pictures).unwrap().names(), idx[..2]);
     assert!(find_split(&idx, "train", DataKind::Pictures).is_err(), "the labels are not there");
+}
+
+#[test]
+fn idx_files_of_other_copies_are_read_too() {
+    for (images, labels) in [
+        ("t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"),
+        ("t10k-images.idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+        ("t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte"),
+    ] {
+        let found = find_split(&names(&[images, labels]), "test", DataKind::Pictures).unwrap();
+        assert_eq!(found, SplitFiles::Idx { images: images.to_owned(), labels: labels.to_owned() });
+    }
+}
+
+#[test]
+fn what_is_not_read_is_named_with_what_would_be() {
+    use DataKind::{Pictures, Texts};
+    for (entry, kind, why) in [
+        ("data/test/cat/", Pictures, "name the folder `data` in the reference"),
+        ("test/cat/1.webp", Pictures, "neither `.png`, `.jpg` nor `.jpeg`"),
+        ("test/1.png", Pictures, "outside the folders of the classes"),
+        ("TEST.parquet", Pictures, "call it `test.parquet`"),
+        ("t10k-images-idx3-ubyte", Pictures, "but not its labels, `t10k-labels-idx1-ubyte[.gz]`"),
+        ("t10k-labels.idx1-ubyte.gz", Pictures, "but not its pictures, `t10k-images-idx3-ubyte[.gz]`"),
+        ("emnist-letters-test-images-idx3-ubyte.gz", Pictures, "`t10k-images-idx3-ubyte[.gz]` and `t10k-labels-idx1-"),
+        ("test/part-0.jsonl", Texts, "JSON lines are called `test.jsonl`"),
+        ("test.csv", Texts, "which is not read: tables are `.parquet`"),
+        ("data/test.tsv", Texts, "which is not read: tables are `.parquet`"),
+        ("test-1.jsonl.zst", Texts, "which is not read: tables are `.parquet`"),
+        ("test.JSONL", Texts, "call it `test.jsonl`"),
+    ] {
+        let there = names(&["README.md", entry, "train.parquet"]);
+        let refused = find_split(&there, "test", kind).unwrap_err();
+        let NoSplit::Holds { entry: named, problem } = refused else { panic!("{entry}: {refused:?}") };
+        assert_eq!(named, entry);
+        assert!(problem.contains(why), "{entry}: {problem}");
+        assert!(find_split(&there, "train", kind).is_ok(), "{entry} is no part of another split");
+    }
 }
 
 #[test]
@@ -211,7 +290,7 @@ fn for_texts_other_splits_are_named() {
 
 #[test]
 fn the_splits_that_are_there_are_named() {
-    let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "t10k-images-idx3-ubyte"]);
+    let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "x-images-idx1-ubyte"]);
     let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Pictures) else {
         panic!()
     };
