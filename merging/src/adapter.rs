@@ -2,6 +2,7 @@ mod config;
 mod copies;
 mod error;
 mod keys;
+mod layout;
 mod origin;
 mod place;
 mod reader;
@@ -17,7 +18,10 @@ pub(crate) use tensors::{decode, encode};
 use crate::{BaseHeader, Matrix};
 use config::AdapterConfig;
 use reader::Reader;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 /// A LoRA adapter: the low-rank updates of one task to some weights of a base model.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,8 +45,11 @@ pub struct Adapter {
     pub target_modules: Option<Vec<String>>,
     /// What PEFT wraps the model as, such as `SEQ_CLS`.
     pub task_type: Option<String>,
-    /// Whether the base stores these weights as `[in, out]`, as GPT-2 does.
-    pub fan_in_fan_out: bool,
+    /// Whether its configuration says `fan_in_fan_out`.
+    pub says_fan_in_fan_out: bool,
+    /// The base's modules whose weight is stored as `[in, out]`, as in GPT-2. Where the configuration says
+    /// `fan_in_fan_out`, linear layers are not among them.
+    pub fan_in_fan_out: BTreeSet<String>,
 }
 
 /// The update ΔW = `scale · lora_b · lora_a` of one base weight, in the layout of that weight.
@@ -133,7 +140,8 @@ impl Adapter {
             auto_mapping: config.auto_mapping(),
             target_modules: config.plain_targets(),
             task_type: config.task_type.clone(),
-            fan_in_fan_out: config.fan_in_fan_out,
+            says_fan_in_fan_out: config.fan_in_fan_out,
+            fan_in_fan_out: parts.fan_in_fan_out,
         })
     }
 }

@@ -44,7 +44,8 @@ pub(crate) struct Layout {
     pub(crate) revision: Option<String>,
     /// The tensors of the tasks' own heads, by task, of those that have one. They are never merged.
     pub(crate) heads: Arc<Vec<(String, BTreeMap<String, SavedTensor>)>>,
-    pub(crate) fan_in_fan_out: bool,
+    /// The base's modules whose weight is stored as `[in, out]`.
+    pub(crate) fan_in_fan_out: BTreeSet<String>,
 }
 
 /// What an alignment found out about its adapters.
@@ -175,7 +176,7 @@ fn layout(adapters: &[Adapter], names: &Names) -> Layout {
         revision: common(adapters.iter(), |adapter| &adapter.revision).filter(|_| base_model.is_some()),
         base_model,
         heads: Arc::new(heads.map(|adapter| (adapter.name.clone(), adapter.saved.clone())).collect()),
-        fan_in_fan_out: adapters.iter().any(|adapter| adapter.fan_in_fan_out),
+        fan_in_fan_out: adapters.iter().flat_map(|adapter| adapter.fan_in_fan_out.clone()).collect(),
     }
 }
 

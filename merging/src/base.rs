@@ -13,6 +13,10 @@ use std::{
 /// The largest header that is believed; the format itself allows no more.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 
+/// Model types of transformers whose layers are `Conv1D`, which stores weights as `[in, out]`. GPTBigCode, of the same
+/// names, has linear ones.
+const OF_CONV1D: [&str; 5] = ["gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp"];
+
 /// Names, types and shapes of a base model's tensors, read without its weights.
 #[derive(Debug, Clone)]
 pub struct BaseHeader {
@@ -28,6 +32,7 @@ struct Config {
     class: Option<String>,
     quantisation: Option<String>,
     ties_embeddings: bool,
+    is_of_conv1d: bool,
 }
 
 /// One tensor of a base model, as its safetensors header describes it.
@@ -172,6 +177,11 @@ impl BaseHeader {
         self.config.ties_embeddings
     }
 
+    /// Whether the layers are `Conv1D`, by `model_type` in `config.json`.
+    pub(crate) fn is_of_conv1d(&self) -> bool {
+        self.config.is_of_conv1d
+    }
+
     /// Whether the weights lie in files of `torch.save`.
     pub(crate) fn is_pickled(&self) -> bool {
         self.tensors.values().any(|tensor| is_pickle(&tensor.file))
@@ -194,6 +204,7 @@ impl Config {
             class: config["architectures"][0].as_str().map(str::to_owned),
             quantisation: method.map(str::to_owned),
             ties_embeddings: config["tie_word_embeddings"].as_bool().unwrap_or(false),
+            is_of_conv1d: config["model_type"].as_str().is_some_and(|kind| OF_CONV1D.contains(&kind)),
         }
     }
 }

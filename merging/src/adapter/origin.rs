@@ -11,6 +11,10 @@ pub struct Origin {
     pub base_model: Option<String>,
     /// The revision of that.
     pub revision: Option<String>,
+    /// What PEFT wraps the model as.
+    pub task_type: Option<String>,
+    /// Whether its configuration says `fan_in_fan_out` for layers that are linear.
+    pub ignores_fan_in_fan_out: bool,
     /// The tensors of its own head.
     pub head: Vec<String>,
     /// Whether that head is one matrix, which a sweep can evaluate.
@@ -24,6 +28,9 @@ impl Adapter {
             task: self.name.clone(),
             base_model: self.base_model.clone(),
             revision: self.revision.clone(),
+            task_type: self.task_type.clone(),
+            ignores_fan_in_fan_out: self.says_fan_in_fan_out
+                && self.modules.keys().any(|module| !self.fan_in_fan_out.contains(module)),
             head: self.saved.keys().cloned().collect(),
             has_plain_head: self.head.is_some(),
         }
@@ -40,19 +47,28 @@ pub fn origin_notes(origins: &[Origin], base: Option<&str>) -> Vec<String> {
     if bases.len() > 1 {
         notes.push(format!("the adapters name different bases (`base_model_name_or_path`): {}", listed(&bases)));
     } else {
-        let revisions = spread(origins, |origin| origin.revision.as_deref());
-        if revisions.len() > 1 {
-            notes.push(format!(
-                "the adapters name different revisions of their base (`revision`): {}",
-                listed(&revisions)
-            ));
-        }
+        notes.extend(revisions(origins));
         if let (Some(base), [(named, tasks)]) = (base, &bases[..])
             && *named != base
             && is_hub_id(named)
         {
             notes.push(format!("the base is `{base}`, but {} `{named}` (`base_model_name_or_path`)", names(tasks)));
         }
+    }
+    let task_types = spread(origins, |origin| origin.task_type.as_deref());
+    if task_types.len() > 1 {
+        let listed = listed(&task_types);
+        notes.push(format!(
+            "the adapters have different task types (`task_type`), so a merged adapter has none: {listed}"
+        ));
+    }
+    let linear: Vec<&str> =
+        origins.iter().filter(|origin| origin.ignores_fan_in_fan_out).map(|origin| origin.task.as_str()).collect();
+    if !linear.is_empty() {
+        notes.push(format!(
+            "`fan_in_fan_out` is not followed where layers are linear, as in PEFT: {}",
+            quoted(linear.into_iter())
+        ));
     }
     let heads = origins.iter().filter(|origin| !origin.head.is_empty() && !origin.has_plain_head);
     let heads: Vec<String> =
@@ -61,6 +77,19 @@ pub fn origin_notes(origins: &[Origin], base: Option<&str>) -> Vec<String> {
         notes.push(format!("heads are kept out of the merge: {}", heads.join(", ")));
     }
     notes
+}
+
+/// Says that revisions of one base differ. Where an adapter names a base without a revision, it means the default branch.
+fn revisions(origins: &[Origin]) -> Option<String> {
+    let by_default = |origin: &Origin| origin.base_model.is_some() && origin.revision.is_none();
+    let revisions =
+        spread(origins, |origin| origin.revision.as_deref().or_else(|| by_default(origin).then_some("main")));
+    if revisions.len() < 2 {
+        return None;
+    }
+    let listed = listed(&revisions);
+    let default = if origins.iter().any(by_default) { "; without a revision it is `main`" } else { "" };
+    Some(format!("the adapters name different revisions of their base (`revision`): {listed}{default}"))
 }
 
 /// The different values, each with the tasks that have it; those that say nothing are left out.
@@ -105,6 +134,8 @@ mod tests {
             task: task.to_owned(),
             base_model: owned(base),
             revision: owned(revision),
+            task_type: None,
+            ignores_fan_in_fan_out: false,
             head: Vec::new(),
             has_plain_head: false,
         }
@@ -124,6 +155,30 @@ mod tests {
         let expected = "the base is `o/other`, but the adapter of `a` names `o/one` (`base_model_name_or_path`)";
         assert_eq!(notes(&same, Some("o/other")), [expected]);
         assert!(notes(&[origin("a", Some("/models/one"), None)], Some("o/one")).is_empty());
+    }
+
+    #[test]
+    fn a_missing_revision_is_the_default_branch() {
+        let one = |task, revision| origin(task, Some("o/one"), revision);
+        let expected = "the adapters name different revisions of their base (`revision`): `abc` (`a`), `main` (`b`); \
+                        without a revision it is `main`";
+        assert_eq!(origin_notes(&[one("a", Some("abc")), one("b", None)], None), [expected]);
+        assert!(origin_notes(&[one("a", Some("main")), one("b", None)], None).is_empty());
+        assert!(origin_notes(&[one("a", Some("abc")), origin("b", None, None)], None).is_empty());
+    }
+
+    #[test]
+    fn task_types_that_differ_and_flags_that_are_ignored_are_said() {
+        let [mut a, mut b] = ["a", "b"].map(|task| origin(task, None, None));
+        a.task_type = Some("SEQ_CLS".to_owned());
+        assert!(origin_notes(&[a.clone(), b.clone()], None).is_empty());
+        b.task_type = Some("CAUSAL_LM".to_owned());
+        let expected = "the adapters have different task types (`task_type`), so a merged adapter has none: `SEQ_CLS` (`a`), \
+                        `CAUSAL_LM` (`b`)";
+        assert_eq!(origin_notes(&[a.clone(), b], None), [expected]);
+        a.ignores_fan_in_fan_out = true;
+        let expected = "`fan_in_fan_out` is not followed where layers are linear, as in PEFT: `a`";
+        assert_eq!(origin_notes(&[a], None), [expected]);
     }
 
     #[test]

@@ -24,8 +24,10 @@ const PARTS: [&str; 2] = ["encoder", "decoder"];
 pub(super) struct Wanted<'a> {
     /// Its name in the model that PEFT wrapped.
     pub(super) source: &'a str,
-    /// The shape of its update.
+    /// The shape of its update, `[out, in]`.
     pub(super) shape: [usize; 2],
+    /// Whether the base may store its weight as `[in, out]`.
+    pub(super) may_be_conv1d: bool,
     /// One of its tensors, for messages.
     pub(super) tensor: &'a str,
 }
@@ -119,7 +121,19 @@ impl<'a> Places<'a> {
 
     /// The targets whose weight has the shape of the update.
     fn fitting<'b>(&self, wanted: &Wanted<'_>, targets: &'b Targets) -> Vec<&'b String> {
-        targets.iter().filter(|target| self.shape(target) == wanted.shape).collect()
+        let of_shape = |shape: [usize; 2]| targets.iter().filter(|target| self.shape(target) == shape).collect();
+        let shapes = self.shapes(wanted).into_iter();
+        shapes.map(of_shape).find(|fitting: &Vec<_>| !fitting.is_empty()).unwrap_or_default()
+    }
+
+    /// The shapes that the base's weight may have, the likelier first.
+    fn shapes(&self, wanted: &Wanted<'_>) -> Vec<[usize; 2]> {
+        let [rows, cols] = wanted.shape;
+        match (wanted.may_be_conv1d, self.base.is_of_conv1d()) {
+            (false, _) => vec![[rows, cols]],
+            (true, false) => vec![[rows, cols], [cols, rows]],
+            (true, true) => vec![[cols, rows], [rows, cols]],
+        }
     }
 
     /// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one
@@ -174,7 +188,8 @@ impl<'a> Places<'a> {
         }
         let weight = format!("{target}.weight");
         let found = self.shape(target);
-        if found == wanted.shape {
+        let shapes = self.shapes(wanted);
+        if shapes.iter().any(|shape| found == shape) {
             return Ok(());
         }
         if let Some(because) = quantised(self.base, target) {
@@ -183,7 +198,7 @@ impl<'a> Places<'a> {
         Err(AdapterError::OtherBase {
             path: self.says.path.to_owned(),
             module: wanted.source.to_owned(),
-            update: wanted.shape,
+            update: shapes.first().copied().unwrap_or(wanted.shape),
             weight,
             found,
         })

@@ -3,15 +3,21 @@ use super::{
     config::AdapterConfig,
     copies::check_copy,
     keys::{Key, Part, adapter_name},
+    layout::{Placed, conv1d_layers},
     place::{Places, Says, Wanted},
     tensors::RawTensor,
 };
 use crate::{BaseHeader, Matrix};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// What an adapter's tensors are, matched to the base.
 pub(super) struct Parts {
     pub(super) modules: BTreeMap<String, LoraModule>,
+    /// Those of them whose weight the base stores as `[in, out]`.
+    pub(super) fan_in_fan_out: BTreeSet<String>,
     /// The task's own head, by the names of its tensors.
     pub(super) saved: BTreeMap<String, SavedTensor>,
 }
@@ -37,7 +43,7 @@ struct Half {
     b: Option<Factor>,
 }
 
-/// Both factors of one module, in the layout of the base's weight.
+/// Both factors of one module, `[out, r]` and `[r, in]`.
 struct Pair {
     source: String,
     /// The name of `lora_A` in the file.
@@ -45,6 +51,13 @@ struct Pair {
     rank: usize,
     lora_b: Matrix,
     lora_a: Matrix,
+}
+
+impl Pair {
+    /// The shape of B·A, `[out, in]`.
+    fn shape(&self) -> [usize; 2] {
+        [self.lora_b.rows(), self.lora_a.cols()]
+    }
 }
 
 impl Reader<'_> {
@@ -83,7 +96,8 @@ impl Reader<'_> {
             }
         }
         let pairs = halves.into_iter().map(|(source, half)| self.pair(source, half)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Parts { modules: self.matched(pairs)?, saved })
+        let (modules, fan_in_fan_out) = self.matched(pairs)?;
+        Ok(Parts { modules, fan_in_fan_out, saved })
     }
 
     /// Puts a tensor of the head aside. A second head would be another task's.
@@ -125,36 +139,52 @@ impl Reader<'_> {
             let expected = format!("[{}, {rank}], the rank of `{}`", b.matrix.rows(), a.tensor);
             return Err(self.shape(&b.tensor, b.matrix.shape().to_vec(), expected));
         }
-        let (lora_b, lora_a) = if self.config.fan_in_fan_out {
-            (a.matrix.transposed(), b.matrix.transposed())
-        } else {
-            (b.matrix, a.matrix)
-        };
-        Ok(Pair { source, tensor: a.tensor, rank, lora_b, lora_a })
+        Ok(Pair { source, tensor: a.tensor, rank, lora_b: b.matrix, lora_a: a.matrix })
     }
 
-    fn matched(&self, pairs: Vec<Pair>) -> Result<BTreeMap<String, LoraModule>, AdapterError> {
-        let class = self.config.auto_mapping().map(|mapping| mapping.base_model_class);
-        let named_base = self.config.base_model_name_or_path.as_deref().filter(|base| !base.is_empty());
-        let says = Says { path: &self.path, class: class.as_deref(), base: named_base };
-        let wanted = pairs.iter().map(|pair| Wanted {
-            source: &pair.source,
-            shape: [pair.lora_b.rows(), pair.lora_a.cols()],
-            tensor: &pair.tensor,
-        });
-        let wanted: Vec<_> = wanted.collect();
-        let targets = Places::new(self.base, says).find(&wanted)?;
+    /// The modules by the base's names, and those whose weight the base stores as `[in, out]`.
+    fn matched(&self, pairs: Vec<Pair>) -> Result<(BTreeMap<String, LoraModule>, BTreeSet<String>), AdapterError> {
+        let targets = self.targets(&pairs)?;
+        let fan_in_fan_out = self.conv1d_among(&pairs, &targets);
         let mut modules: BTreeMap<String, LoraModule> = BTreeMap::new();
         for (pair, target) in pairs.into_iter().zip(targets) {
             let scale = self.config.scale(&pair.source, pair.rank)?;
-            let module = LoraModule { source: pair.source, lora_b: pair.lora_b, lora_a: pair.lora_a, scale };
+            let (lora_b, lora_a) = if fan_in_fan_out.contains(&target) {
+                (pair.lora_a.transposed(), pair.lora_b.transposed())
+            } else {
+                (pair.lora_b, pair.lora_a)
+            };
+            let module = LoraModule { source: pair.source, lora_b, lora_a, scale };
             if let Some(other) = modules.get(&target) {
                 let (path, other) = (self.path.clone(), other.source.clone());
                 return Err(AdapterError::Twice { path, module: module.source, other, target });
             }
             modules.insert(target, module);
         }
-        Ok(modules)
+        Ok((modules, fan_in_fan_out))
+    }
+
+    fn conv1d_among(&self, pairs: &[Pair], targets: &[String]) -> BTreeSet<String> {
+        if !self.config.fan_in_fan_out {
+            return BTreeSet::new();
+        }
+        let placed = pairs.iter().zip(targets).map(|(pair, target)| Placed { target, update: pair.shape() });
+        conv1d_layers(self.base, &placed.collect::<Vec<_>>())
+    }
+
+    /// The base's module of each pair.
+    fn targets(&self, pairs: &[Pair]) -> Result<Vec<String>, AdapterError> {
+        let class = self.config.auto_mapping().map(|mapping| mapping.base_model_class);
+        let named_base = self.config.base_model_name_or_path.as_deref().filter(|base| !base.is_empty());
+        let says = Says { path: &self.path, class: class.as_deref(), base: named_base };
+        let wanted = pairs.iter().map(|pair| Wanted {
+            source: &pair.source,
+            shape: pair.shape(),
+            may_be_conv1d: self.config.fan_in_fan_out,
+            tensor: &pair.tensor,
+        });
+        let wanted: Vec<_> = wanted.collect();
+        Places::new(self.base, says).find(&wanted)
     }
 
     fn factor(&self, tensor: &str, raw: RawTensor) -> Result<Matrix, AdapterError> {

@@ -33,7 +33,7 @@ pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Resul
             return Err(OutputError::NotLowRank { module: module.clone() });
         };
         let source = update.source(module).unwrap_or(module);
-        modules.insert(source.to_owned(), factors(update, b, a));
+        modules.insert(source.to_owned(), factors(update, module, b, a));
     }
     write_whole(target, |folder| {
         let weights = folder.join("adapter_model.safetensors");
@@ -58,14 +58,15 @@ struct Written {
     a: Matrix,
 }
 
-fn factors(update: &MergedUpdate, b: &Matrix, a: &Matrix) -> Written {
+fn factors(update: &MergedUpdate, module: &str, b: &Matrix, a: &Matrix) -> Written {
     let (b, a) = match a.rows() {
         0 => (Matrix::zeros(b.rows(), 1), Matrix::zeros(1, a.cols())),
         _ => (b.clone().scaled(update.scaling as f32), a.clone()),
     };
-    match update.layout.fan_in_fan_out {
-        true => Written { b: a.transposed(), a: b.transposed() },
-        false => Written { b, a },
+    if update.layout.fan_in_fan_out.contains(module) {
+        Written { b: a.transposed(), a: b.transposed() }
+    } else {
+        Written { b, a }
     }
 }
 
@@ -132,7 +133,7 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
         "base_model_name_or_path": named.map(|named| named.base_model),
         "bias": "none",
         "exclude_modules": Value::Null,
-        "fan_in_fan_out": update.layout.fan_in_fan_out,
+        "fan_in_fan_out": has_conv1d(update),
         "inference_mode": true,
         "init_lora_weights": true,
         "layer_replication": Value::Null,
@@ -153,6 +154,11 @@ fn config(update: &MergedUpdate, card: &Card, modules: &BTreeMap<String, Written
     });
     // serde_json sorts the keys and indents by two, as PEFT does.
     format!("{value:#}\n")
+}
+
+/// Whether PEFT is to expect weights stored as `[in, out]`; of linear layers it knows better.
+fn has_conv1d(update: &MergedUpdate) -> bool {
+    update.modules.keys().any(|module| update.layout.fan_in_fan_out.contains(module))
 }
 
 /// Task types whose model has a head, with the names of heads that PEFT looks for by itself.

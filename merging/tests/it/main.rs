@@ -7,6 +7,7 @@ mod fixtures;
 mod full_model;
 mod goldens;
 mod kinds;
+mod layouts;
 mod matrixwise;
 mod names;
 mod nli6;

@@ -144,7 +144,9 @@ fn a_truncation_to_the_full_rank_loses_nothing() {
 #[test]
 fn transposed_layouts_are_written_as_they_were_read() {
     let mut tasks = adapters(&[Kind::Rank(2), Kind::Rank(2)], &[[6, 5]], 3);
-    tasks.iter_mut().for_each(|task| task.fan_in_fan_out = true);
+    for task in &mut tasks {
+        task.fan_in_fan_out = task.modules.keys().cloned().collect();
+    }
     let recipe = recipe(json!({"preset": "knots_ties"}));
     let update = Aligned::new(&tasks, recipe.space).unwrap().merge(&recipe).unwrap();
     let folder = tempfile::tempdir().unwrap();
