@@ -117,7 +117,11 @@ impl<'a> Places<'a> {
         let common: Vec<&String> =
             fitting.iter().filter(|target| prefixes.contains(prefix(target, wanted.source))).copied().collect();
         let left = if common.is_empty() { fitting } else { common };
-        if left.is_empty() { self.none_fits(wanted, all) } else { self.by_class(wanted, all, &left) }
+        // A weight of the other tower may have the shape by chance.
+        let side = self.side(wanted);
+        let is_elsewhere = |target: &&String| Tower::of_module(target).is_some_and(|tower| Some(tower) != side);
+        let none_here = side.is_some() && left.iter().all(is_elsewhere);
+        if left.is_empty() || none_here { self.none_fits(wanted, all) } else { self.by_class(wanted, all, &left) }
     }
 
     /// The targets whose weight has the shape of the update.

@@ -77,6 +77,10 @@ fn an_update_of_another_width_is_held_against_its_own_side() {
         let message = place.refusal_whole();
         assert!(message.contains("updates a weight of shape [4, 6], but ") && message.contains(weight), "{message}");
     }
+    let chance = Place::with_base(&[("text_model.layers.0.q", [4, 6]), towers[1]], json!({"model_type": "clip"}));
+    chance.put(class("CLIPVisionModel"), &pair("layers.0.q"));
+    let message = chance.refusal_whole();
+    assert!(message.contains("but `vision_model.layers.0.q.weight` of the base is [4, 9]"), "{message}");
     place.put(config(), &pair("layers.0.q"));
     let expected = "`layers.0.q` in `adapter/adapter_model.safetensors` updates a weight of shape [4, 6], which none of the base's \
                     weights of that name has, `text_model.layers.0.q.weight` [4, 8], `vision_model.layers.0.q.weight` [4, 9]: \
