@@ -108,7 +108,8 @@ impl Adapter {
     ///
     /// # Source
     /// PEFT's `LoraConfig`: the scale is α/r, or α/√r with `use_rslora`; `rank_pattern` and `alpha_pattern` hold regular
-    /// expressions for the tail of a module's name, the first match counts. r is taken from the tensor.
+    /// expressions for the tail of a module's name, the first match counts. r is taken from the tensor, and must be
+    /// the one that the configuration says, if it says one.
     pub fn read(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
         Self::read_as(name, folder, base, Numbers::Known)
     }
@@ -127,6 +128,12 @@ impl Adapter {
         let (path, tensors) = tensors::read(folder)?;
         let reader = Reader { path, base, config: &config, numbers };
         let parts = reader.parts(tensors)?;
+        if !parts.modules.is_empty()
+            && parts.modules.values().all(|module| is_zero(module.scale as f32))
+            && let Some(error) = config.zero_alpha()
+        {
+            return Err(error);
+        }
         if numbers == Numbers::Known && parts.modules.values().all(LoraModule::is_zero) {
             return Err(AdapterError::ZeroUpdate { path: reader.path });
         }

@@ -101,7 +101,7 @@ fn the_name_of_a_local_folder_is_never_written() {
 fn an_adapter_of_the_text_tower_is_merged_there_and_not_evaluated() {
     let place = Place::new();
     let class = serde_json::json!({"base_model_class": "CLIPTextModel", "parent_library": "transformers"});
-    copy(&place, "mnist", "one", &[("auto_mapping", class)]);
+    copy(&place, "mnist", "one", &[("auto_mapping", class), ("r", 1.into())]);
     let name = |factor: &str| format!("base_model.model.encoder.layers.0.self_attn.q_proj.{factor}.weight");
     let header = serde_json::json!({
         name("lora_A"): {"dtype": "F32", "shape": [1, 128], "data_offsets": [0, 512]},

@@ -28,11 +28,16 @@ pub(super) struct AdapterConfig {
     /// Looked at before the rest is read; without it here, it would be an unknown key.
     #[serde(rename = "peft_type")]
     _peft_type: String,
+    /// A number; looked at when the rest is read, for a message that names it.
     #[serde(default = "eight")]
-    lora_alpha: f64,
+    lora_alpha: Value,
     #[serde(default)]
+    r: Option<f64>,
+    #[serde(default)]
+    rank_pattern: Option<Pattern>,
+    #[serde(default, deserialize_with = "null_is_false")]
     use_rslora: bool,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_false")]
     pub(super) fan_in_fan_out: bool,
     #[serde(default)]
     alpha_pattern: Option<Pattern>,
@@ -62,14 +67,16 @@ pub struct AutoMapping {
 }
 
 /// PEFT's default α.
-fn eight() -> f64 {
-    8.0
+fn eight() -> Value {
+    Value::from(8)
+}
+
+fn null_is_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// Keys that change nothing about a trained adapter's update, and why.
-const WITHOUT_EFFECT: [(&str, &str); 16] = [
-    ("r", "the tensors have their rank"),
-    ("rank_pattern", "the tensors have their rank"),
+const WITHOUT_EFFECT: [(&str, &str); 14] = [
     ("auto_mapping", "it names the model's class"),
     ("revision", "it names a version of the base"),
     ("peft_version", "it names the writer"),
@@ -120,12 +127,13 @@ impl AdapterConfig {
     }
 
     fn refuse(&self) -> Result<(), AdapterError> {
+        self.alpha()?;
         if truthy(&self.bias) && self.bias != "none" {
             return Err(self.unsupported("bias", &self.bias, "trained biases are not part of a low-rank update"));
         }
         let init = &self.init_lora_weights;
         if let Value::String(name) = init
-            && !PLAIN_INITS.contains(&name.as_str())
+            && !PLAIN_INITS.contains(&name.to_lowercase().as_str())
         {
             let because = "this initialisation changes the base model; convert the adapter to plain LoRA first";
             return Err(self.unsupported("init_lora_weights", init, because));
@@ -144,21 +152,65 @@ impl AdapterConfig {
         Ok(())
     }
 
-    /// The factor on B·A for the module `source` of rank `rank`.
+    /// The factor on B·A for the module `source` of rank `rank`, which must be the one that the configuration says.
     pub(super) fn scale(&self, source: &str, rank: usize) -> Result<f64, AdapterError> {
-        let mut alpha = self.lora_alpha;
-        for (key, value) in self.alpha_pattern.iter().flat_map(|pattern| &pattern.0) {
-            let tail = Regex::new(&format!(r"^(?:.*\.)?(?:{key})$")).map_err(|_| {
-                let value = Value::String(key.clone());
-                self.unsupported("alpha_pattern", &value, "it is not a regular expression that can be read")
-            })?;
-            if tail.is_match(source) {
-                alpha = *value;
-                break;
-            }
-        }
+        self.check_rank(source, rank)?;
+        let own = self.first_match("alpha_pattern", self.alpha_pattern.as_ref(), source)?;
+        let alpha = match own {
+            Some((_, alpha)) => alpha,
+            None => self.alpha()?,
+        };
         let rank = rank as f64;
         Ok(if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank })
+    }
+
+    /// Says that α is 0, if it is, which leaves nothing of any update.
+    pub(super) fn zero_alpha(&self) -> Option<AdapterError> {
+        let error = || self.unsupported("lora_alpha", &self.lora_alpha, "α is 0, so every update is zero");
+        (!truthy(&self.lora_alpha)).then(error)
+    }
+
+    fn alpha(&self) -> Result<f64, AdapterError> {
+        let because = match &self.lora_alpha {
+            Value::Null => "expected a number, found null",
+            Value::String(_) => "expected a number, found a string",
+            _ => "expected a number",
+        };
+        self.lora_alpha.as_f64().ok_or_else(|| self.unsupported("lora_alpha", &self.lora_alpha, because))
+    }
+
+    /// PEFT makes factors of the rank that the configuration says, and loads no others. A configuration without `r` says
+    /// nothing.
+    fn check_rank(&self, source: &str, rank: usize) -> Result<(), AdapterError> {
+        let own = self.first_match("rank_pattern", self.rank_pattern.as_ref(), source)?;
+        let (key, value, says) = match (own, self.r) {
+            (Some((pattern, says)), _) => ("rank_pattern", format!("{pattern}: {says}"), says),
+            (None, Some(says)) => ("r", says.to_string(), says),
+            (None, None) => return Ok(()),
+        };
+        if says.total_cmp(&(rank as f64)).is_eq() {
+            return Ok(());
+        }
+        Err(AdapterError::Rank { path: self.path.clone(), key, value, module: source.to_owned(), found: rank })
+    }
+
+    /// The first entry of `pattern` that stands for the tail of the module's name.
+    fn first_match<'a>(
+        &self,
+        key: &str,
+        pattern: Option<&'a Pattern>,
+        source: &str,
+    ) -> Result<Option<(&'a str, f64)>, AdapterError> {
+        for (tail, value) in pattern.iter().flat_map(|pattern| &pattern.0) {
+            let regex = Regex::new(&format!(r"^(?:.*\.)?(?:{tail})$")).map_err(|_| {
+                let tail = Value::String(tail.clone());
+                self.unsupported(key, &tail, "it is not a regular expression that can be read")
+            })?;
+            if regex.is_match(source) {
+                return Ok(Some((tail, *value)));
+            }
+        }
+        Ok(None)
     }
 
     /// The target modules, if the configuration simply lists them and picks no layers.

@@ -2,7 +2,7 @@
 
 use super::{
     Numbers,
-    tensors::{RawTensor, decode, encode},
+    tensors::{NOTHING_SAVED, RawTensor, decode, encode},
 };
 use crate::{BaseHeader, BaseTensor};
 use safetensors::Dtype;
@@ -26,14 +26,22 @@ pub(super) fn check_copy(
     raw: &RawTensor,
     numbers: Numbers,
 ) -> Result<(), String> {
-    let Some((name, tensor)) = find(base, module, parameter) else {
+    let found = find(base, module, parameter);
+    let Some((name, tensor)) = found.first() else {
         return Err(if parameter == "bias" {
             "it is a trained bias, not a low-rank update".to_owned()
         } else {
             "it is neither a LoRA factor nor a classifier head".to_owned()
         });
     };
-    if tensor.shape != raw.shape {
+    if raw.is_empty() {
+        return Err(format!("it has the shape {:?}: {NOTHING_SAVED}", raw.shape));
+    }
+    let of_shape: Vec<Found<'_>> = found.iter().filter(|(_, tensor)| tensor.shape == raw.shape).copied().collect();
+    if tensor.shape.contains(&0) {
+        return Err(format!("the base's `{name}` has the shape {:?}: {NOTHING_SAVED}", tensor.shape));
+    }
+    if of_shape.is_empty() {
         return Err(format!(
             "it was saved whole with the shape {:?}, and the base's `{name}` is {:?}: was the vocabulary resized?",
             raw.shape, tensor.shape
@@ -42,17 +50,24 @@ pub(super) fn check_copy(
     if numbers == Numbers::Unknown {
         return Ok(());
     }
-    let values = read(base, tensor).ok_or_else(|| format!("the base's `{name}` cannot be read to compare it"))?;
-    // The copy may have been saved in a narrower type than the base's, or the base in a narrower one than the copy.
-    let is_copy = same(&raw.values, &values)
-        || same(&raw.values, &rounded(raw.dtype, &values))
-        || same(&rounded(tensor.dtype, &raw.values), &values);
-    if is_copy {
-        return Ok(());
+    for (name, tensor) in &of_shape {
+        let values = read(base, tensor).ok_or_else(|| format!("the base's `{name}` cannot be read to compare it"))?;
+        if is_copy(raw, tensor.dtype, &values) {
+            return Ok(());
+        }
     }
+    let names = of_shape.iter().map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(" and ");
     Err(format!(
-        "it was saved whole and differs from the base's `{name}`, so it was trained; only low-rank updates are merged"
+        "it was saved whole and differs from the base's {names}, so it was trained; only low-rank updates are merged"
     ))
+}
+
+/// Whether `raw` is `values`, which the base stores as `dtype`. The copy may have been saved in a narrower type than the
+/// base's, or the base in a narrower one than the copy.
+fn is_copy(raw: &RawTensor, dtype: Dtype, values: &[f32]) -> bool {
+    same(&raw.values, values)
+        || same(&raw.values, &rounded(raw.dtype, values))
+        || same(&rounded(dtype, &raw.values), values)
 }
 
 fn rounded(dtype: Dtype, values: &[f32]) -> Vec<f32> {
@@ -63,14 +78,21 @@ fn same(one: &[f32], other: &[f32]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
 }
 
-/// The base's tensor of that name, or ending with it; for an output layer that reads the embeddings, these.
-fn find<'a>(base: &'a BaseHeader, module: &str, parameter: &str) -> Option<(&'a str, &'a BaseTensor)> {
-    let by_name = |module: &str| {
+/// A tensor of the base with its name.
+type Found<'a> = (&'a str, &'a BaseTensor);
+
+/// The base's tensor of that name, or else those ending with it, as both towers of a CLIP have one; for an output layer
+/// that reads the embeddings, these.
+fn find<'a>(base: &'a BaseHeader, module: &str, parameter: &str) -> Vec<Found<'a>> {
+    let by_name = |module: &str| -> Option<Vec<Found<'a>>> {
         let name = format!("{module}.{parameter}");
+        if let Some((name, tensor)) = base.tensors().get_key_value(&name) {
+            return Some(vec![(name, tensor)]);
+        }
         let tail = format!(".{name}");
-        let mut found = base.tensors().iter().filter(|(full, _)| **full == name || full.ends_with(&tail));
-        let first = found.next()?;
-        found.next().is_none().then_some(first)
+        let found = base.tensors().iter().filter(|(full, _)| full.ends_with(&tail));
+        let found: Vec<_> = found.map(|(name, tensor)| (name.as_str(), tensor)).collect();
+        (!found.is_empty()).then_some(found)
     };
     // A head's class puts a prefix before the names that a bare base has not.
     let shorter = || module.match_indices('.').find_map(|(at, _)| by_name(&module[at + 1..]));
@@ -79,7 +101,7 @@ fn find<'a>(base: &'a BaseHeader, module: &str, parameter: &str) -> Option<(&'a 
         let is_tied = base.ties_embeddings() && OUTPUTS.contains(&last);
         is_tied.then(|| EMBEDDINGS.iter().find_map(|name| by_name(name)))?
     });
-    found.map(|(name, tensor)| (name.as_str(), tensor))
+    found.unwrap_or_default()
 }
 
 fn read(base: &BaseHeader, tensor: &BaseTensor) -> Option<Vec<f32>> {

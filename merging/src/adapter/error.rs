@@ -198,6 +198,42 @@ pub enum AdapterError {
         /// The first such value.
         value: f32,
     },
+    /// The weights file is valid and holds nothing.
+    #[error("`{path}` holds no tensors: the adapter's weights were not saved")]
+    NoTensors {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The configuration says another rank than the factors have, so that α/r is either of two.
+    #[error("`{key}` is `{value}` in `{path}`, but the factors of `{module}` have the rank {found}")]
+    Rank {
+        /// The configuration.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What it says of the module.
+        value: String,
+        /// The adapter's module.
+        module: String,
+        /// The rank of its factors.
+        found: usize,
+    },
+    /// The base has several weights of the module's name, none of which has the update's shape.
+    #[error(
+        "`{module}` in `{path}` updates a weight of shape {update:?}, which none of the base's weights of that name has, {}: \
+         is it an adapter of another base?",
+        .candidates.join(", ")
+    )]
+    NoneFits {
+        /// The file.
+        path: PathBuf,
+        /// The adapter's module.
+        module: String,
+        /// The update's shape.
+        update: [usize; 2],
+        /// The weights with their shapes.
+        candidates: Vec<String>,
+    },
     /// The whole adapter changes nothing.
     #[error("every update in `{path}` is zero: the adapter was not trained, or its weights were not saved")]
     ZeroUpdate {

@@ -98,17 +98,19 @@ pub(super) fn adapter_name<'a>(tensors: impl Iterator<Item = &'a String>) -> Res
     }
 }
 
-/// The segments of a name without wrappers and without PEFT's own `base_model.model.`, however often it stands there.
+/// The segments of a name without wrappers, and without PEFT's own `base_model.model.`, however often it stands there,
+/// and what stands before that (`state_dict.`, `policy.`).
 fn plain(tensor: &str) -> Vec<&str> {
     let mut segments: Vec<&str> = tensor.split('.').filter(|segment| !WRAPPERS.contains(segment)).collect();
-    loop {
-        let leading = match segments[..] {
-            ["base_model", "model", _, ..] => 2,
-            [first, _, ..] if LEADING.contains(&first) => 1,
-            _ => return segments,
-        };
-        segments.drain(..leading);
+    if let Some(last) = segments.windows(3).rposition(|three| three[..2] == ["base_model", "model"]) {
+        segments.drain(..last + 2);
     }
+    while let [first, _, ..] = segments[..]
+        && LEADING.contains(&first)
+    {
+        segments.remove(0);
+    }
+    segments
 }
 
 /// What stands behind the adapter's name, `default` or the one given.
@@ -169,6 +171,10 @@ mod tests {
             "base_model.model._fsdp_wrapped_module.encoder.layers.0._fsdp_wrapped_module.q_proj.lora_A.weight",
             "_fsdp_wrapped_module.base_model.model.encoder.layers.0._checkpoint_wrapped_module.q_proj.lora_A.weight",
             "base_model.model.encoder.layers.0.q_proj.lora_A.default._fsdp_wrapped_module.weight",
+            // A part of a larger program.
+            "model.base_model.model.encoder.layers.0.q_proj.lora_A.weight",
+            "state_dict.base_model.model.encoder.layers.0.q_proj.lora_A.weight",
+            "policy.module.base_model.model.module.encoder.layers.0.q_proj.lora_A.weight",
             // A model that was wrapped twice.
             "base_model.model.base_model.model.encoder.layers.0.q_proj.lora_A.weight",
         ] {

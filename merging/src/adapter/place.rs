@@ -2,6 +2,7 @@
 
 use super::{
     AdapterError,
+    tensors::NOTHING_SAVED,
     tower::Tower,
     unmatched::{because, quantised},
 };
@@ -116,7 +117,11 @@ impl<'a> Places<'a> {
         let common: Vec<&String> =
             fitting.iter().filter(|target| prefixes.contains(prefix(target, wanted.source))).copied().collect();
         let left = if common.is_empty() { fitting } else { common };
-        self.by_class(wanted, all, &left)
+        // A weight of the other tower may have the shape by chance.
+        let side = self.side(wanted);
+        let is_elsewhere = |target: &&String| Tower::of_module(target).is_some_and(|tower| Some(tower) != side);
+        let none_here = side.is_some() && left.iter().all(is_elsewhere);
+        if left.is_empty() || none_here { self.none_fits(wanted, all) } else { self.by_class(wanted, all, &left) }
     }
 
     /// The targets whose weight has the shape of the update.
@@ -158,21 +163,41 @@ impl<'a> Places<'a> {
         if let [only] = on_side[..] {
             return Ok((*only).clone());
         }
-        // Without one that fits, the shape is what is wrong: any of them shows it.
-        match (left.is_empty(), all.first()) {
-            (true, Some(first)) => Ok(first.clone()),
-            _ => Err(AdapterError::Ambiguous {
-                path: self.says.path.to_owned(),
-                tensor: wanted.tensor.to_owned(),
-                candidates: all.iter().map(|target| format!("{target}.weight")).collect(),
-                says: self.says.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
-            }),
+        Err(AdapterError::Ambiguous {
+            path: self.says.path.to_owned(),
+            tensor: wanted.tensor.to_owned(),
+            candidates: all.iter().map(|target| format!("{target}.weight")).collect(),
+            says: self.says.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
+        })
+    }
+
+    /// Of several weights that do not fit, one that shows why: on the adapter's own side, or else one whose layer is
+    /// quantised or empty.
+    fn none_fits(&self, wanted: &Wanted<'_>, all: &Targets) -> Result<String, AdapterError> {
+        let side = self.side(wanted);
+        let on_side = |target: &&String| side.is_some() && Tower::of_module(target) == side;
+        let is_broken = |target: &&String| quantised(self.base, target).is_some() || self.shape(target).contains(&0);
+        let shown = all.iter().find(on_side).or_else(|| all.iter().find(is_broken));
+        if let Some(shown) = shown.or_else(|| all.first().filter(|_| side.is_some())) {
+            return Ok(shown.clone());
         }
+        let candidate = |target: &String| format!("`{target}.weight` {:?}", self.shape(target));
+        Err(AdapterError::NoneFits {
+            path: self.says.path.to_owned(),
+            module: wanted.source.to_owned(),
+            update: self.shapes(wanted).first().copied().unwrap_or(wanted.shape),
+            candidates: all.iter().map(candidate).collect(),
+        })
+    }
+
+    /// The side of a model that the adapter is of, by the module's name or by the class.
+    fn side(&self, wanted: &Wanted<'_>) -> Option<Tower> {
+        Tower::of_module(wanted.source).or_else(|| self.says.class.and_then(Tower::of_class))
     }
 
     /// The weight must be on the adapter's side of the model, and have its shape.
     fn check(&self, wanted: &Wanted<'_>, target: &str) -> Result<(), AdapterError> {
-        let adapters = Tower::of_module(wanted.source).or_else(|| self.says.class.and_then(Tower::of_class));
+        let adapters = self.side(wanted);
         let bases = Tower::of_module(target).or_else(|| self.base.class().and_then(Tower::of_class));
         if let (Some(adapters), Some(bases)) = (adapters, bases)
             && adapters != bases
@@ -193,6 +218,10 @@ impl<'a> Places<'a> {
             return Ok(());
         }
         if let Some(because) = quantised(self.base, target) {
+            return Err(self.unmatched(wanted, because));
+        }
+        if found.contains(&0) {
+            let because = format!("its `{weight}` has the shape {found:?}: {NOTHING_SAVED}");
             return Err(self.unmatched(wanted, because));
         }
         Err(AdapterError::OtherBase {

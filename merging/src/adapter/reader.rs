@@ -5,7 +5,7 @@ use super::{
     keys::{Key, Part, adapter_name},
     layout::{Placed, conv1d_layers},
     place::{Places, Says, Wanted},
-    tensors::RawTensor,
+    tensors::{NOTHING_SAVED, RawTensor},
 };
 use crate::{BaseHeader, Matrix};
 use std::{
@@ -62,6 +62,9 @@ impl Pair {
 
 impl Reader<'_> {
     pub(super) fn parts(&self, tensors: BTreeMap<String, RawTensor>) -> Result<Parts, AdapterError> {
+        if tensors.is_empty() {
+            return Err(AdapterError::NoTensors { path: self.path.clone() });
+        }
         let names: Vec<String> = tensors.keys().cloned().collect();
         let adapter = adapter_name(names.iter()).map_err(|names| AdapterError::SeveralAdapters {
             path: self.path.clone(),
@@ -108,6 +111,9 @@ impl Reader<'_> {
         tensor: &str,
         raw: RawTensor,
     ) -> Result<(), AdapterError> {
+        if raw.is_empty() {
+            return Err(self.unexpected(tensor, format!("it has the shape {:?}: {NOTHING_SAVED}", raw.shape)));
+        }
         self.check_finite(tensor, &raw.values)?;
         let is_other = |kept: &String| {
             let roots = [kept.split('.').next(), name.split('.').next()];
@@ -188,11 +194,11 @@ impl Reader<'_> {
     }
 
     fn factor(&self, tensor: &str, raw: RawTensor) -> Result<Matrix, AdapterError> {
+        if raw.is_empty() {
+            return Err(self.shape(tensor, raw.shape, format!("two dimensions that are not 0: {NOTHING_SAVED}")));
+        }
         let [rows, cols] = raw.shape[..] else {
             let expected = match raw.shape.len() {
-                0 | 1 if raw.values.is_empty() => {
-                    "two dimensions: nothing was saved; gather the weights first (DeepSpeed ZeRO-3, FSDP) and save again"
-                }
                 0 | 1 => "two dimensions",
                 _ => "two dimensions: updates of convolutions are not merged",
             };

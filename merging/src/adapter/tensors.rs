@@ -7,12 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Why a tensor without elements is refused.
+pub(super) const NOTHING_SAVED: &str =
+    "nothing was saved; gather the weights first (DeepSpeed ZeRO-3, FSDP) and save again";
+
 /// A tensor as the file holds it, in `f32`.
 pub(super) struct RawTensor {
     /// The type in the file.
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
     pub(super) values: Vec<f32>,
+}
+
+impl RawTensor {
+    /// Whether it has no elements, as what was not gathered before it was saved.
+    pub(super) fn is_empty(&self) -> bool {
+        self.shape.contains(&0)
+    }
 }
 
 /// The adapter's tensors by name, and the file they come from.

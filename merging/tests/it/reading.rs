@@ -170,7 +170,7 @@ fn scales_follow_peft() {
     close(scale(json!({})), 2.0);
     close(scale(json!({"use_rslora": true})), 4.0 / 2f64.sqrt());
     // The rank is that of the tensors.
-    close(scale(json!({"r": 64})), 2.0);
+    close(scale(json!({"r": null})), 2.0);
     close(scale(json!({"alpha_pattern": {"q": 6}})), 3.0);
     close(scale(json!({"alpha_pattern": {r"layers\.\d\.q": 10, "q": 6}})), 5.0);
     close(scale(json!({"alpha_pattern": {"ers.0.q": 6, "k": 8}})), 2.0);
@@ -261,6 +261,9 @@ fn options_that_are_not_plain_lora_are_refused_by_name() {
         ("peft_type", json!("LOHA"), "`peft_type` is `LOHA`"),
         ("brand_new", json!(3), "`brand_new` is `3`"),
         ("alpha_pattern", json!({"q(": 3}), "`alpha_pattern` is `q(`"),
+        ("rank_pattern", json!({"q(": 2}), "`rank_pattern` is `q(`"),
+        ("lora_alpha", json!(null), "`lora_alpha` is `null`"),
+        ("lora_alpha", json!("16"), "`lora_alpha` is `16`"),
     ];
     for (key, value, expected) in table {
         let message = refused_config(key, value);
@@ -313,7 +316,8 @@ fn shapes_that_do_not_fit_are_shown() {
     tensors[0].1 = vec![0];
     tensors[0].2.clear();
     assert!(
-        refusal(config(), &tensors).contains("expected two dimensions: nothing was saved; gather the weights first")
+        refusal(config(), &tensors)
+            .contains("expected two dimensions that are not 0: nothing was saved; gather the weights first")
     );
 }
 
@@ -335,7 +339,13 @@ fn an_adapter_that_changes_nothing_is_refused() {
     assert_eq!(read(config(), &tensors).modules.len(), 2);
     tensors[3].2.fill(0.0);
     assert!(refusal(config(), &tensors).starts_with("every update in `adapter/adapter_model.safetensors` is zero"));
-    assert!(refusal(config(), &[]).starts_with("every update in"));
+    let nothing = "`adapter/adapter_model.safetensors` holds no tensors: the adapter's weights were not saved";
+    assert_eq!(refusal(config(), &[]), nothing);
+    for zero in [json!(0), json!(0.0)] {
+        let expected = "in `adapter/adapter_config.json`: α is 0, so every update is zero";
+        let message = refused_config("lora_alpha", zero);
+        assert!(message.starts_with("`lora_alpha` is `0") && message.ends_with(expected), "{message}");
+    }
 }
 
 #[test]

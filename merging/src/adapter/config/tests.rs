@@ -33,6 +33,24 @@ fn keys_that_are_followed_change_what_is_read() {
 }
 
 #[test]
+fn unset_flags_are_false_and_initialisations_have_no_case() {
+    let plain = read(&json!({}));
+    for changes in [
+        json!({"use_rslora": null}),
+        json!({"fan_in_fan_out": null}),
+        json!({"r": null}),
+        json!({"rank_pattern": null}),
+        json!({"init_lora_weights": "Gaussian"}),
+        json!({"init_lora_weights": "EVA"}),
+    ] {
+        assert_eq!(read(&changes), plain, "{changes}");
+    }
+    let refused = |alpha: Value| read(&json!({"lora_alpha": alpha})).unwrap_err();
+    assert!(refused(json!(null)).ends_with("expected a number, found null"));
+    assert!(refused(json!("16")).ends_with("expected a number, found a string"));
+}
+
+#[test]
 fn keys_that_are_refused_are_named() {
     let own = [
         ("peft_type", json!("LOHA")),
