@@ -93,7 +93,7 @@ pub enum HeadError {
     },
     /// The metadata of a file name the classes in another way than is read.
     #[error(
-        "the metadata of `{}` have `{CLASSES}`, which is not a JSON list of names, one for each of the {classes} rows: {problem}",
+        "the metadata of `{}` have `{CLASSES}`, which cannot name its {classes} rows: {problem}",
         path.display()
     )]
     Metadata {
@@ -290,7 +290,8 @@ fn named_in(bytes: &[u8], path: &Path, classes: usize) -> Result<Option<Vec<Stri
     let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(source) };
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let Some(text) = header.metadata().as_ref().and_then(|metadata| metadata.get(CLASSES)) else { return Ok(None) };
-    let names: Vec<String> = serde_json::from_str(text).map_err(|error| metadata(error.to_string()))?;
+    let names: Vec<String> =
+        serde_json::from_str(text).map_err(|error| metadata(format!("it is not a JSON list of names: {error}")))?;
     if names.len() != classes {
         return Err(metadata(format!("it has {} names", names.len())));
     }

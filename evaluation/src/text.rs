@@ -67,6 +67,19 @@ impl TextModel {
         Tokenizer::open(&folder.join("tokenizer.json"), &config.text).map(drop)
     }
 
+    /// A note on an end token in `config.json` that the tokenizer ends no text with; nothing where one of the two cannot be read.
+    pub fn note(folder: &Path) -> Option<String> {
+        let config = ClipConfig::read(&folder.join("config.json")).ok()?;
+        let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"), &config.text).ok()?;
+        tokenizer.lacks_end().then(|| {
+            format!(
+                "`config.json` has `text_config.eos_token_id: {}` (49407 where it says none), which `tokenizer.json` does not add to \
+                 texts: prompts without that token are read at their first one, as in transformers",
+                config.text.eos_token_id
+            )
+        })
+    }
+
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer

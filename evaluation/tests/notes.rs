@@ -1,6 +1,7 @@
 //! Notes on the files of whole model folders.
 
 use crate::fixture::{example, json, nli6};
+use evaluation::TextModel;
 use serde_json::json;
 use std::{fs, path::Path};
 
@@ -55,5 +56,18 @@ fn one_file_of_weights_beside_an_index_of_shards_is_noted() {
         fs::write(folder.path().join(format!("{read}.index.json")), "").unwrap();
         let expected = format!("`{read}` is read, and not the shards of `{read}.index.json`");
         assert_eq!(evaluation::notes(folder.path()).unwrap(), [expected]);
+    }
+}
+
+#[test]
+fn an_end_token_that_no_text_ends_with_is_noted() {
+    let folder = copy(&example("base"));
+    assert_eq!(TextModel::note(folder.path()), None);
+    for (eos, shown) in [(json!(100), "100"), (json!(null), "49407")] {
+        let mut config = json(&example("base").join("config.json"));
+        config["text_config"]["eos_token_id"] = eos;
+        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        let note = TextModel::note(folder.path()).unwrap();
+        assert!(note.starts_with(&format!("`config.json` has `text_config.eos_token_id: {shown}` (")), "{note}");
     }
 }

@@ -123,14 +123,14 @@ fn names_in_a_head_that_cannot_be_its_own_are_refused() {
     for (classes, problem) in [
         (r#"["a"]"#, "it has 1 names"),
         (r#"["a", "a"]"#, "classes 0 and 1 are both called `a`"),
-        ("a, b", "expected value at line 1 column 1"),
+        ("a, b", "it is not a JSON list of names: expected value at line 1 column 1"),
     ] {
         let metadata = Some([("classes".to_owned(), classes.to_owned())].into());
         let bytes = safetensors::serialize([("weight", &tensor)], metadata).unwrap();
         std::fs::write(&path, bytes).unwrap();
         let refused = Head::read(&path).unwrap_err().to_string();
         assert!(
-            refused.contains("not a JSON list of names, one for each of the 2 rows: ") && refused.ends_with(problem),
+            refused.contains("`classes`, which cannot name its 2 rows: ") && refused.ends_with(problem),
             "{refused}"
         );
     }

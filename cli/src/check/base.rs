@@ -76,7 +76,9 @@ impl Check<'_> {
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });
         if is_made && matches!(base.outline, Some(Outline::Clip(_))) && self.sweep.tasks.iter().any(has_prompts) {
             let checked = evaluation::TextModel::check(base.folder()).map_err(Failure::Model);
-            self.right(&Place::key("base"), &base.files, checked);
+            if self.right(&Place::key("base"), &base.files, checked).is_some() {
+                self.notes.extend(evaluation::TextModel::note(base.folder()));
+            }
         }
     }
 }

@@ -50,6 +50,11 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// Whether it does not add the end token that is looked for; the old one, 2, is not looked for.
+    pub(super) fn lacks_end(&self) -> bool {
+        self.eos != 2 && self.encode("a").is_ok_and(|ids| !ids.contains(&self.eos))
+    }
+
     /// The token whose output stands for the text, chosen as transformers does: the first largest id where the
     /// configuration has the old end token 2, else the first end token (the first token if there is none).
     pub(super) fn pooled(&self, ids: &[u32]) -> usize {

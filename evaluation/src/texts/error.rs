@@ -16,6 +16,20 @@ pub enum TextError {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A line is in another encoding.
+    #[error("{at} is not UTF-8: save the file as UTF-8")]
+    NotUtf8 {
+        /// The line.
+        at: Place,
+    },
+    /// A line has two values under one key: readers disagree which of them counts.
+    #[error("{at} has the key `{key}` twice: take one of the two out")]
+    KeyTwice {
+        /// The line.
+        at: Place,
+        /// The key.
+        key: String,
+    },
     /// A file is no text with one JSON object in each line.
     #[error(
         "`{}` is {found}; expected one JSON object in each line of a text in UTF-8, plain or gzipped: convert it", path.display()

@@ -5,7 +5,7 @@ use super::{
 use crate::data::{DataError, read_error};
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 use serde_json::{Map, Value};
 use std::{
@@ -31,7 +31,10 @@ fn read_file(path: &Arc<Path>, columns: Columns<'_>, rows: &mut Vec<RawRow>) -> 
     for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
         let at = Place::line(path, number);
         let parsed = serde_json::from_slice(line);
-        let Object(mut object) = parsed.map_err(|source| not_an_object(at.clone(), line, source))?;
+        let Object { entries: mut object, twice } = parsed.map_err(|source| not_an_object(at.clone(), line, source))?;
+        if let Some(key) = twice {
+            return Err(TextError::KeyTwice { at, key });
+        }
         if std::mem::take(&mut is_first) {
             check(path, columns, &object)?;
         }
@@ -81,6 +84,9 @@ fn other_than_lines(text: &[u8]) -> Option<&'static str> {
 
 /// The error of a line; `NaN` and `Infinity`, which Python writes, are named.
 fn not_an_object(at: Place, line: &[u8], source: serde_json::Error) -> TextError {
+    if std::str::from_utf8(line).is_err() {
+        return TextError::NotUtf8 { at };
+    }
     let here = line.get(source.column().saturating_sub(1)..).unwrap_or_default();
     for name in ["NaN", "Infinity"] {
         if here.starts_with(name.as_bytes()) {
@@ -90,8 +96,11 @@ fn not_an_object(at: Place, line: &[u8], source: serde_json::Error) -> TextError
     TextError::Line { at, source }
 }
 
-/// A JSON object of which no key comes twice: readers disagree which of two values counts.
-struct Object(Map<String, Value>);
+/// A JSON object, and a key that comes twice in it.
+struct Object {
+    entries: Map<String, Value>,
+    twice: Option<String>,
+}
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -109,13 +118,13 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-        let mut object = Map::new();
+        let mut object = Object { entries: Map::new(), twice: None };
         while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            if object.insert(key.clone(), value).is_some() {
-                return Err(A::Error::custom(format!("the key `{key}` comes twice")));
+            if object.entries.insert(key.clone(), value).is_some() {
+                object.twice.get_or_insert(key);
             }
         }
-        Ok(Object(object))
+        Ok(object)
     }
 }
 

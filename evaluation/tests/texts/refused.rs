@@ -167,11 +167,20 @@ fn files_that_are_no_lines_of_json_are_called_what_they_are() {
 }
 
 #[test]
+fn a_line_in_another_encoding_is_called_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.jsonl");
+    std::fs::write(&path, [line("x", "y", 0).as_bytes(), b"{\"a\": \"caf\xe9\", \"label\": 0}\n"].concat()).unwrap();
+    let error = read(&DataFiles::Jsonl(vec![path.clone()]), &single(), &Rows::All, None).unwrap_err();
+    assert_eq!(shortened(&error, &path), "line 2 of `x.jsonl` is not UTF-8: save the file as UTF-8");
+}
+
+#[test]
 fn what_readers_of_json_disagree_about_is_refused() {
     let good = line("x", "y", 0);
     let refused = |bad: &str| refused(&format!("{good}{bad}\n"), &single());
     let twice = refused(r#"{"a": "x", "label": 0, "label": 1}"#);
-    assert!(twice.starts_with("line 2 of `x.jsonl` is not a JSON object: the key `label` comes twice"), "{twice}");
+    assert_eq!(twice, "line 2 of `x.jsonl` has the key `label` twice: take one of the two out");
     for name in ["NaN", "Infinity"] {
         let said = refused(&format!("{{\"a\": \"x\", \"label\": {name}}}"));
         assert_eq!(
