@@ -14,11 +14,13 @@ mod notes;
 mod problems;
 mod prompts;
 mod sources;
+mod splits;
 mod texts;
 
 pub(crate) use problems::Problems;
 pub(crate) use prompts::check_prompts;
 pub(crate) use sources::Download;
+pub(crate) use splits::check_other_splits;
 
 use crate::{
     args::ComputeArgs,

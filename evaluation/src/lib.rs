@@ -34,7 +34,7 @@ mod transient;
 pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
 
 pub use cache::DiskCache;
-pub use classes::{ClassError, NamesProblem, check_names, head_rows};
+pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
 pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
@@ -50,4 +50,4 @@ pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
-pub use texts::{PairTokenizer, Place, TextError, TextSource, Texts};
+pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};

@@ -186,6 +186,7 @@ struct Classes<'a> {
 impl<'a> Classes<'a> {
     fn of(features: &'a Features, head: Option<&'a [String]>, count: usize) -> Result<Self, ScoreError> {
         let rows = features.classes().map(|data| head_rows(data, head, count)).transpose()?;
+        let rows = rows.map(|found| found.rows);
         Ok(Self { rows, data: features.classes().unwrap_or_default(), head: head.unwrap_or_default(), count })
     }
 

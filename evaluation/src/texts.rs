@@ -1,6 +1,7 @@
 //! Tokenised texts: read once, kept as token ids.
 
 mod cache;
+mod classes;
 mod error;
 mod jsonl;
 mod labels;
@@ -9,6 +10,7 @@ mod raw;
 mod source;
 mod tokenizer;
 
+pub use classes::TextClasses;
 pub use error::TextError;
 pub use raw::Place;
 pub use source::TextSource;

@@ -168,6 +168,8 @@ fn damaged_idx_files_are_refused_by_name() {
     assert!(refused(&images[..6], &labels).ends_with("it ends inside its header"));
     let two = [header(&[0x801, 2]), vec![0; 2]].concat();
     assert!(refused(&images, &two).ends_with("it has 2 labels for 1 pictures"), "{}", refused(&images, &two));
+    let flat = header(&[0x803, 1, 0, 2]);
+    assert!(refused(&flat, &labels).ends_with("its pictures have 0 × 2 pixels, expected at least one each way"));
     assert!(refused(&[0x1f, 0x8b, 0], &labels).contains("images-idx3-ubyte` is not a readable IDX file"));
 }
 

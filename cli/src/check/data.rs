@@ -69,7 +69,10 @@ impl Check<'_> {
             source.look_at_headers().map(|()| None)
         };
         match look {
-            Ok(seen) => seen,
+            Ok(seen) => {
+                self.text_classes(place, found, source.classes().ok().flatten(), seen.as_ref());
+                seen
+            }
             Err(errors) => {
                 for source in errors {
                     let place = match &source {
@@ -104,7 +107,7 @@ impl Check<'_> {
 pub(super) struct Split<'a> {
     pub(super) task: &'a Task,
     pub(super) split: &'a str,
-    files: &'a DataFiles,
+    pub(super) files: &'a DataFiles,
     listed: &'a ListedData,
     pub(super) outline: &'a Outline,
     /// The rows that score it, if they are known.

@@ -1,6 +1,6 @@
 use crate::{
     args,
-    check::{Computing, ready},
+    check::{Computing, check_other_splits, ready},
     commands::run::{counted, print},
     failure::Failure,
     interrupt::Interrupts,
@@ -29,6 +29,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
         return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
     }
+    let written = sweep.clone();
     sweep.method = Method::Grid;
     sweep.searches.clear();
     sweep.baselines = recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
@@ -38,6 +39,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
+    check_other_splits(&written, &file, &inputs, &args.split)?;
     let store = runtime.block_on(open_store(&args.store))?;
     let resume = match args.repair {
         true => runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))?,

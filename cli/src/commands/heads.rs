@@ -7,7 +7,9 @@ use std::fs;
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
     let inputs = local::inputs(&args.s3);
-    check_prompts(&sweep, &file, &inputs)?;
+    for note in check_prompts(&sweep, &file, &inputs)? {
+        terminal::note(format_args!("note: {note}"));
+    }
     let base = inputs.model(&sweep.base);
     let base = base.map_err(|source| Failure::Input { argument: sweep.base.to_string(), source })?;
     let text = TextModel::open(&base.path)?;

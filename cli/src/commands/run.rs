@@ -149,10 +149,11 @@ fn settings(args: &args::Run) -> Settings {
 fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), Failure> {
     let sweep = frozen.sweep();
     terminal::note(format_args!(
-        "{}{}: {} tasks, selected on `{}`, reported on `{}`\nstore {}: {} of at most {} jobs are done",
+        "{}{}: {} {}, selected on `{}`, reported on `{}`\nstore {}: {} of at most {} jobs are done",
         sweep.name,
         revised::behind_name(frozen.revision()),
         sweep.tasks.len(),
+        if sweep.tasks.len() == 1 { "task" } else { "tasks" },
         sweep.evaluation.select,
         sweep.evaluation.report,
         args.store.store,

@@ -90,12 +90,14 @@ fn a_model_for_texts_is_shown_no_pictures() {
     ran.fails(65, &["is a Llama, which reads texts, and the data of `optdigits` are pictures"]);
 }
 
-/// Ten classes of pictures, one of which is cut short, which only decoding tells.
-pub(crate) fn write_pictures_with_a_cut_one(place: &Place) {
+/// Ten classes of pictures, one of which is damaged, which only decoding tells.
+pub(crate) fn write_pictures_with_a_damaged_one(place: &Place) {
     for class in 0..10 {
         place.write(&format!("pictures/validation/{class}/a.png"), PNG);
     }
-    place.write("pictures/validation/9/b.png", &PNG[..45]);
+    let mut damaged = PNG.to_vec();
+    damaged[41] = 0;
+    place.write("pictures/validation/9/b.png", damaged);
 }
 
 /// One grey pixel.
@@ -104,7 +106,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0
 #[test]
 fn a_sweep_goes_on_past_a_job_that_fails() {
     let place = Place::new();
-    write_pictures_with_a_cut_one(&place);
+    write_pictures_with_a_damaged_one(&place);
     let raw = ["-o", "metric.name=accuracy:optdigits"];
     let ran =
         place.run(&[&["run", "sweep.yaml", "--brake", "0", "-o", "tasks.mnist.data=pictures"], &raw[..]].concat());
@@ -114,7 +116,7 @@ fn a_sweep_goes_on_past_a_job_that_fails() {
 #[test]
 fn an_evaluation_whose_jobs_fail_says_what_to_mend() {
     let place = Place::new();
-    write_pictures_with_a_cut_one(&place);
+    write_pictures_with_a_damaged_one(&place);
     let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
     let ran = place.run(&args);
     ran.fails(65, &["9/b.png` cannot be decoded", "mend the input"]);
@@ -169,7 +171,10 @@ fn a_head_that_bowline_wrote_knows_its_classes() {
     let place = Place::new();
     let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['the digit {}.']", "--out", "heads"];
     let sorted = "tasks.mnist.classes=[eight, five, four, nine, one, seven, six, three, two, zero]";
-    place.run(&[&["heads", "sweep.yaml", "-o", sorted], &head[..]].concat()).succeeds();
+    let heads = |more: &[&str]| place.run(&[&["heads", "sweep.yaml", "-o", sorted], &head[..], more].concat());
+    heads(&[]).fails(65, &["`mnist` cannot be scored on split `validation`", "in another order"]);
+    let ran = heads(&["-o", "tasks.mnist.data=nowhere"]);
+    assert!(ran.succeeds().stderr.contains("note: the classes of `mnist` are not held against its data"));
     let ran = place.run(&["plan", "sweep.yaml", "-o", "tasks.mnist.head=heads/mnist.safetensors"]);
     ran.fails(
         65,
@@ -195,4 +200,29 @@ fn splits_that_name_their_classes_differently_are_refused() {
             "two splits name the classes differently: `a`, `b`, and `c`, `d`",
         ],
     );
+    let evaluate = ["evaluate", "sweep.yaml", "--split", "test"];
+    let ran = place.run(&[&evaluate[..], &data[..], &head[..]].concat());
+    ran.fails(65, &["two splits name the classes differently: `c`, `d`, and `a`, `b`"]);
+}
+
+#[test]
+fn classes_that_are_matched_by_place_are_noted_once() {
+    let place = Place::new();
+    let head = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.templates=['{}.']"];
+    let others = "tasks.mnist.classes=[nought, i, ii, iii, iv, v, vi, vii, viii, ix]";
+    let plan = |more: &[&str]| {
+        let ran = place.run(&[&["plan", "sweep.yaml"], more].concat());
+        ran.succeeds();
+        ran.stdout + &ran.stderr
+    };
+    let told = plan(&[&["-o", others], &head[..]].concat());
+    assert_eq!(told.matches("`mnist`: classes are matched by their place").count(), 1, "{told}");
+    assert!(told.contains("`zero` is `nought`, `one` is `i`"), "{told}");
+    let told = plan(&[]);
+    assert!(!told.contains("matched by their place") && !told.contains("alphabetical"), "{told}");
+    for class in ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"] {
+        place.write(&format!("pictures/validation/{class}/a.png"), PNG);
+    }
+    let told = plan(&["-o", "tasks.mnist.data=pictures"]);
+    assert!(told.contains("`mnist`: the folders of classes in alphabetical order, `eight`, `five`"), "{told}");
 }

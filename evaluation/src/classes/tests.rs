@@ -5,7 +5,7 @@ fn names(names: &[&str]) -> Vec<String> {
 }
 
 fn rows(data: &[&str], head: &[&str]) -> Result<Vec<Option<usize>>, ClassError> {
-    head_rows(&names(data), Some(&names(head)), head.len())
+    head_rows(&names(data), Some(&names(head)), head.len()).map(|found| found.rows)
 }
 
 fn at(places: &[usize]) -> Result<Vec<Option<usize>>, ClassError> {
@@ -59,7 +59,7 @@ fn a_class_that_one_side_lacks_shifts_no_other() {
 
 #[test]
 fn without_names_of_the_head_only_the_number_can_be_held_against_it() {
-    assert_eq!(head_rows(&names(&["a", "b"]), None, 2), at(&[0, 1]));
+    assert_eq!(head_rows(&names(&["a", "b"]), None, 2).map(|found| found.rows), at(&[0, 1]));
     let error = head_rows(&names(&["a", "b"]), None, 3).unwrap_err().to_string();
     assert!(error.starts_with("the head has 3 classes, the data set has 2: `a`, `b`; "), "{error}");
 }
@@ -76,7 +76,8 @@ fn numbers_in_the_order_of_texts_need_a_head_that_names_its_rows() {
     assert_eq!(rows(&sorted, &sorted), at(&[0, 1, 2, 3, 4]));
     assert!(matches!(rows(&sorted, &["0", "1", "2", "10", "11"]), Err(ClassError::Order { .. })));
     for counted in [&["0", "1", "2"][..], &["00", "01", "10"], &["2", "10"], &["0", "one", "10", "2"]] {
-        assert_eq!(head_rows(&names(counted), None, counted.len()), Ok((0..counted.len()).map(Some).collect()));
+        let found = head_rows(&names(counted), None, counted.len()).unwrap();
+        assert_eq!(found.rows, (0..counted.len()).map(Some).collect::<Vec<_>>());
     }
 }
 
@@ -101,15 +102,47 @@ fn numbered_names_are_as_doubtful_as_numbers() {
     assert!(is_doubtful(&["class 1 of", "class 10 of", "class 2 of"]));
     assert!(is_doubtful(&["c0", "c1", "c10", "c2"]));
     assert!(is_doubtful(&["1. rose", "10. tulip", "2. lily"]));
+    assert!(is_doubtful(&["v1_c1", "v1_c10", "v1_c2"]));
+    assert!(is_doubtful(&["digit 1 of 10", "digit 10 of 10", "digit 2 of 10"]));
+    assert!(is_doubtful(&["x10y0", "x1y0", "x2y0"]));
+    assert!(is_doubtful(&["-1", "-2", "0", "1"]));
+    assert!(is_doubtful(&["0.5", "1.5", "10.5", "2.5"]));
     for plain in [
         &["c0", "c1", "c2"][..],
         &["c01", "c02", "c10"],
         &["a1", "b0"],
         &["one"],
         &["707-320", "DC-10", "DC-3"],
+        &["v1_c1", "v1_c2", "v2_c0"],
+        &["-1", "0", "1"],
+        &["0.10", "0.25", "0.5"],
+        &["a-1", "a-2"],
         // Not sorted: somebody gave the order.
         &["c2", "c1", "c10"],
     ] {
         assert!(!is_doubtful(plain), "{plain:?}");
     }
+}
+
+#[test]
+fn names_that_hold_those_of_the_other_side_are_compared_by_these() {
+    let prompts = ["digit one", "digit two", "digit zero"];
+    assert_eq!(rows(&["one", "two", "zero"], &prompts), at(&[0, 1, 2]));
+    assert_eq!(rows(&prompts, &["one", "two", "zero"]), at(&[0, 1, 2]));
+    assert!(matches!(rows(&["zero", "one", "two"], &prompts), Err(ClassError::Order { .. })));
+    assert!(matches!(rows(&prompts, &["zero", "one", "two"]), Err(ClassError::Order { .. })));
+    // Parts of words, and words of two names, say nothing.
+    assert_eq!(by(&["cat", "dog"], &["dogma", "catalogue"]), Match::Place);
+    assert_eq!(by(&["cat", "dog"], &["dog and cat", "cow"]), Match::Place);
+}
+
+#[test]
+fn a_match_by_place_is_told_from_one_by_name() {
+    assert_eq!(by(&["T-shirt", "bag"], &["t shirt", "Bag"]), Match::Names);
+    assert_eq!(by(&["a", "b"], &["x", "y"]), Match::Place);
+    assert_eq!(head_rows(&names(&["a", "b"]), None, 2).unwrap().by, Match::Unnamed);
+}
+
+fn by(data: &[&str], head: &[&str]) -> Match {
+    head_rows(&names(data), Some(&names(head)), head.len()).unwrap().by
 }

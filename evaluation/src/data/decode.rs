@@ -1,4 +1,5 @@
 mod jpeg;
+mod png;
 mod problem;
 
 pub use problem::PictureProblem;
@@ -34,7 +35,19 @@ fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
+    if picture.width() == 0 || picture.height() == 0 {
+        return Err(PictureProblem::NoPixels);
+    }
     Ok(picture)
+}
+
+/// Whether a picture has the beginning and the end of a PNG or JPEG. What has not may be one all the same.
+pub(super) fn is_plain(bytes: &[u8]) -> bool {
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Png) => png::has_end(bytes),
+        Ok(ImageFormat::Jpeg) => jpeg::has_end(bytes),
+        _ => false,
+    }
 }
 
 /// Drops alpha without blending, repeats grey, and cuts 16-bit colours to their high byte. PIL keeps 16-bit *grey* as

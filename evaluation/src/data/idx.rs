@@ -27,6 +27,8 @@ enum IdxProblem {
     Length { found: usize, expected: u64 },
     #[error("it has {labels} labels for {pictures} pictures")]
     Count { labels: u32, pictures: u32 },
+    #[error("its pictures have {height} × {width} pixels, expected at least one each way")]
+    Size { height: u32, width: u32 },
     #[error("it ends inside its header")]
     Header,
 }
@@ -35,17 +37,14 @@ impl IdxPair {
     pub(super) fn open(images: &Path, labels: &Path) -> Result<Self, DataError> {
         let (sizes, pixels) = parse::<3>(images, 0x0803)?;
         let (counts, label_bytes) = parse::<1>(labels, 0x0801)?;
+        let [_, height, width] = sizes;
+        if height == 0 || width == 0 {
+            return Err(format(images, IdxProblem::Size { height, width }));
+        }
         if counts[0] != sizes[0] {
             return Err(format(labels, IdxProblem::Count { labels: counts[0], pictures: sizes[0] }));
         }
-        Ok(Self {
-            path: images.into(),
-            rows: sizes[0].into(),
-            height: sizes[1],
-            width: sizes[2],
-            pixels,
-            labels: label_bytes,
-        })
+        Ok(Self { path: images.into(), rows: sizes[0].into(), height, width, pixels, labels: label_bytes })
     }
 
     fn example(&self, row: u64) -> Example {

@@ -1,7 +1,8 @@
 //! What a split holds, told without decoding its pictures.
 
 use super::{
-    DataError, DataOutline, Raw, Reader, Source, decode,
+    DataError, DataOutline, Raw, Reader, Source,
+    decode::{decode, is_plain},
     parquet::{ParquetSet, PictureColumns},
     read_error, select,
 };
@@ -36,7 +37,7 @@ impl Source<'_> {
     }
 
     /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the pictures: the
-    /// first one is decoded, of others the format is recognised, up to some hundred megabytes of them.
+    /// first one is decoded, of others beginning and end are looked at, up to some hundred megabytes of them.
     ///
     /// Labels are counted against the class names of the data set, or against `classes` where it states none.
     ///
@@ -99,10 +100,10 @@ impl Source<'_> {
     }
 
     fn look_at_pictures(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {
-        let mut is_first = true;
+        let (mut is_first, mut left) = (true, LOOK_BYTES);
         reader.read(&rows[..self.rows_to_look_at(reader.rows(), rows.len())], &mut |examples| {
             examples.into_iter().try_for_each(|example| {
-                let is_plain = !std::mem::take(&mut is_first) && is_known_format(&example.picture)?;
+                let is_plain = !std::mem::take(&mut is_first) && is_plain_picture(&example.picture, &mut left)?;
                 if is_plain { Ok(()) } else { decode(example).map(drop) }
             })
         })
@@ -117,17 +118,23 @@ impl Source<'_> {
     }
 }
 
-/// Whether a picture begins as one of a format that can be decoded. What does not may be one all the same.
-fn is_known_format(picture: &Raw) -> Result<bool, DataError> {
-    let is_known = |bytes: &[u8]| image::guess_format(bytes).is_ok_and(|format| format.reading_enabled());
+/// Whether a picture begins and ends as one that can be decoded. What does not may be one all the same.
+///
+/// Files are read whole as long as they are among the bytes that are `left`; of others only the beginning is looked at.
+fn is_plain_picture(picture: &Raw, left: &mut u64) -> Result<bool, DataError> {
     match picture {
         Raw::Decoded(_) => Ok(true),
-        Raw::Encoded(bytes) => Ok(is_known(bytes)),
+        Raw::Encoded(bytes) => Ok(is_plain(bytes)),
         Raw::File(path) => {
+            let bytes = fs::metadata(path).map_err(read_error(path))?.len();
+            if bytes <= *left {
+                *left -= bytes;
+                return fs::read(path).map(|bytes| is_plain(&bytes)).map_err(read_error(path));
+            }
             let mut start = Vec::new();
             let file = File::open(path).map_err(read_error(path))?;
             file.take(MAGIC_BYTES).read_to_end(&mut start).map_err(read_error(path))?;
-            Ok(is_known(&start))
+            Ok(image::guess_format(&start).is_ok_and(|format| format.reading_enabled()))
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{ClassError, classes::head_rows};
+use crate::{ClassError, Match, classes::head_rows};
 use std::collections::BTreeMap;
 
 /// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label. No picture
@@ -41,19 +41,20 @@ impl DataOutline {
         classes.filter(|(label, _)| !self.labels.contains_key(label)).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of pictures.
+    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of pictures, and tells how
+    /// they are matched; `None` where the data set does not name them.
     ///
     /// # Errors
     /// What [`accuracy`](crate::accuracy) would say of the classes.
-    pub fn check_head(&self, names: Option<&[String]>, rows: usize) -> Result<(), ClassError> {
+    pub fn check_head(&self, names: Option<&[String]>, rows: usize) -> Result<Option<Match>, ClassError> {
         let Some(classes) = &self.classes else {
             let beyond = self.largest_label().filter(|label| usize::try_from(*label).is_ok_and(|label| label >= rows));
-            return beyond.map_or(Ok(()), |label| Err(ClassError::Beyond { label, rows }));
+            return beyond.map_or(Ok(None), |label| Err(ClassError::Beyond { label, rows }));
         };
         let found = head_rows(classes, names, rows)?;
-        let has_no_row = |label: &&u32| found.get(**label as usize).is_some_and(Option::is_none);
+        let has_no_row = |label: &&u32| found.rows.get(**label as usize).is_some_and(Option::is_none);
         match self.labels.keys().find(has_no_row) {
-            None => Ok(()),
+            None => Ok(Some(found.by)),
             Some(&label) => {
                 let (name, head) = (classes[label as usize].clone(), names.unwrap_or_default().to_vec());
                 Err(ClassError::Absent { name, head })

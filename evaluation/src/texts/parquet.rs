@@ -23,6 +23,11 @@ pub(super) fn check(paths: &[PathBuf], columns: Columns<'_>) -> Vec<TextError> {
     paths.iter().flat_map(|path| Table::check(path, &wanted)).map(TextError::from).collect()
 }
 
+/// The class names that the label column states.
+pub(super) fn class_names(paths: &[PathBuf], columns: Columns<'_>) -> Result<Option<Vec<String>>, TextError> {
+    Ok(Table::open(paths, &wanted(columns))?.class_names(columns.label)?)
+}
+
 /// Reads the columns of parquet files.
 pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
     let table = Table::open(paths, &wanted(columns))?;

@@ -1,5 +1,5 @@
 use super::{
-    TextError, jsonl,
+    TextClasses, TextError, jsonl,
     labels::Labels,
     parquet,
     raw::{Cell, Columns, Place, RawRow, RawSplit},
@@ -56,6 +56,16 @@ impl TextSource<'_> {
             DataFiles::ImageFolder { .. } | DataFiles::Idx { .. } => self.open().err().into_iter().collect(),
         };
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// The class names that the data set states, if labels are the numbers of classes. No more than footers is read.
+    ///
+    /// # Errors
+    /// A file cannot be read, or its columns are not what they should be.
+    pub fn classes(&self) -> Result<Option<TextClasses>, TextError> {
+        let DataFiles::Parquet(paths) = self.files else { return Ok(None) };
+        let names = parquet::class_names(paths, self.columns())?;
+        Ok(names.and_then(|names| TextClasses::of(&names, self.spec)))
     }
 
     /// Reads the split whole, without tokenising it, and counts its labels against the `classes` of a head.

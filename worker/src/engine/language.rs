@@ -41,6 +41,7 @@ impl LanguageSession {
         for task in &job.meaning.tasks {
             let head = attempt.loading(|attempt| self.classifiers.get(attempt, &self.header, task))?;
             let set = attempt.loading(|attempt| self.texts.get(attempt, self.model.config(), task))?;
+            set.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
             let features = attempt.evaluating(|watch| made.model.features(&set.texts, watch))?;
             attempt.metrics.texts(set.texts.len() as u64, set.texts.tokens() as u64);
             let score = evaluation::classify(&features, &head, &set.masked);

@@ -1,8 +1,8 @@
 use super::{attempt::Attempt, place, recent::Recent};
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::{DiskCache, LlamaConfig, PairTokenizer, TextSource, Texts};
+use evaluation::{ClassError, DiskCache, Head, LlamaConfig, PairTokenizer, TextClasses, TextSource, Texts};
 use jobs::TaskInput;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// Tokenised texts of the tasks that the last jobs used. They are small: a million tokens take four megabytes.
 #[derive(Debug)]
@@ -18,6 +18,19 @@ pub(super) struct TextSet {
     pub(super) texts: Texts,
     /// Classes of the head that the data set does not have.
     pub(super) masked: Vec<u32>,
+    classes: Option<TextClasses>,
+}
+
+impl TextSet {
+    /// Checks that the rows of a head bear the names of the classes, where both have names.
+    pub(super) fn check_head(&self, head: &Head) -> Result<(), ClassError> {
+        match (&self.classes, head.names()) {
+            (Some(classes), Some(names)) => {
+                classes.check_head(names, self.texts.labels().iter().copied().collect::<BTreeSet<u32>>()).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl TextSets {
@@ -53,7 +66,8 @@ impl TextSets {
             let texts = Texts::read(&source, &tokenizer, cache.as_ref()).map_err(wrong)?;
             texts.check_vocabulary(&tokenizer, config.vocabulary).map_err(wrong)?;
             texts.check_positions(config.positions).map_err(wrong)?;
-            Ok(TextSet { texts, masked: spec.mask_classes.iter().copied().collect() })
+            let classes = source.classes().map_err(wrong)?;
+            Ok(TextSet { texts, masked: spec.mask_classes.iter().copied().collect(), classes })
         })
     }
 }

@@ -15,6 +15,9 @@ pub enum PictureProblem {
     /// The end of a JPEG is missing.
     #[error("the JPEG is cut short: it has no end marker")]
     CutShort,
+    /// It has no pixels.
+    #[error("it has no pixels")]
+    NoPixels,
     /// It is damaged, or of a kind that the decoder does not know.
     #[error("the decoder refuses it")]
     Decoder(#[from] ImageError),
