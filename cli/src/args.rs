@@ -1,9 +1,19 @@
 //! What the command line says.
 
+mod analyze;
+mod cluster;
+mod failures;
+mod shared;
+mod sweeps;
+
+pub(crate) use analyze::{Analyze, Output, TableName};
+pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
+pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
+pub(crate) use shared::{ComputeArgs, ListenArgs, PoolArgs, S3Args, Secret, StoreArgs, SweepArgs};
+pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
+
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
-use store::Location;
-use url::Url;
+use std::{path::PathBuf, time::Duration};
 
 /// Sweeps over LoRA merges: exact KnOTS, TIES, DARE, TSV and Iso merges, evaluated and compared.
 #[derive(Debug, Parser)]
@@ -64,104 +74,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is shown while a command goes on.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct ListenArgs {
-    /// Show `/metrics`, `/healthz` and `/readyz` over HTTP at this address, such as `0.0.0.0:9464`
-    #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_LISTEN")]
-    pub(crate) listen: Option<SocketAddr>,
-}
-
-/// Where results are kept.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct StoreArgs {
-    /// Where results are kept: a folder, or `s3://bucket/prefix`
-    #[arg(
-        long,
-        value_name = "FOLDER|URL",
-        default_value = "bowline-results",
-        env = "BOWLINE_STORE",
-        hide_env_values = true
-    )]
-    pub(crate) store: Location,
-    #[command(flatten)]
-    pub(crate) s3: S3Args,
-}
-
-/// How to reach a store in a bucket. Credentials come from where other AWS tools take them.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct S3Args {
-    /// The S3 server, if it is not AWS; `AWS_ENDPOINT_URL` says the same
-    #[arg(long, value_name = "URL")]
-    pub(crate) s3_endpoint: Option<String>,
-    /// A file of PEM certificates that vouch for the store and the queue, beside the system's own
-    #[arg(long, value_name = "FILE", env = "BOWLINE_CA")]
-    pub(crate) ca: Option<PathBuf>,
-    /// The folder that inputs from buckets are fetched into, once for all processes; below the user's cache folder
-    /// unless given
-    #[arg(long, value_name = "FOLDER", env = "BOWLINE_INPUT_CACHE")]
-    pub(crate) input_cache: Option<PathBuf>,
-}
-
-/// Where jobs travel.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct PoolArgs {
-    /// The pool of workers: its queues on the broker are `bowline.jobs.POOL` and so on
-    #[arg(long, value_name = "POOL", default_value = "default", env = "BOWLINE_POOL")]
-    pub(crate) pool: String,
-}
-
-/// An address that may hold a password: shown to nobody.
-#[derive(Clone)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// The text, for whoever opens the connection.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
-
-/// What computes.
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct ComputeArgs {
-    /// `cpu`, or `cuda:N` in a build with the `cuda` feature
-    #[arg(long, default_value = "cpu")]
-    pub(crate) device: String,
-    /// Threads on a CPU; all physical cores unless told otherwise
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-    /// Memory for pictures that are kept between jobs, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub(crate) picture_memory: u64,
-    /// Keep preprocessed pictures in this folder, for large data sets
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) picture_cache: Option<PathBuf>,
-}
-
-/// A sweep file and changes to it.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct SweepArgs {
-    /// The sweep file
-    #[arg(value_name = "SWEEP.yaml")]
-    pub(crate) sweep: PathBuf,
-    /// Change a key of the sweep file, for instance `-o recipe.density=0.3`
-    #[arg(short, long = "override", value_name = "KEY=VALUE")]
-    pub(crate) overrides: Vec<String>,
-}
-
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -214,57 +126,6 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Worker {
-    /// The broker that jobs come from: `amqp://user:password@host/vhost`, or `amqps://` with TLS
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Secret,
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    #[command(flatten)]
-    pub(crate) compute: ComputeArgs,
-    #[command(flatten)]
-    pub(crate) listen: ListenArgs,
-    /// Its name in results and in `bowline watch`; the host's name and the process id unless given
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    /// A folder below which inputs may be read, once for each; the current folder unless given
-    #[arg(long = "root", value_name = "DIR")]
-    pub(crate) roots: Vec<PathBuf>,
-    /// A bucket, or `bucket/prefix`, that inputs may come from, once for each; all that the credentials open unless given
-    #[arg(long = "bucket", value_name = "BUCKET[/PREFIX]")]
-    pub(crate) buckets: Vec<String>,
-    /// A repository of the hub, or the owner of some, that inputs may come from, once for each; all unless given
-    #[arg(long = "repository", value_name = "OWNER[/NAME]")]
-    pub(crate) repositories: Vec<String>,
-    /// The longest that one job may compute, in seconds; 0 for ever
-    #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
-    pub(crate) job_limit: u64,
-    /// The longest that fetching and reading the inputs of one job may take, in seconds; 0 for ever
-    #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
-    pub(crate) load_limit: u64,
-    /// Attempts at a job before its failure is final, on as many machines where there are so many
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) attempts: u32,
-    /// Times that a job may be lost, on as many machines where there are so many, before it is set aside
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) max_losses: u32,
-    /// How long the job in hand may go on after SIGTERM, in seconds, before it goes back to the queue
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) grace: u64,
-    /// End when no job came for so long
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) idle_exit: Option<u64>,
-    /// End when queue or store are out of reach for so long
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    pub(crate) outage_limit: u64,
-    /// Base models that are kept in memory, with all that was computed from them
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) keep_models: usize,
-}
-
-#[derive(Debug, ClapArgs)]
 pub(crate) struct Plan {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
@@ -273,173 +134,6 @@ pub(crate) struct Plan {
     /// Print one JSON document
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Status {
-    /// The sweep's name; every sweep of the store unless given
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Watch {
-    /// The sweep's name; may be left out where the store holds one sweep
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Look so often, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) interval: u64,
-    /// Look once
-    #[arg(long)]
-    pub(crate) once: bool,
-    /// Print one line of JSON for each look
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Cancel {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Stop the jobs that are running as well, instead of letting them come to their end
-    #[arg(long)]
-    pub(crate) now: bool,
-    /// Take it back: `bowline run` goes on with the sweep then
-    #[arg(long, conflicts_with = "now")]
-    pub(crate) undo: bool,
-    /// Take the sweep's jobs out of the queue on this broker as well, whatever the name is and whether or not the store knows it
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Finish {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    #[command(flatten)]
-    pub(crate) compute: ComputeArgs,
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Hand the jobs to workers through this broker, instead of computing them here
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Sweeps {
-    #[command(subcommand)]
-    pub(crate) command: SweepsCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum SweepsCommand {
-    /// List the sweeps of a store: revision, state, jobs, when, and what was chosen
-    List(SweepsList),
-    /// Remove a sweep from a store; its results stay, and other sweeps find them there
-    Remove(SweepsRemove),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct SweepsList {
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct SweepsRemove {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Remove the results of its jobs as well, but for those that another sweep of the store has
-    #[arg(long)]
-    pub(crate) results: bool,
-    /// Remove it although a run of it seems to be at work
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Do not ask
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Failures {
-    #[command(subcommand)]
-    pub(crate) command: FailuresCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum FailuresCommand {
-    /// List failed jobs, grouped by error
-    List(FailuresList),
-    /// Show every attempt at a job
-    Show(FailuresShow),
-    /// Forget failures and hand their jobs to the queue again
-    Retry(FailuresRetry),
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct FailuresList {
-    /// The sweep's name; all failures of the store unless given
-    #[arg(value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct FailuresShow {
-    /// The job's id, or the beginning of it
-    #[arg(value_name = "JOB")]
-    pub(crate) job: String,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct FailuresRetry {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
-    /// Only this job, given by its id or the beginning of it; once for each
-    #[arg(long = "job", value_name = "JOB")]
-    pub(crate) jobs: Vec<String>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
-    /// The broker; without it the failures are only forgotten, and the next `bowline run` tries the jobs again
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
-    #[command(flatten)]
-    pub(crate) pool: PoolArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -507,81 +201,6 @@ pub(crate) struct Heads {
     pub(crate) s3: S3Args,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// Tables for the terminal
-    Table,
-    /// Markdown
-    Markdown,
-    /// LaTeX, one `tabular` after the other; needs the package `booktabs`
-    Latex,
-    /// CSV, one table after the other: shares in [0, 1] with all their digits
-    Csv,
-    /// The summary and the tables as JSON
-    Json,
-}
-
-/// A table of `bowline analyze`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TableName {
-    /// Every row of the sweep on every task of both splits, with 95 % intervals of the means
-    Accuracy,
-    /// The same over what each task's own adapter reaches
-    Normalised,
-    /// Hits@1, 3, 5 and 10 of a joint benchmark
-    Hits,
-    /// The best merge of each method, with its parameters
-    Best,
-    /// By how much each merge differs from the chosen one on the same examples, and which are a tie
-    Differences,
-    /// The best merges of all
-    Top,
-    /// Mean and standard deviation of recipes that were computed with several seeds
-    Seeds,
-    /// Which parameters matter
-    Importance,
-    /// What the jobs of each method took, and how many of them other sweeps share
-    Cost,
-    /// The errors of failed jobs, by kind
-    Failures,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(
-    after_help = "Without `--table` it prints what a person wants first: the accuracies on the report split, the best \
-    of each method, the differences to the chosen recipe, and failures, if there are any."
-)]
-pub(crate) struct Analyze {
-    /// Where results are kept: a folder, or `s3://bucket/prefix`
-    #[arg(value_name = "STORE", default_value = "bowline-results", env = "BOWLINE_STORE", hide_env_values = true)]
-    pub(crate) store: Location,
-    #[command(flatten)]
-    pub(crate) s3: S3Args,
-    /// A sweep to show, once for each; all of the store unless given
-    #[arg(long = "sweep", value_name = "NAME")]
-    pub(crate) sweeps: Vec<String>,
-    /// A table to print, once for each
-    #[arg(long = "table", value_name = "NAME", value_enum)]
-    pub(crate) tables: Vec<TableName>,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Output::Table)]
-    pub(crate) format: Output,
-    /// The same as `--format json`
-    #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
-    /// How many of the best merges the table `top` has, and `seeds`
-    #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) top: u32,
-    /// Compare two sweeps instead: what they chose, task by task, and the rows that both have
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["sweeps", "tables"])]
-    pub(crate) compare: Vec<String>,
-    /// A folder to write everything into: `results.csv` and `results.parquet` with one row for each job, and for each sweep
-    /// its report as `SWEEP/report.html`, all tables as Markdown, LaTeX and CSV in `SWEEP/tables`, and pictures as SVG and PNG
-    /// in `SWEEP/pictures`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-}
-
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
     /// A model to load and run once
@@ -603,40 +222,6 @@ pub(crate) struct Doctor {
     pub(crate) job_limit: u64,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
-}
-
-/// `bowline probe`
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Probe {
-    /// What to ask, such as `http://127.0.0.1:9464/readyz`
-    #[arg(value_name = "URL")]
-    pub(crate) url: Url,
-}
-
-/// `bowline k8s`
-#[derive(Debug, ClapArgs)]
-pub(crate) struct K8s {
-    #[command(subcommand)]
-    pub(crate) command: K8sCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum K8sCommand {
-    /// Print the coordinator Job of a sweep, for `kubectl apply -f -`
-    Render(K8sRender),
-}
-
-/// `bowline k8s render`
-#[derive(Debug, ClapArgs)]
-pub(crate) struct K8sRender {
-    #[command(flatten)]
-    pub(crate) sweep: SweepArgs,
-    /// The overlay whose cluster is to run it, such as `k8s/overlays/a40`
-    #[arg(long, value_name = "DIR")]
-    pub(crate) overlay: PathBuf,
-    /// Write the kustomization and the sweep file into this folder instead, for a repository that a cluster follows
-    #[arg(long, value_name = "DIR")]
-    pub(crate) write: Option<PathBuf>,
 }
 
 /// Reads a time: seconds, or a number with a unit.

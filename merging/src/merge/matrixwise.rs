@@ -36,7 +36,8 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatr
         let merged = match recipe.combine {
             Combine::IsoC => iso_c(&tasks, matrix.entry_shape()),
             Combine::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
-            _ => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
+            Combine::Tsv => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
+            Combine::Mean | Combine::Sum | Combine::Max => unreachable!("only matrix-wise methods come here"),
         };
         let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
         Ok(matrix.update(Matrix::from_f64(merged.as_ref())))

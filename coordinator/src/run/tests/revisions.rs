@@ -1,6 +1,9 @@
 //! What becomes of a sweep whose file or inputs change.
 
-use super::*;
+use super::{
+    repairs::{loser, repairing},
+    *,
+};
 use crate::so_far;
 use jobs::{Digest, Manifest, Subject};
 use std::collections::BTreeMap;
