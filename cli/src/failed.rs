@@ -20,7 +20,8 @@ pub(crate) async fn of_sweep<'a>(
         // A sweep that cannot go on for its failures is the one that is looked into.
         Err(_) => None,
     };
-    let (name, is_first) = (frozen.sweep().name.as_str(), frozen.revision() == 1);
+    let name = frozen.sweep().name.as_str();
+    let is_first = frozen.revision() == 1;
     let is_own = |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.is_over(&record.meaning);
     let is_of = |record: &&FailureRecord| match &wanted {
         Some(wanted) => wanted.contains(&record.job) || (is_first && is_own(record)),

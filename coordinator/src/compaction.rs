@@ -65,7 +65,9 @@ impl Compaction {
         // One that was computed again waits twice.
         let mut seen = HashSet::new();
         jobs.retain(|job| seen.insert(*job));
-        let (store, sweep, revision) = (self.store.clone(), self.sweep.clone(), self.revision);
+        let store = self.store.clone();
+        let sweep = self.sweep.clone();
+        let revision = self.revision;
         self.writing.spawn(async move {
             match write_part(&store, Revision::of(&sweep, revision), &jobs).await {
                 Ok(()) => tracing::debug!(sweep, results = jobs.len(), "wrote a part"),

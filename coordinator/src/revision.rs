@@ -121,7 +121,8 @@ async fn refuse_to_go_back(store: &Store, frozen: &Frozen, revised: &Revised) ->
     if !revised.follows.is_some_and(|earlier| earlier.is_at_work) {
         return Ok(());
     }
-    let (name, newest) = (&frozen.sweep().name, revised.number - 1);
+    let name = &frozen.sweep().name;
+    let newest = revised.number - 1;
     let now = frozen.manifest(BTreeMap::new());
     for number in (1..newest).rev() {
         if changes(&manifest(store, Revision::of(name, number)).await?, &now).is_empty() {

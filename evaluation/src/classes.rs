@@ -76,7 +76,8 @@ pub fn head_rows(data: &[String], head_names: Option<&[String]>, head_rows: usiz
     }
     match found.iter().enumerate().find(|(place, row)| row.is_some_and(|row| row != *place)) {
         Some((place, &row)) => {
-            let (name, row) = (data[place].clone(), row.unwrap_or_default());
+            let name = data[place].clone();
+            let row = row.unwrap_or_default();
             Err(ClassError::Place { name, place, row, data: data.to_vec(), head: head.to_vec() })
         }
         // Other words for numbers do not say in which order the numbers are.

@@ -171,7 +171,8 @@ impl ImageModel {
             Tower::Host(tower) => Tokens::Host(tower.embed(pictures, watch)?),
             Tower::Composed(tower) => Tokens::Device(tower.embed(pictures, watch)?),
         };
-        let (labels, classes) = (pictures.labels().into(), pictures.classes().map(Arc::from));
+        let labels = pictures.labels().into();
+        let classes = pictures.classes().map(Arc::from);
         Ok(Embedded { base: Arc::clone(&self.base), tokens, labels, classes })
     }
 

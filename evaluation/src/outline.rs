@@ -19,7 +19,8 @@ impl Outline {
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         match ModelKind::of(folder)? {
             ModelKind::Clip => {
-                let (preprocess, config) = (Preprocess::of(folder)?, model::outlined(folder)?);
+                let preprocess = Preprocess::of(folder)?;
+                let config = model::outlined(folder)?;
                 let expected = config.vision.image_size;
                 match preprocess.edges().into_iter().flatten().find(|edge| *edge as usize != expected) {
                     Some(found) => Err(ModelError::PictureSize { found: found as usize, expected }),

@@ -87,7 +87,8 @@ impl Preprocess {
             (None, Some(new)) => new.preprocess(),
             (Some(old), None) => old.preprocess(),
             (Some(old), Some(new)) => {
-                let (wanted, found) = (old.preprocess()?, new.preprocess()?);
+                let wanted = old.preprocess()?;
+                let found = new.preprocess()?;
                 if found == wanted { Ok(found) } else { Err(new.contradiction(&old)) }
             }
             (None, None) => File::at_the_top(&folder.join(file::OLD))?.preprocess(),

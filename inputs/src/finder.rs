@@ -148,7 +148,8 @@ impl Finder<'_> {
                 Rows::Indices(rows) => Some(rows.clone()),
                 _ => None,
             };
-            let (files, beside) = (names.into_iter().zip(contents).collect(), found.files.beside().to_vec());
+            let files = names.into_iter().zip(contents).collect();
+            let beside = found.files.beside().to_vec();
             self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
         }
         Ok(LocatedData { files: data_files(&found.root, &found.files), rows, digest, commit: found.commit })

@@ -86,7 +86,8 @@ fn problem(path: &Path, name: &OsStr) -> Result<fs::FileType, String> {
 }
 
 fn folder(path: &Path, name: &str, depth: usize, listing: &mut Listing) {
-    let (below, before) = (format!("{name}/"), listing.names.len());
+    let below = format!("{name}/");
+    let before = listing.names.len();
     if depth < DEPTH {
         let walked = fs::read_dir(path).and_then(|entries| walk(entries, &below, depth + 1, listing));
         if let Err(error) = walked {

@@ -57,7 +57,8 @@ impl Hub {
         let cached = || self.cached(hub).map(|snapshot| self.in_cache(hub, snapshot, folder, select));
         if self.settings.is_offline || reach != Reach::Anywhere {
             let found = cached().map_err(|absent| {
-                let (reference, cache) = (hub.to_string(), self.cache());
+                let reference = hub.to_string();
+                let cache = self.cache();
                 InputError::Offline { reference, cache, absent }
             })?;
             return found.map_err(|error| self.partial(hub, error));
@@ -73,7 +74,8 @@ impl Hub {
                         Ok(found)
                     }
                     Err(absent) => {
-                        let (reference, cache) = (hub.to_string(), self.cache());
+                        let reference = hub.to_string();
+                        let cache = self.cache();
                         Err(InputError::Unreachable { reference, cache, absent, source })
                     }
                 }
@@ -94,7 +96,8 @@ impl Hub {
         if !is_for_want {
             return error;
         }
-        let (reference, cache) = (hub.to_string(), self.cache());
+        let reference = hub.to_string();
+        let cache = self.cache();
         InputError::Partial { reference, cache, source: Box::new(error) }
     }
 

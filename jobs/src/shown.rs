@@ -59,7 +59,8 @@ pub fn without_credentials(text: &str) -> Cow<'_, str> {
     if !text.contains("://") {
         return Cow::Borrowed(text);
     }
-    let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
     while let Some(start) = rest.find("://").map(|at| at + 3) {
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '`' | '\\');
         let end = rest[start..].find(ends).map_or(rest.len(), |length| start + length);

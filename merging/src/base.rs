@@ -238,7 +238,9 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
     for (name, tensor) in saved.tensors() {
         let strided = || BaseError::Strided { tensor: name.clone(), path: path.clone() };
         let (offset_bytes, len_bytes) = tensor.contiguous().ok_or_else(strided)?;
-        let (dtype, shape, file) = (tensor.dtype, tensor.shape.clone(), file.to_owned());
+        let dtype = tensor.dtype;
+        let shape = tensor.shape.clone();
+        let file = file.to_owned();
         tensors.insert(name.clone(), BaseTensor { dtype, shape, file, offset_bytes, len_bytes });
     }
     Ok(tensors)

@@ -93,7 +93,8 @@ async fn serve(listener: TcpListener, board: Arc<Board>) {
 
 async fn answer(stream: TcpStream, board: Arc<Board>, visit: Arc<Visit>) {
     let service = service_fn(move |request| {
-        let (board, visit) = (Arc::clone(&board), Arc::clone(&visit));
+        let board = Arc::clone(&board);
+        let visit = Arc::clone(&visit);
         async move {
             visit.answers();
             let response = respond(&request, board).await;

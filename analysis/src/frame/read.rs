@@ -143,8 +143,10 @@ impl<'a> Reader<'a> {
         places: &HashMap<JobId, Place<'_>>,
         seen: &mut HashSet<JobId>,
     ) -> Result<bool, StoreError> {
-        let (sweep, before) = (revision.sweep, self.problems.len());
-        let (store, numbers) = (self.store.clone(), self.store.parts(revision).await?);
+        let sweep = revision.sweep;
+        let before = self.problems.len();
+        let store = self.store.clone();
+        let numbers = self.store.parts(revision).await?;
         let mut parts =
             stream::iter(numbers.into_iter().map(|number| store.part_in_brief(revision, number))).buffered(AHEAD);
         while let Some(part) = parts.next().await {

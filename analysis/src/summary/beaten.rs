@@ -77,7 +77,8 @@ impl Summary {
             _ => String::new(),
         };
         let value = chosen.value.map(|value| format!(" ({})", said(value))).unwrap_or_default();
-        let (name, select) = (&chosen.name, &self.splits.select);
+        let name = &chosen.name;
+        let select = &self.splits.select;
         Some(format!("{name}{value} is not the best by {metric} on {select}: {better}{choice}{tie}"))
     }
 }

@@ -37,7 +37,8 @@ impl Summary {
 
     /// That no winner is named, and why.
     pub(crate) fn undecided(&self) -> String {
-        let (missing, jobs) = (self.missing, if self.missing == 1 { "job" } else { "jobs" });
+        let missing = self.missing;
+        let jobs = if self.missing == 1 { "job" } else { "jobs" };
         format!(
             "no winner is named: {missing} {jobs} failed on machines, not by their recipes; run again to have them done"
         )

@@ -36,7 +36,8 @@ impl Base {
 impl Check<'_> {
     /// Looks at the base: its kind, its configuration, and the names and shapes of its weights.
     pub(super) fn base(&mut self) -> Option<Base> {
-        let (sweep, place) = (self.sweep, Place::key("base"));
+        let sweep = self.sweep;
+        let place = Place::key("base");
         let files = self.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base))?;
         let kind = match ModelKind::of(files.path()) {
             Ok(kind) => kind,

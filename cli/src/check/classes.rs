@@ -77,7 +77,8 @@ impl Check<'_> {
     /// Keeps what is wrong with the classes of a split.
     pub(super) fn agree(&mut self, place: &Place, found: Split<'_>, checked: Result<(), ClassError>) {
         if let Err(source) = checked {
-            let (task, split) = (found.task.name.clone(), found.split.to_owned());
+            let task = found.task.name.clone();
+            let split = found.split.to_owned();
             self.problems.push(place, Some(found.outline), &Failure::Classes { task, split, source });
         }
     }

@@ -45,7 +45,8 @@ impl Check<'_> {
             HeadSpec::Adapter(reference) => {
                 let other = if *reference == task.adapter { None } else { self.adapter(place, task, reference, base) };
                 let adapter = if *reference == task.adapter { adapter } else { other.as_ref() };
-                let (at, place) = (format!("the adapter `{reference}`"), place.at("adapter"));
+                let at = format!("the adapter `{reference}`");
+                let place = place.at("adapter");
                 let adapter = adapter?;
                 if let Some(shape) = adapter.head {
                     return self.fits(&place, &task.name, at, shape, (base, text)).map(HeadRows::unnamed);

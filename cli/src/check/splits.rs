@@ -42,7 +42,8 @@ impl Check<'_> {
         let away = |error| Unknown::Away(in_one_line(&error));
         let listed = self.sources.inputs().list_data(data, split).map_err(away)?;
         let outline = self.sources.inputs().outline(&listed.listing).map_err(away)?;
-        let (files, rows) = (&listed.files(&outline), &listed.rows);
+        let files = &listed.files(&outline);
+        let rows = &listed.rows;
         if let Some(spec) = &data.text {
             let classes = TextSource { files, spec, label_column: &data.label_column, rows }.classes();
             return match classes {

@@ -30,7 +30,9 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
     // A run has begun a later one since: this one is not begun again.
     if resume.revised.is_new {
-        let (sweep, revision, newest) = (args.name.clone(), frozen.revision(), resume.revised.number - 1);
+        let sweep = args.name.clone();
+        let revision = frozen.revision();
+        let newest = resume.revised.number - 1;
         return Err(coordinator::CoordinatorError::Overtaken { sweep, revision, newest }.into());
     }
     let runner = match &args.queue {

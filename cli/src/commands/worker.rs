@@ -32,7 +32,8 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let watching = Watching::open(&args.listen, &runtime)?;
     let inputs = Arc::new(worker_inputs(args)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
-    let (device, proof) = (engine.device().to_owned(), Arc::new(engine.proof()));
+    let device = engine.device().to_owned();
+    let proof = Arc::new(engine.proof());
     let shown = watching.worker_to_come(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;

@@ -9,14 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// with the same digests and the same keys about anything else every job and every choice is the same.
 pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     let differing = differing(&earlier.digests, &now.digests);
-    let (from, to) = (Keys::of(&earlier.sweep), Keys::of(&now.sweep));
+    let from = Keys::of(&earlier.sweep);
+    let to = Keys::of(&now.sweep);
     let mut changes = of_lists(&from, &to);
     let named: BTreeSet<String> = changes.iter().filter_map(named).collect();
     let items: BTreeSet<String> = items(&from).chain(items(&to)).collect();
     let is_named = |key: &str| item_of(key, &items).is_some_and(|item| named.contains(item));
     let mut explained: BTreeSet<&String> = BTreeSet::new();
     for key in from.values.keys().chain(to.values.keys()).collect::<BTreeSet<_>>() {
-        let (before, after) = (from.values.get(key), to.values.get(key));
+        let before = from.values.get(key);
+        let after = to.values.get(key);
         let inputs = || before.into_iter().chain(after).flat_map(|entry| &entry.inputs);
         let is_meant = inputs().next().is_none() || inputs().any(|input| differing.contains(input));
         if value_of(before) == value_of(after) || !is_meant || is_named(key) {
@@ -27,7 +29,8 @@ pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     }
     let is_meant = !changes.is_empty();
     for input in differing.iter().filter(|input| !explained.contains(input)) {
-        let (from, to) = (earlier.digests.get(input).copied(), now.digests.get(input).copied());
+        let from = earlier.digests.get(input).copied();
+        let to = now.digests.get(input).copied();
         // An input that came or went did so for something that is told already.
         if from.is_some() && to.is_some() || !is_meant {
             changes.push(Change::Content { input: input.clone(), from, to });

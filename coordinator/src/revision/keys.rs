@@ -151,7 +151,8 @@ fn in_short(values: &Values) -> Value {
 /// Numbers of the same distance from each other, as a range.
 fn range(values: &[Value]) -> Option<Value> {
     let numbers: Vec<f64> = values.iter().map(Value::as_f64).collect::<Option<_>>()?;
-    let (first, last) = (*numbers.first()?, *numbers.last()?);
+    let first = *numbers.first()?;
+    let last = *numbers.last()?;
     let step = (last - first) / (numbers.len() - 1) as f64;
     let is_even = |pair: &[f64]| (pair[1] - pair[0] - step).abs() <= step.abs() * 1e-6;
     if numbers.len() < FEWEST || step <= 0.0 || !numbers.windows(2).all(is_even) {

@@ -40,7 +40,8 @@ impl Drive<'_> {
 
     /// The mark that cancels this revision. One that cancels earlier ones alone is taken away: workers go by it as well.
     pub(super) async fn cancelled(&mut self) -> Result<Option<Cancellation>, StoreError> {
-        let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
+        let store = &self.coordinator.store;
+        let sweep = &self.frozen.sweep().name;
         let mark = store.cancellation(sweep).await?;
         if mark.as_ref().is_some_and(|mark| !mark.covers(self.tally.revision)) {
             store.delete_document(sweep, Cancellation::DOCUMENT).await?;
@@ -56,7 +57,8 @@ impl Drive<'_> {
         if self.ends_early {
             return;
         }
-        let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
+        let store = &self.coordinator.store;
+        let sweep = &self.frozen.sweep().name;
         match store.document::<Finish>(sweep, Finish::DOCUMENT).await {
             Ok(Some(wish)) if wish.revision == self.tally.revision => {}
             _ => return,
@@ -75,7 +77,8 @@ impl Drive<'_> {
         if !is_ours || self.check_newest().await.is_err() {
             return;
         }
-        let (store, sweep) = (&self.coordinator.store, &self.frozen.sweep().name);
+        let store = &self.coordinator.store;
+        let sweep = &self.frozen.sweep().name;
         let mark = Cancellation::stopped(self.tally.revision, reason, now_ms());
         if let Err(error) = store.put_document(sweep, Cancellation::DOCUMENT, &mark).await {
             tracing::warn!(%error, "cannot have workers drop what is left in the queue");
@@ -84,7 +87,8 @@ impl Drive<'_> {
 
     /// Looks whether the sweep is still this one: documents of a later revision are not ours to write.
     pub(super) async fn check_newest(&mut self) -> Result<(), CoordinatorError> {
-        let (store, sweep) = (&self.coordinator.store, self.frozen.sweep().name.clone());
+        let store = &self.coordinator.store;
+        let sweep = self.frozen.sweep().name.clone();
         let revision = self.tally.revision;
         if !store.has_revision(Revision::of(&sweep, revision + 1)).await? {
             return Ok(());
@@ -95,7 +99,8 @@ impl Drive<'_> {
 
     /// Looks whether the sweep is still there.
     async fn check_kept(&mut self) -> Result<(), CoordinatorError> {
-        let (store, sweep) = (&self.coordinator.store, self.frozen.sweep().name.clone());
+        let store = &self.coordinator.store;
+        let sweep = self.frozen.sweep().name.clone();
         if store.has_revision(Revision::of(&sweep, self.tally.revision)).await? {
             return Ok(());
         }

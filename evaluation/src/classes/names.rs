@@ -58,7 +58,8 @@ impl Comparable {
     /// Both lists without what does not tell names apart, or as they are if that would make two names of one list the same.
     pub(super) fn both(one: &[String], other: &[String]) -> (Self, Self) {
         let loose = |names: &[String]| Self(names.iter().map(|name| spelled_loosely(name)).collect());
-        let (a, b) = (loose(one), loose(other));
+        let a = loose(one);
+        let b = loose(other);
         if a.is_distinct() && b.is_distinct() {
             return (a, b);
         }
@@ -158,7 +159,8 @@ impl Number {
 /// The whole numbers in a name, and what stands before, between and after them. A minus is a sign where no letter and no
 /// digit goes before it.
 fn words_and_numbers(name: &str) -> (Vec<&str>, Vec<Number>) {
-    let (mut words, mut numbers) = (Vec::new(), Vec::new());
+    let mut words = Vec::new();
+    let mut numbers = Vec::new();
     let mut rest = name;
     while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
         let word = &rest[..at];

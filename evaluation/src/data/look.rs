@@ -100,7 +100,8 @@ impl Source<'_> {
     }
 
     fn look_at_pictures(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {
-        let (mut is_first, mut left) = (true, LOOK_BYTES);
+        let mut is_first = true;
+        let mut left = LOOK_BYTES;
         reader.read(&rows[..self.rows_to_look_at(reader.rows(), rows.len())], &mut |examples| {
             examples.into_iter().try_for_each(|example| {
                 let is_plain = !std::mem::take(&mut is_first) && is_plain_picture(&example.picture, &mut left)?;

@@ -56,7 +56,8 @@ impl DataOutline {
         match self.labels.keys().find(has_no_row) {
             None => Ok(Some(found.by)),
             Some(&label) => {
-                let (name, head) = (classes[label as usize].clone(), names.unwrap_or_default().to_vec());
+                let name = classes[label as usize].clone();
+                let head = names.unwrap_or_default().to_vec();
                 Err(ClassError::Absent { name, head })
             }
         }

@@ -49,7 +49,8 @@ impl Flags {
         let bos = self.flag("add_bos_token", true)?;
         let eos = self.flag("add_eos_token", false)?;
         let token = |key: &str, there: &[String]| self.token(key).or_else(|| there.first().cloned());
-        let (begin, end) = (token("bos_token", &around.before), token("eos_token", &around.after));
+        let begin = token("bos_token", &around.before);
+        let end = token("eos_token", &around.after);
         // A token that nobody names is not there either.
         let wanted = |is_there: bool, token: &Option<String>| is_there.then(|| token.clone().unwrap_or_default());
         let wanted = [wanted(bos, &begin), wanted(eos, &end)];
@@ -60,7 +61,8 @@ impl Flags {
             Some(_) => format!("`{key}: {is}`"),
             None => format!("`{key}: {is}`, the default,"),
         };
-        let (bos, eos) = (said("add_bos_token", bos), said("add_eos_token", eos));
+        let bos = said("add_bos_token", bos);
+        let eos = said("add_eos_token", eos);
         Some(format!(
             "`tokenizer_config.json` has {bos} and {eos} while the post-processor of `tokenizer.json` {}: it alone counts, as in \
              transformers 5; transformers 4 follows the flags with Llama's tokenizers",
@@ -99,7 +101,8 @@ impl Flags {
     }
 
     fn of_space(&self, there: Option<bool>) -> Option<String> {
-        let (given, there) = (self.switch("add_prefix_space")?, there?);
+        let given = self.switch("add_prefix_space")?;
+        let there = there?;
         (given != there).then(|| {
             format!(
                 "`tokenizer_config.json` has `add_prefix_space: {given}`, and the pre-tokenizer of `tokenizer.json` has \
@@ -109,7 +112,8 @@ impl Flags {
     }
 
     fn of_case(&self, there: Option<bool>) -> Option<String> {
-        let (given, there) = (self.switch("do_lower_case")?, there?);
+        let given = self.switch("do_lower_case")?;
+        let there = there?;
         (given != there).then(|| {
             format!(
                 "`tokenizer_config.json` has `do_lower_case: {given}`, and the normalizer of `tokenizer.json` has `{there}`: \

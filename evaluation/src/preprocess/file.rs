@@ -76,11 +76,13 @@ impl File {
         self.check_steps()?;
         let default = Preprocess::default();
         let (mean, std) = default.normalise.unwrap_or_default();
-        let (mean, std) = (self.channels("image_mean", mean)?, self.channels("image_std", std)?);
+        let mean = self.channels("image_mean", mean)?;
+        let std = self.channels("image_std", std)?;
         if let Some(found) = std.iter().find(|s| !s.is_normal()) {
             return Err(self.refuse("image_std", &(*found).into(), "numbers other than 0"));
         }
-        let (resize, crop) = (self.resize()?, self.crop()?);
+        let resize = self.resize()?;
+        let crop = self.crop()?;
         let factor = self.factor()?;
         Ok(Preprocess {
             resize: self.is_on("do_resize")?.then_some(resize),

@@ -58,7 +58,8 @@ impl TextClasses {
             match found.rows[place].map(|row| rows[row]) {
                 None => return Err(ClassError::Absent { name: name(), head: head() }),
                 Some(row) if row != label => {
-                    let (place, row) = (label as usize, row as usize);
+                    let place = label as usize;
+                    let row = row as usize;
                     return Err(ClassError::Place { name: name(), place, row, data: data(), head: head() });
                 }
                 Some(_) => {}

@@ -82,7 +82,8 @@ impl TextSource<'_> {
         let labelled = self.labelled_rows(&split)?;
         let beyond = |row: &&Labelled| classes.is_some_and(|classes| row.label as usize >= classes);
         if let (Some(Labelled { at, label, .. }), Some(classes)) = (labelled.iter().find(beyond), classes) {
-            let (at, column) = (at.clone(), self.label_column.to_owned());
+            let at = at.clone();
+            let column = self.label_column.to_owned();
             return Err(TextError::Beyond { at, column, class: *label, classes });
         }
         let mut labels = BTreeMap::new();

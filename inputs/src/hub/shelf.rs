@@ -16,7 +16,8 @@ impl Hub {
     /// Without the network it is what the cache has.
     pub(crate) fn shelf(&self, hub: &HubRef, folder: &str) -> Result<Shelf, InputError> {
         let cached = || self.cached(hub).map(|snapshot| of_cache(hub, snapshot, folder));
-        let (reference, cache) = (hub.to_string(), self.cache());
+        let reference = hub.to_string();
+        let cache = self.cache();
         if self.settings.is_offline {
             return cached().unwrap_or_else(|absent| Err(InputError::Offline { reference, cache, absent }));
         }

@@ -129,7 +129,8 @@ pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Resul
         None => {
             let within = within(names, split, kind);
             let unread = unread(names, split, kind).filter(|_| within.is_empty());
-            let (looked_for, splits) = (looked_for(split, kind), splits(names, kind));
+            let looked_for = looked_for(split, kind);
+            let splits = splits(names, kind);
             Err(unread.unwrap_or(NoSplit::Among { looked_for, splits, within }))
         }
     }
@@ -162,7 +163,8 @@ fn within(names: &[String], split: &str, kind: DataKind) -> Vec<String> {
 /// Plain files go before gzipped ones: where MNIST is unpacked, both are there.
 fn idx_files(names: &[String], split: &str) -> Option<SplitFiles> {
     let prefix = idx_prefix(split)?;
-    let (images, labels) = (find_idx(names, prefix, "images", 3)?, find_idx(names, prefix, "labels", 1)?);
+    let images = find_idx(names, prefix, "images", 3)?;
+    let labels = find_idx(names, prefix, "labels", 1)?;
     Some(SplitFiles::Idx { images, labels })
 }
 

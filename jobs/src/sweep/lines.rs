@@ -49,7 +49,8 @@ impl Lines {
         if self.overridden.iter().any(|overridden| steps.starts_with(overridden)) {
             return None;
         }
-        let (mut content, mut line) = (&self.root, None);
+        let mut content = &self.root;
+        let mut line = None;
         for step in &steps {
             let Some((at, inner)) = content.inner(step) else { break };
             (content, line) = (inner, Some(at));

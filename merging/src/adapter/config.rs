@@ -117,7 +117,8 @@ impl AdapterConfig {
         // Other kinds have keys of the same names with values of other types.
         let Kind { peft_type } = serde_json::from_slice(&text).map_err(invalid)?;
         if peft_type != "LORA" {
-            let (key, because) = ("peft_type".to_owned(), "only LoRA adapters can be merged");
+            let key = "peft_type".to_owned();
+            let because = "only LoRA adapters can be merged";
             return Err(AdapterError::Unsupported { path, key, value: peft_type, because });
         }
         let config: Self = serde_json::from_slice(&text).map_err(invalid)?;

@@ -162,7 +162,8 @@ impl Reader<'_> {
             };
             let module = LoraModule { source: pair.source, lora_b, lora_a, scale };
             if let Some(other) = modules.get(&target) {
-                let (path, other) = (self.path.clone(), other.source.clone());
+                let path = self.path.clone();
+                let other = other.source.clone();
                 return Err(AdapterError::Twice { path, module: module.source, other, target });
             }
             modules.insert(target, module);
@@ -211,7 +212,8 @@ impl Reader<'_> {
     fn check_finite(&self, tensor: &str, values: &[f32]) -> Result<(), AdapterError> {
         match values.iter().find(|value| !value.is_finite()) {
             Some(value) => {
-                let (path, tensor) = (self.path.clone(), tensor.to_owned());
+                let path = self.path.clone();
+                let tensor = tensor.to_owned();
                 Err(AdapterError::NotFinite { path, tensor, value: *value })
             }
             None => Ok(()),

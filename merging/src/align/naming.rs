@@ -161,7 +161,8 @@ fn prefixes_of<'a>(target: &'a str, source: &'a str) -> Option<(&'a str, &'a str
         let end = name.match_indices('.').map(|(at, _)| at).nth(count.checked_sub(1)?).unwrap_or(name.len());
         Some(&name[..end])
     };
-    let (from, to) = (head(target).unwrap_or(""), head(source).unwrap_or(""));
+    let from = head(target).unwrap_or("");
+    let to = head(source).unwrap_or("");
     let is_number = |segment: &str| !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
     let has_number = |name: &str| name.split('.').any(is_number);
     let is_prefix = common > 0 && !has_number(from) && !has_number(to);

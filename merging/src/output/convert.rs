@@ -44,7 +44,8 @@ fn write_one(source: &Path, target: &Path, tensors: &[(&str, &BaseTensor)]) -> R
     let mut header = Map::from_iter([("__metadata__".to_owned(), json!({"format": "pt"}))]);
     let mut end = 0;
     for (name, tensor) in tensors {
-        let (start, dtype) = (end, format!("{:?}", tensor.dtype));
+        let start = end;
+        let dtype = format!("{:?}", tensor.dtype);
         end += tensor.len_bytes;
         header.insert((*name).to_owned(), json!({"dtype": dtype, "shape": tensor.shape, "data_offsets": [start, end]}));
     }

@@ -214,7 +214,8 @@ impl<'a> Decoder<'a> {
         let (module, name) = if instruction == b'c' {
             (self.line()?, self.line()?)
         } else {
-            let (name, module) = (self.pop()?, self.pop()?);
+            let name = self.pop()?;
+            let module = self.pop()?;
             match (&self.values[module], &self.values[name]) {
                 (Value::Text(module), Value::Text(name)) => (module.clone(), name.clone()),
                 _ => return Err(damaged("the pickle names a class by what is no text")),
@@ -229,7 +230,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn call(&mut self) -> Result<(), TorchError> {
-        let (args, callable) = (self.pop()?, self.pop()?);
+        let args = self.pop()?;
+        let callable = self.pop()?;
         let is_dict = matches!(&self.values[callable], Value::Global { name, .. } if name == "OrderedDict");
         match &self.values[args] {
             Value::Tuple(items) if is_dict && items.is_empty() => self.push(Value::Dict(Vec::new())),

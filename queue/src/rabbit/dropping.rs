@@ -20,8 +20,10 @@ impl RabbitQueue {
     /// # Errors
     /// The broker is out of reach for longer than its limit.
     pub async fn drop_sweep(&self, sweep: &str) -> Result<u64, QueueError> {
-        let (mut dropped, mut outage) = (0, Outage::new(self.core.settings.outage_limit));
-        let (jobs, retry) = (self.core.topology.jobs.clone(), self.core.topology.retry.clone());
+        let mut dropped = 0;
+        let mut outage = Outage::new(self.core.settings.outage_limit);
+        let jobs = self.core.topology.jobs.clone();
+        let retry = self.core.topology.retry.clone();
         for queue in [jobs, retry] {
             while let Err(fault) = self.go_through(&queue, sweep, &mut dropped).await {
                 pause(&mut outage, fault, &self.core.settings).await?;

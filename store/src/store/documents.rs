@@ -108,7 +108,8 @@ impl Store {
             Some(folder) => document_key(sweep, folder)?,
             None => sweep_folder(sweep)?,
         };
-        let (mut names, mut listing) = (Vec::new(), self.backend.list(Some(&place)).await?);
+        let mut names = Vec::new();
+        let mut listing = self.backend.list(Some(&place)).await?;
         while let Some(keys) = listing.next_page().await? {
             names.extend(keys.iter().filter_map(|key| key.as_str().strip_prefix(&of_sweep)).map(str::to_owned));
         }

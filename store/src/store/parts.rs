@@ -108,7 +108,8 @@ impl Store {
         revision: Revision<'_>,
         number: u32,
     ) -> Result<Option<Vec<Result<BriefResult, StoreError>>>, StoreError> {
-        let (this, key) = (self.clone(), part_key(revision, number)?);
+        let this = self.clone();
+        let key = part_key(revision, number)?;
         let read = concurrently(vec![key], move |key| {
             let this = this.clone();
             async move {
@@ -164,9 +165,12 @@ impl Store {
     /// error: the others count.
     pub async fn compacted_jobs(&self, revision: Revision<'_>) -> Result<Compacted, StoreError> {
         let numbers = self.parts(revision).await?;
-        let (this, sweep, number) = (self.clone(), revision.sweep.to_owned(), revision.number);
+        let this = self.clone();
+        let sweep = revision.sweep.to_owned();
+        let number = revision.number;
         let read = concurrently(numbers.clone(), move |part| {
-            let (this, sweep) = (this.clone(), sweep.clone());
+            let this = this.clone();
+            let sweep = sweep.clone();
             async move { this.jobs_of_part(Revision::of(&sweep, number), part).await }
         });
         let mut compacted = Compacted::default();

@@ -85,7 +85,8 @@ impl Store {
     /// The sweep's name cannot be part of a key; the store cannot be listed or read.
     pub async fn newest_revision(&self, sweep: &str) -> Result<u32, StoreError> {
         let folder = document_key(sweep, REVISIONS)?;
-        let (mut newest, mut listing) = (0, self.backend.list(Some(&folder)).await?);
+        let mut newest = 0;
+        let mut listing = self.backend.list(Some(&folder)).await?;
         while let Some(keys) = listing.next_page().await? {
             newest = keys.iter().filter_map(number_of).fold(newest, u32::max);
         }
@@ -115,7 +116,8 @@ impl Store {
     /// The sweep's name cannot be part of a key; the store cannot be listed, or an object cannot be deleted.
     pub async fn remove_sweep(&self, sweep: &str, spared: Option<&str>) -> Result<usize, StoreError> {
         let mut listing = self.backend.list(Some(&sweep_folder(sweep)?)).await?;
-        let (mut documents, mut revisions) = (Vec::new(), Vec::new());
+        let mut documents = Vec::new();
+        let mut revisions = Vec::new();
         let first = Revision::first(sweep).manifest()?;
         let spared = spared.map(|name| document_key(sweep, name)).transpose()?;
         while let Some(keys) = listing.next_page().await? {

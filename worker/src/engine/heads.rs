@@ -84,7 +84,8 @@ impl Heads {
 /// Fails if a joint head would be made of other texts than the job names by digest. That goes by the order of the
 /// tasks, which a job tells that evaluates all of them.
 fn check_joint_prompts(job: &Job, digest: Digest) -> Result<(), JobError> {
-    let (tasks, heads) = (&job.meaning.tasks, &job.places.heads);
+    let tasks = &job.meaning.tasks;
+    let heads = &job.places.heads;
     if tasks.len() != heads.len() {
         return Ok(());
     }

@@ -79,7 +79,8 @@ impl PictureSets {
         let pictures = pictures.map_err(wrong)?;
         let absent = pictures.absent_classes();
         if !absent.is_empty() {
-            let (task, split) = (&task.name, &job.meaning.split);
+            let task = &task.name;
+            let split = &job.meaning.split;
             tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no picture of some classes");
         }
         Ok(pictures)

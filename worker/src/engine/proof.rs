@@ -19,9 +19,11 @@ impl fmt::Debug for EngineProof {
 
 impl Proof for EngineProof {
     fn prove(&self, job: &Job) -> Result<(), JobError> {
-        let (stop, metrics) = (Stop::default(), Metrics::default());
+        let stop = Stop::default();
+        let metrics = Metrics::default();
         let mut attempt = Attempt::new(job, &self.inputs, &stop, &metrics);
-        let (meaning, places) = (&job.meaning, &job.places);
+        let meaning = &job.meaning;
+        let places = &job.places;
         let located = self.inputs.expecting(meaning.base).model(&places.base)?;
         let folder = attempt.checked(&places.base, located, meaning.base)?;
         if ModelKind::of(&folder)? == ModelKind::Llama {

@@ -48,7 +48,8 @@ impl Worker {
     /// Looks whether the job that failed here last would fail again.
     async fn prove(&self, faults: Faults, job: Job) -> Result<(), WorkerError> {
         let Some(machine) = &self.machine else { return Ok(()) };
-        let (proof, asked) = (Arc::clone(&machine.proof), job.clone());
+        let proof = Arc::clone(&machine.proof);
+        let asked = job.clone();
         match spawn_blocking(move || proof.prove(&asked)).await {
             Ok(Err(error)) if error.is_own_fault() => {
                 let error = error.chain().join(": ");
@@ -56,8 +57,12 @@ impl Worker {
                 let _ = timeout(FAREWELL, self.pulse.end(&self.store)).await;
                 Err(WorkerError::Unfit { count: 1, error })
             }
-            _ => {
+            Ok(Ok(()) | Err(_)) => {
                 info!("what made workers of this machine end is mended, as far as can be seen");
+                Ok(())
+            }
+            Err(error) => {
+                warn!(%error, "the proof that this machine is fit came to no end");
                 Ok(())
             }
         }

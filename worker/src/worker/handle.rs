@@ -17,7 +17,8 @@ const STILL_AT_IT: Duration = Duration::from_secs(10);
 
 impl Worker {
     pub(super) async fn handle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
-        let (job, attempt) = (delivery.job().id(), delivery.attempt());
+        let job = delivery.job().id();
+        let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
         if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
             follow(&span, parent);
@@ -42,7 +43,8 @@ impl Worker {
     }
 
     async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
-        let (job, taken) = (delivery.job().clone(), Instant::now());
+        let job = delivery.job().clone();
+        let taken = Instant::now();
         let id = job.id();
         // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
         if self.cancellations.of(delivery.sweep()).await.is_some() {
@@ -55,7 +57,8 @@ impl Worker {
             Ok(false) => return self.settle_unknown(delivery).await,
             Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
         }
-        let (losses, sweep) = (delivery.losses(), delivery.sweep().to_owned());
+        let losses = delivery.losses();
+        let sweep = delivery.sweep().to_owned();
         let Attempted { outcome, hangs } = match self.store.result(&id).await {
             Ok(Some(_)) => {
                 if losses > 0 {
@@ -111,7 +114,9 @@ impl Worker {
     /// Settles a job of a sweep that the store does not hold: it was removed while the job waited, or the store is another
     /// one than the coordinator's. One message does not tell which, and ends no worker of a store that is in use.
     async fn settle_unknown(&self, delivery: Delivery) -> Result<(), WorkerError> {
-        let (job, sweep, losses) = (delivery.job().clone(), delivery.sweep().to_owned(), delivery.losses() + 1);
+        let job = delivery.job().clone();
+        let sweep = delivery.sweep().to_owned();
+        let losses = delivery.losses() + 1;
         let strange = match self.sweeps.is_strange(&sweep).await {
             Ok(strange) => strange,
             Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),

@@ -37,7 +37,8 @@ pub(super) enum Before {
 impl Worker {
     /// What is to be done with a job before it is computed, in the light of what was made of it elsewhere.
     pub(super) async fn look_back(&self, delivery: &Delivery) -> Result<Before, StoreError> {
-        let (job, losses) = (delivery.job(), delivery.losses());
+        let job = delivery.job();
+        let losses = delivery.losses();
         let Some(machine) = self.machine.as_ref().map(|machine| &machine.name) else {
             let is_lost = is_lost(losses, None, &self.limits);
             return Ok(if is_lost { Before::Lost(Vec::new()) } else { Before::Try });

@@ -20,7 +20,8 @@ pub(super) fn step((low, high): (f64, f64), count: usize) -> f64 {
 /// A tick in the unit that is shown, with as many decimals as the step has: even steps look even.
 pub(super) fn said_in_steps(value: f64, step: f64, unit: AxisUnit) -> String {
     let unit_of = if unit == AxisUnit::Share { 100.0 } else { 1.0 };
-    let (value, step) = (value * unit_of, step * unit_of);
+    let value = value * unit_of;
+    let step = step * unit_of;
     let decimals = -(step.log10() + 1e-9).floor();
     // Neither very small nor very large numbers are read digit by digit.
     if decimals > 6.0 || value.abs() >= 1e4 {

@@ -106,7 +106,8 @@ async fn listed(store: &Store, name: String) -> Result<Listed, Failure> {
 }
 
 async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError> {
-    let (name, revision) = (listed.sweep.clone(), listed.revision);
+    let name = listed.sweep.clone();
+    let revision = listed.revision;
     if let Some(manifest) = store.manifest::<Manifest>(&name).await? {
         listed.begun_ms = manifest.begun_ms;
         listed.is_evaluation = manifest.is_evaluation();

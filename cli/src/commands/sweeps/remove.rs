@@ -16,7 +16,8 @@ const CONCURRENT: usize = 32;
 
 /// `bowline sweeps remove`
 pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
-    let (store, name) = (existing_store(&args.store).await?, &args.name);
+    let store = existing_store(&args.store).await?;
+    let name = &args.name;
     let documents = store.artefacts(name, None).await?;
     // The mark alone is what a removal leaves.
     if documents.iter().all(|document| document == Cancellation::DOCUMENT) {

@@ -21,7 +21,8 @@ pub(in crate::llama) struct Check<'a> {
 
 impl Check<'_> {
     pub(in crate::llama) fn refuse(self, key: impl Into<String>, found: impl ToString, expected: &str) -> ModelError {
-        let (key, found) = (key.into(), found.to_string());
+        let key = key.into();
+        let found = found.to_string();
         ModelError::Setting { path: self.path.into(), key, found, expected: expected.into() }
     }
 

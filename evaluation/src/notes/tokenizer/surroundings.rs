@@ -46,7 +46,9 @@ impl Surroundings {
             [] => "nothing".to_owned(),
             tokens => format!("`{}`", tokens.join(" ")),
         };
-        let (before, after, between) = (list(&self.before), list(&self.after), list(&self.between));
+        let before = list(&self.before);
+        let after = list(&self.after);
+        let between = list(&self.between);
         format!("puts {before} before a text, {after} after it, and {between} between the two of a pair")
     }
 }

@@ -40,7 +40,8 @@ pub(super) fn unread(names: &[String], split: &str, kind: DataKind) -> Option<No
 
 fn problem(name: &str, split: &str, kind: DataKind) -> Option<String> {
     let below = without_data(name);
-    let (is_in_data, are_pictures) = (below != name, kind == DataKind::Pictures);
+    let is_in_data = below != name;
+    let are_pictures = kind == DataKind::Pictures;
     let parts: Vec<&str> = below.split('/').collect();
     match parts.as_slice() {
         [file] => table_problem(file, split, kind),
@@ -83,7 +84,8 @@ fn table_problem(file: &str, split: &str, kind: DataKind) -> Option<String> {
 /// Half a pair of IDX files, or one of another name.
 fn idx_problem(names: &[String], split: &str) -> Option<(String, String)> {
     let prefix = idx_prefix(split)?;
-    let (images, labels) = (find_idx(names, prefix, "images", 3), find_idx(names, prefix, "labels", 1));
+    let images = find_idx(names, prefix, "images", 3);
+    let labels = find_idx(names, prefix, "labels", 1);
     if let (Some(images), None) = (&images, &labels) {
         return Some((
             images.clone(),

@@ -150,7 +150,8 @@ impl Part {
         let file = reader.metadata().file_metadata();
         let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
         let value = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
-        let (found, jobs_digest) = (value(VERSION_KEY).ok_or(PartError::Foreign)?, value(JOBS_KEY));
+        let found = value(VERSION_KEY).ok_or(PartError::Foreign)?;
+        let jobs_digest = value(JOBS_KEY);
         if found != VERSION.to_string() {
             return Err(PartError::Version { found, expected: VERSION });
         }
