@@ -9,6 +9,7 @@ pub(crate) use notes::push_new;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
 
+use crate::OtherSemantics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -171,6 +172,18 @@ impl Recipe {
         let is_weighted_mean = self.combine == Combine::Mean && !self.weights.is_empty();
         let is_of_second = self.combine == Combine::Tsv || self.elect == Some(Elect::SumOfSigns) || is_weighted_mean;
         if is_of_second { 2 } else { 1 }
+    }
+
+    /// Whether this version of the program merges as was meant.
+    ///
+    /// # Errors
+    /// The recipe is of another version of its semantics.
+    pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
+        let ours = self.current_semantics();
+        if self.semantics == ours {
+            return Ok(());
+        }
+        Err(OtherSemantics { part: "recipe", job: self.semantics, ours })
     }
 
     /// The same steps at the version that they have now.

@@ -12,20 +12,22 @@ mod proof;
 mod recent;
 mod session;
 mod texts;
+mod write;
 
 pub use joint::JointMap;
 
-use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
+use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
 pub use proof::EngineProof;
 
-use attempt::Attempt;
+use attempt::{Attempt, Evaluated};
 use evaluation::DeviceChoice;
 use inputs::Inputs;
-use jobs::{Digest, Job, TaskInput};
+use jobs::{Digest, Job, JobSpec, TaskInput};
 use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::Span;
+use write::Writing;
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -137,10 +139,22 @@ impl Engine {
     }
 
     fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let (inputs, metrics) = (Arc::clone(&self.inputs), self.metrics.clone());
-        let mut attempt = Attempt::new(job, &inputs, stop, &metrics);
-        let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
-        Ok(Computed { scores, merge, timings: attempt.timings, commits: attempt.commits })
+        let inputs = Arc::clone(&self.inputs);
+        let metrics = self.metrics.clone();
+        let places = &job.places;
+        // The one place where kinds of jobs are told apart: each has a module of its own.
+        match &job.spec {
+            JobSpec::Evaluate(meaning) => {
+                let mut attempt = Attempt::new(Evaluated { meaning, places }, &inputs, stop, &metrics);
+                let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
+                Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
+            }
+            JobSpec::Write(spec) => {
+                let mut attempt = Attempt::new(Writing { spec, places }, &inputs, stop, &metrics);
+                let files = write::files(&mut attempt)?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
+        }
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {

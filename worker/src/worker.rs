@@ -2,6 +2,7 @@ mod answer;
 mod arrive;
 mod attempt;
 mod handle;
+mod keep;
 mod others;
 
 use crate::{
@@ -206,7 +207,7 @@ impl Worker {
             };
             let Some(delivery) = next else { return Ok(Ended::QueueClosed) };
             let (leave, mut is_leaving) = (Stop::default(), false);
-            let is_work = delivery.job().meaning.check_semantics().is_ok();
+            let is_work = delivery.job().spec.check_semantics().is_ok();
             let handling = self.handle(delivery, &leave);
             tokio::pin!(handling);
             loop {

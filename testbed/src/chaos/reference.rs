@@ -51,7 +51,7 @@ impl Reference {
         for failure in store.all_failures().await?.collect().await? {
             let failure = failure?;
             failures.insert(failure.job);
-            jobs.push(frozen.job(failure.meaning));
+            jobs.extend(failure.spec.as_evaluation().map(|meaning| frozen.job(meaning.clone())));
         }
         // Whatever order a store lists them in.
         jobs.sort_unstable_by_key(Job::id);

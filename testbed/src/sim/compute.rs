@@ -1,4 +1,4 @@
-use super::{Poison, computed};
+use super::{Poison, computed, formula::evaluated};
 use jobs::Job;
 use std::{
     collections::BTreeMap,
@@ -29,7 +29,7 @@ impl Simulation {
     }
 
     fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        match Poison::of(&job.meaning) {
+        match Poison::of(evaluated(job)) {
             #[expect(clippy::panic, reason = "this is what is simulated")]
             Some(Poison::Panics) => panic!("told to panic"),
             Some(Poison::Hangs) => loop {
@@ -66,7 +66,7 @@ impl Simulation {
 /// # Errors
 /// The job is poison that never succeeds.
 pub fn undisturbed(job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
-    match Poison::of(&job.meaning).and_then(Poison::reason) {
+    match Poison::of(evaluated(job)).and_then(Poison::reason) {
         Some(_) => Err(bad_input()),
         None => Ok(computed(job)),
     }

@@ -23,7 +23,7 @@ impl Worker {
         if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
             follow(&span, parent);
         }
-        let handled = match delivery.job().meaning.check_semantics() {
+        let handled = match delivery.job().spec.check_semantics() {
             Err(other) => self.leave_to_others(delivery, other).instrument(span).await,
             Ok(()) => {
                 self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
@@ -59,8 +59,8 @@ impl Worker {
         }
         let losses = delivery.losses();
         let sweep = delivery.sweep().to_owned();
-        let Attempted { outcome, hangs } = match self.store.result(&id).await {
-            Ok(Some(_)) => {
+        let Attempted { outcome, hangs } = match self.is_done(&job).await {
+            Ok(true) => {
                 if losses > 0 {
                     self.forget_trials(&id, true).await;
                 }
@@ -74,7 +74,7 @@ impl Worker {
                 return self.counted(Outcome::Known, delivery.ack()).await;
             }
             Err(error) => Attempted::failed(JobError::Stored(error)),
-            Ok(None) => match self.look_back(&delivery).await {
+            Ok(false) => match self.look_back(&delivery).await {
                 Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
                 Ok(Before::Leave(pause)) => {
                     return self.counted(Outcome::GivenBack, delivery.postpone(pause)).await;
