@@ -66,7 +66,7 @@ pub(crate) enum Failure {
     #[error("the map of the joint head (`evaluation.map`) has no labels of `{task}`")]
     JointLacks { task: String },
     /// A base for texts makes no heads.
-    #[error("the base `{base}` is a Llama: only CLIP models make heads from class names")]
+    #[error("the base `{base}` is a language model: only CLIP models make heads from class names")]
     NoTextTower { base: String },
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
@@ -367,7 +367,7 @@ fn run_hint(error: &CoordinatorError) -> Option<&'static str> {
 fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
     match kind {
         evaluation::ModelKind::Clip => ("a CLIP model, which looks at pictures", "texts"),
-        evaluation::ModelKind::Llama => ("a Llama, which reads texts", "pictures"),
+        evaluation::ModelKind::Language => ("a language model, which reads texts", "pictures"),
     }
 }
 
