@@ -2,9 +2,7 @@
 
 use crate::Written;
 use aws_sdk_s3::{
-    config::{
-        ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeDeserializationInterceptorContextRef,
-    },
+    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeDeserializationInterceptorContextRef},
     error::BoxError,
     primitives::{DateTime, DateTimeFormat},
 };
