@@ -8,6 +8,7 @@ mod analyze;
 mod bad_input;
 mod beforehand;
 mod bowline;
+mod clocks;
 mod cluster;
 mod conditions;
 mod ending;
