@@ -33,6 +33,12 @@ impl Pulse {
         self
     }
 
+    /// The same, of a worker that takes jobs of its own process alone.
+    pub(crate) fn of_own_process(self) -> Self {
+        self.lock().is_local = true;
+        self
+    }
+
     /// The same, stored so often.
     pub(crate) fn every(self, time: Duration) -> Self {
         Self { every: Some(time), ..self }

@@ -126,7 +126,7 @@ impl Worker {
     /// job. One that is evaluated and not kept is in no store.
     #[must_use]
     pub fn sharing_the_store(self) -> Self {
-        Self { shares_store: true, ..self }
+        Self { pulse: self.pulse.of_own_process(), shares_store: true, ..self }
     }
 
     /// The same worker, which counts in `metrics`.

@@ -185,3 +185,16 @@ async fn the_check_finds_s3_sound_and_a_server_that_ignores_conditions_not() {
     assert!(report.reads_back && report.lists && report.deletes);
     assert_eq!(keys(&house.store, None).await, Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn an_object_says_how_old_it_is_by_the_clock_of_its_server() {
+    let house = House::new(HttpFaults::none()).await;
+    assert_eq!(house.store.get_dated(&key("a")).await.unwrap(), None);
+    house.store.put(&key("a"), b"it".to_vec()).await.unwrap();
+    let dated = house.store.get_dated(&key("a")).await.unwrap().unwrap();
+    assert_eq!(dated.content, b"it");
+    let written = dated.written.expect("the answer has both times");
+    // Both are whole seconds.
+    assert!(written.at_ms > 0 && written.now_ms + 1000 >= written.at_ms, "{written:?}");
+    assert_eq!(dated.skew_ms(written.at_ms + 90_000), Some(90_000));
+}

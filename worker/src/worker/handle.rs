@@ -47,8 +47,11 @@ impl Worker {
         let taken = Instant::now();
         let id = job.id();
         // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
-        if self.cancellations.of(delivery.sweep()).await.is_some() {
-            info!("dropped: the sweep was cancelled");
+        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
+            match mark.is_finished {
+                true => debug!("dropped: the sweep has finished"),
+                false => info!("dropped: the sweep was cancelled"),
+            }
             return self.counted(Outcome::Dropped, delivery.ack()).await;
         }
         let is_held = if self.shares_store { Ok(true) } else { self.sweeps.holds(delivery.sweep()).await };
