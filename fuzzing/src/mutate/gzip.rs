@@ -19,7 +19,9 @@ pub(super) fn mutate_idx(rng: &mut Rng, input: &[u8], others: &[Vec<u8>]) -> Vec
                 four.copy_from_slice(&(numbers::value(rng) as u32).to_be_bytes());
             }
         }
-        5 => plain.extend(vec![0; [1, 100, 1 << 20, 64 << 20][rng.usize(0..4)]]),
+        5 => plain.extend(vec![0; [1, 100, 4096, 1 << 20][rng.usize(0..4)]]),
+        // Little that unpacks to much.
+        6 if rng.u8(0..16) == 0 => return packed(&[plain, vec![0; 64 << 20]].concat()),
         6 => return bytes::mutate(rng, input, others),
         7 => return [packed(&plain), packed(&plain)].concat(),
         _ => plain = bytes::mutate(rng, &plain, others),

@@ -22,7 +22,7 @@ pub(super) fn mutate(rng: &mut Rng, input: &[u8]) -> Vec<u8> {
             lines.swap(at, with);
         }
         8 => lines[at] = format!("{}{}", " ".repeat(rng.usize(0..9)), lines[at].trim_start()),
-        9 => lines.insert(at, bomb(rng)),
+        9 if rng.bool() => lines.insert(at, bomb(rng)),
         10 => lines[at] = valued(rng, &lines[at]),
         _ => lines[at]
             .insert_str(0, one(rng, &["- ", "\t", "? ", "--- ", "...", "%YAML 1.1\n", "<<: *a\n", "&a ", "!!binary "])),

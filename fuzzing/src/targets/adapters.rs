@@ -2,7 +2,8 @@
 
 use super::{examples, put};
 use crate::{Format, Target, mutate::archive, target::chain};
-use merging::{Adapter, BaseHeader};
+use jobs::Preset;
+use merging::{Adapter, AdapterError, Aligned, BaseHeader, Card, write_adapter};
 use serde_json::json;
 use std::path::Path;
 
@@ -67,7 +68,6 @@ pub(super) fn targets() -> Vec<Target> {
 
 fn prepare(folder: &Path) {
     put(folder, "base/model.safetensors", examples::tensors(&examples::shapes(BASE)));
-    put(folder, "adapter/adapter_config.json", examples::file("examples/mini8/adapters/flags/adapter_config.json"));
     put(folder, "adapter/adapter_config.json", config());
 }
 
@@ -77,7 +77,24 @@ fn adapter(folder: &Path) -> Result<String, String> {
     let outline = Adapter::outline("task", &folder, &base).map(|_| ()).map_err(|error| chain(&error));
     let adapter = Adapter::read("task", &folder, &base).map_err(|error| chain(&error))?;
     outline.map_err(|error| format!("adapter_ is read, but its outline is refused: {error}"))?;
-    Ok(format!("{adapter:?}"))
+    let said = format!("{adapter:?}");
+    check_merge(folder.as_path(), &base, adapter)
+        .map_err(|refusal| format!("adapter_ is read, but not merged: {refusal}"))?;
+    Ok(said)
+}
+
+/// What is merged and written can be read.
+fn check_merge(folder: &Path, base: &BaseHeader, adapter: Adapter) -> Result<(), String> {
+    let recipe = Preset::KnotsTies.recipe();
+    let aligned = Aligned::new(&[adapter], recipe.space).map_err(|error| chain(&error))?;
+    let update = aligned.merge(&recipe).map_err(|error| chain(&error))?;
+    let target = tempfile::tempdir_in(folder).map_err(|error| error.to_string())?;
+    write_adapter(&update, &Card::default(), target.path()).map_err(|error| chain(&error))?;
+    match Adapter::read("merged", target.path(), base) {
+        // Trimming may leave nothing.
+        Ok(_) | Err(AdapterError::ZeroUpdate { .. }) => Ok(()),
+        Err(error) => unreachable!("what was written is refused: {}", chain(&error)),
+    }
 }
 
 fn config() -> String {

@@ -12,6 +12,9 @@ use std::{
 /// which the count of allocated bytes does not see.
 const ADDRESS_SPACE_KIB: u64 = 8 << 20;
 
+/// Bytes that are kept of the beginning and of the end of what a child said.
+const SAID_BYTES: usize = 4000;
+
 /// How children are started, and where what they find is kept.
 #[derive(Debug)]
 pub struct Workshop {
@@ -75,18 +78,17 @@ fn child(workshop: &Workshop, order: &Order) -> io::Result<(ExitStatus, Tally)> 
 fn keep(order: &Order, status: ExitStatus) -> io::Result<()> {
     let name = format!("{}-{}-death", order.target, order.seed);
     let signal = status.signal().map_or_else(|| status.to_string(), |signal| format!("signal {signal}"));
-    fs::write(
-        order.findings.join(format!("{name}.txt")),
-        format!("{signal}\n{}", end_of(&order.folder.join("errors"))),
-    )?;
+    fs::write(order.findings.join(format!("{name}.txt")), format!("{signal}\n{}", said(&order.folder.join("errors"))))?;
     match fs::copy(order.folder.join("input"), order.findings.join(&name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         copied => copied.map(drop),
     }
 }
 
-fn end_of(path: &Path) -> String {
+/// The beginning and the end of what a child said: what failed, and where.
+fn said(path: &Path) -> String {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-    let start = text.ceil_char_boundary(text.len().saturating_sub(4000));
-    text[start..].to_owned()
+    let start = text.ceil_char_boundary(text.len().saturating_sub(SAID_BYTES));
+    let first = text.floor_char_boundary(start.min(SAID_BYTES));
+    format!("{}\n{}", &text[..first], &text[start..])
 }

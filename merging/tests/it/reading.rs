@@ -428,3 +428,12 @@ fn a_tensor_of_a_base_lies_where_its_type_and_shape_need_it() {
     let message = refusal(entry(json!([4_294_967_297_u64, 4_294_967_296_u64, 6]), [0, 24]));
     assert!(message.contains("expected a shape that a file can hold"), "{message}");
 }
+
+#[test]
+fn a_scale_that_overflows_is_refused() {
+    let message = refused_config("lora_alpha", json!(1e300));
+    assert!(message.starts_with("`lora_alpha` is `1e"), "{message}");
+    assert!(message.ends_with("α over the rank is more than 32-bit floats hold"), "{message}");
+    let message = refused_config("alpha_pattern", json!({"q": 1e300}));
+    assert!(message.starts_with("`alpha_pattern` is `q: 1e300`"), "{message}");
+}
