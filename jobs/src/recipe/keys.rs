@@ -79,6 +79,33 @@ pub enum KeyValue {
     Whole(u64),
 }
 
+impl KeyValue {
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) | Self::Whole(_) => None,
+        }
+    }
+
+    /// The number, a seed included.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Text(_) => None,
+            Self::Number(number) => Some(*number),
+            Self::Whole(whole) => Some(*whole as f64),
+        }
+    }
+
+    /// The whole number, if it is one.
+    pub fn as_whole(&self) -> Option<u64> {
+        match self {
+            Self::Text(_) | Self::Number(_) => None,
+            Self::Whole(whole) => Some(*whole),
+        }
+    }
+}
+
 impl BelongsTo {
     /// Whether `recipe` is one of them.
     pub fn holds(self, recipe: &Recipe) -> bool {
@@ -114,6 +141,14 @@ impl RecipeKey {
     /// Its name in a recipe.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether its column holds numbers.
+    pub fn is_number(&self) -> bool {
+        match self.kind() {
+            KeyKind::Number | KeyKind::Seed => true,
+            KeyKind::Word | KeyKind::PerTask => false,
+        }
     }
 
     /// What its value is.
