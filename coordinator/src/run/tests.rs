@@ -576,6 +576,21 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 }
 
 #[tokio::test]
+async fn a_small_sweep_in_a_store_that_holds_much_finds_its_results_without_listing_all() {
+    let house = House::new();
+    let first = house.run(&["method=grid"]).await;
+    house.without_parts();
+    let beside = house._folder.path().join("results/zz");
+    std::fs::create_dir_all(&beside).unwrap();
+    for number in 0..2_500 {
+        std::fs::write(beside.join(format!("{number}.json")), "of another sweep").unwrap();
+    }
+    let again = house.run(&["method=grid"]).await;
+    assert_eq!(again.computed.len(), 0);
+    assert_eq!(outcome(&again), outcome(&first));
+}
+
+#[tokio::test]
 async fn a_survey_counts_without_publishing() {
     let house = House::new();
     let fresh = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
