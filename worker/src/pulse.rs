@@ -44,7 +44,7 @@ impl Pulse {
         Self { every: Some(time), ..self }
     }
 
-    /// The worker has taken a job.
+    /// The worker has a job, which it computes next or at once. One that was taken ahead is none yet.
     pub(crate) fn takes(&self, job: &Job, sweep: &str, attempt: u32) {
         let mut status = self.lock();
         status.job = Some(JobInHand { job: job.id(), sweep: sweep.to_owned(), attempt, since_ms: now_ms() });
@@ -68,9 +68,12 @@ impl Pulse {
         self.lock().state = WorkerState::Draining;
     }
 
-    /// The worker has settled its job.
-    pub(crate) fn rests(&self) {
+    /// The worker has settled `job`, and rests unless it computes another by now.
+    pub(crate) fn rests(&self, job: JobId) {
         let mut status = self.lock();
+        if status.job.as_ref().is_some_and(|in_hand| in_hand.job != job) {
+            return;
+        }
         status.job = None;
         if status.state != WorkerState::Draining {
             status.state = WorkerState::Idle;

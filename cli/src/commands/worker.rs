@@ -50,8 +50,10 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         queue.consumer()?
     };
     let consumer = Arc::new(consumer);
+    let ahead = Arc::new(consumer.beside());
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
+            .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
             .with_limits(limits(args))
             .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
@@ -72,6 +74,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         runtime.block_on(watching.alive(async {
             let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
+            ahead.close().await;
             consumer.close().await;
             ended
         }))

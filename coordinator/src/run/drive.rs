@@ -18,7 +18,7 @@ use crate::{
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Blame, Cancellation, ExampleCounts, JobId, WorkerStatus};
 use std::{collections::HashSet, time::Duration};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::{Instrument, info_span};
 
 /// Jobs on their way to the queue at the same time.
@@ -93,8 +93,9 @@ impl<'a> Drive<'a> {
             started: Instant::now(),
             compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
             window: window.max(1),
-            polls: every(poll),
-            ticks: every(tick),
+            // Of what was just published nothing is stored.
+            polls: every(poll, poll),
+            ticks: every(tick, Duration::ZERO),
             cancellation: None,
             hearing: Hearing::default(),
             fleet: Fleet::new(coordinator.settings.pool.clone()),
@@ -181,14 +182,10 @@ impl<'a> Drive<'a> {
     /// Publishes what has no answer in the store.
     async fn start(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
         let store = &self.coordinator.store;
-        let asked: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).filter(|id| self.presence.may_hold(id)).collect();
-        let mut found = look_up(store, &asked).await?.into_iter();
+        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
+        let found = self.presence.look_up(store, &ids).await?;
         let mut absent = Vec::with_capacity(wanted.len());
-        for wanted in wanted {
-            let found = match self.presence.may_hold(&wanted.id) {
-                true => found.next().unwrap_or(Found::Nothing),
-                false => Found::Nothing,
-            };
+        for (wanted, found) in wanted.into_iter().zip(found) {
             match self.repaired(wanted.id, found).await? {
                 Found::Failed(failed) if self.coordinator.settings.retry.covers(&failed) => {
                     store.clear_failures(&wanted.id).await?;
@@ -362,8 +359,8 @@ impl<'a> Drive<'a> {
                 }
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
-                self.compaction.add(job);
-                let (value, timings) = (recorded.value, result.timings);
+                let (value, timings) = (recorded.value, result.timings.clone());
+                self.compaction.add(*result);
                 self.tell(Event::Finished { job, label, value, timings, is_reused });
                 self.tell_weak();
                 if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
@@ -394,9 +391,9 @@ fn failed_before(FailedBefore { job, label, errors }: FailedBefore) -> Event {
     Event::Failed { job, label, errors, is_reused: true }
 }
 
-/// A timer that does not catch up on what it missed.
-fn every(time: Duration) -> Interval {
-    let mut interval = interval(time);
+/// A timer that does not catch up on what it missed, and goes off for the first time after `first`.
+fn every(time: Duration, first: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + first, time);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }

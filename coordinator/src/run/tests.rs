@@ -611,10 +611,24 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
     let small = house.run(&["method=grid"]).await;
     let resume = survey(&frozen(&large), &house.store, Retry::Machines).await.unwrap();
-    assert!(matches!(resume.presence, crate::lookup::Presence::Listed(_)));
     let Survey { bound, stored, missing, .. } = resume.survey;
     // The grid of 20 000 holds all points of the small one, references and baseline.
     assert_eq!((stored, stored + missing + 5), (small.computed.len() as u64 - 5, bound));
+}
+
+#[tokio::test]
+async fn a_small_sweep_in_a_store_that_holds_much_finds_its_results_without_listing_all() {
+    let house = House::new();
+    let first = house.run(&["method=grid"]).await;
+    house.without_parts();
+    let beside = house._folder.path().join("results/zz");
+    std::fs::create_dir_all(&beside).unwrap();
+    for number in 0..2_500 {
+        std::fs::write(beside.join(format!("{number}.json")), "of another sweep").unwrap();
+    }
+    let again = house.run(&["method=grid"]).await;
+    assert_eq!(again.computed.len(), 0);
+    assert_eq!(outcome(&again), outcome(&first));
 }
 
 #[tokio::test]

@@ -125,6 +125,21 @@ async fn a_long_listing_is_read_in_parts_and_holds_every_key_once() {
 }
 
 #[tokio::test]
+async fn a_listing_that_is_given_up_after_its_first_page_costs_one_request() {
+    let mut house = House::new(HttpFaults::none()).await;
+    house.store.sizes.page = 25;
+    for number in 0..60 {
+        house.store.put(&key(&format!("results/{:02}/{number}.json", number % 20)), Vec::new()).await.unwrap();
+    }
+    let store = Store::new(house.store.clone());
+    let before = house.server.faults().requests();
+    assert_eq!(store.few_jobs_with_results(20).await.unwrap(), None);
+    assert_eq!(house.server.faults().requests() - before, 1);
+    assert!(store.few_jobs_with_results(60).await.unwrap().is_some());
+    assert!(store.few_jobs_with_results(59).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_listing_that_breaks_off_says_so_and_one_that_nobody_reads_ends() {
     let mut house = House::new(HttpFaults::none()).await;
     house.store.sizes.page = 5;

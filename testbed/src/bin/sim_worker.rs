@@ -69,6 +69,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let store = args.cluster.store().await?;
     let compute = Simulation { takes: Duration::from_millis(args.job_ms), scratch: args.scratch.clone() }.start();
     let consumer = Arc::new(queue.consumer()?);
+    let ahead = Arc::new(consumer.beside());
     let limits = Limits {
         back_off: Duration::from_millis(200),
         wall_clock: Some(Duration::from_millis(args.job_limit_ms)),
@@ -77,6 +78,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
         ..Limits::default()
     };
     let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
+        .looking_ahead(ahead.clone())
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
     let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
@@ -88,6 +90,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
         }
     };
     let ended = worker.run_until(drain, now).await;
+    ahead.close().await;
     consumer.close().await;
     info!(worker = args.name, ended = ?ended?, "the worker ends");
     Ok(())
