@@ -17,7 +17,7 @@ mod process;
 pub mod sim;
 
 pub use broker::Broker;
-pub use coordinators::{CoordinatorSpec, Coordinators};
+pub use coordinators::{CoordinatorSpec, Coordinators, SOME_FAILED};
 pub use crew::{Crew, WorkerSpec};
 pub use process::{Process, Signal, end_with_parent, log_to_stderr};
 

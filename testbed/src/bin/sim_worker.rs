@@ -2,7 +2,13 @@
 
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::Simulation, told};
+use testbed::{
+    Failure,
+    args::Cluster,
+    end_with_parent, log_to_stderr,
+    sim::{SimInput, Simulation},
+    told,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -25,6 +31,9 @@ struct Args {
     /// A folder that all workers share.
     #[arg(long)]
     scratch: PathBuf,
+    /// The file that each job reads.
+    #[arg(long)]
+    input: Option<PathBuf>,
     /// How long a job takes.
     #[arg(long, default_value_t = 0)]
     job_ms: u64,
@@ -67,7 +76,12 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let asked = listen(&mut listening)?;
     let queue = args.cluster.queue(&args.name).await?;
     let store = args.cluster.store().await?;
-    let compute = Simulation { takes: Duration::from_millis(args.job_ms), scratch: args.scratch.clone() }.start();
+    let compute = Simulation {
+        takes: Duration::from_millis(args.job_ms),
+        scratch: args.scratch.clone(),
+        input: args.input.clone().map(SimInput::at),
+    };
+    let compute = compute.start();
     let consumer = Arc::new(queue.consumer()?);
     let limits = Limits {
         back_off: Duration::from_millis(200),
