@@ -8,6 +8,7 @@
 //! Nothing depends on this crate; `scripts/chaos` and `scripts/load` run its programs.
 
 pub mod args;
+pub mod attack;
 mod broker;
 pub mod chaos;
 mod coordinators;
