@@ -51,14 +51,21 @@ impl FilesInUse {
     /// # Errors
     /// Names the file that was mapped.
     pub fn check_map(&self, mapped: &MappedFile) -> Result<(), FileChanged> {
-        let identity = mapped.identity();
+        self.check_read(mapped.path(), mapped.identity())
+    }
+
+    /// Fails unless the file that was read as `path` while it was `identity` is one of these.
+    ///
+    /// # Errors
+    /// Names the file that was read.
+    pub fn check_read(&self, path: &Path, identity: &FileIdentity) -> Result<(), FileChanged> {
         if self.files.iter().any(|(_, hashed)| hashed == identity) {
             return Ok(());
         }
         // The same file, written to in between, says more than that it is another one.
         let hashed = self.files.iter().find(|(_, hashed)| hashed.inode() == identity.inode());
         let change = hashed.and_then(|(_, hashed)| identity.change_since(hashed)).unwrap_or(Change::Replaced);
-        Err(FileChanged::Changed { path: mapped.path().to_owned(), change })
+        Err(FileChanged::Changed { path: path.to_owned(), change })
     }
 }
 
