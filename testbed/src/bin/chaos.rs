@@ -72,7 +72,7 @@ async fn play(args: &Args) -> Result<bool, Failure> {
         job: Duration::from_millis(args.job_ms),
         deals: args.deals,
         values: (20, 20),
-        limit: Duration::from_secs(240) + args.deals * Duration::from_secs(90),
+        limit: Duration::from_secs(600) + args.deals * Duration::from_secs(120),
         programs: programs()?,
         folder: folder.clone(),
     };

@@ -52,6 +52,9 @@ fn main() -> ExitCode {
     let args = Args::parse();
     end_with_parent();
     log_to_stderr("info");
+    if let Err(failure) = files::end_on_lost_pages() {
+        error!(%failure, "a mapped file that is cut short ends this process without a word");
+    }
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -55,8 +55,9 @@ impl Simulation {
         let mut computed = computed(job);
         if let Some(held) = held {
             // As late as a real job reads its mapped weights last.
-            let word = held.word()?;
+            let word = held.word();
             computed.scores.iter_mut().for_each(|score| score.correct += word);
+            held.check()?;
         }
         Ok(computed)
     }

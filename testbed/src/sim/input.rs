@@ -1,9 +1,9 @@
+use files::{FilesInUse, MappedFile};
 use inputs::InputError;
 use jobs::Digest;
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::FileExt,
+    fs::{self, OpenOptions},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 use worker::JobError;
@@ -14,19 +14,19 @@ pub struct SimInput {
     path: PathBuf,
 }
 
-/// An input that a job has opened and holds, as a real job holds a mapping of the base model.
+/// An input that a job has mapped, as a real job maps the base model, and what it was when it was hashed.
 #[derive(Debug)]
 pub(super) struct HeldInput {
-    path: PathBuf,
-    file: File,
+    map: MappedFile,
+    files: FilesInUse,
 }
 
 /// What the file adds to the right answers of each task: nothing, unless the file was changed.
 const SOUND: u64 = 0;
 const CHANGED: u64 = 500;
 
-/// The size of the file; each eight bytes hold the same number.
-const WORDS: usize = 512;
+/// The size of the file: several pages. Each eight bytes hold the same number.
+const WORDS: usize = 4096;
 
 impl SimInput {
     /// The input at `path`, which may not be there yet.
@@ -87,17 +87,22 @@ impl SimInput {
         self.put(SOUND)
     }
 
-    /// Opens the file for a job, which was made for the sound content.
+    /// Maps the file for a job, which was made for the sound content.
     pub(super) fn open(&self) -> Result<HeldInput, JobError> {
-        let mut read = Vec::new();
-        let opened = File::open(&self.path).and_then(|mut file| file.read_to_end(&mut read).map(|_| file));
-        let file = opened.map_err(|source| unusable(&self.path, source))?;
-        let (expected, found) = (Digest::of(&content(SOUND)), Digest::of(&read));
+        let map = MappedFile::open(&self.path).map_err(|source| self.unusable(source))?;
+        let mut files = FilesInUse::default();
+        files.add(self.path.clone(), *map.identity());
+        let (expected, found) = (Digest::of(&content(SOUND)), Digest::of(&map));
         if expected != found {
             let place = self.path.display().to_string();
             return Err(JobError::Changed { place, expected: expected.short(), found: found.short() });
         }
-        Ok(HeldInput { path: self.path.clone(), file })
+        Ok(HeldInput { map, files })
+    }
+
+    fn unusable(&self, source: io::Error) -> JobError {
+        let (reference, file) = (self.path.display().to_string(), self.path.clone());
+        JobError::Input(InputError::Read { reference, file, source })
     }
 
     fn overwrite(&self, word: u64) -> io::Result<()> {
@@ -113,20 +118,15 @@ impl SimInput {
 }
 
 impl HeldInput {
-    /// What it adds to the right answers, by the content that it has now.
-    ///
-    /// # Errors
-    /// The file is shorter than it was, or cannot be read.
-    pub(super) fn word(&self) -> Result<u64, JobError> {
-        let mut word = [0; size_of::<u64>()];
-        let read = self.file.read_exact_at(&mut word, ((WORDS - 1) * size_of::<u64>()) as u64);
-        read.map_err(|source| unusable(&self.path, source))?;
-        Ok(u64::from_le_bytes(word))
+    /// What it adds to the right answers, by the content that it has now. A process that looks at a file which was cut short ends.
+    pub(super) fn word(&self) -> u64 {
+        self.map.last_chunk().map_or(SOUND, |word| u64::from_le_bytes(*word))
     }
-}
 
-fn unusable(path: &Path, source: io::Error) -> JobError {
-    JobError::Input(InputError::Read { reference: path.display().to_string(), file: path.to_owned(), source })
+    /// Fails unless the file is what was hashed, as a real job does before its result is stored.
+    pub(super) fn check(&self) -> Result<(), JobError> {
+        self.files.check().map_err(|changed| JobError::Panicked(changed.to_string()))
+    }
 }
 
 fn content(word: u64) -> Vec<u8> {
