@@ -120,7 +120,7 @@ impl Place<'_> {
         for name in CLEARED {
             command.env_remove(name);
         }
-        command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("hub"));
+        command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("hub")).env("RUST_BACKTRACE", "0");
         command
     }
 

@@ -39,11 +39,23 @@ pub(super) struct Ended {
     pub(super) peak_mib: u64,
 }
 
+/// What a process did in the time that it had.
+#[derive(Debug)]
+pub(super) enum Watched {
+    /// It ended.
+    Ended(Ended),
+    /// It would have gone on.
+    GoesOn {
+        /// The most resident memory that it took, in MiB.
+        peak_mib: u64,
+    },
+}
+
 /// How often a process is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// How much of an output is shown with a failure.
-const SHOWN: usize = 1500;
+const SHOWN: usize = 600;
 
 impl Running {
     /// Starts `command`, with its output in files of `folder`.
@@ -92,25 +104,33 @@ impl Running {
     }
 
     /// Waits for its end; fails, and kills it, if that does not come within `limit`.
-    pub(super) fn finish(mut self, limit: Duration) -> Result<Ended, Failure> {
+    pub(super) fn finish(self, limit: Duration) -> Result<Ended, Failure> {
+        let name = self.name.clone();
+        match self.watch(limit)? {
+            Watched::Ended(ended) => Ok(ended),
+            Watched::GoesOn { peak_mib } => {
+                Err(format!("{name} did not end within {} s; it took {peak_mib} MiB", limit.as_secs()).into())
+            }
+        }
+    }
+
+    /// Waits for its end, and kills it if that does not come within `limit`.
+    pub(super) fn watch(mut self, limit: Duration) -> Result<Watched, Failure> {
         let start = Instant::now();
-        loop {
+        while start.elapsed() < limit {
             if let Some(status) = self.ended()? {
-                return Ok(Ended {
+                return Ok(Watched::Ended(Ended {
                     name: self.name.clone(),
                     code: status.code(),
                     signal: status.signal(),
                     stdout: read(&self.output),
                     stderr: read(&self.errors),
                     peak_mib: self.peak_kib >> 10,
-                });
+                }));
             }
-            ensure(start.elapsed() < limit, || {
-                let peak = self.peak_kib >> 10;
-                format!("{} did not end within {} s; it took {peak} MiB", self.name, limit.as_secs())
-            })?;
             sleep(LOOK);
         }
+        Ok(Watched::GoesOn { peak_mib: self.peak_kib >> 10 })
     }
 
     /// The system keeps the peak, so that only what comes after the last look is missed.

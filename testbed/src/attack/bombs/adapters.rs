@@ -11,13 +11,13 @@ use std::{
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 pub(super) const BOMBS: [Bomb; 7] = [
-    Bomb { name: "memo doubled forty times", make: |place| pickled(place, &doubled()) },
-    Bomb { name: "two million nested tuples", make: |place| pickled(place, &surrounded(b"N", b"\x85", 2_000_000)) },
-    Bomb { name: "three million marks", make: |place| pickled(place, &marks(3_000_000)) },
-    Bomb { name: "sixty million nones", make: |place| pickled(place, &surrounded(b"", b"N", 60_000_000)) },
-    Bomb { name: "2^40 elements over 12 kB", make: |place| pickled(place, &claiming(1 << 20, 1 << 20)) },
-    Bomb { name: "2^62 elements over 12 kB", make: |place| pickled(place, &claiming(1 << 30, i32::MAX)) },
-    Bomb { name: "3000 alpha patterns", make: patterns },
+    Bomb::new("memo doubled forty times", |place| pickled(place, &doubled())),
+    Bomb::new("two million nested tuples", |place| pickled(place, &surrounded(b"N", b"\x85", 2_000_000))),
+    Bomb::new("three million marks", |place| pickled(place, &marks(3_000_000))),
+    Bomb::new("sixty million nones", |place| pickled(place, &surrounded(b"", b"N", 60_000_000))),
+    Bomb::new("2^40 elements over 12 kB", |place| pickled(place, &claiming(1 << 20, 1 << 20))),
+    Bomb::new("2^62 elements over 12 kB", |place| pickled(place, &claiming(1 << 30, i32::MAX))),
+    Bomb::new("3000 alpha patterns", patterns),
 ];
 
 /// A key of the adapter.

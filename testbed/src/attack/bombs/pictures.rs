@@ -12,29 +12,21 @@ use serde_json::{Value, json};
 use std::{fs::File, path::PathBuf, sync::Arc};
 
 pub(super) const BOMBS: [Bomb; 11] = [
-    Bomb { name: "PNG 1 x 4000000", make: |place| folder(place, 1, 1, 4_000_000) },
-    Bomb { name: "PNG 1000000 x 1", make: |place| folder(place, 1, 1_000_000, 1) },
-    Bomb { name: "PNG 50000 x 50000", make: |place| folder(place, 1, 50_000, 50_000) },
-    Bomb { name: "twelve PNG of 20000 x 20000", make: |place| folder(place, 12, 20_000, 20_000) },
-    Bomb {
-        name: "shortest edge 200000",
-        make: |place| processor(place, |config| config["size"] = json!({"shortest_edge": 200_000})),
-    },
-    Bomb {
-        name: "shortest edge 0",
-        make: |place| processor(place, |config| config["size"] = json!({"shortest_edge": 0})),
-    },
-    Bomb {
-        name: "crop of 2^32 - 1",
-        make: |place| processor(place, |config| config["crop_size"] = json!({"height": u32::MAX, "width": u32::MAX})),
-    },
-    Bomb { name: "IDX of 4 GiB in 4 MB", make: zipped_idx },
-    Bomb { name: "IDX of (2^32 - 1) x 0", make: |place| idx(place, &header(u32::MAX, 0, 0), &label_header(u32::MAX)) },
-    Bomb {
-        name: "IDX of 0 x 0 pictures",
-        make: |place| idx(place, &header(2, 0, 0), &[&label_header(2)[..], &[0, 1]].concat()),
-    },
-    Bomb { name: "parquet, 1500000 rows of one picture", make: parquet },
+    Bomb::new("PNG 1 x 4000000", |place| folder(place, 1, 1, 4_000_000)),
+    Bomb::new("PNG 1000000 x 1", |place| folder(place, 1, 1_000_000, 1)),
+    Bomb::new("PNG 50000 x 50000", |place| folder(place, 1, 50_000, 50_000)),
+    Bomb::new("twelve PNG of 20000 x 20000", |place| folder(place, 12, 20_000, 20_000)),
+    Bomb::new("shortest edge 200000", |place| {
+        processor(place, |config| config["size"] = json!({"shortest_edge": 200_000}))
+    }),
+    Bomb::new("shortest edge 0", |place| processor(place, |config| config["size"] = json!({"shortest_edge": 0}))),
+    Bomb::new("crop of 2^32 - 1", |place| {
+        processor(place, |config| config["crop_size"] = json!({"height": u32::MAX, "width": u32::MAX}))
+    }),
+    Bomb::new("IDX of 4 GiB in 4 MB", zipped_idx),
+    Bomb::new("IDX of (2^32 - 1) x 0", |place| idx(place, &header(u32::MAX, 0, 0), &label_header(u32::MAX))),
+    Bomb::new("IDX of 0 x 0 pictures", |place| idx(place, &header(2, 0, 0), &[&label_header(2)[..], &[0, 1]].concat())),
+    Bomb::new("parquet, 1500000 rows of one picture", parquet).that_takes_long(),
 ];
 
 /// The classes of the head.
