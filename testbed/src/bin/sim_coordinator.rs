@@ -33,12 +33,18 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&args))) {
         Ok(Corrupt(0)) => ExitCode::SUCCESS,
-        Ok(Corrupt(_)) => ExitCode::from(u8::try_from(SOME_FAILED).unwrap_or(u8::MAX)),
+        Ok(Corrupt(_)) => some_failed(),
+        // No search goes on without the results that all others are divided by.
+        Err(failure) if told(&*failure).contains(CORRUPT) => some_failed(),
         Err(failure) => {
             error!(failure = told(&*failure), "the coordinator ends");
             ExitCode::from(69)
         }
     }
+}
+
+fn some_failed() -> ExitCode {
+    ExitCode::from(u8::try_from(SOME_FAILED).unwrap_or(u8::MAX))
 }
 
 /// How many jobs failed because their stored result is corrupt.

@@ -21,6 +21,9 @@ use worker::{Limits, Worker, WorkerError};
 /// How long a worker that drains may take for the job in its hand.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Attempts at a job: the faults strike at random, and the same job more than once.
+const ATTEMPTS: u32 = 4;
+
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
@@ -87,7 +90,9 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let compute = compute.start();
     let consumer = Arc::new(queue.consumer()?);
     let limits = Limits {
-        back_off: Duration::from_millis(200),
+        // Longer than an input stays changed: what fails for that is no reason to give a job up.
+        back_off: Duration::from_millis(700),
+        attempts: ATTEMPTS,
         wall_clock: Some(Duration::from_millis(args.job_limit_ms)),
         stopping: Duration::from_millis(500),
         losses: args.losses,
