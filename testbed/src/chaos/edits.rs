@@ -92,3 +92,22 @@ async fn patient<T>(ask: impl AsyncFn() -> Result<T, BackendError>) -> Result<T,
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobs::JobResult;
+    use store::testing::results;
+
+    #[test]
+    fn no_edit_leaves_a_result_that_could_be() {
+        for result in results(3) {
+            let content = serde_json::to_vec(&result).unwrap();
+            for (number, edit) in EDITS.iter().enumerate() {
+                let edited = edit(content.clone()).unwrap();
+                let read = serde_json::from_slice::<JobResult>(&edited);
+                assert!(read.is_err() || read.unwrap().check().is_err(), "edit {number}");
+            }
+        }
+    }
+}

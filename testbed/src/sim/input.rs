@@ -132,3 +132,31 @@ impl HeldInput {
 fn content(word: u64) -> Vec<u8> {
     word.to_le_bytes().repeat(WORDS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_whose_input_changes_has_no_answer_whatever_is_restored_afterwards() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = SimInput::at(folder.path().join("input"));
+        input.create().unwrap();
+        let held = input.open().unwrap();
+        held.check().unwrap();
+        assert_eq!(held.word(), SOUND);
+
+        input.rewrite().unwrap();
+        assert_eq!(held.word(), CHANGED, "a map is of the file as it is now");
+        assert!(input.open().unwrap_err().to_string().contains("has changed since the job was made"));
+        input.restore().unwrap();
+        assert_eq!(held.word(), SOUND);
+        assert!(held.check().is_err(), "the file was another one in between");
+
+        let held = input.open().unwrap();
+        input.replace().unwrap();
+        assert!(held.check().is_err() && input.open().is_err());
+        input.put_back().unwrap();
+        input.open().unwrap().check().unwrap();
+    }
+}
