@@ -52,7 +52,7 @@ pub(super) const HANGUP: Case = Case {
     about: "SIGHUP to a worker and to a run: a worker gives its job back and ends with 0, a run ends with 75, and the sweep goes on",
     run: |bench| {
         let place = bench.place("hangup")?;
-        let sweep = sweeps::pictures(&place, "small", 100)?;
+        let sweep = sweeps::pictures(&place, "small", 40)?;
         let root = place.example("mini8").display().to_string();
         let mut cluster = Cluster::start(bench, &place, 1, &["--root", &root])?;
         let mut running = cluster.run("run", &sweep)?;
