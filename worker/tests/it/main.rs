@@ -5,6 +5,7 @@
 mod buckets;
 mod fake;
 mod goldens;
+mod in_use;
 mod life;
 mod machines;
 mod nli6;
