@@ -19,9 +19,11 @@ pub use family::{Biases, SlidingWindow};
 pub use memory::{LlamaMemory, LlamaPlacement};
 pub use rope::RopeScaling;
 
+use crate::model::weights::WeightFile;
 use crate::{Delta, Features, ModelError, Module, Texts, Watch};
 use candle_core::{Device, Tensor};
 use composed::ComposedLlama;
+use files::MappedFile;
 use half::Half;
 use host::HostLlama;
 use jobs::Precision;
@@ -51,6 +53,7 @@ pub struct LlamaModel {
 struct Base {
     config: LlamaConfig,
     precision: Precision,
+    files: Vec<Arc<WeightFile>>,
 }
 
 #[derive(Clone)]
@@ -82,11 +85,12 @@ impl LlamaModel {
     /// Names the file, the key or tensor, and what was expected; see [`ModelError`].
     pub fn open(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
+        let files = found.files.clone();
         let model = match device {
             Device::Cpu => Model::Host(HostLlama::new(config.clone(), found, precision)),
             device => Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?),
         };
-        Ok(Self { base: Arc::new(Base { config, precision }), model })
+        Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
 
     /// Opens a folder like [`open`](Self::open), but composes the model of candle's operations even on the processor.
@@ -97,8 +101,15 @@ impl LlamaModel {
     /// As [`open`](Self::open).
     pub fn open_composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
+        let files = found.files.clone();
         let model = Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?);
-        Ok(Self { base: Arc::new(Base { config, precision }), model })
+        Ok(Self { base: Arc::new(Base { config, precision, files }), model })
+    }
+
+    /// The mapped files of the weights, which are read for as long as the model is used: on the processor, half-width
+    /// matrices and the embedding are never copied.
+    pub fn mapped_files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.base.files.iter().map(|file| file.map())
     }
 
     /// The model's configuration.

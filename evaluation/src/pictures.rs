@@ -4,6 +4,7 @@ mod cache;
 mod sink;
 
 use crate::{
+    ModelError,
     cache::DiskCache,
     data::{self, DataError, Example, Source},
     preprocess::{Preprocess, Rgb},
@@ -62,6 +63,14 @@ impl Pictures {
         let header = Header { edge, labels: vec![0; pictures], classes: None };
         let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * pictures]);
         Self { header, pixels, levels: Preprocess::default().levels() }
+    }
+
+    /// Fails if the pictures lie in a cache file that was changed since it was mapped.
+    ///
+    /// # Errors
+    /// [`ModelError::Changed`] names the file.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
+        Ok(self.pixels.check()?)
     }
 
     /// Number of pictures.

@@ -20,12 +20,13 @@ pub use proof::EngineProof;
 
 use attempt::Attempt;
 use evaluation::DeviceChoice;
+use files::FileChanged;
 use inputs::Inputs;
 use jobs::{Digest, Job, TaskInput};
 use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
-use tracing::Span;
+use tracing::{Span, warn};
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -72,6 +73,8 @@ pub struct Engine {
     settings: EngineSettings,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
+    /// The session that was dropped last since a file of its base changed, and which file that is.
+    changed: Option<(Digest, Arc<FileChanged>)>,
 }
 
 impl fmt::Debug for Engine {
@@ -96,7 +99,7 @@ impl Engine {
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         };
         let (metrics, sessions) = (Metrics::default(), LruCache::new(NonZeroUsize::MIN));
-        Ok(Self { name, pool, inputs, settings, metrics, sessions })
+        Ok(Self { name, pool, inputs, settings, metrics, sessions, changed: None })
     }
 
     /// The same engine, which keeps this many base models with all that belongs to them: those used last, at least one.
@@ -139,13 +142,24 @@ impl Engine {
     fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
         let (inputs, metrics) = (Arc::clone(&self.inputs), self.metrics.clone());
         let mut attempt = Attempt::new(job, &inputs, stop, &metrics);
-        let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
+        let session = self.session(&mut attempt)?;
+        let computed = session.compute(&mut attempt);
+        // Whatever was computed, or went wrong, may come of other weights than those that the job names.
+        if !matches!(computed, Err(JobError::Interrupted))
+            && let Err(changed) = session.check_files()
+        {
+            return Err(JobError::FileChanged(self.drop_session(session_key(job), changed)));
+        }
+        let (scores, merge) = computed?;
         Ok(Computed { scores, merge, timings: attempt.timings, commits: attempt.commits })
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
-        let meaning = &attempt.job.meaning;
-        let digest = Digest::of_json(&(meaning.base, meaning.precision));
+        let digest = session_key(attempt.job);
+        if let Some(Err(changed)) = self.sessions.peek(&digest).map(Session::check_files) {
+            warn!(%changed, "the base model is opened anew");
+            self.drop_session(digest, changed);
+        }
         let is_open = self.sessions.contains(&digest);
         self.metrics.looked(Cache::Model, is_open);
         if !is_open {
@@ -153,11 +167,38 @@ impl Engine {
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();
             }
-            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings))?;
+            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings));
+            let session = session.map_err(|error| self.with_file(digest, error))?;
+            self.changed = None;
             self.sessions.put(digest, session);
         }
         Ok(self.sessions.get_mut(&digest).expect("it was just made"))
     }
+}
+
+impl Engine {
+    /// Lets go of a base of which a file changed, and of all that was made with it.
+    fn drop_session(&mut self, session: Digest, changed: FileChanged) -> Arc<FileChanged> {
+        let changed = Arc::new(changed);
+        self.sessions.pop(&session);
+        self.changed = Some((session, Arc::clone(&changed)));
+        changed
+    }
+
+    /// The error of a base that is another than it was, with the file that was seen to change.
+    fn with_file(&self, session: Digest, error: JobError) -> JobError {
+        match (error, &self.changed) {
+            (JobError::Changed { place, expected, found, file: None }, Some((of, changed))) if *of == session => {
+                JobError::Changed { place, expected, found, file: Some(Arc::clone(changed)) }
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+/// What jobs have in common that share a session.
+fn session_key(job: &Job) -> Digest {
+    Digest::of_json(&(job.meaning.base, job.meaning.precision))
 }
 
 /// The task's own places, or why the job is not complete.

@@ -1,8 +1,11 @@
 //! The tensors of a model folder, found and checked, not yet read.
 
 use super::{LlamaConfig, module::Site, stored::Stored};
-use crate::{ModelError, model::weights::Weights};
-use std::path::Path;
+use crate::{
+    ModelError,
+    model::weights::{WeightFile, Weights},
+};
+use std::{path::Path, sync::Arc};
 
 /// Everything that the model computes with.
 pub(crate) struct LlamaWeights {
@@ -10,6 +13,8 @@ pub(crate) struct LlamaWeights {
     pub(crate) embedding: Stored,
     pub(crate) layers: Vec<LayerWeights>,
     pub(crate) norm: Stored,
+    /// The files that they lie in.
+    pub(crate) files: Vec<Arc<WeightFile>>,
 }
 
 /// The tensors of one layer.
@@ -60,6 +65,7 @@ impl LlamaWeights {
             embedding: find("embed_tokens.weight", &[config.vocabulary, config.width])?,
             layers: (0..config.layers).map(layer).collect::<Result<_, ModelError>>()?,
             norm: find("norm.weight", &[config.width])?,
+            files: weights.files().to_vec(),
         })
     }
 }

@@ -24,8 +24,8 @@ pub(super) fn path(cache: &DiskCache<'_>, source: &Source<'_>, preprocess: &Prep
 /// Maps a finished file; `None` if there is none, or a damaged one.
 pub(super) fn load(path: &Path) -> Option<(Header, Pixels)> {
     let fits = |header: &Header, size| size == 3 * header.edge.pow(2) * header.labels.len();
-    let (header, map, size) = cache::load(path, PIXELS, fits)?;
-    Some((header, Pixels::Mapped(map, size)))
+    let (header, entry) = cache::load(path, PIXELS, fits)?;
+    Some((header, Pixels::Mapped(entry)))
 }
 
 /// Completes a file, gives it its name and maps it; what cannot be kept on the disk stays in memory.
@@ -46,8 +46,8 @@ pub(super) fn finish(sink: Sink, header: &Header, path: &Path) -> Result<Pixels,
             return read_back(file.as_file_mut(), size, path, &error).map(Pixels::Memory);
         }
     };
-    match cache::map(&file) {
-        Ok(map) => Ok(Pixels::Mapped(map, size)),
+    match cache::map(&file, path, PIXELS, size) {
+        Ok(entry) => Ok(Pixels::Mapped(entry)),
         Err(cause) => read_back(&mut file, size, path, &cause).map(Pixels::Memory),
     }
 }
@@ -95,5 +95,23 @@ mod tests {
         assert!(matches!(pixels, Pixels::Mapped(..)));
         let (loaded, pixels) = load(&path).unwrap();
         assert_eq!((loaded, pixels.bytes()), (header(), &[1, 2, 3, 4, 5, 6][..]));
+    }
+
+    #[test]
+    fn a_mapped_file_may_be_replaced_by_its_like_and_not_be_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pixels");
+        let pixels = finish(full(&path), &header(), &path).unwrap();
+        // Another process that made the same file.
+        finish(full(&path), &header(), &path).unwrap();
+        pixels.check().unwrap();
+
+        let (_, pixels) = load(&path).unwrap();
+        let mut content = std::fs::read(&path).unwrap();
+        content[0] = 9;
+        std::fs::write(&path, content).unwrap();
+        let error = pixels.check().unwrap_err().to_string();
+        assert!(error.contains("x.pixels` has changed since it was hashed: it was written to"), "{error}");
+        assert!(load(&path).is_none(), "a damaged file is made anew");
     }
 }

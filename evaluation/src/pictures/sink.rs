@@ -1,5 +1,5 @@
-use crate::DataError;
-use memmap2::Mmap;
+use crate::{DataError, cache::Entry};
+use files::FileChanged;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
@@ -10,15 +10,22 @@ use tempfile::NamedTempFile;
 /// Where pixels lie.
 pub(super) enum Pixels {
     Memory(Vec<u8>),
-    /// The first bytes of a mapped cache file.
-    Mapped(Mmap, usize),
+    /// The body of a mapped cache file.
+    Mapped(Entry),
 }
 
 impl Pixels {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Memory(bytes) => bytes,
-            Self::Mapped(map, size) => &map[..*size],
+            Self::Mapped(entry) => entry.body(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), FileChanged> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Mapped(entry) => entry.check(),
         }
     }
 }

@@ -74,9 +74,9 @@ impl PictureSets {
         };
         let digest = task.data.to_string();
         let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
-        let pictures = Pictures::read(&source, &base.preprocess, cache.as_ref());
         let wrong = |source| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
-        let pictures = pictures.map_err(wrong)?;
+        let read = || Pictures::read(&source, &base.preprocess, cache.as_ref()).map_err(wrong);
+        let pictures = attempt.read(&located.files_in_use, read)?;
         let absent = pictures.absent_classes();
         if !absent.is_empty() {
             let task = &task.name;

@@ -79,7 +79,7 @@ impl Cluster {
 }
 
 fn unfit() -> JobError {
-    JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned() }
+    JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned(), file: None }
 }
 
 fn tenths(count: u32) -> impl Iterator<Item = f64> {

@@ -6,6 +6,7 @@ mod ahead;
 mod buckets;
 mod fake;
 mod goldens;
+mod in_use;
 mod life;
 mod machines;
 mod nli6;
