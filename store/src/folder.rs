@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use clock::{FileClock, modified_ms};
 use listing::FolderListing;
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tokio::task::spawn_blocking;
-use write::{Collision, Writer};
+use write::{Collision, Target, Writer};
 
 /// A folder of files, one per object, on this machine or a shared file system.
 ///
@@ -76,12 +76,22 @@ impl FolderBackend {
     }
 
     async fn write(&self, key: &Key, content: Vec<u8>, collision: Collision) -> Result<Put, BackendError> {
-        let (path, this) = (self.path(key), self.clone());
-        blocking(Action::Write, path, move |path| {
-            let temporary = this.root.join(TEMPORARY);
-            this.writer.write(&this.root, &temporary, path, &content, collision)
-        })
-        .await
+        let this = self.clone();
+        let write = move |path: &Path| {
+            let target = Target { root: &this.root, temporary: &this.root.join(TEMPORARY), path };
+            this.writer.write(target, &content, collision)
+        };
+        blocking(Action::Write, self.path(key), write).await
+    }
+
+    async fn write_file(&self, key: &Key, from: &Path, collision: Collision) -> Result<Put, BackendError> {
+        let this = self.clone();
+        let from = from.to_owned();
+        let write = move |path: &Path| {
+            let target = Target { root: &this.root, temporary: &this.root.join(TEMPORARY), path };
+            this.writer.write_file(target, &from, collision)
+        };
+        blocking(Action::Write, self.path(key), write).await
     }
 }
 
@@ -106,6 +116,28 @@ impl Backend for FolderBackend {
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
         self.write(key, content, Collision::Replace).await.map(|_| ())
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        let size = |path: &Path| Ok(absent_as_none(fs::metadata(path))?.map(|metadata| metadata.len()));
+        blocking(Action::Read, self.path(key), size).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        let to = to.to_owned();
+        let copy = move |path: &Path| match absent_as_none(File::open(path))? {
+            Some(mut object) => io::copy(&mut object, &mut File::create(&to)?).map(Some),
+            None => Ok(None),
+        };
+        blocking(Action::Read, self.path(key), copy).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.write_file(key, from, Collision::Keep).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.write_file(key, from, Collision::Replace).await.map(|_| ())
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {

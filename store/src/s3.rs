@@ -1,4 +1,5 @@
 mod connect;
+mod content;
 mod dates;
 mod failure;
 mod fetch;
@@ -23,9 +24,11 @@ use aws_sdk_s3::{
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
 use connect::Connection;
+use content::Content;
 use failure::Trouble;
 use listing::S3Listing;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+use write::Condition;
 
 /// A bucket of S3, or a part of one, with one object under each key.
 ///
@@ -161,11 +164,27 @@ impl Backend for S3Backend {
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
-        self.write(key, content.into(), write::Condition::IsAbsent).await
+        self.write(key, Content::Bytes(content.into()), Condition::IsAbsent).await
     }
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
-        self.write(key, content.into(), write::Condition::None).await.map(|_| ())
+        self.write(key, Content::Bytes(content.into()), Condition::None).await.map(|_| ())
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        Ok(self.object(key.as_str()).await?.map(|object| object.size))
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        Ok(self.download_if_there(key.as_str(), to).await?.map(|object| object.size))
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.write_file(key, from, Condition::IsAbsent).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.write_file(key, from, Condition::None).await.map(|_| ())
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {

@@ -1,6 +1,7 @@
 mod environment;
 mod faults;
 mod files;
+mod large;
 mod opening;
 mod other_server;
 mod tls;

@@ -447,6 +447,22 @@ impl Backend for Unconditional {
         self.0.put(key, content).await
     }
 
+    async fn size(&self, key: &Key) -> Result<Option<u64>, crate::BackendError> {
+        self.0.size(key).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &std::path::Path) -> Result<Option<u64>, crate::BackendError> {
+        self.0.get_file(key, to).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &std::path::Path) -> Result<Put, crate::BackendError> {
+        self.0.put_file(key, from).await.map(|()| Put::Created)
+    }
+
+    async fn put_file(&self, key: &Key, from: &std::path::Path) -> Result<(), crate::BackendError> {
+        self.0.put_file(key, from).await
+    }
+
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn crate::Listing>, crate::BackendError> {
         self.0.list(folder).await
     }

@@ -1,7 +1,9 @@
-use crate::{Backend, BackendError, Dated, Key, Listing, Put, Written};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put, Written};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    fs, io,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -87,6 +89,26 @@ impl Backend for MemoryBackend {
         Ok(())
     }
 
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        Ok(self.lock().get(key).map(|content| content.len() as u64))
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        let Some(content) = self.get(key).await? else { return Ok(None) };
+        fs::write(to, &content).map_err(|error| failed(Action::Read, to, error))?;
+        Ok(Some(content.len() as u64))
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        let content = fs::read(from).map_err(|error| failed(Action::Write, from, error))?;
+        self.put_if_absent(key, content).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        let content = fs::read(from).map_err(|error| failed(Action::Write, from, error))?;
+        self.put(key, content).await
+    }
+
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
         let prefix = folder.map(|folder| format!("{folder}/")).unwrap_or_default();
         let keys = self.lock().keys().filter(|key| key.as_str().starts_with(&prefix)).cloned().collect();
@@ -97,6 +119,10 @@ impl Backend for MemoryBackend {
         self.lock().remove(key);
         Ok(())
     }
+}
+
+fn failed(action: Action, path: &Path, error: io::Error) -> BackendError {
+    BackendError::from_io(action, path.display().to_string(), error)
 }
 
 #[derive(Debug)]
