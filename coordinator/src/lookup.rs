@@ -61,7 +61,7 @@ const CONCURRENT: usize = 32;
 async fn look_up_where(
     store: &Store,
     ids: &[JobId],
-    may_have_failed: impl Fn(&JobId) -> bool + Send,
+    may_have_failed: impl Fn(&JobId) -> bool + Send + Sync,
 ) -> Result<Vec<Found>, StoreError> {
     let one = |id: JobId| {
         let may_have_failed = may_have_failed(&id);

@@ -359,7 +359,7 @@ impl<'a> Drive<'a> {
                 }
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
-                let (value, timings) = (recorded.value, result.timings.clone());
+                let (value, timings) = (recorded.value, result.timings);
                 self.compaction.add(*result);
                 self.tell(Event::Finished { job, label, value, timings, is_reused });
                 self.tell_weak();

@@ -162,7 +162,7 @@ impl Pace {
         .await;
     }
 
-    async fn until(&self, due: impl Fn(&State) -> Due) {
+    async fn until(&self, due: impl Fn(&State) -> Due + Send + Sync) {
         let mut states = self.state.subscribe();
         loop {
             let due = due(&states.borrow_and_update());
