@@ -1,5 +1,12 @@
 //! Every target, for a moment: the inputs that it takes, those that once broke something, and some hundred damaged ones.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what fails here should stop at once, and say where"
+)]
+
 use fuzzing::{Session, Target, kept};
 use std::{fs, io::ErrorKind, path::PathBuf};
 

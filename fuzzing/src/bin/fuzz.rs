@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 fn all(args: &Args) -> io::Result<bool> {
     let workshop = Workshop { program: std::env::current_exe()?, findings: args.findings.clone() };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seed = args.seed.unwrap_or_else(|| now.as_secs());
+    let seed = args.seed.unwrap_or(now.as_secs());
     println!("seed {seed}, {} s for each target", args.seconds);
     println!(
         "{:<22}{:>10}{:>10}{:>7}{:>8}{:>8}{:>10}{:>11}",

@@ -54,27 +54,31 @@ pub(super) fn targets() -> Vec<Target> {
             // The index, or the shard that it names.
             named: "",
         },
-        Target {
-            name: "head",
-            format: Format::Safetensors,
-            seeds: || {
-                let named = json!({
-                    "__metadata__": {"classes": "[\"cat\",\"dog\"]"}, "weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
-                });
-                vec![
-                    examples::tensors(&examples::shapes("weight 5 3")),
-                    crate::mutate::safetensors_file(named.to_string().as_bytes(), &[0; 12]),
-                ]
-            },
-            prepare: nothing,
-            read: |folder, input| {
-                put(folder, "head.safetensors", input);
-                let head = Head::read(&folder.join("head.safetensors")).map_err(|error| chain(&error))?;
-                Ok(format!("{head:?}"))
-            },
-            named: "head.safetensors",
-        },
+        head(),
     ]
+}
+
+fn head() -> Target {
+    Target {
+        name: "head",
+        format: Format::Safetensors,
+        seeds: || {
+            let named = json!({
+                "__metadata__": {"classes": "[\"cat\",\"dog\"]"}, "weight": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]},
+            });
+            vec![
+                examples::tensors(&examples::shapes("weight 5 3")),
+                crate::mutate::safetensors_file(named.to_string().as_bytes(), &[0; 12]),
+            ]
+        },
+        prepare: nothing,
+        read: |folder, input| {
+            put(folder, "head.safetensors", input);
+            let head = Head::read(&folder.join("head.safetensors")).map_err(|error| chain(&error))?;
+            Ok(format!("{head:?}"))
+        },
+        named: "head.safetensors",
+    }
 }
 
 fn weights() -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::{examples, put};
 use crate::{Format, Target, target::chain};
-use evaluation::{DeviceChoice, ImageModel, LlamaModel, Outline, TextModel, notes, open_device};
+use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelError, Outline, TextModel, notes, open_device};
 use jobs::Precision;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -81,7 +81,7 @@ fn clip(folder: &Path) -> Result<String, String> {
     match model.try_out(1) {
         Ok(()) => {}
         // Numbers of a damaged file may be so large that features overflow.
-        Err(error) if matches!(error, evaluation::ModelError::NotFinite) => {}
+        Err(ModelError::NotFinite) => {}
         Err(error) => {
             return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", chain(&error)));
         }
@@ -96,7 +96,7 @@ fn llama(folder: &Path) -> Result<String, String> {
     let model = LlamaModel::open(folder, &device, Precision::F32).map_err(|error| chain(&error))?;
     match model.try_out(2, 3) {
         Ok(()) => {}
-        Err(error) if matches!(error, evaluation::ModelError::NotFinite) => {}
+        Err(ModelError::NotFinite) => {}
         Err(error) => {
             return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", chain(&error)));
         }
