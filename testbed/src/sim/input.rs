@@ -95,7 +95,7 @@ impl SimInput {
         let (expected, found) = (Digest::of(&content(SOUND)), Digest::of(&map));
         if expected != found {
             let place = self.path.display().to_string();
-            return Err(JobError::Changed { place, expected: expected.short(), found: found.short() });
+            return Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None });
         }
         Ok(HeldInput { map, files })
     }
@@ -125,7 +125,7 @@ impl HeldInput {
 
     /// Fails unless the file is what was hashed, as a real job does before its result is stored.
     pub(super) fn check(&self) -> Result<(), JobError> {
-        self.files.check().map_err(|changed| JobError::Panicked(changed.to_string()))
+        Ok(self.files.check()?)
     }
 }
 
