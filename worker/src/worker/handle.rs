@@ -2,7 +2,7 @@
 
 use super::{Worker, arrive::out_of_reach, attempt::Attempted, others::Before};
 use crate::{JobError, Stop, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Job, OtherSemantics};
+use jobs::{Cancellation, Job, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -48,11 +48,7 @@ impl Worker {
         let id = job.id();
         // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
         if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
-            match mark.is_finished {
-                true => debug!("dropped: the sweep has finished"),
-                false => info!("dropped: the sweep was cancelled"),
-            }
-            return self.counted(Outcome::Dropped, delivery.ack()).await;
+            return self.drop_unwanted(delivery, &mark).await;
         }
         let is_held = if self.shares_store { Ok(true) } else { self.sweeps.holds(delivery.sweep()).await };
         match is_held {
@@ -139,10 +135,20 @@ impl Worker {
         }
     }
 
+    /// Acknowledges a job that nobody wants any more.
+    async fn drop_unwanted(&self, delivery: Delivery, mark: &Cancellation) -> Result<(), WorkerError> {
+        // Of a finished sweep it is a copy, and no news.
+        match mark.is_finished {
+            true => debug!("dropped: the sweep has finished"),
+            false => info!("dropped: the sweep was cancelled"),
+        }
+        self.counted(Outcome::Dropped, delivery.ack()).await
+    }
+
     /// Settles a job that would come to other numbers here than it was meant to.
     async fn leave_to_others(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        if self.cancellations.of(delivery.sweep()).await.is_some() {
-            return self.counted(Outcome::Dropped, delivery.ack()).await;
+        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
+            return self.drop_unwanted(delivery, &mark).await;
         }
         let is_new = self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
         match is_new {
