@@ -124,7 +124,7 @@ impl Drive<'_> {
 
     /// Has workers acknowledge what the sweep has left in their queue, such as messages that were doubled when a connection
     /// broke: it would keep a queue from being empty, and machines from being sent away.
-    async fn leave_nothing(&self, sweep: &str) {
+    async fn leave_nothing(&mut self, sweep: &str) {
         let Coordinator { store, settings, .. } = self.coordinator;
         if settings.pool.is_none() {
             return;

@@ -8,7 +8,7 @@ use super::{
     pace::{Device, Exclusive, Pace},
 };
 use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Job, OtherSemantics};
+use jobs::{Cancellation, Job, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -139,11 +139,7 @@ impl Worker {
     async fn look(&self, delivery: &Delivery) -> Result<Look, StoreError> {
         // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
         if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
-            if mark.is_finished {
-                debug!("dropped: the sweep has finished");
-            } else {
-                info!("dropped: the sweep was cancelled");
-            }
+            say_unwanted(&mark);
             return Ok(Look::Cancelled);
         }
         if !self.shares_store && !self.sweeps.holds(delivery.sweep()).await? {
@@ -259,10 +255,16 @@ impl Worker {
         }
     }
 
+    /// Acknowledges a job that nobody wants any more.
+    async fn drop_unwanted(&self, delivery: Delivery, mark: &Cancellation) -> Result<(), WorkerError> {
+        say_unwanted(mark);
+        self.counted(Outcome::Dropped, delivery.ack()).await
+    }
+
     /// Settles a job that would come to other numbers here than it was meant to.
     async fn leave_to_others(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        if self.cancellations.of(delivery.sweep()).await.is_some() {
-            return self.counted(Outcome::Dropped, delivery.ack()).await;
+        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
+            return self.drop_unwanted(delivery, &mark).await;
         }
         let is_new = self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
         match is_new {
@@ -270,5 +272,14 @@ impl Worker {
             false => debug!(reason = %other, "the job is left to a worker of another version"),
         }
         self.counted(Outcome::Deferred, delivery.defer()).await
+    }
+}
+
+/// Says why a job is dropped. Of a finished sweep it is a copy, and no news.
+fn say_unwanted(mark: &Cancellation) {
+    if mark.is_finished {
+        debug!("dropped: the sweep has finished");
+    } else {
+        info!("dropped: the sweep was cancelled");
     }
 }
