@@ -2,7 +2,7 @@
 
 use crate::{
     args::{PoolArgs, S3Args, Secret, StoreArgs},
-    failure::Failure,
+    failure::{Failure, QueueFailure},
 };
 use queue::RabbitSettings;
 use std::{path::PathBuf, time::Duration};
@@ -36,9 +36,9 @@ pub(crate) fn rabbit_settings(
     outage_limit: Option<Duration>,
 ) -> Result<RabbitSettings, Failure> {
     // Neither error repeats the password.
-    let address = url.reveal().parse().map_err(|source| Failure::QueueAddress { source })?;
+    let address = url.reveal().parse().map_err(|source| Failure::Queue(QueueFailure::Address { source }))?;
     let mut settings = RabbitSettings::new(address);
-    settings.pool = pool.pool.parse().map_err(|source| Failure::Pool { source })?;
+    settings.pool = pool.pool.parse().map_err(|source| Failure::Queue(QueueFailure::Pool { source }))?;
     settings.ca_file = ca.cloned();
     if let Some(limit) = outage_limit {
         settings.outage_limit = limit;

@@ -1,6 +1,9 @@
 //! What is done when a run ends: a command of the user's.
 
-use crate::{failure::Failure, terminal};
+use crate::{
+    failure::{Failure, RunFailure},
+    terminal,
+};
 use std::{
     io,
     process::{Command, Stdio},
@@ -31,9 +34,9 @@ pub(super) fn tell(command: &str, sweep: &str, ended: &Result<(), Failure>) {
 
 fn word_of(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Jobs { .. } => "finished with failures",
-        Failure::Stopped(_) | Failure::TooManyFailures { .. } => "stopped",
-        Failure::Cancelled => "cancelled",
+        Failure::Run(RunFailure::Jobs { .. }) => "finished with failures",
+        Failure::Run(RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }) => "stopped",
+        Failure::Run(RunFailure::Cancelled) => "cancelled",
         Failure::Interrupted => "interrupted",
         _ => "failed",
     }
