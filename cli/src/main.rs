@@ -6,6 +6,7 @@ mod check;
 mod clock;
 mod commands;
 mod failed;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod failure;
 mod interrupt;
 mod local;

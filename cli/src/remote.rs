@@ -2,7 +2,7 @@
 
 use crate::{
     args::{PoolArgs, S3Args, Secret, StoreArgs},
-    failure::Failure,
+    failure::{DoctorFailure, Failure, QueueFailure},
     terminal,
 };
 use queue::RabbitSettings;
@@ -36,7 +36,7 @@ pub(crate) async fn check_conditions(store: &Store, is_accepted: bool) -> Result
             ));
             Ok(())
         }
-        Ok(false) => Err(Failure::UnsoundStore { place: store.place(), is_conditional: false }),
+        Ok(false) => Err(Failure::Doctor(DoctorFailure::UnsoundStore { place: store.place(), is_conditional: false })),
         // Credentials may open what is needed and not the place of the checks.
         Err(StoreError::Backend(error)) if error.problem == Problem::Permission => {
             let error = terminal::in_one_line(&error);
@@ -62,9 +62,9 @@ pub(crate) fn rabbit_settings(
     outage_limit: Option<Duration>,
 ) -> Result<RabbitSettings, Failure> {
     // Neither error repeats the password.
-    let address = url.reveal().parse().map_err(|source| Failure::QueueAddress { source })?;
+    let address = url.reveal().parse().map_err(|source| Failure::Queue(QueueFailure::Address { source }))?;
     let mut settings = RabbitSettings::new(address);
-    settings.pool = pool.pool.parse().map_err(|source| Failure::Pool { source })?;
+    settings.pool = pool.pool.parse().map_err(|source| Failure::Queue(QueueFailure::Pool { source }))?;
     settings.ca_file = ca.cloned();
     if let Some(limit) = outage_limit {
         settings.outage_limit = limit;

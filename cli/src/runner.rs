@@ -2,7 +2,7 @@
 
 use crate::{
     commands::worker::HEARTBEAT,
-    failure::Failure,
+    failure::{Failure, RunFailure},
     interrupt::{Interrupts, Wishes},
 };
 use coordinator::{Coordinator, Counts, Ended, Event, Frozen, Report, Resume, Settings};
@@ -104,10 +104,10 @@ impl Runner {
         match report {
             Report { ended: Ended::Finished(outcome), counts } => Ok(Done { outcome: *outcome, counts }),
             Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
-            Report { ended: Ended::Cancelled, .. } => Err(Failure::Cancelled),
-            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Stopped(reason)),
+            Report { ended: Ended::Cancelled, .. } => Err(Failure::Run(RunFailure::Cancelled)),
+            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Run(RunFailure::Stopped(reason))),
             Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
-                Err(Failure::TooManyFailures { failed, limit })
+                Err(Failure::Run(RunFailure::TooManyFailures { failed, limit }))
             }
         }
     }

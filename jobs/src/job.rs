@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub const JOB_VERSION: u32 = 1;
 
 /// The version of what turns a model and files into scores: decoding, preprocessing, towers, heads, counting. It is part
-/// of every job's identity and grows when the same files would give other scores.
+/// of every job's identity and grows when the same files would give other scores, together with `evaluation::SEMANTICS`.
 ///
 /// Where only some models are concerned, their digest can say so instead, and the results of all others stay.
 pub const EVALUATION_SEMANTICS: u32 = 1;

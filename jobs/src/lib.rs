@@ -10,14 +10,21 @@ mod data;
 mod digest;
 mod examples;
 mod input;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod job;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod life;
 mod manifest;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod metric;
 mod nearest;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod outcome;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod parameter;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod result;
 mod score;
 mod shown;

@@ -175,9 +175,16 @@ impl Combine {
 impl Recipe {
     /// The version of what these steps mean to this program: that of the last change in [`SEMANTICS`] that concerns them.
     pub fn current_semantics(&self) -> u32 {
-        let is_weighted_mean = self.combine == Combine::Mean && !self.weights.is_empty();
-        let is_of_second = self.combine == Combine::Tsv || self.elect == Some(Elect::SumOfSigns) || is_weighted_mean;
-        if is_of_second { 2 } else { 1 }
+        let of_election = match self.elect {
+            Some(Elect::SumOfSigns) => 2,
+            Some(Elect::SumOfValues) | None => 1,
+        };
+        let of_combination = match self.combine {
+            Combine::Tsv => 2,
+            Combine::Mean if !self.weights.is_empty() => 2,
+            Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
+        };
+        of_election.max(of_combination)
     }
 
     /// The same steps at the version that they have now.

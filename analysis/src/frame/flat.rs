@@ -41,7 +41,7 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         ("subject", words.cell(Some(subject))),
         ("adapter", words.cell(adapter)),
     ]);
-    cells.extend(of_recipe(recipe, words));
+    add_recipe(&mut cells, recipe, words);
     cells.extend([
         ("split", words.cell(Some(&ground.split))),
         ("benchmark", words.cell(Some(benchmark))),
@@ -87,9 +87,9 @@ pub(super) fn without_rows() -> Vec<(&'static str, Cells)> {
 }
 
 /// The method and the recipe's keys; nothing is set for a model that is no merge.
-fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> Vec<(&'static str, Cell)> {
+fn add_recipe(cells: &mut Vec<(&'static str, Cell)>, recipe: Option<&Recipe>, words: &mut Words) {
     let spec = recipe.map(RecipeSpec::from);
-    let mut cells = vec![("method", words.cell(recipe.map(method)))];
+    cells.push(("method", words.cell(recipe.map(method))));
     cells.extend(RecipeKey::resolved().map(|key| {
         let shown = spec.as_ref().and_then(|spec| key.shown(spec));
         let cell = match key.kind() {
@@ -99,7 +99,6 @@ fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> Vec<(&'static str, C
         };
         (key.name(), cell)
     }));
-    cells
 }
 
 /// The preset whose steps a recipe takes, whatever its numbers; `other` if there is none.

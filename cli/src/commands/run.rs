@@ -8,7 +8,7 @@ use crate::{
     args,
     check::{Computing, ready},
     commands::plan::{Reading, survey},
-    failure::Failure,
+    failure::{Failure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
@@ -120,7 +120,9 @@ pub(super) fn conclude(
     };
     match counts.failed {
         0 => written,
-        failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),
+        failed => {
+            written.and(Err(Failure::Run(RunFailure::Jobs { failed, total: failed + counts.run + counts.reused })))
+        }
     }
 }
 
@@ -173,7 +175,9 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
         survey.bound,
     ));
     match survey.bound.saturating_sub(survey.stored) {
-        jobs if jobs > args.max_jobs && !args.yes => Err(Failure::TooManyJobs { jobs, limit: args.max_jobs }),
+        jobs if jobs > args.max_jobs && !args.yes => {
+            Err(Failure::Run(RunFailure::TooManyJobs { jobs, limit: args.max_jobs }))
+        }
         _ => Ok(()),
     }
 }

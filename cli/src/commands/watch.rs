@@ -3,7 +3,7 @@ mod workers;
 use crate::{
     args,
     clock::{now_ms, span},
-    failure::Failure,
+    failure::{Failure, StoredFailure},
     interrupt::Interrupts,
     local::runtime,
     remote::existing_store,
@@ -87,7 +87,7 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
 
 /// The sweep that is meant: the one asked for, or the only one.
 async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failure> {
-    let no_sweep = |name: &str| Failure::NoSweep { name: name.to_owned(), store: store.place() };
+    let no_sweep = |name: &str| Failure::Stored(StoredFailure::NoSweep { name: name.to_owned(), store: store.place() });
     if let Some(name) = asked {
         return match store.newest_revision(name).await? {
             0 => Err(no_sweep(name)),
@@ -97,7 +97,7 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
     let mut names = Sweeps::names(store).await?;
     match names.len() {
         1 => Ok(names.remove(0)),
-        _ => Err(Failure::WhichSweep { store: store.place(), names }),
+        _ => Err(Failure::Stored(StoredFailure::WhichSweep { store: store.place(), names })),
     }
 }
 

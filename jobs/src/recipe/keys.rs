@@ -7,7 +7,7 @@ pub use range::Range;
 use super::{Recipe, RecipeError, RecipeSpec, choice::Choice};
 use access::Access;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A key of recipes. [`RecipeKey::ALL`] is the one list of them: what reads, writes, sets, orders or shows keys goes through it.
 ///
@@ -70,16 +70,16 @@ pub enum Stage {
 
 /// A key's value as tables show it.
 #[derive(Debug, Clone, PartialEq)]
-pub enum KeyValue {
+pub enum KeyValue<'a> {
     /// A word, or the map of a [`KeyKind::PerTask`] as canonical JSON.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A number.
     Number(f64),
     /// A seed.
     Whole(u64),
 }
 
-impl KeyValue {
+impl KeyValue<'_> {
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -200,17 +200,17 @@ impl RecipeKey {
 
     /// The key's value in a recipe that is written out (`RecipeSpec::from(&recipe)`), as tables show it: a step that is not
     /// taken shows the number at which it would do nothing, and no word.
-    pub fn shown(&self, spec: &RecipeSpec) -> Option<KeyValue> {
+    pub fn shown<'a>(&self, spec: &'a RecipeSpec) -> Option<KeyValue<'a>> {
         match &self.access {
             Access::Preset(_) => None,
             Access::Word { field, neutral, .. } => {
                 let word = (field.read)(spec).as_deref().filter(|word| Some(*word) != *neutral);
-                word.map(|word| KeyValue::Text(word.to_owned()))
+                word.map(|word| KeyValue::Text(Cow::Borrowed(word)))
             }
             Access::Number { field, neutral, .. } => field.get(spec).or(*neutral).map(KeyValue::Number),
             Access::Seed { field, .. } => field.get(spec).map(KeyValue::Whole),
             Access::PerTask { .. } => {
-                (!spec.weights.is_empty()).then(|| KeyValue::Text(crate::canonical_json(&spec.weights)))
+                (!spec.weights.is_empty()).then(|| KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.weights))))
             }
         }
     }

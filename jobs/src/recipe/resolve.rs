@@ -74,9 +74,14 @@ impl Recipe {
     /// the usual one leaves directions out. On transposes `iso_cts` takes residuals on the other side, which is another merge.
     fn canonical(self) -> Self {
         let Space::Knots { axis, cut } = self.space else { return self };
-        let is_entry_wise = !self.combine.is_matrix_wise() || self.drop.is_some() || self.trim.is_some();
-        let is_one_sided = axis == Axis::Rows && matches!(self.combine, Combine::IsoCts { .. });
-        if is_entry_wise || is_one_sided || !cut.is_usual() { self } else { Self { space: Space::Core, ..self } }
+        let uses_directions_alone = match self.combine {
+            Combine::Mean | Combine::Sum | Combine::Max => false,
+            Combine::Tsv | Combine::IsoC => true,
+            Combine::IsoCts { .. } => axis == Axis::Columns,
+        };
+        let looks_at_entries = self.drop.is_some() || self.trim.is_some();
+        let is_same_in_core = uses_directions_alone && !looks_at_entries && cut.is_usual();
+        if is_same_in_core { Self { space: Space::Core, ..self } } else { self }
     }
 }
 

@@ -2,7 +2,13 @@
 
 mod kept;
 
-use crate::{args::Format, commands::merge::Merged, failure::Failure, runner::Runner, terminal};
+use crate::{
+    args::Format,
+    commands::merge::Merged,
+    failure::{Failure, FileFailure, InputFailure},
+    runner::Runner,
+    terminal,
+};
 use analysis::{Style, Summary};
 use coordinator::Frozen;
 use inputs::Inputs;
@@ -24,7 +30,8 @@ pub(super) fn write(
     let job = frozen.job(frozen.meaning(Subject::Merge { recipe: recipe.clone() }, &outcome.report));
     let kept = Kept::of(store, outcome, &job, recipe);
     if !runner.runtime.block_on(kept.is_there())? {
-        let scratch = tempfile::tempdir().map_err(|source| Failure::Write { path: std::env::temp_dir(), source })?;
+        let scratch = tempfile::tempdir()
+            .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
         let adapter = scratch.path().join("best");
         if is_low_rank {
             merge(&job, recipe, inputs, summary)?.write(Format::Peft, &adapter)?;
@@ -57,7 +64,7 @@ fn chosen(summary: &Summary) -> Option<(&str, &Recipe)> {
 fn merge(job: &Job, recipe: &Recipe, inputs: &Inputs, summary: &Summary) -> Result<Merged, Failure> {
     let input = |place: &InputRef| {
         let argument = place.to_string();
-        move |source| Failure::Input { argument, source }
+        move |source| Failure::Input(InputFailure::Argument { argument, source })
     };
     let places = &job.places;
     unchanged(&places.base, inputs.model(&places.base).map_err(input(&places.base))?.digest, job.meaning.base)?;
@@ -73,6 +80,6 @@ fn merge(job: &Job, recipe: &Recipe, inputs: &Inputs, summary: &Summary) -> Resu
 fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), Failure> {
     match found == expected {
         true => Ok(()),
-        false => Err(Failure::Changed { place: place.to_string() }),
+        false => Err(Failure::Input(InputFailure::Changed { place: place.to_string() })),
     }
 }

@@ -6,7 +6,10 @@ mod webhook;
 
 pub(crate) use account::Account;
 
-use crate::{args, failure::Failure};
+use crate::{
+    args,
+    failure::{Failure, RunFailure},
+};
 use webhook::Webhook;
 
 /// What is told of the end of a run, and to what.
@@ -62,9 +65,9 @@ impl Words {
 
 fn word_of(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Jobs { .. } => "finished with failures",
-        Failure::Stopped(_) | Failure::TooManyFailures { .. } => "stopped",
-        Failure::Cancelled => "cancelled",
+        Failure::Run(RunFailure::Jobs { .. }) => "finished with failures",
+        Failure::Run(RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }) => "stopped",
+        Failure::Run(RunFailure::Cancelled) => "cancelled",
         Failure::Interrupted => "interrupted",
         _ => "failed",
     }

@@ -137,7 +137,7 @@ fn a_step_that_is_not_taken_shows_the_number_at_which_it_would_do_nothing_and_no
     assert_eq!(shown("density"), Some(KeyValue::Number(1.0)));
     assert_eq!(shown("drop_rate"), Some(KeyValue::Number(0.0)));
     assert_eq!(shown("scaling"), Some(KeyValue::Number(1.0)));
-    assert_eq!(shown("combine"), Some(KeyValue::Text("sum".to_owned())));
+    assert_eq!(shown("combine"), Some(KeyValue::Text("sum".into())));
     for absent in ["preset", "axis", "sigma_cut", "seed", "trim_scope", "elect", "common_share", "weights"] {
         assert_eq!(shown(absent), None, "{absent}");
     }

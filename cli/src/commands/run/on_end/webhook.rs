@@ -1,4 +1,10 @@
-use crate::{args::Secret, failure::Failure, interrupt::Interrupts, local::runtime, terminal};
+use crate::{
+    args::Secret,
+    failure::{Failure, RunFailure},
+    interrupt::Interrupts,
+    local::runtime,
+    terminal,
+};
 use reqwest::{Certificate, Client, StatusCode, Url, redirect::Policy};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -44,7 +50,7 @@ impl Webhook {
             Some(path) => client.tls_certs_merge(certificates(path)?),
             None => client,
         };
-        let client = client.build().map_err(|error| Failure::Webhook { reason: in_words(error) })?;
+        let client = client.build().map_err(|error| Failure::Run(RunFailure::Webhook { reason: in_words(error) }))?;
         Ok(Self { url, client })
     }
 
@@ -97,6 +103,7 @@ fn in_words(error: reqwest::Error) -> String {
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
     let read = |source| Failure::Read { what: "certificates", path: path.to_owned(), source };
-    Certificate::from_pem_bundle(&fs::read(path).map_err(read)?)
-        .map_err(|error| Failure::Webhook { reason: format!("`{}`: {}", path.display(), in_words(error)) })
+    Certificate::from_pem_bundle(&fs::read(path).map_err(read)?).map_err(|error| {
+        Failure::Run(RunFailure::Webhook { reason: format!("`{}`: {}", path.display(), in_words(error)) })
+    })
 }
