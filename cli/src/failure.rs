@@ -66,7 +66,7 @@ pub(crate) enum Failure {
     #[error("the map of the joint head (`evaluation.map`) has no labels of `{task}`")]
     JointLacks { task: String },
     /// A base for texts makes no heads.
-    #[error("the base `{base}` is a Llama: only CLIP models make heads from class names")]
+    #[error("the base `{base}` is a language model: only CLIP models make heads from class names")]
     NoTextTower { base: String },
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
@@ -224,6 +224,9 @@ pub(crate) enum Failure {
     /// The store does not keep what results rely on.
     #[error("the store {place} {}", unsound(.is_conditional))]
     UnsoundStore { place: String, is_conditional: bool },
+    /// What is told of the end of a run cannot be sent as the command line says.
+    #[error("`--on-end-url` does not work: {reason}")]
+    Webhook { reason: String },
     /// A check of `doctor` did not pass.
     #[error("{failed} of {total} checks failed")]
     Checks { failed: usize, total: usize },
@@ -326,6 +329,10 @@ impl Failure {
                 "put it where pods reach it: `hf://owner/name`, `s3://bucket/prefix`, or the absolute path of a volume that they mount",
             ),
             Self::OtherKustomization { .. } => Some("give `--write` a folder of its own"),
+            Self::UnsoundStore { is_conditional: false, .. } => Some(
+                "`--unconditional-store` uses it all the same: a result may be computed twice and the later one stay, and two runs that \
+                 change one sweep at the same time may overwrite each other's revision",
+            ),
             Self::NoKustomize => Some("install one of them, or take the kustomization with `--write DIR`"),
             Self::Overlay { .. } => {
                 Some("an overlay is a folder such as `k8s/overlays/example`, with `settings/` in it")
@@ -367,7 +374,7 @@ fn run_hint(error: &CoordinatorError) -> Option<&'static str> {
 fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
     match kind {
         evaluation::ModelKind::Clip => ("a CLIP model, which looks at pictures", "texts"),
-        evaluation::ModelKind::Llama => ("a Llama, which reads texts", "pictures"),
+        evaluation::ModelKind::Language => ("a language model, which reads texts", "pictures"),
     }
 }
 

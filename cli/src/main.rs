@@ -10,6 +10,7 @@ mod failure;
 mod interrupt;
 mod local;
 mod needs;
+mod pools;
 mod progress;
 mod remote;
 mod report;

@@ -60,6 +60,11 @@ impl Block {
     }
 }
 
+/// Whether data got lost, since nobody reads it any more perhaps: what would print on without end has nobody to print for.
+pub(crate) fn is_reader_gone() -> bool {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// Fails if data did not get out. A reader that went away (`bowline … | head`) is no failure: it has what it wanted.
 pub(crate) fn delivered() -> Result<(), Failure> {
     match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -1,4 +1,4 @@
-use crate::ModelError;
+use crate::{ModelError, llama};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -7,8 +7,8 @@ use std::path::Path;
 pub enum ModelKind {
     /// CLIP, for pictures.
     Clip,
-    /// Llama, for texts.
-    Llama,
+    /// A Llama, Mistral, Qwen2 or Qwen3, for texts.
+    Language,
 }
 
 impl ModelKind {
@@ -28,12 +28,12 @@ impl ModelKind {
         let file: File = serde_json::from_str(&text).map_err(invalid)?;
         match file.model_type.as_str() {
             "clip" => Ok(Self::Clip),
-            "llama" => Ok(Self::Llama),
+            other if llama::family_of(other).is_some() => Ok(Self::Language),
             other => Err(ModelError::ModelType {
                 path,
-                kind: "CLIP or Llama",
+                kind: "CLIP or language",
                 found: other.to_owned(),
-                expected: "clip` or `llama",
+                expected: "clip`, `llama`, `mistral`, `qwen2` or `qwen3",
             }),
         }
     }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod data;
+mod decoders;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

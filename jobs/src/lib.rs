@@ -39,7 +39,8 @@ pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{DOCUMENT_VERSION, LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
-    Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
+    Axis, BelongsTo, Combine, Drop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
+    RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
 };
 pub use result::{
     Blame, FailureRecord, JobResult, MergeFacts, RESULT_VERSION, ResultFault, RunFacts, Timings, check_answer,

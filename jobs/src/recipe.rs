@@ -1,10 +1,14 @@
+mod choice;
 mod error;
+mod keys;
 mod notes;
 mod preset;
+mod resolve;
 mod spec;
 
 pub use error::RecipeError;
 pub(crate) use error::suggest;
+pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
@@ -161,7 +165,10 @@ pub enum Combine {
 impl Combine {
     /// Whether it works on a matrix as a whole rather than on single entries.
     pub fn is_matrix_wise(self) -> bool {
-        matches!(self, Self::Tsv | Self::IsoC | Self::IsoCts { .. })
+        match self {
+            Self::Mean | Self::Sum | Self::Max => false,
+            Self::Tsv | Self::IsoC | Self::IsoCts { .. } => true,
+        }
     }
 }
 

@@ -1,13 +1,14 @@
-use crate::Key;
+use crate::{Dated, Key};
 use async_trait::async_trait;
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, path::Path};
 
 /// Objects under keys, in whatever keeps them.
 ///
 /// The contract, which the rules of the `testing` module check:
 /// - An object is whole or absent: no reader sees a part of it, whenever its writer dies.
 /// - What was written is read from then on by every process, and survives a crash of the machine.
-/// - Of any number of [`put_if_absent`](Self::put_if_absent) for one key, exactly one creates it.
+/// - Of any number of [`put_if_absent`](Self::put_if_absent) and [`put_file_if_absent`](Self::put_file_if_absent) for one key,
+///   exactly one creates it.
 /// - A dropped call may or may not have taken place, as may one that failed with an error that
 ///   [is retryable](BackendError::is_retryable).
 /// - No key goes on where another ends: `a/b` is not used beside `a`.
@@ -21,11 +22,35 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Reads an object; `None` if there is none, which is no error.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
 
+    /// Reads an object as [`get`](Self::get) does, and tells when it was written by the clock of what keeps it, where that is
+    /// known.
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        Ok(self.get(key).await?.map(|content| Dated { content, written: None }))
+    }
+
     /// Writes an object unless there is one under the key.
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError>;
 
     /// Writes an object, in place of the one that is there, if any: readers see the one or the other.
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError>;
+
+    /// The size of an object in bytes; `None` if there is none.
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError>;
+
+    /// Reads an object into the file `to`, in place of what is there, and gives its size; `None` if there is no object.
+    ///
+    /// The object is never in memory as a whole. After an error the file holds anything. What the object should hold is the
+    /// caller's to check: a store does not know.
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError>;
+
+    /// Writes the content of the file `from` unless there is an object under the key.
+    ///
+    /// The content is never in memory as a whole, and may be read more than once: the file stays as it is meanwhile.
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError>;
+
+    /// Writes the content of the file `from`, in place of the object that is there, if any; otherwise as
+    /// [`put_file_if_absent`](Self::put_file_if_absent).
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError>;
 
     /// Begins to list the keys that start with `folder` and a slash, or all keys if `folder` is `None`.
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError>;
@@ -109,6 +134,11 @@ impl BackendError {
     /// An error of the operating system, sorted by its kind.
     pub fn from_io(action: Action, object: impl Into<String>, error: io::Error) -> Self {
         Self { action, object: object.into(), problem: Problem::of(error.kind()), source: Some(Box::new(error)) }
+    }
+
+    /// The kind of an error of the operating system.
+    pub(crate) fn problem_of(error: &io::Error) -> Problem {
+        Problem::of(error.kind())
     }
 
     /// Whether the same call may succeed later, without a person doing anything.

@@ -1,19 +1,22 @@
+mod clock;
 mod listing;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put, Written};
 use async_trait::async_trait;
+use clock::{FileClock, modified_ms};
 use listing::FolderListing;
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 use tokio::task::spawn_blocking;
-use write::{Collision, Writer};
+use write::{Collision, Target, Writer};
 
 /// A folder of files, one per object, on this machine or a shared file system.
 ///
@@ -25,6 +28,7 @@ use write::{Collision, Writer};
 pub struct FolderBackend {
     root: Arc<Path>,
     writer: Writer,
+    clock: FileClock,
 }
 
 /// Where files are written before they get their name. Keys cannot lead here: no part of one begins with a dot.
@@ -47,7 +51,7 @@ impl FolderBackend {
             fs::canonicalize(&root)
         };
         let canonical = prepare().map_err(|error| failed(Action::Open, &root, error))?;
-        Ok(Self { root: canonical.into(), writer: Writer::default() })
+        Ok(Self { root: canonical.into(), writer: Writer::default(), clock: FileClock::default() })
     }
 
     /// Opens the store in the folder `root`, which must be there. Nothing is changed by it, so that a store can be
@@ -59,7 +63,7 @@ impl FolderBackend {
         let root = root.into();
         let canonical = fs::read_dir(&root).and_then(|_| fs::canonicalize(&root));
         let canonical = canonical.map_err(|error| failed(Action::Open, &root, error))?;
-        Ok(Self { root: canonical.into(), writer: Writer::default() })
+        Ok(Self { root: canonical.into(), writer: Writer::default(), clock: FileClock::default() })
     }
 
     /// The folder.
@@ -72,12 +76,22 @@ impl FolderBackend {
     }
 
     async fn write(&self, key: &Key, content: Vec<u8>, collision: Collision) -> Result<Put, BackendError> {
-        let (path, this) = (self.path(key), self.clone());
-        blocking(Action::Write, path, move |path| {
-            let temporary = this.root.join(TEMPORARY);
-            this.writer.write(&this.root, &temporary, path, &content, collision)
-        })
-        .await
+        let this = self.clone();
+        let write = move |path: &Path| {
+            let target = Target { root: &this.root, temporary: &this.root.join(TEMPORARY), path };
+            this.writer.write(target, &content, collision)
+        };
+        blocking(Action::Write, self.path(key), write).await
+    }
+
+    async fn write_file(&self, key: &Key, from: &Path, collision: Collision) -> Result<Put, BackendError> {
+        let this = self.clone();
+        let from = from.to_owned();
+        let write = move |path: &Path| {
+            let target = Target { root: &this.root, temporary: &this.root.join(TEMPORARY), path };
+            this.writer.write_file(target, &from, collision)
+        };
+        blocking(Action::Write, self.path(key), write).await
     }
 }
 
@@ -91,12 +105,39 @@ impl Backend for FolderBackend {
         blocking(Action::Read, self.path(key), |path| absent_as_none(fs::read(path))).await
     }
 
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        let (clock, temporary) = (self.clock.clone(), self.root.join(TEMPORARY));
+        blocking(Action::Read, self.path(key), move |path| absent_as_none(read_dated(path, &clock, &temporary))).await
+    }
+
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
         self.write(key, content, Collision::Keep).await
     }
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
         self.write(key, content, Collision::Replace).await.map(|_| ())
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        let size = |path: &Path| Ok(absent_as_none(fs::metadata(path))?.map(|metadata| metadata.len()));
+        blocking(Action::Read, self.path(key), size).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        let to = to.to_owned();
+        let copy = move |path: &Path| match absent_as_none(File::open(path))? {
+            Some(mut object) => io::copy(&mut object, &mut File::create(&to)?).map(Some),
+            None => Ok(None),
+        };
+        blocking(Action::Read, self.path(key), copy).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.write_file(key, from, Collision::Keep).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.write_file(key, from, Collision::Replace).await.map(|_| ())
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
@@ -110,6 +151,14 @@ impl Backend for FolderBackend {
         };
         blocking(Action::Delete, self.path(key), delete).await
     }
+}
+
+fn read_dated(path: &Path, clock: &FileClock, temporary: &Path) -> io::Result<Dated<Vec<u8>>> {
+    let mut file = fs::File::open(path)?;
+    let at_ms = modified_ms(&file.metadata()?)?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(Dated { content, written: Some(Written { at_ms, now_ms: clock.now_ms(temporary) }) })
 }
 
 /// Runs `work` on `path` off the async threads, and puts the path into its error.

@@ -1,13 +1,14 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Action, Backend, BackendError, Key, Listing, Problem, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::{
     collections::HashSet,
     error::Error,
     iter::successors,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -139,14 +140,24 @@ fn with_causes(error: &BackendError) -> String {
         .join(": ")
 }
 
+// A method that is not handed on would take its default here, whatever the backend says.
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl Backend for Patient {
     fn place(&self) -> String {
         self.inner.place()
     }
 
+    fn refuses_for_now(&self) -> bool {
+        self.inner.refuses_for_now()
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         self.ask(Action::Read, || self.inner.get(key)).await
+    }
+
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        self.ask(Action::Read, || self.inner.get_dated(key)).await
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
@@ -155,6 +166,22 @@ impl Backend for Patient {
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
         self.ask(Action::Write, || self.inner.put(key, content.clone())).await
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        self.ask(Action::Read, || self.inner.size(key)).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        self.ask(Action::Read, || self.inner.get_file(key, to)).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.ask(Action::Write, || self.inner.put_file_if_absent(key, from)).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.ask(Action::Write, || self.inner.put_file(key, from)).await
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {

@@ -1,4 +1,6 @@
 mod connect;
+mod content;
+mod dates;
 mod failure;
 mod fetch;
 mod listing;
@@ -14,7 +16,7 @@ pub use fetch::S3Object;
 pub use place::{S3Place, S3PlaceError};
 pub use settings::{Patience, S3Credentials, S3Settings};
 
-use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put};
 use async_trait::async_trait;
 use aws_sdk_s3::{
     Client,
@@ -22,9 +24,11 @@ use aws_sdk_s3::{
 };
 use backon::{BackoffBuilder, ExponentialBuilder};
 use connect::Connection;
+use content::Content;
 use failure::Trouble;
 use listing::S3Listing;
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
+use write::Condition;
 
 /// A bucket of S3, or a part of one, with one object under each key.
 ///
@@ -154,12 +158,33 @@ impl Backend for S3Backend {
         read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
     }
 
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        let read = self.patiently(|| self.read_dated(key.as_str())).await;
+        read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
+    }
+
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
-        self.write(key, content.into(), write::Condition::IsAbsent).await
+        self.write(key, Content::Bytes(content.into()), Condition::IsAbsent).await
     }
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
-        self.write(key, content.into(), write::Condition::None).await.map(|_| ())
+        self.write(key, Content::Bytes(content.into()), Condition::None).await.map(|_| ())
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        Ok(self.object(key.as_str()).await?.map(|object| object.size))
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        Ok(self.download_if_there(key.as_str(), to).await?.map(|object| object.size))
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.write_file(key, from, Condition::IsAbsent).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.write_file(key, from, Condition::None).await.map(|_| ())
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {

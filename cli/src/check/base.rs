@@ -47,7 +47,7 @@ impl Check<'_> {
             }
         };
         // The base reads what the tasks have: pictures or texts, which a sweep file does not mix.
-        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind == ModelKind::Llama);
+        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind == ModelKind::Language);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
             let failure = Failure::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() };
             self.problems.push(&place, None, &failure);

@@ -17,7 +17,7 @@ pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) ->
     let place = Place::key("base");
     if let Some(files) = check.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base)) {
         let checked = match ModelKind::of(files.path()) {
-            Ok(ModelKind::Llama) => Err(Failure::NoTextTower { base: sweep.base.to_string() }),
+            Ok(ModelKind::Language) => Err(Failure::NoTextTower { base: sweep.base.to_string() }),
             Ok(ModelKind::Clip) => TextModel::check(files.path()).map_err(Failure::Model),
             Err(error) => Err(Failure::Model(error)),
         };

@@ -102,7 +102,7 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let device = device(&args.compute.device)?;
     match ModelKind::of(&folder)? {
         ModelKind::Clip => image_tower(&folder, device),
-        ModelKind::Llama => language_model(&folder, device),
+        ModelKind::Language => language_model(&folder, device),
     }
 }
 
@@ -119,8 +119,9 @@ fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure
     let warning = tokenizer.check_vocabulary(config.vocabulary).err();
     let warning = warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default();
     Ok(format!(
-        "Llama, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
+        "{}, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
          {per_second:.0} tokens/s{warning}",
+        config.family,
         config.layers,
         config.width,
         config.vocabulary,

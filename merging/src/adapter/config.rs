@@ -157,12 +157,17 @@ impl AdapterConfig {
     pub(super) fn scale(&self, source: &str, rank: usize) -> Result<f64, AdapterError> {
         self.check_rank(source, rank)?;
         let own = self.first_match("alpha_pattern", self.alpha_pattern.as_ref(), source)?;
-        let alpha = match own {
-            Some((_, alpha)) => alpha,
-            None => self.alpha()?,
+        let (key, value, alpha) = match own {
+            Some((pattern, alpha)) => ("alpha_pattern", Value::from(format!("{pattern}: {alpha:e}")), alpha),
+            None => ("lora_alpha", self.lora_alpha.clone(), self.alpha()?),
         };
         let rank = rank as f64;
-        Ok(if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank })
+        let scale = if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank };
+        // Updates are of this type, and an infinite factor would make them infinite or NaN.
+        if !(scale as f32).is_finite() {
+            return Err(self.unsupported(key, &value, "α over the rank is more than 32-bit floats hold"));
+        }
+        Ok(scale)
     }
 
     /// Says that α is 0, if it is, which leaves nothing of any update.

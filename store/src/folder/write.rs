@@ -34,28 +34,49 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Writes `content` to `path` below `root`, by way of a file in the folder `temporary`.
-    pub(super) fn write(
-        self,
-        root: &Path,
-        temporary: &Path,
-        path: &Path,
-        content: &[u8],
-        collision: Collision,
-    ) -> io::Result<Put> {
-        if collision == Collision::Keep && path.try_exists()? {
-            // Spares the work; the rename below is what decides.
-            return Ok(Put::Exists);
-        }
-        create_folder(path.parent().unwrap_or(root))?;
-        create_folder(temporary)?;
-        let mut file = readable_by_others(tempfile::Builder::new().prefix("write-")).tempfile_in(temporary)?;
-        (self.fill)(file.as_file_mut(), content)?;
-        file.as_file().sync_all()?;
-        let put = give_name(file, path, collision)?;
-        sync_folder_of(path)?;
-        Ok(put)
+    /// Writes `content` to the target's path.
+    pub(super) fn write(self, target: Target<'_>, content: &[u8], collision: Collision) -> io::Result<Put> {
+        write_whole(target, collision, |file| (self.fill)(file, content))
     }
+
+    /// Writes what the file `from` holds to the target's path, piece by piece.
+    pub(super) fn write_file(self, target: Target<'_>, from: &Path, collision: Collision) -> io::Result<Put> {
+        write_whole(target, collision, |file| {
+            let mut content = File::open(from)?;
+            io::copy(&mut content, file).map(drop)
+        })
+    }
+}
+
+/// Where a file of a store is written.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The folder of the store.
+    pub(super) root: &'a Path,
+    /// The folder for files that are being written.
+    pub(super) temporary: &'a Path,
+    /// The file itself.
+    pub(super) path: &'a Path,
+}
+
+/// Makes the target's file with what `fill` writes, by way of a temporary file.
+fn write_whole(
+    Target { root, temporary, path }: Target<'_>,
+    collision: Collision,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<Put> {
+    if collision == Collision::Keep && path.try_exists()? {
+        // Spares the work; the rename below is what decides.
+        return Ok(Put::Exists);
+    }
+    create_folder(path.parent().unwrap_or(root))?;
+    create_folder(temporary)?;
+    let mut file = readable_by_others(tempfile::Builder::new().prefix("write-")).tempfile_in(temporary)?;
+    fill(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    let put = give_name(file, path, collision)?;
+    sync_folder_of(path)?;
+    Ok(put)
 }
 
 fn give_name(file: NamedTempFile, path: &Path, collision: Collision) -> io::Result<Put> {

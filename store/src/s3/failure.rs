@@ -43,6 +43,8 @@ pub(super) enum S3Failure {
     Cut { received: u64, expected: u64, source: Option<BoxError> },
     #[error("the answer broke off")]
     Broken { source: BoxError },
+    #[error("the file `{path}`, which is to be stored, cannot be read")]
+    Content { path: String, source: io::Error },
     #[error("there is no such object")]
     Missing,
     #[error("the object changed while it was read")]

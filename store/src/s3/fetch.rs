@@ -59,6 +59,9 @@ impl S3Backend {
     pub(super) async fn object_at(&self, key: &str) -> Result<Option<S3Object>, Trouble> {
         let head = self.client.head_object().bucket(self.place.bucket()).key(self.place.full(key));
         match head.send().await {
+            Ok(found) if found.content_length.is_none() => {
+                Err(Trouble::passing(S3Failure::Broken { source: "it does not say how large the object is".into() }))
+            }
             Ok(found) => {
                 Ok(Some(S3Object { key: key.to_owned(), size: size(found.content_length), etag: found.e_tag }))
             }
@@ -76,6 +79,12 @@ impl S3Backend {
     /// # Errors
     /// There is no such object, it cannot be read to its end, or the file cannot be written.
     pub async fn download(&self, key: &str, to: &Path) -> Result<S3Object, BackendError> {
+        let object = self.download_if_there(key, to).await?;
+        object.ok_or_else(|| self.unread(Trouble::lasting(S3Failure::Missing), key))
+    }
+
+    /// As [`download`](Self::download); `None` if there is no such object.
+    pub(super) async fn download_if_there(&self, key: &str, to: &Path) -> Result<Option<S3Object>, BackendError> {
         let failed = |error| BackendError::from_io(Action::Write, to.display().to_string(), error);
         let mut file = File::create(to).await.map_err(failed)?;
         let mut fetched = Fetched { object: None, bytes: 0 };
@@ -85,9 +94,10 @@ impl S3Backend {
             match self.fetch_rest(key, &mut file, &mut fetched).await {
                 Ok(object) => {
                     file.sync_all().await.map_err(failed)?;
-                    return Ok(object);
+                    return Ok(Some(object));
                 }
                 Err(Interrupted::File(error)) => return Err(failed(error)),
+                Err(Interrupted::S3(Trouble { failure: S3Failure::Missing, .. })) => return Ok(None),
                 Err(Interrupted::S3(trouble)) if !trouble.again => return Err(self.unread(trouble, key)),
                 Err(Interrupted::S3(trouble)) => {
                     if fetched.bytes > before {

@@ -1,5 +1,6 @@
 use super::{
     S3Backend,
+    content::Content,
     failure::Trouble,
     write::{Condition, Refusal, body_of, content_type},
 };
@@ -14,7 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 /// Pieces on their way at the same time.
 const CONCURRENT_PIECES: usize = 4;
 /// The most pieces that S3 puts together.
-const MOST_PIECES: usize = 10_000;
+const MOST_PIECES: u64 = 10_000;
 
 /// An object that is being written in pieces.
 struct Upload<'a> {
@@ -27,7 +28,7 @@ impl S3Backend {
     pub(super) async fn write_in_pieces(
         &self,
         name: &str,
-        content: &Bytes,
+        content: &Content,
         condition: Condition,
     ) -> Result<Put, Trouble> {
         if condition == Condition::IsAbsent && self.object_at(name).await?.is_some() {
@@ -48,11 +49,15 @@ impl S3Backend {
         outcome
     }
 
-    async fn send_pieces(&self, upload: &Upload<'_>, content: &Bytes) -> Result<Vec<CompletedPart>, Trouble> {
-        let size = self.sizes.piece.max(content.len().div_ceil(MOST_PIECES));
-        let pieces =
-            (0..content.len()).step_by(size).map(|start| content.slice(start..content.len().min(start + size)));
-        let sent = (1..).zip(pieces).map(|(number, piece)| self.send_piece(upload, number, piece));
+    /// Sends all pieces, of which no more are in memory than are on their way.
+    async fn send_pieces(&self, upload: &Upload<'_>, content: &Content) -> Result<Vec<CompletedPart>, Trouble> {
+        let all = content.len();
+        let size = (self.sizes.piece as u64).max(all.div_ceil(MOST_PIECES));
+        let pieces = (0..all.div_ceil(size)).map(|index| index * size..all.min((index + 1) * size));
+        let sent = (1..).zip(pieces).map(|(number, range)| async move {
+            let piece = content.piece(range).await?;
+            self.send_piece(upload, number, piece).await
+        });
         stream::iter(sent).buffered(CONCURRENT_PIECES).try_collect().await
     }
 

@@ -1,5 +1,6 @@
 use super::{
     S3Backend,
+    content::Content,
     failure::{S3Failure, Trouble},
 };
 use crate::{Action, BackendError, Key, Put};
@@ -8,6 +9,7 @@ use aws_sdk_s3::{
     primitives::{ByteStream, SdkBody},
 };
 use bytes::Bytes;
+use std::path::Path;
 
 /// When a write takes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +51,23 @@ impl Refusal {
 
 impl S3Backend {
     /// Writes an object, in pieces if it is large.
-    pub(super) async fn write(&self, key: &Key, content: Bytes, condition: Condition) -> Result<Put, BackendError> {
+    pub(super) async fn write(&self, key: &Key, content: Content, condition: Condition) -> Result<Put, BackendError> {
         let name = key.as_str();
         let written = self.patiently(|| async {
-            if content.len() > self.sizes.whole {
+            if content.len() > self.sizes.whole as u64 {
                 self.write_in_pieces(name, &content, condition).await
             } else {
-                self.write_whole(name, &content, condition).await
+                self.write_whole(name, &content.whole().await?, condition).await
             }
         });
         written.await.map_err(|trouble| trouble.at(Action::Write, self.place.url(name)))
+    }
+
+    /// Writes an object out of a file, in pieces if it is large.
+    pub(super) async fn write_file(&self, key: &Key, from: &Path, condition: Condition) -> Result<Put, BackendError> {
+        let content = Content::of_file(from).await;
+        let content = content.map_err(|trouble| trouble.at(Action::Write, self.place.url(key.as_str())))?;
+        self.write(key, content, condition).await
     }
 
     async fn write_whole(&self, name: &str, content: &Bytes, condition: Condition) -> Result<Put, Trouble> {

@@ -1,3 +1,5 @@
+mod files;
+
 use crate::{Backend, Key, Put};
 use std::{collections::BTreeSet, pin::Pin, sync::Arc};
 use tokio::{sync::Barrier, task::JoinSet};
@@ -18,7 +20,7 @@ pub struct Rule {
 pub type Check = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 macro_rules! rules {
-    ($($rule:ident),* $(,)?) => {
+    ($($rule:path),* $(,)?) => {
         &[$(Rule { name: stringify!($rule), check: |store| Box::pin($rule(store)) }),*]
     };
 }
@@ -34,6 +36,10 @@ pub const RULES: &[Rule] = rules![
     a_listing_holds_every_key_of_the_folder_once,
     a_listing_goes_on_while_objects_are_deleted,
     a_deleted_object_is_gone_and_may_be_created_again,
+    files::an_object_that_is_not_there_has_no_size_and_fills_no_file,
+    files::a_file_reads_back_as_written,
+    files::a_conditional_write_of_a_file_changes_nothing_that_exists,
+    files::of_sixteen_writers_of_files_one_creates_the_object,
 ];
 
 /// Writers in a race.

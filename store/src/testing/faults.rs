@@ -1,6 +1,7 @@
-use crate::{Action, Backend, BackendError, Key, Listing, Problem, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use std::{
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -82,6 +83,7 @@ impl<B: Backend> Faulty<B> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<B: Backend> Backend for Faulty<B> {
     fn place(&self) -> String {
@@ -96,12 +98,32 @@ impl<B: Backend> Backend for Faulty<B> {
         self.call(Action::Read, key.as_str(), self.inner.get(key)).await
     }
 
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        self.call(Action::Read, key.as_str(), self.inner.get_dated(key)).await
+    }
+
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
         self.call(Action::Write, key.as_str(), self.inner.put_if_absent(key, content)).await
     }
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
         self.call(Action::Write, key.as_str(), self.inner.put(key, content)).await
+    }
+
+    async fn size(&self, key: &Key) -> Result<Option<u64>, BackendError> {
+        self.call(Action::Read, key.as_str(), self.inner.size(key)).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError> {
+        self.call(Action::Read, key.as_str(), self.inner.get_file(key, to)).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &Path) -> Result<Put, BackendError> {
+        self.call(Action::Write, key.as_str(), self.inner.put_file_if_absent(key, from)).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &Path) -> Result<(), BackendError> {
+        self.call(Action::Write, key.as_str(), self.inner.put_file(key, from)).await
     }
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {

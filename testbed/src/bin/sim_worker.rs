@@ -89,6 +89,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     };
     let compute = compute.start();
     let consumer = Arc::new(queue.consumer()?);
+    let ahead = Arc::new(consumer.beside());
     let limits = Limits {
         // Longer than an input stays changed: what fails for that is no reason to give a job up.
         back_off: Duration::from_millis(700),
@@ -99,6 +100,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
         ..Limits::default()
     };
     let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
+        .looking_ahead(ahead.clone())
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
     let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
@@ -110,6 +112,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
         }
     };
     let ended = worker.run_until(drain, now).await;
+    ahead.close().await;
     consumer.close().await;
     info!(worker = args.name, ended = ?ended?, "the worker ends");
     Ok(())

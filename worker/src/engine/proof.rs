@@ -26,7 +26,7 @@ impl Proof for EngineProof {
         let places = &job.places;
         let located = self.inputs.expecting(meaning.base).model(&places.base)?;
         let folder = attempt.checked(&places.base, located, meaning.base)?.path;
-        if ModelKind::of(&folder)? == ModelKind::Llama {
+        if ModelKind::of(&folder)? == ModelKind::Language {
             check_memory(&folder, meaning.precision, &self.settings)?;
         }
         for adapter in &meaning.adapters {

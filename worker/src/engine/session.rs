@@ -63,7 +63,7 @@ impl Model {
                 return Err(JobError::Precision { precision: attempt.job.meaning.precision.name() });
             }
             ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings, attempt.metrics)?)),
-            ModelKind::Llama => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
+            ModelKind::Language => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
         })
     }
 

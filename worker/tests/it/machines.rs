@@ -346,6 +346,7 @@ fn running() -> Progress {
     Progress {
         revision: 1,
         version: jobs::DOCUMENT_VERSION,
+        pool: None,
         phase: None,
         bound: 1,
         run: 0,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
+mod ahead;
 mod buckets;
 mod fake;
 mod goldens;
@@ -9,4 +10,5 @@ mod in_use;
 mod life;
 mod machines;
 mod nli6;
+mod requests;
 mod texts;

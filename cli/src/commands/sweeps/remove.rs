@@ -73,9 +73,9 @@ impl Results {
 /// Refuses to take the sweep away from a run that is at it.
 async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
     let now = now_ms();
-    match store.document::<Progress>(name, Progress::DOCUMENT).await {
+    match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
         Ok(Some(progress)) if is_at_work(&progress, now) => {
-            let heard = span(now.saturating_sub(progress.updated_ms) as f64 / 1e3);
+            let heard = span(progress.age(progress.content.updated_ms, now).as_secs_f64());
             Err(Failure::AtWork { name: name.to_owned(), heard })
         }
         Err(error @ StoreError::Backend(_)) => Err(error.into()),

@@ -119,6 +119,17 @@ pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
     });
 }
 
+/// The same [norm](rms_norm), in place.
+pub(crate) fn rms_norm_in_place(rows: &mut [f32], weight: &[f32], eps: f32) {
+    let width = weight.len();
+    Arch::new().dispatch(|| {
+        for row in rows.chunks_exact_mut(width) {
+            let inverse = inverse_root(sum(row, |x| x * x) / width as f32 + eps);
+            row.iter_mut().zip(weight).for_each(|(x, w)| *x = *x * inverse * w);
+        }
+    });
+}
+
 /// Turns each row of a `[rows, columns]` matrix into its softmax. With `seen`, row `r` sees only the first `seen + r`
 /// columns and the others become zero.
 pub(crate) fn softmax(scores: &mut [f32], columns: usize, seen: Option<usize>) {

@@ -225,6 +225,22 @@ impl Backend for Race {
         self.inner.put(key, content).await
     }
 
+    async fn size(&self, key: &Key) -> Result<Option<u64>, crate::BackendError> {
+        self.inner.size(key).await
+    }
+
+    async fn get_file(&self, key: &Key, to: &std::path::Path) -> Result<Option<u64>, crate::BackendError> {
+        self.inner.get_file(key, to).await
+    }
+
+    async fn put_file_if_absent(&self, key: &Key, from: &std::path::Path) -> Result<Put, crate::BackendError> {
+        self.inner.put_file_if_absent(key, from).await
+    }
+
+    async fn put_file(&self, key: &Key, from: &std::path::Path) -> Result<(), crate::BackendError> {
+        self.inner.put_file(key, from).await
+    }
+
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn crate::Listing>, crate::BackendError> {
         self.inner.list(folder).await
     }

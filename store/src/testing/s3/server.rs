@@ -181,7 +181,8 @@ fn page(status: u16, kind: &str, text: String) -> Result<Response<Body>, HttpErr
 async fn half(response: Response<Body>) -> Result<Response<Body>, HttpError> {
     let (mut head, body) = response.into_parts();
     let body = BodyExt::collect(body).await.map_err(HttpError::new)?.to_bytes();
-    head.headers.insert(hyper::header::CONTENT_LENGTH, body.len().into());
+    // The answer to a HEAD tells a length and has no body.
+    head.headers.entry(hyper::header::CONTENT_LENGTH).or_insert(body.len().into());
     let begin = stream::iter([Ok(Frame::data(body.slice(..body.len() / 2)))]);
     let end = stream::once(async {
         // What comes before is only sent when there is nothing to send for a moment.
