@@ -1,4 +1,7 @@
-use crate::torch_file::TorchFile;
+use crate::{
+    small_file::{CONFIG_BYTES, INDEX_BYTES, read_small},
+    torch_file::TorchFile,
+};
 use safetensors::Dtype;
 use serde::Deserialize;
 use serde_json::Value;
@@ -93,6 +96,14 @@ pub enum BaseError {
         /// The length of the file.
         found: u64,
     },
+    /// A header gives a tensor other bytes than its shape and type have.
+    #[error("the header of `{path}` gives `{tensor}` other bytes than its shape and type have: the file is corrupt")]
+    Extent {
+        /// The tensor.
+        tensor: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of `torch.save` cannot be read.
     #[error("cannot read the weights `{path}`")]
     Pickle {
@@ -129,6 +140,17 @@ struct Entry {
     dtype: Dtype,
     shape: Vec<usize>,
     data_offsets: (u64, u64),
+}
+
+impl Entry {
+    /// Whether the bytes that the tensor is said to have are those of its shape and type.
+    fn is_whole(&self) -> bool {
+        let (from, to) = self.data_offsets;
+        let elements = self.shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+        let bits = elements.and_then(|elements| elements.checked_mul(self.dtype.bitsize()));
+        let bytes = to.checked_sub(from).and_then(|bytes| usize::try_from(bytes).ok());
+        bits.is_some() && bits == bytes.and_then(|bytes| bytes.checked_mul(8))
+    }
 }
 
 impl BaseHeader {
@@ -195,7 +217,7 @@ impl BaseHeader {
 
 impl Config {
     fn read(folder: &Path) -> Self {
-        let text = std::fs::read(folder.join("config.json")).ok();
+        let text = read_small(&folder.join("config.json"), CONFIG_BYTES).ok();
         let Some(config) = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
             return Self::default();
         };
@@ -247,7 +269,7 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
 }
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
-    let text = std::fs::read(index).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
+    let text = read_small(index, INDEX_BYTES).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
     let parsed: Index =
         serde_json::from_slice(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
     let mut shards = BTreeMap::new();
@@ -273,7 +295,11 @@ fn read_header(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
     let mut tensors = BTreeMap::new();
     let mut expected = start;
     for (name, entry) in entries {
-        let Entry { dtype, shape, data_offsets: (from, to) } = serde_json::from_value(entry).map_err(header)?;
+        let entry: Entry = serde_json::from_value(entry).map_err(header)?;
+        if !entry.is_whole() {
+            return Err(BaseError::Extent { tensor: name, path });
+        }
+        let Entry { dtype, shape, data_offsets: (from, to) } = entry;
         expected = expected.max(start.saturating_add(to));
         let (offset_bytes, len_bytes) = (start.saturating_add(from), to.saturating_sub(from));
         tensors.insert(name, BaseTensor { dtype, shape, file: file.to_owned(), offset_bytes, len_bytes });
