@@ -5,6 +5,8 @@ mod data;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod llama;
 #[cfg(test)]
 mod look;
@@ -20,6 +22,8 @@ mod notes;
 mod padding;
 #[cfg(test)]
 mod parquet_file;
+#[cfg(test)]
+mod parquet_pages;
 #[cfg(test)]
 mod text;
 #[cfg(test)]

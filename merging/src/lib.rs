@@ -14,6 +14,7 @@ mod matrix;
 mod merge;
 mod output;
 mod renamed;
+mod small_file;
 mod torch_file;
 mod update;
 

@@ -1,5 +1,8 @@
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
-use crate::transient::without_backtrace;
+use crate::{
+    limits::{INDEX_BYTES, read_small_text},
+    transient::without_backtrace,
+};
 use candle_core::{DType, Device, safetensors::MmapedSafetensors};
 use std::{
     collections::BTreeMap,
@@ -35,7 +38,7 @@ impl Weights {
             return Ok(Self { files: vec![map(single)?], index: None });
         }
         let text =
-            std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+            read_small_text(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
         let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
             path: index.clone(),
             what: "index of weights",

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     ModelError,
+    limits::{CONFIG_BYTES, read_small_text},
     llama::rope::RopeFile,
     settings::{Object, Section, object, part},
 };
@@ -46,7 +47,8 @@ pub(super) struct Typed {
 
 impl File {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let text =
+            read_small_text(path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.into(), source })?;
         let what = "Llama configuration";
         let invalid = |source| ModelError::Json { path: path.into(), what, source };
         let typed: Typed = serde_json::from_str(&text).map_err(invalid)?;
