@@ -1,4 +1,8 @@
-use crate::{ModelError, llama};
+use crate::{
+    ModelError,
+    limits::{CONFIG_BYTES, read_small_text},
+    llama,
+};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -23,7 +27,8 @@ impl ModelKind {
             model_type: String,
         }
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let text =
+            read_small_text(&path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let invalid = |source| ModelError::Json { path: path.clone(), what: "model configuration", source };
         let file: File = serde_json::from_str(&text).map_err(invalid)?;
         match file.model_type.as_str() {

@@ -14,6 +14,7 @@ mod data;
 mod device;
 mod head;
 mod kind;
+mod limits;
 mod llama;
 mod model;
 mod notes;
@@ -24,6 +25,7 @@ mod score;
 mod settings;
 mod text;
 mod texts;
+mod tokenizing;
 mod transient;
 
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
@@ -40,6 +42,7 @@ pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;
+pub use limits::{LimitExceeded, Limits};
 pub use llama::{
     Biases, LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling, SlidingWindow,
 };

@@ -6,6 +6,8 @@ mod decoders;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod llama;
 #[cfg(test)]
 mod look;
@@ -21,6 +23,8 @@ mod notes;
 mod padding;
 #[cfg(test)]
 mod parquet_file;
+#[cfg(test)]
+mod parquet_pages;
 #[cfg(test)]
 mod text;
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use crate::torch_file::TorchFile;
+use crate::{
+    small_file::{CONFIG_BYTES, INDEX_BYTES, read_small},
+    torch_file::TorchFile,
+};
 use safetensors::Dtype;
 use serde::Deserialize;
 use serde_json::Value;
@@ -240,7 +243,7 @@ impl BaseHeader {
 
 impl Config {
     fn read(folder: &Path) -> Self {
-        let text = std::fs::read(folder.join("config.json")).ok();
+        let text = read_small(&folder.join("config.json"), CONFIG_BYTES).ok();
         let Some(config) = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
             return Self::default();
         };
@@ -292,7 +295,7 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
 }
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
-    let text = std::fs::read(index).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
+    let text = read_small(index, INDEX_BYTES).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
     let parsed: Index =
         serde_json::from_slice(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
     let mut shards = BTreeMap::new();

@@ -17,6 +17,7 @@ mod merge;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;
 mod renamed;
+mod small_file;
 mod torch_file;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod update;

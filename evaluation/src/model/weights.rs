@@ -3,7 +3,10 @@ mod file;
 pub(crate) use file::{Described, WeightFile};
 
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
-use crate::transient::without_backtrace;
+use crate::{
+    limits::{INDEX_BYTES, read_small_text},
+    transient::without_backtrace,
+};
 use candle_core::{DType, Device};
 use std::{
     collections::BTreeMap,
@@ -39,7 +42,7 @@ impl Weights {
             return Ok(Self { files: vec![Arc::new(WeightFile::open(&single)?)], index: None });
         }
         let text =
-            std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+            read_small_text(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
         let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
             path: index.clone(),
             what: "index of weights",

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     ModelError,
+    limits::{CONFIG_BYTES, read_small_text},
     llama::{
         family::{self, Family},
         rope::RopeFile,
@@ -60,7 +61,8 @@ pub(in crate::llama) struct Typed {
 
 impl File {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let text =
+            read_small_text(path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.into(), source })?;
         let object = object(path, WHAT, &text)?;
         let found = object.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let Some(family) = family::named(found) else {
