@@ -1,6 +1,9 @@
 //! What a run leaves in its queue: messages that were doubled when a connection broke, or that nobody waits for any more.
 
-use crate::{failure::Failure, terminal};
+use crate::{
+    failure::{Failure, RunFailure},
+    terminal,
+};
 use queue::{JobPublisher, QueueError, RabbitQueue};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -14,7 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether nobody wants what is left of the sweep in the queue.
 pub(super) fn are_unwanted<T>(ended: &Result<T, Failure>) -> bool {
-    matches!(ended, Ok(_) | Err(Failure::Cancelled | Failure::Stopped(_) | Failure::TooManyFailures { .. }))
+    matches!(
+        ended,
+        Ok(_) | Err(Failure::Run(RunFailure::Cancelled | RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }))
+    )
 }
 
 /// Takes what the sweep has left out of the queue, so that a pool without work is seen to have none. The store tells workers to

@@ -1,6 +1,6 @@
 use crate::{
     args::Secret,
-    failure::{Failure, RunFailure},
+    failure::{Failure, FileFailure, RunFailure},
     interrupt::Interrupts,
     local::runtime,
     terminal,
@@ -102,7 +102,7 @@ fn in_words(error: reqwest::Error) -> String {
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate>, Failure> {
-    let read = |source| Failure::Read { what: "certificates", path: path.to_owned(), source };
+    let read = |source| Failure::File(FileFailure::Read { what: "certificates", path: path.to_owned(), source });
     Certificate::from_pem_bundle(&fs::read(path).map_err(read)?).map_err(|error| {
         Failure::Run(RunFailure::Webhook { reason: format!("`{}`: {}", path.display(), in_words(error)) })
     })
