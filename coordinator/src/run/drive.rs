@@ -69,12 +69,14 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, revised, memory, presence, uncompacted, failed, examples, .. } = resume;
+        let Resume { survey, revised, memory, presence, uncompacted, failed, examples, corrupt, .. } = resume;
         let frozen = frozen.at_revision(revised.number);
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
         let mut brake = Brake::new(&frozen, coordinator.settings.brake);
-        failed.iter().for_each(|failed| brake.failed(failed.job, &failed.errors, true));
+        // A stored result that is corrupt says nothing of what its job would come to.
+        let truly_failed = failed.iter().filter(|failed| !corrupt.contains(&failed.job));
+        truly_failed.for_each(|failed| brake.failed(failed.job, &failed.errors, true));
         let told = failed.into_iter();
         let mut tally = Tally::new(survey.bound, counts, frozen.sweep().objective.clone());
         tally.pool.clone_from(&coordinator.settings.pool);
@@ -337,7 +339,6 @@ impl<'a> Drive<'a> {
         let Failed { errors, blame } = failed;
         self.course.record(job, Answer::Failed { errors: &errors, blame })?;
         self.tally.counts.failed += 1;
-        self.brake.failed(job, &errors, is_reused);
         self.tell(Event::Failed { job, label, errors, is_reused });
         Ok(())
     }
@@ -345,8 +346,11 @@ impl<'a> Drive<'a> {
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(failed) => self.fail(job, label, failed, is_reused)?,
-            // What lies in the store says nothing of the recipe.
+            Found::Failed(failed) => {
+                self.brake.failed(job, &failed.errors, is_reused);
+                self.fail(job, label, failed, is_reused)?;
+            }
+            // What lies in the store says nothing of the recipe, nor of the base model: the run goes on without it.
             Found::Corrupt(errors) => {
                 self.fail(job, label, Failed { errors, blame: Some(Blame::Machine) }, is_reused)?;
             }
