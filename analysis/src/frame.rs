@@ -19,8 +19,7 @@ use rows::Rows;
 /// One row per job, for any tool that reads tables. `docs/analysis.md` says what each column holds; their names stay.
 ///
 /// The columns: `sweep` and `row` (empty where no sweep names the job), `job`; `subject` (`base`, `adapter`, `merge`),
-/// `adapter`, `method`, `space`, `axis`, `sigma_cut`, `sigma_cut_relative`, `drop_rate`, `seed`, `density`, `trim_scope`,
-/// `elect`, `combine`, `common_share`, `scaling`, `weights` (JSON); `split`, `benchmark`, `precision`; `n`,
+/// `adapter`, `method`, the keys of a recipe ([`jobs::RecipeKey::resolved`], `weights` as JSON); `split`, `benchmark`, `precision`; `n`,
 /// `mean_accuracy`, `mean_normalised`, `hits_1`, `hits_3`, `hits_5`, `hits_10`; `load_s`, `align_s`, `merge_s`,
 /// `evaluate_s`; `worker`, `device`, `attempt`, `finished_ms`, `versions` (JSON); and for every task, in the order of their
 /// names, `n.<task>`, `correct.<task>`, `accuracy.<task>`, `normalised.<task>`, and in joint benchmarks `hits_3.<task>`,

@@ -10,6 +10,7 @@
 
 mod failures;
 mod frame;
+mod metric;
 mod number;
 mod pictures;
 mod report;

@@ -10,8 +10,8 @@ mod tests;
 pub use provenance::{ProvenInput, Provenance};
 pub use runs::RunRows;
 
-use crate::{Picture, Summary, Table};
-use headline::{Headline, metric_in_words};
+use crate::{Picture, Summary, Table, metric::in_words};
+use headline::Headline;
 use notices::Notice;
 use serde::Serialize;
 
@@ -84,7 +84,7 @@ impl Report<'_> {
 
 fn subtitle(summary: &Summary) -> String {
     let tasks = summary.tasks.len();
-    let (s, metric) = (if tasks == 1 { "" } else { "s" }, metric_in_words(&summary.objective.metric));
+    let (s, metric) = (if tasks == 1 { "" } else { "s" }, in_words(&summary.objective.metric));
     let revision = if summary.revision > 1 { format!(" · revision {}", summary.revision) } else { String::new() };
     format!(
         "{tasks} task{s} · searched by {metric} on {}, reported on {}{revision}",

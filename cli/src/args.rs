@@ -105,6 +105,12 @@ pub(crate) struct Run {
     /// `BOWLINE_MESSAGE` say how
     #[arg(long, value_name = "COMMAND")]
     pub(crate) on_end: Option<String>,
+    /// Send how the run ended to this URL when it ends: a POST with a small JSON document
+    #[arg(long, value_name = "URL", env = "BOWLINE_ON_END_URL", hide_env_values = true)]
+    pub(crate) on_end_url: Option<Secret>,
+    /// Use a store that ignores the condition of a write: results and revisions may be replaced by those of another process
+    #[arg(long)]
+    pub(crate) unconditional_store: bool,
     /// End when more jobs than this have failed for good
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,

@@ -24,7 +24,7 @@ pub(crate) use splits::check_other_splits;
 
 use crate::{
     args::ComputeArgs,
-    failure::Failure,
+    failure::{Failure, InputFailure},
     local::free_memory,
     needs::{Needs, needs, sized},
     sweep_file::SweepFile,
@@ -63,7 +63,7 @@ impl Checked {
 
     /// Fails with all problems, if there are any.
     pub(crate) fn passed(self) -> Result<Self, Failure> {
-        if self.problems.is_empty() { Ok(self) } else { Err(Failure::Problems(self.problems)) }
+        if self.problems.is_empty() { Ok(self) } else { Err(Failure::Input(InputFailure::Problems(self.problems))) }
     }
 }
 
@@ -139,7 +139,7 @@ fn refuse_memory(checked: &Checked, computing: Computing<'_>) -> Result<(), Fail
     let available = free_memory();
     match checked.memory.map(|needs| needs.processor) {
         Some(need) if compute.is_some_and(|compute| compute.device == "cpu") && need.total() > available => {
-            Err(Failure::Memory { needed: need.in_words(), available: sized(available) })
+            Err(Failure::Input(InputFailure::Memory { needed: need.in_words(), available: sized(available) }))
         }
         _ => Ok(()),
     }

@@ -8,7 +8,7 @@ use std::{
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
-/// Listens for the user's wish to end: Ctrl-C, or SIGTERM from a supervisor.
+/// Listens for the user's wish to end: Ctrl-C, SIGTERM from a supervisor, or SIGHUP when the terminal goes away.
 ///
 /// While something [may end gracefully](Self::graceful), the first wishes ask it to; at any other time, and when asked
 /// once more, the process ends at once. That loses no more than the job in hand: the store only ever holds whole objects.
@@ -80,32 +80,64 @@ fn end_now() {
 struct Asked {
     #[cfg(unix)]
     terminate: Option<tokio::signal::unix::Signal>,
+    /// The terminal is gone. `None` where the process was started to outlive it, as by `nohup`.
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    is_asked: bool,
 }
 
+#[cfg(unix)]
 impl Asked {
-    #[cfg(unix)]
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
-        Self { terminate: signal(SignalKind::terminate()).ok() }
+        let hangup = if is_hangup_ignored() { None } else { signal(SignalKind::hangup()).ok() };
+        Self { terminate: signal(SignalKind::terminate()).ok(), hangup, is_asked: false }
     }
 
-    #[cfg(unix)]
     async fn again(&mut self) {
-        match &mut self.terminate {
-            Some(terminate) => tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            },
-            None => drop(tokio::signal::ctrl_c().await),
+        loop {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => break,
+                () = received(&mut self.terminate) => break,
+                // The system and the shell both send one, and supervisors one after SIGTERM: it is no wish to hurry.
+                () = received(&mut self.hangup) => if !self.is_asked {
+                    break;
+                },
+            }
         }
+        self.is_asked = true;
     }
+}
 
-    #[cfg(not(unix))]
+#[cfg(unix)]
+async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+    if let Some(signal) = signal
+        && signal.recv().await.is_some()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Whether SIGHUP was ignored when the process started, which it would not be with a handler of ours. Linux tells; elsewhere the
+/// signal is left as it is.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let ignored = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim().to_owned();
+        u64::from_str_radix(&mask, 16).ok()
+    });
+    // The first bit is that of signal 1.
+    ignored.is_none_or(|mask| mask & 1 == 1)
+}
+
+#[cfg(not(unix))]
+impl Asked {
     fn new() -> Self {
         Self {}
     }
 
-    #[cfg(not(unix))]
     async fn again(&mut self) {
         drop(tokio::signal::ctrl_c().await);
     }

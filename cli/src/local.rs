@@ -2,7 +2,7 @@
 
 use crate::{
     args::{self, ComputeArgs, S3Args},
-    failure::Failure,
+    failure::{Failure, WorkerFailure},
     remote::s3_settings,
 };
 use evaluation::DeviceChoice;
@@ -22,7 +22,9 @@ pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
         true => vec![".".into()],
         false => args.roots.clone(),
     };
-    let absolute = |root: PathBuf| root.canonicalize().map_err(|source| Failure::Root { path: root.clone(), source });
+    let absolute = |root: PathBuf| {
+        root.canonicalize().map_err(|source| Failure::Worker(WorkerFailure::Root { path: root.clone(), source }))
+    };
     let roots = roots.into_iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let listed = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
     Ok(Inputs::new(inputs::Settings {
@@ -81,7 +83,8 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         // What is merged outside the engine keeps to the same number. A pool that is there already has it.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
     }
-    Engine::new(settings, inputs).map_err(|source| Failure::Device { device: compute.device.clone(), source })
+    Engine::new(settings, inputs)
+        .map_err(|source| Failure::Worker(WorkerFailure::Device { device: compute.device.clone(), source }))
 }
 
 /// Bytes that this process may still take: what the machine has free, or its control group.

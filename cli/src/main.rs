@@ -6,10 +6,12 @@ mod check;
 mod clock;
 mod commands;
 mod failed;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod failure;
 mod interrupt;
 mod local;
 mod needs;
+mod pools;
 mod progress;
 mod remote;
 mod report;

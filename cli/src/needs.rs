@@ -44,7 +44,7 @@ pub(crate) fn needs(
     modules: &BTreeSet<String>,
     threads: Option<usize>,
 ) -> Result<Option<Needs>, Failure> {
-    if ModelKind::of(folder)? != ModelKind::Llama {
+    if ModelKind::of(folder)? != ModelKind::Language {
         return Ok(None);
     }
     let config = LlamaConfig::read(&folder.join("config.json"))?;

@@ -2,7 +2,7 @@
 
 use crate::{
     commands::worker::HEARTBEAT,
-    failure::Failure,
+    failure::{Failure, RunFailure},
     interrupt::{Interrupts, Wishes},
 };
 use coordinator::{Coordinator, Counts, Ended, Event, Frozen, Report, Resume, Settings};
@@ -13,8 +13,8 @@ use store::Store;
 use tokio::{runtime::Runtime, sync::Notify};
 use worker::{DeviceThread, Engine, Metrics, Worker};
 
-/// How often a store that others write to is asked for what nobody has told of.
-const POLL_REMOTE: Duration = Duration::from_secs(30);
+/// How often the store is asked for what nobody has told of: it costs a request for each job that is out.
+const POLL: Duration = Duration::from_secs(30);
 
 /// Runs sweeps, and ends them gracefully when the user wishes.
 pub(crate) struct Runner {
@@ -84,8 +84,7 @@ impl Runner {
         on_event: &mut (dyn FnMut(Event) + Send),
         beside: impl Future<Output = Infallible>,
     ) -> Result<Done, Failure> {
-        let poll = if self.local.is_some() { settings.poll } else { POLL_REMOTE };
-        let settings = Settings { versions: Engine::versions(), poll, ..settings };
+        let settings = Settings { versions: Engine::versions(), poll: POLL, ..settings };
         let coordinator = Coordinator { publisher: Arc::clone(&self.publisher), store: self.store.clone(), settings };
         let report = self.interrupts.graceful(1, |wishes| {
             let course = coordinator.run(frozen, resume, on_event, wishes.clone().first());
@@ -105,10 +104,10 @@ impl Runner {
         match report {
             Report { ended: Ended::Finished(outcome), counts } => Ok(Done { outcome: *outcome, counts }),
             Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
-            Report { ended: Ended::Cancelled, .. } => Err(Failure::Cancelled),
-            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Stopped(reason)),
+            Report { ended: Ended::Cancelled, .. } => Err(Failure::Run(RunFailure::Cancelled)),
+            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Run(RunFailure::Stopped(reason))),
             Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
-                Err(Failure::TooManyFailures { failed, limit })
+                Err(Failure::Run(RunFailure::TooManyFailures { failed, limit }))
             }
         }
     }

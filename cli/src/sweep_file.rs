@@ -1,4 +1,7 @@
-use crate::{args::SweepArgs, failure::Failure};
+use crate::{
+    args::SweepArgs,
+    failure::{Failure, FileFailure},
+};
 use jobs::{Lines, RecipeSpec, Sweep, SweepError};
 use std::{
     env, fs,
@@ -53,20 +56,22 @@ pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepTe
 /// Reads a recipe from a YAML or JSON file.
 pub(crate) fn read_recipe(path: &Path) -> Result<RecipeSpec, Failure> {
     let text = read(path, "recipe file")?;
-    RecipeSpec::from_yaml(&text).map_err(|source| Failure::Recipe { path: path.to_owned(), source: Box::new(source) })
+    RecipeSpec::from_yaml(&text)
+        .map_err(|source| Failure::File(FileFailure::Recipe { path: path.to_owned(), source: Box::new(source) }))
 }
 
 fn wrong(args: &SweepArgs, text: &str, source: SweepError) -> Failure {
     let line = source.key().and_then(|key| Lines::of(text, &args.overrides).line(key));
-    Failure::Sweep { path: args.sweep.clone(), line, source: Box::new(source) }
+    Failure::File(FileFailure::Sweep { path: args.sweep.clone(), line, source: Box::new(source) })
 }
 
 /// The path from the root, without touching the disk.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let folder = env::current_dir().map_err(|source| Failure::Read { what: "folder", path: ".".into(), source })?;
+    let folder = env::current_dir()
+        .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: ".".into(), source }))?;
     Ok(if path.as_os_str().is_empty() { folder } else { folder.join(path) })
 }
 
 fn read(path: &Path, what: &'static str) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|source| Failure::Read { what, path: path.to_owned(), source })
+    fs::read_to_string(path).map_err(|source| Failure::File(FileFailure::Read { what, path: path.to_owned(), source }))
 }

@@ -1,6 +1,9 @@
 //! All that is printed goes through here: data to standard output, the rest to standard error.
 
-use crate::{args::LogFormat, failure::Failure};
+use crate::{
+    args::LogFormat,
+    failure::{Failure, FileFailure},
+};
 use console::{Term, truncate_str};
 use std::{
     env,
@@ -60,10 +63,15 @@ impl Block {
     }
 }
 
+/// Whether data got lost, since nobody reads it any more perhaps: what would print on without end has nobody to print for.
+pub(crate) fn is_reader_gone() -> bool {
+    LOST.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
 /// Fails if data did not get out. A reader that went away (`bowline … | head`) is no failure: it has what it wanted.
 pub(crate) fn delivered() -> Result<(), Failure> {
     match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Stdout(error)),
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::File(FileFailure::Stdout(error))),
         _ => Ok(()),
     }
 }

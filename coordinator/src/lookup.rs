@@ -1,6 +1,10 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{Blame, JobId, JobResult};
-use std::{collections::HashSet, error::Error, iter::successors};
+use std::{
+    collections::{HashMap, HashSet},
+    error::Error,
+    iter::successors,
+};
 use store::{Store, StoreError};
 
 /// What the store holds of a job.
@@ -52,30 +56,34 @@ const CONCURRENT: usize = 32;
 
 /// What the store holds of `ids`, in their order.
 ///
-/// A result wins over a failure: a job may have failed in one run and succeeded in another.
-pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
-    let one = |id: JobId| async move {
-        match result(store, &id).await? {
-            Found::Nothing => final_failure(store, &id).await,
-            found => Ok(found),
-        }
-    };
-    stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
-}
-
-/// What the store holds of many `ids`, in their order: failures are listed at once, and read only where there are some.
-pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
-    let failed = store.jobs_with_failures().await?;
+/// A result wins over a failure: a job may have failed in one run and succeeded in another. Failures are listed only for a job
+/// without a result that `may_have_failed`.
+async fn look_up_where(
+    store: &Store,
+    ids: &[JobId],
+    may_have_failed: impl Fn(&JobId) -> bool + Send + Sync,
+) -> Result<Vec<Found>, StoreError> {
     let one = |id: JobId| {
-        let has_failed = failed.contains(&id);
+        let may_have_failed = may_have_failed(&id);
         async move {
             match result(store, &id).await? {
-                Found::Nothing if has_failed => final_failure(store, &id).await,
+                Found::Nothing if may_have_failed => final_failure(store, &id).await,
                 found => Ok(found),
             }
         }
     };
     stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
+}
+
+/// What the store holds of `ids`, in their order, whatever was known of them.
+pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
+    look_up_where(store, ids, |_| true).await
+}
+
+/// What the store holds of many `ids`, in their order: failures are listed at once, and read only where there are some.
+pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
+    let failed = store.jobs_with_failures().await?;
+    look_up_where(store, ids, |id| failed.contains(id)).await
 }
 
 /// The result of a job. One object that cannot be used costs its job and nothing else.
@@ -124,40 +132,65 @@ async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {
     Ok(Found::Nothing)
 }
 
-/// Which jobs it is worth to look up.
-#[derive(Debug)]
-pub(crate) enum Presence {
-    /// All of them: the sweep is small.
-    Unknown,
-    /// Those that the store held something of when it was listed.
-    Listed(HashSet<JobId>),
+/// Which jobs it is worth to look up: what the store was seen to hold when the sweep was surveyed.
+///
+/// A job that another sweep finishes later is published all the same. No harm comes of that: a worker looks whether the result is
+/// there before it computes.
+#[derive(Debug, Default)]
+pub(crate) struct Presence {
+    /// The jobs with a result, if all of them were listed.
+    results: Option<HashSet<JobId>>,
+    /// The jobs with failed attempts, if all of them were listed.
+    failures: Option<HashSet<JobId>>,
+    /// Jobs that were looked up and had nothing.
+    absent: HashSet<JobId>,
 }
 
-/// A sweep with more jobs is told by listing the store: a thousand keys cost one request there, a job costs two.
+/// A sweep with more jobs lists the store to its end, however much it holds.
 const SMALL: u64 = 500;
 
+/// A smaller one gives up a listing that is longer than so many keys for each of its jobs, and asks for each job by itself. A
+/// thousand keys cost one request, and so does a job: such a listing costs a twentieth of what it saves at most, and the sixteen
+/// requests with which a long one begins.
+const KEYS_PER_JOB: u64 = 50;
+
+/// What the first request of a listing tells.
+const FIRST_PAGE: u64 = 1000;
+
 impl Presence {
-    /// What the store holds, if a sweep of `bound` jobs is better told by listing it.
+    /// What the store holds, as far as a sweep of `bound` jobs is well told by listing it.
     pub(crate) async fn of(store: &Store, bound: u64) -> Result<Self, StoreError> {
-        if bound <= SMALL {
-            return Ok(Self::Unknown);
-        }
-        let mut jobs = store.jobs_with_results().await?;
-        jobs.extend(store.jobs_with_failures().await?);
-        Ok(Self::Listed(jobs))
+        let most = match bound {
+            0..=SMALL => usize::try_from(bound.saturating_mul(KEYS_PER_JOB).max(FIRST_PAGE)).unwrap_or(usize::MAX),
+            _ => usize::MAX,
+        };
+        let results = store.few_jobs_with_results(most).await?;
+        let failures = store.few_jobs_with_failures(most).await?;
+        Ok(Self { results, failures, absent: HashSet::new() })
     }
 
     /// Whether the store may hold something of the job.
     pub(crate) fn may_hold(&self, id: &JobId) -> bool {
-        match self {
-            Self::Unknown => true,
-            Self::Listed(jobs) => jobs.contains(id),
-        }
+        let may_have_result = self.results.as_ref().is_none_or(|jobs| jobs.contains(id));
+        (may_have_result || self.may_have_failed(id)) && !self.absent.contains(id)
+    }
+
+    fn may_have_failed(&self, id: &JobId) -> bool {
+        self.failures.as_ref().is_none_or(|jobs| jobs.contains(id))
+    }
+
+    /// What the store holds of `ids`, in their order. Those of which it holds nothing are not asked for again.
+    pub(crate) async fn look_up(&mut self, store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
+        let asked: Vec<JobId> = ids.iter().copied().filter(|id| self.may_hold(id)).collect();
+        let answers = look_up_where(store, &asked, |id| self.may_have_failed(id)).await?;
+        let mut known: HashMap<JobId, Found> = asked.into_iter().zip(answers).collect();
+        self.absent.extend(known.iter().filter(|(_, found)| matches!(found, Found::Nothing)).map(|(id, _)| id));
+        Ok(ids.iter().map(|id| known.remove(id).unwrap_or(Found::Nothing)).collect())
     }
 
     /// The job is known from now on; nobody will ask again.
     pub(crate) fn forget(&mut self, id: &JobId) {
-        if let Self::Listed(jobs) = self {
+        for jobs in [&mut self.results, &mut self.failures].into_iter().flatten() {
             jobs.remove(id);
         }
     }

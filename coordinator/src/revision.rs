@@ -7,7 +7,7 @@ use crate::{CoordinatorError, Frozen, FrozenError, clock::now_ms};
 use changes::{changes, is_unrelated};
 use jobs::{Change, Manifest, Progress};
 use std::{collections::BTreeMap, time::Duration};
-use store::{Put, Revision, Store, StoreError};
+use store::{Dated, Put, Revision, Store, StoreError};
 
 /// A coordinator that was not heard of for so long is taken for one that is not at work any more.
 const HEARD_WITHIN: Duration = Duration::from_secs(45);
@@ -41,10 +41,10 @@ impl Revised {
     }
 }
 
-/// Whether the coordinator that told of its `progress` seems to be at work at `now_ms`. Two clocks decide: it is a guess.
-pub fn is_at_work(progress: &Progress, now_ms: u64) -> bool {
-    let silent_ms = u128::from(now_ms.saturating_sub(progress.updated_ms));
-    progress.ended.is_none() && silent_ms < HEARD_WITHIN.as_millis()
+/// Whether the coordinator that told of its `progress` seems to be at work: it has told of itself lately by the store's clock.
+/// Where the store has none, its own clock is held against ours, `now_ms`: then it is a guess.
+pub fn is_at_work(progress: &Dated<Progress>, now_ms: u64) -> bool {
+    progress.content.ended.is_none() && progress.age(progress.content.updated_ms, now_ms) < HEARD_WITHIN
 }
 
 /// Which revision a run of the sweep would make or go on with. Writes nothing.
@@ -106,8 +106,8 @@ async fn revision_after(store: &Store, frozen: &Frozen, taken: u32) -> Result<Re
 
 /// Whether a run of this revision seems to be at work.
 async fn is_run(store: &Store, sweep: &str, revision: u32) -> Result<bool, StoreError> {
-    match store.document::<Progress>(sweep, Progress::DOCUMENT).await {
-        Ok(Some(progress)) => Ok(progress.revision == revision && is_at_work(&progress, now_ms())),
+    match store.dated_document::<Progress>(sweep, Progress::DOCUMENT).await {
+        Ok(Some(progress)) => Ok(progress.content.revision == revision && is_at_work(&progress, now_ms())),
         Ok(None) => Ok(false),
         Err(error @ StoreError::Backend(_)) => Err(error),
         // What another program told decides nothing.

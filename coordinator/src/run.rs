@@ -1,5 +1,6 @@
 mod brake;
 mod drive;
+mod fleet;
 mod hearing;
 mod keeping;
 mod lost;
@@ -64,6 +65,8 @@ pub struct Settings {
     pub max_failures: Option<u64>,
     /// Versions of the programs involved, for the manifest.
     pub versions: BTreeMap<String, String>,
+    /// The pool whose workers the publisher hands jobs to; `None` where they are computed in this process.
+    pub pool: Option<String>,
     /// Whether the store keeps the sweep: what it is, how far it has come, and what it came to. Without it there is no such sweep
     /// in the store, and nobody can follow or cancel it; its results are stored as any.
     pub is_kept: bool,
@@ -84,6 +87,7 @@ impl Default for Settings {
             max_device_time: None,
             max_failures: None,
             versions: BTreeMap::new(),
+            pool: None,
             is_kept: true,
         }
     }

@@ -1,7 +1,7 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
     judge::Judge,
-    lookup::{Failed, Found, Presence, Retry, look_up},
+    lookup::{Failed, Found, Presence, Retry},
     parts::recall_parts,
     revision::{Revised, revision_of},
 };
@@ -68,7 +68,7 @@ impl Resume {
     /// As [`Course::new`].
     pub fn fresh(frozen: &Frozen) -> Result<Self, CoordinatorError> {
         let bound = Course::new(frozen.clone())?.bound();
-        Ok(Self::begin(bound, Presence::Unknown))
+        Ok(Self::begin(bound, Presence::default()))
     }
 
     fn begin(bound: u64, presence: Presence) -> Self {
@@ -100,8 +100,8 @@ impl Resume {
 
 /// Goes through the sweep as far as the store's answers lead.
 ///
-/// Compacted parts are read first, then what they do not cover: one by one in a small sweep, else as a listing of the
-/// store tells. What `retry` covers of what failed before counts as missing, as in a run with the same setting.
+/// Compacted parts are read first, then what they do not cover, as a listing of the store tells; a small sweep in a store that
+/// holds much asks for each of its jobs instead. What `retry` covers of what failed before counts as missing, as in a run with the same setting.
 ///
 /// # Errors
 /// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
@@ -202,12 +202,8 @@ async fn read(
     let mut judge = Judge { said, counts: &mut resume.examples };
     resume.survey.stored = recall_parts(store, revision, &mut course, &mut judge).await?;
     while let Step::Run(wanted) = course.next(BATCH)? {
-        let (asked, absent): (Vec<Wanted>, Vec<Wanted>) =
-            wanted.into_iter().partition(|wanted| resume.presence.may_hold(&wanted.id));
-        resume.survey.missing += absent.len() as u64;
-        absent.iter().for_each(|wanted| course.set_aside(&wanted.id));
-        let ids: Vec<JobId> = asked.iter().map(|wanted| wanted.id).collect();
-        for (wanted, found) in asked.into_iter().zip(look_up(store, &ids).await?) {
+        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
+        for (wanted, found) in wanted.into_iter().zip(resume.presence.look_up(store, &ids).await?) {
             let found = Judge { said, counts: &mut resume.examples }.judge(found);
             resume.take_in(&mut course, wanted, found, how)?;
         }

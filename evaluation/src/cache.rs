@@ -2,7 +2,7 @@
 
 mod entry;
 
-pub(crate) use entry::{Kind, complete, load, map, name};
+pub(crate) use entry::{Entry, Kind, complete, load, map, name};
 
 use std::path::{Path, PathBuf};
 

@@ -9,8 +9,8 @@ mod outline;
 mod parquet;
 mod rows;
 
+pub(crate) use decode::Decoder;
 pub use decode::PictureProblem;
-pub(crate) use decode::decode;
 pub use error::DataError;
 pub use outline::DataOutline;
 pub(crate) use rows::select;

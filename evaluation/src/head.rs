@@ -1,6 +1,7 @@
 use crate::{
     NamesProblem, TextModel,
     classes::check_names,
+    limits::{HEAD_BYTES, read_small},
     model::{ModelError, host::kernels::unit_rows, weights},
     transient::{may_pass, without_backtrace},
 };
@@ -203,7 +204,7 @@ impl Head {
     /// # Errors
     /// The file cannot be read, is damaged, or holds no such matrix, other tensors beside it, or names that cannot be used.
     pub fn read(path: &Path) -> Result<Self, HeadError> {
-        let bytes = std::fs::read(path).map_err(|source| HeadError::Io { path: path.into(), source })?;
+        let bytes = read_small(path, HEAD_BYTES).map_err(|source| HeadError::Io { path: path.into(), source })?;
         let damaged = |source| HeadError::Format { path: path.into(), source: Box::new(without_backtrace(source)) };
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(damaged)?;
         let matrix = |name| tensors.get(name).and_then(|t: &Tensor| Some((name, t, t.dims2().ok()?)));
@@ -218,6 +219,9 @@ impl Head {
         };
         if tensors.len() > 1 {
             return Err(HeadError::Several { path: path.into(), found: found() });
+        }
+        if classes == 0 || width == 0 {
+            return Err(HeadError::Shape { classes, width, found: 0 });
         }
         let values = || tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
         let weight = values().map_err(damaged)?;

@@ -1,4 +1,8 @@
-use crate::ModelError;
+use crate::{
+    ModelError,
+    limits::{CONFIG_BYTES, read_small_text},
+    llama,
+};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -7,8 +11,8 @@ use std::path::Path;
 pub enum ModelKind {
     /// CLIP, for pictures.
     Clip,
-    /// Llama, for texts.
-    Llama,
+    /// A Llama, Mistral, Qwen2 or Qwen3, for texts.
+    Language,
 }
 
 impl ModelKind {
@@ -23,17 +27,18 @@ impl ModelKind {
             model_type: String,
         }
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
+        let text =
+            read_small_text(&path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.clone(), source })?;
         let invalid = |source| ModelError::Json { path: path.clone(), what: "model configuration", source };
         let file: File = serde_json::from_str(&text).map_err(invalid)?;
         match file.model_type.as_str() {
             "clip" => Ok(Self::Clip),
-            "llama" => Ok(Self::Llama),
+            other if llama::family_of(other).is_some() => Ok(Self::Language),
             other => Err(ModelError::ModelType {
                 path,
-                kind: "CLIP or Llama",
+                kind: "CLIP or language",
                 found: other.to_owned(),
-                expected: "clip` or `llama",
+                expected: "clip`, `llama`, `mistral`, `qwen2` or `qwen3",
             }),
         }
     }

@@ -14,6 +14,7 @@ mod data;
 mod device;
 mod head;
 mod kind;
+mod limits;
 mod llama;
 mod model;
 mod notes;
@@ -24,14 +25,16 @@ mod score;
 mod settings;
 mod text;
 mod texts;
+mod tokenizing;
 mod transient;
 
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
 /// It goes up with every change that may give other numbers for the same files and settings, so that what was computed
-/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Jobs carry it,
-/// and cached pictures are kept apart by it; it is stated where jobs are, for those who make jobs without this crate.
-pub const SEMANTICS: u32 = jobs::EVALUATION_SEMANTICS;
+/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Cached pictures are
+/// kept apart by it. Jobs name it as [`jobs::EVALUATION_SEMANTICS`], for those who make jobs without this crate: the worker does
+/// not compile where the two differ.
+pub const SEMANTICS: u32 = 1;
 
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
@@ -39,7 +42,10 @@ pub use data::{DataError, DataOutline, PictureProblem, Source};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;
-pub use llama::{LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling};
+pub use limits::{LimitExceeded, Limits};
+pub use llama::{
+    Biases, LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling, SlidingWindow,
+};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
@@ -51,3 +57,14 @@ pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
+pub use transient::may_pass;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_of_the_evaluation_is_a_number_of_its_own() {
+        let stated = include_str!("lib.rs").lines().find_map(|line| line.strip_prefix("pub const SEMANTICS: u32 = "));
+        let number = stated.and_then(|number| number.strip_suffix(';')).map(str::parse::<u32>);
+        assert_eq!(number, Some(Ok(super::SEMANTICS)), "taken from `jobs`, it could not differ from what jobs name");
+    }
+}

@@ -1,8 +1,9 @@
-//! The language model: a Llama as it is used for classifying texts, without its heads.
+//! The language model: a Llama, or a model of a family like it, as it is used for classifying texts, without its heads.
 
 mod batches;
 mod composed;
 mod config;
+mod family;
 mod half;
 mod host;
 mod memory;
@@ -13,12 +14,16 @@ mod updates;
 mod weights;
 
 pub use config::LlamaConfig;
+pub(crate) use family::named as family_of;
+pub use family::{Biases, SlidingWindow};
 pub use memory::{LlamaMemory, LlamaPlacement};
 pub use rope::RopeScaling;
 
+use crate::model::weights::WeightFile;
 use crate::{Delta, Features, ModelError, Module, Texts, Watch};
 use candle_core::{Device, Tensor};
 use composed::ComposedLlama;
+use files::MappedFile;
 use half::Half;
 use host::HostLlama;
 use jobs::Precision;
@@ -26,7 +31,7 @@ use std::{path::Path, sync::Arc};
 use updates::Updates;
 use weights::LlamaWeights;
 
-/// A Llama model up to its final norm, as in `LlamaForSequenceClassification`.
+/// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
 ///
 /// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices.
 ///
@@ -48,6 +53,7 @@ pub struct LlamaModel {
 struct Base {
     config: LlamaConfig,
     precision: Precision,
+    files: Vec<Arc<WeightFile>>,
 }
 
 #[derive(Clone)]
@@ -70,7 +76,7 @@ enum DeltaValues {
 }
 
 impl LlamaModel {
-    /// Opens a Hugging Face Llama folder: `config.json` and `model.safetensors`, whole or in shards, with or without the
+    /// Opens a Hugging Face folder of such a model: `config.json` and `model.safetensors`, whole or in shards, with or without the
     /// prefix `model.` to its tensors. `lm_head` and `score` are not looked at.
     ///
     /// Every tensor the model needs is looked up and its shape checked.
@@ -79,11 +85,12 @@ impl LlamaModel {
     /// Names the file, the key or tensor, and what was expected; see [`ModelError`].
     pub fn open(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
+        let files = found.files.clone();
         let model = match device {
-            Device::Cpu => Model::Host(HostLlama::new(config, found, precision)),
-            device => Model::Composed(ComposedLlama::new(config, found, device, precision)?),
+            Device::Cpu => Model::Host(HostLlama::new(config.clone(), found, precision)),
+            device => Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?),
         };
-        Ok(Self { base: Arc::new(Base { config, precision }), model })
+        Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
 
     /// Opens a folder like [`open`](Self::open), but composes the model of candle's operations even on the processor.
@@ -94,8 +101,15 @@ impl LlamaModel {
     /// As [`open`](Self::open).
     pub fn open_composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
-        let model = Model::Composed(ComposedLlama::new(config, found, device, precision)?);
-        Ok(Self { base: Arc::new(Base { config, precision }), model })
+        let files = found.files.clone();
+        let model = Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?);
+        Ok(Self { base: Arc::new(Base { config, precision, files }), model })
+    }
+
+    /// The mapped files of the weights, which are read for as long as the model is used: on the processor, half-width
+    /// matrices and the embedding are never copied.
+    pub fn mapped_files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.base.files.iter().map(|file| file.map())
     }
 
     /// The model's configuration.

@@ -171,6 +171,7 @@ impl ImageModel {
             Tower::Host(tower) => Tokens::Host(tower.embed(pictures, watch)?),
             Tower::Composed(tower) => Tokens::Device(tower.embed(pictures, watch)?),
         };
+        pictures.check_unchanged()?;
         let labels = pictures.labels().into();
         let classes = pictures.classes().map(Arc::from);
         Ok(Embedded { base: Arc::clone(&self.base), tokens, labels, classes })
@@ -191,6 +192,9 @@ impl ImageModel {
             (Tower::Composed(tower), Tokens::Pictures(pictures)) => tower.features_of(pictures, watch)?,
             _ => return Err(ModelError::ForeignEmbedding),
         };
+        if let Tokens::Pictures(pictures) = &embedded.tokens {
+            pictures.check_unchanged()?;
+        }
         let width = self.base.config.projection;
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
     }

@@ -9,13 +9,13 @@ use std::path::Path;
 /// tokenizer that `tokenizer.json` does not follow, which alone counts.
 ///
 /// # Errors
-/// A configuration cannot be read, or is not one of CLIP or Llama.
+/// A configuration cannot be read, or is not that of a CLIP or language model.
 pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
     let path = folder.join("config.json");
     let kind = ModelKind::of(folder)?;
     let unknown = match kind {
         ModelKind::Clip => ClipConfig::unknown_keys(&path)?,
-        ModelKind::Llama => LlamaConfig::unknown_keys(&path)?,
+        ModelKind::Language => LlamaConfig::unknown_keys(&path)?,
     };
     let mut notes: Vec<String> = settings::note(&path, &unknown).into_iter().collect();
     let lacks_padding = match kind {
@@ -23,7 +23,7 @@ pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
             notes.extend(Preprocess::notes(folder)?);
             false
         }
-        ModelKind::Llama => LlamaConfig::read(&path)?.pad_token.is_none(),
+        ModelKind::Language => LlamaConfig::read(&path)?.pad_token.is_none(),
     };
     notes.extend(tokenizer::notes(folder, lacks_padding));
     notes.extend(shards_beside(folder));

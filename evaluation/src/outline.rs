@@ -27,7 +27,7 @@ impl Outline {
                     None => Ok(Self::Clip(Box::new(config))),
                 }
             }
-            ModelKind::Llama => Ok(Self::Llama(llama::outlined(folder)?)),
+            ModelKind::Language => Ok(Self::Llama(llama::outlined(folder)?)),
         }
     }
 
@@ -35,7 +35,7 @@ impl Outline {
     pub fn kind(&self) -> ModelKind {
         match self {
             Self::Clip(_) => ModelKind::Clip,
-            Self::Llama(_) => ModelKind::Llama,
+            Self::Llama(_) => ModelKind::Language,
         }
     }
 

@@ -4,13 +4,15 @@ mod cache;
 mod sink;
 
 use crate::{
+    ModelError,
     cache::DiskCache,
-    data::{self, DataError, Example, Source},
+    data::{self, DataError, Decoder, Example, Source},
+    limits::{Ceiling, Limits},
     preprocess::{Preprocess, Rgb},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use sink::{Pixels, Sink};
+use sink::{Memory, Pixels, Sink};
 use std::collections::HashSet;
 
 /// The pictures of one split, resized and cropped, with their labels.
@@ -30,29 +32,58 @@ struct Header {
     classes: Option<Vec<String>>,
 }
 
+impl Header {
+    /// Bytes of all pixels.
+    fn size(&self) -> Option<usize> {
+        3_usize.checked_mul(self.edge)?.checked_mul(self.edge)?.checked_mul(self.labels.len())
+    }
+}
+
+const IN_MEMORY: Ceiling = Ceiling {
+    limit: 0,
+    unit: "bytes",
+    what: "the preprocessed pictures of the split take too much memory",
+    remedy: "raise `--picture-memory`, or give `--picture-cache` a folder, where they are kept on the disk",
+};
+
 impl Pictures {
+    /// Reads a split within the default [`Limits`]; see [`read_within`](Self::read_within).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read(
+        source: &Source<'_>,
+        preprocess: &Preprocess,
+        cache: Option<&DiskCache<'_>>,
+    ) -> Result<Self, DataError> {
+        Self::read_within(source, preprocess, cache, Limits::default())
+    }
+
     /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
     ///
     /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning,
     /// and if the cache cannot be written, the pictures are kept in memory with a warning.
     ///
     /// # Errors
-    /// Names the file, row and column; see [`DataError`].
-    pub fn read(
+    /// Names the file, row and column; see [`DataError`]. The pictures take more memory than they may, in
+    /// [`DataError::TooLarge`]; that is known when the first of them are read.
+    pub fn read_within(
         source: &Source<'_>,
         preprocess: &Preprocess,
         cache: Option<&DiskCache<'_>>,
+        limits: Limits,
     ) -> Result<Self, DataError> {
         let levels = preprocess.levels();
+        let memory = Memory { limit: limits.picture_bytes, path: source.path() };
         let Some(cache) = cache else {
-            let (header, sink) = fill(source, preprocess, Sink::memory)?;
+            let (header, sink) = fill(source, preprocess, |size| Sink::memory(size, memory))?;
             return Ok(Self { pixels: cache::finish(sink, &header, source.path())?, header, levels });
         };
         let path = cache::path(cache, source, preprocess);
         if let Some((header, pixels)) = cache::load(&path) {
             return Ok(Self { header, pixels, levels });
         }
-        let (header, sink) = fill(source, preprocess, |size| Sink::file(&path, size))?;
+        let (header, sink) = fill(source, preprocess, |size| Sink::file(&path, size, memory))?;
         let pixels = cache::finish(sink, &header, &path)?;
         Ok(Self { header, pixels, levels })
     }
@@ -62,6 +93,22 @@ impl Pictures {
         let header = Header { edge, labels: vec![0; pictures], classes: None };
         let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * pictures]);
         Self { header, pixels, levels: Preprocess::default().levels() }
+    }
+
+    /// Fails if the pictures lie in a cache file that was changed since it was mapped.
+    ///
+    /// # Errors
+    /// [`ModelError::Changed`] names the file.
+    pub(crate) fn check_unchanged(&self) -> Result<(), ModelError> {
+        Ok(self.pixels.check()?)
+    }
+
+    /// Bytes of the pixels in memory; none where they lie in a mapped file.
+    pub fn memory_bytes(&self) -> u64 {
+        match &self.pixels {
+            Pixels::Memory(pixels) => pixels.len() as u64,
+            Pixels::Mapped(_) => 0,
+        }
     }
 
     /// Number of pictures.
@@ -131,9 +178,10 @@ impl Pictures {
 fn fill(
     source: &Source<'_>,
     preprocess: &Preprocess,
-    make: impl Fn(usize) -> Sink,
+    make: impl Fn(usize) -> Result<Sink, DataError>,
 ) -> Result<(Header, Sink), DataError> {
     let reader = source.open()?;
+    let decoder = Decoder::preprocessing(preprocess);
     let rows = data::select(source.rows, reader.rows(), source.path())?;
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_unstable_by_key(|&place| rows[place]);
@@ -142,13 +190,13 @@ fn fill(
     let mut header = Header { edge: 0, labels: vec![0; rows.len()], classes };
     let (mut sink, mut places) = (None, order.into_iter());
     reader.read(&ascending, &mut |examples| {
-        for picture in prepare(examples, source.label_column, header.classes.as_deref(), preprocess)? {
+        for picture in prepare(examples, source.label_column, header.classes.as_deref(), &decoder)? {
             if header.edge == 0 {
                 header.edge = picture.rgb.width as usize;
             }
             let sink = match &mut sink {
                 Some(sink) => sink,
-                none => none.insert(make(3 * header.edge.pow(2) * rows.len())),
+                none => none.insert(make(header.size().unwrap_or(usize::MAX))?),
             };
             picture.check(header.edge)?;
             let place = places.next().expect("a reader hands over one example for each row asked for");
@@ -185,12 +233,12 @@ fn prepare(
     examples: Vec<Example>,
     column: &str,
     classes: Option<&[String]>,
-    preprocess: &Preprocess,
+    decoder: &Decoder<'_>,
 ) -> Result<Vec<Prepared>, DataError> {
     let one = |example: Example| {
         let (path, row) = (example.path.clone(), example.row);
         let label = data::class_of(&path, row, example.label, column, classes)?;
-        Ok(Prepared { rgb: preprocess.apply(data::decode(example)?), label, path, row })
+        Ok(Prepared { rgb: decoder.decode(example)?, label, path, row })
     };
     // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
     let prepared: Vec<Result<Prepared, DataError>> = examples.into_par_iter().map(one).collect();

@@ -4,11 +4,29 @@ mod resample;
 #[cfg(test)]
 mod tests;
 
-use crate::{ModelError, settings};
+use crate::{
+    ModelError,
+    limits::{Ceiling, IMAGE_EDGE, LimitExceeded, RESIZED_PIXELS},
+    settings,
+};
 use file::File;
-use resample::resample;
+use resample::{resample, rows_are_first};
 use serde::Serialize;
 use std::path::Path;
+
+const RESIZED: Ceiling = Ceiling {
+    limit: RESIZED_PIXELS,
+    unit: "pixels",
+    what: "resizing makes too large a picture of it",
+    remedy: "cut the picture to a shape nearer to a square",
+};
+
+const EDGE: Ceiling = Ceiling {
+    limit: IMAGE_EDGE as u64,
+    unit: "pixels",
+    what: "the picture has too long an edge before or after it is resized",
+    remedy: RESIZED.remedy,
+};
 
 /// What an image processor does with a picture before the tower sees it: Hugging Face's `preprocessor_config.json`, or the
 /// part `image_processor` of `processor_config.json`.
@@ -114,7 +132,34 @@ impl Preprocess {
         }
     }
 
-    /// Resizes and crops a picture.
+    /// Checks what a picture of this size becomes, before memory is taken for it, and tells how many bytes that takes at most.
+    ///
+    /// # Errors
+    /// The picture becomes too large while it is resized or afterwards, such as a strip whose shorter edge grows.
+    pub(crate) fn check(&self, width: u32, height: u32) -> Result<u64, LimitExceeded> {
+        let Some(resize) = self.resize else { return Ok(self.cropped_bytes()) };
+        let (to_height, to_width) = resize.size(width, height);
+        let halfway = match rows_are_first([height, width], [to_height, to_width]) {
+            true => [height, to_width],
+            false => [to_height, width],
+        };
+        let sizes = [halfway, [to_height, to_width]];
+        EDGE.check(height.max(width).max(to_height).max(to_width).into())?;
+        for [height, width] in sizes {
+            let pixels = u64::from(width) * u64::from(height);
+            if pixels > RESIZED.limit {
+                return Err(RESIZED.exceeded(format!("{width} × {height} pixels, {pixels}")));
+            }
+        }
+        let bytes = |[height, width]: [u32; 2]| 3 * u64::from(height) * u64::from(width);
+        Ok(sizes.into_iter().map(bytes).sum::<u64>() + self.cropped_bytes())
+    }
+
+    fn cropped_bytes(&self) -> u64 {
+        self.crop.map_or(0, |(height, width)| 3 * u64::from(height) * u64::from(width))
+    }
+
+    /// Resizes and crops a picture whose size was [checked](Self::check).
     pub(crate) fn apply(&self, picture: Rgb) -> Rgb {
         let resized = match self.resize {
             Some(resize) => resize.apply(picture),
@@ -143,20 +188,22 @@ impl Preprocess {
 }
 
 impl Resize {
-    fn apply(self, picture: Rgb) -> Rgb {
-        let (height, width, filter) = match self {
-            Self::Exact(height, width, filter) => (height, width, filter),
-            Self::ShortestEdge(edge, filter) => {
+    /// Height and width of what a picture becomes.
+    fn size(self, width: u32, height: u32) -> (u32, u32) {
+        match self {
+            Self::Exact(height, width, _) => (height, width),
+            Self::ShortestEdge(edge, _) => {
                 let long = |longer: u32, shorter: u32| {
                     u32::try_from(u64::from(edge) * u64::from(longer) / u64::from(shorter.max(1))).unwrap_or(u32::MAX)
                 };
-                if picture.width <= picture.height {
-                    (long(picture.height, picture.width), edge, filter)
-                } else {
-                    (edge, long(picture.width, picture.height), filter)
-                }
+                if width <= height { (long(height, width), edge) } else { (edge, long(width, height)) }
             }
-        };
+        }
+    }
+
+    fn apply(self, picture: Rgb) -> Rgb {
+        let (height, width) = self.size(picture.width, picture.height);
+        let (Self::Exact(_, _, filter) | Self::ShortestEdge(_, filter)) = self;
         if (width, height) == (picture.width, picture.height) {
             picture
         } else {

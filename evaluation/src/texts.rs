@@ -16,10 +16,10 @@ pub use raw::Place;
 pub use source::TextSource;
 pub use tokenizer::PairTokenizer;
 
-use crate::cache::DiskCache;
+use crate::{cache::DiskCache, limits::TOKENISING_BYTES};
 use rayon::prelude::*;
 use source::Labelled;
-use std::borrow::Cow;
+use std::{borrow::Cow, iter::Peekable};
 use tokenizer::Tokens;
 
 /// The texts of one split as token ids, with their labels.
@@ -40,9 +40,7 @@ impl Texts {
     pub fn new(texts: impl IntoIterator<Item = (Vec<u32>, u32)>) -> Self {
         let mut all = Self::default();
         for (ids, label) in texts {
-            all.ids.extend(ids);
-            all.ends.push(all.ids.len());
-            all.labels.push(label);
+            all.push(&ids, label);
         }
         all
     }
@@ -63,21 +61,34 @@ impl Texts {
         if let Some(texts) = path.as_deref().and_then(cache::load) {
             return Ok(texts);
         }
-        let texts = Self::tokenised(&source.read()?, tokenizer)?;
+        let texts = Self::tokenised(source.read()?, tokenizer)?;
         if let Some(path) = path {
             cache::keep(&path, &texts);
         }
         Ok(texts)
     }
 
-    fn tokenised(labelled: &[Labelled], tokenizer: &PairTokenizer) -> Result<Self, TextError> {
-        // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
-        let tokens: Vec<Result<Tokens, TextError>> =
-            labelled.par_iter().map(|row| tokenizer.encode(&row.first, row.second.as_deref())).collect();
-        let tokens = tokens.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let truncated = tokens.iter().filter(|tokens| tokens.is_truncated).count();
-        let texts = tokens.into_iter().zip(labelled).map(|(tokens, row)| (tokens.ids, row.label));
-        Ok(Self { truncated, ..Self::new(texts) })
+    fn tokenised(labelled: Vec<Labelled>, tokenizer: &PairTokenizer) -> Result<Self, TextError> {
+        let mut texts = Self::default();
+        let mut rows = labelled.into_iter().peekable();
+        while rows.peek().is_some() {
+            let group = group(&mut rows);
+            // Collected first: of several bad rows the first is reported, whichever thread met its own earlier.
+            let tokens: Vec<Result<Tokens, TextError>> =
+                group.par_iter().map(|row| tokenizer.encode_row(row)).collect();
+            for (tokens, row) in tokens.into_iter().zip(group) {
+                let Tokens { ids, is_truncated } = tokens?;
+                texts.truncated += usize::from(is_truncated);
+                texts.push(&ids, row.label);
+            }
+        }
+        Ok(texts)
+    }
+
+    fn push(&mut self, ids: &[u32], label: u32) {
+        self.ids.extend(ids);
+        self.ends.push(self.ids.len());
+        self.labels.push(label);
     }
 
     /// Checks that a model with `vocabulary` token ids has all that occur; `tokenizer` is the one that they come from.
@@ -147,4 +158,16 @@ impl Texts {
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }
+}
+
+/// The next rows that are tokenised at once: as many as stay within [`TOKENISING_BYTES`], or one.
+fn group(rows: &mut Peekable<impl Iterator<Item = Labelled>>) -> Vec<Labelled> {
+    let bytes = |row: &Labelled| (row.first.len() + row.second.as_ref().map_or(0, |second| second.len())) as u64;
+    let mut group: Vec<Labelled> = rows.next().into_iter().collect();
+    let mut taken = group.iter().map(bytes).sum::<u64>();
+    while let Some(row) = rows.next_if(|row| taken.saturating_add(bytes(row)) <= TOKENISING_BYTES) {
+        taken += bytes(&row);
+        group.push(row);
+    }
+    group
 }

@@ -5,7 +5,7 @@ use std::{
 
 /// Whether an error, or one that caused it, says that the system was busy, out of memory or out of reach: states that end
 /// without a person doing anything. A file that is missing, damaged or forbidden stays so.
-pub(crate) fn may_pass(error: &(dyn Error + 'static)) -> bool {
+pub fn may_pass(error: &(dyn Error + 'static)) -> bool {
     let mut error = Some(error);
     while let Some(cause) = error {
         if cause.downcast_ref::<io::Error>().is_some_and(|cause| is_transient(cause.kind())) {

@@ -2,8 +2,11 @@
 
 #[cfg(test)]
 mod data;
+mod decoders;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod llama;
 #[cfg(test)]
@@ -20,6 +23,8 @@ mod notes;
 mod padding;
 #[cfg(test)]
 mod parquet_file;
+#[cfg(test)]
+mod parquet_pages;
 #[cfg(test)]
 mod text;
 #[cfg(test)]

@@ -65,15 +65,16 @@ impl Cache {
 
     /// Whether there is a blob of this digest that holds what it should.
     ///
-    /// Every process hashes it once, and again if its size or time of change become others.
+    /// Every process hashes it once, and again if it was written to.
     fn is_whole(&self, digest: Digest) -> bool {
         let found = self.digests.of(&self.blob(digest));
-        if let Ok(found) = found
-            && found != digest
+        if let Ok(found) = &found
+            && found.digest != digest
         {
+            let found = found.digest;
             tracing::warn!(expected = %digest, %found, "a file in the cache of inputs was altered");
         }
-        found.is_ok_and(|found| found == digest)
+        found.is_ok_and(|found| found.digest == digest)
     }
 
     /// What the input of this digest is made of, as far as the cache has seen it. Callers check it.

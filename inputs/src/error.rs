@@ -120,6 +120,14 @@ pub enum InputError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The rows of a split are listed in another file than the one that its digest was made of.
+    #[error("`{reference}`, which lists the rows of `{split}`, is not the list that the job was made for")]
+    OtherRows {
+        /// The list.
+        reference: String,
+        /// The split.
+        split: String,
+    },
     /// A file holds not what it should. What it holds is not told: a job may have named somebody else's file.
     #[error("`{}` of `{reference}` is not {expected}: {problem}", file.display())]
     Malformed {

@@ -3,6 +3,7 @@ use crate::{
     cache::Content,
     data::{data_digest, data_files},
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
+    digest::{FileDigests, Hashed},
     folder::{Listing, list},
     layout::{INDEX, Lack, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
     objects::Objects,
@@ -10,9 +11,10 @@ use crate::{
     rows::{has_listed_rows, rows},
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
+use files::FilesInUse;
 use jobs::{DataSpec, Digest, HubRef, InputRef, Rows, S3Ref};
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -37,9 +39,7 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        let find = |reach| {
-            self.located(reference, self.named_files(reference, reach, "an adapter", adapter_files)?, Digest::of_json)
-        };
+        let find = |reach| self.located(reference, self.named_files(reference, reach, "an adapter", adapter_files)?);
         self.nearest(reference, |located: &Located| located.digest, find)
     }
 
@@ -82,10 +82,14 @@ impl Finder<'_> {
         };
         let file = found.root.join(index);
         refuse_pointer(reference, &file)?;
-        let text = fs::read(&file).map_err(|source| unreadable(reference, &file, source))?;
-        let shards =
-            shards(&text).map_err(|source| InputError::malformed(reference, file, "an index of weights", &source))?;
-        self.located_model(reference, self.named_files(reference, reach, role, |names| model_files(names, &shards))?)
+        let (text, hashed) = FileDigests::read(&file).map_err(|source| unreadable(reference, &file, source))?;
+        let malformed = |source| InputError::malformed(reference, file.clone(), "an index of weights", &source);
+        let shards = shards(&text).map_err(malformed)?;
+        let found = self.named_files(reference, reach, role, |names| model_files(names, &shards))?;
+        let located = self.located_model(reference, found)?;
+        let is_same = located.files_in_use.check_read(&file, &hashed.identity);
+        is_same.map_err(|changed| unreadable(reference, &file, io::Error::other(changed)))?;
+        Ok(located)
     }
 
     fn file_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
@@ -101,12 +105,14 @@ impl Finder<'_> {
             Ok(_) => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
             Err(source) => return Err(unreadable(reference, &path, source)),
         }
-        let digest = self.digest(reference, &path)?;
+        let Hashed { digest, identity } = self.hashed(reference, &path)?;
         if let (InputRef::S3(s3), Some(name)) = (reference, path.file_name()) {
             let files = vec![(name.to_string_lossy().into_owned(), digest)];
             self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
-        Ok(Located { path, digest, commit })
+        let mut files_in_use = FilesInUse::default();
+        files_in_use.add(path.clone(), identity);
+        Ok(Located { path, digest, commit, files_in_use })
     }
 
     fn hub_file(
@@ -140,8 +146,14 @@ impl Finder<'_> {
             return Err(InputError::CutOffDownload { reference: spec.source.to_string(), partial });
         }
         let names = found.files.names();
-        let contents = names.iter().map(|name| self.digest(&spec.source, &found.root.join(name)));
-        let contents = contents.collect::<Result<Vec<_>, _>>()?;
+        let mut files_in_use = FilesInUse::default();
+        let mut contents = Vec::with_capacity(names.len());
+        for name in &names {
+            let path = found.root.join(name);
+            let hashed = self.hashed(&spec.source, &path)?;
+            contents.push(hashed.digest);
+            files_in_use.add(path, hashed.identity);
+        }
         let digest = data_digest(&found.files, &contents, spec, &rows);
         if let InputRef::S3(s3) = &spec.source {
             let rows = match &rows {
@@ -152,7 +164,8 @@ impl Finder<'_> {
             let beside = found.files.beside().to_vec();
             self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
         }
-        Ok(LocatedData { files: data_files(&found.root, &found.files), rows, digest, commit: found.commit })
+        let files = data_files(&found.root, &found.files);
+        Ok(LocatedData { files, rows, digest, commit: found.commit, files_in_use })
     }
 
     /// Where a cache has a split by its digest, it has the list of its rows as well.
@@ -163,7 +176,7 @@ impl Finder<'_> {
         {
             return Ok(Rows::Indices(rows));
         }
-        rows(self.inputs, spec, split)
+        rows(self.inputs, spec, split, self.expected)
     }
 
     /// A folder that should be `role`, with the files that `select` picks.
@@ -180,32 +193,60 @@ impl Finder<'_> {
 
     /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read where
     /// that matters.
-    fn located_model(&self, reference: &InputRef, mut found: Folder<Vec<String>>) -> Result<Located, InputError> {
-        let has = |name: &str| found.files.iter().any(|there| there == name);
-        if has(OLD_PROCESSOR) && has(NEW_PROCESSOR) && !second_processor_counts(&found.root) {
-            found.files.retain(|name| name != NEW_PROCESSOR);
+    ///
+    /// The rule is read from files that were hashed before, and that are the same afterwards.
+    fn located_model(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
+        let Folder { root, files, commit, .. } = found;
+        let mut in_use = FilesInUse::default();
+        let mut contents = self.contents(reference, &root, &files, &mut in_use)?;
+        let has = |name: &str| files.iter().any(|there| there == name);
+        if has(OLD_PROCESSOR) && has(NEW_PROCESSOR) && !second_processor_counts(&root) {
+            contents.retain(|(name, _)| name != NEW_PROCESSOR);
         }
-        let padding = ending_padding(&found.root);
-        self.located(reference, found, |files| match padding {
-            Some(token) => Digest::of_json(&(files, "read before padding", token)),
-            None => Digest::of_json(files),
-        })
+        let padding = ending_padding(&root);
+        in_use.check().map_err(|changed| unreadable(reference, &root, io::Error::other(changed)))?;
+        let digest = match padding {
+            Some(token) => Digest::of_json(&(&contents, "read before padding", token)),
+            None => Digest::of_json(&contents),
+        };
+        self.keep(reference, digest, contents)?;
+        Ok(Located { digest, path: root, commit, files_in_use: in_use })
     }
 
-    /// The input in a folder, with the `digest` of the names and contents of its files.
-    fn located(
+    /// The input in a folder, with the digest of the names and contents of its files.
+    fn located(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
+        let Folder { root, files, commit, .. } = found;
+        let mut in_use = FilesInUse::default();
+        let contents = self.contents(reference, &root, &files, &mut in_use)?;
+        let digest = Digest::of_json(&contents);
+        self.keep(reference, digest, contents)?;
+        Ok(Located { digest, path: root, commit, files_in_use: in_use })
+    }
+
+    /// The files `names` of a folder with their digests.
+    fn contents(
         &self,
         reference: &InputRef,
-        found: Folder<Vec<String>>,
-        digest: impl Fn(&Vec<(String, Digest)>) -> Digest,
-    ) -> Result<Located, InputError> {
-        let named = |name: &String| Ok((name.clone(), self.digest(reference, &found.root.join(name))?));
-        let files = found.files.iter().map(named).collect::<Result<Vec<_>, InputError>>()?;
-        let digest = digest(&files);
-        if let InputRef::S3(s3) = reference {
-            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
+        root: &Path,
+        names: &[String],
+        in_use: &mut FilesInUse,
+    ) -> Result<Vec<(String, Digest)>, InputError> {
+        let mut contents = Vec::with_capacity(names.len());
+        for name in names {
+            let path = root.join(name);
+            let hashed = self.hashed(reference, &path)?;
+            in_use.add(path, hashed.identity);
+            contents.push((name.clone(), hashed.digest));
         }
-        Ok(Located { digest, path: found.root, commit: found.commit })
+        Ok(contents)
+    }
+
+    /// Keeps what an input of a bucket is made of.
+    fn keep(&self, reference: &InputRef, digest: Digest, files: Vec<(String, Digest)>) -> Result<(), InputError> {
+        match reference {
+            InputRef::S3(s3) => self.objects(s3)?.keep(digest, &Content { files, ..Content::default() }),
+            InputRef::Path(_) | InputRef::Hub(_) => Ok(()),
+        }
     }
 
     fn folder<F>(
@@ -245,7 +286,7 @@ impl Finder<'_> {
         self.inputs.objects(s3)
     }
 
-    fn digest(&self, reference: &InputRef, path: &Path) -> Result<Digest, InputError> {
+    fn hashed(&self, reference: &InputRef, path: &Path) -> Result<Hashed, InputError> {
         refuse_pointer(reference, path)?;
         let unread = |source| InputError::Read { reference: reference.to_string(), file: path.to_owned(), source };
         self.inputs.digests.of(path).map_err(unread)

@@ -1,6 +1,7 @@
 use crate::{
     Finder, InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots,
 };
+use files::FilesInUse;
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, S3Ref};
 use std::{
     path::{Path, PathBuf},
@@ -9,7 +10,7 @@ use std::{
 
 /// Finds inputs on this machine, fetching them from the hub and from buckets where that is needed.
 ///
-/// Digests of files are kept as long as their size and time of change stay the same.
+/// Digests of files are kept as long as the files stay what they are: inode, size, and both times.
 #[derive(Debug)]
 pub struct Inputs {
     pub(crate) hub: Hub,
@@ -28,6 +29,8 @@ pub struct Located {
     pub digest: Digest,
     /// The commit, 40 hexadecimal digits, if it comes from the hub.
     pub commit: Option<String>,
+    /// The files that were hashed. Whoever reads them checks afterwards that they were the same all the time.
+    pub files_in_use: FilesInUse,
 }
 
 /// A split of a data set on this machine.
@@ -41,6 +44,8 @@ pub struct LocatedData {
     pub digest: Digest,
     /// The commit, 40 hexadecimal digits, if it comes from the hub.
     pub commit: Option<String>,
+    /// The files that were hashed. Whoever reads them checks afterwards that they were the same all the time.
+    pub files_in_use: FilesInUse,
 }
 
 /// How far one goes for an input.
@@ -162,7 +167,7 @@ impl Inputs {
         self.roots.check(reference, cache.as_deref(), paths)
     }
 
-    fn finder(&self, expected: Option<Digest>) -> Finder<'_> {
+    pub(crate) fn finder(&self, expected: Option<Digest>) -> Finder<'_> {
         Finder { inputs: self, expected }
     }
 }

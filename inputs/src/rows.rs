@@ -1,12 +1,27 @@
-use crate::{InputError, Inputs};
-use jobs::{DataSpec, InputRef, Rows, ShuffleLike, SplitRule};
-use std::{collections::HashSet, fs};
+use crate::{InputError, Inputs, resolve::unreadable};
+use jobs::{DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
+use std::{collections::HashSet, fs, path::PathBuf};
 
 /// The rows that the rule of `split` takes; all of them if it has no rule.
-pub(crate) fn rows(inputs: &Inputs, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
+///
+/// Listed rows are themselves part of the digest of a split. Where that digest is `expected`, a file that is no list of rows is
+/// not the one that the digest was made of, and no more is said of it: a job may have named somebody else's file.
+pub(crate) fn rows(
+    inputs: &Inputs,
+    spec: &DataSpec,
+    split: &str,
+    expected: Option<Digest>,
+) -> Result<Rows, InputError> {
     let Some(rule) = spec.splits.get(split) else { return Ok(Rows::All) };
     match rule {
-        SplitRule { indices: Some(file), .. } => indices(inputs, file, spec, split),
+        SplitRule { indices: Some(file), .. } => {
+            let path = inputs.file(file)?.path;
+            let content = fs::read(&path).map_err(|source| unreadable(file, &path, source))?;
+            indices(&content, path, file, spec, split).map_err(|error| match expected {
+                Some(_) => InputError::OtherRows { reference: file.to_string(), split: split.to_owned() },
+                None => error,
+            })
+        }
         SplitRule { share: None, shuffle_seed: None, shuffle_like: None, .. } => Ok(Rows::All),
         SplitRule { share, shuffle_seed, shuffle_like, .. } => {
             let [start, end] = share.unwrap_or([0.0, 1.0]);
@@ -30,15 +45,9 @@ pub(crate) fn has_listed_rows(spec: &DataSpec, split: &str) -> bool {
     matches!(indices, Some(InputRef::S3(_)))
 }
 
-fn indices(inputs: &Inputs, file: &InputRef, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
-    let path = inputs.file(file)?.path;
-    let text = fs::read(&path).map_err(|source| InputError::Read {
-        reference: file.to_string(),
-        file: path.clone(),
-        source,
-    })?;
-    let rows: Vec<u64> = serde_json::from_slice(&text)
-        .map_err(|source| InputError::malformed(file, path, "a JSON list of row numbers", &source))?;
+fn indices(content: &[u8], path: PathBuf, file: &InputRef, spec: &DataSpec, split: &str) -> Result<Rows, InputError> {
+    let malformed = |error| InputError::malformed(file, path, "a JSON list of row numbers", &error);
+    let rows: Vec<u64> = serde_json::from_slice(content).map_err(malformed)?;
     let mut seen = HashSet::new();
     match rows.iter().position(|row| !seen.insert(*row)) {
         // The digest is known later: until then the number may be that of somebody else's file, and is not told.

@@ -1,5 +1,7 @@
 //! Inputs in folders. The hub has tests of its own.
 
+mod in_use;
+
 use super::*;
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{

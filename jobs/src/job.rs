@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The version of what turns a model and files into scores: decoding, preprocessing, towers, heads, counting. It is part
-/// of every job's identity and grows when the same files would give other scores.
+/// of every job's identity and grows when the same files would give other scores, together with `evaluation::SEMANTICS`.
 ///
 /// Where only some models are concerned, their digest can say so instead, and the results of all others stay.
 pub const EVALUATION_SEMANTICS: u32 = 1;

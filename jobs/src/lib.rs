@@ -11,14 +11,21 @@ mod data;
 mod digest;
 mod examples;
 mod input;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod job;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod life;
 mod manifest;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod metric;
 mod nearest;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod outcome;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod parameter;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod result;
 mod score;
 mod shown;
@@ -45,7 +52,8 @@ pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use recipe::{
-    Axis, Combine, Drop, Elect, Preset, Recipe, RecipeError, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim, TrimScope,
+    Axis, BelongsTo, Combine, Drop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
+    RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};

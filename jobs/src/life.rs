@@ -17,6 +17,9 @@ pub struct WorkerStatus {
     /// The pool that it takes jobs of; not told by older programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
+    /// Whether it takes jobs of the run in its own process alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_local: bool,
     /// The device, for instance `cuda:0`.
     pub device: String,
     /// Versions of the programs that decide numbers, by name.
@@ -53,6 +56,7 @@ impl WorkerStatus {
             worker: worker.into(),
             machine: None,
             pool: None,
+            is_local: false,
             device: device.into(),
             versions: BTreeMap::new(),
             state: WorkerState::Idle,
@@ -63,6 +67,11 @@ impl WorkerStatus {
             started_ms,
             beat_ms: started_ms,
         }
+    }
+
+    /// Whether it takes jobs of `pool`. Older programs do not tell their pool, so that theirs may be any.
+    pub fn takes_jobs_of(&self, pool: &str) -> bool {
+        !self.is_local && self.pool.as_deref().is_none_or(|own| own == pool)
     }
 }
 
@@ -110,6 +119,9 @@ pub struct Cancellation {
     /// Why its own run stopped it. The next run goes on by itself; without a reason a person cancelled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// Whether the sweep has finished, so that what is left of it in a queue is wanted by nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_finished: bool,
 }
 
 impl Cancellation {
@@ -122,12 +134,17 @@ impl Cancellation {
 
     /// A cancellation of `revision` and of those before it, at `cancelled_ms`.
     pub fn new(revision: u32, stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: Self::VERSION, revision, stops_running, cancelled_ms, stopped: None }
+        Self { version: Self::VERSION, revision, stops_running, cancelled_ms, stopped: None, is_finished: false }
     }
 
     /// The end that a run of `revision` itself made at `cancelled_ms`, for `reason`: workers drop what is left of it.
     pub fn stopped(revision: u32, reason: String, cancelled_ms: u64) -> Self {
         Self { stopped: Some(reason), ..Self::new(revision, false, cancelled_ms) }
+    }
+
+    /// The end of a sweep whose run of `revision` has finished at `finished_ms`.
+    pub fn finished(revision: u32, finished_ms: u64) -> Self {
+        Self { is_finished: true, ..Self::stopped(revision, "the sweep has finished".to_owned(), finished_ms) }
     }
 
     /// What is left of a sweep that was removed at `removed_ms`, so that workers drop its jobs.
@@ -184,6 +201,9 @@ pub struct Progress {
     /// The revision of the sweep that the coordinator runs.
     #[serde(default = "first_revision")]
     pub revision: u32,
+    /// The pool whose workers it hands its jobs to; `None` if it computes them itself. Not told by older programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<String>,
     /// The part of the sweep that jobs were last published for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,

@@ -1,10 +1,14 @@
+mod choice;
 mod error;
+mod keys;
 mod notes;
 mod preset;
+mod resolve;
 mod spec;
 
 pub use error::RecipeError;
 pub(crate) use error::suggest;
+pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
@@ -162,16 +166,26 @@ pub enum Combine {
 impl Combine {
     /// Whether it works on a matrix as a whole rather than on single entries.
     pub fn is_matrix_wise(self) -> bool {
-        matches!(self, Self::Tsv | Self::IsoC | Self::IsoCts { .. })
+        match self {
+            Self::Mean | Self::Sum | Self::Max => false,
+            Self::Tsv | Self::IsoC | Self::IsoCts { .. } => true,
+        }
     }
 }
 
 impl Recipe {
     /// The version of what these steps mean to this program: that of the last change in [`SEMANTICS`] that concerns them.
     pub fn current_semantics(&self) -> u32 {
-        let is_weighted_mean = self.combine == Combine::Mean && !self.weights.is_empty();
-        let is_of_second = self.combine == Combine::Tsv || self.elect == Some(Elect::SumOfSigns) || is_weighted_mean;
-        if is_of_second { 2 } else { 1 }
+        let of_election = match self.elect {
+            Some(Elect::SumOfSigns) => 2,
+            Some(Elect::SumOfValues) | None => 1,
+        };
+        let of_combination = match self.combine {
+            Combine::Tsv => 2,
+            Combine::Mean if !self.weights.is_empty() => 2,
+            Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
+        };
+        of_election.max(of_combination)
     }
 
     /// Whether this version of the program merges as was meant.

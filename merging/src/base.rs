@@ -1,4 +1,7 @@
-use crate::torch_file::TorchFile;
+use crate::{
+    small_file::{CONFIG_BYTES, INDEX_BYTES, read_small},
+    torch_file::TorchFile,
+};
 use safetensors::Dtype;
 use serde::Deserialize;
 use serde_json::Value;
@@ -93,6 +96,27 @@ pub enum BaseError {
         /// The length of the file.
         found: u64,
     },
+    /// A safetensors header gives a tensor another place than its type and shape need.
+    #[error(
+        "the header of `{path}` gives `{tensor}` of type {dtype:?} and shape {shape:?} the bytes {from} to {to} of its data; \
+         expected {expected}: the file is corrupt, so fetch or save it again"
+    )]
+    Place {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        dtype: Dtype,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// Where its bytes begin, counted from the end of the header.
+        from: u64,
+        /// Where they end.
+        to: u64,
+        /// What would fit.
+        expected: String,
+    },
     /// A file of `torch.save` cannot be read.
     #[error("cannot read the weights `{path}`")]
     Pickle {
@@ -129,6 +153,30 @@ struct Entry {
     dtype: Dtype,
     shape: Vec<usize>,
     data_offsets: (u64, u64),
+}
+
+impl Entry {
+    /// The bytes of the tensor, if its place has as many as its type and shape need.
+    fn placed_bytes(&self) -> Option<u64> {
+        let (from, to) = self.data_offsets;
+        to.checked_sub(from).filter(|placed| Some(*placed) == self.needed_bytes())
+    }
+
+    /// The bytes that type and shape need; `None` if no file can have as many.
+    fn needed_bytes(&self) -> Option<u64> {
+        let elements = self.shape.iter().try_fold(1_u64, |elements, side| elements.checked_mul(*side as u64))?;
+        let bits = elements.checked_mul(self.dtype.bitsize() as u64)?;
+        (bits % 8 == 0).then_some(bits / 8)
+    }
+
+    fn misplaced(self, path: PathBuf, tensor: String) -> BaseError {
+        let expected = match self.needed_bytes() {
+            Some(bytes) => format!("{bytes} bytes"),
+            None => "a shape that a file can hold".to_owned(),
+        };
+        let Self { dtype, shape, data_offsets: (from, to) } = self;
+        BaseError::Place { path, tensor, dtype, shape, from, to, expected }
+    }
 }
 
 impl BaseHeader {
@@ -195,7 +243,7 @@ impl BaseHeader {
 
 impl Config {
     fn read(folder: &Path) -> Self {
-        let text = std::fs::read(folder.join("config.json")).ok();
+        let text = read_small(&folder.join("config.json"), CONFIG_BYTES).ok();
         let Some(config) = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok()) else {
             return Self::default();
         };
@@ -247,7 +295,7 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
 }
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
-    let text = std::fs::read(index).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
+    let text = read_small(index, INDEX_BYTES).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
     let parsed: Index =
         serde_json::from_slice(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
     let mut shards = BTreeMap::new();
@@ -273,9 +321,12 @@ fn read_header(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
     let mut tensors = BTreeMap::new();
     let mut expected = start;
     for (name, entry) in entries {
-        let Entry { dtype, shape, data_offsets: (from, to) } = serde_json::from_value(entry).map_err(header)?;
-        expected = expected.max(start.saturating_add(to));
-        let (offset_bytes, len_bytes) = (start.saturating_add(from), to.saturating_sub(from));
+        let entry: Entry = serde_json::from_value(entry).map_err(header)?;
+        let end = start.saturating_add(entry.data_offsets.1);
+        expected = expected.max(end);
+        let Some(len_bytes) = entry.placed_bytes() else { return Err(entry.misplaced(path, name)) };
+        let offset_bytes = end.saturating_sub(len_bytes);
+        let Entry { dtype, shape, .. } = entry;
         tensors.insert(name, BaseTensor { dtype, shape, file: file.to_owned(), offset_bytes, len_bytes });
     }
     match expected == found {

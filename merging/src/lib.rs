@@ -7,14 +7,19 @@
 //! Same inputs and seed, same numbers out: nothing here knows a clock, a job or a number of threads.
 
 mod adapter;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
 mod linalg;
 mod matrix;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod merge;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod output;
 mod renamed;
+mod small_file;
 mod torch_file;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod update;
 
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};

@@ -5,6 +5,7 @@ mod elementwise;
 mod mask;
 mod matrixwise;
 mod threshold;
+mod way;
 
 pub(crate) use threshold::Histogram;
 
@@ -15,6 +16,7 @@ use crate::{
 use jobs::{Recipe, Space};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
+use way::Way;
 
 /// Why adapters cannot be aligned or merged.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -104,13 +106,15 @@ impl Aligned {
     /// says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
-        let updates = if recipe.combine.is_matrix_wise() {
-            matrixwise::merge(self, recipe)?
-        } else if self.space == Space::Full && recipe.is_linear() {
-            self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect()
-        } else {
-            let merged = elementwise::merge(self, recipe);
-            self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged)).collect()
+        let updates = match Way::from(recipe.combine) {
+            Way::MatrixWise(method) => matrixwise::merge(self, recipe, method)?,
+            Way::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
+                self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect()
+            }
+            Way::EntryWise(rule) => {
+                let merged = elementwise::merge(self, recipe, rule);
+                self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged)).collect()
+            }
         };
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
         let modules: BTreeMap<_, _> = names.zip::<Vec<_>>(updates).collect();

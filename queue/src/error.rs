@@ -3,7 +3,6 @@ use std::{io, path::PathBuf, time::Duration};
 
 /// What goes wrong between a queue and its user. Addresses in it show no password.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum QueueError {
     /// A job was published after the queue was closed.
     #[error("cannot publish job {job}: the queue is closed")]

@@ -22,7 +22,7 @@ pub use rabbit::{
     RabbitQueue, RabbitReport, RabbitSettings, WIRE_VERSION,
 };
 #[cfg(any(test, feature = "contract"))]
-pub use rabbit::{Meddler, Waiting};
+pub use rabbit::{Meddler, Waiting, message_body, read_message};
 
 use async_trait::async_trait;
 use jobs::{Job, JobId};

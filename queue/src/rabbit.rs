@@ -14,6 +14,8 @@ mod link;
 mod listener;
 #[cfg(any(test, feature = "contract"))]
 mod meddler;
+#[cfg(any(test, feature = "contract"))]
+mod messages;
 mod outbox;
 mod receipt;
 mod settings;
@@ -29,6 +31,8 @@ pub use check::{Policy, QueueReport, RabbitCheck, RabbitReport};
 pub use consumer::RabbitConsumer;
 #[cfg(any(test, feature = "contract"))]
 pub use meddler::{Meddler, Waiting};
+#[cfg(any(test, feature = "contract"))]
+pub use messages::{message_body, read_message};
 pub use settings::{PoolName, PoolNameError, RabbitSettings};
 pub use wire::WIRE_VERSION;
 

@@ -1,4 +1,4 @@
-use crate::Key;
+use crate::{Dated, Key};
 use async_trait::async_trait;
 use std::{error::Error, fmt, io, path::Path};
 
@@ -21,6 +21,12 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an object; `None` if there is none, which is no error.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
+
+    /// Reads an object as [`get`](Self::get) does, and tells when it was written by the clock of what keeps it, where that is
+    /// known.
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        Ok(self.get(key).await?.map(|content| Dated { content, written: None }))
+    }
 
     /// Writes an object unless there is one under the key.
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError>;

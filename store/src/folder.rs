@@ -1,14 +1,16 @@
+mod clock;
 mod listing;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put, Written};
 use async_trait::async_trait;
+use clock::{FileClock, modified_ms};
 use listing::FolderListing;
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -26,6 +28,7 @@ use write::{Collision, Target, Writer};
 pub struct FolderBackend {
     root: Arc<Path>,
     writer: Writer,
+    clock: FileClock,
 }
 
 /// Where files are written before they get their name. Keys cannot lead here: no part of one begins with a dot.
@@ -48,7 +51,7 @@ impl FolderBackend {
             fs::canonicalize(&root)
         };
         let canonical = prepare().map_err(|error| failed(Action::Open, &root, error))?;
-        Ok(Self { root: canonical.into(), writer: Writer::default() })
+        Ok(Self { root: canonical.into(), writer: Writer::default(), clock: FileClock::default() })
     }
 
     /// Opens the store in the folder `root`, which must be there. Nothing is changed by it, so that a store can be
@@ -60,7 +63,7 @@ impl FolderBackend {
         let root = root.into();
         let canonical = fs::read_dir(&root).and_then(|_| fs::canonicalize(&root));
         let canonical = canonical.map_err(|error| failed(Action::Open, &root, error))?;
-        Ok(Self { root: canonical.into(), writer: Writer::default() })
+        Ok(Self { root: canonical.into(), writer: Writer::default(), clock: FileClock::default() })
     }
 
     /// The folder.
@@ -100,6 +103,11 @@ impl Backend for FolderBackend {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         blocking(Action::Read, self.path(key), |path| absent_as_none(fs::read(path))).await
+    }
+
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        let (clock, temporary) = (self.clock.clone(), self.root.join(TEMPORARY));
+        blocking(Action::Read, self.path(key), move |path| absent_as_none(read_dated(path, &clock, &temporary))).await
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
@@ -143,6 +151,14 @@ impl Backend for FolderBackend {
         };
         blocking(Action::Delete, self.path(key), delete).await
     }
+}
+
+fn read_dated(path: &Path, clock: &FileClock, temporary: &Path) -> io::Result<Dated<Vec<u8>>> {
+    let mut file = fs::File::open(path)?;
+    let at_ms = modified_ms(&file.metadata()?)?;
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(Dated { content, written: Some(Written { at_ms, now_ms: clock.now_ms(temporary) }) })
 }
 
 /// Runs `work` on `path` off the async threads, and puts the path into its error.

@@ -16,11 +16,12 @@
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
 //! | `set-aside/<job>/<digest>.json` | what lay in the place of a result and was none, before the job was computed again |
 //! | `workers/<name>.json` | what a worker last said of itself |
-//! | `checks/…` | the objects of [`Store::check`], gone when it is done |
+//! | `checks/…` | the objects of [`Store::check`], gone when it is done, and that of [`Store::is_conditional`], which stays |
 //!
 //! Nothing half-written is ever seen, and a sound result is never replaced: [`Store::set_aside`] takes away what is none.
 
 mod backend;
+mod dated;
 mod error;
 mod folder;
 mod key;
@@ -32,6 +33,7 @@ mod store;
 pub mod testing;
 
 pub use backend::{Action, Backend, BackendError, Listing, Problem, Put};
+pub use dated::{Dated, Written};
 pub use error::StoreError;
 pub use folder::FolderBackend;
 pub use key::{Key, KeyError};

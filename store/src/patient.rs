@@ -1,7 +1,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::{Action, Backend, BackendError, Key, Listing, Problem, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use std::{
@@ -154,6 +154,10 @@ impl Backend for Patient {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         self.ask(Action::Read, || self.inner.get(key)).await
+    }
+
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        self.ask(Action::Read, || self.inner.get_dated(key)).await
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {

@@ -1,5 +1,6 @@
 mod connect;
 mod content;
+mod dates;
 mod failure;
 mod fetch;
 mod listing;
@@ -15,7 +16,7 @@ pub use fetch::S3Object;
 pub use place::{S3Place, S3PlaceError};
 pub use settings::{Patience, S3Credentials, S3Settings};
 
-use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put};
 use async_trait::async_trait;
 use aws_sdk_s3::{
     Client,
@@ -154,6 +155,11 @@ impl Backend for S3Backend {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         let read = self.patiently(|| self.read(key.as_str())).await;
+        read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
+    }
+
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        let read = self.patiently(|| self.read_dated(key.as_str())).await;
         read.map_err(|trouble| trouble.at(Action::Read, self.place.url(key.as_str())))
     }
 

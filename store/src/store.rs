@@ -203,14 +203,47 @@ impl Store {
         self.jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure).await
     }
 
+    /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The listing
+    /// ends there: a store of a million results is not read for a sweep of ten.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn few_jobs_with_results(&self, most: usize) -> Result<Option<HashSet<JobId>>, StoreError> {
+        self.few_jobs_in(Key::new(JobResult::FOLDER)?, records::job_of_result, most).await
+    }
+
+    /// As [`jobs_with_failures`](Self::jobs_with_failures), if the failed attempts are no more than `most`; `None` if they are.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn few_jobs_with_failures(&self, most: usize) -> Result<Option<HashSet<JobId>>, StoreError> {
+        self.few_jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure, most).await
+    }
+
     async fn jobs_in(&self, folder: Key, job_of: fn(&Key) -> Option<JobId>) -> Result<HashSet<JobId>, StoreError> {
+        Ok(self.few_jobs_in(folder, job_of, usize::MAX).await?.unwrap_or_default())
+    }
+
+    /// The jobs of the records in `folder`, unless it holds more than `most` keys.
+    async fn few_jobs_in(
+        &self,
+        folder: Key,
+        job_of: fn(&Key) -> Option<JobId>,
+        most: usize,
+    ) -> Result<Option<HashSet<JobId>>, StoreError> {
         let mut listing = self.backend.list(Some(&folder)).await?;
         let mut jobs = HashSet::new();
+        let mut listed = 0;
+        // Only a listing that has ended tells which jobs are not there.
         while let Some(keys) = listing.next_page().await? {
+            listed += keys.len();
+            if listed > most {
+                return Ok(None);
+            }
             // A file that is no record is none of our business.
             jobs.extend(keys.iter().filter_map(job_of));
         }
-        Ok(jobs)
+        Ok(Some(jobs))
     }
 
     /// Forgets the failed attempts at `job`, and says how many there were.

@@ -56,6 +56,11 @@ impl Cluster {
     /// # Errors
     /// It is out of reach.
     pub async fn store(&self) -> Result<Store, Failure> {
+        Ok(Store::open(&self.store, &self.s3()).await?.patient(self.outage()))
+    }
+
+    /// How the store's S3 server is reached.
+    pub fn s3(&self) -> S3Settings {
         let patience = Patience {
             first_pause: Duration::from_millis(20),
             longest_pause: Duration::from_millis(500),
@@ -64,14 +69,13 @@ impl Cluster {
             stall: Duration::from_secs(2),
             ..Patience::default()
         };
-        let settings = S3Settings {
+        S3Settings {
             endpoint: self.s3_endpoint.clone(),
             region: Some("us-east-1".to_owned()),
             credentials: Some(S3Server::credentials()),
             patience,
             ..S3Settings::default()
-        };
-        Ok(Store::open(&self.store, &settings).await?.patient(self.outage()))
+        }
     }
 }
 

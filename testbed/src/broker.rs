@@ -115,10 +115,11 @@ fn script(args: &[&Path]) -> BlockingCommand {
     command
 }
 
-/// A port that is free together with the two that a broker takes beside it.
+/// A port that is free together with the two that a broker takes beside it. All three lie below those that the system gives to
+/// clients (32768 and up on Linux): while the broker is down, a client would take one of its ports, and it could not start again.
 fn free_port() -> Result<u16, Failure> {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(21_000..32_000)).take(200);
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(2_100..12_700)).take(200);
     let free = ports.find(|port| [*port, port + 10_000, port + 20_000].iter().all(is_free));
     free.ok_or_else(|| "no three free ports for a broker".into())
 }

@@ -1,6 +1,7 @@
 //! Sweeps in which everything goes wrong, and what must hold afterwards.
 
 mod deck;
+mod edits;
 mod fault;
 mod reference;
 mod report;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub workers: usize,
     /// How long a job takes.
     pub job: Duration,
+    /// How often each fault strikes in a sweep that lasts long enough.
+    pub deals: u32,
     /// Values of either parameter of a sweep.
     pub values: (u32, u32),
     /// The longest that one sweep may take.

@@ -35,9 +35,14 @@ struct State {
     running: Vec<Process>,
     started: u32,
     finished: u32,
+    /// Whether those that are started from now on repair what is corrupt, as a person asks for who was told of it.
+    repairs: bool,
     /// How many ended in which other way.
     ends: BTreeMap<String, u32>,
 }
+
+/// The exit code of a coordinator that has met corrupt results.
+pub const SOME_FAILED: i32 = 3;
 
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -75,6 +80,15 @@ impl Coordinators {
         Ok(())
     }
 
+    /// Starts a further one that repairs corrupt results.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn add_repairing(&self) -> Result<(), Failure> {
+        self.lock().repairs = true;
+        self.add()
+    }
+
     /// Kills one of them.
     pub fn kill(&self, which: usize) {
         let state = self.lock();
@@ -106,6 +120,7 @@ impl Coordinators {
                     drop(state.running.remove(index));
                 }
                 Some(status) => {
+                    state.repairs |= status.code() == Some(SOME_FAILED);
                     *state.ends.entry(status.to_string()).or_default() += 1;
                     state.running[index] = self.appoint(&mut state)?;
                     index += 1;
@@ -123,6 +138,9 @@ impl Coordinators {
         std::fs::create_dir_all(&folder)?;
         let mut command = Command::new(program);
         command.args(cluster.arguments()).args(sweep.arguments()).args(arguments).current_dir(folder);
+        if state.repairs {
+            command.arg("--repair");
+        }
         Ok(Process::start(&mut command, &logs.join(format!("{name}.log")))?)
     }
 

@@ -8,6 +8,7 @@
 //! Nothing depends on this crate; `scripts/chaos` and `scripts/load` run its programs.
 
 pub mod args;
+pub mod attack;
 mod broker;
 pub mod chaos;
 mod coordinators;
@@ -17,7 +18,7 @@ mod process;
 pub mod sim;
 
 pub use broker::Broker;
-pub use coordinators::{CoordinatorSpec, Coordinators};
+pub use coordinators::{CoordinatorSpec, Coordinators, SOME_FAILED};
 pub use crew::{Crew, WorkerSpec};
 pub use process::{Process, Signal, end_with_parent, log_to_stderr};
 

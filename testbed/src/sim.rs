@@ -2,10 +2,12 @@
 
 mod compute;
 mod formula;
+mod input;
 mod poison;
 mod sweep;
 
 pub use compute::{Simulation, undisturbed};
 pub use formula::computed;
+pub use input::SimInput;
 pub use poison::Poison;
 pub use sweep::SweepSpec;

@@ -19,6 +19,7 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
         lasts: Duration::ZERO,
         workers: 4,
         job: Duration::from_millis(200),
+        deals: 1,
         values: (20, 20),
         limit: Duration::from_secs(300),
         programs: Path::new(env!("CARGO_BIN_EXE_sim-worker")).parent().unwrap().to_owned(),

@@ -21,12 +21,13 @@ pub use proof::EngineProof;
 
 use attempt::{Attempt, Evaluated};
 use evaluation::DeviceChoice;
+use files::FileChanged;
 use inputs::Inputs;
-use jobs::{Digest, Job, JobSpec, TaskInput};
+use jobs::{Digest, Job, JobSpec, Meaning, TaskInput};
 use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
-use tracing::Span;
+use tracing::{Span, warn};
 use write::Writing;
 
 const _: () =
@@ -74,6 +75,8 @@ pub struct Engine {
     settings: EngineSettings,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
+    /// The session that was dropped last since a file of its base changed, and which file that is.
+    changed: Option<(Digest, Arc<FileChanged>)>,
 }
 
 impl fmt::Debug for Engine {
@@ -98,7 +101,7 @@ impl Engine {
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         };
         let (metrics, sessions) = (Metrics::default(), LruCache::new(NonZeroUsize::MIN));
-        Ok(Self { name, pool, inputs, settings, metrics, sessions })
+        Ok(Self { name, pool, inputs, settings, metrics, sessions, changed: None })
     }
 
     /// The same engine, which keeps this many base models with all that belongs to them: those used last, at least one.
@@ -146,8 +149,8 @@ impl Engine {
         match &job.spec {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(Evaluated { meaning, places }, &inputs, stop, &metrics);
-                let (scores, merge) = self.session(&mut attempt)?.compute(&mut attempt)?;
-                Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
+                let scores = self.evaluate(&mut attempt)?;
+                Ok(attempt.computed(Output::Scores(scores)))
             }
             JobSpec::Write(spec) => {
                 let mut attempt = Attempt::new(Writing { spec, places }, &inputs, stop, &metrics);
@@ -157,9 +160,26 @@ impl Engine {
         }
     }
 
+    fn evaluate(&mut self, attempt: &mut Attempt<'_>) -> Result<Scores, JobError> {
+        let session = self.session(attempt)?;
+        let computed = session.compute(attempt);
+        // Whatever was computed, or went wrong, may come of other weights than those that the job names.
+        if !matches!(computed, Err(JobError::Interrupted))
+            && let Err(changed) = session.check_files()
+        {
+            let key = session_key(attempt.job.meaning);
+            return Err(JobError::FileChanged(self.drop_session(key, changed)));
+        }
+        let (scores, merge) = computed?;
+        Ok(Scores { scores, merge })
+    }
+
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
-        let meaning = &attempt.job.meaning;
-        let digest = Digest::of_json(&(meaning.base, meaning.precision));
+        let digest = session_key(attempt.job.meaning);
+        if let Some(Err(changed)) = self.sessions.peek(&digest).map(Session::check_files) {
+            warn!(%changed, "the base model is opened anew");
+            self.drop_session(digest, changed);
+        }
         let is_open = self.sessions.contains(&digest);
         self.metrics.looked(Cache::Model, is_open);
         if !is_open {
@@ -167,11 +187,38 @@ impl Engine {
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();
             }
-            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings))?;
+            let session = attempt.loading(|attempt| Session::open(attempt, &self.settings));
+            let session = session.map_err(|error| self.with_file(digest, error))?;
+            self.changed = None;
             self.sessions.put(digest, session);
         }
         Ok(self.sessions.get_mut(&digest).expect("it was just made"))
     }
+}
+
+impl Engine {
+    /// Lets go of a base of which a file changed, and of all that was made with it.
+    fn drop_session(&mut self, session: Digest, changed: FileChanged) -> Arc<FileChanged> {
+        let changed = Arc::new(changed);
+        self.sessions.pop(&session);
+        self.changed = Some((session, Arc::clone(&changed)));
+        changed
+    }
+
+    /// The error of a base that is another than it was, with the file that was seen to change.
+    fn with_file(&self, session: Digest, error: JobError) -> JobError {
+        match (error, &self.changed) {
+            (JobError::Changed { place, expected, found, file: None }, Some((of, changed))) if *of == session => {
+                JobError::Changed { place, expected, found, file: Some(Arc::clone(changed)) }
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+/// What jobs have in common that share a session.
+fn session_key(meaning: &Meaning) -> Digest {
+    Digest::of_json(&(meaning.base, meaning.precision))
 }
 
 /// The task's own places, or why the job is not complete.

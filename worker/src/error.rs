@@ -1,5 +1,6 @@
+use files::FileChanged;
 use jobs::{Blame, JobId};
-use std::{error::Error, io, path::PathBuf, time::Duration};
+use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 /// Why a job came to no result.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,15 @@ pub enum JobError {
         expected: String,
         /// The digest now.
         found: String,
+        /// A file of it that was seen to change while it was in use.
+        #[source]
+        file: Option<Arc<FileChanged>>,
     },
+    /// A file was changed between being hashed and being read, or while jobs computed with it.
+    #[error(
+        "a file changed while the job used it, so the job has no result; restore the file, or run again to begin with the changed one"
+    )]
+    FileChanged(#[source] Arc<FileChanged>),
     /// An adapter cannot be read, or does not fit the base.
     #[error("the adapter of `{task}` cannot be used")]
     Adapter {
@@ -159,6 +168,12 @@ pub enum JobError {
     },
 }
 
+impl From<FileChanged> for JobError {
+    fn from(changed: FileChanged) -> Self {
+        Self::FileChanged(Arc::new(changed))
+    }
+}
+
 impl JobError {
     /// Whether another attempt may do better. Bad input never does.
     pub fn is_retryable(&self) -> bool {
@@ -169,6 +184,8 @@ impl JobError {
             Self::Texts { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
+            // What is there now may be what the job was made for, or is refused by its digest.
+            Self::FileChanged(_) => true,
             // A job does not take as long on every machine, nor does a network.
             Self::TimedOut(_) | Self::LoadTimedOut(_) => true,
             _ => false,
@@ -185,7 +202,7 @@ impl JobError {
     /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the
     /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
     pub fn is_own_fault(&self) -> bool {
-        matches!(self, Self::Input(_) | Self::Changed { .. } | Self::TooLarge { .. })
+        matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_) | Self::TooLarge { .. })
     }
 
     /// Whether the operating system refused something: of a file that was digested before, content is not to blame. Decoders

@@ -37,7 +37,7 @@ pub(crate) enum Outcome {
     Retried,
     /// Failed for good.
     Parked,
-    /// The worker left, or its store was another one.
+    /// The worker left, its store was another one, or the job was taken ahead and its turn did not come in time.
     GivenBack,
     /// Nobody wanted it any more.
     Dropped,

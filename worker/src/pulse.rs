@@ -33,12 +33,18 @@ impl Pulse {
         self
     }
 
+    /// The same, of a worker that takes jobs of its own process alone.
+    pub(crate) fn of_own_process(self) -> Self {
+        self.lock().is_local = true;
+        self
+    }
+
     /// The same, stored so often.
     pub(crate) fn every(self, time: Duration) -> Self {
         Self { every: Some(time), ..self }
     }
 
-    /// The worker has taken a job.
+    /// The worker has a job, which it computes next or at once. One that was taken ahead is none yet.
     pub(crate) fn takes(&self, job: &Job, sweep: &str, attempt: u32) {
         let mut status = self.lock();
         status.job = Some(JobInHand { job: job.id(), sweep: sweep.to_owned(), attempt, since_ms: now_ms() });
@@ -62,9 +68,12 @@ impl Pulse {
         self.lock().state = WorkerState::Draining;
     }
 
-    /// The worker has settled its job.
-    pub(crate) fn rests(&self) {
+    /// The worker has settled `job`, and rests unless it computes another by now.
+    pub(crate) fn rests(&self, job: JobId) {
         let mut status = self.lock();
+        if status.job.as_ref().is_some_and(|in_hand| in_hand.job != job) {
+            return;
+        }
         status.job = None;
         if status.state != WorkerState::Draining {
             status.state = WorkerState::Idle;

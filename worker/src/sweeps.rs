@@ -2,16 +2,17 @@ use jobs::Progress;
 use std::{
     collections::{BTreeSet, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use store::{Revision, Store, StoreError};
+use store::{Dated, Revision, Store, StoreError};
 
 use crate::clock::now_ms;
 
 /// Different sweeps that may be unknown to a store before it is taken for another one than the coordinator's.
 const MOST_STRANGERS: usize = 3;
 
-/// A run that told of itself within this time is alive, as far as clocks agree.
-const ALIVE_WITHIN_MS: u64 = 120_000;
+/// A run that told of itself within this time, by the store's clock, is alive.
+const ALIVE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Which sweeps the store holds. A coordinator keeps its sweep's manifest before it publishes a job: one that is not
 /// there was removed, or worker and coordinator have two stores.
@@ -74,13 +75,14 @@ impl Sweeps {
     /// Whether one of these sweeps is being run.
     async fn is_in_use(&self, sweeps: &[String]) -> Result<bool, StoreError> {
         for sweep in sweeps {
-            let progress = match self.store.document::<Progress>(sweep, Progress::DOCUMENT).await {
+            let progress = match self.store.dated_document::<Progress>(sweep, Progress::DOCUMENT).await {
                 Ok(progress) => progress,
                 Err(error @ StoreError::Backend(_)) => return Err(error),
                 Err(_) => None,
             };
-            let is_alive = |progress: &Progress| now_ms().saturating_sub(progress.updated_ms) < ALIVE_WITHIN_MS;
-            if progress.is_some_and(|progress| progress.ended.is_none() && is_alive(&progress)) {
+            let is_alive =
+                |progress: &Dated<Progress>| progress.age(progress.content.updated_ms, now_ms()) < ALIVE_WITHIN;
+            if progress.is_some_and(|progress| progress.content.ended.is_none() && is_alive(&progress)) {
                 return Ok(true);
             }
         }

@@ -3,18 +3,20 @@ mod arrive;
 mod attempt;
 mod handle;
 mod keep;
+mod lanes;
 mod others;
+mod pace;
 
 use crate::{
-    Compute, Machine, Stop, WorkerError, cancelled::Cancellations, limits::Limits, metrics::Metrics, pulse::Pulse,
+    Compute, Machine, WorkerError, cancelled::Cancellations, limits::Limits, metrics::Metrics, pulse::Pulse,
     sweeps::Sweeps,
 };
 use jobs::{JobId, OtherSemantics, WorkerState};
+use pace::Pace;
 use queue::JobConsumer;
 use std::{
     collections::HashSet,
     fmt,
-    pin::Pin,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
 };
@@ -54,6 +56,8 @@ pub struct Worker {
     name: String,
     limits: Limits,
     queue: Arc<dyn JobConsumer>,
+    /// Where a job is taken from beside the one that computes.
+    ahead: Option<Arc<dyn JobConsumer>>,
     store: Store,
     compute: Arc<dyn Compute>,
     cancellations: Cancellations,
@@ -89,6 +93,7 @@ impl Worker {
             name,
             limits: Limits::default(),
             queue,
+            ahead: None,
             store,
             compute,
             cancellations,
@@ -110,6 +115,14 @@ impl Worker {
         Self { limits, ..self }
     }
 
+    /// The same worker, which takes a second job from `queue`, another end of the same queue, while it computes one, as long as
+    /// jobs take less than a second: it looks that one up, and stores the last result, beside the computation. A store far away
+    /// then costs such jobs no time.
+    #[must_use]
+    pub fn looking_ahead(self, queue: Arc<dyn JobConsumer>) -> Self {
+        Self { ahead: Some(queue), ..self }
+    }
+
     /// The same worker, of a machine that others may do better than: it proves itself before it takes jobs, and a failure that
     /// lies with a machine is laid at this one's door and not at the job's.
     #[must_use]
@@ -127,7 +140,7 @@ impl Worker {
     /// job. One that is evaluated and not kept is in no store.
     #[must_use]
     pub fn sharing_the_store(self) -> Self {
-        Self { shares_store: true, ..self }
+        Self { pulse: self.pulse.of_own_process(), shares_store: true, ..self }
     }
 
     /// The same worker, which counts in `metrics`.
@@ -172,7 +185,8 @@ impl Worker {
             arrived = self.arrive() => arrived.map(|()| true)?,
         };
         if !has_arrived {
-            return Ok(self.stops());
+            self.pulse.drains();
+            return Ok(Ended::Stopped);
         }
         let ended = tokio::select! {
             ended = self.take_jobs(drain, now) => ended,
@@ -183,66 +197,17 @@ impl Worker {
         ended
     }
 
-    async fn take_jobs(
-        &self,
-        mut drain: Pin<&mut (impl Future<Output = ()> + Send)>,
-        mut now: Pin<&mut (impl Future<Output = ()> + Send)>,
-    ) -> Result<Ended, WorkerError> {
-        // Jobs that are left to others do not count as work: they may come by for ever.
-        let mut worked = tokio::time::Instant::now();
-        loop {
-            let next = tokio::select! {
-                biased;
-                () = &mut now => return Ok(self.stops()),
-                () = &mut drain => return Ok(self.stops()),
-                // A broker that is out of reach hands out no job either: that is its own limit's matter.
-                () = passed(worked, self.limits.idle) => match self.queue.is_in_reach() {
-                    true => return Ok(Ended::Idle),
-                    false => {
-                        worked = tokio::time::Instant::now();
-                        continue;
-                    }
-                },
-                next = self.queue.next() => next?,
-            };
-            let Some(delivery) = next else { return Ok(Ended::QueueClosed) };
-            let (leave, mut is_leaving) = (Stop::default(), false);
-            let is_work = delivery.job().spec.check_semantics().is_ok();
-            let handling = self.handle(delivery, &leave);
-            tokio::pin!(handling);
-            loop {
-                tokio::select! {
-                    biased;
-                    handled = &mut handling => break handled?,
-                    () = &mut now, if !leave.is_requested() => leave.request(),
-                    () = &mut drain, if !is_leaving => {
-                        is_leaving = true;
-                        self.pulse.drains();
-                    }
-                }
-            }
-            if is_leaving || leave.is_requested() {
-                return Ok(self.stops());
-            }
-            if is_work {
-                worked = tokio::time::Instant::now();
-            }
-        }
-    }
-
-    /// The worker has been told to stop, and takes no more jobs.
-    fn stops(&self) -> Ended {
-        self.pulse.drains();
-        Ended::Stopped
-    }
-
     /// Takes one job and settles it; `false` when the queue is closed and empty.
     ///
     /// # Errors
     /// As [`run_until`](Self::run_until).
     pub async fn run_one(&self) -> Result<bool, WorkerError> {
         match self.queue.next().await? {
-            Some(delivery) => self.handle(delivery, &Stop::default()).await.map(|()| true),
+            Some(delivery) => {
+                let pace = Pace::default();
+                let device = pace.device().await;
+                self.handle(delivery, Some(device), &pace).await.map(|_| true)
+            }
             None => Ok(false),
         }
     }

@@ -1,9 +1,14 @@
 use super::cells::{Cell, Cells, Words};
-use jobs::{BenchmarkInput, HITS_AT, Precision, Preset, Recipe, RecipeSpec, Subject, joint_hits, mean_accuracy};
+use jobs::{
+    BenchmarkInput, HITS_AT, KeyKind, KeyValue, Precision, Preset, Recipe, RecipeKey, RecipeSpec, Subject, joint_hits,
+    mean_accuracy,
+};
 use store::BriefResult;
 
-/// How many columns a row's cells are of.
-const COLUMNS: usize = 36;
+/// How many columns a row has beside the keys of its recipe; a row of a million is made without growing.
+const OTHER_COLUMNS: usize = 24;
+/// The columns of [`HITS_AT`].
+const HITS_COLUMNS: [&str; HITS_AT.len()] = ["hits_1", "hits_3", "hits_5", "hits_10"];
 
 /// The sweep and row that name a job.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,14 +34,14 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         Precision::Bf16 => "bf16",
         Precision::F16 => "f16",
     };
-    let mut cells = Vec::with_capacity(COLUMNS);
+    let mut cells = Vec::with_capacity(OTHER_COLUMNS + RecipeKey::ALL.len());
     cells.extend([
         ("sweep", words.cell(named.sweep)),
         ("row", words.cell(named.row)),
         ("subject", words.cell(Some(subject))),
         ("adapter", words.cell(adapter)),
     ]);
-    cells.extend(of_recipe(recipe, words));
+    add_recipe(&mut cells, recipe, words);
     cells.extend([
         ("split", words.cell(Some(&ground.split))),
         ("benchmark", words.cell(Some(benchmark))),
@@ -44,9 +49,8 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         ("n", Cell::Whole(Some(scores.iter().map(|score| score.n).sum()))),
         ("mean_accuracy", Cell::Number((!scores.is_empty()).then(|| mean_accuracy(scores)))),
     ]);
-    let names = ["hits_1", "hits_3", "hits_5", "hits_10"];
     let hits = |k| Cell::Number(joint_hits(scores, k).filter(|_| !scores.is_empty()));
-    cells.extend(names.into_iter().zip(HITS_AT.map(hits)));
+    cells.extend(HITS_COLUMNS.into_iter().zip(HITS_AT.map(hits)));
     cells.extend([
         ("load_s", Cell::Number(Some(timings.load_s))),
         ("align_s", Cell::Number(Some(timings.align_s))),
@@ -66,45 +70,35 @@ pub(super) fn without_rows() -> Vec<(&'static str, Cells)> {
     let words = |name| (name, Cells::Words(Vec::new()));
     let numbers = |name| (name, Cells::Numbers(Vec::new()));
     let wholes = |name| (name, Cells::Wholes(Vec::new()));
-    let mut columns: Vec<_> =
-        ["sweep", "row", "subject", "adapter", "method", "space", "axis"].into_iter().map(words).collect();
-    columns.extend(["sigma_cut", "sigma_cut_relative", "drop_rate"].map(numbers));
-    columns.extend([wholes("seed"), numbers("density")]);
-    columns.extend(["trim_scope", "elect", "combine"].map(words));
-    columns.extend(["common_share", "scaling"].map(numbers));
-    columns.extend(["weights", "split", "benchmark", "precision"].map(words));
+    let key = |key: &RecipeKey| match key.kind() {
+        KeyKind::Word | KeyKind::PerTask => words(key.name()),
+        KeyKind::Number => numbers(key.name()),
+        KeyKind::Seed => wholes(key.name()),
+    };
+    let mut columns: Vec<_> = ["sweep", "row", "subject", "adapter", "method"].map(words).into();
+    columns.extend(RecipeKey::resolved().map(key));
+    columns.extend(["split", "benchmark", "precision"].map(words));
     columns.extend([wholes("n"), numbers("mean_accuracy")]);
-    columns
-        .extend(["hits_1", "hits_3", "hits_5", "hits_10", "load_s", "align_s", "merge_s", "evaluate_s"].map(numbers));
+    columns.extend(HITS_COLUMNS.into_iter().chain(["load_s", "align_s", "merge_s", "evaluate_s"]).map(numbers));
     columns.extend(["worker", "device"].map(words));
     columns.extend(["attempt", "finished_ms"].map(wholes));
     columns.push(words("versions"));
     columns
 }
 
-/// The recipe's keys; nothing is set for a model that is no merge.
-fn of_recipe(recipe: Option<&Recipe>, words: &mut Words) -> [(&'static str, Cell); 14] {
-    let spec = recipe.map(RecipeSpec::from).unwrap_or_default();
-    let weights = (!spec.weights.is_empty()).then(|| jobs::canonical_json(&spec.weights));
-    // What a recipe does not do has the value at which it would do nothing.
-    let neutral = |value| recipe.map(|_| value);
-    let elect = spec.elect.as_deref().filter(|elect| *elect != "none");
-    [
-        ("method", words.cell(recipe.map(method))),
-        ("space", words.cell(spec.space.as_deref())),
-        ("axis", words.cell(spec.axis.as_deref())),
-        ("sigma_cut", Cell::Number(spec.sigma_cut)),
-        ("sigma_cut_relative", Cell::Number(spec.sigma_cut_relative)),
-        ("drop_rate", Cell::Number(spec.drop_rate.or(neutral(0.0)))),
-        ("seed", Cell::Whole(spec.seed)),
-        ("density", Cell::Number(spec.density.or(neutral(1.0)))),
-        ("trim_scope", words.cell(spec.trim_scope.as_deref())),
-        ("elect", words.cell(elect)),
-        ("combine", words.cell(spec.combine.as_deref())),
-        ("common_share", Cell::Number(spec.common_share)),
-        ("scaling", Cell::Number(spec.scaling)),
-        ("weights", words.cell(weights.as_deref())),
-    ]
+/// The method and the recipe's keys; nothing is set for a model that is no merge.
+fn add_recipe(cells: &mut Vec<(&'static str, Cell)>, recipe: Option<&Recipe>, words: &mut Words) {
+    let spec = recipe.map(RecipeSpec::from);
+    cells.push(("method", words.cell(recipe.map(method))));
+    cells.extend(RecipeKey::resolved().map(|key| {
+        let shown = spec.as_ref().and_then(|spec| key.shown(spec));
+        let cell = match key.kind() {
+            KeyKind::Word | KeyKind::PerTask => words.cell(shown.as_ref().and_then(KeyValue::as_text)),
+            KeyKind::Number => Cell::Number(shown.as_ref().and_then(KeyValue::as_number)),
+            KeyKind::Seed => Cell::Whole(shown.as_ref().and_then(KeyValue::as_whole)),
+        };
+        (key.name(), cell)
+    }));
 }
 
 /// The preset whose steps a recipe takes, whatever its numbers; `other` if there is none.
@@ -136,7 +130,7 @@ mod tests {
         let with = cells.into_iter().map(|(name, cell)| (name, std::mem::discriminant(&Cells::of(cell))));
         let without = without_rows().into_iter().map(|(name, cells)| (name, std::mem::discriminant(&cells)));
         let with: Vec<_> = with.collect();
-        assert_eq!(with.len(), COLUMNS);
+        assert!(with.len() <= OTHER_COLUMNS + RecipeKey::ALL.len(), "a row's cells fit without growing");
         assert_eq!(with, without.collect::<Vec<_>>());
     }
 

@@ -236,3 +236,14 @@ async fn a_store_without_results_is_an_empty_frame() {
     let kept = Kept::of(&Made::new(&["mnist"])).await;
     assert!(Frame::of_store(&kept.store, &[]).await.unwrap().is_empty());
 }
+
+#[test]
+fn the_documentation_names_every_column_of_a_recipe() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/analysis.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let names: Vec<&str> =
+        rows.filter_map(|row| row.split(" | ").next()).flat_map(|names| names.split('`').skip(1).step_by(2)).collect();
+    for key in jobs::RecipeKey::resolved() {
+        assert!(names.contains(&key.name()), "`{}` has no row in docs/analysis.md", key.name());
+    }
+}

@@ -2,6 +2,7 @@ use super::{
     Axis, AxisScale, AxisUnit,
     points::{METHOD, numbers, words},
 };
+use jobs::{KeyKind, RecipeKey};
 use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, PolarsResult, col, lit};
 use std::collections::BTreeMap;
 
@@ -59,7 +60,7 @@ impl Parameter {
     }
 
     pub(super) fn is_seed(&self) -> bool {
-        self.name == "seed"
+        RecipeKey::of(&self.name).is_some_and(|key| key.kind() == KeyKind::Seed)
     }
 
     /// How many different values a search tried.

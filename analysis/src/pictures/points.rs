@@ -1,11 +1,14 @@
 use super::{Axis, AxisScale, AxisUnit, parameter::Parameter};
-use crate::{Frame, Kind, Summary};
-use jobs::{Goal, Metric};
+use crate::{
+    Frame, Kind, Summary,
+    metric::{column_of, in_words},
+};
+use jobs::{BelongsTo, Goal, KeyKind, Metric, RecipeKey};
 use polars::prelude::{
     DataFrame, DataType, Expr, IntoLazy, JoinArgs, JoinType, LazyFrame, NamedFrom, PolarsResult, Series,
     SortMultipleOptions, col, lit, min_horizontal, when,
 };
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 /// The columns of [`Points`] beside the parameters.
 pub(super) const METHOD: &str = "the method";
@@ -14,11 +17,6 @@ pub(super) const MEAN: &str = "the mean";
 pub(super) const WORST: &str = "the worst";
 const PLACE: &str = "the place";
 
-/// The keys of a recipe that are numbers, the most telling first.
-const NUMBERS: [&str; 7] =
-    ["scaling", "density", "drop_rate", "common_share", "sigma_cut", "sigma_cut_relative", "seed"];
-/// The keys of a recipe that are words.
-const WORDS: [&str; 5] = ["space", "axis", "trim_scope", "elect", "combine"];
 /// Texts of weights that are taken apart; a sweep that has more of them is not searching a few.
 const MOST_WEIGHTS: usize = 20_000;
 
@@ -43,7 +41,7 @@ impl Points {
     pub(super) fn of(frame: &Frame, summary: &Summary) -> PolarsResult<Self> {
         let searched = rows_of(frame, summary).filter(of_selection(summary));
         let has = |name: &str| frame.table().column(name).is_ok();
-        let metric = metric_column(&summary.objective.metric);
+        let metric = column_of(&summary.objective.metric);
         let (prefix, mean) = match &summary.objective.metric {
             Metric::MeanNormalisedAccuracy => ("normalised", "mean_normalised"),
             _ => ("accuracy", "mean_accuracy"),
@@ -66,16 +64,12 @@ impl Points {
             col("finished_ms"),
             col("weights"),
         ];
-        columns.extend(NUMBERS.map(|name| col(name).cast(DataType::Float64)));
-        columns.extend(WORDS.map(col));
+        columns.extend(number_keys().map(|name| col(name).cast(DataType::Float64)));
+        columns.extend(word_keys().map(col));
         let table = searched.select(columns).filter(col(VALUE).is_finite()).collect()?;
         let (table, weights) = with_weights(table)?;
-        let names: Vec<(String, bool)> = NUMBERS
-            .iter()
-            .map(|name| ((*name).to_owned(), true))
-            .chain(weights.into_iter().map(|name| (name, true)))
-            .chain(WORDS.iter().map(|name| ((*name).to_owned(), false)))
-            .collect();
+        let numbers = number_keys().map(str::to_owned).chain(weights).map(|name| (name, true));
+        let names: Vec<(String, bool)> = numbers.chain(word_keys().map(|name| (name.to_owned(), false))).collect();
         let parameters = Parameter::of(&table, &names)?;
         let methods = methods(&table, summary)?;
         let share = |name: String| Axis { name, unit: AxisUnit::Share, scale: AxisScale::Linear };
@@ -173,23 +167,18 @@ fn method(summary: &Summary) -> Expr {
     when(is_search).then(col("row")).otherwise(col("method"))
 }
 
-fn metric_column(metric: &Metric) -> String {
-    match metric {
-        Metric::MeanNormalisedAccuracy => "mean_normalised".to_owned(),
-        Metric::MeanAccuracy => "mean_accuracy".to_owned(),
-        Metric::JointHits(k) => format!("hits_{k}"),
-        Metric::Accuracy(task) => format!("accuracy.{task}"),
-    }
+/// The keys of recipes that are numbers, the most telling first: those that every merge has before those of some, and of
+/// these what costs least to change, for it is searched most. Seeds are last.
+fn number_keys() -> impl Iterator<Item = &'static str> {
+    let mut keys: Vec<&RecipeKey> = RecipeKey::resolved().filter(|key| key.is_number()).collect();
+    let is_of_some = |key: &RecipeKey| key.belongs_to() != BelongsTo::Every;
+    keys.sort_by_key(|key| (key.kind() == KeyKind::Seed, is_of_some(key), Reverse(key.cost_order())));
+    keys.into_iter().map(RecipeKey::name)
 }
 
-/// A metric as people say it.
-pub(super) fn in_words(metric: &Metric) -> String {
-    match metric {
-        Metric::MeanNormalisedAccuracy => "mean normalised accuracy".to_owned(),
-        Metric::MeanAccuracy => "mean accuracy".to_owned(),
-        Metric::JointHits(k) => format!("joint Hits@{k}"),
-        Metric::Accuracy(task) => format!("accuracy of {task}"),
-    }
+/// The keys of recipes that are words.
+fn word_keys() -> impl Iterator<Item = &'static str> {
+    RecipeKey::resolved().filter(|key| key.kind() == KeyKind::Word).map(RecipeKey::name)
 }
 
 /// The searches with their numbers of points, the chosen one first.
@@ -203,7 +192,7 @@ fn methods(table: &DataFrame, summary: &Summary) -> PolarsResult<Vec<(String, u6
         .filter_map(|(name, count)| Some((name?, count.unwrap_or_default() as u64)))
         .collect();
     let chosen = summary.best().map(|row| row.name.as_str());
-    methods.sort_by_key(|(name, count)| (chosen != Some(name), std::cmp::Reverse(*count), name.clone()));
+    methods.sort_by_key(|(name, count)| (chosen != Some(name), Reverse(*count), name.clone()));
     Ok(methods)
 }
 
@@ -260,4 +249,22 @@ pub(super) fn numbers(table: &DataFrame, name: &str) -> PolarsResult<Vec<Option<
 /// A column as texts.
 pub(super) fn words(table: &DataFrame, name: &str) -> PolarsResult<Vec<Option<String>>> {
     Ok(table.column(name)?.str()?.iter().map(|text| text.map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_of_recipes_can_be_a_parameter_the_most_telling_first() {
+        let numbers: Vec<&str> = number_keys().collect();
+        let telling = ["scaling", "density", "drop_rate", "common_share", "sigma_cut", "sigma_cut_relative", "seed"];
+        assert_eq!(numbers, telling);
+        let per_task = RecipeKey::resolved().filter(|key| key.kind() == KeyKind::PerTask).map(RecipeKey::name);
+        let mut drawn: Vec<&str> = numbers.into_iter().chain(word_keys()).chain(per_task).collect();
+        let mut all: Vec<&str> = RecipeKey::resolved().map(RecipeKey::name).collect();
+        drawn.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(drawn, all);
+    }
 }

@@ -1,9 +1,8 @@
 use super::{
     Axis, AxisScale, AxisUnit, Dot, DotRow, NamedPoint, Picture, PictureData,
     caption::{counted, examples},
-    points::in_words,
 };
-use crate::{Kind, SplitSummary, Summary, SummaryRow};
+use crate::{Kind, SplitSummary, Summary, SummaryRow, metric::in_words};
 use jobs::{Interval, Metric};
 
 /// The last entry of the dots' tasks.

@@ -1,6 +1,6 @@
 use super::{Picture, PictureData};
 use crate::{Frame, Summary, testing::Made};
-use jobs::RowKind;
+use jobs::{RecipeKey, RowKind};
 use polars::prelude::{Column, DataFrame};
 use std::collections::BTreeMap;
 
@@ -54,10 +54,17 @@ fn frame(jobs: &[Job]) -> Frame {
         Column::new("evaluate_s".into(), vec![0.5; jobs.len()]),
     ];
     columns.extend(["load_s", "align_s"].map(|name| Column::new(name.into(), no_numbers.clone())));
-    let numbers = ["drop_rate", "common_share", "sigma_cut", "sigma_cut_relative"];
-    columns.extend(numbers.map(|name| Column::new(name.into(), no_numbers.clone())));
-    let words = ["space", "axis", "trim_scope", "elect", "combine"];
-    columns.extend(words.map(|name| Column::new(name.into(), no_words.clone())));
+    for key in RecipeKey::resolved() {
+        let name = key.name();
+        if columns.iter().all(|column| column.name() != name) {
+            let is_number = key.is_number();
+            columns.push(if is_number {
+                Column::new(name.into(), no_numbers.clone())
+            } else {
+                Column::new(name.into(), no_words.clone())
+            });
+        }
+    }
     Frame::of_table(DataFrame::new(jobs.len(), columns).unwrap())
 }
 

@@ -1,4 +1,4 @@
-use crate::{Kind, SplitSummary, Summary, SummaryRow, fixed, number::without_negative_zero};
+use crate::{Kind, SplitSummary, Summary, SummaryRow, fixed, metric::in_words, number::without_negative_zero};
 use jobs::{Interval, Metric, RecipeSpec};
 use serde::Serialize;
 
@@ -59,9 +59,9 @@ impl<'a> Headline<'a> {
         let compared_on = splits.last().map_or(report, |split| split.name);
         Some(Self {
             name: &chosen.name,
-            metric: metric_in_words(metric),
+            metric: in_words(metric),
             why: why(summary, chosen),
-            beaten: summary.beaten(&metric_in_words(metric), |value| format!("{}\u{a0}%", fixed(value * 100.0, 1))),
+            beaten: summary.beaten(&in_words(metric), |value| format!("{}\u{a0}%", fixed(value * 100.0, 1))),
             others: splits.last().map_or_else(Vec::new, |on| others(summary, chosen, on)),
             splits,
             compared_on,
@@ -72,7 +72,7 @@ impl<'a> Headline<'a> {
 
 fn why(summary: &Summary, chosen: &SummaryRow) -> String {
     let count = summary.rows.iter().filter(|row| row.kind == chosen.kind).count();
-    let (metric, select) = (metric_in_words(&summary.objective.metric), &summary.splits.select);
+    let (metric, select) = (in_words(&summary.objective.metric), &summary.splits.select);
     match (chosen.kind, count) {
         (Kind::Search, 1) => format!("what the search found best by {metric} on {select}"),
         (Kind::Search, count) => format!("the best of {count} searches by {metric} on {select}"),
@@ -127,16 +127,6 @@ fn value_of(split: &SplitSummary, metric: &Metric) -> Option<(f64, Option<Interv
             let task = split.tasks.iter().find(|of| of.task == *task)?;
             Some((task.accuracy, task.interval))
         }
-    }
-}
-
-/// A metric as people say it.
-pub(super) fn metric_in_words(metric: &Metric) -> String {
-    match metric {
-        Metric::MeanNormalisedAccuracy => "mean normalised accuracy".to_owned(),
-        Metric::MeanAccuracy => "mean accuracy".to_owned(),
-        Metric::JointHits(k) => format!("joint hits@{k}"),
-        Metric::Accuracy(task) => format!("accuracy of {task}"),
     }
 }
 

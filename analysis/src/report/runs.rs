@@ -2,10 +2,9 @@ mod cells;
 mod chosen;
 
 use super::columns::Columns;
-use crate::{Cell, Frame, Picture, PictureData, Summary};
+use crate::{Cell, Frame, Picture, PictureData, Summary, metric::column_of};
 use cells::{RunColumn, cells, columns_of, is_telling};
 use chosen::Chosen;
-use jobs::Metric;
 use serde::Serialize;
 use std::{
     cmp::Ordering,
@@ -38,7 +37,7 @@ impl RunRows {
     pub(super) fn at_most(most: usize, frame: &Frame, summary: &Summary, pictures: &[Picture]) -> Self {
         let columns = Columns(frame.table());
         let all = columns.rows_of(&summary.sweep);
-        let value = columns.numbers(&value_column(&summary.objective.metric));
+        let value = columns.numbers(&column_of(&summary.objective.metric));
         let ordered = ordered(&columns, summary, &all, &value);
         let jobs = columns.texts("job");
         let named = named(pictures);
@@ -74,16 +73,6 @@ impl RunRows {
         let chosen = Chosen::of(columns, summary);
         let chosen = (0..shown.len()).filter(|place| chosen.is(shown[*place])).collect();
         Self { columns: made.into_iter().map(|(column, _)| column).collect(), rows, chosen, total }
-    }
-}
-
-/// The column of the frame that holds a metric.
-fn value_column(metric: &Metric) -> String {
-    match metric {
-        Metric::MeanNormalisedAccuracy => "mean_normalised".to_owned(),
-        Metric::MeanAccuracy => "mean_accuracy".to_owned(),
-        Metric::JointHits(k) => format!("hits_{k}"),
-        Metric::Accuracy(task) => format!("accuracy.{task}"),
     }
 }
 

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
-    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeSpec, Row, RowKind, TaskScore, Timings, joint_hits,
-    mean_accuracy, mean_interval,
+    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, TaskScore, Timings,
+    joint_hits, mean_accuracy, mean_interval,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -206,30 +206,19 @@ fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
 /// What the points tell about the choice.
 fn look_back(chosen: &RecipeSpec, points: &[Point], left_out: &LeftOut) -> SearchSummary {
     let mut summary = count(points, left_out);
-    for (key, chosen) in numbers(chosen) {
-        let values = points.iter().filter_map(|point| numbers(&point.spec).get(&key).copied());
+    let looked_at: Vec<BTreeMap<String, f64>> = points.iter().map(|point| point.spec.numbers()).collect();
+    for (name, chosen) in chosen.numbers() {
+        let values = looked_at.iter().filter_map(|numbers| numbers.get(&name).copied());
         let (low, high) = values.fold((f64::MAX, f64::MIN), |(low, high), value| (low.min(value), high.max(value)));
-        let (is_lowest, is_highest) = (chosen <= low, chosen >= high);
         // A single value, or an end beyond which a recipe cannot go, is no border that could be moved.
-        if low >= high || key == "seed" {
-            continue;
-        }
-        if is_lowest && (chosen > 0.0 || key.starts_with("weights.")) {
-            summary.at_lower_border.push(key);
-        } else if is_highest && !(chosen >= 1.0 && matches!(key.as_str(), "density" | "common_share")) {
-            summary.at_upper_border.push(key);
+        let Some(range) = RecipeKey::of(&name).and_then(RecipeKey::range).filter(|_| low < high) else { continue };
+        if chosen <= low && range.reaches_below(chosen) {
+            summary.at_lower_border.push(name);
+        } else if chosen >= high && range.reaches_above(chosen) {
+            summary.at_upper_border.push(name);
         }
     }
     summary
-}
-
-/// The numbers of a recipe, by key.
-fn numbers(spec: &RecipeSpec) -> BTreeMap<String, f64> {
-    let flat = serde_json::to_value(spec).unwrap_or_default();
-    let keys = flat.as_object().into_iter().flatten();
-    let mut numbers: BTreeMap<_, _> = keys.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).collect();
-    numbers.extend(spec.weights.iter().map(|(task, weight)| (format!("weights.{task}"), *weight)));
-    numbers
 }
 
 fn timings(outcome: &Outcome, results: &Results) -> Spent {

@@ -1,6 +1,6 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{Merges, NUMBERS, number, text},
+    merges::{Merges, is_number, number, text},
 };
 use crate::{Feature, Frame, FrameError, Importance, ImportanceError, fixed};
 use polars::prelude::{Expr, col};
@@ -18,9 +18,10 @@ impl Merges<'_> {
         let columns: Vec<Expr> = keys.iter().copied().chain(["value"]).map(col).collect();
         let found = Frame::answer(self.on(select).select(columns))?;
         let rows: Vec<usize> = (0..found.height()).step_by(found.height().div_ceil(MOST_RUNS).max(1)).collect();
-        let feature = |key: &&str| match NUMBERS.contains(key) {
-            true => Feature::numbers(*key, &rows.iter().map(|row| number(&found, key, *row)).collect::<Vec<_>>()),
-            false => {
+        let feature = |key: &&str| {
+            if is_number(key) {
+                Feature::numbers(*key, &rows.iter().map(|row| number(&found, key, *row)).collect::<Vec<_>>())
+            } else {
                 let words: Vec<Option<String>> = rows.iter().map(|row| text(&found, key, *row)).collect();
                 Feature::words(*key, &words.iter().map(Option::as_deref).collect::<Vec<_>>())
             }

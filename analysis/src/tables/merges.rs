@@ -1,17 +1,24 @@
 use super::{Cell, Column, ColumnKind, uncertainty::Uncertainty};
-use crate::{Frame, FrameError, Summary};
-use jobs::{Goal, Interval, JobId, Metric, Outcome, RowKind};
+use crate::{Frame, FrameError, Summary, metric::column_of};
+use jobs::{BelongsTo, Goal, Interval, JobId, KeyKind, Outcome, RecipeKey, RowKind};
 use polars::prelude::{AnyValue, DataFrame, DataType, Expr, LazyFrame, SortMultipleOptions, col, lit};
 use std::collections::HashMap;
 
-/// Keys of a recipe that are numbers.
-pub(super) const NUMBERS: [&str; 7] =
-    ["sigma_cut", "sigma_cut_relative", "drop_rate", "seed", "density", "common_share", "scaling"];
-/// Keys that are words.
-pub(super) const WORDS: [&str; 6] = ["space", "axis", "trim_scope", "elect", "combine", "weights"];
+/// The keys of recipes that have a column.
+pub(super) fn keys() -> impl Iterator<Item = &'static str> + Clone {
+    RecipeKey::resolved().map(RecipeKey::name)
+}
 
-/// Keys that are shown wherever they vary. The others mostly follow from the method, and are shown where they vary within one.
-const MAIN: [&str; 3] = ["drop_rate", "density", "scaling"];
+/// Whether the column of a key holds numbers.
+pub(super) fn is_number(key: &str) -> bool {
+    RecipeKey::of(key).is_some_and(RecipeKey::is_number)
+}
+
+/// Whether a key is shown wherever it varies: a number that every merge has. The others mostly follow from the method, and are
+/// shown where they vary within one.
+fn is_main(key: &RecipeKey) -> bool {
+    key.kind() == KeyKind::Number && key.belongs_to() == BelongsTo::Every
+}
 
 /// The merges of one sweep, and the number that it searched by.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +34,7 @@ impl Merges<'_> {
     pub(super) fn on(&self, split: &str) -> LazyFrame {
         let is_ours = col("sweep").eq(lit(self.outcome.sweep.as_str()));
         let is_merge = col("subject").eq(lit("merge")).and(col("split").eq(lit(split)));
-        let columns = ["method", "row", "job", "n"].into_iter().chain(NUMBERS).chain(WORDS).map(col);
+        let columns = ["method", "row", "job", "n"].into_iter().chain(keys()).map(col);
         let value = self.value().alias("value");
         self.frame
             .lazy()
@@ -82,25 +89,20 @@ impl Merges<'_> {
     pub(super) fn varying(&self, split: &str) -> Result<Vec<&'static str>, FrameError> {
         let merges = self.on(split);
         // Where a step is not taken, its keys have no value; that is no other one.
-        let kinds =
-            |names: &[&'static str]| names.iter().map(|name| col(*name).drop_nulls().n_unique()).collect::<Vec<Expr>>();
-        let in_all = Frame::answer(merges.clone().select(kinds(&MAIN)))?;
-        let within = Frame::answer(merges.group_by([col("method")]).agg(kinds(&[&NUMBERS[..], &WORDS].concat())))?;
+        let kinds = |keys: &[&str]| keys.iter().map(|key| col(*key).drop_nulls().n_unique()).collect::<Vec<Expr>>();
+        let all: Vec<&str> = keys().collect();
+        let main: Vec<&str> = RecipeKey::resolved().filter(|key| is_main(key)).map(RecipeKey::name).collect();
+        let in_all = Frame::answer(merges.clone().select(kinds(&main)))?;
+        let within = Frame::answer(merges.group_by([col("method")]).agg(kinds(&all)))?;
         let varies = |found: &DataFrame, name: &str| {
             (0..found.height()).any(|row| number(found, name, row).is_some_and(|kinds| kinds > 1.0))
         };
-        let order = [&WORDS[..2], &NUMBERS[..5], &WORDS[2..5], &NUMBERS[5..], &WORDS[5..]].concat();
-        Ok(order.into_iter().filter(|name| varies(&in_all, name) || varies(&within, name)).collect())
+        Ok(all.into_iter().filter(|name| varies(&in_all, name) || varies(&within, name)).collect())
     }
 
     /// The number that the sweep searched by.
     fn value(&self) -> Expr {
-        let name = match &self.outcome.objective.metric {
-            Metric::MeanNormalisedAccuracy => "mean_normalised".to_owned(),
-            Metric::MeanAccuracy => "mean_accuracy".to_owned(),
-            Metric::JointHits(k) => format!("hits_{k}"),
-            Metric::Accuracy(task) => format!("accuracy.{task}"),
-        };
+        let name = column_of(&self.outcome.objective.metric);
         // A task that no result is of has no column.
         let is_there = self.frame.table().get_column_index(&name).is_some();
         let value = if is_there { col(name) } else { lit(polars::prelude::NULL) };
@@ -110,7 +112,7 @@ impl Merges<'_> {
 
 /// The column of a recipe's key.
 pub(super) fn column(key: &str) -> Column {
-    Column::new(key, if NUMBERS.contains(&key) { ColumnKind::Number } else { ColumnKind::Text })
+    Column::new(key, if is_number(key) { ColumnKind::Number } else { ColumnKind::Text })
 }
 
 /// A value of a polars table as a cell.

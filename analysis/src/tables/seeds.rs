@@ -1,6 +1,6 @@
 use super::{
     Column, ColumnKind, Table, TableRow,
-    merges::{Merges, NUMBERS, WORDS, cell, column},
+    merges::{Merges, cell, column, keys},
 };
 use crate::{Frame, FrameError};
 use polars::prelude::{DataFrame, Expr, SortMultipleOptions, col, len, lit};
@@ -9,8 +9,7 @@ impl Merges<'_> {
     /// Mean and sample standard deviation of the recipes that were computed on `split` with two seeds of DARE's mask or
     /// more, the `count` best; `None` if there is none.
     pub(super) fn seeds(&self, split: &str, count: u32) -> Result<Option<Table>, FrameError> {
-        let same: Vec<Expr> =
-            ["method"].into_iter().chain(NUMBERS).chain(WORDS).filter(|key| *key != "seed").map(col).collect();
+        let same: Vec<Expr> = ["method"].into_iter().chain(keys()).filter(|key| *key != "seed").map(col).collect();
         let order = SortMultipleOptions::default()
             .with_order_descending(self.outcome.objective.goal == jobs::Goal::Maximize)
             .with_maintain_order(true);

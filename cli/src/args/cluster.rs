@@ -51,6 +51,9 @@ pub(crate) struct Worker {
     /// End when queue or store are out of reach for so long
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) outage_limit: u64,
+    /// Use a store that ignores the condition of a write: results may be replaced by those of another process
+    #[arg(long)]
+    pub(crate) unconditional_store: bool,
     /// Base models that are kept in memory, with all that was computed from them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) keep_models: usize,

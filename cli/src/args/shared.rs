@@ -83,7 +83,7 @@ pub(crate) struct ComputeArgs {
     /// Threads on a CPU; all physical cores unless told otherwise
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Memory for pictures that are kept between jobs, in MiB
+    /// Memory for pictures that are read and kept between jobs, in MiB; `--picture-cache` keeps larger splits
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     pub(crate) picture_memory: u64,
     /// Keep preprocessed pictures in this folder, for large data sets

@@ -1,7 +1,7 @@
 //! The base model, from its configuration and headers.
 
 use super::{Check, problems::Place};
-use crate::failure::Failure;
+use crate::failure::{Failure, InputFailure};
 use evaluation::{ModelKind, Outline};
 use jobs::{Benchmark, HeadSpec, Task};
 use merging::BaseHeader;
@@ -42,24 +42,29 @@ impl Check<'_> {
         let kind = match ModelKind::of(files.path()) {
             Ok(kind) => kind,
             Err(error) => {
-                self.problems.push(&place, Some(&files), &Failure::Model(error));
+                self.problems.push(&place, Some(&files), &Failure::Input(InputFailure::Model(error)));
                 return None;
             }
         };
         // The base reads what the tasks have: pictures or texts, which a sweep file does not mix.
-        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind == ModelKind::Llama);
+        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind == ModelKind::Language);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
-            let failure = Failure::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() };
+            let failure =
+                Failure::Input(InputFailure::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() });
             self.problems.push(&place, None, &failure);
             return None;
         }
-        let outline = Outline::read(files.path()).map_err(Failure::Model);
+        let outline = Outline::read(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)));
         let outline = self.right(&place, &files, outline);
-        let header = BaseHeader::open(files.path()).map_err(Failure::Base);
+        let header = BaseHeader::open(files.path()).map_err(|source| Failure::Input(InputFailure::Base(source)));
         // What is wrong with the weights was told already where the outline could not be read.
         let header = if outline.is_some() { self.right(&place, &files, header) } else { header.ok() };
         if outline.is_some()
-            && let Some(notes) = self.right(&place, &files, evaluation::notes(files.path()).map_err(Failure::Model))
+            && let Some(notes) = self.right(
+                &place,
+                &files,
+                evaluation::notes(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source))),
+            )
         {
             self.notes.extend(notes);
         }
@@ -76,7 +81,8 @@ impl Check<'_> {
         let has_prompts = |task: &Task| matches!(task.head, Some(HeadSpec::Prompts { .. }));
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });
         if is_made && matches!(base.outline, Some(Outline::Clip(_))) && self.sweep.tasks.iter().any(has_prompts) {
-            let checked = evaluation::TextModel::check(base.folder()).map_err(Failure::Model);
+            let checked = evaluation::TextModel::check(base.folder())
+                .map_err(|source| Failure::Input(InputFailure::Model(source)));
             if self.right(&Place::key("base"), &base.files, checked).is_some() {
                 self.notes.extend(evaluation::TextModel::note(base.folder()));
             }

@@ -1,7 +1,10 @@
 //! The data of both splits.
 
 use super::{Check, heads::HeadRows, problems::Place};
-use crate::{failure::Failure, terminal::in_one_line};
+use crate::{
+    failure::{Failure, InputFailure},
+    terminal::in_one_line,
+};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
 use jobs::{DataFiles, InputRef, Task};
@@ -51,7 +54,8 @@ impl Check<'_> {
             Err(errors) => {
                 for source in errors {
                     let place = place.at(key_of(&source, task));
-                    let failure = Failure::Data { task: task.name.clone(), split: split.to_owned(), source };
+                    let failure =
+                        Failure::Input(InputFailure::Data { task: task.name.clone(), split: split.to_owned(), source });
                     self.problems.push(&place, Some(outline), &failure);
                 }
                 None
@@ -79,7 +83,11 @@ impl Check<'_> {
                         TextError::Data(source) => place.at(key_of(source, task)),
                         _ => place.clone(),
                     };
-                    let failure = Failure::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
+                    let failure = Failure::Input(InputFailure::SplitTexts {
+                        task: task.name.clone(),
+                        split: split.to_owned(),
+                        source,
+                    });
                     self.problems.push(&place, Some(outline), &failure);
                 }
                 None

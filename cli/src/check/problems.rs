@@ -1,6 +1,10 @@
 //! What is wrong with the inputs of a sweep, all of it.
 
-use crate::{failure::Failure, sweep_file::SweepFile, terminal::causes};
+use crate::{
+    failure::{Failure, UNAVAILABLE},
+    sweep_file::SweepFile,
+    terminal::causes,
+};
 use inputs::Outline;
 use jobs::Task;
 use serde::Serialize;
@@ -78,7 +82,7 @@ impl Problems {
             task: place.task.clone(),
             message: named(failure.to_string()),
             causes: causes(failure).map(|cause| named(cause.to_string())).collect(),
-            may_pass: failure.exit_code() == 69,
+            may_pass: failure.exit_code() == UNAVAILABLE,
         };
         // Both splits of a data set fail on the same missing folder.
         let is_known = |known: &Problem| (&known.message, &known.causes) == (&problem.message, &problem.causes);

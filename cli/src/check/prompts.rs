@@ -1,7 +1,10 @@
 //! What heads are made from.
 
 use super::{Check, Computing, problems::Place, splits::Unknown};
-use crate::{failure::Failure, sweep_file::SweepFile};
+use crate::{
+    failure::{Failure, InputFailure},
+    sweep_file::SweepFile,
+};
 use evaluation::{ModelKind, TextModel, head_rows};
 use inputs::Inputs;
 use jobs::{HeadSpec, Sweep, Task};
@@ -12,14 +15,16 @@ pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) ->
     let mut check = Check::new(sweep, file, inputs, Computing::Here(None));
     let has_prompts = sweep.tasks.iter().any(|task| matches!(task.head, Some(HeadSpec::Prompts { .. })));
     if !has_prompts {
-        return Err(Failure::NoPrompts { path: file.path.clone() });
+        return Err(Failure::Input(InputFailure::NoPrompts { path: file.path.clone() }));
     }
     let place = Place::key("base");
     if let Some(files) = check.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base)) {
         let checked = match ModelKind::of(files.path()) {
-            Ok(ModelKind::Llama) => Err(Failure::NoTextTower { base: sweep.base.to_string() }),
-            Ok(ModelKind::Clip) => TextModel::check(files.path()).map_err(Failure::Model),
-            Err(error) => Err(Failure::Model(error)),
+            Ok(ModelKind::Language) => Err(Failure::Input(InputFailure::NoTextTower { base: sweep.base.to_string() })),
+            Ok(ModelKind::Clip) => {
+                TextModel::check(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)))
+            }
+            Err(error) => Err(Failure::Input(InputFailure::Model(error))),
         };
         check.right(&place, &files, checked);
     }
@@ -53,7 +58,8 @@ impl Check<'_> {
             let checked =
                 if names.is_empty() { Ok(()) } else { head_rows(&names, Some(classes), classes.len()).map(drop) };
             if let Err(source) = checked {
-                let failure = Failure::Classes { task: task.name.clone(), split: split.to_owned(), source };
+                let failure =
+                    Failure::Input(InputFailure::Classes { task: task.name.clone(), split: split.to_owned(), source });
                 self.problems.push(place, None, &failure);
             }
         }

@@ -1,7 +1,10 @@
 //! Inputs as far as they can be looked at without fetching them.
 
 use super::{Check, problems::Place};
-use crate::{failure::Failure, terminal::in_one_line};
+use crate::{
+    failure::{Failure, InputFailure},
+    terminal::in_one_line,
+};
 use inputs::{InputError, Inputs, ListedData, Listing, Outline};
 use jobs::{DataSpec, InputRef};
 use serde::Serialize;
@@ -148,7 +151,7 @@ impl Check<'_> {
             _ if host.is_some() && error.is_retryable() => {
                 self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
             }
-            _ => self.problems.push(place, None, &Failure::SweepInput(error)),
+            _ => self.problems.push(place, None, &Failure::Input(InputFailure::SweepInput(error))),
         }
         None
     }

@@ -1,7 +1,11 @@
 //! Class names of splits that are on this machine, told without looking at their rows.
 
 use super::{Check, Computing, problems::Place};
-use crate::{failure::Failure, sweep_file::SweepFile, terminal::in_one_line};
+use crate::{
+    failure::{Failure, InputFailure},
+    sweep_file::SweepFile,
+    terminal::in_one_line,
+};
 use evaluation::{ClassError, DataError, Source, TextSource};
 use inputs::Inputs;
 use jobs::{InputRef, Sweep, Task};
@@ -24,7 +28,8 @@ pub(crate) fn check_other_splits(sweep: &Sweep, file: &SweepFile, inputs: &Input
                 && one != other
             {
                 let source = ClassError::Splits { one: one.clone(), other };
-                let failure = Failure::Classes { task: task.name.clone(), split: split.to_owned(), source };
+                let failure =
+                    Failure::Input(InputFailure::Classes { task: task.name.clone(), split: split.to_owned(), source });
                 check.problems.push(&Place::of_task(i, task).at("data"), None, &failure);
             }
         }
@@ -64,7 +69,11 @@ fn unknown(task: &Task, split: &str, errors: Vec<DataError>) -> Unknown {
         |error: &DataError| matches!(error, DataError::ClassNames { .. } | DataError::OtherClassNames { .. });
     let why = errors.first().map(|error| in_one_line(error)).unwrap_or_default();
     match errors.into_iter().find(is_of_names) {
-        Some(source) => Unknown::Wrong(Failure::Data { task: task.name.clone(), split: split.to_owned(), source }),
+        Some(source) => Unknown::Wrong(Failure::Input(InputFailure::Data {
+            task: task.name.clone(),
+            split: split.to_owned(),
+            source,
+        })),
         None => Unknown::Away(why),
     }
 }

@@ -1,7 +1,7 @@
 use crate::{
     args,
     clock::now_ms,
-    failure::Failure,
+    failure::{Failure, StoredFailure},
     local::runtime,
     remote::{existing_store, rabbit_settings},
     revised, terminal,
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
         if !is_known {
             return match args.queue {
                 Some(_) => Ok(()),
-                None => Err(Failure::NoSweep { name: name.clone(), store: store.place() }),
+                None => Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() })),
             };
         }
         let running = if args.now { "stop" } else { "come to their end" };
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
 
 async fn undo(store: &Store, name: &String) -> Result<(), Failure> {
     if newest_revision(store, name).await? == 0 {
-        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+        return Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() }));
     }
     store.delete_document(name, Cancellation::DOCUMENT).await?;
     terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));

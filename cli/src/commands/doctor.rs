@@ -1,6 +1,6 @@
 use crate::{
     args::{self, Secret},
-    failure::Failure,
+    failure::{DoctorFailure, Failure, InputFailure},
     local::{device, engine, inputs, runtime},
     remote::{open_store, rabbit_settings},
     sweep_file::absolute,
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     }
     match failed {
         0 => Ok(()),
-        failed => Err(Failure::Checks { failed, total }),
+        failed => Err(Failure::Doctor(DoctorFailure::Checks { failed, total })),
     }
 }
 
@@ -60,7 +60,10 @@ fn check_store(args: &args::Doctor) -> Result<String, Failure> {
     })?;
     match report.is_sound() {
         true => Ok(format!("{}: a second write of the same object is refused, as it must be", report.place)),
-        false => Err(Failure::UnsoundStore { place: report.place, is_conditional: report.is_conditional }),
+        false => Err(Failure::Doctor(DoctorFailure::UnsoundStore {
+            place: report.place,
+            is_conditional: report.is_conditional,
+        })),
     }
 }
 
@@ -98,11 +101,12 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let wrong = |_| Failure::Argument { argument: "--base", value: base.to_owned(), expected: "a model" };
     let reference = reference.map_err(wrong)?;
     let located = inputs(&args.store.s3).model(&reference);
-    let folder = located.map_err(|source| Failure::Input { argument: base.to_owned(), source })?.path;
+    let folder =
+        located.map_err(|source| Failure::Input(InputFailure::Argument { argument: base.to_owned(), source }))?.path;
     let device = device(&args.compute.device)?;
     match ModelKind::of(&folder)? {
         ModelKind::Clip => image_tower(&folder, device),
-        ModelKind::Llama => language_model(&folder, device),
+        ModelKind::Language => language_model(&folder, device),
     }
 }
 
@@ -115,12 +119,14 @@ fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure
     model.try_out(TEXTS, TOKENS)?;
     let per_second = (TEXTS * TOKENS) as f64 / start.elapsed().as_secs_f64();
     let config = model.config();
-    let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None).map_err(Failure::Tokenizer)?;
+    let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None)
+        .map_err(|source| Failure::Input(InputFailure::Tokenizer(source)))?;
     let warning = tokenizer.check_vocabulary(config.vocabulary).err();
     let warning = warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default();
     Ok(format!(
-        "Llama, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
+        "{}, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
          {per_second:.0} tokens/s{warning}",
+        config.family,
         config.layers,
         config.width,
         config.vocabulary,

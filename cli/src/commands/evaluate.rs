@@ -2,7 +2,7 @@ use crate::{
     args,
     check::{Computing, check_other_splits, ready},
     commands::run::{counted, print},
-    failure::Failure,
+    failure::{Failure, InputFailure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
@@ -27,7 +27,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let (mut sweep, file) = read_sweep(&args.sweep)?;
     let recipe = args.recipe.as_deref().map(read_recipe).transpose()?;
     if let Some(task) = recipe.iter().flat_map(|recipe| recipe.weights.keys()).find(|task| sweep.task(task).is_none()) {
-        return Err(Failure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() });
+        return Err(Failure::Input(InputFailure::UnknownTask { task: task.clone(), sweep: args.sweep.sweep.clone() }));
     }
     let written = sweep.clone();
     sweep.method = Method::Grid;
@@ -60,7 +60,9 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
     let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
-        Failure::Run(error @ CoordinatorError::Denominator { .. }) => Failure::Evaluation(error),
+        Failure::Run(RunFailure::Coordinator(error @ CoordinatorError::Denominator { .. })) => {
+            Failure::Run(RunFailure::Evaluation(error))
+        }
         other => other,
     })?;
     drop(progress);
@@ -69,7 +71,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
     match counts.failed {
         0 => Ok(()),
-        failed => Err(Failure::Evaluated { failed, total: failed + counts.run + counts.reused }),
+        failed => Err(Failure::Run(RunFailure::Evaluated { failed, total: failed + counts.run + counts.reused })),
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{
     args::{self, FailuresCommand},
     failed,
-    failure::Failure,
+    failure::{Failure, StoredFailure},
     local::runtime,
     remote::{existing_store, rabbit_settings},
     terminal,
@@ -60,7 +60,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     }
     let has_result = store.result(&job).await?.is_some() || store.artefact_result(&job).await?.is_some();
     if records.is_empty() && !has_result {
-        return Err(Failure::WhichJob { text: args.job.clone(), found: 0 });
+        return Err(Failure::Stored(StoredFailure::WhichJob { text: args.job.clone(), found: 0 }));
     }
     if args.json {
         terminal::data(serde_json::to_string_pretty(&records).expect("records are plain data"));
@@ -134,7 +134,7 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
 /// The sweep's newest revision.
 pub(super) async fn frozen(store: &Store, name: &str) -> Result<Frozen, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(name).await? else {
-        return Err(Failure::NoSweep { name: name.to_owned(), store: store.place() });
+        return Err(Failure::Stored(StoredFailure::NoSweep { name: name.to_owned(), store: store.place() }));
     };
     Ok(Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?)
 }
@@ -165,6 +165,6 @@ async fn the_job(store: &Store, text: &str) -> Result<JobId, Failure> {
     };
     match matching.as_slice() {
         [job] => Ok(*job),
-        found => Err(Failure::WhichJob { text: text.to_owned(), found: found.len() }),
+        found => Err(Failure::Stored(StoredFailure::WhichJob { text: text.to_owned(), found: found.len() })),
     }
 }

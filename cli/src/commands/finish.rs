@@ -3,7 +3,7 @@ use crate::{
     clock::now_ms,
     commands::{
         failures::frozen,
-        run::{OUTAGE, conclude},
+        run::{Account, OUTAGE, conclude},
     },
     failure::Failure,
     interrupt::Interrupts,
@@ -56,8 +56,9 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
             Event::Failed { label, errors, .. } => progress.line(&format!("  {label} failed: {}", errors.join(": "))),
             _ => {}
         };
-        let settings = Settings { finish: true, ..Settings::default() };
+        let pool = args.queue.as_ref().map(|_| args.pool.pool.clone());
+        let settings = Settings { finish: true, pool, ..Settings::default() };
         runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())?
     };
-    conclude(&runner, &frozen, &inputs, &done, args.json)
+    conclude(&runner, &frozen, &inputs, &done, args.json, &mut Account::of(&args.name))
 }

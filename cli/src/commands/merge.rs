@@ -1,6 +1,6 @@
 use crate::{
     args::{self, Format},
-    failure::Failure,
+    failure::{Failure, InputFailure},
     local,
     sweep_file::{absolute, read_recipe},
     terminal,
@@ -49,14 +49,15 @@ impl Merged {
     ) -> Result<Self, Failure> {
         let input = |reference: &InputRef| {
             let argument = reference.to_string();
-            move |source| Failure::Input { argument, source }
+            move |source| Failure::Input(InputFailure::Argument { argument, source })
         };
         let located = inputs.model(base).map_err(input(base))?;
         let header = BaseHeader::open(&located.path)?;
         let read = |(name, reference): &(String, InputRef)| {
             let folder = inputs.adapter(reference).map_err(input(reference))?.path;
-            Adapter::read(name, &folder, &header)
-                .map_err(|source| Failure::Adapter { name: name.clone(), source: Box::new(source) })
+            Adapter::read(name, &folder, &header).map_err(|source| {
+                Failure::Input(InputFailure::Adapter { name: name.clone(), source: Box::new(source) })
+            })
         };
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let hub = match base {

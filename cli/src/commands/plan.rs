@@ -3,7 +3,7 @@ mod print;
 use crate::{
     args::{self, StoreArgs},
     check::{Checked, Computing, Download, Problems, check_inputs},
-    failure::Failure,
+    failure::{Failure, InputFailure},
     local::{inputs_at_hand, runtime},
     needs::Needs,
     remote::existing_store,
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     } else {
         print::print(&plan, revised);
     }
-    if plan.problems.is_empty() { Ok(()) } else { Err(Failure::Problems(plan.problems)) }
+    if plan.problems.is_empty() { Ok(()) } else { Err(Failure::Input(InputFailure::Problems(plan.problems))) }
 }
 
 /// What counts as missing.

@@ -1,4 +1,9 @@
-use crate::{args, failure::Failure, local::runtime, terminal};
+use crate::{
+    args,
+    failure::{Failure, WatchingFailure},
+    local::runtime,
+    terminal,
+};
 use reqwest::{Client, redirect::Policy};
 use std::time::Duration;
 
@@ -15,7 +20,7 @@ pub(crate) fn run(args: &args::Probe) -> Result<(), Failure> {
     // A query may hold a key.
     shown.set_query(None);
     shown.set_fragment(None);
-    let fails = |reason: String| Failure::Probe { url: shown.to_string(), reason };
+    let fails = |reason: String| Failure::Watching(WatchingFailure::Probe { url: shown.to_string(), reason });
     let wrong = |error: reqwest::Error| fails(terminal::in_one_line(&error.without_url()));
     let (status, answer) = runtime()?.block_on(async {
         // Never through a proxy, nor to another place: what is asked runs here.

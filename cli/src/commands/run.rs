@@ -1,15 +1,18 @@
 mod best;
+mod leftovers;
 mod on_end;
+
+pub(crate) use on_end::Account;
 
 use crate::{
     args,
     check::{Computing, ready},
     commands::plan::{Reading, survey},
-    failure::Failure,
+    failure::{Failure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
-    remote::{open_store, rabbit_settings},
+    remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
     sweep_file::{SweepFile, read_sweep},
@@ -20,6 +23,7 @@ use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
 use inputs::Inputs;
 use jobs::Outcome;
+use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
 use store::Store;
@@ -33,16 +37,15 @@ pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
 /// `bowline run`: the main job.
 pub(crate) fn run(args: &args::Run) -> Result<(), Failure> {
+    let hooks = Hooks::of(args)?;
     let (sweep, file) = read_sweep(&args.sweep)?;
-    let name = sweep.name.clone();
-    let ended = run_sweep(args, sweep, &file);
-    if let Some(command) = &args.on_end {
-        on_end::tell(command, &name, &ended);
-    }
+    let mut account = Account::of(&sweep.name);
+    let ended = run_sweep(args, sweep, &file, &mut account);
+    hooks.tell(&account, &ended);
     ended
 }
 
-fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile) -> Result<(), Failure> {
+fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &mut Account) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
@@ -65,7 +68,10 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile) -> Result<(
     revised::tell(&resume.revised);
     check_size(&frozen, resume.survey, args)?;
 
-    let store = runtime.block_on(open_store(&args.store))?.patient(OUTAGE);
+    let store = runtime.block_on(async {
+        let store = open_store(&args.store).await?.patient(OUTAGE);
+        check_conditions(&store, args.unconditional_store).await.map(|()| store)
+    })?;
     let runner = match (engine, &queue) {
         (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),
@@ -74,15 +80,18 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile) -> Result<(
     if let Some(worker) = runner.worker() {
         watching.worker_to_come(&args.compute.device, false).is(worker);
     }
-    let done = {
+    let ended = {
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
         let revision = resume.revised.number;
-        let mut teller = Teller { progress: &progress, shown: &shown, revision, bound: 0, done: 0 };
+        let mut teller = Teller { progress: &progress, shown: &shown, account, revision, bound: 0, done: 0 };
         let mut on_event = |event| teller.tell(event);
-        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))?
+        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))
     };
-    conclude(&runner, &frozen, &inputs, &done, args.json)
+    if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
+        runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
+    }
+    conclude(&runner, &frozen, &inputs, &ended?, args.json, account)
 }
 
 /// Stores, prints and writes what a sweep came to.
@@ -92,12 +101,14 @@ pub(super) fn conclude(
     inputs: &Inputs,
     done: &Done,
     json: bool,
+    account: &mut Account,
 ) -> Result<(), Failure> {
     let Done { outcome, counts } = done;
     let results = runner.runtime.block_on(Results::of(outcome, &runner.store));
     let jobs = Sweep::of(outcome);
     let frame = runner.runtime.block_on(Frame::of_sweeps(&runner.store, &[jobs]))?;
     let summary = Summary::of_sweep(outcome, &results, &frame, Some(counted(*counts)))?;
+    account.concludes(&summary);
     print(&summary, json);
     let written = if runner.runtime.block_on(is_outrun(&runner.store, outcome))? {
         terminal::note("a later revision of the sweep has finished meanwhile: its summary, report and adapter stay");
@@ -109,7 +120,9 @@ pub(super) fn conclude(
     };
     match counts.failed {
         0 => written,
-        failed => written.and(Err(Failure::Jobs { failed, total: failed + counts.run + counts.reused })),
+        failed => {
+            written.and(Err(Failure::Run(RunFailure::Jobs { failed, total: failed + counts.run + counts.reused })))
+        }
     }
 }
 
@@ -141,6 +154,7 @@ fn settings(args: &args::Run) -> Settings {
         brake: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,
         max_device_time: args.max_device_hours,
+        pool: args.queue.as_ref().map(|_| args.pool.pool.clone()),
         ..Settings::default()
     }
 }
@@ -161,7 +175,9 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
         survey.bound,
     ));
     match survey.bound.saturating_sub(survey.stored) {
-        jobs if jobs > args.max_jobs && !args.yes => Err(Failure::TooManyJobs { jobs, limit: args.max_jobs }),
+        jobs if jobs > args.max_jobs && !args.yes => {
+            Err(Failure::Run(RunFailure::TooManyJobs { jobs, limit: args.max_jobs }))
+        }
         _ => Ok(()),
     }
 }
@@ -170,6 +186,7 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
 struct Teller<'a> {
     progress: &'a Progress,
     shown: &'a RunShown,
+    account: &'a mut Account,
     /// The revision that the person was told of.
     revision: u32,
     bound: u64,
@@ -185,11 +202,15 @@ impl Teller<'_> {
                 revised::in_lines(&revised).iter().for_each(|line| self.progress.line(line));
             }
             Event::Revision(_) => {}
-            Event::Plan { bound, stored } => (self.bound, self.done) = (bound, stored),
+            Event::Plan { bound, stored } => {
+                (self.bound, self.done) = (bound, stored);
+                self.account.begins(self.revision, stored);
+            }
             Event::Phase(phase) => self.progress.phase(&phase.to_string()),
             Event::Published { .. } => {}
             Event::Finished { label, value, timings, is_reused, .. } => {
                 self.done += 1;
+                self.account.finished(is_reused);
                 if !is_reused {
                     let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
                     let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
@@ -198,6 +219,7 @@ impl Teller<'_> {
             }
             Event::Failed { label, errors, .. } => {
                 self.done += 1;
+                self.account.failed();
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }

@@ -1,4 +1,10 @@
-use crate::{args, failure::Failure, local::runtime, remote::existing_store, revised, terminal};
+use crate::{
+    args,
+    failure::{Failure, StoredFailure},
+    local::runtime,
+    remote::existing_store,
+    revised, terminal,
+};
 use analysis::Sweeps;
 use coordinator::{Frozen, OUTCOME, Retry};
 use jobs::Manifest;
@@ -85,7 +91,7 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
 
 async fn status(store: &Store, name: String) -> Result<Status, Failure> {
     let Some(manifest) = store.manifest::<Manifest>(&name).await? else {
-        return Err(Failure::NoSweep { name, store: store.place() });
+        return Err(Failure::Stored(StoredFailure::NoSweep { name, store: store.place() }));
     };
     let frozen = Frozen::from_manifest(&manifest).map_err(coordinator::FreezeError::from)?;
     let survey = coordinator::survey(&frozen, store, Retry::Nothing).await?.survey;

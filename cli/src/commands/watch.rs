@@ -1,7 +1,9 @@
+mod workers;
+
 use crate::{
     args,
     clock::{now_ms, span},
-    failure::Failure,
+    failure::{Failure, StoredFailure},
     interrupt::Interrupts,
     local::runtime,
     remote::existing_store,
@@ -9,20 +11,18 @@ use crate::{
     terminal::{self, Block},
 };
 use analysis::{Sweeps, fixed};
-use jobs::{Progress, WorkerState, WorkerStatus};
+use jobs::{Progress, WorkerStatus};
 use serde::Serialize;
 use std::time::Duration;
 use store::Store;
 use tokio::time::sleep;
+use workers::{Seen, millis, skew};
 
 /// A worker that was not heard of for so long is shown as missing.
 const MISSING_AFTER_MS: u64 = 45_000;
 
 /// A worker that was not heard of for so long is not shown.
 const FORGOTTEN_AFTER_MS: u64 = 3_600_000;
-
-/// Workers that are shown one by one.
-const MAX_WORKERS: usize = 40;
 
 /// Kinds of failures that are shown.
 const MAX_KINDS: usize = 5;
@@ -37,13 +37,16 @@ struct Look {
     /// What the coordinator told last; none has run yet without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     progress: Option<Progress>,
-    /// Milliseconds since the coordinator told that.
+    /// Milliseconds since the coordinator told that, by the store's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     told_ms_ago: Option<u64>,
+    /// Milliseconds by which the coordinator's clock is ahead of the store's; negative where it is behind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_ahead_ms: Option<i64>,
     /// Seconds to the end, at the present rate.
     #[serde(skip_serializing_if = "Option::is_none")]
     eta_s: Option<f64>,
-    workers: Vec<WorkerStatus>,
+    workers: Vec<Seen>,
 }
 
 /// `bowline watch`: follows a sweep until it ends.
@@ -71,6 +74,10 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
             true => terminal::data(serde_json::to_string(&look).expect("a look is plain data")),
             false => block.show(&text(&look)),
         }
+        // Nobody reads on: `bowline watch --json | grep -m1 …` has what it wanted.
+        if terminal::is_reader_gone() {
+            return Ok(());
+        }
         if args.once || look.progress.as_ref().is_some_and(|progress| progress.ended.is_some()) {
             return Ok(());
         }
@@ -80,7 +87,7 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
 
 /// The sweep that is meant: the one asked for, or the only one.
 async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failure> {
-    let no_sweep = |name: &str| Failure::NoSweep { name: name.to_owned(), store: store.place() };
+    let no_sweep = |name: &str| Failure::Stored(StoredFailure::NoSweep { name: name.to_owned(), store: store.place() });
     if let Some(name) = asked {
         return match store.newest_revision(name).await? {
             0 => Err(no_sweep(name)),
@@ -90,13 +97,13 @@ async fn sweep_name(store: &Store, asked: Option<&str>) -> Result<String, Failur
     let mut names = Sweeps::names(store).await?;
     match names.len() {
         1 => Ok(names.remove(0)),
-        _ => Err(Failure::WhichSweep { store: store.place(), names }),
+        _ => Err(Failure::Stored(StoredFailure::WhichSweep { store: store.place(), names })),
     }
 }
 
 async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     let revision = store.newest_revision(name).await?;
-    let progress = match store.document::<Progress>(name, Progress::DOCUMENT).await {
+    let progress = match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
         // The next one is written within seconds.
         Err(error) if error.is_of_one_object() => {
             terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
@@ -105,24 +112,28 @@ async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
         progress => progress?,
     };
     // What an earlier revision came to is not how this one stands.
-    let progress = progress.filter(|progress| progress.revision >= revision);
+    let progress = progress.filter(|progress| progress.content.revision >= revision);
     let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_wished_of(revision));
     let now = now_ms();
     let mut workers = Vec::new();
-    for (_, worker) in store.workers::<WorkerStatus>().await? {
-        match worker {
-            Ok(worker) if age_ms(&worker, now) < FORGOTTEN_AFTER_MS => workers.push(worker),
+    for (_, worker) in store.dated_workers::<WorkerStatus>().await? {
+        match worker.map(|worker| Seen::new(worker, now)) {
+            Ok(worker) if worker.heard_ms_ago < FORGOTTEN_AFTER_MS => workers.push(worker),
             Ok(_) => {}
             Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
         }
     }
+    let told_ms_ago = progress.as_ref().map(|told| millis(told.age(told.content.updated_ms, now)));
+    let clock_ahead_ms = progress.as_ref().and_then(|told| told.skew_ms(told.content.updated_ms));
+    let progress = progress.map(|told| told.content);
     let left = progress.as_ref().map(|told| told.bound.saturating_sub(done(told)));
     let rate = progress.as_ref().and_then(|told| told.rate);
     Ok(Look {
         sweep: name.to_owned(),
         revision,
         cancelled,
-        told_ms_ago: progress.as_ref().map(|told| now.saturating_sub(told.updated_ms)),
+        told_ms_ago,
+        clock_ahead_ms,
         eta_s: left.zip(rate).map(|(left, rate)| left as f64 / rate),
         progress,
         workers,
@@ -133,16 +144,13 @@ fn done(progress: &Progress) -> u64 {
     progress.run + progress.reused + progress.failed
 }
 
-fn age_ms(worker: &WorkerStatus, now: u64) -> u64 {
-    now.saturating_sub(worker.beat_ms)
-}
-
 fn text(look: &Look) -> String {
     let mut lines = vec![headline(look)];
     if let Some(progress) = &look.progress {
         lines.extend(progress_lines(look, progress));
     }
-    lines.extend(worker_lines(&look.workers));
+    let pool = look.progress.as_ref().and_then(|progress| progress.pool.as_deref());
+    lines.extend(workers::lines(&look.workers, pool));
     // Messages and names in it are those of others.
     lines.iter().map(|line| jobs::escaped(line)).collect::<Vec<_>>().join("\n")
 }
@@ -172,7 +180,9 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
         false => format!(", {rate:.1} jobs/s"),
     });
     let eta = look.eta_s.filter(|_| progress.ended.is_none()).map(|eta| format!(", about {} to go", span(eta)));
-    lines.push(format!("  {elapsed}{}{}", rate.unwrap_or_default(), eta.unwrap_or_default()));
+    let skew = look.clock_ahead_ms.and_then(skew).map(|skew| format!("; the coordinator's {skew}"));
+    let parts = [rate, eta, skew].map(Option::unwrap_or_default).concat();
+    lines.push(format!("  {elapsed}{parts}"));
     if let Some(best) = &progress.best {
         lines.push(format!("  best {}: {} {}", fixed(best.value, 4), best.search, jobs::canonical_json(&best.spec)));
     }
@@ -182,38 +192,6 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
     if progress.failures.len() > MAX_KINDS {
         let more = progress.failures.len() - MAX_KINDS;
         lines.push(format!("  {more} more kinds of failures: `bowline failures list {}`", look.sweep));
-    }
-    lines
-}
-
-fn worker_lines(workers: &[WorkerStatus]) -> Vec<String> {
-    let now = now_ms();
-    let busy = workers.iter().filter(|worker| worker.job.is_some()).count();
-    let mut lines =
-        vec![format!("  {} worker{}, {busy} with a job", workers.len(), if workers.len() == 1 { "" } else { "s" })];
-    for worker in workers.iter().take(MAX_WORKERS) {
-        let state = match (age_ms(worker, now), worker.state, &worker.job) {
-            (age, ..) if age > MISSING_AFTER_MS => format!("no word for {}", span(age as f64 / 1e3)),
-            (_, state, Some(in_hand)) => {
-                let since = span(now.saturating_sub(in_hand.since_ms) as f64 / 1e3);
-                let draining = if state == WorkerState::Draining { "draining, " } else { "" };
-                format!("{draining}{} of {} for {since}", in_hand.job.short(), in_hand.sweep)
-            }
-            (_, WorkerState::Draining, None) => "draining".to_owned(),
-            (_, _, None) => "idle".to_owned(),
-        };
-        let left = match worker.left.len() {
-            0 => String::new(),
-            left => format!("; leaves {left} to workers of another version"),
-        };
-        let failed = if worker.failed > 0 { format!(", {} failed", worker.failed) } else { String::new() };
-        lines.push(format!(
-            "    {:<28} {:<18} {:>6} done{failed}  {state}{left}",
-            worker.worker, worker.device, worker.done
-        ));
-    }
-    if workers.len() > MAX_WORKERS {
-        lines.push(format!("    and {} more", workers.len() - MAX_WORKERS));
     }
     lines
 }

@@ -3,7 +3,8 @@ use crate::{
     failure::Failure,
     interrupt::{Interrupts, Wishes},
     local::{engine, runtime, worker_inputs},
-    remote::{open_store, rabbit_settings},
+    pools,
+    remote::{check_conditions, open_store, rabbit_settings},
     terminal,
     watching::Watching,
 };
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
         let store = open_store(&args.store).await?.patient(outage);
+        check_conditions(&store, args.unconditional_store).await?;
         let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;
@@ -48,8 +50,10 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         queue.consumer()?
     };
     let consumer = Arc::new(consumer);
+    let ahead = Arc::new(consumer.beside());
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
+            .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
             .with_limits(limits(args))
             .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
@@ -62,11 +66,15 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         args.pool.pool,
         store.place()
     ));
+    if let Some(warning) = runtime.block_on(pools::warning(&store, &args.pool.pool)) {
+        terminal::note(format_args!("warning: {warning}"));
+    }
     let grace = Duration::from_secs(args.grace);
     let ended = interrupts.graceful(2, |wishes| {
         runtime.block_on(watching.alive(async {
             let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
+            ahead.close().await;
             consumer.close().await;
             ended
         }))

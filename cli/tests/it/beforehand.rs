@@ -125,7 +125,7 @@ fn heads_are_told_of_their_base_before_it_is_fetched() {
         place.run(&[&["heads", "sweep.yaml", "-o", &base], &prompts[..]].concat())
     };
     heads("nowhere").fails(65, &["`base`: this input cannot be used", "nowhere` is not there"]);
-    heads(&example("nli6/base")).fails(65, &["is a Llama: only CLIP models make heads from class names"]);
+    heads(&example("nli6/base")).fails(65, &["is a language model: only CLIP models make heads from class names"]);
     place.run(&["heads", "sweep.yaml", "--out", "heads"]).fails(65, &["no task of `sweep.yaml` has `classes`"]);
     assert!(!place.path("heads").exists());
 }

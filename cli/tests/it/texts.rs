@@ -54,6 +54,23 @@ fn base_with(place: &Place, from: &str, to: &str) -> String {
     format!("base={}", folder.display())
 }
 
+/// Without a window a Mistral computes what a Llama of the same weights does.
+#[test]
+fn a_base_of_another_family_goes_the_whole_way() {
+    let place = Place::new();
+    let base = base_with(&place, r#""model_type": "llama""#, r#""model_type": "mistral", "sliding_window": null"#);
+    let folder = place.path("base").to_str().unwrap().to_owned();
+    let doctor = place.run(&["doctor", "--base", &folder]).succeeds().stdout.clone();
+    assert!(doctor.contains("Mistral, 6 layers of width 128"), "{doctor}");
+    let given = ["-o", &base, "-o", "parameters={scaling: {values: [0.2]}}"];
+    place.run(&[&["run", &example("task-arithmetic.yaml")][..], &given].concat()).succeeds();
+    let json = place.run(&["analyze", "--json"]).json();
+    let rows = json[0]["rows"].as_array().unwrap();
+    let scitail = |row: usize| rows[row]["splits"]["test"]["tasks"][5]["correct"].as_u64();
+    assert_eq!((scitail(0), scitail(1)), (Some(385), Some(531)));
+    assert!(place.path("bowline-results/sweeps/nli6-task-arithmetic/best/adapter_model.safetensors").is_file());
+}
+
 #[test]
 fn what_jobs_would_fail_on_is_told_before_any_is_computed() {
     let sweep = example("task-arithmetic.yaml");

@@ -3,6 +3,7 @@ mod repair;
 use super::{
     Coordinator, Settings,
     brake::{Brake, Stopped},
+    fleet::Fleet,
     hearing::Hearing,
     lost::Outstanding,
     tally::Tally,
@@ -17,7 +18,7 @@ use crate::{
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Blame, Cancellation, ExampleCounts, JobId, WorkerStatus};
 use std::{collections::HashSet, time::Duration};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::{Instrument, info_span};
 
 /// Jobs on their way to the queue at the same time.
@@ -25,10 +26,6 @@ const PIPELINE: usize = 256;
 
 /// Jobs that are kept ready for each worker that is seen.
 const PER_WORKER: usize = 4;
-
-/// How long jobs may wait without any worker before that is said, and how long until it is said again.
-const LONELY_FOR: Duration = Duration::from_secs(30);
-const LONELY_AGAIN: Duration = Duration::from_secs(600);
 
 /// The longest that a run takes to say that it has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -54,8 +51,7 @@ pub(super) struct Drive<'a> {
     ticks: Interval,
     cancellation: Option<Cancellation>,
     hearing: Hearing,
-    /// Since when no worker was heard of; may lie in the future, where that was said already.
-    lonely_since: Option<Instant>,
+    fleet: Fleet,
     failed_before: Vec<Event>,
     /// What the results say of the sizes of their data.
     examples: ExampleCounts,
@@ -73,13 +69,17 @@ impl<'a> Drive<'a> {
         resume: Resume,
         on_event: &'a mut (dyn FnMut(Event) + Send),
     ) -> Result<Self, CoordinatorError> {
-        let Resume { survey, revised, memory, presence, uncompacted, failed, examples, .. } = resume;
+        let Resume { survey, revised, memory, presence, uncompacted, failed, examples, corrupt, .. } = resume;
         let frozen = frozen.at_revision(revised.number);
         let counts = Counts { run: 0, reused: survey.stored, failed: survey.failed };
         let Settings { window, poll, tick, .. } = coordinator.settings;
         let mut brake = Brake::new(&frozen, coordinator.settings.brake);
-        failed.iter().for_each(|failed| brake.failed(failed.job, &failed.errors, true));
+        // A stored result that is corrupt says nothing of what its job would come to.
+        let truly_failed = failed.iter().filter(|failed| !corrupt.contains(&failed.job));
+        truly_failed.for_each(|failed| brake.failed(failed.job, &failed.errors, true));
         let told = failed.into_iter();
+        let mut tally = Tally::new(survey.bound, counts, frozen.sweep().objective.clone());
+        tally.pool.clone_from(&coordinator.settings.pool);
         let mut course = Course::remembering(frozen.clone(), memory)?;
         if coordinator.settings.finish {
             course.end_early();
@@ -90,16 +90,17 @@ impl<'a> Drive<'a> {
             ends_early: coordinator.settings.finish,
             presence,
             outstanding: Outstanding::default(),
-            tally: Tally::new(survey.bound, counts, frozen.sweep().objective.clone()),
+            tally,
             brake,
             started: Instant::now(),
             compaction: Compaction::new(coordinator.store.clone(), frozen.sweep().name.clone(), uncompacted),
             window: window.max(1),
-            polls: every(poll),
-            ticks: every(tick),
+            // Of what was just published nothing is stored.
+            polls: every(poll, poll),
+            ticks: every(tick, Duration::ZERO),
             cancellation: None,
             hearing: Hearing::default(),
-            lonely_since: None,
+            fleet: Fleet::new(coordinator.settings.pool.clone()),
             failed_before: told.map(failed_before).collect(),
             examples,
             readings: 0,
@@ -153,10 +154,9 @@ impl<'a> Drive<'a> {
     /// Removes the signs of workers that died long ago, so that nobody reads them for ever.
     async fn forget_workers(&mut self) {
         let store = &self.coordinator.store;
-        let long_ago = now_ms().saturating_sub(FORGOTTEN_AFTER.as_millis() as u64);
-        let workers = store.workers::<WorkerStatus>().await.unwrap_or_default();
+        let workers = store.dated_workers::<WorkerStatus>().await.unwrap_or_default();
         for (name, status) in workers {
-            if status.is_ok_and(|status| status.beat_ms < long_ago)
+            if status.is_ok_and(|dated| dated.age(dated.content.beat_ms, now_ms()) > FORGOTTEN_AFTER)
                 && let Err(error) = store.remove_worker(&name).await
             {
                 tracing::debug!(%error, "cannot forget a worker");
@@ -184,14 +184,10 @@ impl<'a> Drive<'a> {
     /// Publishes what has no answer in the store.
     async fn start(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
         let store = &self.coordinator.store;
-        let asked: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).filter(|id| self.presence.may_hold(id)).collect();
-        let mut found = look_up(store, &asked).await?.into_iter();
+        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
+        let found = self.presence.look_up(store, &ids).await?;
         let mut absent = Vec::with_capacity(wanted.len());
-        for wanted in wanted {
-            let found = match self.presence.may_hold(&wanted.id) {
-                true => found.next().unwrap_or(Found::Nothing),
-                false => Found::Nothing,
-            };
+        for (wanted, found) in wanted.into_iter().zip(found) {
             match self.repaired(wanted.id, found).await? {
                 Found::Failed(failed) if self.coordinator.settings.retry.covers(&failed) => {
                     store.clear_failures(&wanted.id).await?;
@@ -278,7 +274,7 @@ impl<'a> Drive<'a> {
                 return Ok(());
             }
         }
-        let workers = self.hearing.alive(store.workers().await?);
+        let workers = self.hearing.alive(store.dated_workers().await?);
         let lost = self.outstanding.lost(&workers, settings.lost_after);
         for Wanted { job, id, label, .. } in lost {
             tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
@@ -295,11 +291,13 @@ impl<'a> Drive<'a> {
             self.store_progress(None).await;
             self.compaction.go_on();
         }
-        match store.workers::<WorkerStatus>().await {
+        match store.dated_workers::<WorkerStatus>().await {
             Ok(workers) => {
-                let alive = self.hearing.alive(workers).len();
-                self.window = settings.window.max(alive * PER_WORKER).max(1);
-                self.note_workers(alive);
+                let alive = self.hearing.alive(workers);
+                self.window = settings.window.max(self.fleet.able(&alive) * PER_WORKER).max(1);
+                if let Some(warning) = self.fleet.warning(&alive, self.outstanding.len()) {
+                    tracing::warn!("{warning}");
+                }
             }
             Err(error) => tracing::debug!(%error, "cannot count the workers"),
         }
@@ -308,17 +306,6 @@ impl<'a> Drive<'a> {
             self.hear_of_finish().await;
         }
         Ok(())
-    }
-
-    /// Says once in a while without workers that nobody takes the jobs: a person may have forgotten to start some, or
-    /// have started them in another pool.
-    fn note_workers(&mut self, alive: usize) {
-        if alive > 0 || self.outstanding.len() == 0 {
-            self.lonely_since = Some(Instant::now());
-        } else if self.lonely_since.get_or_insert_with(Instant::now).elapsed() > LONELY_FOR {
-            self.lonely_since = Some(Instant::now() + LONELY_AGAIN);
-            tracing::warn!("jobs wait, and no worker has been heard of; is one running, with the same store and pool?");
-        }
     }
 
     /// The last word on the run.
@@ -352,7 +339,6 @@ impl<'a> Drive<'a> {
         let Failed { errors, blame } = failed;
         self.course.record(job, Answer::Failed { errors: &errors, blame })?;
         self.tally.counts.failed += 1;
-        self.brake.failed(job, &errors, is_reused);
         self.tell(Event::Failed { job, label, errors, is_reused });
         Ok(())
     }
@@ -360,8 +346,11 @@ impl<'a> Drive<'a> {
     fn answer(&mut self, job: JobId, label: String, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
         match found {
             Found::Nothing => {}
-            Found::Failed(failed) => self.fail(job, label, failed, is_reused)?,
-            // What lies in the store says nothing of the recipe.
+            Found::Failed(failed) => {
+                self.brake.failed(job, &failed.errors, is_reused);
+                self.fail(job, label, failed, is_reused)?;
+            }
+            // What lies in the store says nothing of the recipe, nor of the base model: the run goes on without it.
             Found::Corrupt(errors) => {
                 self.fail(job, label, Failed { errors, blame: Some(Blame::Machine) }, is_reused)?;
             }
@@ -374,8 +363,8 @@ impl<'a> Drive<'a> {
                 }
                 let counts = &mut self.tally.counts;
                 *(if is_reused { &mut counts.reused } else { &mut counts.run }) += 1;
-                self.compaction.add(job);
                 let (value, timings) = (recorded.value, result.timings);
+                self.compaction.add(*result);
                 self.tell(Event::Finished { job, label, value, timings, is_reused });
                 self.tell_weak();
                 if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
@@ -406,9 +395,9 @@ fn failed_before(FailedBefore { job, label, errors }: FailedBefore) -> Event {
     Event::Failed { job, label, errors, is_reused: true }
 }
 
-/// A timer that does not catch up on what it missed.
-fn every(time: Duration) -> Interval {
-    let mut interval = interval(time);
+/// A timer that does not catch up on what it missed, and goes off for the first time after `first`.
+fn every(time: Duration, first: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + first, time);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
 }

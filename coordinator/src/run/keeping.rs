@@ -38,12 +38,14 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// The mark that cancels this revision. One that cancels earlier ones alone is taken away: workers go by it as well.
+    /// The mark that cancels this revision. One that cancels earlier ones alone is taken away, for workers go by it as well, and so
+    /// is one that another run of it has left at its end: this one wants what it still waits for.
     pub(super) async fn cancelled(&mut self) -> Result<Option<Cancellation>, StoreError> {
         let store = &self.coordinator.store;
         let sweep = &self.frozen.sweep().name;
         let mark = store.cancellation(sweep).await?;
-        if mark.as_ref().is_some_and(|mark| !mark.covers(self.tally.revision)) {
+        let is_of_another = |mark: &Cancellation| mark.is_finished || !mark.covers(self.tally.revision);
+        if mark.as_ref().is_some_and(is_of_another) {
             store.delete_document(sweep, Cancellation::DOCUMENT).await?;
             return Ok(None);
         }
@@ -115,8 +117,22 @@ impl Drive<'_> {
             self.compaction.finish().await;
             self.check_newest().await?;
             self.coordinator.store.put_document(&outcome.sweep, OUTCOME, &outcome).await?;
+            self.leave_nothing(&outcome.sweep).await;
         }
         Ok(Ended::Finished(outcome))
+    }
+
+    /// Has workers acknowledge what the sweep has left in their queue, such as messages that were doubled when a connection
+    /// broke: it would keep a queue from being empty, and machines from being sent away.
+    async fn leave_nothing(&mut self, sweep: &str) {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        if settings.pool.is_none() {
+            return;
+        }
+        let mark = Cancellation::finished(self.tally.revision, now_ms());
+        if let Err(error) = store.put_document(sweep, Cancellation::DOCUMENT, &mark).await {
+            tracing::warn!(%error, "cannot have workers drop what may be left in the queue");
+        }
     }
 
     pub(super) async fn store_progress(&mut self, ended: Option<String>) {

@@ -16,6 +16,8 @@ const MAX_KINDS: usize = 50;
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) revision: u32,
+    /// The pool whose workers do the jobs.
+    pub(super) pool: Option<String>,
     bound: u64,
     pub(super) counts: Counts,
     pub(super) phase: Option<Phase>,
@@ -33,6 +35,7 @@ impl Tally {
     pub(super) fn new(bound: u64, counts: Counts, objective: Objective) -> Self {
         Self {
             revision: 1,
+            pool: None,
             bound,
             counts,
             phase: None,
@@ -99,6 +102,7 @@ impl Tally {
         Progress {
             version: Progress::VERSION,
             revision: self.revision,
+            pool: self.pool.clone(),
             phase: self.phase.map(|phase| phase.to_string()),
             bound: self.bound,
             run: self.counts.run,

@@ -547,6 +547,47 @@ async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_ba
 }
 
 #[tokio::test]
+async fn a_finished_sweep_has_workers_drop_what_is_left_in_their_queue_until_it_is_run_again() {
+    let house = House::new();
+    let remote = || Settings { pool: Some("cpu".to_owned()), ..Settings::default() };
+    let mark = async || house.store.cancellation("small").await.unwrap();
+    let ran = house.run_with(&[], remote(), usize::MAX, |_| false).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Finished(_)));
+    let left = mark().await.unwrap();
+    assert!(left.is_finished && left.covers(1) && !left.is_wished_of(1) && !left.stops_running, "{left:?}");
+    let told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert_eq!(told.pool.as_deref(), Some("cpu"));
+    // A later revision has jobs of its own, which are wanted; so has a run that goes on for more.
+    let ran = house.run_with(&["parameters.scaling=[0.01, 0.77]"], remote(), 1, |_| false).await.unwrap();
+    assert!(matches!(ran.report.ended, Ended::Interrupted), "{:?}", ran.report);
+    assert_eq!(mark().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_goes_on_when_another_of_the_same_sweep_has_finished() {
+    let house = House::new();
+    let settings = Settings { pool: Some("cpu".to_owned()), window: 1, ..Settings::default() };
+    let queue = MemoryQueue::new();
+    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: house.store.clone(), settings };
+    let other = async {
+        let delivery = queue.next().await.unwrap().unwrap();
+        house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::finished(1, 1)).await.unwrap();
+        while house.store.cancellation("small").await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let _put = house.store.put_result(&result(delivery.job())).await.unwrap();
+        delivery.ack().await.unwrap();
+        queue.next().await.unwrap().unwrap()
+    };
+    let mut on_event = |_| ();
+    let resume = Resume::fresh(&frozen(&[])).unwrap();
+    tokio::select! {
+        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => panic!("{report:?}"),
+        next = other => drop(next),
+    }
+}
+
+#[tokio::test]
 async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
     let house = House::new();
     let first = house.run(&[]).await;
@@ -570,10 +611,24 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
     let small = house.run(&["method=grid"]).await;
     let resume = survey(&frozen(&large), &house.store, Retry::Machines).await.unwrap();
-    assert!(matches!(resume.presence, crate::lookup::Presence::Listed(_)));
     let Survey { bound, stored, missing, .. } = resume.survey;
     // The grid of 20 000 holds all points of the small one, references and baseline.
     assert_eq!((stored, stored + missing + 5), (small.computed.len() as u64 - 5, bound));
+}
+
+#[tokio::test]
+async fn a_small_sweep_in_a_store_that_holds_much_finds_its_results_without_listing_all() {
+    let house = House::new();
+    let first = house.run(&["method=grid"]).await;
+    house.without_parts();
+    let beside = house._folder.path().join("results/zz");
+    std::fs::create_dir_all(&beside).unwrap();
+    for number in 0..2_500 {
+        std::fs::write(beside.join(format!("{number}.json")), "of another sweep").unwrap();
+    }
+    let again = house.run(&["method=grid"]).await;
+    assert_eq!(again.computed.len(), 0);
+    assert_eq!(outcome(&again), outcome(&first));
 }
 
 #[tokio::test]

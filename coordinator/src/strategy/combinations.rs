@@ -1,12 +1,12 @@
 use super::{StrategyError, combination, listed::Source};
-use jobs::{Parameter, RecipeSpec, Search};
+use jobs::{Parameter, RecipeKey, RecipeSpec, Search};
 use serde_json::Value;
 
 /// Every combination of listed values, read off a mixed-radix counter: combination `i` is computed, not kept.
 ///
 /// The counter's fastest digit is the parameter that costs least to change, so that neighbours share what is
-/// expensive: first the alignment, then drop and trim, then the combination, and the scaling coefficient, in which
-/// a merge is linear, innermost. Parameters of the same cost keep the file's order.
+/// expensive ([`RecipeKey::cost_order`]): first the alignment, and innermost the scaling coefficient, in which a merge is
+/// linear. Parameters of the same cost keep the file's order.
 #[derive(Debug, Clone)]
 pub(super) struct Combinations {
     search: String,
@@ -26,7 +26,7 @@ impl Combinations {
     pub(super) fn of(search: &Search) -> Result<Self, StrategyError> {
         let mut digits =
             search.parameters.iter().map(|parameter| digit(search, parameter)).collect::<Result<Vec<_>, _>>()?;
-        digits.sort_by_key(|digit| stage(&digit.key));
+        digits.sort_by_key(|digit| RecipeKey::of(&digit.key).map(RecipeKey::cost_order));
         let len = digits.iter().try_fold(1u64, |len, digit| len.checked_mul(digit.values.len() as u64));
         let len = len.filter(|len| i64::try_from(*len).is_ok());
         let len = len.ok_or_else(|| StrategyError::Endless { search: search.name.clone() })?;
@@ -61,24 +61,5 @@ impl Source for Combinations {
             spec.set(key, value).map_err(|source| combination(&self.search, &spec, source))?;
         }
         Ok(spec)
-    }
-}
-
-/// The stage of a merge that a key changes; everything before it can be kept when only the key changes.
-fn stage(key: &str) -> u8 {
-    match key {
-        "preset" => 0,
-        "space" => 1,
-        "axis" => 2,
-        "sigma_cut" | "sigma_cut_relative" => 3,
-        "seed" => 4,
-        "drop_rate" => 5,
-        "trim_scope" => 6,
-        "density" => 7,
-        "combine" | "elect" => 9,
-        "common_share" => 10,
-        "scaling" => 11,
-        // `weights` and `weights.<task>`.
-        _ => 8,
     }
 }

@@ -133,7 +133,7 @@ impl<S: Source> Listed<S> {
     fn ends(&self, judged: &[Judged]) -> Result<Vec<Judged>, StrategyError> {
         let mut ends: BTreeMap<String, [(f64, Judged); 2]> = BTreeMap::new();
         for point in judged {
-            for (key, value) in numbers(&self.source.spec(self.points[point.0].0)?) {
+            for (key, value) in self.source.spec(self.points[point.0].0)?.numbers() {
                 let [low, high] = ends.entry(key).or_insert([(value, *point); 2]);
                 // Of equal ones the first in search order, as whoever reads the points one by one would take it.
                 if (value, point.0) < (low.0, low.1.0) {
@@ -153,16 +153,4 @@ impl<S: Source> Listed<S> {
         let id = known.id(&recipe);
         Ok(Candidate { spec, recipe, id })
     }
-}
-
-/// The numbers of a recipe, weights of tasks among them, by key.
-fn numbers(spec: &RecipeSpec) -> Vec<(String, f64)> {
-    let flat = serde_json::to_value(spec).unwrap_or_default();
-    let mut numbers = Vec::new();
-    for (key, value) in flat.as_object().into_iter().flatten() {
-        numbers.extend(value.as_f64().map(|value| (key.clone(), value)));
-        let nested = value.as_object().into_iter().flatten();
-        numbers.extend(nested.filter_map(|(task, value)| Some((format!("{key}.{task}"), value.as_f64()?))));
-    }
-    numbers
 }

@@ -1,5 +1,8 @@
-use memmap2::Mmap;
-use serde::{Serialize, de::DeserializeOwned};
+use files::{FileChanged, MappedFile};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use std::{
     fs::File,
     io::{self, Seek, SeekFrom, Write},
@@ -20,22 +23,50 @@ pub(crate) struct Kind {
 const HASH: usize = 32;
 const TAIL: usize = 8 + 8 + HASH;
 
-/// Maps a finished file: its header, and the map with the length of the body. `None` if there is no file, or a damaged one,
-/// or one whose header does not fit to the length of the body.
+/// A mapped file whose hash was right when it was opened.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    map: MappedFile,
+    kind: Kind,
+    size: usize,
+}
+
+impl Entry {
+    /// The body.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.map[..self.size]
+    }
+
+    /// Fails unless the file holds what it held when it was opened. Of processes that make the same file at a time one replaces
+    /// what the other has mapped, so a change of names and links is none.
+    ///
+    /// # Errors
+    /// Says what became of the file.
+    pub(crate) fn check(&self) -> Result<(), FileChanged> {
+        self.map.check().or_else(|changed| if is_whole(&self.map, self.kind) { Ok(()) } else { Err(changed) })
+    }
+}
+
+/// Maps a finished file: its header, and the file. `None` if there is no file, or a damaged one, or one whose header does not fit
+/// to the length of the body.
 pub(crate) fn load<H: DeserializeOwned>(
     path: &Path,
     kind: Kind,
     fits: impl FnOnce(&H, usize) -> bool,
-) -> Option<(H, Mmap, usize)> {
+) -> Option<(H, Entry)> {
     let file = File::open(path).ok()?;
-    let loaded = map(&file).ok().and_then(|map| {
+    let loaded = MappedFile::of(file, path).ok().and_then(|map| {
         let (header, size) = verify(&map, kind)?;
-        fits(&header, size).then_some((header, map, size))
+        fits(&header, size).then_some((header, Entry { map, kind, size }))
     });
     if loaded.is_none() {
         tracing::warn!(path = %path.display(), "cache file is damaged, made anew");
     }
     loaded
+}
+
+fn is_whole(bytes: &[u8], kind: Kind) -> bool {
+    verify::<IgnoredAny>(bytes, kind).is_some()
 }
 
 fn verify<H: DeserializeOwned>(bytes: &[u8], kind: Kind) -> Option<(H, usize)> {
@@ -82,15 +113,10 @@ pub(crate) fn name(file: NamedTempFile, path: &Path) -> Result<File, PersistErro
     Ok(file)
 }
 
-/// Maps a file that has its name.
+/// Maps a file of `kind` that has its name, and a body of `size` bytes.
 ///
 /// # Errors
 /// The system refuses.
-#[expect(
-    unsafe_code,
-    reason = "a map is only sound while nobody shortens the file; cache files are never written again"
-)]
-pub(crate) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: a cache file is complete when it gets its name, and replaced by rename, not in place.
-    unsafe { Mmap::map(file) }
+pub(crate) fn map(file: &File, path: &Path, kind: Kind, size: usize) -> io::Result<Entry> {
+    Ok(Entry { map: MappedFile::of(file.try_clone()?, path)?, kind, size })
 }

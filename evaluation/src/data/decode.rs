@@ -1,44 +1,119 @@
+mod cost;
 mod jpeg;
 mod png;
 mod problem;
 
 pub use problem::PictureProblem;
 
-use super::{DataError, Example, Raw};
-use crate::preprocess::Rgb;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, metadata::Orientation};
-use std::io::Cursor;
+use super::{DataError, Example, Raw, read_error};
+use crate::{
+    limits::{DECODING_BYTES, ENCODED_BYTES, Gate, PNG_CHUNK_BYTES, SMALL_ENCODED_BYTES, read_at_most, room_for},
+    preprocess::{Preprocess, Rgb},
+};
+use cost::Cost;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
+use std::{fs::File, io::Cursor, path::Path};
 
-/// Decodes a picture, turns it upright as its EXIF data say, and makes it RGB as PIL's `convert("RGB")` does.
-///
-/// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file that is cut
-/// short is no picture, though most of one could be made up.
-pub(crate) fn decode(example: Example) -> Result<Rgb, DataError> {
-    let Example { path, row, picture, .. } = example;
-    let (bytes, row) = match picture {
-        Raw::Decoded(picture) => return Ok(picture),
-        Raw::Encoded(bytes) => (bytes, Some(row)),
-        Raw::File(file) => (std::fs::read(&file).map_err(|source| DataError::Read { path: file, source })?, None),
-    };
-    upright(&bytes).map(rgb).map_err(|source| DataError::Picture { path, row, source: Box::new(source) })
+/// Decodes pictures on many threads, which together take no more than [`DECODING_BYTES`].
+pub(crate) struct Decoder<'a> {
+    /// What becomes of a picture, if anything.
+    preprocess: Option<&'a Preprocess>,
+    gate: Gate,
 }
 
-fn upright(bytes: &[u8]) -> Result<DynamicImage, PictureProblem> {
+impl<'a> Decoder<'a> {
+    /// A decoder that leaves pictures as they are.
+    pub(crate) fn new() -> Self {
+        Self { preprocess: None, gate: Gate::new(DECODING_BYTES) }
+    }
+
+    /// A decoder that resizes and crops.
+    pub(crate) fn preprocessing(preprocess: &'a Preprocess) -> Self {
+        Self { preprocess: Some(preprocess), ..Self::new() }
+    }
+
+    /// Decodes a picture, turns it upright as its EXIF data say, makes it RGB as PIL's `convert("RGB")` does, and
+    /// preprocesses it.
+    ///
+    /// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file that is cut
+    /// short is no picture, though most of one could be made up.
+    ///
+    /// # Errors
+    /// Names the file and the row. A picture that claims more pixels than are read is refused before memory is taken for them.
+    pub(crate) fn decode(&self, example: Example) -> Result<Rgb, DataError> {
+        let Example { path, row, picture, .. } = example;
+        let (decoded, row) = match picture {
+            Raw::Decoded(picture) => (self.finish(picture), Some(row)),
+            Raw::Encoded(bytes) => (self.decode_bytes(&bytes), Some(row)),
+            Raw::File(file) => (self.decode_file(&file)?, None),
+        };
+        decoded.map_err(|source| DataError::Picture { path, row, source: Box::new(source) })
+    }
+
+    fn decode_file(&self, path: &Path) -> Result<Result<Rgb, PictureProblem>, DataError> {
+        let failed = read_error(path);
+        let file = File::open(path).map_err(&failed)?;
+        let length = file.metadata().map_err(&failed)?.len();
+        // A long file is read while nobody else decodes: its bytes count, too.
+        let alone = (length > SMALL_ENCODED_BYTES).then(|| self.gate.take(DECODING_BYTES));
+        let bytes = read_at_most(file, ENCODED_BYTES).map_err(&failed)?;
+        Ok(self.decode_held(&bytes, alone.is_some()))
+    }
+
+    fn decode_bytes(&self, bytes: &[u8]) -> Result<Rgb, PictureProblem> {
+        let alone = (bytes.len() as u64 > SMALL_ENCODED_BYTES).then(|| self.gate.take(DECODING_BYTES));
+        self.decode_held(bytes, alone.is_some())
+    }
+
+    /// Decodes; `is_alone` says that this thread holds the whole gate already.
+    fn decode_held(&self, bytes: &[u8], is_alone: bool) -> Result<Rgb, PictureProblem> {
+        let format = format(bytes)?;
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut limits = Limits::no_limits();
+        limits.max_alloc = Some(PNG_CHUNK_BYTES);
+        reader.limits(limits);
+        let mut decoder = reader.into_decoder()?;
+        // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+        let cost = Cost::of(&decoder, format, orientation)?;
+        let (width, height) = cost.upright;
+        let resizing = self.preprocess.map_or(Ok(0), |preprocess| preprocess.check(width, height))?;
+        let bytes = cost.bytes.saturating_add(resizing);
+        let share = (!is_alone).then(|| self.gate.take(bytes));
+        room_for(cost.bytes)?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        let picture = self.preprocessed(rgb(picture));
+        drop(share);
+        Ok(picture)
+    }
+
+    /// Preprocesses a picture that was never encoded.
+    fn finish(&self, picture: Rgb) -> Result<Rgb, PictureProblem> {
+        let Some(preprocess) = self.preprocess else { return Ok(picture) };
+        let bytes = preprocess.check(picture.width, picture.height)?;
+        let share = self.gate.take(bytes);
+        let picture = preprocess.apply(picture);
+        drop(share);
+        Ok(picture)
+    }
+
+    fn preprocessed(&self, picture: Rgb) -> Rgb {
+        match self.preprocess {
+            Some(preprocess) => preprocess.apply(picture),
+            None => picture,
+        }
+    }
+}
+
+/// The format of a picture that is whole as far as its end tells.
+fn format(bytes: &[u8]) -> Result<ImageFormat, PictureProblem> {
     match image::guess_format(bytes).ok() {
-        Some(ImageFormat::Png) => {}
-        Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => {}
-        Some(ImageFormat::Jpeg) => return Err(PictureProblem::CutShort),
-        other => return Err(PictureProblem::of_other(bytes, other)),
+        Some(ImageFormat::Png) => Ok(ImageFormat::Png),
+        Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => Ok(ImageFormat::Jpeg),
+        Some(ImageFormat::Jpeg) => Err(PictureProblem::CutShort),
+        other => Err(PictureProblem::of_other(bytes, other)),
     }
-    let mut decoder = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?.into_decoder()?;
-    // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder)?;
-    picture.apply_orientation(orientation);
-    if picture.width() == 0 || picture.height() == 0 {
-        return Err(PictureProblem::NoPixels);
-    }
-    Ok(picture)
 }
 
 /// Whether a picture has the beginning and the end of a PNG or JPEG. What has not may be one all the same.
@@ -56,15 +131,21 @@ fn rgb(picture: DynamicImage) -> Rgb {
     let (width, height) = (picture.width(), picture.height());
     let high = |level: u16| (level >> 8) as u8;
     let clipped = |level: u16| u8::try_from(level).unwrap_or(u8::MAX);
-    let pixels = match picture {
-        DynamicImage::ImageRgb8(picture) => picture.into_raw(),
-        DynamicImage::ImageRgba8(picture) => picture.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
-        DynamicImage::ImageLumaA8(picture) => picture.pixels().flat_map(|p| [p[0]; 3]).collect(),
-        DynamicImage::ImageLuma16(picture) => picture.pixels().flat_map(|p| [clipped(p[0]); 3]).collect(),
-        DynamicImage::ImageLumaA16(picture) => picture.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
-        DynamicImage::ImageRgb16(picture) => picture.pixels().flat_map(|p| p.0.map(high)).collect(),
-        DynamicImage::ImageRgba16(picture) => picture.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
-        other => other.into_rgb8().into_raw(),
+    // The exact size at once: a vector that grows takes up to three times as much.
+    let mut pixels = Vec::new();
+    let mut collect = |all: &mut dyn Iterator<Item = [u8; 3]>| {
+        pixels.reserve_exact(3 * width as usize * height as usize);
+        all.for_each(|pixel| pixels.extend(pixel));
     };
+    match picture {
+        DynamicImage::ImageRgb8(picture) => pixels = picture.into_raw(),
+        DynamicImage::ImageRgba8(picture) => collect(&mut picture.pixels().map(|p| [p[0], p[1], p[2]])),
+        DynamicImage::ImageLumaA8(picture) => collect(&mut picture.pixels().map(|p| [p[0]; 3])),
+        DynamicImage::ImageLuma16(picture) => collect(&mut picture.pixels().map(|p| [clipped(p[0]); 3])),
+        DynamicImage::ImageLumaA16(picture) => collect(&mut picture.pixels().map(|p| [high(p[0]); 3])),
+        DynamicImage::ImageRgb16(picture) => collect(&mut picture.pixels().map(|p| p.0.map(high))),
+        DynamicImage::ImageRgba16(picture) => collect(&mut picture.pixels().map(|p| [p[0], p[1], p[2]].map(high))),
+        other => pixels = other.into_rgb8().into_raw(),
+    }
     Rgb { width, height, pixels }
 }

@@ -1,5 +1,5 @@
 use super::PictureProblem;
-use crate::{classes::NamesProblem, transient::may_pass};
+use crate::{LimitExceeded, classes::NamesProblem, transient::may_pass};
 use std::path::PathBuf;
 
 /// Why a data set could not be read.
@@ -117,6 +117,15 @@ pub enum DataError {
         other: PathBuf,
         /// The names of the one, and those of the other.
         names: String,
+    },
+    /// A data set is larger than what is read.
+    #[error("`{}` is not read", path.display())]
+    TooLarge {
+        /// The file, or the first one.
+        path: PathBuf,
+        /// What is too large.
+        #[source]
+        source: LimitExceeded,
     },
     /// A selected row is not there.
     #[error("row {row} is selected, but `{}` has {rows} rows", path.display())]

@@ -2,10 +2,11 @@
 
 use super::{
     DataError, DataOutline, Raw, Reader, Source,
-    decode::{decode, is_plain},
+    decode::{Decoder, is_plain},
     parquet::{ParquetSet, PictureColumns},
     read_error, select,
 };
+use crate::limits::read_small;
 use jobs::DataFiles;
 use std::{
     collections::BTreeMap,
@@ -100,14 +101,23 @@ impl Source<'_> {
     }
 
     fn look_at_pictures(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {
+        let decoder = Decoder::new();
         let mut is_first = true;
         let mut left = LOOK_BYTES;
-        reader.read(&rows[..self.rows_to_look_at(reader.rows(), rows.len())], &mut |examples| {
+        // A small file may hold many pictures: one that comes again and again. Readers end at an error alone.
+        let mut is_enough = false;
+        let end = || DataError::Empty { path: self.path().into(), rows: 0 };
+        let looked = reader.read(&rows[..self.rows_to_look_at(reader.rows(), rows.len())], &mut |examples| {
             examples.into_iter().try_for_each(|example| {
+                is_enough = left == 0 && matches!(example.picture, Raw::Encoded(_));
+                if is_enough {
+                    return Err(end());
+                }
                 let is_plain = !std::mem::take(&mut is_first) && is_plain_picture(&example.picture, &mut left)?;
-                if is_plain { Ok(()) } else { decode(example).map(drop) }
+                if is_plain { Ok(()) } else { decoder.decode(example).map(drop) }
             })
-        })
+        });
+        if is_enough { Ok(()) } else { looked }
     }
 
     /// How many of so many selected rows, out of `all`, hold what may be read.
@@ -125,12 +135,15 @@ impl Source<'_> {
 fn is_plain_picture(picture: &Raw, left: &mut u64) -> Result<bool, DataError> {
     match picture {
         Raw::Decoded(_) => Ok(true),
-        Raw::Encoded(bytes) => Ok(is_plain(bytes)),
+        Raw::Encoded(bytes) => {
+            *left = left.saturating_sub(bytes.len() as u64);
+            Ok(is_plain(bytes))
+        }
         Raw::File(path) => {
             let bytes = fs::metadata(path).map_err(read_error(path))?.len();
             if bytes <= *left {
                 *left -= bytes;
-                return fs::read(path).map(|bytes| is_plain(&bytes)).map_err(read_error(path));
+                return read_small(path, LOOK_BYTES).map(|bytes| is_plain(&bytes)).map_err(read_error(path));
             }
             let mut start = Vec::new();
             let file = File::open(path).map_err(read_error(path))?;

@@ -1,8 +1,13 @@
+mod chunks;
+mod header;
+mod pages;
 mod table;
+mod unpacked;
 
 pub(crate) use table::{Column, Table};
 
 use super::{DataError, Example, Raw, Reader, SeeLabel, Take};
+use crate::limits::CHUNK_BYTES;
 use parquet::{
     basic::{ConvertedType, LogicalType, Type as Physical},
     errors::ParquetError,
@@ -88,10 +93,16 @@ impl Reader for ParquetSet {
 
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError> {
         let mut chunk = Vec::new();
+        let mut chunk_bytes = 0;
         self.table.read(rows, &mut |path, row, values| {
             let (label, bytes) = self.values(path, row, values)?;
+            chunk_bytes += bytes.len() as u64;
             chunk.push(Example { path: path.into(), row, label, picture: Raw::Encoded(bytes) });
-            if chunk.len() < CHUNK { Ok(()) } else { take(std::mem::take(&mut chunk)) }
+            if chunk.len() < CHUNK && chunk_bytes < CHUNK_BYTES {
+                return Ok(());
+            }
+            chunk_bytes = 0;
+            take(std::mem::take(&mut chunk))
         })?;
         if chunk.is_empty() { Ok(()) } else { take(chunk) }
     }

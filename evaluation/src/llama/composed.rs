@@ -6,7 +6,6 @@ use super::{
     LlamaConfig,
     batches::{Budget, batches},
     module::Place,
-    rope::Rope,
     stored::Stored,
     updates::{Update, Updates},
     weights::LlamaWeights,
@@ -49,19 +48,21 @@ impl ComposedLlama {
         let norm = |stored: &Stored| {
             Ok::<_, ModelError>(Norm { weight: read(stored)?.to_dtype(DType::F32)?, eps: config.norm_eps })
         };
-        let layers = found.layers.iter().map(|layer| {
-            let [norm1, norm2] = layer.norms.each_ref().map(norm);
-            let linears = layer.linears.iter().map(read).collect::<std::result::Result<_, _>>()?;
-            Ok::<_, ModelError>(Layer { norms: [norm1?, norm2?], linears })
+        let norms = |[first, second]: &[Stored; 2]| Ok::<_, ModelError>([norm(first)?, norm(second)?]);
+        let layers = found.layers.iter().enumerate().map(|(n, layer)| {
+            let matrices = layer.linears.iter().map(|linear| read(&linear.matrix));
+            let biases = layer.linears.iter().map(|linear| linear.bias.as_ref().map(read).transpose());
+            Ok::<_, ModelError>(Layer {
+                norms: norms(&layer.norms)?,
+                linears: matrices.collect::<std::result::Result<_, _>>()?,
+                biases: biases.collect::<std::result::Result<_, _>>()?,
+                head_norms: layer.head_norms.as_ref().map(norms).transpose()?,
+                has_window: config.window_of(n).is_some(),
+            })
         });
-        Ok(Self {
-            config,
-            device: device.clone(),
-            dtype,
-            embedding: read(&found.embedding)?,
-            layers: layers.collect::<std::result::Result<_, _>>()?,
-            norm: norm(&found.norm)?,
-        })
+        let layers = layers.collect::<std::result::Result<_, _>>()?;
+        let (embedding, norm) = (read(&found.embedding)?, norm(&found.norm)?);
+        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
@@ -115,8 +116,7 @@ impl ComposedLlama {
     fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
         let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let rope = Rope::new(&self.config, longest);
-        let batch_of = Batch::new(&lengths, longest, rope, &self.device)?;
+        let batch_of = Batch::new(&self.config, &lengths, &self.device)?;
         // Padding comes after every token that counts, where the causal mask hides it: any token will do.
         let padded = batch.iter().flat_map(|text| {
             let ids = texts.ids(*text);

@@ -1,4 +1,4 @@
-//! A Llama model's `config.json`.
+//! The `config.json` of a decoder.
 
 mod check;
 mod file;
@@ -7,16 +7,23 @@ mod keys;
 mod tests;
 
 pub(super) use check::Check;
+pub(super) use file::Typed;
 
-use super::{module, rope::RopeScaling};
+use super::{
+    family::{Biases, SlidingWindow},
+    module,
+    rope::RopeScaling,
+};
 use crate::ModelError;
 use file::File;
 use jobs::Precision;
 use std::path::Path;
 
-/// A Llama model's `config.json`, with the defaults of Hugging Face transformers for what it leaves out.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The `config.json` of a Llama or of a family like it, with the defaults of Hugging Face transformers for what it leaves out.
+#[derive(Debug, Clone, PartialEq)]
 pub struct LlamaConfig {
+    /// The family that the model is of, such as `Llama` or `Qwen3`.
+    pub family: &'static str,
     /// Width of a token.
     pub width: usize,
     /// Width of the MLP's inner layer.
@@ -29,6 +36,12 @@ pub struct LlamaConfig {
     pub kv_heads: usize,
     /// Width of a head.
     pub head_width: usize,
+    /// Which linear layers add a bias.
+    pub biases: Biases,
+    /// True if each head of queries and keys goes through a norm before it is turned.
+    pub norms_heads: bool,
+    /// How far back tokens see in some layers; `None` means that they see all that comes before them.
+    pub window: Option<SlidingWindow>,
     /// Added to the mean square by each norm.
     pub norm_eps: f32,
     /// Base of the rotary frequencies.
@@ -85,6 +98,11 @@ impl LlamaConfig {
     /// [`ModelError::Module`].
     pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
         module::find(self, name).map(drop)
+    }
+
+    /// How many tokens a token sees in this layer, itself included, unless it sees all before it.
+    pub(crate) fn window_of(&self, layer: usize) -> Option<usize> {
+        self.window.as_ref()?.of_layer(layer)
     }
 
     /// Width of all keys of a token, and of all its values.

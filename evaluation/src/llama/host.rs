@@ -1,6 +1,7 @@
 //! The language model on the processor: plain slices, one thread per batch of texts, nothing padded.
 
 pub(crate) mod attention;
+mod head_norm;
 mod layer;
 mod matrix;
 
@@ -38,7 +39,8 @@ pub(crate) struct HostLlama {
 
 impl HostLlama {
     pub(crate) fn new(config: LlamaConfig, found: LlamaWeights, precision: Precision) -> Self {
-        let layers: Vec<Layer> = found.layers.into_iter().map(|layer| Layer::new(layer, precision)).collect();
+        let layer = |(n, found)| Layer::new(&config, n, found, precision);
+        let layers: Vec<Layer> = found.layers.iter().enumerate().map(layer).collect();
         let widened = layers.iter().any(Layer::is_widened);
         Self {
             config,

@@ -46,6 +46,15 @@ impl Site {
             Self::Down => [width, mlp],
         }
     }
+
+    /// Whether the layer adds a bias after the matrix.
+    pub(crate) fn has_bias(self, config: &LlamaConfig) -> bool {
+        match self {
+            Self::Query | Self::Key | Self::Value => config.biases.inputs,
+            Self::Out => config.biases.output,
+            Self::Gate | Self::Up | Self::Down => config.biases.mlp,
+        }
+    }
 }
 
 /// The name of a matrix in the Hugging Face model, such as `model.layers.0.self_attn.q_proj`.

@@ -3,12 +3,14 @@
 use super::half::{self, Half};
 use crate::{
     ModelError,
-    model::{host::product::PANEL, weights::Weights},
-    transient::without_backtrace,
+    model::{
+        host::product::PANEL,
+        weights::{Described, WeightFile, Weights},
+    },
 };
-use candle_core::{Device, Tensor, safetensors::MmapedSafetensors};
+use candle_core::{Device, Tensor};
 use safetensors::Dtype;
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 /// Inputs that are turned at once: rows are read in whole cache lines.
 const TURNED: usize = 32;
@@ -23,9 +25,8 @@ pub(crate) enum Format {
 /// A tensor `[rows, columns]` in a mapped file, its shape and format checked. A clone shares the mapping.
 #[derive(Clone)]
 pub(crate) struct Stored {
-    file: Arc<MmapedSafetensors>,
-    path: PathBuf,
-    key: String,
+    file: Arc<WeightFile>,
+    tensor: Described,
     pub(crate) format: Format,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -34,28 +35,26 @@ pub(crate) struct Stored {
 impl Stored {
     /// Looks a matrix or, with one dimension, a vector up.
     pub(crate) fn find(weights: &Weights, key: String, shape: &[usize]) -> Result<Self, ModelError> {
-        let (path, file) = weights.find(&key, shape)?;
-        let format = match file.get(&key)?.dtype() {
+        let (file, tensor) = weights.find(&key, shape)?;
+        let format = match tensor.dtype {
             Dtype::F32 => Format::Full,
             Dtype::BF16 => Format::Half(Half::Bf16),
             Dtype::F16 => Format::Half(Half::F16),
             other => {
-                return Err(ModelError::TensorType { path: path.into(), key, found: format!("{other:?}") });
+                return Err(ModelError::TensorType { path: file.path().into(), key, found: format!("{other:?}") });
             }
         };
         let (rows, columns) = if let [rows, columns] = *shape { (rows, columns) } else { (1, shape.iter().product()) };
-        Ok(Self { file: Arc::clone(file), path: path.into(), key, format, rows, columns })
+        Ok(Self { file: Arc::clone(file), tensor, format, rows, columns })
     }
 
     fn bytes(&self) -> &[u8] {
-        self.file.get(&self.key).expect("the tensor was found when the model was opened").data()
+        self.file.bytes(&self.tensor)
     }
 
     /// Puts the tensor on a device, in the file's format.
     pub(crate) fn load(&self, device: &Device) -> Result<Tensor, ModelError> {
-        let failed =
-            |source| ModelError::Weights { path: self.path.clone(), source: Box::new(without_backtrace(source)) };
-        self.file.load(&self.key, device).map_err(failed)
+        self.file.load(&self.tensor, device)
     }
 
     /// Reads one row.

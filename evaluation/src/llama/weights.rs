@@ -1,8 +1,11 @@
 //! The tensors of a model folder, found and checked, not yet read.
 
 use super::{LlamaConfig, module::Site, stored::Stored};
-use crate::{ModelError, model::weights::Weights};
-use std::path::Path;
+use crate::{
+    ModelError,
+    model::weights::{WeightFile, Weights},
+};
+use std::{path::Path, sync::Arc};
 
 /// Everything that the model computes with.
 pub(crate) struct LlamaWeights {
@@ -10,6 +13,8 @@ pub(crate) struct LlamaWeights {
     pub(crate) embedding: Stored,
     pub(crate) layers: Vec<LayerWeights>,
     pub(crate) norm: Stored,
+    /// The files that they lie in.
+    pub(crate) files: Vec<Arc<WeightFile>>,
 }
 
 /// The tensors of one layer.
@@ -17,7 +22,17 @@ pub(crate) struct LayerWeights {
     /// Before attention, and before the MLP.
     pub(crate) norms: [Stored; 2],
     /// In the order of [`Site::ALL`].
-    pub(crate) linears: [Stored; 7],
+    pub(crate) linears: [LinearWeights; 7],
+    /// Of each head of queries and of keys, `[head_width]` each.
+    pub(crate) head_norms: Option<[Stored; 2]>,
+}
+
+/// A matrix and what is added after it.
+pub(crate) struct LinearWeights {
+    /// `[outputs, inputs]`
+    pub(crate) matrix: Stored,
+    /// `[outputs]`
+    pub(crate) bias: Option<Stored>,
 }
 
 impl LlamaWeights {
@@ -27,21 +42,30 @@ impl LlamaWeights {
         let bare = !weights.has("model.embed_tokens.weight") && weights.has("embed_tokens.weight");
         let find = |key: &str, shape: &[usize]| {
             let key = if bare { key.to_owned() } else { format!("model.{key}") };
-            Stored::find(&weights, format!("{key}.weight"), shape)
+            Stored::find(&weights, key, shape)
         };
         let layer = |n: usize| {
-            let norm = |name: &str| find(&format!("layers.{n}.{name}"), &[config.width]);
-            let linear = |site: Site| find(&format!("layers.{n}.{}", site.name()), &site.shape(config));
+            let norm = |name: &str| find(&format!("layers.{n}.{name}.weight"), &[config.width]);
+            let head_norm = |name: &str| find(&format!("layers.{n}.self_attn.{name}.weight"), &[config.head_width]);
+            let linear = |site: Site| {
+                let [outputs, inputs] = site.shape(config);
+                let part = |part: &str, shape: &[usize]| find(&format!("layers.{n}.{}.{part}", site.name()), shape);
+                let bias = site.has_bias(config).then(|| part("bias", &[outputs])).transpose()?;
+                Ok::<_, ModelError>(LinearWeights { matrix: part("weight", &[outputs, inputs])?, bias })
+            };
+            let head_norms = if config.norms_heads { Some([head_norm("q_norm")?, head_norm("k_norm")?]) } else { None };
             let [q, k, v, o, gate, up, down] = Site::ALL.map(linear);
             Ok(LayerWeights {
                 norms: [norm("input_layernorm")?, norm("post_attention_layernorm")?],
                 linears: [q?, k?, v?, o?, gate?, up?, down?],
+                head_norms,
             })
         };
         Ok(Self {
-            embedding: find("embed_tokens", &[config.vocabulary, config.width])?,
+            embedding: find("embed_tokens.weight", &[config.vocabulary, config.width])?,
             layers: (0..config.layers).map(layer).collect::<Result<_, ModelError>>()?,
-            norm: find("norm", &[config.width])?,
+            norm: find("norm.weight", &[config.width])?,
+            files: weights.files().to_vec(),
         })
     }
 }

@@ -48,6 +48,9 @@ pub enum ModelError {
         /// What would be accepted.
         expected: String,
     },
+    /// A mapped file was changed while it was used.
+    #[error("a file that the model computes with was changed under way")]
+    Changed(#[from] files::FileChanged),
     /// A weight file is damaged, or no safetensors file at all.
     #[error("`{}` is not a readable safetensors file", path.display())]
     Weights {
@@ -229,6 +232,6 @@ impl ModelError {
     ///
     /// A missing, forbidden or damaged file is never tried again. An accelerator may stay broken: bound the attempts.
     pub fn is_retryable(&self) -> bool {
-        may_pass(self)
+        matches!(self, Self::Changed(_)) || may_pass(self)
     }
 }

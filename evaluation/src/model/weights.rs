@@ -1,6 +1,13 @@
+mod file;
+
+pub(crate) use file::{Described, WeightFile};
+
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
-use crate::transient::without_backtrace;
-use candle_core::{DType, Device, safetensors::MmapedSafetensors};
+use crate::{
+    limits::{INDEX_BYTES, read_small_text},
+    transient::without_backtrace,
+};
+use candle_core::{DType, Device};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -9,7 +16,7 @@ use std::{
 
 /// The weight files of a model folder: `model.safetensors`, or the shards that an index lists.
 pub(crate) struct Weights {
-    files: Vec<(PathBuf, Arc<MmapedSafetensors>)>,
+    files: Vec<Arc<WeightFile>>,
     /// Tensor to file, from the index; `None` for a single file.
     index: Option<(PathBuf, BTreeMap<String, usize>)>,
 }
@@ -32,10 +39,10 @@ impl Weights {
             return Err(ModelError::Pickled { path });
         }
         if single.is_file() || !index.is_file() {
-            return Ok(Self { files: vec![map(single)?], index: None });
+            return Ok(Self { files: vec![Arc::new(WeightFile::open(&single)?)], index: None });
         }
         let text =
-            std::fs::read_to_string(&index).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+            read_small_text(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
         let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
             path: index.clone(),
             what: "index of weights",
@@ -44,7 +51,8 @@ impl Weights {
         let mut names: Vec<&String> = parsed.weight_map.values().collect();
         names.sort_unstable();
         names.dedup();
-        let files = names.iter().map(|name| map(folder.join(name))).collect::<Result<Vec<_>, _>>()?;
+        let files = names.iter().map(|name| WeightFile::open(&folder.join(name)).map(Arc::new));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
         let place = |file: &String| names.binary_search(&file).expect("every name of the index was collected");
         let tensors = parsed.weight_map.iter().map(|(key, file)| (key.clone(), place(file))).collect();
         Ok(Self { files, index: Some((index, tensors)) })
@@ -53,36 +61,42 @@ impl Weights {
     /// True if there is a tensor of that name.
     pub(crate) fn has(&self, key: &str) -> bool {
         match &self.index {
-            None => self.files[0].1.get(key).is_ok(),
+            None => self.files[0].has(key),
             Some((_, tensors)) => tensors.contains_key(key),
         }
     }
 
-    /// Finds the file of a tensor and checks the tensor's shape.
-    pub(crate) fn find(&self, key: &str, shape: &[usize]) -> Result<(&Path, &Arc<MmapedSafetensors>), ModelError> {
+    /// The files that were opened.
+    pub(crate) fn files(&self) -> &[Arc<WeightFile>] {
+        &self.files
+    }
+
+    /// Finds a tensor and its file, and checks the tensor's shape.
+    pub(crate) fn find(&self, key: &str, shape: &[usize]) -> Result<(&Arc<WeightFile>, Described), ModelError> {
         let missing =
             |path: &Path| ModelError::MissingTensor { path: path.into(), key: key.into(), expected: shape.to_vec() };
-        let (path, file) = match &self.index {
+        let file = match &self.index {
             None => &self.files[0],
             Some((index, tensors)) => &self.files[*tensors.get(key).ok_or_else(|| missing(index))?],
         };
-        let view = file.get(key).map_err(|_| missing(path))?;
-        if view.shape() == shape {
-            return Ok((path, file));
+        let found = file.find(key).ok_or_else(|| missing(file.path()))?;
+        if found.shape == shape {
+            return Ok((file, found));
         }
         Err(ModelError::TensorShape {
-            path: path.into(),
+            path: file.path().into(),
             key: key.into(),
-            found: view.shape().to_vec(),
+            found: found.shape,
             expected: shape.to_vec(),
         })
     }
 
     /// Reads a tensor as `f32`, after checking its shape.
     pub(crate) fn get(&self, key: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
-        let (path, file) = self.find(key, shape)?;
-        let read = || file.load(key, &Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        read().map_err(|source| ModelError::Weights { path: path.into(), source: Box::new(without_backtrace(source)) })
+        let (file, tensor) = self.find(key, shape)?;
+        let tensor = file.load(&tensor, &Device::Cpu)?;
+        let read = || tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
+        read().map_err(|source| file::unreadable(file.path(), without_backtrace(source)))
     }
 
     /// Reads a linear layer's weight `[outputs, inputs]` as `[inputs, outputs]`, the layout the towers multiply by.
@@ -100,16 +114,6 @@ pub(crate) fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32>
         }
     }
     turned
-}
-
-#[expect(unsafe_code, reason = "mapping a file is only sound while nobody shortens it; model files are not written to")]
-fn map(path: PathBuf) -> Result<(PathBuf, Arc<MmapedSafetensors>), ModelError> {
-    std::fs::File::open(&path).map_err(|source| ModelError::Read { path: path.clone(), source })?;
-    // SAFETY: model folders are inputs that nothing in this program changes.
-    match unsafe { MmapedSafetensors::new(&path) } {
-        Ok(file) => Ok((path, Arc::new(file))),
-        Err(source) => Err(ModelError::Weights { path, source: Box::new(without_backtrace(source)) }),
-    }
 }
 
 /// A matrix `[inputs, outputs]` and a bias `[outputs]`, as read.

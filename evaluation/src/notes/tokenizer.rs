@@ -7,7 +7,10 @@ mod surroundings;
 #[cfg(test)]
 mod tests;
 
-use crate::settings::Object;
+use crate::{
+    limits::{TOKENIZER_BYTES, read_small},
+    settings::Object,
+};
 use serde_json::Value;
 use std::path::Path;
 use surroundings::Surroundings;
@@ -17,7 +20,7 @@ use surroundings::Surroundings;
 pub(super) fn notes(folder: &Path, lacks_padding: bool) -> Vec<String> {
     let read = |name: &str| object(&folder.join(name)).unwrap_or_default();
     let flags = Flags { config: read("tokenizer_config.json"), map: read("special_tokens_map.json") };
-    let text = std::fs::read(folder.join("tokenizer.json")).unwrap_or_default();
+    let text = read_small(&folder.join("tokenizer.json"), TOKENIZER_BYTES).unwrap_or_default();
     let Some(around) = Surroundings::of(&text) else { return Vec::new() };
     let mut notes: Vec<String> = flags.of_ends(&around).into_iter().collect();
     notes.extend(flags.others(&serde_json::from_slice(&text).unwrap_or_default()));
@@ -34,7 +37,7 @@ fn padding_note(end: &str) -> String {
 }
 
 fn object(path: &Path) -> Option<Object> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    serde_json::from_slice(&read_small(path, TOKENIZER_BYTES).ok()?).ok()
 }
 
 /// What the files beside `tokenizer.json` say.

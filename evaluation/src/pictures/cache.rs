@@ -1,12 +1,16 @@
 use super::{
     Header,
-    sink::{Pixels, Sink, read_back},
+    sink::{Memory, Pixels, Sink, read_back},
 };
 use crate::{
     DataError, Preprocess, SEMANTICS, Source,
     cache::{self, DiskCache, Kind},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+};
 use tempfile::PersistError;
 
 /// The body is the pixels.
@@ -23,9 +27,9 @@ pub(super) fn path(cache: &DiskCache<'_>, source: &Source<'_>, preprocess: &Prep
 
 /// Maps a finished file; `None` if there is none, or a damaged one.
 pub(super) fn load(path: &Path) -> Option<(Header, Pixels)> {
-    let fits = |header: &Header, size| size == 3 * header.edge.pow(2) * header.labels.len();
-    let (header, map, size) = cache::load(path, PIXELS, fits)?;
-    Some((header, Pixels::Mapped(map, size)))
+    let fits = |header: &Header, size| header.size() == Some(size);
+    let (header, entry) = cache::load(path, PIXELS, fits)?;
+    Some((header, Pixels::Mapped(entry)))
 }
 
 /// Completes a file, gives it its name and maps it; what cannot be kept on the disk stays in memory.
@@ -33,22 +37,26 @@ pub(super) fn load(path: &Path) -> Option<(Header, Pixels)> {
 /// # Errors
 /// Neither can be done.
 pub(super) fn finish(sink: Sink, header: &Header, path: &Path) -> Result<Pixels, DataError> {
-    let (mut file, size) = match sink {
+    let (mut file, size, memory) = match sink {
         Sink::Memory(pixels) => return Ok(Pixels::Memory(pixels)),
-        Sink::File { file, size, .. } => (file, size),
+        Sink::File { file, size, limit, .. } => (file, size, Memory { limit, path }),
+    };
+    let read_back = |file: &mut File, cause: &io::Error| {
+        memory.room_for(size)?;
+        read_back(file, size, path, cause).map(Pixels::Memory)
     };
     if let Err(cause) = cache::complete(&mut file, header, size, PIXELS) {
-        return read_back(file.as_file_mut(), size, path, &cause).map(Pixels::Memory);
+        return read_back(file.as_file_mut(), &cause);
     }
     let mut file = match cache::name(file, path) {
         Ok(file) => file,
         Err(PersistError { error, mut file }) => {
-            return read_back(file.as_file_mut(), size, path, &error).map(Pixels::Memory);
+            return read_back(file.as_file_mut(), &error);
         }
     };
-    match cache::map(&file) {
-        Ok(map) => Ok(Pixels::Mapped(map, size)),
-        Err(cause) => read_back(&mut file, size, path, &cause).map(Pixels::Memory),
+    match cache::map(&file, path, PIXELS, size) {
+        Ok(entry) => Ok(Pixels::Mapped(entry)),
+        Err(cause) => read_back(&mut file, &cause),
     }
 }
 
@@ -62,7 +70,7 @@ mod tests {
     }
 
     fn full(path: &Path) -> Sink {
-        let mut sink = Sink::file(path, 6);
+        let mut sink = Sink::file(path, 6, Memory { limit: 6, path }).unwrap();
         sink.put(1, &[4, 5, 6]).unwrap();
         sink.put(0, &[1, 2, 3]).unwrap();
         sink
@@ -95,5 +103,23 @@ mod tests {
         assert!(matches!(pixels, Pixels::Mapped(..)));
         let (loaded, pixels) = load(&path).unwrap();
         assert_eq!((loaded, pixels.bytes()), (header(), &[1, 2, 3, 4, 5, 6][..]));
+    }
+
+    #[test]
+    fn a_mapped_file_may_be_replaced_by_its_like_and_not_be_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.pixels");
+        let pixels = finish(full(&path), &header(), &path).unwrap();
+        // Another process that made the same file.
+        finish(full(&path), &header(), &path).unwrap();
+        pixels.check().unwrap();
+
+        let (_, pixels) = load(&path).unwrap();
+        let mut content = std::fs::read(&path).unwrap();
+        content[0] = 9;
+        std::fs::write(&path, content).unwrap();
+        let error = pixels.check().unwrap_err().to_string();
+        assert!(error.contains("x.pixels` has changed since it was hashed: it was written to"), "{error}");
+        assert!(load(&path).is_none(), "a damaged file is made anew");
     }
 }

@@ -1,5 +1,10 @@
-use crate::DataError;
-use memmap2::Mmap;
+use super::IN_MEMORY;
+use crate::{
+    DataError,
+    cache::Entry,
+    limits::{Ceiling, room_for},
+};
+use files::FileChanged;
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
@@ -10,15 +15,22 @@ use tempfile::NamedTempFile;
 /// Where pixels lie.
 pub(super) enum Pixels {
     Memory(Vec<u8>),
-    /// The first bytes of a mapped cache file.
-    Mapped(Mmap, usize),
+    /// The body of a mapped cache file.
+    Mapped(Entry),
 }
 
 impl Pixels {
     pub(super) fn bytes(&self) -> &[u8] {
         match self {
             Self::Memory(bytes) => bytes,
-            Self::Mapped(map, size) => &map[..*size],
+            Self::Mapped(entry) => entry.body(),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), FileChanged> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Mapped(entry) => entry.check(),
         }
     }
 }
@@ -33,21 +45,47 @@ pub(super) enum Sink {
         file: NamedTempFile,
         path: PathBuf,
         size: usize,
+        /// Bytes that the pixels may take in memory, should the file take nothing more.
+        limit: u64,
     },
 }
 
+/// The memory that pixels may take.
+#[derive(Clone, Copy)]
+pub(super) struct Memory<'a> {
+    pub(super) limit: u64,
+    /// The file that stands for the data set in messages.
+    pub(super) path: &'a Path,
+}
+
+impl Memory<'_> {
+    /// # Errors
+    /// `size` is more than the limit, or than the system gives.
+    pub(super) fn room_for(self, size: usize) -> Result<(), DataError> {
+        let path = || self.path.to_path_buf();
+        let ceiling = Ceiling { limit: self.limit, ..IN_MEMORY };
+        ceiling.check(size as u64).map_err(|source| DataError::TooLarge { path: path(), source })?;
+        room_for(size as u64).map_err(|source| DataError::Read { path: path(), source })
+    }
+}
+
 impl Sink {
-    pub(super) fn memory(size: usize) -> Self {
-        Self::Memory(vec![0; size])
+    /// # Errors
+    /// The pixels take more than they may, or than there is.
+    pub(super) fn memory(size: usize, memory: Memory<'_>) -> Result<Self, DataError> {
+        memory.room_for(size)?;
+        Ok(Self::Memory(vec![0; size]))
     }
 
-    pub(super) fn file(path: &Path, size: usize) -> Self {
+    /// # Errors
+    /// There can be no file, and the pixels take more memory than they may.
+    pub(super) fn file(path: &Path, size: usize, memory: Memory<'_>) -> Result<Self, DataError> {
         let folder = path.parent().unwrap_or(Path::new("."));
         match std::fs::create_dir_all(folder).and_then(|()| NamedTempFile::new_in(folder)) {
-            Ok(file) => Self::File { file, path: path.into(), size },
+            Ok(file) => Ok(Self::File { file, path: path.into(), size, limit: memory.limit }),
             Err(cause) => {
                 warn(path, &cause);
-                Self::memory(size)
+                Self::memory(size, memory)
             }
         }
     }
@@ -56,10 +94,11 @@ impl Sink {
     /// The cache file takes nothing more, and what it took cannot be read back.
     pub(super) fn put(&mut self, place: usize, pixels: &[u8]) -> Result<(), DataError> {
         let at = place * pixels.len();
-        if let Self::File { file, path, size } = self {
+        if let Self::File { file, path, size, limit } = self {
             let Err(cause) = file.seek(SeekFrom::Start(at as u64)).and_then(|_| file.write_all(pixels)) else {
                 return Ok(());
             };
+            Memory { limit: *limit, path: path.as_path() }.room_for(*size)?;
             // The temporary file goes when it is dropped here.
             *self = Self::Memory(read_back(file.as_file_mut(), *size, path, &cause)?);
         }
@@ -87,10 +126,10 @@ fn warn(path: &Path, cause: &io::Error) {
 /// Makes every further write to a sink's file fail, as on a full disk.
 #[cfg(test)]
 pub(super) fn fill_disk(sink: Sink) -> Sink {
-    let Sink::File { file, path, size } = sink else { panic!("the sink is in memory") };
+    let Sink::File { file, path, size, limit } = sink else { panic!("the sink is in memory") };
     let temporary = file.into_temp_path();
     let read_only = File::open(&temporary).unwrap();
-    Sink::File { file: NamedTempFile::from_parts(read_only, temporary), path, size }
+    Sink::File { file: NamedTempFile::from_parts(read_only, temporary), path, size, limit }
 }
 
 #[cfg(test)]
@@ -100,7 +139,8 @@ mod tests {
     #[test]
     fn a_disk_that_fills_up_under_way_loses_no_picture_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
-        let mut sink = Sink::file(&folder.path().join("x.pixels"), 12);
+        let memory = Memory { limit: 12, path: Path::new("x") };
+        let mut sink = Sink::file(&folder.path().join("x.pixels"), 12, memory).unwrap();
         sink.put(1, &[4, 5, 6]).unwrap();
         sink.put(3, &[10, 11, 12]).unwrap();
         let mut sink = fill_disk(sink);

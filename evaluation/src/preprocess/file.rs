@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     ModelError,
+    limits::{CONFIG_BYTES, RESIZED_EDGE, read_small_text},
     settings::{Object, Section, difference, object, part, says_something, shown},
 };
 use serde_json::Value;
@@ -21,9 +22,6 @@ const WHAT: &str = "image processor configuration";
 /// The image processors that do what [`Preprocess`] does. The fast ones differ in how they round when they resize.
 const CLIP: [&str; 4] =
     ["CLIPImageProcessor", "CLIPImageProcessorFast", "CLIPImageProcessorPil", "CLIPFeatureExtractor"];
-
-/// The largest edge of a picture.
-const LARGEST: u64 = 1 << 16;
 
 /// An image processor's settings as they lie in a file.
 pub(super) struct File {
@@ -179,9 +177,7 @@ impl File {
         match (one_edge, two_edges(value)) {
             (Some(edge), _) => Ok(Resize::ShortestEdge(edge, filter)),
             (None, Some([height, width])) => Ok(Resize::Exact(height, width, filter)),
-            (None, None) => {
-                Err(self.refuse("size", value, "`shortest_edge`, or `height` and `width`, from 1 to 65536"))
-            }
+            (None, None) => Err(self.refuse("size", value, "`shortest_edge`, or `height` and `width`, from 1 to 8192")),
         }
     }
 
@@ -190,7 +186,7 @@ impl File {
         match (edge(value), two_edges(value)) {
             (Some(edge), _) => Ok((edge, edge)),
             (None, Some([height, width])) => Ok((height, width)),
-            (None, None) => Err(self.refuse("crop_size", value, "`height` and `width`, from 1 to 65536")),
+            (None, None) => Err(self.refuse("crop_size", value, "`height` and `width`, from 1 to 8192")),
         }
     }
 }
@@ -202,12 +198,12 @@ pub(super) fn unknown_at_the_top(path: &Path) -> Result<Vec<String>, ModelError>
 }
 
 fn read(path: &Path) -> Result<Object, ModelError> {
-    let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+    let text = read_small_text(path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.into(), source })?;
     object(path, WHAT, &text)
 }
 
 fn edge(value: &Value) -> Option<u32> {
-    value.as_u64().filter(|edge| (1..=LARGEST).contains(edge)).and_then(|edge| u32::try_from(edge).ok())
+    value.as_u64().filter(|edge| (1..=RESIZED_EDGE).contains(edge)).and_then(|edge| u32::try_from(edge).ok())
 }
 
 /// Height and width, by their names or in this order.

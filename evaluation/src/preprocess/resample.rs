@@ -18,13 +18,17 @@ struct Window {
 /// With `s = max(in / out, 1)`, output pixel `i` weighs input `j` by `f((j − c + ½) / s)`, `c = (i + ½) · in / out`, over
 /// the inputs within the filter's reach times `s` of `c`; weights are divided by their sum in `f64` and rounded to 22 bits.
 pub(super) fn resample(picture: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
-    let lower = i64::from(picture.height) - i64::from(height);
-    let narrower = i64::from(picture.width) - i64::from(width);
-    if lower > 0 && lower > 2 * narrower {
-        along_rows(along_columns(picture, height, filter), width, filter)
-    } else {
+    if rows_are_first([picture.height, picture.width], [height, width]) {
         along_columns(along_rows(picture, width, filter), height, filter)
+    } else {
+        along_rows(along_columns(picture, height, filter), width, filter)
     }
+}
+
+/// Whether rows are resized before columns, of a picture with the first height and width that gets the second.
+pub(super) fn rows_are_first(from: [u32; 2], to: [u32; 2]) -> bool {
+    let [lower, narrower] = [0, 1].map(|axis| i64::from(from[axis]) - i64::from(to[axis]));
+    lower <= 0 || lower <= 2 * narrower
 }
 
 fn along_rows(picture: Rgb, width: u32, filter: Filter) -> Rgb {

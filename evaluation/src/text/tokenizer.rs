@@ -1,10 +1,14 @@
-use crate::model::{ModelError, TextConfig};
+use crate::{
+    limits::{TOKENIZER_BYTES, read_small},
+    model::{ModelError, TextConfig},
+    tokenizing::BoundedTokenizer,
+};
 use std::path::{Path, PathBuf};
 
 /// CLIP's tokenizer, from `tokenizer.json`; lower-casing and splitting are what that file says.
 pub struct Tokenizer {
     path: PathBuf,
-    inner: tokenizers::Tokenizer,
+    inner: BoundedTokenizer,
     positions: usize,
     vocabulary: usize,
     eos: u32,
@@ -12,11 +16,9 @@ pub struct Tokenizer {
 
 impl Tokenizer {
     pub(crate) fn open(path: &Path, config: &TextConfig) -> Result<Self, ModelError> {
-        std::fs::metadata(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
-        let mut inner = tokenizers::Tokenizer::from_file(path).map_err(|source| refuse(path, &*source))?;
-        // The file may ask for padding or an own cut; both are decided here.
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|source| refuse(path, &*source))?;
+        let bytes = read_small(path, TOKENIZER_BYTES);
+        let bytes = bytes.map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let inner = BoundedTokenizer::from_bytes(&bytes).map_err(|source| refuse(path, &*source))?;
         Ok(Self {
             path: path.into(),
             inner,
@@ -31,7 +33,7 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer refuses the text, or has ids that the model does not.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ModelError> {
-        let encoding = self.inner.encode(text, true).map_err(|source| refuse(&self.path, &*source))?;
+        let encoding = self.inner.encode(text, None, true).map_err(|source| refuse(&self.path, &*source))?;
         let mut ids = encoding.get_ids().to_vec();
         if ids.len() > self.positions {
             let end = ids[ids.len() - 1];

@@ -30,10 +30,16 @@ pub(super) fn path(cache: &DiskCache<'_>, source: &TextSource<'_>, tokenizer: &P
 /// Reads a finished file; `None` if there is none, or a damaged one.
 pub(super) fn load(path: &Path) -> Option<Texts> {
     let fits = |header: &Header, size| {
-        size == 4 * header.lengths.iter().sum::<usize>() && header.lengths.len() == header.labels.len()
+        let tokens = header.lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length));
+        tokens.and_then(|tokens| tokens.checked_mul(4)) == Some(size) && header.lengths.len() == header.labels.len()
     };
-    let (header, map, size) = cache::load(path, TOKENS, fits)?;
-    let ids = map[..size].chunks_exact(4).map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]])).collect();
+    let (header, entry) = cache::load(path, TOKENS, fits)?;
+    let ids = entry.body().chunks_exact(4).map(|id| u32::from_le_bytes([id[0], id[1], id[2], id[3]])).collect();
+    // What was copied is what was verified, or they are tokenised anew.
+    if let Err(changed) = entry.check() {
+        tracing::warn!(%changed, "cache file changed while it was read, made anew");
+        return None;
+    }
     let ends = header.lengths.iter().scan(0, |end, length| {
         *end += length;
         Some(*end)

@@ -1,5 +1,5 @@
 use super::Place;
-use crate::{data::DataError, transient::may_pass};
+use crate::{LimitExceeded, data::DataError, transient::may_pass};
 use std::path::PathBuf;
 
 /// Why texts could not be read.
@@ -47,6 +47,15 @@ pub enum TextError {
         at: Place,
         /// What it holds.
         name: &'static str,
+    },
+    /// A line or a text is larger than what is read.
+    #[error("{at} is not read")]
+    TooLarge {
+        /// The row.
+        at: Place,
+        /// What is too large.
+        #[source]
+        source: LimitExceeded,
     },
     /// A row has no value where it needs one.
     #[error("{at} has no {what} in column `{column}`")]

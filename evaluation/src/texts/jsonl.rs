@@ -1,8 +1,11 @@
+mod lines;
+
 use super::{
     TextError,
-    raw::{Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE, shared},
+    raw::{Budget, Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE, shared},
 };
-use crate::data::{DataError, read_error};
+use crate::data::DataError;
+use lines::Lines;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
@@ -10,7 +13,6 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{
     fmt,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,17 +20,22 @@ use std::{
 /// Reads files of JSON lines, plain or gzipped. Lines without anything in them do not count as rows.
 pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, TextError> {
     let mut rows = Vec::new();
+    let mut budget = Budget::default();
     for path in shared(paths) {
-        read_file(&path, columns, &mut rows)?;
+        read_file(&path, columns, &mut budget, &mut rows)?;
     }
     Ok(RawSplit { rows, classes: None })
 }
 
-fn read_file(path: &Arc<Path>, columns: Columns<'_>, rows: &mut Vec<RawRow>) -> Result<(), TextError> {
-    let bytes = unpacked(path, std::fs::read(path).map_err(read_error(path))?)?;
-    let lines = lines(path, &bytes)?;
+fn read_file(
+    path: &Arc<Path>,
+    columns: Columns<'_>,
+    budget: &mut Budget,
+    rows: &mut Vec<RawRow>,
+) -> Result<(), TextError> {
+    let mut lines = Lines::open(path)?;
     let mut is_first = true;
-    for (number, line) in (1..).zip(lines).filter(|(_, line)| !line.is_empty()) {
+    while let Some((number, line)) = lines.next()? {
         let at = Place::line(path, number);
         let parsed = serde_json::from_slice(line);
         let Object { entries: mut object, twice } = parsed.map_err(|source| not_an_object(at.clone(), line, source))?;
@@ -39,47 +46,11 @@ fn read_file(path: &Arc<Path>, columns: Columns<'_>, rows: &mut Vec<RawRow>) -> 
             check(path, columns, &object)?;
         }
         let texts = columns.texts.iter().map(|column| cell(object.remove(column))).collect();
-        rows.push(RawRow { at, texts, label: cell(object.remove(columns.label)) });
+        let row = RawRow { at, texts, label: cell(object.remove(columns.label)) };
+        budget.take(path, &row)?;
+        rows.push(row);
     }
     Ok(())
-}
-
-/// The content of a file that may be gzipped, whatever it is called.
-fn unpacked(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>, DataError> {
-    if !bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    let unpacked = flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut plain);
-    unpacked.map_err(|source| DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) })?;
-    Ok(plain)
-}
-
-/// The lines of a text in UTF-8, with or without a byte order mark. They end in LF, CR LF, or CR if there is no LF.
-fn lines<'a>(path: &Path, bytes: &'a [u8]) -> Result<impl Iterator<Item = &'a [u8]>, TextError> {
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if let Some(found) = other_than_lines(text) {
-        return Err(TextError::NoLines { path: path.into(), found });
-    }
-    let end = if text.contains(&b'\n') { b'\n' } else { b'\r' };
-    Ok(text.split(move |byte| *byte == end).map(<[u8]>::trim_ascii))
-}
-
-/// What a file is that does not begin as JSON lines in UTF-8 do, in words.
-fn other_than_lines(text: &[u8]) -> Option<&'static str> {
-    let starts = |start: &[u8]| text.starts_with(start);
-    match text.trim_ascii_start().first() {
-        _ if starts(b"\xff\xfe\0\0") || starts(b"\0\0\xfe\xff") => Some("a text in UTF-32"),
-        _ if starts(b"\xff\xfe") || starts(b"\xfe\xff") || starts(b"{\0") || starts(b"\0{") => Some("a text in UTF-16"),
-        _ if starts(b"\x28\xb5\x2f\xfd") => Some("compressed with Zstandard"),
-        _ if starts(b"BZh") => Some("compressed with bzip2"),
-        _ if starts(b"\xfd7zXZ\0") => Some("compressed with xz"),
-        _ if starts(b"PK\x03\x04") => Some("a zip archive"),
-        _ if starts(b"PAR1") => Some("a parquet file"),
-        Some(b'[') => Some("one JSON list"),
-        Some(b'<') => Some("an HTML or XML page"),
-        _ => None,
-    }
 }
 
 /// The error of a line; `NaN` and `Infinity`, which Python writes, are named.
@@ -143,7 +114,7 @@ fn check(path: &Path, columns: Columns<'_>, object: &Map<String, Value>) -> Resu
 fn cell(value: Option<Value>) -> Cell {
     match value {
         None | Some(Value::Null) => Cell::Nothing,
-        Some(Value::String(text)) => Cell::Text(text),
+        Some(Value::String(text)) => Cell::Text(text.into()),
         Some(Value::Number(number)) => number.as_i64().map_or_else(|| other_number(&number), Cell::Number),
         Some(Value::Bool(_)) => Cell::Other("true or false"),
         Some(Value::Array(_)) => Cell::Other("a list"),

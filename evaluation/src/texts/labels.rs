@@ -48,7 +48,7 @@ impl Labels<'_> {
     /// The texts under which a label may be known: its own, and the name of a numbered class.
     fn spellings(&self, label: &Cell) -> Vec<String> {
         match label {
-            Cell::Text(text) => vec![text.clone()],
+            Cell::Text(text) => vec![text.to_string()],
             Cell::Number(number) => {
                 let name = usize::try_from(*number).ok().and_then(|number| self.names?.get(number)).cloned();
                 [number.to_string()].into_iter().chain(name).collect()

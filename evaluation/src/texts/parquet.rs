@@ -1,6 +1,6 @@
 use super::{
     TextError,
-    raw::{Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE},
+    raw::{Budget, Cell, Columns, Place, RawRow, RawSplit, TOO_LARGE},
 };
 use crate::data::table::{Column, Table, integer, is_binary, is_integer};
 use parquet::record::{Field, Row};
@@ -33,14 +33,17 @@ pub(super) fn read(paths: &[PathBuf], columns: Columns<'_>) -> Result<RawSplit, 
     let table = Table::open(paths, &wanted(columns))?;
     let classes = table.class_names(columns.label)?;
     let all: Vec<u64> = (0..table.rows()).collect();
-    let mut rows = Vec::with_capacity(all.len());
+    let mut rows = Vec::new();
+    let mut budget = Budget::default();
     let mut file: Option<Arc<Path>> = None;
     table.read(&all, &mut |path, row, values| {
         let file = match &file {
             Some(file) if **file == *path => file,
             _ => file.insert(Arc::from(path)),
         };
-        rows.push(raw_row(Place::row(file, row), values, columns));
+        let row = raw_row(Place::row(file, row), values, columns);
+        budget.take(path, &row)?;
+        rows.push(row);
         Ok(())
     })?;
     Ok(RawSplit { rows, classes })
@@ -61,7 +64,7 @@ fn raw_row(at: Place, values: Row, columns: Columns<'_>) -> RawRow {
 fn cell(value: Field) -> Cell {
     match value {
         Field::Null => Cell::Nothing,
-        Field::Str(text) => Cell::Text(text),
+        Field::Str(text) => Cell::Text(text.into()),
         Field::Bytes(_) => Cell::Other("bytes"),
         value => match integer(&value) {
             Some(number) => i64::try_from(number).map_or(TOO_LARGE, Cell::Number),

@@ -1,3 +1,7 @@
+use crate::{
+    DataError,
+    limits::{Ceiling, TEXT_ROW_BYTES, TEXTS_BYTES},
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -48,7 +52,7 @@ pub(super) struct RawRow {
 pub(super) enum Cell {
     Nothing,
     Number(i64),
-    Text(String),
+    Text(Arc<str>),
     /// What no text or label can be, in words.
     Other(&'static str),
 }
@@ -65,6 +69,32 @@ impl Cell {
             Self::Text(_) => "a text",
             Self::Other(kind) => kind,
         }
+    }
+}
+
+/// What the rows of a split take in memory, up to [`TEXTS_BYTES`].
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    taken: u64,
+}
+
+const MOST_TEXTS: Ceiling = Ceiling {
+    limit: TEXTS_BYTES,
+    unit: "bytes",
+    what: "the texts of the split take too much memory",
+    remedy: "write the rows that are taken into files of their own",
+};
+
+impl Budget {
+    /// Counts a row of the file `path`.
+    ///
+    /// # Errors
+    /// The rows take too much.
+    pub(super) fn take(&mut self, path: &Path, row: &RawRow) -> Result<(), DataError> {
+        let cells = row.texts.iter().chain([&row.label]);
+        let texts = cells.map(|cell| if let Cell::Text(text) = cell { text.len() as u64 } else { 0 });
+        self.taken = self.taken.saturating_add(texts.sum::<u64>()).saturating_add(TEXT_ROW_BYTES);
+        MOST_TEXTS.check(self.taken).map_err(|source| DataError::TooLarge { path: path.into(), source })
     }
 }
 

@@ -4,9 +4,19 @@ use super::{
     parquet,
     raw::{Cell, Columns, Place, RawRow, RawSplit},
 };
-use crate::data::{DataError, DataOutline, select};
+use crate::{
+    data::{DataError, DataOutline, select},
+    limits::{Ceiling, LimitExceeded, TEXT_BYTES},
+};
 use jobs::{DataFiles, Rows, TextSpec};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+const LONGEST: Ceiling = Ceiling {
+    limit: TEXT_BYTES,
+    unit: "bytes",
+    what: "the text is too long",
+    remedy: "cut the text: a model sees no more than its positions hold",
+};
 
 /// One split of a data set of texts: its files, columns, labels, and the rows taken.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +33,8 @@ pub struct TextSource<'a> {
 
 /// A text or pair of texts with its class.
 pub(super) struct Labelled {
-    pub(super) first: String,
-    pub(super) second: Option<String>,
+    pub(super) first: Arc<str>,
+    pub(super) second: Option<Arc<str>>,
     pub(super) label: u32,
     pub(super) at: Place,
 }
@@ -117,17 +127,22 @@ impl TextSource<'_> {
         let label = labels.class(row)?;
         let mut texts = row.texts.iter().zip(&self.spec.columns).map(|(cell, column)| text(row, cell, column));
         // A data set of texts has one column of them or two.
-        let first = texts.next().transpose()?.unwrap_or_default();
+        let first = texts.next().transpose()?.unwrap_or_else(|| Arc::from(""));
         Ok(Labelled { first, second: texts.next().transpose()?, label, at: row.at.clone() })
     }
 }
 
 /// A text of spaces alone is one, as it is for Hugging Face's tokenizers; one without any character is not.
-fn text(row: &RawRow, cell: &Cell, column: &str) -> Result<String, TextError> {
+fn text(row: &RawRow, cell: &Cell, column: &str) -> Result<Arc<str>, TextError> {
     let (at, column) = (row.at.clone(), column.to_owned());
     match cell {
         Cell::Text(text) if text.is_empty() => Err(TextError::Empty { at, column }),
-        Cell::Text(text) => Ok(text.clone()),
+        Cell::Text(text) => {
+            let what = format!("the text in column `{column}` is too long");
+            let too_large = |source| TextError::TooLarge { at, source: LimitExceeded { what, ..source } };
+            LONGEST.check(text.len() as u64).map_err(too_large)?;
+            Ok(Arc::clone(text))
+        }
         Cell::Nothing => Err(TextError::Missing { at, column, what: "text" }),
         other => Err(TextError::Wrong { at, column, found: other.kind(), expected: "a text" }),
     }

@@ -1,5 +1,9 @@
-use super::TextError;
-use crate::data::read_error;
+use super::{TextError, source::Labelled};
+use crate::{
+    data::read_error,
+    limits::{TOKENIZER_BYTES, read_small},
+    tokenizing::{BoundedTokenizer, exceeded},
+};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -12,7 +16,7 @@ use tokenizers::{Encoding, PostProcessor, TruncationParams, truncate_encodings};
 /// the end. What the file says of padding and truncation does not count.
 pub struct PairTokenizer {
     path: PathBuf,
-    inner: tokenizers::Tokenizer,
+    inner: BoundedTokenizer,
     digest: blake3::Hash,
     max_length: Option<u32>,
 }
@@ -30,11 +34,9 @@ impl PairTokenizer {
     /// # Errors
     /// The file cannot be read, is no tokenizer, or leaves no room for a text within `max_length`.
     pub fn open(path: &Path, max_length: Option<u32>) -> Result<Self, TextError> {
-        let bytes = std::fs::read(path).map_err(read_error(path))?;
+        let bytes = read_small(path, TOKENIZER_BYTES).map_err(read_error(path))?;
         let refuse = |source| TextError::Tokenizer { path: path.into(), source };
-        let mut inner = tokenizers::Tokenizer::from_bytes(&bytes).map_err(refuse)?;
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(refuse)?;
+        let inner = BoundedTokenizer::from_bytes(&bytes).map_err(refuse)?;
         let tokenizer = Self { path: path.into(), inner, digest: blake3::hash(&bytes), max_length };
         tokenizer.check_room(max_length)?;
         Ok(tokenizer)
@@ -45,7 +47,7 @@ impl PairTokenizer {
     /// # Errors
     /// They do not.
     pub fn check_room(&self, max_length: Option<u32>) -> Result<(), TextError> {
-        let special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(true));
+        let special = self.inner.inner().get_post_processor().map_or(0, |processor| processor.added_tokens(true));
         match max_length.filter(|length| *length as usize <= special) {
             Some(max_length) => Err(TextError::NoRoom { path: self.path.clone(), special, max_length }),
             None => Ok(()),
@@ -58,24 +60,31 @@ impl PairTokenizer {
     /// Names the token of the largest id. Texts need not have it: some tokenizers know tokens that their model was never
     /// given, such as one for padding.
     pub fn check_vocabulary(&self, vocabulary: usize) -> Result<(), TextError> {
-        match self.inner.get_vocab(true).into_values().max().filter(|id| *id as usize >= vocabulary) {
+        match self.inner.inner().get_vocab(true).into_values().max().filter(|id| *id as usize >= vocabulary) {
             Some(id) => Err(self.beyond(id, vocabulary)),
             None => Ok(()),
         }
     }
 
     pub(super) fn beyond(&self, id: u32, vocabulary: usize) -> TextError {
-        let token = self.inner.id_to_token(id).unwrap_or_default();
+        let token = self.inner.inner().id_to_token(id).unwrap_or_default();
         TextError::Vocabulary { path: self.path.clone(), token, id, vocabulary }
+    }
+
+    /// The tokens of a row. A text that the tokenizer makes too long is named by its row.
+    pub(super) fn encode_row(&self, row: &Labelled) -> Result<Tokens, TextError> {
+        self.encode(&row.first, row.second.as_deref()).map_err(|error| match &error {
+            TextError::Tokenizer { source, .. } => match exceeded(&**source) {
+                Some(source) => TextError::TooLarge { at: row.at.clone(), source: source.clone() },
+                None => error,
+            },
+            _ => error,
+        })
     }
 
     pub(super) fn encode(&self, first: &str, second: Option<&str>) -> Result<Tokens, TextError> {
         let refuse = |source| TextError::Tokenizer { path: self.path.clone(), source };
-        let encoding = match second {
-            Some(second) => self.inner.encode_fast((first, second), true),
-            None => self.inner.encode_fast(first, true),
-        };
-        let encoding = encoding.map_err(refuse)?;
+        let encoding = self.inner.encode(first, second, true).map_err(refuse)?;
         let longest = self.max_length.map(|length| length as usize).filter(|longest| encoding.len() > *longest);
         let Some(longest) = longest else {
             return Ok(Tokens { ids: encoding.get_ids().to_vec(), is_truncated: false });
@@ -87,12 +96,13 @@ impl PairTokenizer {
     /// Left to itself, version 0.23 of the library stops to read each text of a pair at `longest` tokens, before it knows
     /// which of them is the longer one.
     fn cut(&self, first: &str, second: Option<&str>, longest: usize) -> tokenizers::Result<Encoding> {
-        let whole = self.inner.encode_fast(first, false)?;
-        let other = second.map(|second| self.inner.encode_fast(second, false)).transpose()?;
-        let special = self.inner.get_post_processor().map_or(0, |processor| processor.added_tokens(other.is_some()));
+        let whole = self.inner.encode(first, None, false)?;
+        let other = second.map(|second| self.inner.encode(second, None, false)).transpose()?;
+        let special =
+            self.inner.inner().get_post_processor().map_or(0, |processor| processor.added_tokens(other.is_some()));
         let params = TruncationParams { max_length: longest.saturating_sub(special), ..Default::default() };
         let (whole, other) = truncate_encodings(whole, other, &params)?;
-        self.inner.post_process(whole, other, true)
+        self.inner.inner().post_process(whole, other, true)
     }
 
     /// What tells its tokens from those of others.

@@ -73,6 +73,11 @@ impl Cache {
         download(partial)?;
         let digest = FileDigests::hash(partial).map_err(|source| self.failed(partial, source))?;
         let blob = self.blob(digest);
+        // Others may read it: another file in its place would be a change to them.
+        if self.is_whole(digest) {
+            let _ = fs::remove_file(partial);
+            return Ok(digest);
+        }
         // Without a flush to the disk: what a crash of the machine makes of it is found by its hash.
         let keep = || {
             made_folder_of(&blob)?;

@@ -85,7 +85,7 @@ impl Inputs {
     /// As [`data`](Self::data), but for what only the content tells.
     pub fn list_data(&self, spec: &DataSpec, split: &str) -> Result<ListedData, InputError> {
         let source = &spec.source;
-        let rows = rows(self, spec, split)?;
+        let rows = rows(self, spec, split, None)?;
         let shelf = self.shelf(source).map_err(|error| as_folder(source, error))?;
         let files = picked_split(spec, split, &shelf.entries()).map_err(|error| self.offline_or(source, error))?;
         // What lies in the hub's cache may be a part of it.

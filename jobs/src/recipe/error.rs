@@ -29,7 +29,7 @@ pub enum RecipeError {
         /// The recipe's key.
         key: String,
         /// The reason, as the rest of the sentence.
-        because: &'static str,
+        because: String,
     },
     /// The steps contradict each other.
     #[error("{0}")]

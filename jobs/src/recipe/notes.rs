@@ -1,4 +1,4 @@
-use super::{RecipeSpec, Space, preset::Alias};
+use super::{RecipeSpec, Space, choice::Choice, preset::Alias};
 
 impl RecipeSpec {
     /// What a person should know of the way in which the recipe is written; nothing where it does not resolve.
@@ -10,7 +10,7 @@ impl RecipeSpec {
         if let Some(alias) = self.preset.as_deref().and_then(Alias::named) {
             notes.push(old_name(alias, recipe.space));
         } else if is_moved {
-            let method = Self::from(&recipe).combine.unwrap_or_default();
+            let method = recipe.combine.word();
             notes.push(format!("`{method}` is the same merge in `knots` and in `core`; it is computed in `core`"));
         }
         notes

@@ -166,7 +166,7 @@ fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Resu
         Metric::JointHits(_) if !is_joint => "counts hits among joint labels: it needs `benchmark: joint`",
         Metric::MeanNormalisedAccuracy if is_joint => "has no denominators in a joint benchmark: use `joint_hits@3`",
         Metric::Accuracy(task) if tasks.iter().all(|known| known.name != *task) => "names a task that is not listed",
-        _ => "",
+        Metric::MeanNormalisedAccuracy | Metric::MeanAccuracy | Metric::JointHits(_) | Metric::Accuracy(_) => "",
     };
     if !problem.is_empty() {
         return Err(SweepError::invalid(path, problem));

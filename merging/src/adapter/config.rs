@@ -1,16 +1,14 @@
+mod pattern;
 #[cfg(test)]
 mod tests;
 
 use super::{AdapterError, keys::HEADS};
-use regex::Regex;
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use crate::small_file::{CONFIG_BYTES, read_small};
+use pattern::Pattern;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fmt,
     path::{Path, PathBuf},
 };
 
@@ -112,7 +110,8 @@ const PLAIN_INITS: [&str; 3] = ["gaussian", "eva", "orthogonal"];
 impl AdapterConfig {
     pub(super) fn read(folder: &Path) -> Result<Self, AdapterError> {
         let path = folder.join("adapter_config.json");
-        let text = std::fs::read(&path).map_err(|source| AdapterError::Read { path: path.clone(), source })?;
+        let text =
+            read_small(&path, CONFIG_BYTES).map_err(|source| AdapterError::Read { path: path.clone(), source })?;
         let invalid = |source| AdapterError::Config { path: path.clone(), source };
         // Other kinds have keys of the same names with values of other types.
         let Kind { peft_type } = serde_json::from_slice(&text).map_err(invalid)?;
@@ -129,6 +128,13 @@ impl AdapterConfig {
 
     fn refuse(&self) -> Result<(), AdapterError> {
         self.alpha()?;
+        let patterns = [("alpha_pattern", &self.alpha_pattern), ("rank_pattern", &self.rank_pattern)];
+        for (key, pattern) in patterns {
+            if let Some(text) = pattern.as_ref().and_then(Pattern::unreadable) {
+                let because = "it is not a regular expression that can be read";
+                return Err(self.unsupported(key, &Value::String(text.to_owned()), because));
+            }
+        }
         if truthy(&self.bias) && self.bias != "none" {
             return Err(self.unsupported("bias", &self.bias, "trained biases are not part of a low-rank update"));
         }
@@ -156,13 +162,18 @@ impl AdapterConfig {
     /// The factor on B·A for the module `source` of rank `rank`, which must be the one that the configuration says.
     pub(super) fn scale(&self, source: &str, rank: usize) -> Result<f64, AdapterError> {
         self.check_rank(source, rank)?;
-        let own = self.first_match("alpha_pattern", self.alpha_pattern.as_ref(), source)?;
-        let alpha = match own {
-            Some((_, alpha)) => alpha,
-            None => self.alpha()?,
+        let own = self.alpha_pattern.as_ref().and_then(|pattern| pattern.first_match(source));
+        let (key, value, alpha) = match own {
+            Some((pattern, alpha)) => ("alpha_pattern", Value::from(format!("{pattern}: {alpha:e}")), alpha),
+            None => ("lora_alpha", self.lora_alpha.clone(), self.alpha()?),
         };
         let rank = rank as f64;
-        Ok(if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank })
+        let scale = if self.use_rslora { alpha / rank.sqrt() } else { alpha / rank };
+        // Updates are of this type, and an infinite factor would make them infinite or NaN.
+        if !(scale as f32).is_finite() {
+            return Err(self.unsupported(key, &value, "α over the rank is more than 32-bit floats hold"));
+        }
+        Ok(scale)
     }
 
     /// Says that α is 0, if it is, which leaves nothing of any update.
@@ -183,7 +194,7 @@ impl AdapterConfig {
     /// PEFT makes factors of the rank that the configuration says, and loads no others. A configuration without `r` says
     /// nothing.
     fn check_rank(&self, source: &str, rank: usize) -> Result<(), AdapterError> {
-        let own = self.first_match("rank_pattern", self.rank_pattern.as_ref(), source)?;
+        let own = self.rank_pattern.as_ref().and_then(|pattern| pattern.first_match(source));
         let (key, value, says) = match (own, self.r) {
             (Some((pattern, says)), _) => ("rank_pattern", format!("{pattern}: {says}"), says),
             (None, Some(says)) => ("r", says.to_string(), says),
@@ -193,25 +204,6 @@ impl AdapterConfig {
             return Ok(());
         }
         Err(AdapterError::Rank { path: self.path.clone(), key, value, module: source.to_owned(), found: rank })
-    }
-
-    /// The first entry of `pattern` that stands for the tail of the module's name.
-    fn first_match<'a>(
-        &self,
-        key: &str,
-        pattern: Option<&'a Pattern>,
-        source: &str,
-    ) -> Result<Option<(&'a str, f64)>, AdapterError> {
-        for (tail, value) in pattern.iter().flat_map(|pattern| &pattern.0) {
-            let regex = Regex::new(&format!(r"^(?:.*\.)?(?:{tail})$")).map_err(|_| {
-                let tail = Value::String(tail.clone());
-                self.unsupported(key, &tail, "it is not a regular expression that can be read")
-            })?;
-            if regex.is_match(source) {
-                return Ok(Some((tail, *value)));
-            }
-        }
-        Ok(None)
     }
 
     /// The target modules, if the configuration simply lists them and picks no layers.
@@ -254,31 +246,5 @@ fn truthy(value: &Value) -> bool {
         Value::String(text) => !text.is_empty(),
         Value::Array(items) => !items.is_empty(),
         Value::Object(entries) => !entries.is_empty(),
-    }
-}
-
-/// Regular expressions and their numbers, in the order of the file: the first match counts.
-#[derive(Debug)]
-struct Pattern(Vec<(String, f64)>);
-
-impl<'de> Deserialize<'de> for Pattern {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Pattern;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from module names to numbers")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pattern, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Pattern(entries))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
     }
 }

@@ -2,9 +2,10 @@ use super::{
     blocks::{Block, block_rows},
     election::{by_signs, by_values, is_zero},
     threshold::{Thresholds, thresholds},
+    way::EntryRule,
 };
 use crate::{Aligned, Matrix};
-use jobs::{Combine, Drop, Elect, Recipe};
+use jobs::{Drop, Elect, Recipe};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -33,15 +34,15 @@ pub(super) const LANES: usize = 256;
 /// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that are 0. Its rule
 /// for ties of signs, the negative values, is not taken over: in an aligned space the sign of a direction is arbitrary. The
 /// weighted mean is that of mergekit, where weights are positive.
-pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Vec<Matrix> {
+pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<Matrix> {
     let thresholds = thresholds(aligned, recipe);
     let steps = Steps {
         aligned,
         drop: recipe.drop.as_ref(),
         thresholds: &thresholds,
-        weights: weights(aligned, recipe),
+        weights: weights(aligned, recipe, rule),
         elect: recipe.elect,
-        combine: recipe.combine,
+        rule,
         zero_is_positive: false,
     };
     let shapes = aligned.matrices.iter().map(|matrix| matrix.entry_shape());
@@ -60,10 +61,10 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Vec<Matrix> {
 }
 
 /// The weights of the tasks; equal ones are left out of a mean, which they do not change.
-fn weights(aligned: &Aligned, recipe: &Recipe) -> Vec<f32> {
+fn weights(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<f32> {
     let weights: Vec<f32> = aligned.tasks.iter().map(|task| recipe.weight(task) as f32).collect();
     let is_equal = weights.iter().all(|weight| weight.to_bits() == weights[0].to_bits() && *weight > 0.0);
-    if recipe.combine == Combine::Mean && is_equal { vec![1.0; weights.len()] } else { weights }
+    if rule == EntryRule::Mean && is_equal { vec![1.0; weights.len()] } else { weights }
 }
 
 /// The loops over a block's entries, compiled for every instruction set; the machine's own is picked at run time.
@@ -84,9 +85,11 @@ impl WithSimd for Lanes<'_> {
             let start = index * LANES;
             let tasks: Vec<_> = self.tasks.iter().map(|task| task.part(start, out.len())).collect();
             let elected = self.steps.elect.map(|elect| self.steps.vote(elect, &tasks, &mut signs, &mut cancelled));
-            match self.steps.combine {
-                Combine::Max => largest(&tasks, elected.as_ref(), out),
-                combine => total(&tasks, elected.as_ref(), combine == Combine::Mean, out),
+            match self.steps.rule {
+                EntryRule::Max => largest(&tasks, elected.as_ref(), out),
+                rule @ (EntryRule::Mean | EntryRule::Sum) => {
+                    total(&tasks, elected.as_ref(), rule == EntryRule::Mean, out);
+                }
             }
         }
         (signs, cancelled)
@@ -100,7 +103,7 @@ struct Steps<'a> {
     thresholds: &'a Thresholds,
     weights: Vec<f32>,
     elect: Option<Elect>,
-    combine: Combine,
+    rule: EntryRule,
     /// What a sum of exactly 0 elects.
     zero_is_positive: bool,
 }

@@ -3,6 +3,7 @@ use super::{
     blocks::Block,
     budget::triplets,
     threshold::{Thresholds, thresholds},
+    way::MatrixMethod,
 };
 use crate::{
     Aligned, Matrix, UpdateMatrix,
@@ -10,7 +11,7 @@ use crate::{
     linalg::{self, NoConvergence, ThinSvd},
 };
 use faer::Mat;
-use jobs::{Combine, Recipe};
+use jobs::Recipe;
 use rayon::prelude::*;
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
@@ -27,17 +28,16 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 ///
 /// # Errors
 /// An SVD that does not converge; `tsv` of more tasks than a weight has directions.
-pub(super) fn merge(aligned: &Aligned, recipe: &Recipe) -> Result<Vec<UpdateMatrix>, MergeError> {
+pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) -> Result<Vec<UpdateMatrix>, MergeError> {
     let thresholds = thresholds(aligned, recipe);
     let matrices = aligned.matrices.par_iter().enumerate();
     let merged = matrices.map(|(index, matrix)| {
         let tasks: Vec<_> =
             (0..aligned.tasks.len()).map(|task| values(aligned, recipe, &thresholds, index, task)).collect();
-        let merged = match recipe.combine {
-            Combine::IsoC => iso_c(&tasks, matrix.entry_shape()),
-            Combine::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
-            Combine::Tsv => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
-            Combine::Mean | Combine::Sum | Combine::Max => unreachable!("only matrix-wise methods come here"),
+        let merged = match method {
+            MatrixMethod::IsoC => iso_c(&tasks, matrix.entry_shape()),
+            MatrixMethod::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
+            MatrixMethod::Tsv => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
         };
         let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
         Ok(matrix.update(Matrix::from_f64(merged.as_ref())))

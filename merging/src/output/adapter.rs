@@ -24,7 +24,7 @@ use std::{
 /// `auto_mapping`, and the base with its revision, unless the card names it.
 ///
 /// # Errors
-/// A dense update (truncate it first, see [`truncate`](crate::truncate)), a folder that is not empty, anything the file system
+/// A dense update (truncate it first, see [`truncate`](crate::truncate)), one that overflows, a folder that is not empty, anything the file system
 /// says. Nothing half-written stays behind.
 pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Result<(), OutputError> {
     let mut modules = BTreeMap::new();
@@ -33,7 +33,11 @@ pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Resul
             return Err(OutputError::NotLowRank { module: module.clone() });
         };
         let source = update.source(module).unwrap_or(module);
-        modules.insert(source.to_owned(), factors(update, module, b, a));
+        let written = factors(update, module, b, a);
+        if [&written.b, &written.a].iter().any(|factor| factor.data().iter().any(|entry| !entry.is_finite())) {
+            return Err(OutputError::Overflow { tensor: module.clone(), dtype: "F32".to_owned() });
+        }
+        modules.insert(source.to_owned(), written);
     }
     write_whole(target, |folder| {
         let weights = folder.join("adapter_model.safetensors");

@@ -382,6 +382,17 @@ fn a_damaged_base_is_refused() {
         let message = BaseHeader::open(&folder).unwrap_err().to_string();
         assert!(message.contains("model.safetensors` is truncated or corrupt: its header needs "), "{message}");
     }
+    // Headers that give a tensor other bytes than its shape has, and shapes whose product wraps.
+    for shape in ["[6,5]", "[4611686018427387904,16]"] {
+        let header = format!(r#"{{"x":{{"dtype":"F32","shape":{shape},"data_offsets":[0,96]}}}}"#);
+        let length = (header.len() as u64).to_le_bytes();
+        fs::write(&path, [&length[..], header.as_bytes(), &[0; 96]].concat()).unwrap();
+        let message = BaseHeader::open(&folder).unwrap_err().to_string();
+        assert!(
+            message.ends_with("gives `x` other bytes than its shape and type have: the file is corrupt"),
+            "{message}"
+        );
+    }
     fs::remove_file(&path).unwrap();
     let message = BaseHeader::open(&folder).unwrap_err().to_string();
     assert!(
@@ -406,4 +417,34 @@ fn a_base_in_shards_is_read() {
     let header = BaseHeader::open(&folder).unwrap();
     assert_eq!(header.tensors().len(), 1);
     assert_eq!(header.tensor("wide.weight").unwrap().shape, [6, 4]);
+}
+
+#[test]
+fn a_tensor_of_a_base_lies_where_its_type_and_shape_need_it() {
+    let place = Place::new();
+    let folder = place.folder.path().join("base");
+    let entry = |shape: Value, offsets: [u64; 2]| json!({"dtype": "F32", "shape": shape, "data_offsets": offsets});
+    let refusal = |misplaced: Value| {
+        let header = json!({"a": misplaced, "b": entry(json!([6]), [0, 24])}).to_string();
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 24]].concat();
+        fs::write(folder.join("model.safetensors"), bytes).unwrap();
+        BaseHeader::open(&folder).unwrap_err().to_string()
+    };
+    let message = refusal(entry(json!([2, 3]), [0, 16]));
+    assert!(message.contains("gives `a` of type F32 and shape [2, 3] the bytes 0 to 16"), "{message}");
+    assert!(message.contains("expected 24 bytes: the file is corrupt"), "{message}");
+    let message = refusal(entry(json!([0]), [24, 16]));
+    assert!(message.contains("the bytes 24 to 16 of its data; expected 0 bytes"), "{message}");
+    // The product wraps to 6.
+    let message = refusal(entry(json!([4_294_967_297_u64, 4_294_967_296_u64, 6]), [0, 24]));
+    assert!(message.contains("expected a shape that a file can hold"), "{message}");
+}
+
+#[test]
+fn a_scale_that_overflows_is_refused() {
+    let message = refused_config("lora_alpha", json!(1e300));
+    assert!(message.starts_with("`lora_alpha` is `1e"), "{message}");
+    assert!(message.ends_with("α over the rank is more than 32-bit floats hold"), "{message}");
+    let message = refused_config("alpha_pattern", json!({"q": 1e300}));
+    assert!(message.starts_with("`alpha_pattern` is `q: 1e300`"), "{message}");
 }

@@ -36,6 +36,8 @@ pub struct RabbitConsumer {
     closing: watch::Sender<bool>,
     /// The taker of jobs and the waiting room, once they run.
     tasks: Mutex<JoinSet<()>>,
+    /// It shares the connection of another consumer, which looks after that and the waiting room.
+    is_beside: bool,
 }
 
 impl RabbitConsumer {
@@ -46,6 +48,20 @@ impl RabbitConsumer {
             counter: Arc::default(),
             closing: watch::Sender::new(false),
             tasks: Mutex::default(),
+            is_beside: false,
+        }
+    }
+
+    /// Another end for the same worker, which holds one job beside that of this one. It shares the connection: close it first.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            link: Arc::clone(&self.link),
+            counter: Arc::default(),
+            closing: watch::Sender::new(false),
+            tasks: Mutex::default(),
+            is_beside: true,
         }
     }
 
@@ -59,7 +75,9 @@ impl RabbitConsumer {
             tracing::warn!("a worker left its queue with a job in hand; it comes back as a loss");
         }
         self.counter.end(End::Closed);
-        self.link.close().await;
+        if !self.is_beside {
+            self.link.close().await;
+        }
     }
 
     /// Begins to take jobs, unless it has.
@@ -70,6 +88,9 @@ impl RabbitConsumer {
         }
         let taker = Taker::new(&self.core, &self.link, &self.counter);
         tasks.spawn(taker.run(self.closing.subscribe()));
+        if self.is_beside {
+            return;
+        }
         tasks.spawn(waiting_room::run(Arc::clone(&self.core), Arc::clone(&self.link), self.closing.subscribe()));
     }
 }

@@ -59,7 +59,7 @@ impl S3Backend {
 /// S3 lists names in the order of their bytes, and from any name on. So the folders right below the prefix, which one
 /// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
 /// number of requests stays that of the pages, plus one for each run. A first page that holds everything is all that
-/// is asked for. Readers that are slower than S3 make the requests wait.
+/// is asked for, and so is one after which nobody reads on. Readers that are slower than S3 make the requests wait.
 ///
 /// A shard that fails keeps its place: the call after the one that told so reads on from there.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub(super) struct S3Listing {
 #[derive(Debug)]
 enum State {
     Begin,
+    /// The first page ended with this name, and there are more.
+    Truncated(String),
     Running(Readers),
     End,
 }
@@ -113,19 +115,27 @@ impl S3Listing {
         Self { backend, prefix, state: State::Begin }
     }
 
-    /// Reads the first page, and sets others to work if there are more.
+    /// Reads the first page.
     async fn begin(&mut self) -> Result<(State, Vec<Key>), Trouble> {
         let first = self.backend.page(&self.prefix, None, None).await?;
         let last = first.objects.last().and_then(|object| object.key.clone());
         let keys = self.backend.keys_of(first.objects);
-        let (Some(_), Some(last)) = (first.next, last) else { return Ok((State::End, keys)) };
+        let state = match (first.next, last) {
+            (Some(_), Some(last)) => State::Truncated(last),
+            _ => State::End,
+        };
+        Ok((state, keys))
+    }
+
+    /// Sets others to work on what comes after the first page, which ended with `last`.
+    async fn split(&mut self, last: String) -> Result<State, Trouble> {
         let folders = self.backend.page(&self.prefix, None, Some("/")).await?.folders;
         let shards = shards(last, folders);
         let rests = shards.into_iter().map(|shard| Rest { start: shard.after.clone().map(Start::After), shard });
         let (sender, pages) = channel(CONCURRENT_SHARDS);
         let mut readers = Readers { sender, pages, tasks: JoinSet::new(), rests: rests.collect() };
         readers.take_up(&self.backend, &self.prefix);
-        Ok((State::Running(readers), keys))
+        Ok(State::Running(readers))
     }
 
     async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
@@ -134,6 +144,12 @@ impl S3Listing {
                 let (state, keys) = self.begin().await?;
                 self.state = state;
                 Ok(Some(keys))
+            }
+            State::Truncated(last) => {
+                let last = last.clone();
+                self.state = self.split(last).await?;
+                // The caller asks on where a page is empty.
+                Ok(Some(Vec::new()))
             }
             State::Running(readers) => {
                 readers.take_up(&self.backend, &self.prefix);

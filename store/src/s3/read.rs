@@ -1,15 +1,27 @@
 use super::{
     S3Backend,
+    dates::DateOfAnswer,
     failure::{S3Failure, Trouble},
 };
+use crate::Dated;
 use aws_sdk_s3::{error::ProvideErrorMetadata, primitives::ByteStream};
 
 impl S3Backend {
     /// Reads an object whole; `None` if there is none.
     pub(super) async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, Trouble> {
+        Ok(self.read_dated(name).await?.map(|dated| dated.content))
+    }
+
+    /// The same, and when it was written by the server's clock, which stamps its answer with the time as well.
+    pub(super) async fn read_dated(&self, name: &str) -> Result<Option<Dated<Vec<u8>>>, Trouble> {
         let get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(name));
-        match get.send().await {
-            Ok(answer) => collect(answer.body, answer.content_length).await.map(Some),
+        let date = DateOfAnswer::default();
+        match get.customize().interceptor(date.clone()).send().await {
+            Ok(answer) => {
+                let written = answer.last_modified.as_ref().and_then(|modified| date.written(modified));
+                let content = collect(answer.body, answer.content_length).await?;
+                Ok(Some(Dated { content, written }))
+            }
             Err(error) if is_absent(error.code()) => Ok(None),
             Err(error) => Err(Trouble::of(error, &self.endpoint)),
         }

@@ -126,6 +126,21 @@ async fn a_long_listing_is_read_in_parts_and_holds_every_key_once() {
 }
 
 #[tokio::test]
+async fn a_listing_that_is_given_up_after_its_first_page_costs_one_request() {
+    let mut house = House::new(HttpFaults::none()).await;
+    house.store.sizes.page = 25;
+    for number in 0..60 {
+        house.store.put(&key(&format!("results/{:02}/{number}.json", number % 20)), Vec::new()).await.unwrap();
+    }
+    let store = Store::new(house.store.clone());
+    let before = house.server.faults().requests();
+    assert_eq!(store.few_jobs_with_results(20).await.unwrap(), None);
+    assert_eq!(house.server.faults().requests() - before, 1);
+    assert!(store.few_jobs_with_results(60).await.unwrap().is_some());
+    assert!(store.few_jobs_with_results(59).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn a_listing_that_breaks_off_says_so_and_one_that_nobody_reads_ends() {
     let mut house = House::new(HttpFaults::none()).await;
     house.store.sizes.page = 5;
@@ -185,4 +200,17 @@ async fn the_check_finds_s3_sound_and_a_server_that_ignores_conditions_not() {
     assert!(!report.is_conditional && !report.is_sound(), "{report:?}");
     assert!(report.reads_back && report.lists && report.deletes);
     assert_eq!(keys(&house.store, None).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_object_says_how_old_it_is_by_the_clock_of_its_server() {
+    let house = House::new(HttpFaults::none()).await;
+    assert_eq!(house.store.get_dated(&key("a")).await.unwrap(), None);
+    house.store.put(&key("a"), b"it".to_vec()).await.unwrap();
+    let dated = house.store.get_dated(&key("a")).await.unwrap().unwrap();
+    assert_eq!(dated.content, b"it");
+    let written = dated.written.expect("the answer has both times");
+    // Both are whole seconds.
+    assert!(written.at_ms > 0 && written.now_ms + 1000 >= written.at_ms, "{written:?}");
+    assert_eq!(dated.skew_ms(written.at_ms + 90_000), Some(90_000));
 }

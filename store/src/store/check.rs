@@ -28,7 +28,28 @@ impl CheckReport {
     }
 }
 
+/// The object that conditional writes are tried out on when a program starts. It stays: from the second start on, one request
+/// is enough.
+const CONDITION: &str = "checks/condition.txt";
+
 impl Store {
+    /// Whether the second of two conditional writes is told that there is an object, as [`check`](Self::check) tries it out
+    /// with all else. Takes one request, or two the first time.
+    ///
+    /// # Errors
+    /// The store is out of reach, or refuses the write.
+    pub async fn is_conditional(&self) -> Result<bool, StoreError> {
+        let key = Key::new(CONDITION)?;
+        // Of two that start at the same time, either may be the first.
+        for _ in 0..2 {
+            let text = b"conditional writes are tried out on this object\n".to_vec();
+            if self.backend.put_if_absent(&key, text).await? == Put::Exists {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Tries the store out on an object of its own below `checks/`: writes it twice under the condition that it is
     /// absent, reads, lists and deletes it.
     ///

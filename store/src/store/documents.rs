@@ -1,5 +1,5 @@
 use super::{Store, records};
-use crate::{Key, Put, Revision, StoreError};
+use crate::{Dated, Key, Put, Revision, StoreError};
 use jobs::Cancellation;
 use serde::{
     Deserialize, Serialize,
@@ -57,12 +57,24 @@ impl Store {
         self.decoded(sweep, document_key(sweep, name)?).await
     }
 
+    /// The same, and when it was written by the store's clock.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document).
+    pub async fn dated_document<T: DeserializeOwned>(
+        &self,
+        sweep: &str,
+        name: &str,
+    ) -> Result<Option<Dated<T>>, StoreError> {
+        let key = document_key(sweep, name)?;
+        let Some(dated) = self.backend.get_dated(&key).await? else { return Ok(None) };
+        dated.try_map(|content| checked(&key, sweep, &content)).map(Some)
+    }
+
     /// What lies under `key` as JSON, which names no other sweep than `sweep`.
     pub(super) async fn decoded<T: DeserializeOwned>(&self, sweep: &str, key: Key) -> Result<Option<T>, StoreError> {
-        let Some(content) = self.backend.get(&key).await? else { return Ok(None) };
-        let document = records::decode(&key, &content)?;
-        check_name(&key, sweep, &content)?;
-        Ok(Some(document))
+        let content = self.backend.get(&key).await?;
+        content.map(|content| checked(&key, sweep, &content)).transpose()
     }
 
     /// The mark that cancels `sweep`, or earlier revisions of it; `None` if there is none.
@@ -124,6 +136,13 @@ impl Store {
     pub async fn artefact(&self, sweep: &str, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.backend.get(&document_key(sweep, name)?).await?)
     }
+}
+
+/// A document of `sweep`, which names no other.
+fn checked<T: DeserializeOwned>(key: &Key, sweep: &str, content: &[u8]) -> Result<T, StoreError> {
+    let document = records::decode(key, content)?;
+    check_name(key, sweep, content)?;
+    Ok(document)
 }
 
 pub(super) fn document_key(sweep: &str, name: &str) -> Result<Key, StoreError> {

@@ -409,6 +409,16 @@ async fn the_check_finds_a_store_that_ignores_conditions() {
     assert!(report.reads_back && report.lists && report.deletes);
 }
 
+#[tokio::test]
+async fn conditions_are_tried_out_with_one_request_once_they_were() {
+    let (store, backend) = in_memory();
+    assert!(store.is_conditional().await.unwrap());
+    assert!(store.is_conditional().await.unwrap());
+    assert_eq!(backend.objects().len(), 1);
+    let unconditional = Store::new(Unconditional(backend));
+    assert!(!unconditional.is_conditional().await.unwrap(), "an object from elsewhere proves nothing");
+}
+
 /// What some S3 servers are: a condition is accepted and ignored.
 #[derive(Debug)]
 struct Unconditional(MemoryBackend);

@@ -1,5 +1,5 @@
 use super::{Store, concurrently, documents::encode_pretty, records};
-use crate::{Key, KeyError, StoreError};
+use crate::{Dated, Key, KeyError, StoreError};
 use serde::{Serialize, de::DeserializeOwned};
 
 const WORKERS: &str = "workers";
@@ -27,6 +27,18 @@ impl Store {
     where
         T: DeserializeOwned + Send + 'static,
     {
+        let dated = self.dated_workers().await?;
+        Ok(dated.into_iter().map(|(name, dated)| (name, dated.map(|dated| dated.content))).collect())
+    }
+
+    /// The same, and when each said so by the store's clock: workers' own may be wrong.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub async fn dated_workers<T>(&self) -> Result<Vec<(String, Result<Dated<T>, StoreError>)>, StoreError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
         let mut names = Vec::new();
         let mut listing = self.backend.list(Some(&Key::new(WORKERS)?)).await?;
         while let Some(keys) = listing.next_page().await? {
@@ -36,7 +48,7 @@ impl Store {
         let this = self.clone();
         let documents = concurrently(names.clone(), move |name| {
             let this = this.clone();
-            async move { this.worker::<T>(&name).await.transpose() }
+            async move { this.dated_worker::<T>(&name).await.transpose() }
         });
         // Who went since the listing is not there any more.
         Ok(names.into_iter().zip(documents.await).filter_map(|(name, document)| Some((name, document?))).collect())
@@ -55,9 +67,13 @@ impl Store {
     /// # Errors
     /// The document cannot be read or is not a `T`.
     pub async fn worker<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StoreError> {
+        Ok(self.dated_worker(name).await?.map(|dated| dated.content))
+    }
+
+    async fn dated_worker<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Dated<T>>, StoreError> {
         let key = worker_key(name)?;
-        let content = self.backend.get(&key).await?;
-        content.map(|content| records::decode(&key, &content)).transpose()
+        let dated = self.backend.get_dated(&key).await?;
+        dated.map(|dated| dated.try_map(|content| records::decode(&key, &content))).transpose()
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{Action, Backend, BackendError, Key, Listing, Problem, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use std::{
     path::Path,
@@ -96,6 +96,10 @@ impl<B: Backend> Backend for Faulty<B> {
 
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError> {
         self.call(Action::Read, key.as_str(), self.inner.get(key)).await
+    }
+
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        self.call(Action::Read, key.as_str(), self.inner.get_dated(key)).await
     }
 
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {

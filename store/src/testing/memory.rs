@@ -1,4 +1,4 @@
-use crate::{Action, Backend, BackendError, Key, Listing, Put};
+use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put, Written};
 use async_trait::async_trait;
 use std::{
     collections::{BTreeMap, btree_map::Entry},
@@ -11,6 +11,15 @@ use std::{
 #[derive(Debug, Clone, Default)]
 pub struct MemoryBackend {
     objects: Arc<Mutex<BTreeMap<Key, Vec<u8>>>>,
+    clock: Arc<Mutex<Clock>>,
+}
+
+/// A clock that stands still until it is set.
+#[derive(Debug, Default)]
+struct Clock {
+    now_ms: Option<u64>,
+    /// When objects were written, since it was first set.
+    written: BTreeMap<Key, u64>,
 }
 
 impl MemoryBackend {
@@ -22,6 +31,22 @@ impl MemoryBackend {
     /// All objects, by key.
     pub fn objects(&self) -> BTreeMap<Key, Vec<u8>> {
         self.lock().clone()
+    }
+
+    /// Sets the store's clock: from now on objects tell when they were written.
+    pub fn set_clock(&self, now_ms: u64) {
+        self.clock().now_ms = Some(now_ms);
+    }
+
+    fn stamp(&self, key: &Key) {
+        let mut clock = self.clock();
+        if let Some(now_ms) = clock.now_ms {
+            clock.written.insert(key.clone(), now_ms);
+        }
+    }
+
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<u8>>> {
@@ -39,11 +64,20 @@ impl Backend for MemoryBackend {
         Ok(self.lock().get(key).cloned())
     }
 
+    async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
+        let Some(content) = self.get(key).await? else { return Ok(None) };
+        let clock = self.clock();
+        let times = clock.written.get(key).copied().zip(clock.now_ms);
+        let written = times.map(|(at_ms, now_ms)| Written { at_ms, now_ms });
+        Ok(Some(Dated { content, written }))
+    }
+
     async fn put_if_absent(&self, key: &Key, content: Vec<u8>) -> Result<Put, BackendError> {
         match self.lock().entry(key.clone()) {
             Entry::Occupied(_) => Ok(Put::Exists),
             Entry::Vacant(place) => {
                 place.insert(content);
+                self.stamp(key);
                 Ok(Put::Created)
             }
         }
@@ -51,6 +85,7 @@ impl Backend for MemoryBackend {
 
     async fn put(&self, key: &Key, content: Vec<u8>) -> Result<(), BackendError> {
         self.lock().insert(key.clone(), content);
+        self.stamp(key);
         Ok(())
     }
 

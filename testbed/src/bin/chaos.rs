@@ -24,8 +24,11 @@ struct Args {
     #[arg(long, default_value_t = 4)]
     workers: usize,
     /// How long a job takes.
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 400)]
     job_ms: u64,
+    /// How often each fault strikes in a sweep that lasts long enough.
+    #[arg(long, default_value_t = 1)]
+    deals: u32,
     /// Where logs and data go; a folder that is removed unless something breaks.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -67,8 +70,9 @@ async fn play(args: &Args) -> Result<bool, Failure> {
         lasts: Duration::from_secs_f64(args.minutes * 60.0),
         workers: args.workers,
         job: Duration::from_millis(args.job_ms),
+        deals: args.deals,
         values: (20, 20),
-        limit: Duration::from_secs(240),
+        limit: Duration::from_secs(600) + args.deals * Duration::from_secs(120),
         programs: programs()?,
         folder: folder.clone(),
     };

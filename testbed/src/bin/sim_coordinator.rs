@@ -1,9 +1,9 @@
 //! `sim-coordinator`: the coordinator of a simulated sweep. The testbed's programs start it.
 
 use clap::Parser;
-use coordinator::{Coordinator, Ended, Event, Retry, Settings, survey};
+use coordinator::{Coordinator, Ended, Event, Retry, Settings, repair, survey};
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec, told};
+use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec, told};
 use tracing::{error, info};
 
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Args {
     /// How long a job may be missing before it is published again.
     #[arg(long, default_value_t = 4000)]
     lost_after_ms: u64,
+    /// Compute jobs again whose stored result is corrupt.
+    #[arg(long)]
+    repair: bool,
 }
 
 fn main() -> ExitCode {
@@ -29,7 +32,10 @@ fn main() -> ExitCode {
     log_to_stderr("info");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&args))) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Corrupt(0)) => ExitCode::SUCCESS,
+        Ok(Corrupt(_)) => some_failed(),
+        // No search goes on without the results that all others are divided by.
+        Err(failure) if told(&*failure).contains(CORRUPT) => some_failed(),
         Err(failure) => {
             error!(failure = told(&*failure), "the coordinator ends");
             ExitCode::from(69)
@@ -37,29 +43,46 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(args: &Args) -> Result<(), Failure> {
+fn some_failed() -> ExitCode {
+    ExitCode::from(u8::try_from(SOME_FAILED).unwrap_or(u8::MAX))
+}
+
+/// How many jobs failed because their stored result is corrupt.
+struct Corrupt(usize);
+
+/// How a failure says that the stored result of its job is corrupt.
+const CORRUPT: &str = "the stored result of the job is corrupt";
+
+async fn run(args: &Args) -> Result<Corrupt, Failure> {
     let store = args.cluster.store().await?;
     let queue = args.cluster.queue("coordinator").await?;
     let frozen = args.sweep.frozen()?;
-    let resume = survey(&frozen, &store, Retry::Machines).await?;
+    let resume = match args.repair {
+        true => repair(&frozen, &store, Retry::Machines).await?,
+        false => survey(&frozen, &store, Retry::Machines).await?,
+    };
     info!(survey = ?resume.survey, "begins");
     let settings = Settings {
         window: args.window,
         poll: Duration::from_millis(args.poll_ms),
         tick: Duration::from_millis(args.poll_ms),
         lost_after: Duration::from_millis(args.lost_after_ms),
+        repair: args.repair,
         ..Settings::default()
     };
     let coordinator = Coordinator { publisher: Arc::new(queue), store, settings };
+    let mut corrupt = 0;
     let mut note = |event: Event| {
         if let Event::Failed { label, errors, .. } = event {
+            corrupt += usize::from(errors.iter().any(|error| error.contains(CORRUPT)));
             info!(label, errors = errors.join(": "), "failed");
         }
     };
     let report = coordinator.run(frozen, resume, &mut note, std::future::pending()).await?;
     info!(counts = ?report.counts, "ends");
     match report.ended {
-        Ended::Finished(_) => Ok(()),
+        Ended::Finished(_) => Ok(Corrupt(corrupt)),
+        _ if corrupt > 0 => Ok(Corrupt(corrupt)),
         ended => Err(format!("the sweep did not finish: {ended:?}").into()),
     }
 }

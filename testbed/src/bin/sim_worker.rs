@@ -2,7 +2,13 @@
 
 use clap::Parser;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, args::Cluster, end_with_parent, log_to_stderr, sim::Simulation, told};
+use testbed::{
+    Failure,
+    args::Cluster,
+    end_with_parent, log_to_stderr,
+    sim::{SimInput, Simulation},
+    told,
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -15,6 +21,9 @@ use worker::{Limits, Worker, WorkerError};
 /// How long a worker that drains may take for the job in its hand.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Attempts at a job: the faults strike at random, and the same job more than once.
+const ATTEMPTS: u32 = 4;
+
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
@@ -25,6 +34,9 @@ struct Args {
     /// A folder that all workers share.
     #[arg(long)]
     scratch: PathBuf,
+    /// The file that each job reads.
+    #[arg(long)]
+    input: Option<PathBuf>,
     /// How long a job takes.
     #[arg(long, default_value_t = 0)]
     job_ms: u64,
@@ -43,6 +55,9 @@ fn main() -> ExitCode {
     let args = Args::parse();
     end_with_parent();
     log_to_stderr("info");
+    if let Err(failure) = files::end_on_lost_pages() {
+        error!(%failure, "a mapped file that is cut short ends this process without a word");
+    }
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -67,16 +82,25 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let asked = listen(&mut listening)?;
     let queue = args.cluster.queue(&args.name).await?;
     let store = args.cluster.store().await?;
-    let compute = Simulation { takes: Duration::from_millis(args.job_ms), scratch: args.scratch.clone() }.start();
+    let compute = Simulation {
+        takes: Duration::from_millis(args.job_ms),
+        scratch: args.scratch.clone(),
+        input: args.input.clone().map(SimInput::at),
+    };
+    let compute = compute.start();
     let consumer = Arc::new(queue.consumer()?);
+    let ahead = Arc::new(consumer.beside());
     let limits = Limits {
-        back_off: Duration::from_millis(200),
+        // Longer than an input stays changed: what fails for that is no reason to give a job up.
+        back_off: Duration::from_millis(700),
+        attempts: ATTEMPTS,
         wall_clock: Some(Duration::from_millis(args.job_limit_ms)),
         stopping: Duration::from_millis(500),
         losses: args.losses,
         ..Limits::default()
     };
     let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
+        .looking_ahead(ahead.clone())
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
     let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
@@ -88,6 +112,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
         }
     };
     let ended = worker.run_until(drain, now).await;
+    ahead.close().await;
     consumer.close().await;
     info!(worker = args.name, ended = ?ended?, "the worker ends");
     Ok(())

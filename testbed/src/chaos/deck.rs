@@ -2,7 +2,7 @@ use super::Fault;
 use fastrand::Rng;
 use std::time::Duration;
 
-/// Faults in a seeded order, each once.
+/// Faults in a seeded order, each so many times.
 #[derive(Debug)]
 pub(super) struct Deck {
     random: Rng,
@@ -13,10 +13,16 @@ pub(super) struct Deck {
 const PAUSES: std::ops::Range<u64> = 200..1200;
 
 impl Deck {
-    pub(super) fn new(seed: u64, mut faults: Vec<Fault>) -> Self {
+    /// Deals all of `faults` once before any of them comes again.
+    pub(super) fn new(seed: u64, faults: &[Fault], deals: u32) -> Self {
         let mut random = Rng::with_seed(seed);
-        random.shuffle(&mut faults);
-        Self { random, cards: faults }
+        let mut cards = Vec::new();
+        for _ in 0..deals {
+            let mut deal = faults.to_vec();
+            random.shuffle(&mut deal);
+            cards.append(&mut deal);
+        }
+        Self { random, cards }
     }
 
     /// The next fault, and how long to wait for it; `None` after the last.
@@ -36,15 +42,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_deals_the_same_faults_and_each_once() {
+    fn a_seed_deals_the_same_faults_and_each_as_often() {
         let deal = |seed| {
-            let mut deck = Deck::new(seed, Fault::ALL.to_vec());
+            let mut deck = Deck::new(seed, &Fault::ALL, 2);
             std::iter::from_fn(|| deck.deal()).collect::<Vec<_>>()
         };
         assert_eq!(deal(1), deal(1));
         assert_ne!(deal(1), deal(2));
         let mut faults: Vec<_> = deal(3).into_iter().map(|(_, fault)| fault).collect();
-        faults.sort_unstable();
-        assert_eq!(faults, Fault::ALL);
+        for deal in faults.chunks_mut(Fault::ALL.len()) {
+            deal.sort_unstable();
+            assert_eq!(deal, Fault::ALL);
+        }
+        assert_eq!(faults.len(), 2 * Fault::ALL.len());
     }
 }

@@ -41,11 +41,19 @@ pub enum Fault {
     SmugglesMessages,
     /// The jobs that wait are thrown away.
     PurgesJobs,
+    /// A stored result is changed by hand to something that it cannot be.
+    EditsResult,
+    /// The file that jobs read is rewritten in place, with the same size.
+    RewritesInput,
+    /// The file that jobs read is cut short in place.
+    TruncatesInput,
+    /// Another file takes the place of the one that jobs read.
+    ReplacesInput,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::KillsWorker,
         Self::KillsCrew,
         Self::DrainsWorker,
@@ -65,6 +73,10 @@ impl Fault {
         Self::DoublesJobs,
         Self::SmugglesMessages,
         Self::PurgesJobs,
+        Self::EditsResult,
+        Self::RewritesInput,
+        Self::TruncatesInput,
+        Self::ReplacesInput,
     ];
 
     /// Whether it is done to the broker's process, which only a private one may suffer.
@@ -95,6 +107,10 @@ impl fmt::Display for Fault {
             Self::DoublesJobs => "jobs published twice",
             Self::SmugglesMessages => "foreign messages",
             Self::PurgesJobs => "queue purged",
+            Self::EditsResult => "stored result edited",
+            Self::RewritesInput => "input rewritten in place",
+            Self::TruncatesInput => "input truncated in place",
+            Self::ReplacesInput => "input replaced",
         })
     }
 }

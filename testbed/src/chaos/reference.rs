@@ -1,6 +1,6 @@
 use crate::{
     Failure,
-    sim::{SweepSpec, undisturbed},
+    sim::{Poison, SweepSpec, undisturbed},
 };
 use coordinator::{Coordinator, Ended, Frozen, Resume, Settings};
 use jobs::{Job, JobId, JobResult, Outcome};
@@ -56,6 +56,11 @@ impl Reference {
         // Whatever order a store lists them in.
         jobs.sort_unstable_by_key(Job::id);
         Ok(Self { outcome, results, failures, jobs })
+    }
+
+    /// How many of the jobs are poison.
+    pub(super) fn poison(&self) -> u32 {
+        self.jobs.iter().map(|job| u32::from(job.spec.as_evaluation().and_then(Poison::of).is_some())).sum()
     }
 
     /// All jobs of the sweep, in the order of their ids.

@@ -19,6 +19,8 @@ pub(super) struct Played {
     struck: BTreeMap<Fault, u32>,
     pub(super) violations: Vec<Violation>,
     pub(super) jobs: usize,
+    /// Jobs that harm their worker.
+    pub(super) poison: u32,
     pub(super) workers: u32,
     pub(super) worker_ends: BTreeMap<String, u32>,
     pub(super) coordinators: u32,
@@ -47,6 +49,7 @@ impl Played {
             struck,
             violations: Vec::new(),
             jobs: 0,
+            poison: 0,
             workers: 0,
             worker_ends: BTreeMap::new(),
             coordinators: 0,
@@ -105,10 +108,12 @@ impl fmt::Display for Report {
         for (fault, times) in &struck {
             writeln!(f, "  {times:>5}  {fault}")?;
         }
+        let poison: u32 = self.rounds.iter().map(|round| round.poison).sum();
+        writeln!(f, "  {poison:>5}  poisonous jobs")?;
         writeln!(f, "  {bucket:>5}  requests that the bucket failed, forgot, cut or answered late")?;
         let jobs: usize = self.rounds.iter().map(|round| round.jobs).sum();
         if self.violations.is_empty() {
-            let faults = struck.values().sum::<u32>();
+            let faults = poison + struck.values().sum::<u32>();
             return write!(f, "{faults} faults survived: {jobs} jobs, each with its one answer");
         }
         writeln!(f, "what must not happen, with seed {}:", self.seed)?;

@@ -1,9 +1,14 @@
 use super::{Fault, Settings, deck::Deck, made, reference::Reference, report::Played, scene::Scene, verdict};
-use crate::{Broker, CoordinatorSpec, Coordinators, Crew, Failure, WorkerSpec, args::Cluster, sim::SweepSpec};
+use crate::{
+    Broker, CoordinatorSpec, Coordinators, Crew, Failure, WorkerSpec,
+    args::Cluster,
+    sim::{SimInput, SweepSpec},
+};
 use queue::{Meddler, RabbitSettings, proxy::Proxy};
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    io::ErrorKind,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -23,6 +28,9 @@ const SETTLING: Duration = Duration::from_secs(3);
 /// How long workers may take to do what is left in the queue, and to drain.
 const LEFTOVERS: Duration = Duration::from_secs(60);
 
+/// How much longer than a job the file that jobs read stays changed.
+const MARGIN: Duration = Duration::from_millis(100);
+
 /// One sweep with a bucket and a pool of its own.
 pub(super) struct Round {
     settings: Settings,
@@ -33,6 +41,8 @@ pub(super) struct Round {
     /// The cluster through the proxy, as workers and coordinators see it.
     cluster: Cluster,
     logs: PathBuf,
+    /// The folder that the server keeps its buckets in.
+    bucket: PathBuf,
     deck: Deck,
 }
 
@@ -65,7 +75,8 @@ impl Round {
             server,
             proxy,
             cluster,
-            deck: Deck::new(seed, faults),
+            bucket,
+            deck: Deck::new(seed, &faults, settings.deals),
         })
     }
 
@@ -73,9 +84,12 @@ impl Round {
     pub(super) async fn play(self, broker: &mut Broker) -> Result<Played, Failure> {
         let start = Instant::now();
         let aside = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
+        let input = self.input();
+        input.create()?;
         make_queues(&aside).await?;
         let crew = Crew::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
+        let parts = self.parts();
         let Self { settings, reference, server, proxy, deck, .. } = self;
         let mut scene = Scene {
             broker,
@@ -87,35 +101,20 @@ impl Round {
             aside: aside.clone(),
             deck,
             struck: BTreeMap::new(),
+            input: &input,
+            changed: settings.job + MARGIN,
+            edited: Vec::new(),
         };
-        let is_over = AtomicBool::new(false);
-        let finished = {
-            let finishing = async {
-                let finished = timeout(settings.limit, coordinators.finish()).await;
-                is_over.store(true, Ordering::Relaxed);
-                finished
-            };
-            let striking = async {
-                loop {
-                    let is_more = scene.go_on().await?;
-                    if !is_more || is_over.load(Ordering::Relaxed) {
-                        return Ok::<_, Failure>(());
-                    }
-                }
-            };
-            tokio::select! {
-                (finished, struck) = async { tokio::join!(finishing, striking) } => {
-                    struck?;
-                    finished
-                }
-                never = crew.supervise() => match never? {},
-            }
-        };
+        let finished = strike_until_finished(&mut scene, settings.limit).await?;
         scene.heal();
-        let mut played = Played::new(self.sweep.sweep.clone(), scene.struck);
-        match finished {
-            Ok(finished) => finished?,
-            Err(_) => played.violations.push(verdict::Violation::NotFinished { limit: settings.limit }),
+        let Scene { struck, edited, .. } = scene;
+        let mut played = Played::new(self.sweep.sweep.clone(), struck);
+        played.violations.extend(finished);
+        if !edited.is_empty() && played.violations.is_empty() {
+            // A part may hold what the object held before it was changed: only without it everybody reads the object.
+            remove(&parts)?;
+            coordinators.add_repairing()?;
+            played.violations.extend(finish_within(settings.limit, &coordinators, &crew).await?);
         }
         let waiting = leftovers(&aside, &crew).await?;
         played.leftovers = waiting;
@@ -123,11 +122,22 @@ impl Round {
         (played.coordinators, played.finished, played.coordinator_ends) = coordinators.history();
         played.violations.extend(crew.dismiss(LEFTOVERS).await?.into_iter().map(verdict::Violation::Worker));
         played.bucket_faults = server.faults().struck();
-        played.violations.extend(verdict::judge(&reference, &aside.store().await?).await?);
+        played.violations.extend(verdict::judge(&reference, &edited, &aside).await?);
         played.jobs = reference.jobs().len();
+        played.poison = reference.poison();
         played.read_logs(&self.logs)?;
         played.took = start.elapsed();
         Ok(played)
+    }
+
+    /// The file that all jobs read.
+    fn input(&self) -> SimInput {
+        SimInput::at(self.logs.join("input"))
+    }
+
+    /// The folder in which the bucket keeps the compacted parts of the sweep.
+    fn parts(&self) -> PathBuf {
+        self.bucket.join("bowline/sweeps/sweeps").join(&self.sweep.sweep).join("parts")
     }
 
     fn worker(&self) -> WorkerSpec {
@@ -142,6 +152,8 @@ impl Round {
                 LOSSES.to_string(),
                 "--job-limit-ms".to_owned(),
                 JOB_LIMIT_MS.to_string(),
+                "--input".to_owned(),
+                self.input().path().display().to_string(),
             ],
             logs: self.logs.clone(),
             scratch: self.logs.clone(),
@@ -171,6 +183,50 @@ async fn make_queues(aside: &Cluster) -> Result<(), Failure> {
     meddler(aside).await?.publish_everywhere(b"not of Bowline").await?;
     sleep(SETTLING).await;
     Ok(())
+}
+
+/// Deals one fault after the other until the coordinators have finished, or the time is up.
+async fn strike_until_finished(scene: &mut Scene<'_>, limit: Duration) -> Result<Option<verdict::Violation>, Failure> {
+    let (coordinators, crew) = (scene.coordinators, scene.crew);
+    let is_over = AtomicBool::new(false);
+    let finishing = async {
+        let finished = finish_within(limit, coordinators, crew).await;
+        is_over.store(true, Ordering::Relaxed);
+        finished
+    };
+    let striking = async {
+        loop {
+            let is_more = scene.go_on().await?;
+            if !is_more || is_over.load(Ordering::Relaxed) {
+                return Ok::<_, Failure>(());
+            }
+        }
+    };
+    let (finished, struck) = tokio::join!(finishing, striking);
+    struck?;
+    finished
+}
+
+/// Waits until all coordinators have finished, and replaces workers meanwhile.
+async fn finish_within(
+    limit: Duration,
+    coordinators: &Coordinators,
+    crew: &Crew,
+) -> Result<Option<verdict::Violation>, Failure> {
+    tokio::select! {
+        finished = timeout(limit, coordinators.finish()) => match finished {
+            Ok(finished) => finished.map(|()| None),
+            Err(_) => Ok(Some(verdict::Violation::NotFinished { limit })),
+        },
+        never = crew.supervise() => match never? {},
+    }
+}
+
+fn remove(folder: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Lets the crew do what is left in the queue, which is double or was published too often; what stays after all.

@@ -1,10 +1,20 @@
-use super::{Fault, deck::Deck, reference::Reference, round::meddler};
+use super::{
+    Fault,
+    deck::Deck,
+    edits::{self, Edited, edit},
+    reference::Reference,
+    round::meddler,
+};
 use crate::{
     Broker, Coordinators, Crew, Failure, Signal,
     args::{ANSWER_LIMIT, Cluster},
+    sim::SimInput,
 };
 use queue::{JobPublisher, proxy::Proxy};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 use store::testing::{HttpFault, HttpFaults};
 use tokio::time::sleep;
 
@@ -20,10 +30,19 @@ pub(super) struct Scene<'a> {
     pub(super) aside: Cluster,
     pub(super) deck: Deck,
     pub(super) struck: BTreeMap<Fault, u32>,
+    /// The file that jobs read.
+    pub(super) input: &'a SimInput,
+    /// How long that file stays changed: longer than a job takes, so that all that run then read the changed file.
+    pub(super) changed: Duration,
+    /// The stored results that were changed.
+    pub(super) edited: Vec<Edited>,
 }
 
 /// How long connections stand still, or the broker is out of reach.
 const STILL: Duration = Duration::from_millis(2500);
+
+/// How long a stored result to change is waited for.
+const STORED: Duration = Duration::from_secs(20);
 
 /// Jobs that are published a second time, and messages that hold none.
 const EXTRAS: usize = 10;
@@ -78,6 +97,22 @@ impl Scene<'_> {
                 let purged = meddler(&self.aside).await?.purge().await?;
                 tracing::info!(purged, "threw jobs away");
             }
+            Fault::EditsResult => self.edit_result(number).await?,
+            Fault::RewritesInput => {
+                self.input.rewrite()?;
+                sleep(self.changed).await;
+                self.input.restore()?;
+            }
+            Fault::TruncatesInput => {
+                self.input.truncate()?;
+                sleep(self.changed).await;
+                self.input.restore()?;
+            }
+            Fault::ReplacesInput => {
+                self.input.replace()?;
+                sleep(self.changed).await;
+                self.input.put_back()?;
+            }
             bucket => self.spoil_bucket(bucket),
         }
         Ok(())
@@ -114,6 +149,24 @@ impl Scene<'_> {
             queue.publish(job, &self.reference.outcome.sweep).await?;
         }
         Ok(())
+    }
+
+    /// Changes a stored result to something that it cannot be; waits for one if there is none yet.
+    async fn edit_result(&mut self, number: usize) -> Result<(), Failure> {
+        let bucket = edits::open(&self.aside).await?;
+        let start = Instant::now();
+        while start.elapsed() < STORED {
+            let jobs = self.reference.results.keys().copied();
+            let from = number % self.reference.results.len().max(1);
+            let fresh = jobs.clone().skip(from).chain(jobs.take(from));
+            let fresh = fresh.filter(|job| self.edited.iter().all(|edited| edited.job != *job));
+            if let Some(edited) = edit(&bucket, fresh, number).await? {
+                self.edited.push(edited);
+                return Ok(());
+            }
+            sleep(self.changed).await;
+        }
+        Err("no result was stored that could be changed".into())
     }
 
     async fn smuggle(&self) -> Result<(), Failure> {

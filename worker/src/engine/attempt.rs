@@ -1,5 +1,6 @@
 use crate::{Computed, JobError, Metrics, Output, Stop};
 use evaluation::{ModelError, ScoreError, Watch};
+use files::FilesInUse;
 use inputs::{Inputs, Located};
 use jobs::{Digest, InputRef, Meaning, Places, TaskInput, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
@@ -20,6 +21,13 @@ impl Stage {
     pub(super) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
+}
+
+/// An input that is what the job was made for.
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// What its digest is of.
+    pub(super) files: FilesInUse,
 }
 
 /// An evaluation, and where its inputs lie.
@@ -77,16 +85,25 @@ impl<'a, J> Attempt<'a, J> {
         })
     }
 
-    /// The path of an input, if it is still what the job was made for.
-    pub(super) fn checked(
-        &mut self,
-        place: &InputRef,
-        located: Located,
-        expected: Digest,
-    ) -> Result<PathBuf, JobError> {
+    /// Reads files that were hashed: fails if one of them is not the same afterwards, whatever came of reading.
+    ///
+    /// What is read lies in memory then, and the files may change.
+    pub(super) fn read<T>(
+        &self,
+        files: &FilesInUse,
+        read: impl FnOnce() -> Result<T, JobError>,
+    ) -> Result<T, JobError> {
+        tracing::trace!(?files, "an input was hashed, and is read now");
+        let done = read();
+        files.check()?;
+        done
+    }
+
+    /// An input, if it is still what the job was made for.
+    pub(super) fn checked(&mut self, place: &InputRef, located: Located, expected: Digest) -> Result<Found, JobError> {
         self.note_commit(place, located.commit);
         self.unchanged(place, located.digest, expected)?;
-        Ok(located.path)
+        Ok(Found { path: located.path, files: located.files_in_use })
     }
 
     /// Fails once a stop is requested.
@@ -124,5 +141,6 @@ pub(super) fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Re
     if found == expected {
         return Ok(());
     }
-    Err(JobError::Changed { place: place.to_string(), expected: expected.short(), found: found.short() })
+    let place = place.to_string();
+    Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None })
 }

@@ -1,4 +1,8 @@
-use super::{attempt::Attempt, place, recent::Recent};
+use super::{
+    attempt::{Attempt, Found},
+    place,
+    recent::Recent,
+};
 use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::Head;
 use jobs::{HeadSpec, TaskInput};
@@ -28,13 +32,16 @@ impl Classifiers {
             match place(&attempt.job.places.heads, task, "head")? {
                 HeadSpec::File(file) => {
                     let located = attempt.inputs.expecting(digest).file(file)?;
-                    Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
+                    let Found { path, files } = attempt.checked(file, located, digest)?;
+                    attempt.read(&files, || Head::read(&path).map_err(wrong))
                 }
                 HeadSpec::Adapter(reference) => {
                     let located = attempt.inputs.expecting(digest).adapter(reference)?;
-                    let folder = attempt.checked(reference, located, digest)?;
-                    let adapter = Adapter::read(&task.name, &folder, header)
-                        .map_err(|source| JobError::Adapter { task: task.name.clone(), source })?;
+                    let Found { path, files } = attempt.checked(reference, located, digest)?;
+                    let adapter = attempt.read(&files, || {
+                        Adapter::read(&task.name, &path, header)
+                            .map_err(|source| JobError::Adapter { task: task.name.clone(), source })
+                    })?;
                     let head = adapter.head.ok_or_else(|| JobError::NoHead { task: task.name.clone() })?;
                     let [classes, width] = head.shape();
                     Head::new(head.data().to_vec(), classes, width).map_err(wrong)

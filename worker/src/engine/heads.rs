@@ -1,5 +1,5 @@
 use super::{
-    attempt::{Attempt, Evaluated},
+    attempt::{Attempt, Evaluated, Found},
     base::ImageBase,
     joint::{self, JointHead},
     place,
@@ -36,7 +36,8 @@ impl Heads {
             match place(&attempt.job.places.heads, task, "head")? {
                 HeadSpec::File(file) => {
                     let located = attempt.inputs.expecting(digest).file(file)?;
-                    Head::read(&attempt.checked(file, located, digest)?).map_err(wrong)
+                    let Found { path, files } = attempt.checked(file, located, digest)?;
+                    attempt.read(&files, || Head::read(&path).map_err(wrong))
                 }
                 HeadSpec::Adapter(_) => Err(JobError::Incomplete(format!(
                     "the head of `{}` is its adapter's, which a model of pictures does not take",
@@ -76,7 +77,9 @@ impl Heads {
             let (head, map) = (attempt.inputs.file(&files.head)?, attempt.inputs.file(&files.map)?);
             attempt.unchanged(&files.head, JointHeadSpec::digest(head.digest, map.digest), digest)?;
             attempt.note_commit(&files.head, head.commit);
-            JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path)
+            let mut in_use = head.files_in_use;
+            in_use.extend(&map.files_in_use);
+            attempt.read(&in_use, || JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path))
         })
     }
 }

@@ -3,6 +3,7 @@ use super::{
 };
 use crate::JobError;
 use evaluation::LlamaModel;
+use files::MappedFile;
 use jobs::{MergeFacts, TaskScore};
 use merging::BaseHeader;
 use std::{collections::BTreeMap, path::Path};
@@ -28,6 +29,11 @@ impl LanguageSession {
             texts: TextSets::new(folder.join("tokenizer.json"), settings.cache.clone(), attempt.metrics),
             classifiers: Classifiers::new(attempt.metrics),
         })
+    }
+
+    /// The files of the base that are read while it is evaluated.
+    pub(super) fn mapped_files(&self) -> impl Iterator<Item = &MappedFile> {
+        self.model.mapped_files()
     }
 
     /// Every task is read with its own classifier: heads are never merged.

@@ -1,5 +1,5 @@
 use super::{
-    attempt::{Attempt, Stage},
+    attempt::{Attempt, Found, Stage},
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
@@ -147,9 +147,11 @@ fn read_adapters<M: Patched>(
         let missing = || JobError::Incomplete(format!("it says nothing of the adapter of `{}`", input.task));
         let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let folder = attempt.checked(place, located, input.digest)?;
-        let adapter = Adapter::read(&input.task, &folder, header);
-        let adapter = adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?;
+        let Found { path, files } = attempt.checked(place, located, input.digest)?;
+        let adapter = attempt.read(&files, || {
+            Adapter::read(&input.task, &path, header)
+                .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
+        })?;
         let checked = adapter.modules.keys().try_for_each(|module| base.check_module(module));
         checked.map_err(|source| JobError::AdapterModule { task: input.task.clone(), source })?;
         adapters.push(adapter);

@@ -1,6 +1,6 @@
 use super::{attempt::Attempt, base::ImageBase, place};
 use crate::{JobError, metrics::Cache};
-use evaluation::{DiskCache, Embedded, Pictures, Source};
+use evaluation::{DataError, DiskCache, Embedded, Limits, Pictures, Source};
 use jobs::{Digest, TaskInput};
 use lru::LruCache;
 use std::{path::PathBuf, sync::Arc};
@@ -42,14 +42,12 @@ impl PictureSets {
         if let Some(held) = held {
             return Ok(Arc::clone(&held.embedded));
         }
-        let pictures = Arc::new(attempt.loading(|attempt| self.read(attempt, base, task))?);
+        let pictures = Arc::new(self.read_within_budget(attempt, base, task)?);
         let bytes = base.model.embedded_bytes_per_picture().saturating_mul(pictures.len() as u64);
-        while self.held_bytes.saturating_add(bytes) > self.budget_bytes
-            && let Some((_, oldest)) = self.sets.pop_lru()
-        {
-            self.held_bytes -= oldest.bytes;
-        }
-        let left = self.budget_bytes.saturating_sub(self.held_bytes);
+        let needed = bytes.saturating_add(pictures.memory_bytes());
+        while self.held_bytes.saturating_add(needed) > self.budget_bytes && self.drop_oldest() {}
+        // Until they are embedded, the pictures themselves take their part of the memory.
+        let left = self.budget_bytes.saturating_sub(self.held_bytes).saturating_sub(pictures.memory_bytes());
         let embedded = Arc::new(attempt.evaluating(|watch| base.model.embed(&pictures, left, watch))?);
         if embedded.is_held() {
             self.held_bytes += bytes;
@@ -59,8 +57,42 @@ impl PictureSets {
     }
 }
 
+/// Bytes that pictures may take while they are read, however small the budget for those that are kept.
+const LEAST_BYTES: u64 = 256 << 20;
+
 impl PictureSets {
-    fn read(&self, attempt: &mut Attempt<'_>, base: &ImageBase, task: &TaskInput) -> Result<Pictures, JobError> {
+    /// Reads the task's pictures; sets that are held make room for them.
+    fn read_within_budget(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &ImageBase,
+        task: &TaskInput,
+    ) -> Result<Pictures, JobError> {
+        loop {
+            let picture_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
+            let read = attempt.loading(|attempt| self.read(attempt, base, task, Limits { picture_bytes }));
+            // How much the pictures take is known when the first are read, so little is read twice.
+            let is_too_large = matches!(&read, Err(JobError::Data { source: DataError::TooLarge { .. }, .. }));
+            if !(is_too_large && self.drop_oldest()) {
+                return read;
+            }
+        }
+    }
+
+    /// Lets go of the set that was not used for the longest time; false if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let oldest = self.sets.pop_lru();
+        self.held_bytes -= oldest.as_ref().map_or(0, |(_, held)| held.bytes);
+        oldest.is_some()
+    }
+
+    fn read(
+        &self,
+        attempt: &mut Attempt<'_>,
+        base: &ImageBase,
+        task: &TaskInput,
+        limits: Limits,
+    ) -> Result<Pictures, JobError> {
         let job = attempt.job;
         let spec = place(&job.places.data, task, "data")?;
         let located = attempt.inputs.expecting(task.data).data(spec, &job.meaning.split)?;
@@ -74,9 +106,9 @@ impl PictureSets {
         };
         let digest = task.data.to_string();
         let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
-        let pictures = Pictures::read(&source, &base.preprocess, cache.as_ref());
         let wrong = |source| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
-        let pictures = pictures.map_err(wrong)?;
+        let read = || Pictures::read_within(&source, &base.preprocess, cache.as_ref(), limits).map_err(wrong);
+        let pictures = attempt.read(&located.files_in_use, read)?;
         let absent = pictures.absent_classes();
         if !absent.is_empty() {
             let task = &task.name;

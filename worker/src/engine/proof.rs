@@ -37,7 +37,7 @@ impl Proof for EngineProof {
 impl EngineProof {
     fn prove_evaluation(&self, Evaluated { meaning, places }: Evaluated<'_>) -> Result<(), JobError> {
         let folder = self.checked_model(&places.base, meaning.base)?;
-        if ModelKind::of(&folder)? == ModelKind::Llama {
+        if ModelKind::of(&folder)? == ModelKind::Language {
             check_memory(&folder, meaning.precision, &self.settings)?;
         }
         self.check_adapters(&meaning.adapters, places)?;

@@ -63,10 +63,12 @@ impl TextSets {
                 TextSource { files: &located.files, spec, label_column: &data.label_column, rows: &located.rows };
             let digest = task.data.to_string();
             let cache = cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
-            let texts = Texts::read(&source, &tokenizer, cache.as_ref()).map_err(wrong)?;
+            let (texts, classes) = attempt.read(&located.files_in_use, || {
+                let texts = Texts::read(&source, &tokenizer, cache.as_ref()).map_err(wrong)?;
+                Ok((texts, source.classes().map_err(wrong)?))
+            })?;
             texts.check_vocabulary(&tokenizer, config.vocabulary).map_err(wrong)?;
             texts.check_positions(config.positions).map_err(wrong)?;
-            let classes = source.classes().map_err(wrong)?;
             Ok(TextSet { texts, masked: spec.mask_classes.iter().copied().collect(), classes })
         })
     }

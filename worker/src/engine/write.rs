@@ -1,7 +1,8 @@
 //! Jobs that write a merge.
 
-use super::attempt::{Attempt, Stage};
+use super::attempt::{Attempt, Found, Stage};
 use crate::{JobError, MadeFiles};
+use files::FilesInUse;
 use jobs::{MergeNames, Places, WriteFormat, WriteSpec};
 use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ pub(super) struct Writing<'a> {
 pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles, JobError> {
     let Writing { spec, .. } = attempt.job;
     let base = attempt.loading(open_base)?;
-    let adapters = attempt.loading(|attempt| read_adapters(attempt, &base))?;
+    let adapters = attempt.loading(|attempt| read_adapters(attempt, &base.header))?;
     attempt.go_on()?;
     let stage = Stage::begin(info_span!("align"));
     let aligned = Aligned::new(&adapters, spec.recipe.space)?;
@@ -34,16 +35,24 @@ pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles,
     drop(stage);
     attempt.go_on()?;
     let stage = Stage::begin(info_span!("merge", step = "write"));
-    let files = write(spec, &base, &update, facts)?;
+    // A whole model is made of the base's weights, which are read now.
+    let files = attempt.read(&base.files, || write(spec, &base.header, &update, facts))?;
     attempt.timings.merge_s += stage.seconds();
     Ok(files)
 }
 
-fn open_base(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<BaseHeader, JobError> {
+/// The base's headers, and the files that they are of.
+struct Base {
+    header: BaseHeader,
+    files: FilesInUse,
+}
+
+fn open_base(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<Base, JobError> {
     let Writing { spec, places } = attempt.job;
     let located = attempt.inputs.expecting(spec.base).model(&places.base)?;
-    let folder = attempt.checked(&places.base, located, spec.base)?;
-    Ok(BaseHeader::open(&folder)?)
+    let Found { path, files } = attempt.checked(&places.base, located, spec.base)?;
+    let header = attempt.read(&files, || Ok(BaseHeader::open(&path)?))?;
+    Ok(Base { header, files })
 }
 
 fn read_adapters(attempt: &mut Attempt<'_, Writing<'_>>, base: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
@@ -53,9 +62,12 @@ fn read_adapters(attempt: &mut Attempt<'_, Writing<'_>>, base: &BaseHeader) -> R
         let missing = || JobError::Incomplete(format!("it says nothing of the adapter of `{}`", input.task));
         let place = places.adapters.get(&input.task).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let folder = attempt.checked(place, located, input.digest)?;
-        let adapter = Adapter::read(&input.task, &folder, base);
-        adapters.push(adapter.map_err(|source| JobError::Adapter { task: input.task.clone(), source })?);
+        let Found { path, files } = attempt.checked(place, located, input.digest)?;
+        let adapter = attempt.read(&files, || {
+            Adapter::read(&input.task, &path, base)
+                .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
+        });
+        adapters.push(adapter?);
     }
     Ok(adapters)
 }

@@ -5,7 +5,7 @@ fn limits() -> Limits {
 }
 
 fn changed() -> JobError {
-    JobError::Changed { place: "/data".to_owned(), expected: String::new(), found: String::new() }
+    JobError::Changed { place: "/data".to_owned(), expected: String::new(), found: String::new(), file: None }
 }
 
 fn tried(machines: usize, others: bool, seconds: u64) -> Option<Tried> {

@@ -1,8 +1,14 @@
 //! What a worker does with one delivery, from taking it to settling it.
 
-use super::{Worker, arrive::out_of_reach, attempt::Attempted, others::Before};
-use crate::{JobError, Stop, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Job, OtherSemantics};
+use super::{
+    Worker,
+    arrive::out_of_reach,
+    attempt::Attempted,
+    others::Before,
+    pace::{Device, Exclusive, Pace},
+};
+use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
+use jobs::{Cancellation, Job, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -15,88 +21,201 @@ use tracing::{Instrument, debug, info, info_span, warn};
 /// How long a job waits whose workers seem lost while one of them is still at it.
 const STILL_AT_IT: Duration = Duration::from_secs(10);
 
+/// What the store says is to be done with a delivery.
+enum Look {
+    /// Its sweep was cancelled.
+    Cancelled,
+    /// The store does not hold its sweep.
+    UnknownSweep,
+    /// Its result is there.
+    Known,
+    /// It is for another worker, or for a later time.
+    Later(Duration),
+    /// It seems lost, and another worker tells that it is at it.
+    StillAtIt,
+    /// It cannot be done.
+    Fails(JobError),
+    /// It is to be computed.
+    Compute,
+}
+
+/// How a lane parted with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parted {
+    /// It was settled.
+    Settled,
+    /// It was taken ahead, and its turn did not come in time.
+    GaveBack,
+}
+
 impl Worker {
-    pub(super) async fn handle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
+    /// Settles a delivery. With `device` it is the worker's turn to compute; without, the job was taken ahead.
+    pub(super) async fn handle(
+        &self,
+        delivery: Delivery,
+        device: Option<Device<'_>>,
+        pace: &Pace,
+    ) -> Result<Parted, WorkerError> {
         let job = delivery.job().id();
         let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
         if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
             follow(&span, parent);
         }
+        let held = pace.hold();
         let handled = match delivery.job().spec.check_semantics() {
-            Err(other) => self.leave_to_others(delivery, other).instrument(span).await,
+            Err(other) => self.leave_to_others(delivery, other).instrument(span).await.map(|()| Parted::Settled),
             Ok(()) => {
-                self.pulse.takes(delivery.job(), delivery.sweep(), attempt);
-                let settled = self.settle(delivery, leave).instrument(span).await;
-                self.pulse.rests();
+                let settled = self.take_up(delivery, device, pace).instrument(span).await;
+                self.pulse.rests(job);
                 settled
             }
         };
+        drop(held);
         match handled {
             // The job comes back, here or elsewhere, and its result is found then.
             Err(WorkerError::Queue(error)) if error.is_retryable() => {
                 warn!(job = %job.short(), %error, "cannot settle the job; it comes back");
-                Ok(())
+                Ok(Parted::Settled)
             }
             handled => handled,
         }
     }
 
-    async fn settle(&self, delivery: Delivery, leave: &Stop) -> Result<(), WorkerError> {
-        let job = delivery.job().clone();
-        let taken = Instant::now();
-        let id = job.id();
+    /// Looks a job up, waits for its turn, and settles it.
+    ///
+    /// Every job is looked up, also one that comes for the first time: two runs, or two sweeps with a job in common, may both have
+    /// published it, and a message does not tell. The look costs one request, and no time where the job was taken ahead.
+    async fn take_up(
+        &self,
+        delivery: Delivery,
+        device: Option<Device<'_>>,
+        pace: &Pace,
+    ) -> Result<Parted, WorkerError> {
+        let was_lost = delivery.losses() > 0;
+        let device = if was_lost { device.or_else(|| pace.free_device()) } else { device };
+        if was_lost && device.is_none() {
+            return self.return_unstarted(delivery).await;
+        }
+        if let Some(device) = device {
+            self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
+            let alone = was_lost.then(|| pace.exclude_others());
+            if alone.is_some() {
+                tokio::select! {
+                    biased;
+                    () = pace.closing.requested() => return self.return_unstarted(delivery).await,
+                    () = pace.alone() => {}
+                }
+            }
+            let look = self.look(&delivery).await;
+            return self.settle(delivery, look, Some(device), alone, pace).await.map(|()| Parted::Settled);
+        }
+        let look = tokio::select! {
+            biased;
+            () = pace.closing.requested() => return self.return_unstarted(delivery).await,
+            () = pace.overdue() => return self.return_unstarted(delivery).await,
+            look = self.look(&delivery) => look,
+        };
+        if !matches!(look, Ok(Look::Compute)) {
+            return self.settle(delivery, look, None, None, pace).await.map(|()| Parted::Settled);
+        }
+        let device = tokio::select! {
+            biased;
+            () = pace.closing.requested() => return self.return_unstarted(delivery).await,
+            device = pace.device() => device,
+            () = pace.overdue() => return self.return_unstarted(delivery).await,
+        };
+        self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
+        self.settle(delivery, look, Some(device), None, pace).await.map(|()| Parted::Settled)
+    }
+
+    /// Gives back a job that was not begun: neither an attempt nor a loss.
+    async fn return_unstarted(&self, delivery: Delivery) -> Result<Parted, WorkerError> {
+        debug!("a job that was taken ahead goes back");
+        self.counted(Outcome::GivenBack, delivery.give_back()).await.map(|()| Parted::GaveBack)
+    }
+
+    /// What the store says is to be done with the delivery.
+    async fn look(&self, delivery: &Delivery) -> Result<Look, StoreError> {
         // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
-        if self.cancellations.of(delivery.sweep()).await.is_some() {
-            info!("dropped: the sweep was cancelled");
-            return self.counted(Outcome::Dropped, delivery.ack()).await;
+        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
+            say_unwanted(&mark);
+            return Ok(Look::Cancelled);
         }
-        let is_held = if self.shares_store { Ok(true) } else { self.sweeps.holds(delivery.sweep()).await };
-        match is_held {
-            Ok(true) => {}
-            Ok(false) => return self.settle_unknown(delivery).await,
-            Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
+        if !self.shares_store && !self.sweeps.holds(delivery.sweep()).await? {
+            return Ok(Look::UnknownSweep);
         }
+        let id = delivery.job().id();
+        match self.is_done(delivery.job()).await {
+            Ok(true) => return Ok(Look::Known),
+            Ok(false) => {}
+            Err(source @ StoreError::Backend(_)) => return Err(source),
+            Err(error @ StoreError::Version { .. }) => {
+                warn!(%error, "another version of the program has done the job");
+                return Ok(Look::Known);
+            }
+            Err(error) => return Ok(Look::Fails(JobError::Stored(error))),
+        }
+        Ok(match self.look_back(delivery).await? {
+            Before::Leave(pause) => Look::Later(pause),
+            Before::Lost(_) if self.is_in_other_hands(id).await => Look::StillAtIt,
+            Before::Lost(machines) => Look::Fails(JobError::Lost { losses: delivery.losses(), machines }),
+            Before::Try => Look::Compute,
+        })
+    }
+
+    /// Settles a delivery as the store says; computing takes the device.
+    async fn settle(
+        &self,
+        delivery: Delivery,
+        look: Result<Look, StoreError>,
+        mut device: Option<Device<'_>>,
+        alone: Option<Exclusive<'_>>,
+        pace: &Pace,
+    ) -> Result<(), WorkerError> {
+        let job = delivery.job().clone();
+        let id = job.id();
+        let taken = Instant::now();
         let losses = delivery.losses();
-        let sweep = delivery.sweep().to_owned();
-        let Attempted { outcome, hangs } = match self.is_done(&job).await {
-            Ok(true) => {
+        let Attempted { outcome, hangs } = match look {
+            Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
+            Ok(Look::Cancelled) => return self.counted(Outcome::Dropped, delivery.ack()).await,
+            Ok(Look::UnknownSweep) => return self.settle_unknown(delivery).await,
+            Ok(Look::Known) => {
                 if losses > 0 {
                     self.forget_trials(&id, true).await;
                 }
                 return self.counted(Outcome::Known, delivery.ack()).await;
             }
-            Err(source @ StoreError::Backend(_)) => {
-                return Err(self.give_up(delivery, out_of_reach(&job, source)).await);
+            Ok(Look::Later(pause)) => return self.counted(Outcome::GivenBack, delivery.postpone(pause)).await,
+            Ok(Look::StillAtIt) => {
+                sleep(STILL_AT_IT).await;
+                return self.counted(Outcome::GivenBack, delivery.give_back()).await;
             }
-            Err(error @ StoreError::Version { .. }) => {
-                warn!(%error, "another version of the program has done the job");
-                return self.counted(Outcome::Known, delivery.ack()).await;
+            Ok(Look::Fails(error)) => Attempted::failed(error),
+            Ok(Look::Compute) => {
+                if let Some(waited) = delivery.waited() {
+                    self.metrics.waited(waited);
+                }
+                pace.begins();
+                let attempted = self.attempt(&job, delivery.sweep(), &pace.leave).await;
+                pace.ends();
+                attempted
             }
-            Err(error) => Attempted::failed(JobError::Stored(error)),
-            Ok(false) => match self.look_back(&delivery).await {
-                Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
-                Ok(Before::Leave(pause)) => {
-                    return self.counted(Outcome::GivenBack, delivery.postpone(pause)).await;
-                }
-                Ok(Before::Lost(_)) if self.is_in_other_hands(id).await => {
-                    sleep(STILL_AT_IT).await;
-                    return self.counted(Outcome::GivenBack, delivery.give_back()).await;
-                }
-                Ok(Before::Lost(machines)) => Attempted::failed(JobError::Lost { losses, machines }),
-                Ok(Before::Try) => {
-                    if let Some(waited) = delivery.waited() {
-                        self.metrics.waited(waited);
-                    }
-                    self.attempt(&job, &sweep, leave).await
-                }
-            },
         };
+        if hangs {
+            // The device is not free: the other lane is not to wait for it.
+            pace.closing.request();
+        } else if alone.is_none() {
+            // One that is alone keeps it until it is settled.
+            device = None;
+        }
         let is_over = outcome.is_ok() || matches!(outcome, Err(JobError::Lost { .. }));
         let answered = self.answer(delivery, &job, outcome, taken).await;
         if losses > 0 && !matches!(answered, Err(WorkerError::Store { .. })) {
             self.forget_trials(&id, is_over).await;
         }
+        drop((alone, device));
         if !hangs {
             return answered;
         }
@@ -136,10 +255,16 @@ impl Worker {
         }
     }
 
+    /// Acknowledges a job that nobody wants any more.
+    async fn drop_unwanted(&self, delivery: Delivery, mark: &Cancellation) -> Result<(), WorkerError> {
+        say_unwanted(mark);
+        self.counted(Outcome::Dropped, delivery.ack()).await
+    }
+
     /// Settles a job that would come to other numbers here than it was meant to.
     async fn leave_to_others(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        if self.cancellations.of(delivery.sweep()).await.is_some() {
-            return self.counted(Outcome::Dropped, delivery.ack()).await;
+        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
+            return self.drop_unwanted(delivery, &mark).await;
         }
         let is_new = self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
         match is_new {
@@ -147,5 +272,14 @@ impl Worker {
             false => debug!(reason = %other, "the job is left to a worker of another version"),
         }
         self.counted(Outcome::Deferred, delivery.defer()).await
+    }
+}
+
+/// Says why a job is dropped. Of a finished sweep it is a copy, and no news.
+fn say_unwanted(mark: &Cancellation) {
+    if mark.is_finished {
+        debug!("dropped: the sweep has finished");
+    } else {
+        info!("dropped: the sweep was cancelled");
     }
 }

@@ -12,14 +12,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use store::StoreError;
+use store::{Dated, StoreError};
 use tracing::{debug, warn};
 
-/// A worker that told of itself within this time is alive, as far as clocks agree.
-const ALIVE_WITHIN_MS: u64 = 60_000;
+/// A worker that told of itself within this time is alive. The store's clock decides; workers' own may be wrong.
+const ALIVE_WITHIN: Duration = Duration::from_secs(60);
 
-/// The same where clocks may agree less, and where it costs only time to believe it.
-const MAY_BE_ALIVE_WITHIN_MS: u64 = 120_000;
+/// The same where it costs only time to believe it.
+const MAY_BE_ALIVE_WITHIN: Duration = Duration::from_secs(120);
 
 /// How long a job stays away that this machine leaves to others, which may be busy.
 const LEFT_FOR: Duration = Duration::from_secs(5);
@@ -131,10 +131,11 @@ impl Worker {
     async fn may_others(&self, job: &JobId, tried: impl Iterator<Item = &String> + Send) -> bool {
         let pool = self.machine.as_ref().and_then(|machine| machine.pool.as_ref());
         let tried: BTreeSet<&String> = tried.collect();
-        let Ok(workers) = self.store.workers::<WorkerStatus>().await else { return true };
-        workers.into_iter().filter_map(|(_, status)| status.ok()).any(|status| {
-            let is_alive = now_ms().saturating_sub(status.beat_ms) < MAY_BE_ALIVE_WITHIN_MS;
-            let is_of_pool = pool.is_none() || status.pool.is_none() || status.pool.as_ref() == pool;
+        let Ok(workers) = self.store.dated_workers::<WorkerStatus>().await else { return true };
+        workers.into_iter().filter_map(|(_, dated)| dated.ok()).any(|dated| {
+            let is_alive = age(&dated) < MAY_BE_ALIVE_WITHIN;
+            let status = dated.content;
+            let is_of_pool = pool.is_none_or(|pool| status.takes_jobs_of(pool));
             let gets_it = is_alive && is_of_pool && !status.left.contains(job);
             let machine = status.machine.unwrap_or(status.worker);
             gets_it && status.state != WorkerState::Draining && !tried.contains(&machine)
@@ -143,12 +144,18 @@ impl Worker {
 
     /// Whether another worker tells that it is at the job: one that lost its connection for a while, not its life.
     pub(super) async fn is_in_other_hands(&self, job: JobId) -> bool {
-        let workers = self.store.workers::<WorkerStatus>().await.unwrap_or_default();
-        workers.into_iter().filter(|(name, _)| *name != self.name).filter_map(|(_, status)| status.ok()).any(|status| {
-            let is_alive = now_ms().saturating_sub(status.beat_ms) < ALIVE_WITHIN_MS;
-            is_alive && status.job.is_some_and(|in_hand| in_hand.job == job)
-        })
+        let workers = self.store.dated_workers::<WorkerStatus>().await.unwrap_or_default();
+        workers
+            .into_iter()
+            .filter(|(name, _)| *name != self.name)
+            .filter_map(|(_, dated)| dated.ok())
+            .any(|dated| age(&dated) < ALIVE_WITHIN && dated.content.job.is_some_and(|in_hand| in_hand.job == job))
     }
+}
+
+/// How long ago a worker told of itself.
+fn age(dated: &Dated<WorkerStatus>) -> Duration {
+    dated.age(dated.content.beat_ms, now_ms())
 }
 
 /// How long ago `then_ms` was, by this machine's clock.

@@ -4,7 +4,7 @@ use queue::{JobConsumer, JobPublisher, MemoryQueue};
 use std::{
     future::{pending, ready},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 use store::{
     Action, Problem, Store,
@@ -314,6 +314,21 @@ async fn a_job_that_a_removed_sweep_has_left_in_the_queue_is_dropped_and_costs_n
     assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(0)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_finished_sweep_has_left_in_the_queue_is_acknowledged_and_not_computed() {
+    let bench = bench([]);
+    bench.store.put_document("tests", Cancellation::DOCUMENT, &Cancellation::finished(1, 1)).await.unwrap();
+    for scaling in [0.5, 0.5, 0.6] {
+        bench.queue.publish(&job(scaling), "tests").await.unwrap();
+    }
+    bench.queue.publish(&job(0.5), "another").await.unwrap();
+    bench.queue.close();
+    bench.worker.run_until(pending(), pending()).await.unwrap();
+    assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
+    assert!(bench.queue.parked().is_empty());
+    assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn a_worker_beside_its_coordinator_computes_what_no_sweep_of_the_store_wants() {
     let bench = bench([]);
@@ -335,10 +350,14 @@ async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
     for _ in 0..5 {
         drop(bench.queue.next().await.unwrap().unwrap());
     }
-    bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
+    // Its clock is years behind: what counts is when the store heard of it.
+    bench.store.put_worker("w2", &status(0)).await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
-    bench.store.put_worker("w2", &status(0)).await.unwrap();
+    // One whose clock is ahead is not alive for ever.
+    bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
+    let told = std::fs::File::options().write(true).open(bench._folder.path().join("workers/w2.json")).unwrap();
+    told.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
 }

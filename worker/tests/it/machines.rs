@@ -79,7 +79,7 @@ impl Cluster {
 }
 
 fn unfit() -> JobError {
-    JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned() }
+    JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned(), file: None }
 }
 
 fn tenths(count: u32) -> impl Iterator<Item = f64> {
@@ -346,6 +346,7 @@ fn running() -> Progress {
     Progress {
         revision: 1,
         version: Progress::VERSION,
+        pool: None,
         phase: None,
         bound: 1,
         run: 0,

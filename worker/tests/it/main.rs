@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
+mod ahead;
 mod buckets;
 mod fake;
 mod goldens;
+mod in_use;
 mod life;
 mod machines;
 mod nli6;
+mod requests;
 mod texts;

@@ -1,5 +1,9 @@
-use super::{Columns, value_column};
-use crate::{Cell, Summary, report::headline::metric_in_words};
+use super::Columns;
+use crate::{
+    Cell, Summary,
+    metric::{column_of, in_words},
+};
+use jobs::{HITS_AT, Metric, RecipeKey};
 use serde::Serialize;
 
 /// A column of [`RunRows`](super::RunRows).
@@ -27,37 +31,32 @@ pub(super) enum RunKind {
 /// The columns that may be shown, each with that of the frame.
 pub(super) fn columns_of(summary: &Summary) -> Vec<(RunColumn, String)> {
     let metric = &summary.objective.metric;
-    let mut columns = vec![("row", RunKind::Text, "row".to_owned()), ("split", RunKind::Text, "split".to_owned())];
-    let words = metric_in_words(metric);
-    columns.push((words.as_str(), RunKind::Share, value_column(metric)));
-    let scores = [
-        ("mean accuracy", "mean_accuracy"),
-        ("mean normalised accuracy", "mean_normalised"),
-        ("joint hits@1", "hits_1"),
-        ("joint hits@3", "hits_3"),
-        ("joint hits@10", "hits_10"),
-    ];
-    columns.extend(
-        scores
-            .into_iter()
-            .filter(|score| score.1 != value_column(metric))
-            .map(|(name, of)| (name, RunKind::Share, of.to_owned())),
-    );
-    let keys = ["space", "axis", "trim_scope", "elect", "combine", "weights"];
-    let numbers = ["sigma_cut", "sigma_cut_relative", "drop_rate", "seed", "density", "common_share", "scaling"];
-    columns.extend(numbers.map(|key| (key, RunKind::Number, key.to_owned())));
-    columns.extend(keys.map(|key| (key, RunKind::Text, key.to_owned())));
+    let mut columns = vec![named("row", RunKind::Text, "row"), named("split", RunKind::Text, "split")];
+    let (words, of_metric) = (in_words(metric), column_of(metric));
+    columns.push((words, RunKind::Share, of_metric.clone()));
+    let hits = HITS_AT.map(Metric::JointHits);
+    let scores = [Metric::MeanAccuracy, Metric::MeanNormalisedAccuracy].into_iter().chain(hits);
+    let scores = scores.map(|score| (in_words(&score), RunKind::Share, column_of(&score)));
+    columns.extend(scores.filter(|(_, _, column)| *column != of_metric));
+    let (numbers, texts): (Vec<&RecipeKey>, Vec<&RecipeKey>) = RecipeKey::resolved().partition(|key| key.is_number());
+    columns.extend(numbers.into_iter().map(|key| named(key.name(), RunKind::Number, key.name())));
+    columns.extend(texts.into_iter().map(|key| named(key.name(), RunKind::Text, key.name())));
     columns.extend([
-        ("adapter", RunKind::Text, "adapter".to_owned()),
-        ("n", RunKind::Count, "n".to_owned()),
-        ("time", RunKind::Seconds, String::new()),
-        ("worker", RunKind::Text, "worker".to_owned()),
-        ("device", RunKind::Text, "device".to_owned()),
-        ("attempt", RunKind::Count, "attempt".to_owned()),
-        ("finished (UTC)", RunKind::Time, "finished_ms".to_owned()),
-        ("job", RunKind::Id, "job".to_owned()),
+        named("adapter", RunKind::Text, "adapter"),
+        named("n", RunKind::Count, "n"),
+        named("time", RunKind::Seconds, ""),
+        named("worker", RunKind::Text, "worker"),
+        named("device", RunKind::Text, "device"),
+        named("attempt", RunKind::Count, "attempt"),
+        named("finished (UTC)", RunKind::Time, "finished_ms"),
+        named("job", RunKind::Id, "job"),
     ]);
-    columns.into_iter().map(|(name, kind, of)| (RunColumn { name: name.to_owned(), kind }, of)).collect()
+    columns.into_iter().map(|(name, kind, of)| (RunColumn { name, kind }, of)).collect()
+}
+
+/// A column of that name for one of the frame.
+fn named(name: &str, kind: RunKind, of: &str) -> (String, RunKind, String) {
+    (name.to_owned(), kind, of.to_owned())
 }
 
 pub(super) fn cells(columns: &Columns<'_>, column: &RunColumn, name: &str, shown: &[usize]) -> Vec<Cell> {
@@ -96,4 +95,41 @@ pub(super) fn is_telling(column: &RunColumn, cells: &[Cell]) -> bool {
     let is_always_shown = matches!(column.kind, RunKind::Share | RunKind::Id | RunKind::Time | RunKind::Seconds)
         || ["row", "split"].contains(&column.name.as_str());
     !known.is_empty() && (is_always_shown || !is_same)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Made;
+
+    #[test]
+    fn every_key_of_recipes_has_a_column_under_its_name() {
+        let made = Made::small();
+        let columns = columns_of(&Summary::build(&made.outcome, &made.results, None));
+        for key in RecipeKey::resolved() {
+            let kind = if key.is_number() { RunKind::Number } else { RunKind::Text };
+            let column = (RunColumn { name: key.name().to_owned(), kind }, key.name().to_owned());
+            assert!(columns.contains(&column), "{column:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_searched_by_stands_first_among_the_scores_and_once() {
+        let mut made = Made::small();
+        made.outcome.objective.metric = Metric::JointHits(5);
+        let columns = columns_of(&Summary::build(&made.outcome, &made.results, None));
+        let shares = columns.iter().filter(|(column, _)| column.kind == RunKind::Share);
+        let shares: Vec<(&str, &str)> = shares.map(|(column, of)| (column.name.as_str(), of.as_str())).collect();
+        assert_eq!(
+            shares,
+            [
+                ("joint Hits@5", "hits_5"),
+                ("mean accuracy", "mean_accuracy"),
+                ("mean normalised accuracy", "mean_normalised"),
+                ("joint Hits@1", "hits_1"),
+                ("joint Hits@3", "hits_3"),
+                ("joint Hits@10", "hits_10"),
+            ]
+        );
+    }
 }

@@ -1,20 +1,7 @@
 use super::Columns;
 use crate::Summary;
-use jobs::RecipeSpec;
+use jobs::{KeyValue, RecipeKey, RecipeSpec};
 use polars::prelude::DataFrame;
-use serde_json::Value;
-
-/// The keys of a recipe that are numbers, with the value of what does nothing.
-const NUMBERS: [(&str, Option<f64>); 7] = [
-    ("sigma_cut", None),
-    ("sigma_cut_relative", None),
-    ("drop_rate", Some(0.0)),
-    ("seed", None),
-    ("density", Some(1.0)),
-    ("common_share", None),
-    ("scaling", None),
-];
-const WORDS: [&str; 5] = ["space", "axis", "trim_scope", "elect", "combine"];
 
 /// The merges of the chosen recipe, on whatever split.
 #[derive(Debug, Default)]
@@ -27,20 +14,18 @@ impl Chosen {
     pub(super) fn of(columns: &Columns<'_>, summary: &Summary) -> Self {
         let Some(recipe) = summary.best().and_then(|row| row.canonical.as_ref()) else { return Self::default() };
         let spec = RecipeSpec::from(recipe);
-        let keys = serde_json::to_value(&spec).unwrap_or_default();
         let Columns(frame) = columns;
         let mut is_chosen = is_text(frame, "subject", Some("merge"));
         let mut narrow = |also: Vec<bool>| is_chosen.iter_mut().zip(also).for_each(|(is, also)| *is &= also);
-        for (key, neutral) in NUMBERS {
-            let wanted = keys.get(key).and_then(Value::as_f64).or(neutral);
-            narrow(columns.numbers(key).into_iter().map(|value| value == wanted).collect());
+        for key in RecipeKey::resolved() {
+            let wanted = key.shown(&spec);
+            if key.is_number() {
+                let wanted = wanted.as_ref().and_then(KeyValue::as_number);
+                narrow(columns.numbers(key.name()).into_iter().map(|value| value == wanted).collect());
+            } else {
+                narrow(is_text(frame, key.name(), wanted.as_ref().and_then(KeyValue::as_text)));
+            }
         }
-        for key in WORDS {
-            let wanted = keys.get(key).and_then(Value::as_str).filter(|word| *word != "none");
-            narrow(is_text(frame, key, wanted));
-        }
-        let weights = (!spec.weights.is_empty()).then(|| jobs::canonical_json(&spec.weights));
-        narrow(is_text(frame, "weights", weights.as_deref()));
         Self { is_chosen }
     }
 
@@ -51,4 +36,70 @@ impl Chosen {
 
 fn is_text(frame: &DataFrame, name: &str, wanted: Option<&str>) -> Vec<bool> {
     Columns(frame).texts(name).into_iter().map(|text| text == wanted).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Made;
+    use jobs::{Axis, Combine, Drop, Elect, KeyKind, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
+    use polars::prelude::Column;
+    use serde_json::{Value, json};
+
+    /// A recipe in which every key says something. No such one resolves: it elects signs before a matrix-wise method.
+    fn recipe() -> Recipe {
+        Recipe {
+            space: Space::Knots { axis: Axis::Rows, cut: SigmaCut { absolute: 1e-4, relative: 0.1 } },
+            drop: Some(Drop { rate: 0.3, seed: 4 }),
+            trim: Some(Trim { density: 0.4, scope: TrimScope::Matrix }),
+            elect: Some(Elect::SumOfSigns),
+            combine: Combine::IsoCts { common_share: 0.7 },
+            scaling: 0.6,
+            weights: [("mnist".to_owned(), 0.5)].into(),
+            ..Preset::KnotsTies.recipe()
+        }
+    }
+
+    /// The recipe with another value at `key`.
+    fn with_another(key: &RecipeKey) -> RecipeSpec {
+        let mut spec = RecipeSpec::from(&recipe());
+        let value: Value = match key.kind() {
+            KeyKind::Word => json!("another"),
+            KeyKind::Number => json!(0.9),
+            KeyKind::Seed => json!(5),
+            KeyKind::PerTask => json!({"mnist": 0.9}),
+        };
+        spec.set(key.name(), &value).unwrap();
+        spec
+    }
+
+    fn table(specs: &[RecipeSpec]) -> DataFrame {
+        let mut columns = vec![Column::new("subject".into(), vec!["merge"; specs.len()])];
+        for key in RecipeKey::resolved() {
+            let values = specs.iter().map(|spec| key.shown(spec));
+            columns.push(if key.is_number() {
+                let numbers: Vec<Option<f64>> = values.map(|value| value.and_then(|value| value.as_number())).collect();
+                Column::new(key.name().into(), numbers)
+            } else {
+                let texts = values.map(|value| value.and_then(|value| value.as_text().map(str::to_owned)));
+                Column::new(key.name().into(), texts.collect::<Vec<_>>())
+            });
+        }
+        DataFrame::new(specs.len(), columns).unwrap()
+    }
+
+    #[test]
+    fn a_recipe_that_differs_in_any_key_is_not_the_chosen_one() {
+        let made = Made::small();
+        let mut summary = Summary::build(&made.outcome, &made.results, None);
+        summary.rows.iter_mut().filter(|row| row.is_chosen).for_each(|row| row.canonical = Some(recipe()));
+        let others = RecipeKey::resolved().map(with_another);
+        let specs: Vec<RecipeSpec> = std::iter::once(RecipeSpec::from(&recipe())).chain(others).collect();
+        let table = table(&specs);
+        let chosen = Chosen::of(&Columns(&table), &summary);
+        assert!(chosen.is(0));
+        for (row, key) in RecipeKey::resolved().enumerate() {
+            assert!(!chosen.is(row + 1), "another `{}`", key.name());
+        }
+    }
 }

@@ -1,4 +1,8 @@
-use crate::{analysed::Analysed, failure::Failure, report, terminal};
+use crate::{
+    analysed::Analysed,
+    failure::{Failure, FileFailure},
+    report, terminal,
+};
 use analysis::{Frame, Picture, Style, Table};
 use std::{fs, path::Path};
 use store::Store;
@@ -67,11 +71,11 @@ fn file_name(name: &str) -> String {
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    fs::write(path, bytes).map_err(|source| Failure::Write { path: path.to_owned(), source })
+    fs::write(path, bytes).map_err(|source| Failure::File(FileFailure::Write { path: path.to_owned(), source }))
 }
 
 fn make(folder: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.to_owned(), source })
+    fs::create_dir_all(folder).map_err(|source| Failure::File(FileFailure::Write { path: folder.to_owned(), source }))
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
-use crate::{failure::Failure, terminal};
+use crate::{
+    failure::{Failure, RunFailure, StoredFailure},
+    terminal,
+};
 use analysis::{SoFar, Sweeps};
 use coordinator::{CoordinatorError, FreezeError, Frozen};
 use jobs::{Manifest, Outcome};
@@ -18,7 +21,9 @@ pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<St
                 states.insert(name, state);
             }
             Err(Failure::Store(error @ StoreError::Backend(_)))
-            | Err(Failure::Run(CoordinatorError::Store(error @ StoreError::Backend(_)))) => return Err(error.into()),
+            | Err(Failure::Run(RunFailure::Coordinator(CoordinatorError::Store(error @ StoreError::Backend(_))))) => {
+                return Err(error.into());
+            }
             Err(failure) => {
                 let why = terminal::in_one_line(&failure);
                 terminal::note(format_args!("warning: {name} has not finished, and cannot be summed up: {why}"));
@@ -30,7 +35,8 @@ pub(super) async fn add(store: &Store, sweeps: &mut Sweeps) -> Result<HashMap<St
 
 async fn look(store: &Store, name: &str) -> Result<(Outcome, SoFar), Failure> {
     let manifest = store.manifest::<Manifest>(name).await?;
-    let manifest = manifest.ok_or_else(|| Failure::NoSweep { name: name.to_owned(), store: store.place() })?;
+    let manifest = manifest
+        .ok_or_else(|| Failure::Stored(StoredFailure::NoSweep { name: name.to_owned(), store: store.place() }))?;
     let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
     let (outcome, survey) = coordinator::so_far(&frozen, store).await?;
     Ok((outcome, SoFar { stored: survey.stored, jobs_at_most: survey.bound }))

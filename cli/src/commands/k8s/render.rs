@@ -2,7 +2,7 @@
 
 use crate::{
     args,
-    failure::Failure,
+    failure::{Failure, FileFailure, K8sFailure},
     sweep_file::{SweepText, read_sweep_text},
     terminal,
 };
@@ -35,17 +35,22 @@ pub(crate) fn run(args: &args::K8sRender) -> Result<(), Failure> {
     let sweep = read_sweep_text(&args.sweep, Path::new(MOUNTED))?;
     check_places(&args.sweep.sweep, &sweep)?;
     if sweep.text.len() > LARGEST {
-        return Err(Failure::LargeSweep { path: args.sweep.sweep.clone(), bytes: sweep.text.len(), most: LARGEST });
+        return Err(Failure::K8s(K8sFailure::LargeSweep {
+            path: args.sweep.sweep.clone(),
+            bytes: sweep.text.len(),
+            most: LARGEST,
+        }));
     }
     let overlay = Overlay::find(&args.overlay)?;
     let Some(folder) = &args.write else {
-        let folder = tempfile::tempdir().map_err(|source| Failure::Write { path: std::env::temp_dir(), source })?;
+        let folder = tempfile::tempdir()
+            .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
         write(folder.path(), &overlay, &sweep)?;
         terminal::data(build(folder.path())?.trim_end());
         return Ok(());
     };
     check_folder(folder)?;
-    fs::create_dir_all(folder).map_err(|source| Failure::Write { path: folder.clone(), source })?;
+    fs::create_dir_all(folder).map_err(|source| Failure::File(FileFailure::Write { path: folder.clone(), source }))?;
     write(folder, &overlay, &sweep)?;
     terminal::note(format_args!("{0}: apply it with `kubectl apply -k {0}`", folder.display()));
     Ok(())
@@ -62,8 +67,10 @@ struct Overlay {
 impl Overlay {
     fn find(folder: &Path) -> Result<Self, Failure> {
         let found = |place: PathBuf| match place.join(KUSTOMIZATION).is_file() {
-            true => place.canonicalize().map_err(|source| Failure::Read { what: "folder", path: place, source }),
-            false => Err(Failure::Overlay { folder: folder.to_owned(), missing: place }),
+            true => place
+                .canonicalize()
+                .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: place, source })),
+            false => Err(Failure::K8s(K8sFailure::Overlay { folder: folder.to_owned(), missing: place })),
         };
         Ok(Self { settings: found(folder.join("settings"))?, job: found(folder.join("../../sweep"))? })
     }
@@ -73,7 +80,7 @@ impl Overlay {
 fn check_places(file: &Path, sweep: &SweepText) -> Result<(), Failure> {
     let tree = serde_json::to_value(&sweep.sweep).expect("a sweep is plain data");
     match local_place(&tree, &mut Vec::new()) {
-        Some((key, place)) => Err(Failure::LocalPlace { path: file.to_owned(), key, place }),
+        Some((key, place)) => Err(Failure::K8s(K8sFailure::LocalPlace { path: file.to_owned(), key, place })),
         None => Ok(()),
     }
 }
@@ -112,7 +119,7 @@ const WRITTEN: &str = "# The sweep ";
 fn check_folder(folder: &Path) -> Result<(), Failure> {
     let path = folder.join(KUSTOMIZATION);
     match fs::read_to_string(&path) {
-        Ok(text) if !text.starts_with(WRITTEN) => Err(Failure::OtherKustomization { path }),
+        Ok(text) if !text.starts_with(WRITTEN) => Err(Failure::K8s(K8sFailure::OtherKustomization { path })),
         _ => Ok(()),
     }
 }
@@ -120,10 +127,11 @@ fn check_folder(folder: &Path) -> Result<(), Failure> {
 fn write(folder: &Path, overlay: &Overlay, sweep: &SweepText) -> Result<(), Failure> {
     let put = |name: &str, text: &str| {
         let path = folder.join(name);
-        fs::write(&path, text).map_err(|source| Failure::Write { path, source })
+        fs::write(&path, text).map_err(|source| Failure::File(FileFailure::Write { path, source }))
     };
-    let here =
-        folder.canonicalize().map_err(|source| Failure::Read { what: "folder", path: folder.to_owned(), source })?;
+    let here = folder
+        .canonicalize()
+        .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: folder.to_owned(), source }))?;
     put(FILE, &sweep.text)?;
     put(KUSTOMIZATION, &kustomization(&here, overlay, sweep))
 }
@@ -180,15 +188,15 @@ fn build(folder: &Path) -> Result<String, Failure> {
         let output = match Command::new(program).args([OsStr::new(verb), folder.as_os_str()]).output() {
             Ok(output) => output,
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
-            Err(source) => return Err(Failure::Kustomize { program, reason: source.to_string() }),
+            Err(source) => return Err(Failure::K8s(K8sFailure::Kustomize { program, reason: source.to_string() })),
         };
         if !output.status.success() {
             let reason = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(Failure::Kustomize { program, reason });
+            return Err(Failure::K8s(K8sFailure::Kustomize { program, reason }));
         }
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(Failure::NoKustomize)
+    Err(Failure::K8s(K8sFailure::NoKustomize))
 }
 
 #[cfg(test)]

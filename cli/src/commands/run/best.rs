@@ -2,7 +2,13 @@
 
 mod kept;
 
-use crate::{args::Format, commands::merge::Merged, failure::Failure, runner::Runner, terminal};
+use crate::{
+    args::Format,
+    commands::merge::Merged,
+    failure::{Failure, FileFailure, InputFailure},
+    runner::Runner,
+    terminal,
+};
 use analysis::{Style, Summary};
 use coordinator::Frozen;
 use inputs::Inputs;
@@ -25,7 +31,8 @@ pub(super) fn write(
     let job = frozen.job(spec.clone());
     let kept = Kept::of(store, outcome, &spec);
     if !runner.runtime.block_on(kept.is_there())? {
-        let scratch = tempfile::tempdir().map_err(|source| Failure::Write { path: std::env::temp_dir(), source })?;
+        let scratch = tempfile::tempdir()
+            .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
         let adapter = scratch.path().join("best");
         if is_low_rank {
             merge(&job, &spec, inputs, summary)?.write(Format::Peft, &adapter)?;
@@ -58,7 +65,7 @@ fn chosen(summary: &Summary) -> Option<(&str, &Recipe)> {
 fn merge(job: &Job, spec: &WriteSpec, inputs: &Inputs, summary: &Summary) -> Result<Merged, Failure> {
     let input = |place: &InputRef| {
         let argument = place.to_string();
-        move |source| Failure::Input { argument, source }
+        move |source| Failure::Input(InputFailure::Argument { argument, source })
     };
     let places = &job.places;
     unchanged(&places.base, inputs.model(&places.base).map_err(input(&places.base))?.digest, spec.base)?;
@@ -74,6 +81,6 @@ fn merge(job: &Job, spec: &WriteSpec, inputs: &Inputs, summary: &Summary) -> Res
 fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), Failure> {
     match found == expected {
         true => Ok(()),
-        false => Err(Failure::Changed { place: place.to_string() }),
+        false => Err(Failure::Input(InputFailure::Changed { place: place.to_string() })),
     }
 }

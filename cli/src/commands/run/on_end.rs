@@ -1,39 +1,73 @@
-//! What is done when a run ends: a command of the user's.
+//! What is done when a run ends: a command of the user's, and a request to a URL of theirs.
 
-use crate::{failure::Failure, terminal};
-use std::{
-    io,
-    process::{Command, Stdio},
+mod account;
+mod command;
+mod webhook;
+
+pub(crate) use account::Account;
+
+use crate::{
+    args,
+    failure::{Failure, RunFailure},
 };
+use webhook::Webhook;
 
-/// Runs `command` in a shell, with what became of the sweep in its environment. Its output goes to standard error, where it is in
-/// nobody's way. A command that fails is warned of, and changes nothing.
-pub(super) fn tell(command: &str, sweep: &str, ended: &Result<(), Failure>) {
-    let (word, code, message) = match ended {
-        Ok(()) => ("finished", 0, String::new()),
-        Err(failure) => (word_of(failure), failure.exit_code(), terminal::in_one_line(failure)),
-    };
-    let told = Command::new("sh")
-        .args(["-c", command])
-        .env("BOWLINE_SWEEP", sweep)
-        .env("BOWLINE_ENDED", word)
-        .env("BOWLINE_EXIT_CODE", code.to_string())
-        .env("BOWLINE_MESSAGE", message)
-        .stdin(Stdio::null())
-        .stdout(Stdio::from(io::stderr()))
-        .status();
-    match told {
-        Ok(status) if status.success() => {}
-        Ok(status) => terminal::note(format_args!("warning: the command of `--on-end` ended with {status}")),
-        Err(error) => terminal::note(format_args!("warning: the command of `--on-end` cannot be run: {error}")),
+/// What is told of the end of a run, and to what.
+#[derive(Debug)]
+pub(super) struct Hooks<'a> {
+    command: Option<&'a str>,
+    webhook: Option<Webhook>,
+}
+
+impl<'a> Hooks<'a> {
+    /// Those that the command line names.
+    ///
+    /// # Errors
+    /// A URL that is none, or certificates that cannot be read.
+    pub(super) fn of(args: &'a args::Run) -> Result<Self, Failure> {
+        let webhook = match &args.on_end_url {
+            Some(url) => Some(Webhook::new(url, args.store.s3.ca.as_deref())?),
+            None => None,
+        };
+        Ok(Self { command: args.on_end.as_deref(), webhook })
+    }
+
+    /// Tells each of them how the run ended. One that fails is warned of, and changes nothing.
+    pub(super) fn tell(&self, account: &Account, ended: &Result<(), Failure>) {
+        if let Some(command) = self.command {
+            command::tell(command, &account.sweep, ended);
+        }
+        if let Some(webhook) = &self.webhook {
+            webhook.tell(&account.in_json(ended));
+        }
+    }
+}
+
+/// The word, the exit code and the message of an end.
+struct Words {
+    word: &'static str,
+    exit_code: u8,
+    message: String,
+}
+
+impl Words {
+    fn of(ended: &Result<(), Failure>) -> Self {
+        match ended {
+            Ok(()) => Self { word: "finished", exit_code: 0, message: String::new() },
+            Err(failure) => Self {
+                word: word_of(failure),
+                exit_code: failure.exit_code(),
+                message: crate::terminal::in_one_line(failure),
+            },
+        }
     }
 }
 
 fn word_of(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Jobs { .. } => "finished with failures",
-        Failure::Stopped(_) | Failure::TooManyFailures { .. } => "stopped",
-        Failure::Cancelled => "cancelled",
+        Failure::Run(RunFailure::Jobs { .. }) => "finished with failures",
+        Failure::Run(RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }) => "stopped",
+        Failure::Run(RunFailure::Cancelled) => "cancelled",
         Failure::Interrupted => "interrupted",
         _ => "failed",
     }

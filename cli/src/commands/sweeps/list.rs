@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use jobs::{Manifest, Outcome, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Store, StoreError};
+use store::{Dated, Store, StoreError};
 
 /// Sweeps that are looked into at the same time.
 const CONCURRENT: usize = 16;
@@ -113,17 +113,18 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
         listed.is_evaluation = manifest.is_evaluation();
     }
     // What is told of an earlier revision says nothing of this one.
-    let progress = store.document::<Progress>(&name, Progress::DOCUMENT).await?;
-    let progress = progress.filter(|progress| progress.revision >= revision);
-    if let Some(progress) = &progress {
+    let progress = store.dated_document::<Progress>(&name, Progress::DOCUMENT).await?;
+    let progress = progress.filter(|progress| progress.content.revision >= revision);
+    if let Some(dated) = &progress {
+        let progress = &dated.content;
         listed.jobs = Some(progress.run + progress.reused + progress.failed);
         listed.jobs_at_most = Some(progress.bound);
-        listed.heard_ms = Some(progress.updated_ms);
+        listed.heard_ms = Some(dated.written.map_or(progress.updated_ms, |written| written.at_ms));
     }
     let outcome = store.document::<OfRevision>(&name, Outcome::DOCUMENT).await?;
     let mark = store.cancellation(&name).await?;
     listed.state = if outcome.is_some_and(|outcome| outcome.revision >= revision) {
-        let has_failures = progress.as_ref().is_some_and(|progress| progress.failed > 0);
+        let has_failures = progress.as_ref().is_some_and(|progress| progress.content.failed > 0);
         if has_failures { "finished with failures" } else { "finished" }.to_owned()
     } else if mark.is_some_and(|mark| mark.is_wished_of(revision)) {
         "cancelled".to_owned()
@@ -136,17 +137,19 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
 }
 
 /// How a sweep that has not finished stands.
-fn state_of(progress: Option<&Progress>, now_ms: u64) -> String {
-    match progress {
-        None => "not begun".to_owned(),
-        Some(progress) if is_at_work(progress, now_ms) => "running".to_owned(),
+fn state_of(progress: Option<&Dated<Progress>>, now_ms: u64) -> String {
+    let Some(dated) = progress else { return "not begun".to_owned() };
+    if is_at_work(dated, now_ms) {
+        return "running".to_owned();
+    }
+    match &dated.content.ended {
         // How it failed is told by `status`, at length.
-        Some(Progress { ended: Some(ended), .. }) if ended.starts_with("stopped") => "stopped".to_owned(),
-        Some(Progress { ended: Some(ended), .. }) => {
+        Some(ended) if ended.starts_with("stopped") => "stopped".to_owned(),
+        Some(ended) => {
             let word = ["interrupted", "cancelled", "too many failures"].into_iter().find(|word| word == ended);
             word.unwrap_or("failed").to_owned()
         }
-        Some(progress) => format!("silent for {}", span(now_ms.saturating_sub(progress.updated_ms) as f64 / 1e3)),
+        None => format!("silent for {}", span(dated.age(dated.content.updated_ms, now_ms).as_secs_f64())),
     }
 }
 
@@ -234,14 +237,15 @@ mod tests {
 
     #[test]
     fn a_sweep_that_has_not_finished_says_how_it_stands() {
-        let mut progress: Progress = serde_json::from_value(json!({
+        let content: Progress = serde_json::from_value(json!({
             "version": 2, "bound": 1, "run": 0, "reused": 0, "failed": 0, "outstanding": 0, "started_ms": 0, "updated_ms": 0,
         }))
         .unwrap();
+        let mut progress = Dated { content, written: None };
         assert_eq!([state_of(None, 0), state_of(Some(&progress), 1000)], ["not begun", "running"]);
         assert_eq!(state_of(Some(&progress), 300_000), "silent for 5 min 00 s");
         for (ended, word) in [("interrupted", "interrupted"), ("cannot use the store: permission denied", "failed")] {
-            progress.ended = Some(ended.to_owned());
+            progress.content.ended = Some(ended.to_owned());
             assert_eq!(state_of(Some(&progress), 1000), word);
         }
     }

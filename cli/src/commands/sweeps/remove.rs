@@ -1,7 +1,7 @@
 use crate::{
     args,
     clock::{now_ms, span},
-    failure::Failure,
+    failure::{Failure, RunFailure, StoredFailure},
     remote::existing_store,
     terminal,
 };
@@ -21,7 +21,7 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
     let documents = store.artefacts(name, None).await?;
     // The mark alone is what a removal leaves.
     if documents.iter().all(|document| document == Cancellation::DOCUMENT) {
-        return Err(Failure::NoSweep { name: name.clone(), store: store.place() });
+        return Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() }));
     }
     if !args.force {
         check_idle(&store, name).await?;
@@ -73,10 +73,10 @@ impl Results {
 /// Refuses to take the sweep away from a run that is at it.
 async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
     let now = now_ms();
-    match store.document::<Progress>(name, Progress::DOCUMENT).await {
+    match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
         Ok(Some(progress)) if is_at_work(&progress, now) => {
-            let heard = span(now.saturating_sub(progress.updated_ms) as f64 / 1e3);
-            Err(Failure::AtWork { name: name.to_owned(), heard })
+            let heard = span(progress.age(progress.content.updated_ms, now).as_secs_f64());
+            Err(Failure::Stored(StoredFailure::AtWork { name: name.to_owned(), heard }))
         }
         Err(error @ StoreError::Backend(_)) => Err(error.into()),
         // What cannot be read is no run's of this version, and may be why the sweep is to go.
@@ -90,7 +90,7 @@ fn is_confirmed(name: &str, results: &Results, are_asked_for: bool) -> Result<bo
         (false, _) => "; its results stay".to_owned(),
     };
     let answer = terminal::ask(format_args!("remove the sweep `{name}`{with}? [y/N] "));
-    let answer = answer.ok_or_else(|| Failure::NobodyToAsk { name: name.to_owned() })?;
+    let answer = answer.ok_or_else(|| Failure::Stored(StoredFailure::NobodyToAsk { name: name.to_owned() }))?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -111,7 +111,9 @@ async fn results_of(store: &Store, name: &str) -> Result<Results, Failure> {
     let mut own = all.clone();
     for other in store.sweeps().await?.into_iter().filter(|other| other != name) {
         let jobs = jobs_of(store, &other, false).await;
-        let jobs = jobs.map_err(|source| Failure::Shared { name: other.clone(), source: Box::new(source) })?;
+        let jobs = jobs.map_err(|source| {
+            Failure::Stored(StoredFailure::Shared { name: other.clone(), source: Box::new(source) })
+        })?;
         own.retain(|job| !jobs.contains(job));
     }
     Ok(Results { shared: all.len() - own.len(), own })
@@ -126,7 +128,7 @@ async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<HashSet<
             Ok(found) => jobs.extend(found),
             Err(
                 error @ (Failure::Store(StoreError::Backend(_))
-                | Failure::Run(CoordinatorError::Store(StoreError::Backend(_)))),
+                | Failure::Run(RunFailure::Coordinator(CoordinatorError::Store(StoreError::Backend(_))))),
             ) => {
                 return Err(error);
             }

@@ -70,6 +70,22 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
     }
 }
 
+#[tokio::test]
+async fn a_corrupt_result_of_the_base_model_costs_its_row_and_does_not_stop_the_sweep() {
+    let house = House::new();
+    let whole = house.run(&["method=grid"]).await;
+    let base = frozen(&["method=grid"]).meaning(jobs::Subject::Base, "validation").id();
+    std::fs::write(house.path(&base), "").unwrap();
+    house.without_parts();
+    let ran = house.run(&["method=grid"]).await;
+    assert_eq!((counts(&ran).2, ran.computed.len()), (1, 0));
+    let best = |ran: &Ran| outcome(ran).rows[3].jobs.clone();
+    assert_eq!(best(&ran), best(&whole), "the search does not need it");
+    house.without_parts();
+    let repaired = house.run_with(&["method=grid"], repairing(), usize::MAX, |_| false).await.unwrap();
+    assert_eq!((repaired.computed.len(), outcome(&repaired)), (1, outcome(&whole)));
+}
+
 pub(super) fn repairing() -> Settings {
     Settings { repair: true, ..Settings::default() }
 }

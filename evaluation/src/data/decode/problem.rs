@@ -1,3 +1,4 @@
+use crate::LimitExceeded;
 use image::{ImageError, ImageFormat};
 
 /// Why a picture cannot be decoded.
@@ -18,6 +19,9 @@ pub enum PictureProblem {
     /// It has no pixels.
     #[error("it has no pixels")]
     NoPixels,
+    /// It has more pixels, or takes more memory, than is read.
+    #[error(transparent)]
+    TooLarge(#[from] LimitExceeded),
     /// It is damaged, or of a kind that the decoder does not know.
     #[error("the decoder refuses it")]
     Decoder(#[from] ImageError),

@@ -1,13 +1,14 @@
-use super::{DataError, damaged, meaning};
+use super::{DataError, chunks::Chunks, damaged, meaning, pages::CheckedGroup};
 use crate::{
     classes::{check_names, listed},
     data::read_error,
+    limits::{Ceiling, ROWS},
 };
 use parquet::{
     basic::Type as Physical,
     file::{
         metadata::ParquetMetaData,
-        reader::{FileReader, SerializedFileReader},
+        reader::{FileReader, RowGroupReader, SerializedFileReader},
     },
     record::Row,
     schema::types::Type,
@@ -27,6 +28,13 @@ pub(crate) struct Column<'a> {
     pub(crate) expected: &'static str,
 }
 
+const MOST_ROWS: Ceiling = Ceiling {
+    limit: ROWS,
+    unit: "rows",
+    what: "the split has too many rows",
+    remedy: "write those that are taken into files of their own",
+};
+
 /// Takes a row with the file that it stands in and its number there.
 pub(crate) type TakeRow<'a> = dyn FnMut(&Path, u64, Row) -> Result<(), DataError> + 'a;
 
@@ -37,7 +45,7 @@ pub(crate) struct Table {
 
 struct TableFile {
     path: PathBuf,
-    reader: SerializedFileReader<File>,
+    reader: SerializedFileReader<Chunks>,
     rows: u64,
     /// The columns read, and nothing else.
     columns: Type,
@@ -45,7 +53,10 @@ struct TableFile {
 
 impl Table {
     pub(crate) fn open(paths: &[PathBuf], columns: &[Column<'_>]) -> Result<Self, DataError> {
-        let files = paths.iter().map(|path| TableFile::open(path, columns)).collect::<Result<_, _>>()?;
+        let files = paths.iter().map(|path| TableFile::open(path, columns)).collect::<Result<Vec<_>, _>>()?;
+        let rows = files.iter().fold(0u64, |rows, file| rows.saturating_add(file.rows));
+        let too_many = |source| DataError::TooLarge { path: paths.first().cloned().unwrap_or_default(), source };
+        MOST_ROWS.check(rows).map_err(too_many)?;
         Ok(Self { files })
     }
 
@@ -126,9 +137,12 @@ impl Table {
 impl TableFile {
     fn open(path: &Path, columns: &[Column<'_>]) -> Result<Self, DataError> {
         let file = File::open(path).map_err(read_error(path))?;
-        let reader = SerializedFileReader::new(file).map_err(|source| damaged(path, source))?;
+        let chunks = Chunks::new(file).map_err(read_error(path))?;
+        let reader = SerializedFileReader::new(chunks.clone()).map_err(|source| damaged(path, source))?;
         let metadata = reader.metadata();
-        let rows = metadata.row_groups().iter().map(|group| u64::try_from(group.num_rows()).unwrap_or(0)).sum();
+        chunks.expect_pages(metadata);
+        let groups = metadata.row_groups().iter();
+        let rows = groups.fold(0, |rows: u64, group| rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(0)));
         let schema = metadata.file_metadata().schema();
         let fields = columns.iter().map(|column| column.find(schema, path)).collect::<Result<Vec<_>, _>>()?;
         let columns = Type::group_type_builder(schema.name()).with_fields(fields).build();
@@ -154,7 +168,7 @@ impl TableFile {
         take: &mut TakeRow<'_>,
     ) -> Result<(), DataError> {
         let failed = |source| damaged(&self.path, source);
-        let reader = self.reader.get_row_group(group).map_err(failed)?;
+        let reader = CheckedGroup(self.reader.get_row_group(group).map_err(failed)?);
         let rows = reader.get_row_iter(Some(columns.clone())).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
         for (row, values) in (first..).zip(rows) {

@@ -26,6 +26,12 @@ pub(crate) struct Layer {
     pub(crate) norms: [Norm; 2],
     /// In the order of [`Site::ALL`], each `[outputs, inputs]`.
     pub(crate) linears: Vec<Tensor>,
+    /// In the same order, `[outputs]` each.
+    pub(crate) biases: Vec<Option<Tensor>>,
+    /// Of queries and of keys.
+    pub(crate) head_norms: Option<[Norm; 2]>,
+    /// True if the tokens see no more than the model's window.
+    pub(crate) has_window: bool,
 }
 
 /// What the layers know of a batch of texts, padded on the right to the longest.
@@ -35,24 +41,44 @@ pub(crate) struct Batch {
     sin: Tensor,
     /// The row of each text's last token among the rows of all.
     ends: Tensor,
-    /// `[longest, longest]`: minus infinity where a token would see a later one.
-    causal: Tensor,
-    /// `[texts, 1, 1, longest]`: minus infinity for padding.
-    padding: Tensor,
+    whole: Masks,
+    windowed: Option<Masks>,
+}
+
+/// What tokens see.
+struct Masks {
+    /// `[longest, longest]`: minus infinity where a token would see a later one, or one before its window.
+    all: Tensor,
+    /// `[texts, 1, 1, longest]`, for the last token of each text: the same, and padding.
+    ends: Tensor,
+}
+
+impl Masks {
+    fn new(lengths: &[usize], longest: usize, window: usize, device: &Device) -> Result<Self> {
+        let sees = |row: usize, column: usize| column <= row && row - column < window;
+        let mask = |row, column| if sees(row, column) { 0.0 } else { f32::NEG_INFINITY };
+        let all = (0..longest).flat_map(|row| (0..longest).map(move |column| mask(row, column)));
+        let ends = lengths.iter().flat_map(|length| (0..longest).map(move |column| mask(length - 1, column)));
+        Ok(Self {
+            all: Tensor::from_vec(all.collect::<Vec<f32>>(), (longest, longest), device)?,
+            ends: Tensor::from_vec(ends.collect::<Vec<f32>>(), (lengths.len(), 1, 1, longest), device)?,
+        })
+    }
 }
 
 impl Batch {
-    pub(crate) fn new(lengths: &[usize], longest: usize, rope: Rope, device: &Device) -> Result<Self> {
-        let hidden = |is: bool| if is { f32::NEG_INFINITY } else { 0.0 };
-        let causal = (0..longest).flat_map(|row| (0..longest).map(move |column| hidden(column > row)));
-        let padding = lengths.iter().flat_map(|length| (0..longest).map(move |column| hidden(column >= *length)));
+    pub(crate) fn new(config: &LlamaConfig, lengths: &[usize], device: &Device) -> Result<Self> {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let rope = Rope::new(config, longest);
+        let masks = |window| Masks::new(lengths, longest, window, device);
+        let windowed = config.window.as_ref().map(|window| masks(window.tokens)).transpose()?;
         let ends = lengths.iter().zip(0u32..).map(|(length, text)| text * longest as u32 + *length as u32 - 1);
         Ok(Self {
             cos: Tensor::from_vec(rope.cos, (longest, rope.half), device)?,
             sin: Tensor::from_vec(rope.sin, (longest, rope.half), device)?,
             ends: Tensor::from_vec(ends.collect::<Vec<_>>(), lengths.len(), device)?,
-            causal: Tensor::from_vec(causal.collect::<Vec<_>>(), (longest, longest), device)?,
-            padding: Tensor::from_vec(padding.collect::<Vec<_>>(), (lengths.len(), 1, 1, longest), device)?,
+            whole: masks(usize::MAX)?,
+            windowed,
         })
     }
 
@@ -73,14 +99,17 @@ impl Layer {
     /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
     pub(crate) fn apply(&self, config: &LlamaConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
         let normed = self.norms[0].apply(x)?;
-        let heads = |site, count| {
+        let heads = |site, count, norm: Option<&Norm>| {
             let projected = self.project(site, &normed)?;
             let (texts, longest, _) = projected.dims3()?;
-            projected.reshape((texts, longest, count, config.head_width))?.transpose(1, 2)?.contiguous()
+            let heads = projected.reshape((texts, longest, count, config.head_width))?;
+            let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads))?;
+            heads.transpose(1, 2)?.contiguous()
         };
-        let key = batch.turn(&heads(Site::Key, config.kv_heads)?)?;
-        let value = heads(Site::Value, config.kv_heads)?;
-        let query = batch.turn(&heads(Site::Query, config.heads)?)?;
+        let [query_norm, key_norm] = self.head_norms.as_ref().map_or([None; 2], |norms| norms.each_ref().map(Some));
+        let key = batch.turn(&heads(Site::Key, config.kv_heads, key_norm)?)?;
+        let value = heads(Site::Value, config.kv_heads, None)?;
+        let query = batch.turn(&heads(Site::Query, config.heads, query_norm)?)?;
         let (query, x) = if to_ends {
             let (texts, heads, longest, width) = query.dims4()?;
             let rows = query.transpose(1, 2)?.contiguous()?.reshape((texts, longest, heads * width))?;
@@ -88,7 +117,8 @@ impl Layer {
         } else {
             (query, x.clone())
         };
-        let mask = if to_ends { &batch.padding } else { &batch.causal };
+        let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
+        let mask = if to_ends { &masks.ends } else { &masks.all };
         let context = attend(config, &query, &key, &value, mask)?;
         let x = (x + self.project(Site::Out, &context)?)?;
         let normed = self.norms[1].apply(&x)?;
@@ -103,7 +133,12 @@ impl Layer {
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
-        x.reshape(((), inputs))?.matmul(&matrix.t()?)?.reshape(shape)
+        let product = x.reshape(((), inputs))?.matmul(&matrix.t()?)?;
+        let product = match &self.biases[site as usize] {
+            Some(bias) => product.broadcast_add(bias)?,
+            None => product,
+        };
+        product.reshape(shape)
     }
 }
 

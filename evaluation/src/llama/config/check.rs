@@ -1,9 +1,12 @@
-//! What is checked of a Llama's settings.
+//! What is checked of a decoder's settings.
 
 use super::{LlamaConfig, file::Typed};
 use crate::{
     ModelError,
-    llama::rope::{Rotation, rotation},
+    llama::{
+        family::{Defaults, Family, Parts},
+        rope::{Rotation, rotation},
+    },
     settings::shown,
 };
 use jobs::Precision;
@@ -41,27 +44,38 @@ impl Check<'_> {
         Ok(found)
     }
 
-    pub(super) fn config(self, file: &Typed) -> Result<LlamaConfig, ModelError> {
+    pub(super) fn config(self, file: &Typed, family: &'static Family) -> Result<LlamaConfig, ModelError> {
         // transformers knows SiLU by both names.
         if let Some(other) = file.hidden_act.as_deref().filter(|name| !["silu", "swish"].contains(name)) {
             return Err(self.refuse("hidden_act", other, "`silu`"));
         }
         let width = self.within("hidden_size", file.hidden_size.unwrap_or(4096), 1..=WIDEST)?;
-        let (heads, kv_heads, head_width) = self.heads(file, width)?;
+        let defaults = &family.defaults;
+        let (heads, kv_heads, head_width) = self.heads(file, defaults, width)?;
+        let layers = self.within("num_hidden_layers", file.num_hidden_layers.unwrap_or(32), 1..=1 << 12)?;
+        let Parts { biases, norms_heads, window } = (family.parts)(file, self, layers)?;
         let Rotation { theta, scaling } = rotation(self, file.rope_theta, [&file.rope_scaling, &file.rope_parameters])?;
         let stored = file.dtype.as_deref().or(file.torch_dtype.as_deref());
-        let positions = file.max_position_embeddings.unwrap_or(2048);
+        let positions = file.max_position_embeddings.unwrap_or(defaults.positions);
         Ok(LlamaConfig {
+            family: family.name,
             width,
-            mlp_width: self.within("intermediate_size", file.intermediate_size.unwrap_or(11008), 1..=WIDEST)?,
-            layers: self.within("num_hidden_layers", file.num_hidden_layers.unwrap_or(32), 1..=1 << 12)?,
+            mlp_width: self.within(
+                "intermediate_size",
+                file.intermediate_size.unwrap_or(defaults.mlp_width),
+                1..=WIDEST,
+            )?,
+            layers,
             heads,
             kv_heads,
             head_width,
+            biases,
+            norms_heads,
+            window,
             norm_eps: self.positive("rms_norm_eps", file.rms_norm_eps.unwrap_or(1e-6))?,
             rope_theta: theta,
             rope_scaling: scaling,
-            vocabulary: self.within("vocab_size", file.vocab_size.unwrap_or(32000), 1..=1 << 26)?,
+            vocabulary: self.within("vocab_size", file.vocab_size.unwrap_or(defaults.vocabulary), 1..=1 << 26)?,
             positions: self.within("max_position_embeddings", positions, 1..=1 << 31)?,
             pad_token: self.token("pad_token_id", &file.pad_token_id)?,
             stored: stored.and_then(precision),
@@ -69,16 +83,18 @@ impl Check<'_> {
     }
 
     /// Query heads, key and value heads, and the width of a head.
-    fn heads(self, file: &Typed, width: usize) -> Result<(usize, usize, usize), ModelError> {
+    fn heads(self, file: &Typed, defaults: &Defaults, width: usize) -> Result<(usize, usize, usize), ModelError> {
         let heads = self.within("num_attention_heads", file.num_attention_heads.unwrap_or(32), 1..=WIDEST)?;
-        let kv_heads = self.within("num_key_value_heads", file.num_key_value_heads.unwrap_or(heads), 1..=WIDEST)?;
+        let kv_heads = file.num_key_value_heads.unwrap_or(defaults.kv_heads).unwrap_or(heads);
+        let kv_heads = self.within("num_key_value_heads", kv_heads, 1..=WIDEST)?;
         if !heads.is_multiple_of(kv_heads) {
             return Err(self.refuse("num_key_value_heads", kv_heads, "a divisor of `num_attention_heads`"));
         }
-        if file.head_dim.is_none() && !width.is_multiple_of(heads) {
+        let stated = file.head_dim.unwrap_or(defaults.head_width);
+        if stated.is_none() && !width.is_multiple_of(heads) {
             return Err(self.refuse("num_attention_heads", heads, "a divisor of `hidden_size`"));
         }
-        let head_width = file.head_dim.unwrap_or(width / heads);
+        let head_width = stated.unwrap_or(width / heads);
         if head_width == 0 || !head_width.is_multiple_of(2) {
             return Err(self.refuse("head_dim", head_width, "an even number, at least 2"));
         }

@@ -1,36 +1,51 @@
-//! The file of a Llama's configuration.
+//! The file of a decoder's configuration.
 
 use super::{
     LlamaConfig,
     check::Check,
-    keys::{MODEL, ROPE},
+    keys::{ROPE, SHARED},
 };
 use crate::{
     ModelError,
-    llama::rope::RopeFile,
-    settings::{Object, Section, object, part},
+    limits::{CONFIG_BYTES, read_small_text},
+    llama::{
+        family::{self, Family},
+        rope::RopeFile,
+    },
+    settings::{Keys, Object, Section, object, part},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+
+const WHAT: &str = "configuration of a language model";
 
 /// `config.json` as it lies on disk.
 pub(super) struct File {
     path: PathBuf,
     object: Object,
-    typed: Typed,
+    family: &'static Family,
+    keys: [Keys; 3],
 }
 
-/// What is followed of it.
+/// What is followed of it. Where it matters whether `null` was written or nothing, there are two layers of `Option`.
 #[derive(Deserialize)]
-pub(super) struct Typed {
-    model_type: Option<String>,
+pub(in crate::llama) struct Typed {
     pub(super) hidden_size: Option<usize>,
     pub(super) intermediate_size: Option<usize>,
     pub(super) num_hidden_layers: Option<usize>,
     pub(super) num_attention_heads: Option<usize>,
-    pub(super) num_key_value_heads: Option<usize>,
-    pub(super) head_dim: Option<usize>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) num_key_value_heads: Option<Option<usize>>,
+    #[serde(default, deserialize_with = "given")]
+    pub(super) head_dim: Option<Option<usize>>,
+    pub(in crate::llama) attention_bias: Option<bool>,
+    pub(in crate::llama) mlp_bias: Option<bool>,
+    pub(in crate::llama) use_sliding_window: Option<bool>,
+    #[serde(default, deserialize_with = "given")]
+    pub(in crate::llama) sliding_window: Option<Option<usize>>,
+    pub(in crate::llama) max_window_layers: Option<usize>,
+    pub(in crate::llama) layer_types: Option<Vec<String>>,
     pub(super) rms_norm_eps: Option<f32>,
     pub(super) rope_theta: Option<f32>,
     pub(super) rope_scaling: Option<RopeFile>,
@@ -46,24 +61,31 @@ pub(super) struct Typed {
 
 impl File {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
-        let what = "Llama configuration";
-        let invalid = |source| ModelError::Json { path: path.into(), what, source };
-        let typed: Typed = serde_json::from_str(&text).map_err(invalid)?;
-        let found = typed.model_type.clone().unwrap_or_default();
-        if found != "llama" {
-            return Err(ModelError::ModelType { path: path.into(), kind: "Llama", found, expected: "llama" });
-        }
-        Ok(Self { path: path.into(), object: object(path, what, &text)?, typed })
+        let text =
+            read_small_text(path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let object = object(path, WHAT, &text)?;
+        let found = object.get("model_type").and_then(Value::as_str).unwrap_or_default();
+        let Some(family) = family::named(found) else {
+            let (path, found) = (path.into(), found.to_owned());
+            return Err(ModelError::ModelType { path, kind: "language", found, expected: family::TYPES });
+        };
+        let [common, pretrained] = SHARED;
+        Ok(Self { path: path.into(), object, family, keys: [family.keys, common, pretrained] })
     }
 
     pub(super) fn config(&self) -> Result<LlamaConfig, ModelError> {
+        // Before the types: a key that is refused need not be of a type that is known.
         self.sections().try_for_each(|section| section.check())?;
-        Check { path: &self.path }.config(&self.typed)
+        let file = Typed::deserialize(&self.object).map_err(|source| self.invalid(source))?;
+        Check { path: &self.path }.config(&file, self.family)
     }
 
     pub(super) fn unknown_keys(&self) -> Vec<String> {
         self.sections().flat_map(|section| section.unknown()).collect()
+    }
+
+    fn invalid(&self, source: serde_json::Error) -> ModelError {
+        ModelError::Json { path: self.path.clone(), what: WHAT, source }
     }
 
     fn sections(&self) -> impl Iterator<Item = Section<'_>> {
@@ -72,6 +94,11 @@ impl File {
             let object = part(&self.object, prefix.trim_end_matches('.'))?;
             Some(Section { path, prefix, object, keys: ROPE })
         });
-        [Section { path, prefix: "", object: &self.object, keys: MODEL }].into_iter().chain(rope)
+        [Section { path, prefix: "", object: &self.object, keys: &self.keys }].into_iter().chain(rope)
     }
+}
+
+/// Tells a key that is there, though it may be `null`, from one that is not.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }

@@ -1,19 +1,19 @@
-//! The keys of a Llama's `config.json`.
+//! The keys of `config.json` that all families of decoders share.
 
 use crate::settings::{
     Fate::{Honoured, Only, WithoutEffect},
     Keys, PRETRAINED, SPEED,
 };
 
-/// At the top.
-pub(super) const MODEL: &[Keys] = &[OWN, PRETRAINED];
+/// At the top, beside those of the family.
+pub(super) const SHARED: [Keys; 2] = [COMMON, PRETRAINED];
 
 /// In `rope_scaling` and `rope_parameters`.
 pub(super) const ROPE: &[Keys] = &[OF_ROPE];
 
-const NOT_LLAMA: &str = "none: Llama has no such thing, though models like it have";
+const NO_SUCH_THING: &str = "none: models of this family have no such thing, though others have";
 
-const OWN: Keys = &[
+const COMMON: Keys = &[
     ("model_type", Honoured),
     ("hidden_size", Honoured),
     ("intermediate_size", Honoured),
@@ -36,20 +36,17 @@ const OWN: Keys = &[
     ("is_causal", Only { values: &["true"], expected: "`true`: no token sees a later one" }),
     ("use_bidirectional_attention", Only { values: &["false"], expected: "`false`: no token sees a later one" }),
     ("partial_rotary_factor", Only { values: &["1"], expected: "1" }),
-    ("sliding_window", Only { values: &[], expected: NOT_LLAMA }),
-    ("use_sliding_window", Only { values: &["false"], expected: NOT_LLAMA }),
-    ("attention_chunk_size", Only { values: &[], expected: NOT_LLAMA }),
-    ("layer_types", Only { values: &[], expected: NOT_LLAMA }),
-    ("no_rope_layers", Only { values: &["[]"], expected: NOT_LLAMA }),
-    ("use_qk_norm", Only { values: &["false"], expected: NOT_LLAMA }),
-    ("qk_layernorm", Only { values: &["false"], expected: NOT_LLAMA }),
-    ("clip_qkv", Only { values: &[], expected: NOT_LLAMA }),
-    ("attn_logit_softcapping", Only { values: &[], expected: NOT_LLAMA }),
-    ("final_logit_softcapping", Only { values: &[], expected: NOT_LLAMA }),
-    ("query_pre_attn_scalar", Only { values: &[], expected: NOT_LLAMA }),
-    ("attention_multiplier", Only { values: &[], expected: NOT_LLAMA }),
-    ("embedding_multiplier", Only { values: &["1"], expected: NOT_LLAMA }),
-    ("residual_multiplier", Only { values: &["1"], expected: NOT_LLAMA }),
+    ("attention_chunk_size", Only { values: &[], expected: NO_SUCH_THING }),
+    ("no_rope_layers", Only { values: &["[]"], expected: NO_SUCH_THING }),
+    ("use_qk_norm", Only { values: &["false"], expected: NO_SUCH_THING }),
+    ("qk_layernorm", Only { values: &["false"], expected: NO_SUCH_THING }),
+    ("clip_qkv", Only { values: &[], expected: NO_SUCH_THING }),
+    ("attn_logit_softcapping", Only { values: &[], expected: NO_SUCH_THING }),
+    ("final_logit_softcapping", Only { values: &[], expected: NO_SUCH_THING }),
+    ("query_pre_attn_scalar", Only { values: &[], expected: NO_SUCH_THING }),
+    ("attention_multiplier", Only { values: &[], expected: NO_SUCH_THING }),
+    ("embedding_multiplier", Only { values: &["1"], expected: NO_SUCH_THING }),
+    ("residual_multiplier", Only { values: &["1"], expected: NO_SUCH_THING }),
     ("logits_scaling", WithoutEffect("nothing reads the output embedding")),
     ("pretraining_tp", WithoutEffect(SPEED)),
     ("original_max_position_embeddings", WithoutEffect(OTHER_ROPE)),

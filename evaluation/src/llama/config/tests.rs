@@ -1,8 +1,14 @@
 use super::{
     LlamaConfig,
-    keys::{MODEL, ROPE},
+    keys::{ROPE, SHARED},
 };
-use crate::settings::walk::{chain, walk};
+use crate::{
+    llama::family::{self, SlidingWindow},
+    settings::{
+        Keys,
+        walk::{chain, walk},
+    },
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -31,15 +37,21 @@ fn llama3() -> Value {
     })
 }
 
+/// The tables of a family's keys, as its files are read with them.
+fn keys(model_type: &str) -> [Keys; 3] {
+    let [common, pretrained] = SHARED;
+    [family::named(model_type).unwrap().keys, common, pretrained]
+}
+
 #[test]
 fn every_key_does_what_its_table_says() {
-    let changed = BTreeMap::from([
-        ("model_type", json!({"model_type": "mistral"})),
+    let shared = BTreeMap::from([
+        ("model_type", json!({"model_type": "gemma"})),
         ("hidden_size", json!({"hidden_size": 2048})),
         ("intermediate_size", json!({"intermediate_size": 8192})),
         ("num_hidden_layers", json!({"num_hidden_layers": 16})),
         ("num_attention_heads", json!({"num_attention_heads": 64})),
-        ("num_key_value_heads", json!({"num_key_value_heads": 8})),
+        ("num_key_value_heads", json!({"num_key_value_heads": 4})),
         ("head_dim", json!({"head_dim": 64})),
         ("hidden_act", json!({"hidden_act": "gelu"})),
         ("rms_norm_eps", json!({"rms_norm_eps": 1e-5})),
@@ -47,12 +59,31 @@ fn every_key_does_what_its_table_says() {
         ("rope_scaling", json!({"rope_scaling": llama3()})),
         ("rope_parameters", json!({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}})),
         ("vocab_size", json!({"vocab_size": 128_256})),
-        ("max_position_embeddings", json!({"max_position_embeddings": 131_072})),
+        ("max_position_embeddings", json!({"max_position_embeddings": 65_536})),
         ("pad_token_id", json!({"pad_token_id": 2})),
         ("dtype", json!({"dtype": "bfloat16"})),
         ("torch_dtype", json!({"torch_dtype": "torch.float16"})),
     ]);
-    walk(MODEL, &json!({"model_type": "llama"}), &changed, read);
+    let (types, window) = (vec!["sliding_attention"; 32], json!({"sliding_window": 5}));
+    let own = |keys: &[(&'static str, Value)]| {
+        shared.iter().map(|(key, value)| (*key, value.clone())).chain(keys.to_vec()).collect()
+    };
+    let plain = json!({"model_type": "llama"});
+    let biases = [("attention_bias", json!({"attention_bias": true})), ("mlp_bias", json!({"mlp_bias": true}))];
+    walk(&keys("llama"), &plain, &own(&biases), read);
+    walk(&keys("mistral"), &json!({"model_type": "mistral"}), &own(&[("sliding_window", window.clone())]), read);
+    let of_qwen = [
+        ("use_sliding_window", json!({"use_sliding_window": true})),
+        ("sliding_window", window),
+        ("max_window_layers", json!({"max_window_layers": 7})),
+        ("layer_types", json!({"layer_types": types})),
+    ];
+    let plain = json!({"model_type": "qwen2", "use_sliding_window": true});
+    let off = ("use_sliding_window", json!({"use_sliding_window": false}));
+    let of_qwen = [&[off], &of_qwen[1..]].concat();
+    walk(&keys("qwen2"), &plain, &own(&of_qwen), read);
+    let plain = json!({"model_type": "qwen3", "use_sliding_window": true});
+    walk(&keys("qwen3"), &plain, &own(&[of_qwen, biases[..1].to_vec()].concat()), read);
 }
 
 #[test]
@@ -159,4 +190,84 @@ fn a_text_is_read_at_its_last_token_that_is_no_padding() {
         assert_eq!(padded(Value::Null, ids), ids.len() - 1);
         assert_eq!(padded(json!(-1), ids), ids.len() - 1);
     }
+}
+
+fn of(model_type: &str, changes: Value) -> Result<LlamaConfig, String> {
+    let mut changes = changes;
+    changes["model_type"] = model_type.into();
+    read(&with(changes))
+}
+
+fn windows(config: &LlamaConfig) -> Option<(usize, Vec<usize>)> {
+    let SlidingWindow { tokens, layers } = config.window.as_ref()?;
+    let places = layers.iter().enumerate().filter(|(_, has_window)| **has_window).map(|(layer, _)| layer);
+    Some((*tokens, places.collect()))
+}
+
+#[test]
+fn what_a_file_leaves_out_is_the_default_of_its_family() {
+    for (model_type, name, [mlp, kv_heads, head, vocabulary, positions]) in [
+        ("llama", "Llama", [11_008, 32, 128, 32_000, 2048]),
+        ("mistral", "Mistral", [14_336, 8, 128, 32_000, 131_072]),
+        ("qwen2", "Qwen2", [22_016, 32, 128, 151_936, 32_768]),
+        ("qwen3", "Qwen3", [22_016, 32, 128, 151_936, 32_768]),
+    ] {
+        let config = of(model_type, json!({})).unwrap();
+        assert_eq!((config.family, config.width, config.layers, config.heads), (name, 4096, 32, 32));
+        let found = [config.mlp_width, config.kv_heads, config.head_width, config.vocabulary, config.positions];
+        assert_eq!(found, [mlp, kv_heads, head, vocabulary, positions], "{model_type}");
+    }
+    let narrow = |model_type| of(model_type, json!({"hidden_size": 2048})).unwrap().head_width;
+    assert_eq!((narrow("qwen2"), narrow("qwen3")), (64, 128), "only Qwen3 has a width of its own");
+    let kv_heads = |given| of("mistral", json!({ "num_key_value_heads": given })).unwrap().kv_heads;
+    assert_eq!((kv_heads(json!(null)), kv_heads(json!(4))), (32, 4), "`null` is not the default");
+}
+
+#[test]
+fn windows_are_where_the_family_has_them() {
+    let all: Vec<usize> = (0..32).collect();
+    assert_eq!(windows(&of("mistral", json!({})).unwrap()), Some((4096, all)));
+    assert_eq!(windows(&of("mistral", json!({"sliding_window": null})).unwrap()), None);
+    let changes =
+        json!({"use_sliding_window": true, "num_hidden_layers": 4, "max_window_layers": 2, "sliding_window": 9});
+    for model_type in ["qwen2", "qwen3"] {
+        assert_eq!(windows(&of(model_type, json!({"sliding_window": 9})).unwrap()), None, "it is off");
+        assert_eq!(windows(&of(model_type, changes.clone()).unwrap()), Some((9, vec![2, 3])));
+        let mut named = changes.clone();
+        named["layer_types"] = json!(["sliding_attention", "full_attention", "sliding_attention", "full_attention"]);
+        assert_eq!(windows(&of(model_type, named).unwrap()), Some((9, vec![0, 2])));
+    }
+}
+
+#[test]
+fn windows_that_cannot_be_meant_are_refused_by_name() {
+    let refused = |model_type, changes| of(model_type, changes).unwrap_err().split_once("`: ").unwrap().1.to_owned();
+    assert_eq!(
+        refused("mistral", json!({"sliding_window": 0})),
+        "`sliding_window` is `0`, expected at least 1, or `null` for none"
+    );
+    let types = |types: &[&str]| json!({"num_hidden_layers": 2, "layer_types": types});
+    assert_eq!(
+        refused("qwen2", types(&["full_attention"])),
+        "`layer_types` is `1 entries`, expected 2, as `num_hidden_layers` says"
+    );
+    assert_eq!(
+        refused("qwen3", types(&["full_attention", "chunked_attention"])),
+        "`layer_types` is `chunked_attention`, expected `full_attention` or `sliding_attention`"
+    );
+    assert_eq!(
+        refused("qwen2", types(&["full_attention", "sliding_attention"])),
+        "`layer_types` is `sliding_attention`, expected `full_attention` alone, or `use_sliding_window` and `sliding_window`"
+    );
+    assert_eq!(
+        refused("llama", json!({"sliding_window": 4096})),
+        "`sliding_window` is `4096`, expected none: models of this family have no such thing, though others have"
+    );
+}
+
+#[test]
+fn a_family_that_is_not_known_is_named_before_its_settings_are_read() {
+    let message = read(&json!({"model_type": "gemma2", "hidden_size": "large"})).unwrap_err();
+    let tail = "`gemma2`, expected `llama`, `mistral`, `qwen2` or `qwen3`";
+    assert!(message.ends_with(tail), "{message}");
 }

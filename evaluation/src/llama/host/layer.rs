@@ -2,6 +2,7 @@
 
 use super::{
     attention::{Heads, attend},
+    head_norm::HeadNorm,
     matrix::{Matrix, Slabs},
     vector,
 };
@@ -12,12 +13,20 @@ use crate::{
 use jobs::Precision;
 use std::{ops::Range, sync::Arc};
 
+/// The places of the norms of queries' and of keys' heads.
+const QUERIES: usize = 0;
+const KEYS: usize = 1;
+
 /// One layer; a clone shares every matrix.
 #[derive(Clone)]
 pub(crate) struct Layer {
     norms: [Arc<[f32]>; 2],
     /// In the order of [`Site::ALL`].
     linears: [Matrix; 7],
+    /// Of queries and of keys.
+    head_norms: Option<[HeadNorm; 2]>,
+    /// How many tokens each sees, itself included, unless it sees all before it.
+    window: Option<usize>,
 }
 
 /// Buffers of one thread.
@@ -51,10 +60,13 @@ impl<'a> Packed<'a> {
 }
 
 impl Layer {
-    pub(crate) fn new(found: LayerWeights, precision: Precision) -> Self {
+    pub(crate) fn new(config: &LlamaConfig, n: usize, found: &LayerWeights, precision: Precision) -> Self {
+        let norm = |stored| HeadNorm { weight: vector(stored, precision), eps: config.norm_eps };
         Self {
-            norms: found.norms.map(|norm| vector(&norm, precision)),
-            linears: found.linears.map(|linear| Matrix::new(&linear, precision)),
+            norms: found.norms.each_ref().map(|norm| vector(norm, precision)),
+            linears: found.linears.each_ref().map(|linear| Matrix::new(linear, precision)),
+            head_norms: found.head_norms.as_ref().map(|norms| norms.each_ref().map(norm)),
+            window: config.window_of(n),
         }
     }
 
@@ -78,12 +90,17 @@ impl Layer {
         own.context.resize(rows * query_width, 0.0);
         let queries = (&mut *own.queries, query_width);
         self.linear(Site::Query).apply(queries, &own.normed, Finish::Write, &mut own.slabs);
+        self.norm_heads(QUERIES, &mut own.queries);
         for text in &packed.texts {
             let range = text.start * query_width..text.end * query_width;
             let queries = &mut own.queries[range.clone()];
             turn(queries, config, query_width, packed.rope, 0);
             let seen = seen_by(&own.seen, config, text);
-            attend(&mut own.context[range], Heads { config, queries, seen, position: 0 }, &mut own.scores);
+            attend(
+                &mut own.context[range],
+                Heads { config, queries, seen, position: 0, window: self.window },
+                &mut own.scores,
+            );
         }
         self.linear(Site::Out).apply((x, width), &own.context, Finish::Add, &mut own.slabs);
         self.mlp(config, x, own);
@@ -104,12 +121,17 @@ impl Layer {
         let queries = (&mut *own.queries, query_width);
         let normed = ends(&own.normed, packed, width);
         self.linear(Site::Query).apply(queries, &normed, Finish::Write, &mut own.slabs);
+        self.norm_heads(QUERIES, &mut own.queries);
         for (n, text) in packed.texts.iter().enumerate() {
             let (range, position) = (n * query_width..(n + 1) * query_width, text.len() - 1);
             let queries = &mut own.queries[range.clone()];
             turn(queries, config, query_width, packed.rope, position);
             let seen = seen_by(&own.seen, config, text);
-            attend(&mut own.context[range], Heads { config, queries, seen, position }, &mut own.scores);
+            attend(
+                &mut own.context[range],
+                Heads { config, queries, seen, position, window: self.window },
+                &mut own.scores,
+            );
         }
         let mut ends = ends(x, packed, width);
         self.linear(Site::Out).apply((&mut ends, width), &own.context, Finish::Add, &mut own.slabs);
@@ -130,8 +152,16 @@ impl Layer {
         for text in &packed.texts {
             let rows = &mut own.seen[text.start * 2 * kv_width..text.end * 2 * kv_width];
             for (row, position) in rows.chunks_exact_mut(2 * kv_width).zip(0..) {
+                self.norm_heads(KEYS, &mut row[..kv_width]);
                 turn(&mut row[..kv_width], config, kv_width, packed.rope, position);
             }
+        }
+    }
+
+    /// Sends whole heads of queries or keys through their norm, where the family has one.
+    fn norm_heads(&self, which: usize, heads: &mut [f32]) {
+        if let Some(norms) = &self.head_norms {
+            norms[which].apply(heads);
         }
     }
 

@@ -1,15 +1,17 @@
 //! A matrix of the model and the products with it, whatever it is stored as.
 
+use super::vector;
 use crate::{
     llama::{
         half::Half,
         half_of,
         stored::{Format, Stored},
         updates::Update,
+        weights::LinearWeights,
     },
     model::host::{
         kernels::{View, matmul},
-        product::{Finish, PANEL, Partial, Product},
+        product::{Finish, NO_BIAS, PANEL, Partial, Product},
     },
 };
 use jobs::Precision;
@@ -20,12 +22,13 @@ use std::sync::Arc;
 /// Inputs of one slab: with `PANEL` outputs, 256 KiB that stay in a core's second cache.
 const DEPTH: usize = 1024;
 
-/// A matrix `[outputs, inputs]`. A clone shares its numbers.
+/// A matrix `[outputs, inputs]` and what is added after it. A clone shares its numbers.
 #[derive(Clone)]
 pub(crate) struct Matrix {
     outputs: usize,
     inputs: usize,
     values: Values,
+    bias: Option<Arc<[f32]>>,
 }
 
 /// Panels hold `[inputs, PANEL]` numbers each; the last is filled up with zeros.
@@ -49,14 +52,15 @@ pub(crate) struct Slabs {
 
 impl Matrix {
     /// Takes a matrix of a file: as it lies there if it is half-width and the model can compute with that.
-    pub(crate) fn new(stored: &Stored, precision: Precision) -> Self {
+    pub(crate) fn new(found: &LinearWeights, precision: Precision) -> Self {
+        let stored = &found.matrix;
         let (outputs, inputs) = (stored.rows, stored.columns);
         let values = match (half_of(precision), stored.format) {
             (None, Format::Half(_)) => Values::Stored(stored.clone()),
             (Some(wanted), Format::Half(half)) if wanted == half => Values::Stored(stored.clone()),
             (wanted, _) => Values::packed(wanted, outputs, inputs, |n, panel| stored.slab(n * PANEL, 0, panel)),
         };
-        Self { outputs, inputs, values }
+        Self { outputs, inputs, values, bias: found.bias.as_ref().map(|bias| vector(bias, precision)) }
     }
 
     /// True if products widen the numbers.
@@ -71,15 +75,15 @@ impl Matrix {
             self.read(n, 0, panel);
             add(panel, update, scaling, n * PANEL, [outputs, inputs]);
         });
-        Self { outputs, inputs, values }
+        Self { outputs, inputs, values, bias: self.bias.clone() }
     }
 
-    /// Finishes `to` with `from · matrixᵀ`. Row `r` of `to` lies at `r · stride`.
+    /// Finishes `to` with `from · matrixᵀ + bias`. Row `r` of `to` lies at `r · stride`.
     pub(crate) fn apply(&self, (to, stride): (&mut [f32], usize), from: &[f32], finish: Finish, own: &mut Slabs) {
         match &self.values {
             Values::Full(panels) if self.inputs <= 2 * DEPTH => {
-                let (inputs, outputs) = (self.inputs, self.outputs);
-                Arch::new().dispatch(Product { panels, inputs, outputs, bias: None, to, stride, from, finish });
+                let (inputs, outputs, bias) = (self.inputs, self.outputs, self.bias.as_deref());
+                Arch::new().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
             }
             _ => self.apply_by_slabs((to, stride), from, finish, own),
         }
@@ -110,8 +114,9 @@ impl Matrix {
         Arch::new().dispatch(|| {
             for (sums, start) in sums.chunks_exact(rows).zip((0..).step_by(PANEL)) {
                 let columns = start..self.outputs.min(start + PANEL);
+                let bias = self.bias.as_ref().map_or(&NO_BIAS[..columns.len()], |bias| &bias[columns.clone()]);
                 for (to, sums) in to.chunks_mut(stride).zip(sums) {
-                    finish.row(&mut to[columns.clone()], sums, &[0.0; PANEL][..columns.len()]);
+                    finish.row(&mut to[columns.clone()], sums, bias);
                 }
             }
         });
@@ -188,7 +193,7 @@ mod tests {
         let update = Update::Dense((0..outputs * inputs).map(number).collect());
         let mut own = Slabs::default();
         for (half, precision) in [(None, Precision::F32), (Some(Half::Bf16), Precision::Bf16)] {
-            let matrix = Matrix { outputs, inputs, values: Values::packed(half, outputs, inputs, make) };
+            let matrix = Matrix { outputs, inputs, values: Values::packed(half, outputs, inputs, make), bias: None };
             let matrix = matrix.patched(&update, 2.0, precision);
             for (finish, before) in [(Finish::Write, 0.0), (Finish::Add, 1.0)] {
                 let mut to = vec![1.0; rows * stride];

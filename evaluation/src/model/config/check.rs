@@ -1,11 +1,11 @@
 //! What is checked of a tower's settings.
 
 use super::{Activation, EncoderConfig, TextConfig, VisionConfig};
-use crate::ModelError;
+use crate::{ModelError, limits::RESIZED_EDGE};
 use serde::Deserialize;
 use std::{ops::RangeInclusive, path::Path};
 
-/// The widest layer, longest text and largest picture: beyond it lie typing errors, and products that overflow.
+/// The widest layer and longest text: beyond it lie typing errors, and products that overflow.
 pub(super) const LARGEST: usize = 1 << 20;
 
 /// `vision_config`, as far as it is followed.
@@ -86,7 +86,7 @@ impl Check<'_> {
             return Err(self.refuse("num_channels", channels, "3"));
         }
         let encoder = self.encoder(&tower.encoder())?;
-        let image_size = self.within("image_size", tower.image_size.unwrap_or(224), 1..=LARGEST)?;
+        let image_size = self.within("image_size", tower.image_size.unwrap_or(224), 1..=RESIZED_EDGE as usize)?;
         let patch_size = tower.patch_size.unwrap_or(32);
         if !(1..=image_size).contains(&patch_size) {
             return Err(self.refuse("patch_size", patch_size, "between 1 and `image_size`"));

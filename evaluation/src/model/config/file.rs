@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     ModelError,
+    limits::{CONFIG_BYTES, read_small_text},
     settings::{Keys, Object, Section, difference, object, part, shown},
 };
 use serde::Deserialize;
@@ -32,7 +33,8 @@ struct Typed {
 
 impl File {
     pub(super) fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Read { path: path.into(), source })?;
+        let text =
+            read_small_text(path, CONFIG_BYTES).map_err(|source| ModelError::Read { path: path.into(), source })?;
         let what = "CLIP configuration";
         let invalid = |source| ModelError::Json { path: path.into(), what, source };
         let typed: Typed = serde_json::from_str(&text).map_err(invalid)?;

@@ -83,7 +83,7 @@ fn sizes_that_no_model_has_are_refused_before_they_are_multiplied() {
     let vision = |tower: Value| refused(&json!({"model_type": "clip", "vision_config": tower}));
     assert_eq!(
         vision(json!({"image_size": 1u64 << 40, "patch_size": 1})),
-        "`vision_config.image_size` is `1099511627776`, expected at most 1048576"
+        "`vision_config.image_size` is `1099511627776`, expected at most 8192"
     );
     assert_eq!(vision(json!({"hidden_size": 0})), "`vision_config.hidden_size` is `0`, expected at least 1");
     assert_eq!(

@@ -37,11 +37,20 @@ impl View {
         }
     }
 
-    fn end(&self) -> usize {
-        if self.rows == 0 || self.columns == 0 {
-            return self.start;
-        }
-        self.start + (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride + 1
+    /// The place after the last element; `None` if it is beyond what a place can be.
+    ///
+    /// A product without bounds relies on it, so a sum that wraps must not pass for a small one.
+    fn end(&self) -> Option<usize> {
+        let (Some(last_row), Some(last_column)) = (self.rows.checked_sub(1), self.columns.checked_sub(1)) else {
+            return Some(self.start);
+        };
+        let row = last_row.checked_mul(self.row_stride)?;
+        let column = last_column.checked_mul(self.column_stride)?;
+        self.start.checked_add(row)?.checked_add(column)?.checked_add(1)
+    }
+
+    fn is_inside(&self, slice: &[f32]) -> bool {
+        self.end().is_some_and(|end| end <= slice.len())
     }
 }
 
@@ -49,7 +58,7 @@ impl View {
 pub(crate) fn matmul(c: (&mut [f32], View), keep: bool, scale: f32, a: (&[f32], View), b: (&[f32], View)) {
     let ((c, cv), (a, av), (b, bv)) = (c, a, b);
     assert!(av.rows == cv.rows && bv.columns == cv.columns && av.columns == bv.rows, "shapes of a product agree");
-    assert!(cv.end() <= c.len() && av.end() <= a.len() && bv.end() <= b.len(), "a view stays inside its slice");
+    assert!(cv.is_inside(c) && av.is_inside(a) && bv.is_inside(b), "a view stays inside its slice");
     let stride = |n: usize| isize::try_from(n).expect("a stride inside a slice fits isize");
     #[expect(unsafe_code, reason = "gemm takes pointers; the asserts above hold its conditions")]
     // SAFETY: every element the views reach lies inside its slice, and `c` is borrowed mutably, so it overlaps nothing.
@@ -115,6 +124,17 @@ pub(crate) fn rms_norm(to: &mut [f32], from: &[f32], weight: &[f32], eps: f32) {
         for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)) {
             let inverse = inverse_root(sum(from, |x| x * x) / width as f32 + eps);
             to.iter_mut().zip(from).zip(weight).for_each(|((t, x), w)| *t = x * inverse * w);
+        }
+    });
+}
+
+/// The same [norm](rms_norm), in place.
+pub(crate) fn rms_norm_in_place(rows: &mut [f32], weight: &[f32], eps: f32) {
+    let width = weight.len();
+    Arch::new().dispatch(|| {
+        for row in rows.chunks_exact_mut(width) {
+            let inverse = inverse_root(sum(row, |x| x * x) / width as f32 + eps);
+            row.iter_mut().zip(weight).for_each(|(x, w)| *x = *x * inverse * w);
         }
     });
 }
@@ -191,6 +211,20 @@ mod tests {
         let view = View::dense(2, 3);
         matmul((&mut c, View::dense(2, 2)), true, 1.0, (&a, view), (&a, view.transposed()));
         assert_eq!(c, [24.0, 42.0, 42.0, 87.0]);
+    }
+
+    #[test]
+    fn a_view_whose_end_wraps_is_inside_of_nothing() {
+        // 2^63 columns of width 2 end at 2^64 + 1, which wraps to 1.
+        let half = 1 << (usize::BITS - 1);
+        let wrapping = View { start: 0, rows: 2, columns: 1, row_stride: usize::MAX, column_stride: 1 };
+        for view in
+            [wrapping, View::dense(half, 2), View::dense(2, half), View { start: usize::MAX, ..View::dense(1, 1) }]
+        {
+            assert!(!view.is_inside(&[0.0; 4]), "{} × {}", view.rows, view.columns);
+        }
+        assert_eq!(View::dense(0, half).end(), Some(0));
+        assert!(View::dense(2, 2).is_inside(&[0.0; 4]) && !View::dense(2, 2).is_inside(&[0.0; 3]));
     }
 
     #[test]

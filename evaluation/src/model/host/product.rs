@@ -13,7 +13,7 @@ const ROWS: usize = 6;
 /// Bytes of panels that go over all rows before the next ones do: they stay in a core's second cache.
 const GROUP_BYTES: usize = 512 << 10;
 
-const NO_BIAS: [f32; PANEL] = [0.0; PANEL];
+pub(crate) const NO_BIAS: [f32; PANEL] = [0.0; PANEL];
 
 /// What becomes of a product.
 #[derive(Clone, Copy)]

@@ -1,6 +1,7 @@
 //! The tokens that a post-processor puts around texts.
 
-use tokenizers::{Encoding, Tokenizer};
+use crate::tokenizing::BoundedTokenizer;
+use tokenizers::Encoding;
 
 /// A text that every tokenizer has a token for.
 const SAMPLE: &str = "a";
@@ -16,12 +17,10 @@ pub(super) struct Surroundings {
 impl Surroundings {
     /// Of the tokenizer in the text of a `tokenizer.json`; `None` if that is damaged or does not take a text apart.
     pub(super) fn of(text: &[u8]) -> Option<Self> {
-        let mut tokenizer = Tokenizer::from_bytes(text).ok()?;
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).ok()?;
-        let plain = tokens(&tokenizer.encode(SAMPLE, false).ok()?);
-        let single = tokens(&tokenizer.encode(SAMPLE, true).ok()?);
-        let pair = tokens(&tokenizer.encode((SAMPLE, SAMPLE), true).ok()?);
+        let tokenizer = BoundedTokenizer::from_bytes(text).ok()?;
+        let plain = tokens(&tokenizer.encode(SAMPLE, None, false).ok()?);
+        let single = tokens(&tokenizer.encode(SAMPLE, None, true).ok()?);
+        let pair = tokens(&tokenizer.encode(SAMPLE, Some(SAMPLE), true).ok()?);
         if plain.is_empty() {
             return None;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{Axis, Elect, Preset, SigmaCut, Space, Trim, TrimScope};
 use serde_json::json;
 
 fn spec(value: Value) -> RecipeSpec {

@@ -235,6 +235,31 @@ async fn a_leaving_worker_gives_back_the_job_that_it_never_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_with_two_ends_holds_two_jobs_over_one_connection() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let queue = pool.queue().await;
+    let worker = queue.consumer().unwrap();
+    let ahead = worker.beside();
+    for number in 0..3 {
+        queue.publish(&job(number), "tests").await.unwrap();
+    }
+    let first = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+    let second = timeout(PATIENCE, ahead.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!((first.job(), second.job()), (&job(0), &job(1)));
+    second.give_back().await.unwrap();
+    ahead.close().await;
+    first.ack().await.unwrap();
+    for number in [2, 1] {
+        let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(number), 1, 0));
+        delivery.ack().await.unwrap();
+    }
+    worker.close().await;
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queues_that_were_deleted_are_made_again() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;

@@ -1,6 +1,6 @@
 //! What lies in `best/` of a sweep, and what it is of.
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FileFailure};
 use jobs::{Digest, Outcome, Recipe, RecipeSpec, WriteSpec, known_version};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
@@ -83,7 +83,7 @@ pub(super) async fn clear(store: &Store, sweep: &str) -> Result<(), Failure> {
 
 /// Moves the files of a finished folder into the store; the configuration last, since it makes the folder an adapter.
 async fn keep(store: &Store, sweep: &str, folder: &Path) -> Result<(), Failure> {
-    let wrong = |source| Failure::Read { what: "merge", path: folder.to_owned(), source };
+    let wrong = |source| Failure::File(FileFailure::Read { what: "merge", path: folder.to_owned(), source });
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         names.push(entry.map_err(wrong)?.file_name().to_string_lossy().into_owned());

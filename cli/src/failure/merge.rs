@@ -1,0 +1,40 @@
+use super::code;
+use merging::OutputError;
+
+/// Why adapters cannot be merged, or the merge cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MergeFailure {
+    /// The merge is not possible.
+    #[error("cannot merge")]
+    Merge(#[from] merging::MergeError),
+    /// The merge cannot be written.
+    #[error("cannot write the merge")]
+    Output(#[from] OutputError),
+}
+
+impl MergeFailure {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Merge(_) => code::BAD_INPUT,
+            Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
+            Self::Output(OutputError::Base(error)) => code::of_input(evaluation::may_pass(error)),
+            Self::Output(
+                OutputError::Exists { .. }
+                | OutputError::NotLowRank { .. }
+                | OutputError::Serialise { .. }
+                | OutputError::OtherBase { .. }
+                | OutputError::Overflow { .. }
+                | OutputError::NoConvergence { .. },
+            ) => code::BAD_INPUT,
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Output(OutputError::NotLowRank { .. }) => {
+                Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")
+            }
+            Self::Merge(_) | Self::Output(_) => None,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+use super::{code, queue, store};
+use coordinator::{CoordinatorError, Stopped};
+
+/// Why a sweep, or the evaluation of one recipe, did not run to a good end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunFailure {
+    /// An input of the sweep cannot be used.
+    #[error("the sweep cannot start")]
+    Freeze(#[from] coordinator::FreezeError),
+    /// The sweep cannot go on.
+    #[error("the sweep cannot go on")]
+    Coordinator(#[from] CoordinatorError),
+    /// The recipe cannot be evaluated.
+    #[error("the evaluation cannot go on")]
+    Evaluation(#[source] CoordinatorError),
+    /// The sweep was cancelled while it ran.
+    #[error("the sweep was cancelled")]
+    Cancelled,
+    /// The run stopped by itself.
+    #[error("the sweep was stopped: {0}")]
+    Stopped(Stopped),
+    /// More jobs failed than may.
+    #[error("{failed} jobs failed, more than the {limit} that may")]
+    TooManyFailures { failed: u64, limit: u64 },
+    /// The sweep is larger than what was allowed without asking.
+    #[error("the sweep has up to {jobs} jobs, more than {limit}")]
+    TooManyJobs { jobs: u64, limit: u64 },
+    /// The sweep ran to its end, and not all of it worked.
+    #[error("{failed} of {total} jobs failed")]
+    Jobs { failed: u64, total: u64 },
+    /// The evaluation ran to its end, and not all of it worked.
+    #[error("{failed} of {total} jobs failed")]
+    Evaluated { failed: u64, total: u64 },
+    /// What is told of the end of a run cannot be sent as the command line says.
+    #[error("`--on-end-url` does not work: {reason}")]
+    Webhook { reason: String },
+}
+
+impl RunFailure {
+    pub(super) fn exit_code(&self) -> u8 {
+        match self {
+            Self::TooManyJobs { .. } => code::USAGE,
+            Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => code::JOBS_FAILED,
+            // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
+            Self::Stopped(Stopped::Base { .. }) => code::BAD_INPUT,
+            Self::Stopped(Stopped::Alike { .. }) => code::JOBS_FAILED,
+            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) | Self::Cancelled => code::INTERRUPTED,
+            Self::Webhook { .. } => code::BAD_INPUT,
+            Self::Freeze(error) => code::of_input(error.is_retryable()),
+            Self::Coordinator(error) | Self::Evaluation(error) => coordinator_code(error),
+        }
+    }
+
+    pub(super) fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyJobs { .. } => Some(
+                "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
+            ),
+            Self::Stopped(Stopped::Base { .. } | Stopped::Alike { .. }) => Some(
+                "mend what failed and run the same command with `--retry-failed`; `--brake 0` goes on whatever fails alike",
+            ),
+            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => {
+                Some("every finished job is stored; run the same command with more time to go on")
+            }
+            Self::TooManyFailures { .. } => Some(
+                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
+            ),
+            Self::Cancelled => Some(UNDO),
+            Self::Jobs { .. } => Some(
+                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+            ),
+            Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluation(CoordinatorError::Denominator { .. }) => {
+                Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
+            }
+            Self::Coordinator(error) | Self::Evaluation(error) => coordinator_hint(error),
+            Self::Freeze(_) | Self::Webhook { .. } => None,
+        }
+    }
+}
+
+const UNDO: &str = "`bowline cancel --undo NAME` takes it back; `bowline run` goes on then";
+
+fn coordinator_code(error: &CoordinatorError) -> u8 {
+    match error {
+        CoordinatorError::Queue(error) => queue::code_of(error),
+        CoordinatorError::Store(error) => store::code_of(error),
+        CoordinatorError::Cancelled { .. } => code::INTERRUPTED,
+        CoordinatorError::Strategy(_)
+        | CoordinatorError::Baseline { .. }
+        | CoordinatorError::Denominator { .. }
+        | CoordinatorError::ZeroDenominator { .. }
+        | CoordinatorError::Metric { .. }
+        | CoordinatorError::OtherSweep { .. }
+        | CoordinatorError::Overtaken { .. }
+        | CoordinatorError::Removed { .. }
+        | CoordinatorError::Manifest(_) => code::BAD_INPUT,
+    }
+}
+
+/// What to do about what ended a run.
+fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
+    match error {
+        CoordinatorError::Cancelled { .. } => Some(UNDO),
+        CoordinatorError::OtherSweep { .. } => Some(
+            "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
+             its results stay",
+        ),
+        CoordinatorError::Overtaken { .. } => {
+            Some("every finished job is stored; to run both, give one of them another `name`")
+        }
+        CoordinatorError::Removed { .. } => {
+            Some("every finished job is stored; run the same command to begin the sweep anew")
+        }
+        CoordinatorError::Denominator { .. } => Some(
+            "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
+             `finetuned` accuracies in the sweep file",
+        ),
+        CoordinatorError::Store(error) => store::hint_of(error),
+        CoordinatorError::Queue(_)
+        | CoordinatorError::Strategy(_)
+        | CoordinatorError::Baseline { .. }
+        | CoordinatorError::ZeroDenominator { .. }
+        | CoordinatorError::Metric { .. }
+        | CoordinatorError::Manifest(_) => None,
+    }
+}

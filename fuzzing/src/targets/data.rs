@@ -1,0 +1,102 @@
+//! Pictures: files of one, pairs of IDX files, tables.
+
+use super::{examples, nothing, put, tables};
+use crate::{
+    Format, Target,
+    mutate::packed,
+    target::{chain, chains},
+};
+use evaluation::{Pictures, Preprocess, Source};
+use jobs::{DataFiles, Rows};
+use parquet::{basic::Compression, file::properties::WriterVersion};
+use std::path::Path;
+
+/// Pictures of the two IDX files.
+const PICTURES: u32 = 3;
+
+pub(super) fn targets() -> Vec<Target> {
+    vec![
+        Target {
+            name: "picture",
+            format: Format::Picture,
+            seeds: pictures,
+            prepare: nothing,
+            read: |folder, input| {
+                put(folder, "picture.img", input);
+                let pictures = vec![("class".to_owned(), folder.join("picture.img"))];
+                let classes = vec!["class".to_owned()];
+                read(&DataFiles::ImageFolder { folder: folder.to_owned(), classes, pictures })
+            },
+            named: "picture.img",
+        },
+        Target {
+            name: "idx-pictures",
+            format: Format::Idx,
+            seeds: || vec![idx_pictures(), packed(&idx_pictures())],
+            prepare: |folder| put(folder, "labels", idx_labels()),
+            read: |folder, input| {
+                put(folder, "pictures", input);
+                idx(folder)
+            },
+            named: "/",
+        },
+        Target {
+            name: "idx-labels",
+            format: Format::Idx,
+            seeds: || vec![idx_labels(), packed(&idx_labels())],
+            prepare: |folder| put(folder, "pictures", idx_pictures()),
+            read: |folder, input| {
+                put(folder, "labels", input);
+                idx(folder)
+            },
+            named: "/",
+        },
+        Target {
+            name: "picture-parquet",
+            format: Format::Parquet,
+            seeds: || {
+                vec![
+                    tables::of_pictures(Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0),
+                    tables::of_pictures(Compression::SNAPPY, WriterVersion::PARQUET_2_0),
+                    tables::of_pictures(Compression::LZ4_RAW, WriterVersion::PARQUET_1_0),
+                ]
+            },
+            prepare: nothing,
+            read: |folder, input| {
+                put(folder, "table.parquet", input);
+                read(&DataFiles::Parquet(vec![folder.join("table.parquet")]))
+            },
+            named: "table.parquet",
+        },
+    ]
+}
+
+fn idx(folder: &Path) -> Result<String, String> {
+    read(&DataFiles::Idx { images: folder.join("pictures"), labels: folder.join("labels") })
+}
+
+/// Looks at the files as before a sweep, and reads them as in one.
+fn read(files: &DataFiles) -> Result<String, String> {
+    let source = Source { files, image_column: "image", label_column: "label", rows: &Rows::All };
+    let outline = source.look(None).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
+    let preprocess = Preprocess::default();
+    let pictures = Pictures::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
+    let sum: u64 = (0..pictures.len()).flat_map(|at| pictures.pixels(at)).map(|level| u64::from(*level)).sum();
+    Ok(format!("{outline:?} {:?} {:?} {sum}", pictures.labels(), pictures.classes()))
+}
+
+fn pictures() -> Vec<Vec<u8>> {
+    ["alpha.png", "grey.png", "grey16.png", "one_bit.png", "palette.png", "tiny.png", "turned.jpg", "turned.png"]
+        .iter()
+        .map(|name| examples::file(&format!("evaluation/tests/data/pictures/{name}")))
+        .collect()
+}
+
+fn idx_pictures() -> Vec<u8> {
+    let header = [0x0803, PICTURES, 4, 5].map(u32::to_be_bytes).concat();
+    [header, (0..60).collect()].concat()
+}
+
+fn idx_labels() -> Vec<u8> {
+    [[0x0801, PICTURES].map(u32::to_be_bytes).concat(), vec![0, 1, 2]].concat()
+}

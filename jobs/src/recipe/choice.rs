@@ -1,0 +1,127 @@
+use super::{
+    Axis, Combine, Elect, RecipeError, Space, TrimScope,
+    preset::{COMMON_SHARE, KNOTS},
+};
+use crate::nearest::nearest;
+
+/// A step of a recipe that people choose with a word.
+pub(super) trait Choice: Copy + 'static {
+    /// Every choice, in the order in which people see them. A choice with numbers of its own has their defaults.
+    const ALL: &'static [Self];
+
+    /// How a recipe writes it.
+    fn word(self) -> &'static str;
+}
+
+/// The words of a kind of choice.
+pub(super) fn words_of<T: Choice>() -> Vec<&'static str> {
+    T::ALL.iter().map(|choice| choice.word()).collect()
+}
+
+/// The choice that `key` gives with `word`.
+pub(super) fn read<T: Choice>(key: &str, word: &str) -> Result<T, RecipeError> {
+    T::ALL.iter().copied().find(|choice| choice.word() == word).ok_or_else(|| unknown(key, word, words_of::<T>()))
+}
+
+/// The error of a word that `key` does not know.
+pub(super) fn unknown(key: &str, word: &str, valid: Vec<&'static str>) -> RecipeError {
+    let nearest = nearest(word, valid.iter().copied());
+    RecipeError::UnknownWord { key: key.to_owned(), value: word.to_owned(), valid, nearest }
+}
+
+impl Choice for Space {
+    const ALL: &'static [Self] = &[Self::Full, KNOTS, Self::Core];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Knots { .. } => "knots",
+            Self::Core => "core",
+        }
+    }
+}
+
+impl Choice for Axis {
+    const ALL: &'static [Self] = &[Self::Columns, Self::Rows];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Columns => "columns",
+            Self::Rows => "rows",
+        }
+    }
+}
+
+impl Choice for TrimScope {
+    const ALL: &'static [Self] = &[Self::Model, Self::Matrix];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Matrix => "matrix",
+        }
+    }
+}
+
+impl Choice for Option<Elect> {
+    const ALL: &'static [Self] = &[Some(Elect::SumOfValues), Some(Elect::SumOfSigns), None];
+
+    fn word(self) -> &'static str {
+        match self {
+            Some(Elect::SumOfValues) => "sum_of_values",
+            Some(Elect::SumOfSigns) => "sum_of_signs",
+            None => "none",
+        }
+    }
+}
+
+impl Choice for Combine {
+    const ALL: &'static [Self] =
+        &[Self::Mean, Self::Sum, Self::Max, Self::Tsv, Self::IsoC, Self::IsoCts { common_share: COMMON_SHARE }];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Sum => "sum",
+            Self::Max => "max",
+            Self::Tsv => "tsv",
+            Self::IsoC => "iso_c",
+            Self::IsoCts { .. } => "iso_cts",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    /// The words that serde knows of an enum: those that its error lists.
+    fn known_to_serde<T: DeserializeOwned>(unknown: Value) -> Vec<String> {
+        let Err(error) = serde_json::from_value::<T>(unknown) else { unreachable!("`?` is no variant") };
+        let error = error.to_string();
+        let (_, expected) = error.split_once("expected ").unwrap();
+        expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_variant_that_can_be_stored_can_be_written_in_a_recipe() {
+        assert_eq!(known_to_serde::<Space>(json!({"kind": "?"})), words_of::<Space>());
+        assert_eq!(known_to_serde::<Axis>(json!("?")), words_of::<Axis>());
+        assert_eq!(known_to_serde::<TrimScope>(json!("?")), words_of::<TrimScope>());
+        assert_eq!(known_to_serde::<Combine>(json!({"kind": "?"})), words_of::<Combine>());
+        let with_none = [known_to_serde::<Elect>(json!("?")), vec!["none".to_owned()]].concat();
+        assert_eq!(with_none, words_of::<Option<Elect>>());
+    }
+
+    #[test]
+    fn a_word_reads_as_the_choice_that_is_written_with_it() {
+        for combine in Combine::ALL {
+            assert_eq!(read::<Combine>("combine", combine.word()), Ok(*combine));
+        }
+        for space in Space::ALL {
+            assert_eq!(read::<Space>("space", space.word()), Ok(*space));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+use jobs::Combine;
+
+/// How the tasks' values become one, by what it works on.
+///
+/// Each way is a type of its own, so that neither of them meets a combination that it does not know.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Way {
+    EntryWise(EntryRule),
+    MatrixWise(MatrixMethod),
+}
+
+/// What an entry becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EntryRule {
+    Mean,
+    Sum,
+    Max,
+}
+
+/// What a matrix becomes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum MatrixMethod {
+    Tsv,
+    IsoC,
+    IsoCts { common_share: f64 },
+}
+
+impl From<Combine> for Way {
+    fn from(combine: Combine) -> Self {
+        match combine {
+            Combine::Mean => Self::EntryWise(EntryRule::Mean),
+            Combine::Sum => Self::EntryWise(EntryRule::Sum),
+            Combine::Max => Self::EntryWise(EntryRule::Max),
+            Combine::Tsv => Self::MatrixWise(MatrixMethod::Tsv),
+            Combine::IsoC => Self::MatrixWise(MatrixMethod::IsoC),
+            Combine::IsoCts { common_share } => Self::MatrixWise(MatrixMethod::IsoCts { common_share }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_combination_is_matrix_wise_here_as_it_is_for_recipes() {
+        let combines = [
+            Combine::Mean,
+            Combine::Sum,
+            Combine::Max,
+            Combine::Tsv,
+            Combine::IsoC,
+            Combine::IsoCts { common_share: 0.8 },
+        ];
+        for combine in combines {
+            assert_eq!(matches!(Way::from(combine), Way::MatrixWise(_)), combine.is_matrix_wise(), "{combine:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The clock that stamps the files of a folder: on a shared file system it is the server's, and not this machine's.
+
+use std::{
+    fs::Metadata,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+/// How long a reading is carried on by this machine's steady clock before another is taken.
+const CARRIED: Duration = Duration::from_secs(60);
+
+/// What the file system's clock says, read off a new file now and then. Clones share the readings.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FileClock(Arc<Mutex<Option<Reading>>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    file_ms: u64,
+    taken: Instant,
+}
+
+impl FileClock {
+    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the store is
+    /// only read, and this machine's own clock is all that there is.
+    pub(super) fn now_ms(&self, temporary: &Path) -> u64 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Reading { file_ms, taken }) = *last
+            && taken.elapsed() < CARRIED
+        {
+            return file_ms.saturating_add(millis(taken.elapsed()));
+        }
+        let taken = Instant::now();
+        let Ok(file_ms) = read_off(temporary) else { return ms_of(SystemTime::now()) };
+        *last = Some(Reading { file_ms, taken });
+        file_ms
+    }
+}
+
+fn read_off(temporary: &Path) -> io::Result<u64> {
+    modified_ms(&tempfile::tempfile_in(temporary)?.metadata()?)
+}
+
+/// When a file was last written.
+pub(super) fn modified_ms(metadata: &Metadata) -> io::Result<u64> {
+    metadata.modified().map(ms_of)
+}
+
+fn ms_of(time: SystemTime) -> u64 {
+    millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

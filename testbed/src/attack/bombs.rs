@@ -1,0 +1,124 @@
+//! Small inputs that claim, or unpack to, more than a machine has.
+
+mod adapters;
+mod pictures;
+mod texts;
+
+use super::{
+    Case,
+    bench::{Bench, Place, copy_folder},
+    ensure,
+    program::Watched,
+    sweeps,
+};
+use crate::Failure;
+use serde_json::Value;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub(super) const ADAPTERS: Case = Case {
+    name: "bombs-adapters",
+    about: "pickles that grow, nest and claim, thousands of patterns: refused by name within the budget of memory",
+    run: |bench| drop_all(bench, "bombs-adapters", &adapters::BOMBS),
+};
+
+pub(super) const PICTURES: Case = Case {
+    name: "bombs-pictures",
+    about: "PNG, IDX, parquet and image processors of absurd sizes: refused by name, or read within the budget of memory",
+    run: |bench| drop_all(bench, "bombs-pictures", &pictures::BOMBS),
+};
+
+pub(super) const TEXTS: Case = Case {
+    name: "bombs-texts",
+    about: "endless lines and words, a tokenizer that multiplies: refused by name, or read within the budget of memory",
+    run: |bench| drop_all(bench, "bombs-texts", &texts::BOMBS),
+};
+
+/// An input that does harm, and the sweep that holds it.
+struct Bomb {
+    name: &'static str,
+    make: fn(&Place<'_>) -> Result<PathBuf, Failure>,
+    /// Whether it is a sound input that only takes long.
+    is_long: bool,
+}
+
+impl Bomb {
+    const fn new(name: &'static str, make: fn(&Place<'_>) -> Result<PathBuf, Failure>) -> Self {
+        Self { name, make, is_long: false }
+    }
+
+    const fn that_takes_long(self) -> Self {
+        Self { is_long: true, ..self }
+    }
+}
+
+/// What the worker is given for pictures, in MiB, and how much more it may take for all else.
+const PICTURE_MEMORY_MIB: u64 = 64;
+const REST_MIB: u64 = 256;
+
+/// The address space of a worker, in MiB: bombs are to end it, not the machine.
+const ADDRESSES_MIB: u64 = 8192;
+
+/// How long a bomb may keep it.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Runs a sweep over each bomb, and looks how it ends and what memory it takes.
+fn drop_all(bench: &Bench, name: &str, bombs: &[Bomb]) -> Result<String, Failure> {
+    let (mut worst, mut worst_of, mut faults) = (0, "none", Vec::new());
+    for bomb in bombs {
+        let place = bench.place(&format!("{name}/{}", bomb.name.replace([' ', '/'], "-")))?;
+        match drop_one(&place, bomb) {
+            Ok(peak) if peak > worst => (worst, worst_of) = (peak, bomb.name),
+            Ok(_) => {}
+            Err(fault) => faults.push(format!("{}: {fault}", bomb.name)),
+        }
+        // Some take hundreds of megabytes.
+        fs::remove_dir_all(place.path(""))?;
+    }
+    let allowed = PICTURE_MEMORY_MIB + REST_MIB;
+    ensure(faults.is_empty(), || format!("{} of {} bombs:\n  {}", faults.len(), bombs.len(), faults.join("\n  ")))?;
+    Ok(format!("{} bombs, none aborts; the worst took {worst} MiB of {allowed} ({worst_of})", bombs.len()))
+}
+
+fn drop_one(place: &Place<'_>, bomb: &Bomb) -> Result<u64, Failure> {
+    let sweep = (bomb.make)(place)?;
+    let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
+    let budget = PICTURE_MEMORY_MIB.to_string();
+    let args = ["run", sweep, "--store", "store", "--threads", "1", "--picture-memory", &budget];
+    let running = place.start("run", &mut place.bowline_within(ADDRESSES_MIB, &args))?;
+    let peak = match running.watch(LIMIT)? {
+        Watched::Ended(ended) => {
+            let peak = ended.peak_mib;
+            // Refused beforehand, or as failures of its jobs, or read after all.
+            ended.ends_with(&[0, 3, 65]).map_err(|failure| format!("{failure} ({peak} MiB)"))?;
+            peak
+        }
+        Watched::GoesOn { peak_mib } => {
+            ensure(bomb.is_long, || format!("did not end within {} s ({peak_mib} MiB)", LIMIT.as_secs()))?;
+            peak_mib
+        }
+    };
+    let allowed = PICTURE_MEMORY_MIB + REST_MIB;
+    ensure(peak <= allowed, || format!("took {peak} MiB, more than {allowed}"))?;
+    Ok(peak)
+}
+
+/// A sweep over one task of pictures.
+fn picture_sweep(place: &Place<'_>, base: &Path, adapter: &Path, data: &str) -> Result<PathBuf, Failure> {
+    let head = place.example("mini8/heads/optdigits.safetensors");
+    sweeps::one_task(place, base, &format!("adapter: {}, data: {data}, head: {}", adapter.display(), head.display()))
+}
+
+/// A copy of a folder of the examples with one of its JSON files changed.
+fn changed(place: &Place<'_>, folder: &str, file: &str, change: impl Fn(&mut Value)) -> Result<PathBuf, Failure> {
+    let copy = place.path("changed");
+    copy_folder(&place.example(folder), &copy)?;
+    let path = copy.join(file);
+    let mut value: Value = serde_json::from_slice(&fs::read(&path)?)?;
+    change(&mut value);
+    fs::write(path, serde_json::to_vec(&value)?)?;
+    Ok(copy)
+}

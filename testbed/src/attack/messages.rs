@@ -1,0 +1,217 @@
+//! Messages that nobody of Bowline wrote, beside a sweep that is to be done.
+
+use super::{
+    Case,
+    bench::{Bench, LIMIT, Place},
+    cluster::{Cluster, frozen},
+    ensure, sweeps,
+};
+use crate::Failure;
+use jobs::{Digest, HubKind, HubRef, InputRef, Job, JobResult, JobSpec, Meaning, Precision, S3Ref, SplitRule, Subject};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub(super) const NAMES: Case = Case {
+    name: "forged-names",
+    about: "jobs of sweeps whose names are no keys, and messages without jobs: no worker ends, the sweep beside them is done",
+    run: |bench| {
+        let place = bench.place("forged-names")?;
+        let names = ["../x", "", "..", "a/b", ".h", "a\nb", "a\0b", &"n".repeat(300)];
+        beside_a_sweep(bench, &place, Allowed::NoEnd, |cluster, sweep| {
+            let jobs = jobs(sweep, 3)?;
+            for name in names {
+                cluster.publish(name, &jobs)?;
+            }
+            for body in
+                ["", "null", "{}", r#"{"version": 1}"#, r#"{"version": 1, "sweep": "small", "job": {"version": 1}}"#]
+            {
+                cluster.publish_raw(body.as_bytes())?;
+            }
+            cluster.publish_raw("[".repeat(100_000).as_bytes())?;
+            Ok((3 * names.len() + 6) as u64)
+        })
+    },
+};
+
+pub(super) const UNKNOWN: Case = Case {
+    name: "unknown-sweeps",
+    about: "jobs of sweeps that the store does not hold: each is parked after its losses, no worker ends",
+    run: |bench| {
+        let place = bench.place("unknown-sweeps")?;
+        beside_a_sweep(bench, &place, Allowed::NoEnd, |cluster, sweep| {
+            for name in ["no-such-sweep", "removed", "of-another-store", "small-2"] {
+                cluster.publish(name, &jobs(sweep, 2)?)?;
+            }
+            Ok(8)
+        })
+    },
+};
+
+pub(super) const PLACES: Case = Case {
+    name: "forged-places",
+    about: "jobs that name files outside of every root, by `..`, absolute hub paths, buckets: nothing of them is read or told",
+    run: |bench| {
+        let place = bench.place("forged-places")?;
+        let secret = place.write("outside/secret.json", format!("\"{SECRET}\""))?;
+        let forged = beside_a_sweep(bench, &place, Allowed::Ends, |cluster, sweep| {
+            let forged = leaks(&jobs(sweep, 1)?[0], &secret);
+            cluster.publish("small", &forged)?;
+            Ok(forged.len() as u64)
+        })?;
+        let digest = Digest::of(&fs::read(&secret)?).short();
+        let told = search(&place.path("store"), &[SECRET, &digest])?;
+        ensure(told.is_empty(), || format!("the store tells of the file outside: {told:?}"))?;
+        Ok(format!("{forged}; neither content nor digest of the file outside is in the store"))
+    },
+};
+
+pub(super) const PRECISION: Case = Case {
+    name: "forged-precision",
+    about: "jobs for pictures in bf16, which are computed in f32 alone: nothing is stored under their ids",
+    run: |bench| {
+        let place = bench.place("forged-precision")?;
+        let sweep = sweeps::pictures(&place, "small", POINTS)?;
+        let mut cluster = start(bench, &place)?;
+        finish(&mut cluster, &sweep)?;
+        let mut forged = Vec::new();
+        for path in sweeps::result_files(&cluster.store())?.iter().take(2) {
+            let result: JobResult = serde_json::from_slice(&fs::read(path)?)?;
+            for precision in [Precision::Bf16, Precision::F16] {
+                let meaning = jobs::Meaning { precision, ..result.meaning.clone() };
+                forged.push(frozen(&sweep)?.job(meaning));
+            }
+        }
+        cluster.publish("small", &forged)?;
+        cluster.supervise_until_empty(LIMIT)?;
+        let stored = sweeps::scores(&cluster.store())?;
+        let taken = forged.iter().filter(|job| stored.contains_key(&job.id().to_string())).count();
+        ensure(taken == 0, || format!("{taken} of {} jobs have a result", forged.len()))?;
+        let restarts = cluster.restarts();
+        cluster.stop(LIMIT)?;
+        Ok(format!("{} forged jobs, none has a result; workers ended {restarts} times", forged.len()))
+    },
+};
+
+const POINTS: u32 = 60;
+const WORKERS: usize = 3;
+const SECRET: &str = "TOPSECRET-OUTSIDE";
+
+/// Whether workers may end by themselves: three different jobs in a row that cannot be read may lie with the worker.
+#[derive(Clone, Copy, PartialEq)]
+enum Allowed {
+    NoEnd,
+    Ends,
+}
+
+/// Runs a sweep over three workers, forges messages meanwhile, and looks whether both are settled.
+fn beside_a_sweep(
+    bench: &Bench,
+    place: &Place<'_>,
+    allowed: Allowed,
+    forge: impl Fn(&Cluster<'_>, &Path) -> Result<u64, Failure>,
+) -> Result<String, Failure> {
+    let sweep = sweeps::pictures(place, "small", POINTS)?;
+    let mut cluster = start(bench, place)?;
+    let mut running = cluster.run("run", &sweep)?;
+    let manifest = place.path("store/sweeps/small/manifest.json");
+    running.wait_until(LIMIT, || manifest.exists())?;
+    let forged = forge(&cluster, &sweep)?;
+    cluster.supervise_until(LIMIT, |_| Ok(running.ended()?.is_some()))?;
+    running.finish(LIMIT)?.ends_with(&[0])?;
+    cluster.supervise_until_empty(LIMIT)?;
+    let (restarts, parked) = (cluster.restarts(), cluster.waiting()?.parked);
+    ensure(restarts == 0 || allowed == Allowed::Ends, || format!("workers ended {restarts} times"))?;
+    ensure(parked >= 1, || "no message was parked".to_owned())?;
+    let logs = cluster.stop(LIMIT)?.concat();
+    ensure(!logs.contains("panicked"), || "a worker panicked".to_owned())?;
+    let stored = sweeps::scores(&place.path("store"))?.len();
+    Ok(format!(
+        "{forged} forged, {parked} parked, {WORKERS} workers ended {restarts} times, and {stored} results of the sweep beside them"
+    ))
+}
+
+fn start<'a>(bench: &'a Bench, place: &'a Place<'a>) -> Result<Cluster<'a>, Failure> {
+    let root = place.example("mini8").display().to_string();
+    Cluster::start(bench, place, WORKERS, &["--root", &root, "--max-losses", "2", "--attempts", "2"])
+}
+
+fn finish(cluster: &mut Cluster<'_>, sweep: &Path) -> Result<(), Failure> {
+    let mut running = cluster.run("run", sweep)?;
+    cluster.supervise_until(LIMIT, |_| Ok(running.ended()?.is_some()))?;
+    running.finish(Duration::from_secs(1))?.ends_with(&[0])?;
+    Ok(())
+}
+
+/// Jobs as the sweep's coordinator might make them, over inputs of other digests.
+fn jobs(sweep: &Path, count: usize) -> Result<Vec<Job>, Failure> {
+    let frozen = frozen(sweep)?;
+    let subjects = [
+        Subject::Base,
+        Subject::Adapter { task: "flags".to_owned() },
+        Subject::Adapter { task: "optdigits".to_owned() },
+    ];
+    Ok(subjects.into_iter().take(count).map(|subject| frozen.job(frozen.meaning(subject, "validation"))).collect())
+}
+
+/// `job` with each of its inputs at a place that it must not name.
+fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
+    let hub = |path: String| {
+        InputRef::Hub(HubRef {
+            kind: HubKind::Dataset,
+            repository: "owner/name".to_owned(),
+            revision: None,
+            path: Some(path),
+        })
+    };
+    let up: PathBuf = ["..", "..", "..", "..", ".."].iter().collect();
+    let absolute = secret.display().to_string();
+    let places = [
+        hub(format!("{}{absolute}", up.display())),
+        hub(absolute.clone()),
+        InputRef::Path(secret.to_owned()),
+        InputRef::Path(Path::new("/proc/self/environ").to_owned()),
+        InputRef::S3(S3Ref { bucket: "evil".to_owned(), key: format!("{}{absolute}", up.display()) }),
+    ];
+    let mut forged = Vec::new();
+    for (number, place) in places.into_iter().enumerate() {
+        // Each a job of its own, so that none is taken for another.
+        let mut base = job.clone();
+        base.spec = with_base(&job.spec, format!("base {number}"));
+        base.places.base = place.clone();
+        forged.push(base);
+        let mut rows = job.clone();
+        rows.spec = with_base(&job.spec, format!("rows {number}"));
+        for data in rows.places.data.values_mut() {
+            let rule = SplitRule { indices: Some(place.clone()), ..SplitRule::default() };
+            data.splits.insert("validation".to_owned(), rule);
+        }
+        forged.push(rows);
+    }
+    forged
+}
+
+/// The same evaluation of another base.
+fn with_base(spec: &JobSpec, base: String) -> JobSpec {
+    match spec {
+        JobSpec::Evaluate(meaning) => Meaning { base: Digest::of(base.as_bytes()), ..meaning.clone() }.into(),
+        spec @ JobSpec::Write(_) => spec.clone(),
+    }
+}
+
+/// The files below `folder` that hold one of `words`.
+fn search(folder: &Path, words: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(search(&path, words)?);
+        } else {
+            let content = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+            found.extend(words.iter().any(|word| content.contains(word)).then_some(path));
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,77 @@
+//! What shells and terminals do to commands: pipes that close, terminals that hang up.
+
+use super::{Case, bench::LIMIT, cluster::Cluster, ensure, sweeps};
+use std::{
+    io::{BufRead, BufReader},
+    process::Stdio,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+pub(super) const CLOSED_PIPE: Case = Case {
+    name: "closed-pipe",
+    about: "`watch | head -1` and `watch --json | head -1` of a sweep that runs: they end within seconds",
+    run: |bench| {
+        let place = bench.place("closed-pipe")?;
+        let sweep = sweeps::pictures(&place, "small", 200)?;
+        let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
+        let run = ["run", sweep, "--threads", "1", "--store", "store"];
+        let mut running = place.start("run", &mut place.bowline(&run))?;
+        let progress = place.path("store/sweeps/small/progress.json");
+        running.wait_until(LIMIT, || progress.exists())?;
+        let mut seen = Vec::new();
+        for more in [&["--json"][..], &[]] {
+            let args = [&["watch", "small", "--store", "store", "--interval", "1"], more].concat();
+            let mut command = place.bowline(&args);
+            let mut watch = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+            let output = watch.stdout.take().ok_or("no pipe")?;
+            let mut line = String::new();
+            BufReader::new(output).read_line(&mut line)?;
+            // The reader is dropped, and with it the pipe.
+            let start = Instant::now();
+            let ended = loop {
+                match watch.try_wait()? {
+                    Some(status) => break Some(status),
+                    None if start.elapsed() > PATIENCE => break None,
+                    None => sleep(Duration::from_millis(50)),
+                }
+            };
+            if ended.is_none() {
+                watch.kill()?;
+                watch.wait()?;
+            }
+            let status = ended.ok_or_else(|| format!("{args:?} goes on without a reader"))?;
+            seen.push(format!("{} with {status}", args.join(" ")));
+        }
+        Ok(format!("ended after one line: {}", seen.join("; ")))
+    },
+};
+
+pub(super) const HANGUP: Case = Case {
+    name: "hangup",
+    about: "SIGHUP to a worker and to a run: a worker gives its job back and ends with 0, a run ends with 75, and the sweep goes on",
+    run: |bench| {
+        let place = bench.place("hangup")?;
+        let sweep = sweeps::pictures(&place, "small", 40)?;
+        let root = place.example("mini8").display().to_string();
+        let mut cluster = Cluster::start(bench, &place, 1, &["--root", &root])?;
+        let mut running = cluster.run("run", &sweep)?;
+        let store = cluster.store();
+        running.wait_until(LIMIT, || sweeps::scores(&store).is_ok_and(|scores| scores.len() >= 3))?;
+        let worker = cluster.replace(0)?;
+        worker.signal("HUP")?;
+        worker.finish(LIMIT)?.ends_with(&[0])?;
+        running.signal("HUP")?;
+        running.finish(LIMIT)?.ends_with(&[75])?;
+        let mut again = cluster.run("again", &sweep)?;
+        cluster.supervise_until(LIMIT, |_| Ok(again.ended()?.is_some()))?;
+        again.finish(LIMIT)?.ends_with(&[0])?;
+        let logs = cluster.stop(LIMIT)?.concat();
+        ensure(!logs.contains("a worker lost a job"), || "the hang-up counts as a loss of the job".to_owned())?;
+        Ok("the worker ended with 0, the run with 75, no job was lost, and the same command went on to the end"
+            .to_owned())
+    },
+};
+
+/// How long a command may go on without a reader.
+const PATIENCE: Duration = Duration::from_secs(15);
