@@ -159,6 +159,9 @@ impl RunShown {
                 numbers.done += 1;
                 numbers.outstanding = numbers.outstanding.saturating_sub(1);
             }
+            Event::Written { is_reused, .. } | Event::NotWritten { is_reused, .. } => {
+                numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
+            }
             Event::Failed { is_reused, .. } => {
                 numbers.failed += 1;
                 numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));

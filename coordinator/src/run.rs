@@ -67,6 +67,8 @@ pub struct Settings {
     pub versions: BTreeMap<String, String>,
     /// The pool whose workers the publisher hands jobs to; `None` where they are computed in this process.
     pub pool: Option<String>,
+    /// Have the winner written at the end, as an artefact, where an adapter can hold it.
+    pub writes: bool,
     /// Whether the store keeps the sweep: what it is, how far it has come, and what it came to. Without it there is no such sweep
     /// in the store, and nobody can follow or cancel it; its results are stored as any.
     pub is_kept: bool,
@@ -88,6 +90,7 @@ impl Default for Settings {
             max_failures: None,
             versions: BTreeMap::new(),
             pool: None,
+            writes: false,
             is_kept: true,
         }
     }

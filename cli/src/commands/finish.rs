@@ -53,12 +53,14 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         let progress = Progress::start();
         let mut on_event = |event| match event {
             Event::Phase(phase) => progress.phase(&phase.to_string()),
-            Event::Failed { label, errors, .. } => progress.line(&format!("  {label} failed: {}", errors.join(": "))),
+            Event::Failed { label, errors, .. } | Event::NotWritten { label, errors, .. } => {
+                progress.line(&format!("  {label} failed: {}", errors.join(": ")))
+            }
             _ => {}
         };
         let pool = args.queue.as_ref().map(|_| args.pool.pool.clone());
-        let settings = Settings { finish: true, pool, ..Settings::default() };
+        let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };
         runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())?
     };
-    conclude(&runner, &frozen, &inputs, &done, args.json, &mut Account::of(&args.name))
+    conclude(&runner, &frozen, &done, args.json, &mut Account::of(&args.name))
 }

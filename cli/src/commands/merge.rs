@@ -76,12 +76,6 @@ impl Merged {
         Ok(Self { update, base: header, card, notes })
     }
 
-    /// The same with notes below the recipe of its model card, in Markdown.
-    pub(crate) fn with_notes(mut self, notes: String) -> Self {
-        self.card.notes = notes;
-        self
-    }
-
     /// The nearest merge of rank at most `rank`; says what is lost.
     fn truncated(mut self, rank: usize) -> Result<Self, Failure> {
         if rank == 0 {

@@ -21,7 +21,6 @@ use crate::{
 };
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
-use inputs::Inputs;
 use jobs::Outcome;
 use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
@@ -91,14 +90,13 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
     }
-    conclude(&runner, &frozen, &inputs, &ended?, args.json, account)
+    conclude(&runner, &frozen, &ended?, args.json, account)
 }
 
 /// Stores, prints and writes what a sweep came to.
 pub(super) fn conclude(
     runner: &Runner,
     frozen: &Frozen,
-    inputs: &Inputs,
     done: &Done,
     json: bool,
     account: &mut Account,
@@ -116,7 +114,7 @@ pub(super) fn conclude(
     } else {
         runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
         let reported = runner.runtime.block_on(report::keep(&runner.store, outcome, results, &frame));
-        best::write(runner, frozen, outcome, inputs, &summary).and(reported)
+        best::keep(runner, frozen, outcome, &summary).and(reported)
     };
     match counts.failed {
         0 => written,
@@ -154,6 +152,7 @@ fn settings(args: &args::Run) -> Settings {
         brake: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,
         max_device_time: args.max_device_hours,
+        writes: true,
         pool: args.queue.as_ref().map(|_| args.pool.pool.clone()),
         ..Settings::default()
     }
@@ -223,6 +222,15 @@ impl Teller<'_> {
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }
+            Event::Written { label, size, is_reused, .. } => {
+                if !is_reused {
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>7.1} MiB", mib(size))));
+                }
+            }
+            Event::NotWritten { label, errors, .. } => {
+                let line = format!("  {label} failed: {}", errors.join(": "));
+                self.progress.line(&jobs::escaped(&line));
+            }
             Event::WeakAdapter(adapter) => self.progress.line(&jobs::escaped(&format!("note: {adapter}"))),
             Event::Best { search, value, .. } => {
                 self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
@@ -230,6 +238,11 @@ impl Teller<'_> {
         }
         self.progress.position(self.done, self.bound);
     }
+}
+
+/// Bytes as mebibytes, for people.
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// How many jobs came to what, as summaries tell it.

@@ -34,9 +34,6 @@ pub(crate) enum InputFailure {
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
     Argument { argument: String, source: inputs::InputError },
-    /// An input is not what was evaluated any more.
-    #[error("`{place}` has changed since it was evaluated")]
-    Changed { place: String },
     /// A data set of pictures is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     Data { task: String, split: String, source: evaluation::DataError },
@@ -120,7 +117,6 @@ impl InputFailure {
             | Self::NoTextTower { .. }
             | Self::NoPrompts { .. }
             | Self::UnknownTask { .. }
-            | Self::Changed { .. }
             | Self::Kind { .. }
             | Self::Classes { .. }
             | Self::UnfitHead { .. } => code::BAD_INPUT,
@@ -135,7 +131,6 @@ impl InputFailure {
             Self::Problems(_)
             | Self::SweepInput(_)
             | Self::Argument { .. }
-            | Self::Changed { .. }
             | Self::Data { .. }
             | Self::SplitTexts { .. }
             | Self::JointMap { .. }

@@ -1,4 +1,4 @@
-use crate::Wanted;
+use crate::{Wanted, lookup::Sought};
 use jobs::{JobId, WorkerStatus};
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,12 +22,14 @@ impl Outstanding {
         self.0.len()
     }
 
-    pub(super) fn ids(&self) -> Vec<JobId> {
-        self.0.keys().copied().collect()
+    /// How the jobs are looked up, all of them.
+    pub(super) fn sought(&self) -> Vec<Sought> {
+        self.0.values().map(|open| open.wanted.sought()).collect()
     }
 
-    pub(super) fn contains(&self, id: &JobId) -> bool {
-        self.0.contains_key(id)
+    /// How the job is looked up, if it is one of these.
+    pub(super) fn sought_of(&self, id: &JobId) -> Option<Sought> {
+        self.0.get(id).map(|open| open.wanted.sought())
     }
 
     pub(super) fn insert(&mut self, wanted: Wanted) {
