@@ -77,6 +77,9 @@ pub(crate) enum Failure {
     /// An input is not what was evaluated any more.
     #[error("`{place}` has changed since it was evaluated")]
     Changed { place: String },
+    /// A file of an input was changed while the winner was merged.
+    #[error("an input was changed while the winner was merged")]
+    FileChanged(#[source] files::FileChanged),
     /// The base model's tensors cannot be read.
     #[error("cannot use the base model")]
     Base(#[from] merging::BaseError),

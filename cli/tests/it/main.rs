@@ -11,6 +11,7 @@ mod bowline;
 mod cluster;
 mod ending;
 mod hub;
+mod in_use;
 mod k8s;
 mod revisions;
 mod stored;
