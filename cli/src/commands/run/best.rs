@@ -67,14 +67,20 @@ fn merge(job: &Job, recipe: &Recipe, inputs: &Inputs, summary: &Summary) -> Resu
         move |source| Failure::Input(InputFailure::Argument { argument, source })
     };
     let places = &job.places;
-    unchanged(&places.base, inputs.model(&places.base).map_err(input(&places.base))?.digest, job.meaning.base)?;
+    let base = inputs.model(&places.base).map_err(input(&places.base))?;
+    unchanged(&places.base, base.digest, job.meaning.base)?;
+    let mut in_use = base.files_in_use;
     let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
     for adapter in &job.meaning.adapters {
         let place = &places.adapters[&adapter.task];
-        unchanged(place, inputs.adapter(place).map_err(input(place))?.digest, adapter.digest)?;
+        let located = inputs.adapter(place).map_err(input(place))?;
+        unchanged(place, located.digest, adapter.digest)?;
+        in_use.extend(&located.files_in_use);
         adapters.push((adapter.task.clone(), place.clone()));
     }
-    Ok(Merged::new(inputs, &places.base, &adapters, recipe)?.with_notes(summary.render(Style::Markdown)))
+    let merged = Merged::new(inputs, &places.base, &adapters, recipe)?;
+    in_use.check().map_err(|source| Failure::Input(InputFailure::FileChanged(source)))?;
+    Ok(merged.with_notes(summary.render(Style::Markdown)))
 }
 
 fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), Failure> {
