@@ -63,7 +63,7 @@ impl Worker {
             follow(&span, parent);
         }
         let held = pace.hold();
-        let handled = match delivery.job().meaning.check_semantics() {
+        let handled = match delivery.job().spec.check_semantics() {
             Err(other) => self.leave_to_others(delivery, other).instrument(span).await.map(|()| Parted::Settled),
             Ok(()) => {
                 let settled = self.take_up(delivery, device, pace).instrument(span).await;
@@ -149,9 +149,9 @@ impl Worker {
             return Ok(Look::UnknownSweep);
         }
         let id = delivery.job().id();
-        match self.store.result(&id).await {
-            Ok(Some(_)) => return Ok(Look::Known),
-            Ok(None) => {}
+        match self.is_done(delivery.job()).await {
+            Ok(true) => return Ok(Look::Known),
+            Ok(false) => {}
             Err(source @ StoreError::Backend(_)) => return Err(source),
             Err(error @ StoreError::Version { .. }) => {
                 warn!(%error, "another version of the program has done the job");
