@@ -1,4 +1,5 @@
 mod chunks;
+mod footer;
 mod header;
 mod pages;
 mod table;

@@ -98,7 +98,6 @@ impl Worker {
             return self.return_unstarted(delivery).await;
         }
         if let Some(device) = device {
-            self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
             let alone = was_lost.then(|| pace.exclude_others());
             if alone.is_some() {
                 tokio::select! {
@@ -108,6 +107,10 @@ impl Worker {
                 }
             }
             let look = self.look(&delivery).await;
+            // Not before: of several workers that hold copies of a lost job, each would take the others to be at it, for ever.
+            if matches!(look, Ok(Look::Compute)) {
+                self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
+            }
             return self.settle(delivery, look, Some(device), alone, pace).await.map(|()| Parted::Settled);
         }
         let look = tokio::select! {

@@ -1,4 +1,4 @@
-use super::{DataError, chunks::Chunks, damaged, meaning, pages::CheckedGroup};
+use super::{DataError, chunks::Chunks, damaged, footer::check_footer, meaning, pages::CheckedGroup};
 use crate::{
     classes::{check_names, listed},
     data::read_error,
@@ -6,6 +6,7 @@ use crate::{
 };
 use parquet::{
     basic::Type as Physical,
+    errors::ParquetError,
     file::{
         metadata::ParquetMetaData,
         reader::{FileReader, RowGroupReader, SerializedFileReader},
@@ -15,6 +16,7 @@ use parquet::{
 };
 use std::{
     fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -137,8 +139,11 @@ impl Table {
 impl TableFile {
     fn open(path: &Path, columns: &[Column<'_>]) -> Result<Self, DataError> {
         let file = File::open(path).map_err(read_error(path))?;
+        let length = file.metadata().map_err(read_error(path))?.len();
+        check_footer(&file, length).map_err(|source| damaged(path, source))?;
         let chunks = Chunks::new(file).map_err(read_error(path))?;
-        let reader = SerializedFileReader::new(chunks.clone()).map_err(|source| damaged(path, source))?;
+        let opened = || SerializedFileReader::new(chunks.clone());
+        let reader = guarded(opened).map_err(|source| damaged(path, source))?;
         let metadata = reader.metadata();
         chunks.expect_pages(metadata);
         let groups = metadata.row_groups().iter();
@@ -169,11 +174,11 @@ impl TableFile {
     ) -> Result<(), DataError> {
         let failed = |source| damaged(&self.path, source);
         let reader = CheckedGroup(self.reader.get_row_group(group).map_err(failed)?);
-        let rows = reader.get_row_iter(Some(columns.clone())).map_err(failed)?;
+        let mut rows = guarded(|| reader.get_row_iter(Some(columns.clone()))).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
-        for (row, values) in (first..).zip(rows) {
+        for row in first.. {
             let Some(&&next) = wanted.peek() else { break };
-            let values = values.map_err(failed)?;
+            let Some(values) = guarded(|| rows.next().transpose()).map_err(failed)? else { break };
             if next != row {
                 continue;
             }
@@ -183,6 +188,12 @@ impl TableFile {
         }
         Ok(())
     }
+}
+
+/// What the library makes of a file. Where what it reads contradicts itself, it panics now and then.
+fn guarded<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    let given_up = || ParquetError::General("the file contradicts itself: it is damaged".to_owned());
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(given_up()))
 }
 
 impl Column<'_> {
