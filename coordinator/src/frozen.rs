@@ -184,7 +184,7 @@ impl Frozen {
     pub fn writing(&self, recipe: &Recipe, format: WriteFormat) -> WriteSpec {
         let hub = match &self.places.base {
             InputRef::Hub(hub) => Some(hub),
-            InputRef::S3(_) | InputRef::Path(_) => None,
+            InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
         let origin = |adapter: &AdapterInput| self.places.adapters.get(&adapter.task).map(InputRef::short_name);
         WriteSpec {

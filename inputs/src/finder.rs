@@ -7,7 +7,8 @@ use crate::{
     folder::{Listing, list},
     layout::{INDEX, Lack, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
     objects::Objects,
-    resolve::{Folder, Reach, unreadable},
+    remote::place_of,
+    resolve::{Folder, Reach, as_objects, unreadable},
     rows::{has_listed_rows, rows},
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
@@ -98,6 +99,7 @@ impl Finder<'_> {
             InputRef::Path(path) => (path.clone(), None),
             InputRef::Hub(hub) => self.hub_file(reference, hub, reach)?,
             InputRef::S3(s3) => (self.objects(s3)?.file(s3, reach)?, None),
+            InputRef::Artefact(job) => (self.objects(&place_of(job))?.file(&place_of(job), reach)?, None),
         };
         self.inputs.check_roots(reference, [path.clone()])?;
         match fs::metadata(&path) {
@@ -106,9 +108,9 @@ impl Finder<'_> {
             Err(source) => return Err(unreadable(reference, &path, source)),
         }
         let Hashed { digest, identity } = self.hashed(reference, &path)?;
-        if let (InputRef::S3(s3), Some(name)) = (reference, path.file_name()) {
+        if let (Some(s3), Some(name)) = (as_objects(reference), path.file_name()) {
             let files = vec![(name.to_string_lossy().into_owned(), digest)];
-            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
+            self.objects(&s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         let mut files_in_use = FilesInUse::default();
         files_in_use.add(path.clone(), identity);
@@ -155,14 +157,14 @@ impl Finder<'_> {
             files_in_use.add(path, hashed.identity);
         }
         let digest = data_digest(&found.files, &contents, spec, &rows);
-        if let InputRef::S3(s3) = &spec.source {
+        if let Some(s3) = as_objects(&spec.source) {
             let rows = match &rows {
                 Rows::Indices(rows) => Some(rows.clone()),
                 _ => None,
             };
             let files = names.into_iter().zip(contents).collect();
             let beside = found.files.beside().to_vec();
-            self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
+            self.objects(&s3)?.keep(digest, &Content { files, rows, beside })?;
         }
         let files = data_files(&found.root, &found.files);
         Ok(LocatedData { files, rows, digest, commit: found.commit, files_in_use })
@@ -170,9 +172,9 @@ impl Finder<'_> {
 
     /// Where a cache has a split by its digest, it has the list of its rows as well.
     fn rows_within(&self, spec: &DataSpec, split: &str, reach: Reach) -> Result<Rows, InputError> {
-        if let (Reach::Here(expected), InputRef::S3(s3)) = (reach, &spec.source)
+        if let (Reach::Here(expected), Some(s3)) = (reach, as_objects(&spec.source))
             && has_listed_rows(spec, split)
-            && let Some(rows) = self.objects(s3)?.content(expected).and_then(|content| content.rows)
+            && let Some(rows) = self.objects(&s3)?.content(expected).and_then(|content| content.rows)
         {
             return Ok(Rows::Indices(rows));
         }
@@ -243,9 +245,9 @@ impl Finder<'_> {
 
     /// Keeps what an input of a bucket is made of.
     fn keep(&self, reference: &InputRef, digest: Digest, files: Vec<(String, Digest)>) -> Result<(), InputError> {
-        match reference {
-            InputRef::S3(s3) => self.objects(s3)?.keep(digest, &Content { files, ..Content::default() }),
-            InputRef::Path(_) | InputRef::Hub(_) => Ok(()),
+        match as_objects(reference) {
+            Some(s3) => self.objects(&s3)?.keep(digest, &Content { files, ..Content::default() }),
+            None => Ok(()),
         }
     }
 
@@ -262,6 +264,9 @@ impl Finder<'_> {
                 Some(self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), reach, select, &names)?)
             }
             InputRef::S3(s3) => Some(self.objects(s3)?.folder(s3, reach, select, &names)?),
+            InputRef::Artefact(job) => {
+                Some(self.objects(&place_of(job))?.folder(&place_of(job), reach, select, &names)?)
+            }
             InputRef::Path(_) => None,
         };
         if let Some(found) = fetched {

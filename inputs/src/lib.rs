@@ -39,6 +39,6 @@ pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
 pub use listing::{ListedFile, Listing};
 pub use outline::{ListedData, Outline};
-pub use remote::{Remote, RemoteObject, S3Remote};
+pub use remote::{Artefacts, Remote, RemoteObject, S3Remote};
 pub use resolve::{Inputs, Located, LocatedData};
 pub use settings::{ObjectSettings, Settings};

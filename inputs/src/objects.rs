@@ -11,6 +11,7 @@ use crate::{
     cache::{Cache, Content, is_below},
     digest::FileDigests,
     folder::Listing,
+    remote::ARTEFACTS,
     resolve::{Folder, Reach},
 };
 use jobs::{Digest, S3Ref};
@@ -118,10 +119,15 @@ fn steadily<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T, InputError
     find()
 }
 
+/// A place among objects as people know it.
+fn shown(s3: &S3Ref) -> String {
+    if s3.bucket == ARTEFACTS { format!("artefact of job {}", s3.key) } else { s3.to_string() }
+}
+
 fn missing(s3: &S3Ref) -> InputError {
-    InputError::NoObjects { reference: s3.to_string() }
+    InputError::NoObjects { reference: shown(s3) }
 }
 
 fn refused(s3: &S3Ref, source: BackendError) -> InputError {
-    InputError::Bucket { reference: s3.to_string(), source }
+    InputError::Bucket { reference: shown(s3), source }
 }

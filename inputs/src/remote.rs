@@ -1,5 +1,8 @@
+mod artefacts;
 mod s3;
 
+pub use artefacts::Artefacts;
+pub(crate) use artefacts::{ARTEFACTS, place_of};
 pub use s3::S3Remote;
 
 use std::{fmt, ops::Range, path::Path};

@@ -1,5 +1,11 @@
 use crate::{
-    Finder, InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots,
+    Finder, InputError, Settings,
+    allowed::Allowed,
+    digest::FileDigests,
+    hub::Hub,
+    objects::Objects,
+    remote::{ARTEFACTS, place_of},
+    roots::Roots,
 };
 use files::FilesInUse;
 use jobs::{DataFiles, DataSpec, Digest, InputRef, Rows, S3Ref};
@@ -15,6 +21,7 @@ use std::{
 pub struct Inputs {
     pub(crate) hub: Hub,
     pub(crate) objects: Option<Objects>,
+    pub(crate) artefacts: Option<Objects>,
     pub(crate) roots: Roots,
     pub(crate) allowed: Allowed,
     pub(crate) digests: Arc<FileDigests>,
@@ -72,8 +79,10 @@ impl Inputs {
     pub fn new(mut settings: Settings) -> Self {
         let digests = Arc::new(FileDigests::default());
         let objects = settings.objects.take();
+        let artefacts = settings.artefacts.take();
         Self {
             objects: objects.map(|objects| Objects::new(objects, Arc::clone(&digests))),
+            artefacts: artefacts.map(|artefacts| Objects::new(artefacts, Arc::clone(&digests))),
             roots: Roots::new(settings.roots.take()),
             allowed: Allowed { buckets: settings.buckets.take(), repositories: settings.repositories.take() },
             hub: Hub::new(settings),
@@ -141,6 +150,9 @@ impl Inputs {
             InputRef::Path(path) => path.exists(),
             InputRef::Hub(hub) => self.hub.is_cached(hub),
             InputRef::S3(s3) => self.objects.as_ref().is_some_and(|objects| objects.is_cached(s3)),
+            InputRef::Artefact(job) => {
+                self.artefacts.as_ref().is_some_and(|artefacts| artefacts.is_cached(&place_of(job)))
+            }
         }
     }
 
@@ -150,6 +162,9 @@ impl Inputs {
     }
 
     pub(crate) fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
+        if s3.bucket == ARTEFACTS {
+            return self.artefacts.as_ref().ok_or_else(|| InputError::NoArtefacts { job: s3.key.clone() });
+        }
         self.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
     }
 
@@ -163,12 +178,22 @@ impl Inputs {
             InputRef::Path(_) => None,
             InputRef::Hub(_) => Some(self.hub.cache()),
             InputRef::S3(_) => self.objects.as_ref().map(|objects| objects.cache_folder().to_owned()),
+            InputRef::Artefact(_) => self.artefacts.as_ref().map(|objects| objects.cache_folder().to_owned()),
         };
         self.roots.check(reference, cache.as_deref(), paths)
     }
 
     pub(crate) fn finder(&self, expected: Option<Digest>) -> Finder<'_> {
         Finder { inputs: self, expected }
+    }
+}
+
+/// An input that is made of objects: in a bucket, or what a job made.
+pub(crate) fn as_objects(reference: &InputRef) -> Option<S3Ref> {
+    match reference {
+        InputRef::S3(s3) => Some(s3.clone()),
+        InputRef::Artefact(job) => Some(place_of(job)),
+        InputRef::Path(_) | InputRef::Hub(_) => None,
     }
 }
 

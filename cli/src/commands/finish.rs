@@ -7,12 +7,13 @@ use crate::{
     },
     failure::Failure,
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{existing_store, rabbit_settings},
     runner::Runner,
 };
 use coordinator::{Event, Retry, Settings};
+use inputs::Artefacts;
 use jobs::Finish;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{future::pending, sync::Arc};
@@ -26,7 +27,9 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let interrupts = Interrupts::listen(&runtime);
     let store = runtime.block_on(existing_store(&args.store))?.patient(OUTAGE);
     let frozen = runtime.block_on(frozen(&store, &args.name))?;
-    let inputs = Arc::new(inputs(&args.store.s3));
+    let artefacts = Arc::new(Artefacts::default());
+    artefacts.give(store.clone(), runtime.handle().clone());
+    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
     // A run has begun a later one since: this one is not begun again.
     if resume.revised.is_new {

@@ -62,7 +62,7 @@ impl Merged {
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
-            InputRef::S3(_) | InputRef::Path(_) => None,
+            InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
         let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
         let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));

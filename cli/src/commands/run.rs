@@ -10,7 +10,7 @@ use crate::{
     commands::plan::{Reading, survey},
     failure::{Failure, RunFailure},
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
@@ -21,6 +21,7 @@ use crate::{
 };
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
+use inputs::Artefacts;
 use jobs::Outcome;
 use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
@@ -48,7 +49,8 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
-    let inputs = Arc::new(inputs(&args.store.s3));
+    let artefacts = Arc::new(Artefacts::default());
+    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     // The device is opened before anything is hashed: what cannot work should say so at once.
     let engine = match args.queue {
         None => Some(engine(&args.compute, Arc::clone(&inputs))?),
@@ -71,6 +73,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         let store = open_store(&args.store).await?.patient(OUTAGE);
         check_conditions(&store, args.unconditional_store).await.map(|()| store)
     })?;
+    artefacts.give(store.clone(), runtime.handle().clone());
     let runner = match (engine, &queue) {
         (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),

@@ -8,6 +8,7 @@ use crate::{
     terminal,
     watching::Watching,
 };
+use inputs::Artefacts;
 use queue::{JobConsumer, RabbitQueue, RabbitSettings};
 use std::{process, sync::Arc, time::Duration};
 use store::Key;
@@ -31,7 +32,8 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
-    let inputs = Arc::new(worker_inputs(args)?);
+    let artefacts = Arc::new(Artefacts::default());
+    let inputs = Arc::new(worker_inputs(args, &artefacts)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
     let proof = Arc::new(engine.proof());
@@ -44,6 +46,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;
+    artefacts.give(store.clone(), runtime.handle().clone());
     let thread = DeviceThread::start(device.clone(), Engine::versions(), move |job, stop| engine.compute(job, stop));
     let consumer = {
         let _runtime = runtime.enter();

@@ -15,6 +15,7 @@ mod ending;
 mod hub;
 mod in_use;
 mod k8s;
+mod older_store;
 mod pools;
 mod process;
 mod revisions;

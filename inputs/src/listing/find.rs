@@ -3,6 +3,7 @@ use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
     layout::{INDEX, Lack, PICKLED_INDEX, adapter_files, model_files, shards},
+    remote::place_of,
     resolve::unreadable,
     rows::rows,
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
@@ -73,6 +74,7 @@ impl Inputs {
                 (shelf, name.to_owned())
             }
             InputRef::S3(s3) => self.objects(s3)?.shelf_of_file(s3)?,
+            InputRef::Artefact(job) => self.objects(&place_of(job))?.shelf_of_file(&place_of(job))?,
         };
         let file = shelf.file(reference, &name)?;
         file.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
@@ -103,6 +105,7 @@ impl Inputs {
         let path = match reference {
             InputRef::Hub(hub) => return self.hub.shelf(hub, hub.path.as_deref().unwrap_or("")),
             InputRef::S3(s3) => return self.objects(s3)?.shelf(s3),
+            InputRef::Artefact(job) => return self.objects(&place_of(job))?.shelf(&place_of(job)),
             InputRef::Path(path) => path,
         };
         self.check_roots(reference, [path.clone()])?;

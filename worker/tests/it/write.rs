@@ -1,7 +1,7 @@
 //! Jobs that write a merge, from the queue to the store.
 
 use async_trait::async_trait;
-use inputs::Inputs;
+use inputs::{Artefacts, Inputs, ObjectSettings};
 use jobs::{Digest, InputRef, Job, JobId, Places, Preset, Sweep, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 use queue::{JobPublisher, MemoryQueue};
 use std::{
@@ -15,6 +15,7 @@ use store::{
     testing::{HttpFaults, S3Server},
 };
 use tempfile::TempDir;
+use tokio::{runtime::Handle, task::spawn_blocking};
 use worker::{Compute, Computed, DeviceThread, Engine, EngineSettings, JobError, MadeFiles, Output, Stop, Worker};
 
 fn root() -> PathBuf {
@@ -97,6 +98,51 @@ fn write_by_hand(job: &Job, inputs: &Inputs, to: &Path) {
     let update = merging::Aligned::new(&adapters, spec.recipe.space).unwrap().merge(&spec.recipe).unwrap();
     let card = merging::Card { adapters: spec.names.adapters.clone(), ..merging::Card::default() };
     merging::write_adapter(&update, &card, to).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_job_made_is_an_input_of_others_by_its_digest() {
+    let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
+    let job = job(&inputs, WriteFormat::Adapter);
+    let folder = TempDir::new().unwrap();
+    let store = store(&folder);
+    let queue = MemoryQueue::new();
+    let mut engine = engine(&inputs);
+    let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
+    let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
+    queue.publish(&job, "tests").await.unwrap();
+    assert!(worker.run_one().await.unwrap());
+    let made = store.artefact_result(&job.id()).await.unwrap().unwrap();
+    let by_hand = TempDir::new().unwrap();
+    store.get_artefact_files(&made, by_hand.path()).await.unwrap();
+
+    let cache = TempDir::new().unwrap();
+    let source = Arc::new(Artefacts::default());
+    source.give(store.clone(), Handle::current());
+    let artefacts = Some(ObjectSettings { remote: source, cache: cache.path().to_owned() });
+    let of_store = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
+    let reference = InputRef::Artefact(job.id());
+    let located = |inputs: &Arc<Inputs>, expected: Option<Digest>| {
+        let (inputs, reference) = (Arc::clone(inputs), reference.clone());
+        spawn_blocking(move || match expected {
+            Some(digest) => inputs.expecting(digest).adapter(&reference),
+            None => inputs.adapter(&reference),
+        })
+    };
+    let found = located(&of_store, None).await.unwrap().unwrap();
+    let same = inputs.adapter(&InputRef::Path(by_hand.path().to_owned())).unwrap();
+    assert_eq!(found.digest, same.digest, "it is the adapter that a folder with these files is");
+    let weights = "adapter_model.safetensors";
+    assert_eq!(fs::read(found.path.join(weights)).unwrap(), fs::read(by_hand.path().join(weights)).unwrap());
+
+    // One that is known by its digest comes from the cache, without the store.
+    store.remove_artefact(&job.id()).await.unwrap();
+    let cached = located(&of_store, Some(found.digest)).await.unwrap().unwrap();
+    assert_eq!(cached.digest, found.digest);
+    let error = located(&of_store, Some(Digest::of(b"another"))).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains(&format!("artefact of job {}", job.id())), "{error}");
+    let error = located(&inputs, None).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("was given no access to it"), "{error}");
 }
 
 #[test]
