@@ -24,11 +24,7 @@ const OWN_FAULTS: u32 = 3;
 
 /// `bowline worker`: takes jobs until it is told to end, or there are none.
 pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
-    let name = args.name.clone().unwrap_or_else(default_name);
-    if name.contains('/') || Key::new(name.as_str()).is_err() {
-        let expected = "a name of letters, digits, `-`, `_` and `.` that does not begin with a dot";
-        return Err(Failure::Argument { argument: "--name", value: name, expected });
-    }
+    let name = name(args)?;
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
@@ -115,6 +111,16 @@ fn limits(args: &args::Worker) -> Limits {
         idle: args.idle_exit.map(Duration::from_secs),
         ..Limits::default()
     }
+}
+
+/// The worker's name, if a store can hold it.
+fn name(args: &args::Worker) -> Result<String, Failure> {
+    let name = args.name.clone().unwrap_or_else(default_name);
+    if name.contains('/') || Key::new(name.as_str()).is_err() {
+        let expected = "a name of letters, digits, `-`, `_` and `.` that does not begin with a dot";
+        return Err(Failure::Argument { argument: "--name", value: name, expected });
+    }
+    Ok(name)
 }
 
 /// The host's name and the process id: told apart from every other worker that is alive.

@@ -8,7 +8,7 @@ use tracing::warn;
 
 /// What a job came to, with who made it.
 pub(super) enum Made {
-    Scores(JobResult),
+    Scores(Box<JobResult>),
     Files {
         result: Box<ArtefactResult>,
         files: MadeFiles,
@@ -54,7 +54,8 @@ impl Worker {
         let id = job.id();
         match (&job.spec, output) {
             (JobSpec::Evaluate(meaning), Output::Scores(Scores { scores, merge })) => {
-                Made::Scores(JobResult { job: id, meaning: meaning.clone(), scores, merge, timings, run })
+                let meaning = meaning.clone();
+                Made::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
             (spec @ JobSpec::Write(_), Output::Files(files)) => {
                 let artefact = files.artefact().clone();
