@@ -100,7 +100,7 @@ pub(crate) fn check_inputs(
     let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
     let mut memory = None;
     if let Some(base) = &base {
-        if let Some(Outline::Llama(config)) = &base.outline {
+        if let Some(Outline::Decoder(config)) = &base.outline {
             check.tokenizer(base, config);
             let modules: BTreeSet<String> =
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();

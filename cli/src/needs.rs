@@ -1,7 +1,7 @@
 //! How much memory a sweep over a language model takes, told from headers.
 
 use crate::failure::Failure;
-use evaluation::{LlamaConfig, LlamaMemory, LlamaPlacement, ModelKind};
+use evaluation::{DecoderConfig, DecoderMemory, DecoderPlacement, ModelKind};
 use jobs::Sweep;
 use serde::Serialize;
 use std::{collections::BTreeSet, path::Path};
@@ -47,19 +47,19 @@ pub(crate) fn needs(
     if ModelKind::of(folder)? != ModelKind::Language {
         return Ok(None);
     }
-    let config = LlamaConfig::read(&folder.join("config.json"))?;
+    let config = DecoderConfig::read(&folder.join("config.json"))?;
     let longest = |task: &jobs::Task| task.data.text.as_ref()?.max_length.map(|length| length as usize);
     let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST)).max().unwrap_or(LONGEST);
     let precision = sweep.evaluation.precision;
     let need = |on_host| {
-        let placement = LlamaPlacement {
+        let placement = DecoderPlacement {
             on_host,
             precision,
             stored: config.stored.unwrap_or(precision),
             threads: threads.unwrap_or_else(num_cpus::get_physical),
             longest: longest.min(config.positions),
         };
-        let LlamaMemory { base, adapted, activations } = config.memory(placement, modules)?;
+        let DecoderMemory { base, adapted, activations } = config.memory(placement, modules)?;
         Ok::<_, Failure>(Need { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations })
     };
     Ok(Some(Needs { processor: need(true)?, device: need(false)? }))

@@ -1,7 +1,6 @@
 use crate::{
-    ModelError,
+    ModelError, decoder,
     limits::{CONFIG_BYTES, read_small_text},
-    llama,
 };
 use serde::Deserialize;
 use std::path::Path;
@@ -33,7 +32,7 @@ impl ModelKind {
         let file: File = serde_json::from_str(&text).map_err(invalid)?;
         match file.model_type.as_str() {
             "clip" => Ok(Self::Clip),
-            other if llama::family_of(other).is_some() => Ok(Self::Language),
+            other if decoder::family_of(other).is_some() => Ok(Self::Language),
             other => Err(ModelError::ModelType {
                 path,
                 kind: "CLIP or language",

@@ -2,7 +2,7 @@
 //!
 //! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](LlamaModel) into
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](DecoderModel) into
 //! features likewise, and are counted by [`classify`].
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
@@ -11,11 +11,11 @@
 mod cache;
 mod classes;
 mod data;
+mod decoder;
 mod device;
 mod head;
 mod kind;
 mod limits;
-mod llama;
 mod model;
 mod notes;
 mod outline;
@@ -39,13 +39,13 @@ pub const SEMANTICS: u32 = 1;
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
 pub use data::{DataError, DataOutline, PictureProblem, Source};
+pub use decoder::{
+    Biases, DecoderConfig, DecoderDeltas, DecoderMemory, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow,
+};
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
-pub use llama::{
-    Biases, LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling, SlidingWindow,
-};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,

@@ -2,7 +2,7 @@
 
 mod tokenizer;
 
-use crate::{ClipConfig, LlamaConfig, ModelError, ModelKind, Preprocess, settings};
+use crate::{ClipConfig, DecoderConfig, ModelError, ModelKind, Preprocess, settings};
 use std::path::Path;
 
 /// Notes on the files of a model folder: keys of configurations that are not known and have no effect, and settings of the
@@ -15,7 +15,7 @@ pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
     let kind = ModelKind::of(folder)?;
     let unknown = match kind {
         ModelKind::Clip => ClipConfig::unknown_keys(&path)?,
-        ModelKind::Language => LlamaConfig::unknown_keys(&path)?,
+        ModelKind::Language => DecoderConfig::unknown_keys(&path)?,
     };
     let mut notes: Vec<String> = settings::note(&path, &unknown).into_iter().collect();
     let lacks_padding = match kind {
@@ -23,7 +23,7 @@ pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
             notes.extend(Preprocess::notes(folder)?);
             false
         }
-        ModelKind::Language => LlamaConfig::read(&path)?.pad_token.is_none(),
+        ModelKind::Language => DecoderConfig::read(&path)?.pad_token.is_none(),
     };
     notes.extend(tokenizer::notes(folder, lacks_padding));
     notes.extend(shards_beside(folder));

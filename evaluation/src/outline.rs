@@ -1,4 +1,4 @@
-use crate::{ClipConfig, LlamaConfig, ModelError, ModelKind, Preprocess, llama, model};
+use crate::{ClipConfig, DecoderConfig, ModelError, ModelKind, Preprocess, decoder, model};
 use std::path::Path;
 
 /// A model folder looked at from outside: its configuration, with which the headers of its weights agree.
@@ -6,16 +6,16 @@ use std::path::Path;
 pub enum Outline {
     /// Of a CLIP model.
     Clip(Box<ClipConfig>),
-    /// Of a Llama.
-    Llama(LlamaConfig),
+    /// Of a language model.
+    Decoder(DecoderConfig),
 }
 
 impl Outline {
     /// Reads the configuration and checks names and shapes of all tensors that evaluation reads of the model, an image tower
-    /// or a Llama, and that the image processor makes pictures of the tower's size. Of weights no more than headers is read.
+    /// or a language model, and that the image processor makes pictures of the tower's size. Of weights no more than headers is read.
     ///
     /// # Errors
-    /// As [`ImageModel::open`](crate::ImageModel::open) and [`LlamaModel::open`](crate::LlamaModel::open).
+    /// As [`ImageModel::open`](crate::ImageModel::open) and [`DecoderModel::open`](crate::DecoderModel::open).
     pub fn read(folder: &Path) -> Result<Self, ModelError> {
         match ModelKind::of(folder)? {
             ModelKind::Clip => {
@@ -27,7 +27,7 @@ impl Outline {
                     None => Ok(Self::Clip(Box::new(config))),
                 }
             }
-            ModelKind::Language => Ok(Self::Llama(llama::outlined(folder)?)),
+            ModelKind::Language => Ok(Self::Decoder(decoder::outlined(folder)?)),
         }
     }
 
@@ -35,7 +35,7 @@ impl Outline {
     pub fn kind(&self) -> ModelKind {
         match self {
             Self::Clip(_) => ModelKind::Clip,
-            Self::Llama(_) => ModelKind::Language,
+            Self::Decoder(_) => ModelKind::Language,
         }
     }
 
@@ -43,7 +43,7 @@ impl Outline {
     pub fn width(&self) -> (usize, &'static str) {
         match self {
             Self::Clip(config) => (config.projection, "projection_dim"),
-            Self::Llama(config) => (config.width, "hidden_size"),
+            Self::Decoder(config) => (config.width, "hidden_size"),
         }
     }
 
@@ -54,7 +54,7 @@ impl Outline {
     pub fn check_module(&self, name: &str) -> Result<(), ModelError> {
         match self {
             Self::Clip(config) => config.check_module(name),
-            Self::Llama(config) => config.check_module(name),
+            Self::Decoder(config) => config.check_module(name),
         }
     }
 }

@@ -2,12 +2,12 @@
 
 use super::{Check, base::Base, problems::Place};
 use crate::failure::{Failure, InputFailure};
-use evaluation::{LlamaConfig, PairTokenizer};
+use evaluation::{DecoderConfig, PairTokenizer};
 use jobs::Task;
 
 impl Check<'_> {
     /// Checks that the tokenizer is there and leaves room for texts; what else is to be known of it and the texts is noted.
-    pub(super) fn tokenizer(&mut self, base: &Base, config: &LlamaConfig) {
+    pub(super) fn tokenizer(&mut self, base: &Base, config: &DecoderConfig) {
         let tokenizer = match PairTokenizer::open(&base.folder().join("tokenizer.json"), None) {
             Ok(tokenizer) => tokenizer,
             Err(error) => {

@@ -6,7 +6,7 @@ use crate::{
     sweep_file::absolute,
     terminal,
 };
-use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelKind, PairTokenizer, open_device};
+use evaluation::{DecoderModel, DeviceChoice, ImageModel, ModelKind, PairTokenizer, open_device};
 use jobs::{HubKind, InputRef, Precision};
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
@@ -112,7 +112,7 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
 
 fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure> {
     let start = Instant::now();
-    let model = LlamaModel::open(folder, &open_device(device)?, Precision::default())?;
+    let model = DecoderModel::open(folder, &open_device(device)?, Precision::default())?;
     let loaded = start.elapsed().as_secs_f64();
     model.try_out(TEXTS, TOKENS)?;
     let start = Instant::now();

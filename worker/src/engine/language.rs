@@ -2,7 +2,7 @@ use super::{
     EngineSettings, attempt::Attempt, classifiers::Classifiers, memory::check_memory, merges::Merges, texts::TextSets,
 };
 use crate::JobError;
-use evaluation::LlamaModel;
+use evaluation::DecoderModel;
 use files::MappedFile;
 use jobs::{MergeFacts, TaskScore};
 use merging::BaseHeader;
@@ -10,9 +10,9 @@ use std::{collections::BTreeMap, path::Path};
 
 /// A Llama with the merges, texts and classifiers of its jobs.
 pub(super) struct LanguageSession {
-    model: LlamaModel,
+    model: DecoderModel,
     header: BaseHeader,
-    merges: Merges<LlamaModel>,
+    merges: Merges<DecoderModel>,
     texts: TextSets,
     classifiers: Classifiers,
 }
@@ -22,7 +22,7 @@ impl LanguageSession {
         let precision = attempt.job.meaning.precision;
         check_memory(folder, precision, settings)?;
         Ok(Self {
-            model: LlamaModel::open(folder, &evaluation::open_device(settings.device)?, precision)?,
+            model: DecoderModel::open(folder, &evaluation::open_device(settings.device)?, precision)?,
             header: BaseHeader::open(folder)?,
             // A dense merge of a large model takes gigabytes: there is room for one.
             merges: Merges::keeping(1, attempt.metrics),

@@ -1,6 +1,6 @@
 use super::EngineSettings;
 use crate::JobError;
-use evaluation::{DeviceChoice, LlamaConfig, LlamaPlacement};
+use evaluation::{DecoderConfig, DecoderPlacement, DeviceChoice};
 use jobs::Precision;
 use std::path::Path;
 
@@ -13,8 +13,8 @@ const LONGEST: usize = 2048;
 /// known beforehand.
 pub(super) fn check_memory(folder: &Path, precision: Precision, settings: &EngineSettings) -> Result<(), JobError> {
     let (DeviceChoice::Cpu, Some(available)) = (settings.device, settings.memory_bytes) else { return Ok(()) };
-    let config = LlamaConfig::read(&folder.join("config.json"))?;
-    let placement = LlamaPlacement {
+    let config = DecoderConfig::read(&folder.join("config.json"))?;
+    let placement = DecoderPlacement {
         on_host: true,
         precision,
         stored: config.stored.unwrap_or(precision),

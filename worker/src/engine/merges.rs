@@ -3,7 +3,7 @@ use super::{
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::{Delta, Deltas, ImageModel, LlamaDeltas, LlamaModel, ModelError};
+use evaluation::{DecoderDeltas, DecoderModel, Delta, Deltas, ImageModel, ModelError};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
 use std::sync::Arc;
@@ -38,18 +38,18 @@ impl Patched for ImageModel {
     }
 }
 
-impl Patched for LlamaModel {
-    type Deltas = LlamaDeltas;
+impl Patched for DecoderModel {
+    type Deltas = DecoderDeltas;
 
     fn check_module(&self, name: &str) -> Result<(), ModelError> {
         self.config().check_module(name)
     }
 
-    fn deltas(&self, update: &MergedUpdate) -> Result<LlamaDeltas, ModelError> {
+    fn deltas(&self, update: &MergedUpdate) -> Result<DecoderDeltas, ModelError> {
         self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
     }
 
-    fn patched(&self, deltas: &LlamaDeltas, scaling: f64) -> Result<Self, ModelError> {
+    fn patched(&self, deltas: &DecoderDeltas, scaling: f64) -> Result<Self, ModelError> {
         self.patched(deltas, scaling)
     }
 }

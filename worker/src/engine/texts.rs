@@ -1,6 +1,6 @@
 use super::{attempt::Attempt, place, recent::Recent};
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::{ClassError, DiskCache, Head, LlamaConfig, PairTokenizer, TextClasses, TextSource, Texts};
+use evaluation::{ClassError, DecoderConfig, DiskCache, Head, PairTokenizer, TextClasses, TextSource, Texts};
 use jobs::TaskInput;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
@@ -42,7 +42,7 @@ impl TextSets {
     pub(super) fn get(
         &mut self,
         attempt: &mut Attempt<'_>,
-        config: &LlamaConfig,
+        config: &DecoderConfig,
         task: &TaskInput,
     ) -> Result<Arc<TextSet>, JobError> {
         let Self { sets, tokenizer, cache } = self;

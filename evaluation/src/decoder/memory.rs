@@ -1,17 +1,17 @@
 //! How much memory a model takes, before anything is opened.
 
-use super::{LlamaConfig, composed, host, module};
+use super::{DecoderConfig, composed, host, module};
 use crate::{ModelError, model::host::product::PANEL};
 use jobs::Precision;
 
 /// Where and how a model is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LlamaPlacement {
+pub struct DecoderPlacement {
     /// True for the processor, false for other devices.
     pub on_host: bool,
     /// The precision it is opened in.
     pub precision: Precision,
-    /// The format of the weights in the files; [`LlamaConfig::stored`] says it, if it is known.
+    /// The format of the weights in the files; [`DecoderConfig::stored`] says it, if it is known.
     pub stored: Precision,
     /// Threads of the processor; other devices run one batch at a time.
     pub threads: usize,
@@ -21,7 +21,7 @@ pub struct LlamaPlacement {
 
 /// Bytes that a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LlamaMemory {
+pub struct DecoderMemory {
     /// The base model. On the processor what stays in the mapped file counts as well: it is read over and over.
     pub base: u64,
     /// The adapted matrices of one patched model, beside the base.
@@ -30,14 +30,14 @@ pub struct LlamaMemory {
     pub activations: u64,
 }
 
-impl LlamaMemory {
+impl DecoderMemory {
     /// All of it.
     pub fn total(&self) -> u64 {
         self.base.saturating_add(self.adapted).saturating_add(self.activations)
     }
 }
 
-impl LlamaConfig {
+impl DecoderConfig {
     /// Estimates the memory of this model with updates of the named modules.
     ///
     /// On the processor, matrices are held as panels of 64 outputs; half-width ones of the wanted format stay in the file.
@@ -45,34 +45,34 @@ impl LlamaConfig {
     /// Buffers of the device's own libraries come on top.
     ///
     /// # Errors
-    /// [`ModelError::Module`] for a name that is no [module](crate::LlamaModel::modules) of such a model.
+    /// [`ModelError::Module`] for a name that is no [module](crate::DecoderModel::modules) of such a model.
     pub fn memory<S: AsRef<str>>(
         &self,
-        place: LlamaPlacement,
+        place: DecoderPlacement,
         adapted: impl IntoIterator<Item = S>,
-    ) -> Result<LlamaMemory, ModelError> {
+    ) -> Result<DecoderMemory, ModelError> {
         let base = self.linear_bytes(place, place.keeps_file()) + self.other_bytes(place);
         let mut sum = 0;
         for name in adapted {
             let (_, site) = module::find(self, name.as_ref())?;
             sum += place.matrix_bytes(site.shape(self), width(place.precision), false);
         }
-        Ok(LlamaMemory { base, adapted: sum, activations: self.activation_bytes(place) })
+        Ok(DecoderMemory { base, adapted: sum, activations: self.activation_bytes(place) })
     }
 
-    fn linear_bytes(&self, place: LlamaPlacement, in_file: bool) -> u64 {
+    fn linear_bytes(&self, place: DecoderPlacement, in_file: bool) -> u64 {
         let size = if in_file { width(place.stored) } else { width(place.precision) };
         let layer: u64 = module::Site::ALL.map(|site| place.matrix_bytes(site.shape(self), size, in_file)).iter().sum();
         layer * self.layers as u64
     }
 
     /// Embedding and norms.
-    fn other_bytes(&self, place: LlamaPlacement) -> u64 {
+    fn other_bytes(&self, place: DecoderPlacement) -> u64 {
         let size = if place.on_host { width(place.stored) } else { width(place.precision) };
         (self.vocabulary * self.width) as u64 * size + ((2 * self.layers + 1) * self.width * size_of::<f32>()) as u64
     }
 
-    fn activation_bytes(&self, place: LlamaPlacement) -> u64 {
+    fn activation_bytes(&self, place: DecoderPlacement) -> u64 {
         let kv = 2 * self.kv_width();
         let token = 2 * self.width + 2 * self.query_width() + kv;
         if place.on_host {
@@ -94,7 +94,7 @@ impl LlamaConfig {
     }
 }
 
-impl LlamaPlacement {
+impl DecoderPlacement {
     /// True if the matrices stay in the mapped file.
     fn keeps_file(&self) -> bool {
         let half = self.stored != Precision::F32;

@@ -4,7 +4,7 @@ mod file;
 
 pub(super) use file::{RopeFile, Rotation, rotation};
 
-use super::config::LlamaConfig;
+use super::config::DecoderConfig;
 
 /// Llama 3's stretching of the rotary frequencies: `rope_type` `llama3`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub(crate) struct Rope {
 
 impl Rope {
     /// Angles `position · frequency`, in `f32` as in transformers.
-    pub(crate) fn new(config: &LlamaConfig, positions: usize) -> Self {
+    pub(crate) fn new(config: &DecoderConfig, positions: usize) -> Self {
         let frequencies = config.rope_frequencies();
         let angles = (0..positions).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
         let (sin, cos) = angles.map(|angle| f64::from(angle).sin_cos()).map(|(s, c)| (s as f32, c as f32)).unzip();
@@ -42,7 +42,7 @@ impl Rope {
     }
 }
 
-impl LlamaConfig {
+impl DecoderConfig {
     /// The rotary frequencies, `rope_theta^(-2i / head_width)` for pair `i` of a head, in radians per position.
     ///
     /// With `llama3` scaling, a frequency whose wavelength is above `original / low_freq_factor` is divided by `factor`,

@@ -1,9 +1,9 @@
 use super::{
-    LlamaConfig,
+    DecoderConfig,
     keys::{ROPE, SHARED},
 };
 use crate::{
-    llama::family::{self, SlidingWindow},
+    decoder::family::{self, SlidingWindow},
     settings::{
         Keys,
         walk::{chain, walk},
@@ -12,11 +12,11 @@ use crate::{
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn read(file: &Value) -> Result<LlamaConfig, String> {
+fn read(file: &Value) -> Result<DecoderConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    LlamaConfig::read(&path).map_err(|error| chain(&error))
+    DecoderConfig::read(&path).map_err(|error| chain(&error))
 }
 
 fn with(changes: Value) -> Value {
@@ -192,13 +192,13 @@ fn a_text_is_read_at_its_last_token_that_is_no_padding() {
     }
 }
 
-fn of(model_type: &str, changes: Value) -> Result<LlamaConfig, String> {
+fn of(model_type: &str, changes: Value) -> Result<DecoderConfig, String> {
     let mut changes = changes;
     changes["model_type"] = model_type.into();
     read(&with(changes))
 }
 
-fn windows(config: &LlamaConfig) -> Option<(usize, Vec<usize>)> {
+fn windows(config: &DecoderConfig) -> Option<(usize, Vec<usize>)> {
     let SlidingWindow { tokens, layers } = config.window.as_ref()?;
     let places = layers.iter().enumerate().filter(|(_, has_window)| **has_window).map(|(layer, _)| layer);
     Some((*tokens, places.collect()))

@@ -1,6 +1,6 @@
 //! The matrices of a layer, their names and shapes.
 
-use super::LlamaConfig;
+use super::DecoderConfig;
 use crate::{ModelError, Module, ModuleProblem};
 
 /// A matrix of a layer.
@@ -36,7 +36,7 @@ impl Site {
     }
 
     /// Outputs and inputs.
-    pub(crate) fn shape(self, config: &LlamaConfig) -> [usize; 2] {
+    pub(crate) fn shape(self, config: &DecoderConfig) -> [usize; 2] {
         let (width, queries, mlp) = (config.width, config.query_width(), config.mlp_width);
         match self {
             Self::Query => [queries, width],
@@ -48,7 +48,7 @@ impl Site {
     }
 
     /// Whether the layer adds a bias after the matrix.
-    pub(crate) fn has_bias(self, config: &LlamaConfig) -> bool {
+    pub(crate) fn has_bias(self, config: &DecoderConfig) -> bool {
         match self {
             Self::Query | Self::Key | Self::Value => config.biases.inputs,
             Self::Out => config.biases.output,
@@ -62,21 +62,21 @@ pub(crate) fn name((layer, site): Place) -> String {
     format!("model.layers.{layer}.{}", site.name())
 }
 
-fn place(config: &LlamaConfig, module: &str) -> Option<Place> {
+fn place(config: &DecoderConfig, module: &str) -> Option<Place> {
     let (layer, linear) = module.strip_prefix("model.layers.")?.split_once('.')?;
     let layer = layer.parse::<usize>().ok().filter(|n| *n < config.layers && n.to_string() == layer)?;
     Site::ALL.into_iter().find(|site| site.name() == linear).map(|site| (layer, site))
 }
 
 /// The matrix of that name, or what the model has in its stead.
-pub(crate) fn find(config: &LlamaConfig, module: &str) -> Result<Place, ModelError> {
+pub(crate) fn find(config: &DecoderConfig, module: &str) -> Result<Place, ModelError> {
     let example = || name((0, Site::Query));
     let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
     place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
 }
 
 /// Every linear layer, in the model's order.
-pub(crate) fn modules(config: &LlamaConfig) -> Vec<Module> {
+pub(crate) fn modules(config: &DecoderConfig) -> Vec<Module> {
     let module = |layer, site: Site| {
         let [outputs, inputs] = site.shape(config);
         Module { name: name((layer, site)), outputs, inputs }

@@ -2,7 +2,7 @@
 
 use crate::{
     ModelError,
-    llama::config::{Check, Typed},
+    decoder::config::{Check, Typed},
     settings::Fate::{self, Only},
 };
 use std::sync::Arc;

@@ -1,13 +1,13 @@
 //! Attention of one text, each head of keys and values shared by several of queries.
 
 use crate::{
-    llama::LlamaConfig,
+    decoder::DecoderConfig,
     model::host::kernels::{View, matmul, softmax},
 };
 
 /// What attention reads: queries, keys and values, already turned.
 pub(super) struct Heads<'a> {
-    pub(super) config: &'a LlamaConfig,
+    pub(super) config: &'a DecoderConfig,
     /// `[queries, heads · head_width]`
     pub(super) queries: &'a [f32],
     /// `[tokens, 2 · kv_heads · head_width]`: a token's values lie right after its keys.

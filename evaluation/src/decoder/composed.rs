@@ -3,12 +3,12 @@
 mod layer;
 
 use super::{
-    LlamaConfig,
+    DecoderConfig,
     batches::{Budget, batches},
     module::Place,
     stored::Stored,
     updates::{Update, Updates},
-    weights::LlamaWeights,
+    weights::DecoderWeights,
 };
 use crate::{ModelError, Texts, Watch, model::composed::overflows};
 use candle_core::{DType, Device, Result, Tensor};
@@ -23,8 +23,8 @@ pub(crate) const BATCH_PAIRS: usize = 1 << 22;
 
 /// The language model composed of candle's operations; a clone shares every matrix.
 #[derive(Clone)]
-pub(crate) struct ComposedLlama {
-    config: LlamaConfig,
+pub(crate) struct ComposedDecoder {
+    config: DecoderConfig,
     device: Device,
     dtype: DType,
     embedding: Tensor,
@@ -32,10 +32,10 @@ pub(crate) struct ComposedLlama {
     norm: Norm,
 }
 
-impl ComposedLlama {
+impl ComposedDecoder {
     pub(crate) fn new(
-        config: LlamaConfig,
-        found: LlamaWeights,
+        config: DecoderConfig,
+        found: DecoderWeights,
         device: &Device,
         precision: Precision,
     ) -> std::result::Result<Self, ModelError> {

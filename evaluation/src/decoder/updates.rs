@@ -1,6 +1,6 @@
 //! The updates of a merge, checked against the model and kept as they came.
 
-use super::{LlamaConfig, module};
+use super::{DecoderConfig, module};
 use crate::{Delta, ModelError, ModuleProblem};
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub(crate) type Updates<T> = BTreeMap<module::Place, Update<T>>;
 
 /// Checks names, shapes and numbers, and copies what the updates hold.
 pub(crate) fn check<'a, S: AsRef<str>>(
-    config: &LlamaConfig,
+    config: &DecoderConfig,
     updates: impl IntoIterator<Item = (S, Delta<'a>)>,
 ) -> Result<Updates<Vec<f32>>, ModelError> {
     let mut checked = Updates::new();

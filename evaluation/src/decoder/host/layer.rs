@@ -7,7 +7,7 @@ use super::{
     vector,
 };
 use crate::{
-    llama::{LlamaConfig, module::Site, rope::Rope, weights::LayerWeights},
+    decoder::{DecoderConfig, module::Site, rope::Rope, weights::LayerWeights},
     model::host::{kernels::rms_norm, product::Finish},
 };
 use jobs::Precision;
@@ -60,7 +60,7 @@ impl<'a> Packed<'a> {
 }
 
 impl Layer {
-    pub(crate) fn new(config: &LlamaConfig, n: usize, found: &LayerWeights, precision: Precision) -> Self {
+    pub(crate) fn new(config: &DecoderConfig, n: usize, found: &LayerWeights, precision: Precision) -> Self {
         let norm = |stored| HeadNorm { weight: vector(stored, precision), eps: config.norm_eps };
         Self {
             norms: found.norms.each_ref().map(|norm| vector(norm, precision)),
@@ -83,7 +83,7 @@ impl Layer {
     }
 
     /// Runs the layer over all tokens, `x` `[tokens, width]`.
-    pub(crate) fn apply(&self, config: &LlamaConfig, x: &mut [f32], packed: &Packed<'_>, own: &mut Buffers) {
+    pub(crate) fn apply(&self, config: &DecoderConfig, x: &mut [f32], packed: &Packed<'_>, own: &mut Buffers) {
         let (rows, width, query_width) = (x.len() / config.width, config.width, config.query_width());
         self.look(config, x, packed, own);
         own.queries.resize(rows * query_width, 0.0);
@@ -109,7 +109,7 @@ impl Layer {
     /// Runs the layer for the last token of each text, `[texts, width]`: nothing reads what it makes of the others.
     pub(crate) fn apply_to_ends(
         &self,
-        config: &LlamaConfig,
+        config: &DecoderConfig,
         x: &[f32],
         packed: &Packed<'_>,
         own: &mut Buffers,
@@ -140,7 +140,7 @@ impl Layer {
     }
 
     /// Norm, keys and values of all tokens.
-    fn look(&self, config: &LlamaConfig, x: &[f32], packed: &Packed<'_>, own: &mut Buffers) {
+    fn look(&self, config: &DecoderConfig, x: &[f32], packed: &Packed<'_>, own: &mut Buffers) {
         let (rows, kv_width) = (x.len() / config.width, config.kv_width());
         own.normed.resize(x.len(), 0.0);
         own.seen.resize(rows * 2 * kv_width, 0.0);
@@ -165,7 +165,7 @@ impl Layer {
         }
     }
 
-    fn mlp(&self, config: &LlamaConfig, x: &mut [f32], own: &mut Buffers) {
+    fn mlp(&self, config: &DecoderConfig, x: &mut [f32], own: &mut Buffers) {
         let Buffers { normed, mlp, slabs, .. } = own;
         let (rows, width, mlp_width) = (x.len() / config.width, config.width, config.mlp_width);
         normed.resize(x.len(), 0.0);
@@ -178,7 +178,7 @@ impl Layer {
 }
 
 /// Turns every head of rows `width` wide, the first of them at `position`.
-fn turn(rows: &mut [f32], config: &LlamaConfig, width: usize, rope: &Rope, position: usize) {
+fn turn(rows: &mut [f32], config: &DecoderConfig, width: usize, rope: &Rope, position: usize) {
     for (row, position) in rows.chunks_exact_mut(width).zip(position..) {
         let (cos, sin) = rope.at(position);
         for head in row.chunks_exact_mut(config.head_width) {
@@ -190,7 +190,7 @@ fn turn(rows: &mut [f32], config: &LlamaConfig, width: usize, rope: &Rope, posit
     }
 }
 
-fn seen_by<'a>(seen: &'a [f32], config: &LlamaConfig, text: &Range<usize>) -> &'a [f32] {
+fn seen_by<'a>(seen: &'a [f32], config: &DecoderConfig, text: &Range<usize>) -> &'a [f32] {
     let stride = 2 * config.kv_width();
     &seen[text.start * stride..text.end * stride]
 }

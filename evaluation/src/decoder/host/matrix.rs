@@ -2,7 +2,7 @@
 
 use super::vector;
 use crate::{
-    llama::{
+    decoder::{
         half::Half,
         half_of,
         stored::{Format, Stored},

@@ -1,9 +1,9 @@
 //! What is checked of a decoder's settings.
 
-use super::{LlamaConfig, file::Typed};
+use super::{DecoderConfig, file::Typed};
 use crate::{
     ModelError,
-    llama::{
+    decoder::{
         family::{Defaults, Family, Parts},
         rope::{Rotation, rotation},
     },
@@ -18,18 +18,18 @@ const WIDEST: usize = 1 << 20;
 
 /// Refuses settings by their key.
 #[derive(Clone, Copy)]
-pub(in crate::llama) struct Check<'a> {
+pub(in crate::decoder) struct Check<'a> {
     pub(super) path: &'a Path,
 }
 
 impl Check<'_> {
-    pub(in crate::llama) fn refuse(self, key: impl Into<String>, found: impl ToString, expected: &str) -> ModelError {
+    pub(in crate::decoder) fn refuse(self, key: impl Into<String>, found: impl ToString, expected: &str) -> ModelError {
         let key = key.into();
         let found = found.to_string();
         ModelError::Setting { path: self.path.into(), key, found, expected: expected.into() }
     }
 
-    pub(in crate::llama) fn positive(self, key: &str, found: f32) -> Result<f32, ModelError> {
+    pub(in crate::decoder) fn positive(self, key: &str, found: f32) -> Result<f32, ModelError> {
         let is_right = found > 0.0 && found.is_finite();
         if is_right { Ok(found) } else { Err(self.refuse(key, found, "a finite number above 0")) }
     }
@@ -44,7 +44,7 @@ impl Check<'_> {
         Ok(found)
     }
 
-    pub(super) fn config(self, file: &Typed, family: &'static Family) -> Result<LlamaConfig, ModelError> {
+    pub(super) fn config(self, file: &Typed, family: &'static Family) -> Result<DecoderConfig, ModelError> {
         // transformers knows SiLU by both names.
         if let Some(other) = file.hidden_act.as_deref().filter(|name| !["silu", "swish"].contains(name)) {
             return Err(self.refuse("hidden_act", other, "`silu`"));
@@ -57,7 +57,7 @@ impl Check<'_> {
         let Rotation { theta, scaling } = rotation(self, file.rope_theta, [&file.rope_scaling, &file.rope_parameters])?;
         let stored = file.dtype.as_deref().or(file.torch_dtype.as_deref());
         let positions = file.max_position_embeddings.unwrap_or(defaults.positions);
-        Ok(LlamaConfig {
+        Ok(DecoderConfig {
             family: family.name,
             width,
             mlp_width: self.within(

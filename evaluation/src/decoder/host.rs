@@ -6,13 +6,13 @@ mod layer;
 mod matrix;
 
 use super::{
-    LlamaConfig,
+    DecoderConfig,
     batches::{Budget, batches},
     half_of,
     rope::Rope,
     stored::Stored,
     updates::Updates,
-    weights::LlamaWeights,
+    weights::DecoderWeights,
 };
 use crate::{ModelError, Texts, Watch, model::host::kernels::rms_norm};
 use jobs::Precision;
@@ -28,8 +28,8 @@ pub(crate) const BATCH_TOKENS_WIDENED: usize = 512;
 
 /// The language model on the processor; a clone shares every matrix.
 #[derive(Clone)]
-pub(crate) struct HostLlama {
-    config: LlamaConfig,
+pub(crate) struct HostDecoder {
+    config: DecoderConfig,
     precision: Precision,
     embedding: Stored,
     layers: Vec<Layer>,
@@ -37,8 +37,8 @@ pub(crate) struct HostLlama {
     batch_tokens: usize,
 }
 
-impl HostLlama {
-    pub(crate) fn new(config: LlamaConfig, found: LlamaWeights, precision: Precision) -> Self {
+impl HostDecoder {
+    pub(crate) fn new(config: DecoderConfig, found: DecoderWeights, precision: Precision) -> Self {
         let layer = |(n, found)| Layer::new(&config, n, found, precision);
         let layers: Vec<Layer> = found.layers.iter().enumerate().map(layer).collect();
         let widened = layers.iter().any(Layer::is_widened);

@@ -1,17 +1,17 @@
 //! The file of a decoder's configuration.
 
 use super::{
-    LlamaConfig,
+    DecoderConfig,
     check::Check,
     keys::{ROPE, SHARED},
 };
 use crate::{
     ModelError,
-    limits::{CONFIG_BYTES, read_small_text},
-    llama::{
+    decoder::{
         family::{self, Family},
         rope::RopeFile,
     },
+    limits::{CONFIG_BYTES, read_small_text},
     settings::{Keys, Object, Section, object, part},
 };
 use serde::{Deserialize, Deserializer};
@@ -30,7 +30,7 @@ pub(super) struct File {
 
 /// What is followed of it. Where it matters whether `null` was written or nothing, there are two layers of `Option`.
 #[derive(Deserialize)]
-pub(in crate::llama) struct Typed {
+pub(in crate::decoder) struct Typed {
     pub(super) hidden_size: Option<usize>,
     pub(super) intermediate_size: Option<usize>,
     pub(super) num_hidden_layers: Option<usize>,
@@ -39,13 +39,13 @@ pub(in crate::llama) struct Typed {
     pub(super) num_key_value_heads: Option<Option<usize>>,
     #[serde(default, deserialize_with = "given")]
     pub(super) head_dim: Option<Option<usize>>,
-    pub(in crate::llama) attention_bias: Option<bool>,
-    pub(in crate::llama) mlp_bias: Option<bool>,
-    pub(in crate::llama) use_sliding_window: Option<bool>,
+    pub(in crate::decoder) attention_bias: Option<bool>,
+    pub(in crate::decoder) mlp_bias: Option<bool>,
+    pub(in crate::decoder) use_sliding_window: Option<bool>,
     #[serde(default, deserialize_with = "given")]
-    pub(in crate::llama) sliding_window: Option<Option<usize>>,
-    pub(in crate::llama) max_window_layers: Option<usize>,
-    pub(in crate::llama) layer_types: Option<Vec<String>>,
+    pub(in crate::decoder) sliding_window: Option<Option<usize>>,
+    pub(in crate::decoder) max_window_layers: Option<usize>,
+    pub(in crate::decoder) layer_types: Option<Vec<String>>,
     pub(super) rms_norm_eps: Option<f32>,
     pub(super) rope_theta: Option<f32>,
     pub(super) rope_scaling: Option<RopeFile>,
@@ -73,7 +73,7 @@ impl File {
         Ok(Self { path: path.into(), object, family, keys: [family.keys, common, pretrained] })
     }
 
-    pub(super) fn config(&self) -> Result<LlamaConfig, ModelError> {
+    pub(super) fn config(&self) -> Result<DecoderConfig, ModelError> {
         // Before the types: a key that is refused need not be of a type that is known.
         self.sections().try_for_each(|section| section.check())?;
         let file = Typed::deserialize(&self.object).map_err(|source| self.invalid(source))?;

@@ -13,23 +13,23 @@ mod stored;
 mod updates;
 mod weights;
 
-pub use config::LlamaConfig;
+pub use config::DecoderConfig;
 pub(crate) use family::named as family_of;
 pub use family::{Biases, SlidingWindow};
-pub use memory::{LlamaMemory, LlamaPlacement};
+pub use memory::{DecoderMemory, DecoderPlacement};
 pub use rope::RopeScaling;
 
 use crate::model::weights::WeightFile;
 use crate::{Delta, Features, ModelError, Module, Texts, Watch};
 use candle_core::{Device, Tensor};
-use composed::ComposedLlama;
+use composed::ComposedDecoder;
 use files::MappedFile;
 use half::Half;
-use host::HostLlama;
+use host::HostDecoder;
 use jobs::Precision;
 use std::{path::Path, sync::Arc};
 use updates::Updates;
-use weights::LlamaWeights;
+use weights::DecoderWeights;
 
 /// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
 ///
@@ -44,28 +44,28 @@ use weights::LlamaWeights;
 /// On other devices everything is in the model's precision but norms, rotary embedding and softmax, which are `f32`, and
 /// texts of like length are padded on the right to the longest among them.
 #[derive(Clone)]
-pub struct LlamaModel {
+pub struct DecoderModel {
     base: Arc<Base>,
     model: Model,
 }
 
 /// What all models patched from one base share, and are recognised by.
 struct Base {
-    config: LlamaConfig,
+    config: DecoderConfig,
     precision: Precision,
     files: Vec<Arc<WeightFile>>,
 }
 
 #[derive(Clone)]
 enum Model {
-    Host(HostLlama),
-    Composed(ComposedLlama),
+    Host(HostDecoder),
+    Composed(ComposedDecoder),
 }
 
-/// The updates of a merge, checked for [`LlamaModel::patched`] at any scaling.
+/// The updates of a merge, checked for [`DecoderModel::patched`] at any scaling.
 ///
 /// Low-rank updates stay factors; a dense one is held once, on the model's device.
-pub struct LlamaDeltas {
+pub struct DecoderDeltas {
     base: Arc<Base>,
     values: DeltaValues,
 }
@@ -75,7 +75,7 @@ enum DeltaValues {
     Device(Updates<Tensor>),
 }
 
-impl LlamaModel {
+impl DecoderModel {
     /// Opens a Hugging Face folder of such a model: `config.json` and `model.safetensors`, whole or in shards, with or without the
     /// prefix `model.` to its tensors. `lm_head` and `score` are not looked at.
     ///
@@ -87,8 +87,8 @@ impl LlamaModel {
         let (config, found) = find(folder)?;
         let files = found.files.clone();
         let model = match device {
-            Device::Cpu => Model::Host(HostLlama::new(config.clone(), found, precision)),
-            device => Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?),
+            Device::Cpu => Model::Host(HostDecoder::new(config.clone(), found, precision)),
+            device => Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?),
         };
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
@@ -102,7 +102,7 @@ impl LlamaModel {
     pub fn open_composed(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
         let (config, found) = find(folder)?;
         let files = found.files.clone();
-        let model = Model::Composed(ComposedLlama::new(config.clone(), found, device, precision)?);
+        let model = Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?);
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
     }
 
@@ -113,7 +113,7 @@ impl LlamaModel {
     }
 
     /// The model's configuration.
-    pub fn config(&self) -> &LlamaConfig {
+    pub fn config(&self) -> &DecoderConfig {
         &self.base.config
     }
 
@@ -135,13 +135,13 @@ impl LlamaModel {
     pub fn deltas<'a, S: AsRef<str>>(
         &self,
         updates: impl IntoIterator<Item = (S, Delta<'a>)>,
-    ) -> Result<LlamaDeltas, ModelError> {
+    ) -> Result<DecoderDeltas, ModelError> {
         let checked = updates::check(&self.base.config, updates)?;
         let values = match &self.model {
             Model::Host(_) => DeltaValues::Host(checked),
             Model::Composed(model) => DeltaValues::Device(model.place(checked)?),
         };
-        Ok(LlamaDeltas { base: Arc::clone(&self.base), values })
+        Ok(DecoderDeltas { base: Arc::clone(&self.base), values })
     }
 
     /// Returns a model whose adapted matrices are `W + scaling · Δ`; all others are shared with this one.
@@ -151,7 +151,7 @@ impl LlamaModel {
     ///
     /// # Errors
     /// [`ModelError::ForeignUpdates`] if the updates were laid out for another base, or the device fails.
-    pub fn patched(&self, deltas: &LlamaDeltas, scaling: f64) -> Result<Self, ModelError> {
+    pub fn patched(&self, deltas: &DecoderDeltas, scaling: f64) -> Result<Self, ModelError> {
         if !Arc::ptr_eq(&self.base, &deltas.base) {
             return Err(ModelError::ForeignUpdates);
         }
@@ -163,7 +163,7 @@ impl LlamaModel {
         Ok(Self { base: Arc::clone(&self.base), model })
     }
 
-    /// Computes the final normed state of the token that [stands for](LlamaConfig::pooled) each text, in their order:
+    /// Computes the final normed state of the token that [stands for](DecoderConfig::pooled) each text, in their order:
     /// `[texts, width]`. That is its last token, or, where texts end with the model's padding token, the last before those.
     ///
     /// # Errors
@@ -197,13 +197,13 @@ impl LlamaModel {
 }
 
 /// The configuration of a folder whose headers agree with it.
-pub(crate) fn outlined(folder: &Path) -> Result<LlamaConfig, ModelError> {
+pub(crate) fn outlined(folder: &Path) -> Result<DecoderConfig, ModelError> {
     find(folder).map(|(config, _)| config)
 }
 
-fn find(folder: &Path) -> Result<(LlamaConfig, LlamaWeights), ModelError> {
-    let config = LlamaConfig::read(&folder.join("config.json"))?;
-    let found = LlamaWeights::open(folder, &config)?;
+fn find(folder: &Path) -> Result<(DecoderConfig, DecoderWeights), ModelError> {
+    let config = DecoderConfig::read(&folder.join("config.json"))?;
+    let found = DecoderWeights::open(folder, &config)?;
     Ok((config, found))
 }
 

@@ -1,6 +1,6 @@
 //! The tensors of a model folder, found and checked, not yet read.
 
-use super::{LlamaConfig, module::Site, stored::Stored};
+use super::{DecoderConfig, module::Site, stored::Stored};
 use crate::{
     ModelError,
     model::weights::{WeightFile, Weights},
@@ -8,7 +8,7 @@ use crate::{
 use std::{path::Path, sync::Arc};
 
 /// Everything that the model computes with.
-pub(crate) struct LlamaWeights {
+pub(crate) struct DecoderWeights {
     /// `[vocabulary, width]`
     pub(crate) embedding: Stored,
     pub(crate) layers: Vec<LayerWeights>,
@@ -35,9 +35,9 @@ pub(crate) struct LinearWeights {
     pub(crate) bias: Option<Stored>,
 }
 
-impl LlamaWeights {
+impl DecoderWeights {
     /// Finds all tensors under `model.`, or without it where a file holds the bare model. Heads are ignored.
-    pub(crate) fn open(folder: &Path, config: &LlamaConfig) -> Result<Self, ModelError> {
+    pub(crate) fn open(folder: &Path, config: &DecoderConfig) -> Result<Self, ModelError> {
         let weights = Weights::open(folder)?;
         let bare = !weights.has("model.embed_tokens.weight") && weights.has("embed_tokens.weight");
         let find = |key: &str, shape: &[usize]| {

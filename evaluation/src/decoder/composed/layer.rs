@@ -1,6 +1,6 @@
 //! One layer, over a padded batch.
 
-use crate::llama::{LlamaConfig, module::Site, rope::Rope};
+use crate::decoder::{DecoderConfig, module::Site, rope::Rope};
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{
     ops::{rms_norm, silu, softmax_last_dim},
@@ -67,7 +67,7 @@ impl Masks {
 }
 
 impl Batch {
-    pub(crate) fn new(config: &LlamaConfig, lengths: &[usize], device: &Device) -> Result<Self> {
+    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device) -> Result<Self> {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let rope = Rope::new(config, longest);
         let masks = |window| Masks::new(lengths, longest, window, device);
@@ -97,7 +97,7 @@ impl Batch {
 
 impl Layer {
     /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
-    pub(crate) fn apply(&self, config: &LlamaConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
+    pub(crate) fn apply(&self, config: &DecoderConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
         let normed = self.norms[0].apply(x)?;
         let heads = |site, count, norm: Option<&Norm>| {
             let projected = self.project(site, &normed)?;
@@ -144,7 +144,7 @@ impl Layer {
 
 /// `softmax(q · kᵀ / √head_width) · v` as `[texts, queries, heads · head_width]`. The heads that share keys and values
 /// are rows of one product.
-fn attend(config: &LlamaConfig, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Result<Tensor> {
+fn attend(config: &DecoderConfig, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Result<Tensor> {
     let (texts, heads, count, width) = query.dims4()?;
     let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
     let scores = (shared.matmul(&key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;

@@ -1,6 +1,6 @@
 //! Which texts go through the model together.
 
-use super::LlamaConfig;
+use super::DecoderConfig;
 use crate::{ModelError, TextProblem, Texts};
 
 /// What a batch may hold.
@@ -39,7 +39,7 @@ pub(crate) fn batches(texts: &Texts, budget: Budget) -> Vec<Vec<usize>> {
 }
 
 /// Refuses texts that the model cannot take.
-pub(crate) fn check(texts: &Texts, config: &LlamaConfig) -> Result<(), ModelError> {
+pub(crate) fn check(texts: &Texts, config: &DecoderConfig) -> Result<(), ModelError> {
     for text in 0..texts.len() {
         let (ids, positions, vocabulary) = (texts.ids(text), config.positions, config.vocabulary);
         let refuse = |problem| Err(ModelError::Text { text, problem });

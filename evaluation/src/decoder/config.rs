@@ -21,7 +21,7 @@ use std::path::Path;
 
 /// The `config.json` of a Llama or of a family like it, with the defaults of Hugging Face transformers for what it leaves out.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LlamaConfig {
+pub struct DecoderConfig {
     /// The family that the model is of, such as `Llama` or `Qwen3`.
     pub family: &'static str,
     /// Width of a token.
@@ -59,7 +59,7 @@ pub struct LlamaConfig {
     pub stored: Option<Precision>,
 }
 
-impl LlamaConfig {
+impl DecoderConfig {
     /// Reads `config.json`.
     ///
     /// # Errors

@@ -1,12 +1,12 @@
 //! What a configuration file says of the rotary frequencies, at up to three places.
 
 use super::RopeScaling;
-use crate::{ModelError, llama::config::Check};
+use crate::{ModelError, decoder::config::Check};
 use serde::Deserialize;
 
 /// `rope_scaling` or `rope_parameters`, as the file holds it.
 #[derive(Deserialize, Default)]
-pub(in crate::llama) struct RopeFile {
+pub(in crate::decoder) struct RopeFile {
     rope_type: Option<String>,
     /// What `rope_type` was called before transformers 4.43; later versions keep it beside the new name.
     r#type: Option<String>,
@@ -18,16 +18,16 @@ pub(in crate::llama) struct RopeFile {
 }
 
 /// The base of the rotary frequencies, and how they are stretched.
-pub(in crate::llama) struct Rotation {
-    pub(in crate::llama) theta: f32,
-    pub(in crate::llama) scaling: Option<RopeScaling>,
+pub(in crate::decoder) struct Rotation {
+    pub(in crate::decoder) theta: f32,
+    pub(in crate::decoder) scaling: Option<RopeScaling>,
 }
 
 /// Reads `rope_theta`, `rope_scaling` and `rope_parameters`.
 ///
 /// transformers 5 has everything in `rope_parameters`, and lets `rope_scaling` replace it; transformers 4 knows `rope_theta`
 /// and `rope_scaling` alone. So whatever is stated twice has to be the same.
-pub(in crate::llama) fn rotation<'a>(
+pub(in crate::decoder) fn rotation<'a>(
     check: Check<'_>,
     theta: Option<f32>,
     [scaling, parameters]: [&'a Option<RopeFile>; 2],
