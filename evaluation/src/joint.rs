@@ -1,5 +1,6 @@
-use crate::JobError;
-use evaluation::Head;
+//! Heads over the labels of all tasks.
+
+use crate::Head;
 use jobs::HeadSpec;
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,24 +8,46 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// One head over the labels of all tasks.
-pub(super) struct JointHead {
-    pub(super) head: Head,
+#[derive(Debug, Clone)]
+pub struct JointHead {
+    /// The head.
+    pub head: Head,
     /// For each task, the head's row of each of its labels.
     map: BTreeMap<String, Vec<usize>>,
 }
 
 /// The prompts of a joint head that is built from the tasks' class names.
-pub(super) struct JointPrompts {
+#[derive(Debug, Clone)]
+pub struct JointPrompts {
     /// The name of each joint class.
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
     /// The prompts of each joint class.
-    pub(super) prompts: Vec<Vec<String>>,
+    pub prompts: Vec<Vec<String>>,
     /// For each task, the joint class of each of its labels.
-    pub(super) map: BTreeMap<String, Vec<usize>>,
+    pub map: BTreeMap<String, Vec<usize>>,
+}
+
+/// Why a joint head and the classes of tasks cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum JointError {
+    /// The map of a joint head cannot be read, or does not fit the head.
+    #[error("the joint map `{}` cannot be used", path.display())]
+    Map {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A task has no class names, of which a joint head could be built.
+    #[error("`{task}` has no class names and templates to build the joint head from")]
+    NoPrompts {
+        /// The task.
+        task: String,
+    },
 }
 
 /// The part of a joint map file that is read; it may say more.
@@ -37,20 +60,23 @@ struct MapFile {
 }
 
 impl JointHead {
-    pub(super) fn new(head: Head, map: BTreeMap<String, Vec<usize>>) -> Self {
+    /// Puts a head and the rows of each task's labels together.
+    pub fn new(head: Head, map: BTreeMap<String, Vec<usize>>) -> Self {
         Self { head, map }
     }
 
     /// Puts a head and the JSON file of its map together. Either may name the joint classes.
-    pub(super) fn read(head: Head, path: &Path) -> Result<Self, JobError> {
+    ///
+    /// # Errors
+    /// [`JointError::Map`]: those of [`JointMap::read`] and [`JointMap::named`].
+    pub fn read(head: Head, path: &Path) -> Result<Self, JointError> {
         let map = JointMap::read(path)?;
         Ok(Self::new(map.named(head, path)?, map.rows))
     }
 
-    /// The head's rows of the labels of `task`.
-    pub(super) fn rows_of(&self, task: &str) -> Result<&[usize], JobError> {
-        let missing = || JobError::Incomplete(format!("the joint head has no labels of `{task}`"));
-        self.map.get(task).map(Vec::as_slice).ok_or_else(missing)
+    /// The head's rows of the labels of `task`, if the map has them.
+    pub fn rows_of(&self, task: &str) -> Option<&[usize]> {
+        self.map.get(task).map(Vec::as_slice)
     }
 }
 
@@ -67,9 +93,9 @@ impl JointMap {
     /// Reads a map from a JSON file.
     ///
     /// # Errors
-    /// [`JobError::JointMap`]: it cannot be read, or maps two labels of a task to one row.
-    pub fn read(path: &Path) -> Result<Self, JobError> {
-        let wrong = |source: io::Error| JobError::JointMap { path: path.to_owned(), source };
+    /// [`JointError::Map`]: it cannot be read, or maps two labels of a task to one row.
+    pub fn read(path: &Path) -> Result<Self, JointError> {
+        let wrong = |source: io::Error| JointError::Map { path: path.to_owned(), source };
         let bytes = fs::read(path).map_err(wrong)?;
         let file: MapFile = serde_json::from_slice(&bytes).map_err(|error| wrong(error.into()))?;
         if let Some((task, row)) = file.map.iter().find_map(|(task, rows)| Some((task, repeated(rows)?))) {
@@ -82,9 +108,9 @@ impl JointMap {
     /// The joint head with the names that the map, read from `path`, gives to its classes. Either may name them.
     ///
     /// # Errors
-    /// [`JobError::JointMap`]: both name them, and differently; or the names of the map are no class names of the head.
-    pub fn named(&self, head: Head, path: &Path) -> Result<Head, JobError> {
-        let refused = |problem: String| JobError::JointMap {
+    /// [`JointError::Map`]: both name them, and differently; or the names of the map are no class names of the head.
+    pub fn named(&self, head: Head, path: &Path) -> Result<Head, JointError> {
+        let refused = |problem: String| JointError::Map {
             path: path.to_owned(),
             source: io::Error::new(io::ErrorKind::InvalidData, problem),
         };
@@ -108,26 +134,30 @@ fn repeated(rows: &[usize]) -> Option<usize> {
     rows.iter().copied().find(|row| !seen.insert(*row))
 }
 
-/// Pools the classes of all tasks: a class name that several tasks share is one joint class, with the prompts of all.
-pub(super) fn pool<'a>(heads: impl IntoIterator<Item = (&'a String, &'a HeadSpec)>) -> Result<JointPrompts, JobError> {
-    let mut pooled = JointPrompts { names: Vec::new(), prompts: Vec::new(), map: BTreeMap::new() };
-    let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
-    for (task, head) in heads {
-        let HeadSpec::Prompts { classes, templates } = head else {
-            let text = format!("`{task}` has no class names and templates to build the joint head from");
-            return Err(JobError::Incomplete(text));
-        };
-        for class in classes {
-            let row = *rows.entry(class).or_insert(pooled.prompts.len());
-            if row == pooled.prompts.len() {
-                pooled.names.push(class.clone());
-                pooled.prompts.push(Vec::new());
+impl JointPrompts {
+    /// Pools the classes of all tasks: a class name that several tasks share is one joint class, with the prompts of all.
+    ///
+    /// # Errors
+    /// [`JointError::NoPrompts`]: the head of a task is not made of class names.
+    pub fn pool<'a>(heads: impl IntoIterator<Item = (&'a String, &'a HeadSpec)>) -> Result<Self, JointError> {
+        let mut pooled = Self { names: Vec::new(), prompts: Vec::new(), map: BTreeMap::new() };
+        let mut rows: BTreeMap<&str, usize> = BTreeMap::new();
+        for (task, head) in heads {
+            let HeadSpec::Prompts { classes, templates } = head else {
+                return Err(JointError::NoPrompts { task: task.clone() });
+            };
+            for class in classes {
+                let row = *rows.entry(class).or_insert(pooled.prompts.len());
+                if row == pooled.prompts.len() {
+                    pooled.names.push(class.clone());
+                    pooled.prompts.push(Vec::new());
+                }
+                pooled.prompts[row].extend(templates.iter().map(|template| template.replace("{}", class)));
+                pooled.map.entry(task.clone()).or_default().push(row);
             }
-            pooled.prompts[row].extend(templates.iter().map(|template| template.replace("{}", class)));
-            pooled.map.entry(task.clone()).or_default().push(row);
         }
+        Ok(pooled)
     }
-    Ok(pooled)
 }
 
 #[cfg(test)]
@@ -145,7 +175,7 @@ mod tests {
             ("mnist".to_owned(), head(&["zero", "one"], &["digit {}", "a {}"])),
             ("scan".to_owned(), head(&["one", "two"], &["scan of {}"])),
         ];
-        let pooled = pool(heads.iter().map(|(task, head)| (task, head))).unwrap();
+        let pooled = JointPrompts::pool(heads.iter().map(|(task, head)| (task, head))).unwrap();
         assert_eq!(pooled.map["mnist"], [0, 1]);
         assert_eq!(pooled.map["scan"], [1, 2]);
         assert_eq!(pooled.prompts[1], ["digit one", "a one", "scan of one"]);

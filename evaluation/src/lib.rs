@@ -14,6 +14,7 @@ mod data;
 mod decoder;
 mod device;
 mod head;
+mod joint;
 mod kind;
 mod limits;
 mod model;
@@ -44,6 +45,7 @@ pub use decoder::{
 };
 pub use device::{DeviceChoice, open_device};
 pub use head::{Head, HeadError, prompts};
+pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
 pub use model::{

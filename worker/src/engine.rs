@@ -3,7 +3,6 @@ mod base;
 mod classifiers;
 mod heads;
 mod image;
-mod joint;
 mod language;
 mod memory;
 mod merges;
@@ -12,8 +11,6 @@ mod proof;
 mod recent;
 mod session;
 mod texts;
-
-pub use joint::JointMap;
 
 use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
 pub use proof::EngineProof;

@@ -1,6 +1,6 @@
 use files::FileChanged;
 use jobs::{Blame, JobId};
-use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 /// Why a job came to no result.
 #[derive(Debug, thiserror::Error)]
@@ -99,14 +99,9 @@ pub enum JobError {
         /// What is wrong with it.
         source: evaluation::HeadError,
     },
-    /// The map of a joint head cannot be read.
-    #[error("the joint map `{}` cannot be used", path.display())]
-    JointMap {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
+    /// The map of a joint head cannot be read, or the tasks have no classes for a joint head.
+    #[error(transparent)]
+    Joint(#[from] evaluation::JointError),
     /// Data and head of a task do not fit each other.
     #[error("the task `{task}` cannot be scored on `{split}`")]
     Score {
@@ -292,7 +287,7 @@ mod tests {
     use super::*;
 
     fn map(source: io::Error) -> JobError {
-        JobError::JointMap { path: "/maps/joint.json".into(), source }
+        JobError::Joint(evaluation::JointError::Map { path: "/maps/joint.json".into(), source })
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(crate) enum InputFailure {
     SplitTexts { task: String, split: String, source: evaluation::TextError },
     /// The map of a joint head cannot be read.
     #[error("cannot use the map of the joint head")]
-    JointMap { source: Box<worker::JobError> },
+    JointMap { source: evaluation::JointError },
     /// The map of a joint head leads out of the head.
     #[error("cannot use what the map of the joint head says of `{task}`")]
     JointTask { task: String, source: evaluation::ScoreError },
@@ -117,7 +117,7 @@ impl InputFailure {
             Self::HeadFile { source, .. } | Self::Head { source, .. } => code::of_input(source.is_retryable()),
             Self::Base(source) => code::of_input(evaluation::may_pass(source)),
             Self::Adapter { source, .. } => code::of_input(evaluation::may_pass(source.as_ref())),
-            Self::JointMap { source } => code::of_input(evaluation::may_pass(source.as_ref())),
+            Self::JointMap { source } => code::of_input(evaluation::may_pass(source)),
             Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }

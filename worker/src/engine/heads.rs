@@ -1,12 +1,11 @@
 use super::{
     attempt::{Attempt, Found},
     base::ImageBase,
-    joint::{self, JointHead},
     place,
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::Head;
+use evaluation::{Head, JointHead, JointPrompts};
 use jobs::{Digest, HeadSpec, Job, JointHeadSpec, TaskInput};
 use std::sync::Arc;
 
@@ -69,7 +68,8 @@ impl Heads {
             let Some(files) = &job.places.joint else {
                 check_joint_prompts(job, digest)?;
                 // The head is over the labels of all tasks, also where only one of them is evaluated.
-                let pooled = joint::pool(&job.places.heads)?;
+                let pooled =
+                    JointPrompts::pool(&job.places.heads).map_err(|error| JobError::Incomplete(error.to_string()))?;
                 let head = Head::from_prompts(base.text()?, &pooled.prompts);
                 let head = head.and_then(|head| head.named(&pooled.names)).map_err(wrong)?;
                 return Ok(JointHead::new(head, pooled.map));
@@ -79,7 +79,7 @@ impl Heads {
             attempt.note_commit(&files.head, head.commit);
             let mut in_use = head.files_in_use;
             in_use.extend(&map.files_in_use);
-            attempt.read(&in_use, || JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path))
+            attempt.read(&in_use, || Ok(JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path)?))
         })
     }
 }

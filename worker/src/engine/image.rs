@@ -66,7 +66,8 @@ impl ImageSession {
         let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
         let mut scores = Vec::with_capacity(job.meaning.tasks.len());
         for task in &job.meaning.tasks {
-            let rows = joint.rows_of(&task.name)?;
+            let missing = || JobError::Incomplete(format!("the joint head has no labels of `{}`", task.name));
+            let rows = joint.rows_of(&task.name).ok_or_else(missing)?;
             let embedded = self.pictures.get(attempt, &self.base, task)?;
             let features = attempt.evaluating(|watch| model.features(&embedded, watch))?;
             attempt.metrics.images(embedded.len() as u64);
