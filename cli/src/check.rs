@@ -31,7 +31,6 @@ use crate::{
     terminal,
 };
 use coordinator::Frozen;
-use evaluation::Outline;
 use inputs::Inputs;
 use jobs::{Benchmark, Sweep};
 use problems::Place;
@@ -100,12 +99,14 @@ pub(crate) fn check_inputs(
     let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
     let mut memory = None;
     if let Some(base) = &base {
-        if let Some(Outline::Decoder(config)) = &base.outline {
-            check.tokenizer(base, config);
+        if let Some(outline) = &base.outline {
+            if let Some(limits) = outline.text_limits() {
+                check.tokenizer(base, limits);
+            }
             let modules: BTreeSet<String> =
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
             let threads = if let Computing::Here(Some(compute)) = computing { compute.threads } else { None };
-            memory = needs(sweep, base.folder(), &modules, threads)?;
+            memory = needs(sweep, outline.as_ref(), &modules, threads)?;
         }
         check.text_tower(base);
     }

@@ -16,7 +16,8 @@ mod weights;
 pub use config::DecoderConfig;
 pub(crate) use family::named as family_of;
 pub use family::{Biases, SlidingWindow};
-pub use memory::{DecoderMemory, DecoderPlacement};
+pub use memory::DecoderPlacement;
+pub(crate) use module::modules;
 pub use rope::RopeScaling;
 
 use crate::model::weights::WeightFile;

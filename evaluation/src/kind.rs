@@ -1,5 +1,5 @@
 use crate::{
-    ModelError, decoder,
+    ClipBase, DecoderBase, ExampleKind, FamilyVisitor, ModelError, ModelFamily, decoder,
     limits::{CONFIG_BYTES, read_small_text},
 };
 use serde::Deserialize;
@@ -40,5 +40,39 @@ impl ModelKind {
                 expected: "clip`, `llama`, `mistral`, `qwen2` or `qwen3",
             }),
         }
+    }
+
+    /// Does something with the family of this kind. This is the one place that lists the families.
+    pub fn visit<V: FamilyVisitor>(self, visitor: V) -> V::Output {
+        match self {
+            Self::Clip => visitor.visit::<ClipBase>(),
+            Self::Language => visitor.visit::<DecoderBase>(),
+        }
+    }
+
+    /// What models of this kind are, in words after "the base is".
+    pub fn description(self) -> &'static str {
+        struct Description;
+        impl FamilyVisitor for Description {
+            type Output = &'static str;
+
+            fn visit<F: ModelFamily>(self) -> &'static str {
+                F::DESCRIPTION
+            }
+        }
+        self.visit(Description)
+    }
+
+    /// What models of this kind read.
+    pub fn reads(self) -> ExampleKind {
+        struct Reads;
+        impl FamilyVisitor for Reads {
+            type Output = ExampleKind;
+
+            fn visit<F: ModelFamily>(self) -> ExampleKind {
+                F::READS
+            }
+        }
+        self.visit(Reads)
     }
 }

@@ -13,13 +13,13 @@ mod classes;
 mod data;
 mod decoder;
 mod device;
+mod family;
 mod head;
 mod joint;
 mod kind;
 mod limits;
 mod model;
 mod notes;
-mod outline;
 mod pictures;
 mod preprocess;
 mod score;
@@ -40,10 +40,13 @@ pub const SEMANTICS: u32 = 1;
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
 pub use data::{DataError, DataOutline, PictureProblem, Source};
-pub use decoder::{
-    Biases, DecoderConfig, DecoderDeltas, DecoderMemory, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow,
-};
+pub use decoder::{Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow};
 pub use device::{DeviceChoice, open_device};
+pub use family::{
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, LONGEST_TEXT, MemoryNeed,
+    Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
+    configuration, outline,
+};
 pub use head::{Head, HeadError, prompts};
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
@@ -53,7 +56,6 @@ pub use model::{
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use notes::notes;
-pub use outline::Outline;
 pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};

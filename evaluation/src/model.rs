@@ -37,6 +37,13 @@ struct Base {
     config: ClipConfig,
 }
 
+impl Base {
+    fn embedded_bytes_per_picture(&self) -> u64 {
+        let vision = &self.config.vision;
+        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+    }
+}
+
 #[derive(Clone)]
 enum Tower {
     Host(HostTower),
@@ -143,8 +150,7 @@ impl ImageModel {
 
     /// Bytes that [`embed`](Self::embed) holds for one picture.
     pub fn embedded_bytes_per_picture(&self) -> u64 {
-        let vision = &self.base.config.vision;
-        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+        self.base.embedded_bytes_per_picture()
     }
 
     /// Runs the pictures through what no update reaches: patch embedding, positions and first layer norm.
@@ -236,6 +242,11 @@ impl Embedded {
     /// True without pictures.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// Bytes of the tokens, where they are held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.base.embedded_bytes_per_picture().saturating_mul(self.len() as u64)
     }
 
     /// True if the tokens are held; false if only the pictures are.

@@ -2,7 +2,7 @@
 
 use crate::fixture::{base, chain, close, embedded, example, head, pictures, source, values};
 use candle_core::{Device, Tensor};
-use evaluation::{Delta, Head, ImageModel, ModelError, Outline, Pictures, Preprocess, Watch, accuracy, joint_hits};
+use evaluation::{Delta, Head, ImageModel, ModelError, Pictures, Preprocess, Watch, accuracy, joint_hits, outline};
 use jobs::{DataFiles, Rows};
 use std::{
     collections::HashMap,
@@ -92,7 +92,7 @@ fn headers_are_enough_to_find_what_a_model_lacks() {
     let outline = |weights: &HashMap<String, Tensor>| {
         let folder = folder(&config(), weights);
         std::fs::write(folder.path().join("preprocessor_config.json"), &preprocessor).unwrap();
-        let refused = Outline::read(folder.path()).map(|_| ()).map_err(|error| chain(&error));
+        let refused = outline(folder.path()).map(|_| ()).map_err(|error| chain(&error));
         (refused, ImageModel::open(folder.path(), &Device::Cpu).map(|_| ()).map_err(|error| chain(&error)))
     };
     assert_eq!(outline(&weights()), (Ok(()), Ok(())));
@@ -117,7 +117,7 @@ fn an_image_processor_for_another_size_is_refused_with_the_headers() {
     let folder = folder(&config(), &weights());
     let outline = |processor: &str| {
         std::fs::write(folder.path().join("processor_config.json"), processor).unwrap();
-        Outline::read(folder.path()).map(|_| ()).map_err(|error| error.to_string())
+        outline(folder.path()).map(|_| ()).map_err(|error| error.to_string())
     };
     let wrong = Err("the pictures are 224 pixels wide, the model takes 32".to_owned());
     assert_eq!(outline(r#"{"image_processor": {"do_resize": true}}"#), wrong);

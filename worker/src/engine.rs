@@ -1,16 +1,12 @@
 mod attempt;
-mod base;
-mod classifiers;
+mod family;
 mod heads;
-mod image;
-mod language;
 mod memory;
 mod merges;
-mod pictures;
 mod proof;
 mod recent;
 mod session;
-mod texts;
+mod splits;
 
 use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
 pub use proof::EngineProof;

@@ -51,7 +51,7 @@ pub enum JobError {
     /// The model cannot be loaded or run.
     #[error("the model cannot be used")]
     Model(#[from] evaluation::ModelError),
-    /// The pictures of a task cannot be read.
+    /// A split of a task cannot be read.
     #[error("the data of `{task}` cannot be used for the split `{split}`")]
     Data {
         /// The task.
@@ -59,17 +59,7 @@ pub enum JobError {
         /// The split.
         split: String,
         /// What is wrong with it.
-        source: evaluation::DataError,
-    },
-    /// The texts of a task cannot be read.
-    #[error("the data of `{task}` cannot be used for the split `{split}`")]
-    Texts {
-        /// The task.
-        task: String,
-        /// The split.
-        split: String,
-        /// What is wrong with it.
-        source: evaluation::TextError,
+        source: evaluation::SplitError,
     },
     /// The adapter of a task brings no classifier.
     #[error(
@@ -137,10 +127,14 @@ pub enum JobError {
     #[error("the result that was computed cannot be an answer to the job, and is not stored")]
     Impossible(#[source] jobs::ResultFault),
     /// The base is not evaluated in the number format that the job names.
-    #[error("the job is to be evaluated in {precision}, and models that look at pictures are in f32 alone")]
+    #[error("the job is to be evaluated in {precision}, and models that read {reads} are in {expected} alone")]
     Precision {
         /// The number format.
         precision: &'static str,
+        /// What models of the base's family read.
+        reads: &'static str,
+        /// The number formats that they are evaluated in.
+        expected: String,
     },
     /// The job was lost too often to hand it out once more.
     #[error("{}", lost(*losses, machines))]
@@ -165,7 +159,6 @@ impl JobError {
             Self::Input(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
-            Self::Texts { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
             // What is there now may be what the job was made for, or is refused by its digest.

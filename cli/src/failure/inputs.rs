@@ -74,7 +74,7 @@ pub(crate) enum InputFailure {
     #[error("cannot use the adapter `{name}`, which is `{place}`")]
     AdapterModule { name: String, place: String, source: evaluation::ModelError },
     /// The base reads texts and the tasks have pictures, or the other way round.
-    #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind_of(*kind).0, kind_of(*kind).1)]
+    #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind.description(), kind.reads().other().name())]
     Kind { base: String, kind: evaluation::ModelKind, task: String },
     /// The tokenizer of the base cannot be used.
     #[error("cannot use the base's tokenizer")]
@@ -161,13 +161,5 @@ impl InputFailure {
             | Self::Head { .. }
             | Self::Model(_) => None,
         }
-    }
-}
-
-/// What a base of this kind is, and what it does not read.
-fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
-    match kind {
-        evaluation::ModelKind::Clip => ("a CLIP model, which looks at pictures", "texts"),
-        evaluation::ModelKind::Language => ("a language model, which reads texts", "pictures"),
     }
 }

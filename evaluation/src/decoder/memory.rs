@@ -1,7 +1,7 @@
 //! How much memory a model takes, before anything is opened.
 
 use super::{DecoderConfig, composed, host, module};
-use crate::{ModelError, model::host::product::PANEL};
+use crate::{MemoryNeed, ModelError, model::host::product::PANEL};
 use jobs::Precision;
 
 /// Where and how a model is to run.
@@ -19,24 +19,6 @@ pub struct DecoderPlacement {
     pub longest: usize,
 }
 
-/// Bytes that a model takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecoderMemory {
-    /// The base model. On the processor what stays in the mapped file counts as well: it is read over and over.
-    pub base: u64,
-    /// The adapted matrices of one patched model, beside the base.
-    pub adapted: u64,
-    /// Activations of the batches under way.
-    pub activations: u64,
-}
-
-impl DecoderMemory {
-    /// All of it.
-    pub fn total(&self) -> u64 {
-        self.base.saturating_add(self.adapted).saturating_add(self.activations)
-    }
-}
-
 impl DecoderConfig {
     /// Estimates the memory of this model with updates of the named modules.
     ///
@@ -50,14 +32,14 @@ impl DecoderConfig {
         &self,
         place: DecoderPlacement,
         adapted: impl IntoIterator<Item = S>,
-    ) -> Result<DecoderMemory, ModelError> {
+    ) -> Result<MemoryNeed, ModelError> {
         let base = self.linear_bytes(place, place.keeps_file()) + self.other_bytes(place);
         let mut sum = 0;
         for name in adapted {
             let (_, site) = module::find(self, name.as_ref())?;
             sum += place.matrix_bytes(site.shape(self), width(place.precision), false);
         }
-        Ok(DecoderMemory { base, adapted: sum, activations: self.activation_bytes(place) })
+        Ok(MemoryNeed { base, adapted: sum, activations: self.activation_bytes(place) })
     }
 
     fn linear_bytes(&self, place: DecoderPlacement, in_file: bool) -> u64 {

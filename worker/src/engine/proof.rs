@@ -1,6 +1,5 @@
 use super::{EngineSettings, attempt::Attempt, memory::check_memory};
 use crate::{JobError, Metrics, Proof, Stop};
-use evaluation::ModelKind;
 use inputs::Inputs;
 use jobs::{HeadSpec, Job};
 use std::{fmt, sync::Arc};
@@ -26,9 +25,7 @@ impl Proof for EngineProof {
         let places = &job.places;
         let located = self.inputs.expecting(meaning.base).model(&places.base)?;
         let folder = attempt.checked(&places.base, located, meaning.base)?.path;
-        if ModelKind::of(&folder)? == ModelKind::Language {
-            check_memory(&folder, meaning.precision, &self.settings)?;
-        }
+        check_memory(&folder, meaning.precision, &self.settings)?;
         for adapter in &meaning.adapters {
             if let Some(place) = places.adapters.get(&adapter.task) {
                 let located = self.inputs.expecting(adapter.digest).adapter(place)?;
