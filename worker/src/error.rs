@@ -1,6 +1,6 @@
 use files::FileChanged;
 use jobs::{Blame, JobId};
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 /// Why a job came to no result.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,17 @@ pub enum JobError {
     /// The adapters cannot be aligned or merged.
     #[error("the merge is not possible")]
     Merge(#[from] merging::MergeError),
+    /// The merge cannot be written.
+    #[error("the merge cannot be written")]
+    Output(#[from] merging::OutputError),
+    /// The folder for files that are being written cannot be used.
+    #[error("the folder for temporary files, `{}`, cannot be used; `TMPDIR` names another", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The model cannot be loaded or run.
     #[error("the model cannot be used")]
     Model(#[from] evaluation::ModelError),

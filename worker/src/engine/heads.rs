@@ -1,11 +1,11 @@
 use super::{
-    attempt::{Attempt, Found},
+    attempt::{Attempt, Evaluated, Found},
     place,
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::{Head, JointHead, JointPrompts, ModelFamily, TextModel};
-use jobs::{Digest, HeadSpec, Job, JointHeadSpec, TaskInput};
+use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
 use merging::{Adapter, BaseHeader};
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ impl Heads {
 
 /// Fails if a joint head would be made of other texts than the job names by digest. That goes by the order of the
 /// tasks, which a job tells that evaluates all of them.
-fn check_joint_prompts(job: &Job, digest: Digest) -> Result<(), JobError> {
+fn check_joint_prompts(job: Evaluated<'_>, digest: Digest) -> Result<(), JobError> {
     let tasks = &job.meaning.tasks;
     let heads = &job.places.heads;
     if tasks.len() != heads.len() {

@@ -99,7 +99,6 @@ fn in_json(value: &impl serde::Serialize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::RunFailure;
 
     #[test]
     fn an_end_without_a_winner_is_told_with_what_was_counted() {
@@ -108,7 +107,7 @@ mod tests {
         account.finished(false);
         account.finished(true);
         account.failed();
-        let told = account.in_json(&Err(RunFailure::Cancelled.into()));
+        let told = account.in_json(&Err(Failure::Run(crate::failure::RunFailure::Cancelled)));
         assert_eq!(told["counts"], json!({"run": 1, "reused": 6, "failed": 1}));
         assert_eq!(
             (&told["ended"], &told["exit_code"], &told["revision"]),
