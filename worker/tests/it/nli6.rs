@@ -55,7 +55,7 @@ impl Bench {
     fn compute(&mut self, sweep: Sweep, subject: Subject, split: &str) -> Result<Vec<TaskScore>, JobError> {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).map(|computed| computed.scores)
+        self.engine.compute(&job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 
     /// Checks a merge of the reference on both splits: at most three examples of a task off, as the fixture allows.
@@ -252,4 +252,15 @@ fn an_adapter_without_a_classifier_is_told_where_one_can_be_named() {
     sweep.tasks[0].head = Some(jobs::HeadSpec::Adapter(jobs::InputRef::Path(without)));
     let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
     assert!(error.contains("the adapter of `rte` cannot be used"), "of another model: {error}");
+}
+
+#[test]
+fn a_joint_benchmark_of_texts_is_refused() {
+    let mut bench = Bench::new(None);
+    let frozen = coordinator::freeze(bench.sweep(&["snli"], &[]), &bench.inputs).unwrap();
+    // No sweep file says so; a message may.
+    let mut meaning = frozen.meaning(Subject::Base, "test");
+    meaning.benchmark = jobs::BenchmarkInput::Joint { head: jobs::Digest::of_json(&"head") };
+    let error = bench.engine.compute(&frozen.job(meaning), &Stop::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the job is not complete: a model that reads texts has no joint benchmark");
 }
