@@ -1,7 +1,7 @@
 //! What the jobs of a sweep would fail on, told before anything is computed or fetched.
 //!
 //! All that is on this machine is looked at: of the base the headers, of adapters and heads all they hold, of data all labels and
-//! the formats of pictures. Of what is elsewhere, small files and headers are read. What is wrong is collected, so that one look
+//! the formats of images. Of what is elsewhere, small files and headers are read. What is wrong is collected, so that one look
 //! tells all of it.
 
 mod adapters;

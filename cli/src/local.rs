@@ -71,7 +71,7 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
     let settings = EngineSettings {
         device: device(&compute.device)?,
         threads: compute.threads,
-        picture_bytes: compute.image_memory.saturating_mul(1 << 20),
+        image_bytes: compute.image_memory.saturating_mul(1 << 20),
         cache: compute.example_cache.clone(),
         memory_bytes: Some(free_memory()),
     };

@@ -24,7 +24,7 @@ use std::path::Path;
 pub trait ModelFamily: Sized + Send + 'static {
     /// The base model, and what updates make of it.
     type Model: Model<Examples = Self::Examples>;
-    /// A split of a task as it is read, such as decoded pictures.
+    /// A split of a task as it is read, such as decoded images.
     type Split;
     /// A split as models take it, prepared once for all models of one base.
     type Examples: Examples;

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The class vectors of a benchmark: `[classes, width]`, one score per class and picture.
+/// The class vectors of a benchmark: `[classes, width]`, one score per class and image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     weight: Vec<f32>,

@@ -8,7 +8,7 @@ use std::path::Path;
 /// The kinds of models that can be evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelKind {
-    /// CLIP, for pictures.
+    /// CLIP, for images.
     Clip,
     /// A Llama, Mistral, Qwen2 or Qwen3, for texts.
     Language,

@@ -1,6 +1,6 @@
 //! Models, data sets, heads and benchmarks: a model and its tasks in, scores out.
 //!
-//! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
+//! The way of one evaluation: [`Images`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
 //! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](DecoderModel) into
 //! features likewise, and are counted by [`classify`].
@@ -15,12 +15,12 @@ mod decoder;
 mod device;
 mod family;
 mod head;
+mod images;
 mod joint;
 mod kind;
 mod limits;
 mod model;
 mod notes;
-mod pictures;
 mod preprocess;
 mod score;
 mod settings;
@@ -32,14 +32,14 @@ mod transient;
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
 /// It goes up with every change that may give other numbers for the same files and settings, so that what was computed
-/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Cached pictures are
+/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Cached images are
 /// kept apart by it. Jobs name it as [`jobs::EVALUATION_SEMANTICS`], for those who make jobs without this crate: the worker does
 /// not compile where the two differ.
 pub const SEMANTICS: u32 = 1;
 
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
-pub use data::{DataError, DataOutline, PictureProblem, Source};
+pub use data::{DataError, DataOutline, ImageProblem, Source};
 pub use decoder::{Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow};
 pub use device::{DeviceChoice, open_device};
 pub use family::{
@@ -48,6 +48,7 @@ pub use family::{
     configuration, outline,
 };
 pub use head::{Head, HeadError, prompts};
+pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
@@ -56,7 +57,6 @@ pub use model::{
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use notes::notes;
-pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};

@@ -46,7 +46,7 @@ impl Check<'_> {
                 return None;
             }
         };
-        // The base reads what the tasks have: pictures or texts, which a sweep file does not mix.
+        // The base reads what the tasks have: images or texts, which a sweep file does not mix.
         let is_wrong = |task: &&Task| task.data.text.is_some() != (kind.reads() == ExampleKind::Texts);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
             let failure =

@@ -40,7 +40,7 @@ pub(crate) enum InputFailure {
     /// A file of an input was changed while the winner was merged.
     #[error("an input was changed while the winner was merged")]
     FileChanged(#[source] files::FileChanged),
-    /// A data set of pictures is not what it should be.
+    /// A data set of images is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     Data { task: String, split: String, source: evaluation::DataError },
     /// A data set of texts is not what it should be.
@@ -73,7 +73,7 @@ pub(crate) enum InputFailure {
     /// An adapter updates what evaluation does not know of the base.
     #[error("cannot use the adapter `{name}`, which is `{place}`")]
     AdapterModule { name: String, place: String, source: evaluation::ModelError },
-    /// The base reads texts and the tasks have pictures, or the other way round.
+    /// The base reads texts and the tasks have images, or the other way round.
     #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind.description(), kind.reads().other().name())]
     Kind { base: String, kind: evaluation::ModelKind, task: String },
     /// The tokenizer of the base cannot be used.

@@ -5,8 +5,8 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, Limits, ModelError, ModelKind,
-    Module, PerTaskScore, Pictures, Preprocess, ScoreError, Source, TextModel, Watch, accuracy, model, notes,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, Images, Limits, ModelError,
+    ModelKind, Module, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy, model, notes,
     open_device,
 };
 use jobs::Precision;
@@ -15,14 +15,14 @@ use std::{
     sync::Arc,
 };
 
-/// Blank pictures that a model is tried on.
+/// Blank images that a model is tried on.
 const TRIED: usize = 64;
 
 /// A resident CLIP model.
 pub struct ClipBase {
     folder: PathBuf,
     model: ImageModel,
-    /// What happens to pictures before the model sees them.
+    /// What happens to images before the model sees them.
     preprocess: Preprocess,
     /// Opened when a head has to be made of class names.
     text: Option<TextModel>,
@@ -30,10 +30,10 @@ pub struct ClipBase {
 
 impl ModelFamily for ClipBase {
     type Model = ImageModel;
-    type Split = Pictures;
+    type Split = Images;
     type Examples = Embedded;
 
-    const DESCRIPTION: &'static str = "a CLIP model, which looks at pictures";
+    const DESCRIPTION: &'static str = "a CLIP model, which looks at images";
     const READS: ExampleKind = ExampleKind::Images;
     const PRECISIONS: &'static [Precision] = &[Precision::F32];
     const KEPT_MERGES: usize = 2;
@@ -50,7 +50,7 @@ impl ModelFamily for ClipBase {
         let config = model::outlined(folder)?;
         let expected = config.vision.image_size;
         match preprocess.edges().into_iter().flatten().find(|edge| *edge as usize != expected) {
-            Some(found) => Err(ModelError::PictureSize { found: found as usize, expected }),
+            Some(found) => Err(ModelError::ImageSize { found: found as usize, expected }),
             None => Ok(Box::new(config)),
         }
     }
@@ -72,25 +72,25 @@ impl ModelFamily for ClipBase {
         &self.model
     }
 
-    fn read(&self, source: &SplitSource<'_>, limits: Limits) -> Result<Pictures, SplitError> {
+    fn read(&self, source: &SplitSource<'_>, limits: Limits) -> Result<Images, SplitError> {
         let SplitSource { files, spec, rows, cache } = *source;
         if spec.text.is_some() {
             return Err(SplitError::Kind { found: ExampleKind::Texts });
         }
         let source = Source { files, image_column: &spec.image_column, label_column: &spec.label_column, rows };
-        Ok(Pictures::read_within(&source, &self.preprocess, cache, limits)?)
+        Ok(Images::read_within(&source, &self.preprocess, cache, limits)?)
     }
 
-    fn split_memory(&self, split: &Pictures) -> SplitMemory {
-        let prepared_bytes = self.model.embedded_bytes_per_picture().saturating_mul(split.len() as u64);
+    fn split_memory(&self, split: &Images) -> SplitMemory {
+        let prepared_bytes = self.model.embedded_bytes_per_image().saturating_mul(split.len() as u64);
         SplitMemory { read_bytes: split.memory_bytes(), prepared_bytes }
     }
 
-    fn absent_classes(split: &Pictures) -> Vec<&str> {
+    fn absent_classes(split: &Images) -> Vec<&str> {
         split.absent_classes()
     }
 
-    fn prepare(&self, split: Pictures, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
+    fn prepare(&self, split: Images, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
         self.model.embed(&Arc::new(split), budget_bytes, watch)
     }
 
@@ -103,7 +103,7 @@ impl ModelFamily for ClipBase {
 
     fn try_out(&self) -> Result<TriedOut, ModelError> {
         self.model.try_out(TRIED)?;
-        Ok(TriedOut { count: TRIED, unit: "pictures" })
+        Ok(TriedOut { count: TRIED, unit: "images" })
     }
 }
 

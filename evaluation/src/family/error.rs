@@ -4,7 +4,7 @@ use crate::{DataError, TextError};
 /// Why a split of a task cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SplitError {
-    /// Its pictures cannot be read.
+    /// Its images cannot be read.
     #[error(transparent)]
     Images(#[from] DataError),
     /// Its texts cannot be read.

@@ -3,7 +3,7 @@ use crate::{ClassError, Features, Head, PerTaskScore, ScoreError};
 /// What a model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleKind {
-    /// Pictures.
+    /// Images.
     Images,
     /// Texts, or pairs of them.
     Texts,
@@ -13,7 +13,7 @@ impl ExampleKind {
     /// In words.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Images => "pictures",
+            Self::Images => "images",
             Self::Texts => "texts",
         }
     }
@@ -31,7 +31,7 @@ impl ExampleKind {
 /// How many examples there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExampleCount {
-    /// Pictures.
+    /// Images.
     Images(usize),
     /// Texts.
     Texts {

@@ -51,7 +51,7 @@ impl<F: ModelFamily> FamilySession<F> {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
             merges: Merges::keeping(F::KEPT_MERGES, attempt.metrics),
-            splits: Splits::new(settings.picture_bytes, settings.cache.clone()),
+            splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
         })
     }

@@ -73,8 +73,8 @@ impl<F: ModelFamily> Splits<F> {
         task: &TaskInput,
     ) -> Result<F::Split, JobError> {
         loop {
-            let picture_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
-            let read = attempt.loading(|attempt| self.read(attempt, base, task, Limits { picture_bytes }));
+            let image_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
+            let read = attempt.loading(|attempt| self.read(attempt, base, task, Limits { image_bytes }));
             // How much a split takes is known when its first rows are read, so little is read twice.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
             if !(is_too_large && self.drop_oldest()) {
@@ -112,7 +112,7 @@ impl<F: ModelFamily> Splits<F> {
         if !absent.is_empty() {
             let task = &task.name;
             let split = &job.meaning.split;
-            tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no picture of some classes");
+            tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no image of some classes");
         }
         Ok(split)
     }

@@ -34,7 +34,7 @@ impl Bench {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
         let settings =
-            EngineSettings { device: Default::default(), threads: None, picture_bytes: 0, cache, memory_bytes };
+            EngineSettings { device: Default::default(), threads: None, image_bytes: 0, cache, memory_bytes };
         Self { root, engine: Engine::new(settings, Arc::clone(&inputs)).unwrap(), inputs }
     }
 

@@ -1,4 +1,4 @@
-//! Preprocessed pictures: read and resized once, kept as bytes.
+//! Preprocessed images: read and resized once, kept as bytes.
 
 mod cache;
 mod sink;
@@ -15,16 +15,16 @@ use serde::{Deserialize, Serialize};
 use sink::{Memory, Pixels, Sink};
 use std::collections::HashSet;
 
-/// The pictures of one split, resized and cropped, with their labels.
+/// The images of one split, resized and cropped, with their labels.
 ///
-/// Holds `3 · edge²` bytes per picture: in memory, or in a mapped file where a [`DiskCache`] is given.
-pub struct Pictures {
+/// Holds `3 · edge²` bytes per image: in memory, or in a mapped file where a [`DiskCache`] is given.
+pub struct Images {
     header: Header,
     pixels: Pixels,
     levels: [[f32; 256]; 3],
 }
 
-/// All about a set of pictures but the pixels.
+/// All about a set of images but the pixels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Header {
     edge: usize,
@@ -42,11 +42,11 @@ impl Header {
 const IN_MEMORY: Ceiling = Ceiling {
     limit: 0,
     unit: "bytes",
-    what: "the preprocessed pictures of the split take too much memory",
+    what: "the preprocessed images of the split take too much memory",
     remedy: "raise `--image-memory`, or give `--example-cache` a folder, where they are kept on the disk",
 };
 
-impl Pictures {
+impl Images {
     /// Reads a split within the default [`Limits`]; see [`read_within`](Self::read_within).
     ///
     /// # Errors
@@ -62,10 +62,10 @@ impl Pictures {
     /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
     ///
     /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning,
-    /// and if the cache cannot be written, the pictures are kept in memory with a warning.
+    /// and if the cache cannot be written, the images are kept in memory with a warning.
     ///
     /// # Errors
-    /// Names the file, row and column; see [`DataError`]. The pictures take more memory than they may, in
+    /// Names the file, row and column; see [`DataError`]. The images take more memory than they may, in
     /// [`DataError::TooLarge`]; that is known when the first of them are read.
     pub fn read_within(
         source: &Source<'_>,
@@ -74,7 +74,7 @@ impl Pictures {
         limits: Limits,
     ) -> Result<Self, DataError> {
         let levels = preprocess.levels();
-        let memory = Memory { limit: limits.picture_bytes, path: source.path() };
+        let memory = Memory { limit: limits.image_bytes, path: source.path() };
         let Some(cache) = cache else {
             let (header, sink) = fill(source, preprocess, |size| Sink::memory(size, memory))?;
             return Ok(Self { pixels: cache::finish(sink, &header, source.path())?, header, levels });
@@ -88,14 +88,14 @@ impl Pictures {
         Ok(Self { header, pixels, levels })
     }
 
-    /// Black pictures of class 0, to try a model out.
-    pub(crate) fn blank(edge: usize, pictures: usize) -> Self {
-        let header = Header { edge, labels: vec![0; pictures], classes: None };
-        let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * pictures]);
+    /// Black images of class 0, to try a model out.
+    pub(crate) fn blank(edge: usize, images: usize) -> Self {
+        let header = Header { edge, labels: vec![0; images], classes: None };
+        let pixels = Pixels::Memory(vec![0; 3 * edge.pow(2) * images]);
         Self { header, pixels, levels: Preprocess::default().levels() }
     }
 
-    /// Fails if the pictures lie in a cache file that was changed since it was mapped.
+    /// Fails if the images lie in a cache file that was changed since it was mapped.
     ///
     /// # Errors
     /// [`ModelError::Changed`] names the file.
@@ -111,12 +111,12 @@ impl Pictures {
         }
     }
 
-    /// Number of pictures.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.header.labels.len()
     }
 
-    /// True without pictures; a split that is read has at least one.
+    /// True without images; a split that is read has at least one.
     pub fn is_empty(&self) -> bool {
         self.header.labels.is_empty()
     }
@@ -126,7 +126,7 @@ impl Pictures {
         self.header.edge
     }
 
-    /// The class of each picture.
+    /// The class of each image.
     pub fn labels(&self) -> &[u32] {
         &self.header.labels
     }
@@ -136,29 +136,29 @@ impl Pictures {
         self.header.classes.as_deref()
     }
 
-    /// The classes, by name, of which there is no picture.
+    /// The classes, by name, of which there is no image.
     pub fn absent_classes(&self) -> Vec<&str> {
         let present: HashSet<u32> = self.header.labels.iter().copied().collect();
         let classes = (0..).zip(self.header.classes.iter().flatten());
         classes.filter(|(label, _)| !present.contains(label)).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// The pixels of one picture: `[edge, edge, 3]`.
-    pub fn pixels(&self, picture: usize) -> &[u8] {
+    /// The pixels of one image: `[edge, edge, 3]`.
+    pub fn pixels(&self, image: usize) -> &[u8] {
         let size = 3 * self.header.edge.pow(2);
-        &self.pixels.bytes()[picture * size..][..size]
+        &self.pixels.bytes()[image * size..][..size]
     }
 
-    /// One picture as the tower takes it, rescaled and normalised: `[3, edge, edge]`.
-    pub fn normalised(&self, picture: usize) -> Vec<f32> {
-        let pixels = self.pixels(picture);
+    /// One image as the tower takes it, rescaled and normalised: `[3, edge, edge]`.
+    pub fn normalised(&self, image: usize) -> Vec<f32> {
+        let pixels = self.pixels(image);
         let channel = |c: usize| pixels.iter().skip(c).step_by(3).map(move |level| self.levels[c][usize::from(*level)]);
         (0..3).flat_map(channel).collect()
     }
 
-    /// Writes one picture as `[patches, 3 · patch²]`, each patch channel by channel as a convolution's weights lie.
-    pub(crate) fn write_patches(&self, picture: usize, patch: usize, to: &mut [f32]) {
-        let (edge, across, pixels) = (self.header.edge, self.header.edge / patch, self.pixels(picture));
+    /// Writes one image as `[patches, 3 · patch²]`, each patch channel by channel as a convolution's weights lie.
+    pub(crate) fn write_patches(&self, image: usize, patch: usize, to: &mut [f32]) {
+        let (edge, across, pixels) = (self.header.edge, self.header.edge / patch, self.pixels(image));
         let area = patch * patch;
         for (n, to) in to.chunks_exact_mut(3 * area).enumerate() {
             let corner = (n / across * edge + n % across) * patch;
@@ -190,18 +190,18 @@ fn fill(
     let mut header = Header { edge: 0, labels: vec![0; rows.len()], classes };
     let (mut sink, mut places) = (None, order.into_iter());
     reader.read(&ascending, &mut |examples| {
-        for picture in prepare(examples, source.label_column, header.classes.as_deref(), &decoder)? {
+        for image in prepare(examples, source.label_column, header.classes.as_deref(), &decoder)? {
             if header.edge == 0 {
-                header.edge = picture.rgb.width as usize;
+                header.edge = image.rgb.width as usize;
             }
             let sink = match &mut sink {
                 Some(sink) => sink,
                 none => none.insert(make(header.size().unwrap_or(usize::MAX))?),
             };
-            picture.check(header.edge)?;
+            image.check(header.edge)?;
             let place = places.next().expect("a reader hands over one example for each row asked for");
-            header.labels[place] = picture.label;
-            sink.put(place, &picture.rgb.pixels)?;
+            header.labels[place] = image.label;
+            sink.put(place, &image.rgb.pixels)?;
         }
         Ok(())
     })?;

@@ -37,7 +37,7 @@ impl Pixels {
 
 /// Where pixels go while a split is read, in any order.
 ///
-/// A cache that cannot be written costs time and memory, but no pictures: the sink goes on in memory, with a warning.
+/// A cache that cannot be written costs time and memory, but no images: the sink goes on in memory, with a warning.
 pub(super) enum Sink {
     Memory(Vec<u8>),
     /// A temporary file beside the one it becomes.
@@ -120,7 +120,7 @@ pub(super) fn read_back(file: &mut File, size: usize, path: &Path, cause: &io::E
 }
 
 fn warn(path: &Path, cause: &io::Error) {
-    tracing::warn!(path = %path.display(), %cause, "pictures cannot be cached on the disk, kept in memory");
+    tracing::warn!(path = %path.display(), %cause, "images cannot be cached on the disk, kept in memory");
 }
 
 /// Makes every further write to a sink's file fail, as on a full disk.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_that_fills_up_under_way_loses_no_picture_and_leaves_no_file() {
+    fn a_disk_that_fills_up_under_way_loses_no_image_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let memory = Memory { limit: 12, path: Path::new("x") };
         let mut sink = Sink::file(&folder.path().join("x.pixels"), 12, memory).unwrap();

@@ -16,7 +16,7 @@ use tempfile::PersistError;
 /// The body is the pixels.
 const PIXELS: Kind = Kind { ending: "pixels", mark: b"bwlpix02" };
 
-/// The file for the pictures of a split, preprocessed in one way.
+/// The file for the images of a split, preprocessed in one way.
 pub(super) fn path(cache: &DiskCache<'_>, source: &Source<'_>, preprocess: &Preprocess) -> PathBuf {
     let meaning = format!(
         "{SEMANTICS} {:?} {:?} {:?} {:?} {preprocess:?}",
@@ -63,7 +63,7 @@ pub(super) fn finish(sink: Sink, header: &Header, path: &Path) -> Result<Pixels,
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pictures::sink::fill_disk;
+    use crate::images::sink::fill_disk;
 
     fn header() -> Header {
         Header { edge: 1, labels: vec![0, 0], classes: None }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_full_at_the_end_loses_no_picture_and_leaves_no_file() {
+    fn a_disk_that_is_full_at_the_end_loses_no_image_and_leaves_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.pixels");
         let pixels = finish(fill_disk(full(&path)), &header(), &path).unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_get_its_name_loses_no_picture() {
+    fn a_file_that_cannot_get_its_name_loses_no_image() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.pixels");
         std::fs::create_dir_all(path.join("in the way")).unwrap();
