@@ -140,7 +140,7 @@ impl DecoderModel {
         let checked = updates::check(&self.base.config, updates)?;
         let values = match &self.model {
             Model::Host(_) => DeltaValues::Host(checked),
-            Model::Composed(model) => DeltaValues::Device(model.place(checked)?),
+            Model::Composed(model) => DeltaValues::Device(model.upload(checked)?),
         };
         Ok(DecoderDeltas { base: Arc::clone(&self.base), values })
     }

@@ -39,7 +39,7 @@ pub trait ModelFamily: Sized + Send + 'static {
     const KEPT_MERGES: usize;
     /// How many prepared splits are kept at most, within the budget of memory.
     const KEPT_SPLITS: usize;
-    /// Whether heads may come with adapters, as classifiers do that were trained along.
+    /// Whether heads may come with adapters that they were trained with.
     const TAKES_ADAPTER_HEADS: bool;
     /// Whether a head over the labels of all tasks can score it.
     const HAS_JOINT_BENCHMARK: bool;

@@ -17,7 +17,7 @@ use crate::images::Images;
 use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
-use patch::{Slot, Updates};
+use patch::{TowerMatrix, Updates};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use weights::Weights;
 
@@ -60,7 +60,7 @@ pub struct Deltas {
 
 enum DeltaValues {
     Host(Updates),
-    Device(BTreeMap<Slot, Tensor>),
+    Device(BTreeMap<TowerMatrix, Tensor>),
 }
 
 /// The configuration of a folder whose headers agree with it, as far as the image tower goes.
@@ -122,7 +122,7 @@ impl ImageModel {
         let arranged = patch::arrange(&self.base.config, updates)?;
         let values = match &self.tower {
             Tower::Host(_) => DeltaValues::Host(arranged),
-            Tower::Composed(tower) => DeltaValues::Device(tower.place(arranged)?),
+            Tower::Composed(tower) => DeltaValues::Device(tower.upload(arranged)?),
         };
         Ok(Deltas { base: Arc::clone(&self.base), values })
     }

@@ -72,7 +72,7 @@ pub enum JobError {
         /// What is wrong with it.
         source: evaluation::SplitError,
     },
-    /// The adapter of a task brings no classifier.
+    /// The adapter of a task brings no head.
     #[error(
         "the adapter of `{task}` brings no head that is one matrix without a bias (`score.weight`): name a file as the task's `head`"
     )]

@@ -5,7 +5,7 @@ mod layer;
 use super::{
     DecoderConfig,
     batches::{Budget, batches},
-    module::Place,
+    module::ModuleId,
     stored::Stored,
     updates::{Update, Updates},
     weights::DecoderWeights,
@@ -66,9 +66,9 @@ impl ComposedDecoder {
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
-    pub(crate) fn place(&self, updates: Updates<Vec<f32>>) -> Result<Updates<Tensor>> {
-        let put = |(place, update): (Place, _)| {
-            let [outputs, inputs] = place.1.shape(&self.config);
+    pub(crate) fn upload(&self, updates: Updates<Vec<f32>>) -> Result<Updates<Tensor>> {
+        let put = |(id, update): (ModuleId, _)| {
+            let [outputs, inputs] = id.1.shape(&self.config);
             let update = match update {
                 Update::LowRank { b, a, rank } => Update::LowRank {
                     b: Tensor::from_vec(b, (outputs, rank), &self.device)?,
@@ -77,15 +77,15 @@ impl ComposedDecoder {
                 },
                 Update::Dense(values) => Update::Dense(Tensor::from_vec(values, (outputs, inputs), &self.device)?),
             };
-            Ok((place, update))
+            Ok((id, update))
         };
         updates.into_iter().map(put).collect()
     }
 
     pub(crate) fn patched(&self, updates: &Updates<Tensor>, scaling: f64) -> Result<Self> {
         let mut model = self.clone();
-        for ((layer, site), update) in updates {
-            let matrix = &mut model.layers[*layer].linears[*site as usize];
+        for ((layer, kind), update) in updates {
+            let matrix = &mut model.layers[*layer].linears[*kind as usize];
             let scaled = match update {
                 Update::LowRank { b, a, .. } => (b * scaling)?.matmul(a)?,
                 Update::Dense(values) => (values * scaling)?,

@@ -54,8 +54,8 @@ impl HostDecoder {
 
     pub(crate) fn patched(&self, updates: &Updates<Vec<f32>>, scaling: f32) -> Self {
         let mut model = self.clone();
-        for ((layer, site), update) in updates {
-            let matrix = model.layers[*layer].linear_mut(*site);
+        for ((layer, kind), update) in updates {
+            let matrix = model.layers[*layer].linear_mut(*kind);
             *matrix = matrix.patched(update, scaling, self.precision);
         }
         model

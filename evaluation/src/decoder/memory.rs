@@ -36,15 +36,16 @@ impl DecoderConfig {
         let base = self.linear_bytes(place, place.keeps_file()) + self.other_bytes(place);
         let mut sum = 0;
         for name in adapted {
-            let (_, site) = module::find(self, name.as_ref())?;
-            sum += place.matrix_bytes(site.shape(self), width(place.precision), false);
+            let (_, kind) = module::find(self, name.as_ref())?;
+            sum += place.matrix_bytes(kind.shape(self), width(place.precision), false);
         }
         Ok(MemoryNeed { base, adapted: sum, activations: self.activation_bytes(place) })
     }
 
     fn linear_bytes(&self, place: DecoderPlacement, in_file: bool) -> u64 {
         let size = if in_file { width(place.stored) } else { width(place.precision) };
-        let layer: u64 = module::Site::ALL.map(|site| place.matrix_bytes(site.shape(self), size, in_file)).iter().sum();
+        let layer: u64 =
+            module::ModuleKind::ALL.map(|kind| place.matrix_bytes(kind.shape(self), size, in_file)).iter().sum();
         layer * self.layers as u64
     }
 

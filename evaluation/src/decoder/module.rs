@@ -5,7 +5,7 @@ use crate::{ModelError, Module, ModuleProblem};
 
 /// A matrix of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Site {
+pub(crate) enum ModuleKind {
     Query,
     Key,
     Value,
@@ -16,9 +16,9 @@ pub(crate) enum Site {
 }
 
 /// A layer and one of its matrices.
-pub(crate) type Place = (usize, Site);
+pub(crate) type ModuleId = (usize, ModuleKind);
 
-impl Site {
+impl ModuleKind {
     /// All of them, in the model's order and in that of their numbers.
     pub(crate) const ALL: [Self; 7] =
         [Self::Query, Self::Key, Self::Value, Self::Out, Self::Gate, Self::Up, Self::Down];
@@ -58,28 +58,28 @@ impl Site {
 }
 
 /// The name of a matrix in the Hugging Face model, such as `model.layers.0.self_attn.q_proj`.
-pub(crate) fn name((layer, site): Place) -> String {
-    format!("model.layers.{layer}.{}", site.name())
+pub(crate) fn name((layer, kind): ModuleId) -> String {
+    format!("model.layers.{layer}.{}", kind.name())
 }
 
-fn place(config: &DecoderConfig, module: &str) -> Option<Place> {
+fn parse(config: &DecoderConfig, module: &str) -> Option<ModuleId> {
     let (layer, linear) = module.strip_prefix("model.layers.")?.split_once('.')?;
     let layer = layer.parse::<usize>().ok().filter(|n| *n < config.layers && n.to_string() == layer)?;
-    Site::ALL.into_iter().find(|site| site.name() == linear).map(|site| (layer, site))
+    ModuleKind::ALL.into_iter().find(|kind| kind.name() == linear).map(|kind| (layer, kind))
 }
 
 /// The matrix of that name, or what the model has in its stead.
-pub(crate) fn find(config: &DecoderConfig, module: &str) -> Result<Place, ModelError> {
-    let example = || name((0, Site::Query));
+pub(crate) fn find(config: &DecoderConfig, module: &str) -> Result<ModuleId, ModelError> {
+    let example = || name((0, ModuleKind::Query));
     let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
-    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
+    parse(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
 }
 
 /// Every linear layer, in the model's order.
 pub(crate) fn modules(config: &DecoderConfig) -> Vec<Module> {
-    let module = |layer, site: Site| {
-        let [outputs, inputs] = site.shape(config);
-        Module { name: name((layer, site)), outputs, inputs }
+    let module = |layer, kind: ModuleKind| {
+        let [outputs, inputs] = kind.shape(config);
+        Module { name: name((layer, kind)), outputs, inputs }
     };
-    (0..config.layers).flat_map(|layer| Site::ALL.map(|site| module(layer, site))).collect()
+    (0..config.layers).flat_map(|layer| ModuleKind::ALL.map(|kind| module(layer, kind))).collect()
 }

@@ -18,7 +18,7 @@ pub(crate) enum Update<T> {
 }
 
 /// Updates by the matrix that they are for.
-pub(crate) type Updates<T> = BTreeMap<module::Place, Update<T>>;
+pub(crate) type Updates<T> = BTreeMap<module::ModuleId, Update<T>>;
 
 /// Checks names, shapes and numbers, and copies what the updates hold.
 pub(crate) fn check<'a, S: AsRef<str>>(
@@ -29,14 +29,14 @@ pub(crate) fn check<'a, S: AsRef<str>>(
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let place = module::find(config, name)?;
-        let [outputs, inputs] = place.1.shape(config);
+        let id = module::find(config, name)?;
+        let [outputs, inputs] = id.1.shape(config);
         delta.check(outputs, inputs).map_err(refuse)?;
         let update = match delta {
             Delta::LowRank { b, a, rank } => Update::LowRank { b: b.to_vec(), a: a.to_vec(), rank },
             Delta::Dense(values) => Update::Dense(values.to_vec()),
         };
-        if checked.insert(place, update).is_some() {
+        if checked.insert(id, update).is_some() {
             return Err(refuse(ModuleProblem::Twice));
         }
     }

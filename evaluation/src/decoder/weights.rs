@@ -1,6 +1,6 @@
 //! The tensors of a model folder, found and checked, not yet read.
 
-use super::{DecoderConfig, module::Site, stored::Stored};
+use super::{DecoderConfig, module::ModuleKind, stored::Stored};
 use crate::{
     ModelError,
     model::weights::{WeightFile, Weights},
@@ -21,7 +21,7 @@ pub(crate) struct DecoderWeights {
 pub(crate) struct LayerWeights {
     /// Before attention, and before the MLP.
     pub(crate) norms: [Stored; 2],
-    /// In the order of [`Site::ALL`].
+    /// In the order of [`ModuleKind::ALL`].
     pub(crate) linears: [LinearWeights; 7],
     /// Of each head of queries and of keys, `[head_width]` each.
     pub(crate) head_norms: Option<[Stored; 2]>,
@@ -47,14 +47,14 @@ impl DecoderWeights {
         let layer = |n: usize| {
             let norm = |name: &str| find(&format!("layers.{n}.{name}.weight"), &[config.width]);
             let head_norm = |name: &str| find(&format!("layers.{n}.self_attn.{name}.weight"), &[config.head_width]);
-            let linear = |site: Site| {
-                let [outputs, inputs] = site.shape(config);
-                let part = |part: &str, shape: &[usize]| find(&format!("layers.{n}.{}.{part}", site.name()), shape);
-                let bias = site.has_bias(config).then(|| part("bias", &[outputs])).transpose()?;
+            let linear = |kind: ModuleKind| {
+                let [outputs, inputs] = kind.shape(config);
+                let part = |part: &str, shape: &[usize]| find(&format!("layers.{n}.{}.{part}", kind.name()), shape);
+                let bias = kind.has_bias(config).then(|| part("bias", &[outputs])).transpose()?;
                 Ok::<_, ModelError>(LinearWeights { matrix: part("weight", &[outputs, inputs])?, bias })
             };
             let head_norms = if config.norms_heads { Some([head_norm("q_norm")?, head_norm("k_norm")?]) } else { None };
-            let [q, k, v, o, gate, up, down] = Site::ALL.map(linear);
+            let [q, k, v, o, gate, up, down] = ModuleKind::ALL.map(linear);
             Ok(LayerWeights {
                 norms: [norm("input_layernorm")?, norm("post_attention_layernorm")?],
                 linears: [q?, k?, v?, o?, gate?, up?, down?],

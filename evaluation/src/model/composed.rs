@@ -1,6 +1,6 @@
 use super::{
     Activation, ClipConfig, EncoderConfig, ModelError, Watch,
-    patch::{Site, Slot},
+    patch::{BlockMatrix, TowerMatrix},
     weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
 };
 use crate::images::Images;
@@ -134,31 +134,31 @@ impl ComposedTower {
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
-    pub(crate) fn place(&self, updates: super::patch::Updates) -> Result<BTreeMap<Slot, Tensor>> {
+    pub(crate) fn upload(&self, updates: super::patch::Updates) -> Result<BTreeMap<TowerMatrix, Tensor>> {
         let mut placed = BTreeMap::new();
-        for (slot, values) in updates {
-            let shape = self.matrix(slot).shape().clone();
-            placed.insert(slot, Tensor::from_vec(values, shape, &self.device)?);
+        for (id, values) in updates {
+            let shape = self.matrix(id).shape().clone();
+            placed.insert(id, Tensor::from_vec(values, shape, &self.device)?);
         }
         Ok(placed)
     }
 
-    pub(crate) fn patched(&self, updates: &BTreeMap<Slot, Tensor>, scaling: f32) -> Result<Self> {
+    pub(crate) fn patched(&self, updates: &BTreeMap<TowerMatrix, Tensor>, scaling: f32) -> Result<Self> {
         let mut tower = self.clone();
-        for (slot, delta) in updates {
-            let matrix = (tower.matrix(*slot) + (delta * f64::from(scaling))?)?;
-            match *slot {
-                Slot::Projection => tower.projection = matrix,
-                Slot::Block(layer, site) => tower.blocks[layer].linear_mut(site).weight = matrix,
+        for (id, delta) in updates {
+            let matrix = (tower.matrix(*id) + (delta * f64::from(scaling))?)?;
+            match *id {
+                TowerMatrix::Projection => tower.projection = matrix,
+                TowerMatrix::Block(layer, kind) => tower.blocks[layer].linear_mut(kind).weight = matrix,
             }
         }
         Ok(tower)
     }
 
-    fn matrix(&self, slot: Slot) -> &Tensor {
-        match slot {
-            Slot::Projection => &self.projection,
-            Slot::Block(layer, site) => &self.blocks[layer].linear(site).weight,
+    fn matrix(&self, id: TowerMatrix) -> &Tensor {
+        match id {
+            TowerMatrix::Projection => &self.projection,
+            TowerMatrix::Block(layer, kind) => &self.blocks[layer].linear(kind).weight,
         }
     }
 
@@ -232,21 +232,21 @@ pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
 }
 
 impl Block {
-    fn linear(&self, site: Site) -> &Linear {
-        match site {
-            Site::Qkv => &self.qkv,
-            Site::Out => &self.out,
-            Site::Fc1 => &self.fc1,
-            Site::Fc2 => &self.fc2,
+    fn linear(&self, kind: BlockMatrix) -> &Linear {
+        match kind {
+            BlockMatrix::Qkv => &self.qkv,
+            BlockMatrix::Out => &self.out,
+            BlockMatrix::Fc1 => &self.fc1,
+            BlockMatrix::Fc2 => &self.fc2,
         }
     }
 
-    fn linear_mut(&mut self, site: Site) -> &mut Linear {
-        match site {
-            Site::Qkv => &mut self.qkv,
-            Site::Out => &mut self.out,
-            Site::Fc1 => &mut self.fc1,
-            Site::Fc2 => &mut self.fc2,
+    fn linear_mut(&mut self, kind: BlockMatrix) -> &mut Linear {
+        match kind {
+            BlockMatrix::Qkv => &mut self.qkv,
+            BlockMatrix::Out => &mut self.out,
+            BlockMatrix::Fc1 => &mut self.fc1,
+            BlockMatrix::Fc2 => &mut self.fc2,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One layer, over a padded batch.
 
-use crate::decoder::{DecoderConfig, module::Site, rope::Rope};
+use crate::decoder::{DecoderConfig, module::ModuleKind, rope::Rope};
 use candle_core::{D, DType, Device, Result, Tensor};
 use candle_nn::{
     ops::{rms_norm, silu, softmax_last_dim},
@@ -24,7 +24,7 @@ impl Norm {
 #[derive(Clone)]
 pub(crate) struct Layer {
     pub(crate) norms: [Norm; 2],
-    /// In the order of [`Site::ALL`], each `[outputs, inputs]`.
+    /// In the order of [`ModuleKind::ALL`], each `[outputs, inputs]`.
     pub(crate) linears: Vec<Tensor>,
     /// In the same order, `[outputs]` each.
     pub(crate) biases: Vec<Option<Tensor>>,
@@ -99,17 +99,17 @@ impl Layer {
     /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
     pub(crate) fn apply(&self, config: &DecoderConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
         let normed = self.norms[0].apply(x)?;
-        let heads = |site, count, norm: Option<&Norm>| {
-            let projected = self.project(site, &normed)?;
+        let heads = |kind, count, norm: Option<&Norm>| {
+            let projected = self.project(kind, &normed)?;
             let (texts, longest, _) = projected.dims3()?;
             let heads = projected.reshape((texts, longest, count, config.head_width))?;
             let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads))?;
             heads.transpose(1, 2)?.contiguous()
         };
         let [query_norm, key_norm] = self.head_norms.as_ref().map_or([None; 2], |norms| norms.each_ref().map(Some));
-        let key = batch.turn(&heads(Site::Key, config.kv_heads, key_norm)?)?;
-        let value = heads(Site::Value, config.kv_heads, None)?;
-        let query = batch.turn(&heads(Site::Query, config.heads, query_norm)?)?;
+        let key = batch.turn(&heads(ModuleKind::Key, config.kv_heads, key_norm)?)?;
+        let value = heads(ModuleKind::Value, config.kv_heads, None)?;
+        let query = batch.turn(&heads(ModuleKind::Query, config.heads, query_norm)?)?;
         let (query, x) = if to_ends {
             let (texts, heads, longest, width) = query.dims4()?;
             let rows = query.transpose(1, 2)?.contiguous()?.reshape((texts, longest, heads * width))?;
@@ -120,21 +120,21 @@ impl Layer {
         let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
         let mask = if to_ends { &masks.ends } else { &masks.all };
         let context = attend(config, &query, &key, &value, mask)?;
-        let x = (x + self.project(Site::Out, &context)?)?;
+        let x = (x + self.project(ModuleKind::Out, &context)?)?;
         let normed = self.norms[1].apply(&x)?;
-        let inner = (silu(&self.project(Site::Gate, &normed)?)? * self.project(Site::Up, &normed)?)?;
-        x + self.project(Site::Down, &inner)?
+        let inner = (silu(&self.project(ModuleKind::Gate, &normed)?)? * self.project(ModuleKind::Up, &normed)?)?;
+        x + self.project(ModuleKind::Down, &inner)?
     }
 
     /// Rows of any leading shape times a matrix, as one product.
-    fn project(&self, site: Site, x: &Tensor) -> Result<Tensor> {
-        let matrix = &self.linears[site as usize];
+    fn project(&self, kind: ModuleKind, x: &Tensor) -> Result<Tensor> {
+        let matrix = &self.linears[kind as usize];
         let (outputs, inputs) = matrix.dims2()?;
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
         let product = x.reshape(((), inputs))?.matmul(&matrix.t()?)?;
-        let product = match &self.biases[site as usize] {
+        let product = match &self.biases[kind as usize] {
             Some(bias) => product.broadcast_add(bias)?,
             None => product,
         };

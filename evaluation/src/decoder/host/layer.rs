@@ -7,7 +7,7 @@ use super::{
     vector,
 };
 use crate::{
-    decoder::{DecoderConfig, module::Site, rope::Rope, weights::LayerWeights},
+    decoder::{DecoderConfig, module::ModuleKind, rope::Rope, weights::LayerWeights},
     model::host::{kernels::rms_norm, product::Finish},
 };
 use jobs::Precision;
@@ -21,7 +21,7 @@ const KEYS: usize = 1;
 #[derive(Clone)]
 pub(crate) struct Layer {
     norms: [Arc<[f32]>; 2],
-    /// In the order of [`Site::ALL`].
+    /// In the order of [`ModuleKind::ALL`].
     linears: [Matrix; 7],
     /// Of queries and of keys.
     head_norms: Option<[HeadNorm; 2]>,
@@ -70,12 +70,12 @@ impl Layer {
         }
     }
 
-    pub(crate) fn linear_mut(&mut self, site: Site) -> &mut Matrix {
-        &mut self.linears[site as usize]
+    pub(crate) fn linear_mut(&mut self, kind: ModuleKind) -> &mut Matrix {
+        &mut self.linears[kind as usize]
     }
 
-    fn linear(&self, site: Site) -> &Matrix {
-        &self.linears[site as usize]
+    fn linear(&self, kind: ModuleKind) -> &Matrix {
+        &self.linears[kind as usize]
     }
 
     pub(crate) fn is_widened(&self) -> bool {
@@ -89,7 +89,7 @@ impl Layer {
         own.queries.resize(rows * query_width, 0.0);
         own.context.resize(rows * query_width, 0.0);
         let queries = (&mut *own.queries, query_width);
-        self.linear(Site::Query).apply(queries, &own.normed, Finish::Write, &mut own.slabs);
+        self.linear(ModuleKind::Query).apply(queries, &own.normed, Finish::Write, &mut own.slabs);
         self.norm_heads(QUERIES, &mut own.queries);
         for text in &packed.texts {
             let range = text.start * query_width..text.end * query_width;
@@ -102,7 +102,7 @@ impl Layer {
                 &mut own.scores,
             );
         }
-        self.linear(Site::Out).apply((x, width), &own.context, Finish::Add, &mut own.slabs);
+        self.linear(ModuleKind::Out).apply((x, width), &own.context, Finish::Add, &mut own.slabs);
         self.mlp(config, x, own);
     }
 
@@ -120,7 +120,7 @@ impl Layer {
         own.context.resize(texts * query_width, 0.0);
         let queries = (&mut *own.queries, query_width);
         let normed = ends(&own.normed, packed, width);
-        self.linear(Site::Query).apply(queries, &normed, Finish::Write, &mut own.slabs);
+        self.linear(ModuleKind::Query).apply(queries, &normed, Finish::Write, &mut own.slabs);
         self.norm_heads(QUERIES, &mut own.queries);
         for (n, text) in packed.texts.iter().enumerate() {
             let (range, position) = (n * query_width..(n + 1) * query_width, text.len() - 1);
@@ -134,7 +134,7 @@ impl Layer {
             );
         }
         let mut ends = ends(x, packed, width);
-        self.linear(Site::Out).apply((&mut ends, width), &own.context, Finish::Add, &mut own.slabs);
+        self.linear(ModuleKind::Out).apply((&mut ends, width), &own.context, Finish::Add, &mut own.slabs);
         self.mlp(config, &mut ends, own);
         ends
     }
@@ -145,9 +145,9 @@ impl Layer {
         own.normed.resize(x.len(), 0.0);
         own.seen.resize(rows * 2 * kv_width, 0.0);
         rms_norm(&mut own.normed, x, &self.norms[0], config.norm_eps);
-        for (site, start) in [(Site::Key, 0), (Site::Value, kv_width)] {
+        for (kind, start) in [(ModuleKind::Key, 0), (ModuleKind::Value, kv_width)] {
             let to = (&mut own.seen[start..], 2 * kv_width);
-            self.linear(site).apply(to, &own.normed, Finish::Write, &mut own.slabs);
+            self.linear(kind).apply(to, &own.normed, Finish::Write, &mut own.slabs);
         }
         for text in &packed.texts {
             let rows = &mut own.seen[text.start * 2 * kv_width..text.end * 2 * kv_width];
@@ -171,9 +171,9 @@ impl Layer {
         normed.resize(x.len(), 0.0);
         mlp.resize(rows * mlp_width, 0.0);
         rms_norm(normed, x, &self.norms[1], config.norm_eps);
-        self.linear(Site::Gate).apply((&mut *mlp, mlp_width), normed, Finish::Write, slabs);
-        self.linear(Site::Up).apply((&mut *mlp, mlp_width), normed, Finish::Gate, slabs);
-        self.linear(Site::Down).apply((x, width), mlp, Finish::Add, slabs);
+        self.linear(ModuleKind::Gate).apply((&mut *mlp, mlp_width), normed, Finish::Write, slabs);
+        self.linear(ModuleKind::Up).apply((&mut *mlp, mlp_width), normed, Finish::Gate, slabs);
+        self.linear(ModuleKind::Down).apply((x, width), mlp, Finish::Add, slabs);
     }
 }
 

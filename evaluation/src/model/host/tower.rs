@@ -5,7 +5,7 @@ use super::{
 use crate::images::Images;
 use crate::model::{
     ClipConfig, ModelError, Watch,
-    patch::{Slot, Updates},
+    patch::{TowerMatrix, Updates},
     weights::VisionWeights,
 };
 use rayon::prelude::*;
@@ -48,10 +48,10 @@ impl HostTower {
 
     pub(crate) fn patched(&self, updates: &Updates, scaling: f32) -> Self {
         let mut tower = self.clone();
-        for (slot, delta) in updates {
-            match *slot {
-                Slot::Block(layer, site) => tower.encoder.update(layer, site, scaling, delta),
-                Slot::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
+        for (id, delta) in updates {
+            match *id {
+                TowerMatrix::Block(layer, kind) => tower.encoder.update(layer, kind, scaling, delta),
+                TowerMatrix::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
             }
         }
         tower
