@@ -22,7 +22,7 @@ mod sweeps;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Loading, Stop};
-pub use engine::{Engine, EngineError, EngineProof, EngineSettings, JointMap};
+pub use engine::{Engine, EngineError, EngineProof, EngineSettings};
 pub use error::{JobError, WorkerError};
 pub use limits::Limits;
 pub use machine::{Machine, Proof};

@@ -83,12 +83,12 @@ pub(crate) struct ComputeArgs {
     /// Threads on a CPU; all physical cores unless told otherwise
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Memory for pictures that are read and kept between jobs, in MiB; `--picture-cache` keeps larger splits
-    #[arg(long, value_name = "MIB", default_value_t = 4096)]
-    pub(crate) picture_memory: u64,
-    /// Keep preprocessed pictures in this folder, for large data sets
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) picture_cache: Option<PathBuf>,
+    /// Memory for images that are read and kept between jobs, in MiB; `--example-cache` keeps larger splits
+    #[arg(long, alias = "picture-memory", value_name = "MIB", default_value_t = 4096)]
+    pub(crate) image_memory: u64,
+    /// Keep preprocessed images and tokenised texts in this folder, for large data sets
+    #[arg(long, alias = "picture-cache", value_name = "FOLDER")]
+    pub(crate) example_cache: Option<PathBuf>,
 }
 
 /// A sweep file and changes to it.

@@ -4,7 +4,6 @@ use super::{
     memory::check_memory,
 };
 use crate::{JobError, Proof};
-use evaluation::ModelKind;
 use inputs::Inputs;
 use jobs::{AdapterInput, Digest, HeadSpec, InputRef, Job, JobSpec, Places};
 use std::{fmt, path::PathBuf, sync::Arc};
@@ -37,9 +36,7 @@ impl Proof for EngineProof {
 impl EngineProof {
     fn prove_evaluation(&self, Evaluated { meaning, places }: Evaluated<'_>) -> Result<(), JobError> {
         let folder = self.checked_model(&places.base, meaning.base)?;
-        if ModelKind::of(&folder)? == ModelKind::Language {
-            check_memory(&folder, meaning.precision, &self.settings)?;
-        }
+        check_memory(&folder, meaning.precision, &self.settings)?;
         self.check_adapters(&meaning.adapters, places)?;
         for task in &meaning.tasks {
             if let Some(spec) = places.data.get(&task.name) {
