@@ -263,19 +263,18 @@ impl<'a> Drive<'a> {
         if self.outstanding.len() == 0 {
             return Ok(());
         }
-        match publisher.waiting().await {
-            Ok(Some(0)) => {}
-            Ok(_) => {
-                self.outstanding.may_wait();
-                return Ok(());
-            }
+        let queue_is_empty = match publisher.waiting().await {
+            Ok(waiting) => waiting == Some(0),
             Err(error) => {
                 tracing::warn!(%error, "cannot tell how many jobs wait in the queue");
                 return Ok(());
             }
+        };
+        if !queue_is_empty {
+            self.outstanding.may_wait();
         }
         let workers = self.hearing.alive(store.dated_workers().await?);
-        let lost = self.outstanding.lost(&workers, settings.lost_after);
+        let lost = self.outstanding.lost(&workers, queue_is_empty, settings.lost_after);
         for Wanted { job, id, label, .. } in lost {
             tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
             publisher.publish(&job, &self.frozen.sweep().name).await?;
