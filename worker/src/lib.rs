@@ -8,6 +8,7 @@
 //! back: at worst it is computed again, and the first stored result stays.
 
 mod cancelled;
+mod choice;
 mod clock;
 mod compute;
 mod engine;
@@ -17,6 +18,7 @@ mod machine;
 mod metrics;
 mod pulse;
 mod settle;
+mod sources;
 mod sweeps;
 mod worker;
 

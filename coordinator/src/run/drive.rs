@@ -137,6 +137,7 @@ impl<'a> Drive<'a> {
         if self.coordinator.settings.is_kept {
             self.open_sweep().await?;
         }
+        self.enter_pool().await?;
         // Whoever listens from now on misses nothing of what is published afterwards.
         let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
         // What an earlier run said last is not the last word any more.
@@ -289,6 +290,10 @@ impl<'a> Drive<'a> {
             self.check_newest().await?;
             self.store_progress(None).await;
             self.compaction.go_on();
+            // Another run of the sweep may have ended meanwhile.
+            if let Err(error) = self.enter_pool().await {
+                tracing::warn!(%error, "cannot tell the pool's workers of the sweep");
+            }
         }
         match store.dated_workers::<WorkerStatus>().await {
             Ok(workers) => {
@@ -329,6 +334,14 @@ impl<'a> Drive<'a> {
         if matches!(ended, Ok(Ended::TooManyFailures { .. } | Ended::Stopped(_))) {
             // A run that ends because the store is away does not wait for it here either.
             let _ = timeout(FAREWELL, self.drop_rest(word.clone())).await;
+        }
+        let is_over = match ended {
+            Ok(Ended::Finished(_) | Ended::Cancelled | Ended::TooManyFailures { .. } | Ended::Stopped(_)) => true,
+            // Workers go on with what is in the queue: the next run finds its results.
+            Ok(Ended::Interrupted) | Err(_) => false,
+        };
+        if is_over {
+            let _ = timeout(FAREWELL, self.leave_pool()).await;
         }
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
