@@ -60,6 +60,9 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// The version of the document that is written now.
+    pub const VERSION: u32 = 2;
+
     /// The chosen row: the best search by the objective on the selection split, the first among equals.
     ///
     /// Fixed recipes were given, not chosen: one of them is the best only where nothing was searched at all. `None`

@@ -2,8 +2,8 @@
 
 use crate::Results;
 use jobs::{
-    AdapterInput, BenchmarkInput, DOCUMENT_VERSION, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome,
-    Point, Precision, RESULT_VERSION, RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore, Timings,
+    AdapterInput, BenchmarkInput, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome, Point, Precision,
+    RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore, Timings,
 };
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ impl Made {
     /// No rows yet.
     pub(crate) fn new(tasks: &[&str]) -> Self {
         let outcome = Outcome {
-            version: DOCUMENT_VERSION,
+            version: Outcome::VERSION,
             sweep: "small".to_owned(),
             revision: 1,
             objective: Objective { metric: Metric::MeanNormalisedAccuracy, goal: Goal::Maximize },
@@ -149,7 +149,6 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         truncated: 0,
     };
     JobResult {
-        version: RESULT_VERSION,
         job: meaning.id(),
         meaning,
         scores: tasks.iter().map(score).collect(),

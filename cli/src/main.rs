@@ -32,6 +32,11 @@ fn main() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         terminal::note("warning: another TLS provider was installed before");
     }
+    if let Err(error) = files::end_on_lost_pages() {
+        terminal::note(format_args!(
+            "warning: files that are truncated while they are in use will not be named: {error}"
+        ));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return ExitCode::from(terminal::usage(&error)),

@@ -1,6 +1,7 @@
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, DOCUMENT_VERSION, Digest, EVALUATION_SEMANTICS, HeadSpec, InputRef, Job,
-    JointHeadSpec, Manifest, Meaning, Places, Subject, Sweep, Task, TaskInput,
+    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputRef, Job, JobSpec,
+    JointHeadSpec, Manifest, Meaning, MergeNames, Places, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
+    WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -93,7 +94,7 @@ impl Frozen {
         let Manifest { version, revision, sweep, digests, commits, .. } = manifest;
         if !manifest.is_readable() {
             let (sweep, found) = (sweep.name.clone(), *version);
-            return Err(FrozenError::Version { sweep, found, expected: DOCUMENT_VERSION });
+            return Err(FrozenError::Version { sweep, found, expected: Manifest::VERSION });
         }
         Ok(Self::new(sweep.clone(), digests.clone(), commits.clone())?.at_revision(*revision))
     }
@@ -139,7 +140,7 @@ impl Frozen {
     /// What is stored of the sweep when it starts.
     pub fn manifest(&self, versions: BTreeMap<String, String>) -> Manifest {
         Manifest {
-            version: DOCUMENT_VERSION,
+            version: Manifest::VERSION,
             revision: self.revision,
             begun_ms: None,
             changes: Vec::new(),
@@ -184,8 +185,48 @@ impl Frozen {
         self.tasks.contains_key(&meaning.split) && self.meaning(meaning.subject.clone(), &meaning.split) == *meaning
     }
 
-    /// The job that computes `meaning`, with the places of the inputs it needs.
-    pub fn job(&self, meaning: Meaning) -> Job {
+    /// What writes the merge of all adapters that `recipe` describes.
+    pub fn writing(&self, recipe: &Recipe, format: WriteFormat) -> WriteSpec {
+        let hub = match &self.places.base {
+            InputRef::Hub(hub) => Some(hub),
+            InputRef::S3(_) | InputRef::Path(_) => None,
+        };
+        let origin = |adapter: &AdapterInput| self.places.adapters.get(&adapter.task).map(InputRef::short_name);
+        WriteSpec {
+            semantics: WRITE_SEMANTICS,
+            base: self.base,
+            adapters: self.adapters.clone(),
+            recipe: recipe.clone(),
+            format,
+            names: MergeNames {
+                base_model: hub.map(|hub| hub.repository.clone()),
+                revision: hub.and_then(|hub| hub.revision.clone()),
+                adapters: self.adapters.iter().filter_map(origin).collect(),
+            },
+        }
+    }
+
+    /// Whether `spec` is of a job over these inputs, as this program makes it; see [`is_over`](Self::is_over).
+    pub fn is_of(&self, spec: &JobSpec) -> bool {
+        match spec {
+            JobSpec::Evaluate(meaning) => self.is_over(meaning),
+            JobSpec::Write(spec) => self.writing(&spec.recipe, spec.format) == *spec,
+        }
+    }
+
+    /// The job of `spec`, with the places of the inputs it needs.
+    pub fn job(&self, spec: impl Into<JobSpec>) -> Job {
+        match spec.into() {
+            JobSpec::Evaluate(meaning) => self.evaluation(meaning),
+            // All adapters take part; nothing is evaluated.
+            spec @ JobSpec::Write(_) => {
+                let Places { base, adapters, .. } = self.places.clone();
+                Job::new(spec, Places::of_model(base, adapters))
+            }
+        }
+    }
+
+    fn evaluation(&self, meaning: Meaning) -> Job {
         let takes_part = |task: &str| meaning.adapters.iter().any(|adapter| adapter.task == task);
         let is_evaluated = |task: &str| meaning.tasks.iter().any(|input| input.name == task);
         let mut places = self.places.clone();

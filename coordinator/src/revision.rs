@@ -5,7 +5,7 @@ mod tests;
 
 use crate::{CoordinatorError, Frozen, FrozenError, clock::now_ms};
 use changes::{changes, is_unrelated};
-use jobs::{Change, DOCUMENT_VERSION, Manifest, Progress};
+use jobs::{Change, Manifest, Progress};
 use std::{collections::BTreeMap, time::Duration};
 use store::{Dated, Put, Revision, Store, StoreError};
 
@@ -138,7 +138,7 @@ async fn manifest(store: &Store, revision: Revision<'_>) -> Result<Manifest, Coo
     match store.revision::<Manifest>(revision).await? {
         Some(manifest) if manifest.is_readable() => Ok(manifest),
         Some(Manifest { version, .. }) => {
-            Err(FrozenError::Version { sweep: sweep(), found: version, expected: DOCUMENT_VERSION }.into())
+            Err(FrozenError::Version { sweep: sweep(), found: version, expected: Manifest::VERSION }.into())
         }
         None => Err(CoordinatorError::Removed { sweep: sweep() }),
     }

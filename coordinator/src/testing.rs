@@ -1,9 +1,7 @@
 //! A small sweep whose inputs are made up, and answers from a formula.
 
 use crate::Frozen;
-use jobs::{
-    Blame, Digest, FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Subject, Sweep, TaskScore, Timings,
-};
+use jobs::{Blame, Digest, FailureRecord, Job, JobResult, Meaning, RunFacts, Subject, Sweep, TaskScore, Timings};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -57,7 +55,8 @@ pub(crate) fn correct(subject: &Subject) -> u64 {
 }
 
 pub(crate) fn result(job: &Job) -> JobResult {
-    let correct = correct(&job.meaning.subject);
+    let meaning = meaning(job);
+    let correct = correct(&meaning.subject);
     let score = |task: &jobs::TaskInput| TaskScore {
         task: task.name.clone(),
         n: 1000,
@@ -67,10 +66,9 @@ pub(crate) fn result(job: &Job) -> JobResult {
         truncated: 0,
     };
     JobResult {
-        version: RESULT_VERSION,
         job: job.id(),
-        meaning: job.meaning.clone(),
-        scores: job.meaning.tasks.iter().map(score).collect(),
+        meaning: meaning.clone(),
+        scores: meaning.tasks.iter().map(score).collect(),
         merge: None,
         timings: Timings::default(),
         run: RunFacts {
@@ -86,9 +84,8 @@ pub(crate) fn result(job: &Job) -> JobResult {
 
 pub(crate) fn failure(job: &Job) -> FailureRecord {
     FailureRecord {
-        version: RESULT_VERSION,
         job: job.id(),
-        meaning: job.meaning.clone(),
+        spec: job.spec.clone(),
         attempt: 1,
         sweep: None,
         is_final: true,
@@ -100,9 +97,14 @@ pub(crate) fn failure(job: &Job) -> FailureRecord {
     }
 }
 
+/// What a job evaluates.
+pub(crate) fn meaning(job: &Job) -> &Meaning {
+    job.spec.as_evaluation().expect("the job is an evaluation")
+}
+
 /// The scaling of a merge.
 pub(crate) fn scaling(job: &Job) -> Option<f64> {
-    match &job.meaning.subject {
+    match &meaning(job).subject {
         Subject::Merge { recipe } => Some(recipe.scaling),
         _ => None,
     }

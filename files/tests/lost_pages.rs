@@ -1,7 +1,5 @@
 //! A process that reads what a mapped file has lost.
 
-#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
-
 use files::{LOST_PAGES_EXIT_CODE, MappedFile, end_on_lost_pages};
 use std::{
     fs::{self, File},

@@ -1,5 +1,5 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use std::{fmt, str::FromStr};
+use std::{fmt, io, str::FromStr};
 
 /// A BLAKE3 digest of content: 32 bytes, written as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,6 +14,16 @@ impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// The digest of all that `content` yields, of which little is in memory at a time.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn of_reader(content: impl io::Read) -> io::Result<Self> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(content)?;
+        Ok(Self(*hasher.finalize().as_bytes()))
     }
 
     /// The digest of the [canonical JSON](canonical_json) of `value`.

@@ -103,6 +103,15 @@ impl InputRef {
         }
     }
 
+    /// How others are told of it: a hub id, or the last part of a path. The way to it is nobody else's business.
+    pub fn short_name(&self) -> String {
+        match self {
+            Self::Hub(hub) => hub.repository.clone(),
+            Self::S3(s3) => s3.key.rsplit('/').next().unwrap_or("").to_owned(),
+            Self::Path(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        }
+    }
+
     /// The folder or file, if it lies on this machine.
     pub fn as_path(&self) -> Option<&Path> {
         match self {

@@ -1,9 +1,6 @@
-use crate::{DataSpec, Digest, InputRef, Recipe};
+use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, stored::StoredJob};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
-
-/// The version of the [`Job`] message; a reader refuses any other.
-pub const JOB_VERSION: u32 = 1;
 
 /// The version of what turns a model and files into scores: decoding, preprocessing, towers, heads, counting. It is part
 /// of every job's identity and grows when the same files would give other scores, together with `evaluation::SEMANTICS`.
@@ -11,7 +8,7 @@ pub const JOB_VERSION: u32 = 1;
 /// Where only some models are concerned, their digest can say so instead, and the results of all others stay.
 pub const EVALUATION_SEMANTICS: u32 = 1;
 
-/// The identity of a job: the digest of its [`Meaning`], 64 hexadecimal digits.
+/// The identity of a job: the digest of its [`JobSpec`], 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct JobId(Digest);
@@ -29,7 +26,7 @@ impl JobId {
 }
 
 impl From<Digest> for JobId {
-    /// Takes a digest for what it was made from: the meaning of a job.
+    /// Takes a digest for what it was made from: the specification of a job.
     fn from(digest: Digest) -> Self {
         Self(digest)
     }
@@ -49,31 +46,32 @@ impl FromStr for JobId {
     }
 }
 
-/// One model to make and evaluate: small, plain, and independent of every other job.
+/// One thing to make: small, plain, and independent of every other job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredJob", try_from = "StoredJob")]
 pub struct Job {
-    /// [`JOB_VERSION`] when it was written.
-    pub version: u32,
     /// What decides the outcome.
-    pub meaning: Meaning,
+    pub spec: JobSpec,
     /// Where the inputs lie; no part of the identity.
     pub places: Places,
 }
 
 impl Job {
-    /// The job of `meaning`, with its inputs at `places`.
-    pub fn new(meaning: Meaning, places: Places) -> Self {
-        Self { version: JOB_VERSION, meaning, places }
+    /// The newest version of the message: an evaluation is written as version 1, and all other kinds as version 2.
+    pub const VERSION: u32 = 2;
+
+    /// The job of `spec`, with its inputs at `places`.
+    pub fn new(spec: impl Into<JobSpec>, places: Places) -> Self {
+        Self { spec: spec.into(), places }
     }
 
     /// The job's identity.
     pub fn id(&self) -> JobId {
-        self.meaning.id()
+        self.spec.id()
     }
 }
 
-/// All that decides a job's outcome, and nothing else: its digest is the job's id.
+/// All that decides the outcome of an evaluation, and nothing else: its digest is the job's id.
 ///
 /// Not here: the sweep's name, the place in a search, the attempt, the worker, paths.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,11 +111,8 @@ impl Meaning {
             return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours: EVALUATION_SEMANTICS });
         }
         match &self.subject {
-            Subject::Merge { recipe } if recipe.semantics != recipe.current_semantics() => {
-                let ours = recipe.current_semantics();
-                Err(OtherSemantics { part: "recipe", job: recipe.semantics, ours })
-            }
-            Subject::Merge { .. } | Subject::Base | Subject::Adapter { .. } => Ok(()),
+            Subject::Merge { recipe } => recipe.check_semantics(),
+            Subject::Base | Subject::Adapter { .. } => Ok(()),
         }
     }
 }
@@ -126,7 +121,7 @@ impl Meaning {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
 pub struct OtherSemantics {
-    /// What differs: `evaluation` or `recipe`.
+    /// What differs: `evaluation`, `recipe` or `output`.
     pub part: &'static str,
     /// The job's version.
     pub job: u32,
@@ -234,6 +229,13 @@ pub struct Places {
     pub joint: Option<JointHeadSpec>,
 }
 
+impl Places {
+    /// The places of what a model is made of, without any data.
+    pub fn of_model(base: InputRef, adapters: BTreeMap<String, InputRef>) -> Self {
+        Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None }
+    }
+}
+
 /// Where a task's class vectors come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -305,6 +307,7 @@ mod tests {
         // A changed id means that every stored result is computed again: bump `SEMANTICS` knowingly.
         let id = "0fc26d45203629bb68fd9317e4557250954ba53ec91b3102c5548423d289ea78";
         assert_eq!(meaning().id().to_string(), id);
+        assert_eq!(JobSpec::from(meaning()).id().to_string(), id);
     }
 
     #[test]

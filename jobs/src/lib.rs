@@ -2,9 +2,10 @@
 //!
 //! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor.
 //! A sweep file becomes a [`Sweep`]; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
-//! id is the hash of what decides its outcome; a worker answers with a [`JobResult`]; and the
+//! id is the hash of what decides its outcome; a worker answers with a [`JobResult`] or an [`ArtefactResult`]; and the
 //! [`Outcome`] says which results make up the sweep's table.
 
+mod artefact;
 mod bitmap;
 mod data;
 mod digest;
@@ -29,34 +30,40 @@ mod recipe;
 mod result;
 mod score;
 mod shown;
+mod spec;
+mod stored;
 mod sweep;
+mod version;
 mod weak;
+mod write;
 
+pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
-    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, JOB_VERSION, Job, JobId, JointHeadSpec, Meaning,
-    OtherSemantics, Places, Precision, Subject, TaskInput,
+    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, Job, JobId, JointHeadSpec, Meaning, OtherSemantics,
+    Places, Precision, Subject, TaskInput,
 };
 pub use life::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{DOCUMENT_VERSION, LeftOut, Outcome, Point, Row, RowKind};
+pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
     Axis, BelongsTo, Combine, Drop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
     RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
 };
-pub use result::{
-    Blame, FailureRecord, JobResult, MergeFacts, RESULT_VERSION, ResultFault, RunFacts, Timings, check_answer,
-};
+pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
+pub use spec::{JobKind, JobSpec};
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
+pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
+pub use write::{MergeNames, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -1,11 +1,13 @@
-use crate::{DOCUMENT_VERSION, JobId, RecipeSpec, manifest::first_revision};
+use crate::{JobId, RecipeSpec, manifest::first_revision, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a worker tells of itself, every few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct WorkerStatus {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { WorkerStatus::VERSION }>")]
     pub version: u32,
     /// Its name, which shows in its results.
     pub worker: String,
@@ -41,13 +43,16 @@ pub struct WorkerStatus {
 }
 
 impl WorkerStatus {
+    /// The version of the document that is written now.
+    pub const VERSION: u32 = 2;
+
     /// The most jobs that a worker tells it has [`left`](Self::left). One that tells of so many may have left more.
     pub const MOST_LEFT: usize = 1000;
 
     /// The status of an idle worker that has just started.
     pub fn fresh(worker: impl Into<String>, device: impl Into<String>, started_ms: u64) -> Self {
         Self {
-            version: DOCUMENT_VERSION,
+            version: Self::VERSION,
             worker: worker.into(),
             machine: None,
             pool: None,
@@ -84,6 +89,7 @@ pub enum WorkerState {
 
 /// A job in the hand of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct JobInHand {
     /// The job.
     pub job: JobId,
@@ -97,8 +103,10 @@ pub struct JobInHand {
 
 /// A sweep that is not wanted any more: its jobs are dropped as workers come to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Cancellation {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { Cancellation::VERSION }>")]
     pub version: u32,
     /// The newest revision that is cancelled: a later one goes on all the same. 0 stands for a sweep that was removed, of which
     /// jobs may be left in a queue.
@@ -117,12 +125,16 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
+    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
+    /// first one.
+    pub const VERSION: u32 = 2;
+
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "cancelled.json";
 
     /// A cancellation of `revision` and of those before it, at `cancelled_ms`.
     pub fn new(revision: u32, stops_running: bool, cancelled_ms: u64) -> Self {
-        Self { version: DOCUMENT_VERSION, revision, stops_running, cancelled_ms, stopped: None, is_finished: false }
+        Self { version: Self::VERSION, revision, stops_running, cancelled_ms, stopped: None, is_finished: false }
     }
 
     /// The end that a run of `revision` itself made at `cancelled_ms`, for `reason`: workers drop what is left of it.
@@ -153,8 +165,10 @@ impl Cancellation {
 
 /// A sweep whose searches end where they are: each with the best of what was evaluated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Finish {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { Finish::VERSION }>")]
     pub version: u32,
     /// The revision whose searches end; those of another go on.
     #[serde(default = "first_revision")]
@@ -164,19 +178,25 @@ pub struct Finish {
 }
 
 impl Finish {
+    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
+    /// first one.
+    pub const VERSION: u32 = 2;
+
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "finish.json";
 
     /// The wish at `wished_ms` for `revision`.
     pub fn new(revision: u32, wished_ms: u64) -> Self {
-        Self { version: DOCUMENT_VERSION, revision, wished_ms }
+        Self { version: Self::VERSION, revision, wished_ms }
     }
 }
 
 /// What a coordinator tells of its sweep, every few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Progress {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { Progress::VERSION }>")]
     pub version: u32,
     /// The revision of the sweep that the coordinator runs.
     #[serde(default = "first_revision")]
@@ -219,12 +239,17 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
+    /// first one.
+    pub const VERSION: u32 = 2;
+
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "progress.json";
 }
 
 /// The best point of all searches so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BestSoFar {
     /// The search.
     pub search: String,
@@ -236,6 +261,7 @@ pub struct BestSoFar {
 
 /// Failures with the same root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FailureKind {
     /// The error and its causes, outermost first, of one of them.
     pub errors: Vec<String>,

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fmt};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// [`DOCUMENT_VERSION`](crate::DOCUMENT_VERSION) when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
     pub version: u32,
     /// The number of the revision, from 1.
     #[serde(default = "first_revision")]
@@ -36,9 +36,13 @@ pub(crate) fn first_revision() -> u32 {
 }
 
 impl Manifest {
+    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
+    /// first one.
+    pub const VERSION: u32 = 2;
+
     /// The versions of stored manifests that this program reads.
     pub fn is_readable(&self) -> bool {
-        (1..=crate::DOCUMENT_VERSION).contains(&self.version)
+        (1..=Self::VERSION).contains(&self.version)
     }
 
     /// Whether it was written by an older `bowline evaluate`, which kept each evaluation as a sweep of its own.

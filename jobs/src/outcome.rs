@@ -1,17 +1,13 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, manifest::first_revision};
+use crate::{JobId, Objective, Recipe, RecipeSpec, manifest::first_revision, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The version of the stored [`Manifest`](crate::Manifest) and [`Outcome`].
-///
-/// Documents of version 1, which know no revisions, are read as those of a first one.
-pub const DOCUMENT_VERSION: u32 = 2;
 
 /// What a sweep came to: the rows of its table, each naming the jobs that hold its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { Outcome::VERSION }>")]
     pub version: u32,
     /// The sweep's name.
     pub sweep: String,
@@ -49,6 +45,10 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl Outcome {
+    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
+    /// first one.
+    pub const VERSION: u32 = 2;
+
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "outcome.json";
 }

@@ -13,6 +13,7 @@ pub(crate) use notes::push_new;
 pub use preset::Preset;
 pub use spec::RecipeSpec;
 
+use crate::OtherSemantics;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -185,6 +186,18 @@ impl Recipe {
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
         };
         of_election.max(of_combination)
+    }
+
+    /// Whether this version of the program merges as was meant.
+    ///
+    /// # Errors
+    /// The recipe is of another version of its semantics.
+    pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
+        let ours = self.current_semantics();
+        if self.semantics == ours {
+            return Ok(());
+        }
+        Err(OtherSemantics { part: "recipe", job: self.semantics, ours })
     }
 
     /// The same steps at the version that they have now.

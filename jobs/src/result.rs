@@ -1,20 +1,21 @@
 mod check;
 
 pub use check::{ResultFault, check_answer};
+pub(crate) use check::{check_number, check_timings};
 
-use crate::{JobId, Meaning, TaskScore};
+use crate::{
+    JobId, JobSpec, Meaning, TaskScore,
+    stored::{StoredFailure, StoredResult},
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The version of stored results and failures; a reader refuses any other by name.
-pub const RESULT_VERSION: u32 = 1;
-
-/// What a job came to: written once, and the only truth of "done".
+/// What an evaluation came to: written once, and the only truth of "done".
+///
+/// A job of another kind comes to an [`ArtefactResult`](crate::ArtefactResult).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredResult", from = "StoredResult")]
 pub struct JobResult {
-    /// [`RESULT_VERSION`] when it was written.
-    pub version: u32,
     /// The job's id.
     pub job: JobId,
     /// What was computed: subject with recipe and semantics version, digests, split, benchmark.
@@ -28,6 +29,11 @@ pub struct JobResult {
     pub timings: Timings,
     /// Who computed it, on what.
     pub run: RunFacts,
+}
+
+impl JobResult {
+    /// The version of the document that is written now.
+    pub const VERSION: u32 = 1;
 }
 
 /// What the alignment and the merge found.
@@ -91,31 +97,31 @@ pub enum Blame {
 
 /// A job that did not come to a result in one attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredFailure", try_from = "StoredFailure")]
 pub struct FailureRecord {
-    /// [`RESULT_VERSION`] when it was written.
-    pub version: u32,
     /// The job's id.
     pub job: JobId,
-    /// What was to be computed.
-    pub meaning: Meaning,
+    /// What was to be done.
+    pub spec: JobSpec,
     /// The attempt that failed, from 1.
     pub attempt: u32,
     /// The sweep that wanted the job; not told by records of older programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<String>,
     /// Whether the job will not be tried again.
     pub is_final: bool,
     /// Where the failure lies; not told by records of older programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blame: Option<Blame>,
     /// The error and its causes, outermost first.
     pub errors: Vec<String>,
     /// The worker's name.
     pub worker: String,
     /// The machine that it ran on, the same after a restart; not told by records of older programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub machine: Option<String>,
     /// When it failed: milliseconds since 1970, UTC.
     pub failed_ms: u64,
+}
+
+impl FailureRecord {
+    /// The newest version of the document: that of an evaluation is written as version 1, and all others as version 2.
+    pub const VERSION: u32 = 2;
 }

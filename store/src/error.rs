@@ -1,5 +1,6 @@
 use crate::{BackendError, Key, KeyError, PartError};
-use jobs::{JobId, ResultFault};
+use jobs::{Digest, JobId, ResultFault};
+use std::{io, path::PathBuf};
 
 /// What goes wrong between a store and its user.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,40 @@ pub enum StoreError {
         /// The record's own key.
         expected: Key,
     },
+    /// A file of an artefact is not there, though its job is done.
+    #[error("the file `{key}` of the store is missing, though the job that wrote it is done")]
+    NoFile {
+        /// The object.
+        key: Key,
+    },
+    /// A file of an artefact holds something else than its job wrote.
+    #[error("the file `{key}` of the store was altered: its digest is {}, and its job wrote {}", found.short(), expected.short())]
+    Altered {
+        /// The object.
+        key: Key,
+        /// The digest of what its job wrote.
+        expected: Digest,
+        /// The digest of what is there.
+        found: Digest,
+    },
+    /// A file of an artefact has another size than its job wrote.
+    #[error("the file `{key}` of the store has {found} bytes, and its job wrote {expected}")]
+    Resized {
+        /// The object.
+        key: Key,
+        /// The bytes that its job wrote.
+        expected: u64,
+        /// The bytes that are there.
+        found: u64,
+    },
+    /// A file on this machine that an artefact is made of, or goes to, cannot be used.
+    #[error("cannot use the file `{}`", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A part of a sweep is not what it should be.
     #[error("the part `{key}` of the store cannot be used")]
     Part {
@@ -95,8 +130,11 @@ impl StoreError {
             | Self::Fault { .. }
             | Self::OtherName { .. }
             | Self::Misplaced { .. }
+            | Self::NoFile { .. }
+            | Self::Altered { .. }
+            | Self::Resized { .. }
             | Self::Part { .. } => true,
-            Self::Backend(_) | Self::Key(_) | Self::Version { .. } | Self::Encode { .. } => false,
+            Self::Backend(_) | Self::Key(_) | Self::Version { .. } | Self::File { .. } | Self::Encode { .. } => false,
         }
     }
 }

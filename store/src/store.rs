@@ -1,3 +1,4 @@
+mod artefacts;
 mod check;
 mod documents;
 mod machines;

@@ -1,6 +1,6 @@
-use crate::JobError;
+use crate::{JobError, Output};
 use async_trait::async_trait;
-use jobs::{Job, MergeFacts, TaskScore, Timings};
+use jobs::{Job, Timings};
 use std::{
     any::Any,
     collections::BTreeMap,
@@ -20,12 +20,10 @@ use tokio::{
 use tracing::Span;
 
 /// What a job came to, before it is known who computed it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Computed {
-    /// The scores, in the order of the job's tasks.
-    pub scores: Vec<TaskScore>,
-    /// Facts about the merge, if there was one.
-    pub merge: Option<MergeFacts>,
+    /// What came out of it.
+    pub output: Output,
     /// How long the parts took.
     pub timings: Timings,
     /// The commits that hub inputs were resolved to.

@@ -12,21 +12,23 @@ mod proof;
 mod recent;
 mod session;
 mod texts;
+mod write;
 
 pub use joint::JointMap;
 
-use crate::{Computed, JobError, Metrics, Stop, metrics::Cache};
+use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
 pub use proof::EngineProof;
 
-use attempt::Attempt;
+use attempt::{Attempt, Evaluated};
 use evaluation::DeviceChoice;
 use files::FileChanged;
 use inputs::Inputs;
-use jobs::{Digest, Job, TaskInput};
+use jobs::{Digest, Job, JobSpec, Meaning, TaskInput};
 use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::{Span, warn};
+use write::Writing;
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -140,22 +142,40 @@ impl Engine {
     }
 
     fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let (inputs, metrics) = (Arc::clone(&self.inputs), self.metrics.clone());
-        let mut attempt = Attempt::new(job, &inputs, stop, &metrics);
-        let session = self.session(&mut attempt)?;
-        let computed = session.compute(&mut attempt);
+        let inputs = Arc::clone(&self.inputs);
+        let metrics = self.metrics.clone();
+        let places = &job.places;
+        // The one place where kinds of jobs are told apart: each has a module of its own.
+        match &job.spec {
+            JobSpec::Evaluate(meaning) => {
+                let mut attempt = Attempt::new(Evaluated { meaning, places }, &inputs, stop, &metrics);
+                let scores = self.evaluate(&mut attempt)?;
+                Ok(attempt.computed(Output::Scores(scores)))
+            }
+            JobSpec::Write(spec) => {
+                let mut attempt = Attempt::new(Writing { spec, places }, &inputs, stop, &metrics);
+                let files = write::files(&mut attempt)?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
+        }
+    }
+
+    fn evaluate(&mut self, attempt: &mut Attempt<'_>) -> Result<Scores, JobError> {
+        let session = self.session(attempt)?;
+        let computed = session.compute(attempt);
         // Whatever was computed, or went wrong, may come of other weights than those that the job names.
         if !matches!(computed, Err(JobError::Interrupted))
             && let Err(changed) = session.check_files()
         {
-            return Err(JobError::FileChanged(self.drop_session(session_key(job), changed)));
+            let key = session_key(attempt.job.meaning);
+            return Err(JobError::FileChanged(self.drop_session(key, changed)));
         }
         let (scores, merge) = computed?;
-        Ok(Computed { scores, merge, timings: attempt.timings, commits: attempt.commits })
+        Ok(Scores { scores, merge })
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
-        let digest = session_key(attempt.job);
+        let digest = session_key(attempt.job.meaning);
         if let Some(Err(changed)) = self.sessions.peek(&digest).map(Session::check_files) {
             warn!(%changed, "the base model is opened anew");
             self.drop_session(digest, changed);
@@ -197,8 +217,8 @@ impl Engine {
 }
 
 /// What jobs have in common that share a session.
-fn session_key(job: &Job) -> Digest {
-    Digest::of_json(&(job.meaning.base, job.meaning.precision))
+fn session_key(meaning: &Meaning) -> Digest {
+    Digest::of_json(&(meaning.base, meaning.precision))
 }
 
 /// The task's own places, or why the job is not complete.

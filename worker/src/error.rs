@@ -48,6 +48,17 @@ pub enum JobError {
     /// The adapters cannot be aligned or merged.
     #[error("the merge is not possible")]
     Merge(#[from] merging::MergeError),
+    /// The merge cannot be written.
+    #[error("the merge cannot be written")]
+    Output(#[from] merging::OutputError),
+    /// The folder for files that are being written cannot be used.
+    #[error("the folder for temporary files, `{}`, cannot be used; `TMPDIR` names another", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The model cannot be loaded or run.
     #[error("the model cannot be used")]
     Model(#[from] evaluation::ModelError),

@@ -1,4 +1,4 @@
-//! A worker: takes a job, merges, evaluates, stores the result, acknowledges.
+//! A worker: takes a job, merges, evaluates or writes, stores the result, acknowledges.
 //!
 //! [`Worker`] is the loop between queue and store. What it does with a job is [`Compute`]: the real one is an
 //! [`Engine`], which owns the device and everything that jobs share (models, alignments, merges, pictures), on a
@@ -16,6 +16,7 @@ mod error;
 mod limits;
 mod machine;
 mod metrics;
+mod output;
 mod pulse;
 mod settle;
 mod sources;
@@ -28,4 +29,5 @@ pub use error::{JobError, WorkerError};
 pub use limits::Limits;
 pub use machine::{Machine, Proof};
 pub use metrics::Metrics;
+pub use output::{MadeFiles, Output, Scores};
 pub use worker::{Ended, Vitals, Worker};

@@ -1,5 +1,5 @@
 use crate::JobError;
-use jobs::{DOCUMENT_VERSION, Job};
+use jobs::{Job, known_version};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -42,6 +42,7 @@ impl Machine {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Faults {
+    #[serde(deserialize_with = "known_version::<_, 1, { Faults::VERSION }>")]
     version: u32,
     /// How many workers ended so since the last success.
     pub(crate) count: u32,
@@ -55,11 +56,14 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
+    /// The version of the document that is written now.
+    const VERSION: u32 = 2;
+
     /// One fault more than `earlier`.
     pub(crate) fn after(earlier: Option<Self>, error: String, job: Option<Job>, now_ms: u64) -> Self {
         let (count, before) = earlier.map_or((0, None), |earlier| (earlier.count, earlier.job));
         let job = job.or(before);
-        Self { version: DOCUMENT_VERSION, count: count.saturating_add(1), last_ms: now_ms, error, job }
+        Self { version: Self::VERSION, count: count.saturating_add(1), last_ms: now_ms, error, job }
     }
 
     /// How long the machine still waits before it takes jobs. A clock that was set back makes no pause longer than it is.
@@ -74,6 +78,7 @@ impl Faults {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Trial {
+    #[serde(deserialize_with = "known_version::<_, 1, { Trial::VERSION }>")]
     version: u32,
     /// When it began first: milliseconds since 1970, UTC, by its own clock.
     pub(crate) first_ms: u64,
@@ -82,10 +87,13 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
+    /// The version of the document that is written now.
+    const VERSION: u32 = 2;
+
     /// The machine begins once more, after `earlier`.
     pub(crate) fn begins(earlier: Option<Self>, now_ms: u64) -> Self {
         let first_ms = earlier.map_or(now_ms, |earlier| earlier.first_ms);
-        Self { version: DOCUMENT_VERSION, first_ms, last_ms: now_ms }
+        Self { version: Self::VERSION, first_ms, last_ms: now_ms }
     }
 }
 

@@ -2,6 +2,7 @@ mod answer;
 mod arrive;
 mod attempt;
 mod handle;
+mod keep;
 mod lanes;
 mod others;
 mod pace;

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
-    DOCUMENT_VERSION, HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind,
-    TaskScore, Timings, joint_hits, mean_accuracy, mean_interval,
+    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, TaskScore, Timings,
+    joint_hits, mean_accuracy, mean_interval,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ impl Summary {
         mark_chosen(&mut rows, outcome);
         let beaten_by = beaten_by(&rows, outcome, results);
         Self {
-            version: DOCUMENT_VERSION,
+            version: Self::VERSION,
             sweep: outcome.sweep.clone(),
             revision: outcome.revision,
             objective: outcome.objective.clone(),

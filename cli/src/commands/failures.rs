@@ -9,7 +9,7 @@ use crate::{
 use analysis::Failures;
 use coordinator::Frozen;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{FailureRecord, JobId, Manifest};
+use jobs::{FailureRecord, JobId, JobSpec, Manifest};
 use queue::{JobPublisher, RabbitQueue};
 use store::Store;
 
@@ -58,7 +58,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
             Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
         }
     }
-    let has_result = store.result(&job).await?.is_some();
+    let has_result = store.result(&job).await?.is_some() || store.artefact_result(&job).await?.is_some();
     if records.is_empty() && !has_result {
         return Err(Failure::Stored(StoredFailure::WhichJob { text: args.job.clone(), found: 0 }));
     }
@@ -68,8 +68,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     }
     terminal::data(format_args!("job {job}"));
     if let Some(record) = records.first() {
-        let subject = jobs::canonical_json(&record.meaning.subject);
-        terminal::data(format_args!("  {subject} on `{}`", jobs::escaped(&record.meaning.split)));
+        terminal::data(format_args!("  {}", what(&record.spec)));
     }
     for record in &records {
         let last = if record.is_final { ", for good" } else { "" };
@@ -81,6 +80,16 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
         terminal::data("  a later attempt succeeded: the job has a result");
     }
     Ok(())
+}
+
+/// What a job was to do, in one line.
+fn what(spec: &JobSpec) -> String {
+    match spec {
+        JobSpec::Evaluate(meaning) => {
+            format!("{} on `{}`", jobs::canonical_json(&meaning.subject), jobs::escaped(&meaning.split))
+        }
+        JobSpec::Write(spec) => format!("write the {} {}", spec.format.name(), jobs::canonical_json(&spec.recipe)),
+    }
 }
 
 async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
@@ -103,7 +112,7 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
         _ => None,
     };
     let again = |record: &FailureRecord| {
-        let (store, queue, job) = (&store, &queue, frozen.job(record.meaning.clone()));
+        let (store, queue, job) = (&store, &queue, frozen.job(record.spec.clone()));
         async move {
             store.clear_failures(&job.id()).await?;
             match queue {

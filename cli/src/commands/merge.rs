@@ -70,7 +70,7 @@ impl Merged {
         let card = Card {
             base_model: hub.map(|hub| hub.repository.clone()),
             revision: hub.and_then(|hub| hub.revision.clone()),
-            adapters: adapters.iter().map(|(_, reference)| hub_id(reference)).collect(),
+            adapters: adapters.iter().map(|(_, reference)| reference.short_name()).collect(),
             notes: String::new(),
         };
         Ok(Self { update, base: header, card, notes })
@@ -121,14 +121,4 @@ fn named(text: &str, folder: &Path) -> Result<(String, InputRef), Failure> {
         || Failure::Argument { argument: "--adapter", value: text.to_owned(), expected: "of the form NAME=DIR" };
     let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
     Ok((name.to_owned(), reference("--adapter", place, folder)?))
-}
-
-/// How a model card names an input: a hub id without the scheme, or the folder's name. The way to it is nobody
-/// else's business.
-fn hub_id(reference: &InputRef) -> String {
-    match reference {
-        InputRef::Hub(hub) => hub.repository.clone(),
-        InputRef::S3(s3) => s3.key.rsplit('/').next().unwrap_or("").to_owned(),
-        InputRef::Path(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-    }
 }

@@ -37,6 +37,9 @@ pub(crate) enum InputFailure {
     /// An input is not what was evaluated any more.
     #[error("`{place}` has changed since it was evaluated")]
     Changed { place: String },
+    /// A file of an input was changed while the winner was merged.
+    #[error("an input was changed while the winner was merged")]
+    FileChanged(#[source] files::FileChanged),
     /// A data set of pictures is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     Data { task: String, split: String, source: evaluation::DataError },
@@ -121,6 +124,7 @@ impl InputFailure {
             | Self::NoPrompts { .. }
             | Self::UnknownTask { .. }
             | Self::Changed { .. }
+            | Self::FileChanged(_)
             | Self::Kind { .. }
             | Self::Classes { .. }
             | Self::UnfitHead { .. } => code::BAD_INPUT,
@@ -136,6 +140,7 @@ impl InputFailure {
             | Self::SweepInput(_)
             | Self::Argument { .. }
             | Self::Changed { .. }
+            | Self::FileChanged(_)
             | Self::Data { .. }
             | Self::SplitTexts { .. }
             | Self::JointMap { .. }

@@ -13,8 +13,12 @@ pub(super) fn code_of(error: &StoreError) -> u8 {
         | StoreError::Fault { .. }
         | StoreError::OtherName { .. }
         | StoreError::Misplaced { .. }
+        | StoreError::NoFile { .. }
+        | StoreError::Altered { .. }
+        | StoreError::Resized { .. }
         | StoreError::Part { .. }
         | StoreError::Encode { .. } => code::BAD_INPUT,
+        StoreError::File { .. } => code::UNAVAILABLE,
     }
 }
 
@@ -29,6 +33,10 @@ pub(super) fn hint_of(error: &StoreError) -> Option<&'static str> {
         StoreError::OtherName { .. } => {
             Some("a sweep's folder has the sweep's name; give the folder that name again, or remove the object")
         }
+        StoreError::NoFile { .. } | StoreError::Altered { .. } | StoreError::Resized { .. } => {
+            Some("`bowline run --repair` has the file made anew")
+        }
+        StoreError::File { .. } => Some("`TMPDIR` names the folder for temporary files; it may be full"),
         StoreError::Backend(_)
         | StoreError::Key(_)
         | StoreError::Mislabelled { .. }

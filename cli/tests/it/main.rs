@@ -13,6 +13,7 @@ mod cluster;
 mod conditions;
 mod ending;
 mod hub;
+mod in_use;
 mod k8s;
 mod pools;
 mod process;

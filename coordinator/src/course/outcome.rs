@@ -3,7 +3,7 @@ use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, Evaluation, StrategyError},
 };
-use jobs::{DOCUMENT_VERSION, JobId, Outcome, Point, Row, RowKind, Search, Subject};
+use jobs::{JobId, Outcome, Point, Row, RowKind, Search, Subject};
 use std::collections::BTreeMap;
 
 impl Course {
@@ -48,7 +48,7 @@ impl Course {
             }
         }
         Ok(Outcome {
-            version: DOCUMENT_VERSION,
+            version: Outcome::VERSION,
             sweep: sweep.name.clone(),
             revision: self.known.frozen.revision(),
             objective: sweep.objective.clone(),

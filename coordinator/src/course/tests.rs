@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{failure, frozen, result, scaling};
+use crate::testing::{failure, frozen, meaning, result, scaling};
 use jobs::RowKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -65,7 +65,7 @@ fn a_sweep_wants_its_phases_in_order_and_the_report_split_once() {
     let report =
         ["zero-shot on test", "mnist alone on test", "flags alone on test", "knots_ties on test", "sum on test"];
     assert_eq!(labels(&asked, Phase::Report), report);
-    assert!(asked.iter().all(|wanted| (wanted.phase == Phase::Report) == (wanted.job.meaning.split == "test")));
+    assert!(asked.iter().all(|wanted| (wanted.phase == Phase::Report) == (meaning(&wanted.job).split == "test")));
     let spec = chosen(&outcome, "knots_ties");
     assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)));
     assert_eq!(Course::new(frozen(&[])).unwrap().bound(), 3 + 9 + 1 + 5);

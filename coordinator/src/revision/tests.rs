@@ -242,7 +242,7 @@ async fn a_manifest_of_a_program_without_revisions_is_the_first_one() {
 #[tokio::test]
 async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
     let store = Store::new(MemoryBackend::new());
-    let later = Manifest { version: DOCUMENT_VERSION + 1, ..manifest_of(&[]) };
+    let later = Manifest { version: Manifest::VERSION + 1, ..manifest_of(&[]) };
     assert_eq!(store.put_manifest("small", &later).await.unwrap(), Put::Created);
     let error = revision_of(&store, &frozen(&[])).await.unwrap_err().to_string();
     assert_eq!(error, "the manifest of the sweep `small` has version 3, and this program reads version 2");

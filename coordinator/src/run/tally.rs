@@ -1,5 +1,5 @@
 use crate::{Counts, Event, Phase, clock::now_ms};
-use jobs::{BestSoFar, DOCUMENT_VERSION, FailureKind, JobId, Objective, Progress, Timings};
+use jobs::{BestSoFar, FailureKind, JobId, Objective, Progress, Timings};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::Duration,
@@ -100,7 +100,7 @@ impl Tally {
             .collect();
         failures.sort_by_key(|kind| std::cmp::Reverse(kind.jobs));
         Progress {
-            version: DOCUMENT_VERSION,
+            version: Progress::VERSION,
             revision: self.revision,
             pool: self.pool.clone(),
             phase: self.phase.map(|phase| phase.to_string()),

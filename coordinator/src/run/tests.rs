@@ -4,7 +4,7 @@ mod revisions;
 use super::*;
 use crate::{
     Counts, Survey, repair, survey,
-    testing::{failure, frozen, result, scaling},
+    testing::{failure, frozen, meaning, result, scaling},
 };
 use async_trait::async_trait;
 use jobs::{Blame, Cancellation, FailureRecord, Finish, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
@@ -392,7 +392,7 @@ async fn a_run_ends_when_more_jobs_fail_than_may() {
 async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_on() {
     let house = House::new();
     let large = ["method=grid", "parameters.scaling={min: 0.01, max: 2.0, step: 0.01}", "parameters.density=[0.5]"];
-    let all = |job: &Job| !matches!(job.meaning.subject, jobs::Subject::Adapter { .. });
+    let all = |job: &Job| !matches!(meaning(job).subject, jobs::Subject::Adapter { .. });
     let ran = house.run_with(&large, Settings::default(), usize::MAX, all).await.unwrap();
     let Ended::Stopped(reason @ Stopped::Base { .. }) = &ran.report.ended else { panic!("{:?}", ran.report) };
     assert!(reason.to_string().contains("failed on `validation`"), "{reason}");
@@ -461,7 +461,7 @@ async fn a_search_that_is_ended_early_reports_the_best_so_far_and_can_go_on_late
             ended
                 .computed
                 .iter()
-                .all(|job| scaling(job).is_none() || job.meaning.split == "test" || { scaling(job) == Some(0.1) }),
+                .all(|job| scaling(job).is_none() || meaning(job).split == "test" || { scaling(job) == Some(0.1) }),
             "no search went on"
         );
         let whole = house.run(&[method]).await;

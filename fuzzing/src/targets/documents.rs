@@ -2,9 +2,7 @@
 
 use super::{examples, nothing};
 use crate::{Format, Target, target::chain};
-use jobs::{
-    Cancellation, DOCUMENT_VERSION, FailureRecord, Finish, JobResult, Manifest, Outcome, Progress, Sweep, WorkerStatus,
-};
+use jobs::{Cancellation, FailureRecord, Finish, JobResult, Manifest, Outcome, Progress, Sweep, WorkerStatus};
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashSet},
@@ -147,7 +145,7 @@ fn manifest() -> Vec<u8> {
     let sweep = Sweep::from_yaml(&text, Path::new("/folder"), &[]);
     let sweep = sweep.unwrap_or_else(|error| unreachable!("the example is read: {error}"));
     let manifest = json!({
-        "version": DOCUMENT_VERSION, "revision": 1, "begun_ms": 5, "sweep": sweep, "digests": {"base": jobs::Digest::of(b"base")},
+        "version": Manifest::VERSION, "revision": 1, "begun_ms": 5, "sweep": sweep, "digests": {"base": jobs::Digest::of(b"base")},
         "commits": {"base": "abc"}, "versions": {"bowline": "0.1.0"}, "changes": [{"kind": "added", "key": "tasks.mnist"}],
     });
     bytes(&manifest)
@@ -163,7 +161,7 @@ fn outcome() -> Vec<u8> {
         json!({"name": "TIES", "kind": {"baseline": {"spec": spec, "recipe": recipe}}, "jobs": {}}),
     ];
     let outcome = json!({
-        "version": DOCUMENT_VERSION, "sweep": SWEEP, "revision": 1, "objective": {"metric": "mean_accuracy", "goal": "maximize"},
+        "version": Outcome::VERSION, "sweep": SWEEP, "revision": 1, "objective": {"metric": "mean_accuracy", "goal": "maximize"},
         "select": "validation", "report": "test", "tasks": ["mnist"], "rows": rows, "missing": 0,
     });
     bytes(&outcome)

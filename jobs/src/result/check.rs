@@ -39,10 +39,28 @@ pub enum ResultFault {
     #[error("`{key}` is {value}, and has to be a finite number from 0 on")]
     Number {
         /// Its key.
-        key: &'static str,
+        key: String,
         /// The number.
         value: f64,
     },
+    /// The output is none of the job's kind.
+    #[error("it is no output of a job that is to {kind}")]
+    OtherKind {
+        /// The kind of the job.
+        kind: &'static str,
+    },
+    /// An artefact without files.
+    #[error("it has no files")]
+    NoFiles,
+    /// A file of an artefact has a name that is none.
+    #[error("`{}` cannot be the name of a file: it is empty, hidden, or leads out of its folder", name.escape_debug())]
+    FileName {
+        /// The name.
+        name: String,
+    },
+    /// Two files of an artefact have one name, or they are not sorted.
+    #[error("its files are not sorted by their names, or one is named twice")]
+    FileOrder,
 }
 
 impl JobResult {
@@ -79,6 +97,11 @@ pub fn check_answer(meaning: &Meaning, scores: &[TaskScore], timings: &Timings) 
         }
         check_examples(&tasks[..place], scores, &tasks[place], score)?;
     }
+    check_timings(timings)
+}
+
+/// Looks whether times can be.
+pub(crate) fn check_timings(timings: &Timings) -> Result<(), ResultFault> {
     let Timings { load_s, align_s, merge_s, evaluate_s } = *timings;
     let times = [
         ("timings.load_s", load_s),
@@ -114,8 +137,11 @@ fn check_examples(
     }
 }
 
-fn check_number(key: &'static str, value: f64) -> Result<(), ResultFault> {
-    if value.is_finite() && value >= 0.0 { Ok(()) } else { Err(ResultFault::Number { key, value }) }
+pub(crate) fn check_number(key: &str, value: f64) -> Result<(), ResultFault> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(ResultFault::Number { key: key.to_owned(), value })
 }
 
 /// Names in words; many of them are counted.

@@ -2,7 +2,7 @@
 mod tests;
 
 use crate::delivery::{DEFERRAL, Ticket};
-use jobs::{JOB_VERSION, Job, JobId};
+use jobs::{Job, JobId};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
@@ -58,7 +58,7 @@ pub(super) enum Foreign {
     Version { version: u64 },
     #[error("a message of version {WIRE_VERSION} that cannot be read: {reason}")]
     Unreadable { reason: serde_json::Error },
-    #[error("a job of version {version}, while this Bowline reads version {JOB_VERSION}")]
+    #[error("a job of version {version}, while this Bowline reads versions 1 to {}", Job::VERSION)]
     JobVersion { version: u64 },
     #[error("the message is named {named}, but the job in it is {found}")]
     Misnamed { named: String, found: JobId },
@@ -129,7 +129,7 @@ pub(super) fn open(body: &[u8], properties: &BasicProperties) -> Result<Ticket, 
     }
     let unreadable = |reason| Foreign::Unreadable { reason };
     let peeked: Peeked = serde_json::from_slice(body).map_err(unreadable)?;
-    if peeked.job.version != u64::from(JOB_VERSION) {
+    if !(1..=u64::from(Job::VERSION)).contains(&peeked.job.version) {
         return Err(Foreign::JobVersion { version: peeked.job.version });
     }
     let Opened { sweep, job, .. } = serde_json::from_slice(body).map_err(unreadable)?;

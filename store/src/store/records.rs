@@ -1,6 +1,6 @@
 use super::{Store, concurrently};
 use crate::{Key, KeyError, Listing, StoreError};
-use jobs::{FailureRecord, JobId, JobResult, Meaning, RESULT_VERSION, ResultFault};
+use jobs::{ArtefactResult, FailureRecord, JobId, JobResult, ResultFault, UnknownVersion};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{collections::VecDeque, fmt, marker::PhantomData};
 
@@ -11,10 +11,14 @@ const PAGE: usize = 256;
 pub(super) trait Record: Serialize + DeserializeOwned + fmt::Debug + Send + 'static {
     /// The folder that holds the records of this kind.
     const FOLDER: &str;
+    /// The newest version that is read.
+    const VERSION: u32;
 
-    fn version(&self) -> u32;
+    /// The job that the record names.
     fn job(&self) -> JobId;
-    fn meaning(&self) -> &Meaning;
+
+    /// The job that what the record says of it makes.
+    fn meant(&self) -> JobId;
 
     /// Looks whether what the record says can be so.
     fn check(&self) -> Result<(), ResultFault> {
@@ -27,17 +31,14 @@ pub(super) trait Record: Serialize + DeserializeOwned + fmt::Debug + Send + 'sta
 
 impl Record for JobResult {
     const FOLDER: &str = "results";
-
-    fn version(&self) -> u32 {
-        self.version
-    }
+    const VERSION: u32 = Self::VERSION;
 
     fn job(&self) -> JobId {
         self.job
     }
 
-    fn meaning(&self) -> &Meaning {
-        &self.meaning
+    fn meant(&self) -> JobId {
+        self.meaning.id()
     }
 
     fn check(&self) -> Result<(), ResultFault> {
@@ -51,22 +52,49 @@ impl Record for JobResult {
 
 impl Record for FailureRecord {
     const FOLDER: &str = "failures";
-
-    fn version(&self) -> u32 {
-        self.version
-    }
+    const VERSION: u32 = Self::VERSION;
 
     fn job(&self) -> JobId {
         self.job
     }
 
-    fn meaning(&self) -> &Meaning {
-        &self.meaning
+    fn meant(&self) -> JobId {
+        self.spec.id()
     }
 
     fn key(&self) -> Result<Key, KeyError> {
         Key::new(format!("{}/{}.json", failures_folder(&self.job)?, self.attempt))
     }
+}
+
+impl Record for ArtefactResult {
+    const FOLDER: &str = "artefacts";
+    const VERSION: u32 = Self::VERSION;
+
+    fn job(&self) -> JobId {
+        self.job
+    }
+
+    fn meant(&self) -> JobId {
+        self.spec.id()
+    }
+
+    fn check(&self) -> Result<(), ResultFault> {
+        Self::check(self)
+    }
+
+    fn key(&self) -> Result<Key, KeyError> {
+        artefact_key(&self.job)
+    }
+}
+
+/// What says which files a job made; written after them.
+pub(super) fn artefact_key(job: &JobId) -> Result<Key, KeyError> {
+    Key::new(format!("{}/artefact.json", artefact_folder(job)?))
+}
+
+pub(super) fn artefact_folder(job: &JobId) -> Result<Key, KeyError> {
+    Key::new(format!("{}/{job}", ArtefactResult::FOLDER))
 }
 
 /// Spread over 256 folders, so that none grows too large.
@@ -115,15 +143,17 @@ pub(super) fn decode_versioned<T: Record>(key: &Key, content: &[u8]) -> Result<T
     }
     match decode::<T>(key, content) {
         Ok(record) => {
-            check_version(key, record.version())?;
             check_content(key, &record)?;
             Ok(record)
         }
-        // Another version's record fails for a field, and that it is another version says more.
-        Err(error) => {
-            let version = decode(key, content).map_or(RESULT_VERSION, |Versioned { version }| version);
-            check_version(key, version).and(Err(error))
-        }
+        Err(error @ StoreError::Version { .. }) => Err(error),
+        // Another version's record may fail for a field first, and that it is another version says more.
+        Err(error) => match decode(key, content) {
+            Ok(Versioned { version: found }) if found > T::VERSION => {
+                Err(StoreError::Version { key: key.clone(), found, expected: T::VERSION })
+            }
+            _ => Err(error),
+        },
     }
 }
 
@@ -132,18 +162,23 @@ pub(super) fn encode<T: Serialize>(key: &Key, value: &T) -> Result<Vec<u8>, Stor
 }
 
 pub(super) fn decode<T: DeserializeOwned>(key: &Key, content: &[u8]) -> Result<T, StoreError> {
-    serde_json::from_slice(content).map_err(|source| StoreError::Corrupt { key: key.clone(), source })
+    serde_json::from_slice(content).map_err(|source| match UnknownVersion::in_error(&source) {
+        Some(UnknownVersion { found, newest: expected, .. }) => {
+            StoreError::Version { key: key.clone(), found, expected }
+        }
+        None => StoreError::Corrupt { key: key.clone(), source },
+    })
 }
 
-/// Looks whether a record is of this version and of the job that it names, and can be so.
+/// Looks whether a record is of the job that it names, and can be so.
 pub(super) fn check_record<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
-    check_version(key, record.version())?;
     check_identity(key, record)?;
     check_content(key, record)
 }
 
 fn check_identity<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
-    let (job, meaning) = (record.job(), record.meaning().id());
+    let job = record.job();
+    let meaning = record.meant();
     if job == meaning { Ok(()) } else { Err(StoreError::Mislabelled { key: key.clone(), job, meaning }) }
 }
 
@@ -154,13 +189,6 @@ fn check_content<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
 fn check_place<T: Record>(key: &Key, record: &T) -> Result<(), StoreError> {
     let expected = record.key()?;
     if *key == expected { Ok(()) } else { Err(StoreError::Misplaced { key: key.clone(), expected }) }
-}
-
-fn check_version(key: &Key, found: u32) -> Result<(), StoreError> {
-    if found == RESULT_VERSION {
-        return Ok(());
-    }
-    Err(StoreError::Version { key: key.clone(), found, expected: RESULT_VERSION })
 }
 
 /// Records being read, page by page: a million of them are never in memory at once.

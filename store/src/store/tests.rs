@@ -3,9 +3,7 @@ use crate::{
     Action, Problem,
     testing::{Fault, Faulty, MemoryBackend},
 };
-use jobs::{
-    BenchmarkInput, Digest, Meaning, Precision, RESULT_VERSION, RunFacts, Subject, TaskInput, TaskScore, Timings,
-};
+use jobs::{BenchmarkInput, Digest, Meaning, Precision, RunFacts, Subject, TaskInput, TaskScore, Timings};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -24,7 +22,6 @@ fn meaning(number: u32) -> Meaning {
 
 fn result(number: u32) -> JobResult {
     JobResult {
-        version: RESULT_VERSION,
         job: meaning(number).id(),
         meaning: meaning(number),
         scores: vec![TaskScore {
@@ -50,9 +47,8 @@ fn result(number: u32) -> JobResult {
 
 fn failure(number: u32, attempt: u32) -> FailureRecord {
     FailureRecord {
-        version: RESULT_VERSION,
         job: meaning(number).id(),
-        meaning: meaning(number),
+        spec: meaning(number).into(),
         attempt,
         sweep: None,
         is_final: attempt == 3,
@@ -100,8 +96,6 @@ async fn a_result_that_is_not_of_its_job_is_refused() {
     assert!(matches!(&error, StoreError::Mislabelled { job, meaning, .. }
         if *job == result(1).job && *meaning == result(0).job));
     assert!(backend.objects().is_empty());
-    let error = store.put_result(&JobResult { version: 9, ..result(0) }).await.unwrap_err();
-    assert!(matches!(error, StoreError::Version { found: 9, .. }));
 }
 
 #[tokio::test]

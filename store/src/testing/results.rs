@@ -1,6 +1,6 @@
 use jobs::{
     AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, JobResult, Meaning, MergeFacts, Precision, Preset,
-    RESULT_VERSION, RunFacts, Subject, TaskInput, TaskScore, Timings,
+    RunFacts, Subject, TaskInput, TaskScore, Timings,
 };
 use std::collections::BTreeMap;
 
@@ -23,7 +23,6 @@ fn result(number: u32) -> JobResult {
         truncated: 0,
     };
     JobResult {
-        version: RESULT_VERSION,
         job: meaning.id(),
         meaning,
         scores: (0..TASKS).map(score).collect(),

@@ -7,7 +7,7 @@ use super::{
     ensure, sweeps,
 };
 use crate::Failure;
-use jobs::{Digest, HubKind, HubRef, InputRef, Job, JobResult, Precision, S3Ref, SplitRule, Subject};
+use jobs::{Digest, HubKind, HubRef, InputRef, Job, JobResult, JobSpec, Meaning, Precision, S3Ref, SplitRule, Subject};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -179,11 +179,11 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
     for (number, place) in places.into_iter().enumerate() {
         // Each a job of its own, so that none is taken for another.
         let mut base = job.clone();
-        base.meaning.base = Digest::of(format!("base {number}").as_bytes());
+        base.spec = with_base(&job.spec, format!("base {number}"));
         base.places.base = place.clone();
         forged.push(base);
         let mut rows = job.clone();
-        rows.meaning.base = Digest::of(format!("rows {number}").as_bytes());
+        rows.spec = with_base(&job.spec, format!("rows {number}"));
         for data in rows.places.data.values_mut() {
             let rule = SplitRule { indices: Some(place.clone()), ..SplitRule::default() };
             data.splits.insert("validation".to_owned(), rule);
@@ -191,6 +191,14 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
         forged.push(rows);
     }
     forged
+}
+
+/// The same evaluation of another base.
+fn with_base(spec: &JobSpec, base: String) -> JobSpec {
+    match spec {
+        JobSpec::Evaluate(meaning) => Meaning { base: Digest::of(base.as_bytes()), ..meaning.clone() }.into(),
+        spec @ JobSpec::Write(_) => spec.clone(),
+    }
 }
 
 /// The files below `folder` that hold one of `words`.

@@ -51,7 +51,7 @@ impl Reference {
         for failure in store.all_failures().await?.collect().await? {
             let failure = failure?;
             failures.insert(failure.job);
-            jobs.push(frozen.job(failure.meaning));
+            jobs.extend(failure.spec.as_evaluation().map(|meaning| frozen.job(meaning.clone())));
         }
         // Whatever order a store lists them in.
         jobs.sort_unstable_by_key(Job::id);
@@ -60,7 +60,7 @@ impl Reference {
 
     /// How many of the jobs are poison.
     pub(super) fn poison(&self) -> u32 {
-        self.jobs.iter().map(|job| u32::from(Poison::of(&job.meaning).is_some())).sum()
+        self.jobs.iter().map(|job| u32::from(job.spec.as_evaluation().and_then(Poison::of).is_some())).sum()
     }
 
     /// All jobs of the sweep, in the order of their ids.

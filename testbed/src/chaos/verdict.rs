@@ -124,7 +124,7 @@ fn of_failures(reference: &Reference, failures: &BTreeMap<JobId, Vec<FailureReco
             return vec![Violation::Unknown(*job)];
         }
         let of_record = |record: &FailureRecord| {
-            let poison = Poison::of(&record.meaning);
+            let poison = record.spec.as_evaluation().and_then(Poison::of);
             let reason = poison.and_then(Poison::reason);
             let is_true = reason.is_some_and(|reason| record.errors.join(": ").contains(reason));
             (!is_true).then(|| Violation::Failed { job: *job, poison, errors: record.errors.clone() })

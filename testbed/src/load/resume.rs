@@ -4,7 +4,7 @@ use crate::{
     sim::{SweepSpec, computed},
 };
 use coordinator::{Answer, Course, OUTCOME, Retry, Step, Survey, survey};
-use jobs::{Job, JobResult, RESULT_VERSION, RunFacts};
+use jobs::{Job, JobResult, RunFacts};
 use std::{
     collections::BTreeMap,
     process,
@@ -80,7 +80,8 @@ pub async fn resumed(store: &Store, sweep: &SweepSpec) -> Result<Resumed, Failur
 }
 
 fn result(job: &Job) -> JobResult {
-    let worker::Computed { scores, merge, timings, commits } = computed(job);
+    let worker::Computed { output, timings, commits } = computed(job);
+    let worker::Scores { scores, merge } = output.scores().expect("simulated jobs come to scores");
     let run = RunFacts {
         worker: "prepared".to_owned(),
         attempt: 1,
@@ -89,5 +90,6 @@ fn result(job: &Job) -> JobResult {
         commits,
         finished_ms: 0,
     };
-    JobResult { version: RESULT_VERSION, job: job.id(), meaning: job.meaning.clone(), scores, merge, timings, run }
+    let meaning = job.spec.as_evaluation().expect("simulated sweeps evaluate").clone();
+    JobResult { job: job.id(), meaning, scores, merge, timings, run }
 }

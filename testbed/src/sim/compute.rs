@@ -1,4 +1,4 @@
-use super::{Poison, SimInput, computed};
+use super::{Poison, SimInput, computed, formula::evaluated};
 use jobs::Job;
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
-use worker::{Computed, DeviceThread, JobError, Stop};
+use worker::{Computed, DeviceThread, JobError, Output, Stop};
 
 /// How a job is simulated.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ impl Simulation {
     }
 
     fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        match Poison::of(&job.meaning) {
+        match Poison::of(evaluated(job)) {
             #[expect(clippy::panic, reason = "this is what is simulated")]
             Some(Poison::Panics) => panic!("told to panic"),
             Some(Poison::Hangs) => loop {
@@ -56,7 +56,9 @@ impl Simulation {
         if let Some(held) = held {
             // As late as a real job reads its mapped weights last.
             let word = held.word();
-            computed.scores.iter_mut().for_each(|score| score.correct += word);
+            if let Output::Scores(output) = &mut computed.output {
+                output.scores.iter_mut().for_each(|score| score.correct += word);
+            }
             held.check()?;
         }
         Ok(computed)
@@ -76,7 +78,7 @@ impl Simulation {
 /// # Errors
 /// The job is poison that never succeeds.
 pub fn undisturbed(job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
-    match Poison::of(&job.meaning).and_then(Poison::reason) {
+    match Poison::of(evaluated(job)).and_then(Poison::reason) {
         Some(_) => Err(bad_input()),
         None => Ok(computed(job)),
     }

@@ -1,8 +1,8 @@
-use crate::{JobError, Metrics, Stop};
+use crate::{Computed, JobError, Metrics, Output, Stop};
 use evaluation::{ModelError, ScoreError, Watch};
 use files::FilesInUse;
 use inputs::{Inputs, Located};
-use jobs::{Digest, InputRef, Job, TaskInput, Timings};
+use jobs::{Digest, InputRef, Meaning, Places, TaskInput, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 use tracing::{Span, info_span, span::EnteredSpan};
 
@@ -30,9 +30,16 @@ pub(super) struct Found {
     pub(super) files: FilesInUse,
 }
 
-/// One go at a job: what it is, where its inputs come from, and what it noted on the way.
-pub(super) struct Attempt<'a> {
-    pub(super) job: &'a Job,
+/// An evaluation, and where its inputs lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Evaluated<'a> {
+    pub(super) meaning: &'a Meaning,
+    pub(super) places: &'a Places,
+}
+
+/// One go at a job of some kind: what it is, where its inputs come from, and what it noted on the way.
+pub(super) struct Attempt<'a, J = Evaluated<'a>> {
+    pub(super) job: J,
     pub(super) inputs: &'a Inputs,
     pub(super) metrics: &'a Metrics,
     stop: &'a Stop,
@@ -40,8 +47,8 @@ pub(super) struct Attempt<'a> {
     pub(super) commits: BTreeMap<String, String>,
 }
 
-impl<'a> Attempt<'a> {
-    pub(super) fn new(job: &'a Job, inputs: &'a Inputs, stop: &'a Stop, metrics: &'a Metrics) -> Self {
+impl<'a, J> Attempt<'a, J> {
+    pub(super) fn new(job: J, inputs: &'a Inputs, stop: &'a Stop, metrics: &'a Metrics) -> Self {
         Self { job, inputs, metrics, stop, timings: Timings::default(), commits: BTreeMap::new() }
     }
 
@@ -99,18 +106,19 @@ impl<'a> Attempt<'a> {
         Ok(Found { path: located.path, files: located.files_in_use })
     }
 
-    /// The error of a task that cannot be scored.
-    pub(super) fn unscored(&self, task: &TaskInput, source: ScoreError) -> JobError {
-        JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
+    /// Fails once a stop is requested.
+    pub(super) fn go_on(&self) -> Result<(), JobError> {
+        if self.stop.is_requested() { Err(JobError::Interrupted) } else { Ok(()) }
+    }
+
+    /// What the job came to.
+    pub(super) fn computed(self, output: Output) -> Computed {
+        Computed { output, timings: self.timings, commits: self.commits }
     }
 
     /// Fails if an input is not what the job was made for.
     pub(super) fn unchanged(&self, place: &InputRef, found: Digest, expected: Digest) -> Result<(), JobError> {
-        if found == expected {
-            return Ok(());
-        }
-        let place = place.to_string();
-        Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None })
+        unchanged(place, found, expected)
     }
 
     /// Keeps the commit that a hub input was resolved to.
@@ -119,4 +127,20 @@ impl<'a> Attempt<'a> {
             self.commits.insert(place.to_string(), commit);
         }
     }
+}
+
+impl Attempt<'_> {
+    /// The error of a task that cannot be scored.
+    pub(super) fn unscored(&self, task: &TaskInput, source: ScoreError) -> JobError {
+        JobError::Score { task: task.name.clone(), split: self.job.meaning.split.clone(), source }
+    }
+}
+
+/// Fails if an input is not what a job was made for.
+pub(super) fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), JobError> {
+    if found == expected {
+        return Ok(());
+    }
+    let place = place.to_string();
+    Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None })
 }

@@ -1,5 +1,5 @@
 use super::{
-    attempt::{Attempt, Found},
+    attempt::{Attempt, Evaluated, Found},
     base::ImageBase,
     joint::{self, JointHead},
     place,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::Head;
-use jobs::{Digest, HeadSpec, Job, JointHeadSpec, TaskInput};
+use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
 use std::sync::Arc;
 
 /// Class vectors that the last jobs used. They are small: all tasks of a large sweep fit.
@@ -86,7 +86,7 @@ impl Heads {
 
 /// Fails if a joint head would be made of other texts than the job names by digest. That goes by the order of the
 /// tasks, which a job tells that evaluates all of them.
-fn check_joint_prompts(job: &Job, digest: Digest) -> Result<(), JobError> {
+fn check_joint_prompts(job: Evaluated<'_>, digest: Digest) -> Result<(), JobError> {
     let tasks = &job.meaning.tasks;
     let heads = &job.places.heads;
     if tasks.len() != heads.len() {

@@ -1,9 +1,13 @@
-use super::{EngineSettings, attempt::Attempt, memory::check_memory};
-use crate::{JobError, Metrics, Proof, Stop};
+use super::{
+    EngineSettings,
+    attempt::{Evaluated, unchanged},
+    memory::check_memory,
+};
+use crate::{JobError, Proof};
 use evaluation::ModelKind;
 use inputs::Inputs;
-use jobs::{HeadSpec, Job};
-use std::{fmt, sync::Arc};
+use jobs::{AdapterInput, Digest, HeadSpec, InputRef, Job, JobSpec, Places};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 /// What an engine needs of a machine: inputs that can be read and are what jobs were made for, and memory for the base.
 pub struct EngineProof {
@@ -19,30 +23,49 @@ impl fmt::Debug for EngineProof {
 
 impl Proof for EngineProof {
     fn prove(&self, job: &Job) -> Result<(), JobError> {
-        let stop = Stop::default();
-        let metrics = Metrics::default();
-        let mut attempt = Attempt::new(job, &self.inputs, &stop, &metrics);
-        let meaning = &job.meaning;
         let places = &job.places;
-        let located = self.inputs.expecting(meaning.base).model(&places.base)?;
-        let folder = attempt.checked(&places.base, located, meaning.base)?.path;
+        match &job.spec {
+            JobSpec::Evaluate(meaning) => self.prove_evaluation(Evaluated { meaning, places }),
+            JobSpec::Write(spec) => {
+                self.checked_model(&places.base, spec.base)?;
+                self.check_adapters(&spec.adapters, places)
+            }
+        }
+    }
+}
+
+impl EngineProof {
+    fn prove_evaluation(&self, Evaluated { meaning, places }: Evaluated<'_>) -> Result<(), JobError> {
+        let folder = self.checked_model(&places.base, meaning.base)?;
         if ModelKind::of(&folder)? == ModelKind::Language {
             check_memory(&folder, meaning.precision, &self.settings)?;
         }
-        for adapter in &meaning.adapters {
-            if let Some(place) = places.adapters.get(&adapter.task) {
-                let located = self.inputs.expecting(adapter.digest).adapter(place)?;
-                attempt.checked(place, located, adapter.digest)?;
-            }
-        }
+        self.check_adapters(&meaning.adapters, places)?;
         for task in &meaning.tasks {
             if let Some(spec) = places.data.get(&task.name) {
                 let located = self.inputs.expecting(task.data).data(spec, &meaning.split)?;
-                attempt.unchanged(&spec.source, located.digest, task.data)?;
+                unchanged(&spec.source, located.digest, task.data)?;
             }
             if let (Some(HeadSpec::File(file)), Some(digest)) = (places.heads.get(&task.name), task.head) {
                 let located = self.inputs.expecting(digest).file(file)?;
-                attempt.checked(file, located, digest)?;
+                unchanged(file, located.digest, digest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The folder of the base, if it is what the job was made for.
+    fn checked_model(&self, place: &InputRef, expected: Digest) -> Result<PathBuf, JobError> {
+        let located = self.inputs.expecting(expected).model(place)?;
+        unchanged(place, located.digest, expected)?;
+        Ok(located.path)
+    }
+
+    fn check_adapters(&self, adapters: &[AdapterInput], places: &Places) -> Result<(), JobError> {
+        for adapter in adapters {
+            if let Some(place) = places.adapters.get(&adapter.task) {
+                let located = self.inputs.expecting(adapter.digest).adapter(place)?;
+                unchanged(place, located.digest, adapter.digest)?;
             }
         }
         Ok(())

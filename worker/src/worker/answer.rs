@@ -7,7 +7,7 @@ use crate::{
     metrics::Outcome,
     settle::{AfterFailure, after_failure},
 };
-use jobs::{FailureRecord, Job, JobResult, RESULT_VERSION, RunFacts, Timings};
+use jobs::{FailureRecord, Job, Timings};
 use queue::{Delivery, QueueError};
 use std::{sync::PoisonError, time::Instant};
 use tracing::{Instrument, info, info_span, warn};
@@ -47,13 +47,13 @@ impl Worker {
                 return self.count_own_fault(job, &error).await;
             }
         };
-        let result = self.result(job, delivery.attempt(), computed);
-        // The first result to be stored stays; ours is the same but for its timings.
+        let timings = computed.timings;
+        let made = self.made(job, delivery.attempt(), computed);
         let storing = Instant::now();
-        if let Err(fault) = result.check() {
+        if let Err(fault) = made.check() {
             return self.settle_failure(delivery, job, &JobError::Impossible(fault)).await;
         }
-        if let Err(source) = self.store.put_result(&result).instrument(info_span!("store")).await {
+        if let Err(source) = self.keep(&made).instrument(info_span!("store")).await {
             // Something else lies in its place, which no worker puts right.
             if source.is_of_one_object() {
                 return self.settle_failure(delivery, job, &JobError::Stored(source)).await;
@@ -63,11 +63,11 @@ impl Worker {
             return Err(self.give_up(delivery, out_of_reach(job, source)).await);
         }
         self.metrics.stored(storing.elapsed());
-        self.metrics.phases(&result.timings);
+        self.metrics.phases(&timings);
         // Done is what is stored, whatever becomes of the message.
         self.metrics.settled(Outcome::Done);
         self.metrics.computed(taken.elapsed());
-        info!("job done in {:.2} s", seconds(&result.timings));
+        info!("job done in {:.2} s", seconds(&timings));
         self.pulse.succeeded();
         self.own_faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.note_success().await;
@@ -114,31 +114,10 @@ impl Worker {
         Err(WorkerError::Unfit { count, error })
     }
 
-    fn result(&self, job: &Job, attempt: u32, computed: Computed) -> JobResult {
-        let Computed { scores, merge, timings, commits } = computed;
-        JobResult {
-            version: RESULT_VERSION,
-            job: job.id(),
-            meaning: job.meaning.clone(),
-            scores,
-            merge,
-            timings,
-            run: RunFacts {
-                worker: self.name.clone(),
-                attempt,
-                device: self.compute.device(),
-                versions: self.compute.versions(),
-                commits,
-                finished_ms: now_ms(),
-            },
-        }
-    }
-
     fn failure(&self, delivery: &Delivery, job: &Job, error: &JobError, is_final: bool) -> FailureRecord {
         FailureRecord {
-            version: RESULT_VERSION,
             job: job.id(),
-            meaning: job.meaning.clone(),
+            spec: job.spec.clone(),
             attempt: delivery.attempt(),
             sweep: Some(delivery.sweep().to_owned()),
             is_final,

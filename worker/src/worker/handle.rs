@@ -63,7 +63,7 @@ impl Worker {
             follow(&span, parent);
         }
         let held = pace.hold();
-        let handled = match delivery.job().meaning.check_semantics() {
+        let handled = match delivery.job().spec.check_semantics() {
             Err(other) => self.leave_to_others(delivery, other).instrument(span).await.map(|()| Parted::Settled),
             Ok(()) => {
                 let settled = self.take_up(delivery, device, pace).instrument(span).await;
@@ -98,7 +98,6 @@ impl Worker {
             return self.return_unstarted(delivery).await;
         }
         if let Some(device) = device {
-            self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
             let alone = was_lost.then(|| pace.exclude_others());
             if alone.is_some() {
                 tokio::select! {
@@ -108,6 +107,10 @@ impl Worker {
                 }
             }
             let look = self.look(&delivery).await;
+            // Not before: of several workers that hold copies of a lost job, each would take the others to be at it, for ever.
+            if matches!(look, Ok(Look::Compute)) {
+                self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
+            }
             return self.settle(delivery, look, Some(device), alone, pace).await.map(|()| Parted::Settled);
         }
         let look = tokio::select! {
@@ -146,9 +149,9 @@ impl Worker {
             return Ok(Look::UnknownSweep);
         }
         let id = delivery.job().id();
-        match self.store.result(&id).await {
-            Ok(Some(_)) => return Ok(Look::Known),
-            Ok(None) => {}
+        match self.is_done(delivery.job()).await {
+            Ok(true) => return Ok(Look::Known),
+            Ok(false) => {}
             Err(source @ StoreError::Backend(_)) => return Err(source),
             Err(error @ StoreError::Version { .. }) => {
                 warn!(%error, "another version of the program has done the job");

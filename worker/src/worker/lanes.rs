@@ -95,7 +95,7 @@ impl Worker {
                 Asked::Again => continue,
                 Asked::Ended(ended) => return Ok(ended),
             };
-            let is_work = delivery.job().meaning.check_semantics().is_ok();
+            let is_work = delivery.job().spec.check_semantics().is_ok();
             let parted = self.handle(delivery, device, pace).await?;
             if pace.closing.is_requested() {
                 return Ok(self.stops());

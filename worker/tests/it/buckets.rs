@@ -91,7 +91,14 @@ fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {
         cache: None,
         memory_bytes: None,
     };
-    Engine::new(settings, Arc::clone(inputs)).unwrap().compute(job, &Stop::default()).unwrap().scores
+    Engine::new(settings, Arc::clone(inputs))
+        .unwrap()
+        .compute(job, &Stop::default())
+        .unwrap()
+        .output
+        .scores()
+        .unwrap()
+        .scores
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Mutex,
 };
-use worker::{Compute, Computed, JobError, Stop};
+use worker::{Compute, Computed, JobError, Output, Scores, Stop};
 
 /// What the fake does with the next job.
 #[derive(Debug)]
@@ -51,7 +51,9 @@ impl Compute for Fake {
             Next::Fail(error) => Err(error),
             Next::Exaggerate => {
                 let mut computed = computed(job);
-                computed.scores[0].correct = 1000;
+                if let Output::Scores(output) = &mut computed.output {
+                    output.scores[0].correct = 1000;
+                }
                 Ok(computed)
             }
             Next::WaitForStop => {
@@ -98,12 +100,9 @@ pub(crate) fn computed(job: &Job) -> Computed {
         right: None,
         truncated: 0,
     };
-    Computed {
-        scores: job.meaning.tasks.iter().map(score).collect(),
-        merge: None,
-        timings: Timings::default(),
-        commits: BTreeMap::new(),
-    }
+    let meaning = job.spec.as_evaluation().unwrap();
+    let scores = Scores { scores: meaning.tasks.iter().map(score).collect(), merge: None };
+    Computed { output: Output::Scores(scores), timings: Timings::default(), commits: BTreeMap::new() }
 }
 
 pub(crate) fn job(scaling: f64) -> Job {

@@ -74,7 +74,7 @@ impl Bench {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).unwrap().scores
+        self.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores
     }
 }
 
@@ -217,7 +217,7 @@ fn denominators_are_those_of_the_fixture() {
     let json: BTreeMap<String, Value> = serde_json::from_slice(&json).unwrap();
     for task in ["mnist", "icons"] {
         let job = frozen.job(frozen.meaning(Subject::Adapter { task: task.to_owned() }, "test"));
-        let score = &bench.engine.compute(&job, &Stop::default()).unwrap().scores[0];
+        let score = &bench.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores[0];
         let expected = json["finetuned_r16"][task]["test"]["accuracy"].as_f64().unwrap() / 100.0 * score.n as f64;
         assert!((score.correct as f64 - expected).abs() <= 1.001, "{task}: {} of {expected}", score.correct);
     }
@@ -250,7 +250,7 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
     let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
     let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
-    let task = job.meaning.tasks[0].name.clone();
+    let task = job.spec.as_evaluation().unwrap().tasks[0].name.clone();
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
     let error = bench.engine.compute(&job, &Stop::default()).unwrap_err().to_string();
     assert!(error.ends_with(&format!("of `{task}` are not those that it was made for")), "{error}");

@@ -130,7 +130,7 @@ impl Place {
     }
 
     fn compute(&mut self, job: &jobs::Job) -> Result<Vec<TaskScore>, JobError> {
-        self.engine.compute(job, &Stop::default()).map(|computed| computed.scores)
+        self.engine.compute(job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 }
 

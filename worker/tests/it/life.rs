@@ -236,11 +236,17 @@ async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
     assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
 }
 
+fn of_later_semantics() -> jobs::Job {
+    let jobs::Job { spec, places } = job(0.5);
+    let mut meaning = spec.as_evaluation().unwrap().clone();
+    meaning.evaluation += 1;
+    jobs::Job::new(meaning, places)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed() {
     let bench = bench([]);
-    let mut later = job(0.5);
-    later.meaning.evaluation += 1;
+    let later = of_later_semantics();
     bench.queue.publish(&later, "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
@@ -266,8 +272,7 @@ async fn limits_may_be_longer_than_time_lasts() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_that_has_only_jobs_of_others_is_idle() {
     let bench = bench([]);
-    let mut later = job(0.5);
-    later.meaning.evaluation += 1;
+    let later = of_later_semantics();
     bench.queue.publish(&later, "tests").await.unwrap();
     // The job comes by every quarter of a minute.
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });

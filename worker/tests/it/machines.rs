@@ -345,7 +345,7 @@ async fn a_worker_with_another_store_than_the_coordinator_computes_nothing_and_e
 fn running() -> Progress {
     Progress {
         revision: 1,
-        version: jobs::DOCUMENT_VERSION,
+        version: Progress::VERSION,
         pool: None,
         phase: None,
         bound: 1,

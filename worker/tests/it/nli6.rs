@@ -55,7 +55,7 @@ impl Bench {
     fn compute(&mut self, sweep: Sweep, subject: Subject, split: &str) -> Result<Vec<TaskScore>, JobError> {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).map(|computed| computed.scores)
+        self.engine.compute(&job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 
     /// Checks a merge of the reference on both splits: at most three examples of a task off, as the fixture allows.

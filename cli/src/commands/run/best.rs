@@ -12,7 +12,7 @@ use crate::{
 use analysis::{Style, Summary};
 use coordinator::Frozen;
 use inputs::Inputs;
-use jobs::{Digest, InputRef, Job, Outcome, Recipe, Subject};
+use jobs::{Digest, InputRef, Job, Outcome, Recipe, WriteFormat, WriteSpec};
 use kept::Kept;
 
 /// Writes the chosen recipe of the best search into the store, and the merge itself where it is low-rank, in place of what an
@@ -27,14 +27,15 @@ pub(super) fn write(
     let (sweep, store) = (&outcome.sweep, &runner.store);
     let Some((name, recipe)) = chosen(summary) else { return runner.runtime.block_on(kept::clear(store, sweep)) };
     let is_low_rank = recipe.is_low_rank();
-    let job = frozen.job(frozen.meaning(Subject::Merge { recipe: recipe.clone() }, &outcome.report));
-    let kept = Kept::of(store, outcome, &job, recipe);
+    let spec = frozen.writing(recipe, WriteFormat::Adapter);
+    let job = frozen.job(spec.clone());
+    let kept = Kept::of(store, outcome, &spec);
     if !runner.runtime.block_on(kept.is_there())? {
         let scratch = tempfile::tempdir()
             .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
         let adapter = scratch.path().join("best");
         if is_low_rank {
-            merge(&job, recipe, inputs, summary)?.write(Format::Peft, &adapter)?;
+            merge(&job, &spec, inputs, summary)?.write(Format::Peft, &adapter)?;
         }
         runner.runtime.block_on(kept.replace(is_low_rank.then_some(adapter.as_path()), recipe))?;
     }
@@ -61,20 +62,26 @@ fn chosen(summary: &Summary) -> Option<(&str, &Recipe)> {
 }
 
 /// Merges what was evaluated: the places that the job names, with the content that it names.
-fn merge(job: &Job, recipe: &Recipe, inputs: &Inputs, summary: &Summary) -> Result<Merged, Failure> {
+fn merge(job: &Job, spec: &WriteSpec, inputs: &Inputs, summary: &Summary) -> Result<Merged, Failure> {
     let input = |place: &InputRef| {
         let argument = place.to_string();
         move |source| Failure::Input(InputFailure::Argument { argument, source })
     };
     let places = &job.places;
-    unchanged(&places.base, inputs.model(&places.base).map_err(input(&places.base))?.digest, job.meaning.base)?;
-    let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
-    for adapter in &job.meaning.adapters {
+    let base = inputs.model(&places.base).map_err(input(&places.base))?;
+    unchanged(&places.base, base.digest, spec.base)?;
+    let mut in_use = base.files_in_use;
+    let mut adapters = Vec::with_capacity(spec.adapters.len());
+    for adapter in &spec.adapters {
         let place = &places.adapters[&adapter.task];
-        unchanged(place, inputs.adapter(place).map_err(input(place))?.digest, adapter.digest)?;
+        let located = inputs.adapter(place).map_err(input(place))?;
+        unchanged(place, located.digest, adapter.digest)?;
+        in_use.extend(&located.files_in_use);
         adapters.push((adapter.task.clone(), place.clone()));
     }
-    Ok(Merged::new(inputs, &places.base, &adapters, recipe)?.with_notes(summary.render(Style::Markdown)))
+    let merged = Merged::new(inputs, &places.base, &adapters, &spec.recipe)?;
+    in_use.check().map_err(|source| Failure::Input(InputFailure::FileChanged(source)))?;
+    Ok(merged.with_notes(summary.render(Style::Markdown)))
 }
 
 fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), Failure> {

@@ -72,7 +72,8 @@ impl Chunks {
         let Some(sizes) = PageSizes::of(&header) else {
             return Err(ParquetError::General("a page header begins with other fields than its sizes".to_owned()));
         };
-        let unpacked = unpacked_bytes(column.compression, packed, sizes.unpacked);
+        let values = usize::try_from(sizes.levels).ok().and_then(|levels| packed.get(levels..)).unwrap_or_default();
+        let unpacked = unpacked_bytes(column.compression, values, sizes.unpacked.saturating_sub(sizes.levels));
         PAGE.check(sizes.unpacked.max(unpacked)).map_err(|error| ParquetError::External(Box::new(error)))
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn unpacked_bytes(compression: Compression, packed: &[u8], claimed: u
         Compression::LZ4_RAW if claimed > length.saturating_mul(256).saturating_add(64) => u64::MAX,
         Compression::GZIP(_) => counted(MultiGzDecoder::new(packed)),
         Compression::BROTLI(_) => counted(brotli::Decompressor::new(packed, 4096)),
-        Compression::ZSTD(_) => zstd_bytes(packed).unwrap_or(0),
+        Compression::ZSTD(_) => zstd_bytes(packed),
         _ => claimed,
     }
 }
@@ -41,33 +41,40 @@ fn counted(from: impl Read) -> u64 {
     count.0
 }
 
-/// What the blocks of all frames become at most, without unpacking them; `None` from where the bytes are no frames.
+/// What the blocks of all frames become at most, without unpacking them. Counting ends where the bytes are no frames, as unpacking
+/// does.
 ///
 /// # Source
 /// RFC 8878, section 3.1.
-fn zstd_bytes(mut packed: &[u8]) -> Option<u64> {
+fn zstd_bytes(mut packed: &[u8]) -> u64 {
     let mut all = 0_u64;
-    while !packed.is_empty() {
-        let magic = u32::from_le_bytes(take(&mut packed)?);
-        if magic & 0xffff_fff0 == 0x184d_2a50 {
-            let length = u32::from_le_bytes(take(&mut packed)?);
-            packed = packed.get(length as usize..)?;
-            continue;
-        }
-        if magic != 0xfd2f_b528 {
-            return Some(all);
-        }
-        let [descriptor] = take(&mut packed)?;
-        let is_single = descriptor >> 5 & 1 == 1;
-        let window = usize::from(!is_single);
-        let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
-        let content = [usize::from(is_single), 2, 4, 8][usize::from(descriptor >> 6)];
-        packed = packed.get(window + dictionary + content..)?;
-        all = all.saturating_add(blocks(&mut packed));
-        let checksum = if descriptor >> 2 & 1 == 1 { 4 } else { 0 };
-        packed = packed.get(checksum..).unwrap_or_default();
+    while let Some(bytes) = frame(&mut packed) {
+        all = all.saturating_add(bytes);
     }
-    Some(all)
+    all
+}
+
+/// What one frame becomes; `None` if there is none.
+fn frame(packed: &mut &[u8]) -> Option<u64> {
+    let magic = u32::from_le_bytes(take(packed)?);
+    if magic & 0xffff_fff0 == 0x184d_2a50 {
+        let length = u32::from_le_bytes(take(packed)?);
+        *packed = packed.get(length as usize..)?;
+        return Some(0);
+    }
+    if magic != 0xfd2f_b528 {
+        return None;
+    }
+    let [descriptor] = take(packed)?;
+    let is_single = descriptor >> 5 & 1 == 1;
+    let window = usize::from(!is_single);
+    let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+    let content = [usize::from(is_single), 2, 4, 8][usize::from(descriptor >> 6)];
+    *packed = packed.get(window + dictionary + content..)?;
+    let bytes = blocks(packed);
+    let checksum = if descriptor >> 2 & 1 == 1 { 4 } else { 0 };
+    *packed = packed.get(checksum..).unwrap_or_default();
+    Some(bytes)
 }
 
 /// What the blocks of a frame become; those that are cut short count, since the library unpacks them one by one.
@@ -110,9 +117,10 @@ mod tests {
     fn frames_of_zstandard_are_added_up() {
         let skippable = [&0x184d_2a53_u32.to_le_bytes()[..], &3_u32.to_le_bytes(), b"abc"].concat();
         let two = [repeating(1000), skippable, repeating(24)].concat();
-        assert_eq!(zstd_bytes(&two), Some(1024));
-        assert_eq!(zstd_bytes(&two[..7]), Some(0));
-        assert_eq!(zstd_bytes(b"no frame"), Some(0));
+        assert_eq!(zstd_bytes(&two), 1024);
+        assert_eq!(zstd_bytes(&[&two[..], &two[..5]].concat()), 1024, "a frame that is cut short hides none before it");
+        assert_eq!(zstd_bytes(&two[..7]), 0);
+        assert_eq!(zstd_bytes(b"no frame"), 0);
     }
 
     #[test]

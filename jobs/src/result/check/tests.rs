@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Digest, EVALUATION_SEMANTICS, Precision, RESULT_VERSION, RunFacts, Subject};
+use crate::{Digest, EVALUATION_SEMANTICS, Precision, RunFacts, Subject};
 use std::collections::BTreeMap;
 
 fn result(tasks: &[&str]) -> JobResult {
@@ -23,7 +23,6 @@ fn result(tasks: &[&str]) -> JobResult {
         precision: Precision::F32,
     };
     JobResult {
-        version: RESULT_VERSION,
         job: meaning.id(),
         meaning,
         scores: tasks.iter().map(score).collect(),

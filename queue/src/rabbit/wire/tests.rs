@@ -82,13 +82,33 @@ fn what_is_no_job_is_refused_with_a_reason() {
     let error = changed(|body| body["colour"] = json!("red"));
     assert!(error.contains("cannot be read: unknown field `colour`"), "{error}");
     let error = changed(|body| drop(body["job"].as_object_mut().unwrap().remove("meaning")));
-    assert!(error.contains("missing field `meaning`"), "{error}");
+    assert!(error.contains("a document of version 1 has a `meaning` and no `spec`"), "{error}");
     let error = changed(|body| body["job"]["version"] = json!(7));
     assert!(error.starts_with("a job of version 7"), "{error}");
     let error = changed(|body| body["job"] = json!({"version": 7, "colour": "red"}));
     assert!(error.starts_with("a job of version 7"), "whatever else it holds: {error}");
     let error = changed(|body| body["job"]["meaning"]["split"] = json!("test"));
     assert!(error.starts_with(&format!("the message is named `{}`", job(1).id())), "{error}");
+}
+
+#[test]
+fn a_job_that_writes_travels_as_version_2_which_older_programs_leave_to_others() {
+    let Job { spec, places } = job(1);
+    let meaning = spec.as_evaluation().unwrap();
+    let jobs::Subject::Merge { recipe } = &meaning.subject else { panic!("{meaning:?}") };
+    let write = jobs::WriteSpec {
+        semantics: jobs::WRITE_SEMANTICS,
+        base: meaning.base,
+        adapters: meaning.adapters.clone(),
+        recipe: recipe.clone(),
+        format: jobs::WriteFormat::Adapter,
+        names: jobs::MergeNames::default(),
+    };
+    let write = Job::new(write, places);
+    let letter = letter(&Ticket { job: write.clone(), ..ticket() }, "q");
+    let body: serde_json::Value = serde_json::from_slice(&letter.body).unwrap();
+    assert_eq!((&body["version"], &body["job"]["version"]), (&json!(1), &json!(2)));
+    assert_eq!(open(&letter.body, &letter.properties).unwrap().job, write);
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub struct BriefResult {
 
 impl From<JobResult> for BriefResult {
     fn from(result: JobResult) -> Self {
-        let JobResult { version: _, job, mut meaning, mut scores, merge: _, timings, mut run } = result;
+        let JobResult { job, mut meaning, mut scores, merge: _, timings, mut run } = result;
         let subject = mem::replace(&mut meaning.subject, Subject::Base);
         scores.iter_mut().for_each(|score| score.right = None);
         run.commits.clear();

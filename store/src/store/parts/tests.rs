@@ -3,7 +3,7 @@ use crate::{
     Backend,
     testing::{MemoryBackend, results},
 };
-use jobs::{Meaning, RESULT_VERSION, RunFacts, Subject};
+use jobs::{Meaning, RunFacts, Subject};
 use std::collections::HashMap;
 
 fn in_memory() -> (Store, MemoryBackend) {
@@ -183,7 +183,7 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     assert!(
         matches!(&read[1], Err(StoreError::Part { source: PartError::OtherJob { job }, .. }) if *job == results[2].job)
     );
-    assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: RESULT_VERSION, .. })));
+    assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: JobResult::VERSION, .. })));
     let error = std::error::Error::source(read[3].as_ref().unwrap_err()).unwrap().to_string();
     assert_eq!(error, format!("the row of job `{}` was altered", results[3].job));
 }

@@ -1,7 +1,7 @@
 //! What lies in `best/` of a sweep, and what it is of.
 
 use crate::failure::{Failure, FileFailure};
-use jobs::{DOCUMENT_VERSION, Digest, Job, Outcome, Recipe, RecipeSpec};
+use jobs::{Digest, Outcome, Recipe, RecipeSpec, WriteSpec, known_version};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 use store::Store;
@@ -14,10 +14,14 @@ const MARK: &str = "best/merge.json";
 /// The file that makes a folder an adapter.
 const CONFIG: &str = "adapter_config.json";
 
+/// The version of the mark that is written now.
+const VERSION: u32 = 2;
+
 /// What the files of the folder were made from.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mark {
+    #[serde(deserialize_with = "known_version::<_, 1, VERSION>")]
     version: u32,
     /// The revision of the sweep.
     revision: u32,
@@ -33,10 +37,10 @@ pub(super) struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// That of the merge that `job` evaluates.
-    pub(super) fn of(store: &'a Store, outcome: &'a Outcome, job: &Job, recipe: &Recipe) -> Self {
-        let merge = Digest::of_json(&(job.meaning.base, &job.meaning.adapters, recipe));
-        let mark = Mark { version: DOCUMENT_VERSION, revision: outcome.revision, merge };
+    /// That of the merge that `spec` writes.
+    pub(super) fn of(store: &'a Store, outcome: &'a Outcome, spec: &WriteSpec) -> Self {
+        let merge = Digest::of_json(&(spec.base, &spec.adapters, &spec.recipe));
+        let mark = Mark { version: VERSION, revision: outcome.revision, merge };
         Self { store, sweep: &outcome.sweep, mark }
     }
 

@@ -107,7 +107,7 @@ mod tests {
         account.finished(false);
         account.finished(true);
         account.failed();
-        let told = account.in_json(&Err(Failure::Cancelled));
+        let told = account.in_json(&Err(Failure::Run(crate::failure::RunFailure::Cancelled)));
         assert_eq!(told["counts"], json!({"run": 1, "reused": 6, "failed": 1}));
         assert_eq!(
             (&told["ended"], &told["exit_code"], &told["revision"]),

@@ -1,0 +1,94 @@
+use crate::{Digest, JobId, Meaning, OtherSemantics, WriteSpec};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a job does, and all that decides what comes out of it: its digest is the job's id.
+///
+/// Adding a kind means a variant here with a specification of its own, a module in the worker that computes it, and a place in
+/// the plan of a sweep where it is wanted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum JobSpec {
+    /// Makes a model and scores it. Its output is scores.
+    Evaluate(Meaning),
+    /// Makes a merge and keeps it. Its output is an artefact.
+    Write(WriteSpec),
+}
+
+/// The kinds of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobKind {
+    /// See [`JobSpec::Evaluate`].
+    Evaluate,
+    /// See [`JobSpec::Write`].
+    Write,
+}
+
+impl JobSpec {
+    /// The job's identity.
+    ///
+    /// That of an evaluation is the digest of its meaning by itself, as it was before there were other kinds. The text of any
+    /// other kind begins with the kind's name.
+    pub fn id(&self) -> JobId {
+        match self {
+            Self::Evaluate(meaning) => meaning.id(),
+            Self::Write(_) => JobId::from(Digest::of_json(self)),
+        }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> JobKind {
+        match self {
+            Self::Evaluate(_) => JobKind::Evaluate,
+            Self::Write(_) => JobKind::Write,
+        }
+    }
+
+    /// The meaning of an evaluation.
+    pub fn as_evaluation(&self) -> Option<&Meaning> {
+        match self {
+            Self::Evaluate(meaning) => Some(meaning),
+            Self::Write(_) => None,
+        }
+    }
+
+    /// Whether this version of the program computes what was meant.
+    ///
+    /// # Errors
+    /// A part is of another version of its semantics: the same job would come to something else here, under an id that promises
+    /// what that version comes to.
+    pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
+        match self {
+            Self::Evaluate(meaning) => meaning.check_semantics(),
+            Self::Write(spec) => spec.check_semantics(),
+        }
+    }
+}
+
+impl From<Meaning> for JobSpec {
+    fn from(meaning: Meaning) -> Self {
+        Self::Evaluate(meaning)
+    }
+}
+
+impl From<WriteSpec> for JobSpec {
+    fn from(spec: WriteSpec) -> Self {
+        Self::Write(spec)
+    }
+}
+
+impl JobKind {
+    /// Its name in documents and logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Evaluate => "evaluate",
+            Self::Write => "write",
+        }
+    }
+}
+
+impl fmt::Display for JobKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,132 @@
+//! Documents as they were written before there were other kinds of jobs than evaluations.
+
+use crate::{
+    AdapterInput, Blame, Digest, FailureRecord, InputRef, Job, JobResult, JobSpec, MergeNames, Places, Preset,
+    UnknownVersion, WRITE_SEMANTICS, WriteFormat, WriteSpec,
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const MEANING: &str = r#"{"evaluation":1,"base":"{d}","subject":"base","adapters":[],"tasks":[{"name":"mnist","data":"{d}","head":"{d}"}],"benchmark":"per_task","split":"test","precision":"f32"}"#;
+const RUN: &str = r#"{"worker":"w","attempt":1,"device":"cpu","versions":{"bowline":"0.1.0"},"finished_ms":1}"#;
+
+fn digest() -> String {
+    Digest::of(b"content").to_string()
+}
+
+fn meaning() -> String {
+    MEANING.replace("{d}", &digest())
+}
+
+/// The job's id, from the text that was hashed before: the canonical JSON of the meaning and nothing around it.
+fn id() -> String {
+    let value: Value = serde_json::from_str(&meaning()).unwrap();
+    Digest::of(crate::canonical_json(&value).as_bytes()).to_string()
+}
+
+fn places() -> Places {
+    Places {
+        base: InputRef::Path("/base".into()),
+        adapters: BTreeMap::new(),
+        data: BTreeMap::new(),
+        heads: BTreeMap::new(),
+        joint: None,
+    }
+}
+
+fn write() -> JobSpec {
+    JobSpec::Write(WriteSpec {
+        semantics: WRITE_SEMANTICS,
+        base: Digest::of(b"base"),
+        adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
+        recipe: Preset::KnotsTies.recipe(),
+        format: WriteFormat::Adapter,
+        names: MergeNames::default(),
+    })
+}
+
+#[test]
+fn a_result_of_version_1_is_read_and_written_as_it_was() {
+    let text = format!(
+        r#"{{"version":1,"job":"{}","meaning":{},"scores":[{{"task":"mnist","n":3,"correct":2}}],"timings":{{"load_s":0.0,"align_s":0.0,"merge_s":0.0,"evaluate_s":1.5}},"run":{RUN}}}"#,
+        id(),
+        meaning()
+    );
+    let result: JobResult = serde_json::from_str(&text).unwrap();
+    assert_eq!(result.check(), Ok(()));
+    assert_eq!(result.job, result.meaning.id());
+    assert_eq!(result.scores[0].correct, 2);
+    assert_eq!(serde_json::to_string(&result).unwrap(), text);
+    let later = text.replacen(r#""version":1"#, r#""version":2,"output":{}"#, 1);
+    let error = serde_json::from_str::<JobResult>(&later).unwrap_err();
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 2, oldest: 1, newest: 1 }));
+}
+
+#[test]
+fn a_failure_of_version_1_becomes_one_of_an_evaluation() {
+    // As the first programs wrote it: without sweep, blame and machine.
+    let text = format!(
+        r#"{{"version":1,"job":"{}","meaning":{},"attempt":3,"is_final":true,"errors":["no","why"],"worker":"w","failed_ms":7}}"#,
+        id(),
+        meaning()
+    );
+    let failure: FailureRecord = serde_json::from_str(&text).unwrap();
+    assert_eq!(failure.spec.id(), failure.job);
+    assert!(failure.spec.as_evaluation().is_some());
+    assert_eq!(failure.blame, None);
+    assert_eq!(serde_json::to_string(&failure).unwrap(), text);
+}
+
+#[test]
+fn a_failure_of_another_kind_is_of_version_2() {
+    let failure = FailureRecord {
+        job: write().id(),
+        spec: write(),
+        attempt: 1,
+        sweep: Some("s".to_owned()),
+        is_final: false,
+        blame: Some(Blame::Machine),
+        errors: vec!["no".to_owned()],
+        worker: "w".to_owned(),
+        machine: None,
+        failed_ms: 7,
+    };
+    let text = serde_json::to_string(&failure).unwrap();
+    assert!(text.starts_with(r#"{"version":2,"job":""#) && text.contains(r#""spec":{"write":{"#), "{text}");
+    assert_eq!(serde_json::from_str::<FailureRecord>(&text).unwrap(), failure);
+    let wrong = text.replacen(r#""version":2"#, r#""version":1"#, 1);
+    let error = serde_json::from_str::<FailureRecord>(&wrong).unwrap_err().to_string();
+    assert_eq!(error, "a document of version 1 has a `meaning` and no `spec`");
+}
+
+#[test]
+fn the_message_of_an_evaluation_is_what_it_was_and_that_of_another_kind_is_of_version_2() {
+    let text = format!(
+        r#"{{"version":1,"meaning":{},"places":{{"base":{{"path":"/base"}},"adapters":{{}},"data":{{}},"heads":{{}}}}}}"#,
+        meaning()
+    );
+    let job: Job = serde_json::from_str(&text).unwrap();
+    assert_eq!(job.id().to_string(), id());
+    assert_eq!(serde_json::to_string(&job).unwrap(), text);
+    let job = Job::new(write(), places());
+    let message = serde_json::to_value(&job).unwrap();
+    assert_eq!(message["version"], 2);
+    assert_eq!(message["spec"]["write"]["format"], "adapter");
+    assert_eq!(serde_json::from_value::<Job>(message.clone()).unwrap(), job);
+    let mut wrong = message.clone();
+    wrong["version"] = json!(3);
+    let error = serde_json::from_str::<Job>(&wrong.to_string()).unwrap_err();
+    assert!(error.to_string().contains("version"), "{error}");
+    let mut wrong = message;
+    wrong["meaning"] = serde_json::from_str(&meaning()).unwrap();
+    let error = serde_json::from_value::<Job>(wrong).unwrap_err().to_string();
+    assert_eq!(error, "a document of version 2 has a `spec` and no `meaning`");
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_refused_by_its_name() {
+    let text =
+        format!(r#"{{"version":2,"spec":{{"dance":{{}}}},"places":{}}}"#, serde_json::to_string(&places()).unwrap());
+    let error = serde_json::from_str::<Job>(&text).unwrap_err().to_string();
+    assert!(error.contains("unknown variant `dance`, expected `evaluate` or `write`"), "{error}");
+}
