@@ -95,6 +95,12 @@ pub(crate) struct Run {
     /// Keep this many jobs in the queue at least; it grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
+    /// Have workers take jobs of this sweep before those of sweeps of the pool with a lower priority
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, requires = "queue")]
+    pub(crate) priority: i32,
+    /// Have at most about so many workers of the pool take jobs of this sweep at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "queue")]
+    pub(crate) max_workers: Option<u32>,
     /// Try jobs again that failed for good in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,

@@ -122,6 +122,11 @@ impl Frozen {
         self.revision
     }
 
+    /// The content of the base model.
+    pub fn base(&self) -> Digest {
+        self.base
+    }
+
     /// The digests of the inputs, by what they are.
     pub fn digests(&self) -> &BTreeMap<String, Digest> {
         &self.digests

@@ -23,6 +23,7 @@ mod nearest;
 mod outcome;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod parameter;
+mod pool;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -51,6 +52,7 @@ pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
+pub use pool::PoolEntry;
 pub use recipe::{
     Axis, BelongsTo, Combine, Drop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
     RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,

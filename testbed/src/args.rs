@@ -44,8 +44,21 @@ impl Cluster {
     /// # Errors
     /// The address or the pool's name cannot be read; the broker is out of reach for as long as the outage limit.
     pub async fn queue(&self, name: &str) -> Result<RabbitQueue, Failure> {
+        self.connect(name, None).await
+    }
+
+    /// Connects to the broker to publish jobs of `sweep`, which has a queue of its own.
+    ///
+    /// # Errors
+    /// As [`queue`](Self::queue).
+    pub async fn queue_of(&self, name: &str, sweep: &str) -> Result<RabbitQueue, Failure> {
+        self.connect(name, Some(sweep.to_owned())).await
+    }
+
+    async fn connect(&self, name: &str, sweep: Option<String>) -> Result<RabbitQueue, Failure> {
         let mut settings = RabbitSettings::new(self.amqp.parse()?);
         settings.pool = self.pool.parse()?;
+        settings.sweep = sweep;
         name.clone_into(&mut settings.name);
         (settings.first_limit, settings.outage_limit) = (self.outage(), self.outage());
         Ok(RabbitQueue::connect(settings).await?)

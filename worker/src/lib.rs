@@ -8,6 +8,7 @@
 //! back: at worst it is computed again, and the first stored result stays.
 
 mod cancelled;
+mod choice;
 mod clock;
 mod compute;
 mod engine;
@@ -18,6 +19,7 @@ mod metrics;
 mod output;
 mod pulse;
 mod settle;
+mod sources;
 mod sweeps;
 mod worker;
 

@@ -3,7 +3,7 @@ use crate::{
     clock::now_ms,
     commands::{
         failures::frozen,
-        run::{Account, OUTAGE, conclude},
+        run::{Account, OUTAGE, conclude, leftovers},
     },
     failure::Failure,
     interrupt::Interrupts,
@@ -38,13 +38,17 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         let newest = resume.revised.number - 1;
         return Err(coordinator::CoordinatorError::Overtaken { sweep, revision, newest }.into());
     }
-    let runner = match &args.queue {
+    let queue = match &args.queue {
         Some(url) => {
             let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
-            let settings = RabbitSettings { name: format!("finish {}", args.name), ..settings };
-            let queue = runtime.block_on(RabbitQueue::connect(settings))?;
-            Runner::remote(runtime, interrupts, Arc::new(queue), store)
+            let name = format!("finish {}", args.name);
+            let settings = RabbitSettings { name, sweep: Some(args.name.clone()), ..settings };
+            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
         }
+        None => None,
+    };
+    let runner = match &queue {
+        Some(queue) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         None => {
             let engine = engine(&args.compute, Arc::clone(&inputs))?;
             Runner::local(runtime, interrupts, engine, store, Metrics::default())
@@ -52,7 +56,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     };
     let wish = Finish::new(frozen.revision(), now_ms());
     runner.runtime.block_on(runner.store.put_document(&args.name, Finish::DOCUMENT, &wish))?;
-    let done = {
+    let ended = {
         let progress = Progress::start();
         let mut on_event = |event| match event {
             Event::Phase(phase) => progress.phase(&phase.to_string()),
@@ -63,7 +67,10 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         };
         let pool = args.queue.as_ref().map(|_| args.pool.pool.clone());
         let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };
-        runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())?
+        runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())
     };
-    conclude(&runner, &frozen, &done, args.json, &mut Account::of(&args.name))
+    if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
+        runner.runtime.block_on(leftovers::clear(queue, &args.name));
+    }
+    conclude(&runner, &frozen, &ended?, args.json, &mut Account::of(&args.name))
 }

@@ -1,5 +1,5 @@
 mod best;
-mod leftovers;
+pub(super) mod leftovers;
 mod on_end;
 
 pub(crate) use on_end::Account;
@@ -137,6 +137,7 @@ fn queue_settings(url: &args::Secret, args: &args::Run, sweep: &str) -> Result<R
     let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
     Ok(RabbitSettings {
         name: format!("run {sweep}"),
+        sweep: Some(sweep.to_owned()),
         trace_parent: Some(current_trace_parent as fn() -> _),
         ..settings
     })
@@ -157,6 +158,8 @@ fn settings(args: &args::Run) -> Settings {
         max_device_time: args.max_device_hours,
         writes: true,
         pool: args.queue.as_ref().map(|_| args.pool.pool.clone()),
+        priority: args.priority,
+        max_workers: args.max_workers,
         ..Settings::default()
     }
 }

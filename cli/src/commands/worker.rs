@@ -53,6 +53,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
+            .serving(args.pool.pool.as_str(), args.keep_models)
             .with_limits(limits(args))
             .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())

@@ -145,6 +145,7 @@ impl<'a> Drive<'a> {
         if self.coordinator.settings.is_kept {
             self.open_sweep().await?;
         }
+        self.enter_pool().await?;
         // Whoever listens from now on misses nothing of what is published afterwards.
         let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
         // What an earlier run said last is not the last word any more.
@@ -270,19 +271,18 @@ impl<'a> Drive<'a> {
         if self.outstanding.len() == 0 {
             return Ok(());
         }
-        match publisher.waiting().await {
-            Ok(Some(0)) => {}
-            Ok(_) => {
-                self.outstanding.may_wait();
-                return Ok(());
-            }
+        let queue_is_empty = match publisher.waiting().await {
+            Ok(waiting) => waiting == Some(0),
             Err(error) => {
                 tracing::warn!(%error, "cannot tell how many jobs wait in the queue");
                 return Ok(());
             }
+        };
+        if !queue_is_empty {
+            self.outstanding.may_wait();
         }
         let workers = self.hearing.alive(store.dated_workers().await?);
-        let lost = self.outstanding.lost(&workers, settings.lost_after);
+        let lost = self.outstanding.lost(&workers, queue_is_empty, settings.lost_after);
         for Wanted { job, id, label, .. } in lost {
             tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
             publisher.publish(&job, &self.frozen.sweep().name).await?;
@@ -297,6 +297,10 @@ impl<'a> Drive<'a> {
             self.check_newest().await?;
             self.store_progress(None).await;
             self.compaction.go_on();
+            // Another run of the sweep may have ended meanwhile.
+            if let Err(error) = self.enter_pool().await {
+                tracing::warn!(%error, "cannot tell the pool's workers of the sweep");
+            }
         }
         match store.dated_workers::<WorkerStatus>().await {
             Ok(workers) => {
@@ -337,6 +341,14 @@ impl<'a> Drive<'a> {
         if matches!(ended, Ok(Ended::TooManyFailures { .. } | Ended::Stopped(_))) {
             // A run that ends because the store is away does not wait for it here either.
             let _ = timeout(FAREWELL, self.drop_rest(word.clone())).await;
+        }
+        let is_over = match ended {
+            Ok(Ended::Finished(_) | Ended::Cancelled | Ended::TooManyFailures { .. } | Ended::Stopped(_)) => true,
+            // Workers go on with what is in the queue: the next run finds its results.
+            Ok(Ended::Interrupted) | Err(_) => false,
+        };
+        if is_over {
+            let _ = timeout(FAREWELL, self.leave_pool()).await;
         }
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;

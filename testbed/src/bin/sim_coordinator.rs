@@ -55,7 +55,7 @@ const CORRUPT: &str = "the stored result of the job is corrupt";
 
 async fn run(args: &Args) -> Result<Corrupt, Failure> {
     let store = args.cluster.store().await?;
-    let queue = args.cluster.queue("coordinator").await?;
+    let queue = Arc::new(args.cluster.queue_of("coordinator", &args.sweep.sweep).await?);
     let frozen = args.sweep.frozen()?;
     let resume = match args.repair {
         true => repair(&frozen, &store, Retry::Machines).await?,
@@ -68,9 +68,10 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
         tick: Duration::from_millis(args.poll_ms),
         lost_after: Duration::from_millis(args.lost_after_ms),
         repair: args.repair,
+        pool: Some(args.cluster.pool.clone()),
         ..Settings::default()
     };
-    let coordinator = Coordinator { publisher: Arc::new(queue), store, settings };
+    let coordinator = Coordinator { publisher: Arc::clone(&queue) as Arc<_>, store, settings };
     let mut corrupt = 0;
     let mut note = |event: Event| {
         if let Event::Failed { label, errors, .. } = event {
@@ -79,7 +80,9 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
         }
     };
     let report = coordinator.run(frozen, resume, &mut note, std::future::pending()).await?;
-    info!(counts = ?report.counts, "ends");
+    // As `bowline run` does at its end.
+    let left = queue.delete_queue(&args.sweep.sweep).await?;
+    info!(counts = ?report.counts, left, "ends");
     match report.ended {
         Ended::Finished(_) => Ok(Corrupt(corrupt)),
         _ if corrupt > 0 => Ok(Corrupt(corrupt)),

@@ -101,6 +101,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     };
     let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
         .looking_ahead(ahead.clone())
+        .serving(args.cluster.pool.as_str(), 1)
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
     let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);

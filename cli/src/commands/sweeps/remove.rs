@@ -102,6 +102,7 @@ async fn remove_documents(store: &Store, name: &str) -> Result<usize, Failure> {
         return Ok(store.remove_sweep(name, None).await?);
     }
     store.put_document(name, Cancellation::DOCUMENT, &Cancellation::of_removed(now_ms())).await?;
+    store.remove_pool_entries(name).await?;
     Ok(store.remove_sweep(name, Some(Cancellation::DOCUMENT)).await?)
 }
 
