@@ -1,5 +1,5 @@
 use super::{
-    ParallelAxis, ParallelLine, Picture, PictureData,
+    Chart, ChartData, ParallelAxis, ParallelLine,
     caption::{examples, shown},
     points::{METHOD, Points, VALUE, numbers, sampled, words},
 };
@@ -15,7 +15,7 @@ const MOST_AXES: usize = 9;
 const FEWEST_LINES: usize = 4;
 
 /// Every point across the parameters; those that matter more (by `ranking`) stand further right.
-pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Picture>> {
+pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Chart>> {
     let mut names: Vec<&str> = points.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
     names.sort_by_key(|name| ranking.iter().position(|ranked| ranked == name).unwrap_or(usize::MAX));
     let has_methods = points.methods.len() > 1;
@@ -54,7 +54,7 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
     let has_none = columns.iter().flatten().any(Option::is_none);
     let none = if has_none { "; n/a: the recipe has no such parameter" } else { "" };
     let order = if ranking.is_empty() { "" } else { " Parameters further right matter more." };
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: "parallel".to_owned(),
         title: "All parameters at once".to_owned(),
         caption: format!(
@@ -62,7 +62,7 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
             objective.name,
             examples(summary, &summary.splits.select)
         ),
-        data: PictureData::Parallel { axes, lines, total: points.len() },
+        data: ChartData::Parallel { axes, lines, total: points.len() },
     }))
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    CurvePoint, CurveSeries, Picture, PictureData,
+    Chart, ChartData, CurvePoint, CurveSeries,
     caption::{counted, examples, shown},
     parameter::Parameter,
     points::{METHOD, Points, VALUE, look_of, numbers, words},
@@ -27,15 +27,15 @@ enum Band {
 }
 
 /// A curve for each parameter that is a number.
-pub(super) fn pictures(points: &Points, summary: &Summary) -> PolarsResult<Vec<Picture>> {
-    let mut pictures = Vec::new();
+pub(super) fn charts(points: &Points, summary: &Summary) -> PolarsResult<Vec<Chart>> {
+    let mut charts = Vec::new();
     for parameter in points.numbers() {
-        pictures.extend(picture(points, parameter, summary)?);
+        charts.extend(chart(points, parameter, summary)?);
     }
-    Ok(pictures)
+    Ok(charts)
 }
 
-fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsResult<Option<Picture>> {
+fn chart(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsResult<Option<Chart>> {
     let varied: Vec<&str> = points.methods.iter().map(|method| method.0.as_str()).collect();
     let varied: Vec<&str> = varied.into_iter().filter(|method| parameter.tried_by(method) > 1).collect();
     let most = most_values(points, parameter);
@@ -85,11 +85,11 @@ fn picture(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsR
         let n = shown(series.len() as u64, varied.len() as u64, "method");
         caption.push(format!("The curves are of {n}."));
     }
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: format!("curve-{}", slug(name)),
         title: format!("Objective over {name}"),
         caption: caption.join(" "),
-        data: PictureData::Curve { x: parameter.axis(), y: points.objective.clone(), series },
+        data: ChartData::Curve { x: parameter.axis(), y: points.objective.clone(), series },
     }))
 }
 

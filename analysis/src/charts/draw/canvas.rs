@@ -14,7 +14,7 @@ use kuva::render::{
 };
 use legend::Named;
 
-/// The width of a picture: in a column of a paper its text is some 7 points high.
+/// The width of a chart: in a column of a paper its text is some 7 points high.
 pub(super) const WIDTH: f64 = 480.0;
 pub(super) const HEIGHT: f64 = 330.0;
 /// The most ticks of an axis, but for one.

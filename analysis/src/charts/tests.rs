@@ -1,10 +1,10 @@
-use super::{Picture, PictureData};
+use super::{Chart, ChartData};
 use crate::{Frame, Summary, testing::Made};
 use jobs::{RecipeKey, RowKind};
 use polars::prelude::{Column, DataFrame};
 use std::collections::BTreeMap;
 
-/// A job on validation, as far as pictures look at it.
+/// A job on validation, as far as charts look at it.
 #[derive(Clone)]
 struct Job {
     row: &'static str,
@@ -73,16 +73,16 @@ fn summary() -> Summary {
     Summary::build(&made.outcome, &made.results, None)
 }
 
-fn pictures(jobs: &[Job]) -> Vec<Picture> {
-    Picture::all(&frame(jobs), &summary()).unwrap()
+fn charts(jobs: &[Job]) -> Vec<Chart> {
+    Chart::all(&frame(jobs), &summary()).unwrap()
 }
 
-fn slugs(pictures: &[Picture]) -> Vec<&str> {
-    pictures.iter().map(|picture| picture.slug.as_str()).collect()
+fn slugs(charts: &[Chart]) -> Vec<&str> {
+    charts.iter().map(|chart| chart.slug.as_str()).collect()
 }
 
-fn find<'a>(pictures: &'a [Picture], slug: &str) -> &'a Picture {
-    pictures.iter().find(|picture| picture.slug == slug).unwrap_or_else(|| panic!("no {slug} in {:?}", slugs(pictures)))
+fn find<'a>(charts: &'a [Chart], slug: &str) -> &'a Chart {
+    charts.iter().find(|chart| chart.slug == slug).unwrap_or_else(|| panic!("no {slug} in {:?}", slugs(charts)))
 }
 
 /// Scalings 0.1 to 0.4 by densities 0.2, 0.5 and 1; best at 0.3 and 0.5.
@@ -105,8 +105,8 @@ fn near(found: f64, expected: f64) {
 
 #[test]
 fn a_curve_holds_the_best_and_the_ends_at_each_value() {
-    let pictures = pictures(&grid());
-    let PictureData::Curve { series, .. } = &find(&pictures, "curve-scaling").data else { panic!("no curve") };
+    let charts = charts(&grid());
+    let ChartData::Curve { series, .. } = &find(&charts, "curve-scaling").data else { panic!("no curve") };
     assert_eq!((series.len(), series[0].name.as_str(), series[0].points.len()), (1, "knots_ties", 4));
     let point = series[0].points[2];
     near(point.x, 0.3);
@@ -115,7 +115,7 @@ fn a_curve_holds_the_best_and_the_ends_at_each_value() {
     near(point.low.unwrap(), 0.87);
     near(point.high.unwrap(), 0.895);
     assert_eq!(point.n, 3);
-    let caption = &find(&pictures, "curve-scaling").caption;
+    let caption = &find(&charts, "curve-scaling").caption;
     assert!(caption.contains("from the worst to the best") && caption.contains("12 points"), "{caption}");
     assert!(caption.contains("each on 200 examples of validation"), "{caption}");
 }
@@ -124,21 +124,19 @@ fn a_curve_holds_the_best_and_the_ends_at_each_value() {
 fn seeds_make_a_mean_with_its_deviation() {
     let job = |scaling: f64, seed, value| Job { scaling, seed: Some(seed), tasks: [Some(value); 2], ..JOB };
     let jobs = [job(0.1, 1, 0.5), job(0.1, 2, 0.7), job(0.2, 1, 0.8), job(0.2, 2, 0.8)];
-    let pictures = pictures(&jobs);
-    let PictureData::Curve { series, .. } = &find(&pictures, "curve-scaling").data else { panic!("no curve") };
+    let charts = charts(&jobs);
+    let ChartData::Curve { series, .. } = &find(&charts, "curve-scaling").data else { panic!("no curve") };
     let [first, second] = series[0].points[..] else { panic!("{series:?}") };
     near(first.y, 0.6);
     near(first.high.unwrap() - first.y, 0.02f64.sqrt());
     assert_eq!((first.n, second.low), (2, Some(second.y)));
-    assert!(!slugs(&pictures).contains(&"curve-seed"));
+    assert!(!slugs(&charts).contains(&"curve-seed"));
 }
 
 #[test]
 fn a_heat_map_has_the_best_of_each_cell() {
-    let pictures = pictures(&grid());
-    let PictureData::HeatMap { x, xs, ys, cells, best, .. } = &find(&pictures, "heat-map").data else {
-        panic!("no map")
-    };
+    let charts = charts(&grid());
+    let ChartData::HeatMap { x, xs, ys, cells, best, .. } = &find(&charts, "heat-map").data else { panic!("no map") };
     let is_across = x.name == "scaling";
     assert_eq!((xs.len() * ys.len(), cells.iter().flatten().flatten().count()), (12, 12));
     assert_eq!(*best, Some(if is_across { [1, 2] } else { [2, 1] }));
@@ -146,13 +144,13 @@ fn a_heat_map_has_the_best_of_each_cell() {
 }
 
 #[test]
-fn what_has_no_value_is_in_no_picture() {
+fn what_has_no_value_is_in_no_chart() {
     let mut jobs = grid();
     jobs.push(Job { scaling: 9.0, tasks: [Some(f64::NAN); 2], ..JOB });
     jobs.push(Job { scaling: 9.0, tasks: [None, Some(0.5)], ..JOB });
-    let (with, without) = (pictures(&jobs), pictures(&grid()));
-    let of_points = |pictures: &[Picture]| {
-        let kept = pictures.iter().filter(|picture| picture.slug != "time-line" && picture.slug != "curve-density");
+    let (with, without) = (charts(&jobs), charts(&grid()));
+    let of_points = |charts: &[Chart]| {
+        let kept = charts.iter().filter(|chart| chart.slug != "time-line" && chart.slug != "curve-density");
         kept.cloned().collect::<Vec<_>>()
     };
     assert_eq!(of_points(&with), of_points(&without));
@@ -162,8 +160,8 @@ fn what_has_no_value_is_in_no_picture() {
 fn the_front_has_what_no_other_point_beats_in_both() {
     let job = |scaling, one, other| Job { scaling, tasks: [Some(one), Some(other)], ..JOB };
     // Means and worst tasks: (0.6, 0.3), (0.5, 0.5), (0.45, 0.4).
-    let pictures = pictures(&[job(0.1, 0.9, 0.3), job(0.2, 0.5, 0.5), job(0.3, 0.4, 0.5)]);
-    let PictureData::Pareto { points, front, total, .. } = &find(&pictures, "pareto").data else { panic!("no front") };
+    let charts = charts(&[job(0.1, 0.9, 0.3), job(0.2, 0.5, 0.5), job(0.3, 0.4, 0.5)]);
+    let ChartData::Pareto { points, front, total, .. } = &find(&charts, "pareto").data else { panic!("no front") };
     let front: Vec<(f64, f64)> = front.iter().map(|place| (points[*place].x, points[*place].y)).collect();
     assert_eq!((front, *total), (vec![(0.5, 0.5), (0.6, 0.3)], 3));
     assert_eq!(points[0].name, "knots_ties: scaling 0.2");
@@ -172,8 +170,8 @@ fn the_front_has_what_no_other_point_beats_in_both() {
 #[test]
 fn the_best_so_far_only_rises() {
     let job = |finished_ms, value| Job { finished_ms, tasks: [Some(value); 2], ..JOB };
-    let pictures = pictures(&[job(14_000, 0.4), job(10_000, 0.5), job(12_000, 0.75), job(13_000, 0.25)]);
-    let PictureData::BestSoFar { best, points, .. } = &find(&pictures, "best-so-far").data else { panic!("no course") };
+    let charts = charts(&[job(14_000, 0.4), job(10_000, 0.5), job(12_000, 0.75), job(13_000, 0.25)]);
+    let ChartData::BestSoFar { best, points, .. } = &find(&charts, "best-so-far").data else { panic!("no course") };
     // A pause of half of the time makes it a matter of numbers, not of seconds.
     assert_eq!(*best, [[1.0, 0.5], [2.0, 0.75], [4.0, 0.75]]);
     assert_eq!(points.len(), 4);
@@ -184,41 +182,41 @@ fn a_worker_is_busy_while_its_jobs_last() {
     let job = |finished_ms, worker| Job { finished_ms, worker, ..JOB };
     // A second each; results of long ago are not of this run.
     let jobs = [job(100, "b"), job(900_000, "a"), job(901_000, "a"), job(904_000, "a"), job(902_000, "b")];
-    let pictures = pictures(&jobs);
-    let picture = find(&pictures, "time-line");
-    let PictureData::TimeLine { workers, jobs, .. } = &picture.data else { panic!("no time line") };
+    let charts = charts(&jobs);
+    let chart = find(&charts, "time-line");
+    let ChartData::TimeLine { workers, jobs, .. } = &chart.data else { panic!("no time line") };
     let spans: Vec<_> = workers.iter().map(|worker| (worker.name.as_str(), worker.spans.clone())).collect();
     assert_eq!(spans, [("a", vec![[0.0, 2.0], [4.0, 5.0]]), ("b", vec![[2.0, 3.0]])]);
     assert_eq!(*jobs, 4);
-    assert!(picture.caption.contains("Left out: 1 result of an earlier time."), "{}", picture.caption);
+    assert!(chart.caption.contains("Left out: 1 result of an earlier time."), "{}", chart.caption);
 }
 
 #[test]
 fn rows_of_the_table_become_dots_and_a_scatter() {
-    let pictures = pictures(&[]);
-    assert_eq!(slugs(&pictures), ["dots", "validation-test"], "one can have them without any job");
-    let PictureData::Dots { tasks, rows, .. } = &pictures[0].data else { panic!("no dots") };
+    let charts = charts(&[]);
+    assert_eq!(slugs(&charts), ["dots", "validation-test"], "one can have them without any job");
+    let ChartData::Dots { tasks, rows, .. } = &charts[0].data else { panic!("no dots") };
     assert_eq!(tasks, &["mnist", "flags", "mean of tasks"]);
     let chosen = rows.iter().find(|row| row.is_chosen).unwrap();
     assert_eq!(chosen.name, "knots_ties");
     let mean = chosen.dots[2].unwrap();
     near(mean.value, 0.425);
     assert!(mean.low.unwrap() < 0.425 && mean.high.unwrap() > 0.425);
-    let PictureData::Scatter { points, .. } = &pictures[1].data else { panic!("no scatter") };
+    let ChartData::Scatter { points, .. } = &charts[1].data else { panic!("no scatter") };
     assert_eq!(points.iter().map(|point| point.name.as_str()).collect::<Vec<_>>(), ["sum", "knots_ties"]);
 }
 
 #[test]
-fn too_little_makes_no_picture() {
+fn too_little_makes_no_chart() {
     let mut made = Made::new(&["mnist", "flags"]);
     made.row("zero-shot", RowKind::ZeroShot, &[20, 40]);
     let summary = Summary::build(&made.outcome, &made.results, None);
-    assert_eq!(Picture::all(&frame(&[]), &summary).unwrap(), [], "only failures");
-    let one = Picture::all(&frame(&[JOB]), &summary).unwrap();
+    assert_eq!(Chart::all(&frame(&[]), &summary).unwrap(), [], "only failures");
+    let one = Chart::all(&frame(&[JOB]), &summary).unwrap();
     assert_eq!(one, [], "one result");
 }
 
-/// Thousands of points with every parameter, so that every picture is there.
+/// Thousands of points with every parameter, so that every chart is there.
 fn many() -> Vec<Job> {
     let job = |place: u64| {
         let (scaling, density) = ((place * 7919 % 1000) as f64 / 1000.0, (place * 104_729 % 997 + 1) as f64 / 997.0);
@@ -231,8 +229,8 @@ fn many() -> Vec<Job> {
 }
 
 #[test]
-fn every_picture_is_drawn_with_its_title_and_caption() {
-    let all = pictures(&many());
+fn every_chart_is_drawn_with_its_title_and_caption() {
+    let all = charts(&many());
     assert_eq!(
         slugs(&all),
         [
@@ -248,17 +246,17 @@ fn every_picture_is_drawn_with_its_title_and_caption() {
             "time-line"
         ]
     );
-    for picture in &all {
-        let svg = picture.svg();
+    for chart in &all {
+        let svg = chart.svg();
         let text = texts(&svg);
-        assert!(text.contains(picture.title.split(' ').next().unwrap()), "{}: {text}", picture.slug);
-        let said: Vec<&str> = picture.caption.split_whitespace().collect();
-        assert!(said.iter().all(|word| text.contains(word)), "{}: {text}", picture.slug);
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", picture.slug);
-        let png = picture.png().unwrap();
+        assert!(text.contains(chart.title.split(' ').next().unwrap()), "{}: {text}", chart.slug);
+        let said: Vec<&str> = chart.caption.split_whitespace().collect();
+        assert!(said.iter().all(|word| text.contains(word)), "{}: {text}", chart.slug);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", chart.slug);
+        let png = chart.png().unwrap();
         assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
         let number = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-        assert!(number(16) >= 1440 && number(20) > 600, "{}: {} by {}", picture.slug, number(16), number(20));
+        assert!(number(16) >= 1440 && number(20) > 600, "{}: {} by {}", chart.slug, number(16), number(20));
     }
     assert!(find(&all, "parallel").caption.contains("500 of 6,000 points"));
     assert!(find(&all, "best-so-far").caption.contains("2,000 of 6,000 points"));
@@ -266,8 +264,8 @@ fn every_picture_is_drawn_with_its_title_and_caption() {
 }
 
 #[test]
-fn the_same_results_make_the_same_pictures() {
-    let (one, other) = (pictures(&many()), pictures(&many()));
+fn the_same_results_make_the_same_charts() {
+    let (one, other) = (charts(&many()), charts(&many()));
     assert_eq!(one, other);
     for (one, other) in one.iter().zip(&other) {
         assert_eq!((one.svg(), one.png().unwrap()), (other.svg(), other.png().unwrap()), "{}", one.slug);
@@ -281,11 +279,11 @@ fn names_that_mean_something_elsewhere_are_only_names() {
         row.name = name.to_owned();
     }
     let summary = Summary::build(&made.outcome, &made.results, None);
-    let picture = &Picture::all(&frame(&[]), &summary).unwrap()[0];
-    let text = texts(&picture.svg());
+    let chart = &Chart::all(&frame(&[]), &summary).unwrap()[0];
+    let text = texts(&chart.svg());
     assert!(text.contains("<b>&\"x\"") && text.contains("ünï çødé"), "{text}");
     assert!(text.contains("$\\sigma$"), "{text}");
-    picture.png().unwrap();
+    chart.png().unwrap();
 }
 
 /// The texts of an SVG, whose tags must be in pairs.
@@ -310,11 +308,11 @@ fn texts(svg: &str) -> String {
 }
 
 #[test]
-fn a_row_looks_the_same_in_every_picture() {
-    let all = pictures(&grid());
-    let PictureData::Dots { rows, .. } = &find(&all, "dots").data else { panic!("no dots") };
-    let PictureData::Scatter { points, .. } = &find(&all, "validation-test").data else { panic!("no scatter") };
-    let PictureData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
+fn a_row_looks_the_same_in_every_chart() {
+    let all = charts(&grid());
+    let ChartData::Dots { rows, .. } = &find(&all, "dots").data else { panic!("no dots") };
+    let ChartData::Scatter { points, .. } = &find(&all, "validation-test").data else { panic!("no scatter") };
+    let ChartData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
     let looks: BTreeMap<&str, usize> = rows.iter().map(|row| (row.name.as_str(), row.look)).collect();
     assert_eq!(looks.len(), rows.len());
     assert!(points.iter().all(|point| looks[point.name.as_str()] == point.look));
@@ -324,15 +322,15 @@ fn a_row_looks_the_same_in_every_picture() {
 #[test]
 fn ranges_of_drawn_values_hold_enough_points_to_compare() {
     let drawn: Vec<Job> = many().into_iter().take(120).collect();
-    let all = pictures(&drawn);
-    let picture = find(&all, "curve-scaling");
-    let PictureData::Curve { series, .. } = &picture.data else { panic!("no curve") };
+    let all = charts(&drawn);
+    let chart = find(&all, "curve-scaling");
+    let ChartData::Curve { series, .. } = &chart.data else { panic!("no curve") };
     assert_eq!(series[0].points.len(), 10);
-    assert!(picture.caption.starts_with("Best in each range of scaling"), "{}", picture.caption);
+    assert!(chart.caption.starts_with("Best in each range of scaling"), "{}", chart.caption);
     // One point each: nothing is there by chance, so nothing is taken together.
     let alone: Vec<Job> = (0..40).map(|place| Job { scaling: f64::from(place) / 40.0, ..JOB }).collect();
-    let all = pictures(&alone);
-    let PictureData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
+    let all = charts(&alone);
+    let ChartData::Curve { series, .. } = &find(&all, "curve-scaling").data else { panic!("no curve") };
     assert_eq!(series[0].points.len(), 40);
 }
 
@@ -346,7 +344,7 @@ fn long_names_are_whole() {
     made.merge(name, &[40, 50], None);
     made.merge("knots_ties", &[60, 50], Some(&[0.1, 0.3]));
     let summary = Summary::build(&made.outcome, &made.results, None);
-    let all = Picture::all(&frame(&[]), &summary).unwrap();
+    let all = Chart::all(&frame(&[]), &summary).unwrap();
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = words(&texts(&find(&all, "dots").svg()));
     assert!(text.contains("stanford_cars_fine_ grained_196"), "{text}");
@@ -358,7 +356,7 @@ fn long_names_are_whole() {
 #[test]
 fn a_single_point_in_front_is_no_line() {
     let job = |scaling, value| Job { scaling, tasks: [Some(value); 2], ..JOB };
-    let all = pictures(&[job(0.1, 0.3), job(0.2, 0.5), job(0.3, 0.4)]);
+    let all = charts(&[job(0.1, 0.3), job(0.2, 0.5), job(0.3, 0.4)]);
     let caption = &find(&all, "pareto").caption;
     assert!(caption.starts_with("No other point beats the one in front in both. 3 points"), "{caption}");
 }

@@ -1,9 +1,9 @@
 use serde::Serialize;
 
-/// What a picture shows, apart from how it is drawn. Everything is finite; shares are in [0, 1].
+/// What a chart shows, apart from how it is drawn. Everything is finite; shares are in [0, 1].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum PictureData {
+pub enum ChartData {
     /// The objective over one parameter.
     Curve {
         /// The parameter.
@@ -139,13 +139,13 @@ pub enum AxisScale {
 pub struct CurveSeries {
     /// Its name.
     pub name: String,
-    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    /// The place of its look: a row of the sweep's table looks the same in every chart.
     pub look: usize,
     /// Its points, by `x` ascending.
     pub points: Vec<CurvePoint>,
 }
 
-/// A point of a curve with its band. The picture's caption says what the band is.
+/// A point of a curve with its band. The chart's caption says what the band is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
     /// The parameter's value.
@@ -191,7 +191,7 @@ pub struct DotRow {
     pub name: String,
     /// Whether it is the chosen row.
     pub is_chosen: bool,
-    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    /// The place of its look: a row of the sweep's table looks the same in every chart.
     pub look: usize,
     /// A dot for each task; `None` where nothing is known.
     pub dots: Vec<Option<Dot>>,
@@ -228,7 +228,7 @@ pub struct NamedPoint {
     pub y: f64,
     /// Whether it is the chosen row, or the point that was chosen.
     pub is_chosen: bool,
-    /// The place of its look: a row of the sweep's table looks the same in every picture.
+    /// The place of its look: a row of the sweep's table looks the same in every chart.
     pub look: usize,
 }
 

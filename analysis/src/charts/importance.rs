@@ -1,5 +1,5 @@
 use super::{
-    Bar, Picture, PictureData,
+    Bar, Chart, ChartData,
     caption::{counted, examples},
     points::{METHOD, Points, VALUE, numbers, sampled, words},
 };
@@ -36,13 +36,13 @@ fn borrowed(words: &[Option<String>]) -> Vec<Option<&str>> {
 }
 
 /// The bars; a single parameter has nothing to be compared with.
-pub(super) fn picture(found: &Importance, points: &Points, summary: &Summary) -> Option<Picture> {
+pub(super) fn chart(found: &Importance, points: &Points, summary: &Summary) -> Option<Chart> {
     if found.shares.len() < 2 {
         return None;
     }
     let r2 = found.explained;
     let sample = if found.runs < points.len() { format!(" of {}", counted(points.len())) } else { String::new() };
-    Some(Picture {
+    Some(Chart {
         slug: "importance".to_owned(),
         title: "Importance of parameters".to_owned(),
         caption: format!(
@@ -54,7 +54,7 @@ pub(super) fn picture(found: &Importance, points: &Points, summary: &Summary) ->
             counted(found.runs),
             examples(summary, &summary.splits.select)
         ),
-        data: PictureData::Importance {
+        data: ChartData::Importance {
             bars: found.shares.iter().map(|(name, share)| Bar { name: name.clone(), share: *share }).collect(),
             r2,
         },

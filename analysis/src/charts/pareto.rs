@@ -1,5 +1,5 @@
 use super::{
-    NamedPoint, Picture, PictureData,
+    Chart, ChartData, NamedPoint,
     caption::{examples, short, shown},
     points::{MEAN, METHOD, Points, VALUE, WORST, look_of, numbers, sampled, words},
 };
@@ -13,7 +13,7 @@ const FEWEST_POINTS: usize = 3;
 const IN_FRONT: &str = "in front";
 
 /// The worst task over the mean of tasks, with the points that no other beats in both.
-pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option<Picture>> {
+pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<Chart>> {
     let descending = SortMultipleOptions::default().with_order_descending(true).with_maintain_order(true);
     let mut table = points
         .lazy()
@@ -40,7 +40,7 @@ pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option
     let total = table.height() as u64;
     let n = shown(named.len() as u64, total, "point");
     let [x, y] = points.of_tasks.clone();
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: "pareto".to_owned(),
         title: "Worst task against mean".to_owned(),
         caption: format!(
@@ -52,7 +52,7 @@ pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option
             },
             examples(summary, &summary.splits.select)
         ),
-        data: PictureData::Pareto { x, y, points: named, front: (0..front.height()).collect(), total },
+        data: ChartData::Pareto { x, y, points: named, front: (0..front.height()).collect(), total },
     }))
 }
 

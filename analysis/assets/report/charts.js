@@ -1,4 +1,4 @@
-/** Pictures that wait to be drawn: one after the other, so that the page is there before them. */
+/** Charts that wait to be drawn: one after the other, so that the page is there before them. */
 const waiting = [];
 
 function later(draw) {
@@ -14,26 +14,26 @@ function drawNext() {
   }
 }
 
-/** A picture with its caption and its numbers, drawn again whenever colours or width change. */
-class PictureView {
+/** A chart with its caption and its numbers, drawn again whenever colours or width change. */
+class ChartView {
   /** `brush`: who is told which jobs the axes of parallel coordinates select; `null` for all. */
-  constructor(picture, brush = null) {
-    this.picture = picture;
+  constructor(chart, brush = null) {
+    this.chart = chart;
     this.brush = brush;
     this.colours = theme.colours();
-    this.canvas = element("div", { class: "canvas", role: "img", "aria-label": `${picture.title}. ${picture.caption}` });
+    this.canvas = element("div", { class: "canvas", role: "img", "aria-label": `${chart.title}. ${chart.caption}` });
     this.numbers = element("details", { class: "numbers", ontoggle: () => this.#showNumbers() }, element("summary", {}, "Numbers"));
     this.legend = element("div", { class: "names" });
     this.hidden = new Set();
     this.extras = element("div", { class: "extras" });
     this.element = element(
       "figure",
-      { id: `picture-${picture.slug}`, class: `picture ${picture.data.kind}` },
-      element("h3", {}, picture.title),
+      { id: `chart-${chart.slug}`, class: `chart ${chart.data.kind}` },
+      element("h3", {}, chart.title),
       this.legend,
       this.#stage(),
       this.extras,
-      element("figcaption", {}, picture.caption),
+      element("figcaption", {}, chart.caption),
       this.numbers,
     );
     if (brush) this.extras.append(...this.#ranges());
@@ -44,15 +44,15 @@ class PictureView {
 
   /** What the canvas lies in. Many axes need more width than a telephone has: they scroll, by keyboard as well. */
   #stage() {
-    const { kind, axes } = this.picture.data;
+    const { kind, axes } = this.chart.data;
     if (kind !== "parallel") return this.canvas;
     this.canvas.style.minWidth = `${120 + axes.length * 90}px`;
-    return element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": this.picture.title }, this.canvas);
+    return element("div", { class: "stage", tabindex: 0, role: "group", "aria-label": this.chart.title }, this.canvas);
   }
 
   /** What is drawn and named, and the room that it takes. */
   #prepare() {
-    const { height, entries = [], toggles, ...option } = DRAWING[this.picture.data.kind](this.picture.data, theme.colours());
+    const { height, entries = [], toggles, ...option } = DRAWING[this.chart.data.kind](this.chart.data, theme.colours());
     const toggle = toggles ? (name) => this.#toggle(name) : null;
     this.legend.replaceChildren(...(entries.length ? [legendOf(entries, this.hidden, toggle)] : []));
     const selected = Object.fromEntries([...this.hidden].map((name) => [name, false]));
@@ -63,11 +63,11 @@ class PictureView {
 
   draw() {
     const option = this.#prepare();
-    this.chart?.dispose();
-    this.chart = echarts.init(this.canvas, null, { renderer: "svg" });
-    this.chart.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
+    this.instance?.dispose();
+    this.instance = echarts.init(this.canvas, null, { renderer: "svg" });
+    this.instance.setOption({ animation: false, textStyle: { fontFamily: getComputedStyle(document.body).fontFamily }, ...option });
     if (!this.brush) return;
-    this.chart.on("axisareaselected", () => this.#tellSelected());
+    this.instance.on("axisareaselected", () => this.#tellSelected());
     // Each selection is told of before the next is made, and `wishes` with it.
     [...this.wishes].forEach((wish, axis) => wish && this.#select(axis, wish));
   }
@@ -75,23 +75,23 @@ class PictureView {
   /** Leaves a series out or takes it in again; tells whether it is left out now. */
   #toggle(name) {
     if (!this.hidden.delete(name)) this.hidden.add(name);
-    this.chart?.dispatchAction({ type: "legendToggleSelect", name });
+    this.instance?.dispatchAction({ type: "legendToggleSelect", name });
     return this.hidden.has(name);
   }
 
   #fit() {
     // Where charts are drawn first their place in the page is not known yet.
-    if (!this.chart) later(() => this.chart ?? this.draw());
-    else if (this.chart.getWidth() !== this.canvas.clientWidth) this.chart.resize();
+    if (!this.instance) later(() => this.instance ?? this.draw());
+    else if (this.instance.getWidth() !== this.canvas.clientWidth) this.instance.resize();
   }
 
   #showNumbers() {
-    if (this.numbers.open && this.numbers.children.length === 1) this.numbers.append(new DataTable(numbersOf(this.picture)).element);
+    if (this.numbers.open && this.numbers.children.length === 1) this.numbers.append(new DataTable(numbersOf(this.chart)).element);
   }
 
   /** What the brush does, for who has no pointer: the ends of a range on each axis. */
   #ranges() {
-    const { axes } = this.picture.data;
+    const { axes } = this.chart.data;
     this.wishes = axes.map(() => null);
     const field = (axis, index) => {
       if (axis.words) {
@@ -120,11 +120,11 @@ class PictureView {
 
   #select(axis, wish) {
     this.wishes[axis] = wish;
-    const values = this.picture.data.lines.map((line) => line.values[axis]).filter((value) => value !== null);
+    const values = this.chart.data.lines.map((line) => line.values[axis]).filter((value) => value !== null);
     const [least, most] = extent(values);
     // The whole of an axis that is not asked for is no selection.
     const intervals = wish === null ? [] : [[Math.max(wish[0], least), Math.min(wish[1], most)]];
-    this.chart?.dispatchAction({ type: "axisAreaSelect", parallelAxisId: `axis-${axis}`, intervals });
+    this.instance?.dispatchAction({ type: "axisAreaSelect", parallelAxisId: `axis-${axis}`, intervals });
   }
 
   #clear(fields) {
@@ -133,8 +133,8 @@ class PictureView {
   }
 
   #tellSelected() {
-    const model = this.chart.getModel();
-    const { lines, axes } = this.picture.data;
+    const model = this.instance.getModel();
+    const { lines, axes } = this.chart.data;
     const intervals = axes.map((_, dim) => model.getComponent("parallelAxis", dim).activeIntervals ?? []);
     const hasBrush = intervals.some((of) => of.length > 0);
     const active = hasBrush ? model.getSeriesByIndex(0).getRawIndicesByActiveState("active") : [];

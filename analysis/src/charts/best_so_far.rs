@@ -1,5 +1,5 @@
 use super::{
-    Axis, AxisScale, AxisUnit, Picture, PictureData,
+    Axis, AxisScale, AxisUnit, Chart, ChartData,
     caption::{examples, shown},
     points::{Points, VALUE, numbers, sampled},
 };
@@ -13,7 +13,7 @@ const FEWEST_POINTS: usize = 3;
 
 /// The best value over the time at which results came, or, where a large part of the time nothing came (results of an
 /// earlier run), over their number.
-pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option<Picture>> {
+pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<Chart>> {
     let order = SortMultipleOptions::default().with_maintain_order(true);
     let mut table = points.lazy().sort(["finished_ms"], order).collect()?;
     if table.height() < FEWEST_POINTS {
@@ -49,7 +49,7 @@ pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option
     let drawn = numbers(&sample, "x")?.into_iter().zip(numbers(&sample, VALUE)?);
     let drawn: Vec<[f64; 2]> = drawn.filter_map(|(x, y)| Some([x?, y?])).collect();
     let n = shown(drawn.len() as u64, total as u64, "point");
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: "best-so-far".to_owned(),
         title: "Best so far".to_owned(),
         caption: format!(
@@ -61,7 +61,7 @@ pub(super) fn picture(points: &Points, summary: &Summary) -> PolarsResult<Option
             },
             examples(summary, &summary.splits.select)
         ),
-        data: PictureData::BestSoFar { x: axis, y: points.objective.clone(), points: drawn, best, total: total as u64 },
+        data: ChartData::BestSoFar { x: axis, y: points.objective.clone(), points: drawn, best, total: total as u64 },
     }))
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    Axis, AxisScale, AxisUnit, Dot, DotRow, NamedPoint, Picture, PictureData,
+    Axis, AxisScale, AxisUnit, Chart, ChartData, Dot, DotRow, NamedPoint,
     caption::{counted, examples},
 };
 use crate::{Kind, SplitSummary, Summary, SummaryRow, metric::in_words};
@@ -9,7 +9,7 @@ use jobs::{Interval, Metric};
 const MEAN: &str = "mean of tasks";
 
 /// The accuracy of every row on every task of the report split.
-pub(super) fn dots(summary: &Summary) -> Option<Picture> {
+pub(super) fn dots(summary: &Summary) -> Option<Chart> {
     let split = &summary.splits.report;
     let dot = |value: f64, interval: Option<Interval>| Dot {
         value,
@@ -36,14 +36,14 @@ pub(super) fn dots(summary: &Summary) -> Option<Picture> {
     }
     let mut tasks = summary.tasks.clone();
     tasks.push(MEAN.to_owned());
-    Some(Picture {
+    Some(Chart {
         slug: "dots".to_owned(),
         title: format!("Accuracy by task on {split}"),
         caption: format!(
             "Bars are 95 % intervals from the number of examples (of a task: Wilson's): {}.",
             per_task(summary, split)
         ),
-        data: PictureData::Dots { tasks, value: share(format!("accuracy on {split}")), rows },
+        data: ChartData::Dots { tasks, value: share(format!("accuracy on {split}")), rows },
     })
 }
 
@@ -59,7 +59,7 @@ fn per_task(summary: &Summary, split: &str) -> String {
 }
 
 /// The objective of merges on the report split over that on the selection split.
-pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
+pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
     let (select, report) = (&summary.splits.select, &summary.splits.report);
     let metric = &summary.objective.metric;
     let point = |(look, row): (usize, &SummaryRow)| {
@@ -78,7 +78,7 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
         true => "On the dashed line both splits are the same. ",
         false => "",
     };
-    Some(Picture {
+    Some(Chart {
         slug: "validation-test".to_owned(),
         title: format!("{select} against {report}").replacen(select, &capitalised(select), 1),
         caption: format!(
@@ -87,7 +87,7 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Picture> {
             examples(summary, select),
             examples(summary, report).trim_start_matches("each on ")
         ),
-        data: PictureData::Scatter { x: axis(select), y: axis(report), points },
+        data: ChartData::Scatter { x: axis(select), y: axis(report), points },
     })
 }
 

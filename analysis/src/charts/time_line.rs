@@ -1,5 +1,5 @@
 use super::{
-    Axis, AxisScale, AxisUnit, Picture, PictureData, WorkerLine,
+    Axis, AxisScale, AxisUnit, Chart, ChartData, WorkerLine,
     caption::shown,
     points::{numbers, rows_of, words},
 };
@@ -14,7 +14,7 @@ const PARTS: f64 = 600.0;
 const FEWEST_JOBS: u64 = 2;
 
 /// When workers were busy, as far as results tell: a job ends when its result is stored, and took what its timings say.
-pub(super) fn picture(frame: &Frame, summary: &Summary) -> PolarsResult<Option<Picture>> {
+pub(super) fn chart(frame: &Frame, summary: &Summary) -> PolarsResult<Option<Chart>> {
     let seconds = |name: &str| col(name).fill_null(lit(0.0));
     let took = seconds("load_s") + seconds("align_s") + seconds("merge_s") + seconds("evaluate_s");
     let end = || col("finished_ms").cast(DataType::Float64) / lit(1000.0);
@@ -48,11 +48,11 @@ pub(super) fn picture(frame: &Frame, summary: &Summary) -> PolarsResult<Option<P
         let earlier = all - shown_jobs;
         caption.push(format!("Left out: {} of an earlier time.", shown(earlier, earlier, "result")));
     }
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: "time-line".to_owned(),
         title: "Workers over time".to_owned(),
         caption: caption.join(" "),
-        data: PictureData::TimeLine {
+        data: ChartData::TimeLine {
             x: Axis {
                 name: "time since the first job began".to_owned(),
                 unit: AxisUnit::Seconds,

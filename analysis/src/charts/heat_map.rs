@@ -1,5 +1,5 @@
 use super::{
-    Picture, PictureData,
+    Chart, ChartData,
     caption::{counted, examples, short, shown},
     parameter::Parameter,
     points::{METHOD, Points, VALUE, numbers},
@@ -16,7 +16,7 @@ const FILLED: f64 = 0.6;
 
 /// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first search
 /// that tried enough combinations.
-pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Picture>> {
+pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Chart>> {
     let rank = |parameter: &&Parameter| ranking.iter().position(|name| *name == parameter.name).unwrap_or(usize::MAX);
     let mut parameters: Vec<&Parameter> = points.numbers().collect();
     parameters.sort_by_key(rank);
@@ -25,9 +25,9 @@ pub(super) fn picture(points: &Points, ranking: &[String], summary: &Summary) ->
             parameters.iter().copied().filter(|parameter| parameter.tried_by(method) >= FEWEST_VALUES).collect();
         for (first, x) in varied.iter().enumerate() {
             for y in &varied[first + 1..] {
-                let picture = of_two(points, (method, *count), [x, y], summary)?;
-                if picture.is_some() {
-                    return Ok(picture);
+                let chart = of_two(points, (method, *count), [x, y], summary)?;
+                if chart.is_some() {
+                    return Ok(chart);
                 }
             }
         }
@@ -40,7 +40,7 @@ fn of_two(
     (method, count): (&str, u64),
     [x, y]: [&Parameter; 2],
     summary: &Summary,
-) -> PolarsResult<Option<Picture>> {
+) -> PolarsResult<Option<Chart>> {
     // Of points that lie anywhere, some should fall into each cell.
     let most = ((count as f64 / 2.0).sqrt() as usize).clamp(4, MOST_VALUES);
     let most = |parameter: &Parameter| if parameter.values.len() <= MOST_VALUES { MOST_VALUES } else { most };
@@ -78,11 +78,11 @@ fn of_two(
         let (values, ranges) = (counted(parameter.values.len() as u64), most(parameter));
         caption.push(format!("The {values} values of {} are taken together in {ranges} ranges.", parameter.name));
     }
-    Ok(Some(Picture {
+    Ok(Some(Chart {
         slug: "heat-map".to_owned(),
         title: format!("{method}: {} and {}", x.name, y.name),
         caption: caption.join(" "),
-        data: PictureData::HeatMap { x: x.axis(), y: y.axis(), value: points.objective.clone(), xs, ys, cells, best },
+        data: ChartData::HeatMap { x: x.axis(), y: y.axis(), value: points.objective.clone(), xs, ys, cells, best },
     }))
 }
 
