@@ -107,7 +107,7 @@ from! {
     ::worker::WorkerError => WorkerFailure,
     ::analysis::ChartError => AnalysisFailure,
     telemetry::EndpointError => WatchingFailure,
-    telemetry::TellingError => WatchingFailure,
+    telemetry::TracingError => WatchingFailure,
     ::queue::QueueError => QueueFailure,
 }
 

@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use telemetry::{Format, Logs, Telling};
+use telemetry::{Format, Logs, TracingGuard};
 
 /// The first line of data that did not get out.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -126,7 +126,7 @@ pub(crate) enum Role {
 /// to a collector where one is named in OpenTelemetry's variables.
 ///
 /// In JSON all that is said to people is an event, too, and so is a panic.
-pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<Telling, Failure> {
+pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<TracingGuard, Failure> {
     // What lapin says of broken connections, `queue` says as well, with what follows from it; as does `inputs` of the hub's client.
     let filter = match (verbose, format, role) {
         (0, LogFormat::Json, _) => "warn,lapin=off,hf_hub=off,bowline=info,coordinator=info,queue=info,worker=info",
@@ -146,7 +146,7 @@ pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Resu
         escape: jobs::escaped,
         conceal: jobs::without_credentials,
     };
-    let telling = Telling::start(logs, collector(role))?;
+    let telling = TracingGuard::start(logs, collector(role))?;
     IS_JSON.store(is_json, Ordering::Relaxed);
     if is_json {
         panic::set_hook(Box::new(|info| {
