@@ -8,6 +8,8 @@
 //!
 //! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 
+#![warn(clippy::match_bool)]
+
 mod charts;
 mod failures;
 mod frame;

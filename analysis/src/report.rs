@@ -84,7 +84,8 @@ impl Report<'_> {
 
 fn subtitle(summary: &Summary) -> String {
     let tasks = summary.tasks.len();
-    let (s, metric) = (if tasks == 1 { "" } else { "s" }, in_words(&summary.objective.metric));
+    let s = if tasks == 1 { "" } else { "s" };
+    let metric = in_words(&summary.objective.metric);
     let revision = if summary.revision > 1 { format!(" · revision {}", summary.revision) } else { String::new() };
     format!(
         "{tasks} task{s} · searched by {metric} on {}, reported on {}{revision}",

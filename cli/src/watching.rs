@@ -72,7 +72,8 @@ impl Watching {
     pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunShown {
         let (pool, queue) = queue.unzip();
         let numbers = Arc::new(Mutex::new(Numbers { sweep: sweep.to_owned(), ..Numbers::default() }));
-        let (shown, pool) = (Arc::clone(&numbers), pool.map(ToOwned::to_owned));
+        let shown = Arc::clone(&numbers);
+        let pool = pool.map(ToOwned::to_owned);
         let broker = queue.cloned();
         self.status.sample_with(move || run_samples(&lock(&shown), pool.as_deref(), broker.as_deref()));
         let broker = queue.cloned();

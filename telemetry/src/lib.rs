@@ -6,6 +6,8 @@
 //!
 //! The crate knows no job and no queue. Its caller decides which metrics to show.
 
+#![warn(clippy::match_bool)]
+
 mod endpoint;
 mod gpu;
 mod liveness;

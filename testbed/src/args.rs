@@ -29,7 +29,8 @@ impl Cluster {
     /// The arguments that say the same to another process.
     pub fn arguments(&self) -> Vec<String> {
         let endpoint = self.s3_endpoint.iter().flat_map(|url| ["--s3-endpoint".to_owned(), url.clone()]);
-        let (store, outage) = (self.store.to_string(), self.outage_s.to_string());
+        let store = self.store.to_string();
+        let outage = self.outage_s.to_string();
         let rest = [("--amqp", &self.amqp), ("--pool", &self.pool), ("--store", &store), ("--outage-s", &outage)];
         rest.into_iter().flat_map(|(name, value)| [name.to_owned(), value.clone()]).chain(endpoint).collect()
     }

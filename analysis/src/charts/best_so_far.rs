@@ -22,15 +22,16 @@ pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<C
     let times: Vec<f64> = numbers(&table, "finished_ms")?.into_iter().map(Option::unwrap_or_default).collect();
     let values: Vec<f64> = numbers(&table, VALUE)?.into_iter().flatten().collect();
     let total = values.len();
-    let (axis, places) = match is_steady(&times) {
-        true => (
+    let (axis, places) = if is_steady(&times) {
+        (
             Axis { name: "time since the first result".to_owned(), unit: AxisUnit::Seconds, scale: AxisScale::Linear },
             times.iter().map(|time| (time - times[0]) / 1000.0).collect(),
-        ),
-        false => (
+        )
+    } else {
+        (
             Axis { name: "results".to_owned(), unit: AxisUnit::None, scale: AxisScale::Linear },
             (1..=total).map(|place| place as f64).collect::<Vec<f64>>(),
-        ),
+        )
     };
     let mut best: Vec<[f64; 2]> = Vec::new();
     for (place, value) in places.iter().zip(&values) {

@@ -16,9 +16,10 @@ pub(super) fn counted(number: u64) -> String {
 /// "500 of 1,000,000 points", or "1,000 points" where all are shown.
 pub(super) fn shown(shown: u64, total: u64, what: &str) -> String {
     let s = if total == 1 { "" } else { "s" };
-    match shown < total {
-        true => format!("{} of {} {what}{s}", counted(shown), counted(total)),
-        false => format!("{} {what}{s}", counted(total)),
+    if shown < total {
+        format!("{} of {} {what}{s}", counted(shown), counted(total))
+    } else {
+        format!("{} {what}{s}", counted(total))
     }
 }
 

@@ -134,15 +134,19 @@ fn said(band: Band, name: &str, is_ranges: bool, has_others: bool) -> String {
 
 /// The points of all curves, each with its search.
 fn rows(table: &DataFrame, xs: &[f64], band: Band) -> PolarsResult<Vec<(String, CurvePoint)>> {
-    let (methods, places, best) = (words(table, METHOD)?, numbers(table, "x")?, numbers(table, "y")?);
-    let (counts, deviations) = (numbers(table, "n")?, numbers(table, "sd")?);
+    let methods = words(table, METHOD)?;
+    let places = numbers(table, "x")?;
+    let best = numbers(table, "y")?;
+    let counts = numbers(table, "n")?;
+    let deviations = numbers(table, "sd")?;
     let ends = |low: &str, high: &str| PolarsResult::Ok((numbers(table, low)?, numbers(table, high)?));
     let (lows, highs) = match band {
         Band::Quartiles => ends("lower quartile", "upper quartile")?,
         _ => ends("min", "max")?,
     };
     let row = |row: usize| {
-        let (method, y) = (methods[row].clone()?, best[row]?);
+        let method = methods[row].clone()?;
+        let y = best[row]?;
         let x = *xs.get(places[row]? as usize)?;
         let (low, high) = match band {
             Band::Seeds => (deviations[row].map(|sd| y - sd), deviations[row].map(|sd| y + sd)),

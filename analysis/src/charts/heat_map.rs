@@ -25,7 +25,7 @@ pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> P
             parameters.iter().copied().filter(|parameter| parameter.tried_by(method) >= FEWEST_VALUES).collect();
         for (first, x) in varied.iter().enumerate() {
             for y in &varied[first + 1..] {
-                let chart = of_two(points, (method, *count), [x, y], summary)?;
+                let chart = of_two(points, method, *count, [x, y], summary)?;
                 if chart.is_some() {
                     return Ok(chart);
                 }
@@ -37,14 +37,16 @@ pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> P
 
 fn of_two(
     points: &Points,
-    (method, count): (&str, u64),
+    method: &str,
+    count: u64,
     [x, y]: [&Parameter; 2],
     summary: &Summary,
 ) -> PolarsResult<Option<Chart>> {
     // Of points that lie anywhere, some should fall into each cell.
     let most = ((count as f64 / 2.0).sqrt() as usize).clamp(4, MOST_VALUES);
     let most = |parameter: &Parameter| if parameter.values.len() <= MOST_VALUES { MOST_VALUES } else { most };
-    let ((xs, in_x), (ys, in_y)) = (x.places(most(x)), y.places(most(y)));
+    let (xs, in_x) = x.places(most(x));
+    let (ys, in_y) = y.places(most(y));
     let there = |parameter: &Parameter| col(parameter.name.as_str()).is_not_null();
     let table = points
         .over_seeds()
@@ -55,7 +57,9 @@ fn of_two(
         .sort(["y", "x"], Default::default())
         .collect()?;
     let mut cells = vec![vec![None; xs.len()]; ys.len()];
-    let (columns, rows, values) = (numbers(&table, "x")?, numbers(&table, "y")?, numbers(&table, "best")?);
+    let columns = numbers(&table, "x")?;
+    let rows = numbers(&table, "y")?;
+    let values = numbers(&table, "best")?;
     for ((column, row), value) in columns.into_iter().zip(rows).zip(values) {
         if let (Some(column), Some(row)) = (column, row) {
             cells[row as usize][column as usize] = value;
@@ -75,7 +79,8 @@ fn of_two(
     }
     caption.push(format!("{}, {}.", shown(count, count, "point"), examples(summary, &summary.splits.select)));
     for parameter in [x, y].into_iter().filter(|parameter| parameter.values.len() > MOST_VALUES) {
-        let (values, ranges) = (counted(parameter.values.len() as u64), most(parameter));
+        let values = counted(parameter.values.len() as u64);
+        let ranges = most(parameter);
         caption.push(format!("The {values} values of {} are taken together in {ranges} ranges.", parameter.name));
     }
     Ok(Some(Chart {

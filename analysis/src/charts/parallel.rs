@@ -41,7 +41,8 @@ pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> P
     let objective = &points.objective;
     axes.push(ParallelAxis { name: objective.name.clone(), unit: objective.unit, scale: objective.scale, words: None });
     columns.push(numbers(&table, VALUE)?);
-    let (jobs, methods) = (words(&table, "job")?, words(&table, METHOD)?);
+    let jobs = words(&table, "job")?;
+    let methods = words(&table, METHOD)?;
     let line = |(row, (job, method)): (usize, (Option<String>, Option<String>))| ParallelLine {
         job: job.unwrap_or_default(),
         method: method.unwrap_or_default(),

@@ -41,19 +41,20 @@ impl Parameter {
             let distinct = table.clone().lazy().select([col(name.as_str())]).drop_nulls(None);
             let distinct = distinct.unique(None, Default::default()).sort([name.as_str()], Default::default());
             let distinct = distinct.collect()?;
-            parameters.push(match is_number {
-                true => Self {
+            parameters.push(if *is_number {
+                Self {
                     name: name.clone(),
                     words: None,
                     values: numbers(&distinct, name)?.into_iter().flatten().collect(),
                     tried,
-                },
-                false => Self {
+                }
+            } else {
+                Self {
                     name: name.clone(),
                     words: Some(words(&distinct, name)?.into_iter().flatten().collect()),
                     values: Vec::new(),
                     tried,
-                },
+                }
             });
         }
         Ok(parameters)
@@ -90,7 +91,8 @@ impl Parameter {
         } else {
             let there = |value: f64| if self.scale() == AxisScale::Log { value.ln() } else { value };
             let back = |value: f64| if self.scale() == AxisScale::Log { value.exp() } else { value };
-            let (low, high) = (there(values[0]), there(values[values.len() - 1]));
+            let low = there(values[0]);
+            let high = there(values[values.len() - 1]);
             let at = |place: f64| back(low + (high - low) * place / most as f64);
             let middles = (0..most).map(|range| at(range as f64 + 0.5)).collect();
             (middles, (1..most).map(|edge| at(edge as f64)).collect())

@@ -67,8 +67,10 @@ fn named(points: &Points, table: &DataFrame, summary: &Summary) -> PolarsResult<
         };
         parts.push(values.into_iter().map(of_row).collect());
     }
-    let (methods, values) = (words(table, METHOD)?, numbers(table, VALUE)?);
-    let (means, worsts) = (numbers(table, MEAN)?, numbers(table, WORST)?);
+    let methods = words(table, METHOD)?;
+    let values = numbers(table, VALUE)?;
+    let means = numbers(table, MEAN)?;
+    let worsts = numbers(table, WORST)?;
     let chosen = summary.best().and_then(|row| Some((row.name.as_str(), row.value?)));
     let point = |row: usize| {
         let method = methods[row].as_deref().unwrap_or("other");

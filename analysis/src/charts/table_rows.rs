@@ -60,7 +60,8 @@ fn per_task(summary: &Summary, split: &str) -> String {
 
 /// The objective of merges on the report split over that on the selection split.
 pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
-    let (select, report) = (&summary.splits.select, &summary.splits.report);
+    let select = &summary.splits.select;
+    let report = &summary.splits.report;
     let metric = &summary.objective.metric;
     let point = |(look, row): (usize, &SummaryRow)| {
         let x = value(row.splits.get(select)?, metric)?;
@@ -74,10 +75,7 @@ pub(super) fn validation_and_test(summary: &Summary) -> Option<Chart> {
         return None;
     }
     let axis = |split: &String| share(format!("{} on {split}", in_words(metric)));
-    let line = match are_comparable(&points) {
-        true => "On the dashed line both splits are the same. ",
-        false => "",
-    };
+    let line = if are_comparable(&points) { "On the dashed line both splits are the same. " } else { "" };
     Some(Chart {
         slug: "validation-test".to_owned(),
         title: format!("{select} against {report}").replacen(select, &capitalised(select), 1),
@@ -97,7 +95,8 @@ pub(super) fn are_comparable(points: &[NamedPoint]) -> bool {
         let values = points.iter().map(value);
         values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
     };
-    let (x, y) = (ends(|point| point.x), ends(|point| point.y));
+    let x = ends(|point| point.x);
+    let y = ends(|point| point.y);
     x.0.max(y.0) < x.1.min(y.1)
 }
 

@@ -148,7 +148,8 @@ fn what_has_no_value_is_in_no_chart() {
     let mut jobs = grid();
     jobs.push(Job { scaling: 9.0, tasks: [Some(f64::NAN); 2], ..JOB });
     jobs.push(Job { scaling: 9.0, tasks: [None, Some(0.5)], ..JOB });
-    let (with, without) = (charts(&jobs), charts(&grid()));
+    let with = charts(&jobs);
+    let without = charts(&grid());
     let of_points = |charts: &[Chart]| {
         let kept = charts.iter().filter(|chart| chart.slug != "time-line" && chart.slug != "curve-density");
         kept.cloned().collect::<Vec<_>>()
@@ -219,7 +220,8 @@ fn too_little_makes_no_chart() {
 /// Thousands of points with every parameter, so that every chart is there.
 fn many() -> Vec<Job> {
     let job = |place: u64| {
-        let (scaling, density) = ((place * 7919 % 1000) as f64 / 1000.0, (place * 104_729 % 997 + 1) as f64 / 997.0);
+        let scaling = (place * 7919 % 1000) as f64 / 1000.0;
+        let density = (place * 104_729 % 997 + 1) as f64 / 997.0;
         let value = 0.9 - (scaling - 0.6).powi(2) - 0.2 * (density - 0.4).powi(2);
         let worker = ["a", "b", "c"][place as usize % 3];
         let tasks = [Some(value), Some(value * (0.8 + 0.2 * density))];
@@ -265,7 +267,8 @@ fn every_chart_is_drawn_with_its_title_and_caption() {
 
 #[test]
 fn the_same_results_make_the_same_charts() {
-    let (one, other) = (charts(&many()), charts(&many()));
+    let one = charts(&many());
+    let other = charts(&many());
     assert_eq!(one, other);
     for (one, other) in one.iter().zip(&other) {
         assert_eq!((one.svg(), one.png().unwrap()), (other.svg(), other.png().unwrap()), "{}", one.slug);
@@ -288,7 +291,8 @@ fn names_that_mean_something_elsewhere_are_only_names() {
 
 /// The texts of an SVG, whose tags must be in pairs.
 fn texts(svg: &str) -> String {
-    let (mut open, mut texts) = (Vec::new(), String::new());
+    let mut open = Vec::new();
+    let mut texts = String::new();
     for part in svg.split('<').skip(1) {
         let (tag, text) = part.split_once('>').expect("a tag ends");
         let name = tag.split([' ', '/']).next().unwrap_or_default();
@@ -336,7 +340,8 @@ fn ranges_of_drawn_values_hold_enough_points_to_compare() {
 
 #[test]
 fn long_names_are_whole() {
-    let (long, short) = ("stanford_cars_fine_grained_196", "flags");
+    let long = "stanford_cars_fine_grained_196";
+    let short = "flags";
     let mut made = Made::new(&[long, short]);
     let name =
         "TIES as it was published, trimmed over the whole model, with the scaling of the second version of the paper";

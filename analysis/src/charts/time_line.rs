@@ -67,7 +67,8 @@ pub(super) fn chart(frame: &Frame, summary: &Summary) -> PolarsResult<Option<Cha
 /// The beginning and end of the jobs, without those before a pause of half of the time and more: results that were there
 /// already would leave the others no room.
 fn last_run(jobs: &DataFrame) -> PolarsResult<Option<(f64, f64)>> {
-    let (begins, ends) = (numbers(jobs, "begin")?, numbers(jobs, "end")?);
+    let begins = numbers(jobs, "begin")?;
+    let ends = numbers(jobs, "end")?;
     let spans: Vec<(f64, f64)> = begins.into_iter().zip(ends).filter_map(|(begin, end)| Some((begin?, end?))).collect();
     let last = spans.iter().map(|span| span.1).fold(f64::NEG_INFINITY, f64::max);
     let Some(mut first) = spans.first().map(|span| span.0) else { return Ok(None) };
@@ -92,8 +93,11 @@ fn workers(jobs: polars::prelude::LazyFrame, whole: f64) -> PolarsResult<Vec<(Wo
         .agg([col("device").first(), col("begin").min(), col("end").max(), col("end").count().alias("n")])
         .sort(["worker", "begin"], Default::default())
         .collect()?;
-    let (names, devices) = (words(&spans, "worker")?, words(&spans, "device")?);
-    let (begins, ends, counts) = (numbers(&spans, "begin")?, numbers(&spans, "end")?, numbers(&spans, "n")?);
+    let names = words(&spans, "worker")?;
+    let devices = words(&spans, "device")?;
+    let begins = numbers(&spans, "begin")?;
+    let ends = numbers(&spans, "end")?;
+    let counts = numbers(&spans, "n")?;
     let mut workers: Vec<(WorkerLine, u64)> = Vec::new();
     for row in 0..spans.height() {
         let (Some(name), Some(begin), Some(end)) = (&names[row], begins[row], ends[row]) else { continue };

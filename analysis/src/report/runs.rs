@@ -87,7 +87,8 @@ fn named(charts: &[Chart]) -> HashSet<&str> {
 
 /// Merges on the selection split by their value, then the others as they come.
 fn ordered(columns: &Columns<'_>, summary: &Summary, all: &[usize], value: &[Option<f64>]) -> Vec<usize> {
-    let (subjects, splits) = (columns.texts("subject"), columns.texts("split"));
+    let subjects = columns.texts("subject");
+    let splits = columns.texts("split");
     let is_point = |row: usize| subjects[row] == Some("merge") && splits[row] == Some(summary.splits.select.as_str());
     let compare = |one: usize, other: usize| match (value[one], value[other]) {
         (Some(a), Some(b)) => summary.objective.compare(b, a),

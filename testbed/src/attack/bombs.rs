@@ -67,7 +67,9 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Runs a sweep over each bomb, and looks how it ends and what memory it takes.
 fn drop_all(bench: &Bench, name: &str, bombs: &[Bomb]) -> Result<String, Failure> {
-    let (mut worst, mut worst_of, mut faults) = (0, "none", Vec::new());
+    let mut worst = 0;
+    let mut worst_of = "none";
+    let mut faults = Vec::new();
     for bomb in bombs {
         let place = bench.place(&format!("{name}/{}", bomb.name.replace([' ', '/'], "-")))?;
         match drop_one(&place, bomb) {

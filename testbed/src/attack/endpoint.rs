@@ -40,7 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many probes were answered, and how many slow connections were opened meanwhile.
 fn besiege(address: SocketAddr) -> (u32, u32) {
-    let (is_over, opened) = (AtomicBool::new(false), AtomicU32::new(0));
+    let is_over = AtomicBool::new(false);
+    let opened = AtomicU32::new(0);
     thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {

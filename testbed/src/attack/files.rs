@@ -68,7 +68,8 @@ fn attack(place: &Place<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure
     let sweep = sweeps::texts(place, "texts", &base, POINTS)?;
     let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
     place.run(&["run", sweep, "--threads", "1", "--store", "undisturbed"])?.ends_with(&[0])?;
-    let (expected, outcome) = (sweeps::scores(&place.path("undisturbed"))?, outcome(place, "undisturbed")?);
+    let expected = sweeps::scores(&place.path("undisturbed"))?;
+    let outcome = outcome(place, "undisturbed")?;
 
     let args = ["run", sweep, "--threads", "1", "--store", "disturbed"];
     let mut running = place.start("disturbed", &mut place.bowline(&args))?;
@@ -110,7 +111,8 @@ fn wrong(expected: &std::collections::BTreeMap<String, serde_json::Value>, store
 
 /// The base of the text example with its weights in one file, as bf16: such weights stay mapped.
 fn half_width_base(place: &Place<'_>) -> Result<PathBuf, Failure> {
-    let (from, base) = (place.example("nli6/base"), place.path("base"));
+    let from = place.example("nli6/base");
+    let base = place.path("base");
     copy_folder(&from, &base)?;
     let mut tensors = Vec::new();
     for shard in ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {

@@ -122,7 +122,8 @@ fn beside_a_sweep(
     cluster.supervise_until(LIMIT, |_| Ok(running.ended()?.is_some()))?;
     running.finish(LIMIT)?.ends_with(&[0])?;
     cluster.supervise_until_empty(LIMIT)?;
-    let (restarts, parked) = (cluster.restarts(), cluster.waiting()?.parked);
+    let restarts = cluster.restarts();
+    let parked = cluster.waiting()?.parked;
     ensure(restarts == 0 || allowed == Allowed::Ends, || format!("workers ended {restarts} times"))?;
     ensure(parked >= 1, || "no message was parked".to_owned())?;
     let logs = cluster.stop(LIMIT)?.concat();

@@ -18,7 +18,9 @@ pub(super) const FLIPPED: Case = Case {
         let sound = place.run(&args)?;
         sound.ends_with(&[0])?;
         let mut random = Rng::with_seed(SEED);
-        let (mut same, mut named, mut silent) = (0, 0, 0);
+        let mut same = 0;
+        let mut named = 0;
+        let mut silent = 0;
         for file in ["0.parquet", "0.jobs"] {
             let path = parts.join(file);
             let content = fs::read(&path)?;

@@ -60,7 +60,8 @@ const SHOWN: usize = 600;
 impl Running {
     /// Starts `command`, with its output in files of `folder`.
     pub(super) fn start(name: &str, command: &mut Command, folder: &Path) -> io::Result<Self> {
-        let (output, errors) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
+        let output = folder.join(format!("{name}.out"));
+        let errors = folder.join(format!("{name}.err"));
         command.stdin(Stdio::null()).stdout(File::create(&output)?).stderr(File::create(&errors)?);
         Ok(Self { name: name.to_owned(), child: command.spawn()?, output, errors, peak_kib: 0 })
     }
@@ -155,7 +156,8 @@ impl Ended {
     pub(super) fn ends_with(&self, codes: &[i32]) -> Result<&Self, Failure> {
         let is_one = self.code.is_some_and(|code| codes.contains(&code));
         ensure(is_one && !self.stderr.contains("panicked"), || {
-            let (code, signal) = (self.code, self.signal);
+            let code = self.code;
+            let signal = self.signal;
             format!("{} ended with {code:?}, signal {signal:?}, not {codes:?}: {}", self.name, tail(&self.stderr))
         })?;
         Ok(self)

@@ -100,7 +100,8 @@ fn one(
     loser: &Path,
     change: &impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let (sound, store) = (place.path("sound"), place.path("edited"));
+    let sound = place.path("sound");
+    let store = place.path("edited");
     if store.exists() {
         fs::remove_dir_all(&store)?;
     }

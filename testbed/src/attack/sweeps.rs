@@ -35,7 +35,8 @@ parameters:
 /// A sweep over two text tasks with `points` points, over the base at `base`.
 pub(super) fn texts(place: &Place<'_>, name: &str, base: &Path, points: u32) -> Result<PathBuf, Failure> {
     let nli6 = place.example("nli6");
-    let (nli6, base) = (nli6.display(), base.display());
+    let nli6 = nli6.display();
+    let base = base.display();
     let step = 1.0 / f64::from(points);
     let yaml = format!(
         r"

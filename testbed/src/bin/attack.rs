@@ -60,7 +60,9 @@ fn run(args: &Args) -> Result<bool, Failure> {
     let program = args.program.clone().unwrap_or(beside).canonicalize()?;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize()?;
     let bench = Bench::new(program, examples, folder.canonicalize()?)?;
-    let (mut held, mut failed, mut skipped) = (0, 0, 0);
+    let mut held = 0;
+    let mut failed = 0;
+    let mut skipped = 0;
     for case in cases {
         let start = Instant::now();
         let verdict = case.run(&bench);

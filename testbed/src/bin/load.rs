@@ -92,8 +92,10 @@ fn main() -> ExitCode {
 
 async fn look(sweep: &SweepSpec, store: &Path) -> Result<(), Failure> {
     let resumed = resumed(&Store::folder(store)?, sweep).await?;
-    let (survey, memory) = (resumed.survey, resumed.memory.peak_bytes);
-    let (stored, missing) = (survey.stored, survey.missing);
+    let survey = resumed.survey;
+    let memory = resumed.memory.peak_bytes;
+    let stored = survey.stored;
+    let missing = survey.missing;
     println!("{stored} stored, {missing} missing: {:.1} s, peak {}", resumed.took.as_secs_f64(), mebibytes(memory));
     Ok(())
 }
@@ -161,7 +163,8 @@ impl Bench {
     }
 
     async fn pass(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
-        let (cluster, sweep) = (self.cluster("passed"), sweep("passed", args.jobs));
+        let cluster = self.cluster("passed");
+        let sweep = sweep("passed", args.jobs);
         let limit = Duration::from_secs(args.seconds);
         let passed = traffic(self.traffic(&cluster, sweep, 8, Duration::ZERO, limit)?).await?;
         let done = cluster.store().await?.jobs_with_results().await?.len();
@@ -176,8 +179,10 @@ impl Bench {
     }
 
     async fn keep_busy(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
-        let (job, jobs) = (Duration::from_secs(1), args.workers as u32 * 40);
-        let (cluster, sweep) = (self.cluster("busy"), sweep("busy", jobs));
+        let job = Duration::from_secs(1);
+        let jobs = args.workers as u32 * 40;
+        let cluster = self.cluster("busy");
+        let sweep = sweep("busy", jobs);
         let spec = self.traffic(&cluster, sweep, args.workers, job, Duration::from_secs(args.seconds))?;
         let ran = traffic(spec).await?;
         let busy = busy(&cluster.store().await?, "validation", args.workers, job).await?;

@@ -57,9 +57,10 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
     let store = args.cluster.store().await?;
     let queue = args.cluster.queue("coordinator").await?;
     let frozen = args.sweep.frozen()?;
-    let resume = match args.repair {
-        true => repair(&frozen, &store, Retry::Machines).await?,
-        false => survey(&frozen, &store, Retry::Machines).await?,
+    let resume = if args.repair {
+        repair(&frozen, &store, Retry::Machines).await?
+    } else {
+        survey(&frozen, &store, Retry::Machines).await?
     };
     info!(survey = ?resume.survey, "begins");
     let settings = Settings {

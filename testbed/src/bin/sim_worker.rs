@@ -103,7 +103,9 @@ async fn work(args: &Args) -> Result<(), Failure> {
         .looking_ahead(ahead.clone())
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
-    let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
+    let mut first = asked.clone();
+    let mut second = asked.clone();
+    let mut late = asked;
     let drain = async { wait_for(&mut first, 1).await };
     let now = async {
         tokio::select! {

@@ -26,12 +26,14 @@ pub(super) struct Reference {
 
 impl Reference {
     pub(super) async fn of(sweep: &SweepSpec) -> Result<Self, Failure> {
-        let (frozen, store) = (sweep.frozen()?, Store::new(MemoryBackend::new()));
+        let frozen = sweep.frozen()?;
+        let store = Store::new(MemoryBackend::new());
         let queue = Arc::new(MemoryQueue::new());
         let device = DeviceThread::start("undisturbed".to_owned(), BTreeMap::new(), undisturbed);
         let worker = Worker::new("undisturbed".to_owned(), queue.clone(), store.clone(), Arc::new(device));
         let coordinator = Coordinator { publisher: queue, store: store.clone(), settings: Settings::default() };
-        let (resume, mut ignore) = (Resume::fresh(&frozen)?, |_| {});
+        let resume = Resume::fresh(&frozen)?;
+        let mut ignore = |_| {};
         let report = tokio::select! {
             report = coordinator.run(frozen.clone(), resume, &mut ignore, pending()) => report?,
             ended = worker.run_until(pending(), pending()) => return Err(format!("the worker ended: {ended:?}").into()),
@@ -41,7 +43,8 @@ impl Reference {
     }
 
     async fn read(frozen: Frozen, outcome: Outcome, store: &Store) -> Result<Self, Failure> {
-        let (mut results, mut jobs) = (BTreeMap::new(), Vec::new());
+        let mut results = BTreeMap::new();
+        let mut jobs = Vec::new();
         for result in store.results().await?.collect().await? {
             let result = result?;
             results.insert(result.job, deciding(&result)?);

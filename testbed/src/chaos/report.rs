@@ -103,7 +103,8 @@ impl fmt::Display for Report {
         for round in &self.rounds {
             writeln!(f, "{round}")?;
         }
-        let (struck, bucket) = (self.struck(), self.rounds.iter().map(|round| round.bucket_faults).sum::<u64>());
+        let struck = self.struck();
+        let bucket = self.rounds.iter().map(|round| round.bucket_faults).sum::<u64>();
         writeln!(f, "faults:")?;
         for (fault, times) in &struck {
             writeln!(f, "  {times:>5}  {fault}")?;
@@ -135,7 +136,8 @@ impl fmt::Display for Played {
         }
         writeln!(f, "  {:>5}  messages left over", self.leftovers)?;
         writeln!(f, "  {:>5}  workers started; ended {}", self.workers, ends(&self.worker_ends))?;
-        let (started, finished) = (self.coordinators, self.finished);
+        let started = self.coordinators;
+        let finished = self.finished;
         write!(f, "  {started:>5}  coordinators started, {finished} finished; ended {}", ends(&self.coordinator_ends))
     }
 }

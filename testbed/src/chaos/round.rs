@@ -187,7 +187,8 @@ async fn make_queues(aside: &Cluster) -> Result<(), Failure> {
 
 /// Deals one fault after the other until the coordinators have finished, or the time is up.
 async fn strike_until_finished(scene: &mut Scene<'_>, limit: Duration) -> Result<Option<verdict::Violation>, Failure> {
-    let (coordinators, crew) = (scene.coordinators, scene.crew);
+    let coordinators = scene.coordinators;
+    let crew = scene.crew;
     let is_over = AtomicBool::new(false);
     let finishing = async {
         let finished = finish_within(limit, coordinators, crew).await;

@@ -119,7 +119,8 @@ impl Scene<'_> {
     }
 
     fn spoil_bucket(&self, fault: Fault) {
-        let (failing, down) = (HttpFault::Answers(500, "InternalError"), HttpFault::Answers(503, "SlowDown"));
+        let failing = HttpFault::Answers(500, "InternalError");
+        let down = HttpFault::Answers(503, "SlowDown");
         match fault {
             Fault::BucketFails => {
                 self.bucket.strike(30, "", "", failing);
@@ -144,7 +145,8 @@ impl Scene<'_> {
 
     /// Publishes jobs of the sweep once more, done or not.
     async fn double_jobs(&self, from: usize) -> Result<(), Failure> {
-        let (queue, jobs) = (self.aside.queue("meddler").await?, self.reference.jobs());
+        let queue = self.aside.queue("meddler").await?;
+        let jobs = self.reference.jobs();
         for job in jobs.iter().cycle().skip(from % jobs.len().max(1)).take(EXTRAS) {
             queue.publish(job, &self.reference.outcome.sweep).await?;
         }

@@ -88,14 +88,16 @@ pub(super) async fn judge(
     violations.extend(of_all(reference, &results, &failures));
     let found: Option<Outcome> = store.document(&reference.outcome.sweep, OUTCOME).await?;
     if found.as_ref() != Some(&reference.outcome) {
-        let (expected, found) = (serde_json::to_string(&reference.outcome)?, serde_json::to_string(&found)?);
+        let expected = serde_json::to_string(&reference.outcome)?;
+        let found = serde_json::to_string(&found)?;
         violations.push(Violation::Outcome { expected, found });
     }
     Ok(violations)
 }
 
 async fn unrepaired(edited: &[Edited], cluster: &Cluster) -> Result<Vec<Violation>, Failure> {
-    let (bucket, mut violations) = (edits::open(cluster).await?, Vec::new());
+    let bucket = edits::open(cluster).await?;
+    let mut violations = Vec::new();
     for edited in edited {
         if !edited.is_set_aside(&bucket).await? {
             violations.push(Violation::NotRepaired(edited.job));

@@ -31,8 +31,10 @@ pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> 
 
 /// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there is.
 fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Busy> {
-    let (edge, job) = (u64::try_from(EDGE.as_millis()).ok()?, u64::try_from(job.as_millis()).ok()?);
-    let (from, to) = (finished_ms.iter().min()? + edge, finished_ms.iter().max()?.saturating_sub(edge));
+    let edge = u64::try_from(EDGE.as_millis()).ok()?;
+    let job = u64::try_from(job.as_millis()).ok()?;
+    let from = finished_ms.iter().min()? + edge;
+    let to = finished_ms.iter().max()?.saturating_sub(edge);
     let inside = |end: &u64| (*end).min(to).saturating_sub(end.saturating_sub(job).max(from));
     let (jobs, busy_ms) = finished_ms
         .iter()

@@ -92,7 +92,8 @@ impl SimInput {
         let map = MappedFile::open(&self.path).map_err(|source| self.unusable(source))?;
         let mut files = FilesInUse::default();
         files.add(self.path.clone(), *map.identity());
-        let (expected, found) = (Digest::of(&content(SOUND)), Digest::of(&map));
+        let expected = Digest::of(&content(SOUND));
+        let found = Digest::of(&map);
         if expected != found {
             let place = self.path.display().to_string();
             return Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None });
@@ -101,7 +102,8 @@ impl SimInput {
     }
 
     fn unusable(&self, source: io::Error) -> JobError {
-        let (reference, file) = (self.path.display().to_string(), self.path.clone());
+        let reference = self.path.display().to_string();
+        let file = self.path.clone();
         JobError::Input(InputError::Read { reference, file, source })
     }
 

@@ -92,7 +92,8 @@ parameters:
         if self.poison {
             yaml.push_str("baselines:\n");
             for poison in Poison::ALL {
-                let (name, scaling) = (poison.name(), poison.scaling());
+                let name = poison.name();
+                let scaling = poison.scaling();
                 // Writing to a string does not fail.
                 let _ = writeln!(yaml, "  - {{name: {name}, preset: task_arithmetic, scaling: {scaling}}}");
             }

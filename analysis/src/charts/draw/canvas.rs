@@ -49,8 +49,16 @@ pub(super) fn room(values: impl Iterator<Item = f64>, scale: AxisScale) -> (f64,
     (low - margin, high + margin)
 }
 
-/// A layout with these axes; the ranges are kept as they are.
-pub(super) fn layout(title: &str, (x, x_room): (&Axis, (f64, f64)), (y, y_room): (&Axis, (f64, f64))) -> Layout {
+/// An axis and the range of values that it shows.
+pub(super) struct Ranged<'a> {
+    pub(super) axis: &'a Axis,
+    pub(super) range: (f64, f64),
+}
+
+/// A layout with these axes. The ranges are not widened.
+pub(super) fn layout(title: &str, x: Ranged<'_>, y: Ranged<'_>) -> Layout {
+    let Ranged { axis: x, range: x_room } = x;
+    let Ranged { axis: y, range: y_room } = y;
     let layout = bare(title, x_room, y_room).with_x_label(titled(x)).with_y_label(titled(y)).with_y_label_wrap(28);
     let layout = match x.scale {
         AxisScale::Log => layout.with_log_x().with_x_tick_format(ticks(x.unit, None)),
@@ -88,6 +96,15 @@ pub(super) fn bare(title: &str, x: (f64, f64), y: (f64, f64)) -> Layout {
         .with_y_axis_max(y.1);
     layout.theme.grid_color = LIGHT.to_owned();
     layout
+}
+
+/// How a text is drawn.
+struct TextStyle<'a> {
+    size: u32,
+    /// Degrees, clockwise.
+    rotate: Option<f64>,
+    anchor: TextAnchor,
+    colour: &'a str,
 }
 
 impl Canvas {
@@ -187,23 +204,20 @@ impl Canvas {
     }
 
     pub(super) fn text(&mut self, (x, y): (f64, f64), content: &str, anchor: TextAnchor, colour: &str) {
-        self.words((x, y), content, anchor, (SMALL, None), colour);
+        let style = TextStyle { size: SMALL, rotate: None, anchor, colour };
+        self.styled_text((x, y), content, &style);
     }
 
     /// A text that runs upwards, centred.
     pub(super) fn upward(&mut self, at: (f64, f64), content: &str) {
-        self.words(at, content, TextAnchor::Middle, (LABEL, Some(-90.0)), BLACK);
+        let style = TextStyle { size: LABEL, rotate: Some(-90.0), anchor: TextAnchor::Middle, colour: BLACK };
+        self.styled_text(at, content, &style);
     }
 
-    fn words(
-        &mut self,
-        (x, y): (f64, f64),
-        content: &str,
-        anchor: TextAnchor,
-        (size, rotate): (u32, Option<f64>),
-        colour: &str,
-    ) {
-        let (content, color) = (content.to_owned(), Some(Color::from(colour)));
+    fn styled_text(&mut self, (x, y): (f64, f64), content: &str, style: &TextStyle<'_>) {
+        let TextStyle { size, rotate, anchor, colour } = *style;
+        let content = content.to_owned();
+        let color = Some(Color::from(colour));
         self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate, bold: false, color });
     }
 
@@ -232,7 +246,7 @@ impl Canvas {
         bottom += self.draw_legend(&legend, bottom) + if legend.is_empty() { 2.0 } else { 8.0 };
         let room = ((width - 24.0) / (CHARACTER * 0.95 * f64::from(SMALL))) as usize;
         for line in wrap_text(&cut(caption, 2000), room) {
-            self.words((12.0, bottom + 11.0), &line, TextAnchor::Start, (SMALL, None), "#444444");
+            self.text((12.0, bottom + 11.0), &line, TextAnchor::Start, "#444444");
             bottom += 15.0;
         }
         self.scene.height = (bottom + 8.0).ceil();
@@ -248,7 +262,8 @@ pub(super) fn label_size(content: &str) -> (f64, f64) {
 /// The strokes of a dashed line. The library does not scale dashes when it draws pixels, so they are cut here.
 fn strokes(points: &[(f64, f64)], dashes: &[f64]) -> Vec<Vec<(f64, f64)>> {
     let mut strokes: Vec<Vec<(f64, f64)>> = vec![points.iter().take(1).copied().collect()];
-    let (mut place, mut left) = (0, dashes[0]);
+    let mut place = 0;
+    let mut left = dashes[0];
     for pair in points.windows(2) {
         let [(x, y), (to_x, to_y)] = [pair[0], pair[1]];
         let length = (to_x - x).hypot(to_y - y);

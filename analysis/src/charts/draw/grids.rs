@@ -88,7 +88,8 @@ fn said_short(value: f64) -> String {
 /// The colours with their values at the right, and the title of what they mean.
 fn colour_bar(canvas: &mut Canvas, range: (f64, f64), value: &Axis) {
     let [_, top, right, bottom] = canvas.frame();
-    let (left, steps) = (right + 14.0, 64);
+    let left = right + 14.0;
+    let steps = 64;
     let height = (bottom - top) / f64::from(steps);
     for step in 0..steps {
         let place = f64::from(step) / f64::from(steps - 1);
@@ -111,7 +112,8 @@ pub(super) fn parallel(title: &str, axes: &[ParallelAxis], lines: &[ParallelLine
     let height = HEIGHT + 20.0;
     let layout = bare(title, (0.0, 1.0), (0.0, 1.0)).with_width(width).with_height(height);
     let mut canvas = Canvas::without_axes(layout);
-    let (top, bottom) = (84.0, height - 34.0);
+    let top = 84.0;
+    let bottom = height - 34.0;
     let ranges: Vec<(f64, f64)> = axes.iter().enumerate().map(|(place, axis)| range(axis, place, lines)).collect();
     // What stands left of the first axis.
     let first = axes.first().map(|axis| marks(axis, ranges[0])).unwrap_or_default();

@@ -47,7 +47,8 @@ fn candidates((x, y): (f64, f64), (width, height): (f64, f64), mark: f64) -> imp
         // Right, left, above, below, then what lies between.
         let turn = [0, 8, 4, 12, 2, 6, 14, 10, 1, 7, 3, 5, 15, 9, 13, 11][(place % DIRECTIONS) as usize];
         let angle = f64::from(turn) / f64::from(DIRECTIONS) * std::f64::consts::TAU;
-        let (right, up) = (angle.cos(), angle.sin());
+        let right = angle.cos();
+        let up = angle.sin();
         (x + right * (away + width / 2.0), y - up * (away + height / 2.0))
     })
 }

@@ -1,6 +1,6 @@
 use super::{
     super::{Axis, AxisScale, CurveSeries, NamedPoint, table_rows::are_comparable},
-    canvas::{Canvas, label_size, layout, room},
+    canvas::{Canvas, Ranged, label_size, layout, room},
     labels::places,
     style::{BLACK, Form, GREY, Look, look},
     ticks::in_suitable_unit,
@@ -14,7 +14,8 @@ pub(super) fn curve(title: &str, x: &Axis, y: &Axis, series: &[CurveSeries]) -> 
     let points = || series.iter().flat_map(|series| &series.points);
     let xs = room(points().map(|point| point.x), x.scale);
     let ends = points().flat_map(|point| [Some(point.y), point.low, point.high]).flatten();
-    let mut canvas = Canvas::new(layout(title, (x, xs), (y, room(ends, y.scale))));
+    let mut canvas =
+        Canvas::new(layout(title, Ranged { axis: x, range: xs }, Ranged { axis: y, range: room(ends, y.scale) }));
     for series in series {
         let banded: Vec<(f64, f64, f64)> =
             series.points.iter().filter_map(|point| Some((point.x, point.low?, point.high?))).collect();
@@ -39,7 +40,7 @@ pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], 
     let (x, unit) = in_suitable_unit(x, points.iter().chain(best).map(|point| point[0]).fold(0.0, f64::max));
     let xs = room(points.iter().chain(best).map(|point| point[0] / unit), x.scale);
     let ys = room(points.iter().chain(best).map(|point| point[1]), y.scale);
-    let mut canvas = Canvas::new(layout(title, (&x, xs), (y, ys)));
+    let mut canvas = Canvas::new(layout(title, Ranged { axis: &x, range: xs }, Ranged { axis: y, range: ys }));
     let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point[0] / unit, point[1])).collect();
     let (radius, opacity) = if at.len() > 300 { (1.6, 0.45) } else { (3.0, 0.8) };
     canvas.dots(at.into_iter(), radius, GREY, opacity);
@@ -60,8 +61,9 @@ pub(super) fn best_so_far(title: &str, [x, y]: [&Axis; 2], points: &[[f64; 2]], 
 pub(super) fn scatter(title: &str, x: &Axis, y: &Axis, points: &[NamedPoint]) -> Canvas {
     let xs = room(points.iter().map(|point| point.x), x.scale);
     let ys = room(points.iter().map(|point| point.y), y.scale);
-    let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
-    let (low, high) = (xs.0.max(ys.0), xs.1.min(ys.1));
+    let mut canvas = Canvas::new(layout(title, Ranged { axis: x, range: xs }, Ranged { axis: y, range: ys }));
+    let low = xs.0.max(ys.0);
+    let high = xs.1.min(ys.1);
     if are_comparable(points) {
         let same = vec![canvas.at(low, low), canvas.at(high, high)];
         canvas.line(same, GREY, 1.2, &[5.0, 4.0]);
@@ -101,7 +103,7 @@ fn number(canvas: &mut Canvas, at: &[(f64, f64)]) {
 pub(super) fn pareto(title: &str, [x, y]: [&Axis; 2], points: &[NamedPoint], front: &[usize]) -> Canvas {
     let xs = room(points.iter().map(|point| point.x), AxisScale::Linear);
     let ys = room(points.iter().map(|point| point.y), AxisScale::Linear);
-    let mut canvas = Canvas::new(layout(title, (x, xs), (y, ys)));
+    let mut canvas = Canvas::new(layout(title, Ranged { axis: x, range: xs }, Ranged { axis: y, range: ys }));
     let at: Vec<(f64, f64)> = points.iter().map(|point| canvas.at(point.x, point.y)).collect();
     let (radius, opacity) = if at.len() > 300 { (1.8, 0.5) } else { (3.0, 0.8) };
     canvas.dots(at.iter().copied(), radius, GREY, opacity);

@@ -68,7 +68,8 @@ pub(super) fn dots(title: &str, tasks: &[String], value: &Axis, rows: &[DotRow])
             let Some(dot) = row.dots.get(place).copied().flatten() else { continue };
             let y = middle + (method as f64 - (rows.len() as f64 - 1.0) / 2.0) * step;
             if let (Some(low), Some(high)) = (dot.low, dot.high) {
-                let (low, high) = (canvas.at(low, 1.0).0, canvas.at(high, 1.0).0);
+                let low = canvas.at(low, 1.0).0;
+                let high = canvas.at(high, 1.0).0;
                 canvas.line(vec![(low, y), (high, y)], look(row.look).colour, 1.3, &[]);
             }
             canvas.mark((canvas.at(dot.value, 1.0).0, y), look(row.look), radius);

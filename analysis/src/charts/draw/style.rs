@@ -52,7 +52,8 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 
 /// `text` in at most `lines` lines of at most `most` characters, broken behind what joins its words where it can be.
 pub(super) fn in_lines(text: &str, most: usize, lines: usize) -> Vec<String> {
-    let (mut broken, mut rest) = (Vec::new(), text.trim());
+    let mut broken = Vec::new();
+    let mut rest = text.trim();
     while broken.len() + 1 < lines && rest.chars().count() > most {
         let end = rest.char_indices().nth(most).map_or(rest.len(), |(at, _)| at);
         let joint = rest[..end].rfind(['_', '-', '.', '/', ' ']).map(|at| at + 1).filter(|at| *at > end / 3);

@@ -34,7 +34,8 @@ const CLASSES: usize = 10;
 
 /// A sweep over a folder of pictures, of which `count` have this size.
 fn folder(place: &Place<'_>, count: usize, width: u32, height: u32) -> Result<PathBuf, Failure> {
-    let (small, large) = (png(32, 32)?, png(width, height)?);
+    let small = png(32, 32)?;
+    let large = png(width, height)?;
     for split in ["validation", "test"] {
         for class in 0..CLASSES {
             place.write(&format!("data/{split}/{class}/a.png"), &small)?;
@@ -118,7 +119,8 @@ fn sweep_from_test(place: &Place<'_>) -> Result<PathBuf, Failure> {
 /// Gzipped IDX files that unpack to 4 GiB.
 fn zipped_idx(place: &Place<'_>) -> Result<PathBuf, Failure> {
     // 2^22 black pictures of 32 x 32, and the label 0 for each.
-    let (count, side) = (1 << 22, 32);
+    let count = 1 << 22;
+    let side = 32;
     let pictures = gzipped(&header(count, side, side), u64::from(count) * u64::from(side * side))?;
     place.write("data/t10k-images-idx3-ubyte.gz", pictures)?;
     place.write("data/t10k-labels-idx1-ubyte.gz", gzipped(&label_header(count), count.into())?)?;

@@ -36,8 +36,10 @@ fn write(place: &Place<'_>, line: &str) -> Result<(), Failure> {
 }
 
 fn sweep(place: &Place<'_>, base: &Path) -> Result<PathBuf, Failure> {
-    let (adapter, data) = (place.example("nli6/adapters/rte"), place.path("data"));
-    let (adapter, data) = (adapter.display(), data.display());
+    let adapter = place.example("nli6/adapters/rte");
+    let data = place.path("data");
+    let adapter = adapter.display();
+    let data = data.display();
     sweeps::one_task(place, base, &format!("adapter: {adapter}, data: {{source: {data}, text_columns: [text]}}"))
 }
 

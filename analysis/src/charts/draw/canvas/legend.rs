@@ -1,6 +1,6 @@
 use super::{
     super::style::{BLACK, Look, cut},
-    CHARACTER, Canvas, TICK,
+    CHARACTER, Canvas, TICK, TextStyle,
 };
 use kuva::render::{render::TextAnchor, render_utils::wrap_text};
 
@@ -43,7 +43,8 @@ impl Canvas {
                 self.mark((x + 13.0, y), *look, 4.0);
                 for (place, line) in name.iter().enumerate() {
                     let baseline = y + 4.5 + LINE * place as f64;
-                    self.words((x + 33.0, baseline), line, TextAnchor::Start, (TICK, None), BLACK);
+                    let style = TextStyle { size: TICK, rotate: None, anchor: TextAnchor::Start, colour: BLACK };
+                    self.styled_text((x + 33.0, baseline), line, &style);
                 }
                 y += LINE * name.len() as f64 + APART;
             }
