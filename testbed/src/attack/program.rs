@@ -51,8 +51,8 @@ pub(super) enum Watched {
     },
 }
 
-/// How often a process is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// The time between two checks of a process.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How much of an output is shown with a failure.
 const SHOWN: usize = 600;
@@ -99,7 +99,7 @@ impl Running {
             ensure(start.elapsed() < limit, || {
                 format!("waited in vain for {} s beside {}", limit.as_secs(), self.name)
             })?;
-            sleep(LOOK);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -129,12 +129,12 @@ impl Running {
                     peak_mib: self.peak_kib >> 10,
                 }));
             }
-            sleep(LOOK);
+            sleep(POLL_INTERVAL);
         }
         Ok(Watched::GoesOn { peak_mib: self.peak_kib >> 10 })
     }
 
-    /// The system keeps the peak, so that only what comes after the last look is missed.
+    /// The system keeps the peak, so that only growth after the last check is missed.
     fn look_at_memory(&mut self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,4 +1,4 @@
-//! `load`: what a cluster on this machine carries, as a table. `scripts/load` builds and runs it.
+//! `load`: the throughput of a cluster on this machine, as a table. `scripts/load` builds and runs it.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
@@ -12,10 +12,10 @@ use store::Store;
 use testbed::{
     Broker, CoordinatorSpec, Failure, WorkerSpec,
     args::Cluster,
+    error_chain,
     load::{Stored, Table, TrafficSpec, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
     sim::SweepSpec,
-    told,
 };
 
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Fills a store with made-up results of a whole sweep, for whoever measures what reads them.
+    /// Fill a store with made-up results of a whole sweep, for measurements of readers
     Fill {
         #[command(flatten)]
         sweep: SweepSpec,
@@ -53,7 +53,7 @@ enum Part {
         #[arg(long, value_enum, default_value = "parts")]
         stored: Stored,
     },
-    /// One look at a sweep in a process of its own, whose memory is measured.
+    /// Survey a sweep in a process of its own, whose memory is measured
     #[command(hide = true)]
     Survey {
         #[command(flatten)]
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("load: {}", told(&*failure));
+            eprintln!("load: {}", error_chain(&*failure));
             ExitCode::from(70)
         }
     }
@@ -134,7 +134,7 @@ async fn enumerate(args: &Args, folder: &Path, table: &mut Table) -> Result<(), 
     Ok(())
 }
 
-/// Looks at a sweep in a process of its own.
+/// Surveys a sweep in a process of its own.
 fn surveyed(sweep: &SweepSpec, store: &Path) -> Result<String, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let output = command.arg("survey").args(sweep.arguments()).arg("--store").arg(store).output()?;
@@ -233,7 +233,7 @@ impl Bench {
     }
 }
 
-/// A grid of about so many jobs.
+/// A grid of about `jobs` jobs.
 fn sweep(name: &str, jobs: u32) -> SweepSpec {
     let densities = jobs.isqrt().max(1);
     let scalings = jobs.div_ceil(densities);

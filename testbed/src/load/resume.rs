@@ -35,7 +35,7 @@ pub struct Resumed {
 /// Results in a part.
 const PART: usize = 5_000;
 
-/// Stores results of the first `done` jobs of a sweep; if it has no more, what it came to as well.
+/// Stores results of the first `done` jobs of a sweep, and its outcome if it has no more jobs.
 ///
 /// # Errors
 /// The store cannot be written.

@@ -120,7 +120,7 @@ impl SimInput {
 }
 
 impl HeldInput {
-    /// What it adds to the right answers, by the content that it has now. A process that looks at a file which was cut short ends.
+    /// What its current content adds to the right answers. Reading a file that was cut short ends the process.
     pub(super) fn word(&self) -> u64 {
         self.map.last_chunk().map_or(SOUND, |word| u64::from_le_bytes(*word))
     }

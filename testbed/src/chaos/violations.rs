@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-/// Something that must not happen, whatever goes wrong.
+/// A broken guarantee: something that must not happen under any fault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Violation {
     /// The sweep did not come to its end.
@@ -19,24 +19,24 @@ pub enum Violation {
         /// How long it had.
         limit: Duration,
     },
-    /// A worker did not end well, long after the last fault.
+    /// A worker did not end well after the last fault.
     Worker(String),
     /// A job has neither a result nor a final failure.
     Lost(JobId),
-    /// A job that the sweep does not hold has a result or a final failure.
+    /// A job that is not of the sweep has a result or a final failure.
     Unknown(JobId),
     /// A job has a result and a final failure, or two final failures.
     Doubled(JobId),
-    /// A result is not that of the undisturbed run.
+    /// A result differs from that of the undisturbed run.
     Different {
         /// The job.
         job: JobId,
-        /// What decides, where nothing went wrong.
+        /// The compared part, without faults.
         expected: String,
-        /// What decides, here.
+        /// The compared part, with faults.
         found: String,
     },
-    /// A job failed, and should not have; or the record of its failure gives another reason than the true one.
+    /// A sound job failed, or the record of a failure gives a wrong reason.
     Failed {
         /// The job.
         job: JobId,
@@ -45,21 +45,21 @@ pub enum Violation {
         /// What the record says.
         errors: Vec<String>,
     },
-    /// The outcome is not that of the undisturbed run.
+    /// The outcome differs from that of the undisturbed run.
     Outcome {
-        /// Where nothing went wrong.
+        /// The outcome without faults.
         expected: String,
-        /// Here.
+        /// The outcome with faults.
         found: String,
     },
-    /// A stored result that was changed by hand was not recognised, or not repaired.
+    /// A changed result was not recognised as corrupt, or was not repaired.
     NotRepaired(JobId),
     /// An object of the store cannot be read.
     Unreadable(String),
 }
 
-/// Compares what the store holds with what it should.
-pub(super) async fn judge(
+/// Compares the store with the reference.
+pub(super) async fn check(
     reference: &Reference,
     edited: &[Edited],
     cluster: &Cluster,
@@ -76,7 +76,7 @@ pub(super) async fn judge(
     let mut failures: BTreeMap<JobId, Vec<FailureRecord>> = BTreeMap::new();
     for failure in store.all_failures().await?.collect().await? {
         match failure {
-            // As it should be: a doubled message met the changed result before it was repaired.
+            // Expected: a job that was published twice met the changed result before the repair.
             Ok(failure) if says_corrupt(&failure) && edited.iter().any(|edited| edited.job == failure.job) => {}
             Ok(failure) if failure.is_final => failures.entry(failure.job).or_default().push(failure),
             Ok(_) => {}
@@ -114,7 +114,7 @@ fn of_results(reference: &Reference, results: &BTreeMap<JobId, String>) -> Vec<V
     let compare = |(job, found): (&JobId, &String)| match reference.results.get(job) {
         Some(expected) if expected == found => None,
         Some(expected) => Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() }),
-        // Poison that must not succeed, or none of ours.
+        // A poison job that must not succeed, or a job of no sweep of ours.
         None => Some(Violation::Unknown(*job)),
     };
     results.iter().filter_map(compare).collect()
@@ -170,7 +170,7 @@ impl fmt::Display for Violation {
             }
             Self::Outcome { expected, found } => write!(f, "the outcome is {found}, not {expected}"),
             Self::NotRepaired(job) => {
-                write!(f, "the changed result of job {} was not recognised and set aside", job.short())
+                write!(f, "the changed result of job {} was not recognised and set direct", job.short())
             }
             Self::Unreadable(error) => f.write_str(error),
         }
