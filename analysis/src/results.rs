@@ -33,7 +33,8 @@ impl Results {
             }
         }
         let jobs: Vec<JobId> = places.keys().copied().collect();
-        let (mut results, mut failed) = (Self::default(), BTreeMap::new());
+        let mut results = Self::default();
+        let mut failed = BTreeMap::new();
         for (job, found) in jobs.iter().zip(store.results_of(&jobs).await) {
             match found {
                 Ok(Some(result)) => drop(results.found.insert(*job, result)),

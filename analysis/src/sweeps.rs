@@ -96,9 +96,6 @@ impl Sweeps {
             .iter()
             .map(|(name, revision)| Sweep { name, revision: *revision, outcome: outcome(name) })
             .collect();
-        match self.is_all {
-            true => Frame::of_store(store, &sweeps).await,
-            false => Frame::of_sweeps(store, &sweeps).await,
-        }
+        if self.is_all { Frame::of_store(store, &sweeps).await } else { Frame::of_sweeps(store, &sweeps).await }
     }
 }

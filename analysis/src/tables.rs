@@ -229,7 +229,8 @@ impl Cell {
 
     /// A measured number with its interval, or nothing.
     pub(crate) fn measured(value: Option<f64>, interval: Option<jobs::Interval>, is_best: bool) -> Self {
-        let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
+        let low = interval.map(|interval| interval.low);
+        let high = interval.map(|interval| interval.high);
         let value = value.filter(|value| value.is_finite()).map(without_negative_zero);
         value.map_or(Self::Empty, |value| Self::Measured { value, low, high, is_best })
     }

@@ -16,7 +16,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use telemetry::{Format, Logs, Telling};
+use telemetry::{Format, Logs, TracingGuard};
 
 /// The first line of data that did not get out.
 static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
@@ -80,9 +80,10 @@ pub(crate) fn delivered() -> Result<(), Failure> {
 pub(crate) fn note(text: impl fmt::Display) {
     let text = text.to_string();
     let text = jobs::without_credentials(&text);
-    match is_json() {
-        true => tracing::info!("{text}"),
-        false => drop(writeln!(io::stderr().lock(), "{}", jobs::escaped_lines(&text))),
+    if is_json() {
+        tracing::info!("{text}")
+    } else {
+        drop(writeln!(io::stderr().lock(), "{}", jobs::escaped_lines(&text)))
     }
 }
 
@@ -105,9 +106,10 @@ pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
 
 /// Prints why a command ended early, cause by cause, and what to do.
 pub(crate) fn error(failure: &Failure) {
-    match is_json() {
-        true => tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure)),
-        false => note(Report(failure)),
+    if is_json() {
+        tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure))
+    } else {
+        note(Report(failure))
     }
 }
 
@@ -126,7 +128,7 @@ pub(crate) enum Role {
 /// to a collector where one is named in OpenTelemetry's variables.
 ///
 /// In JSON all that is said to people is an event, too, and so is a panic.
-pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<Telling, Failure> {
+pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<TracingGuard, Failure> {
     // What lapin says of broken connections, `queue` says as well, with what follows from it; as does `inputs` of the hub's client.
     let filter = match (verbose, format, role) {
         (0, LogFormat::Json, _) => "warn,lapin=off,hf_hub=off,bowline=info,coordinator=info,queue=info,worker=info",
@@ -146,7 +148,7 @@ pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Resu
         escape: jobs::escaped,
         conceal: jobs::without_credentials,
     };
-    let telling = Telling::start(logs, collector(role))?;
+    let telling = TracingGuard::start(logs, collector(role))?;
     IS_JSON.store(is_json, Ordering::Relaxed);
     if is_json {
         panic::set_hook(Box::new(|info| {
@@ -211,10 +213,12 @@ pub(crate) fn usage(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let shown = jobs::without_credentials(&text);
     // A reader that went away has what it wanted.
-    _ = match shown == text {
-        true => error.print(),
-        false if error.use_stderr() => write!(io::stderr().lock(), "{shown}"),
-        false => write!(io::stdout().lock(), "{shown}"),
+    _ = if shown == text {
+        error.print()
+    } else if error.use_stderr() {
+        write!(io::stderr().lock(), "{shown}")
+    } else {
+        write!(io::stdout().lock(), "{shown}")
     };
     u8::try_from(error.exit_code()).unwrap_or(2)
 }

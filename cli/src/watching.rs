@@ -10,7 +10,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
-use telemetry::{Board, Endpoint, Gpus, Reading};
+use telemetry::{Endpoint, Gpus, ProcessStatus, Sample};
 use tokio::{
     runtime::Runtime,
     time::{sleep, timeout},
@@ -20,10 +20,10 @@ use worker::{Metrics, Worker};
 /// How often a run asks how many jobs wait in its queue.
 const QUEUE_EVERY: Duration = Duration::from_secs(15);
 
-/// A board, and the endpoint that shows it where one was asked for.
+/// A status, and the endpoint that shows it where one was asked for.
 #[derive(Debug)]
 pub(crate) struct Watching {
-    board: Arc<Board>,
+    status: Arc<ProcessStatus>,
     metrics: Metrics,
     _endpoint: Option<Endpoint>,
 }
@@ -31,17 +31,17 @@ pub(crate) struct Watching {
 impl Watching {
     /// Shows that the process starts, from now on.
     pub(crate) fn open(args: &ListenArgs, runtime: &Runtime) -> Result<Self, Failure> {
-        let board = Arc::new(Board::default());
-        board.read(build_info);
+        let status = Arc::new(ProcessStatus::default());
+        status.sample_with(build_info);
         let endpoint = match args.listen {
             None => None,
             Some(address) => {
-                let endpoint = runtime.block_on(Endpoint::open(address, Arc::clone(&board)))?;
+                let endpoint = runtime.block_on(Endpoint::open(address, Arc::clone(&status)))?;
                 terminal::note(format_args!("http://{}: /metrics, /healthz, /readyz", endpoint.address()));
                 Some(endpoint)
             }
         };
-        Ok(Self { board, metrics: Metrics::default(), _endpoint: endpoint })
+        Ok(Self { status, metrics: Metrics::default(), _endpoint: endpoint })
     }
 
     /// What an engine and its worker count in.
@@ -53,17 +53,17 @@ impl Watching {
     pub(crate) fn worker_to_come(&self, device: &str, has_broker: bool) -> WorkerToCome<'_> {
         let worker = Arc::new(OnceLock::<Arc<Worker>>::new());
         let shown = Arc::clone(&worker);
-        self.board.register(|registry| self.metrics.register(registry));
-        self.board.read(move || worker_readings(shown.get().map(Arc::as_ref), has_broker));
+        self.status.register(|registry| self.metrics.register(registry));
+        self.status.sample_with(move || worker_samples(shown.get().map(Arc::as_ref), has_broker));
         if device.starts_with("cuda") {
             self.show_gpus();
         }
-        WorkerToCome { board: &self.board, worker }
+        WorkerToCome { status: &self.status, worker }
     }
 
     fn show_gpus(&self) {
         match Gpus::find() {
-            Ok(gpus) => self.board.read(move || gpus.readings()),
+            Ok(gpus) => self.status.sample_with(move || gpus.samples()),
             Err(reason) => terminal::note(format_args!("warning: no numbers of GPUs can be shown: {reason}")),
         }
     }
@@ -72,11 +72,12 @@ impl Watching {
     pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunShown {
         let (pool, queue) = queue.unzip();
         let numbers = Arc::new(Mutex::new(Numbers { sweep: sweep.to_owned(), ..Numbers::default() }));
-        let (shown, pool) = (Arc::clone(&numbers), pool.map(ToOwned::to_owned));
+        let shown = Arc::clone(&numbers);
+        let pool = pool.map(ToOwned::to_owned);
         let broker = queue.cloned();
-        self.board.read(move || run_readings(&lock(&shown), pool.as_deref(), broker.as_deref()));
+        self.status.sample_with(move || run_samples(&lock(&shown), pool.as_deref(), broker.as_deref()));
         let broker = queue.cloned();
-        self.board.ready_if(move || match &broker {
+        self.status.ready_if(move || match &broker {
             Some(queue) if !queue.is_in_reach() => Err("the broker is out of reach".to_owned()),
             _ => Ok(()),
         });
@@ -87,14 +88,14 @@ impl Watching {
     pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
-            never = self.board.heart().beat() => match never {},
+            never = self.status.liveness().heartbeat() => match never {},
         }
     }
 
     /// What goes on beside a run: it shows that the process lives, and how many jobs wait.
     pub(crate) async fn beside(&self, run: &RunShown) -> Infallible {
         tokio::select! {
-            never = self.board.heart().beat() => never,
+            never = self.status.liveness().heartbeat() => never,
             never = run.count_queue() => never,
         }
     }
@@ -102,7 +103,7 @@ impl Watching {
 
 /// A worker that is not there yet.
 pub(crate) struct WorkerToCome<'a> {
-    board: &'a Board,
+    status: &'a ProcessStatus,
     worker: Arc<OnceLock<Arc<Worker>>>,
 }
 
@@ -110,7 +111,7 @@ impl WorkerToCome<'_> {
     /// It is there. It is ready once its queue can send it jobs, and no more when it drains.
     pub(crate) fn is(self, worker: &Arc<Worker>) {
         let asked = Arc::clone(worker);
-        self.board.ready_if(move || {
+        self.status.ready_if(move || {
             let vitals = asked.vitals();
             match (vitals.state, vitals.is_in_reach) {
                 (WorkerState::Draining, _) => Err("draining".to_owned()),
@@ -182,8 +183,8 @@ impl RunShown {
     }
 }
 
-fn build_info() -> Vec<Reading> {
-    let reading = Reading::gauge("build_info", "The program and the versions of what it reads and computes", 1.0)
+fn build_info() -> Vec<Sample> {
+    let reading = Sample::gauge("build_info", "The program and the versions of what it reads and computes", 1.0)
         .labelled("version", env!("CARGO_PKG_VERSION"))
         .labelled("wire", queue::WIRE_VERSION.to_string())
         .labelled("evaluation", jobs::EVALUATION_SEMANTICS.to_string())
@@ -191,7 +192,7 @@ fn build_info() -> Vec<Reading> {
     vec![reading]
 }
 
-fn worker_readings(worker: Option<&Worker>, has_broker: bool) -> Vec<Reading> {
+fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
     let vitals = worker.map(Worker::vitals);
     let state = match vitals.as_ref().map(|vitals| vitals.state) {
         None => "starting",
@@ -199,54 +200,54 @@ fn worker_readings(worker: Option<&Worker>, has_broker: bool) -> Vec<Reading> {
         Some(WorkerState::Busy) => "busy",
         Some(WorkerState::Draining) => "draining",
     };
-    let mut readings: Vec<_> = ["starting", "idle", "busy", "draining"]
+    let mut samples: Vec<_> = ["starting", "idle", "busy", "draining"]
         .map(|each| {
-            Reading::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
+            Sample::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
         })
         .into();
     if let Some(vitals) = vitals.filter(|_| has_broker) {
-        readings.extend(broker_readings(vitals.is_in_reach, vitals.reconnects));
+        samples.extend(broker_samples(vitals.is_in_reach, vitals.reconnects));
         let help = "Jobs that were lately left to workers of another version";
-        readings.push(Reading::gauge("jobs_left_to_others", help, vitals.left as f64));
+        samples.push(Sample::gauge("jobs_left_to_others", help, vitals.left as f64));
     }
-    readings
+    samples
 }
 
-fn broker_readings(is_in_reach: bool, reconnects: u64) -> [Reading; 2] {
+fn broker_samples(is_in_reach: bool, reconnects: u64) -> [Sample; 2] {
     [
-        Reading::gauge("broker_in_reach", "Whether the connection to the broker is there", f64::from(is_in_reach)),
-        Reading::counter("broker_reconnects", "Connections to the broker after the first", reconnects as f64),
+        Sample::gauge("broker_in_reach", "Whether the connection to the broker is there", f64::from(is_in_reach)),
+        Sample::counter("broker_reconnects", "Connections to the broker after the first", reconnects as f64),
     ]
 }
 
-fn run_readings(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Reading> {
+fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Sample> {
     let Numbers { sweep, bound, reused, done, failed, published, outstanding, best, waiting } = numbers;
     let states =
         [("bound", bound), ("reused", reused), ("done", done), ("failed", failed), ("outstanding", outstanding)];
-    let mut readings: Vec<_> = states
+    let mut samples: Vec<_> = states
         .map(|(state, count)| {
-            Reading::gauge("sweep_jobs", "Jobs of the sweep, by how far they are", *count as f64)
+            Sample::gauge("sweep_jobs", "Jobs of the sweep, by how far they are", *count as f64)
                 .labelled("sweep", sweep.as_str())
                 .labelled("state", state)
         })
         .into();
     let help = "Jobs that this process handed to the queue";
-    readings.push(Reading::counter("sweep_published", help, *published as f64).labelled("sweep", sweep.as_str()));
-    readings.extend(best.iter().map(|(search, value)| {
-        Reading::gauge("sweep_best", "The best value that a search has found", *value)
+    samples.push(Sample::counter("sweep_published", help, *published as f64).labelled("sweep", sweep.as_str()));
+    samples.extend(best.iter().map(|(search, value)| {
+        Sample::gauge("sweep_best", "The best value that a search has found", *value)
             .labelled("sweep", sweep.as_str())
             .labelled("search", search.as_str())
     }));
     if let Some(waiting) = waiting {
-        readings.push(
-            Reading::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
+        samples.push(
+            Sample::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
                 .labelled("pool", pool.unwrap_or_default()),
         );
     }
     if let Some(queue) = queue {
-        readings.extend(broker_readings(queue.is_in_reach(), queue.reconnects()));
+        samples.extend(broker_samples(queue.is_in_reach(), queue.reconnects()));
     }
-    readings
+    samples
 }
 
 fn lock(numbers: &Mutex<Numbers>) -> MutexGuard<'_, Numbers> {

@@ -1,4 +1,4 @@
-//! What the simulated processes are told, and how they tell it on.
+//! Arguments of the simulated processes, which pass them on to others.
 
 use crate::Failure;
 use queue::{RabbitQueue, RabbitSettings};
@@ -20,21 +20,22 @@ pub struct Cluster {
     /// The S3 server, where the store is a bucket.
     #[arg(long)]
     pub s3_endpoint: Option<String>,
-    /// How long queue and store may be out of reach.
+    /// How long queue and store may be unreachable.
     #[arg(long, default_value_t = 120)]
     pub outage_s: u64,
 }
 
 impl Cluster {
-    /// The arguments that say the same to another process.
+    /// The same as arguments for another process.
     pub fn arguments(&self) -> Vec<String> {
         let endpoint = self.s3_endpoint.iter().flat_map(|url| ["--s3-endpoint".to_owned(), url.clone()]);
-        let (store, outage) = (self.store.to_string(), self.outage_s.to_string());
+        let store = self.store.to_string();
+        let outage = self.outage_s.to_string();
         let rest = [("--amqp", &self.amqp), ("--pool", &self.pool), ("--store", &store), ("--outage-s", &outage)];
         rest.into_iter().flat_map(|(name, value)| [name.to_owned(), value.clone()]).chain(endpoint).collect()
     }
 
-    /// How long queue and store may be out of reach.
+    /// How long queue and store may be unreachable.
     pub fn outage(&self) -> Duration {
         Duration::from_secs(self.outage_s)
     }

@@ -86,7 +86,8 @@ impl Rows {
         self.tasks.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let own = self.own_accuracies();
         let own_of = |row: usize, task: usize| own[&self.measured_on[row]][task];
-        let (mut sums, mut of_tasks) = (vec![Sum::default(); rows], Vec::new());
+        let mut sums = vec![Sum::default(); rows];
+        let mut of_tasks = Vec::new();
         for (index, (task, cells)) in std::mem::take(&mut self.tasks).into_iter().enumerate() {
             of_tasks.extend(cells.into_columns(&task, |row| own_of(row, index), &mut sums));
         }

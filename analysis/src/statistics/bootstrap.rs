@@ -109,7 +109,8 @@ fn share(part: u64, whole: u64) -> f64 {
 /// The `share` quantile of ascending numbers, of which there is at least one.
 fn quantile(ascending: &[f64], share: f64) -> f64 {
     let place = share * (ascending.len() - 1) as f64;
-    let (below, above) = (ascending[place.floor() as usize], ascending[place.ceil() as usize]);
+    let below = ascending[place.floor() as usize];
+    let above = ascending[place.ceil() as usize];
     below + (above - below) * place.fract()
 }
 

@@ -136,7 +136,8 @@ impl Importance {
     pub fn of(features: &[Feature], values: &[f64], seed: u64) -> Result<Self, ImportanceError> {
         for Feature { name, levels, .. } in features {
             if levels.len() != values.len() {
-                let (found, runs) = (levels.len(), values.len());
+                let found = levels.len();
+                let runs = values.len();
                 return Err(ImportanceError::Length { name: name.clone(), found, runs });
             }
         }
@@ -199,7 +200,10 @@ mod tests {
 
     /// All combinations of 10 scalings, 5 densities and 3 words, in that nesting.
     fn grid(value: impl Fn(f64, f64, &str) -> f64) -> (Vec<Feature>, Vec<f64>) {
-        let (mut scalings, mut densities, mut words, mut values) = (vec![], vec![], vec![], vec![]);
+        let mut scalings = vec![];
+        let mut densities = vec![];
+        let mut words = vec![];
+        let mut values = vec![];
         for scaling in (0..10).map(f64::from) {
             for density in (0..5).map(f64::from) {
                 for word in ["max", "mean", "sum"] {

@@ -43,9 +43,11 @@ impl McNemar {
             // Both sums are 1 then, but for rounding.
             return Self { only_first, only_second, exact: 1.0, mid_p: 1.0 };
         }
-        let (fewer, all) = (only_first.min(only_second), only_first + only_second);
+        let fewer = only_first.min(only_second);
+        let all = only_first + only_second;
         let at = at_half(fewer, all);
-        let (mut below, mut term) = (0.0, at);
+        let mut below = 0.0;
+        let mut term = at;
         for k in (1..=fewer).rev() {
             term *= k as f64 / (all - k + 1) as f64;
             below += term;

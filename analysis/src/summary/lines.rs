@@ -16,7 +16,8 @@ impl Summary {
             || self.rows.iter().any(|row| row.kind == Kind::Search);
         let chosen = self.best().filter(|_| is_choice).map(|row| {
             let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
-            let (metric, select) = (&self.objective.metric, &self.splits.select);
+            let metric = &self.objective.metric;
+            let select = &self.splits.select;
             let is_chosen = if self.so_far.is_some() { "leads so far" } else { "is chosen" };
             format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
@@ -69,7 +70,8 @@ impl Summary {
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
-        let (metric, select) = (&self.objective.metric, &self.splits.select);
+        let metric = &self.objective.metric;
+        let select = &self.splits.select;
         let value = row.value.map_or_else(|| "not known".to_owned(), |value| fixed(value, 4));
         let chose = if self.so_far.is_some() { "has come to" } else { "chose" };
         let chosen = format!("{name} {chose} {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));

@@ -13,7 +13,8 @@ impl Table {
         let of_chosen = result(&chosen.name, split, outcome, results)?;
         let mut columns = vec![Column::new("method", ColumnKind::Text)];
         columns.extend(Verdict::columns("gained", "lost"));
-        let (mut rows, mut notes) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
+        let mut notes = Vec::new();
         for row in summary.rows.iter().filter(|row| row.kind.is_merge() && row.name != chosen.name) {
             let pairs = result(&row.name, split, outcome, results).map(|result| Pairs::of(result, of_chosen));
             let mut cells = vec![Cell::text(&row.name)];

@@ -13,7 +13,8 @@ const LEARNT_LITTLE: f64 = 0.3;
 impl Merges<'_> {
     /// Which parameters matter for the value on the selection split.
     pub(super) fn importance(&self) -> Result<Table, FrameError> {
-        let (metric, select) = (&self.outcome.objective.metric, &self.outcome.select);
+        let metric = &self.outcome.objective.metric;
+        let select = &self.outcome.select;
         let keys: Vec<&str> = ["method"].into_iter().chain(self.varying(select)?).collect();
         let columns: Vec<Expr> = keys.iter().copied().chain(["value"]).map(col).collect();
         let found = Frame::answer(self.on(select).select(columns))?;

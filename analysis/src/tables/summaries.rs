@@ -88,7 +88,8 @@ impl<'a> Sheet<'a> {
 
     /// What is known of each task in the chosen row, or else in the first that has it.
     fn tasks(&self) -> impl Iterator<Item = &'a TaskSummary> {
-        let (summary, split) = (self.summary, self.split);
+        let summary = self.summary;
+        let split = self.split;
         summary.tasks.iter().filter_map(move |name| {
             let rows = summary.best().into_iter().chain(&summary.rows);
             rows.filter_map(|row| of(row, split)?.tasks.iter().find(|task| task.task == *name && task.n.is_some()))

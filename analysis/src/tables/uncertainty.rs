@@ -36,7 +36,8 @@ impl<'a> Uncertainty<'a> {
     pub(super) fn interval(&self, found: &DataFrame, row: usize) -> Option<Interval> {
         let count = |name: String| number(found, &name, row).map(|count| count as u64);
         let score = |task: &String| {
-            let (n, correct) = (count(examples(task))?, count(right(task))?);
+            let n = count(examples(task))?;
+            let correct = count(right(task))?;
             Some(TaskScore { task: task.clone(), n, correct, hits: BTreeMap::new(), right: None, truncated: 0 })
         };
         let scores = || self.tasks.iter().map(score).collect::<Option<Vec<_>>>();
@@ -46,7 +47,8 @@ impl<'a> Uncertainty<'a> {
             Metric::Accuracy(task) => score(task).map(|score| score.interval()),
             // Hits are counted over the examples of all tasks.
             Metric::JointHits(_) => {
-                let (share, n) = (number(found, "value", row)?, number(found, "n", row)? as u64);
+                let share = number(found, "value", row)?;
+                let n = number(found, "n", row)? as u64;
                 Some(Interval::wilson((share * n as f64).round() as u64, n))
             }
         }

@@ -8,7 +8,7 @@ pub(crate) enum WatchingFailure {
     Listen(#[from] telemetry::EndpointError),
     /// Spans cannot be sent.
     #[error("cannot tell of what is done")]
-    Telling(#[from] telemetry::TellingError),
+    TracingGuard(#[from] telemetry::TracingError),
     /// What was probed is not well, or not there.
     #[error("{url}: {reason}")]
     Probe { url: String, reason: String },
@@ -18,7 +18,7 @@ impl WatchingFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(_) | Self::Probe { .. } => code::UNAVAILABLE,
-            Self::Telling(_) => code::BAD_INPUT,
+            Self::TracingGuard(_) => code::BAD_INPUT,
         }
     }
 }

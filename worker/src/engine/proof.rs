@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{JobError, Proof};
 use inputs::Inputs;
-use jobs::{AdapterInput, Digest, HeadSpec, InputRef, Job, JobSpec, Places};
+use jobs::{AdapterInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
 use std::{fmt, path::PathBuf, sync::Arc};
 
 /// What an engine needs of a machine: inputs that can be read and are what jobs were made for, and memory for the base.
@@ -58,7 +58,7 @@ impl EngineProof {
         Ok(located.path)
     }
 
-    fn check_adapters(&self, adapters: &[AdapterInput], places: &Places) -> Result<(), JobError> {
+    fn check_adapters(&self, adapters: &[AdapterInput], places: &InputLocations) -> Result<(), JobError> {
         for adapter in adapters {
             if let Some(place) = places.adapters.get(&adapter.task) {
                 let located = self.inputs.expecting(adapter.digest).adapter(place)?;
