@@ -1,5 +1,5 @@
 use crate::choice::{Offer, Standing, choose};
-use jobs::{DOCUMENT_VERSION, Digest, PoolEntry};
+use jobs::{Digest, PoolEntry};
 use queue::{Backlog, JobConsumer, JobSource};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -188,13 +188,13 @@ impl State {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
-                Ok(Some(entry)) if entry.version == DOCUMENT_VERSION => {
+                Ok(Some(entry)) if entry.version == PoolEntry::VERSION => {
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }
                 // It has ended meanwhile.
                 Ok(None) => continue,
-                Ok(Some(entry)) => format!("it is of version {}, and this is {DOCUMENT_VERSION}", entry.version),
+                Ok(Some(entry)) => format!("it is of version {}, and this is {}", entry.version, PoolEntry::VERSION),
                 Err(error) => error.to_string(),
             };
             if self.unreadable.insert(sweep.clone()) {

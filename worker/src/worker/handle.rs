@@ -225,8 +225,9 @@ impl Worker {
     async fn compute(&self, job: &Job, sweep: &str, pace: &Pace) -> Attempted {
         pace.begins();
         let started = Instant::now();
-        if let Some(sources) = &self.sources {
-            sources.begins(job.meaning.base);
+        // A job that writes loads no model, so the worker still holds what it held.
+        if let (Some(sources), Some(meaning)) = (&self.sources, job.spec.as_evaluation()) {
+            sources.begins(meaning.base);
         }
         let attempted = self.attempt(job, sweep, &pace.leave).await;
         if let Some(sources) = &self.sources {

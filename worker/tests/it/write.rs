@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use inputs::{Artefacts, Inputs, ObjectSettings};
-use jobs::{Digest, InputRef, Job, JobId, Places, Preset, Sweep, WRITE_SEMANTICS, WriteFormat, WriteSpec};
+use jobs::{Digest, InputLocations, InputRef, Job, JobId, Preset, Sweep, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 use queue::{JobPublisher, MemoryQueue};
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ fn engine(inputs: &Arc<Inputs>) -> Engine {
     let settings = EngineSettings {
         device: Default::default(),
         threads: Some(1),
-        picture_bytes: 0,
+        image_bytes: 0,
         cache: None,
         memory_bytes: None,
     };
@@ -249,7 +249,7 @@ fn made_up() -> Job {
         format: WriteFormat::Model,
         names: jobs::MergeNames::default(),
     };
-    let job = Job::new(spec, Places::of_model(InputRef::Path("/base".into()), BTreeMap::new()));
+    let job = Job::new(spec, InputLocations::of_model(InputRef::Path("/base".into()), BTreeMap::new()));
     assert_ne!(job.id(), JobId::from(Digest::of(b"")));
     job
 }
