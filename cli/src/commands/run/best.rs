@@ -9,7 +9,7 @@ use crate::{
 };
 use analysis::{Style, Summary};
 use coordinator::Frozen;
-use jobs::{ArtefactResult, Outcome, Recipe, WriteFormat};
+use jobs::{ArtefactResult, JobId, Outcome, Recipe, WriteFormat};
 use kept::{Kept, Winner};
 use std::{fs::OpenOptions, io::Write, path::Path};
 use store::Store;
@@ -56,6 +56,11 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
         )),
     }
     Ok(())
+}
+
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(crate) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    kept::artefact_of(store, sweep).await
 }
 
 /// The row that was chosen, if it is a merge.

@@ -84,6 +84,15 @@ pub(super) struct Winner<'a> {
     pub(super) files: Option<&'a Path>,
 }
 
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(super) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    match store.document::<Mark>(sweep, MARK).await {
+        Ok(mark) => Ok(mark.and_then(|mark| mark.artefact)),
+        Err(error @ store::StoreError::Backend(_)) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
 /// Takes away what the folder holds: first what says that it is whole, then what makes it an adapter.
 pub(super) async fn clear(store: &Store, sweep: &str) -> Result<(), Failure> {
     let mut names = store.artefacts(sweep, Some(FOLDER)).await?;
