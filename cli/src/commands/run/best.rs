@@ -17,8 +17,8 @@ use store::Store;
 /// The file that describes a merge to people.
 const CARD: &str = "README.md";
 
-/// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of it where the
-/// merge is low-rank, in place of what an earlier revision chose.
+/// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of
+/// it where the merge is low-rank, in place of what an earlier revision chose.
 ///
 /// The files pass through a folder of this machine as they are: neither the base nor an adapter is opened here.
 pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary: &Summary) -> Result<(), Failure> {

@@ -27,8 +27,8 @@ struct Mark {
     revision: u32,
     /// Of the recipe, the base and the adapters: an adapter that was mended makes another merge of the same recipe.
     merge: Digest,
-    /// The job whose artefact the files are a copy of, but for what the card says of the sweep. Older programs wrote them by
-    /// themselves.
+    /// The job whose artefact the files are a copy of, but for what the card says of the sweep. Older programs wrote
+    /// them by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     artefact: Option<JobId>,
 }
@@ -64,8 +64,8 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is no adapter, or
-    /// has no mark and is written again.
+    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is
+    /// no adapter, or has no mark and is written again.
     pub(super) async fn replace(&self, winner: Winner<'_>) -> Result<(), Failure> {
         let Self { store, sweep, mark } = self;
         clear(store, sweep).await?;
