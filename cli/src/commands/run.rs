@@ -2,6 +2,7 @@ mod best;
 pub(super) mod leftovers;
 mod on_end;
 
+pub(crate) use best::artefact_of;
 pub(crate) use on_end::Account;
 
 use crate::{

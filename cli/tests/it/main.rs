@@ -25,3 +25,4 @@ mod sweeps;
 mod texts;
 mod watching;
 mod webhook;
+mod winner;

@@ -122,7 +122,8 @@ impl Course {
         Ok(Some(Planned { job, label: format!("write {name}"), artefacts: Vec::new() }))
     }
 
-    /// The row of the best value on the selection split: of the searches, or of the fixed recipes where nothing is searched.
+    /// The row of the best value on the selection split: of the searches, or of the fixed recipes where nothing is
+    /// searched.
     ///
     /// None while points are missing: a recipe of which nothing is known may be better than all others.
     fn winner<'a>(&self, outcome: &'a Outcome) -> Option<Winner<'a>> {
@@ -146,8 +147,8 @@ impl Course {
         best.map(|(winner, _)| winner)
     }
 
-    /// What is planned of a part, up to the limit. Left out is what was wanted before, and left for later what needs artefacts
-    /// that are not there.
+    /// What is planned of a part, up to the limit. Left out is what was wanted before, and left for later what needs
+    /// artefacts that are not there.
     fn take(&mut self, wanted: &mut Vec<Wanted>, limit: usize, phase: Phase) {
         let Some(mut plan) = self.plans.remove(&phase) else { return };
         let mut waiting = VecDeque::new();

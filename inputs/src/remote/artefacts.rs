@@ -4,13 +4,14 @@ use std::{fmt, ops::Range, path::Path, sync::OnceLock};
 use store::{Action, BackendError, Problem, Store, StoreError};
 use tokio::runtime::Handle;
 
-/// The place of artefacts among buckets: no bucket has such a name, so that neither takes the other's place in the cache.
+/// The place of artefacts among buckets: no bucket has such a name, so that neither takes the other's place in the
+/// cache.
 pub(crate) const ARTEFACTS: &str = "artefact:";
 
 /// The files that other jobs made, out of the store that they lie in.
 ///
-/// A store may be given later than inputs are set up; without one, there are no artefacts. Calls block, and must come from no
-/// async thread.
+/// A store may be given later than inputs are set up; without one, there are no artefacts. Calls block, and must come
+/// from no async thread.
 #[derive(Default)]
 pub struct Artefacts {
     store: OnceLock<(Store, Handle)>,

@@ -17,7 +17,8 @@ pub(super) struct Writing<'a> {
 
 /// Merges as the job says, and writes the merge into a folder of its own.
 ///
-/// Nothing of the base is read but its headers, unless a whole model is written; then its weights pass through memory one by one.
+/// Nothing of the base is read but its headers, unless a whole model is written; then its weights pass through memory
+/// one by one.
 pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles, JobError> {
     let Writing { spec, .. } = attempt.job;
     let base = attempt.loading(open_base)?;

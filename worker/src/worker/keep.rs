@@ -66,7 +66,8 @@ impl Worker {
         }
     }
 
-    /// Stores what a job came to. What is stored first stays: of the same kind of device, ours is the same but for its timings.
+    /// Stores what a job came to. What is stored first stays: of the same kind of device, ours is the same but for its
+    /// timings.
     pub(super) async fn keep(&self, made: &Made) -> Result<(), StoreError> {
         match made {
             Made::Scores(result) => self.store.put_result(result).await.map(|_| ()),

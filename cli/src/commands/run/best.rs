@@ -9,7 +9,7 @@ use crate::{
 };
 use analysis::{Style, Summary};
 use coordinator::Frozen;
-use jobs::{ArtefactResult, Outcome, Recipe, WriteFormat};
+use jobs::{ArtefactResult, JobId, Outcome, Recipe, WriteFormat};
 use kept::{Kept, Winner};
 use std::{fs::OpenOptions, io::Write, path::Path};
 use store::Store;
@@ -17,8 +17,8 @@ use store::Store;
 /// The file that describes a merge to people.
 const CARD: &str = "README.md";
 
-/// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of it where the
-/// merge is low-rank, in place of what an earlier revision chose.
+/// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of
+/// it where the merge is low-rank, in place of what an earlier revision chose.
 ///
 /// The files pass through a folder of this machine as they are: neither the base nor an adapter is opened here.
 pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary: &Summary) -> Result<(), Failure> {
@@ -56,6 +56,11 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
         )),
     }
     Ok(())
+}
+
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(crate) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    kept::artefact_of(store, sweep).await
 }
 
 /// The row that was chosen, if it is a merge.

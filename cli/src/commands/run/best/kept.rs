@@ -27,8 +27,8 @@ struct Mark {
     revision: u32,
     /// Of the recipe, the base and the adapters: an adapter that was mended makes another merge of the same recipe.
     merge: Digest,
-    /// The job whose artefact the files are a copy of, but for what the card says of the sweep. Older programs wrote them by
-    /// themselves.
+    /// The job whose artefact the files are a copy of, but for what the card says of the sweep. Older programs wrote
+    /// them by themselves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     artefact: Option<JobId>,
 }
@@ -64,8 +64,8 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is no adapter, or
-    /// has no mark and is written again.
+    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is
+    /// no adapter, or has no mark and is written again.
     pub(super) async fn replace(&self, winner: Winner<'_>) -> Result<(), Failure> {
         let Self { store, sweep, mark } = self;
         clear(store, sweep).await?;
@@ -82,6 +82,15 @@ pub(super) struct Winner<'a> {
     pub(super) recipe: &'a Recipe,
     /// The folder of its files, if it is low-rank.
     pub(super) files: Option<&'a Path>,
+}
+
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(super) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    match store.document::<Mark>(sweep, MARK).await {
+        Ok(mark) => Ok(mark.and_then(|mark| mark.artefact)),
+        Err(error @ store::StoreError::Backend(_)) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Takes away what the folder holds: first what says that it is whole, then what makes it an adapter.
