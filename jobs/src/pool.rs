@@ -1,11 +1,12 @@
-use crate::{DOCUMENT_VERSION, Digest};
+use crate::{Digest, version::known};
 use serde::{Deserialize, Serialize};
 
 /// What the workers of a pool need to know of a sweep whose jobs wait for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolEntry {
-    /// [`DOCUMENT_VERSION`] when it was written.
+    /// [`VERSION`](Self::VERSION) when it was written.
+    #[serde(deserialize_with = "known::<_, 1, { PoolEntry::VERSION }>")]
     pub version: u32,
     /// The name of the sweep.
     pub sweep: String,
@@ -19,8 +20,11 @@ pub struct PoolEntry {
 }
 
 impl PoolEntry {
+    /// The version that this program writes.
+    pub const VERSION: u32 = 1;
+
     /// A sweep like most: of no special priority, for all workers.
     pub fn new(sweep: impl Into<String>, base: Digest) -> Self {
-        Self { version: DOCUMENT_VERSION, sweep: sweep.into(), base, priority: 0, max_workers: None }
+        Self { version: Self::VERSION, sweep: sweep.into(), base, priority: 0, max_workers: None }
     }
 }

@@ -86,7 +86,7 @@ impl Round {
         let aside = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
         let input = self.input();
         input.create()?;
-        make_queues(&aside).await?;
+        make_queues(&aside, &self.sweep.sweep).await?;
         let crew = Crew::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
         let parts = self.parts();
@@ -116,7 +116,7 @@ impl Round {
             coordinators.add_repairing()?;
             played.violations.extend(finish_within(settings.limit, &coordinators, &crew).await?);
         }
-        let waiting = leftovers(&aside, &crew).await?;
+        let waiting = leftovers(&aside, &self.sweep.sweep, &crew).await?;
         played.leftovers = waiting;
         (played.workers, played.worker_ends) = crew.history();
         (played.coordinators, played.finished, played.coordinator_ends) = coordinators.history();
@@ -178,9 +178,9 @@ const JOB_LIMIT_MS: u32 = 8_000;
 const LOSSES: u32 = 6;
 
 /// Makes the queues, which meddlers need before the first worker is there, with a foreign message in each.
-async fn make_queues(aside: &Cluster) -> Result<(), Failure> {
+async fn make_queues(aside: &Cluster, sweep: &str) -> Result<(), Failure> {
     drop(aside.queue("chaos").await?);
-    meddler(aside).await?.publish_everywhere(b"not of Bowline").await?;
+    meddler(aside, sweep).await?.publish_everywhere(b"not of Bowline").await?;
     sleep(SETTLING).await;
     Ok(())
 }
@@ -230,8 +230,8 @@ fn remove(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Lets the crew do what is left in the queue, which is double or was published too often; what stays after all.
-async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
-    let meddler = meddler(aside).await?;
+async fn leftovers(aside: &Cluster, sweep: &str, crew: &Crew) -> Result<u64, Failure> {
+    let meddler = meddler(aside, sweep).await?;
     let emptied = async {
         loop {
             let waiting = meddler.waiting().await?;
@@ -249,9 +249,10 @@ async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
     Ok(waiting.jobs + waiting.retry)
 }
 
-/// Somebody at the queues, by the side of the proxy.
-pub(super) async fn meddler(aside: &Cluster) -> Result<Meddler, Failure> {
+/// Somebody at the queues of the pool and of the sweep, by the side of the proxy.
+pub(super) async fn meddler(aside: &Cluster, sweep: &str) -> Result<Meddler, Failure> {
     let mut settings = RabbitSettings::new(aside.amqp.parse()?);
     settings.pool = aside.pool.parse()?;
+    settings.sweep = Some(sweep.to_owned());
     Ok(Meddler::connect(&settings).await?)
 }

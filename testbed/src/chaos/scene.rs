@@ -94,7 +94,7 @@ impl Scene<'_> {
             Fault::DoublesJobs => self.double_jobs(number).await?,
             Fault::SmugglesMessages => self.smuggle().await?,
             Fault::PurgesJobs => {
-                let purged = meddler(&self.aside).await?.purge().await?;
+                let purged = meddler(&self.aside, &self.reference.outcome.sweep).await?.purge().await?;
                 tracing::info!(purged, "threw jobs away");
             }
             Fault::EditsResult => self.edit_result(number).await?,
@@ -144,7 +144,8 @@ impl Scene<'_> {
 
     /// Publishes jobs of the sweep once more, done or not.
     async fn double_jobs(&self, from: usize) -> Result<(), Failure> {
-        let (queue, jobs) = (self.aside.queue("meddler").await?, self.reference.jobs());
+        let (queue, jobs) =
+            (self.aside.queue_of("meddler", &self.reference.outcome.sweep).await?, self.reference.jobs());
         for job in jobs.iter().cycle().skip(from % jobs.len().max(1)).take(EXTRAS) {
             queue.publish(job, &self.reference.outcome.sweep).await?;
         }
@@ -170,7 +171,7 @@ impl Scene<'_> {
     }
 
     async fn smuggle(&self) -> Result<(), Failure> {
-        let meddler = meddler(&self.aside).await?;
+        let meddler = meddler(&self.aside, &self.reference.outcome.sweep).await?;
         for number in 0..EXTRAS {
             let message = match number % 3 {
                 0 => "not of Bowline at all".to_owned(),

@@ -80,7 +80,7 @@ impl Bench {
     }
 
     async fn computes(&self, sweep: &str, of_base: &str, time: Duration) {
-        self.sources.begins(base(of_base));
+        self.sources.begins(Some(base(of_base)));
         self.after(time).await;
         self.sources.ends(sweep, time, Duration::ZERO);
     }
@@ -176,7 +176,7 @@ async fn a_sweep_with_as_many_workers_as_it_may_have_gets_no_further_one() {
 #[tokio::test(start_paused = true)]
 async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     let bench = Bench::new();
-    bench.enter(PoolEntry { version: DOCUMENT_VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
     bench.main.waits("new", 9, 0);
     assert_eq!(bench.after(MOMENT).await, JobSource::Pool);
 }

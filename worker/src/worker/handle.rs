@@ -8,7 +8,7 @@ use super::{
     pace::{Device, Exclusive, Pace},
 };
 use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Cancellation, Job, OtherSemantics};
+use jobs::{Cancellation, Job, JobSpec, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -226,7 +226,11 @@ impl Worker {
         pace.begins();
         let started = Instant::now();
         if let Some(sources) = &self.sources {
-            sources.begins(job.meaning.base);
+            sources.begins(match &job.spec {
+                JobSpec::Evaluate(meaning) => Some(meaning.base),
+                // It loads no model.
+                JobSpec::Write(_) => None,
+            });
         }
         let attempted = self.attempt(job, sweep, &pace.leave).await;
         if let Some(sources) = &self.sources {
