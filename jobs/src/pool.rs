@@ -20,7 +20,7 @@ pub struct PoolEntry {
 }
 
 impl PoolEntry {
-    /// The version of the document that is written now.
+    /// The version that this program writes.
     pub const VERSION: u32 = 1;
 
     /// A sweep like most: of no special priority, for all workers.

@@ -81,11 +81,13 @@ impl Sources {
         Self { store, pool, kept: kept.max(1), state: Mutex::default() }
     }
 
-    /// A job of `sweep` on the model `base` begins to compute.
-    pub(crate) fn begins(&self, base: Digest) {
+    /// A job begins to compute, on the base model `base` if it needs one.
+    pub(crate) fn begins(&self, base: Option<Digest>) {
         let mut state = self.state();
         state.computing += 1;
-        state.hold(base, self.kept);
+        if let Some(base) = base {
+            state.hold(base, self.kept);
+        }
     }
 
     /// It has computed for so long, and a part of that it loaded its base model.
@@ -188,14 +190,13 @@ impl State {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
-                Ok(Some(entry)) if entry.version == PoolEntry::VERSION => {
+                Ok(Some(entry)) => {
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }
                 // It has ended meanwhile.
                 Ok(None) => continue,
-                Ok(Some(entry)) => format!("it is of version {}, and this is {}", entry.version, PoolEntry::VERSION),
-                Err(error) => error.to_string(),
+                Err(error) => chain(&error),
             };
             if self.unreadable.insert(sweep.clone()) {
                 tracing::warn!(
@@ -261,6 +262,12 @@ impl State {
         self.bases.push_front(base);
         self.bases.truncate(kept);
     }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &StoreError) -> String {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -136,7 +136,7 @@ impl Drive<'_> {
     }
 
     /// Tells the workers of the pool that jobs of the sweep may wait for them.
-    pub(super) async fn enter_pool(&self) -> Result<(), StoreError> {
+    pub(super) async fn enter_pool(&mut self) -> Result<(), StoreError> {
         let Coordinator { store, settings, .. } = self.coordinator;
         let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return Ok(()) };
         let sweep = &self.frozen.sweep().name;
@@ -146,7 +146,7 @@ impl Drive<'_> {
     }
 
     /// Tells the workers of the pool that no jobs of the sweep are wanted any more.
-    pub(super) async fn leave_pool(&self) {
+    pub(super) async fn leave_pool(&mut self) {
         let Coordinator { store, settings, .. } = self.coordinator;
         let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return };
         if let Err(error) = store.remove_pool_entry(pool, &self.frozen.sweep().name).await {

@@ -90,7 +90,7 @@ impl Round {
         let direct = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
         let input = self.input();
         input.create()?;
-        make_queues(&direct).await?;
+        make_queues(&direct, &self.sweep.sweep).await?;
         let fleet = WorkerFleet::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
         let parts = self.parts();
@@ -120,7 +120,7 @@ impl Round {
             coordinators.add_repairing()?;
             report.violations.extend(finish_within(settings.limit, &coordinators, &fleet).await?);
         }
-        let waiting = leftovers(&direct, &fleet).await?;
+        let waiting = leftovers(&direct, &self.sweep.sweep, &fleet).await?;
         report.leftovers = waiting;
         (report.workers, report.worker_ends) = fleet.history();
         (report.coordinators, report.finished, report.coordinator_ends) = coordinators.history();
@@ -182,9 +182,9 @@ const JOB_LIMIT_MS: u32 = 8_000;
 const LOSSES: u32 = 6;
 
 /// Declares the queues, which the fault injector needs before the first worker is there, with a foreign message in each.
-async fn make_queues(direct: &Cluster) -> Result<(), Failure> {
+async fn make_queues(direct: &Cluster, sweep: &str) -> Result<(), Failure> {
     drop(direct.queue("chaos").await?);
-    fault_injector(direct).await?.publish_everywhere(b"not of Bowline").await?;
+    fault_injector(direct, sweep).await?.publish_everywhere(b"not of Bowline").await?;
     sleep(BROKER_SETTLE_TIME).await;
     Ok(())
 }
@@ -238,8 +238,8 @@ fn remove(folder: &Path) -> Result<(), Failure> {
 }
 
 /// Waits while the fleet empties the queue, which still holds jobs that were published twice. Returns what remains.
-async fn leftovers(direct: &Cluster, fleet: &WorkerFleet) -> Result<u64, Failure> {
-    let fault_injector = fault_injector(direct).await?;
+async fn leftovers(direct: &Cluster, sweep: &str, fleet: &WorkerFleet) -> Result<u64, Failure> {
+    let fault_injector = fault_injector(direct, sweep).await?;
     let emptied = async {
         loop {
             let waiting = fault_injector.waiting().await?;
@@ -257,9 +257,10 @@ async fn leftovers(direct: &Cluster, fleet: &WorkerFleet) -> Result<u64, Failure
     Ok(waiting.jobs + waiting.retry)
 }
 
-/// A fault injector that is connected to the broker directly.
-pub(super) async fn fault_injector(direct: &Cluster) -> Result<Meddler, Failure> {
+/// A fault injector for the queues of the pool and of the sweep that is connected to the broker directly.
+pub(super) async fn fault_injector(direct: &Cluster, sweep: &str) -> Result<Meddler, Failure> {
     let mut settings = RabbitSettings::new(direct.amqp.parse()?);
     settings.pool = direct.pool.parse()?;
+    settings.sweep = Some(sweep.to_owned());
     Ok(Meddler::connect(&settings).await?)
 }

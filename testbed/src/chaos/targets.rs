@@ -94,7 +94,7 @@ impl Targets<'_> {
             Fault::PublishesJobsTwice => self.double_jobs(number).await?,
             Fault::PublishesForeignMessages => self.publish_foreign_messages().await?,
             Fault::PurgesJobs => {
-                let purged = fault_injector(&self.direct).await?.purge().await?;
+                let purged = fault_injector(&self.direct, &self.reference.outcome.sweep).await?.purge().await?;
                 tracing::info!(purged, "purged the queue");
             }
             Fault::EditsResult => self.edit_result(number).await?,
@@ -145,7 +145,7 @@ impl Targets<'_> {
 
     /// Publishes jobs of the sweep again, whether they are done or not.
     async fn double_jobs(&self, from: usize) -> Result<(), Failure> {
-        let queue = self.direct.queue("fault_injector").await?;
+        let queue = self.direct.queue_of("fault_injector", &self.reference.outcome.sweep).await?;
         let jobs = self.reference.jobs();
         for job in jobs.iter().cycle().skip(from % jobs.len().max(1)).take(EXTRA_MESSAGES) {
             queue.publish(job, &self.reference.outcome.sweep).await?;
@@ -172,7 +172,7 @@ impl Targets<'_> {
     }
 
     async fn publish_foreign_messages(&self) -> Result<(), Failure> {
-        let fault_injector = fault_injector(&self.direct).await?;
+        let fault_injector = fault_injector(&self.direct, &self.reference.outcome.sweep).await?;
         for number in 0..EXTRA_MESSAGES {
             let message = match number % 3 {
                 0 => "not of Bowline at all".to_owned(),

@@ -80,7 +80,7 @@ impl Bench {
     }
 
     async fn computes(&self, sweep: &str, of_base: &str, time: Duration) {
-        self.sources.begins(base(of_base));
+        self.sources.begins(Some(base(of_base)));
         self.after(time).await;
         self.sources.ends(sweep, time, Duration::ZERO);
     }

@@ -8,7 +8,7 @@ use super::{
     pace::{Device, Exclusive, Pace},
 };
 use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Cancellation, Job, OtherSemantics};
+use jobs::{Cancellation, Job, JobSpec, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -225,9 +225,12 @@ impl Worker {
     async fn compute(&self, job: &Job, sweep: &str, pace: &Pace) -> Attempted {
         pace.begins();
         let started = Instant::now();
-        // A job that writes loads no model, so the worker still holds what it held.
-        if let (Some(sources), Some(meaning)) = (&self.sources, job.spec.as_evaluation()) {
-            sources.begins(meaning.base);
+        if let Some(sources) = &self.sources {
+            sources.begins(match &job.spec {
+                JobSpec::Evaluate(meaning) => Some(meaning.base),
+                // It loads no model.
+                JobSpec::Write(_) => None,
+            });
         }
         let attempted = self.attempt(job, sweep, &pace.leave).await;
         if let Some(sources) = &self.sources {
