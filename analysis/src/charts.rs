@@ -24,14 +24,14 @@ use points::Points;
 use polars::prelude::PolarsError;
 use serde::Serialize;
 
-/// A chart of a sweep: what it shows, and what is to be said of it.
+/// A chart of a sweep with its title and caption.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
     /// A name for files and links: lower-case words with hyphens.
     pub slug: String,
     /// The title.
     pub title: String,
-    /// What is seen: units, numbers of points and examples, what bands are, what was left out.
+    /// The caption: units, numbers of points and examples, the meaning of bands, what was left out.
     pub caption: String,
     /// What it shows.
     pub data: ChartData,
@@ -40,12 +40,12 @@ pub struct Chart {
 /// Why there is no chart.
 #[derive(Debug, thiserror::Error)]
 pub enum ChartError {
-    /// The results do not make what charts need.
-    #[error("cannot take charts of sweep `{sweep}` from its results")]
+    /// The results cannot be prepared for charts.
+    #[error("cannot prepare the charts of sweep `{sweep}` from its results")]
     Take {
         /// The sweep.
         sweep: String,
-        /// What polars says.
+        /// The error of polars.
         source: PolarsError,
     },
     /// The chart cannot be turned into pixels.
@@ -53,7 +53,7 @@ pub enum ChartError {
     Draw {
         /// The chart.
         slug: String,
-        /// What the plotting library says.
+        /// The error of the plotting library.
         reason: String,
     },
 }

@@ -79,7 +79,7 @@ impl Results {
         wrong.collect()
     }
 
-    /// Whoever copies the folder of a sweep has its parts, and maybe nothing else.
+    /// A copied sweep folder may hold the parts and nothing else.
     async fn take_from_parts(
         &mut self,
         revision: Revision<'_>,

@@ -39,7 +39,7 @@ pub struct Table {
     pub name: String,
     /// What it shows, with the unit of its shares as they are rendered.
     pub title: String,
-    /// The columns. The first says what a row stands for.
+    /// The columns. The first names what a row is about.
     pub columns: Vec<Column>,
     /// The rows, with as many cells as there are columns.
     pub rows: Vec<TableRow>,
@@ -95,7 +95,7 @@ pub enum Cell {
     Text(String),
     /// How many.
     Count(u64),
-    /// A number, of the kind that its column says.
+    /// A number of its column's kind.
     Number(f64),
     /// A measured number.
     Measured {

@@ -7,11 +7,11 @@ use super::{
 use crate::Summary;
 use polars::prelude::{PolarsResult, col, lit};
 
-/// Values that a parameter must have.
+/// The fewest values that a parameter must have.
 const FEWEST_VALUES: usize = 3;
-/// Columns and rows that can be told apart.
+/// The most columns and rows that remain distinguishable.
 const MOST_VALUES: usize = 20;
-/// The share of cells in which something was tried, below which there is nothing to see.
+/// The smallest share of cells with a value; below it there is no chart.
 const FILLED: f64 = 0.6;
 
 /// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first search

@@ -20,7 +20,7 @@ const PLACE: &str = "the place";
 /// Texts of weights that are taken apart; a sweep that has more of them is not searching a few.
 const MOST_WEIGHTS: usize = 20_000;
 
-/// What a sweep's searches looked at: the merges on the selection split that have a value, one row each.
+/// The points of a sweep's searches: the merges on the selection split that have a value, one row each.
 ///
 /// A point belongs to the search that names it, and a fixed recipe to its preset.
 pub(super) struct Points {
@@ -144,7 +144,7 @@ impl Points {
     }
 }
 
-/// The place of a method's look: that of its row in the sweep's table, or one behind all rows for a preset.
+/// A method's palette index: that of its row in the sweep's table, or one after all rows for a preset.
 pub(super) fn look_of(method: &str, points: &Points, summary: &Summary) -> usize {
     let behind = || points.methods.iter().position(|(name, _)| name == method).unwrap_or_default();
     let row = summary.rows.iter().position(|row| row.name == method);

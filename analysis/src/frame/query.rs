@@ -33,7 +33,7 @@ impl Frame {
         Ok(Self { table, problems: Vec::new() })
     }
 
-    /// What a query comes to.
+    /// The result of a query.
     ///
     /// It may be asked from any thread, also from within an async runtime.
     ///

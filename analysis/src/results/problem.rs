@@ -33,7 +33,7 @@ pub enum Problem {
         row: String,
         /// The split.
         split: String,
-        /// What the store says.
+        /// The error of the store.
         source: StoreError,
     },
     /// A compacted part says that it has the result, but cannot be read, and nor is there an object of its own.
@@ -60,18 +60,18 @@ pub enum Problem {
     Part {
         /// The sweep.
         sweep: String,
-        /// What the store says; it names the object.
+        /// The error of the store, which names the object.
         source: StoreError,
     },
     /// A result that was found while all were listed cannot be read.
     #[error("a result cannot be read")]
     Listed {
-        /// What the store says; it names the object.
+        /// The error of the store, which names the object.
         source: StoreError,
     },
 }
 
-/// Problems of one kind and sweep that are told one by one.
+/// Problems of one kind and sweep that are listed one by one.
 const TOLD: usize = 3;
 
 impl Problem {
@@ -122,7 +122,7 @@ impl Problem {
         lines
     }
 
-    /// The order in which kinds are told.
+    /// The order in which kinds are listed.
     fn rank(&self) -> u8 {
         match self {
             Self::Part { .. } => 0,
@@ -135,7 +135,7 @@ impl Problem {
     }
 }
 
-/// What is said of those that are not told one by one.
+/// The summary of problems that are not listed one by one.
 fn more_of(rank: u8, sweep: &str, more: usize) -> String {
     let results = if more == 1 { "result" } else { "results" };
     match rank {

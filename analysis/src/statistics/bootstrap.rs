@@ -55,7 +55,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether the examples do not tell which is better: 0 lies in the interval.
+    /// Whether the examples do not decide which is better: 0 lies in the interval.
     pub fn is_tie(&self) -> bool {
         self.interval.low <= 0.0 && self.interval.high >= 0.0
     }

@@ -7,11 +7,11 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 /// The trees of a forest.
 const TREES: u64 = 64;
-/// Values of a feature that are told apart; more are taken together with their neighbours.
+/// The most levels of a feature. Further values are grouped with their neighbours.
 const MOST_LEVELS: usize = 64;
 /// Rows that a forest is grown of; of more, every so-manieth is taken.
 const MOST_ROWS: usize = 10_000;
-/// Fewer rows tell nothing.
+/// Fewer rows are too few for an estimate.
 const FEWEST_ROWS: usize = 8;
 
 /// A parameter and its value in each of many runs.
@@ -100,11 +100,11 @@ pub struct Importance {
     pub explained: Option<f64>,
 }
 
-/// Why importance cannot be told.
+/// Why importance cannot be estimated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportanceError {
     /// There are too few runs with a value.
-    #[error("{runs} runs are too few to tell which parameters matter; it takes {FEWEST_ROWS}")]
+    #[error("{runs} runs are too few to estimate which parameters matter; at least {FEWEST_ROWS} are needed")]
     Few {
         /// The runs with a value.
         runs: usize,
@@ -132,7 +132,7 @@ impl Importance {
     /// count.
     ///
     /// # Errors
-    /// There is nothing to tell: too few runs, no parameter that varies, or no value that does.
+    /// Too few runs, no parameter that varies, or constant values.
     pub fn of(features: &[Feature], values: &[f64], seed: u64) -> Result<Self, ImportanceError> {
         for Feature { name, levels, .. } in features {
             if levels.len() != values.len() {
@@ -286,6 +286,9 @@ mod tests {
         assert_eq!(told(&features, &vec![0.5; 150]), "all runs have the same value");
         assert_eq!(told(&features, &values[1..]), "parameter `scaling` has 150 values for 149 runs");
         let failed = vec![f64::NAN; 150];
-        assert_eq!(told(&features, &failed), "0 runs are too few to tell which parameters matter; it takes 8");
+        assert_eq!(
+            told(&features, &failed),
+            "0 runs are too few to estimate which parameters matter; at least 8 are needed"
+        );
     }
 }

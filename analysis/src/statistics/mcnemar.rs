@@ -2,7 +2,7 @@ use super::PairedTask;
 
 /// McNemar's test: do two recipes get the same share of the same examples right?
 ///
-/// Only examples that one of them gets right and the other wrong tell. If both are equally good, each of these `n = b + c`
+/// Only examples that one of them gets right and the other wrong count. If both are equally good, each of these `n = b + c`
 /// falls to either side with probability ½, so that `X = min(b, c)` comes from a binomial distribution:
 ///
 /// ```text

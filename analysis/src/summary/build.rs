@@ -206,7 +206,7 @@ fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
     }
 }
 
-/// What the points tell about the choice.
+/// What the points show about the choice.
 fn look_back(chosen: &RecipeSpec, points: &[Point], left_out: &LeftOut) -> SearchSummary {
     let mut summary = count(points, left_out);
     let looked_at: Vec<BTreeMap<String, f64>> = points.iter().map(|point| point.spec.numbers()).collect();

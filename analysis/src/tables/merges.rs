@@ -43,7 +43,7 @@ impl Merges<'_> {
             .filter(col("value").is_not_null().and(col("value").is_finite()))
     }
 
-    /// The columns that tell how sure a value is, as far as the frame has them: a task that no result is of has none.
+    /// The columns for a value's uncertainty, as far as the frame has them: a task without results has none.
     pub(super) fn counts(&self) -> Vec<String> {
         let is_there = |name: &String| self.frame.table().get_column_index(name).is_some();
         Uncertainty::columns(&self.outcome.tasks).filter(is_there).collect()
@@ -85,7 +85,7 @@ impl Merges<'_> {
         })
     }
 
-    /// The keys that tell the merges on `split` apart, in the order of a recipe.
+    /// The keys that vary among the merges on `split`, in the order of a recipe.
     pub(super) fn varying(&self, split: &str) -> Result<Vec<&'static str>, FrameError> {
         let merges = self.on(split);
         // Where a step is not taken, its keys have no value; that is no other one.

@@ -112,7 +112,7 @@ fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<Stri
     drawn
 }
 
-/// The columns' names in at most `room` columns, told apart by their places where they would be the same.
+/// The columns' names in at most `room` columns. Equal names are made distinct by their positions.
 fn heads(names: &[&str], room: usize) -> Vec<String> {
     let mut heads: Vec<String> = names.iter().map(|name| shortened(name, room)).collect();
     for index in 1..heads.len() {

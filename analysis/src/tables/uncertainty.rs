@@ -26,7 +26,7 @@ impl<'a> Uncertainty<'a> {
         Self { metric: &summary.objective.metric, tasks: &summary.tasks, own }
     }
 
-    /// The columns of the frame that it is told from.
+    /// The columns of the frame that it is computed from.
     pub(super) fn columns(tasks: &[String]) -> impl Iterator<Item = String> {
         tasks.iter().flat_map(|task| [examples(task), right(task)])
     }
