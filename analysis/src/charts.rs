@@ -1,5 +1,6 @@
 mod best_so_far;
 mod caption;
+mod columns;
 mod curve;
 mod data;
 mod draw;
@@ -63,8 +64,8 @@ impl Chart {
     /// are left out.
     ///
     /// Accuracies and the validation against test are of the rows of `summary`; the others are of the jobs in `frame`
-    /// that are of the same sweep. Of more points than a chart can show, it shows the best and a sample or takes
-    /// values together, and its caption says so. Everything depends on the results alone: the same results make the same
+    /// that are of the same sweep. Of more points than a chart can show, it shows the best and a sample or takes values
+    /// together, and its caption says so. Everything depends on the results alone: the same results make the same
     /// charts.
     ///
     /// # Errors

@@ -17,8 +17,8 @@ pub struct Sweeps {
 }
 
 impl Sweeps {
-    /// Reads what these sweeps came to; all of the store if none is named, but for the evaluations of single recipes that older
-    /// programs kept as sweeps.
+    /// Reads what these sweeps came to; all of the store if none is named, but for the evaluations of single recipes
+    /// that older programs kept as sweeps.
     ///
     /// # Errors
     /// The store is out of reach, there is no sweep of that name, or an outcome that was asked for cannot be read.
@@ -60,7 +60,8 @@ impl Sweeps {
         Ok(sweeps)
     }
 
-    /// The names of the sweeps of a store, without the evaluations of single recipes that older programs kept as sweeps.
+    /// The names of the sweeps of a store, without the evaluations of single recipes that older programs kept as
+    /// sweeps.
     ///
     /// # Errors
     /// The store is out of reach.

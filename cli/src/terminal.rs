@@ -122,8 +122,8 @@ pub(crate) enum Role {
     Other,
 }
 
-/// Sends logs to standard error: warnings, with `-v` one event per job, with `-vv` everything. Spans of workers and runs go
-/// to a collector if OpenTelemetry's variables name one.
+/// Sends logs to standard error: warnings, with `-v` one event per job, with `-vv` everything. Spans of workers and
+/// runs go to a collector if OpenTelemetry's variables name one.
 ///
 /// With JSON, messages for people and panics are events as well.
 pub(crate) fn init_logging(verbose: u8, format: LogFormat, role: Role) -> Result<TracingGuard, Failure> {

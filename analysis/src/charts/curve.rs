@@ -93,8 +93,8 @@ fn chart(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsRes
     }))
 }
 
-/// The number of values that are drawn one by one. Of values that were drawn, each is tried once: in ranges too narrow the best of a few points
-/// would look like a trend.
+/// The number of values that are drawn one by one. Of values that were drawn, each is tried once: in ranges too narrow
+/// the best of a few points would look like a trend.
 fn most_values(points: &Points, parameter: &Parameter) -> usize {
     let methods = points.methods.iter().filter(|(method, _)| parameter.tried_by(method) > 1);
     let count = methods.map(|(_, count)| *count).max().unwrap_or_default();

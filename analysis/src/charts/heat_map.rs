@@ -14,8 +14,8 @@ const MOST_VALUES: usize = 20;
 /// The smallest share of cells with a value; below it there is no chart.
 const FILLED: f64 = 0.6;
 
-/// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first search
-/// that tried enough combinations.
+/// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first
+/// search that tried enough combinations.
 pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Chart>> {
     let rank = |parameter: &&Parameter| ranking.iter().position(|name| *name == parameter.name).unwrap_or(usize::MAX);
     let mut parameters: Vec<&Parameter> = points.numbers().collect();

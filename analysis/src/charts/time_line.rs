@@ -64,8 +64,8 @@ pub(super) fn chart(frame: &Frame, summary: &Summary) -> PolarsResult<Option<Cha
     }))
 }
 
-/// The beginning and end of the jobs, without those before a pause of half of the time and more: results that were there
-/// already would leave the others no room.
+/// The beginning and end of the jobs, without those before a pause of half of the time and more: results that were
+/// there already would leave the others no room.
 fn last_run(jobs: &DataFrame) -> PolarsResult<Option<(f64, f64)>> {
     let begins = numbers(jobs, "begin")?;
     let ends = numbers(jobs, "end")?;

@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many results there are at least that the outcome does not name: those of the search that leaves out most, for searches may
-/// share their points.
+/// How many results there are at least that the outcome does not name: those of the search that leaves out most, for
+/// searches may share their points.
 fn left_out(outcome: &Outcome) -> u64 {
     let of_row = |row: &Row| match &row.kind {
         RowKind::Search { left_out, .. } => left_out.points.saturating_sub(left_out.failed),

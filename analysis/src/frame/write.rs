@@ -55,8 +55,8 @@ pub enum FrameError {
 }
 
 impl Frame {
-    /// Writes the table as CSV, with a line of names first. A text that a spreadsheet would take for a formula begins with
-    /// an apostrophe.
+    /// Writes the table as CSV, with a line of names first. A text that a spreadsheet would take for a formula begins
+    /// with an apostrophe.
     ///
     /// # Errors
     /// The file cannot be made or written.
@@ -84,7 +84,8 @@ impl Frame {
     }
 }
 
-/// Writes to a temporary file in the same folder first, so that a reader never finds half a table and a failure leaves no file.
+/// Writes to a temporary file in the same folder first, so that a reader never finds half a table and a failure leaves
+/// no file.
 fn write(path: &Path, write: impl FnOnce(&mut File) -> Result<(), PolarsError>) -> Result<(), FrameError> {
     let create = |source| FrameError::Create { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -75,8 +75,8 @@ pub enum Problem {
 const TOLD: usize = 3;
 
 impl Problem {
-    /// What is wrong with a job of `sweep`: it is named at `place`, its row and split, if the outcome names it; `source` says
-    /// why it cannot be read, if it is there.
+    /// What is wrong with a job of `sweep`: it is named at `place`, its row and split, if the outcome names it;
+    /// `source` says why it cannot be read, if it is there.
     pub(crate) fn at(sweep: &str, job: JobId, place: Option<(&str, &str)>, source: Option<StoreError>) -> Self {
         let sweep = sweep.to_owned();
         match (place, source) {
@@ -101,8 +101,8 @@ impl Problem {
         }
     }
 
-    /// Problems in words, a line each with its causes. The same one is told once; of many of a kind the first three are told
-    /// and the others counted.
+    /// Problems in words, a line each with its causes. The same one is told once; of many of a kind the first three are
+    /// told and the others counted.
     pub fn in_words<'a>(problems: impl IntoIterator<Item = &'a Self>) -> Vec<String> {
         let mut kinds: BTreeMap<(u8, &str), BTreeSet<String>> = BTreeMap::new();
         for problem in problems {

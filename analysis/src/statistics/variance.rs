@@ -9,8 +9,8 @@ struct Block {
 
 /// The share of a tree's variance that each feature explains alone; `None` if the tree's prediction is constant.
 ///
-/// Every level of a feature counts the same, and every combination of levels. With the tree's mean `m`, and `a_f(x)` its
-/// mean over all combinations in which feature `f` has level `x`, exactly,
+/// Every level of a feature counts the same, and every combination of levels. With the tree's mean `m`, and `a_f(x)`
+/// its mean over all combinations in which feature `f` has level `x`, exactly,
 ///
 /// ```text
 /// share_f = mean over x of (a_f(x) − m)² / mean over all combinations of (tree − m)²

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Denominators = BTreeMap<String, f64>;
 
 impl Summary {
-    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs, which are
-    /// in `frame`.
+    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs,
+    /// which are in `frame`.
     ///
     /// # Errors
     /// The frame does not answer.

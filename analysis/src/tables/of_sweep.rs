@@ -23,8 +23,8 @@ pub struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection split,
-    /// `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
+    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection
+    /// split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
     /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where they would be empty.
     ///
     /// # Errors
