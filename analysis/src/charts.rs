@@ -1,5 +1,6 @@
 mod best_so_far;
 mod caption;
+mod columns;
 mod curve;
 mod data;
 mod draw;
@@ -24,14 +25,14 @@ use points::Points;
 use polars::prelude::PolarsError;
 use serde::Serialize;
 
-/// A chart of a sweep: what it shows, and what is to be said of it.
+/// A chart of a sweep with its title and caption.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Chart {
     /// A name for files and links: lower-case words with hyphens.
     pub slug: String,
     /// The title.
     pub title: String,
-    /// What is seen: units, numbers of points and examples, what bands are, what was left out.
+    /// The caption: units, numbers of points and examples, the meaning of bands, what was left out.
     pub caption: String,
     /// What it shows.
     pub data: ChartData,
@@ -40,12 +41,12 @@ pub struct Chart {
 /// Why there is no chart.
 #[derive(Debug, thiserror::Error)]
 pub enum ChartError {
-    /// The results do not make what charts need.
-    #[error("cannot take charts of sweep `{sweep}` from its results")]
+    /// The results cannot be prepared for charts.
+    #[error("cannot prepare the charts of sweep `{sweep}` from its results")]
     Take {
         /// The sweep.
         sweep: String,
-        /// What polars says.
+        /// The error of polars.
         source: PolarsError,
     },
     /// The chart cannot be turned into pixels.
@@ -53,7 +54,7 @@ pub enum ChartError {
     Draw {
         /// The chart.
         slug: String,
-        /// What the plotting library says.
+        /// The error of the plotting library.
         reason: String,
     },
 }
@@ -63,8 +64,8 @@ impl Chart {
     /// are left out.
     ///
     /// Accuracies and the validation against test are of the rows of `summary`; the others are of the jobs in `frame`
-    /// that are of the same sweep. Of more points than a chart can show, it shows the best and a sample or takes
-    /// values together, and its caption says so. Everything depends on the results alone: the same results make the same
+    /// that are of the same sweep. Of more points than a chart can show, it shows the best and a sample or takes values
+    /// together, and its caption says so. Everything depends on the results alone: the same results make the same
     /// charts.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
 //! Results to tables and charts.
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
-//! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
-//! row per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
-//! [`Comparison`] those of two; [`Chart`] is what one looks at, as SVG, PNG or data; [`Report`] is all of it as one page.
-//! Nothing that is missing or corrupt is left out without a word.
+//! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one row
+//! per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
+//! [`Comparison`] those of two; [`Chart`] is a drawing of results, as SVG, PNG or data; [`Report`] is all of it as one
+//! page. Every missing or corrupt result is reported.
 //!
 //! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 

@@ -46,7 +46,7 @@ pub struct Report<'a> {
     pub provenance: Provenance,
 }
 
-/// What the page is told.
+/// The data of the page.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     sweep: &'a str,

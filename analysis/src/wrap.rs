@@ -1,7 +1,7 @@
-/// The columns that a terminal is sure to have.
+/// The assumed width of a terminal, in columns.
 pub(crate) const WIDTH: usize = 120;
 
-/// `line` in lines that fit, those after the first indented.
+/// `line` wrapped to [`WIDTH`]. Lines after the first are indented.
 pub(crate) fn wrapped(line: &str) -> String {
     let mut text = String::new();
     let mut width = 0;

@@ -1,13 +1,14 @@
-//! What a worker and a run show of themselves while they go on: numbers, and answers to probes.
+//! What a worker and a run show while they run: metrics, and answers to probes.
 
 use crate::{args::ListenArgs, failure::Failure, terminal};
 use coordinator::Event;
 use jobs::WorkerState;
+use parking_lot::Mutex;
 use queue::{JobPublisher, RabbitQueue};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use telemetry::{Endpoint, Gpus, ProcessStatus, Sample};
@@ -17,10 +18,10 @@ use tokio::{
 };
 use worker::{Metrics, Worker};
 
-/// How often a run asks how many jobs wait in its queue.
-const QUEUE_EVERY: Duration = Duration::from_secs(15);
+/// The time between two requests for the number of jobs that wait in the queue.
+const QUEUE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A status, and the endpoint that shows it where one was asked for.
+/// The status of this process, and the endpoint that serves it if one was requested.
 #[derive(Debug)]
 pub(crate) struct Watching {
     status: Arc<ProcessStatus>,
@@ -29,7 +30,7 @@ pub(crate) struct Watching {
 }
 
 impl Watching {
-    /// Shows that the process starts, from now on.
+    /// Shows that the process is starting, until it is ready.
     pub(crate) fn open(args: &ListenArgs, runtime: &Runtime) -> Result<Self, Failure> {
         let status = Arc::new(ProcessStatus::default());
         status.sample_with(build_info);
@@ -44,13 +45,13 @@ impl Watching {
         Ok(Self { status, metrics: Metrics::default(), _endpoint: endpoint })
     }
 
-    /// What an engine and its worker count in.
+    /// The metrics of an engine and its worker.
     pub(crate) fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
 
-    /// Shows a worker that is to come, on `device`, with or without a broker.
-    pub(crate) fn worker_to_come(&self, device: &str, has_broker: bool) -> WorkerToCome<'_> {
+    /// Shows a worker that is still to be made, on `device`, with or without a broker.
+    pub(crate) fn show_worker(&self, device: &str, has_broker: bool) -> PendingWorker<'_> {
         let worker = Arc::new(OnceLock::<Arc<Worker>>::new());
         let shown = Arc::clone(&worker);
         self.status.register(|registry| self.metrics.register(registry));
@@ -58,58 +59,58 @@ impl Watching {
         if device.starts_with("cuda") {
             self.show_gpus();
         }
-        WorkerToCome { status: &self.status, worker }
+        PendingWorker { status: &self.status, worker }
     }
 
     fn show_gpus(&self) {
         match Gpus::find() {
             Ok(gpus) => self.status.sample_with(move || gpus.samples()),
-            Err(reason) => terminal::note(format_args!("warning: no numbers of GPUs can be shown: {reason}")),
+            Err(reason) => terminal::note(format_args!("warning: no metrics of GPUs are available: {reason}")),
         }
     }
 
-    /// Shows a run, which is ready as long as its broker is there.
-    pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunShown {
+    /// Shows a run, which is ready while its broker is reachable.
+    pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunMetrics {
         let (pool, queue) = queue.unzip();
         let numbers = Arc::new(Mutex::new(Numbers { sweep: sweep.to_owned(), ..Numbers::default() }));
         let shown = Arc::clone(&numbers);
         let pool = pool.map(ToOwned::to_owned);
         let broker = queue.cloned();
-        self.status.sample_with(move || run_samples(&lock(&shown), pool.as_deref(), broker.as_deref()));
+        self.status.sample_with(move || run_samples(&shown.lock(), pool.as_deref(), broker.as_deref()));
         let broker = queue.cloned();
         self.status.ready_if(move || match &broker {
             Some(queue) if !queue.is_in_reach() => Err("the broker is out of reach".to_owned()),
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         });
-        RunShown { numbers, queue: queue.cloned() }
+        RunMetrics { numbers, queue: queue.cloned() }
     }
 
-    /// Does `work`, and shows that the process lives for as long as it is polled.
-    pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work`, and records heartbeats for as long as it is polled.
+    pub(crate) async fn with_heartbeat<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
             never = self.status.liveness().heartbeat() => match never {},
         }
     }
 
-    /// What goes on beside a run: it shows that the process lives, and how many jobs wait.
-    pub(crate) async fn beside(&self, run: &RunShown) -> Infallible {
+    /// The background work of a run: heartbeats, and the number of jobs that wait.
+    pub(crate) async fn background(&self, run: &RunMetrics) -> Infallible {
         tokio::select! {
             never = self.status.liveness().heartbeat() => never,
-            never = run.count_queue() => never,
+            never = run.poll_queue() => never,
         }
     }
 }
 
-/// A worker that is not there yet.
-pub(crate) struct WorkerToCome<'a> {
+/// A worker that is still to be made.
+pub(crate) struct PendingWorker<'a> {
     status: &'a ProcessStatus,
     worker: Arc<OnceLock<Arc<Worker>>>,
 }
 
-impl WorkerToCome<'_> {
-    /// It is there. It is ready once its queue can send it jobs, and no more when it drains.
-    pub(crate) fn is(self, worker: &Arc<Worker>) {
+impl PendingWorker<'_> {
+    /// Sets the worker. It is ready while its queue can send it jobs and it does not drain.
+    pub(crate) fn set(self, worker: &Arc<Worker>) {
         let asked = Arc::clone(worker);
         self.status.ready_if(move || {
             let vitals = asked.vitals();
@@ -119,14 +120,14 @@ impl WorkerToCome<'_> {
                 (_, true) => Ok(()),
             }
         });
-        // Nobody else has set it: there is one of these for each.
+        // It was not set before: this value is consumed, and there is one for each worker.
         _ = self.worker.set(Arc::clone(worker));
     }
 }
 
-/// A run as it is shown.
+/// The metrics of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct RunShown {
+pub(crate) struct RunMetrics {
     numbers: Arc<Mutex<Numbers>>,
     queue: Option<Arc<RabbitQueue>>,
 }
@@ -144,10 +145,10 @@ struct Numbers {
     waiting: Option<u64>,
 }
 
-impl RunShown {
-    /// Takes in what happened.
+impl RunMetrics {
+    /// Counts an event.
     pub(crate) fn note(&self, event: &Event) {
-        let mut numbers = lock(&self.numbers);
+        let mut numbers = self.numbers.lock();
         match event {
             Event::Plan { bound, stored } => (numbers.bound, numbers.reused) = (*bound, *stored),
             Event::Revision(_) | Event::Phase(_) | Event::WeakAdapter(_) => {}
@@ -171,25 +172,25 @@ impl RunShown {
         }
     }
 
-    /// Asks how many jobs wait, for as long as it is polled.
-    pub(crate) async fn count_queue(&self) -> Infallible {
+    /// Requests the number of jobs that wait, for as long as it is polled.
+    pub(crate) async fn poll_queue(&self) -> Infallible {
         let Some(queue) = &self.queue else { return std::future::pending().await };
         loop {
-            // What is not told in time is not known any more.
-            let waiting = timeout(QUEUE_EVERY, queue.waiting()).await.ok().and_then(Result::ok).flatten();
-            lock(&self.numbers).waiting = waiting;
-            sleep(QUEUE_EVERY).await;
+            // A number that does not arrive in time is unknown, not the last one.
+            let waiting = timeout(QUEUE_INTERVAL, queue.waiting()).await.ok().and_then(Result::ok).flatten();
+            self.numbers.lock().waiting = waiting;
+            sleep(QUEUE_INTERVAL).await;
         }
     }
 }
 
 fn build_info() -> Vec<Sample> {
-    let reading = Sample::gauge("build_info", "The program and the versions of what it reads and computes", 1.0)
+    let sample = Sample::gauge("build_info", "The program, and the versions of its formats and computations", 1.0)
         .labelled("version", env!("CARGO_PKG_VERSION"))
         .labelled("wire", queue::WIRE_VERSION.to_string())
         .labelled("evaluation", jobs::EVALUATION_SEMANTICS.to_string())
         .labelled("recipe", jobs::SEMANTICS.to_string());
-    vec![reading]
+    vec![sample]
 }
 
 fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
@@ -207,7 +208,7 @@ fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
         .into();
     if let Some(vitals) = vitals.filter(|_| has_broker) {
         samples.extend(broker_samples(vitals.is_in_reach, vitals.reconnects));
-        let help = "Jobs that were lately left to workers of another version";
+        let help = "Jobs that were deferred to workers of another version";
         samples.push(Sample::gauge("jobs_left_to_others", help, vitals.left as f64));
     }
     samples
@@ -215,7 +216,7 @@ fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
 
 fn broker_samples(is_in_reach: bool, reconnects: u64) -> [Sample; 2] {
     [
-        Sample::gauge("broker_in_reach", "Whether the connection to the broker is there", f64::from(is_in_reach)),
+        Sample::gauge("broker_in_reach", "Whether the broker is connected", f64::from(is_in_reach)),
         Sample::counter("broker_reconnects", "Connections to the broker after the first", reconnects as f64),
     ]
 }
@@ -226,12 +227,12 @@ fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue
         [("bound", bound), ("reused", reused), ("done", done), ("failed", failed), ("outstanding", outstanding)];
     let mut samples: Vec<_> = states
         .map(|(state, count)| {
-            Sample::gauge("sweep_jobs", "Jobs of the sweep, by how far they are", *count as f64)
+            Sample::gauge("sweep_jobs", "Jobs of the sweep, by state", *count as f64)
                 .labelled("sweep", sweep.as_str())
                 .labelled("state", state)
         })
         .into();
-    let help = "Jobs that this process handed to the queue";
+    let help = "Jobs that this process published";
     samples.push(Sample::counter("sweep_published", help, *published as f64).labelled("sweep", sweep.as_str()));
     samples.extend(best.iter().map(|(search, value)| {
         Sample::gauge("sweep_best", "The best value that a search has found", *value)
@@ -248,9 +249,4 @@ fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue
         samples.extend(broker_samples(queue.is_in_reach(), queue.reconnects()));
     }
     samples
-}
-
-fn lock(numbers: &Mutex<Numbers>) -> MutexGuard<'_, Numbers> {
-    // Nothing panics between two steps of a change, so poisoned numbers are whole ones.
-    numbers.lock().unwrap_or_else(PoisonError::into_inner)
 }

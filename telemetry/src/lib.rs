@@ -1,8 +1,9 @@
 //! What a running Bowline shows of itself: metrics, probes, logs, spans.
 //!
 //! [`ProcessStatus`] holds what a process shows: its metrics, whether it is ready, and its [`Liveness`], which records
-//! heartbeats for as long as the event loop runs. [`Endpoint`] serves it over HTTP to Prometheus and to probes. [`Logs`] says
-//! how events are written; [`TracingGuard`] sets that up, and exports spans to a collector if one is configured.
+//! heartbeats for as long as the event loop runs. [`Endpoint`] serves it over HTTP to Prometheus and to probes.
+//! [`Logs`] says how events are written; [`TracingGuard`] sets that up, and exports spans to a collector if one is
+//! configured.
 //!
 //! The crate knows no job and no queue. Its caller decides which metrics to show.
 

@@ -65,8 +65,9 @@ pub struct TracingGuard {
 }
 
 impl TracingGuard {
-    /// Writes the events of this process as `logs` says. If `service` names a service, spans go to a collector over OTLP
-    /// (HTTP, protobuf), as OpenTelemetry's usual variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ….
+    /// Writes the events of this process as `logs` says. If `service` names a service, spans go to a collector over
+    /// OTLP (HTTP, protobuf), as OpenTelemetry's usual variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// `OTEL_TRACES_SAMPLER`, ….
     ///
     /// Call it once per process, outside of any runtime.
     ///

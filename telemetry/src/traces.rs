@@ -19,7 +19,8 @@ pub fn current_trace_parent() -> Option<String> {
     carrier.remove(TRACE_PARENT)
 }
 
-/// Makes `span` a child of the span that `trace_parent` names. Call it before `span` is entered. An invalid text is ignored.
+/// Makes `span` a child of the span that `trace_parent` names. Call it before `span` is entered. An invalid text is
+/// ignored.
 pub fn follow_trace(span: &Span, trace_parent: &str) {
     let carrier = HashMap::from([(TRACE_PARENT.to_owned(), trace_parent.to_owned())]);
     let context = TraceContextPropagator::new().extract(&carrier);

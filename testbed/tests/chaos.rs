@@ -31,5 +31,5 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
         panic!("{report}\nlogs and data are kept in {}", folder.keep().display());
     }
     let missing: Vec<_> = Fault::ALL.iter().filter(|fault| !report.injected().contains_key(fault)).collect();
-    assert!(missing.is_empty(), "the sweep was over before these injected: {missing:?}");
+    assert!(missing.is_empty(), "the sweep was over before these were injected: {missing:?}");
 }

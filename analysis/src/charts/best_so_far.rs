@@ -6,9 +6,9 @@ use super::{
 use crate::Summary;
 use polars::prelude::{IntoLazy, NamedFrom, PolarsResult, Series, SortMultipleOptions};
 
-/// Evaluations that are drawn.
+/// The most evaluations that are drawn.
 const MOST_POINTS: u32 = 2000;
-/// Fewer show no course.
+/// Fewer make no chart.
 const FEWEST_POINTS: usize = 3;
 
 /// The best value over the time at which results came, or, where a large part of the time nothing came (results of an
@@ -66,7 +66,7 @@ pub(super) fn chart(points: &Points, summary: &Summary) -> PolarsResult<Option<C
     }))
 }
 
-/// Whether time says something: it passed, and no pause is as long as half of it.
+/// Whether time is a useful axis: it passed, and no pause takes half of it.
 fn is_steady(times: &[f64]) -> bool {
     let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
     let whole = times.last().zip(times.first()).map_or(0.0, |(last, first)| last - first);

@@ -33,7 +33,7 @@ pub(super) fn examples(summary: &Summary, split: &str) -> String {
     }
 }
 
-/// A number as short as it can be said: at most four digits that count.
+/// A number in short form: at most four significant digits.
 pub(super) fn short(number: f64) -> String {
     if number != 0.0 && !(1e-4..1e6).contains(&number.abs()) {
         return format!("{number:.1e}");

@@ -8,13 +8,13 @@ use super::{
 use crate::Summary;
 use polars::prelude::{DataFrame, PolarsResult, QuantileMethod, col, lit};
 
-/// Values of a parameter that are told apart.
+/// The most values of a parameter that are drawn one by one.
 const MOST_VALUES: usize = 24;
 /// The same where each has one point, so that nothing is taken together by chance.
 const MOST_ALONE: usize = 100;
-/// Curves that can be told apart.
+/// The most curves that remain distinguishable.
 const MOST_CURVES: usize = 8;
-/// Points at a value from which on their quartiles say more than their ends.
+/// From so many points at a value on, the band shows quartiles instead of the extremes.
 const MANY: f64 = 8.0;
 
 /// What the band of a curve is.
@@ -93,8 +93,8 @@ fn chart(points: &Points, parameter: &Parameter, summary: &Summary) -> PolarsRes
     }))
 }
 
-/// Values that are told apart. Of values that were drawn, each is tried once: in ranges too narrow the best of a few points
-/// would look like a course.
+/// The number of values that are drawn one by one. Of values that were drawn, each is tried once: in ranges too narrow
+/// the best of a few points would look like a trend.
 fn most_values(points: &Points, parameter: &Parameter) -> usize {
     let methods = points.methods.iter().filter(|(method, _)| parameter.tried_by(method) > 1);
     let count = methods.map(|(_, count)| *count).max().unwrap_or_default();

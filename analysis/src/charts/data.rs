@@ -61,7 +61,7 @@ pub enum ChartData {
         /// How many evaluations there are; the points are a sample of them if they are fewer.
         total: u64,
     },
-    /// How much of the objective's variance each parameter makes.
+    /// The share of the objective's variance that each parameter explains.
     Importance {
         /// The parameters, the most important first.
         bars: Vec<Bar>,
@@ -139,7 +139,7 @@ pub enum AxisScale {
 pub struct CurveSeries {
     /// Its name.
     pub name: String,
-    /// The place of its look: a row of the sweep's table looks the same in every chart.
+    /// The palette index: a row of the sweep's table has the same style in every chart.
     pub look: usize,
     /// Its points, by `x` ascending.
     pub points: Vec<CurvePoint>,
@@ -178,7 +178,7 @@ pub struct ParallelAxis {
 pub struct ParallelLine {
     /// The job's id.
     pub job: String,
-    /// The search that looked at it.
+    /// The search that proposed it.
     pub method: String,
     /// A value for each axis; `None` where the recipe has none.
     pub values: Vec<Option<f64>>,
@@ -191,7 +191,7 @@ pub struct DotRow {
     pub name: String,
     /// Whether it is the chosen row.
     pub is_chosen: bool,
-    /// The place of its look: a row of the sweep's table looks the same in every chart.
+    /// The palette index: a row of the sweep's table has the same style in every chart.
     pub look: usize,
     /// A dot for each task; `None` where nothing is known.
     pub dots: Vec<Option<Dot>>,
@@ -228,7 +228,7 @@ pub struct NamedPoint {
     pub y: f64,
     /// Whether it is the chosen row, or the point that was chosen.
     pub is_chosen: bool,
-    /// The place of its look: a row of the sweep's table looks the same in every chart.
+    /// The palette index: a row of the sweep's table has the same style in every chart.
     pub look: usize,
 }
 

@@ -7,15 +7,15 @@ use super::{
 use crate::Summary;
 use polars::prelude::{PolarsResult, col, lit};
 
-/// Values that a parameter must have.
+/// The fewest values that a parameter must have.
 const FEWEST_VALUES: usize = 3;
-/// Columns and rows that can be told apart.
+/// The most columns and rows that remain distinguishable.
 const MOST_VALUES: usize = 20;
-/// The share of cells in which something was tried, below which there is nothing to see.
+/// The smallest share of cells with a value; below it there is no chart.
 const FILLED: f64 = 0.6;
 
-/// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first search
-/// that tried enough combinations.
+/// The objective over the two most important parameters (by `ranking`) of the chosen search, or else of the first
+/// search that tried enough combinations.
 pub(super) fn chart(points: &Points, ranking: &[String], summary: &Summary) -> PolarsResult<Option<Chart>> {
     let rank = |parameter: &&Parameter| ranking.iter().position(|name| *name == parameter.name).unwrap_or(usize::MAX);
     let mut parameters: Vec<&Parameter> = points.numbers().collect();

@@ -12,7 +12,7 @@ const MOST_POINTS: u32 = 4000;
 const FEWEST_EXPLAINED: f64 = 0.1;
 const SEED: u64 = 0;
 
-/// The importance of every parameter, and of the method where there are several; `None` if there is none to tell.
+/// The importance of every parameter, and of the method if there are several; `None` if it cannot be estimated.
 pub(super) fn importance(points: &Points) -> PolarsResult<Option<Importance>> {
     let table = sampled(points.lazy(), MOST_POINTS).collect()?;
     let mut features = Vec::new();

@@ -1,6 +1,6 @@
 use super::{
     Axis, AxisScale, AxisUnit,
-    points::{METHOD, numbers, words},
+    columns::{METHOD, numbers, words},
 };
 use jobs::{KeyKind, RecipeKey};
 use polars::prelude::{DataFrame, DataType, Expr, IntoLazy, PolarsResult, col, lit};

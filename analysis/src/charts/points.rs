@@ -1,3 +1,5 @@
+pub(super) use super::columns::{MEAN, METHOD, VALUE, WORST, numbers, words};
+
 use super::{Axis, AxisScale, AxisUnit, parameter::Parameter};
 use crate::{
     Frame, Kind, Summary,
@@ -10,17 +12,12 @@ use polars::prelude::{
 };
 use std::{cmp::Reverse, collections::BTreeMap};
 
-/// The columns of [`Points`] beside the parameters.
-pub(super) const METHOD: &str = "the method";
-pub(super) const VALUE: &str = "the value";
-pub(super) const MEAN: &str = "the mean";
-pub(super) const WORST: &str = "the worst";
 const PLACE: &str = "the place";
 
 /// Texts of weights that are taken apart; a sweep that has more of them is not searching a few.
 const MOST_WEIGHTS: usize = 20_000;
 
-/// What a sweep's searches looked at: the merges on the selection split that have a value, one row each.
+/// The points of a sweep's searches: the merges on the selection split that have a value, one row each.
 ///
 /// A point belongs to the search that names it, and a fixed recipe to its preset.
 pub(super) struct Points {
@@ -144,7 +141,7 @@ impl Points {
     }
 }
 
-/// The place of a method's look: that of its row in the sweep's table, or one behind all rows for a preset.
+/// A method's palette index: that of its row in the sweep's table, or one after all rows for a preset.
 pub(super) fn look_of(method: &str, points: &Points, summary: &Summary) -> usize {
     let behind = || points.methods.iter().position(|(name, _)| name == method).unwrap_or_default();
     let row = summary.rows.iter().position(|row| row.name == method);
@@ -167,8 +164,8 @@ fn method(summary: &Summary) -> Expr {
     when(is_search).then(col("row")).otherwise(col("method"))
 }
 
-/// The keys of recipes that are numbers, the most telling first: those that every merge has before those of some, and of
-/// these what costs least to change, for it is searched most. Seeds are last.
+/// The keys of recipes that are numbers, the most telling first: those that every merge has before those of some, and
+/// of these what costs least to change, for it is searched most. Seeds are last.
 fn number_keys() -> impl Iterator<Item = &'static str> {
     let mut keys: Vec<&RecipeKey> = RecipeKey::resolved().filter(|key| key.is_number()).collect();
     let is_of_some = |key: &RecipeKey| key.belongs_to() != BelongsTo::Every;
@@ -238,17 +235,6 @@ pub(super) fn sampled(table: LazyFrame, most: u32) -> LazyFrame {
         .limit(most)
         .sort([PLACE], Default::default())
         .select([polars::prelude::all().exclude_cols([PLACE, KEY]).as_expr()])
-}
-
-/// A column as numbers; what is no finite number is `None`.
-pub(super) fn numbers(table: &DataFrame, name: &str) -> PolarsResult<Vec<Option<f64>>> {
-    let column = table.column(name)?.cast(&DataType::Float64)?;
-    Ok(column.f64()?.iter().map(|value| value.filter(|value| value.is_finite())).collect())
-}
-
-/// A column as texts.
-pub(super) fn words(table: &DataFrame, name: &str) -> PolarsResult<Vec<Option<String>>> {
-    Ok(table.column(name)?.str()?.iter().map(|text| text.map(str::to_owned)).collect())
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use polars::prelude::{DataFrame, DataType, IntoLazy, PolarsResult, SortMultipleO
 const MOST_WORKERS: usize = 40;
 /// Parts of the whole time; what lies closer than one of them touches.
 const PARTS: f64 = 600.0;
-/// Fewer jobs have no course.
+/// Fewer jobs make no chart.
 const FEWEST_JOBS: u64 = 2;
 
 /// When workers were busy, as far as results tell: a job ends when its result is stored, and took what its timings say.
@@ -64,8 +64,8 @@ pub(super) fn chart(frame: &Frame, summary: &Summary) -> PolarsResult<Option<Cha
     }))
 }
 
-/// The beginning and end of the jobs, without those before a pause of half of the time and more: results that were there
-/// already would leave the others no room.
+/// The beginning and end of the jobs, without those before a pause of half of the time and more: results that were
+/// there already would leave the others no room.
 fn last_run(jobs: &DataFrame) -> PolarsResult<Option<(f64, f64)>> {
     let begins = numbers(jobs, "begin")?;
     let ends = numbers(jobs, "end")?;

@@ -64,7 +64,8 @@ impl Rows {
         self.measured_on.push((self.grounds.of(result), self.given.len()));
     }
 
-    /// The scores of a task, which is looked for at a place first: most results are of the same tasks in the same order.
+    /// The scores of a task, which is looked for at a place first: most results are of the same tasks in the same
+    /// order.
     fn task(&mut self, task: &str, place: usize) -> &mut OfTask {
         let is_it = |(known, _): &(String, OfTask)| known == task;
         let place =

@@ -85,8 +85,8 @@ fn why(summary: &Summary, chosen: &SummaryRow) -> String {
     }
 }
 
-/// The best of what is better than the chosen row by what the choice was made by, the best of what is not, and the two ends of
-/// the scale.
+/// The best of what is better than the chosen row by what the choice was made by, the best of what is not, and the two
+/// ends of the scale.
 fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Vec<Other<'a>> {
     let objective = &summary.objective;
     let is_better = |row: &SummaryRow| summary.beaten_by.iter().any(|better| better.name == row.name);

@@ -19,8 +19,8 @@ const SCRIPT: &str = concat!(
 
 /// The page of a sweep with its data, a JSON document.
 ///
-/// The page's script makes text nodes of all that it shows, so these are the only two places where text of results meets
-/// HTML. Scripts run by a nonce, the digest of the data: no text within them can know it.
+/// The page's script makes text nodes of all that it shows, so these are the only two places where text of results
+/// meets HTML. Scripts run by a nonce, the digest of the data: no text within them can know it.
 pub(super) fn fill(sweep: &str, data: &str) -> String {
     let nonce = Digest::of(data.as_bytes()).to_string();
     // In JSON `<` stands within texts alone; without it nothing ends the element, nor begins a comment.

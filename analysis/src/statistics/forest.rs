@@ -46,7 +46,7 @@ impl Tree {
         Self::Split { feature, at, left: Box::new(Self::grown(rows, left)), right: Box::new(Self::grown(rows, right)) }
     }
 
-    /// What the tree says of a row.
+    /// The tree's prediction for a row.
     pub(super) fn value(&self, rows: &Rows, row: usize) -> f64 {
         match self {
             Self::Leaf(value) => *value,

@@ -2,8 +2,8 @@ use super::PairedTask;
 
 /// McNemar's test: do two recipes get the same share of the same examples right?
 ///
-/// Only examples that one of them gets right and the other wrong tell. If both are equally good, each of these `n = b + c`
-/// falls to either side with probability ½, so that `X = min(b, c)` comes from a binomial distribution:
+/// Only examples that one of them gets right and the other wrong count. If both are equally good, each of these `n = b
+/// + c` falls to either side with probability ½, so that `X = min(b, c)` comes from a binomial distribution:
 ///
 /// ```text
 /// exact = min(1, 2 · P(X ≤ min(b, c)))
@@ -16,7 +16,8 @@ use super::PairedTask;
 ///
 /// # Source
 /// Q. McNemar, Psychometrika 12 (1947). M. W. Fagerland, S. Lydersen, P. Laake, BMC Medical Research Methodology 13:91
-/// (2013), which recommends the mid-p test: the exact one keeps its level, but is so careful that it misses differences.
+/// (2013), which recommends the mid-p test: the exact one keeps its level, but is so careful that it misses
+/// differences.
 ///
 /// # Examples
 /// ```

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Denominators = BTreeMap<String, f64>;
 
 impl Summary {
-    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs, which are
-    /// in `frame`.
+    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs,
+    /// which are in `frame`.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -206,7 +206,7 @@ fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
     }
 }
 
-/// What the points tell about the choice.
+/// What the points show about the choice.
 fn look_back(chosen: &RecipeSpec, points: &[Point], left_out: &LeftOut) -> SearchSummary {
     let mut summary = count(points, left_out);
     let looked_at: Vec<BTreeMap<String, f64>> = points.iter().map(|point| point.spec.numbers()).collect();

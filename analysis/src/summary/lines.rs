@@ -8,8 +8,8 @@ pub(crate) const ENDED_EARLY: &str =
     "the searches were ended early: each chose the best of the points that were evaluated by then";
 
 impl Summary {
-    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may
-    /// lie beyond what it looked at: each in a line.
+    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the
+    /// best may lie beyond what it looked at: each in a line.
     pub fn choices(&self) -> Vec<String> {
         // A single recipe was given, and needs no word.
         let is_choice = self.rows.iter().filter(|row| row.kind.is_merge()).count() > 1

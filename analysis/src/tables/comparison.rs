@@ -64,7 +64,8 @@ impl Comparison<'_> {
         table
     }
 
-    /// The rows that both sweeps have under the same name: the mean over the tasks that both evaluated on the same data.
+    /// The rows that both sweeps have under the same name: the mean over the tasks that both evaluated on the same
+    /// data.
     pub fn rows(&self) -> Table {
         let mut columns = vec![Column::new("method", ColumnKind::Text), Column::new("tasks", ColumnKind::Count)];
         columns.extend(Verdict::columns("1st alone", "2nd alone"));

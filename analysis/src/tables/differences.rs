@@ -6,8 +6,8 @@ use crate::{Results, Summary};
 use jobs::{JobResult, Outcome};
 
 impl Table {
-    /// By how much each other merge of a sweep differs from the chosen one on the same examples of `split`; `None` if none
-    /// is chosen, or it has no result there.
+    /// By how much each other merge of a sweep differs from the chosen one on the same examples of `split`; `None` if
+    /// none is chosen, or it has no result there.
     pub fn differences(summary: &Summary, outcome: &Outcome, results: &Results, split: &str) -> Option<Self> {
         let chosen = summary.best()?;
         let of_chosen = result(&chosen.name, split, outcome, results)?;

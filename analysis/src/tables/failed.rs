@@ -18,7 +18,7 @@ impl Table {
         let note = if rows.is_empty() {
             "no job has failed for good"
         } else {
-            "`bowline failures show EXAMPLE` tells more of a job"
+            "`bowline failures show EXAMPLE` shows details of a job"
         };
         let title = "jobs that failed for good, by error".to_owned();
         Self { name: "failures".to_owned(), title, columns, rows, notes: vec![note.to_owned()] }

@@ -1,6 +1,7 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{Merges, is_number, number, text},
+    merges::{Merges, is_number},
+    values::{number, text},
 };
 use crate::{Feature, Frame, FrameError, Importance, ImportanceError, fixed};
 use polars::prelude::{Expr, col};

@@ -53,7 +53,7 @@ fn pair(score: &TaskScore, first: &JobResult, second: &JobResult) -> Result<Pair
         return Err("evaluated on other data");
     }
     let (Some(one), Some(other)) = (&score.right, &other.right) else {
-        return Err("results of older programs do not tell which examples were right");
+        return Err("results of older programs do not record which examples were right");
     };
     PairedTask::new(one, other).ok_or("evaluated on another number of examples")
 }

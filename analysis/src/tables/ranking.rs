@@ -1,7 +1,8 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{Merges, cell, column, number, text},
+    merges::{Merges, column},
     uncertainty::Uncertainty,
+    values::{cell, number, text},
 };
 use crate::{Frame, FrameError};
 use jobs::{JobId, Metric};

@@ -85,7 +85,8 @@ struct Fit {
     is_wrapped: bool,
 }
 
-/// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not enough.
+/// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not
+/// enough.
 fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<String>, String) {
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
@@ -112,7 +113,7 @@ fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<Stri
     drawn
 }
 
-/// The columns' names in at most `room` columns, told apart by their places where they would be the same.
+/// The columns' names in at most `room` columns. Equal names are made distinct by their positions.
 fn heads(names: &[&str], room: usize) -> Vec<String> {
     let mut heads: Vec<String> = names.iter().map(|name| shortened(name, room)).collect();
     for index in 1..heads.len() {
@@ -154,7 +155,8 @@ fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], fit: &Fit) -> St
     drawn.trim_fmt()
 }
 
-/// The laid out table with the best numbers marked: a star before the number, or a space where the number itself is bold.
+/// The laid out table with the best numbers marked: a star before the number, or a space where the number itself is
+/// bold.
 fn marked(text: &str, is_terminal: bool) -> String {
     let mut parts = text.split(BEST);
     let mut marked = parts.next().unwrap_or_default().to_owned();

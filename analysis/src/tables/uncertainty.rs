@@ -1,4 +1,4 @@
-use super::merges::number;
+use super::values::number;
 use crate::{
     Kind, Summary,
     summary::{Own, normalised_interval},
@@ -26,13 +26,13 @@ impl<'a> Uncertainty<'a> {
         Self { metric: &summary.objective.metric, tasks: &summary.tasks, own }
     }
 
-    /// The columns of the frame that it is told from.
+    /// The columns of the frame that it is computed from.
     pub(super) fn columns(tasks: &[String]) -> impl Iterator<Item = String> {
         tasks.iter().flat_map(|task| [examples(task), right(task)])
     }
 
-    /// The 95 % interval of a merge's value, whose [`columns`](Self::columns) are in a row of `found`; `None` if a task is
-    /// missing there, or an own accuracy that it is normalised by.
+    /// The 95 % interval of a merge's value, whose [`columns`](Self::columns) are in a row of `found`; `None` if a task
+    /// is missing there, or an own accuracy that it is normalised by.
     pub(super) fn interval(&self, found: &DataFrame, row: usize) -> Option<Interval> {
         let count = |name: String| number(found, &name, row).map(|count| count as u64);
         let score = |task: &String| {

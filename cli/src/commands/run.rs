@@ -18,7 +18,7 @@ use crate::{
     runner::{Done, Runner},
     sweep_file::{SweepFile, read_sweep},
     terminal,
-    watching::{RunShown, Watching},
+    watching::{RunMetrics, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
@@ -81,7 +81,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         (None, None) => unreachable!("without a queue there is an engine"),
     };
     if let Some(worker) = runner.worker() {
-        watching.worker_to_come(&args.compute.device, false).is(worker);
+        watching.show_worker(&args.compute.device, false).set(worker);
     }
     let ended = {
         let progress = Progress::start();
@@ -89,7 +89,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         let revision = resume.revised.number;
         let mut teller = Teller { progress: &progress, shown: &shown, account, revision, bound: 0, done: 0 };
         let mut on_event = |event| teller.tell(event);
-        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))
+        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(&shown))
     };
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
@@ -191,7 +191,7 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
 /// Tells a person what happens.
 struct Teller<'a> {
     progress: &'a Progress,
-    shown: &'a RunShown,
+    shown: &'a RunMetrics,
     account: &'a mut Account,
     /// The revision that the person was told of.
     revision: u32,
@@ -264,5 +264,5 @@ pub(crate) fn print(summary: &Summary, json: bool) {
         return;
     }
     let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-    terminal::styled(format_args!("\n{}", summary.render(style).trim_end()));
+    terminal::styled_data(format_args!("\n{}", summary.render(style).trim_end()));
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
     let proof = Arc::new(engine.proof());
-    let shown = watching.worker_to_come(&device, true);
+    let shown = watching.show_worker(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
             .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);
     let worker = Arc::new(worker);
-    shown.is(&worker);
+    shown.set(&worker);
     terminal::note(format_args!(
         "{name}: {device}, pool `{}`, store {}; waiting for jobs",
         args.pool.pool,
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     }
     let grace = Duration::from_secs(args.grace);
     let ended = interrupts.graceful(2, |wishes| {
-        runtime.block_on(watching.alive(async {
+        runtime.block_on(watching.with_heartbeat(async {
             let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
             ahead.close().await;

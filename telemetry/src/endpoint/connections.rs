@@ -67,8 +67,8 @@ struct Open {
 }
 
 impl Connections {
-    /// Makes room for a connection of `peer`. If a limit is reached, closes the connection that has waited longest for a
-    /// request: one of the same peer if the peer's limit is reached.
+    /// Makes room for a connection of `peer`. If a limit is reached, closes the connection that has waited longest for
+    /// a request: one of the same peer if the peer's limit is reached.
     ///
     /// # Errors
     /// How long to wait, if no connection may be closed yet.

@@ -63,7 +63,7 @@ pub(super) async fn edit(
 impl Edited {
     /// Whether the changed content was recognised and set aside.
     pub(super) async fn is_set_aside(&self, bucket: &S3Backend) -> Result<bool, Failure> {
-        let key = Key::new(format!("set-direct/{}/{}.json", self.job, self.digest.short()))?;
+        let key = Key::new(format!("set-aside/{}/{}.json", self.job, self.digest.short()))?;
         Ok(with_retries(async || bucket.get(&key).await).await?.is_some())
     }
 }

@@ -170,7 +170,7 @@ impl fmt::Display for Violation {
             }
             Self::Outcome { expected, found } => write!(f, "the outcome is {found}, not {expected}"),
             Self::NotRepaired(job) => {
-                write!(f, "the changed result of job {} was not recognised and set direct", job.short())
+                write!(f, "the changed result of job {} was not recognised and set aside", job.short())
             }
             Self::Unreadable(error) => f.write_str(error),
         }

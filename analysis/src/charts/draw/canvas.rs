@@ -34,7 +34,7 @@ pub(super) struct Canvas {
     legend: Vec<Named>,
 }
 
-/// The room that values take, with a margin; of a logarithmic axis in proportion.
+/// The range of values with a margin, which is proportional on a logarithmic axis.
 pub(super) fn room(values: impl Iterator<Item = f64>, scale: AxisScale) -> (f64, f64) {
     let finite = values.filter(|value| value.is_finite());
     let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -221,7 +221,7 @@ impl Canvas {
         self.scene.add(Primitive::Text { x, y, content, size, anchor, rotate, bold: false, color });
     }
 
-    /// A text on a ground that hides what is below it, its middle at `(x, y)`.
+    /// A text centred at `(x, y)`, on a background that hides what is below it.
     pub(super) fn label(&mut self, (x, y): (f64, f64), content: &str) {
         let (width, height) = label_size(content);
         self.scene.add(Primitive::Rect {
@@ -237,7 +237,7 @@ impl Canvas {
         self.text((x, y + 4.0), content, TextAnchor::Middle, BLACK);
     }
 
-    /// The drawing with titles, the names of looks, and the caption below.
+    /// The drawing with titles, the legend and the caption.
     pub(super) fn finish(mut self, caption: &str) -> Scene {
         add_labels_and_title(&mut self.scene, &self.computed, &self.layout);
         let width = self.scene.width;

@@ -11,9 +11,9 @@ const STEP: f64 = 5.0;
 
 /// The middle of the label of each point.
 ///
-/// Labels have the sizes `sizes`, stay within `frame` and clear of every mark, whose radius is `mark`, and of each other,
-/// as near to their points as that allows; where nothing near is free, the least covered place is taken. Points come
-/// in their order, so the same points have the same labels.
+/// Labels have the sizes `sizes`, stay within `frame` and clear of every mark, whose radius is `mark`, and of each
+/// other, as near to their points as that allows; where nothing near is free, the least covered place is taken. Points
+/// come in their order, so the same points have the same labels.
 pub(super) fn places(points: &[(f64, f64)], sizes: &[(f64, f64)], frame: Box, mark: f64) -> Vec<(f64, f64)> {
     let mut taken: Vec<Box> = points.iter().map(|at| around(*at, (2.0 * mark, 2.0 * mark))).collect();
     let mut places = Vec::with_capacity(points.len());

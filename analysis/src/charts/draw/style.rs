@@ -34,7 +34,7 @@ pub(super) struct Look {
     pub(super) dashes: &'static [f64],
 }
 
-/// The look of the series at a place.
+/// The style of the series with a palette index.
 pub(super) fn look(place: usize) -> Look {
     let forms = [Form::Circle, Form::Square, Form::Triangle, Form::Diamond, Form::Down];
     Look { colour: COLOURS[place % 7], form: forms[place % 5], dashes: DASHES[place % 4] }

@@ -5,8 +5,8 @@ use super::{
 use crate::fixed;
 use kuva::render::render_utils::{generate_ticks_log, generate_ticks_with_step};
 
-/// The distance of the ticks of an axis that holds a range in proportion: 1, 2 or 5 times a power of ten, at most `count` of which
-/// lie in the range.
+/// The distance of the ticks of an axis that holds a range in proportion: 1, 2 or 5 times a power of ten, at most
+/// `count` of which lie in the range.
 pub(super) fn step((low, high): (f64, f64), count: usize) -> f64 {
     let least = (high - low) / count as f64;
     if !least.is_normal() || least < 0.0 {

@@ -46,7 +46,7 @@ mod tests {
     use polars::prelude::Column;
     use serde_json::{Value, json};
 
-    /// A recipe in which every key says something. No such one resolves: it elects signs before a matrix-wise method.
+    /// A recipe in which every key has a value. No such one resolves: it elects signs before a matrix-wise method.
     fn recipe() -> Recipe {
         Recipe {
             space: Space::Knots { axis: Axis::Rows, cut: SigmaCut { absolute: 1e-4, relative: 0.1 } },

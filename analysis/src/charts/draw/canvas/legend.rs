@@ -8,7 +8,7 @@ use kuva::render::{render::TextAnchor, render_utils::wrap_text};
 const LEGEND: usize = 58;
 const LEGEND_LINES: usize = 3;
 
-/// What the legend says of a look.
+/// An entry of the legend.
 pub(super) struct Named {
     name: Vec<String>,
     look: Look,
@@ -22,7 +22,7 @@ impl Canvas {
         self.legend.push(Named { name, look, is_line });
     }
 
-    /// Draws the names of looks from `top` on, in columns where they are short, and tells their height.
+    /// Draws the legend's entries from `top` on, in columns if they are short. Returns their height.
     pub(super) fn draw_legend(&mut self, legend: &[Named], top: f64) -> f64 {
         const LINE: f64 = 15.0;
         const APART: f64 = 3.0;
