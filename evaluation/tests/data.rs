@@ -317,7 +317,7 @@ fn images_of_other_formats_are_refused_by_the_formats_name() {
     }
     assert_eq!(of_image(b"").unwrap_err(), "it has no bytes");
     let unknown = of_image(b"not an image").unwrap_err();
-    assert_eq!(unknown, "it is no image of a known format: it begins with `not a pi`; PNG and JPEG are read");
+    assert_eq!(unknown, "it is no image of a known format: it begins with `not an i`; PNG and JPEG are read");
 }
 
 #[test]

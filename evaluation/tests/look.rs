@@ -59,9 +59,9 @@ fn a_bad_label_and_a_bad_image_are_told_together() {
 fn labels_are_looked_at_where_images_cannot_be() {
     let folder = TempDir::new().unwrap();
     let files = parquet(&folder, &[row(0), row(7)], &["cat", "dog"]);
-    let source = Source { image_column: "image", ..source(&files, &Rows::All) };
+    let source = Source { image_column: "photo", ..source(&files, &Rows::All) };
     let expected = [
-        "`test.parquet` has no column `image`; it has `image`, `label`",
+        "`test.parquet` has no column `photo`; it has `image`, `label`",
         "row 1 of `test.parquet` has label 7 in column `label`, outside 0..2",
     ];
     assert_eq!(told(&folder, source.look(Some(2)).unwrap_err()), expected);
