@@ -364,10 +364,7 @@ fn not_allowed(option: &str, allowed: &[String]) -> String {
 }
 
 fn of(path: &Path, reference: &str) -> String {
-    match path == Path::new(reference) {
-        true => String::new(),
-        false => format!("of `{reference}` "),
-    }
+    if path == Path::new(reference) { String::new() } else { format!("of `{reference}` ") }
 }
 
 fn below(roots: &[PathBuf]) -> String {

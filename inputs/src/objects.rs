@@ -98,10 +98,10 @@ impl Objects {
 
     /// Keeps what an input is made of, so that whoever knows its digest needs no bucket.
     pub(crate) fn keep(&self, digest: Digest, content: &Content) -> Result<(), InputError> {
-        match self.cache.content(digest).as_ref() == Some(content) {
-            true => Ok(()),
-            false => self.cache.keep_content(digest, content),
+        if self.cache.content(digest).as_ref() == Some(content) {
+            return Ok(());
         }
+        self.cache.keep_content(digest, content)
     }
 }
 

@@ -74,11 +74,11 @@ pub(crate) fn unreadable_entries(
 
 /// Every file that decides comes by here before anything parses it.
 pub(crate) fn refuse_pointer(reference: &InputRef, path: &Path) -> Result<(), InputError> {
-    let (reference, file) = (|| reference.to_string(), || path.to_owned());
+    let reference = || reference.to_string();
     match is_pointer(path) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(InputError::LfsPointer { reference: reference(), file: file() }),
-        Err(source) => Err(InputError::Read { reference: reference(), file: file(), source }),
+        Ok(true) => Err(InputError::LfsPointer { reference: reference(), file: path.to_owned() }),
+        Err(source) => Err(InputError::Read { reference: reference(), file: path.to_owned(), source }),
     }
 }
 

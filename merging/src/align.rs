@@ -218,8 +218,12 @@ fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>
             let input =
                 inputs.entry(name).or_insert(Input { name, source, shape, modules: vec![None; adapters.len()] });
             if input.shape != shape || module.lora_b.cols() != module.lora_a.rows() {
-                let (module, expected) = (name.clone(), input.shape);
-                return Err(MergeError::Shape { module, task: adapter.name.clone(), found: shape, expected });
+                return Err(MergeError::Shape {
+                    module: name.clone(),
+                    task: adapter.name.clone(),
+                    found: shape,
+                    expected: input.shape,
+                });
             }
             input.modules[task] = Some(module);
         }
@@ -249,7 +253,8 @@ impl Input<'_> {
             }
         };
         let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
-        let (name, source) = (self.name.to_owned(), self.source.to_owned());
+        let name = self.name.to_owned();
+        let source = self.source.to_owned();
         Ok((AlignedMatrix { name, source, shape: self.shape, ranks, form }, spectrum))
     }
 

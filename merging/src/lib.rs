@@ -6,6 +6,8 @@
 //!
 //! Same inputs and seed, same numbers out: nothing here knows a clock, a job or a number of threads.
 
+#![warn(clippy::match_bool)]
+
 mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;

@@ -136,10 +136,10 @@ impl Aligned {
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
-        match self.space == Space::Full && recipe.combine.is_matrix_wise() {
-            true => Err(MergeError::MatrixWiseInFull),
-            false => Ok(()),
+        if self.space == Space::Full && recipe.combine.is_matrix_wise() {
+            return Err(MergeError::MatrixWiseInFull);
         }
+        Ok(())
     }
 
     /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ].

@@ -20,6 +20,8 @@
 //!
 //! Nothing half-written is ever seen, and a sound result is never replaced: [`Store::set_aside`] takes away what is none.
 
+#![warn(clippy::match_bool)]
+
 mod backend;
 mod dated;
 mod error;

@@ -34,13 +34,13 @@ impl Hub {
     /// The bytes `range` of a file that a [shelf](Self::shelf) names.
     pub(crate) fn part(&self, hub: &HubRef, name: &str, range: &Range<u64>) -> Result<Vec<u8>, InputError> {
         self.read_part(hub, name, range).map_err(|error| {
-            let (reference, source): (_, HubFailure) = (hub.to_string(), error.into());
-            match source.is_out_of_reach {
-                true => {
-                    let absent = NotCached::Files(format!("`{name}` is missing"));
-                    InputError::Unreachable { reference, cache: self.cache(), absent, source }
-                }
-                false => InputError::Hub { reference, source },
+            let reference = hub.to_string();
+            let source = HubFailure::from(error);
+            if source.is_out_of_reach {
+                let absent = NotCached::Files(format!("`{name}` is missing"));
+                InputError::Unreachable { reference, cache: self.cache(), absent, source }
+            } else {
+                InputError::Hub { reference, source }
             }
         })
     }

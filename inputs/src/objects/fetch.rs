@@ -67,9 +67,9 @@ impl Objects {
             return Err(InputError::Replaced { reference: reference() });
         }
         let found = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        match found == object.size {
-            true => Ok(()),
-            false => Err(InputError::CutOff { reference: reference(), expected: object.size, found }),
+        if found != object.size {
+            return Err(InputError::CutOff { reference: reference(), expected: object.size, found });
         }
+        Ok(())
     }
 }

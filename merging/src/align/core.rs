@@ -27,7 +27,8 @@ pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Re
         let Some(factors) = factors else { return Matrix::zeros(left.kept(), right.kept()) };
         let columns = start..start + factors.b.ncols();
         start = columns.end;
-        let (b, a) = (left.coordinates.get(.., columns.clone()), right.coordinates.get(.., columns));
+        let b = left.coordinates.get(.., columns.clone());
+        let a = right.coordinates.get(.., columns);
         Matrix::from_f64(linalg::product(b, a.transpose()).as_ref())
     };
     let parts = factors.iter().map(part).collect();

@@ -80,7 +80,8 @@ impl WithSimd for Lanes<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (i64, bool) {
-        let (mut signs, mut cancelled) = (0, false);
+        let mut signs = 0;
+        let mut cancelled = false;
         for (index, out) in self.out.chunks_mut(LANES).enumerate() {
             let start = index * LANES;
             let tasks: Vec<_> = self.tasks.iter().map(|task| task.part(start, out.len())).collect();
@@ -153,7 +154,8 @@ impl Steps<'_> {
     fn run(&self, merged: &mut [Matrix]) -> Tally {
         let matrices = merged.par_iter_mut().enumerate();
         let tallies = matrices.map(|(matrix, merged)| {
-            let (rows, cols) = (merged.rows(), merged.cols());
+            let rows = merged.rows();
+            let cols = merged.cols();
             let step = block_rows(cols);
             let chunks = merged.data_mut().par_chunks_mut((step * cols).max(1)).enumerate();
             let tallies = chunks.map_init(Scratch::default, |scratch, (index, out)| {

@@ -65,7 +65,8 @@ fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: u
     let mut scratch = Vec::new();
     let entries = aligned.dropped(&Block { matrix, rows: 0..rows }, task, recipe.drop.as_ref(), &mut scratch);
     let Some(entries) = entries else { return Mat::zeros(rows, cols) };
-    let (threshold, weight) = (thresholds.of(matrix, task), recipe.weight(&aligned.tasks[task]));
+    let threshold = thresholds.of(matrix, task);
+    let weight = recipe.weight(&aligned.tasks[task]);
     Mat::from_fn(rows, cols, |row, col| {
         let entry = entries[row * cols + col];
         if entry.abs() >= threshold { weight * f64::from(entry) } else { 0.0 }

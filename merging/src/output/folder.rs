@@ -32,10 +32,10 @@ pub(super) fn write_whole(
 fn refuse_taken(target: &Path) -> Result<(), OutputError> {
     let Ok(metadata) = fs::symlink_metadata(target) else { return Ok(()) };
     let empty = || fs::read_dir(target).map(|mut entries| entries.next().is_none()).unwrap_or(false);
-    match metadata.is_dir() && empty() {
-        true => Ok(()),
-        false => Err(OutputError::Exists { path: target.to_owned() }),
+    if metadata.is_dir() && empty() {
+        return Ok(());
     }
+    Err(OutputError::Exists { path: target.to_owned() })
 }
 
 /// Writes one file and syncs it.

@@ -82,7 +82,9 @@ impl Trouble {
         let (problem, failure) = match error {
             SdkError::TimeoutError(_) => (Problem::Unavailable, S3Failure::TooSlow { endpoint }),
             SdkError::DispatchFailure(ref dispatch) => {
-                let (is_timeout, is_ours) = (dispatch.is_timeout(), dispatch.is_user());
+                // `into_source` takes the error, so both are asked first.
+                let is_timeout = dispatch.is_timeout();
+                let is_ours = dispatch.is_user();
                 match error.into_source() {
                     Ok(_) if is_timeout => (Problem::Unavailable, S3Failure::TooSlow { endpoint }),
                     Ok(source) if is_ours => (Problem::Other, S3Failure::Client { source }),

@@ -50,8 +50,8 @@ async fn collect(mut body: ByteStream, length: Option<i64>) -> Result<Vec<u8>, T
     let expected = length.and_then(|length| u64::try_from(length).ok());
     let mut content = Vec::with_capacity(expected.unwrap_or_default().min(MOST_TRUSTED) as usize);
     let cut = |received: usize, source| {
-        let (received, expected) = (received as u64, expected.unwrap_or_default());
-        Trouble::passing(S3Failure::Cut { received, expected, source })
+        let expected = expected.unwrap_or_default();
+        Trouble::passing(S3Failure::Cut { received: received as u64, expected, source })
     };
     while let Some(chunk) = body.next().await {
         match chunk {

@@ -130,7 +130,8 @@ impl Store {
         revision: Revision<'_>,
         jobs: &HashSet<JobId>,
     ) -> Result<Vec<Result<JobResult, StoreError>>, StoreError> {
-        let (mut missing, mut results) = (jobs.clone(), Vec::new());
+        let mut missing = jobs.clone();
+        let mut results = Vec::new();
         for number in self.parts(revision).await? {
             let there = match self.jobs_of_part(revision, number).await {
                 Ok(there) => there,
@@ -220,7 +221,10 @@ impl PartResults {
         if self.next == self.part.groups() {
             return Ok(None);
         }
-        let (part, key, group) = (Arc::clone(&self.part), self.key.clone(), self.next);
+        let part = Arc::clone(&self.part);
+        let key = self.key.clone();
+        let group = self.next;
+        // Counted before it is read, so that a group that cannot be read does not stop the pages behind it.
         self.next += 1;
         reading(key.clone(), move || {
             let rows = part.rows_of(group)?;

@@ -16,7 +16,9 @@ pub(super) fn find_pictures(names: &[String], split: &str) -> Result<Option<Spli
 /// The split of `split/class/picture`.
 pub(super) fn picture_split(name: &str) -> Option<&str> {
     let mut parts = name.split('/');
-    let (split, _class, picture) = (parts.next()?, parts.next()?, parts.next()?);
+    let split = parts.next()?;
+    let _class = parts.next()?;
+    let picture = parts.next()?;
     (is_picture(picture) && parts.next().is_none()).then_some(split)
 }
 

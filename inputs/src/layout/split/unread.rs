@@ -75,9 +75,10 @@ fn table_problem(file: &str, split: &str, kind: DataKind) -> Option<String> {
         return None;
     }
     let known = "tables are `.parquet`, and files with one JSON object in each line `.jsonl` or `.jsonl.gz`";
-    Some(match READ.contains(ending) {
-        true => format!("which is not read for the capitals in its name: call it `{split}{rest}`"),
-        false => format!("which is not read: {known}"),
+    Some(if READ.contains(ending) {
+        format!("which is not read for the capitals in its name: call it `{split}{rest}`")
+    } else {
+        format!("which is not read: {known}")
     })
 }
 

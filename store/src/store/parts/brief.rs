@@ -128,7 +128,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A column cannot be read.
     pub(super) fn results(&mut self, group: usize) -> Result<Vec<Result<BriefResult, PartError>>, PartError> {
-        let (part, at) = (self.part, &self.columns);
+        let part = self.part;
+        let at = &self.columns;
         let [load, align, merge, evaluate] = at.seconds;
         let seconds = |column, place: usize| part.numbers(group, column, SECONDS[place].name);
         let cells = Group {

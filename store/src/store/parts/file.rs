@@ -156,7 +156,9 @@ impl Part {
             return Err(PartError::Version { found, expected: VERSION });
         }
         let column = |column: &'static str| position(&reader, column).ok_or(PartError::Column { column });
-        let (job, result, digest) = (column(JOB)?, column(RESULT)?, column(DIGEST)?);
+        let job = column(JOB)?;
+        let result = column(RESULT)?;
+        let digest = column(DIGEST)?;
         Ok(Self { reader, job, result, digest, jobs_digest })
     }
 

@@ -81,7 +81,8 @@ impl S3 for Consistent {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let (bucket, key) = (&request.input.bucket, &request.input.key);
+        let bucket = &request.input.bucket;
+        let key = &request.input.key;
         let _lock = self.lock(bucket, key).await;
         if let Some(ETagCondition::ETag(wanted)) = &request.input.if_match
             && self.head(bucket, key).await?.e_tag.as_ref() != Some(wanted)

@@ -151,7 +151,8 @@ impl Plan {
 
 fn pick(random: &mut fastrand::Rng, rates: &Rates, is_conditional: bool) -> Option<HttpFault> {
     // Drawn always, so that what a request is does not shift what happens to later ones.
-    let (share, which) = (random.f64(), random.u8(..));
+    let share = random.f64();
+    let which = random.u8(..);
     let errors = [HttpFault::Answers(500, "InternalError"), HttpFault::Answers(503, "SlowDown")];
     let lost = [HttpFault::AnswersAfterwards(500, "InternalError"), HttpFault::CutsAfterwards];
     let mut from = 0.0;
