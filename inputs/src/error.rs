@@ -335,6 +335,14 @@ fn inside(within: &[String]) -> String {
 }
 
 impl InputError {
+    /// A file or folder that the system does not let us read; one that is absent is missing.
+    pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::NotFound {
+            return Self::Missing { reference: reference.to_string() };
+        }
+        Self::Read { reference: reference.to_string(), file: path.to_owned(), source }
+    }
+
     /// What a parser says, without what it read.
     pub(crate) fn malformed(
         reference: &InputRef,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a folder lacks, in words.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Lack(pub(crate) String);
+pub(crate) struct MissingFile(pub(crate) String);
 
 const TOKENIZER: [&str; 8] = [
     "added_tokens.json",
@@ -33,15 +33,16 @@ pub(crate) const PICKLED_INDEX: &str = "pytorch_model.bin.index.json";
 /// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names;
 /// without these `pytorch_model.bin`, or [`PICKLED_INDEX`] with its shards. An index has to be read for them, so this
 /// is asked twice of a model in shards: first without any, and then with all.
-pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, Lack> {
+pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, MissingFile> {
     let mut files = vec![required(names, "config.json")?];
     let kinds = ["model.safetensors", INDEX, "pytorch_model.bin", PICKLED_INDEX];
     let weights = kinds.into_iter().find(|kind| names.iter().any(|name| name == kind));
-    let weights = weights.ok_or_else(|| Lack(format!("`model.safetensors` or `{INDEX}`, nor `pytorch_model.bin`")))?;
+    let weights =
+        weights.ok_or_else(|| MissingFile(format!("`model.safetensors` or `{INDEX}`, nor `pytorch_model.bin`")))?;
     files.push(weights.to_owned());
     if weights == INDEX || weights == PICKLED_INDEX {
         for shard in shards {
-            let lack = |Lack(name): Lack| Lack(format!("{name} that `{weights}` names"));
+            let lack = |MissingFile(name): MissingFile| MissingFile(format!("{name} that `{weights}` names"));
             files.push(required(names, shard).map_err(lack)?);
         }
     }
@@ -63,11 +64,12 @@ pub(crate) fn shards(index: &[u8]) -> serde_json::Result<Vec<String>> {
 }
 
 /// The files of an adapter: its configuration and its weights, safetensors if there are both forms.
-pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, Lack> {
-    let config = required(names, "adapter_config.json").map_err(|Lack(lack)| Lack(lack + &adapters_nearby(names)))?;
+pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, MissingFile> {
+    let config = required(names, "adapter_config.json")
+        .map_err(|MissingFile(lack)| MissingFile(lack + &adapters_nearby(names)))?;
     let weights = required(names, "adapter_model.safetensors")
         .or_else(|_| required(names, "adapter_model.bin"))
-        .map_err(|_| Lack("`adapter_model.safetensors` or `adapter_model.bin`".to_owned()))?;
+        .map_err(|_| MissingFile("`adapter_model.safetensors` or `adapter_model.bin`".to_owned()))?;
     Ok(vec![config, weights])
 }
 
@@ -87,8 +89,8 @@ fn adapters_nearby(names: &[String]) -> String {
     }
 }
 
-fn required(names: &[String], name: &str) -> Result<String, Lack> {
-    names.iter().find(|there| *there == name).cloned().ok_or_else(|| Lack(format!("`{name}`")))
+fn required(names: &[String], name: &str) -> Result<String, MissingFile> {
+    names.iter().find(|there| *there == name).cloned().ok_or_else(|| MissingFile(format!("`{name}`")))
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ mod folder;
 mod hub;
 mod layout;
 mod listing;
+mod located;
 mod objects;
 mod outline;
 mod pointer;
@@ -34,13 +35,15 @@ mod roots;
 mod rows;
 mod select;
 mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
 pub use listing::{ListedFile, Listing};
+pub use located::{Located, LocatedData};
 pub use outline::{ListedData, Outline};
 pub use remote::{Remote, RemoteObject, S3Remote};
-pub use resolve::{Inputs, Located, LocatedData};
 pub use settings::{ObjectSettings, Settings};
+pub use sources::Inputs;

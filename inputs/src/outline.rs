@@ -2,9 +2,7 @@
 
 mod parts;
 
-use crate::{
-    InputError, Inputs, ListedFile, Listing, data::data_files, layout::SplitFiles, listing::Origin, resolve::unreadable,
-};
+use crate::{InputError, Inputs, ListedFile, Listing, data::data_files, layout::SplitFiles, listing::Origin};
 use jobs::{DataFiles, InputRef, Rows, S3Ref};
 use parts::{Part, Piece};
 use std::{
@@ -109,7 +107,7 @@ impl Inputs {
     /// The content of a file, which is expected to be small.
     pub(crate) fn content(&self, reference: &InputRef, file: &ListedFile) -> Result<Vec<u8>, InputError> {
         match &file.here {
-            Some(path) => fs::read(path).map_err(|source| unreadable(reference, path, source)),
+            Some(path) => fs::read(path).map_err(|source| InputError::unreadable(reference, path, source)),
             None => self.part(reference, &file.origin, 0..file.bytes),
         }
     }

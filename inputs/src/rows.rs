@@ -1,4 +1,4 @@
-use crate::{InputError, Inputs, resolve::unreadable};
+use crate::{InputError, Inputs};
 use jobs::{DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{collections::HashSet, fs, path::PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) fn rows(
     match rule {
         SplitRule { indices: Some(file), .. } => {
             let path = inputs.file(file)?.path;
-            let content = fs::read(&path).map_err(|source| unreadable(file, &path, source))?;
+            let content = fs::read(&path).map_err(|source| InputError::unreadable(file, &path, source))?;
             indices(&content, path, file, spec, split).map_err(|error| match expected {
                 Some(_) => InputError::OtherRows { reference: file.to_string(), split: split.to_owned() },
                 None => error,

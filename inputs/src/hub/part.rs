@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 /// What reads parts of files. The client that fetches whole ones takes in all that a server sends, which may be a whole file of
 /// 17 GB where a mirror knows no ranges.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(super) struct RangeReader {
     made: OnceLock<(HFClient, Runtime)>,
 }
 
@@ -33,7 +33,7 @@ impl Hub {
     }
 }
 
-impl Drop for Parts {
+impl Drop for RangeReader {
     fn drop(&mut self) {
         // Whoever drops it last may be async, and then must not wait for threads.
         if let Some((_, runtime)) = self.made.take() {

@@ -11,7 +11,7 @@ use std::{
 };
 use tracing::Span;
 
-/// Objects that are fetched at a time: a folder of pictures is many small ones.
+/// Objects that are fetched at a time: a folder of images is many small ones.
 const AT_A_TIME: usize = 8;
 
 impl Objects {

@@ -1,6 +1,6 @@
 mod named;
 
-use super::{DataKind, Lack, NoSplit, SplitFiles, is_within};
+use super::{DataKind, MissingFile, NoSplit, SplitFiles, is_within};
 use crate::folder::DEPTH;
 use named::{Numbers, is_of_a_generation, number_at_end};
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +155,7 @@ fn one_generation(candidates: &[Candidate<'_>]) -> Result<(), NoSplit> {
 
 /// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers those in
 /// between.
-fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
+fn complete(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut sets: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for candidate in candidates {
         if let Form::Counted { before, count, number } = candidate.form {
@@ -168,7 +168,7 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
         let first = usize::from(numbers.contains(&count) && !numbers.contains(&0));
         if let Some(lacking) = (first..first + count).find(|number| !numbers.contains(number)) {
             let there = numbers.len();
-            return Err(Lack(format!(
+            return Err(MissingFile(format!(
                 "file `{folder}{before}-{lacking:05}-of-{count:05}…`; {there} of its {count} files are there"
             )));
         }
@@ -179,7 +179,7 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
 /// `0000.parquet`, `0001.parquet`, … and the like are not told how many they are, but none is left out.
 ///
 /// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without rows.
-fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
+fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut numbers = BTreeMap::new();
     let mut around = BTreeSet::new();
     for candidate in candidates {
@@ -194,7 +194,7 @@ fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
     let lacking = (first..).zip(numbers.keys()).find(|(place, number)| place != *number);
     match (first, lacking, around.first()) {
         (0 | 1, Some((lacking, _)), Some((before, after, ending))) => {
-            Err(Lack(format!("file `{before}{lacking:0width$}{after}{ending}`, and has some of higher numbers")))
+            Err(MissingFile(format!("file `{before}{lacking:0width$}{after}{ending}`, and has some of higher numbers")))
         }
         _ => Ok(()),
     }
