@@ -222,10 +222,6 @@ fn below(root: &Path, folder: &str) -> PathBuf {
 
 /// A glob that matches `name` and nothing else.
 fn literal(name: &str) -> String {
-    let escape = |c: char| match c {
-        '*' | '?' | '[' | ']' | '{' | '}' => format!("[{c}]"),
-        '\\' => "\\\\".to_owned(),
-        _ => c.to_string(),
-    };
-    name.chars().map(escape).collect()
+    // `globset::escape` leaves backslashes as they are, and the client's matcher reads them as escapes.
+    globset::escape(&name.replace('\\', r"\\"))
 }

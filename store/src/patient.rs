@@ -4,14 +4,8 @@ mod tests;
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use std::{
-    collections::HashSet,
-    error::Error,
-    iter::successors,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashSet, error::Error, iter::successors, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// The longest pause between two tries.
@@ -89,7 +83,7 @@ impl Outage {
                 // The store answered, be it with a refusal.
                 self.is_over();
                 if let (Ok(_), Some(worked)) = (&outcome, &self.worked) {
-                    worked.lock().unwrap_or_else(PoisonError::into_inner).insert(action);
+                    worked.lock().insert(action);
                 }
                 Next::Return(outcome)
             }
@@ -98,8 +92,7 @@ impl Outage {
 
     /// Whether the store refuses what it allowed before. Who never had leave does not wait for it.
     fn may_be_allowed_again(&self, action: Action, error: &BackendError) -> bool {
-        let has_worked =
-            |worked: &Mutex<HashSet<Action>>| worked.lock().unwrap_or_else(PoisonError::into_inner).contains(&action);
+        let has_worked = |worked: &Mutex<HashSet<Action>>| worked.lock().contains(&action);
         error.problem == Problem::Permission && self.worked.as_ref().is_some_and(has_worked)
     }
 
@@ -127,7 +120,7 @@ impl Outage {
 
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
         // One assignment: a poisoned state is a whole one.
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.since.lock()
     }
 }
 

@@ -261,4 +261,5 @@ fn what_the_hub_does_not_have_is_an_error_that_names_it() {
 #[test]
 fn a_name_is_matched_as_it_is() {
     assert_eq!(super::literal("a[1]*.b"), "a[[]1[]][*].b");
+    assert_eq!(super::literal(r"a\{b}"), r"a\\[{]b[}]");
 }
