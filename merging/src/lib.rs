@@ -12,6 +12,8 @@ mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
+mod error;
+mod layout;
 mod linalg;
 mod matrix;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -27,7 +29,7 @@ mod update;
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
+pub use error::MergeError;
 pub use matrix::Matrix;
-pub use merge::MergeError;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
 pub use update::{MergedUpdate, UpdateMatrix};

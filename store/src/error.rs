@@ -116,6 +116,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Names the part that cannot be used.
+    pub(crate) fn of_part(key: &Key, source: PartError) -> Self {
+        Self::Part { key: key.clone(), source }
+    }
+
     /// Whether the same call may succeed later, without a person doing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Backend(error) if error.is_retryable())

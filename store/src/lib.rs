@@ -28,7 +28,7 @@ mod error;
 mod folder;
 mod key;
 mod location;
-mod patient;
+mod retry;
 mod s3;
 mod store;
 #[cfg(any(test, feature = "testing"))]

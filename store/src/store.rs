@@ -15,7 +15,7 @@ pub use parts::{BriefResult, Compacted, PartError, PartResults};
 pub use records::Records;
 pub use revisions::Revision;
 
-use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, patient::Patient};
+use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, retry::RetryBackend};
 use jobs::{FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
@@ -80,7 +80,7 @@ impl Store {
     /// The same store, which is asked again while it is out of reach, for as long as `outage`, before a call fails.
     #[must_use]
     pub fn patient(self, outage: Duration) -> Self {
-        Self { backend: Arc::new(Patient::new(self.backend, outage)) }
+        Self { backend: Arc::new(RetryBackend::new(self.backend, outage)) }
     }
 
     /// Where the store lies, for people.

@@ -176,7 +176,7 @@ impl AdapterConfig {
         Ok(scale)
     }
 
-    /// Says that α is 0, if it is, which leaves nothing of any update.
+    /// AdapterHints that α is 0, if it is, which leaves nothing of any update.
     pub(super) fn zero_alpha(&self) -> Option<AdapterError> {
         let error = || self.unsupported("lora_alpha", &self.lora_alpha, "α is 0, so every update is zero");
         (!truthy(&self.lora_alpha)).then(error)

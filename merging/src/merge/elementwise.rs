@@ -1,8 +1,8 @@
 use super::{
     blocks::{Block, block_rows},
+    combination::EntryRule,
     election::{by_signs, by_values, is_zero},
     threshold::{Thresholds, thresholds},
-    way::EntryRule,
 };
 use crate::{Aligned, Matrix};
 use jobs::{Drop, Elect, Recipe};
@@ -47,11 +47,11 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<
     };
     let shapes = aligned.matrices.iter().map(|matrix| matrix.entry_shape());
     let mut merged: Vec<_> = shapes.map(|[rows, cols]| Matrix::zeros(rows, cols)).collect();
-    let tally = steps.run(&mut merged);
+    let votes = steps.run(&mut merged);
     // Cancellation is rare: only the blocks that hold some are merged again, and only if the vote is not negative anyway.
-    if tally.signs > 0 && !tally.cancelled.is_empty() {
+    if votes.signs > 0 && !votes.cancelled.is_empty() {
         let steps = Steps { zero_is_positive: true, ..steps };
-        for block in &tally.cancelled {
+        for block in &votes.cancelled {
             let cols = merged[block.matrix].cols();
             let entries = block.rows.start * cols..block.rows.end * cols;
             steps.block(block, &mut merged[block.matrix].data_mut()[entries], &mut Scratch::default());
@@ -111,14 +111,14 @@ struct Steps<'a> {
 
 /// The votes of some blocks.
 #[derive(Default)]
-struct Tally {
+struct Votes {
     /// Positive minus negative elected signs.
     signs: i64,
     /// Blocks with a sum of exactly 0 over values that are not.
     cancelled: Vec<Block>,
 }
 
-impl Tally {
+impl Votes {
     fn join(mut self, other: Self) -> Self {
         self.signs += other.signs;
         self.cancelled.extend(other.cancelled);
@@ -151,23 +151,23 @@ impl<'a> Task<'a> {
 }
 
 impl Steps<'_> {
-    fn run(&self, merged: &mut [Matrix]) -> Tally {
+    fn run(&self, merged: &mut [Matrix]) -> Votes {
         let matrices = merged.par_iter_mut().enumerate();
-        let tallies = matrices.map(|(matrix, merged)| {
+        let votes = matrices.map(|(matrix, merged)| {
             let rows = merged.rows();
             let cols = merged.cols();
             let step = block_rows(cols);
             let chunks = merged.data_mut().par_chunks_mut((step * cols).max(1)).enumerate();
-            let tallies = chunks.map_init(Scratch::default, |scratch, (index, out)| {
+            let votes = chunks.map_init(Scratch::default, |scratch, (index, out)| {
                 let block = Block { matrix, rows: index * step..((index + 1) * step).min(rows) };
                 self.block(&block, out, scratch)
             });
-            tallies.reduce(Tally::default, Tally::join)
+            votes.reduce(Votes::default, Votes::join)
         });
-        tallies.reduce(Tally::default, Tally::join)
+        votes.reduce(Votes::default, Votes::join)
     }
 
-    fn block(&self, block: &Block, out: &mut [f32], scratch: &mut Scratch) -> Tally {
+    fn block(&self, block: &Block, out: &mut [f32], scratch: &mut Scratch) -> Votes {
         scratch.0.resize_with(self.aligned.tasks.len(), Vec::new);
         let tasks = scratch.0.iter_mut().enumerate().filter_map(|(task, scratch)| {
             let entries = self.aligned.dropped(block, task, self.drop, scratch)?;
@@ -175,7 +175,7 @@ impl Steps<'_> {
         });
         let tasks: Vec<_> = tasks.collect();
         let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });
-        Tally { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
+        Votes { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
     }
 
     /// The elected signs of at most [`LANES`] entries, as 1 or −1, or 0 where no sign is elected.

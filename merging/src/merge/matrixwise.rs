@@ -2,8 +2,8 @@ use super::{
     MergeError,
     blocks::Block,
     budget::triplets,
+    combination::MatrixMethod,
     threshold::{Thresholds, thresholds},
-    way::MatrixMethod,
 };
 use crate::{
     Aligned, Matrix, UpdateMatrix,

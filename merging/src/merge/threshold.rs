@@ -1,5 +1,5 @@
 use super::blocks::Block;
-use crate::Aligned;
+use crate::{Aligned, align::Histogram};
 use jobs::{Drop, Recipe, Trim, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -11,9 +11,6 @@ const LOWER_BITS: u32 = 15;
 const LOWER: usize = 1 << LOWER_BITS;
 /// Entries that are looked at together for the bin.
 const GROUP: usize = 64;
-
-/// How many entries have which upper (or lower) bits.
-pub(crate) type Histogram = Vec<u64>;
 
 /// The trim thresholds: entries stay if their magnitude is at least the threshold of their task (and matrix).
 #[derive(Debug)]
@@ -66,7 +63,7 @@ fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<f32> {
     };
     let fresh;
     let upper = match drop {
-        None => aligned.coarse.get_or_init(count_upper),
+        None => aligned.upper_histograms.get_or_init(count_upper),
         Some(_) => {
             fresh = count_upper();
             &fresh

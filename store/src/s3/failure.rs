@@ -55,14 +55,14 @@ pub(super) enum S3Failure {
 
 /// A failure with what can be done about it.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestFailure {
     pub(super) problem: Problem,
     pub(super) failure: S3Failure,
     /// Whether to try once more at once: no lower layer did.
     pub(super) again: bool,
 }
 
-impl Trouble {
+impl RequestFailure {
     /// What nobody tried again yet, and what may pass.
     pub(super) fn passing(failure: S3Failure) -> Self {
         Self { problem: Problem::Unavailable, failure, again: true }

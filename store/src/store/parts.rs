@@ -53,7 +53,7 @@ impl Store {
             for result in &results {
                 check_record(&first, result)?;
             }
-            let content = file::encode(&results).map_err(|error| error.at(&first))?;
+            let content = file::encode(&results).map_err(|error| StoreError::of_part(&first, error))?;
             Ok::<_, StoreError>((content, index::encode(results.iter().map(|result| result.job).collect())))
         })
         .await?;
@@ -238,12 +238,14 @@ impl PartResults {
 fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, StoreError>>, PartError> {
     let part = Part::open(content)?;
     let mut results: Vec<Result<BriefResult, StoreError>> =
-        part.check_rows().err().map(|error| Err(error.at(key))).into_iter().collect();
+        part.check_rows().err().map(|error| Err(StoreError::of_part(key, error))).into_iter().collect();
     let mut reader = brief::Reader::new(&part);
     for group in 0..part.groups() {
         match reader.as_mut().map(|reader| reader.results(group)) {
-            Some(Ok(rows)) => results.extend(rows.into_iter().map(|row| row.map_err(|error| error.at(key)))),
-            Some(Err(error)) => results.push(Err(error.at(key))),
+            Some(Ok(rows)) => {
+                results.extend(rows.into_iter().map(|row| row.map_err(|error| StoreError::of_part(key, error))))
+            }
+            Some(Err(error)) => results.push(Err(StoreError::of_part(key, error))),
             None => results.extend(whole_group(&part, key, group).into_iter().map(|row| row.map(BriefResult::from))),
         }
     }
@@ -254,7 +256,7 @@ fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, S
 fn whole_group(part: &Part, key: &Key, group: usize) -> Vec<Result<JobResult, StoreError>> {
     match part.rows_of(group) {
         Ok(rows) => rows.iter().map(|row| result_of(key, row)).collect(),
-        Err(error) => vec![Err(error.at(key))],
+        Err(error) => vec![Err(StoreError::of_part(key, error))],
     }
 }
 
@@ -262,12 +264,12 @@ fn whole_group(part: &Part, key: &Key, group: usize) -> Vec<Result<JobResult, St
 fn picked(content: Vec<u8>, key: &Key, wanted: &HashSet<JobId>) -> Vec<Result<JobResult, StoreError>> {
     let part = match Part::open(content) {
         Ok(part) => part,
-        Err(error) => return vec![Err(error.at(key))],
+        Err(error) => return vec![Err(StoreError::of_part(key, error))],
     };
     let is_wanted = |row: &Row| row.job_id().is_some_and(|job| wanted.contains(&job));
     let of_group = |group| match part.rows_of(group) {
         Ok(rows) => rows.iter().filter(|row| is_wanted(row)).map(|row| result_of(key, row)).collect(),
-        Err(error) => vec![Err(error.at(key))],
+        Err(error) => vec![Err(StoreError::of_part(key, error))],
     };
     (0..part.groups()).flat_map(of_group).collect()
 }
@@ -275,7 +277,7 @@ fn picked(content: Vec<u8>, key: &Key, wanted: &HashSet<JobId>) -> Vec<Result<Jo
 /// The result in a row. That its meaning makes the job that it names was seen when it was written, and its digest says
 /// that it is what was written: to hash the meaning again would take three times as long as all the rest.
 fn result_of(key: &Key, row: &Row) -> Result<JobResult, StoreError> {
-    let wrong = |source: PartError| source.at(key);
+    let wrong = |source: PartError| StoreError::of_part(key, source);
     let job = || String::from_utf8_lossy(row.job.data()).escape_debug().to_string();
     if !row.is_whole() {
         return Err(wrong(PartError::Altered { job: job() }));
@@ -298,7 +300,7 @@ async fn reading<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PartError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let read = spawn_blocking(work).await.unwrap_or(Err(PartError::Unreadable));
-    read.map_err(|error| error.at(&key))
+    read.map_err(|error| StoreError::of_part(&key, error))
 }
 
 fn parts_folder(revision: Revision<'_>) -> Result<Key, StoreError> {

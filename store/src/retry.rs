@@ -16,12 +16,12 @@ const MAX_PAUSE: Duration = Duration::from_secs(20);
 /// Backends try again by themselves what passes within seconds; this outlasts what takes minutes, so that neither a
 /// finished job, nor a worker with its caches, nor a coordinator is lost to it.
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct RetryBackend {
     inner: Arc<dyn Backend>,
     outage: Arc<Outage>,
 }
 
-impl Patient {
+impl RetryBackend {
     /// `inner`, asked for as long as `limit`.
     pub(crate) fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
         let worked = inner.refuses_for_now().then(Mutex::default);
@@ -76,12 +76,12 @@ impl Outage {
         match outcome {
             Err(error) if error.is_retryable() || self.may_be_allowed_again(action, &error) => {
                 let Some(pause) = pauses.next() else { return Next::Return(Err(error)) };
-                self.strikes(&error, pause);
+                self.note_failure(&error, pause);
                 Next::Wait(pause)
             }
             outcome => {
                 // The store answered, be it with a refusal.
-                self.is_over();
+                self.end();
                 if let (Ok(_), Some(worked)) = (&outcome, &self.worked) {
                     worked.lock().insert(action);
                 }
@@ -96,7 +96,7 @@ impl Outage {
         error.problem == Problem::Permission && self.worked.as_ref().is_some_and(has_worked)
     }
 
-    fn strikes(&self, error: &BackendError, pause: Duration) {
+    fn note_failure(&self, error: &BackendError, pause: Duration) {
         let is_new = {
             let mut since = self.since();
             let is_new = since.is_none();
@@ -111,7 +111,7 @@ impl Outage {
         }
     }
 
-    fn is_over(&self) {
+    fn end(&self) {
         let since = self.since().take();
         if let Some(since) = since {
             tracing::info!(after = ?since.elapsed(), "the store is within reach again");
@@ -136,7 +136,7 @@ fn with_causes(error: &BackendError) -> String {
 // A method that is not handed on would take its default here, whatever the backend says.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl Backend for Patient {
+impl Backend for RetryBackend {
     fn place(&self) -> String {
         self.inner.place()
     }
@@ -179,7 +179,7 @@ impl Backend for Patient {
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
         let inner = self.ask(Action::List, || self.inner.list(folder)).await?;
-        Ok(Box::new(PatientListing { inner, outage: Arc::clone(&self.outage) }))
+        Ok(Box::new(RetryListing { inner, outage: Arc::clone(&self.outage) }))
     }
 
     async fn delete(&self, key: &Key) -> Result<(), BackendError> {
@@ -189,13 +189,13 @@ impl Backend for Patient {
 
 /// A listing each page of which is asked for again while the store is out of reach.
 #[derive(Debug)]
-struct PatientListing {
+struct RetryListing {
     inner: Box<dyn Listing>,
     outage: Arc<Outage>,
 }
 
 #[async_trait]
-impl Listing for PatientListing {
+impl Listing for RetryListing {
     async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
         let mut pauses = self.outage.pauses();
         loop {
