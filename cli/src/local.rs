@@ -71,8 +71,8 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
     let settings = EngineSettings {
         device: device(&compute.device)?,
         threads: compute.threads,
-        picture_bytes: compute.picture_memory.saturating_mul(1 << 20),
-        cache: compute.picture_cache.clone(),
+        picture_bytes: compute.image_memory.saturating_mul(1 << 20),
+        cache: compute.data_cache.clone(),
         memory_bytes: Some(free_memory()),
     };
     if settings.threads == Some(0) {
