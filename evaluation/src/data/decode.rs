@@ -11,8 +11,13 @@ use crate::{
     preprocess::{Preprocess, Rgb},
 };
 use cost::Cost;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, metadata::Orientation};
-use std::{fs::File, io::Cursor, path::Path};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, metadata::Orientation};
+use std::{
+    fs::File,
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 /// Decodes pictures on many threads, which together take no more than [`DECODING_BYTES`].
 pub(crate) struct Decoder<'a> {
@@ -72,7 +77,7 @@ impl<'a> Decoder<'a> {
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(PNG_CHUNK_BYTES);
         reader.limits(limits);
-        let mut decoder = reader.into_decoder()?;
+        let mut decoder = guarded(|| reader.into_decoder())?;
         // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let cost = Cost::of(&decoder, format, orientation)?;
@@ -81,7 +86,7 @@ impl<'a> Decoder<'a> {
         let bytes = cost.bytes.saturating_add(resizing);
         let share = (!is_alone).then(|| self.gate.take(bytes));
         room_for(cost.bytes)?;
-        let mut picture = DynamicImage::from_decoder(decoder)?;
+        let mut picture = guarded(|| DynamicImage::from_decoder(decoder))?;
         picture.apply_orientation(orientation);
         let picture = self.preprocessed(rgb(picture));
         drop(share);
@@ -104,6 +109,12 @@ impl<'a> Decoder<'a> {
             None => picture,
         }
     }
+}
+
+/// What a decoder makes of a picture. Where a picture contradicts itself, decoders panic now and then: that of PNG over a palette
+/// that ends within a colour.
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, PictureProblem> {
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| PictureProblem::Contradiction)?.map_err(PictureProblem::from)
 }
 
 /// The format of a picture that is whole as far as its end tells.

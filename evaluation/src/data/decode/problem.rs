@@ -25,6 +25,9 @@ pub enum PictureProblem {
     /// It is damaged, or of a kind that the decoder does not know.
     #[error("the decoder refuses it")]
     Decoder(#[from] ImageError),
+    /// It is damaged in a way that the decoder did not expect.
+    #[error("it contradicts itself: it is damaged")]
+    Contradiction,
     /// Reading it failed.
     #[error("it cannot be read")]
     Read(#[from] std::io::Error),
