@@ -38,8 +38,8 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
 
 /// The digest of what a split holds: its files' contents in reading order, the columns that count, the rows taken.
 ///
-/// Names of files do not count, but for those of images: their folders are the classes, and their order the rows'. Classes
-/// that only other splits have count as well: they move the labels. What is digested of images is all that
+/// File names do not count, except for images: their folders are the classes, and their order is the order of rows.
+/// Classes of other splits count as well, because they shift labels. The digest of images covers all that
 /// [`DataFiles::ImageFolder`] hands to a reader.
 pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
     let columns = || match &spec.text {

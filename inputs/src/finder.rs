@@ -18,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Finds inputs of which the digest may be known beforehand.
+/// Locates one input, whose digest may be known beforehand.
 #[derive(Debug, Clone, Copy)]
 pub struct Finder<'a> {
     pub(crate) inputs: &'a Inputs,
@@ -63,7 +63,7 @@ impl Finder<'_> {
         )
     }
 
-    /// What a cache has, if it is what is expected, or else what is found by all means.
+    /// The cached input, if it has the expected digest; otherwise the input from any source.
     fn nearest<T>(
         &self,
         reference: &InputRef,
@@ -146,7 +146,7 @@ impl Finder<'_> {
         let select = |listing: &Entries| picked_split(spec, split, listing);
         let found = self.folder(&spec.source, policy, &select, SplitFiles::names);
         let found = found.map_err(|error| as_folder(&spec.source, error))?;
-        // Where a digest is expected, it tells whether all files are there.
+        // An expected digest shows by itself whether all files are there.
         if let (FetchPolicy::Network, Some(partial)) = (policy, found.cut_off_download) {
             return Err(InputError::CutOffDownload { reference: spec.source.to_string(), partial });
         }
@@ -173,7 +173,7 @@ impl Finder<'_> {
         Ok(LocatedData { files, rows, digest, commit: found.commit, files_in_use })
     }
 
-    /// Where a cache has a split by its digest, it has the list of its rows as well.
+    /// A cache that has a split by its digest also has the list of its rows.
     fn rows_within(&self, spec: &DataSpec, split: &str, policy: FetchPolicy) -> Result<Rows, InputError> {
         if let (FetchPolicy::CacheOnly(expected), InputRef::S3(s3)) = (policy, &spec.source)
             && has_listed_rows(spec, split)

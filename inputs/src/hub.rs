@@ -84,7 +84,7 @@ impl Hub {
         }
     }
 
-    /// What is wrong with files of the cache may be that not all of them were fetched.
+    /// An error about files in the cache may mean that not all of them were fetched.
     pub(crate) fn partial(&self, hub: &HubRef, error: InputError) -> InputError {
         let is_for_want = matches!(
             error,
@@ -122,7 +122,7 @@ impl Hub {
         self.cached(hub).is_ok_and(|snapshot| snapshot.root.join(path).exists())
     }
 
-    /// What a download of the repository left behind in the cache that was cut off.
+    /// The remains of an interrupted download of the repository in the cache.
     pub(crate) fn cut_off_download(&self, hub: &HubRef) -> Option<PathBuf> {
         cut_off_download(&self.cache(), hub)
     }
@@ -198,7 +198,7 @@ impl Hub {
     }
 }
 
-/// What may go wrong while fetching: the hub fails, or has not what is wanted.
+/// Why a fetch fails: the hub fails, or it does not have the input.
 enum FetchError {
     Hub(HubFailure),
     Input(InputError),

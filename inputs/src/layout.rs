@@ -1,4 +1,5 @@
-//! Which files of a folder decide, by their names alone: the same for folders, the hub's cache and the hub itself.
+//! Selects the files of a folder that influence results, by their names alone: the same for folders, the cache of the
+//! hub and the hub itself.
 //!
 //! Names are relative to the folder, with `/` between parts.
 
@@ -8,7 +9,7 @@ use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
 pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, is_within};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a folder lacks, in words.
+/// A description of a file that a folder lacks.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MissingFile(pub(crate) String);
 
@@ -73,7 +74,7 @@ pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, MissingFile
     Ok(vec![config, weights])
 }
 
-/// Where an adapter lies that was looked for one level too high, or that another tool wrote.
+/// A hint: where the adapter is, if the reference is one level too high, or if another tool wrote it.
 fn adapters_nearby(names: &[String]) -> String {
     let folders: Vec<_> = names.iter().filter_map(|name| name.strip_suffix("/adapter_config.json")).collect();
     let foreign = names.iter().find(|name| name.ends_with("pytorch_lora_weights.safetensors"));

@@ -1,4 +1,4 @@
-//! Inputs looked at from outside: which files they are made of, how large these are, and which of them are on this machine.
+//! The files of an input, with their sizes and their locations, without their content.
 
 mod find;
 
@@ -56,7 +56,7 @@ impl Listing {
     }
 }
 
-/// What lies in a folder, wherever that is.
+/// The content of a folder, local or remote.
 #[derive(Debug)]
 pub(crate) enum ListedFolder {
     /// A folder of this machine, and what lies in it.

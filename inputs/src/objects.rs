@@ -22,7 +22,7 @@ use std::{
 };
 use store::BackendError;
 
-/// How often something is listed and fetched while it is being replaced.
+/// The number of times that an input is listed and fetched while it is being replaced.
 const ATTEMPTS: usize = 3;
 
 /// Buckets, and the cache of what came from them.
@@ -96,12 +96,12 @@ impl Objects {
         self.cache.place(&s3.to_string()).is_some_and(|blobs| blobs.iter().all(|blob| self.cache.has_blob(*blob)))
     }
 
-    /// What the input of this digest is made of, as far as the cache has seen it.
+    /// The composition of the input with this digest, if the cache knows it.
     pub(crate) fn content(&self, digest: Digest) -> Option<Content> {
         self.cache.content(digest)
     }
 
-    /// Keeps what an input is made of, so that whoever knows its digest needs no bucket.
+    /// Stores the composition of an input, so that a caller with its digest needs no bucket.
     pub(crate) fn keep(&self, digest: Digest, content: &Content) -> Result<(), InputError> {
         if self.cache.content(digest).as_ref() == Some(content) {
             return Ok(());
@@ -110,7 +110,7 @@ impl Objects {
     }
 }
 
-/// Lists and fetches again while what was listed is replaced before it is fetched.
+/// Lists and fetches again if an object is replaced between listing and fetch.
 fn retry_while_replaced<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T, InputError> {
     for _ in 1..ATTEMPTS {
         match find() {

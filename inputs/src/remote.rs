@@ -44,12 +44,12 @@ pub struct RemoteObject {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
-    /// What changes with its content. Without it, nobody can tell that the object is still the same.
+    /// A value that changes with the content. Without it, a change of the object cannot be detected.
     pub etag: Option<String>,
 }
 
 impl RemoteObject {
-    /// Whether both may be the same version, by all that is told of them.
+    /// Whether both may be the same version, according to their known properties.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let is_other = matches!((&self.etag, &other.etag), (Some(one), Some(other)) if one != other);
         self.size == other.size && !is_other

@@ -1,4 +1,4 @@
-//! The inputs that can be asked for.
+//! The public functions that locate inputs.
 
 use crate::{Finder, InputError, Inputs, Located, LocatedData};
 use jobs::{DataSpec, Digest, InputRef};
@@ -33,15 +33,16 @@ impl Inputs {
 
     /// A split of a data set, with the rows that its rule takes.
     ///
-    /// Looked for are `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts `[data/]<split>.jsonl`,
-    /// plain or gzipped; for images `<split>/<class>/*.png`, `.jpg` or `.jpeg`, and MNIST's `train-…` and `t10k-…` IDX files,
-    /// plain or gzipped. A split that is there in two of these forms, or in two generations of files, is refused. A
-    /// configuration that has its own folder is named by the reference: `hf://datasets/ylecun/mnist/mnist`.
+    /// The function searches for `[data/]<split>-*.parquet`, `<split>.parquet` and `<split>/*.parquet`; for texts
+    /// `[data/]<split>.jsonl`, plain or gzipped; for images `<split>/<class>/*.png`, `.jpg` or `.jpeg`, and MNIST's
+    /// `train-…` and `t10k-…` IDX files, plain or gzipped. A split in two of these forms, or in two generations of
+    /// files, is refused. If a configuration has its own folder, the reference names that folder:
+    /// `hf://datasets/ylecun/mnist/mnist`.
     ///
-    /// The digest covers what the returned files are, and no more than these: of images their classes, names and
-    /// contents; of texts also what is made of their labels, and where they are cut. Classes of images are those of all splits
-    /// together. A class without images in any split, whatever lies among images and is none, and what cannot be read are
-    /// refused; hidden files do not count.
+    /// The digest covers exactly the returned files: for images their classes, names and contents; for texts also the
+    /// mapping of labels and the truncation. The classes of images are those of all splits together. Refused are a
+    /// class without images in any split, entries among images that are no images, and unreadable entries. Hidden
+    /// files do not count.
     ///
     /// # Errors
     /// As [`model`](Self::model); the data set has no such split, or the rule is wrong.
@@ -49,9 +50,9 @@ impl Inputs {
         self.finder(None).data(spec, split)
     }
 
-    /// The same for an input that should have this digest: where a cache has it, the network is not asked.
+    /// The same for an input that should have this digest: if a cache has it, the network is not used.
     ///
-    /// What is found otherwise may have another digest; that is the caller's affair.
+    /// An input from the network may have another digest; the caller must check it.
     pub fn expecting(&self, digest: Digest) -> Finder<'_> {
         self.finder(Some(digest))
     }

@@ -72,7 +72,7 @@ pub(crate) fn unreadable_entries(
     })
 }
 
-/// Every file that decides comes by here before anything parses it.
+/// Refuses a Git LFS pointer. Every file that influences results is checked here before it is parsed.
 pub(crate) fn refuse_pointer(reference: &InputRef, path: &Path) -> Result<(), InputError> {
     let reference = || reference.to_string();
     match is_pointer(path) {

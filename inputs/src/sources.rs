@@ -1,12 +1,12 @@
-//! The places that inputs come from, and what may be read of them.
+//! The sources of inputs, and the rules for what may be read.
 
 use crate::{InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots};
 use jobs::{InputRef, S3Ref};
 use std::{path::PathBuf, sync::Arc};
 
-/// Finds inputs on this machine, fetching them from the hub and from buckets where that is needed.
+/// Locates inputs on this machine, and fetches them from the hub and from buckets if needed.
 ///
-/// Digests of files are kept as long as the files stay what they are: inode, size, and both times.
+/// The digests of files are cached while inode, size and both times of a file stay the same.
 #[derive(Debug)]
 pub struct Inputs {
     pub(crate) hub: Hub,
@@ -30,9 +30,9 @@ impl Inputs {
         }
     }
 
-    /// Whether something lies on this machine under `reference`, so that no network is needed to look at it.
+    /// Whether `reference` exists on this machine, so that looking at it needs no network.
     ///
-    /// Of a hub repository or a bucket parts may be missing from the cache all the same, or be out of date.
+    /// The cache of a hub repository or a bucket may still be incomplete or out of date.
     pub fn is_local(&self, reference: &InputRef) -> bool {
         match reference {
             InputRef::Path(path) => path.exists(),
@@ -41,7 +41,7 @@ impl Inputs {
         }
     }
 
-    /// Whether the hub is not to be asked, so that what its cache lacks cannot be had.
+    /// Whether the hub must not be contacted, so that only its cache is available.
     pub fn is_offline(&self) -> bool {
         self.hub.is_offline()
     }
@@ -50,7 +50,7 @@ impl Inputs {
         self.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
     }
 
-    /// Fails if what is to be read lies neither below a root nor, if it was fetched, in the cache that it was fetched into.
+    /// Fails if a path is neither below a root nor, for a fetched input, in its cache.
     pub(crate) fn check_roots(
         &self,
         reference: &InputRef,

@@ -88,7 +88,7 @@ pub enum Put {
     Exists,
 }
 
-/// A backend that did not do as told.
+/// A failed operation of a backend.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{object}`{problem}")]
 pub struct BackendError {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// When an object was written and when it was read, both by the clock of what keeps it.
 ///
-/// A store has one clock for all its writers, and theirs may differ: how old an object is, is told by the store's alone.
+/// The clocks of writers may differ, but a store has one clock: ages are measured by the store's clock alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// When the object was last written: milliseconds since 1970, UTC. S3 counts in whole seconds.

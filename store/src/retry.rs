@@ -11,10 +11,10 @@ use tokio::time::{Instant, sleep};
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
-/// A backend that is asked again while it is out of reach.
+/// A backend that retries calls while the store is unreachable.
 ///
-/// Backends try again by themselves what passes within seconds; this outlasts what takes minutes, so that neither a
-/// finished job, nor a worker with its caches, nor a coordinator is lost to it.
+/// Backends retry faults of a few seconds by themselves. This type bridges outages of minutes, so that neither a
+/// finished job, nor a worker with its caches, nor a coordinator is lost.
 #[derive(Debug)]
 pub(crate) struct RetryBackend {
     inner: Arc<dyn Backend>,
@@ -43,8 +43,8 @@ impl RetryBackend {
     }
 }
 
-/// When the store is out of reach, for all calls together: many meet one outage at the same time, and one line of the
-/// log is enough for it.
+/// An outage of the store, shared by all calls: many calls meet one outage at the same time, and one log line is
+/// enough.
 #[derive(Debug)]
 struct Outage {
     /// How long each call waits.
@@ -90,7 +90,8 @@ impl Outage {
         }
     }
 
-    /// Whether the store refuses what it allowed before. Who never had leave does not wait for it.
+    /// Whether the store refuses an operation that it allowed before. An operation that was never allowed is not
+    /// retried.
     fn may_be_allowed_again(&self, action: Action, error: &BackendError) -> bool {
         let has_worked = |worked: &Mutex<HashSet<Action>>| worked.lock().contains(&action);
         error.problem == Problem::Permission && self.worked.as_ref().is_some_and(has_worked)

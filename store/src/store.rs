@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 /// How many objects are read at the same time.
 const CONCURRENT_READS: usize = 32;
 
-/// What is kept of sweeps: results, failures and documents. Cheap to clone.
+/// The results, failures and documents of sweeps. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
@@ -38,8 +38,8 @@ impl Store {
 
     /// The store at `location`, to read and write; makes the folder where it is missing, though no bucket.
     ///
-    /// A server of S3 that is out of reach is tried a few times within seconds and no longer, for a person may wait
-    /// for the answer; [`patient`](Self::patient) holds for what comes later.
+    /// An unreachable S3 server is retried for seconds only, because a person may wait for the response;
+    /// [`with_retries`](Self::with_retries) applies to later calls.
     ///
     /// # Errors
     /// The folder cannot be made or written to; the bucket cannot be reached or listed.
@@ -77,9 +77,9 @@ impl Store {
         Ok(Self::new(FolderBackend::open(path)?))
     }
 
-    /// The same store, which is asked again while it is out of reach, for as long as `outage`, before a call fails.
+    /// The same store with retries: a call fails only after the store was unreachable for `outage`.
     #[must_use]
-    pub fn patient(self, outage: Duration) -> Self {
+    pub fn with_retries(self, outage: Duration) -> Self {
         Self { backend: Arc::new(RetryBackend::new(self.backend, outage)) }
     }
 
@@ -151,7 +151,7 @@ impl Store {
         .await
     }
 
-    /// Forgets the result of `job`; that there is none is no error. Parts of sweeps may have it all the same.
+    /// Deletes the result of `job`; an absent result is no error. Compacted parts may still have it.
     ///
     /// # Errors
     /// The result cannot be deleted.

@@ -41,7 +41,7 @@ impl Snapshot {
     }
 }
 
-/// What a download of the repository left behind that was cut off.
+/// The remains of an interrupted download of the repository.
 pub(super) fn cut_off_download(cache: &Path, hub: &HubRef) -> Option<PathBuf> {
     let blobs = fs::read_dir(repository(cache, hub).join("blobs")).ok()?;
     let mut left: Vec<PathBuf> = blobs.flatten().map(|entry| entry.path()).collect();

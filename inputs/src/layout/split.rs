@@ -103,7 +103,7 @@ pub(crate) enum NoSplit {
         /// A file of the other.
         other: String,
     },
-    /// It holds something that would be no row of it, and that nobody should believe to be one.
+    /// It has an entry that would silently be no row.
     Holds {
         /// The file or folder.
         entry: String,

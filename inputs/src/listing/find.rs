@@ -123,7 +123,7 @@ impl Inputs {
         picked(reference, role, &folder.entries(), select).map_err(|error| self.offline_or(reference, error))
     }
 
-    /// What lacks in the hub's cache may well be on the hub.
+    /// A file that the hub's cache lacks may exist on the hub.
     fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
         match reference {
             InputRef::Hub(hub) if self.is_offline() => self.hub.partial(hub, error),

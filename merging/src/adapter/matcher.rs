@@ -1,4 +1,4 @@
-//! Which weight of the base a module of an adapter updates.
+//! Matches the modules of an adapter to the weights of the base.
 
 use super::{
     AdapterError,
@@ -43,7 +43,7 @@ pub(super) struct ModuleMatcher<'a> {
     hints: AdapterHints<'a>,
 }
 
-/// What an adapter says of itself, beside its tensors.
+/// What an adapter declares about itself, beside its tensors.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AdapterHints<'a> {
     /// Its weights, for messages.

@@ -2,7 +2,7 @@
 
 use super::Adapter;
 
-/// What one adapter says of itself that does not change its update.
+/// What an adapter declares about itself without an effect on its update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The task's name.
@@ -22,7 +22,7 @@ pub struct Origin {
 }
 
 impl Adapter {
-    /// What the adapter says of itself, without its weights.
+    /// What the adapter declares about itself, without its weights.
     pub fn origin(&self) -> Origin {
         Origin {
             task: self.name.clone(),

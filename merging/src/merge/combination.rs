@@ -1,8 +1,8 @@
 use jobs::Combine;
 
-/// How the tasks' values become one, by what it works on.
+/// How the values of all tasks are combined, by the unit of work.
 ///
-/// Each way is a type of its own, so that neither of them meets a combination that it does not know.
+/// Each unit has a type of its own, so that its code never meets a combination of the other one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Combination {
     EntryWise(EntryRule),

@@ -169,7 +169,7 @@ fn has_conv1d(update: &MergedUpdate) -> bool {
 const AUTOMATIC: [(&str, &[&str]); 3] =
     [("SEQ_CLS", &["classifier", "score"]), ("TOKEN_CLS", &["classifier", "score"]), ("QUESTION_ANS", &["qa_outputs"])];
 
-/// The modules of a head that PEFT would not find without being told.
+/// The modules of a head that PEFT finds only if the configuration names them.
 fn modules_to_save(head: &BTreeMap<String, SavedTensor>, task_type: Option<&str>) -> Option<Vec<String>> {
     let mut roots: Vec<&str> = head.keys().filter_map(|name| name.split('.').next()).collect();
     roots.dedup();

@@ -8,7 +8,7 @@ use std::{error::Error, io};
 /// Of a server's message, what a line of a log can hold.
 const LONGEST_MESSAGE: usize = 300;
 
-/// What S3, or the way to it, had to say; the source of a [`BackendError`].
+/// What S3 or the network reported; the source of a [`BackendError`].
 #[derive(Debug, thiserror::Error)]
 pub(super) enum S3Failure {
     #[error("S3 answers {status} `{code}`: {message}{advice}")]
@@ -53,7 +53,7 @@ pub(super) enum S3Failure {
     Client { source: BoxError },
 }
 
-/// A failure with what can be done about it.
+/// A failed request, classified by what can be done about it.
 #[derive(Debug)]
 pub(super) struct RequestFailure {
     pub(super) problem: Problem,
@@ -63,12 +63,12 @@ pub(super) struct RequestFailure {
 }
 
 impl RequestFailure {
-    /// What nobody tried again yet, and what may pass.
+    /// A transient failure that no lower layer retried.
     pub(super) fn passing(failure: S3Failure) -> Self {
         Self { problem: Problem::Unavailable, failure, again: true }
     }
 
-    /// What does not pass by itself.
+    /// A permanent failure.
     pub(super) fn lasting(failure: S3Failure) -> Self {
         Self { problem: Problem::Other, failure, again: false }
     }

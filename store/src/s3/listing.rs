@@ -58,10 +58,10 @@ impl S3Backend {
 ///
 /// S3 lists names in the order of their bytes, and from any name on. So the folders right below the prefix, which one
 /// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
-/// number of requests stays that of the pages, plus one for each run. A first page that holds everything is all that
-/// is asked for, and so is one after which nobody reads on. Readers that are slower than S3 make the requests wait.
+/// number of requests stays that of the pages, plus one for each run. If the first page has everything, or the reader
+/// stops after it, no other request is made. Requests wait for slow readers.
 ///
-/// A shard that fails keeps its place: the call after the one that told so reads on from there.
+/// A failed shard keeps its position: the call after the error resumes there.
 #[derive(Debug)]
 pub(super) struct S3Listing {
     backend: S3Backend,
@@ -127,7 +127,7 @@ impl S3Listing {
         Ok((state, keys))
     }
 
-    /// Sets others to work on what comes after the first page, which ended with `last`.
+    /// Starts the shards after the first page, which ended with `last`.
     async fn split(&mut self, last: String) -> Result<State, RequestFailure> {
         let folders = self.backend.page(&self.prefix, None, Some("/")).await?.folders;
         let shards = shards(last, folders);

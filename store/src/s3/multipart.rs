@@ -108,7 +108,7 @@ impl S3Backend {
     }
 
     /// An upload that is not there any more was put together by an attempt whose answer was lost, or given up by
-    /// someone who tidied. To begin anew is right in both cases: under a condition, the first one's object is found.
+    /// someone who tidied. A new upload is right in both cases: its condition finds the object of the first one.
     fn trouble_with_upload<E>(
         &self,
         again: bool,

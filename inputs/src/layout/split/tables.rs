@@ -176,7 +176,7 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     counted_up(candidates)
 }
 
-/// `0000.parquet`, `0001.parquet`, … and the like are not told how many they are, but none is left out.
+/// Names like `0000.parquet`, `0001.parquet`, … do not give their number, but a gap is detected.
 ///
 /// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without rows.
 fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {

@@ -1,4 +1,4 @@
-//! Files that somebody may have meant for a split that is not there in any form that is read.
+//! Files that the user may have intended as a split that does not exist in a readable form.
 
 use super::{
     DataKind, NoSplit, find_idx, idx_prefix,
