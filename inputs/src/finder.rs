@@ -196,8 +196,8 @@ impl Finder<'_> {
         self.folder(reference, policy, &select, Vec::clone)
     }
 
-    /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read where
-    /// that matters.
+    /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read
+    /// where that matters.
     ///
     /// The rule is read from files that were hashed before, and that are the same afterwards.
     fn located_model(&self, reference: &InputRef, found: FoundFolder<Vec<String>>) -> Result<Located, InputError> {

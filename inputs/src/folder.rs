@@ -6,8 +6,9 @@ pub(crate) const DEPTH: usize = 3;
 /// What lies in a folder, by names relative to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Entries {
-    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too deep to be
-    /// looked into, is named as well, with a `/` at its end. What is [unreadable](Self::unreadable) is named here as well.
+    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too
+    /// deep to be looked into, is named as well, with a `/` at its end. What is [unreadable](Self::unreadable) is
+    /// named here as well.
     pub(crate) names: Vec<String>,
     /// What cannot be read as a file or folder. It must not be left out where it would decide.
     pub(crate) unreadable: Vec<UnreadableEntry>,

@@ -149,8 +149,8 @@ impl Hub {
         }
     }
 
-    /// Asks the hub for the names of the files, then for those that are picked and not in the cache yet. Which files are picked
-    /// is decided by the names of the hub: the cache need not have the others.
+    /// Asks the hub for the names of the files, then for those that are picked and not in the cache yet. Which files
+    /// are picked is decided by the names of the hub: the cache need not have the others.
     fn fetch_of<T: RepoType, F>(
         &self,
         kind: T,

@@ -7,8 +7,8 @@ use store::BackendError;
 
 /// Buckets that inputs are fetched from.
 ///
-/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word, for
-/// now or for good.
+/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word,
+/// for now or for good.
 pub trait Remote: fmt::Debug + Send + Sync {
     /// All objects whose keys start with `folder` and a slash, or all of the bucket if `folder` is empty.
     ///
@@ -22,8 +22,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// As [`list`](Self::list).
     fn find(&self, bucket: &str, key: &str) -> Result<Option<RemoteObject>, BackendError>;
 
-    /// Writes the content of the object `key` into the file `path`, in place of what is there, and says which version of
-    /// the object it was.
+    /// Writes the content of the object `key` into the file `path`, in place of what is there, and says which version
+    /// of the object it was.
     ///
     /// # Errors
     /// The object is not there any more, may not be read, or is out of reach; the file cannot be written. A part of it

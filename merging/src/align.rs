@@ -31,8 +31,8 @@ pub struct Aligned {
     pub(crate) matrices: Vec<AlignedMatrix>,
     pub(crate) layout: Layout,
     facts: AlignmentFacts,
-    /// Of every task, how many entries have which upper bits. The search for a threshold starts there; it does not depend on
-    /// the density, so it is counted once for all recipes.
+    /// Of every task, how many entries have which upper bits. The search for a threshold starts there; it does not
+    /// depend on the density, so it is counted once for all recipes.
     pub(crate) upper_histograms: OnceLock<Vec<Histogram>>,
 }
 
@@ -87,17 +87,17 @@ impl Aligned {
     /// `[≤ R, ≤ R]`. Ranks may differ, and a module that an adapter does not have is a zero update.
     ///
     /// # Numerics
-    /// Householder QR and SVD in `f64`, one thread per matrix, so that results do not depend on the number of threads.
-    /// U, σ and V are rounded to `f32` before σ is multiplied in, as in the reference. Every direction has the sign that
-    /// makes the largest entry of U positive. Costs O((O+I)R² + nIr² + R³) per matrix. Core bases keep the directions
-    /// above 1e-12 of the largest.
+    /// Householder QR and SVD in `f64`, one thread per matrix, so that results do not depend on the number of
+    /// threads. U, σ and V are rounded to `f32` before σ is multiplied in, as in the reference. Every direction has
+    /// the sign that makes the largest entry of U positive. Costs O((O+I)R² + nIr² + R³) per matrix. Core bases keep
+    /// the directions above 1e-12 of the largest.
     ///
     /// # Errors
     /// No adapters, two of the same name, two that give one weight different shapes, an SVD that does not converge.
     ///
     /// # Source
-    /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786), whose
-    /// authors leave α/r out of the bases, while here it is part of B.
+    /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786),
+    /// whose authors leave α/r out of the bases, while here it is part of B.
     pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
         let tasks = task_names(adapters)?;
         let names = Names::of(adapters);

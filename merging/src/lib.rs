@@ -1,8 +1,8 @@
 //! The mathematics of merging LoRA adapters.
 //!
-//! [`Adapter`]s become [`Aligned`] task matrices; a [`jobs::Recipe`] merges those into a [`MergedUpdate`]; that is added to a
-//! model in memory, or written as a PEFT adapter or as a full model. Everything is exact in the low rank: apart from
-//! elementwise merges in the `full` space, no matrix of the size of a weight is ever formed.
+//! [`Adapter`]s become [`Aligned`] task matrices; a [`jobs::Recipe`] merges those into a [`MergedUpdate`]; that is
+//! added to a model in memory, or written as a PEFT adapter or as a full model. Everything is exact in the low rank:
+//! apart from elementwise merges in the `full` space, no matrix of the size of a weight is ever formed.
 //!
 //! Same inputs and seed, same numbers out: nothing here knows a clock, a job or a number of threads.
 

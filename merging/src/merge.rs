@@ -19,23 +19,24 @@ use std::{collections::BTreeMap, sync::Arc};
 impl Aligned {
     /// Merges the tasks as `recipe` says: drop, trim, weights, elect, combine. λ is kept apart.
     ///
-    /// Task arithmetic in the `full` space stays low-rank (the factors are stacked); other elementwise merges there are dense.
+    /// Task arithmetic in the `full` space stays low-rank (the factors are stacked); other elementwise merges there
+    /// are dense.
     ///
     /// # Shapes
     /// Per weight `[O, I]` one [`UpdateMatrix`] of that shape.
     ///
     /// # Numerics
-    /// Elementwise steps work in `f32`, matrix-wise ones in `f64`. In the `full` space dense updates are formed a block of
-    /// rows at a time, so memory stays flat. Results do not depend on the number of threads.
+    /// Elementwise steps work in `f32`, matrix-wise ones in `f64`. In the `full` space dense updates are formed a
+    /// block of rows at a time, so memory stays flat. Results do not depend on the number of threads.
     ///
     /// # Errors
-    /// A recipe for another space, a weight for an unknown task, a matrix-wise method in the `full` space, `tsv` of more tasks
-    /// than a weight has directions, an SVD that does not converge.
+    /// A recipe for another space, a weight for an unknown task, a matrix-wise method in the `full` space, `tsv` of
+    /// more tasks than a weight has directions, an SVD that does not converge.
     ///
     /// # Source
-    /// TIES (arXiv:2306.01708), DARE (arXiv:2311.03099), KnOTS (arXiv:2410.19735) with the trim and the election of its
-    /// reference implementation, which ignores per-task weights and loses the sign of `max`; here both are honoured. `docs/methods.md`
-    /// says where each method equals which code.
+    /// TIES (arXiv:2306.01708), DARE (arXiv:2311.03099), KnOTS (arXiv:2410.19735) with the trim and the election of
+    /// its reference implementation, which ignores per-task weights and loses the sign of `max`; here both are
+    /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
         let updates = match Combination::from(recipe.combine) {

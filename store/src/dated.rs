@@ -21,8 +21,8 @@ pub struct Dated<T> {
 }
 
 impl<T> Dated<T> {
-    /// How long ago it was written by the store's clock. A store that does not tell leaves no choice: then `told_ms`, which
-    /// its writer stamped it with, is held against `now_ms`, the reader's own clock.
+    /// How long ago it was written by the store's clock. A store that does not tell leaves no choice: then `told_ms`,
+    /// which its writer stamped it with, is held against `now_ms`, the reader's own clock.
     pub fn age(&self, told_ms: u64, now_ms: u64) -> Duration {
         let (at_ms, now_ms) = self.written.map_or((told_ms, now_ms), |written| (written.at_ms, written.now_ms));
         Duration::from_millis(now_ms.saturating_sub(at_ms))

@@ -203,8 +203,8 @@ impl Store {
         self.jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure).await
     }
 
-    /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The listing
-    /// ends there: a store of a million results is not read for a sweep of ten.
+    /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The
+    /// listing ends there: a store of a million results is not read for a sweep of ten.
     ///
     /// # Errors
     /// The store cannot be listed.
@@ -212,7 +212,8 @@ impl Store {
         self.few_jobs_in(Key::new(JobResult::FOLDER)?, records::job_of_result, most).await
     }
 
-    /// As [`jobs_with_failures`](Self::jobs_with_failures), if the failed attempts are no more than `most`; `None` if they are.
+    /// As [`jobs_with_failures`](Self::jobs_with_failures), if the failed attempts are no more than `most`; `None` if
+    /// they are.
     ///
     /// # Errors
     /// The store cannot be listed.

@@ -21,8 +21,8 @@ struct Record {
 impl Cache {
     /// The digest of an object, whose blob is in the cache afterwards.
     ///
-    /// If it is not there yet, `download` writes its content into the file it is given. While one process does so, others
-    /// wait for it: the lock is one of the operating system's, and free as soon as its process is gone.
+    /// If it is not there yet, `download` writes its content into the file it is given. While one process does so,
+    /// others wait for it: the lock is one of the operating system's, and free as soon as its process is gone.
     pub(crate) fn object(
         &self,
         bucket: &str,

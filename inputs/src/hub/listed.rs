@@ -10,7 +10,8 @@ use jobs::{HubKind, HubRef, InputRef};
 use std::{collections::BTreeMap, ops::Range};
 
 impl Hub {
-    /// What lies in the folder `folder` of a repository, and what of it the cache has. Nothing is fetched but names and sizes.
+    /// What lies in the folder `folder` of a repository, and what of it the cache has. Nothing is fetched but names
+    /// and sizes.
     ///
     /// Without the network it is what the cache has.
     pub(crate) fn list_folder(&self, hub: &HubRef, folder: &str) -> Result<ListedFolder, InputError> {

@@ -121,8 +121,8 @@ pub(crate) enum DataKind {
     Texts,
 }
 
-/// Finds `split` among the names of a data set's files. A split that is there in two forms is refused: rows would count twice, or
-/// one of the two would silently not count.
+/// Finds `split` among the names of a data set's files. A split that is there in two forms is refused: rows would
+/// count twice, or one of the two would silently not count.
 pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Result<SplitFiles, NoSplit> {
     match here(names, split, kind)? {
         Some(files) => Ok(files),

@@ -54,7 +54,10 @@ impl Inputs {
             InputRef::Path(path) => {
                 self.check_roots(reference, [path.clone()])?;
                 let metadata = fs::metadata(path).map_err(|source| InputError::unreadable(reference, path, source))?;
-                let (true, Some(name)) = (metadata.is_file(), path.file_name()) else { return Err(not_a_file()) };
+                if !metadata.is_file() {
+                    return Err(not_a_file());
+                }
+                let name = path.file_name().ok_or_else(not_a_file)?;
                 let root = path.parent().unwrap_or(Path::new("")).to_owned();
                 (ListedFolder::Folder { root, there: folder::Entries::default() }, name.to_string_lossy().into_owned())
             }

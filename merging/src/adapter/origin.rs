@@ -79,7 +79,8 @@ pub fn origin_notes(origins: &[Origin], base: Option<&str>) -> Vec<String> {
     notes
 }
 
-/// AdapterHints that revisions of one base differ. Where an adapter names a base without a revision, it means the default branch.
+/// A note if the revisions of one base differ. Where an adapter names a base without a revision, it means the
+/// default branch.
 fn revisions(origins: &[Origin]) -> Option<String> {
     let by_default = |origin: &Origin| origin.base_model.is_some() && origin.revision.is_none();
     let revisions =

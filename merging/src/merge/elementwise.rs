@@ -14,26 +14,27 @@ pub(super) const LANES: usize = 256;
 
 /// Merges the tasks entry by entry.
 ///
-/// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that of Σwᵢxᵢ
-/// (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no part. Over those that
-/// do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude, with its sign.
+/// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that
+/// of Σwᵢxᵢ (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no
+/// part. Over those that do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude,
+/// with its sign.
 ///
-/// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's update
-/// around and counts by its size, and a weight of 0 leaves the task out.
+/// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's
+/// update around and counts by its size, and a weight of 0 leaves the task out.
 ///
 /// # Shapes
 /// One merged matrix per weight, of the shape of its task matrices.
 ///
 /// # Numerics
-/// `f32`, tasks in order. Where Σwᵢxᵢ is exactly 0, `sum_of_values` takes the sign of the sum of all elected signs of the model, and
-/// negative if that is 0 too. Where Σsign(wᵢxᵢ) is 0, `sum_of_signs` takes the sign of Σwᵢxᵢ, and the entry is 0 if that is 0 too:
-/// so entries that change their signs in all tasks change the sign of the merge, and nothing else. Blocks of rows run in
-/// parallel.
+/// `f32`, tasks in order. Where Σwᵢxᵢ is exactly 0, `sum_of_values` takes the sign of the sum of all elected signs of
+/// the model, and negative if that is 0 too. Where Σsign(wᵢxᵢ) is 0, `sum_of_signs` takes the sign of Σwᵢxᵢ, and the
+/// entry is 0 if that is 0 too: so entries that change their signs in all tasks change the sign of the merge, and
+/// nothing else. Blocks of rows run in parallel.
 ///
 /// # Source
-/// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that are 0. Its rule
-/// for ties of signs, the negative values, is not taken over: in an aligned space the sign of a direction is arbitrary. The
-/// weighted mean is that of mergekit, where weights are positive.
+/// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that
+/// are 0. Its rule for ties of signs, the negative values, is not taken over: in an aligned space the sign of a
+/// direction is arbitrary. The weighted mean is that of mergekit, where weights are positive.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<Matrix> {
     let thresholds = thresholds(aligned, recipe);
     let steps = Steps {
@@ -48,7 +49,8 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<
     let shapes = aligned.matrices.iter().map(|matrix| matrix.entry_shape());
     let mut merged: Vec<_> = shapes.map(|[rows, cols]| Matrix::zeros(rows, cols)).collect();
     let votes = steps.run(&mut merged);
-    // Cancellation is rare: only the blocks that hold some are merged again, and only if the vote is not negative anyway.
+    // Cancellation is rare: only the blocks that hold some are merged again, and only if the vote is not negative
+    // anyway.
     if votes.signs > 0 && !votes.cancelled.is_empty() {
         let steps = Steps { zero_is_positive: true, ..steps };
         for block in &votes.cancelled {

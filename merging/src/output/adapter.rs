@@ -24,8 +24,8 @@ use std::{
 /// `auto_mapping`, and the base with its revision, unless the card names it.
 ///
 /// # Errors
-/// A dense update (truncate it first, see [`truncate`](crate::truncate)), one that overflows, a folder that is not empty, anything the file system
-/// says. Nothing half-written stays behind.
+/// A dense update (truncate it first, see [`truncate`](crate::truncate)), one that overflows, a folder that is not
+/// empty, anything the file system says. Nothing half-written stays behind.
 pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Result<(), OutputError> {
     let mut modules = BTreeMap::new();
     for (module, matrix) in update.modules.iter() {

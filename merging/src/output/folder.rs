@@ -7,7 +7,8 @@ use std::{
 
 /// Makes the folder `target` with what `fill` writes, all of it or nothing.
 ///
-/// The files are written into a sibling with a temporary name, synced, and the sibling is renamed; on any error it is removed.
+/// The files are written into a sibling with a temporary name, synced, and the sibling is renamed; on any error it is
+/// removed.
 pub(super) fn write_whole(
     target: &Path,
     fill: impl FnOnce(&Path) -> Result<(), OutputError>,

@@ -25,8 +25,8 @@ const OTHER_WEIGHTS: [&str; 6] = ["bin", "pt", "pth", "h5", "msgpack", "onnx"];
 /// safetensors. `README.md` becomes the merge's card, and `recipe.json` is added.
 ///
 /// # Errors
-/// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that is not
-/// empty, anything the file system says. Nothing half-written stays behind.
+/// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that
+/// is not empty, anything the file system says. Nothing half-written stays behind.
 pub fn write_full(update: &MergedUpdate, base: &BaseHeader, card: &Card, target: &Path) -> Result<(), OutputError> {
     update.modules.keys().try_for_each(|module| checked(update, base, module).map(drop))?;
     write_whole(target, |folder| {

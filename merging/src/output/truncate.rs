@@ -23,8 +23,8 @@ pub struct LostEnergy {
 /// `rank` ≥ 1; a module keeps its own rank where that is smaller.
 ///
 /// # Numerics
-/// In `f64`. Factors go through two thin QRs and the SVD of a small core, dense updates through a full thin SVD, which takes
-/// seconds for a matrix of 4096 · 4096. An update of zeros loses nothing.
+/// In `f64`. Factors go through two thin QRs and the SVD of a small core, dense updates through a full thin SVD,
+/// which takes seconds for a matrix of 4096 · 4096. An update of zeros loses nothing.
 ///
 /// # Errors
 /// [`OutputError::NoConvergence`].

@@ -23,8 +23,8 @@ struct Reading {
 }
 
 impl FileClock {
-    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the store is
-    /// only read, and this machine's own clock is all that there is.
+    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the
+    /// store is only read, and this machine's own clock is all that there is.
     pub(super) fn now_ms(&self, temporary: &Path) -> u64 {
         let mut last = self.0.lock();
         if let Some(Reading { file_ms, taken }) = *last

@@ -139,7 +139,8 @@ impl S3Backend {
                 RequestFailure::of(error, &self.endpoint)
             }
         })?;
-        // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited for.
+        // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited
+        // for.
         let mut before = if answer.content_range.is_some() { 0 } else { range.start };
         let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         let mut part = Vec::new();

@@ -166,8 +166,8 @@ impl S3Listing {
 }
 
 impl Readers {
-    /// Restarts the shards that failed, and those that failed since the last call: one outage is reported once, and not once
-    /// for each shard.
+    /// Restarts the shards that failed, and those that failed since the last call: one outage is reported once, and
+    /// not once for each shard.
     fn resume(&mut self, backend: &S3Backend, prefix: &str) {
         if self.pending.is_empty() {
             return;
@@ -239,8 +239,8 @@ fn shards(first: String, folders: Vec<String>) -> Vec<Shard> {
 }
 
 impl S3Backend {
-    /// Sends the remaining pages of a shard to the reader of the listing, until the shard ends, a request fails, or the reader
-    /// is gone.
+    /// Sends the remaining pages of a shard to the reader of the listing, until the shard ends, a request fails, or
+    /// the reader is gone.
     async fn read_shard(
         self,
         prefix: String,

@@ -1,8 +1,8 @@
 //! Files that jobs made.
 //!
-//! The files of an artefact lie in a folder that is named by what they hold, and the record that names them is written after
-//! them, if absent. So two workers that make different files of one job never mix them: each has its folder, and the first
-//! record says which one counts. A file that is there under its name is the same file.
+//! The files of an artefact lie in a folder that is named by what they hold, and the record that names them is
+//! written after them, if absent. So two workers that make different files of one job never mix them: each has its
+//! folder, and the first record says which one counts. A file that is there under its name is the same file.
 
 use super::{
     Store,
@@ -32,7 +32,8 @@ impl Store {
         Ok(self.backend.put_if_absent(&key, content).await?)
     }
 
-    /// Keeps the files of an artefact, which lie under their names in `folder`. One that is there already is not written again.
+    /// Keeps the files of an artefact, which lie under their names in `folder`. One that is there already is not
+    /// written again.
     ///
     /// # Errors
     /// A file cannot be read or written; the one that is there has another size, and so is none of this artefact's.
@@ -81,7 +82,8 @@ impl Store {
         Ok(())
     }
 
-    /// Looks whether all files of an artefact are there, with their sizes. What they hold is looked at when they are read.
+    /// Looks whether all files of an artefact are there, with their sizes. What they hold is looked at when they are
+    /// read.
     ///
     /// # Errors
     /// A file is missing or has another size; the store cannot be read.
@@ -105,8 +107,8 @@ impl Store {
         format!("{}/{}/{job}/{}", self.place(), folder_name(), artefact.digest().short())
     }
 
-    /// Forgets what `job` made, so that it can be made again, and says how many objects that were. The record goes first: a
-    /// removal that was cut short leaves files that nobody reads.
+    /// Forgets what `job` made, so that it can be made again, and says how many objects that were. The record goes
+    /// first: a removal that was cut short leaves files that nobody reads.
     ///
     /// # Errors
     /// The store cannot be listed, or an object cannot be deleted.

@@ -109,8 +109,8 @@ impl Store {
         Ok(self.backend.put(&document_key(sweep, name)?, content).await?)
     }
 
-    /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as `best/adapter_config.json` in
-    /// `best`; sorted.
+    /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as
+    /// `best/adapter_config.json` in `best`; sorted.
     ///
     /// # Errors
     /// A name cannot be part of a key; the store cannot be listed.

@@ -34,9 +34,10 @@ pub struct Compacted {
 
 /// Many results in one object, so that a sweep of a million jobs is read in a hundred requests.
 ///
-/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts belong
-/// to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it as well. Two
-/// coordinators may write parts at the same time, and the same result into more than one: readers go by the job.
+/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts
+/// belong to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it
+/// as well. Two coordinators may write parts at the same time, and the same result into more than one: readers go by
+/// the job.
 impl Store {
     /// Keeps `results` as the next part of `revision`, and gives its number.
     ///
@@ -120,8 +121,8 @@ impl Store {
         read.await.pop().expect("one part was asked for")
     }
 
-    /// Those results of `jobs` that lie in the parts of `revision`, with all that they hold. Jobs that no part has are not among
-    /// them; a part, or a result in it, that cannot be read is an error of its own.
+    /// Those results of `jobs` that lie in the parts of `revision`, with all that they hold. Jobs that no part has
+    /// are not among them; a part, or a result in it, that cannot be read is an error of its own.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed or read.

@@ -107,8 +107,8 @@ impl Store {
         }
     }
 
-    /// Forgets all that is kept under the name of `sweep`, whole or not, but for the document `spared`, and says how many objects
-    /// that were. Results and failures have places of their own, and stay.
+    /// Forgets all that is kept under the name of `sweep`, whole or not, but for the document `spared`, and says how
+    /// many objects that were. Results and failures have places of their own, and stay.
     ///
     /// The manifests go last, the newest first: a removal that was cut short leaves a sweep that can be removed.
     ///

@@ -29,8 +29,8 @@ pub(super) fn is_image(file: &str) -> bool {
 
 /// The first image of each class of each other split.
 ///
-/// A folder that shares no class with `split`, nor with a folder that does, is no split of the same data set: it holds masks, or the
-/// images of something else.
+/// A folder that shares no class with `split`, nor with a folder that does, is no split of the same data set: it
+/// holds masks, or the images of something else.
 fn images_beside<'a>(names: &'a [String], split: &str) -> Vec<&'a str> {
     let mut folders: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for name in names {

@@ -19,8 +19,8 @@ const NOT_READ: [&str; 3] = [".json", ".json.gz", ".ndjson"];
 enum Form<'a> {
     /// `test.parquet`, also in the folder of the split.
     Whole,
-    /// `test-00001-of-00003.parquet`, of which there are three. Between number and ending some writers put a fingerprint, which
-    /// differs from file to file.
+    /// `test-00001-of-00003.parquet`, of which there are three. Between number and ending some writers put a
+    /// fingerprint, which differs from file to file.
     Counted { before: &'a str, count: usize, number: usize },
     /// `test-1.parquet`, or in the folder of the split `0001.parquet`, `part.1.parquet` or `part-00001-….parquet`.
     Numbered(Numbers),
@@ -110,8 +110,9 @@ pub(super) fn table_split(name: &str, kind: DataKind) -> Option<&str> {
     }
 }
 
-/// What the file `name` is of `split`, if it is a part of it: `[data/]split.parquet`, `[data/]split-00000-of-00001.parquet`,
-/// `[data/]split-….parquet` or `[data/]split/….parquet`. JSON lines have no folder of their own.
+/// What the file `name` is of `split`, if it is a part of it: `[data/]split.parquet`,
+/// `[data/]split-00000-of-00001.parquet`, `[data/]split-….parquet` or `[data/]split/….parquet`. JSON lines have no
+/// folder of their own.
 fn candidate<'a>(name: &'a str, ending: &'static str, split: &str) -> Result<Option<Candidate<'a>>, NoSplit> {
     let whole = &name[..name.len() - ending.len()];
     let (_, stem) = in_data(whole);
@@ -153,8 +154,8 @@ fn one_generation(candidates: &[Candidate<'_>]) -> Result<(), NoSplit> {
     Ok(())
 }
 
-/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers those in
-/// between.
+/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers
+/// those in between.
 fn complete(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut sets: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for candidate in candidates {
@@ -178,7 +179,8 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
 
 /// Names like `0000.parquet`, `0001.parquet`, … do not give their number, but a gap is detected.
 ///
-/// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without rows.
+/// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without
+/// rows.
 fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut numbers = BTreeMap::new();
     let mut around = BTreeSet::new();

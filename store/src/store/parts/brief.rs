@@ -20,7 +20,8 @@ pub(super) const ROW_DIGEST: &str = "row_digest";
 /// A result without what tables do not ask for: which examples were right, what the merge found, and the commits of hub
 /// inputs.
 ///
-/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the same.
+/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the
+/// same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BriefResult {
     /// The job's id.

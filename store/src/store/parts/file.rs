@@ -162,8 +162,8 @@ impl Part {
         Ok(Self { reader, job, result, digest, jobs_digest })
     }
 
-    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older program
-    /// does not tell.
+    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older
+    /// program does not tell.
     pub(super) fn check_rows(&self) -> Result<(), PartError> {
         let mut jobs = Vec::new();
         for group in 0..self.groups() {

@@ -21,8 +21,8 @@ pub(super) struct Unconditional;
 const LOCKS: usize = 256;
 
 /// A server over a folder that keeps what S3 promises and the library's own does not: conditions are checked and
-/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and an upload that is not there is
-/// called so.
+/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and an upload that is
+/// not there is called so.
 #[derive(Debug)]
 pub(super) struct Consistent {
     files: FileSystem,
