@@ -40,7 +40,7 @@ pub(crate) enum InputFailure {
     /// A file of an input was changed while the winner was merged.
     #[error("an input was changed while the winner was merged")]
     FileChanged(#[source] files::FileChanged),
-    /// A data set of pictures is not what it should be.
+    /// A data set of images is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     Data { task: String, split: String, source: evaluation::DataError },
     /// A data set of texts is not what it should be.
@@ -73,7 +73,7 @@ pub(crate) enum InputFailure {
     /// An adapter updates what evaluation does not know of the base.
     #[error("cannot use the adapter `{name}`, which is `{place}`")]
     AdapterModule { name: String, place: String, source: evaluation::ModelError },
-    /// The base reads texts and the tasks have pictures, or the other way round.
+    /// The base reads texts and the tasks have images, or the other way round.
     #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind_of(*kind).0, kind_of(*kind).1)]
     Kind { base: String, kind: evaluation::ModelKind, task: String },
     /// The tokenizer of the base cannot be used.
@@ -167,7 +167,7 @@ impl InputFailure {
 /// What a base of this kind is, and what it does not read.
 fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
     match kind {
-        evaluation::ModelKind::Clip => ("a CLIP model, which looks at pictures", "texts"),
-        evaluation::ModelKind::Language => ("a language model, which reads texts", "pictures"),
+        evaluation::ModelKind::Clip => ("a CLIP model, which reads images", "texts"),
+        evaluation::ModelKind::Language => ("a language model, which reads texts", "images"),
     }
 }

@@ -87,7 +87,7 @@ fn data_that_does_not_fit_its_head_is_named() {
 fn a_model_for_texts_is_shown_no_pictures() {
     let base = format!("base={}", mini8().join("../nli6/base").display());
     let ran = Place::new().run(&["plan", "sweep.yaml", "-o", &base]);
-    ran.fails(65, &["is a language model, which reads texts, and the data of `optdigits` are pictures"]);
+    ran.fails(65, &["is a language model, which reads texts, and the data of `optdigits` are images"]);
 }
 
 /// Ten classes of pictures, one of which is damaged, which only decoding tells.
