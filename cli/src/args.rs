@@ -258,7 +258,7 @@ mod tests {
     fn flags_keep_their_former_names() {
         let former = ["bowline", "run", "sweep.yaml", "--picture-memory", "7", "--picture-cache", "cache"];
         let Command::Run(run) = Args::try_parse_from(former).unwrap().command else { panic!("it is `run`") };
-        assert_eq!((run.compute.image_memory, run.compute.data_cache), (7, Some("cache".into())));
+        assert_eq!((run.compute.image_memory, run.compute.example_cache), (7, Some("cache".into())));
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         device: device(&compute.device)?,
         threads: compute.threads,
         picture_bytes: compute.image_memory.saturating_mul(1 << 20),
-        cache: compute.data_cache.clone(),
+        cache: compute.example_cache.clone(),
         memory_bytes: Some(free_memory()),
     };
     if settings.threads == Some(0) {

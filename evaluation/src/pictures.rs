@@ -43,7 +43,7 @@ const IN_MEMORY: Ceiling = Ceiling {
     limit: 0,
     unit: "bytes",
     what: "the preprocessed pictures of the split take too much memory",
-    remedy: "raise `--image-memory`, or give `--data-cache` a folder, where they are kept on the disk",
+    remedy: "raise `--image-memory`, or give `--example-cache` a folder, where they are kept on the disk",
 };
 
 impl Pictures {

@@ -154,7 +154,7 @@ fn pictures_take_no_more_memory_than_they_may_unless_a_cache_takes_them() {
     let refused = read(None, bytes - 1).unwrap_err();
     let wanted = format!(
         "`{}` is not read: the preprocessed pictures of the split take too much memory: 30720 bytes, and at most 30719 are read; \
-         raise `--image-memory`, or give `--data-cache` a folder, where they are kept on the disk",
+         raise `--image-memory`, or give `--example-cache` a folder, where they are kept on the disk",
         path.display()
     );
     assert_eq!(refused, wanted);

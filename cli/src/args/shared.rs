@@ -82,12 +82,12 @@ pub(crate) struct ComputeArgs {
     /// The number of CPU threads [default: all physical cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Memory for preprocessed images that are kept between jobs, in MiB; larger splits need `--data-cache`
+    /// Memory for preprocessed images that are kept between jobs, in MiB; larger splits need `--example-cache`
     #[arg(long, alias = "picture-memory", value_name = "MIB", default_value_t = 4096)]
     pub(crate) image_memory: u64,
     /// Keep preprocessed images and tokenised texts in this folder, for large data sets
     #[arg(long, alias = "picture-cache", value_name = "FOLDER")]
-    pub(crate) data_cache: Option<PathBuf>,
+    pub(crate) example_cache: Option<PathBuf>,
 }
 
 /// A sweep file, and changes to it.
