@@ -14,7 +14,7 @@ const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] }
 const work = mkdtempSync(join(tmpdir(), "bowline-report-"));
 try {
   await check("as it is", report);
-  await check("with every kind of picture and hostile names", madeUp(report));
+  await check("with every kind of chart and hostile names", madeUp(report));
   await checkLittle("with nothing", edited(report, "nothing", emptied));
   await checkLittle("with one result", edited(report, "one", shrunk));
   await checkLarge("large", edited(report, "large", enlarged));
@@ -30,7 +30,7 @@ async function check(title, file) {
 
   assert.ok(await page.locator("h1").innerText());
   await drawn(page);
-  prove(`${await page.locator(".canvas svg").count()} pictures, ${await page.locator("table").count()} tables`);
+  prove(`${await page.locator(".canvas svg").count()} charts, ${await page.locator("table").count()} tables`);
 
   prove(await legends(page));
   prove(await keepsApart(page));
@@ -139,19 +139,19 @@ async function copies(page) {
 }
 
 async function brushes(page) {
-  const picture = page.locator("#picture-parallel");
-  if ((await picture.count()) === 0) return "no parallel coordinates to brush";
+  const chart = page.locator("#chart-parallel");
+  if ((await chart.count()) === 0) return "no parallel coordinates to brush";
   const status = page.locator("#table-runs .status");
   const all = await status.innerText();
-  await page.evaluate(() => scrollTo(0, document.querySelector("#picture-parallel").offsetTop - 80));
-  const box = await picture.locator(".canvas").boundingBox();
+  await page.evaluate(() => scrollTo(0, document.querySelector("#chart-parallel").offsetTop - 80));
+  const box = await chart.locator(".canvas").boundingBox();
   const axis = box.x + box.width - 60;
   await page.mouse.move(axis, box.y + 70);
   await page.mouse.down();
   await page.mouse.move(axis, box.y + 120, { steps: 5 });
   await page.mouse.move(axis, box.y + 190, { steps: 5 });
   await page.mouse.up();
-  const lines = picture.locator(".extras .status");
+  const lines = chart.locator(".extras .status");
   await lines.filter({ hasText: "selected" }).waitFor();
   const selected = Number((await lines.innerText()).match(/^[\d,]+/)[0].replace(",", ""));
   const rows = Number((await status.innerText()).match(/^[\d,]+/)[0].replace(",", ""));
@@ -160,13 +160,13 @@ async function brushes(page) {
   await page.waitForTimeout(200);
   assert.match(await lines.innerText(), new RegExp(`^${selected} of`), "a change of colours loses the selection");
   await page.locator("#theme").selectOption("light");
-  await picture.getByRole("button", { name: "Clear the selection" }).click();
+  await chart.getByRole("button", { name: "Clear the selection" }).click();
   assert.equal(await status.innerText(), all);
-  await picture.getByText("Select by numbers").click();
-  const low = picture.locator("input[type=number]").first();
+  await chart.getByText("Select by numbers").click();
+  const low = chart.locator("input[type=number]").first();
   await low.fill("-1000");
   await low.press("Tab");
-  await picture.getByRole("button", { name: "Clear the selection" }).click();
+  await chart.getByRole("button", { name: "Clear the selection" }).click();
   assert.equal(await status.innerText(), all);
   return `brushing selects ${selected} lines and their rows`;
 }
@@ -234,26 +234,26 @@ function timed(page, action) {
 
 /** Milliseconds from letting go of a range of an axis to the rows that it selects. */
 async function dragged(page) {
-  const picture = page.locator("#picture-parallel");
-  await picture.scrollIntoViewIfNeeded();
-  await page.evaluate(() => scrollTo(0, document.querySelector("#picture-parallel").getBoundingClientRect().top + scrollY - 80));
-  const box = await picture.locator(".canvas").boundingBox();
+  const chart = page.locator("#chart-parallel");
+  await chart.scrollIntoViewIfNeeded();
+  await page.evaluate(() => scrollTo(0, document.querySelector("#chart-parallel").getBoundingClientRect().top + scrollY - 80));
+  const box = await chart.locator(".canvas").boundingBox();
   const axis = box.x + box.width - 60;
   await page.mouse.move(axis, box.y + 70);
   await page.mouse.down();
   await page.mouse.move(axis, box.y + 190, { steps: 20 });
   const begin = performance.now();
   await page.mouse.up();
-  await picture.locator(".extras .status").filter({ hasText: "selected" }).waitFor();
+  await chart.locator(".extras .status").filter({ hasText: "selected" }).waitFor();
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
   return performance.now() - begin;
 }
 
-/** What a name in a legend leaves out is gone from the picture, by keyboard as well. */
+/** What a name in a legend leaves out is gone from the chart, by keyboard as well. */
 async function legends(page) {
   const button = page.locator(".legend button").first();
   if ((await button.count()) === 0) return "no legend to press";
-  const canvas = page.locator(".picture", { has: page.locator(".legend button") }).first().locator(".canvas");
+  const canvas = page.locator(".chart", { has: page.locator(".legend button") }).first().locator(".canvas");
   const marks = async () => {
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50))));
     return canvas.locator("svg path").count();
@@ -279,10 +279,10 @@ async function keepsApart(page) {
     const share = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
     const pairs = (all) => all.flatMap((one, at) => all.slice(at + 1).filter((other) => share(one, other)));
     const found = [];
-    for (const picture of document.querySelectorAll(".picture.scatter")) {
-      const texts = [...picture.querySelectorAll("svg text")].filter((text) => /^\d+$/.test(text.textContent) && text.getAttribute("paint-order") === "stroke");
+    for (const chart of document.querySelectorAll(".chart.scatter")) {
+      const texts = [...chart.querySelectorAll("svg text")].filter((text) => /^\d+$/.test(text.textContent) && text.getAttribute("paint-order") === "stroke");
       if (texts.length === 0) found.push("no numbers");
-      if (pairs(texts.map((text) => text.getBoundingClientRect())).length) found.push(`numbers of ${picture.id}`);
+      if (pairs(texts.map((text) => text.getBoundingClientRect())).length) found.push(`numbers of ${chart.id}`);
     }
     for (const row of document.querySelectorAll("thead tr")) {
       const heads = [...row.querySelectorAll("button")].map((head) => {
@@ -294,8 +294,8 @@ async function keepsApart(page) {
     }
     for (const legend of document.querySelectorAll(".legend")) {
       const { top, bottom } = legend.getBoundingClientRect();
-      const canvas = legend.closest(".picture").querySelector(".canvas").getBoundingClientRect();
-      if (bottom > canvas.top + 1 && top < canvas.bottom) found.push("a legend and its picture");
+      const canvas = legend.closest(".chart").querySelector(".canvas").getBoundingClientRect();
+      if (bottom > canvas.top + 1 && top < canvas.bottom) found.push("a legend and its chart");
       if (pairs(boxes("li", legend)).length) found.push("names of a legend");
     }
     return found;
@@ -317,14 +317,14 @@ function edited(file, name, change) {
   return made;
 }
 
-/** The report with one picture of each kind, and names that try to be markup. */
+/** The report with one chart of each kind, and names that try to be markup. */
 function madeUp(file) {
   return edited(file, "made-up", (data) => {
     data.sweep = HOSTILE;
     data.notices.push({ level: "problem", text: HOSTILE });
     data.tables.push({ name: "hostile", title: HOSTILE, columns: [{ name: HOSTILE, kind: "text" }], rows: [{ is_chosen: true, cells: [HOSTILE] }], notes: [HOSTILE] });
     data.tables.push(wide());
-    data.pictures = pictures(data.runs);
+    data.charts = charts(data.runs);
   });
 }
 
@@ -338,14 +338,14 @@ function wide() {
 
 /** A sweep of which no job has a result. */
 function emptied(data) {
-  Object.assign(data, { headline: null, pictures: [], tables: [], notices: [{ level: "problem", text: "no job of this sweep has a result" }] });
+  Object.assign(data, { headline: null, charts: [], tables: [], notices: [{ level: "problem", text: "no job of this sweep has a result" }] });
   Object.assign(data.runs, { rows: [], chosen: [], total: 0 });
   Object.assign(data.provenance, { first_ms: null, last_ms: null, inputs: [] });
 }
 
 /** A sweep of one result, whose objective has no value. */
 function shrunk(data) {
-  Object.assign(data, { headline: null, pictures: [] });
+  Object.assign(data, { headline: null, charts: [] });
   const row = data.runs.rows[0].map((cell, at) => (data.runs.columns[at].kind === "share" ? null : cell));
   Object.assign(data.runs, { rows: [row], chosen: [], total: 1 });
 }
@@ -367,15 +367,15 @@ function enlarged(data) {
   const lines = many.slice(0, 500).map((row, at) => ({ job: row[id], method: "ties", values: [share(at, 7919), share(at, 104_729), at / 500] }));
   const points = [...Array(1500).keys()].map((at) => ({ name: `ties: scaling ${at}`, x: share(at, 7919), y: share(at, 104_729), is_chosen: at === 0, look: 2 }));
   const course = [...Array(2000).keys()].map((at) => [at, share(at, 7919)]);
-  const picture = (slug, data) => ({ slug, title: slug, caption: "500 of 100,000 points.", data });
-  data.pictures = [
-    picture("parallel", { kind: "parallel", axes: ["scaling", "density"].map((name) => ({ ...axis(name), words: null })).concat({ ...value, words: null }), lines, total: 100_000 }),
-    picture("pareto", { kind: "pareto", x: value, y: worst, points, front: [0, 1], total: 100_000 }),
-    picture("best-so-far", { kind: "best_so_far", x: axis("results"), y: value, points: course, best: [[0, 0], [900, 1]], total: 100_000 }),
+  const chart = (slug, data) => ({ slug, title: slug, caption: "500 of 100,000 points.", data });
+  data.charts = [
+    chart("parallel", { kind: "parallel", axes: ["scaling", "density"].map((name) => ({ ...axis(name), words: null })).concat({ ...value, words: null }), lines, total: 100_000 }),
+    chart("pareto", { kind: "pareto", x: value, y: worst, points, front: [0, 1], total: 100_000 }),
+    chart("best-so-far", { kind: "best_so_far", x: axis("results"), y: value, points: course, best: [[0, 0], [900, 1]], total: 100_000 }),
   ];
 }
 
-function pictures({ columns, rows }) {
+function charts({ columns, rows }) {
   const axis = (name, unit = "none", scale = "linear") => ({ name, unit, scale });
   const [scaling, value, seconds] = [axis("scaling"), axis(HOSTILE.slice(9, 40), "share"), axis("time", "seconds")];
   const id = columns.findIndex((column) => column.kind === "id");

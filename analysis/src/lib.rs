@@ -1,18 +1,20 @@
-//! Results to tables and pictures.
+//! Results to tables and charts.
 //!
 //! [`Results`] are what the store holds of a sweep's [`Outcome`](jobs::Outcome); [`Summary`] is what a person or a
-//! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one
-//! row per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
-//! [`Comparison`] those of two; [`Picture`] is what one looks at, as SVG, PNG or data; [`Report`] is all of it as one page.
-//! Nothing that is missing or corrupt is left out without a word.
+//! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one row
+//! per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
+//! [`Comparison`] those of two; [`Chart`] is a drawing of results, as SVG, PNG or data; [`Report`] is all of it as one
+//! page. Every missing or corrupt result is reported.
 //!
 //! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 
+#![warn(clippy::match_bool)]
+
+mod charts;
 mod failures;
 mod frame;
 mod metric;
 mod number;
-mod pictures;
 mod report;
 mod results;
 mod statistics;
@@ -23,13 +25,13 @@ mod tables;
 mod testing;
 mod wrap;
 
+pub use charts::{
+    Axis, AxisScale, AxisUnit, Bar, Chart, ChartData, ChartError, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint,
+    ParallelAxis, ParallelLine, WorkerLine,
+};
 pub use failures::Failures;
 pub use frame::{Frame, FrameError, Sweep};
 pub use number::fixed;
-pub use pictures::{
-    Axis, AxisScale, AxisUnit, Bar, CurvePoint, CurveSeries, Dot, DotRow, NamedPoint, ParallelAxis, ParallelLine,
-    Picture, PictureData, PictureError, WorkerLine,
-};
 /// The polars that frames are made with: queries take expressions of the same version.
 pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};

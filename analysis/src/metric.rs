@@ -10,7 +10,7 @@ pub(crate) fn column_of(metric: &Metric) -> String {
     }
 }
 
-/// A metric as people say it.
+/// The name of a metric in words.
 pub(crate) fn in_words(metric: &Metric) -> String {
     match metric {
         Metric::MeanNormalisedAccuracy => "mean normalised accuracy".to_owned(),

@@ -1,6 +1,6 @@
 //! Numbers as people read them: what is rounded to nothing has no sign.
 
-/// The number with so many decimals, without the sign of a zero.
+/// The number with `decimals` decimals, without the sign of a zero.
 ///
 /// # Examples
 /// ```

@@ -10,7 +10,7 @@ mod tests;
 pub use provenance::{ProvenInput, Provenance};
 pub use runs::RunRows;
 
-use crate::{Picture, Summary, Table, metric::in_words};
+use crate::{Chart, Summary, Table, metric::in_words};
 use headline::Headline;
 use notices::Notice;
 use serde::Serialize;
@@ -25,7 +25,7 @@ use serde::Serialize;
 /// let report = Report {
 ///     summary,
 ///     tables: &[Table::accuracy(summary, &summary.splits.report)],
-///     pictures: &[],
+///     charts: &[],
 ///     rows: RunRows::of(frame, summary, &[]),
 ///     provenance: Provenance::of(Some(manifest), frame, summary),
 /// };
@@ -38,15 +38,15 @@ pub struct Report<'a> {
     pub summary: &'a Summary,
     /// The tables, in the order in which they are shown.
     pub tables: &'a [Table],
-    /// The pictures, in the order in which they are shown.
-    pub pictures: &'a [Picture],
+    /// The charts, in the order in which they are shown.
+    pub charts: &'a [Chart],
     /// The jobs of the table of runs.
     pub rows: RunRows,
     /// Where the numbers come from.
     pub provenance: Provenance,
 }
 
-/// What the page is told.
+/// The data of the page.
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     sweep: &'a str,
@@ -54,7 +54,7 @@ struct Document<'a> {
     program: &'static str,
     headline: Option<Headline<'a>>,
     notices: Vec<Notice>,
-    pictures: &'a [Picture],
+    charts: &'a [Chart],
     tables: &'a [Table],
     runs: &'a RunRows,
     provenance: &'a Provenance,
@@ -65,14 +65,14 @@ impl Report<'_> {
     ///
     /// It takes some 700 kB, and a megabyte more where a sweep has thousands of jobs.
     pub fn html(&self) -> String {
-        let Self { summary, tables, pictures, rows, provenance } = self;
+        let Self { summary, tables, charts, rows, provenance } = self;
         let document = Document {
             sweep: &summary.sweep,
             subtitle: subtitle(summary),
             program: env!("CARGO_PKG_VERSION"),
             headline: Headline::of(summary),
             notices: notices::of(summary),
-            pictures,
+            charts,
             tables,
             runs: rows,
             provenance,
@@ -84,7 +84,8 @@ impl Report<'_> {
 
 fn subtitle(summary: &Summary) -> String {
     let tasks = summary.tasks.len();
-    let (s, metric) = (if tasks == 1 { "" } else { "s" }, in_words(&summary.objective.metric));
+    let s = if tasks == 1 { "" } else { "s" };
+    let metric = in_words(&summary.objective.metric);
     let revision = if summary.revision > 1 { format!(" · revision {}", summary.revision) } else { String::new() };
     format!(
         "{tasks} task{s} · searched by {metric} on {}, reported on {}{revision}",

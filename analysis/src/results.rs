@@ -22,7 +22,8 @@ const WITNESSES: usize = 64;
 type Place<'a> = (&'a str, &'a str);
 
 impl Results {
-    /// Reads the results that the rows of `outcome` name, whole: from objects of their own, or else from compacted parts.
+    /// Reads the results that the rows of `outcome` name, whole: from objects of their own, or else from compacted
+    /// parts.
     ///
     /// The other points of its searches are a matter for the [`Frame`](crate::Frame): there may be a million.
     pub async fn of(outcome: &Outcome, store: &Store) -> Self {
@@ -33,7 +34,8 @@ impl Results {
             }
         }
         let jobs: Vec<JobId> = places.keys().copied().collect();
-        let (mut results, mut failed) = (Self::default(), BTreeMap::new());
+        let mut results = Self::default();
+        let mut failed = BTreeMap::new();
         for (job, found) in jobs.iter().zip(store.results_of(&jobs).await) {
             match found {
                 Ok(Some(result)) => drop(results.found.insert(*job, result)),
@@ -78,7 +80,7 @@ impl Results {
         wrong.collect()
     }
 
-    /// Whoever copies the folder of a sweep has its parts, and maybe nothing else.
+    /// A copied sweep folder may hold the parts and nothing else.
     async fn take_from_parts(
         &mut self,
         revision: Revision<'_>,

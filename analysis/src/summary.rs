@@ -39,8 +39,8 @@ pub struct Summary {
     /// How far a sweep has come that has not finished: rows are then what it came to so far.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub so_far: Option<SoFar>,
-    /// Jobs on the selection split that failed for a reason that may lie with a machine: while there are some, no row is
-    /// chosen.
+    /// Jobs on the selection split that failed for a reason that may lie with a machine: while there are some, no row
+    /// is chosen.
     #[serde(skip_serializing_if = "is_zero")]
     pub missing: u64,
     /// Whether a person ended the searches before they were over.
@@ -48,8 +48,8 @@ pub struct Summary {
     pub ended_early: bool,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
-    /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection split, the best
-    /// first: baselines, and the base model.
+    /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection
+    /// split, the best first: baselines, and the base model.
     pub beaten_by: Vec<Better>,
     /// What a reader has to know besides the numbers, each in a sentence.
     pub notes: Vec<String>,

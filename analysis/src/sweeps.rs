@@ -9,7 +9,7 @@ pub struct Sweeps {
     pub outcomes: Vec<Outcome>,
     /// Those whose newest revision has not.
     pub unfinished: Vec<String>,
-    /// Those of which that cannot be told, with what is wrong with their documents; only where all were asked for.
+    /// Sweeps whose documents are broken, each with its error. Filled only if all sweeps were requested.
     pub broken: Vec<(String, StoreError)>,
     /// The names with the newest revisions.
     names: Vec<(String, u32)>,
@@ -17,8 +17,8 @@ pub struct Sweeps {
 }
 
 impl Sweeps {
-    /// Reads what these sweeps came to; all of the store if none is named, but for the evaluations of single recipes that older
-    /// programs kept as sweeps.
+    /// Reads what these sweeps came to; all of the store if none is named, but for the evaluations of single recipes
+    /// that older programs kept as sweeps.
     ///
     /// # Errors
     /// The store is out of reach, there is no sweep of that name, or an outcome that was asked for cannot be read.
@@ -60,7 +60,8 @@ impl Sweeps {
         Ok(sweeps)
     }
 
-    /// The names of the sweeps of a store, without the evaluations of single recipes that older programs kept as sweeps.
+    /// The names of the sweeps of a store, without the evaluations of single recipes that older programs kept as
+    /// sweeps.
     ///
     /// # Errors
     /// The store is out of reach.
@@ -78,7 +79,7 @@ impl Sweeps {
 
     /// Takes in what a sweep that has not finished came to so far; the frame then names the rows of its jobs as well.
     ///
-    /// Who knows how searches go can tell: the coordinator.
+    /// Only the coordinator knows how searches continue.
     pub fn add(&mut self, so_far: Outcome) {
         let place = |sweep: &String| self.names.iter().position(|(name, _)| name == sweep);
         let at = self.outcomes.partition_point(|outcome| place(&outcome.sweep) < place(&so_far.sweep));
@@ -96,9 +97,6 @@ impl Sweeps {
             .iter()
             .map(|(name, revision)| Sweep { name, revision: *revision, outcome: outcome(name) })
             .collect();
-        match self.is_all {
-            true => Frame::of_store(store, &sweeps).await,
-            false => Frame::of_sweeps(store, &sweeps).await,
-        }
+        if self.is_all { Frame::of_store(store, &sweeps).await } else { Frame::of_sweeps(store, &sweeps).await }
     }
 }

@@ -17,6 +17,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 mod uncertainty;
+mod values;
 
 pub use comparison::{Comparison, Side};
 pub(crate) use differences::pairs_of;
@@ -39,7 +40,7 @@ pub struct Table {
     pub name: String,
     /// What it shows, with the unit of its shares as they are rendered.
     pub title: String,
-    /// The columns. The first says what a row stands for.
+    /// The columns. The first names what a row is about.
     pub columns: Vec<Column>,
     /// The rows, with as many cells as there are columns.
     pub rows: Vec<TableRow>,
@@ -54,7 +55,8 @@ pub struct Column {
     pub name: String,
     /// What its numbers are.
     pub kind: ColumnKind,
-    /// Whether the intervals of its cells are left to CSV and JSON, since there are more such columns than a page is wide.
+    /// Whether the intervals of its cells are left to CSV and JSON, since there are more such columns than a page is
+    /// wide.
     pub is_brief: bool,
 }
 
@@ -95,7 +97,7 @@ pub enum Cell {
     Text(String),
     /// How many.
     Count(u64),
-    /// A number, of the kind that its column says.
+    /// A number of its column's kind.
     Number(f64),
     /// A measured number.
     Measured {
@@ -130,8 +132,8 @@ impl Table {
     /// The table as text, with a line break at its end.
     ///
     /// For [`Plain`](Style::Plain) and [`Terminal`](Style::Terminal) it fits into 120 columns: columns move together
-    /// first, then heads are cut, to no less than six, and written out below the table, and words are wrapped. `›` marks
-    /// the chosen row.
+    /// first, then heads are cut, to no less than six, and written out below the table, and words are wrapped. `›`
+    /// marks the chosen row.
     ///
     /// # Examples
     /// ```
@@ -194,8 +196,8 @@ fn is_fit(text: &str) -> bool {
 }
 
 impl Table {
-    /// The name of a table that tells of one split, such as `accuracy-test`; letters that the name of a file might not take
-    /// become `_`.
+    /// The name of a table that tells of one split, such as `accuracy-test`; letters that the name of a file might not
+    /// take become `_`.
     pub fn name_of(kind: &str, split: &str) -> String {
         let is_safe = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.');
         let split: String = split.chars().map(|letter| if is_safe(letter) { letter } else { '_' }).collect();
@@ -229,7 +231,8 @@ impl Cell {
 
     /// A measured number with its interval, or nothing.
     pub(crate) fn measured(value: Option<f64>, interval: Option<jobs::Interval>, is_best: bool) -> Self {
-        let (low, high) = (interval.map(|interval| interval.low), interval.map(|interval| interval.high));
+        let low = interval.map(|interval| interval.low);
+        let high = interval.map(|interval| interval.high);
         let value = value.filter(|value| value.is_finite()).map(without_negative_zero);
         value.map_or(Self::Empty, |value| Self::Measured { value, low, high, is_best })
     }

@@ -93,7 +93,8 @@ impl Made {
         let tasks: Vec<(String, u64)> = self.outcome.tasks.iter().cloned().zip(correct.iter().copied()).collect();
         let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
         let result = result(subject, SPLITS[0], &tasks);
-        let (job, value) = (result.job, spec.scaling);
+        let job = result.job;
+        let value = spec.scaling;
         self.results.found.insert(job, result);
         Point { spec, job, value }
     }

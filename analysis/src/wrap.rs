@@ -1,9 +1,10 @@
-/// The columns that a terminal is sure to have.
+/// The assumed width of a terminal, in columns.
 pub(crate) const WIDTH: usize = 120;
 
-/// `line` in lines that fit, those after the first indented.
+/// `line` wrapped to [`WIDTH`]. Lines after the first are indented.
 pub(crate) fn wrapped(line: &str) -> String {
-    let (mut text, mut width) = (String::new(), 0);
+    let mut text = String::new();
+    let mut width = 0;
     for word in line.split(' ') {
         let columns = word.chars().count();
         if width > 0 && width + 1 + columns > WIDTH {

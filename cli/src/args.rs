@@ -95,6 +95,12 @@ pub(crate) struct Run {
     /// The minimum number of jobs to keep in the queue; the actual number grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
+    /// The priority of the sweep: workers of the pool take its jobs before those of sweeps with a lower priority
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, requires = "queue")]
+    pub(crate) priority: i32,
+    /// The approximate maximum number of workers of the pool that take jobs of this sweep at a time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "queue")]
+    pub(crate) max_workers: Option<u32>,
     /// Retry jobs that failed permanently in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,

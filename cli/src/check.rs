@@ -1,7 +1,7 @@
 //! What the jobs of a sweep would fail on, told before anything is computed or fetched.
 //!
 //! All that is on this machine is looked at: of the base the headers, of adapters and heads all they hold, of data all labels and
-//! the formats of pictures. Of what is elsewhere, small files and headers are read. What is wrong is collected, so that one look
+//! the formats of images. Of what is elsewhere, small files and headers are read. What is wrong is collected, so that one look
 //! tells all of it.
 
 mod adapters;
@@ -31,7 +31,6 @@ use crate::{
     terminal,
 };
 use coordinator::Frozen;
-use evaluation::Outline;
 use inputs::Inputs;
 use jobs::{Benchmark, Sweep};
 use problems::Place;
@@ -100,12 +99,14 @@ pub(crate) fn check_inputs(
     let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
     let mut memory = None;
     if let Some(base) = &base {
-        if let Some(Outline::Llama(config)) = &base.outline {
-            check.tokenizer(base, config);
+        if let Some(outline) = &base.outline {
+            if let Some(limits) = outline.text_limits() {
+                check.tokenizer(base, limits);
+            }
             let modules: BTreeSet<String> =
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
             let threads = if let Computing::Here(Some(compute)) = computing { compute.threads } else { None };
-            memory = needs(sweep, base.folder(), &modules, threads)?;
+            memory = needs(sweep, outline.as_ref(), &modules, threads)?;
         }
         check.text_tower(base);
     }

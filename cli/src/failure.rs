@@ -57,7 +57,7 @@ pub(crate) enum Failure {
     /// A command about stored sweeps cannot do as told.
     #[error(transparent)]
     Stored(#[from] StoredFailure),
-    /// Tables or pictures cannot be made.
+    /// Tables or charts cannot be made.
     #[error(transparent)]
     Analysis(#[from] AnalysisFailure),
     /// The queue cannot be used.
@@ -105,9 +105,9 @@ from! {
     coordinator::FreezeError => RunFailure,
     coordinator::CoordinatorError => RunFailure,
     ::worker::WorkerError => WorkerFailure,
-    ::analysis::PictureError => AnalysisFailure,
+    ::analysis::ChartError => AnalysisFailure,
     telemetry::EndpointError => WatchingFailure,
-    telemetry::TellingError => WatchingFailure,
+    telemetry::TracingError => WatchingFailure,
     ::queue::QueueError => QueueFailure,
 }
 

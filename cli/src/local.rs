@@ -6,7 +6,7 @@ use crate::{
     remote::s3_settings,
 };
 use evaluation::DeviceChoice;
-use inputs::{Inputs, ObjectSettings, S3Remote};
+use inputs::{Artefacts, Inputs, ObjectSettings, S3Remote};
 use std::{env, path::PathBuf, sync::Arc};
 use store::{Patience, S3Settings};
 use sysinfo::System;
@@ -17,7 +17,7 @@ use worker::{Engine, EngineSettings};
 const ATTEMPTS_AT_HAND: usize = 3;
 
 /// The inputs of a worker: paths are read below its roots alone, for jobs come from elsewhere.
-pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
+pub(crate) fn worker_inputs(args: &args::Worker, artefacts: &Arc<Artefacts>) -> Result<Inputs, Failure> {
     let roots = match args.roots.is_empty() {
         true => vec![".".into()],
         false => args.roots.clone(),
@@ -27,12 +27,25 @@ pub(crate) fn worker_inputs(args: &args::Worker) -> Result<Inputs, Failure> {
     };
     let roots = roots.into_iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
     let listed = |names: &[String]| (!names.is_empty()).then(|| names.to_vec());
+    let settings = with_artefacts(inputs_settings(&args.store.s3), artefacts);
     Ok(Inputs::new(inputs::Settings {
         roots: Some(roots),
         buckets: listed(&args.buckets),
         repositories: listed(&args.repositories),
-        ..inputs_settings(&args.store.s3)
+        ..settings
     }))
+}
+
+/// The same, with what other jobs made: it lies in the cache of objects.
+fn with_artefacts(settings: inputs::Settings, artefacts: &Arc<Artefacts>) -> inputs::Settings {
+    let cache = settings.objects.as_ref().map(|objects| objects.cache.clone());
+    let artefacts = cache.map(|cache| ObjectSettings { remote: Arc::clone(artefacts) as Arc<_>, cache });
+    inputs::Settings { artefacts, ..settings }
+}
+
+/// The inputs of a command that has jobs computed here; `artefacts` are those of its store.
+pub(crate) fn inputs_beside_a_store(s3: &S3Args, artefacts: &Arc<Artefacts>) -> Inputs {
+    Inputs::new(with_artefacts(inputs_settings(s3), artefacts))
 }
 
 /// The inputs of a command, from the hub's usual variable.
@@ -71,7 +84,7 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
     let settings = EngineSettings {
         device: device(&compute.device)?,
         threads: compute.threads,
-        picture_bytes: compute.image_memory.saturating_mul(1 << 20),
+        image_bytes: compute.image_memory.saturating_mul(1 << 20),
         cache: compute.example_cache.clone(),
         memory_bytes: Some(free_memory()),
     };

@@ -46,15 +46,15 @@ fn main() -> ExitCode {
         Command::Run(_) => Role::Run,
         _ => Role::Other,
     };
-    let telling = terminal::tell_on_stderr(args.verbose, args.log_format, role);
-    let ended = telling.and_then(|telling| {
+    let guard = terminal::init_logging(args.verbose, args.log_format, role);
+    let ended = guard.and_then(|guard| {
         // The hook has printed what and where by the time a panic arrives here.
         let ended = panic::catch_unwind(|| run(args.command)).unwrap_or(Err(Failure::Panicked));
         // Sends the last spans.
-        drop(telling);
+        drop(guard);
         ended
     });
-    match ended.and_then(|()| terminal::delivered()) {
+    match ended.and_then(|()| terminal::check_stdout()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             terminal::error(&failure);

@@ -1,13 +1,10 @@
 //! How much memory a sweep over a language model takes, told from headers.
 
 use crate::failure::Failure;
-use evaluation::{LlamaConfig, LlamaMemory, LlamaPlacement, ModelKind};
+use evaluation::{Configuration, LONGEST_TEXT, MemoryNeed, Placement};
 use jobs::Sweep;
 use serde::Serialize;
-use std::{collections::BTreeSet, path::Path};
-
-/// Tokens of the longest text that is planned for, where a task says nothing else.
-const LONGEST: usize = 2048;
+use std::collections::BTreeSet;
 
 /// Bytes that a model takes.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -37,32 +34,28 @@ impl Need {
     }
 }
 
-/// What the sweep takes with its base in `folder` and updates of `modules`; `None` for pictures, whose models are small.
+/// What the sweep takes with its base and updates of `modules`; `None` where models are small.
 pub(crate) fn needs(
     sweep: &Sweep,
-    folder: &Path,
+    base: &dyn Configuration,
     modules: &BTreeSet<String>,
     threads: Option<usize>,
 ) -> Result<Option<Needs>, Failure> {
-    if ModelKind::of(folder)? != ModelKind::Language {
-        return Ok(None);
-    }
-    let config = LlamaConfig::read(&folder.join("config.json"))?;
     let longest = |task: &jobs::Task| task.data.text.as_ref()?.max_length.map(|length| length as usize);
-    let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST)).max().unwrap_or(LONGEST);
-    let precision = sweep.evaluation.precision;
+    let longest = sweep.tasks.iter().map(|task| longest(task).unwrap_or(LONGEST_TEXT)).max().unwrap_or(LONGEST_TEXT);
+    let modules: Vec<&str> = modules.iter().map(String::as_str).collect();
     let need = |on_host| {
-        let placement = LlamaPlacement {
-            on_host,
-            precision,
-            stored: config.stored.unwrap_or(precision),
-            threads: threads.unwrap_or_else(num_cpus::get_physical),
-            longest: longest.min(config.positions),
-        };
-        let LlamaMemory { base, adapted, activations } = config.memory(placement, modules)?;
-        Ok::<_, Failure>(Need { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations })
+        let threads = threads.unwrap_or_else(num_cpus::get_physical);
+        let place = Placement { on_host, precision: sweep.evaluation.precision, threads, longest };
+        Ok::<_, Failure>(base.memory(place, &modules)?.map(Need::from))
     };
-    Ok(Some(Needs { processor: need(true)?, device: need(false)? }))
+    Ok(need(true)?.zip(need(false)?).map(|(processor, device)| Needs { processor, device }))
+}
+
+impl From<MemoryNeed> for Need {
+    fn from(MemoryNeed { base, adapted, activations }: MemoryNeed) -> Self {
+        Self { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations }
+    }
 }
 
 /// Bytes for people.

@@ -5,14 +5,14 @@ use std::{
     time::Duration,
 };
 
-/// A progress bar on a terminal, plain lines elsewhere; always on standard error.
+/// A progress bar on a terminal, and plain lines elsewhere. It writes to standard error.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// Starts without a total.
+    /// Starts a bar without a total.
     pub(crate) fn start() -> Self {
         if !stderr().is_terminal() || terminal::is_json() {
             return Self { bar: None };
@@ -24,7 +24,7 @@ impl Progress {
         Self { bar: Some(bar) }
     }
 
-    /// Says what is going on, and how many jobs it takes at most.
+    /// Shows the name of the current phase.
     pub(crate) fn phase(&self, name: &str) {
         match &self.bar {
             Some(bar) => bar.set_prefix(name.to_owned()),
@@ -32,7 +32,7 @@ impl Progress {
         }
     }
 
-    /// Says how many jobs are done, out of how many at most.
+    /// Shows how many jobs are done, out of at most `total`.
     pub(crate) fn position(&self, done: u64, total: u64) {
         if let Some(bar) = &self.bar {
             bar.set_length(total.max(done));

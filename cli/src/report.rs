@@ -1,7 +1,7 @@
 //! The page of a finished sweep.
 
 use crate::{analysed::Analysed, failed, failure::Failure, terminal};
-use analysis::{Failures, Frame, Picture, Provenance, Report, Results, RunRows};
+use analysis::{Chart, Failures, Frame, Provenance, Report, Results, RunRows};
 use jobs::{Manifest, Outcome};
 use store::{Revision, Store};
 
@@ -19,19 +19,19 @@ pub(crate) async fn keep(store: &Store, outcome: &Outcome, results: Results, fra
     let failures = Failures::of_store(store).await?;
     let failed = failed::of_outcome(store, outcome, &failures).await?;
     let analysed = Analysed::new(frame, (outcome.clone(), None), results, &failed, TOP)?;
-    // A sweep that went well does not fail for a picture.
-    let pictures = Picture::all(frame, &analysed.summary).unwrap_or_else(|error| {
+    // A sweep that went well does not fail for a chart.
+    let charts = Chart::all(frame, &analysed.summary).unwrap_or_else(|error| {
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
         Vec::new()
     });
-    let page = page(store, frame, &analysed, &pictures).await;
+    let page = page(store, frame, &analysed, &charts).await;
     store.put_artefact(sweep, NAME, page.into_bytes()).await?;
     terminal::note(format_args!("the report is {}/sweeps/{sweep}/{NAME}", store.place()));
     Ok(())
 }
 
 /// The page of a sweep, whose jobs are in `frame`.
-pub(crate) async fn page(store: &Store, frame: &Frame, sweep: &Analysed, pictures: &[Picture]) -> String {
+pub(crate) async fn page(store: &Store, frame: &Frame, sweep: &Analysed, charts: &[Chart]) -> String {
     let Analysed { summary, tables, .. } = sweep;
     // Numbers are shown all the same where nobody can say where they come from.
     let revision = Revision::of(&summary.sweep, summary.revision);
@@ -39,7 +39,7 @@ pub(crate) async fn page(store: &Store, frame: &Frame, sweep: &Analysed, picture
         terminal::note(format_args!("warning: {}", terminal::in_one_line(&error)));
         None
     });
-    let rows = RunRows::of(frame, summary, pictures);
+    let rows = RunRows::of(frame, summary, charts);
     let provenance = Provenance::of(manifest.as_ref(), frame, summary);
-    Report { summary, tables, pictures, rows, provenance }.html()
+    Report { summary, tables, charts, rows, provenance }.html()
 }

@@ -1,52 +1,50 @@
-//! All that is printed goes through here: data to standard output, the rest to standard error.
+//! All output goes through this module: data to standard output, everything else to standard error.
 
 use crate::{
     args::LogFormat,
     failure::{Failure, FileFailure},
 };
 use console::{Term, truncate_str};
+use parking_lot::Mutex;
 use std::{
     env,
     error::Error,
     fmt,
     io::{self, IsTerminal, Write},
     panic,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
 };
-use telemetry::{Format, Logs, Telling};
+use telemetry::{Format, Logs, TracingGuard};
 
-/// The first line of data that did not get out.
-static LOST: Mutex<Option<io::Error>> = Mutex::new(None);
+/// The first error of standard output.
+static STDOUT_ERROR: Mutex<Option<io::Error>> = Mutex::new(None);
 
-/// Whether what is said on standard error is said in JSON.
+/// Whether standard error is written as JSON.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Prints a line of data, or several. One that does not get out is kept for [`delivered`].
+/// Prints one or more lines of data. An error is kept for [`check_stdout`].
 ///
-/// Names and messages of others are in it: what would move a terminal's cursor is shown as an escape.
+/// Data may hold untrusted text, so control characters are escaped.
 pub(crate) fn data(text: impl fmt::Display) {
-    styled(jobs::escaped_lines(&text.to_string()));
+    styled_data(jobs::escaped_lines(&text.to_string()));
 }
 
-/// Prints data with colours of our own, of which the text of others was made fit before.
-pub(crate) fn styled(text: impl fmt::Display) {
+/// Prints data with our own colours. Untrusted text in it must be escaped already.
+pub(crate) fn styled_data(text: impl fmt::Display) {
     let mut out = io::stdout().lock();
     if let Err(error) = writeln!(out, "{text}").and_then(|()| out.flush()) {
-        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        STDOUT_ERROR.lock().get_or_insert(error);
     }
 }
 
-/// A block of data that is replaced by the next one on a terminal, and followed by it elsewhere.
+/// A block of data. On a terminal the next block replaces it; elsewhere it follows.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
     lines: usize,
 }
 
 impl Block {
-    /// Prints `text` in place of what was shown before, cut to what the terminal has room for.
+    /// Prints `text` in place of the last block, cut to the size of the terminal.
     pub(crate) fn show(&mut self, text: &str) {
         let terminal = Term::stdout();
         if !terminal.is_term() {
@@ -56,42 +54,43 @@ impl Block {
         let room = usize::from(rows).saturating_sub(1).max(1);
         let text = jobs::escaped_lines(text);
         let lines: Vec<_> = text.lines().take(room).map(|line| truncate_str(line, columns.into(), "…")).collect();
-        // Up to the first line of the last block, and away with all below.
+        // Moves the cursor to the first line of the last block, and clears everything below.
         let up = if self.lines > 0 { format!("\x1b[{}F\x1b[0J", self.lines) } else { String::new() };
-        styled(format_args!("{up}{}", lines.join("\n")));
+        styled_data(format_args!("{up}{}", lines.join("\n")));
         self.lines = lines.len();
     }
 }
 
-/// Whether data got lost, since nobody reads it any more perhaps: what would print on without end has nobody to print for.
-pub(crate) fn is_reader_gone() -> bool {
-    LOST.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+/// Whether standard output has failed, most likely because its reader is gone. Commands that print for ever end then.
+pub(crate) fn is_stdout_closed() -> bool {
+    STDOUT_ERROR.lock().is_some()
 }
 
-/// Fails if data did not get out. A reader that went away (`bowline … | head`) is no failure: it has what it wanted.
-pub(crate) fn delivered() -> Result<(), Failure> {
-    match LOST.lock().unwrap_or_else(PoisonError::into_inner).take() {
+/// Fails if data could not be printed. A closed pipe (`bowline … | head`) is no failure: its reader has what it wanted.
+pub(crate) fn check_stdout() -> Result<(), Failure> {
+    match STDOUT_ERROR.lock().take() {
         Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::File(FileFailure::Stdout(error))),
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
-/// Prints a line for a person, or several. Text of others is shown as it is, and does nothing to the terminal.
+/// Prints one or more lines for a person. Credentials are removed and control characters are escaped.
 pub(crate) fn note(text: impl fmt::Display) {
     let text = text.to_string();
     let text = jobs::without_credentials(&text);
-    match is_json() {
-        true => tracing::info!("{text}"),
-        false => drop(writeln!(io::stderr().lock(), "{}", jobs::escaped_lines(&text))),
+    if is_json() {
+        tracing::info!("{text}")
+    } else {
+        drop(writeln!(io::stderr().lock(), "{}", jobs::escaped_lines(&text)))
     }
 }
 
-/// Prints what a person should know of what they wrote, each in a line.
+/// Prints notes on the user's input, each in a line.
 pub(crate) fn notes(notes: impl IntoIterator<Item = String>) {
     notes.into_iter().for_each(|text| note(format_args!("note: {text}")));
 }
 
-/// Asks a person, and gives back the answer; `None` if nobody sits there.
+/// Asks a question and returns the answer; `None` without a terminal.
 pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return None;
@@ -103,31 +102,32 @@ pub(crate) fn ask(question: impl fmt::Display) -> Option<String> {
     Some(answer)
 }
 
-/// Prints why a command ended early, cause by cause, and what to do.
+/// Prints why a command failed, with all causes and a hint.
 pub(crate) fn error(failure: &Failure) {
-    match is_json() {
-        true => tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure)),
-        false => note(Report(failure)),
+    if is_json() {
+        tracing::error!(hint = failure.hint(), exit_code = failure.exit_code(), "{}", in_one_line(failure))
+    } else {
+        note(FailureText(failure))
     }
 }
 
-/// Who writes events.
+/// The kind of command, which decides what is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// It has no words of its own for jobs, and nobody sits before it: it tells of each job, with the time.
+    /// A worker runs unattended: it logs each job with the time.
     Worker,
-    /// It tells of jobs in its own words.
+    /// A run reports jobs itself.
     Run,
-    /// It is over in a moment, and its spans are of no interest.
+    /// Any other command is short, and its spans are not exported.
     Other,
 }
 
-/// Sends logs to standard error: warnings, with `-v` what happens once per job, with `-vv` everything. Spans of workers and runs go
-/// to a collector where one is named in OpenTelemetry's variables.
+/// Sends logs to standard error: warnings, with `-v` one event per job, with `-vv` everything. Spans of workers and
+/// runs go to a collector if OpenTelemetry's variables name one.
 ///
-/// In JSON all that is said to people is an event, too, and so is a panic.
-pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Result<Telling, Failure> {
-    // What lapin says of broken connections, `queue` says as well, with what follows from it; as does `inputs` of the hub's client.
+/// With JSON, messages for people and panics are events as well.
+pub(crate) fn init_logging(verbose: u8, format: LogFormat, role: Role) -> Result<TracingGuard, Failure> {
+    // `queue` reports lapin's broken connections, and `inputs` errors of the hub's client, each with its consequences.
     let filter = match (verbose, format, role) {
         (0, LogFormat::Json, _) => "warn,lapin=off,hf_hub=off,bowline=info,coordinator=info,queue=info,worker=info",
         (0, LogFormat::Lines, Role::Worker) => "warn,lapin=off,hf_hub=off,worker=info,queue=info",
@@ -146,23 +146,23 @@ pub(crate) fn tell_on_stderr(verbose: u8, format: LogFormat, role: Role) -> Resu
         escape: jobs::escaped,
         conceal: jobs::without_credentials,
     };
-    let telling = Telling::start(logs, collector(role))?;
+    let guard = TracingGuard::start(logs, collector(role))?;
     IS_JSON.store(is_json, Ordering::Relaxed);
     if is_json {
         panic::set_hook(Box::new(|info| {
             let place = info.location().map(ToString::to_string).unwrap_or_default();
-            tracing::error!(place, "{}", info.payload_as_str().unwrap_or("a panic without words"));
+            tracing::error!(place, "{}", info.payload_as_str().unwrap_or("a panic without a message"));
         }));
     }
-    Ok(telling)
+    Ok(guard)
 }
 
-/// Whether what is said on standard error is said in JSON.
+/// Whether standard error is written as JSON.
 pub(crate) fn is_json() -> bool {
     IS_JSON.load(Ordering::Relaxed)
 }
 
-/// The name under which spans are sent, where somebody collects them.
+/// The service name of exported spans; `None` if no collector is configured.
 #[expect(clippy::disallowed_methods, reason = "the binary is where the environment is read")]
 fn collector(role: Role) -> Option<String> {
     let value = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
@@ -177,15 +177,16 @@ fn collector(role: Role) -> Option<String> {
     (!is_off).then(|| value("OTEL_SERVICE_NAME").unwrap_or_else(|| own.to_owned()))
 }
 
-struct Report<'a>(&'a Failure);
+/// A failure with all its causes and a hint, for people.
+struct FailureText<'a>(&'a Failure);
 
-/// An error and its causes, in one line, without what should not be shown.
+/// An error and its causes in one line, escaped and without credentials.
 pub(crate) fn in_one_line(error: &dyn Error) -> String {
     let line = causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
     jobs::escaped(&jobs::without_credentials(&line)).into_owned()
 }
 
-/// A message that may have several lines; none of them begins as one of ours does.
+/// A message of one or more lines. Further lines are indented, so that none looks like a message of its own.
 fn block(error: &dyn Error) -> String {
     let text = error.to_string();
     jobs::escaped_lines(&jobs::without_credentials(&text)).replace('\n', "\n    ")
@@ -196,7 +197,7 @@ pub(crate) fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
     std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for FailureText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", block(self.0))?;
         causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {}", block(cause)))?;
@@ -204,17 +205,19 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// Prints why the command line is not understood, or what was asked of it, and gives the exit code.
+/// Prints the help or the usage error, and returns the exit code.
 ///
-/// What was typed is repeated there, and an address may hold a password: then it is left out, and colours with it.
+/// Usage errors repeat the arguments. If they hold credentials, these are removed, and colours with them.
 pub(crate) fn usage(error: &clap::Error) -> u8 {
     let text = error.render().to_string();
     let shown = jobs::without_credentials(&text);
-    // A reader that went away has what it wanted.
-    _ = match shown == text {
-        true => error.print(),
-        false if error.use_stderr() => write!(io::stderr().lock(), "{shown}"),
-        false => write!(io::stdout().lock(), "{shown}"),
+    // A closed pipe is no failure.
+    _ = if shown == text {
+        error.print()
+    } else if error.use_stderr() {
+        write!(io::stderr().lock(), "{shown}")
+    } else {
+        write!(io::stdout().lock(), "{shown}")
     };
     u8::try_from(error.exit_code()).unwrap_or(2)
 }

@@ -1,116 +1,118 @@
-//! What a worker and a run show of themselves while they go on: numbers, and answers to probes.
+//! What a worker and a run show while they run: metrics, and answers to probes.
 
 use crate::{args::ListenArgs, failure::Failure, terminal};
 use coordinator::Event;
 use jobs::WorkerState;
+use parking_lot::Mutex;
 use queue::{JobPublisher, RabbitQueue};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
-use telemetry::{Board, Endpoint, Gpus, Reading};
+use telemetry::{Endpoint, Gpus, ProcessStatus, Sample};
 use tokio::{
     runtime::Runtime,
     time::{sleep, timeout},
 };
 use worker::{Metrics, Worker};
 
-/// How often a run asks how many jobs wait in its queue.
-const QUEUE_EVERY: Duration = Duration::from_secs(15);
+/// The time between two requests for the number of jobs that wait in the queue.
+const QUEUE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// A board, and the endpoint that shows it where one was asked for.
+/// The status of this process, and the endpoint that serves it if one was requested.
 #[derive(Debug)]
 pub(crate) struct Watching {
-    board: Arc<Board>,
+    status: Arc<ProcessStatus>,
     metrics: Metrics,
     _endpoint: Option<Endpoint>,
 }
 
 impl Watching {
-    /// Shows that the process starts, from now on.
+    /// Shows that the process is starting, until it is ready.
     pub(crate) fn open(args: &ListenArgs, runtime: &Runtime) -> Result<Self, Failure> {
-        let board = Arc::new(Board::default());
-        board.read(build_info);
+        let status = Arc::new(ProcessStatus::default());
+        status.sample_with(build_info);
         let endpoint = match args.listen {
             None => None,
             Some(address) => {
-                let endpoint = runtime.block_on(Endpoint::open(address, Arc::clone(&board)))?;
+                let endpoint = runtime.block_on(Endpoint::open(address, Arc::clone(&status)))?;
                 terminal::note(format_args!("http://{}: /metrics, /healthz, /readyz", endpoint.address()));
                 Some(endpoint)
             }
         };
-        Ok(Self { board, metrics: Metrics::default(), _endpoint: endpoint })
+        Ok(Self { status, metrics: Metrics::default(), _endpoint: endpoint })
     }
 
-    /// What an engine and its worker count in.
+    /// The metrics of an engine and its worker.
     pub(crate) fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
 
-    /// Shows a worker that is to come, on `device`, with or without a broker.
-    pub(crate) fn worker_to_come(&self, device: &str, has_broker: bool) -> WorkerToCome<'_> {
+    /// Shows a worker that is still to be made, on `device`, with or without a broker.
+    pub(crate) fn show_worker(&self, device: &str, has_broker: bool) -> PendingWorker<'_> {
         let worker = Arc::new(OnceLock::<Arc<Worker>>::new());
         let shown = Arc::clone(&worker);
-        self.board.register(|registry| self.metrics.register(registry));
-        self.board.read(move || worker_readings(shown.get().map(Arc::as_ref), has_broker));
+        self.status.register(|registry| self.metrics.register(registry));
+        self.status.sample_with(move || worker_samples(shown.get().map(Arc::as_ref), has_broker));
         if device.starts_with("cuda") {
             self.show_gpus();
         }
-        WorkerToCome { board: &self.board, worker }
+        PendingWorker { status: &self.status, worker }
     }
 
     fn show_gpus(&self) {
         match Gpus::find() {
-            Ok(gpus) => self.board.read(move || gpus.readings()),
-            Err(reason) => terminal::note(format_args!("warning: no numbers of GPUs can be shown: {reason}")),
+            Ok(gpus) => self.status.sample_with(move || gpus.samples()),
+            Err(reason) => terminal::note(format_args!("warning: no metrics of GPUs are available: {reason}")),
         }
     }
 
-    /// Shows a run, which is ready as long as its broker is there.
-    pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunShown {
+    /// Shows a run, which is ready while its broker is reachable.
+    pub(crate) fn run(&self, sweep: &str, queue: Option<(&str, &Arc<RabbitQueue>)>) -> RunMetrics {
         let (pool, queue) = queue.unzip();
         let numbers = Arc::new(Mutex::new(Numbers { sweep: sweep.to_owned(), ..Numbers::default() }));
-        let (shown, pool) = (Arc::clone(&numbers), pool.map(ToOwned::to_owned));
+        let shown = Arc::clone(&numbers);
+        let pool = pool.map(ToOwned::to_owned);
         let broker = queue.cloned();
-        self.board.read(move || run_readings(&lock(&shown), pool.as_deref(), broker.as_deref()));
+        self.status.sample_with(move || run_samples(&shown.lock(), pool.as_deref(), broker.as_deref()));
         let broker = queue.cloned();
-        self.board.ready_if(move || match &broker {
+        self.status.ready_if(move || match &broker {
             Some(queue) if !queue.is_in_reach() => Err("the broker is out of reach".to_owned()),
-            _ => Ok(()),
+            Some(_) | None => Ok(()),
         });
-        RunShown { numbers, queue: queue.cloned() }
+        RunMetrics { numbers, queue: queue.cloned() }
     }
 
-    /// Does `work`, and shows that the process lives for as long as it is polled.
-    pub(crate) async fn alive<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work`, and records heartbeats for as long as it is polled.
+    pub(crate) async fn with_heartbeat<T>(&self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             done = work => done,
-            never = self.board.heart().beat() => match never {},
+            never = self.status.liveness().heartbeat() => match never {},
         }
     }
 
-    /// What goes on beside a run: it shows that the process lives, and how many jobs wait.
-    pub(crate) async fn beside(&self, run: &RunShown) -> Infallible {
+    /// The background work of a run: heartbeats, and the number of jobs that wait.
+    pub(crate) async fn background(&self, run: &RunMetrics) -> Infallible {
         tokio::select! {
-            never = self.board.heart().beat() => never,
-            never = run.count_queue() => never,
+            never = self.status.liveness().heartbeat() => never,
+            never = run.poll_queue() => never,
         }
     }
 }
 
-/// A worker that is not there yet.
-pub(crate) struct WorkerToCome<'a> {
-    board: &'a Board,
+/// A worker that is still to be made.
+pub(crate) struct PendingWorker<'a> {
+    status: &'a ProcessStatus,
     worker: Arc<OnceLock<Arc<Worker>>>,
 }
 
-impl WorkerToCome<'_> {
-    /// It is there. It is ready once its queue can send it jobs, and no more when it drains.
-    pub(crate) fn is(self, worker: &Arc<Worker>) {
+impl PendingWorker<'_> {
+    /// Sets the worker. It is ready while its queue can send it jobs and it does not drain.
+    pub(crate) fn set(self, worker: &Arc<Worker>) {
         let asked = Arc::clone(worker);
-        self.board.ready_if(move || {
+        self.status.ready_if(move || {
             let vitals = asked.vitals();
             match (vitals.state, vitals.is_in_reach) {
                 (WorkerState::Draining, _) => Err("draining".to_owned()),
@@ -118,14 +120,14 @@ impl WorkerToCome<'_> {
                 (_, true) => Ok(()),
             }
         });
-        // Nobody else has set it: there is one of these for each.
+        // It was not set before: this value is consumed, and there is one for each worker.
         _ = self.worker.set(Arc::clone(worker));
     }
 }
 
-/// A run as it is shown.
+/// The metrics of a run.
 #[derive(Debug, Clone)]
-pub(crate) struct RunShown {
+pub(crate) struct RunMetrics {
     numbers: Arc<Mutex<Numbers>>,
     queue: Option<Arc<RabbitQueue>>,
 }
@@ -143,10 +145,10 @@ struct Numbers {
     waiting: Option<u64>,
 }
 
-impl RunShown {
-    /// Takes in what happened.
+impl RunMetrics {
+    /// Counts an event.
     pub(crate) fn note(&self, event: &Event) {
-        let mut numbers = lock(&self.numbers);
+        let mut numbers = self.numbers.lock();
         match event {
             Event::Plan { bound, stored } => (numbers.bound, numbers.reused) = (*bound, *stored),
             Event::Revision(_) | Event::Phase(_) | Event::WeakAdapter(_) => {}
@@ -159,6 +161,9 @@ impl RunShown {
                 numbers.done += 1;
                 numbers.outstanding = numbers.outstanding.saturating_sub(1);
             }
+            Event::Written { is_reused, .. } | Event::NotWritten { is_reused, .. } => {
+                numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
+            }
             Event::Failed { is_reused, .. } => {
                 numbers.failed += 1;
                 numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
@@ -167,28 +172,28 @@ impl RunShown {
         }
     }
 
-    /// Asks how many jobs wait, for as long as it is polled.
-    pub(crate) async fn count_queue(&self) -> Infallible {
+    /// Requests the number of jobs that wait, for as long as it is polled.
+    pub(crate) async fn poll_queue(&self) -> Infallible {
         let Some(queue) = &self.queue else { return std::future::pending().await };
         loop {
-            // What is not told in time is not known any more.
-            let waiting = timeout(QUEUE_EVERY, queue.waiting()).await.ok().and_then(Result::ok).flatten();
-            lock(&self.numbers).waiting = waiting;
-            sleep(QUEUE_EVERY).await;
+            // A number that does not arrive in time is unknown, not the last one.
+            let waiting = timeout(QUEUE_INTERVAL, queue.waiting()).await.ok().and_then(Result::ok).flatten();
+            self.numbers.lock().waiting = waiting;
+            sleep(QUEUE_INTERVAL).await;
         }
     }
 }
 
-fn build_info() -> Vec<Reading> {
-    let reading = Reading::gauge("build_info", "The program and the versions of what it reads and computes", 1.0)
+fn build_info() -> Vec<Sample> {
+    let sample = Sample::gauge("build_info", "The program, and the versions of its formats and computations", 1.0)
         .labelled("version", env!("CARGO_PKG_VERSION"))
         .labelled("wire", queue::WIRE_VERSION.to_string())
         .labelled("evaluation", jobs::EVALUATION_SEMANTICS.to_string())
         .labelled("recipe", jobs::SEMANTICS.to_string());
-    vec![reading]
+    vec![sample]
 }
 
-fn worker_readings(worker: Option<&Worker>, has_broker: bool) -> Vec<Reading> {
+fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
     let vitals = worker.map(Worker::vitals);
     let state = match vitals.as_ref().map(|vitals| vitals.state) {
         None => "starting",
@@ -196,57 +201,52 @@ fn worker_readings(worker: Option<&Worker>, has_broker: bool) -> Vec<Reading> {
         Some(WorkerState::Busy) => "busy",
         Some(WorkerState::Draining) => "draining",
     };
-    let mut readings: Vec<_> = ["starting", "idle", "busy", "draining"]
+    let mut samples: Vec<_> = ["starting", "idle", "busy", "draining"]
         .map(|each| {
-            Reading::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
+            Sample::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
         })
         .into();
     if let Some(vitals) = vitals.filter(|_| has_broker) {
-        readings.extend(broker_readings(vitals.is_in_reach, vitals.reconnects));
-        let help = "Jobs that were lately left to workers of another version";
-        readings.push(Reading::gauge("jobs_left_to_others", help, vitals.left as f64));
+        samples.extend(broker_samples(vitals.is_in_reach, vitals.reconnects));
+        let help = "Jobs that were deferred to workers of another version";
+        samples.push(Sample::gauge("jobs_left_to_others", help, vitals.left as f64));
     }
-    readings
+    samples
 }
 
-fn broker_readings(is_in_reach: bool, reconnects: u64) -> [Reading; 2] {
+fn broker_samples(is_in_reach: bool, reconnects: u64) -> [Sample; 2] {
     [
-        Reading::gauge("broker_in_reach", "Whether the connection to the broker is there", f64::from(is_in_reach)),
-        Reading::counter("broker_reconnects", "Connections to the broker after the first", reconnects as f64),
+        Sample::gauge("broker_in_reach", "Whether the broker is connected", f64::from(is_in_reach)),
+        Sample::counter("broker_reconnects", "Connections to the broker after the first", reconnects as f64),
     ]
 }
 
-fn run_readings(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Reading> {
+fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Sample> {
     let Numbers { sweep, bound, reused, done, failed, published, outstanding, best, waiting } = numbers;
     let states =
         [("bound", bound), ("reused", reused), ("done", done), ("failed", failed), ("outstanding", outstanding)];
-    let mut readings: Vec<_> = states
+    let mut samples: Vec<_> = states
         .map(|(state, count)| {
-            Reading::gauge("sweep_jobs", "Jobs of the sweep, by how far they are", *count as f64)
+            Sample::gauge("sweep_jobs", "Jobs of the sweep, by state", *count as f64)
                 .labelled("sweep", sweep.as_str())
                 .labelled("state", state)
         })
         .into();
-    let help = "Jobs that this process handed to the queue";
-    readings.push(Reading::counter("sweep_published", help, *published as f64).labelled("sweep", sweep.as_str()));
-    readings.extend(best.iter().map(|(search, value)| {
-        Reading::gauge("sweep_best", "The best value that a search has found", *value)
+    let help = "Jobs that this process published";
+    samples.push(Sample::counter("sweep_published", help, *published as f64).labelled("sweep", sweep.as_str()));
+    samples.extend(best.iter().map(|(search, value)| {
+        Sample::gauge("sweep_best", "The best value that a search has found", *value)
             .labelled("sweep", sweep.as_str())
             .labelled("search", search.as_str())
     }));
     if let Some(waiting) = waiting {
-        readings.push(
-            Reading::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
+        samples.push(
+            Sample::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
                 .labelled("pool", pool.unwrap_or_default()),
         );
     }
     if let Some(queue) = queue {
-        readings.extend(broker_readings(queue.is_in_reach(), queue.reconnects()));
+        samples.extend(broker_samples(queue.is_in_reach(), queue.reconnects()));
     }
-    readings
-}
-
-fn lock(numbers: &Mutex<Numbers>) -> MutexGuard<'_, Numbers> {
-    // Nothing panics between two steps of a change, so poisoned numbers are whole ones.
-    numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    samples
 }

@@ -1,24 +1,26 @@
 mod bound;
 mod known;
 mod outcome;
+mod plan;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     CoordinatorError, Frozen,
+    lookup::Sought,
     strategy::{Candidate, Choice, Next, Rule, Ties, Walk},
 };
 use bound::bound_of;
 use jobs::{
-    Benchmark, Blame, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search, Subject, Sweep,
-    WeakAdapter,
+    ArtefactResult, Benchmark, Blame, Job, JobId, JobResult, Metric, Outcome, Parameter, Recipe, RecipeSpec, Search,
+    Subject, Sweep, WeakAdapter, WriteFormat,
 };
 use known::{Known, Observed, Standing};
 
 pub use bound::bound;
 pub use known::Memory;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     fmt,
 };
 
@@ -30,7 +32,10 @@ use std::{
 ///
 /// 1. the base model and each adapter alone, on the selection split;
 /// 2. the searches, side by side, and the baselines. They wait for the adapters where the metric is normalised;
-/// 3. the report split, once, when all searches have chosen: the chosen recipes, baselines, base model and adapters.
+/// 3. the report split, once, when all searches have chosen: the chosen recipes, baselines, base model and adapters;
+/// 4. the winner, written, when everything is evaluated and [`writing`](Self::writing) asked for it.
+///
+/// What a part waits for is said in one place (`plan.rs`), and so is what a single job waits for: artefacts of other jobs.
 ///
 /// A job that several parts want is wanted once.
 #[derive(Debug)]
@@ -38,9 +43,12 @@ pub struct Course {
     known: Known,
     searches: Vec<Running>,
     baselines: Vec<(String, Recipe)>,
-    opening: VecDeque<Planned>,
-    fixed: VecDeque<Planned>,
-    report: Option<VecDeque<Planned>>,
+    /// What is planned and was not wanted yet, by part; a part is planned when what it needs is known.
+    plans: BTreeMap<Phase, VecDeque<Planned>>,
+    /// The winner is to be written.
+    writes: bool,
+    /// The jobs that write, of those that were wanted.
+    written: HashSet<JobId>,
     /// What was wanted so far.
     issued: HashSet<JobId>,
     /// How many of these have no answer yet.
@@ -70,6 +78,8 @@ pub enum Phase {
     Baselines,
     /// The report split.
     Report,
+    /// The winner as an artefact.
+    Write,
 }
 
 impl fmt::Display for Phase {
@@ -79,6 +89,7 @@ impl fmt::Display for Phase {
             Self::Search => "search",
             Self::Baselines => "baselines",
             Self::Report => "report",
+            Self::Write => "write",
         })
     }
 }
@@ -94,6 +105,13 @@ pub struct Wanted {
     pub phase: Phase,
     /// What it is, for people: `knots_ties scaling=0.3`, `mnist alone on test`.
     pub label: String,
+}
+
+impl Wanted {
+    /// How the job is looked up.
+    pub(crate) fn sought(&self) -> Sought {
+        Sought::new(self.id, &self.job)
+    }
 }
 
 /// Where the sweep stands.
@@ -112,6 +130,8 @@ pub enum Step {
 pub enum Answer<'a> {
     /// Its result.
     Result(&'a JobResult),
+    /// The artefact that it made.
+    Artefact(&'a ArtefactResult),
     /// It failed for good.
     Failed {
         /// The error and its causes, outermost first.
@@ -150,11 +170,29 @@ struct Running {
     choice: Option<Choice>,
 }
 
+/// A job that a part of the sweep will want.
 #[derive(Debug)]
 struct Planned {
-    subject: Subject,
+    job: PlannedJob,
     label: String,
-    phase: Phase,
+    /// The jobs whose artefacts it needs.
+    artefacts: Vec<JobId>,
+}
+
+/// What a planned job does.
+#[derive(Debug)]
+enum PlannedJob {
+    Evaluate { subject: Subject, split: String },
+    Write { recipe: Recipe, format: WriteFormat },
+}
+
+impl PlannedJob {
+    fn of(self, frozen: &Frozen) -> Job {
+        match self {
+            Self::Evaluate { subject, split } => frozen.job(frozen.meaning(subject, &split)),
+            Self::Write { recipe, format } => frozen.job(frozen.writing(&recipe, format)),
+        }
+    }
 }
 
 impl Course {
@@ -173,15 +211,13 @@ impl Course {
     pub fn remembering(frozen: Frozen, memory: Memory) -> Result<Self, CoordinatorError> {
         let (searches, baselines) = (searches(frozen.sweep())?, baselines(frozen.sweep())?);
         let known = Known::new(frozen, memory);
-        let opening = known.references(&known.select, Phase::References).collect();
-        let fixed = baselines.iter().map(|(name, recipe)| Planned::merge(name, recipe, Phase::Baselines)).collect();
         Ok(Self {
             known,
             searches,
             baselines,
-            opening,
-            fixed,
-            report: None,
+            plans: BTreeMap::new(),
+            writes: false,
+            written: HashSet::new(),
             issued: HashSet::new(),
             open: 0,
             asked: HashMap::new(),
@@ -191,6 +227,17 @@ impl Course {
             is_cut_short: false,
             forgotten: HashSet::new(),
         })
+    }
+
+    /// The same course, which has the winner written at its end.
+    #[must_use]
+    pub fn writing(self) -> Self {
+        Self { writes: true, ..self }
+    }
+
+    /// Whether a job that was wanted writes, and does not evaluate.
+    pub(crate) fn is_written(&self, id: &JobId) -> bool {
+        self.written.contains(id)
     }
 
     /// Ends the searches where they are, each with the best of the points that are known. The points that were wanted and are not
@@ -209,28 +256,13 @@ impl Course {
     /// A search that cannot go on, or a metric that cannot be computed since an adapter's own accuracy is missing.
     pub fn next(&mut self, limit: usize) -> Result<Step, CoordinatorError> {
         let mut wanted = Vec::new();
-        let select = self.known.select.clone();
-        self.take(&mut wanted, limit, &select, |course| course.opening.pop_front());
-        if self.known.has_denominators()? {
-            self.search(&mut wanted, limit)?;
-            self.take(&mut wanted, limit, &select, |course| course.fixed.pop_front());
-        }
-        if self.searches.iter().all(|running| running.choice.is_some()) {
-            if self.report.is_none() {
-                self.report = Some(self.plan_report());
-            }
-            let report = self.known.report.clone();
-            self.take(&mut wanted, limit, &report, |course| course.report.as_mut()?.pop_front());
-        }
+        self.hand_out(&mut wanted, limit)?;
         if !wanted.is_empty() {
             return Ok(Step::Run(wanted));
         }
-        let is_read = self.opening.is_empty() && self.fixed.is_empty();
-        match &self.report {
-            Some(report) if report.is_empty() && is_read && self.open == 0 => {
-                Ok(Step::Finished(Box::new(self.outcome()?)))
-            }
-            _ => Ok(Step::Wait),
+        match self.is_over() {
+            true => Ok(Step::Finished(Box::new(self.outcome()?))),
+            false => Ok(Step::Wait),
         }
     }
 
@@ -244,6 +276,7 @@ impl Course {
         }
         let standing = match answer {
             Answer::Result(result) => self.known.read(result),
+            Answer::Artefact(result) => self.known.read_artefact(result),
             Answer::Failed { blame: Some(Blame::Job), .. } => Standing::Failed,
             // What is not known to lie with the job says nothing about its recipe.
             Answer::Failed { blame: Some(Blame::Machine) | None, .. } => Standing::Missing,
@@ -357,42 +390,6 @@ impl Course {
         self.best = observed.best();
         Ok(())
     }
-
-    /// What is planned, up to the limit, leaving out what was wanted before.
-    fn take(
-        &mut self,
-        wanted: &mut Vec<Wanted>,
-        limit: usize,
-        split: &str,
-        mut next: impl FnMut(&mut Self) -> Option<Planned>,
-    ) {
-        while wanted.len() < limit {
-            let Some(Planned { subject, label, phase }) = next(self) else { return };
-            let meaning = self.known.frozen.meaning(subject, split);
-            let id = meaning.id();
-            if self.known.standing(&id).is_none() && self.issued.insert(id) {
-                self.open += 1;
-                wanted.push(Wanted { id, job: self.known.frozen.job(meaning), phase, label });
-            }
-        }
-    }
-
-    /// The jobs on the report split: none if it is the one that was searched on.
-    fn plan_report(&self) -> VecDeque<Planned> {
-        if self.known.report == self.known.select {
-            return VecDeque::new();
-        }
-        let best = self.searches.iter().filter_map(|running| {
-            let (candidate, _) = running.choice.as_ref()?.best.as_ref()?;
-            Some((&running.search.name, &candidate.recipe))
-        });
-        let merges = best.chain(self.baselines.iter().map(|(name, recipe)| (name, recipe)));
-        let on_report = |(name, recipe): (&String, &Recipe)| {
-            let label = format!("{name} on {}", self.known.report);
-            Planned::merge(&label, recipe, Phase::Report)
-        };
-        self.known.references(&self.known.report, Phase::Report).chain(merges.map(on_report)).collect()
-    }
 }
 
 /// The searches of `sweep`, each at its beginning.
@@ -416,8 +413,13 @@ fn baselines(sweep: &Sweep) -> Result<Vec<(String, Recipe)>, CoordinatorError> {
 }
 
 impl Planned {
-    fn merge(label: &str, recipe: &Recipe, phase: Phase) -> Self {
-        Self { subject: Subject::Merge { recipe: recipe.clone() }, label: label.to_owned(), phase }
+    /// The evaluation of `subject` on `split`, which needs no artefact.
+    fn evaluation(subject: Subject, split: &str, label: String) -> Self {
+        Self { job: PlannedJob::Evaluate { subject, split: split.to_owned() }, label, artefacts: Vec::new() }
+    }
+
+    fn merge(label: &str, recipe: &Recipe, split: &str) -> Self {
+        Self::evaluation(Subject::Merge { recipe: recipe.clone() }, split, label.to_owned())
     }
 }
 

@@ -35,6 +35,28 @@ pub enum Event {
         /// Whether the result was stored before this run wanted it.
         is_reused: bool,
     },
+    /// The artefact of a job is there, such as the winner as an adapter. Counts are of evaluations alone.
+    Written {
+        /// The job.
+        job: JobId,
+        /// What it is, for people.
+        label: String,
+        /// The size of its files in bytes.
+        size: u64,
+        /// Whether it was stored before this run wanted it.
+        is_reused: bool,
+    },
+    /// A job that was to make an artefact failed for good.
+    NotWritten {
+        /// The job.
+        job: JobId,
+        /// What it is, for people.
+        label: String,
+        /// The error and its causes, outermost first.
+        errors: Vec<String>,
+        /// Whether it failed before this run wanted it.
+        is_reused: bool,
+    },
     /// A job failed for good.
     Failed {
         /// The job.

@@ -1,6 +1,6 @@
 use jobs::{
-    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputRef, Job, JobSpec,
-    JointHeadSpec, Manifest, Meaning, MergeNames, Places, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
+    AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
+    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
     WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ pub struct Frozen {
     /// The tasks' inputs by split.
     tasks: BTreeMap<String, Vec<TaskInput>>,
     benchmark: BenchmarkInput,
-    places: Places,
+    places: InputLocations,
 }
 
 /// The inputs that were given do not make up the sweep.
@@ -122,6 +122,11 @@ impl Frozen {
         self.revision
     }
 
+    /// The content of the base model.
+    pub fn base(&self) -> Digest {
+        self.base
+    }
+
     /// The digests of the inputs, by what they are.
     pub fn digests(&self) -> &BTreeMap<String, Digest> {
         &self.digests
@@ -184,7 +189,7 @@ impl Frozen {
     pub fn writing(&self, recipe: &Recipe, format: WriteFormat) -> WriteSpec {
         let hub = match &self.places.base {
             InputRef::Hub(hub) => Some(hub),
-            InputRef::S3(_) | InputRef::Path(_) => None,
+            InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
         let origin = |adapter: &AdapterInput| self.places.adapters.get(&adapter.task).map(InputRef::short_name);
         WriteSpec {
@@ -215,8 +220,8 @@ impl Frozen {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
             // All adapters take part; nothing is evaluated.
             spec @ JobSpec::Write(_) => {
-                let Places { base, adapters, .. } = self.places.clone();
-                Job::new(spec, Places::of_model(base, adapters))
+                let InputLocations { base, adapters, .. } = self.places.clone();
+                Job::new(spec, InputLocations::of_model(base, adapters))
             }
         }
     }
@@ -234,7 +239,7 @@ impl Frozen {
     }
 }
 
-fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> Places {
+fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
     let named = |task: &Task| task.name.clone();
     let data = |task: &Task| {
         let mut data = task.data.clone();
@@ -257,7 +262,7 @@ fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> Places {
     };
     // A joint head from files replaces the tasks' own.
     let heads = sweep.tasks.iter().filter(|_| joint.is_none());
-    Places {
+    InputLocations {
         base: pinned(&sweep.base, commits),
         adapters: sweep.tasks.iter().map(|task| (named(task), pinned(&task.adapter, commits))).collect(),
         data: sweep.tasks.iter().map(|task| (named(task), data(task))).collect(),

@@ -1,5 +1,5 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jobs::{Blame, JobId, JobResult};
+use jobs::{ArtefactResult, Blame, Job, JobId, JobKind, JobResult};
 use std::{
     collections::{HashMap, HashSet},
     error::Error,
@@ -12,12 +12,27 @@ use store::{Store, StoreError};
 pub(crate) enum Found {
     /// Its result.
     Result(Box<JobResult>),
+    /// The artefact that it made, with all files in their places.
+    Artefact(Box<ArtefactResult>),
     /// The attempt that was its last.
     Failed(Failed),
     /// Something that is no result of the job lies where its result belongs: what is wrong, outermost first.
     Corrupt(Vec<String>),
     /// Neither.
     Nothing,
+}
+
+/// A job that is looked up: what it comes to lies in a place of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Sought {
+    pub(crate) id: JobId,
+    pub(crate) kind: JobKind,
+}
+
+impl Sought {
+    pub(crate) fn new(id: JobId, job: &Job) -> Self {
+        Self { id, kind: job.spec.kind() }
+    }
 }
 
 /// How a job failed for good.
@@ -54,43 +69,61 @@ impl Retry {
 /// Jobs that are looked up at the same time.
 const CONCURRENT: usize = 32;
 
-/// What the store holds of `ids`, in their order.
+/// What the store holds of `jobs`, in their order.
 ///
 /// A result wins over a failure: a job may have failed in one run and succeeded in another. Failures are listed only for a job
 /// without a result that `may_have_failed`.
 async fn look_up_where(
     store: &Store,
-    ids: &[JobId],
+    jobs: &[Sought],
     may_have_failed: impl Fn(&JobId) -> bool + Send + Sync,
 ) -> Result<Vec<Found>, StoreError> {
-    let one = |id: JobId| {
+    let one = |Sought { id, kind }: Sought| {
         let may_have_failed = may_have_failed(&id);
         async move {
-            match result(store, &id).await? {
+            let found = match kind {
+                JobKind::Evaluate => result(store, &id).await?,
+                JobKind::Write => artefact(store, &id).await?,
+            };
+            match found {
                 Found::Nothing if may_have_failed => final_failure(store, &id).await,
                 found => Ok(found),
             }
         }
     };
-    stream::iter(ids.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
+    stream::iter(jobs.iter().copied().map(one)).buffered(CONCURRENT).try_collect().await
 }
 
-/// What the store holds of `ids`, in their order, whatever was known of them.
-pub(crate) async fn look_up(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
-    look_up_where(store, ids, |_| true).await
+/// What the store holds of `jobs`, in their order, whatever was known of them.
+pub(crate) async fn look_up(store: &Store, jobs: &[Sought]) -> Result<Vec<Found>, StoreError> {
+    look_up_where(store, jobs, |_| true).await
 }
 
-/// What the store holds of many `ids`, in their order: failures are listed at once, and read only where there are some.
-pub(crate) async fn look_up_many(store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
+/// What the store holds of many `jobs`, in their order: failures are listed at once, and read only where there are some.
+pub(crate) async fn look_up_many(store: &Store, jobs: &[Sought]) -> Result<Vec<Found>, StoreError> {
     let failed = store.jobs_with_failures().await?;
-    look_up_where(store, ids, |id| failed.contains(id)).await
+    look_up_where(store, jobs, |id| failed.contains(id)).await
 }
 
-/// The result of a job. One object that cannot be used costs its job and nothing else.
+/// The result of an evaluation.
 async fn result(store: &Store, id: &JobId) -> Result<Found, StoreError> {
-    match store.result(id).await {
-        Ok(Some(result)) => Ok(Found::Result(Box::new(result))),
-        Ok(None) => Ok(Found::Nothing),
+    found(store.result(id).await.map(|result| result.map(|result| Found::Result(Box::new(result)))))
+}
+
+/// The artefact of a job. One without its files is corrupt.
+async fn artefact(store: &Store, id: &JobId) -> Result<Found, StoreError> {
+    let whole = async {
+        let Some(result) = store.artefact_result(id).await? else { return Ok(None) };
+        store.check_artefact_files(&result).await?;
+        Ok(Some(Found::Artefact(Box::new(result))))
+    };
+    found(whole.await)
+}
+
+/// What was read of a job. One object that cannot be used costs its job and nothing else.
+fn found(read: Result<Option<Found>, StoreError>) -> Result<Found, StoreError> {
+    match read {
+        Ok(found) => Ok(found.unwrap_or(Found::Nothing)),
         Err(error) if error.is_of_one_object() => Ok(Found::corrupt(&error)),
         // It fails again wherever it is tried again, and says nothing of the recipe.
         Err(error @ StoreError::Version { .. }) => {
@@ -169,9 +202,10 @@ impl Presence {
         Ok(Self { results, failures, absent: HashSet::new() })
     }
 
-    /// Whether the store may hold something of the job.
-    pub(crate) fn may_hold(&self, id: &JobId) -> bool {
-        let may_have_result = self.results.as_ref().is_none_or(|jobs| jobs.contains(id));
+    /// Whether the store may hold something of the job. Artefacts were not listed.
+    pub(crate) fn may_hold(&self, Sought { id, kind }: &Sought) -> bool {
+        let is_listed = self.results.as_ref().is_none_or(|jobs| jobs.contains(id));
+        let may_have_result = is_listed || *kind != JobKind::Evaluate;
         (may_have_result || self.may_have_failed(id)) && !self.absent.contains(id)
     }
 
@@ -179,13 +213,13 @@ impl Presence {
         self.failures.as_ref().is_none_or(|jobs| jobs.contains(id))
     }
 
-    /// What the store holds of `ids`, in their order. Those of which it holds nothing are not asked for again.
-    pub(crate) async fn look_up(&mut self, store: &Store, ids: &[JobId]) -> Result<Vec<Found>, StoreError> {
-        let asked: Vec<JobId> = ids.iter().copied().filter(|id| self.may_hold(id)).collect();
+    /// What the store holds of `jobs`, in their order. Those of which it holds nothing are not asked for again.
+    pub(crate) async fn look_up(&mut self, store: &Store, jobs: &[Sought]) -> Result<Vec<Found>, StoreError> {
+        let asked: Vec<Sought> = jobs.iter().copied().filter(|job| self.may_hold(job)).collect();
         let answers = look_up_where(store, &asked, |id| self.may_have_failed(id)).await?;
-        let mut known: HashMap<JobId, Found> = asked.into_iter().zip(answers).collect();
+        let mut known: HashMap<JobId, Found> = asked.iter().map(|job| job.id).zip(answers).collect();
         self.absent.extend(known.iter().filter(|(_, found)| matches!(found, Found::Nothing)).map(|(id, _)| id));
-        Ok(ids.iter().map(|id| known.remove(id).unwrap_or(Found::Nothing)).collect())
+        Ok(jobs.iter().map(|job| known.remove(&job.id).unwrap_or(Found::Nothing)).collect())
     }
 
     /// The job is known from now on; nobody will ask again.

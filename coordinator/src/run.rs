@@ -67,6 +67,12 @@ pub struct Settings {
     pub versions: BTreeMap<String, String>,
     /// The pool whose workers the publisher hands jobs to; `None` where they are computed in this process.
     pub pool: Option<String>,
+    /// Have the winner written at the end, as an artefact, where an adapter can hold it.
+    pub writes: bool,
+    /// Jobs of the sweep of the pool with the highest priority go first.
+    pub priority: i32,
+    /// The most workers of the pool that take jobs of the sweep at a time; `None` for all.
+    pub max_workers: Option<u32>,
     /// Whether the store keeps the sweep: what it is, how far it has come, and what it came to. Without it there is no such sweep
     /// in the store, and nobody can follow or cancel it; its results are stored as any.
     pub is_kept: bool,
@@ -88,6 +94,9 @@ impl Default for Settings {
             max_failures: None,
             versions: BTreeMap::new(),
             pool: None,
+            writes: false,
+            priority: 0,
+            max_workers: None,
             is_kept: true,
         }
     }

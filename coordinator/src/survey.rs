@@ -1,7 +1,7 @@
 use crate::{
     Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
     judge::Judge,
-    lookup::{Failed, Found, Presence, Retry},
+    lookup::{Failed, Found, Presence, Retry, Sought},
     parts::recall_parts,
     revision::{Revised, revision_of},
 };
@@ -202,8 +202,8 @@ async fn read(
     let mut judge = Judge { said, counts: &mut resume.examples };
     resume.survey.stored = recall_parts(store, revision, &mut course, &mut judge).await?;
     while let Step::Run(wanted) = course.next(BATCH)? {
-        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
-        for (wanted, found) in wanted.into_iter().zip(resume.presence.look_up(store, &ids).await?) {
+        let sought: Vec<Sought> = wanted.iter().map(Wanted::sought).collect();
+        for (wanted, found) in wanted.into_iter().zip(resume.presence.look_up(store, &sought).await?) {
             let found = Judge { said, counts: &mut resume.examples }.judge(found);
             resume.take_in(&mut course, wanted, found, how)?;
         }
@@ -235,6 +235,9 @@ impl Resume {
                 self.survey.stored += 1;
                 self.uncompacted.push(id);
                 self.presence.forget(&id);
+            }
+            Found::Artefact(result) => {
+                course.record(id, Answer::Artefact(&result))?;
             }
             Found::Failed(failed) if !how.retry.covers(&failed) => self.fail(course, id, label, failed)?,
             Found::Corrupt(errors) => {

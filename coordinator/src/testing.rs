@@ -1,7 +1,10 @@
 //! A small sweep whose inputs are made up, and answers from a formula.
 
 use crate::Frozen;
-use jobs::{Blame, Digest, FailureRecord, Job, JobResult, Meaning, RunFacts, Subject, Sweep, TaskScore, Timings};
+use jobs::{
+    Artefact, ArtefactFile, ArtefactResult, Blame, Digest, FailureRecord, Job, JobResult, Meaning, RunFacts, Subject,
+    Sweep, TaskScore, Timings,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -71,14 +74,32 @@ pub(crate) fn result(job: &Job) -> JobResult {
         scores: meaning.tasks.iter().map(score).collect(),
         merge: None,
         timings: Timings::default(),
-        run: RunFacts {
-            worker: "formula".to_owned(),
-            attempt: 1,
-            device: "none".to_owned(),
-            versions: BTreeMap::new(),
-            commits: BTreeMap::new(),
-            finished_ms: 0,
-        },
+        run: run_facts(),
+    }
+}
+
+/// What a job that writes comes to, with the one file `weights`, which holds its id.
+pub(crate) fn artefact(job: &Job) -> ArtefactResult {
+    let content = job.id().to_string();
+    let digest = Digest::of(content.as_bytes());
+    let file = ArtefactFile { name: "weights".to_owned(), digest, size: content.len() as u64 };
+    ArtefactResult {
+        job: job.id(),
+        spec: job.spec.clone(),
+        artefact: Artefact { files: vec![file], facts: BTreeMap::new() },
+        timings: Timings::default(),
+        run: run_facts(),
+    }
+}
+
+pub(crate) fn run_facts() -> RunFacts {
+    RunFacts {
+        worker: "formula".to_owned(),
+        attempt: 1,
+        device: "none".to_owned(),
+        versions: BTreeMap::new(),
+        commits: BTreeMap::new(),
+        finished_ms: 0,
     }
 }
 

@@ -7,7 +7,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use divan::{Bencher, counter::ItemsCount};
-use evaluation::{Delta, LlamaModel, Texts, Watch};
+use evaluation::{DecoderModel, Delta, Texts, Watch};
 use jobs::Precision;
 use std::collections::HashMap;
 
@@ -69,7 +69,7 @@ fn weights(s: Shape) -> HashMap<String, Tensor> {
 }
 
 /// The folder has to stay while the model is used: weights may be read from it.
-fn prepare(s: Shape, composed: bool) -> (LlamaModel, tempfile::TempDir) {
+fn prepare(s: Shape, composed: bool) -> (DecoderModel, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = serde_json::json!({
         "model_type": "llama", "hidden_size": s.width, "intermediate_size": s.mlp, "num_hidden_layers": s.layers,
@@ -78,7 +78,7 @@ fn prepare(s: Shape, composed: bool) -> (LlamaModel, tempfile::TempDir) {
     });
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     candle_core::safetensors::save(&weights(s), folder.path().join("model.safetensors")).unwrap();
-    let open = if composed { LlamaModel::open_composed } else { LlamaModel::open };
+    let open = if composed { DecoderModel::open_composed } else { DecoderModel::open };
     (open(folder.path(), &Device::Cpu, Precision::F32).unwrap(), folder)
 }
 

@@ -1,12 +1,12 @@
-//! The image tower on embedded pictures: the work of every further point of a sweep.
+//! The image tower on embedded images: the work of every further point of a sweep.
 //!
-//! `cargo bench --workspace --bench tower`; pictures per second are the items. Weights are made up: only shapes matter.
+//! `cargo bench --workspace --bench tower`; images per second are the items. Weights are made up: only shapes matter.
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
 use candle_core::{Device, Tensor};
 use divan::{Bencher, counter::ItemsCount};
-use evaluation::{Embedded, ImageModel, Pictures, Preprocess, Source, Watch};
+use evaluation::{Embedded, ImageModel, Images, Preprocess, Source, Watch};
 use jobs::{DataFiles, Rows};
 use std::{collections::HashMap, sync::Arc};
 
@@ -24,13 +24,13 @@ struct Shape {
     layers: usize,
     heads: usize,
     projection: usize,
-    pictures: usize,
+    images: usize,
 }
 
 const MINI8: Shape =
-    Shape { image: 32, patch: 8, width: 192, mlp: 384, layers: 6, heads: 3, projection: 128, pictures: 600 };
+    Shape { image: 32, patch: 8, width: 192, mlp: 384, layers: 6, heads: 3, projection: 128, images: 600 };
 const VIT_B_32: Shape =
-    Shape { image: 224, patch: 32, width: 768, mlp: 3072, layers: 12, heads: 12, projection: 512, pictures: 40 };
+    Shape { image: 224, patch: 32, width: 768, mlp: 3072, layers: 12, heads: 12, projection: 512, images: 40 };
 
 /// A repeatable number in ±`scale`.
 fn numbers(shape: &[usize], scale: f32, seed: &mut u32) -> Tensor {
@@ -84,30 +84,30 @@ fn prepare(s: Shape, composed: bool) -> (ImageModel, Embedded) {
     candle_core::safetensors::save(&weights(s), folder.path().join("model.safetensors")).unwrap();
     let open = if composed { ImageModel::open_composed } else { ImageModel::open };
     let model = open(folder.path(), &Device::Cpu).unwrap();
-    let embedded = model.embed(&pictures(s, folder.path()), u64::MAX, &Watch::default()).unwrap();
+    let embedded = model.embed(&images(s, folder.path()), u64::MAX, &Watch::default()).unwrap();
     (model, embedded)
 }
 
-fn pictures(s: Shape, folder: &std::path::Path) -> Arc<Pictures> {
+fn images(s: Shape, folder: &std::path::Path) -> Arc<Images> {
     let header = |numbers: &[usize]| -> Vec<u8> { numbers.iter().flat_map(|n| (*n as u32).to_be_bytes()).collect() };
-    let mut bytes = header(&[0x803, s.pictures, s.image, s.image]);
-    bytes.extend((0..s.pictures * s.image * s.image).map(|n| (n * 7919 % 251) as u8));
-    let mut labels = header(&[0x801, s.pictures]);
-    labels.resize(labels.len() + s.pictures, 0);
+    let mut bytes = header(&[0x803, s.images, s.image, s.image]);
+    bytes.extend((0..s.images * s.image * s.image).map(|n| (n * 7919 % 251) as u8));
+    let mut labels = header(&[0x801, s.images]);
+    labels.resize(labels.len() + s.images, 0);
     let (images_path, labels_path) = (folder.join("images"), folder.join("labels"));
     std::fs::write(&images_path, bytes).unwrap();
     std::fs::write(&labels_path, labels).unwrap();
     let files = DataFiles::Idx { images: images_path, labels: labels_path };
     let source = Source { files: &files, image_column: "image", label_column: "label", rows: &Rows::All };
     let preprocess = Preprocess { resize: None, crop: None, ..Preprocess::default() };
-    Arc::new(Pictures::read(&source, &preprocess, None).unwrap())
+    Arc::new(Images::read(&source, &preprocess, None).unwrap())
 }
 
 fn features(bencher: Bencher<'_, '_>, shape: Shape, composed: bool, threads: usize) {
     let (model, embedded) = prepare(shape, composed);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     let run = || pool.install(|| model.features(&embedded, &Watch::default()).unwrap());
-    bencher.counter(ItemsCount::new(shape.pictures)).bench_local(run);
+    bencher.counter(ItemsCount::new(shape.images)).bench_local(run);
 }
 
 #[divan::bench(args = [1, 2], sample_count = 7, sample_size = 1)]

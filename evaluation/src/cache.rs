@@ -6,7 +6,7 @@ pub(crate) use entry::{Entry, Kind, complete, load, map, name};
 
 use std::path::{Path, PathBuf};
 
-/// A folder in which preprocessed pictures and tokenised texts are kept between runs.
+/// A folder in which preprocessed images and tokenised texts are kept between runs.
 ///
 /// A file's name is a hash of [`SEMANTICS`](crate::SEMANTICS), the digest, the columns, the rows taken and the preprocessing
 /// or the tokenizer, so the digest need only tell the data files apart. Files are written under a temporary name, synced and

@@ -1,4 +1,4 @@
-//! Labelled pictures on disk, in the layouts they come in.
+//! Labelled images on disk, in the layouts they come in.
 
 mod decode;
 mod error;
@@ -10,7 +10,7 @@ mod parquet;
 mod rows;
 
 pub(crate) use decode::Decoder;
-pub use decode::PictureProblem;
+pub use decode::ImageProblem;
 pub use error::DataError;
 pub use outline::DataOutline;
 pub(crate) use rows::select;
@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 pub struct Source<'a> {
     /// The files.
     pub files: &'a DataFiles,
-    /// The column with the pictures, where files have columns.
+    /// The column with the images, where files have columns.
     pub image_column: &'a str,
     /// The column with the labels, where files have columns.
     pub label_column: &'a str,
@@ -46,10 +46,10 @@ pub(crate) struct Example {
     pub(crate) path: PathBuf,
     pub(crate) row: u64,
     pub(crate) label: i128,
-    pub(crate) picture: Raw,
+    pub(crate) image: Raw,
 }
 
-/// A picture as it lies on disk.
+/// An image as it lies on disk.
 pub(crate) enum Raw {
     Encoded(Vec<u8>),
     File(PathBuf),
@@ -73,7 +73,7 @@ pub(crate) trait Reader {
     /// Hands over the rows with these ascending numbers (a number may repeat), in chunks of bounded size.
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError>;
 
-    /// Shows the labels of the rows with these ascending numbers; no picture is read.
+    /// Shows the labels of the rows with these ascending numbers; no image is read.
     fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError>;
 }
 
@@ -83,9 +83,9 @@ impl Source<'_> {
             DataFiles::Parquet(paths) => {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
-            DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "pictures" }),
-            DataFiles::ImageFolder { folder, classes, pictures } => {
-                Box::new(folder::ImageFolder::open(folder, classes, pictures)?)
+            DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "images" }),
+            DataFiles::ImageFolder { folder, classes, pictures: images } => {
+                Box::new(folder::ImageFolder::open(folder, classes, images)?)
             }
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),
         })

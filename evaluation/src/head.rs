@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The class vectors of a benchmark: `[classes, width]`, one score per class and picture.
+/// The class vectors of a benchmark: `[classes, width]`, one score per class and image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Head {
     weight: Vec<f32>,
@@ -182,7 +182,7 @@ impl Head {
         Ok(Self { weight, classes, width, names: None })
     }
 
-    /// Makes a head from its class vectors `[classes, width]`, row-major, such as the classifier that an adapter brings.
+    /// Makes a head from its class vectors `[classes, width]`, row-major, such as the one that an adapter brings.
     ///
     /// # Errors
     /// The numbers do not fill that shape, or there are none.

@@ -1,8 +1,8 @@
 //! Models, data sets, heads and benchmarks: a model and its tasks in, scores out.
 //!
-//! The way of one evaluation: [`Pictures`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
+//! The way of one evaluation: [`Images`] are read and preprocessed once, [embedded](ImageModel::embed) once per base,
 //! run through a [patched](ImageModel::patched) tower into [`Features`], and counted against a [`Head`] by
-//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](LlamaModel) into
+//! [`accuracy`] and [`joint_hits`]. [`Texts`] are read and tokenised once, go through a [language model](DecoderModel) into
 //! features likewise, and are counted by [`classify`].
 //!
 //! This crate knows no job, queue, store, clock or thread of control: the same inputs give the same numbers. A caller
@@ -11,15 +11,16 @@
 mod cache;
 mod classes;
 mod data;
+mod decoder;
 mod device;
+mod family;
 mod head;
+mod images;
+mod joint;
 mod kind;
 mod limits;
-mod llama;
 mod model;
 mod notes;
-mod outline;
-mod pictures;
 mod preprocess;
 mod score;
 mod settings;
@@ -31,28 +32,31 @@ mod transient;
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
 /// It goes up with every change that may give other numbers for the same files and settings, so that what was computed
-/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Cached pictures are
+/// before is not taken for what would be computed now. A change that only rounds otherwise counts as well. Cached images are
 /// kept apart by it. Jobs name it as [`jobs::EVALUATION_SEMANTICS`], for those who make jobs without this crate: the worker does
 /// not compile where the two differ.
 pub const SEMANTICS: u32 = 1;
 
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
-pub use data::{DataError, DataOutline, PictureProblem, Source};
+pub use data::{DataError, DataOutline, ImageProblem, Source};
+pub use decoder::{Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow};
 pub use device::{DeviceChoice, open_device};
+pub use family::{
+    ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, LONGEST_TEXT, MemoryNeed,
+    Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
+    configuration, outline,
+};
 pub use head::{Head, HeadError, prompts};
+pub use images::Images;
+pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
-pub use llama::{
-    Biases, LlamaConfig, LlamaDeltas, LlamaMemory, LlamaModel, LlamaPlacement, RopeScaling, SlidingWindow,
-};
 pub use model::{
     Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
     ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use notes::notes;
-pub use outline::Outline;
-pub use pictures::Pictures;
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};

@@ -6,31 +6,31 @@ mod small;
 pub(crate) use gate::Gate;
 pub(crate) use small::{read_at_most, read_small, read_small_text, room_for};
 
-/// Pixels of a picture before it is resized: 89,478,485. Pillow warns of a decompression bomb from there on.
+/// Pixels of an image before it is resized: 89,478,485. Pillow warns of a decompression bomb from there on.
 pub(crate) const IMAGE_PIXELS: u64 = (1 << 30) / 12;
 
-/// The longest edge of a picture, before and after it is resized. JPEG itself ends at 65,535.
+/// The longest edge of an image, before and after it is resized. JPEG itself ends at 65,535.
 pub(crate) const IMAGE_EDGE: u32 = 1 << 20;
 
-/// Pixels of a picture while it is resized and afterwards, such as 8192 × 8192.
+/// Pixels of an image while it is resized and afterwards, such as 8192 × 8192.
 pub(crate) const RESIZED_PIXELS: u64 = 1 << 26;
 
 /// The longest edge that an image processor may ask for.
 pub(crate) const RESIZED_EDGE: u64 = 1 << 13;
 
-/// Bytes of one encoded picture.
+/// Bytes of one encoded image.
 pub(crate) const ENCODED_BYTES: u64 = 512 << 20;
 
-/// Bytes of an encoded picture that is read before it is known what decoding takes.
+/// Bytes of an encoded image that is read before it is known what decoding takes.
 pub(crate) const SMALL_ENCODED_BYTES: u64 = 16 << 20;
 
 /// Bytes that a PNG's chunks beside its pixels, and one of its rows, may take.
 pub(crate) const PNG_CHUNK_BYTES: u64 = 128 << 20;
 
-/// Bytes that pictures take while they are decoded and resized, on all threads together.
+/// Bytes that images take while they are decoded and resized, on all threads together.
 pub(crate) const DECODING_BYTES: u64 = 1 << 30;
 
-/// Bytes of pictures that a reader hands over at once; one picture may have more.
+/// Bytes of images that a reader hands over at once; one image may have more.
 pub(crate) const CHUNK_BYTES: u64 = 64 << 20;
 
 /// Bytes of an IDX file once it is unpacked. The largest file of EMNIST has 0.6 GB.
@@ -39,7 +39,7 @@ pub(crate) const IDX_BYTES: u64 = 1 << 30;
 /// Rows of a split.
 pub(crate) const ROWS: u64 = 1 << 25;
 
-/// Bytes of a page of a parquet file once it is unpacked. Writers aim at 1 MiB, and put up to a thousand pictures into one.
+/// Bytes of a page of a parquet file once it is unpacked. Writers aim at 1 MiB, and put up to a thousand images into one.
 pub(crate) const PAGE_BYTES: u64 = 1 << 30;
 
 /// Bytes of a line of JSON.
@@ -78,15 +78,15 @@ pub(crate) const HEAD_BYTES: u64 = 1 << 30;
 /// What a caller may limit while data are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes that the preprocessed pictures of one split may take in memory. Without effect where a
+    /// Bytes that the preprocessed images of one split may take in memory. Without effect where a
     /// [`DiskCache`](crate::DiskCache) takes them.
-    pub picture_bytes: u64,
+    pub image_bytes: u64,
 }
 
 impl Default for Limits {
-    /// 4 GiB of pictures.
+    /// 4 GiB of images.
     fn default() -> Self {
-        Self { picture_bytes: 4 << 30 }
+        Self { image_bytes: 4 << 30 }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The image tower: opened once, patched cheaply, run over embedded pictures.
+//! The image tower: opened once, patched cheaply, run over embedded images.
 
 pub(crate) mod composed;
 mod config;
@@ -13,11 +13,11 @@ pub use error::{ModelError, ModuleProblem, TextProblem};
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
-use crate::pictures::Pictures;
+use crate::images::Images;
 use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
-use patch::{Slot, Updates};
+use patch::{TowerMatrix, Updates};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use weights::Weights;
 
@@ -25,7 +25,7 @@ use weights::Weights;
 ///
 /// The base stays in memory once; a [patched](Self::patched) model shares all of it but the adapted matrices. On the
 /// processor the tower runs on plain slices, step by step over the threads of the current rayon pool; steps hold a fixed
-/// number of pictures, so the numbers do not depend on the threads. On other devices it is composed of candle's operations.
+/// number of images, so the numbers do not depend on the threads. On other devices it is composed of candle's operations.
 #[derive(Clone)]
 pub struct ImageModel {
     base: Arc<Base>,
@@ -35,6 +35,13 @@ pub struct ImageModel {
 /// What all models patched from one base share, and are recognised by.
 struct Base {
     config: ClipConfig,
+}
+
+impl Base {
+    fn embedded_bytes_per_image(&self) -> u64 {
+        let vision = &self.config.vision;
+        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+    }
 }
 
 #[derive(Clone)]
@@ -53,7 +60,7 @@ pub struct Deltas {
 
 enum DeltaValues {
     Host(Updates),
-    Device(BTreeMap<Slot, Tensor>),
+    Device(BTreeMap<TowerMatrix, Tensor>),
 }
 
 /// The configuration of a folder whose headers agree with it, as far as the image tower goes.
@@ -115,7 +122,7 @@ impl ImageModel {
         let arranged = patch::arrange(&self.base.config, updates)?;
         let values = match &self.tower {
             Tower::Host(_) => DeltaValues::Host(arranged),
-            Tower::Composed(tower) => DeltaValues::Device(tower.place(arranged)?),
+            Tower::Composed(tower) => DeltaValues::Device(tower.upload(arranged)?),
         };
         Ok(Deltas { base: Arc::clone(&self.base), values })
     }
@@ -141,79 +148,73 @@ impl ImageModel {
         Ok(Self { base: Arc::clone(&self.base), tower })
     }
 
-    /// Bytes that [`embed`](Self::embed) holds for one picture.
-    pub fn embedded_bytes_per_picture(&self) -> u64 {
-        let vision = &self.base.config.vision;
-        (vision.tokens() * vision.encoder.width * size_of::<f32>()) as u64
+    /// Bytes that [`embed`](Self::embed) holds for one image.
+    pub fn embedded_bytes_per_image(&self) -> u64 {
+        self.base.embedded_bytes_per_image()
     }
 
-    /// Runs the pictures through what no update reaches: patch embedding, positions and first layer norm.
+    /// Runs the images through what no update reaches: patch embedding, positions and first layer norm.
     ///
     /// The result serves this model and every model patched from the same base. It holds
-    /// [`embedded_bytes_per_picture`](Self::embedded_bytes_per_picture) for each picture on the device if that stays within
-    /// `budget_bytes`, and lets go of the pictures; else it keeps the pictures, and each forward embeds them again.
+    /// [`embedded_bytes_per_image`](Self::embedded_bytes_per_image) for each image on the device if that stays within
+    /// `budget_bytes`, and lets go of the images; else it keeps the images, and each forward embeds them again.
     ///
     /// # Errors
-    /// The pictures have another size than the model takes, the device fails, or the caller cancels.
-    pub fn embed(
-        &self,
-        pictures: &Arc<Pictures>,
-        budget_bytes: u64,
-        watch: &Watch<'_>,
-    ) -> Result<Embedded, ModelError> {
+    /// The images have another size than the model takes, the device fails, or the caller cancels.
+    pub fn embed(&self, images: &Arc<Images>, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
         let expected = self.base.config.vision.image_size;
-        if pictures.edge() != expected {
-            return Err(ModelError::PictureSize { found: pictures.edge(), expected });
+        if images.edge() != expected {
+            return Err(ModelError::ImageSize { found: images.edge(), expected });
         }
-        let fits = self.embedded_bytes_per_picture().saturating_mul(pictures.len() as u64) <= budget_bytes;
+        let fits = self.embedded_bytes_per_image().saturating_mul(images.len() as u64) <= budget_bytes;
         let tokens = match &self.tower {
-            _ if !fits => Tokens::Pictures(Arc::clone(pictures)),
-            Tower::Host(tower) => Tokens::Host(tower.embed(pictures, watch)?),
-            Tower::Composed(tower) => Tokens::Device(tower.embed(pictures, watch)?),
+            _ if !fits => Tokens::Images(Arc::clone(images)),
+            Tower::Host(tower) => Tokens::Host(tower.embed(images, watch)?),
+            Tower::Composed(tower) => Tokens::Device(tower.embed(images, watch)?),
         };
-        pictures.check_unchanged()?;
-        let labels = pictures.labels().into();
-        let classes = pictures.classes().map(Arc::from);
+        images.check_unchanged()?;
+        let labels = images.labels().into();
+        let classes = images.classes().map(Arc::from);
         Ok(Embedded { base: Arc::clone(&self.base), tokens, labels, classes })
     }
 
-    /// Computes the projected features of embedded pictures, not normalised.
+    /// Computes the projected features of embedded images, not normalised.
     ///
     /// # Errors
-    /// [`ModelError::ForeignEmbedding`] if another base embedded the pictures, the device fails, or the caller cancels.
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
     pub fn features(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
         if !Arc::ptr_eq(&self.base, &embedded.base) {
             return Err(ModelError::ForeignEmbedding);
         }
         let values = match (&self.tower, &embedded.tokens) {
             (Tower::Host(tower), Tokens::Host(tokens)) => tower.features(tokens, watch)?,
-            (Tower::Host(tower), Tokens::Pictures(pictures)) => tower.features_of(pictures, watch)?,
+            (Tower::Host(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
             (Tower::Composed(tower), Tokens::Device(tokens)) => tower.features(tokens, watch)?,
-            (Tower::Composed(tower), Tokens::Pictures(pictures)) => tower.features_of(pictures, watch)?,
+            (Tower::Composed(tower), Tokens::Images(images)) => tower.features_of(images, watch)?,
             _ => return Err(ModelError::ForeignEmbedding),
         };
-        if let Tokens::Pictures(pictures) = &embedded.tokens {
-            pictures.check_unchanged()?;
+        if let Tokens::Images(images) = &embedded.tokens {
+            images.check_unchanged()?;
         }
         let width = self.base.config.projection;
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
     }
 
-    /// Embeds black pictures and computes their features, once: whether the device can run this model, and how long it
-    /// takes. At least one picture is taken.
+    /// Embeds black images and computes their features, once: whether the device can run this model, and how long it
+    /// takes. At least one image is taken.
     ///
     /// When it returns, the device has finished.
     ///
     /// # Errors
     /// The device fails, for want of memory for example, or [`ModelError::NotFinite`].
-    pub fn try_out(&self, pictures: usize) -> Result<(), ModelError> {
-        let pictures = Arc::new(Pictures::blank(self.base.config.vision.image_size, pictures.max(1)));
-        let features = self.features(&self.embed(&pictures, u64::MAX, &Watch::default())?, &Watch::default())?;
+    pub fn try_out(&self, images: usize) -> Result<(), ModelError> {
+        let images = Arc::new(Images::blank(self.base.config.vision.image_size, images.max(1)));
+        let features = self.features(&self.embed(&images, u64::MAX, &Watch::default())?, &Watch::default())?;
         if features.values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
     }
 }
 
-/// The pictures of one split as the encoder's first block takes them, with their labels.
+/// The images of one split as the encoder's first block takes them, with their labels.
 pub struct Embedded {
     base: Arc<Base>,
     tokens: Tokens,
@@ -224,27 +225,32 @@ pub struct Embedded {
 enum Tokens {
     Host(Vec<f32>),
     Device(Vec<Tensor>),
-    Pictures(Arc<Pictures>),
+    Images(Arc<Images>),
 }
 
 impl Embedded {
-    /// Number of pictures.
+    /// Number of images.
     pub fn len(&self) -> usize {
         self.labels.len()
     }
 
-    /// True without pictures.
+    /// True without images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
 
-    /// True if the tokens are held; false if only the pictures are.
+    /// Bytes of the tokens, where they are held.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.base.embedded_bytes_per_image().saturating_mul(self.len() as u64)
+    }
+
+    /// True if the tokens are held; false if only the images are.
     pub fn is_held(&self) -> bool {
-        !matches!(self.tokens, Tokens::Pictures(_))
+        !matches!(self.tokens, Tokens::Images(_))
     }
 }
 
-/// What a model makes of each picture or text, with their labels.
+/// What a model makes of each image or text, with their labels.
 #[derive(Debug, Clone)]
 pub struct Features {
     values: Vec<f32>,
@@ -259,17 +265,17 @@ impl Features {
         Self { values, width, labels: labels.into(), classes: None }
     }
 
-    /// `[pictures or texts, width]`, row-major, not normalised.
+    /// `[images or texts, width]`, row-major, not normalised.
     pub fn values(&self) -> &[f32] {
         &self.values
     }
 
-    /// Numbers per picture or text.
+    /// Numbers per image or text.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// The class of each picture or text.
+    /// The class of each image or text.
     pub fn labels(&self) -> &[u32] {
         &self.labels
     }

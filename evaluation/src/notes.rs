@@ -2,32 +2,32 @@
 
 mod tokenizer;
 
-use crate::{ClipConfig, LlamaConfig, ModelError, ModelKind, Preprocess, settings};
+use crate::{FamilyVisitor, ModelError, ModelFamily, ModelKind, settings};
 use std::path::Path;
+pub(crate) use tokenizer::notes as tokenizer;
 
 /// Notes on the files of a model folder: keys of configurations that are not known and have no effect, and settings of the
 /// tokenizer that `tokenizer.json` does not follow, which alone counts.
 ///
 /// # Errors
-/// A configuration cannot be read, or is not that of a CLIP or language model.
+/// A configuration cannot be read, or is of no known kind of model.
 pub fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
-    let path = folder.join("config.json");
-    let kind = ModelKind::of(folder)?;
-    let unknown = match kind {
-        ModelKind::Clip => ClipConfig::unknown_keys(&path)?,
-        ModelKind::Language => LlamaConfig::unknown_keys(&path)?,
-    };
-    let mut notes: Vec<String> = settings::note(&path, &unknown).into_iter().collect();
-    let lacks_padding = match kind {
-        ModelKind::Clip => {
-            notes.extend(Preprocess::notes(folder)?);
-            false
+    struct Notes<'a>(&'a Path);
+    impl FamilyVisitor for Notes<'_> {
+        type Output = Result<Vec<String>, ModelError>;
+
+        fn visit<F: ModelFamily>(self) -> Self::Output {
+            F::notes(self.0)
         }
-        ModelKind::Language => LlamaConfig::read(&path)?.pad_token.is_none(),
-    };
-    notes.extend(tokenizer::notes(folder, lacks_padding));
+    }
+    let mut notes = ModelKind::of(folder)?.visit(Notes(folder))?;
     notes.extend(shards_beside(folder));
     Ok(notes)
+}
+
+/// The note on keys of a configuration that are not known.
+pub(crate) fn unknown(path: &Path, keys: &[String]) -> impl Iterator<Item = String> + use<> {
+    settings::note(path, keys).into_iter()
 }
 
 /// One file of weights goes before an index of shards, as in transformers.

@@ -17,32 +17,32 @@ use std::path::Path;
 const RESIZED: Ceiling = Ceiling {
     limit: RESIZED_PIXELS,
     unit: "pixels",
-    what: "resizing makes too large a picture of it",
-    remedy: "cut the picture to a shape nearer to a square",
+    what: "resizing makes too large an image of it",
+    remedy: "cut the image to a shape nearer to a square",
 };
 
 const EDGE: Ceiling = Ceiling {
     limit: IMAGE_EDGE as u64,
     unit: "pixels",
-    what: "the picture has too long an edge before or after it is resized",
+    what: "the image has too long an edge before or after it is resized",
     remedy: RESIZED.remedy,
 };
 
-/// What an image processor does with a picture before the tower sees it: Hugging Face's `preprocessor_config.json`, or the
+/// What an image processor does with an image before the tower sees it: Hugging Face's `preprocessor_config.json`, or the
 /// part `image_processor` of `processor_config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Preprocess {
-    /// How the picture is resized, if it is.
+    /// How the image is resized, if it is.
     pub resize: Option<Resize>,
-    /// Height and width cut out of the middle, if any; a smaller picture gets a black border.
+    /// Height and width cut out of the middle, if any; a smaller image gets a black border.
     pub crop: Option<(u32, u32)>,
     /// Factor from levels to numbers, if they are rescaled.
     pub rescale: Option<f64>,
-    /// Mean and standard deviation per channel, if the picture is normalised.
+    /// Mean and standard deviation per channel, if the image is normalised.
     pub normalise: Option<([f32; 3], [f32; 3])>,
 }
 
-/// The size a picture is resized to.
+/// The size an image is resized to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Resize {
     /// The shorter edge becomes this long, the longer one follows, rounded down.
@@ -62,7 +62,7 @@ pub enum Filter {
     Bicubic,
 }
 
-/// An RGB picture, row by row, one byte per channel.
+/// An RGB image, row by row, one byte per channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rgb {
     pub(crate) width: u32,
@@ -124,7 +124,7 @@ impl Preprocess {
         Ok(notes.iter().filter_map(|(name, unknown)| settings::note(&folder.join(name), unknown)).collect())
     }
 
-    /// Height and width of all pictures, if they do not depend on what these were.
+    /// Height and width of all images, if they do not depend on what these were.
     pub(crate) fn edges(&self) -> Option<[u32; 2]> {
         match (self.crop, self.resize) {
             (Some((height, width)), _) | (None, Some(Resize::Exact(height, width, _))) => Some([height, width]),
@@ -132,10 +132,10 @@ impl Preprocess {
         }
     }
 
-    /// Checks what a picture of this size becomes, before memory is taken for it, and tells how many bytes that takes at most.
+    /// Checks what an image of this size becomes, before memory is taken for it, and tells how many bytes that takes at most.
     ///
     /// # Errors
-    /// The picture becomes too large while it is resized or afterwards, such as a strip whose shorter edge grows.
+    /// The image becomes too large while it is resized or afterwards, such as a strip whose shorter edge grows.
     pub(crate) fn check(&self, width: u32, height: u32) -> Result<u64, LimitExceeded> {
         let Some(resize) = self.resize else { return Ok(self.cropped_bytes()) };
         let (to_height, to_width) = resize.size(width, height);
@@ -159,11 +159,11 @@ impl Preprocess {
         self.crop.map_or(0, |(height, width)| 3 * u64::from(height) * u64::from(width))
     }
 
-    /// Resizes and crops a picture whose size was [checked](Self::check).
-    pub(crate) fn apply(&self, picture: Rgb) -> Rgb {
+    /// Resizes and crops an image whose size was [checked](Self::check).
+    pub(crate) fn apply(&self, image: Rgb) -> Rgb {
         let resized = match self.resize {
-            Some(resize) => resize.apply(picture),
-            None => picture,
+            Some(resize) => resize.apply(image),
+            None => image,
         };
         match self.crop {
             Some((height, width)) => centre(resized, height, width),
@@ -188,7 +188,7 @@ impl Preprocess {
 }
 
 impl Resize {
-    /// Height and width of what a picture becomes.
+    /// Height and width of what an image becomes.
     fn size(self, width: u32, height: u32) -> (u32, u32) {
         match self {
             Self::Exact(height, width, _) => (height, width),
@@ -201,31 +201,27 @@ impl Resize {
         }
     }
 
-    fn apply(self, picture: Rgb) -> Rgb {
-        let (height, width) = self.size(picture.width, picture.height);
+    fn apply(self, image: Rgb) -> Rgb {
+        let (height, width) = self.size(image.width, image.height);
         let (Self::Exact(_, _, filter) | Self::ShortestEdge(_, filter)) = self;
-        if (width, height) == (picture.width, picture.height) {
-            picture
-        } else {
-            resample(picture, height, width, filter)
-        }
+        if (width, height) == (image.width, image.height) { image } else { resample(image, height, width, filter) }
     }
 }
 
-/// Cuts the middle out; what lies beyond the picture is black.
-fn centre(picture: Rgb, height: u32, width: u32) -> Rgb {
-    if (picture.height, picture.width) == (height, width) {
-        return picture;
+/// Cuts the middle out; what lies beyond the image is black.
+fn centre(image: Rgb, height: u32, width: u32) -> Rgb {
+    if (image.height, image.width) == (height, width) {
+        return image;
     }
-    let (top, above) = offsets(picture.height, height);
-    let (left, before) = offsets(picture.width, width);
+    let (top, above) = offsets(image.height, height);
+    let (left, before) = offsets(image.width, width);
     let mut pixels = vec![0; 3 * height as usize * width as usize];
-    let rows = picture.height.min(height) as usize;
-    let bytes = 3 * picture.width.min(width) as usize;
+    let rows = image.height.min(height) as usize;
+    let bytes = 3 * image.width.min(width) as usize;
     for row in 0..rows {
-        let from = 3 * ((top + row) * picture.width as usize + left);
+        let from = 3 * ((top + row) * image.width as usize + left);
         let to = 3 * ((above + row) * width as usize + before);
-        pixels[to..to + bytes].copy_from_slice(&picture.pixels[from..from + bytes]);
+        pixels[to..to + bytes].copy_from_slice(&image.pixels[from..from + bytes]);
     }
     Rgb { width, height, pixels }
 }

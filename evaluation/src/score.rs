@@ -14,19 +14,19 @@ pub const HITS: [usize; 4] = [1, 3, 5, 10];
 /// Examples scored at once.
 const CHUNK: usize = 512;
 
-/// How many pictures of one task and split were named rightly.
+/// How many images of one task and split were named rightly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerTaskScore {
-    /// Per picture: was the true class's score the largest?
+    /// Per image: was the true class's score the largest?
     pub right: Vec<bool>,
-    /// Pictures that were.
+    /// Images that were.
     pub correct: usize,
-    /// All pictures.
+    /// All images.
     pub n: usize,
 }
 
 impl PerTaskScore {
-    /// The share of right pictures, in [0, 1].
+    /// The share of right images, in [0, 1].
     pub fn accuracy(&self) -> f64 {
         self.correct as f64 / self.n as f64
     }
@@ -35,11 +35,11 @@ impl PerTaskScore {
 /// How far up the true class came among the classes of all tasks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JointScore {
-    /// Per picture: the number of classes with a strictly higher score than the true one.
+    /// Per image: the number of classes with a strictly higher score than the true one.
     pub ranks: Vec<usize>,
-    /// For each of [`HITS`]: pictures whose rank is below it.
+    /// For each of [`HITS`]: images whose rank is below it.
     pub hits: [usize; 4],
-    /// All pictures.
+    /// All images.
     pub n: usize,
 }
 
@@ -60,7 +60,7 @@ pub enum ScoreError {
     /// A label lies beyond the head, or beyond the map to joint labels.
     #[error("example {example} has label {label}, but only {classes} classes are known")]
     Label {
-        /// The picture or text, counted from 0.
+        /// The image or text, counted from 0.
         example: usize,
         /// Its label.
         label: u32,
@@ -91,7 +91,7 @@ pub enum ScoreError {
     NotFinite {
         /// How many.
         examples: usize,
-        /// All pictures or texts.
+        /// All images or texts.
         n: usize,
     },
     /// The map names a joint class that the head does not have.
@@ -106,7 +106,7 @@ pub enum ScoreError {
     },
 }
 
-/// Counts the pictures whose largest score is that of their class; of equal scores the first class counts.
+/// Counts the images whose largest score is that of their class; of equal scores the first class counts.
 ///
 /// # Numerics
 /// Features are scaled to length 1, then multiplied by the head in `f32`. A score that is not finite is an error.
@@ -125,7 +125,7 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
     Ok(PerTaskScore { correct, n: right.len(), right })
 }
 
-/// Ranks the true class of each picture among the classes of all tasks.
+/// Ranks the true class of each image among the classes of all tasks.
 ///
 /// `map` gives the joint class of each of the task's classes.
 ///

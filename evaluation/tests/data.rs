@@ -1,10 +1,10 @@
 //! Data sets in every layout, and what is refused.
 
 use crate::{
-    fixture::{chain, example, files, json, pictures, preprocess, source},
+    fixture::{chain, example, files, images, json, preprocess, source},
     parquet_file::{Row, png, write, write_labelled},
 };
-use evaluation::{DiskCache, Filter, Pictures, Preprocess, Resize, Source};
+use evaluation::{DiskCache, Filter, Images, Preprocess, Resize, Source};
 use jobs::{DataFiles, Rows};
 use std::{
     io::Cursor,
@@ -20,8 +20,8 @@ fn square(edge: u32) -> Preprocess {
     Preprocess { resize, crop: Some((edge, edge)), ..Preprocess::default() }
 }
 
-fn read(files: &DataFiles, rows: &Rows) -> Result<Pictures, String> {
-    Pictures::read(&source(files, rows), &square(4), None).map_err(|error| chain(&error))
+fn read(files: &DataFiles, rows: &Rows) -> Result<Images, String> {
+    Images::read(&source(files, rows), &square(4), None).map_err(|error| chain(&error))
 }
 
 fn refused(files: &DataFiles) -> String {
@@ -36,28 +36,28 @@ fn row(level: u8, label: i64) -> Row {
     (Some(png([level; 3])), Some(label))
 }
 
-fn first_levels(pictures: &Pictures) -> Vec<u8> {
-    (0..pictures.len()).map(|n| pictures.pixels(n)[0]).collect()
+fn first_levels(images: &Images) -> Vec<u8> {
+    (0..images.len()).map(|n| images.pixels(n)[0]).collect()
 }
 
 #[test]
-fn preprocessed_pictures_are_pillows() {
-    let listing = json(&goldens("pictures.json"));
+fn preprocessed_images_are_pillows() {
+    let listing = json(&goldens("images.json"));
     let edge = u32::try_from(listing["edge"].as_u64().unwrap()).unwrap();
     let (folder, size) = (tempfile::tempdir().unwrap(), 3 * (edge * edge) as usize);
     let expected = std::fs::read(goldens("expected.bin")).unwrap();
     std::fs::create_dir(folder.path().join("all")).unwrap();
     let names: Vec<String> = serde_json::from_value(listing["files"].clone()).unwrap();
     for name in &names {
-        std::fs::copy(goldens("pictures").join(name), folder.path().join("all").join(name)).unwrap();
+        std::fs::copy(goldens("images").join(name), folder.path().join("all").join(name)).unwrap();
     }
     let listed = names.iter().map(|name| ("all".to_owned(), folder.path().join("all").join(name))).collect();
     let classes = vec!["all".to_owned()];
     let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: listed };
-    let pictures = Pictures::read(&source(&files, &Rows::All), &square(edge), None).unwrap();
-    assert_eq!(pictures.len(), names.len());
+    let images = Images::read(&source(&files, &Rows::All), &square(edge), None).unwrap();
+    assert_eq!(images.len(), names.len());
     for (n, (name, want)) in names.iter().zip(expected.chunks_exact(size)).enumerate() {
-        let worst = pictures.pixels(n).iter().zip(want).map(|(g, w)| g.abs_diff(*w)).max().unwrap();
+        let worst = images.pixels(n).iter().zip(want).map(|(g, w)| g.abs_diff(*w)).max().unwrap();
         // Two JPEG decoders round differently before the resize.
         let allowed = if name == "turned.jpg" { 4 } else { 0 };
         assert!(worst <= allowed, "{name}: {worst} levels off");
@@ -84,10 +84,10 @@ fn rows_come_in_the_order_asked_for_across_files_and_row_groups() {
     let paths: Vec<PathBuf> = (0..2).map(|n| folder.path().join(format!("{n}.parquet"))).collect();
     write(&paths[0], &[row(0, 0), row(1, 1), row(2, 0)], &["a", "b"]);
     write(&paths[1], &[row(3, 1), row(4, 0), row(5, 1)], &["a", "b"]);
-    let pictures = read(&DataFiles::Parquet(paths), &Rows::Indices(vec![5, 0, 3, 0, 2])).unwrap();
-    assert_eq!(first_levels(&pictures), [5, 0, 3, 0, 2]);
-    assert_eq!(pictures.labels(), [1, 0, 1, 0, 0]);
-    assert_eq!(pictures.classes().unwrap(), ["a", "b"]);
+    let images = read(&DataFiles::Parquet(paths), &Rows::Indices(vec![5, 0, 3, 0, 2])).unwrap();
+    assert_eq!(first_levels(&images), [5, 0, 3, 0, 2]);
+    assert_eq!(images.labels(), [1, 0, 1, 0, 0]);
+    assert_eq!(images.classes().unwrap(), ["a", "b"]);
 }
 
 #[test]
@@ -106,10 +106,10 @@ fn an_outline_counts_labels() {
 }
 
 #[test]
-fn an_image_folders_pictures_are_those_of_its_list_and_no_others() {
+fn an_image_folders_images_are_those_of_its_list_and_no_others() {
     let folder = tempfile::tempdir().unwrap();
     let files = [("ants", "ants/c.png", 3), ("cats", "cats/a.png", 1), ("cats", "cats/b.png", 2)];
-    let pictures = files.map(|(class, name, level)| {
+    let images = files.map(|(class, name, level)| {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, png([level; 3])).unwrap();
@@ -120,15 +120,15 @@ fn an_image_folders_pictures_are_those_of_its_list_and_no_others() {
         std::fs::write(folder.path().join(unlisted), png([9; 3])).unwrap();
     }
     let classes = ["ants", "bats", "cats"].map(str::to_owned).to_vec();
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: pictures.to_vec() };
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: images.to_vec() };
     let read = || read(&files, &Rows::All);
     let got = read().unwrap();
-    assert_eq!(got.classes().unwrap(), ["ants", "bats", "cats"], "also one of which this split has no picture");
+    assert_eq!(got.classes().unwrap(), ["ants", "bats", "cats"], "also one of which this split has no image");
     assert_eq!((first_levels(&got), got.labels()), (vec![3, 1, 2], &[0, 2, 2][..]));
-    std::fs::write(&pictures[0].1, b"RIFF").unwrap();
+    std::fs::write(&images[0].1, b"RIFF").unwrap();
     let broken = read().map(|_| ()).unwrap_err();
-    assert!(broken.starts_with("the picture `") && broken.contains("ants/c.png` cannot be decoded"), "{broken}");
-    std::fs::remove_file(&pictures[0].1).unwrap();
+    assert!(broken.starts_with("the image `") && broken.contains("ants/c.png` cannot be decoded"), "{broken}");
+    std::fs::remove_file(&images[0].1).unwrap();
     let gone = read().map(|_| ()).unwrap_err();
     assert!(gone.starts_with("cannot read `") && gone.contains("ants/c.png"), "{gone}");
 }
@@ -152,8 +152,8 @@ fn idx_pairs_are_read_plain_and_gzipped() {
     std::io::Write::write_all(&mut packed, &images).unwrap();
     let labels = [header(&[0x801, 2]), vec![1, 0]].concat();
     for images in [images, packed.finish().unwrap()] {
-        let pictures = read(&idx(folder.path(), &images, &labels), &Rows::All).unwrap();
-        assert_eq!((first_levels(&pictures), pictures.labels()), (vec![7, 9], &[1, 0][..]));
+        let images = read(&idx(folder.path(), &images, &labels), &Rows::All).unwrap();
+        assert_eq!((first_levels(&images), images.labels()), (vec![7, 9], &[1, 0][..]));
     }
 }
 
@@ -167,9 +167,9 @@ fn damaged_idx_files_are_refused_by_name() {
     assert!(refused(&images[..18], &labels).ends_with("it holds 2 bytes after its header, expected 4"));
     assert!(refused(&images[..6], &labels).ends_with("it ends inside its header"));
     let two = [header(&[0x801, 2]), vec![0; 2]].concat();
-    assert!(refused(&images, &two).ends_with("it has 2 labels for 1 pictures"), "{}", refused(&images, &two));
+    assert!(refused(&images, &two).ends_with("it has 2 labels for 1 images"), "{}", refused(&images, &two));
     let flat = header(&[0x803, 1, 0, 2]);
-    assert!(refused(&flat, &labels).ends_with("its pictures have 0 × 2 pixels, expected at least one each way"));
+    assert!(refused(&flat, &labels).ends_with("its images have 0 × 2 pixels, expected at least one each way"));
     assert!(refused(&[0x1f, 0x8b, 0], &labels).contains("images-idx3-ubyte` is not a readable IDX file"));
 }
 
@@ -188,9 +188,9 @@ fn bad_rows_are_named_by_file_row_and_column() {
     let unlabelled = refused(&[(Some(png([0; 3])), None)]);
     assert_eq!(unlabelled, format!("row 0 of `{name}` has no label in column `label`"));
     let bare = refused(&[row(0, 0), (None, Some(0))]);
-    assert_eq!(bare, format!("row 1 of `{name}` has no picture bytes in column `image`"));
+    assert_eq!(bare, format!("row 1 of `{name}` has no image bytes in column `image`"));
     let broken = refused(&[row(0, 0), (Some(png([0; 3])[..40].to_vec()), Some(0))]);
-    assert!(broken.starts_with(&format!("the picture in row 1 of `{name}` cannot be decoded: ")), "{broken}");
+    assert!(broken.starts_with(&format!("the image in row 1 of `{name}` cannot be decoded: ")), "{broken}");
     assert_eq!(refused(&[]), format!("no rows are selected of the 0 in `{name}`"));
 }
 
@@ -199,7 +199,7 @@ fn columns_that_are_missing_or_of_another_kind_are_named() {
     let (files, rows) = (files("mnist", "test"), Rows::All);
     let refused = |image_column, label_column| {
         let source = Source { files: &files, image_column, label_column, rows: &rows };
-        Pictures::read(&source, &preprocess(), None).map(|_| ()).unwrap_err().to_string()
+        Images::read(&source, &preprocess(), None).map(|_| ()).unwrap_err().to_string()
     };
     assert!(refused("img", "label").ends_with("has no column `img`; it has `image`, `label`"));
     assert!(refused("image", "class").ends_with("has no column `class`; it has `image`, `label`"));
@@ -225,14 +225,14 @@ fn files_that_are_no_data_are_refused() {
 }
 
 #[test]
-fn a_cache_returns_the_same_pictures_and_survives_damage() {
+fn a_cache_returns_the_same_images_and_survives_damage() {
     let folder = tempfile::tempdir().unwrap();
     let files = files("flags", "validation");
     let rows = Rows::Share { start: 0.0, end: 0.5, shuffle_seed: Some(3) };
     let cache = DiskCache { folder: folder.path(), digest: "abc" };
-    let read = || Pictures::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
-    let plain = pictures("flags", "validation", &rows);
-    let same = |got: &Pictures| {
+    let read = || Images::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
+    let plain = images("flags", "validation", &rows);
+    let same = |got: &Images| {
         assert_eq!((got.labels(), got.classes(), got.len()), (plain.labels(), plain.classes(), 160));
         assert!((0..got.len()).all(|n| got.pixels(n) == plain.pixels(n)));
     };
@@ -253,43 +253,42 @@ fn a_cache_returns_the_same_pictures_and_survives_damage() {
 }
 
 #[test]
-fn pictures_are_read_where_no_cache_can_be_made() {
+fn images_are_read_where_no_cache_can_be_made() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a file");
     std::fs::write(&file, "no folder").unwrap();
     let (files, rows) = (files("flags", "validation"), Rows::Indices((0..20).collect()));
     let cache = DiskCache { folder: &file.join("below"), digest: "abc" };
-    let got = Pictures::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
-    let plain = pictures("flags", "validation", &rows);
+    let got = Images::read(&source(&files, &rows), &preprocess(), Some(&cache)).unwrap();
+    let plain = images("flags", "validation", &rows);
     assert_eq!(got.labels(), plain.labels());
     assert!((0..20).all(|n| got.pixels(n) == plain.pixels(n)));
 }
 
 fn jpeg(edge: u32) -> Vec<u8> {
-    let picture =
-        image::RgbImage::from_fn(edge, edge, |x, y| image::Rgb([(x * 7) as u8, (y * 5) as u8, (x * y) as u8]));
+    let image = image::RgbImage::from_fn(edge, edge, |x, y| image::Rgb([(x * 7) as u8, (y * 5) as u8, (x * y) as u8]));
     let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    image.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
     bytes.into_inner()
 }
 
 /// What is said of row 1, which holds these bytes.
-fn of_picture(bytes: &[u8]) -> Result<(), String> {
+fn of_image(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("pictures.parquet");
+    let path = folder.path().join("images.parquet");
     write(&path, &[row(0, 0), (Some(bytes.to_vec()), Some(0))], &["a"]);
     let said = read(&parquet(path.clone()), &Rows::All).map(|_| ());
-    said.map_err(|said| said.replace(&format!("the picture in row 1 of `{}` cannot be decoded: ", path.display()), ""))
+    said.map_err(|said| said.replace(&format!("the image in row 1 of `{}` cannot be decoded: ", path.display()), ""))
 }
 
 #[test]
 fn a_jpeg_that_is_cut_short_is_refused_however_little_is_missing() {
     let whole = jpeg(64);
-    assert_eq!(of_picture(&whole), Ok(()));
-    assert_eq!(of_picture(&[&whole[..], b"what some camera adds"].concat()), Ok(()));
+    assert_eq!(of_image(&whole), Ok(()));
+    assert_eq!(of_image(&[&whole[..], b"what some camera adds"].concat()), Ok(()));
     let cut_short = Err("the JPEG is cut short: it has no end marker".to_owned());
     for length in [whole.len() - 1, whole.len() - 2, whole.len() - 40, whole.len() * 2 / 3, 700] {
-        assert_eq!(of_picture(&whole[..length]), cut_short, "{length} of {} bytes", whole.len());
+        assert_eq!(of_image(&whole[..length]), cut_short, "{length} of {} bytes", whole.len());
     }
 }
 
@@ -297,28 +296,28 @@ fn a_jpeg_that_is_cut_short_is_refused_however_little_is_missing() {
 fn a_png_that_is_cut_short_is_refused() {
     let whole = png([7; 3]);
     for length in [whole.len() - 16, whole.len() / 2, 20, 8] {
-        let refused = of_picture(&whole[..length]).unwrap_err();
+        let refused = of_image(&whole[..length]).unwrap_err();
         assert!(refused.starts_with("the decoder refuses it: "), "{length}: {refused}");
     }
 }
 
 #[test]
-fn pictures_of_other_formats_are_refused_by_the_formats_name() {
+fn images_of_other_formats_are_refused_by_the_formats_name() {
     for (start, what) in [
-        (&b"RIFF\x10\0\0\0WEBPVP8L"[..], "a picture in WebP"),
-        (b"GIF89a", "a picture in GIF"),
-        (b"BM\x10\0", "a picture in BMP"),
-        (b"II*\0", "a picture in TIFF"),
-        (b"\0\0\0\x20ftypavif", "a picture in AVIF"),
-        (b"\0\0\0\x20ftypheic", "a picture in HEIC"),
+        (&b"RIFF\x10\0\0\0WEBPVP8L"[..], "an image in WebP"),
+        (b"GIF89a", "an image in GIF"),
+        (b"BM\x10\0", "an image in BMP"),
+        (b"II*\0", "an image in TIFF"),
+        (b"\0\0\0\x20ftypavif", "an image in AVIF"),
+        (b"\0\0\0\x20ftypheic", "an image in HEIC"),
         (b" <!DOCTYPE html>", "an HTML or XML page"),
     ] {
-        let refused = of_picture(start).unwrap_err();
+        let refused = of_image(start).unwrap_err();
         assert_eq!(refused, format!("it is {what}, and only PNG and JPEG are read: convert it to PNG"));
     }
-    assert_eq!(of_picture(b"").unwrap_err(), "it has no bytes");
-    let unknown = of_picture(b"not a picture").unwrap_err();
-    assert_eq!(unknown, "it is no picture of a known format: it begins with `not a pi`; PNG and JPEG are read");
+    assert_eq!(of_image(b"").unwrap_err(), "it has no bytes");
+    let unknown = of_image(b"not an image").unwrap_err();
+    assert_eq!(unknown, "it is no image of a known format: it begins with `not a pi`; PNG and JPEG are read");
 }
 
 #[test]

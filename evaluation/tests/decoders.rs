@@ -2,7 +2,7 @@
 
 use crate::fixture::{json, tensors, values};
 use candle_core::{DType, Device, Tensor};
-use evaluation::{Delta, LlamaModel, Texts, Watch};
+use evaluation::{DecoderModel, Delta, Texts, Watch};
 use jobs::Precision;
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ fn texts() -> Texts {
 }
 
 /// The logits of a head over features, text by text.
-fn logits(model: &LlamaModel, head: &Tensor) -> Vec<f32> {
+fn logits(model: &DecoderModel, head: &Tensor) -> Vec<f32> {
     let features = model.features(&texts(), &Watch::default()).unwrap();
     let width = features.width();
     let rows = Tensor::from_slice(features.values(), (features.values().len() / width, width), &Device::Cpu).unwrap();
@@ -35,15 +35,15 @@ fn golden(name: &str, which: &str) -> Vec<f32> {
 }
 
 /// Both ways of computing, each with the file's half-width weights and with the same in full width.
-fn models(name: &str) -> (Vec<(&'static str, LlamaModel)>, tempfile::TempDir) {
+fn models(name: &str) -> (Vec<(&'static str, DecoderModel)>, tempfile::TempDir) {
     let wide = tempfile::tempdir().unwrap();
     let weights = tensors(&testdata(name).join("model.safetensors")).into_iter();
     let weights: HashMap<String, Tensor> =
         weights.map(|(key, tensor)| (key, tensor.to_dtype(DType::F32).unwrap())).collect();
     candle_core::safetensors::save(&weights, wide.path().join("model.safetensors")).unwrap();
     std::fs::copy(testdata(name).join("config.json"), wide.path().join("config.json")).unwrap();
-    let host = |folder: &Path| LlamaModel::open(folder, &Device::Cpu, Precision::F32).unwrap();
-    let composed = |folder: &Path| LlamaModel::open_composed(folder, &Device::Cpu, Precision::F32).unwrap();
+    let host = |folder: &Path| DecoderModel::open(folder, &Device::Cpu, Precision::F32).unwrap();
+    let composed = |folder: &Path| DecoderModel::open_composed(folder, &Device::Cpu, Precision::F32).unwrap();
     let half = testdata(name);
     let models = vec![
         ("host, half-width file", host(&half)),
@@ -55,7 +55,7 @@ fn models(name: &str) -> (Vec<(&'static str, LlamaModel)>, tempfile::TempDir) {
 }
 
 /// The adapter's factors by module, with PEFT's scaling of `lora_alpha / r` = 2.
-fn patched(model: &LlamaModel, adapter: &HashMap<String, Tensor>) -> LlamaModel {
+fn patched(model: &DecoderModel, adapter: &HashMap<String, Tensor>) -> DecoderModel {
     let factor = |module: &str, which: &str| {
         values(&adapter[&format!("base_model.model.{module}.{which}.weight")].to_dtype(DType::F32).unwrap())
     };
@@ -97,7 +97,7 @@ fn a_window_matters_from_the_first_text_that_is_longer() {
         std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
         let weights = testdata("mistral_window/model.safetensors");
         std::fs::copy(weights, folder.path().join("model.safetensors")).unwrap();
-        let model = LlamaModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap();
+        let model = DecoderModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap();
         model.features(&texts(), &Watch::default()).unwrap().values().to_vec()
     };
     let whole = features(64);
@@ -118,9 +118,9 @@ fn long_texts_with_a_window_are_the_same_both_ways() {
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(testdata("qwen2_window/model.safetensors"), folder.path().join("model.safetensors")).unwrap();
     let texts = Texts::new([400, 129, 37].map(|length| ((0..length).map(|n| n * 37 % 96).collect(), 0)));
-    let features = |model: LlamaModel| model.features(&texts, &Watch::default()).unwrap().values().to_vec();
-    let host = features(LlamaModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap());
-    let composed = features(LlamaModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap());
+    let features = |model: DecoderModel| model.features(&texts, &Watch::default()).unwrap().values().to_vec();
+    let host = features(DecoderModel::open(folder.path(), &Device::Cpu, Precision::F32).unwrap());
+    let composed = features(DecoderModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap());
     near(&host, &composed, "host against composed");
 }
 
@@ -131,7 +131,7 @@ fn a_bias_that_the_family_has_and_the_file_has_not_is_named() {
     let mut weights = tensors(&testdata("qwen2/model.safetensors"));
     weights.remove("model.layers.1.self_attn.k_proj.bias").unwrap();
     candle_core::safetensors::save(&weights, folder.path().join("model.safetensors")).unwrap();
-    let error = LlamaModel::open(folder.path(), &Device::Cpu, Precision::F32).map(|_| ()).unwrap_err();
+    let error = DecoderModel::open(folder.path(), &Device::Cpu, Precision::F32).map(|_| ()).unwrap_err();
     let tail = "has no tensor `model.layers.1.self_attn.k_proj.bias`, which `config.json` expects with the shape [16]";
     assert!(error.to_string().ends_with(tail), "{error}");
 }

@@ -1,7 +1,7 @@
 //! The files of the mini8 example and its goldens.
 
 use candle_core::{Device, Tensor};
-use evaluation::{Delta, Embedded, Head, ImageModel, Pictures, Preprocess, Source, Watch};
+use evaluation::{Delta, Embedded, Head, ImageModel, Images, Preprocess, Source, Watch};
 use jobs::{DataFiles, Rows};
 use serde_json::Value;
 use std::{
@@ -59,13 +59,13 @@ pub(crate) fn preprocess() -> Preprocess {
     Preprocess::read(&example("base/preprocessor_config.json")).unwrap()
 }
 
-pub(crate) fn pictures(task: &str, split: &str, rows: &Rows) -> Arc<Pictures> {
+pub(crate) fn images(task: &str, split: &str, rows: &Rows) -> Arc<Images> {
     let files = files(task, split);
-    Arc::new(Pictures::read(&source(&files, rows), &preprocess(), None).unwrap())
+    Arc::new(Images::read(&source(&files, rows), &preprocess(), None).unwrap())
 }
 
 pub(crate) fn embedded(model: &ImageModel, task: &str, split: &str) -> Embedded {
-    model.embed(&pictures(task, split, &Rows::All), u64::MAX, &Watch::default()).unwrap()
+    model.embed(&images(task, split, &Rows::All), u64::MAX, &Watch::default()).unwrap()
 }
 
 pub(crate) fn head(name: &str) -> Head {

@@ -4,7 +4,7 @@ use crate::{
     fixture::{chain, source},
     parquet_file::{Row, png, write},
 };
-use evaluation::{DiskCache, Filter, Head, HeadError, Limits, Pictures, Preprocess, Resize, TextSource};
+use evaluation::{DiskCache, Filter, Head, HeadError, Images, Limits, Preprocess, Resize, TextSource};
 use flate2::{Compression, write::GzEncoder};
 use jobs::{DataFiles, Rows, TextSpec};
 use std::io::{Cursor, Write};
@@ -22,14 +22,15 @@ fn gzipped(parts: &[&[u8]]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
-/// What is said of a folder with this one picture.
-fn of_picture(bytes: &[u8]) -> Result<(), String> {
+/// What is said of a folder with this one image.
+fn of_image(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.png");
     std::fs::write(&path, bytes).unwrap();
-    let pictures = vec![("a".to_owned(), path)];
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes: vec!["a".to_owned()], pictures };
-    let read = Pictures::read(&source(&files, &Rows::All), &preprocess(), None);
+    let images = vec![("a".to_owned(), path)];
+    let files =
+        DataFiles::ImageFolder { folder: folder.path().into(), classes: vec!["a".to_owned()], pictures: images };
+    let read = Images::read(&source(&files, &Rows::All), &preprocess(), None);
     read.map(drop).map_err(|error| chain(&error))
 }
 
@@ -51,14 +52,14 @@ fn grey(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_picture_of_too_many_pixels_is_refused_by_its_header() {
+fn an_image_of_too_many_pixels_is_refused_by_its_header() {
     for (width, height) in [(50_000, 50_000), (20_000, 20_000), (u32::MAX >> 1, u32::MAX >> 1)] {
-        let refused = of_picture(&claiming(width, height)).unwrap_err();
-        assert!(refused.starts_with("the picture `") && refused.contains("x.png` cannot be decoded"), "{refused}");
+        let refused = of_image(&claiming(width, height)).unwrap_err();
+        assert!(refused.starts_with("the image `") && refused.contains("x.png` cannot be decoded"), "{refused}");
         let pixels = u64::from(width) * u64::from(height);
         let wanted = format!(
-            "the picture has too many pixels: {width} × {height} pixels, {pixels}, and at most 89478485 are read; \
-             scale the picture down"
+            "the image has too many pixels: {width} × {height} pixels, {pixels}, and at most 89478485 are read; \
+             scale the image down"
         );
         assert!(refused.contains(&wanted) || width > 1 << 20, "{refused}");
     }
@@ -66,12 +67,12 @@ fn a_picture_of_too_many_pixels_is_refused_by_its_header() {
 
 #[test]
 fn a_strip_that_grows_when_it_is_resized_is_refused() {
-    let refused = of_picture(&grey(1, 100_000)).unwrap_err();
+    let refused = of_image(&grey(1, 100_000)).unwrap_err();
     let wanted = "an edge before or after it is resized: 3200000 pixels, and at most 1048576 are read";
     assert!(refused.contains(wanted), "{refused}");
-    let refused = of_picture(&claiming(1, 4_000_000)).unwrap_err();
+    let refused = of_image(&claiming(1, 4_000_000)).unwrap_err();
     assert!(refused.contains("too long an edge: 4000000 pixels, and at most 1048576 are read"), "{refused}");
-    assert_eq!(of_picture(&grey(10, 10_000)), Ok(()), "a long picture of a usual kind");
+    assert_eq!(of_image(&grey(10, 10_000)), Ok(()), "a long image of a usual kind");
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn idx(images: &[u8], labels: u32) -> Result<(), String> {
     std::fs::write(&l, [&0x801_u32.to_be_bytes()[..], &labels.to_be_bytes(), &vec![0; count as usize]].concat())
         .unwrap();
     let files = DataFiles::Idx { images: i, labels: l };
-    let read = Pictures::read(&source(&files, &Rows::All), &preprocess(), None);
+    let read = Images::read(&source(&files, &Rows::All), &preprocess(), None);
     read.map(drop).map_err(|error| chain(&error))
 }
 
@@ -126,11 +127,11 @@ fn an_idx_file_is_unpacked_no_further_than_its_header_claims() {
 }
 
 #[test]
-fn idx_pictures_without_pixels_are_refused() {
+fn idx_images_without_pixels_are_refused() {
     for (sizes, shown) in [([u32::MAX, 0, 4], "0 × 4"), ([0, 0, 0], "0 × 0"), ([u32::MAX, 4, 0], "4 × 0")] {
         let refused = idx(&header(sizes), 0).unwrap_err();
         assert!(
-            refused.ends_with(&format!("its pictures have {shown} pixels, expected at least one each way")),
+            refused.ends_with(&format!("its images have {shown} pixels, expected at least one each way")),
             "{refused}"
         );
     }
@@ -138,22 +139,22 @@ fn idx_pictures_without_pixels_are_refused() {
 }
 
 #[test]
-fn pictures_take_no_more_memory_than_they_may_unless_a_cache_takes_them() {
+fn images_take_no_more_memory_than_they_may_unless_a_cache_takes_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
     let rows: Vec<Row> = (0..10).map(|_| (Some(png([1; 3])), Some(0))).collect();
     write(&path, &rows, &["a"]);
     let files = DataFiles::Parquet(vec![path.clone()]);
-    let read = |cache: Option<&DiskCache<'_>>, picture_bytes| {
-        let limits = Limits { picture_bytes };
-        let read = Pictures::read_within(&source(&files, &Rows::All), &preprocess(), cache, limits);
-        read.map(|pictures| pictures.memory_bytes()).map_err(|error| chain(&error))
+    let read = |cache: Option<&DiskCache<'_>>, image_bytes| {
+        let limits = Limits { image_bytes };
+        let read = Images::read_within(&source(&files, &Rows::All), &preprocess(), cache, limits);
+        read.map(|images| images.memory_bytes()).map_err(|error| chain(&error))
     };
     let bytes = 10 * 3 * 32 * 32;
     assert_eq!(read(None, bytes), Ok(bytes));
     let refused = read(None, bytes - 1).unwrap_err();
     let wanted = format!(
-        "`{}` is not read: the preprocessed pictures of the split take too much memory: 30720 bytes, and at most 30719 are read; \
+        "`{}` is not read: the preprocessed images of the split take too much memory: 30720 bytes, and at most 30719 are read; \
          raise `--image-memory`, or give `--example-cache` a folder, where they are kept on the disk",
         path.display()
     );

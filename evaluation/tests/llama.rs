@@ -5,7 +5,7 @@ use crate::{
     nli6::{all_texts, example},
 };
 use candle_core::{DType, Device, Tensor};
-use evaluation::{Delta, LlamaConfig, LlamaModel, LlamaPlacement, ModelError, Texts, Watch};
+use evaluation::{DecoderConfig, DecoderModel, DecoderPlacement, Delta, ModelError, Texts, Watch};
 use jobs::Precision;
 use serde_json::{Value, json};
 use std::{
@@ -14,16 +14,16 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-fn base() -> LlamaModel {
+fn base() -> DecoderModel {
     open(&example("base"), Precision::F32)
 }
 
-fn open(folder: &Path, precision: Precision) -> LlamaModel {
-    LlamaModel::open(folder, &Device::Cpu, precision).unwrap()
+fn open(folder: &Path, precision: Precision) -> DecoderModel {
+    DecoderModel::open(folder, &Device::Cpu, precision).unwrap()
 }
 
-fn composed(folder: &Path, precision: Precision) -> LlamaModel {
-    LlamaModel::open_composed(folder, &Device::Cpu, precision).unwrap()
+fn composed(folder: &Path, precision: Precision) -> DecoderModel {
+    DecoderModel::open_composed(folder, &Device::Cpu, precision).unwrap()
 }
 
 fn weights() -> HashMap<String, Tensor> {
@@ -60,10 +60,10 @@ fn converted(dtype: DType) -> HashMap<String, Tensor> {
 }
 
 fn refused(folder: &Path) -> String {
-    chain(&LlamaModel::open(folder, &Device::Cpu, Precision::F32).map(|_| ()).unwrap_err())
+    chain(&DecoderModel::open(folder, &Device::Cpu, Precision::F32).map(|_| ()).unwrap_err())
 }
 
-fn features(model: &LlamaModel, texts: &Texts) -> Vec<f32> {
+fn features(model: &DecoderModel, texts: &Texts) -> Vec<f32> {
     model.features(texts, &Watch::default()).unwrap().values().to_vec()
 }
 
@@ -137,7 +137,7 @@ fn half_width_files_are_computed_with_exactly_their_weights() {
         assert_eq!(features(&model, &texts), want, "{dtype:?}: widened in the product");
         assert_eq!(features(&open(half.path(), precision), &texts), want, "{dtype:?}: as it is stored");
         assert_eq!(features(&open(&example("base"), precision), &texts), want, "{dtype:?}: rounded when opened");
-        let deltas = |model: &LlamaModel| {
+        let deltas = |model: &DecoderModel| {
             let update = pattern(128, 256);
             let deltas = model.deltas([("model.layers.1.mlp.down_proj", Delta::Dense(&update))]).unwrap();
             model.patched(&deltas, 0.5).unwrap()
@@ -157,7 +157,7 @@ fn lower_precision_is_near_full_precision() {
         for model in [open(&example("base"), precision), composed(&example("base"), precision)] {
             close(&features(&model, &texts), &want, tolerance, &format!("{precision:?}"));
             let update = Delta::LowRank { b: &b, a: &a, rank: 16 };
-            let patch = |model: &LlamaModel| {
+            let patch = |model: &DecoderModel| {
                 let deltas = model.deltas([("model.layers.4.self_attn.o_proj", update)]).unwrap();
                 features(&model.patched(&deltas, 4.0).unwrap(), &texts)
             };
@@ -338,7 +338,7 @@ fn the_configuration_is_read_in_its_old_and_new_forms() {
     let read = |changes: Value| {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.json"), config_with(changes).to_string()).unwrap();
-        LlamaConfig::read(&folder.path().join("config.json")).unwrap()
+        DecoderConfig::read(&folder.path().join("config.json")).unwrap()
     };
     let plain = read(json!({}));
     assert_eq!((plain.width, plain.layers, plain.kv_heads, plain.head_width), (128, 6, 2, 16));
@@ -347,7 +347,7 @@ fn the_configuration_is_read_in_its_old_and_new_forms() {
         "rope_theta": null, "rope_scaling": null, "torch_dtype": null, "dtype": "bfloat16", "head_dim": 16,
         "rope_parameters": {"rope_type": "default", "rope_theta": 500_000.0}, "pad_token_id": 1001,
     });
-    assert_eq!(read(new), LlamaConfig { stored: Some(Precision::Bf16), ..plain });
+    assert_eq!(read(new), DecoderConfig { stored: Some(Precision::Bf16), ..plain });
     assert_eq!(read(json!({"pad_token_id": null})).pad_token, None);
     let factors = json!({
         "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192,
@@ -373,7 +373,7 @@ fn stretched_frequencies_are_the_references() {
     let folder = tempfile::tempdir().unwrap();
     let config = config_with(json!({ "rope_scaling": scaling, "head_dim": 128 }));
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let got = LlamaConfig::read(&folder.path().join("config.json")).unwrap().rope_frequencies();
+    let got = DecoderConfig::read(&folder.path().join("config.json")).unwrap().rope_frequencies();
     assert_eq!(got.len(), 64);
     let want = [
         (0, 1.0f32),
@@ -455,10 +455,10 @@ fn the_memory_of_a_large_model_is_told_beforehand() {
         "torch_dtype": "bfloat16",
     });
     std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    let config = LlamaConfig::read(&folder.path().join("config.json")).unwrap();
+    let config = DecoderConfig::read(&folder.path().join("config.json")).unwrap();
     let attention = (0..32).flat_map(|n| ["q", "k", "v", "o"].map(|p| format!("model.layers.{n}.self_attn.{p}_proj")));
     let attention: Vec<String> = attention.collect();
-    let place = LlamaPlacement {
+    let place = DecoderPlacement {
         on_host: true,
         precision: Precision::F32,
         stored: config.stored.unwrap(),
@@ -471,9 +471,9 @@ fn the_memory_of_a_large_model_is_told_beforehand() {
     assert_eq!(host.base, 2 * (weights - norms) + 4 * norms);
     assert_eq!(host.adapted, 32 * (2 * 4096 + 2 * 1024) * 4096 * 4);
     assert!(host.activations < 1 << 30, "{}", host.activations);
-    let full = config.memory(LlamaPlacement { stored: Precision::F32, ..place }, &attention).unwrap();
+    let full = config.memory(DecoderPlacement { stored: Precision::F32, ..place }, &attention).unwrap();
     assert_eq!(full.base, 4 * weights);
-    let device = LlamaPlacement { on_host: false, precision: Precision::Bf16, ..place };
+    let device = DecoderPlacement { on_host: false, precision: Precision::Bf16, ..place };
     let device = config.memory(device, &attention).unwrap();
     assert_eq!((device.base, device.adapted), (host.base, host.adapted / 2));
     assert!(device.total() < 24 << 30, "{}", device.total());

@@ -36,7 +36,7 @@ fn a_good_split_tells_its_rows_and_classes() {
 }
 
 #[test]
-fn a_bad_label_and_a_bad_picture_are_told_together() {
+fn a_bad_label_and_a_bad_image_are_told_together() {
     let folder = TempDir::new().unwrap();
     let page = (Some(b"<html>not found</html>".to_vec()), Some(0));
     let rows = [row(0), row(1), row(-1), row(2), page];
@@ -44,7 +44,7 @@ fn a_bad_label_and_a_bad_picture_are_told_together() {
     let all = source(&files, &Rows::All);
     let expected = [
         "row 2 of `test.parquet` has label -1 in column `label`, outside 0..3",
-        "the picture in row 4 of `test.parquet` cannot be decoded",
+        "the image in row 4 of `test.parquet` cannot be decoded",
     ];
     assert_eq!(told(&folder, all.look(None).unwrap_err()), expected);
     assert_eq!(
@@ -56,29 +56,29 @@ fn a_bad_label_and_a_bad_picture_are_told_together() {
 }
 
 #[test]
-fn labels_are_looked_at_where_pictures_cannot_be() {
+fn labels_are_looked_at_where_images_cannot_be() {
     let folder = TempDir::new().unwrap();
     let files = parquet(&folder, &[row(0), row(7)], &["cat", "dog"]);
-    let source = Source { image_column: "picture", ..source(&files, &Rows::All) };
+    let source = Source { image_column: "image", ..source(&files, &Rows::All) };
     let expected = [
-        "`test.parquet` has no column `picture`; it has `image`, `label`",
+        "`test.parquet` has no column `image`; it has `image`, `label`",
         "row 1 of `test.parquet` has label 7 in column `label`, outside 0..2",
     ];
     assert_eq!(told(&folder, source.look(Some(2)).unwrap_err()), expected);
 }
 
 #[test]
-fn the_first_picture_and_those_that_are_cut_short_are_decoded() {
+fn the_first_image_and_those_that_are_cut_short_are_decoded() {
     let folder = TempDir::new().unwrap();
     let mut cut = png([1, 2, 3]);
     cut.truncate(20);
     let cut = (Some(cut), Some(0));
     let files = parquet(&folder, &[cut.clone(), row(0)], &["cat"]);
     let errors = source(&files, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the picture in row 0 of `test.parquet` cannot be decoded"]);
+    assert_eq!(told(&folder, errors), ["the image in row 0 of `test.parquet` cannot be decoded"]);
     let files = parquet(&folder, &[row(0), cut], &["cat"]);
     let errors = source(&files, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the picture in row 1 of `test.parquet` cannot be decoded"]);
+    assert_eq!(told(&folder, errors), ["the image in row 1 of `test.parquet` cannot be decoded"]);
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn rows_that_are_not_there_are_told() {
 }
 
 #[test]
-fn of_a_folder_of_pictures_each_is_looked_at() {
+fn of_a_folder_of_images_each_is_looked_at() {
     let folder = TempDir::new().unwrap();
     let put = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -117,16 +117,16 @@ fn of_a_folder_of_pictures_each_is_looked_at() {
         (Path::new(name).parent().unwrap().to_string_lossy().into_owned(), path)
     };
     let good = png([1, 2, 3]);
-    let pictures = vec![put("cat/1.png", &good), put("cat/2.png", &good), put("dog/1.png", b"not a picture")];
-    let files = |pictures, classes: &[&str]| {
+    let images = vec![put("cat/1.png", &good), put("cat/2.png", &good), put("dog/1.png", b"not an image")];
+    let files = |images, classes: &[&str]| {
         let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-        DataFiles::ImageFolder { folder: folder.path().to_owned(), classes, pictures }
+        DataFiles::ImageFolder { folder: folder.path().to_owned(), classes, pictures: images }
     };
-    let all = files(pictures.clone(), &["cat", "dog"]);
+    let all = files(images.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();
-    assert_eq!(told(&folder, errors), ["the picture `dog/1.png` cannot be decoded"]);
+    assert_eq!(told(&folder, errors), ["the image `dog/1.png` cannot be decoded"]);
     assert_eq!(source(&all, &Rows::All).look_at_headers().unwrap().classes().unwrap(), ["cat", "dog"]);
-    let good = files(pictures[..2].to_vec(), &["cat"]);
+    let good = files(images[..2].to_vec(), &["cat"]);
     assert_eq!(source(&good, &Rows::All).look(Some(1)).unwrap().rows(), 2);
 }
 

@@ -4,6 +4,8 @@
 mod data;
 mod decoders;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod limits;

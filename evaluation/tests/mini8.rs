@@ -1,7 +1,7 @@
 //! Numbers of the reference implementation.
 
 use crate::fixture::{
-    SPLITS, TASKS, base, close, embedded, example, head, json, pictures, tensors, testdata, values, with_adapter,
+    SPLITS, TASKS, base, close, embedded, example, head, images, json, tensors, testdata, values, with_adapter,
     with_update,
 };
 use candle_core::Device;
@@ -20,7 +20,7 @@ fn expect_accuracy(model: &ImageModel, golden: &Value, base: &ImageModel, task: 
     for split in SPLITS {
         let (correct, n) = correct(model, &embedded(base, task, split), task);
         let golden = &golden[task][split];
-        assert_eq!(n as u64, golden["n"].as_u64().unwrap(), "{task} {split}: pictures");
+        assert_eq!(n as u64, golden["n"].as_u64().unwrap(), "{task} {split}: images");
         let want = golden["correct"]
             .as_u64()
             .unwrap_or_else(|| (golden["accuracy"].as_f64().unwrap() / 100.0 * n as f64).round() as u64);
@@ -33,8 +33,8 @@ fn expect_accuracy(model: &ImageModel, golden: &Value, base: &ImageModel, task: 
 fn pixels_are_the_references() {
     let goldens = tensors(&testdata("goldens/pixels_test_first8.safetensors"));
     for task in TASKS {
-        let pictures = pictures(task, "test", &Rows::Indices((0..8).collect()));
-        let got: Vec<f32> = (0..8).flat_map(|n| pictures.normalised(n)).collect();
+        let images = images(task, "test", &Rows::Indices((0..8).collect()));
+        let got: Vec<f32> = (0..8).flat_map(|n| images.normalised(n)).collect();
         close(&got, &values(&goldens[task]), 1e-5, task);
     }
 }
@@ -42,7 +42,7 @@ fn pixels_are_the_references() {
 #[test]
 fn features_of_the_base_and_of_a_merge_are_the_references() {
     let goldens = tensors(&testdata("goldens/features_mnist_test_first64.safetensors"));
-    let first = pictures("mnist", "test", &Rows::Indices((0..64).collect()));
+    let first = images("mnist", "test", &Rows::Indices((0..64).collect()));
     for model in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
         let tokens = model.embed(&first, u64::MAX, &Watch::default()).unwrap();
         let merged = with_update(&model, "knots_ties_k20_a0.6");
@@ -85,7 +85,7 @@ fn expect_merged(name: &str) {
     let tasks: Vec<String> = serde_json::from_value(golden["tasks"].clone()).unwrap();
     for split in SPLITS {
         let mut totals = [0; 4];
-        let mut pictures = 0;
+        let mut images = 0;
         for task in &tasks {
             let features = merged.features(&embedded(&base, task, split), &Watch::default()).unwrap();
             let correct = accuracy(&features, &head(task)).unwrap().correct;
@@ -98,12 +98,12 @@ fn expect_merged(name: &str) {
                 assert!(want.abs_diff(hits as u64) <= 1, "{name} {task} {split} hits@{k}: {hits} against {want}");
             }
             totals.iter_mut().zip(score.hits).for_each(|(total, hits)| *total += hits);
-            pictures += score.n;
+            images += score.n;
         }
         let golden = &golden["joint"][split];
-        assert_eq!(golden["n"].as_u64().unwrap(), pictures as u64);
+        assert_eq!(golden["n"].as_u64().unwrap(), images as u64);
         for (k, total) in HITS.iter().zip(totals) {
-            let want = golden[format!("hits@{k}")].as_f64().unwrap() / 100.0 * pictures as f64;
+            let want = golden[format!("hits@{k}")].as_f64().unwrap() / 100.0 * images as f64;
             assert!((want - total as f64).abs() < 2.5, "{name} {split} joint hits@{k}: {total} against {want}");
         }
     }

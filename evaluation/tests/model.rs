@@ -1,8 +1,8 @@
 //! Opening, patching and running the image tower.
 
-use crate::fixture::{base, chain, close, embedded, example, head, pictures, source, values};
+use crate::fixture::{base, chain, close, embedded, example, head, images, source, values};
 use candle_core::{Device, Tensor};
-use evaluation::{Delta, Head, ImageModel, ModelError, Outline, Pictures, Preprocess, Watch, accuracy, joint_hits};
+use evaluation::{Delta, Head, ImageModel, Images, ModelError, Preprocess, Watch, accuracy, joint_hits, outline};
 use jobs::{DataFiles, Rows};
 use std::{
     collections::HashMap,
@@ -33,12 +33,12 @@ fn refused(folder: &Path) -> String {
     chain(&ImageModel::open(folder, &Device::Cpu).map(|_| ()).unwrap_err())
 }
 
-fn first(count: u64) -> Arc<Pictures> {
-    pictures("emoji", "test", &Rows::Indices((0..count).collect()))
+fn first(count: u64) -> Arc<Images> {
+    images("emoji", "test", &Rows::Indices((0..count).collect()))
 }
 
-fn features(model: &ImageModel, pictures: &Arc<Pictures>, budget_bytes: u64) -> Vec<f32> {
-    let embedded = model.embed(pictures, budget_bytes, &Watch::default()).unwrap();
+fn features(model: &ImageModel, images: &Arc<Images>, budget_bytes: u64) -> Vec<f32> {
+    let embedded = model.embed(images, budget_bytes, &Watch::default()).unwrap();
     model.features(&embedded, &Watch::default()).unwrap().values().to_vec()
 }
 
@@ -92,7 +92,7 @@ fn headers_are_enough_to_find_what_a_model_lacks() {
     let outline = |weights: &HashMap<String, Tensor>| {
         let folder = folder(&config(), weights);
         std::fs::write(folder.path().join("preprocessor_config.json"), &preprocessor).unwrap();
-        let refused = Outline::read(folder.path()).map(|_| ()).map_err(|error| chain(&error));
+        let refused = outline(folder.path()).map(|_| ()).map_err(|error| chain(&error));
         (refused, ImageModel::open(folder.path(), &Device::Cpu).map(|_| ()).map_err(|error| chain(&error)))
     };
     assert_eq!(outline(&weights()), (Ok(()), Ok(())));
@@ -117,9 +117,9 @@ fn an_image_processor_for_another_size_is_refused_with_the_headers() {
     let folder = folder(&config(), &weights());
     let outline = |processor: &str| {
         std::fs::write(folder.path().join("processor_config.json"), processor).unwrap();
-        Outline::read(folder.path()).map(|_| ()).map_err(|error| error.to_string())
+        outline(folder.path()).map(|_| ()).map_err(|error| error.to_string())
     };
-    let wrong = Err("the pictures are 224 pixels wide, the model takes 32".to_owned());
+    let wrong = Err("the images are 224 pixels wide, the model takes 32".to_owned());
     assert_eq!(outline(r#"{"image_processor": {"do_resize": true}}"#), wrong);
     let exact = r#"{"image_processor": {"do_center_crop": false, "size": {"height": 32, "width": 224}}}"#;
     assert_eq!(outline(exact), wrong);
@@ -164,21 +164,21 @@ fn both_towers_agree_with_either_activation() {
 }
 
 #[test]
-fn pictures_over_the_budget_are_embedded_again_to_the_same_numbers() {
-    let (model, pictures) = (base(), first(40));
-    let needed = 40 * model.embedded_bytes_per_picture();
+fn images_over_the_budget_are_embedded_again_to_the_same_numbers() {
+    let (model, images) = (base(), first(40));
+    let needed = 40 * model.embedded_bytes_per_image();
     assert_eq!(needed, 40 * 17 * 192 * 4);
-    let held = |budget| model.embed(&pictures, budget, &Watch::default()).unwrap().is_held();
+    let held = |budget| model.embed(&images, budget, &Watch::default()).unwrap().is_held();
     assert!(held(needed) && !held(needed - 1));
-    assert_eq!(features(&model, &pictures, needed), features(&model, &pictures, needed - 1));
+    assert_eq!(features(&model, &images, needed), features(&model, &images, needed - 1));
 }
 
 #[test]
 fn the_threads_do_not_change_the_numbers() {
-    let (model, pictures) = (base(), first(100));
+    let (model, images) = (base(), first(100));
     let with = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| features(&model, &pictures, u64::MAX))
+        pool.install(|| features(&model, &images, u64::MAX))
     };
     assert_eq!(with(1), with(3));
 }
@@ -190,7 +190,7 @@ fn pattern(outputs: usize, inputs: usize) -> Vec<f32> {
 
 #[test]
 fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
-    let (base, pictures) = (base(), first(8));
+    let (base, images) = (base(), first(8));
     for module in base.modules() {
         let layer = module.name.strip_prefix("vision_model.encoder.layers.");
         if layer.is_some_and(|rest| !rest.starts_with('2')) {
@@ -202,18 +202,18 @@ fn a_patch_equals_a_model_whose_weights_were_changed_on_disk() {
         let sum = (&changed[&key] + (update * 0.5).unwrap()).unwrap();
         changed.insert(key, sum);
         let folder = folder(&config(), &changed);
-        let want = features(&ImageModel::open(folder.path(), &Device::Cpu).unwrap(), &pictures, u64::MAX);
+        let want = features(&ImageModel::open(folder.path(), &Device::Cpu).unwrap(), &images, u64::MAX);
         let deltas = base.deltas([(&module.name, Delta::Dense(&delta))]).unwrap();
-        let got = features(&base.patched(&deltas, 0.5).unwrap(), &pictures, u64::MAX);
+        let got = features(&base.patched(&deltas, 0.5).unwrap(), &images, u64::MAX);
         close(&got, &want, 1e-5, &module.name);
-        let unpatched = features(&base, &pictures, u64::MAX);
+        let unpatched = features(&base, &images, u64::MAX);
         assert!(got.iter().zip(&unpatched).any(|(a, b)| (a - b).abs() > 1e-3), "{} has no effect", module.name);
     }
 }
 
 #[test]
 fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
-    let (base, pictures) = (base(), first(8));
+    let (base, images) = (base(), first(8));
     let (a, b) = (pattern(4, 192), pattern(192, 4));
     let product = Tensor::from_slice(&b, (192, 4), &Device::Cpu)
         .unwrap()
@@ -223,11 +223,11 @@ fn a_low_rank_update_is_its_product_and_scaling_is_linear() {
     let name = "vision_model.encoder.layers.1.self_attn.v_proj";
     let low = base.deltas([(name, Delta::LowRank { b: &b, a: &a, rank: 4 })]).unwrap();
     let full = base.deltas([(name, Delta::Dense(&dense))]).unwrap();
-    let with = |deltas, scaling| features(&base.patched(deltas, scaling).unwrap(), &pictures, u64::MAX);
+    let with = |deltas, scaling| features(&base.patched(deltas, scaling).unwrap(), &images, u64::MAX);
     close(&with(&low, 40.0), &with(&full, 40.0), 1e-4, "low rank against dense");
-    assert_eq!(with(&low, 0.0), features(&base, &pictures, u64::MAX));
+    assert_eq!(with(&low, 0.0), features(&base, &images, u64::MAX));
     let twice = base.patched(&low, 20.0).unwrap().patched(&low, 20.0).unwrap();
-    close(&features(&twice, &pictures, u64::MAX), &with(&low, 40.0), 1e-4, "in two steps");
+    close(&features(&twice, &images, u64::MAX), &with(&low, 40.0), 1e-4, "in two steps");
 }
 
 #[test]
@@ -264,30 +264,30 @@ fn what_belongs_to_another_base_is_refused() {
 }
 
 #[test]
-fn pictures_of_another_size_are_refused() {
+fn images_of_another_size_are_refused() {
     let files = DataFiles::Parquet(vec![example("data/mnist/validation-00000-of-00001.parquet")]);
     let rows = Rows::Indices(vec![0]);
-    let large = Pictures::read(&source(&files, &rows), &Preprocess::default(), None).unwrap();
+    let large = Images::read(&source(&files, &rows), &Preprocess::default(), None).unwrap();
     assert_eq!(large.edge(), 224);
     let refused = base().embed(&Arc::new(large), u64::MAX, &Watch::default()).map(|_| ()).unwrap_err();
-    assert_eq!(refused.to_string(), "the pictures are 224 pixels wide, the model takes 32");
+    assert_eq!(refused.to_string(), "the images are 224 pixels wide, the model takes 32");
 }
 
 #[test]
-fn progress_counts_every_picture_and_cancelling_ends_the_work() {
-    let (model, pictures) = (base(), first(100));
+fn progress_counts_every_image_and_cancelling_ends_the_work() {
+    let (model, images) = (base(), first(100));
     let seen = AtomicUsize::new(0);
-    let count = |pictures| {
-        seen.fetch_add(pictures, Ordering::Relaxed);
+    let count = |images| {
+        seen.fetch_add(images, Ordering::Relaxed);
     };
     let watch = Watch { progress: Some(&count), cancelled: None };
-    let embedded = model.embed(&pictures, u64::MAX, &watch).unwrap();
+    let embedded = model.embed(&images, u64::MAX, &watch).unwrap();
     model.features(&embedded, &watch).unwrap();
     assert_eq!(seen.load(Ordering::Relaxed), 200);
     let enough = || seen.load(Ordering::Relaxed) > 200;
     let refused = model.features(&embedded, &Watch { progress: Some(&count), cancelled: Some(&enough) }).unwrap_err();
     assert!(matches!(refused, ModelError::Cancelled));
-    assert!(seen.load(Ordering::Relaxed) < 300, "not every picture was run");
+    assert!(seen.load(Ordering::Relaxed) < 300, "not every image was run");
 }
 
 #[test]
@@ -304,7 +304,7 @@ fn a_head_of_another_size_names_both_numbers() {
 }
 
 #[test]
-fn pictures_whose_features_are_not_finite_are_not_wrong_answers() {
+fn images_whose_features_are_not_finite_are_not_wrong_answers() {
     let name = "vision_model.encoder.layers.1.self_attn.v_proj";
     let update = pattern(192, 192);
     for base in [base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
@@ -323,7 +323,7 @@ fn pictures_whose_features_are_not_finite_are_not_wrong_answers() {
 }
 
 #[test]
-fn a_model_is_tried_out_on_blank_pictures() {
+fn a_model_is_tried_out_on_blank_images() {
     base().try_out(3).unwrap();
     ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap().try_out(0).unwrap();
     let mut broken = weights();

@@ -2,7 +2,7 @@
 
 use crate::fixture::{close, json, tensors, values};
 use candle_core::{Device, Tensor};
-use evaluation::{Delta, LlamaModel, Texts, Watch};
+use evaluation::{DecoderModel, Delta, Texts, Watch};
 use jobs::Precision;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -44,14 +44,14 @@ pub(crate) fn all_texts() -> Texts {
     Texts::new(all)
 }
 
-fn logits(model: &LlamaModel, texts: &Texts, head: &str) -> Vec<f32> {
+fn logits(model: &DecoderModel, texts: &Texts, head: &str) -> Vec<f32> {
     let features = model.features(texts, &Watch::default()).unwrap();
     let head = tensors(&example(&format!("heads/{head}.safetensors"))).remove("score.weight").unwrap();
     let features = Tensor::from_slice(features.values(), (texts.len(), features.width()), &Device::Cpu).unwrap();
     values(&features.matmul(&head.t().unwrap()).unwrap())
 }
 
-pub(crate) fn with_adapter(base: &LlamaModel, task: &str) -> LlamaModel {
+pub(crate) fn with_adapter(base: &DecoderModel, task: &str) -> DecoderModel {
     let adapter = tensors(&example(&format!("adapters/{task}/adapter_model.safetensors")));
     let config = json(&example(&format!("adapters/{task}/adapter_config.json")));
     let rank = config["r"].as_u64().unwrap() as usize;
@@ -65,7 +65,7 @@ pub(crate) fn with_adapter(base: &LlamaModel, task: &str) -> LlamaModel {
     base.patched(&base.deltas(updates).unwrap(), 1.0).unwrap()
 }
 
-fn with_update(base: &LlamaModel, name: &str) -> LlamaModel {
+fn with_update(base: &DecoderModel, name: &str) -> DecoderModel {
     let update = golden(&format!("update_{name}"));
     let matrices: Vec<(String, Vec<f32>)> =
         update.iter().map(|(key, tensor)| (key.strip_suffix(".weight").unwrap().to_owned(), values(tensor))).collect();
@@ -73,10 +73,10 @@ fn with_update(base: &LlamaModel, name: &str) -> LlamaModel {
     base.patched(&deltas, 1.0).unwrap()
 }
 
-fn both() -> [LlamaModel; 2] {
+fn both() -> [DecoderModel; 2] {
     let base = example("base");
-    let host = LlamaModel::open(&base, &Device::Cpu, Precision::F32).unwrap();
-    [host, LlamaModel::open_composed(&base, &Device::Cpu, Precision::F32).unwrap()]
+    let host = DecoderModel::open(&base, &Device::Cpu, Precision::F32).unwrap();
+    [host, DecoderModel::open_composed(&base, &Device::Cpu, Precision::F32).unwrap()]
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     nli6::with_adapter,
 };
 use candle_core::Device;
-use evaluation::{Head, LlamaModel, PairTokenizer, TextSource, Texts, Watch, classify};
+use evaluation::{DecoderModel, Head, PairTokenizer, TextSource, Texts, Watch, classify};
 use jobs::{DataFiles, Precision, Rows, TextSpec};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
@@ -43,11 +43,11 @@ fn texts(base: &Path, rows: u64) -> Texts {
     Texts::read(&source, &tokenizer, None).unwrap()
 }
 
-fn open(base: &Path) -> LlamaModel {
-    LlamaModel::open(base, &Device::Cpu, Precision::F32).unwrap()
+fn open(base: &Path) -> DecoderModel {
+    DecoderModel::open(base, &Device::Cpu, Precision::F32).unwrap()
 }
 
-fn features(model: &LlamaModel, texts: &Texts) -> Vec<f32> {
+fn features(model: &DecoderModel, texts: &Texts) -> Vec<f32> {
     model.features(texts, &Watch::default()).unwrap().values().to_vec()
 }
 
@@ -72,7 +72,7 @@ fn texts_that_end_with_padding_are_read_as_transformers_reads_them() {
 fn both_ways_of_running_read_a_text_at_the_same_token() {
     let folder = base(json!(1001));
     let host = open(folder.path());
-    let composed = LlamaModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap();
+    let composed = DecoderModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap();
     let texts = texts(folder.path(), 20);
     assert_eq!(texts.ids(3).last(), Some(&1001));
     close(&features(&composed, &texts), &features(&host, &texts), 1e-4, "composed against host");
@@ -81,7 +81,8 @@ fn both_ways_of_running_read_a_text_at_the_same_token() {
 #[test]
 fn padding_at_the_end_changes_nothing_and_within_a_text_it_is_a_token() {
     let folder = base(json!(1001));
-    for model in [open(folder.path()), LlamaModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap()]
+    for model in
+        [open(folder.path()), DecoderModel::open_composed(folder.path(), &Device::Cpu, Precision::F32).unwrap()]
     {
         let of = |ids: &[u32]| features(&model, &Texts::new([(ids.to_vec(), 0)]));
         let plain = of(&[1000, 5, 6]);

@@ -11,14 +11,14 @@ use parquet::{
 };
 use std::{fs::File, io::Cursor, path::Path, sync::Arc};
 
-/// A row: the picture's bytes and the label, either of which may be missing.
+/// A row: the image's bytes and the label, either of which may be missing.
 pub(crate) type Row = (Option<Vec<u8>>, Option<i64>);
 
 /// A 4×4 PNG of one colour.
 pub(crate) fn png(colour: [u8; 3]) -> Vec<u8> {
-    let picture = image::RgbImage::from_pixel(4, 4, image::Rgb(colour));
+    let image = image::RgbImage::from_pixel(4, 4, image::Rgb(colour));
     let mut bytes = Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     bytes.into_inner()
 }
 
@@ -35,7 +35,7 @@ pub(crate) fn write(path: &Path, rows: &[Row], classes: &[&str]) {
         column.typed::<ByteArrayType>().write_batch(&bytes, Some(&levels), None).unwrap();
         column.close().unwrap();
         let mut column = group.next_column().unwrap().unwrap();
-        let names = vec![ByteArray::from("picture.png"); rows.len()];
+        let names = vec![ByteArray::from("image.png"); rows.len()];
         column.typed::<ByteArrayType>().write_batch(&names, Some(&vec![2; rows.len()]), None).unwrap();
         column.close().unwrap();
         write_labels(&mut group, rows.iter().map(|(_, label)| *label));
@@ -75,7 +75,7 @@ fn write_labels(group: &mut SerializedRowGroupWriter<'_, File>, labels: impl Ite
     column.close().unwrap();
 }
 
-/// Writes pictures whose labels are of another column type, such as `int64 label (TIMESTAMP(MICROS,true))`.
+/// Writes images whose labels are of another column type, such as `int64 label (TIMESTAMP(MICROS,true))`.
 pub(crate) fn write_labelled(path: &Path, label_column: &str, labels: &[i64]) {
     let schema =
         format!("message schema {{ optional group image {{ optional binary bytes; }} optional {label_column}; }}");

@@ -12,7 +12,8 @@ impl Allowed {
     /// Fails if the input is from a bucket or repository that may not be used.
     pub(crate) fn check(&self, reference: &InputRef) -> Result<(), InputError> {
         let (allowed, place, option) = match reference {
-            InputRef::Path(_) => return Ok(()),
+            // Artefacts come from the store that the process was given, and from nowhere else.
+            InputRef::Path(_) | InputRef::Artefact(_) => return Ok(()),
             InputRef::Hub(hub) => (&self.repositories, hub.repository.clone(), "--repository"),
             InputRef::S3(s3) => (&self.buckets, format!("{}/{}", s3.bucket, s3.key), "--bucket"),
         };

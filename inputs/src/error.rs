@@ -166,6 +166,12 @@ pub enum InputError {
         /// The input.
         reference: String,
     },
+    /// An artefact, where no access to the store was set up.
+    #[error("the artefact of job {job} lies in the store, and this process was given no access to it for inputs")]
+    NoArtefacts {
+        /// The job.
+        job: String,
+    },
     /// A bucket has nothing under a key.
     #[error("`{reference}` is not there: no object has such a key; check the names of bucket and key")]
     NoObjects {

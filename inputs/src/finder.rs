@@ -8,6 +8,7 @@ use crate::{
     layout::{INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
     located::{FetchPolicy, FoundFolder},
     objects::Objects,
+    remote::{as_objects, place_of},
     rows::{has_listed_rows, rows},
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
@@ -103,6 +104,7 @@ impl Finder<'_> {
             InputRef::Path(path) => (path.clone(), None),
             InputRef::Hub(hub) => self.hub_file(reference, hub, policy)?,
             InputRef::S3(s3) => (self.objects(s3)?.file(s3, policy)?, None),
+            InputRef::Artefact(job) => (self.objects(&place_of(job))?.file(&place_of(job), policy)?, None),
         };
         self.inputs.check_roots(reference, [path.clone()])?;
         match fs::metadata(&path) {
@@ -111,9 +113,9 @@ impl Finder<'_> {
             Err(source) => return Err(InputError::unreadable(reference, &path, source)),
         }
         let Hashed { digest, identity } = self.hashed(reference, &path)?;
-        if let (InputRef::S3(s3), Some(name)) = (reference, path.file_name()) {
+        if let (Some(s3), Some(name)) = (as_objects(reference), path.file_name()) {
             let files = vec![(name.to_string_lossy().into_owned(), digest)];
-            self.objects(s3)?.keep(digest, &Content { files, ..Content::default() })?;
+            self.objects(&s3)?.keep(digest, &Content { files, ..Content::default() })?;
         }
         let mut files_in_use = FilesInUse::default();
         files_in_use.add(path.clone(), identity);
@@ -160,14 +162,14 @@ impl Finder<'_> {
             files_in_use.add(path, hashed.identity);
         }
         let digest = data_digest(&found.files, &contents, spec, &rows);
-        if let InputRef::S3(s3) = &spec.source {
+        if let Some(s3) = as_objects(&spec.source) {
             let rows = match &rows {
                 Rows::Indices(rows) => Some(rows.clone()),
                 _ => None,
             };
             let files = names.into_iter().zip(contents).collect();
             let beside = found.files.beside().to_vec();
-            self.objects(s3)?.keep(digest, &Content { files, rows, beside })?;
+            self.objects(&s3)?.keep(digest, &Content { files, rows, beside })?;
         }
         let files = data_files(&found.root, &found.files);
         Ok(LocatedData { files, rows, digest, commit: found.commit, files_in_use })
@@ -175,9 +177,9 @@ impl Finder<'_> {
 
     /// A cache that has a split by its digest also has the list of its rows.
     fn rows_within(&self, spec: &DataSpec, split: &str, policy: FetchPolicy) -> Result<Rows, InputError> {
-        if let (FetchPolicy::CacheOnly(expected), InputRef::S3(s3)) = (policy, &spec.source)
+        if let (FetchPolicy::CacheOnly(expected), Some(s3)) = (policy, as_objects(&spec.source))
             && has_listed_rows(spec, split)
-            && let Some(rows) = self.objects(s3)?.content(expected).and_then(|content| content.rows)
+            && let Some(rows) = self.objects(&s3)?.content(expected).and_then(|content| content.rows)
         {
             return Ok(Rows::Indices(rows));
         }
@@ -248,9 +250,9 @@ impl Finder<'_> {
 
     /// Keeps what an input of a bucket is made of.
     fn keep(&self, reference: &InputRef, digest: Digest, files: Vec<(String, Digest)>) -> Result<(), InputError> {
-        match reference {
-            InputRef::S3(s3) => self.objects(s3)?.keep(digest, &Content { files, ..Content::default() }),
-            InputRef::Path(_) | InputRef::Hub(_) => Ok(()),
+        match as_objects(reference) {
+            Some(s3) => self.objects(&s3)?.keep(digest, &Content { files, ..Content::default() }),
+            None => Ok(()),
         }
     }
 
@@ -267,6 +269,9 @@ impl Finder<'_> {
                 Some(self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), policy, select, &names)?)
             }
             InputRef::S3(s3) => Some(self.objects(s3)?.folder(s3, policy, select, &names)?),
+            InputRef::Artefact(job) => {
+                Some(self.objects(&place_of(job))?.folder(&place_of(job), policy, select, &names)?)
+            }
             InputRef::Path(_) => None,
         };
         if let Some(found) = fetched {

@@ -44,6 +44,6 @@ pub use finder::Finder;
 pub use listing::{ListedFile, Listing};
 pub use located::{Located, LocatedData};
 pub use outline::{ListedData, Outline};
-pub use remote::{Remote, RemoteObject, S3Remote};
+pub use remote::{Artefacts, Remote, RemoteObject, S3Remote};
 pub use settings::{ObjectSettings, Settings};
 pub use sources::Inputs;

@@ -12,6 +12,7 @@ use crate::{
     digest::FileDigests,
     folder::Entries,
     located::{FetchPolicy, FoundFolder},
+    remote::ARTEFACTS,
 };
 use jobs::{Digest, S3Ref};
 use names::named;
@@ -123,10 +124,15 @@ fn retry_while_replaced<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T
     find()
 }
 
+/// A place among objects as people know it.
+fn shown(s3: &S3Ref) -> String {
+    if s3.bucket == ARTEFACTS { format!("artefact of job {}", s3.key) } else { s3.to_string() }
+}
+
 fn missing(s3: &S3Ref) -> InputError {
-    InputError::NoObjects { reference: s3.to_string() }
+    InputError::NoObjects { reference: shown(s3) }
 }
 
 fn refused(s3: &S3Ref, source: BackendError) -> InputError {
-    InputError::Bucket { reference: s3.to_string(), source }
+    InputError::Bucket { reference: shown(s3), source }
 }

@@ -1,7 +1,11 @@
+mod artefacts;
 mod s3;
 
+pub use artefacts::Artefacts;
+pub(crate) use artefacts::{ARTEFACTS, place_of};
 pub use s3::S3Remote;
 
+use jobs::{InputRef, S3Ref};
 use std::{fmt, ops::Range, path::Path};
 use store::BackendError;
 
@@ -53,5 +57,14 @@ impl RemoteObject {
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let is_other = matches!((&self.etag, &other.etag), (Some(one), Some(other)) if one != other);
         self.size == other.size && !is_other
+    }
+}
+
+/// The place of an input that consists of objects: in a bucket, or as the artefact of a job.
+pub(crate) fn as_objects(reference: &InputRef) -> Option<S3Ref> {
+    match reference {
+        InputRef::S3(s3) => Some(s3.clone()),
+        InputRef::Artefact(job) => Some(place_of(job)),
+        InputRef::Path(_) | InputRef::Hub(_) => None,
     }
 }

@@ -90,7 +90,7 @@ fn no_data_folder(reference: &InputRef) -> InputError {
 /// Whether a reference to the hub or a bucket seems to name a single file; nothing lies below one.
 fn is_table_file(reference: &InputRef) -> bool {
     let path = match reference {
-        InputRef::Path(_) => None,
+        InputRef::Path(_) | InputRef::Artefact(_) => None,
         InputRef::Hub(hub) => hub.path.as_deref(),
         InputRef::S3(s3) => Some(s3.key.as_str()),
     };

@@ -14,6 +14,8 @@ pub struct Settings {
     pub attempts: Option<usize>,
     /// Where `s3://` inputs come from; without it they are refused.
     pub objects: Option<ObjectSettings>,
+    /// Where artefacts of other jobs come from, through a cache as objects do; without it they are refused.
+    pub artefacts: Option<ObjectSettings>,
     /// The folders below which paths may be read, or all of this machine. What was fetched lies in caches, and is read
     /// wherever they are, unless a link in them leads elsewhere.
     pub roots: Option<Vec<PathBuf>>,

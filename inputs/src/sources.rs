@@ -1,6 +1,14 @@
 //! The sources of inputs, and the rules for what may be read.
 
-use crate::{InputError, Settings, allowed::Allowed, digest::FileDigests, hub::Hub, objects::Objects, roots::Roots};
+use crate::{
+    InputError, Settings,
+    allowed::Allowed,
+    digest::FileDigests,
+    hub::Hub,
+    objects::Objects,
+    remote::{ARTEFACTS, place_of},
+    roots::Roots,
+};
 use jobs::{InputRef, S3Ref};
 use std::{path::PathBuf, sync::Arc};
 
@@ -11,6 +19,7 @@ use std::{path::PathBuf, sync::Arc};
 pub struct Inputs {
     pub(crate) hub: Hub,
     pub(crate) objects: Option<Objects>,
+    pub(crate) artefacts: Option<Objects>,
     pub(crate) roots: Roots,
     pub(crate) allowed: Allowed,
     pub(crate) digests: Arc<FileDigests>,
@@ -21,8 +30,10 @@ impl Inputs {
     pub fn new(mut settings: Settings) -> Self {
         let digests = Arc::new(FileDigests::default());
         let objects = settings.objects.take();
+        let artefacts = settings.artefacts.take();
         Self {
             objects: objects.map(|objects| Objects::new(objects, Arc::clone(&digests))),
+            artefacts: artefacts.map(|artefacts| Objects::new(artefacts, Arc::clone(&digests))),
             roots: Roots::new(settings.roots.take()),
             allowed: Allowed { buckets: settings.buckets.take(), repositories: settings.repositories.take() },
             hub: Hub::new(settings),
@@ -38,6 +49,9 @@ impl Inputs {
             InputRef::Path(path) => path.exists(),
             InputRef::Hub(hub) => self.hub.is_cached(hub),
             InputRef::S3(s3) => self.objects.as_ref().is_some_and(|objects| objects.is_cached(s3)),
+            InputRef::Artefact(job) => {
+                self.artefacts.as_ref().is_some_and(|artefacts| artefacts.is_cached(&place_of(job)))
+            }
         }
     }
 
@@ -47,6 +61,9 @@ impl Inputs {
     }
 
     pub(crate) fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {
+        if s3.bucket == ARTEFACTS {
+            return self.artefacts.as_ref().ok_or_else(|| InputError::NoArtefacts { job: s3.key.clone() });
+        }
         self.objects.as_ref().ok_or_else(|| InputError::NoBuckets { reference: s3.to_string() })
     }
 
@@ -60,6 +77,7 @@ impl Inputs {
             InputRef::Path(_) => None,
             InputRef::Hub(_) => Some(self.hub.cache()),
             InputRef::S3(_) => self.objects.as_ref().map(|objects| objects.cache_folder().to_owned()),
+            InputRef::Artefact(_) => self.artefacts.as_ref().map(|objects| objects.cache_folder().to_owned()),
         };
         self.roots.check(reference, cache.as_deref(), paths)
     }

@@ -67,8 +67,8 @@ impl ArtefactResult {
     /// The version of the document that is written now.
     pub const VERSION: u32 = 1;
 
-    /// Looks whether this can be what the job came to: files with names that lead out of no folder, each once and in order, and
-    /// finite numbers.
+    /// Looks whether this can be what the job came to: files with names that lead out of no folder, each once and in
+    /// order, and finite numbers.
     ///
     /// # Errors
     /// The first thing that cannot be.

@@ -1,6 +1,7 @@
 mod rules;
 mod wire;
 
+use crate::JobId;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -17,6 +18,8 @@ pub enum InputRef {
     Hub(HubRef),
     /// `s3://bucket/folder or file`.
     S3(S3Ref),
+    /// What another job made: the files of its artefact, out of the store. No sweep file names one; plans do.
+    Artefact(JobId),
 }
 
 /// A repository on the hub, or a file or folder in one.
@@ -108,6 +111,7 @@ impl InputRef {
         match self {
             Self::Hub(hub) => hub.repository.clone(),
             Self::S3(s3) => s3.key.rsplit('/').next().unwrap_or("").to_owned(),
+            Self::Artefact(job) => job.short(),
             Self::Path(path) => path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         }
     }
@@ -116,7 +120,7 @@ impl InputRef {
     pub fn as_path(&self) -> Option<&Path> {
         match self {
             Self::Path(path) => Some(path),
-            Self::Hub(_) | Self::S3(_) => None,
+            Self::Hub(_) | Self::S3(_) | Self::Artefact(_) => None,
         }
     }
 }
@@ -165,6 +169,7 @@ impl fmt::Display for InputRef {
             Self::Path(path) => write!(f, "{}", path.display()),
             Self::Hub(hub) => write!(f, "{hub}"),
             Self::S3(s3) => write!(f, "{s3}"),
+            Self::Artefact(job) => write!(f, "artefact of job {job}"),
         }
     }
 }

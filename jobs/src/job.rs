@@ -53,7 +53,7 @@ pub struct Job {
     /// What decides the outcome.
     pub spec: JobSpec,
     /// Where the inputs lie; no part of the identity.
-    pub places: Places,
+    pub places: InputLocations,
 }
 
 impl Job {
@@ -61,7 +61,7 @@ impl Job {
     pub const VERSION: u32 = 2;
 
     /// The job of `spec`, with its inputs at `places`.
-    pub fn new(spec: impl Into<JobSpec>, places: Places) -> Self {
+    pub fn new(spec: impl Into<JobSpec>, places: InputLocations) -> Self {
         Self { spec: spec.into(), places }
     }
 
@@ -215,7 +215,7 @@ impl Precision {
 /// Where the inputs of a job lie.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Places {
+pub struct InputLocations {
     /// The base model's folder.
     pub base: InputRef,
     /// The adapters' folders, by task.
@@ -229,7 +229,7 @@ pub struct Places {
     pub joint: Option<JointHeadSpec>,
 }
 
-impl Places {
+impl InputLocations {
     /// The places of what a model is made of, without any data.
     pub fn of_model(base: InputRef, adapters: BTreeMap<String, InputRef>) -> Self {
         Self { base, adapters, data: BTreeMap::new(), heads: BTreeMap::new(), joint: None }
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn where_the_inputs_lie_does_not_change_the_id() {
-        let places = |base: &str| Places {
+        let places = |base: &str| InputLocations {
             base: InputRef::Path(base.into()),
             adapters: BTreeMap::new(),
             data: BTreeMap::new(),

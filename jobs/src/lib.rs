@@ -13,8 +13,6 @@ mod examples;
 mod input;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod job;
-#[warn(clippy::wildcard_enum_match_arm)]
-mod life;
 mod manifest;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod metric;
@@ -23,6 +21,7 @@ mod nearest;
 mod outcome;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod parameter;
+mod pool;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -30,6 +29,8 @@ mod result;
 mod score;
 mod shown;
 mod spec;
+#[warn(clippy::wildcard_enum_match_arm)]
+mod status;
 mod stored;
 mod sweep;
 mod version;
@@ -43,22 +44,23 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
-    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, Job, JobId, JointHeadSpec, Meaning, OtherSemantics,
-    Places, Precision, Subject, TaskInput,
+    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, InputLocations, Job, JobId, JointHeadSpec, Meaning,
+    OtherSemantics, Precision, Subject, TaskInput,
 };
-pub use life::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
+pub use pool::PoolEntry;
 pub use recipe::{
-    Axis, BelongsTo, Combine, Drop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
+    Axis, BelongsTo, Combine, DareDrop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
     RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
+pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;

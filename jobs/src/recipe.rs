@@ -42,7 +42,7 @@ pub struct Recipe {
     pub space: Space,
     /// DARE's random drop, before anything else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drop: Option<Drop>,
+    pub drop: Option<DareDrop>,
     /// TIES' trim by magnitude. A density of 1 is no trim at all, hence `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trim: Option<Trim>,
@@ -105,7 +105,7 @@ impl Default for SigmaCut {
 /// DARE: keep each entry with probability 1 − `rate` and multiply it by 1/(1 − `rate`).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Drop {
+pub struct DareDrop {
     /// The share of entries dropped, in (0, 1).
     pub rate: f64,
     /// Chooses the mask, together with task, matrix and coordinate.

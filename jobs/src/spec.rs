@@ -4,8 +4,8 @@ use std::fmt;
 
 /// What a job does, and all that decides what comes out of it: its digest is the job's id.
 ///
-/// Adding a kind means a variant here with a specification of its own, a module in the worker that computes it, and a place in
-/// the plan of a sweep where it is wanted.
+/// Adding a kind means a variant here with a specification of its own, a module in the worker that computes it, and a
+/// place in the plan of a sweep where it is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobSpec {
@@ -27,8 +27,8 @@ pub enum JobKind {
 impl JobSpec {
     /// The job's identity.
     ///
-    /// That of an evaluation is the digest of its meaning by itself, as it was before there were other kinds. The text of any
-    /// other kind begins with the kind's name.
+    /// That of an evaluation is the digest of its meaning by itself, as it was before there were other kinds. The text
+    /// of any other kind begins with the kind's name.
     pub fn id(&self) -> JobId {
         match self {
             Self::Evaluate(meaning) => meaning.id(),
@@ -55,8 +55,8 @@ impl JobSpec {
     /// Whether this version of the program computes what was meant.
     ///
     /// # Errors
-    /// A part is of another version of its semantics: the same job would come to something else here, under an id that promises
-    /// what that version comes to.
+    /// A part is of another version of its semantics: the same job would come to something else here, under an id that
+    /// promises what that version comes to.
     pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
         match self {
             Self::Evaluate(meaning) => meaning.check_semantics(),

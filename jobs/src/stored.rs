@@ -1,9 +1,9 @@
-//! The layouts of stored results and failures and of messages, version by version, and the way from each to what the program
-//! works with.
+//! The layouts of stored results and failures and of messages, version by version, and the way from each to what the
+//! program works with.
 //!
-//! What is written is the oldest version that can hold it, so that programs of neighbouring versions share a store and a
-//! cluster: a version 1 result of an evaluation is read by a program that knows no other kinds of jobs. A version that is not
-//! known is refused, as is a field. A layout that was ever written stays here.
+//! What is written is the oldest version that can hold it, so that programs of neighbouring versions share a store and
+//! a cluster: a version 1 result of an evaluation is read by a program that knows no other kinds of jobs. A version
+//! that is not known is refused, as is a field. A layout that was ever written stays here.
 
 mod artefact;
 mod failure;

@@ -1,4 +1,5 @@
-//! Versions of stored documents and of messages: each is read where the document is, and one that is not known is refused.
+//! Versions of stored documents and of messages: each is read where the document is, and one that is not known is
+//! refused.
 
 use serde::{Deserialize, Deserializer, de};
 use std::fmt;
@@ -60,7 +61,8 @@ mod tests {
         serde_json::from_str(&document.to_string())
     }
 
-    /// Fails unless a document is read in its own version and in those before, and in no other, and only without what is unknown.
+    /// Fails unless a document is read in its own version and in those before, and in no other, and only without what
+    /// is unknown.
     fn check<T: DeserializeOwned>(document: &Value, newest: u32) {
         for version in 1..=newest {
             let mut document = document.clone();

@@ -1,8 +1,8 @@
 use crate::{AdapterInput, Digest, OtherSemantics, Recipe};
 use serde::{Deserialize, Serialize};
 
-/// The version of what turns a merge into files: their names, layout, and number formats. It is part of the identity of every
-/// job that writes, and grows when the same merge would be written as other files.
+/// The version of what turns a merge into files: their names, layout, and number formats. It is part of the identity
+/// of every job that writes, and grows when the same merge would be written as other files.
 pub const WRITE_SEMANTICS: u32 = 1;
 
 /// All that decides which files a job writes.
@@ -35,8 +35,8 @@ pub enum WriteFormat {
 
 /// How the configuration and the model card of a merge name what was merged.
 ///
-/// They are a part of the files, and so of what decides them. Where inputs lie is none: two sweeps that name them alike share
-/// what was written.
+/// They are a part of the files, and so of what decides them. Where inputs lie is none: two sweeps that name them
+/// alike share what was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MergeNames {

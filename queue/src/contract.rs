@@ -8,7 +8,7 @@ mod traffic;
 
 use crate::{Delivery, JobConsumer, JobPublisher, Parked};
 use async_trait::async_trait;
-use jobs::{AdapterInput, BenchmarkInput, Digest, InputRef, Job, Meaning, Places, Precision, Subject};
+use jobs::{AdapterInput, BenchmarkInput, Digest, InputLocations, InputRef, Job, Meaning, Precision, Subject};
 use std::{collections::BTreeMap, pin::Pin, time::Duration};
 use tokio::time::timeout;
 
@@ -91,7 +91,7 @@ pub fn job(number: u32) -> Job {
         split: "validation".to_owned(),
         precision: Precision::F32,
     };
-    let places = Places {
+    let places = InputLocations {
         base: InputRef::Path("/models/base".into()),
         adapters: BTreeMap::new(),
         data: BTreeMap::new(),

@@ -85,4 +85,37 @@ pub trait JobConsumer: fmt::Debug + Send + Sync + 'static {
     fn left_to_others(&self) -> Vec<JobId> {
         Vec::new()
     }
+
+    /// Takes jobs from `source` from now on; a job that is already on its way may still come. A backend that has one queue for
+    /// all sweeps takes them from there, whatever is asked.
+    fn take_from(&self, _source: &JobSource) {}
+
+    /// Where jobs are taken from: a queue that is not there any more is left for that of the pool.
+    fn source(&self) -> JobSource {
+        JobSource::Pool
+    }
+
+    /// What waits at each of `sources`, in this order; `None` for one that is not there. `None` in all where there is nothing to
+    /// choose from, or nothing is known for now.
+    async fn backlog(&self, _sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
+        None
+    }
+}
+
+/// Where a worker takes its jobs from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JobSource {
+    /// The queue of the pool, for jobs of sweeps that have no queue of their own.
+    Pool,
+    /// The queue of the sweep of this name.
+    Sweep(String),
+}
+
+/// What waits in one queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Jobs that wait for a worker.
+    pub waiting: u64,
+    /// Consumers that take jobs from it. A worker has one, and a second one while it looks ahead.
+    pub consumers: u64,
 }

@@ -1,4 +1,4 @@
-//! RabbitMQ: one set of durable quorum queues per pool of workers. `docs/rabbitmq.md` describes them for operators.
+//! RabbitMQ: durable quorum queues, one for the jobs of each sweep and a set per pool of workers. `docs/rabbitmq.md` describes them for operators.
 
 mod address;
 mod announcer;
@@ -84,7 +84,7 @@ impl RabbitQueue {
     /// one: at once. It is out of reach: after [`RabbitSettings::first_limit`].
     pub async fn connect(settings: RabbitSettings) -> Result<Self, QueueError> {
         let settings = Arc::new(settings);
-        let topology = Topology::of(&settings.pool);
+        let topology = Topology::with(&settings);
         let link = Arc::new(Link::new(&settings, "publishing")?);
         first_contact(&link, &topology, &settings).await?;
         let mut senders = JoinSet::new();
@@ -127,11 +127,22 @@ impl RabbitQueue {
     }
 
     async fn count(&self) -> Result<u64, Fault> {
-        let channel = self.link.channel().await?;
-        let jobs = &self.core.topology.jobs;
+        let line = self.link.channel().await?;
         let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare(jobs.as_str().into(), options, FieldTable::default()).await?;
-        Ok(queue.message_count().into())
+        let asked = line.queue_declare(self.core.topology.fresh().into(), options, FieldTable::default()).await;
+        let counted = match asked.map_err(Fault::from) {
+            Ok(queue) => queue.message_count().into(),
+            // What was in it is lost, and it is needed again. The broker closes the channel over this answer.
+            Err(fault) if fault.is_missing => {
+                let line = self.link.channel().await?;
+                line.attend(self.core.topology.declare(&line, &self.core.settings)).await?;
+                line.close(200, "done".into()).await?;
+                return Ok(0);
+            }
+            Err(fault) => return Err(fault),
+        };
+        line.close(200, "done".into()).await?;
+        Ok(counted)
     }
 }
 
@@ -140,7 +151,7 @@ impl JobPublisher for RabbitQueue {
     async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
         let trace_parent = self.core.settings.trace_parent.and_then(|current| current());
         let ticket = Ticket { trace_parent, ..Ticket::first(job.clone(), sweep) };
-        self.core.outbox.send(wire::letter(&ticket, &self.core.topology.jobs)).await
+        self.core.outbox.send(wire::letter(&ticket, self.core.topology.fresh())).await
     }
 
     async fn settled(&self) -> Vec<JobId> {

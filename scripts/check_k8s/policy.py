@@ -121,19 +121,29 @@ def scaled_job_findings(scaled, documents):
     yield from worker_findings(template["spec"], documents)
 
 
+def asked_for(metadata, pool):
+    """Whether a trigger asks for the queues of this pool, and of no other."""
+    queue = metadata["queueName"]
+    if metadata.get("useRegex") != "true":
+        return queue == f"bowline.retry.{pool}"
+    own = [f"bowline.jobs.{pool}", f"bowline.jobs.{pool}.sweep-1.b"]
+    others = [f"bowline.jobs.{pool}-big", f"bowline.jobs.x-{pool}", f"bowline.retry.{pool}", f"bowline.parked.{pool}"]
+    is_sum = metadata.get("operation") == "sum"
+    return is_sum and all(re.search(queue, name) for name in own) and not any(re.search(queue, name) for name in others)
+
+
 def scaling_findings(scaled, documents):
     pools = {d["data"]["BOWLINE_POOL"] for d in of_kind(documents, "ConfigMap") if "BOWLINE_POOL" in d.get("data", {})}
     for trigger in scaled["spec"]["triggers"]:
         metadata = trigger["metadata"]
         if metadata.get("protocol") != "http" or metadata.get("excludeUnacknowledged") != "false":
             yield f"does not count the jobs that are worked on ({trigger['name']})"
-        if metadata["queueName"].split(".", 2)[2] not in pools:
+        if not any(asked_for(metadata, pool) for pool in pools):
             yield f"looks at {metadata['queueName']}, and the pool is {', '.join(pools)}"
         host = metadata["host"].split(".")
         if host[1] != scaled["metadata"]["namespace"]:
             yield f"looks for the broker at {metadata['host']}, outside its namespace"
-    queues = {trigger["metadata"]["queueName"].split(".")[1] for trigger in scaled["spec"]["triggers"]}
-    if queues != {"jobs", "retry"}:
+    if {trigger["name"] for trigger in scaled["spec"]["triggers"]} != {"jobs", "retry"}:
         yield "does not count jobs in their back-off"
     if scaled["spec"].get("minReplicaCount") != 0:
         yield "keeps workers that have nothing to do"

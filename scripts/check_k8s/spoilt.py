@@ -88,6 +88,8 @@ OTHERS = [
     (SCALED, lambda d: d["spec"]["triggers"][0]["metadata"].update(protocol="amqp"), "worked on"),
     (SCALED, lambda d: d["spec"]["triggers"].pop(1), "back-off"),
     (SCALED, lambda d: d["spec"]["triggers"][0]["metadata"].update(queueName="bowline.jobs.x"), "the pool is"),
+    (SCALED, lambda d: d["spec"]["triggers"][0]["metadata"].update(queueName="bowline.jobs.default"), "the pool is"),
+    (SCALED, lambda d: d["spec"]["triggers"][0]["metadata"].pop("useRegex"), "the pool is"),
     (SCALED, lambda d: d["spec"]["triggers"][0]["authenticationRef"].update(name="x"), "TriggerAuthentication/x"),
     ("ScaledJob/bowline-worker", lambda d: d["spec"]["triggers"].pop(1), "back-off"),
     ("ScaledJob/bowline-worker", lambda d: container(d)["args"].pop(), "do not end"),

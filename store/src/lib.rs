@@ -15,6 +15,7 @@
 //! | `sweeps/<sweep>/revisions/<r>/parts/…` | the same of a later revision |
 //! | `sweeps/<sweep>/…` | further documents and artefacts, such as the summary and `best/…` |
 //! | `set-aside/<job>/<digest>.json` | what lay in the place of a result and was none, before the job was computed again |
+//! | `pools/<pool>/<sweep>.json` | what workers of a pool need to know of a sweep, while its jobs may wait for them |
 //! | `workers/<name>.json` | what a worker last said of itself |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done, and that of [`Store::is_conditional`], which stays |
 //!

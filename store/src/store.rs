@@ -3,6 +3,7 @@ mod check;
 mod documents;
 mod machines;
 mod parts;
+mod pools;
 mod records;
 mod repair;
 mod revisions;

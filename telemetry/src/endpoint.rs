@@ -1,7 +1,7 @@
 mod connections;
 
-use crate::Board;
-use connections::{Connections, Visit};
+use crate::ProcessStatus;
+use connections::{ConnectionState, Connections};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -18,29 +18,28 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a client may take over the head of a request.
-const HEAD: Duration = Duration::from_secs(2);
-/// How long metrics may take to be read.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The longest that a connection lives, so that nobody keeps others out.
-const LONGEST: Duration = Duration::from_secs(60);
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a scrape may take.
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest that a connection lives, so that no client keeps others out.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 const OPEN_METRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 const PLAIN: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// A board shown over HTTP, for as long as this lives: `/metrics`, `/healthz` and `/readyz`.
+/// Serves a process status over HTTP for as long as it lives: `/metrics`, `/healthz` and `/readyz`.
 ///
-/// The probes answer 200 or 503, each with a line that says why. There is nothing to write, and nothing secret to
-/// read. Clients that open connections and send nothing, however many, keep no probe from its answer: they make room
-/// for it.
+/// The probes answer 200 or 503, each with a line that says why. All resources are read-only, and none holds a secret.
+/// Clients that open connections and send nothing cannot block probes: their connections are closed first.
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
     _serving: JoinSet<()>,
 }
 
-/// An address that cannot be listened at.
+/// The endpoint cannot listen on its address.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address}")]
 pub struct EndpointError {
@@ -49,26 +48,26 @@ pub struct EndpointError {
 }
 
 impl Endpoint {
-    /// Shows `board` at `address`; port 0 takes one that is free.
+    /// Serves `status` at `address`. Port 0 takes a free port.
     ///
     /// # Errors
-    /// The address is not ours, or taken.
-    pub async fn open(address: SocketAddr, board: Arc<Board>) -> Result<Self, EndpointError> {
+    /// The address is not one of this machine, or is in use.
+    pub async fn open(address: SocketAddr, status: Arc<ProcessStatus>) -> Result<Self, EndpointError> {
         let wrong = |source| EndpointError { address, source };
         let listener = TcpListener::bind(address).await.map_err(wrong)?;
         let address = listener.local_addr().map_err(wrong)?;
         let mut serving = JoinSet::new();
-        serving.spawn(serve(listener, board));
+        serving.spawn(serve(listener, status));
         Ok(Self { address, _serving: serving })
     }
 
-    /// Where it listens.
+    /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-async fn serve(listener: TcpListener, board: Arc<Board>) {
+async fn serve(listener: TcpListener, status: Arc<ProcessStatus>) {
     let mut connections = Connections::default();
     loop {
         tokio::select! {
@@ -78,56 +77,56 @@ async fn serve(listener: TcpListener, board: Arc<Board>) {
                     while let Err(wait) = connections.make_room(peer) {
                         tokio::time::sleep(wait).await;
                     }
-                    connections.add(peer, |visit| answer(stream, Arc::clone(&board), visit));
+                    connections.add(peer, |state| answer(stream, Arc::clone(&status), state));
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "a connection to the endpoint was not taken");
-                    // Out of descriptors, most likely: trying at once would only turn the loop.
+                    tracing::debug!(%error, "a connection to the endpoint was not accepted");
+                    // Most likely no file descriptor is free. A retry at once would only keep a core busy.
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            () = connections.one_is_over() => {}
+            () = connections.wait_for_close() => {}
         }
     }
 }
 
-async fn answer(stream: TcpStream, board: Arc<Board>, visit: Arc<Visit>) {
+async fn answer(stream: TcpStream, status: Arc<ProcessStatus>, state: Arc<ConnectionState>) {
     let service = service_fn(move |request| {
-        let board = Arc::clone(&board);
-        let visit = Arc::clone(&visit);
+        let status = Arc::clone(&status);
+        let state = Arc::clone(&state);
         async move {
-            visit.answers();
-            let response = respond(&request, board).await;
-            visit.waits();
+            state.request_received();
+            let response = respond(&request, status).await;
+            state.response_ready();
             Ok::<_, Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD);
-    match timeout(LONGEST, http.serve_connection(TokioIo::new(stream), service)).await {
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    match timeout(CONNECTION_TIMEOUT, http.serve_connection(TokioIo::new(stream), service)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection to the endpoint broke"),
+        Ok(Err(error)) => tracing::debug!(%error, "a connection to the endpoint failed"),
         Err(_) => tracing::debug!("a connection to the endpoint was closed after a minute"),
     }
 }
 
-async fn respond<B: Sync>(request: &Request<B>, board: Arc<Board>) -> Response<Full<Bytes>> {
+async fn respond<B: Sync>(request: &Request<B>, status: Arc<ProcessStatus>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only to be read".to_owned());
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
-        "/metrics" => metrics(board).await,
-        "/healthz" => probe(board.check_live()),
-        "/readyz" => probe(board.check_ready()),
+        "/metrics" => metrics(status).await,
+        "/healthz" => probe(status.check_live()),
+        "/readyz" => probe(status.check_ready()),
         _ => plain(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz".to_owned()),
     }
 }
 
-/// Reads the metrics on a thread that may wait: drivers of devices take their time, and the runtime has other things to do.
-async fn metrics(board: Arc<Board>) -> Response<Full<Bytes>> {
-    match timeout(PATIENCE, spawn_blocking(move || board.metrics())).await {
+/// Reads the metrics on a blocking thread, since drivers of devices may block and the runtime must not.
+async fn metrics(status: Arc<ProcessStatus>) -> Response<Full<Bytes>> {
+    match timeout(SCRAPE_TIMEOUT, spawn_blocking(move || status.metrics())).await {
         Ok(Ok(text)) => {
             let mut response = Response::new(Full::from(text));
             response.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
@@ -166,13 +165,13 @@ mod tests {
 
     #[tokio::test]
     async fn it_shows_what_is_on_the_board_at_the_time() {
-        let board = Arc::new(Board::default());
-        let endpoint = Endpoint::open(([127, 0, 0, 1], 0).into(), Arc::clone(&board)).await.unwrap();
+        let status = Arc::new(ProcessStatus::default());
+        let endpoint = Endpoint::open(([127, 0, 0, 1], 0).into(), Arc::clone(&status)).await.unwrap();
         let ready = ask(&endpoint, "GET /readyz").await;
         assert!(ready.starts_with("HTTP/1.1 503") && ready.ends_with("\r\n\r\nstarting\n"), "{ready}");
         let live = ask(&endpoint, "GET /healthz").await;
         assert!(live.starts_with("HTTP/1.1 200") && live.ends_with("ok\n"), "{live}");
-        board.ready_if(|| Ok(()));
+        status.ready_if(|| Ok(()));
         assert!(ask(&endpoint, "GET /readyz?x=1").await.starts_with("HTTP/1.1 200"));
         let metrics = ask(&endpoint, "GET /metrics").await;
         assert!(metrics.contains("application/openmetrics-text") && metrics.ends_with("# EOF\n"), "{metrics}");

@@ -1,24 +1,27 @@
-//! What a running Bowline tells of itself: metrics, probes, logs, spans.
+//! What a running Bowline shows of itself: metrics, probes, logs, spans.
 //!
-//! [`Board`] is where a process hangs out what it is: its metrics, whether it is ready, and a [`Heart`] that beats as long as
-//! its event loop turns. [`Endpoint`] shows it over HTTP, to Prometheus and to whoever probes. [`Logs`] says how events are
-//! written, and [`Telling`] sets that up, with spans for a collector where one is wanted.
+//! [`ProcessStatus`] holds what a process shows: its metrics, whether it is ready, and its [`Liveness`], which records
+//! heartbeats for as long as the event loop runs. [`Endpoint`] serves it over HTTP to Prometheus and to probes.
+//! [`Logs`] says how events are written; [`TracingGuard`] sets that up, and exports spans to a collector if one is
+//! configured.
 //!
-//! It knows no job and no queue: whoever runs those says what to tell.
+//! The crate knows no job and no queue. Its caller decides which metrics to show.
 
-mod board;
+#![warn(clippy::match_bool)]
+
 mod endpoint;
 mod gpu;
-mod heart;
+mod liveness;
 mod logs;
 mod process;
-mod readings;
+mod samples;
+mod status;
 mod traces;
 
-pub use board::Board;
 pub use endpoint::{Endpoint, EndpointError};
 pub use gpu::Gpus;
-pub use heart::Heart;
-pub use logs::{Format, Logs, Telling, TellingError};
-pub use readings::{Kind, Reading};
+pub use liveness::Liveness;
+pub use logs::{Format, Logs, TracingError, TracingGuard};
+pub use samples::{Sample, SampleKind};
+pub use status::ProcessStatus;
 pub use traces::{current_trace_parent, follow_trace};

@@ -20,27 +20,27 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The crates whose spans are of interest to whoever looks at a trace.
+/// The crates whose spans are exported.
 const TRACED: [&str; 3] = ["bowline", "coordinator", "worker"];
 
-/// How events are written to standard error.
+/// How log events are written to standard error.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    /// Which are, in the form of `RUST_LOG`.
+    /// Which events are written, in the syntax of `RUST_LOG`.
     pub filter: String,
-    /// In which form.
+    /// The format of an event.
     pub format: Format,
-    /// Whether lines begin with the time; JSON always has it.
+    /// Whether lines begin with the time. JSON always has it.
     pub has_time: bool,
-    /// Whether they name the module.
+    /// Whether lines name the module.
     pub has_target: bool,
-    /// Makes text of others fit for a line of a log: no control character is left in it.
+    /// Escapes untrusted text for a line of the log. Its result holds no control characters.
     pub escape: fn(&str) -> Cow<'_, str>,
-    /// Takes secrets out of a whole event.
+    /// Removes secrets from a whole event.
     pub conceal: fn(&str) -> Cow<'_, str>,
 }
 
-/// The form of an event.
+/// The format of a log event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
     /// A line for people.
@@ -50,44 +50,45 @@ pub enum Format {
     Json,
 }
 
-/// Spans cannot be sent.
+/// Why spans cannot be exported.
 #[derive(Debug, thiserror::Error)]
-pub enum TellingError {
-    /// The variables of OpenTelemetry say something that cannot be.
+pub enum TracingError {
+    /// OpenTelemetry's environment variables are invalid.
     #[error("the OTLP exporter cannot be set up from the `OTEL_…` variables")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Events and spans under way. Dropped, it sends the spans that are left.
+/// Keeps logs and the export of spans running. Sends the remaining spans when it is dropped.
 #[derive(Debug)]
-pub struct Telling {
+pub struct TracingGuard {
     spans: Option<SdkTracerProvider>,
 }
 
-impl Telling {
-    /// Writes events of this process as `logs` says. With a name of a `service`, its spans go to a collector over OTLP (HTTP,
-    /// protobuf), where OpenTelemetry's usual variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER`, ….
+impl TracingGuard {
+    /// Writes the events of this process as `logs` says. If `service` names a service, spans go to a collector over
+    /// OTLP (HTTP, protobuf), as OpenTelemetry's usual variables say: `OTEL_EXPORTER_OTLP_ENDPOINT`,
+    /// `OTEL_TRACES_SAMPLER`, ….
     ///
-    /// Once per process, and outside of any runtime.
+    /// Call it once per process, outside of any runtime.
     ///
     /// # Errors
-    /// A variable says something that cannot be. Nothing is written then.
+    /// An environment variable is invalid. No events are written then.
     ///
     /// # Panics
-    /// Somebody else has said before how events are written.
-    pub fn start(logs: Logs, service: Option<String>) -> Result<Self, TellingError> {
+    /// A subscriber of `tracing` was installed before.
+    pub fn start(logs: Logs, service: Option<String>) -> Result<Self, TracingError> {
         let spans = service.map(provider).transpose()?;
         let tracer = spans.as_ref().map(|provider| provider.tracer("bowline"));
-        // The exporter's own requests are no part of anybody's trace.
+        // The exporter's own requests must not become spans.
         let traced = Targets::new().with_targets(TRACED.map(|target| (target, LevelFilter::INFO)));
         let spans_layer = tracer
             .map(|tracer| tracing_opentelemetry::layer().with_tracer(tracer).with_threads(false).with_filter(traced));
-        tracing_subscriber::registry().with(written(logs)).with(spans_layer).init();
+        tracing_subscriber::registry().with(log_layer(logs)).with(spans_layer).init();
         Ok(Self { spans })
     }
 }
 
-impl Drop for Telling {
+impl Drop for TracingGuard {
     fn drop(&mut self) {
         if let Some(provider) = &self.spans
             && let Err(error) = provider.shutdown()
@@ -97,11 +98,11 @@ impl Drop for Telling {
     }
 }
 
-fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn log_layer(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
     let Logs { filter, format, has_time, has_target, escape, conceal } = logs;
     let lines = fmt::layer()
         .with_writer(move || Concealing { conceal })
-        // A reader of our messages that goes away does not end what we do.
+        // A closed standard error must not end the process.
         .log_internal_errors(false)
         .with_target(has_target);
     let filter = EnvFilter::new(filter);
@@ -110,15 +111,12 @@ fn written(logs: Logs) -> Box<dyn Layer<Registry> + Send + Sync> {
         Format::Json => lines.json().flatten_event(true).with_current_span(false).with_filter(filter).boxed(),
         Format::Lines => {
             let lines = lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields(escape));
-            match has_time {
-                true => lines.with_filter(filter).boxed(),
-                false => lines.without_time().with_filter(filter).boxed(),
-            }
+            if has_time { lines.with_filter(filter).boxed() } else { lines.without_time().with_filter(filter).boxed() }
         }
     }
 }
 
-/// Fields as they are usually written, but for what a message, an error or a name of others holds.
+/// Fields as `tracing` usually writes them, with untrusted text escaped.
 fn fields(escape: fn(&str) -> Cow<'_, str>) -> impl for<'writer> FormatFields<'writer> + Send + Sync + 'static {
     debug_fn(move |writer: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
         let text = std::format!("{value:?}");
@@ -130,13 +128,13 @@ fn fields(escape: fn(&str) -> Cow<'_, str>) -> impl for<'writer> FormatFields<'w
     .delimited(" ")
 }
 
-/// Standard error for one event, without secrets.
+/// Writes one event to standard error, without secrets.
 struct Concealing {
     conceal: fn(&str) -> Cow<'_, str>,
 }
 
 impl Write for Concealing {
-    /// An event comes whole.
+    /// Writes a whole event: `tracing` never splits one.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         match str::from_utf8(event) {
             Ok(text) => io::stderr().lock().write_all((self.conceal)(text).as_bytes())?,
@@ -150,7 +148,7 @@ impl Write for Concealing {
     }
 }
 
-fn provider(service: String) -> Result<SdkTracerProvider, TellingError> {
+fn provider(service: String) -> Result<SdkTracerProvider, TracingError> {
     let exporter = SpanExporter::builder().with_http().build()?;
     let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
     let resource = Resource::builder().with_attribute(version).with_service_name(service).build();

@@ -1,4 +1,4 @@
-//! Spans that go on in another process, as W3C's Trace Context has it.
+//! Traces that continue in another process, in the format of W3C Trace Context.
 
 use opentelemetry::{propagation::TextMapPropagator, trace::TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -8,7 +8,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 const TRACE_PARENT: &str = "traceparent";
 
-/// Where the trace of the current span goes on, as a `traceparent`; `None` where no spans are collected.
+/// The `traceparent` of the current span, for another process; `None` if no spans are collected.
 pub fn current_trace_parent() -> Option<String> {
     let context = Span::current().context();
     if !context.span().span_context().is_valid() {
@@ -19,14 +19,15 @@ pub fn current_trace_parent() -> Option<String> {
     carrier.remove(TRACE_PARENT)
 }
 
-/// Makes `span`, before it is entered, a child of the span that `trace_parent` names. A text that names none is ignored.
+/// Makes `span` a child of the span that `trace_parent` names. Call it before `span` is entered. An invalid text is
+/// ignored.
 pub fn follow_trace(span: &Span, trace_parent: &str) {
     let carrier = HashMap::from([(TRACE_PARENT.to_owned(), trace_parent.to_owned())]);
     let context = TraceContextPropagator::new().extract(&carrier);
     if context.span().span_context().is_valid()
         && let Err(error) = span.set_parent(context)
     {
-        // Where no spans are collected, most likely.
-        tracing::trace!(%error, "a span does not follow its trace");
+        // Most likely no spans are collected.
+        tracing::trace!(%error, "a span was not attached to its trace");
     }
 }

@@ -1,4 +1,4 @@
-//! What the simulated processes are told, and how they tell it on.
+//! Arguments of the simulated processes, which pass them on to others.
 
 use crate::Failure;
 use queue::{RabbitQueue, RabbitSettings};
@@ -20,21 +20,22 @@ pub struct Cluster {
     /// The S3 server, where the store is a bucket.
     #[arg(long)]
     pub s3_endpoint: Option<String>,
-    /// How long queue and store may be out of reach.
+    /// How long queue and store may be unreachable.
     #[arg(long, default_value_t = 120)]
     pub outage_s: u64,
 }
 
 impl Cluster {
-    /// The arguments that say the same to another process.
+    /// The same as arguments for another process.
     pub fn arguments(&self) -> Vec<String> {
         let endpoint = self.s3_endpoint.iter().flat_map(|url| ["--s3-endpoint".to_owned(), url.clone()]);
-        let (store, outage) = (self.store.to_string(), self.outage_s.to_string());
+        let store = self.store.to_string();
+        let outage = self.outage_s.to_string();
         let rest = [("--amqp", &self.amqp), ("--pool", &self.pool), ("--store", &store), ("--outage-s", &outage)];
         rest.into_iter().flat_map(|(name, value)| [name.to_owned(), value.clone()]).chain(endpoint).collect()
     }
 
-    /// How long queue and store may be out of reach.
+    /// How long queue and store may be unreachable.
     pub fn outage(&self) -> Duration {
         Duration::from_secs(self.outage_s)
     }
@@ -44,8 +45,21 @@ impl Cluster {
     /// # Errors
     /// The address or the pool's name cannot be read; the broker is out of reach for as long as the outage limit.
     pub async fn queue(&self, name: &str) -> Result<RabbitQueue, Failure> {
+        self.connect(name, None).await
+    }
+
+    /// Connects to the broker to publish jobs of `sweep`, which has a queue of its own.
+    ///
+    /// # Errors
+    /// As [`queue`](Self::queue).
+    pub async fn queue_of(&self, name: &str, sweep: &str) -> Result<RabbitQueue, Failure> {
+        self.connect(name, Some(sweep.to_owned())).await
+    }
+
+    async fn connect(&self, name: &str, sweep: Option<String>) -> Result<RabbitQueue, Failure> {
         let mut settings = RabbitSettings::new(self.amqp.parse()?);
         settings.pool = self.pool.parse()?;
+        settings.sweep = sweep;
         name.clone_into(&mut settings.name);
         (settings.first_limit, settings.outage_limit) = (self.outage(), self.outage());
         Ok(RabbitQueue::connect(settings).await?)

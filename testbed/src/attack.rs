@@ -20,7 +20,7 @@ pub use bench::Bench;
 
 use crate::Failure;
 
-/// Something that is done to the program, and must do no harm.
+/// An attack that must do no harm.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     /// Its name.
@@ -30,21 +30,21 @@ pub struct Case {
     run: fn(&Bench) -> Result<String, Failure>,
 }
 
-/// How a case went.
+/// How a case ended.
 #[derive(Debug)]
-pub enum Verdict {
-    /// All held that must hold; what was seen.
+pub enum CaseResult {
+    /// All guarantees held; what was observed.
     Held(String),
     /// What it needs is not on this machine.
     Skipped(String),
-    /// Something did not hold.
+    /// A guarantee was broken.
     Failed(Failure),
 }
 
 /// What a case needs is not on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct NotHere(&'static str);
+struct Unavailable(&'static str);
 
 /// All cases, in the order in which they run.
 pub const CASES: [Case; 18] = [
@@ -70,11 +70,11 @@ pub const CASES: [Case; 18] = [
 
 impl Case {
     /// Runs it.
-    pub fn run(&self, bench: &Bench) -> Verdict {
+    pub fn run(&self, bench: &Bench) -> CaseResult {
         match (self.run)(bench) {
-            Ok(seen) => Verdict::Held(seen),
-            Err(failure) if failure.is::<NotHere>() => Verdict::Skipped(failure.to_string()),
-            Err(failure) => Verdict::Failed(failure),
+            Ok(seen) => CaseResult::Held(seen),
+            Err(failure) if failure.is::<Unavailable>() => CaseResult::Skipped(failure.to_string()),
+            Err(failure) => CaseResult::Failed(failure),
         }
     }
 }

@@ -6,10 +6,10 @@ use std::{
 };
 use tokio::process::Command;
 
-/// The script's word for a server that is not installed, or does not start.
+/// The script's exit code if the server is not installed or does not start.
 const NOT_THERE: i32 = 69;
 
-/// A RabbitMQ broker: a private one, which may be stopped and started at will, or somebody else's.
+/// A RabbitMQ broker: a private one, which tests may stop and start, or an external one.
 #[derive(Debug)]
 pub struct Broker {
     address: String,
@@ -23,7 +23,7 @@ struct Private {
 }
 
 impl Broker {
-    /// The broker at `address`, which is left alone.
+    /// The broker at `address`, which is never stopped.
     pub fn external(address: String) -> Self {
         Self { address, private: None }
     }
@@ -79,13 +79,13 @@ impl Broker {
     }
 
     async fn end_and_come_up(&mut self, verb: &str) -> Result<(), Failure> {
-        let private = self.private.as_ref().ok_or("the broker is somebody else's")?;
+        let private = self.private.as_ref().ok_or("the broker is not private")?;
         Command::from(script(&[verb.as_ref(), private.folder.as_path()])).output().await?;
         if self.come_up().await? { Ok(()) } else { Err("the broker does not start again".into()) }
     }
 
     async fn come_up(&mut self) -> Result<bool, Failure> {
-        let private = self.private.as_ref().ok_or("the broker is somebody else's")?;
+        let private = self.private.as_ref().ok_or("the broker is not private")?;
         let port = private.port.to_string();
         let mut command = Command::from(script(&["start".as_ref(), private.folder.as_path(), port.as_ref()]));
         let output = command.output().await?;

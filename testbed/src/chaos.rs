@@ -1,17 +1,17 @@
-//! Sweeps in which everything goes wrong, and what must hold afterwards.
+//! Sweeps under injected faults, and the guarantees that must hold afterwards.
 
-mod deck;
 mod edits;
 mod fault;
 mod reference;
 mod report;
 mod round;
-mod scene;
-mod verdict;
+mod schedule;
+mod targets;
+mod violations;
 
 pub use fault::Fault;
 pub use report::Report;
-pub use verdict::Violation;
+pub use violations::Violation;
 
 use crate::{Broker, Failure, sim::SweepSpec};
 use round::Round;
@@ -20,20 +20,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How a run goes about it.
+/// The settings of a run.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Decides the faults and their order.
+    /// The seed of the faults and their order.
     pub seed: u64,
-    /// Sweeps are run one after the other until this has passed; at least one.
+    /// Sweeps run one after the other until this time has passed. At least one runs.
     pub lasts: Duration,
     /// Workers at a time.
     pub workers: usize,
     /// How long a job takes.
     pub job: Duration,
-    /// How often each fault strikes in a sweep that lasts long enough.
-    pub deals: u32,
-    /// Values of either parameter of a sweep.
+    /// How often each fault is injected into a sweep that lasts long enough.
+    pub repeats: u32,
+    /// The numbers of densities and scalings of a sweep.
     pub values: (u32, u32),
     /// The longest that one sweep may take.
     pub limit: Duration,
@@ -43,16 +43,16 @@ pub struct Settings {
     pub folder: PathBuf,
 }
 
-/// Runs sweeps until the time is up or one of them breaks what must hold.
+/// Runs sweeps until the time is up or a guarantee is broken.
 ///
 /// # Errors
-/// The testbed itself cannot go on: a program is missing, the broker does not come up again.
+/// The testbed itself fails: a program is missing, or the broker does not start again.
 pub async fn run(settings: &Settings, broker: &mut Broker) -> Result<Report, Failure> {
     let start = Instant::now();
     let mut report = Report::new(settings.seed);
     for number in 1.. {
         let round = Round::prepare(settings, &sweep(settings, number), number, broker).await?;
-        report.add(round.play(broker).await?);
+        report.add(round.run(broker).await?);
         if !report.violations.is_empty() || start.elapsed() >= settings.lasts {
             break;
         }
@@ -60,7 +60,7 @@ pub async fn run(settings: &Settings, broker: &mut Broker) -> Result<Report, Fai
     Ok(report)
 }
 
-/// The sweep of a round. Every third one is linear: it waits for its answers, and publishes few jobs at a time.
+/// The sweep of a round. Every third one is linear, which waits for results and publishes few jobs at a time.
 fn sweep(settings: &Settings, number: u64) -> SweepSpec {
     SweepSpec {
         sweep: format!("chaos-{number}"),

@@ -1,11 +1,6 @@
 use crate::{Failure, Process, Signal, args::Cluster, sim::SweepSpec};
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    process::Command,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
 use tokio::time::sleep;
 
 /// What the coordinators of a sweep are started with.
@@ -13,17 +8,17 @@ use tokio::time::sleep;
 pub struct CoordinatorSpec {
     /// The program `sim-coordinator`.
     pub program: PathBuf,
-    /// Where queue and store are.
+    /// The queue and the store.
     pub cluster: Cluster,
     /// The sweep.
     pub sweep: SweepSpec,
     /// Further arguments.
     pub arguments: Vec<String>,
-    /// Where their logs go.
+    /// The folder for their logs.
     pub logs: PathBuf,
 }
 
-/// The coordinators of one sweep: one, or two at a time, each started anew when it ends before the sweep does.
+/// The coordinators of one sweep: one or two at a time. Each that ends before the sweep does is started again.
 #[derive(Debug)]
 pub struct Coordinators {
     spec: CoordinatorSpec,
@@ -35,17 +30,17 @@ struct State {
     running: Vec<Process>,
     started: u32,
     finished: u32,
-    /// Whether those that are started from now on repair what is corrupt, as a person asks for who was told of it.
+    /// Whether new coordinators repair corrupt results, as a user asks for after the first failure.
     repairs: bool,
-    /// How many ended in which other way.
+    /// Coordinators that ended otherwise, by exit status.
     ends: BTreeMap<String, u32>,
 }
 
 /// The exit code of a coordinator that has met corrupt results.
 pub const SOME_FAILED: i32 = 3;
 
-/// How often they are looked at.
-const LOOK: Duration = Duration::from_millis(50);
+/// The time between two checks for coordinators that ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 impl Coordinators {
     /// Starts one coordinator.
@@ -58,13 +53,13 @@ impl Coordinators {
         Ok(coordinators)
     }
 
-    /// Starts a further one, in a folder of its own: it knows nothing of the others.
+    /// Starts another coordinator in a folder of its own. It knows nothing of the others.
     ///
     /// # Errors
     /// The program cannot be started.
     pub fn add(&self) -> Result<(), Failure> {
-        let mut state = self.lock();
-        let coordinator = self.appoint(&mut state)?;
+        let mut state = self.state.lock();
+        let coordinator = self.start_one(&mut state)?;
         state.running.push(coordinator);
         Ok(())
     }
@@ -75,42 +70,42 @@ impl Coordinators {
     /// A coordinator cannot be started.
     pub async fn finish(&self) -> Result<(), Failure> {
         while !self.replace_ended()? {
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 
-    /// Starts a further one that repairs corrupt results.
+    /// Starts another coordinator, which repairs corrupt results.
     ///
     /// # Errors
     /// The program cannot be started.
     pub fn add_repairing(&self) -> Result<(), Failure> {
-        self.lock().repairs = true;
+        self.state.lock().repairs = true;
         self.add()
     }
 
     /// Kills one of them.
     pub fn kill(&self, which: usize) {
-        let state = self.lock();
+        let state = self.state.lock();
         if let Some(coordinator) = state.running.get(which % state.running.len().max(1)) {
             coordinator.signal(Signal::Kill);
         }
     }
 
-    /// The ids of the processes.
+    /// The process ids.
     pub fn pids(&self) -> Vec<u32> {
-        self.lock().running.iter().map(Process::id).collect()
+        self.state.lock().running.iter().map(Process::id).collect()
     }
 
-    /// How many were started, how many of them finished the sweep, and how many ended in which other way.
+    /// The numbers of coordinators that were started and that finished the sweep, and of the others by exit status.
     pub fn history(&self) -> (u32, u32, BTreeMap<String, u32>) {
-        let state = self.lock();
+        let state = self.state.lock();
         (state.started, state.finished, state.ends.clone())
     }
 
     /// Whether all have finished the sweep.
     fn replace_ended(&self) -> Result<bool, Failure> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut index = 0;
         while index < state.running.len() {
             match state.running[index].ended()? {
@@ -122,7 +117,7 @@ impl Coordinators {
                 Some(status) => {
                     state.repairs |= status.code() == Some(SOME_FAILED);
                     *state.ends.entry(status.to_string()).or_default() += 1;
-                    state.running[index] = self.appoint(&mut state)?;
+                    state.running[index] = self.start_one(&mut state)?;
                     index += 1;
                 }
             }
@@ -130,7 +125,7 @@ impl Coordinators {
         Ok(state.running.is_empty())
     }
 
-    fn appoint(&self, state: &mut State) -> Result<Process, Failure> {
+    fn start_one(&self, state: &mut State) -> Result<Process, Failure> {
         let CoordinatorSpec { program, cluster, sweep, arguments, logs } = &self.spec;
         state.started += 1;
         let name = format!("{}-coordinator-{}", sweep.sweep, state.started);
@@ -142,10 +137,5 @@ impl Coordinators {
             command.arg("--repair");
         }
         Ok(Process::start(&mut command, &logs.join(format!("{name}.log")))?)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between two steps of a change, so a poisoned state is a whole one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! What a cluster can carry, in figures.
+//! Measurements of a cluster.
 
 mod busy;
 mod memory;
@@ -7,7 +7,7 @@ mod resume;
 mod table;
 mod traffic;
 
-pub use busy::{Busy, busy};
+pub use busy::{Utilisation, busy};
 pub use memory::{Memory, memory_of};
 pub use publish::publish;
 pub use resume::{Resumed, Stored, prepare, resumed};

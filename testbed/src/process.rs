@@ -8,12 +8,12 @@ use std::{
 };
 use tokio::time::{Instant, sleep};
 
-/// What a process is told from outside.
+/// A signal to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// To end in good order.
+    /// End in good order.
     Term,
-    /// Nothing: it is gone.
+    /// End at once.
     Kill,
 }
 
@@ -33,7 +33,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command`, which writes what it has to say to the end of the file `log`.
+    /// Starts `command`, with its output appended to the file `log`.
     ///
     /// # Errors
     /// The program cannot be started, or the log not be written.
@@ -49,7 +49,7 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends it a signal; one that has ended needs none.
+    /// Sends it a signal. A process that has ended is left alone.
     pub fn signal(&self, signal: Signal) {
         // The process is not waited for before its end is noticed, so that the id is still its own.
         let _ = Command::new("kill").args([signal.flag(), &self.child.id().to_string()]).stderr(Stdio::null()).status();
@@ -58,15 +58,15 @@ impl Process {
     /// How it ended, if it has.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not report it.
     pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Waits for its end; `None` if that does not come in time.
+    /// Waits for its end; `None` if it does not end within `limit`.
     ///
     /// # Errors
-    /// The system does not tell.
+    /// The system does not report it.
     pub async fn wait(&mut self, limit: Duration) -> io::Result<Option<ExitStatus>> {
         let start = Instant::now();
         loop {
@@ -86,17 +86,17 @@ impl Drop for Process {
     }
 }
 
-/// Ends this process once whoever started it is gone, however that went: the standard input ends then.
+/// Ends this process when its parent is gone: the standard input closes then.
 pub fn end_with_parent() {
     thread::spawn(|| {
         let mut rest = Vec::new();
         let _ = io::stdin().read_to_end(&mut rest);
-        #[expect(clippy::exit, reason = "nobody is left to hear of an orderly end")]
+        #[expect(clippy::exit, reason = "the parent is gone, so that an orderly end has no reader")]
         process::exit(70);
     });
 }
 
-/// Sends logs to standard error; what lapin says of broken connections, the queue says as well.
+/// Sends logs to standard error. Those of lapin are left out, since the queue reports broken connections as well.
 pub fn log_to_stderr(filter: &str) {
     let filter = tracing_subscriber::EnvFilter::new(format!("{filter},lapin=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(false).init();

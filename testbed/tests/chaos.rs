@@ -1,4 +1,4 @@
-//! Everything that the deck holds goes wrong once, and nothing is lost. Skipped, in print, where there is no RabbitMQ.
+//! Each fault is injected once, and nothing is lost. Skipped, with a message, where there is no RabbitMQ.
 
 use std::{path::Path, time::Duration};
 use testbed::{
@@ -9,7 +9,7 @@ use testbed::{
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
     let folder = tempfile::tempdir().unwrap();
-    // A private one, whatever broker other tests use: it is to be killed.
+    // A private broker, since the test kills it.
     let Some(mut broker) = Broker::start(&folder.path().join("broker")).await.unwrap() else {
         println!("skipped: no RabbitMQ can be started");
         return;
@@ -19,7 +19,7 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
         lasts: Duration::ZERO,
         workers: 4,
         job: Duration::from_millis(200),
-        deals: 1,
+        repeats: 1,
         values: (20, 20),
         limit: Duration::from_secs(300),
         programs: Path::new(env!("CARGO_BIN_EXE_sim-worker")).parent().unwrap().to_owned(),
@@ -30,6 +30,6 @@ async fn nothing_is_lost_or_doubled_whatever_goes_wrong() {
     if !report.violations.is_empty() {
         panic!("{report}\nlogs and data are kept in {}", folder.keep().display());
     }
-    let missing: Vec<_> = Fault::ALL.iter().filter(|fault| !report.struck().contains_key(fault)).collect();
-    assert!(missing.is_empty(), "the sweep was over before these struck: {missing:?}");
+    let missing: Vec<_> = Fault::ALL.iter().filter(|fault| !report.injected().contains_key(fault)).collect();
+    assert!(missing.is_empty(), "the sweep was over before these were injected: {missing:?}");
 }

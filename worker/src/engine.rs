@@ -1,20 +1,13 @@
 mod attempt;
-mod base;
-mod classifiers;
+mod family;
 mod heads;
-mod image;
-mod joint;
-mod language;
 mod memory;
 mod merges;
-mod pictures;
 mod proof;
 mod recent;
 mod session;
-mod texts;
+mod splits;
 mod write;
-
-pub use joint::JointMap;
 
 use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
 pub use proof::EngineProof;
@@ -40,9 +33,9 @@ pub struct EngineSettings {
     pub device: DeviceChoice,
     /// Threads on the processor; `None` means one for each physical core.
     pub threads: Option<usize>,
-    /// Memory for pictures that are kept between jobs.
-    pub picture_bytes: u64,
-    /// A folder for preprocessed pictures and tokenised texts; `None` keeps them in memory only.
+    /// Memory for images that are kept between jobs.
+    pub image_bytes: u64,
+    /// A folder for preprocessed images and tokenised texts; `None` keeps them in memory only.
     pub cache: Option<PathBuf>,
     /// Memory that models may take on the processor; `None` lets the system find out.
     pub memory_bytes: Option<u64>,
@@ -64,7 +57,7 @@ pub enum EngineError {
     },
 }
 
-/// Computes jobs on one device, and keeps what jobs share: the base, adapters, alignments, merges, pictures, heads.
+/// Computes jobs on one device, and keeps what jobs share: the base, adapters, alignments, merges, images, heads.
 ///
 /// λ costs a scale, a density one pass over the aligned adapters; an alignment is computed once for each set of adapters
 /// and space. All results are those that a fresh engine gives.

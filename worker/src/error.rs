@@ -62,7 +62,7 @@ pub enum JobError {
     /// The model cannot be loaded or run.
     #[error("the model cannot be used")]
     Model(#[from] evaluation::ModelError),
-    /// The pictures of a task cannot be read.
+    /// A split of a task cannot be read.
     #[error("the data of `{task}` cannot be used for the split `{split}`")]
     Data {
         /// The task.
@@ -70,19 +70,9 @@ pub enum JobError {
         /// The split.
         split: String,
         /// What is wrong with it.
-        source: evaluation::DataError,
+        source: evaluation::SplitError,
     },
-    /// The texts of a task cannot be read.
-    #[error("the data of `{task}` cannot be used for the split `{split}`")]
-    Texts {
-        /// The task.
-        task: String,
-        /// The split.
-        split: String,
-        /// What is wrong with it.
-        source: evaluation::TextError,
-    },
-    /// The adapter of a task brings no classifier.
+    /// The adapter of a task brings no head.
     #[error(
         "the adapter of `{task}` brings no head that is one matrix without a bias (`score.weight`): name a file as the task's `head`"
     )]
@@ -110,14 +100,9 @@ pub enum JobError {
         /// What is wrong with it.
         source: evaluation::HeadError,
     },
-    /// The map of a joint head cannot be read.
-    #[error("the joint map `{}` cannot be used", path.display())]
-    JointMap {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: io::Error,
-    },
+    /// The map of a joint head cannot be read, or the tasks have no classes for a joint head.
+    #[error(transparent)]
+    Joint(#[from] evaluation::JointError),
     /// Data and head of a task do not fit each other.
     #[error("the task `{task}` cannot be scored on `{split}`")]
     Score {
@@ -153,10 +138,14 @@ pub enum JobError {
     #[error("the result that was computed cannot be an answer to the job, and is not stored")]
     Impossible(#[source] jobs::ResultFault),
     /// The base is not evaluated in the number format that the job names.
-    #[error("the job is to be evaluated in {precision}, and models that look at pictures are in f32 alone")]
+    #[error("the job is to be evaluated in {precision}, and models that read {reads} are in {expected} alone")]
     Precision {
         /// The number format.
         precision: &'static str,
+        /// What models of the base's family read.
+        reads: &'static str,
+        /// The number formats that they are evaluated in.
+        expected: String,
     },
     /// The job was lost too often to hand it out once more.
     #[error("{}", lost(*losses, machines))]
@@ -181,7 +170,6 @@ impl JobError {
             Self::Input(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
-            Self::Texts { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
             // What is there now may be what the job was made for, or is refused by its digest.
@@ -303,7 +291,7 @@ mod tests {
     use super::*;
 
     fn map(source: io::Error) -> JobError {
-        JobError::JointMap { path: "/maps/joint.json".into(), source }
+        JobError::Joint(evaluation::JointError::Map { path: "/maps/joint.json".into(), source })
     }
 
     #[test]

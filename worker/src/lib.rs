@@ -8,6 +8,7 @@
 //! back: at worst it is computed again, and the first stored result stays.
 
 mod cancelled;
+mod choice;
 mod clock;
 mod compute;
 mod engine;
@@ -18,11 +19,12 @@ mod metrics;
 mod output;
 mod pulse;
 mod settle;
+mod sources;
 mod sweeps;
 mod worker;
 
 pub use compute::{Compute, Computed, DeviceThread, Loading, Stop};
-pub use engine::{Engine, EngineError, EngineProof, EngineSettings, JointMap};
+pub use engine::{Engine, EngineError, EngineProof, EngineSettings};
 pub use error::{JobError, WorkerError};
 pub use limits::Limits;
 pub use machine::{Machine, Proof};

@@ -9,13 +9,14 @@ mod pace;
 
 use crate::{
     Compute, Machine, WorkerError, cancelled::Cancellations, limits::Limits, metrics::Metrics, pulse::Pulse,
-    sweeps::Sweeps,
+    sources::Sources, sweeps::Sweeps,
 };
 use jobs::{JobId, OtherSemantics, WorkerState};
 use pace::Pace;
 use queue::JobConsumer;
 use std::{
     collections::HashSet,
+    convert::Infallible,
     fmt,
     sync::{Arc, Mutex, atomic::AtomicBool},
     time::Duration,
@@ -58,6 +59,8 @@ pub struct Worker {
     queue: Arc<dyn JobConsumer>,
     /// Where a job is taken from beside the one that computes.
     ahead: Option<Arc<dyn JobConsumer>>,
+    /// Which sweeps jobs are taken of, where the queue has several.
+    sources: Option<Sources>,
     store: Store,
     compute: Arc<dyn Compute>,
     cancellations: Cancellations,
@@ -94,6 +97,7 @@ impl Worker {
             limits: Limits::default(),
             queue,
             ahead: None,
+            sources: None,
             store,
             compute,
             cancellations,
@@ -121,6 +125,22 @@ impl Worker {
     #[must_use]
     pub fn looking_ahead(self, queue: Arc<dyn JobConsumer>) -> Self {
         Self { ahead: Some(queue), ..self }
+    }
+
+    /// The same worker, which takes jobs of all sweeps of `pool` in turn: each has a queue of its own. It holds so many base
+    /// models at a time.
+    #[must_use]
+    pub fn serving(self, pool: impl Into<String>, models: usize) -> Self {
+        let sources = Sources::new(self.store.clone(), pool.into(), models);
+        Self { sources: Some(sources), ..self }
+    }
+
+    /// Chooses the queues that jobs are taken from, for as long as it is polled.
+    async fn choose_sources(&self) -> Infallible {
+        match &self.sources {
+            Some(sources) => sources.follow(&*self.queue, self.ahead.as_deref()).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// The same worker, of a machine that others may do better than: it proves itself before it takes jobs, and a failure that
@@ -190,6 +210,7 @@ impl Worker {
         }
         let ended = tokio::select! {
             ended = self.take_jobs(drain, now) => ended,
+            never = self.choose_sources() => match never {},
             never = self.pulse.beat(&self.store, || self.queue.left_to_others()) => match never {},
         };
         // Nothing relies on it, and a worker that is told to end should not wait for a store that is away.

@@ -19,7 +19,7 @@ function axisOf(axis, colours, most) {
   };
 }
 
-/** A vertical axis: its name is broken where the picture is not high enough for it. */
+/** A vertical axis: its name is broken where the chart is not high enough for it. */
 function upright(axis, colours) {
   const made = axisOf(axis, colours);
   return { ...made, name: wrapped(made.name, 44), nameGap: 16, nameTextStyle: { ...made.nameTextStyle, lineHeight: 15 } };

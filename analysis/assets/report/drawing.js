@@ -1,5 +1,5 @@
 /**
- * How each kind of picture is drawn: from its data and the colours to an option of ECharts, with `height` in pixels.
+ * How each kind of chart is drawn: from its data and the colours to an option of ECharts, with `height` in pixels.
  * Tooltips are elements and never markup.
  */
 const DRAWING = {
@@ -337,7 +337,7 @@ function together(all, { value: [x, y] }) {
   return names.slice(0, 6).join(" · ") + (names.length > 6 ? ` and ${names.length - 6} more` : "");
 }
 
-/** What pictures of points with names share. */
+/** What charts of points with names share. */
 function named({ x, y, all }, colours) {
   return {
     height: 320,

@@ -1,7 +1,7 @@
 const FORMS = ["circle", "rect", "triangle", "diamond", "down"];
 const DASHES = ["solid", [8, 5], [2, 4], [9, 5, 2, 5]];
 
-/** How the series at a place looks: as in the pictures that are files, in colour and in forms that remain without it. */
+/** How the series at a place looks: as in the charts that are files, in colour and in forms that remain without it. */
 function lookOf(place, colours) {
   return {
     color: PALETTE[place % (PALETTE.length + 1)] ?? colours.ink,
@@ -26,7 +26,7 @@ function cornersOf(form, x, y, size) {
 }
 
 /**
- * The names of what a picture shows, below its title: they wrap, so none is cut and none lies over the data.
+ * The names of what a chart shows, below its title: they wrap, so none is cut and none lies over the data.
  * `entries`: `name`, `look`, `isLine`, `note`. `onToggle` is told which name is pressed; without it nothing can be.
  */
 function legendOf(entries, hidden, onToggle) {

@@ -1,4 +1,4 @@
-/** The numbers behind a picture as a table, for who cannot see it or wants to copy them. */
+/** The numbers behind a chart as a table, for who cannot see it or wants to copy them. */
 function numbersOf({ slug, title, data }) {
   const kind = (axis) => (axis.unit === "share" ? "share" : axis.unit === "seconds" ? "seconds" : "number");
   const text = (name) => ({ name, kind: "text" });

@@ -7,12 +7,12 @@ const section = (id, title, ...content) =>
 function sections() {
   const runs = runTable();
   const brush = runs && ((jobs) => runs.restrict(jobs && ((row) => jobs.has(row.job))));
-  const views = report.pictures.map((picture) => new PictureView(picture, picture.data.kind === "parallel" ? brush : null));
-  const isParallel = (view) => view.picture.data.kind === "parallel";
+  const views = report.charts.map((chart) => new ChartView(chart, chart.data.kind === "parallel" ? brush : null));
+  const isParallel = (view) => view.chart.data.kind === "parallel";
   const [parallel, others] = [views.filter(isParallel), views.filter((view) => !isParallel(view))];
   const tables = report.tables.map((table) => new DataTable(table).element);
   const made = [summary()];
-  if (others.length) made.push(section("pictures", "Pictures", element("div", { class: "gallery" }, others.map((view) => view.element))));
+  if (others.length) made.push(section("charts", "Charts", element("div", { class: "gallery" }, others.map((view) => view.element))));
   if (tables.length) made.push(section("tables", "Tables", tables));
   if (runs) made.push(section("runs", "Runs", parallel.map((view) => view.element), runs.element));
   made.push(provenance());
@@ -143,5 +143,5 @@ document.getElementById("page").append(
   header(),
   element("nav", { "aria-label": "Sections" }, links),
   element("main", {}, made),
-  element("footer", {}, "This page is whole: it loads nothing and sends nothing. Pictures are drawn with Apache ECharts."),
+  element("footer", {}, "This page is whole: it loads nothing and sends nothing. Charts are drawn with Apache ECharts."),
 );

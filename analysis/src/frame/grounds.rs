@@ -48,8 +48,8 @@ impl Grounds {
         }
     }
 
-    /// What the adapter of `task` reaches alone on a ground. The base model has no adapters: there it must be clear which
-    /// is meant.
+    /// What the adapter of `task` reaches alone on a ground. The base model has no adapters: there it must be clear
+    /// which is meant.
     pub(super) fn own_accuracy(&self, ground: usize, task: &str) -> Option<f64> {
         let meaning = &self.known[ground];
         let known = self.own.get(&place(meaning, task)?)?;

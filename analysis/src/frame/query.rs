@@ -8,8 +8,8 @@ impl Frame {
     /// [`of_sweeps`](Self::of_sweeps) and [`of_store`](Self::of_store).
     ///
     /// # Errors
-    /// The store is out of reach, a sweep has another name, or an outcome cannot be read. What else is missing or cannot
-    /// be read is among the [`problems`](Self::problems).
+    /// The store is out of reach, a sweep has another name, or an outcome cannot be read. What else is missing or
+    /// cannot be read is among the [`problems`](Self::problems).
     pub async fn open(store: &Store, sweeps: &[String]) -> Result<Self, FrameError> {
         Sweeps::open(store, sweeps).await?.frame(store).await
     }
@@ -19,7 +19,8 @@ impl Frame {
         &self.table
     }
 
-    /// The rows, to be filtered and summed up with polars; nothing is copied. [`answer`](Self::answer) runs a query from anywhere.
+    /// The rows, to be filtered and summed up with polars; nothing is copied. [`answer`](Self::answer) runs a query
+    /// from anywhere.
     pub fn lazy(&self) -> LazyFrame {
         self.table.clone().lazy()
     }
@@ -33,7 +34,7 @@ impl Frame {
         Ok(Self { table, problems: Vec::new() })
     }
 
-    /// What a query comes to.
+    /// The result of a query.
     ///
     /// It may be asked from any thread, also from within an async runtime.
     ///
@@ -44,8 +45,8 @@ impl Frame {
     }
 }
 
-/// Runs queries on a thread of their own: polars blocks on a runtime of its own, and panics where it finds itself on a thread of
-/// a single-threaded one of tokio.
+/// Runs queries on a thread of their own: polars blocks on a runtime of its own, and panics where it finds itself on a
+/// thread of a single-threaded one of tokio.
 pub(crate) fn aside<T: Send>(queries: impl FnOnce() -> T + Send) -> T {
     let answer = std::thread::scope(|scope| scope.spawn(queries).join());
     answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -67,9 +67,9 @@ struct Reader<'a> {
     store: &'a Store,
     rows: Rows,
     problems: Vec<Problem>,
-    /// For each sweep, its jobs with a row or with a problem that was told.
+    /// For each sweep, its jobs with a row or with a reported problem.
     seen: Vec<HashSet<JobId>>,
-    /// For each sweep, what its results say of the sizes of their data.
+    /// For each sweep, the example counts of its results.
     said: Vec<ExampleCounts>,
     /// The same from a first reading, where that found contradictions.
     before: &'a [ExampleCounts],
@@ -209,7 +209,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// What is broken is told and skipped; a store out of reach is not.
+    /// Broken results are reported and skipped. An unreachable store is an error.
     fn skip(&mut self, error: StoreError, problem: impl FnOnce(StoreError) -> Problem) -> Result<(), StoreError> {
         match error {
             StoreError::Backend(_) => Err(error),
@@ -221,8 +221,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// How many results there are at least that the outcome does not name: those of the search that leaves out most, for searches may
-/// share their points.
+/// How many results there are at least that the outcome does not name: those of the search that leaves out most, for
+/// searches may share their points.
 fn left_out(outcome: &Outcome) -> u64 {
     let of_row = |row: &Row| match &row.kind {
         RowKind::Search { left_out, .. } => left_out.points.saturating_sub(left_out.failed),

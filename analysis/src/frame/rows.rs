@@ -64,7 +64,8 @@ impl Rows {
         self.measured_on.push((self.grounds.of(result), self.given.len()));
     }
 
-    /// The scores of a task, which is looked for at a place first: most results are of the same tasks in the same order.
+    /// The scores of a task, which is looked for at a place first: most results are of the same tasks in the same
+    /// order.
     fn task(&mut self, task: &str, place: usize) -> &mut OfTask {
         let is_it = |(known, _): &(String, OfTask)| known == task;
         let place =
@@ -86,7 +87,8 @@ impl Rows {
         self.tasks.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         let own = self.own_accuracies();
         let own_of = |row: usize, task: usize| own[&self.measured_on[row]][task];
-        let (mut sums, mut of_tasks) = (vec![Sum::default(); rows], Vec::new());
+        let mut sums = vec![Sum::default(); rows];
+        let mut of_tasks = Vec::new();
         for (index, (task, cells)) in std::mem::take(&mut self.tasks).into_iter().enumerate() {
             of_tasks.extend(cells.into_columns(&task, |row| own_of(row, index), &mut sums));
         }

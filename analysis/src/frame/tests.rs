@@ -154,7 +154,8 @@ async fn results_that_nothing_names_are_told_to_be_missing() {
 
 #[tokio::test]
 async fn several_sweeps_stand_one_below_the_other_and_may_share_jobs() {
-    let (one, mut other) = (Made::small(), Made::small());
+    let one = Made::small();
+    let mut other = Made::small();
     other.outcome.sweep = "other".to_owned();
     other.outcome.rows.truncate(2);
     // What a sweep was given goes before what was measured, in that sweep.
@@ -212,7 +213,8 @@ async fn csv_and_parquet_hold_the_same_table() {
     let made = Made::small();
     let frame = Kept::of(&made).await.frame(&made).await;
     let folder = TempDir::new().unwrap();
-    let (csv, parquet) = (folder.path().join("results.csv"), folder.path().join("results.parquet"));
+    let csv = folder.path().join("results.csv");
+    let parquet = folder.path().join("results.parquet");
     frame.write_csv(&csv).unwrap();
     frame.write_parquet(&parquet).unwrap();
     let read = ParquetReader::new(File::open(&parquet).unwrap()).finish().unwrap();

@@ -19,13 +19,13 @@ pub enum FrameError {
     /// The columns do not go together.
     #[error("cannot put the results into a table")]
     Build {
-        /// What polars says.
+        /// The error of polars.
         source: PolarsError,
     },
     /// The table does not answer.
     #[error("cannot query the table of results")]
     Query {
-        /// What polars says.
+        /// The error of polars.
         source: PolarsError,
     },
     /// The store does not have the sweep.
@@ -41,7 +41,7 @@ pub enum FrameError {
     Create {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The table cannot be written.
@@ -49,14 +49,14 @@ pub enum FrameError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What polars says.
+        /// The error of polars.
         source: PolarsError,
     },
 }
 
 impl Frame {
-    /// Writes the table as CSV, with a line of names first. A text that a spreadsheet would take for a formula begins with
-    /// an apostrophe.
+    /// Writes the table as CSV, with a line of names first. A text that a spreadsheet would take for a formula begins
+    /// with an apostrophe.
     ///
     /// # Errors
     /// The file cannot be made or written.
@@ -84,7 +84,8 @@ impl Frame {
     }
 }
 
-/// Writes to a temporary name in the same folder first: nobody finds half a table, and a failure leaves nothing.
+/// Writes to a temporary file in the same folder first, so that a reader never finds half a table and a failure leaves
+/// no file.
 fn write(path: &Path, write: impl FnOnce(&mut File) -> Result<(), PolarsError>) -> Result<(), FrameError> {
     let create = |source| FrameError::Create { path: path.to_owned(), source };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -43,16 +43,19 @@ impl<'a> Headline<'a> {
     /// `None` if nothing was chosen.
     pub(super) fn of(summary: &'a Summary) -> Option<Self> {
         let chosen = summary.best()?;
-        let (select, report) = (summary.splits.select.as_str(), summary.splits.report.as_str());
-        let roles: &[_] = match select == report {
-            true => &[(select, "selected and reported on the same split")],
-            false => &[(select, "selection split"), (report, "report split")],
+        let select = summary.splits.select.as_str();
+        let report = summary.splits.report.as_str();
+        let roles: &[_] = if select == report {
+            &[(select, "selected and reported on the same split")]
+        } else {
+            &[(select, "selection split"), (report, "report split")]
         };
         let metric = &summary.objective.metric;
         let on_split = |&(name, role): &(&'a str, &'static str)| {
             let split = chosen.splits.get(name)?;
             let (value, interval) = value_of(split, metric)?;
-            let (low, high) = (interval.map(|of| of.low), interval.map(|of| of.high));
+            let low = interval.map(|of| of.low);
+            let high = interval.map(|of| of.high);
             Some(OnSplit { name, role, value, low, high, n: split.n })
         };
         let splits: Vec<OnSplit<'a>> = roles.iter().filter_map(on_split).collect();
@@ -72,7 +75,8 @@ impl<'a> Headline<'a> {
 
 fn why(summary: &Summary, chosen: &SummaryRow) -> String {
     let count = summary.rows.iter().filter(|row| row.kind == chosen.kind).count();
-    let (metric, select) = (in_words(&summary.objective.metric), &summary.splits.select);
+    let metric = in_words(&summary.objective.metric);
+    let select = &summary.splits.select;
     match (chosen.kind, count) {
         (Kind::Search, 1) => format!("what the search found best by {metric} on {select}"),
         (Kind::Search, count) => format!("the best of {count} searches by {metric} on {select}"),
@@ -81,8 +85,8 @@ fn why(summary: &Summary, chosen: &SummaryRow) -> String {
     }
 }
 
-/// The best of what is better than the chosen row by what the choice was made by, the best of what is not, and the two ends of
-/// the scale.
+/// The best of what is better than the chosen row by what the choice was made by, the best of what is not, and the two
+/// ends of the scale.
 fn others<'a>(summary: &'a Summary, chosen: &SummaryRow, on: &OnSplit<'_>) -> Vec<Other<'a>> {
     let objective = &summary.objective;
     let is_better = |row: &SummaryRow| summary.beaten_by.iter().any(|better| better.name == row.name);

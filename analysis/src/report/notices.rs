@@ -60,7 +60,9 @@ pub(super) fn of(summary: &Summary) -> Vec<Notice> {
 
 fn failed_points(row: &SummaryRow, missing: u64) -> Option<String> {
     let search = row.search.as_ref().filter(|search| search.failed > 0)?;
-    let (name, failed, points) = (&row.name, search.failed, search.points);
+    let name = &row.name;
+    let failed = search.failed;
+    let points = search.points;
     Some(match row.recipe {
         None if missing > 0 && failed < points => {
             format!("{name} chose nothing: the value of a point is not known ({failed} of {points} failed)")

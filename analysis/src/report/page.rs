@@ -3,7 +3,7 @@ use jobs::Digest;
 const PAGE: &str = include_str!("../../assets/report/page.html");
 const STYLE: &str = include_str!("../../assets/report/style.css");
 /// Apache ECharts, cut down: `scripts/build-report-charts` makes it.
-const CHARTS: &str = include_str!("../../assets/charts/charts.min.js");
+const ECHARTS: &str = include_str!("../../assets/charts/charts.min.js");
 const SCRIPT: &str = concat!(
     include_str!("../../assets/report/dom.js"),
     include_str!("../../assets/report/theme.js"),
@@ -13,14 +13,14 @@ const SCRIPT: &str = concat!(
     include_str!("../../assets/report/axes.js"),
     include_str!("../../assets/report/drawing.js"),
     include_str!("../../assets/report/numbers.js"),
-    include_str!("../../assets/report/pictures.js"),
+    include_str!("../../assets/report/charts.js"),
     include_str!("../../assets/report/page.js"),
 );
 
 /// The page of a sweep with its data, a JSON document.
 ///
-/// The page's script makes text nodes of all that it shows, so these are the only two places where text of results meets
-/// HTML. Scripts run by a nonce, the digest of the data: no text within them can know it.
+/// The page's script makes text nodes of all that it shows, so these are the only two places where text of results
+/// meets HTML. Scripts run by a nonce, the digest of the data: no text within them can know it.
 pub(super) fn fill(sweep: &str, data: &str) -> String {
     let nonce = Digest::of(data.as_bytes()).to_string();
     // In JSON `<` stands within texts alone; without it nothing ends the element, nor begins a comment.
@@ -30,7 +30,7 @@ pub(super) fn fill(sweep: &str, data: &str) -> String {
         "nonce" => nonce.clone(),
         "style" => STYLE.to_owned(),
         "data" => data.clone(),
-        "charts" => CHARTS.to_owned(),
+        "echarts" => ECHARTS.to_owned(),
         "script" => SCRIPT.to_owned(),
         _ => String::new(),
     })
@@ -70,7 +70,7 @@ mod tests {
     fn the_page_names_nothing_that_a_browser_would_load() {
         let page = fill("small", "{}");
         // The name of a kind of element looks like an address, and is none.
-        let own = page.replace(CHARTS, "").replace("\"http://www.w3.org/2000/svg\"", "");
+        let own = page.replace(ECHARTS, "").replace("\"http://www.w3.org/2000/svg\"", "");
         for text in ["http:", "https:", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "innerHTML", "eval("] {
             assert!(!own.contains(text), "{text}");
         }

@@ -31,7 +31,7 @@ pub struct ProvenInput {
 }
 
 impl Provenance {
-    /// What the manifest of a sweep, if it can be read, and its results tell.
+    /// The provenance of a sweep, from its results and, if it can be read, its manifest.
     pub fn of(manifest: Option<&Manifest>, frame: &Frame, summary: &Summary) -> Self {
         let columns = Columns(frame.table());
         let rows = columns.rows_of(&summary.sweep);
@@ -65,7 +65,7 @@ fn of_manifest(manifest: &Manifest) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Changes that are told one by one.
+/// Changes that are listed one by one.
 const TOLD: usize = 10;
 
 /// The number of the revision, and in what it differs from the one before.

@@ -2,7 +2,7 @@ mod cells;
 mod chosen;
 
 use super::columns::Columns;
-use crate::{Cell, Frame, Picture, PictureData, Summary, metric::column_of};
+use crate::{Cell, Chart, ChartData, Frame, Summary, metric::column_of};
 use cells::{RunColumn, cells, columns_of, is_telling};
 use chosen::Chosen;
 use serde::Serialize;
@@ -17,7 +17,7 @@ const MOST: usize = 5000;
 /// The jobs of a sweep as rows: what a recipe was, and what it reached.
 ///
 /// Merges on the selection split stand first, the best before the others. Of more than 5,000 jobs they are a
-/// sample: the best 2,500, the jobs that pictures name, and of the others every so-manieth in that order; the same
+/// sample: the best 2,500, the jobs that charts name, and of the others every so-manieth in that order; the same
 /// jobs give the same sample. Parameters that are the same everywhere are left out.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RunRows {
@@ -29,18 +29,18 @@ pub struct RunRows {
 }
 
 impl RunRows {
-    /// The rows of the sweep that `summary` is of. The lines of `pictures` are among them.
-    pub fn of(frame: &Frame, summary: &Summary, pictures: &[Picture]) -> Self {
-        Self::at_most(MOST, frame, summary, pictures)
+    /// The rows of the sweep that `summary` is of. The lines of `charts` are among them.
+    pub fn of(frame: &Frame, summary: &Summary, charts: &[Chart]) -> Self {
+        Self::at_most(MOST, frame, summary, charts)
     }
 
-    pub(super) fn at_most(most: usize, frame: &Frame, summary: &Summary, pictures: &[Picture]) -> Self {
+    pub(super) fn at_most(most: usize, frame: &Frame, summary: &Summary, charts: &[Chart]) -> Self {
         let columns = Columns(frame.table());
         let all = columns.rows_of(&summary.sweep);
         let value = columns.numbers(&column_of(&summary.objective.metric));
         let ordered = ordered(&columns, summary, &all, &value);
         let jobs = columns.texts("job");
-        let named = named(pictures);
+        let named = named(charts);
         let shown = sample(&ordered, most, |row| jobs[row].is_some_and(|job| named.contains(job)));
         Self::build(&columns, summary, &shown, all.len() as u64)
     }
@@ -76,10 +76,10 @@ impl RunRows {
     }
 }
 
-/// The jobs that pictures show by name.
-fn named(pictures: &[Picture]) -> HashSet<&str> {
-    let lines = pictures.iter().filter_map(|picture| match &picture.data {
-        PictureData::Parallel { lines, .. } => Some(lines),
+/// The jobs that charts show by name.
+fn named(charts: &[Chart]) -> HashSet<&str> {
+    let lines = charts.iter().filter_map(|chart| match &chart.data {
+        ChartData::Parallel { lines, .. } => Some(lines),
         _ => None,
     });
     lines.flatten().map(|line| line.job.as_str()).collect()
@@ -87,7 +87,8 @@ fn named(pictures: &[Picture]) -> HashSet<&str> {
 
 /// Merges on the selection split by their value, then the others as they come.
 fn ordered(columns: &Columns<'_>, summary: &Summary, all: &[usize], value: &[Option<f64>]) -> Vec<usize> {
-    let (subjects, splits) = (columns.texts("subject"), columns.texts("split"));
+    let subjects = columns.texts("subject");
+    let splits = columns.texts("split");
     let is_point = |row: usize| subjects[row] == Some("merge") && splits[row] == Some(summary.splits.select.as_str());
     let compare = |one: usize, other: usize| match (value[one], value[other]) {
         (Some(a), Some(b)) => summary.objective.compare(b, a),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{AxisScale, AxisUnit, Counts, Frame, ParallelAxis, ParallelLine, PictureData, Sweep, testing::Made};
+use crate::{AxisScale, AxisUnit, ChartData, Counts, Frame, ParallelAxis, ParallelLine, Sweep, testing::Made};
 use serde_json::Value;
 use store::Store;
 use tempfile::TempDir;
@@ -15,12 +15,12 @@ async fn frame(made: &Made) -> Frame {
     Frame::of_sweeps(&store, &[sweep]).await.unwrap()
 }
 
-fn html(frame: &Frame, summary: &Summary, pictures: &[Picture]) -> String {
+fn html(frame: &Frame, summary: &Summary, charts: &[Chart]) -> String {
     let report = Report {
         summary,
         tables: &[],
-        pictures,
-        rows: RunRows::of(frame, summary, pictures),
+        charts,
+        rows: RunRows::of(frame, summary, charts),
         provenance: Provenance::of(None, frame, summary),
     };
     report.html()
@@ -161,8 +161,8 @@ async fn of_very_many_runs_the_page_has_the_best_those_that_it_draws_and_a_sampl
     let summary = Summary::build(&made.outcome, &made.results, None);
     let frame = frame(&made).await;
     let jobs: Vec<&str> = columns::Columns(frame.table()).texts("job").into_iter().flatten().collect();
-    let picture = parallel(jobs.iter().copied().rev().take(3));
-    let rows = || RunRows::at_most(20, &frame, &summary, std::slice::from_ref(&picture));
+    let chart = parallel(jobs.iter().copied().rev().take(3));
+    let rows = || RunRows::at_most(20, &frame, &summary, std::slice::from_ref(&chart));
     assert_eq!((rows().len(), rows().total()), (20, jobs.len() as u64));
     assert_eq!(rows(), rows());
     let rows = serde_json::to_value(rows()).unwrap();
@@ -171,11 +171,11 @@ async fn of_very_many_runs_the_page_has_the_best_those_that_it_draws_and_a_sampl
     assert!(jobs.iter().rev().take(3).all(|job| has(job)));
 }
 
-fn parallel<'a>(jobs: impl Iterator<Item = &'a str>) -> Picture {
+fn parallel<'a>(jobs: impl Iterator<Item = &'a str>) -> Chart {
     let axis = ParallelAxis { name: "scaling".to_owned(), unit: AxisUnit::None, scale: AxisScale::Linear, words: None };
     let line = |job: &str| ParallelLine { job: job.to_owned(), method: "ties".to_owned(), values: vec![Some(0.1)] };
-    let data = PictureData::Parallel { axes: vec![axis], lines: jobs.map(line).collect(), total: 6000 };
-    Picture { slug: "parallel".to_owned(), title: "All".to_owned(), caption: "…".to_owned(), data }
+    let data = ChartData::Parallel { axes: vec![axis], lines: jobs.map(line).collect(), total: 6000 };
+    Chart { slug: "parallel".to_owned(), title: "All".to_owned(), caption: "…".to_owned(), data }
 }
 
 #[tokio::test]

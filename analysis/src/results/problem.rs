@@ -33,7 +33,7 @@ pub enum Problem {
         row: String,
         /// The split.
         split: String,
-        /// What the store says.
+        /// The error of the store.
         source: StoreError,
     },
     /// A compacted part says that it has the result, but cannot be read, and nor is there an object of its own.
@@ -60,23 +60,23 @@ pub enum Problem {
     Part {
         /// The sweep.
         sweep: String,
-        /// What the store says; it names the object.
+        /// The error of the store, which names the object.
         source: StoreError,
     },
     /// A result that was found while all were listed cannot be read.
     #[error("a result cannot be read")]
     Listed {
-        /// What the store says; it names the object.
+        /// The error of the store, which names the object.
         source: StoreError,
     },
 }
 
-/// Problems of one kind and sweep that are told one by one.
+/// Problems of one kind and sweep that are listed one by one.
 const TOLD: usize = 3;
 
 impl Problem {
-    /// What is wrong with a job of `sweep`: it is named at `place`, its row and split, if the outcome names it; `source` says
-    /// why it cannot be read, if it is there.
+    /// What is wrong with a job of `sweep`: it is named at `place`, its row and split, if the outcome names it;
+    /// `source` says why it cannot be read, if it is there.
     pub(crate) fn at(sweep: &str, job: JobId, place: Option<(&str, &str)>, source: Option<StoreError>) -> Self {
         let sweep = sweep.to_owned();
         match (place, source) {
@@ -101,8 +101,8 @@ impl Problem {
         }
     }
 
-    /// Problems in words, a line each with its causes. The same one is told once; of many of a kind the first three are told
-    /// and the others counted.
+    /// Problems in words, a line each with its causes. The same one is told once; of many of a kind the first three are
+    /// told and the others counted.
     pub fn in_words<'a>(problems: impl IntoIterator<Item = &'a Self>) -> Vec<String> {
         let mut kinds: BTreeMap<(u8, &str), BTreeSet<String>> = BTreeMap::new();
         for problem in problems {
@@ -122,7 +122,7 @@ impl Problem {
         lines
     }
 
-    /// The order in which kinds are told.
+    /// The order in which kinds are listed.
     fn rank(&self) -> u8 {
         match self {
             Self::Part { .. } => 0,
@@ -135,7 +135,7 @@ impl Problem {
     }
 }
 
-/// What is said of those that are not told one by one.
+/// The summary of problems that are not listed one by one.
 fn more_of(rank: u8, sweep: &str, more: usize) -> String {
     let results = if more == 1 { "result" } else { "results" };
     match rank {

@@ -55,7 +55,7 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Whether the examples do not tell which is better: 0 lies in the interval.
+    /// Whether the examples do not decide which is better: 0 lies in the interval.
     pub fn is_tie(&self) -> bool {
         self.interval.low <= 0.0 && self.interval.high >= 0.0
     }
@@ -65,17 +65,18 @@ impl Bootstrap {
     /// The difference of the mean accuracies over `tasks`, with its interval by the paired bootstrap; `None` without a
     /// task.
     ///
-    /// With `dᵢⱼ` in {−1, 0, 1} for example `j` of task `i`, as only the second, both or none, or only the first is right,
-    /// the statistic is `mean over i of mean over j of dᵢⱼ`. Every resample draws as many examples of each task as it
-    /// has, with replacement; the interval reaches from the 2.5 % to the 97.5 % quantile of the resampled statistics
-    /// (between two of them linearly, as numpy does). It tells what the finite number of examples leaves open, not what
-    /// another choice of tasks would.
+    /// With `dᵢⱼ` in {−1, 0, 1} for example `j` of task `i`, as only the second, both or none, or only the first is
+    /// right, the statistic is `mean over i of mean over j of dᵢⱼ`. Every resample draws as many examples of each task
+    /// as it has, with replacement; the interval reaches from the 2.5 % to the 97.5 % quantile of the resampled
+    /// statistics (between two of them linearly, as numpy does). It tells what the finite number of examples leaves
+    /// open, not what another choice of tasks would.
     ///
     /// # Numerics
     /// Deterministic by the seed. O(resamples · tasks): milliseconds, whatever the number of examples.
     ///
     /// # Source
-    /// B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; pairs are kept, tasks are strata.
+    /// B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; pairs are kept, tasks are
+    /// strata.
     pub fn difference(&self, tasks: &[PairedTask]) -> Option<Difference> {
         let count = tasks.len() as f64;
         let value = tasks.iter().map(PairedTask::difference).sum::<f64>() / count;
@@ -94,8 +95,8 @@ impl Bootstrap {
 
 /// The difference on as many examples as the task has, drawn with replacement.
 ///
-/// Which examples are drawn does not matter, only how many of each side: the first ones are binomial, and so are the second
-/// ones among the rest.
+/// Which examples are drawn does not matter, only how many of each side: the first ones are binomial, and so are the
+/// second ones among the rest.
 fn resampled(task: &PairedTask, draw: &mut Draw) -> f64 {
     let first = draw.successes(task.n, share(task.only_first, task.n));
     let second = draw.successes(task.n - first, share(task.only_second, task.n - task.only_first));
@@ -109,7 +110,8 @@ fn share(part: u64, whole: u64) -> f64 {
 /// The `share` quantile of ascending numbers, of which there is at least one.
 fn quantile(ascending: &[f64], share: f64) -> f64 {
     let place = share * (ascending.len() - 1) as f64;
-    let (below, above) = (ascending[place.floor() as usize], ascending[place.ceil() as usize]);
+    let below = ascending[place.floor() as usize];
+    let above = ascending[place.ceil() as usize];
     below + (above - below) * place.fract()
 }
 

@@ -46,7 +46,7 @@ impl Tree {
         Self::Split { feature, at, left: Box::new(Self::grown(rows, left)), right: Box::new(Self::grown(rows, right)) }
     }
 
-    /// What the tree says of a row.
+    /// The tree's prediction for a row.
     pub(super) fn value(&self, rows: &Rows, row: usize) -> f64 {
         match self {
             Self::Leaf(value) => *value,
@@ -74,14 +74,17 @@ impl Cut {
         let origin = rows.values[*members.first()?];
         let mut squares = 0.0;
         for row in members {
-            let (value, (sum, count)) = (rows.values[*row] - origin, &mut by_level[column[*row] as usize]);
+            let value = rows.values[*row] - origin;
+            let (sum, count) = &mut by_level[column[*row] as usize];
             *sum += value;
             *count += 1;
             squares += value * value;
         }
         let (whole, all) = by_level.iter().fold((0.0, 0), |(sum, count), level| (sum + level.0, count + level.1));
         let without = whole * whole / f64::from(all);
-        let (mut sum, mut count, mut best) = (0.0, 0, None::<Self>);
+        let mut sum = 0.0;
+        let mut count = 0;
+        let mut best = None::<Self>;
         for (at, level) in (1..).zip(&by_level) {
             sum += level.0;
             count += level.1;

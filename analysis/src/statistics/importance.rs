@@ -7,11 +7,11 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 /// The trees of a forest.
 const TREES: u64 = 64;
-/// Values of a feature that are told apart; more are taken together with their neighbours.
+/// The most levels of a feature. Further values are grouped with their neighbours.
 const MOST_LEVELS: usize = 64;
 /// Rows that a forest is grown of; of more, every so-manieth is taken.
 const MOST_ROWS: usize = 10_000;
-/// Fewer rows tell nothing.
+/// Fewer rows are too few for an estimate.
 const FEWEST_ROWS: usize = 8;
 
 /// A parameter and its value in each of many runs.
@@ -48,8 +48,8 @@ impl Feature {
         Self { name, levels, count, is_ordered }
     }
 
-    /// The levels of the given rows; those of words in the order of the mean of `values`, so that one split can tell the
-    /// good ones from the others.
+    /// The levels of the given rows; those of words in the order of the mean of `values`, so that one split can tell
+    /// the good ones from the others.
     fn column(&self, rows: &[usize], values: &[f64]) -> Vec<u32> {
         let mut order: Vec<usize> = (0..self.count).collect();
         if !self.is_ordered {
@@ -74,19 +74,21 @@ impl Feature {
 ///
 /// A functional analysis of variance (fANOVA) on a random forest: 64 regression trees, each grown on runs drawn with
 /// replacement, every parameter a candidate for every split, until fewer than three runs are left or nothing is gained.
-/// Of each tree's variance over all combinations of the values that were tried, the share is taken that a parameter makes
-/// while all others are averaged out; shares are means over trees. What is left belongs to interactions and noise.
+/// Of each tree's variance over all combinations of the values that were tried, the share is taken that a parameter
+/// makes while all others are averaged out; shares are means over trees. What is left belongs to interactions and
+/// noise.
 ///
 /// A parameter with one value has no share and is left out. Of more than 64 values, neighbours are taken together; of
 /// more than 10 000 runs, every so-manieth is taken.
 ///
 /// # Numerics
-/// Deterministic by the seed and the order of the runs. Shares lie in [0, 1], and sum up to at most 1. Where values were
-/// not tried in all combinations, the forest fills in, and `explained` tells how well it can.
+/// Deterministic by the seed and the order of the runs. Shares lie in [0, 1], and sum up to at most 1. Where values
+/// were not tried in all combinations, the forest fills in, and `explained` tells how well it can.
 ///
 /// # Source
-/// F. Hutter, H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014; here
-/// over the values that were tried in place of continuous ranges, so that no scale (linear, logarithmic) has to be known.
+/// F. Hutter, H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014;
+/// here over the values that were tried in place of continuous ranges, so that no scale (linear, logarithmic) has to be
+/// known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Importance {
     /// The runs that the forest was grown of.
@@ -95,16 +97,16 @@ pub struct Importance {
     pub shares: Vec<(String, f64)>,
     /// What no parameter makes by itself.
     pub rest: f64,
-    /// The share of the runs' variance that the forest foretells of runs that it was not shown (out-of-bag R², at most 1):
-    /// near 0 or below, it has learnt nothing and the shares mean nothing. `None` if too few runs were left out.
+    /// The share of the runs' variance that the forest foretells of runs that it was not shown (out-of-bag R², at most
+    /// 1): near 0 or below, it has learnt nothing and the shares mean nothing. `None` if too few runs were left out.
     pub explained: Option<f64>,
 }
 
-/// Why importance cannot be told.
+/// Why importance cannot be estimated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImportanceError {
     /// There are too few runs with a value.
-    #[error("{runs} runs are too few to tell which parameters matter; it takes {FEWEST_ROWS}")]
+    #[error("{runs} runs are too few to estimate which parameters matter; at least {FEWEST_ROWS} are needed")]
     Few {
         /// The runs with a value.
         runs: usize,
@@ -128,15 +130,16 @@ pub enum ImportanceError {
 }
 
 impl Importance {
-    /// The importance of `features` for `values`, one of each for every run. Runs whose value is no finite number do not
-    /// count.
+    /// The importance of `features` for `values`, one of each for every run. Runs whose value is no finite number do
+    /// not count.
     ///
     /// # Errors
-    /// There is nothing to tell: too few runs, no parameter that varies, or no value that does.
+    /// Too few runs, no parameter that varies, or constant values.
     pub fn of(features: &[Feature], values: &[f64], seed: u64) -> Result<Self, ImportanceError> {
         for Feature { name, levels, .. } in features {
             if levels.len() != values.len() {
-                let (found, runs) = (levels.len(), values.len());
+                let found = levels.len();
+                let runs = values.len();
                 return Err(ImportanceError::Length { name: name.clone(), found, runs });
             }
         }
@@ -199,7 +202,10 @@ mod tests {
 
     /// All combinations of 10 scalings, 5 densities and 3 words, in that nesting.
     fn grid(value: impl Fn(f64, f64, &str) -> f64) -> (Vec<Feature>, Vec<f64>) {
-        let (mut scalings, mut densities, mut words, mut values) = (vec![], vec![], vec![], vec![]);
+        let mut scalings = vec![];
+        let mut densities = vec![];
+        let mut words = vec![];
+        let mut values = vec![];
         for scaling in (0..10).map(f64::from) {
             for density in (0..5).map(f64::from) {
                 for word in ["max", "mean", "sum"] {
@@ -251,8 +257,8 @@ mod tests {
         let (features, values) =
             grid(|scaling, density, _| if (scaling < 5.0) == (density < 2.5) { 1.0 } else { -1.0 });
         let found = Importance::of(&features, &values, 1).unwrap();
-        // Three of five densities are low, so that the mean at a scaling is 0.2 or −0.2: a share of 0.04 of the variance 1.
-        // Half of the scalings are low: density makes nothing by itself.
+        // Three of five densities are low, so that the mean at a scaling is 0.2 or −0.2: a share of 0.04 of the
+        // variance 1. Half of the scalings are low: density makes nothing by itself.
         assert!(found.rest > 0.8, "{found:?}");
     }
 
@@ -282,6 +288,9 @@ mod tests {
         assert_eq!(told(&features, &vec![0.5; 150]), "all runs have the same value");
         assert_eq!(told(&features, &values[1..]), "parameter `scaling` has 150 values for 149 runs");
         let failed = vec![f64::NAN; 150];
-        assert_eq!(told(&features, &failed), "0 runs are too few to tell which parameters matter; it takes 8");
+        assert_eq!(
+            told(&features, &failed),
+            "0 runs are too few to estimate which parameters matter; at least 8 are needed"
+        );
     }
 }

@@ -2,8 +2,8 @@ use super::PairedTask;
 
 /// McNemar's test: do two recipes get the same share of the same examples right?
 ///
-/// Only examples that one of them gets right and the other wrong tell. If both are equally good, each of these `n = b + c`
-/// falls to either side with probability ½, so that `X = min(b, c)` comes from a binomial distribution:
+/// Only examples that one of them gets right and the other wrong count. If both are equally good, each of these `n = b
+/// + c` falls to either side with probability ½, so that `X = min(b, c)` comes from a binomial distribution:
 ///
 /// ```text
 /// exact = min(1, 2 · P(X ≤ min(b, c)))
@@ -16,7 +16,8 @@ use super::PairedTask;
 ///
 /// # Source
 /// Q. McNemar, Psychometrika 12 (1947). M. W. Fagerland, S. Lydersen, P. Laake, BMC Medical Research Methodology 13:91
-/// (2013), which recommends the mid-p test: the exact one keeps its level, but is so careful that it misses differences.
+/// (2013), which recommends the mid-p test: the exact one keeps its level, but is so careful that it misses
+/// differences.
 ///
 /// # Examples
 /// ```
@@ -43,9 +44,11 @@ impl McNemar {
             // Both sums are 1 then, but for rounding.
             return Self { only_first, only_second, exact: 1.0, mid_p: 1.0 };
         }
-        let (fewer, all) = (only_first.min(only_second), only_first + only_second);
+        let fewer = only_first.min(only_second);
+        let all = only_first + only_second;
         let at = at_half(fewer, all);
-        let (mut below, mut term) = (0.0, at);
+        let mut below = 0.0;
+        let mut term = at;
         for k in (1..=fewer).rev() {
             term *= k as f64 / (all - k + 1) as f64;
             below += term;

@@ -7,10 +7,10 @@ struct Block {
     value: f64,
 }
 
-/// Which share of a tree's variance each feature makes by itself; `None` if the tree says the same of everything.
+/// The share of a tree's variance that each feature explains alone; `None` if the tree's prediction is constant.
 ///
-/// Every level of a feature counts the same, and every combination of levels. With the tree's mean `m`, and `a_f(x)` its
-/// mean over all combinations in which feature `f` has level `x`, exactly,
+/// Every level of a feature counts the same, and every combination of levels. With the tree's mean `m`, and `a_f(x)`
+/// its mean over all combinations in which feature `f` has level `x`, exactly,
 ///
 /// ```text
 /// share_f = mean over x of (a_f(x) − m)² / mean over all combinations of (tree − m)²

@@ -17,8 +17,8 @@ pub struct Better {
     pub value: f64,
     /// By how much that is better than the chosen row's: above 0, whichever way is better.
     pub by: f64,
-    /// Whether the examples of the selection split do not tell whose mean accuracy is higher, by the paired bootstrap; `null`
-    /// where results do not say which examples were right.
+    /// Whether the examples of the selection split do not tell whose mean accuracy is higher, by the paired bootstrap;
+    /// `null` where results do not say which examples were right.
     pub is_tie: Option<bool>,
 }
 
@@ -48,8 +48,8 @@ pub(super) fn beaten_by(rows: &[SummaryRow], outcome: &Outcome, results: &Result
 }
 
 impl Summary {
-    /// Which rows are better than the chosen one, in a sentence without a full stop; `None` if none is. `metric` is what the
-    /// objective is called, and `said` writes its values.
+    /// Which rows are better than the chosen one, in a sentence without a full stop; `None` if none is. `metric` is
+    /// what the objective is called, and `said` writes its values.
     pub(crate) fn beaten(&self, metric: &str, said: impl Fn(f64) -> String) -> Option<String> {
         let chosen = self.best()?;
         let [first, others @ ..] = &self.beaten_by[..] else { return None };

@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 type Denominators = BTreeMap<String, f64>;
 
 impl Summary {
-    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs, which are
-    /// in `frame`.
+    /// What `outcome` came to, by the `results` that its rows name; seconds and problems are those of all its jobs,
+    /// which are in `frame`.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -116,7 +116,7 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         if *split == outcome.select && scores.len() == outcome.tasks.len() {
             value = outcome.objective.metric.value(&scores, &own.accuracies);
         }
-        if let Some(summary) = summarise_split(&scores, (kind, given), own, &outcome.tasks) {
+        if let Some(summary) = summarise_split(&scores, kind, given, own, &outcome.tasks) {
             splits.insert((*split).to_owned(), summary);
         }
     }
@@ -125,7 +125,8 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
 
 fn summarise_split(
     scores: &[TaskScore],
-    (kind, given): (Kind, Option<&Denominators>),
+    kind: Kind,
+    given: Option<&Denominators>,
     own: &Own,
     tasks: &[String],
 ) -> Option<SplitSummary> {
@@ -146,16 +147,18 @@ fn summarise_split(
     if rows.is_empty() {
         return None;
     }
-    let (is_whole, is_measured) = (rows.len() == tasks.len(), scores.len() == tasks.len());
+    let is_whole = rows.len() == tasks.len();
+    let is_measured = scores.len() == tasks.len();
     let mean = |values: Option<Vec<f64>>| {
         let values = values.filter(|_| is_whole)?;
         Some(values.iter().sum::<f64>() / values.len() as f64)
     };
     Some(SplitSummary {
         // The same sum as the metric's where it can be, to the last bit.
-        mean_accuracy: match is_measured {
-            true => Some(mean_accuracy(scores)),
-            false => mean(Some(rows.iter().map(|row| row.accuracy).collect())),
+        mean_accuracy: if is_measured {
+            Some(mean_accuracy(scores))
+        } else {
+            mean(Some(rows.iter().map(|row| row.accuracy).collect()))
         },
         interval: is_measured.then(|| mean_interval(scores)),
         mean_normalised: mean(rows.iter().map(|row| row.normalised).collect()),
@@ -203,7 +206,7 @@ fn count(points: &[Point], left_out: &LeftOut) -> SearchSummary {
     }
 }
 
-/// What the points tell about the choice.
+/// What the points show about the choice.
 fn look_back(chosen: &RecipeSpec, points: &[Point], left_out: &LeftOut) -> SearchSummary {
     let mut summary = count(points, left_out);
     let looked_at: Vec<BTreeMap<String, f64>> = points.iter().map(|point| point.spec.numbers()).collect();

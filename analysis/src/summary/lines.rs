@@ -8,15 +8,16 @@ pub(crate) const ENDED_EARLY: &str =
     "the searches were ended early: each chose the best of the points that were evaluated by then";
 
 impl Summary {
-    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the best may
-    /// lie beyond what it looked at: each in a line.
+    /// Which row is the chosen one, which rows are better all the same, what each search chose, and a warning where the
+    /// best may lie beyond what it looked at: each in a line.
     pub fn choices(&self) -> Vec<String> {
         // A single recipe was given, and needs no word.
         let is_choice = self.rows.iter().filter(|row| row.kind.is_merge()).count() > 1
             || self.rows.iter().any(|row| row.kind == Kind::Search);
         let chosen = self.best().filter(|_| is_choice).map(|row| {
             let whole = if row.kind == Kind::Search { "searches" } else { "fixed recipes: nothing was searched" };
-            let (metric, select) = (&self.objective.metric, &self.splits.select);
+            let metric = &self.objective.metric;
+            let select = &self.splits.select;
             let is_chosen = if self.so_far.is_some() { "leads so far" } else { "is chosen" };
             format!("› {} {is_chosen}: the best by {metric} on {select} of the {whole}", row.name)
         });
@@ -69,7 +70,8 @@ impl Summary {
         };
         let points = format!("{points} point{}", if *points == 1 { "" } else { "s" });
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
-        let (metric, select) = (&self.objective.metric, &self.splits.select);
+        let metric = &self.objective.metric;
+        let select = &self.splits.select;
         let value = row.value.map_or_else(|| "not known".to_owned(), |value| fixed(value, 4));
         let chose = if self.so_far.is_some() { "has come to" } else { "chose" };
         let chosen = format!("{name} {chose} {} ({points}{failed}; {metric} {value} on {select})", flat(recipe));

@@ -27,15 +27,18 @@ pub(crate) struct Own {
 ///
 /// `None` if a task has no own accuracy above 0, or there is no task.
 pub(crate) fn normalised_interval(scores: &[TaskScore], own: &Own) -> Option<Interval> {
-    let (mut sum, mut variance) = (0.0, 0.0);
+    let mut sum = 0.0;
+    let mut variance = 0.0;
     for score in scores {
-        let (a, o) = (score.accuracy(), own.accuracies.get(&score.task).copied().filter(|own| *own > 0.0)?);
+        let a = score.accuracy();
+        let o = own.accuracies.get(&score.task).copied().filter(|own| *own > 0.0)?;
         let own_variance = own.examples.get(&score.task).map_or(0.0, |m| binomial(o, *m));
         sum += a / o;
         variance += (binomial(a, score.n) + (a / o).powi(2) * own_variance) / o.powi(2);
     }
     let tasks = scores.len() as f64;
-    let (mean, half) = (sum / tasks, Z95 * variance.sqrt() / tasks);
+    let mean = sum / tasks;
+    let half = Z95 * variance.sqrt() / tasks;
     (!scores.is_empty()).then(|| Interval { low: (mean - half).max(0.0), high: mean + half })
 }
 

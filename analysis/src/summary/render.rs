@@ -8,8 +8,8 @@ use jobs::escaped;
 impl Summary {
     /// The tables of both splits, what the searches chose, and what is missing.
     ///
-    /// Numbers are in percent, with half the width of their 95 % intervals; `›` marks the chosen row. See [`Table::render`];
-    /// LaTeX and CSV have the tables alone, one after the other.
+    /// Numbers are in percent, with half the width of their 95 % intervals; `›` marks the chosen row. See
+    /// [`Table::render`]; LaTeX and CSV have the tables alone, one after the other.
     pub fn render(&self, style: Style) -> String {
         let mut parts: Vec<String> = Vec::new();
         for split in self.split_names() {

@@ -304,9 +304,10 @@ async fn results_of_rows_are_found_in_parts_where_they_have_no_objects() {
     let read = Results::of(&made.outcome, &store).await;
     let rows = made.outcome.rows.iter().flat_map(|row| row.jobs.values().flatten());
     for job in rows {
-        match *job == left_out {
-            true => assert!(matches!(read.problems[..], [Problem::Missing { .. }]), "{:?}", read.problems),
-            false => assert_eq!(read.found[job], made.results.found[job], "whole, with single examples"),
+        if *job == left_out {
+            assert!(matches!(read.problems[..], [Problem::Missing { .. }]), "{:?}", read.problems)
+        } else {
+            assert_eq!(read.found[job], made.results.found[job], "whole, with single examples")
         }
     }
 }

@@ -34,7 +34,8 @@ impl Comparison<'_> {
 
     /// The recipes that the two sweeps chose, on each task that both evaluated on the same data.
     pub fn chosen(&self) -> Table {
-        let (first, second) = (self.first, self.second);
+        let first = self.first;
+        let second = self.second;
         let names = [first.name(), second.name()];
         let mut columns = vec![Column::new("task", ColumnKind::Text)];
         columns.extend(names.map(|name| Column::brief(name, ColumnKind::Share)));
@@ -63,7 +64,8 @@ impl Comparison<'_> {
         table
     }
 
-    /// The rows that both sweeps have under the same name: the mean over the tasks that both evaluated on the same data.
+    /// The rows that both sweeps have under the same name: the mean over the tasks that both evaluated on the same
+    /// data.
     pub fn rows(&self) -> Table {
         let mut columns = vec![Column::new("method", ColumnKind::Text), Column::new("tasks", ColumnKind::Count)];
         columns.extend(Verdict::columns("1st alone", "2nd alone"));
@@ -75,9 +77,10 @@ impl Comparison<'_> {
             cells.extend(Verdict::cells(pairs.verdict().as_ref()));
             rows.push(TableRow { is_chosen: false, cells });
         }
-        let notes = match rows.is_empty() {
-            true => vec!["no row of both sweeps has the same name and a result".to_owned()],
-            false => HOW.map(str::to_owned).into(),
+        let notes = if rows.is_empty() {
+            vec!["no row of both sweeps has the same name and a result".to_owned()]
+        } else {
+            HOW.map(str::to_owned).into()
         };
         let title =
             format!("rows that {} and {} both have, on the same examples", self.first.name(), self.second.name());
@@ -100,7 +103,8 @@ impl<'a> Side<'a> {
 
     /// What is compared, or why nothing is.
     fn choice(&self) -> String {
-        let (sweep, report) = (self.name(), &self.outcome.report);
+        let sweep = self.name();
+        let report = &self.outcome.report;
         match (self.summary.best(), self.chosen()) {
             (None, _) => format!("{sweep} chose nothing: no merge of it has a value"),
             (Some(row), None) => format!("{sweep} chose {}, which has no result on {report}", row.name),

@@ -1,6 +1,6 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{cell, number, text},
+    values::{cell, number, text},
 };
 use crate::{Frame, FrameError, Spent};
 use polars::prelude::{DataFrame, DataType, Expr, JoinArgs, JoinType, LazyFrame, col, len, lit, when};

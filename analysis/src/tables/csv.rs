@@ -2,8 +2,8 @@ use super::{Cell, Column, Table};
 use crate::number::without_negative_zero;
 use std::borrow::Cow;
 
-/// The cells with all their digits. Where a column has intervals, their ends follow as `<name>_low` and `<name>_high`; where
-/// a row is chosen, a last column `chosen` says which.
+/// The cells with all their digits. Where a column has intervals, their ends follow as `<name>_low` and `<name>_high`;
+/// where a row is chosen, a last column `chosen` says which.
 pub(super) fn render(table: &Table) -> String {
     let has_interval: Vec<bool> = (0..table.columns.len())
         .map(|index| {

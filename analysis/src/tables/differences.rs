@@ -6,14 +6,15 @@ use crate::{Results, Summary};
 use jobs::{JobResult, Outcome};
 
 impl Table {
-    /// By how much each other merge of a sweep differs from the chosen one on the same examples of `split`; `None` if none
-    /// is chosen, or it has no result there.
+    /// By how much each other merge of a sweep differs from the chosen one on the same examples of `split`; `None` if
+    /// none is chosen, or it has no result there.
     pub fn differences(summary: &Summary, outcome: &Outcome, results: &Results, split: &str) -> Option<Self> {
         let chosen = summary.best()?;
         let of_chosen = result(&chosen.name, split, outcome, results)?;
         let mut columns = vec![Column::new("method", ColumnKind::Text)];
         columns.extend(Verdict::columns("gained", "lost"));
-        let (mut rows, mut notes) = (Vec::new(), Vec::new());
+        let mut rows = Vec::new();
+        let mut notes = Vec::new();
         for row in summary.rows.iter().filter(|row| row.kind.is_merge() && row.name != chosen.name) {
             let pairs = result(&row.name, split, outcome, results).map(|result| Pairs::of(result, of_chosen));
             let mut cells = vec![Cell::text(&row.name)];

@@ -15,9 +15,10 @@ impl Table {
             TableRow { is_chosen: false, cells }
         };
         let rows: Vec<TableRow> = kinds.iter().map(line).collect();
-        let note = match rows.is_empty() {
-            true => "no job has failed for good",
-            false => "`bowline failures show EXAMPLE` tells more of a job",
+        let note = if rows.is_empty() {
+            "no job has failed for good"
+        } else {
+            "`bowline failures show EXAMPLE` shows details of a job"
         };
         let title = "jobs that failed for good, by error".to_owned();
         Self { name: "failures".to_owned(), title, columns, rows, notes: vec![note.to_owned()] }

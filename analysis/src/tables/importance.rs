@@ -1,6 +1,7 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{Merges, is_number, number, text},
+    merges::{Merges, is_number},
+    values::{number, text},
 };
 use crate::{Feature, Frame, FrameError, Importance, ImportanceError, fixed};
 use polars::prelude::{Expr, col};
@@ -13,7 +14,8 @@ const LEARNT_LITTLE: f64 = 0.3;
 impl Merges<'_> {
     /// Which parameters matter for the value on the selection split.
     pub(super) fn importance(&self) -> Result<Table, FrameError> {
-        let (metric, select) = (&self.outcome.objective.metric, &self.outcome.select);
+        let metric = &self.outcome.objective.metric;
+        let select = &self.outcome.select;
         let keys: Vec<&str> = ["method"].into_iter().chain(self.varying(select)?).collect();
         let columns: Vec<Expr> = keys.iter().copied().chain(["value"]).map(col).collect();
         let found = Frame::answer(self.on(select).select(columns))?;

@@ -29,11 +29,13 @@ fn cell_text(shown: &Shown) -> String {
     if shown.text == DASH {
         return "--".to_owned();
     }
-    let text = match shown.is_number {
-        // A minus is one in mathematics alone.
-        true if shown.text.starts_with(['+', '-']) => format!("${}$", shown.text),
-        true => shown.text.clone(),
-        false => escaped(&shown.text),
+    let text = if !shown.is_number {
+        escaped(&shown.text)
+    } else if shown.text.starts_with(['+', '-']) {
+        // LaTeX prints `-` as a hyphen outside of mathematics.
+        format!("${}$", shown.text)
+    } else {
+        shown.text.clone()
     };
     let text = if shown.is_best { format!("\\textbf{{{text}}}") } else { text };
     match &shown.margin {

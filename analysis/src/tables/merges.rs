@@ -1,7 +1,11 @@
-use super::{Cell, Column, ColumnKind, uncertainty::Uncertainty};
+use super::{
+    Column, ColumnKind,
+    uncertainty::Uncertainty,
+    values::{number, text},
+};
 use crate::{Frame, FrameError, Summary, metric::column_of};
 use jobs::{BelongsTo, Goal, Interval, JobId, KeyKind, Outcome, RecipeKey, RowKind};
-use polars::prelude::{AnyValue, DataFrame, DataType, Expr, LazyFrame, SortMultipleOptions, col, lit};
+use polars::prelude::{DataFrame, DataType, Expr, LazyFrame, SortMultipleOptions, col, lit};
 use std::collections::HashMap;
 
 /// The keys of recipes that have a column.
@@ -14,8 +18,8 @@ pub(super) fn is_number(key: &str) -> bool {
     RecipeKey::of(key).is_some_and(RecipeKey::is_number)
 }
 
-/// Whether a key is shown wherever it varies: a number that every merge has. The others mostly follow from the method, and are
-/// shown where they vary within one.
+/// Whether a key is shown wherever it varies: a number that every merge has. The others mostly follow from the method,
+/// and are shown where they vary within one.
 fn is_main(key: &RecipeKey) -> bool {
     key.kind() == KeyKind::Number && key.belongs_to() == BelongsTo::Every
 }
@@ -43,7 +47,7 @@ impl Merges<'_> {
             .filter(col("value").is_not_null().and(col("value").is_finite()))
     }
 
-    /// The columns that tell how sure a value is, as far as the frame has them: a task that no result is of has none.
+    /// The columns for a value's uncertainty, as far as the frame has them: a task without results has none.
     pub(super) fn counts(&self) -> Vec<String> {
         let is_there = |name: &String| self.frame.table().get_column_index(name).is_some();
         Uncertainty::columns(&self.outcome.tasks).filter(is_there).collect()
@@ -85,7 +89,7 @@ impl Merges<'_> {
         })
     }
 
-    /// The keys that tell the merges on `split` apart, in the order of a recipe.
+    /// The keys that vary among the merges on `split`, in the order of a recipe.
     pub(super) fn varying(&self, split: &str) -> Result<Vec<&'static str>, FrameError> {
         let merges = self.on(split);
         // Where a step is not taken, its keys have no value; that is no other one.
@@ -113,34 +117,4 @@ impl Merges<'_> {
 /// The column of a recipe's key.
 pub(super) fn column(key: &str) -> Column {
     Column::new(key, if is_number(key) { ColumnKind::Number } else { ColumnKind::Text })
-}
-
-/// A value of a polars table as a cell.
-pub(super) fn cell(table: &DataFrame, name: &str, row: usize) -> Cell {
-    match value(table, name, row) {
-        Some(AnyValue::String(text)) => Cell::text(text),
-        Some(AnyValue::StringOwned(text)) => Cell::text(text.as_str()),
-        Some(AnyValue::UInt64(count)) => Cell::Count(count),
-        Some(AnyValue::UInt32(count)) => Cell::Count(count.into()),
-        Some(value) => Cell::number(value.try_extract().ok()),
-        None => Cell::Empty,
-    }
-}
-
-pub(super) fn number(table: &DataFrame, name: &str, row: usize) -> Option<f64> {
-    value(table, name, row)?.try_extract().ok()
-}
-
-pub(super) fn text(table: &DataFrame, name: &str, row: usize) -> Option<String> {
-    match value(table, name, row)? {
-        AnyValue::String(text) => Some(text.to_owned()),
-        // A column of one value has its own.
-        AnyValue::StringOwned(text) => Some(text.to_string()),
-        _ => None,
-    }
-}
-
-fn value<'a>(table: &'a DataFrame, name: &str, row: usize) -> Option<AnyValue<'a>> {
-    let value = table.column(name).ok()?.get(row).ok()?;
-    Some(value).filter(|value| !value.is_null())
 }

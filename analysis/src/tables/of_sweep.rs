@@ -8,7 +8,7 @@ use jobs::{FailureKind, Outcome};
 /// What the tables of one sweep are made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Tables<'a> {
-    /// Its jobs; those of other sweeps may be among them, and tell which jobs are shared.
+    /// Its jobs. Jobs of other sweeps may be among them, which shows the shared ones.
     pub frame: &'a Frame,
     /// What it came to.
     pub outcome: &'a Outcome,
@@ -23,9 +23,9 @@ pub struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection split,
-    /// `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those that tell of one split have its name
-    /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where there is nothing to tell.
+    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection
+    /// split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
+    /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where they would be empty.
     ///
     /// # Errors
     /// The frame does not answer.

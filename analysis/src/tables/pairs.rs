@@ -53,7 +53,7 @@ fn pair(score: &TaskScore, first: &JobResult, second: &JobResult) -> Result<Pair
         return Err("evaluated on other data");
     }
     let (Some(one), Some(other)) = (&score.right, &other.right) else {
-        return Err("results of older programs do not tell which examples were right");
+        return Err("results of older programs do not record which examples were right");
     };
     PairedTask::new(one, other).ok_or("evaluated on another number of examples")
 }
@@ -87,10 +87,12 @@ impl Verdict {
     /// The cells of a verdict, or of none.
     pub(super) fn cells(verdict: Option<&Self>) -> [Cell; 6] {
         let Some(Self { difference, test, n }) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
-        let word = match difference.is_tie() {
-            true => "tie",
-            false if difference.value > 0.0 => "better",
-            false => "worse",
+        let word = if difference.is_tie() {
+            "tie"
+        } else if difference.value > 0.0 {
+            "better"
+        } else {
+            "worse"
         };
         [
             Cell::measured(Some(difference.value), Some(difference.interval), false),

@@ -1,7 +1,8 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
-    merges::{Merges, cell, column, number, text},
+    merges::{Merges, column},
     uncertainty::Uncertainty,
+    values::{cell, number, text},
 };
 use crate::{Frame, FrameError};
 use jobs::{JobId, Metric};
@@ -17,7 +18,7 @@ impl Merges<'_> {
         let aggregates: Vec<Expr> = first.chain([len().alias("points")]).collect();
         let found = Frame::answer(self.ranked().group_by_stable([col("method")]).agg(aggregates))?;
         let title = format!("the best of each method by {}", self.wanted());
-        self.table(("best", title), &found, &keys, chosen)
+        self.table("best", title, &found, &keys, chosen)
     }
 
     /// The best `count` merges on the selection split.
@@ -25,7 +26,7 @@ impl Merges<'_> {
         let keys = self.varying(&self.outcome.select)?;
         let found = Frame::answer(self.ranked().limit(count))?;
         let title = format!("the best {count} merges by {}", self.wanted());
-        self.table(("top", title), &found, &keys, chosen)
+        self.table("top", title, &found, &keys, chosen)
     }
 
     fn wanted(&self) -> String {
@@ -35,12 +36,14 @@ impl Merges<'_> {
 
     fn table(
         &self,
-        (name, title): (&str, String),
+        name: &str,
+        title: String,
         found: &polars::prelude::DataFrame,
         keys: &[&str],
         chosen: Option<JobId>,
     ) -> Result<Table, FrameError> {
-        let (select, report) = (&self.outcome.select, &self.outcome.report);
+        let select = &self.outcome.select;
+        let report = &self.outcome.report;
         let reported = if select == report { None } else { Some(self.reported()?) };
         let chosen = chosen.map(|job| job.to_string());
         // A row is mostly called after its method.

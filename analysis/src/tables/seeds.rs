@@ -1,6 +1,7 @@
 use super::{
     Column, ColumnKind, Table, TableRow,
-    merges::{Merges, cell, column, keys},
+    merges::{Merges, column, keys},
+    values::cell,
 };
 use crate::{Frame, FrameError};
 use polars::prelude::{DataFrame, Expr, SortMultipleOptions, col, len, lit};

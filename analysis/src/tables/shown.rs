@@ -59,7 +59,7 @@ fn number(value: f64, kind: ColumnKind) -> String {
     }
 }
 
-/// Four decimals at most, unless the number is so small or large that these tell nothing.
+/// At most four decimals, unless the number is too small or too large for them.
 fn plain(value: f64) -> String {
     if value == 0.0 || (0.001..1e7).contains(&value.abs()) { trimmed(value, 4) } else { format!("{value:.1e}") }
 }

@@ -3,8 +3,8 @@ use crate::{SplitSummary, Summary, SummaryRow, TaskSummary, fixed};
 use jobs::{HITS_AT, Interval};
 
 impl Table {
-    /// What every row of a sweep reaches on a split: the accuracy on each task, their mean, the mean of the normalised ones,
-    /// and the number of examples.
+    /// What every row of a sweep reaches on a split: the accuracy on each task, their mean, the mean of the normalised
+    /// ones, and the number of examples.
     pub fn accuracy(summary: &Summary, split: &str) -> Self {
         let has_normalised =
             summary.rows.iter().any(|row| of(row, split).is_some_and(|of| of.mean_normalised.is_some()));
@@ -19,8 +19,8 @@ impl Table {
         Self { notes, ..sheet.table("accuracy", format!("accuracy on {split}, in %"), columns) }
     }
 
-    /// What every row of a sweep reaches on a split, over what each task's own adapter reaches there: on each task, and the
-    /// mean with its interval. `None` if no such number is known.
+    /// What every row of a sweep reaches on a split, over what each task's own adapter reaches there: on each task, and
+    /// the mean with its interval. `None` if no such number is known.
     pub fn normalised(summary: &Summary, split: &str) -> Option<Self> {
         let mut splits = summary.rows.iter().filter_map(|row| of(row, split));
         if !splits.any(|split| split.tasks.iter().any(|task| task.normalised.is_some())) {
@@ -34,7 +34,8 @@ impl Table {
         Some(sheet.table("normalised", title, columns))
     }
 
-    /// The shares of examples of a joint benchmark whose true class is among the first k; `None` for any other benchmark.
+    /// The shares of examples of a joint benchmark whose true class is among the first k; `None` for any other
+    /// benchmark.
     pub fn hits(summary: &Summary, split: &str) -> Option<Self> {
         let has_hits = |row: &SummaryRow| of(row, split).is_some_and(|split| !split.hits.is_empty());
         if !summary.rows.iter().any(has_hits) {
@@ -88,7 +89,8 @@ impl<'a> Sheet<'a> {
 
     /// What is known of each task in the chosen row, or else in the first that has it.
     fn tasks(&self) -> impl Iterator<Item = &'a TaskSummary> {
-        let (summary, split) = (self.summary, self.split);
+        let summary = self.summary;
+        let split = self.split;
         summary.tasks.iter().filter_map(move |name| {
             let rows = summary.best().into_iter().chain(&summary.rows);
             rows.filter_map(|row| of(row, split)?.tasks.iter().find(|task| task.task == *name && task.n.is_some()))

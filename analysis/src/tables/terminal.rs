@@ -75,26 +75,35 @@ fn margins(table: &Table, index: usize) -> Vec<String> {
     texts.into_iter().map(|text| format!("{text:columns$}")).collect()
 }
 
-/// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not enough.
+/// One way to fit a table into the terminal.
+struct Fit {
+    /// The most columns of a head.
+    room: usize,
+    /// Columns between two columns of the table.
+    gap: u16,
+    /// Whether words are wrapped.
+    is_wrapped: bool,
+}
+
+/// The heads and the table, with the widest gap and the longest heads that fit; words are wrapped where that is not
+/// enough.
 fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<String>, String) {
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    let whole = (1..=WIDEST_GAP).rev().map(|gap| (longest, gap));
-    let cut = (SHORTEST..longest).rev().map(|room| (room, 1));
+    let whole = (1..=WIDEST_GAP).rev().map(|gap| Fit { room: longest, gap, is_wrapped: false });
+    let cut = (SHORTEST..longest).rev().map(|room| Fit { room, gap: 1, is_wrapped: false });
     // Words are wrapped before heads are cut.
     let has_words = table.columns.iter().skip(1).any(|column| column.kind == ColumnKind::Text);
-    let tries: Vec<(usize, u16, bool)> = match has_words {
-        false => whole.chain(cut).map(|(room, gap)| (room, gap, false)).collect(),
-        true => whole
-            .map(|(room, gap)| (room, gap, false))
-            .chain([(longest, 2, true)])
-            .chain(cut.map(|(room, gap)| (room, gap, true)))
-            .collect(),
+    let tries: Vec<Fit> = if has_words {
+        let wrapped = Fit { room: longest, gap: 2, is_wrapped: true };
+        whole.chain([wrapped]).chain(cut.map(|fit| Fit { is_wrapped: true, ..fit })).collect()
+    } else {
+        whole.chain(cut).collect()
     };
     let mut drawn = (Vec::new(), String::new());
-    for (room, gap, is_wrapped) in tries {
-        let heads = heads(&names, room);
-        let text = draw(table, &heads, cells, (gap, is_wrapped));
+    for fit in tries {
+        let heads = heads(&names, fit.room);
+        let text = draw(table, &heads, cells, &fit);
         let is_fitting = text.lines().all(|line| line.replace(BEST, "*").chars().count() <= WIDTH);
         drawn = (heads, marked(&text, is_terminal));
         if is_fitting {
@@ -104,7 +113,7 @@ fn fitting(table: &Table, cells: &[Vec<String>], is_terminal: bool) -> (Vec<Stri
     drawn
 }
 
-/// The columns' names in at most `room` columns, told apart by their places where they would be the same.
+/// The columns' names in at most `room` columns. Equal names are made distinct by their positions.
 fn heads(names: &[&str], room: usize) -> Vec<String> {
     let mut heads: Vec<String> = names.iter().map(|name| shortened(name, room)).collect();
     for index in 1..heads.len() {
@@ -123,13 +132,13 @@ fn shortened(text: &str, width: usize) -> String {
     text.chars().take(width - 1).chain(['…']).collect()
 }
 
-fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], (gap, is_wrapped): (u16, bool)) -> String {
+fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], fit: &Fit) -> String {
     let mut drawn = comfy_table::Table::new();
     drawn.load_style(PLAIN).set_header(heads);
     for cells in cells {
         drawn.add_row(cells);
     }
-    if is_wrapped {
+    if fit.is_wrapped {
         drawn.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH as u16);
     }
     for (index, column) in table.columns.iter().enumerate() {
@@ -141,22 +150,20 @@ fn draw(table: &Table, heads: &[String], cells: &[Vec<String>], (gap, is_wrapped
             shown.set_constraint(ColumnConstraint::ContentWidth);
         }
         // One column lies between two anyway.
-        shown.set_padding((if index > 0 { gap - 1 } else { 0 }, 0));
+        shown.set_padding((if index > 0 { fit.gap - 1 } else { 0 }, 0));
     }
     drawn.trim_fmt()
 }
 
-/// The laid out table with the best numbers marked: a star before the number, or a space where the number itself is bold.
+/// The laid out table with the best numbers marked: a star before the number, or a space where the number itself is
+/// bold.
 fn marked(text: &str, is_terminal: bool) -> String {
     let mut parts = text.split(BEST);
     let mut marked = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|c: char| !c.is_ascii_digit() && !matches!(c, '.' | '+' | '-')).unwrap_or(part.len());
         let (number, rest) = part.split_at(end);
-        marked += &match is_terminal {
-            false => format!("*{number}{rest}"),
-            true => format!(" {BOLD}{number}{PLAIN_AGAIN}{rest}"),
-        };
+        marked += &if is_terminal { format!(" {BOLD}{number}{PLAIN_AGAIN}{rest}") } else { format!("*{number}{rest}") };
     }
     marked
 }

@@ -1,4 +1,4 @@
-use super::merges::number;
+use super::values::number;
 use crate::{
     Kind, Summary,
     summary::{Own, normalised_interval},
@@ -26,17 +26,18 @@ impl<'a> Uncertainty<'a> {
         Self { metric: &summary.objective.metric, tasks: &summary.tasks, own }
     }
 
-    /// The columns of the frame that it is told from.
+    /// The columns of the frame that it is computed from.
     pub(super) fn columns(tasks: &[String]) -> impl Iterator<Item = String> {
         tasks.iter().flat_map(|task| [examples(task), right(task)])
     }
 
-    /// The 95 % interval of a merge's value, whose [`columns`](Self::columns) are in a row of `found`; `None` if a task is
-    /// missing there, or an own accuracy that it is normalised by.
+    /// The 95 % interval of a merge's value, whose [`columns`](Self::columns) are in a row of `found`; `None` if a task
+    /// is missing there, or an own accuracy that it is normalised by.
     pub(super) fn interval(&self, found: &DataFrame, row: usize) -> Option<Interval> {
         let count = |name: String| number(found, &name, row).map(|count| count as u64);
         let score = |task: &String| {
-            let (n, correct) = (count(examples(task))?, count(right(task))?);
+            let n = count(examples(task))?;
+            let correct = count(right(task))?;
             Some(TaskScore { task: task.clone(), n, correct, hits: BTreeMap::new(), right: None, truncated: 0 })
         };
         let scores = || self.tasks.iter().map(score).collect::<Option<Vec<_>>>();
@@ -46,7 +47,8 @@ impl<'a> Uncertainty<'a> {
             Metric::Accuracy(task) => score(task).map(|score| score.interval()),
             // Hits are counted over the examples of all tasks.
             Metric::JointHits(_) => {
-                let (share, n) = (number(found, "value", row)?, number(found, "n", row)? as u64);
+                let share = number(found, "value", row)?;
+                let n = number(found, "n", row)? as u64;
                 Some(Interval::wilson((share * n as f64).round() as u64, n))
             }
         }

@@ -74,8 +74,8 @@ pub(crate) struct Analyze {
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["sweeps", "tables"])]
     pub(crate) compare: Vec<String>,
     /// A folder to write everything into: `results.csv` and `results.parquet` with one row for each job, and for each sweep
-    /// its report as `SWEEP/report.html`, all tables as Markdown, LaTeX and CSV in `SWEEP/tables`, and pictures as SVG and PNG
-    /// in `SWEEP/pictures`
+    /// its report as `SWEEP/report.html`, all tables as Markdown, LaTeX and CSV in `SWEEP/tables`, and charts as SVG and PNG
+    /// in `SWEEP/charts`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

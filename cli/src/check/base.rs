@@ -2,7 +2,7 @@
 
 use super::{Check, problems::Place};
 use crate::failure::{Failure, InputFailure};
-use evaluation::{ModelKind, Outline};
+use evaluation::{Configuration, ExampleKind, ModelKind};
 use jobs::{Benchmark, HeadSpec, Task};
 use merging::BaseHeader;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(super) struct Base {
     /// What adapters are matched to.
     pub(super) header: Option<BaseHeader>,
     /// What evaluation makes of it.
-    pub(super) outline: Option<Outline>,
+    pub(super) outline: Option<Box<dyn Configuration>>,
 }
 
 impl Base {
@@ -46,15 +46,15 @@ impl Check<'_> {
                 return None;
             }
         };
-        // The base reads what the tasks have: pictures or texts, which a sweep file does not mix.
-        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind == ModelKind::Language);
+        // The base reads what the tasks have: images or texts, which a sweep file does not mix.
+        let is_wrong = |task: &&Task| task.data.text.is_some() != (kind.reads() == ExampleKind::Texts);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
             let failure =
                 Failure::Input(InputFailure::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() });
             self.problems.push(&place, None, &failure);
             return None;
         }
-        let outline = Outline::read(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)));
+        let outline = evaluation::outline(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)));
         let outline = self.right(&place, &files, outline);
         let header = BaseHeader::open(files.path()).map_err(|source| Failure::Input(InputFailure::Base(source)));
         // What is wrong with the weights was told already where the outline could not be read.
@@ -80,7 +80,8 @@ impl Check<'_> {
     pub(super) fn text_tower(&mut self, base: &Base) {
         let has_prompts = |task: &Task| matches!(task.head, Some(HeadSpec::Prompts { .. }));
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });
-        if is_made && matches!(base.outline, Some(Outline::Clip(_))) && self.sweep.tasks.iter().any(has_prompts) {
+        let has_text_tower = base.outline.as_ref().is_some_and(|outline| outline.has_text_tower());
+        if is_made && has_text_tower && self.sweep.tasks.iter().any(has_prompts) {
             let checked = evaluation::TextModel::check(base.folder())
                 .map_err(|source| Failure::Input(InputFailure::Model(source)));
             if self.right(&Place::key("base"), &base.files, checked).is_some() {

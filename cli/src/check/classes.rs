@@ -9,7 +9,7 @@ use jobs::DataFiles;
 const LISTED: usize = 10;
 
 impl Check<'_> {
-    /// Holds the classes of a split of pictures against the rows of its head, and notes those without pictures.
+    /// Holds the classes of a split of images against the rows of its head, and notes those without images.
     pub(super) fn classes(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
         if let Some(head) = found.head {
             let checked = seen.check_head(head.names.as_deref(), head.count);
@@ -88,7 +88,7 @@ impl Check<'_> {
     }
 }
 
-/// What is said of classes without pictures.
+/// What is said of classes without images.
 fn absent(found: Split<'_>, seen: &DataOutline) -> Option<String> {
     let absent = seen.absent_classes();
     if absent.is_empty() {
@@ -99,7 +99,7 @@ fn absent(found: Split<'_>, seen: &DataOutline) -> Option<String> {
         0 => String::new(),
         more => format!(" and {more} more classes"),
     };
-    Some(format!("`{}` has no picture of {}{more} on `{}`", found.task.name, shown.join(", "), found.split))
+    Some(format!("`{}` has no image of {}{more} on `{}`", found.task.name, shown.join(", "), found.split))
 }
 
 /// Names in their order; of many the first ones.

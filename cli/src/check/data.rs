@@ -23,7 +23,7 @@ impl Check<'_> {
             }
             let found = Split { task, split, files: &files, listed: &listed, outline: &outline, head };
             let seen = match task.data.text {
-                None => self.pictures(&place, found),
+                None => self.images(&place, found),
                 Some(_) => self.texts(&place, found),
             };
             let Some(seen) = seen else { continue };
@@ -36,7 +36,7 @@ impl Check<'_> {
         self.other_splits(&place, task);
     }
 
-    fn pictures(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
+    fn images(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
         let Split { task, split, files, listed, outline, head } = found;
         let data = &task.data;
         let source =
@@ -141,7 +141,7 @@ fn key_of(error: &DataError, task: &Task) -> &'static str {
 fn unread(files: &DataFiles) -> &'static str {
     match files {
         DataFiles::Parquet(_) => "rows and their labels",
-        DataFiles::ImageFolder { .. } => "its pictures",
+        DataFiles::ImageFolder { .. } => "its images",
         DataFiles::Jsonl(_) | DataFiles::Idx { .. } => "all of it",
     }
 }

@@ -83,7 +83,7 @@ impl Check<'_> {
         [classes, found]: [usize; 2],
         (base, text): (Option<&Base>, Option<&TextSpec>),
     ) -> Option<usize> {
-        let width = base.and_then(|base| base.outline.as_ref()).map(evaluation::Outline::width);
+        let width = base.and_then(|base| base.outline.as_ref()).map(|outline| outline.width());
         if let Some((expected, key)) = width.filter(|(expected, _)| *expected != found) {
             let problem = HeadProblem::Width { found, expected, key };
             self.problems.push(place, None, &unfit(task, at.clone(), problem));

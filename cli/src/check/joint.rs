@@ -2,9 +2,9 @@
 
 use super::{Check, base::Base, heads::HeadRows, problems::Place};
 use crate::failure::{Failure, InputFailure};
+use evaluation::JointMap;
 use jobs::{Benchmark, HeadSpec, JointHeadSpec, Task};
 use std::collections::BTreeMap;
-use worker::JointMap;
 
 /// The rows of a joint head that score each task.
 pub(super) type JointRows = BTreeMap<String, HeadRows>;
@@ -21,7 +21,7 @@ impl Check<'_> {
         let classes = shape.and_then(|shape| self.fits(&place, "joint", format!("`{head}`"), shape, (base, None)));
         let place = Place::key("evaluation.map");
         let files = self.look(&place, map, |inputs| inputs.list_file(map))?;
-        let wrong = |source| Failure::Input(InputFailure::JointMap { source: Box::new(source) });
+        let wrong = |source| Failure::Input(InputFailure::JointMap { source });
         let map = self.right(&place, &files, JointMap::read(files.path()).map_err(wrong))?;
         for (task, rows) in map.rows.iter().filter(|(task, _)| self.sweep.task(task).is_some()) {
             let checked = classes.map_or(Ok(()), |classes| evaluation::check_map(rows, classes));

@@ -10,7 +10,7 @@ pub(super) fn of(adapters: &[Seen], base: &InputRef) -> Vec<String> {
     let origins: Vec<_> = adapters.iter().map(|adapter| adapter.origin.clone()).collect();
     let hub = match base {
         InputRef::Hub(hub) => Some(hub.repository.as_str()),
-        InputRef::S3(_) | InputRef::Path(_) => None,
+        InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
     };
     origin_notes(&origins, hub)
 }

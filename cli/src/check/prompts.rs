@@ -5,7 +5,7 @@ use crate::{
     failure::{Failure, InputFailure},
     sweep_file::SweepFile,
 };
-use evaluation::{ModelKind, TextModel, head_rows};
+use evaluation::{TextModel, head_rows};
 use inputs::Inputs;
 use jobs::{HeadSpec, Sweep, Task};
 
@@ -19,11 +19,11 @@ pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) ->
     }
     let place = Place::key("base");
     if let Some(files) = check.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base)) {
-        let checked = match ModelKind::of(files.path()) {
-            Ok(ModelKind::Language) => Err(Failure::Input(InputFailure::NoTextTower { base: sweep.base.to_string() })),
-            Ok(ModelKind::Clip) => {
-                TextModel::check(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)))
+        let checked = match evaluation::configuration(files.path()) {
+            Ok(configuration) if !configuration.has_text_tower() => {
+                Err(Failure::Input(InputFailure::NoTextTower { base: sweep.base.to_string() }))
             }
+            Ok(_) => TextModel::check(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source))),
             Err(error) => Err(Failure::Input(InputFailure::Model(error))),
         };
         check.right(&place, &files, checked);

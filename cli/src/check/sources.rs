@@ -87,7 +87,7 @@ impl<'a> Sources<'a> {
 /// What answers for an input, by name.
 fn host(reference: &InputRef) -> Option<&'static str> {
     match reference {
-        InputRef::Path(_) => None,
+        InputRef::Path(_) | InputRef::Artefact(_) => None,
         InputRef::Hub(_) => Some(HUB),
         InputRef::S3(_) => Some(BUCKETS),
     }

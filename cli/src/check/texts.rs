@@ -2,12 +2,12 @@
 
 use super::{Check, base::Base, problems::Place};
 use crate::failure::{Failure, InputFailure};
-use evaluation::{LlamaConfig, PairTokenizer};
+use evaluation::{PairTokenizer, TextLimits};
 use jobs::Task;
 
 impl Check<'_> {
     /// Checks that the tokenizer is there and leaves room for texts; what else is to be known of it and the texts is noted.
-    pub(super) fn tokenizer(&mut self, base: &Base, config: &LlamaConfig) {
+    pub(super) fn tokenizer(&mut self, base: &Base, limits: TextLimits) {
         let tokenizer = match PairTokenizer::open(&base.folder().join("tokenizer.json"), None) {
             Ok(tokenizer) => tokenizer,
             Err(error) => {
@@ -21,16 +21,16 @@ impl Check<'_> {
                 base.wrong(self, &place, &Failure::Input(InputFailure::Texts { task: task.name.clone(), source }));
             }
         }
-        if let Err(unknown) = tokenizer.check_vocabulary(config.vocabulary) {
+        if let Err(unknown) = tokenizer.check_vocabulary(limits.vocabulary) {
             self.notes.push(format!("{unknown} A text with such a token fails its job."));
         }
-        let is_cut = |task: &&Task| longest(task).is_some_and(|length| length as usize > config.positions);
+        let is_cut = |task: &&Task| longest(task).is_some_and(|length| length as usize > limits.positions);
         let cut: Vec<String> = self.sweep.tasks.iter().filter(is_cut).map(|task| format!("`{}`", task.name)).collect();
         if !cut.is_empty() {
             self.notes.push(format!(
                 "the base takes {} tokens (`max_position_embeddings` in its `config.json`), less than `max_length` of {}: longer \
                  texts are cut there",
-                config.positions,
+                limits.positions,
                 cut.join(", ")
             ));
         }

@@ -179,6 +179,6 @@ fn print_tables<'a>(tables: impl IntoIterator<Item = &'a Table>, format: Output)
     let is_alone = tables.len() == 1 && format == Output::Csv;
     for table in tables {
         let text = table.render(style);
-        terminal::styled(if is_alone { text.trim_end() } else { &text });
+        terminal::styled_data(if is_alone { text.trim_end() } else { &text });
     }
 }

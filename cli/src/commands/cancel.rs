@@ -39,6 +39,8 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
             let cancellation = Cancellation::new(revision, args.now, now_ms());
             store.put_document(name, Cancellation::DOCUMENT, &cancellation).await?;
         }
+        // A run that is still there tells workers of the sweep until it has seen the mark.
+        store.remove_pool_entries(name).await?;
         if !is_known {
             return match args.queue {
                 Some(_) => Ok(()),

@@ -6,7 +6,7 @@ use crate::{
     sweep_file::absolute,
     terminal,
 };
-use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelKind, PairTokenizer, open_device};
+use evaluation::{DeviceChoice, FamilyVisitor, Model, ModelFamily, ModelKind, PairTokenizer, TextLimits, TriedOut};
 use jobs::{HubKind, InputRef, Precision};
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
@@ -15,13 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 use url::Url;
-
-/// Blank pictures that a model is tried on.
-const PICTURES: usize = 64;
-
-/// Made-up texts that a language model is tried on, and the tokens of each.
-const TEXTS: usize = 8;
-const TOKENS: usize = 32;
 
 /// `bowline doctor`: tries out what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
@@ -104,53 +97,42 @@ fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
     let folder =
         located.map_err(|source| Failure::Input(InputFailure::Argument { argument: base.to_owned(), source }))?.path;
     let device = device(&args.compute.device)?;
-    match ModelKind::of(&folder)? {
-        ModelKind::Clip => image_tower(&folder, device),
-        ModelKind::Language => language_model(&folder, device),
+    ModelKind::of(&folder)?.visit(TryOut { folder: &folder, device })
+}
+
+/// Opens a model and runs it twice: the first run warms up.
+struct TryOut<'a> {
+    folder: &'a Path,
+    device: DeviceChoice,
+}
+
+impl FamilyVisitor for TryOut<'_> {
+    type Output = Result<String, Failure>;
+
+    fn visit<F: ModelFamily>(self) -> Self::Output {
+        let start = Instant::now();
+        let base = F::open(self.folder, self.device, Precision::default())?;
+        let loaded = start.elapsed().as_secs_f64();
+        base.try_out()?;
+        let start = Instant::now();
+        let TriedOut { count, unit } = base.try_out()?;
+        let per_second = count as f64 / start.elapsed().as_secs_f64();
+        let warning = match F::configuration(self.folder)?.text_limits() {
+            Some(limits) => check_tokenizer(self.folder, limits)?,
+            None => String::new(),
+        };
+        Ok(format!(
+            "{}, {} matrices that adapters can reach; loaded in {loaded:.1} s, about {per_second:.0} {unit}/s{warning}",
+            base.model().describe(),
+            base.model().modules().len(),
+        ))
     }
 }
 
-fn language_model(folder: &Path, device: DeviceChoice) -> Result<String, Failure> {
-    let start = Instant::now();
-    let model = LlamaModel::open(folder, &open_device(device)?, Precision::default())?;
-    let loaded = start.elapsed().as_secs_f64();
-    model.try_out(TEXTS, TOKENS)?;
-    let start = Instant::now();
-    model.try_out(TEXTS, TOKENS)?;
-    let per_second = (TEXTS * TOKENS) as f64 / start.elapsed().as_secs_f64();
-    let config = model.config();
+/// The line with what to know of a tokenizer, if there is something.
+fn check_tokenizer(folder: &Path, limits: TextLimits) -> Result<String, Failure> {
     let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None)
         .map_err(|source| Failure::Input(InputFailure::Tokenizer(source)))?;
-    let warning = tokenizer.check_vocabulary(config.vocabulary).err();
-    let warning = warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default();
-    Ok(format!(
-        "{}, {} layers of width {}, {} token ids, {} matrices that adapters can reach; loaded in {loaded:.1} s, about \
-         {per_second:.0} tokens/s{warning}",
-        config.family,
-        config.layers,
-        config.width,
-        config.vocabulary,
-        model.modules().len(),
-    ))
-}
-
-fn image_tower(folder: &Path, device: DeviceChoice) -> Result<String, Failure> {
-    let start = Instant::now();
-    let model = ImageModel::open(folder, &open_device(device)?)?;
-    let loaded = start.elapsed().as_secs_f64();
-    model.try_out(PICTURES)?;
-    let start = Instant::now();
-    model.try_out(PICTURES)?;
-    let per_second = PICTURES as f64 / start.elapsed().as_secs_f64();
-    let vision = &model.config().vision;
-    Ok(format!(
-        "CLIP image tower, {} px, {} layers of width {}, {} matrices that adapters can reach; loaded in {:.1} s, about \
-         {:.0} pictures/s",
-        vision.image_size,
-        vision.encoder.layers,
-        vision.encoder.width,
-        model.modules().len(),
-        loaded,
-        per_second,
-    ))
+    let warning = tokenizer.check_vocabulary(limits.vocabulary).err();
+    Ok(warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default())
 }

@@ -3,16 +3,17 @@ use crate::{
     clock::now_ms,
     commands::{
         failures::frozen,
-        run::{Account, OUTAGE, conclude},
+        run::{Account, OUTAGE, conclude, leftovers},
     },
     failure::Failure,
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{existing_store, rabbit_settings},
     runner::Runner,
 };
 use coordinator::{Event, Retry, Settings};
+use inputs::Artefacts;
 use jobs::Finish;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{future::pending, sync::Arc};
@@ -26,7 +27,9 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let interrupts = Interrupts::listen(&runtime);
     let store = runtime.block_on(existing_store(&args.store))?.with_retries(OUTAGE);
     let frozen = runtime.block_on(frozen(&store, &args.name))?;
-    let inputs = Arc::new(inputs(&args.store.s3));
+    let artefacts = Arc::new(Artefacts::default());
+    artefacts.give(store.clone(), runtime.handle().clone());
+    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
     // A run has begun a later one since: this one is not begun again.
     if resume.revised.is_new {
@@ -35,13 +38,17 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         let newest = resume.revised.number - 1;
         return Err(coordinator::CoordinatorError::Overtaken { sweep, revision, newest }.into());
     }
-    let runner = match &args.queue {
+    let queue = match &args.queue {
         Some(url) => {
             let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
-            let settings = RabbitSettings { name: format!("finish {}", args.name), ..settings };
-            let queue = runtime.block_on(RabbitQueue::connect(settings))?;
-            Runner::remote(runtime, interrupts, Arc::new(queue), store)
+            let name = format!("finish {}", args.name);
+            let settings = RabbitSettings { name, sweep: Some(args.name.clone()), ..settings };
+            Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
         }
+        None => None,
+    };
+    let runner = match &queue {
+        Some(queue) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         None => {
             let engine = engine(&args.compute, Arc::clone(&inputs))?;
             Runner::local(runtime, interrupts, engine, store, Metrics::default())
@@ -49,16 +56,21 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     };
     let wish = Finish::new(frozen.revision(), now_ms());
     runner.runtime.block_on(runner.store.put_document(&args.name, Finish::DOCUMENT, &wish))?;
-    let done = {
+    let ended = {
         let progress = Progress::start();
         let mut on_event = |event| match event {
             Event::Phase(phase) => progress.phase(&phase.to_string()),
-            Event::Failed { label, errors, .. } => progress.line(&format!("  {label} failed: {}", errors.join(": "))),
+            Event::Failed { label, errors, .. } | Event::NotWritten { label, errors, .. } => {
+                progress.line(&format!("  {label} failed: {}", errors.join(": ")))
+            }
             _ => {}
         };
         let pool = args.queue.as_ref().map(|_| args.pool.pool.clone());
-        let settings = Settings { finish: true, pool, ..Settings::default() };
-        runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())?
+        let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };
+        runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())
     };
-    conclude(&runner, &frozen, &inputs, &done, args.json, &mut Account::of(&args.name))
+    if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
+        runner.runtime.block_on(leftovers::clear(queue, &args.name));
+    }
+    conclude(&runner, &frozen, &ended?, args.json, &mut Account::of(&args.name))
 }

@@ -62,7 +62,7 @@ impl Merged {
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
-            InputRef::S3(_) | InputRef::Path(_) => None,
+            InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
         let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
         let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));
@@ -74,12 +74,6 @@ impl Merged {
             notes: String::new(),
         };
         Ok(Self { update, base: header, card, notes })
-    }
-
-    /// The same with notes below the recipe of its model card, in Markdown.
-    pub(crate) fn with_notes(mut self, notes: String) -> Self {
-        self.card.notes = notes;
-        self
     }
 
     /// The nearest merge of rank at most `rank`; says what is lost.

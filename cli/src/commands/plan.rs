@@ -38,7 +38,7 @@ struct Plan {
     download_bytes: u64,
     /// The number of adapted matrices of each adapter.
     matrices: Vec<(String, usize)>,
-    /// Memory that models of texts take; `None` for pictures, and while the base cannot be looked at.
+    /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<Needs>,
     /// What a person should know beforehand.

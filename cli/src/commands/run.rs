@@ -1,7 +1,8 @@
 mod best;
-mod leftovers;
+pub(super) mod leftovers;
 mod on_end;
 
+pub(crate) use best::artefact_of;
 pub(crate) use on_end::Account;
 
 use crate::{
@@ -10,18 +11,18 @@ use crate::{
     commands::plan::{Reading, survey},
     failure::{Failure, RunFailure},
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
     sweep_file::{SweepFile, read_sweep},
     terminal,
-    watching::{RunShown, Watching},
+    watching::{RunMetrics, Watching},
 };
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
-use inputs::Inputs;
+use inputs::Artefacts;
 use jobs::Outcome;
 use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
@@ -49,7 +50,8 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
-    let inputs = Arc::new(inputs(&args.store.s3));
+    let artefacts = Arc::new(Artefacts::default());
+    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     // The device is opened before anything is hashed: what cannot work should say so at once.
     let engine = match args.queue {
         None => Some(engine(&args.compute, Arc::clone(&inputs))?),
@@ -72,13 +74,14 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         let store = open_store(&args.store).await?.with_retries(OUTAGE);
         check_conditions(&store, args.unconditional_store).await.map(|()| store)
     })?;
+    artefacts.give(store.clone(), runtime.handle().clone());
     let runner = match (engine, &queue) {
         (None, Some(queue)) => Runner::remote(runtime, interrupts, Arc::clone(queue) as Arc<_>, store),
         (Some(engine), _) => Runner::local(runtime, interrupts, engine, store, watching.metrics()),
         (None, None) => unreachable!("without a queue there is an engine"),
     };
     if let Some(worker) = runner.worker() {
-        watching.worker_to_come(&args.compute.device, false).is(worker);
+        watching.show_worker(&args.compute.device, false).set(worker);
     }
     let ended = {
         let progress = Progress::start();
@@ -86,19 +89,18 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         let revision = resume.revised.number;
         let mut teller = Teller { progress: &progress, shown: &shown, account, revision, bound: 0, done: 0 };
         let mut on_event = |event| teller.tell(event);
-        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.beside(&shown))
+        runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(&shown))
     };
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
     }
-    conclude(&runner, &frozen, &inputs, &ended?, args.json, account)
+    conclude(&runner, &frozen, &ended?, args.json, account)
 }
 
 /// Stores, prints and writes what a sweep came to.
 pub(super) fn conclude(
     runner: &Runner,
     frozen: &Frozen,
-    inputs: &Inputs,
     done: &Done,
     json: bool,
     account: &mut Account,
@@ -116,7 +118,7 @@ pub(super) fn conclude(
     } else {
         runner.runtime.block_on(runner.store.put_document(&outcome.sweep, SUMMARY, &summary))?;
         let reported = runner.runtime.block_on(report::keep(&runner.store, outcome, results, &frame));
-        best::write(runner, frozen, outcome, inputs, &summary).and(reported)
+        best::keep(runner, frozen, outcome, &summary).and(reported)
     };
     match counts.failed {
         0 => written,
@@ -136,6 +138,7 @@ fn queue_settings(url: &args::Secret, args: &args::Run, sweep: &str) -> Result<R
     let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
     Ok(RabbitSettings {
         name: format!("run {sweep}"),
+        sweep: Some(sweep.to_owned()),
         trace_parent: Some(current_trace_parent as fn() -> _),
         ..settings
     })
@@ -154,7 +157,10 @@ fn settings(args: &args::Run) -> Settings {
         brake: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,
         max_device_time: args.max_device_hours,
+        writes: true,
         pool: args.queue.as_ref().map(|_| args.pool.pool.clone()),
+        priority: args.priority,
+        max_workers: args.max_workers,
         ..Settings::default()
     }
 }
@@ -185,7 +191,7 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
 /// Tells a person what happens.
 struct Teller<'a> {
     progress: &'a Progress,
-    shown: &'a RunShown,
+    shown: &'a RunMetrics,
     account: &'a mut Account,
     /// The revision that the person was told of.
     revision: u32,
@@ -223,6 +229,15 @@ impl Teller<'_> {
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }
+            Event::Written { label, size, is_reused, .. } => {
+                if !is_reused {
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>7.1} MiB", mib(size))));
+                }
+            }
+            Event::NotWritten { label, errors, .. } => {
+                let line = format!("  {label} failed: {}", errors.join(": "));
+                self.progress.line(&jobs::escaped(&line));
+            }
             Event::WeakAdapter(adapter) => self.progress.line(&jobs::escaped(&format!("note: {adapter}"))),
             Event::Best { search, value, .. } => {
                 self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
@@ -230,6 +245,11 @@ impl Teller<'_> {
         }
         self.progress.position(self.done, self.bound);
     }
+}
+
+/// Bytes as mebibytes, for people.
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 /// How many jobs came to what, as summaries tell it.
@@ -244,5 +264,5 @@ pub(crate) fn print(summary: &Summary, json: bool) {
         return;
     }
     let style = if std::io::stdout().is_terminal() { Style::Terminal } else { Style::Plain };
-    terminal::styled(format_args!("\n{}", summary.render(style).trim_end()));
+    terminal::styled_data(format_args!("\n{}", summary.render(style).trim_end()));
 }

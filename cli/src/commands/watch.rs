@@ -75,7 +75,7 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
             false => block.show(&text(&look)),
         }
         // Nobody reads on: `bowline watch --json | grep -m1 …` has what it wanted.
-        if terminal::is_reader_gone() {
+        if terminal::is_stdout_closed() {
             return Ok(());
         }
         if args.once || look.progress.as_ref().is_some_and(|progress| progress.ended.is_some()) {

@@ -8,6 +8,7 @@ use crate::{
     terminal,
     watching::Watching,
 };
+use inputs::Artefacts;
 use queue::{JobConsumer, RabbitQueue, RabbitSettings};
 use std::{process, sync::Arc, time::Duration};
 use store::Key;
@@ -23,19 +24,16 @@ const OWN_FAULTS: u32 = 3;
 
 /// `bowline worker`: takes jobs until it is told to end, or there are none.
 pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
-    let name = args.name.clone().unwrap_or_else(default_name);
-    if name.contains('/') || Key::new(name.as_str()).is_err() {
-        let expected = "a name of letters, digits, `-`, `_` and `.` that does not begin with a dot";
-        return Err(Failure::Argument { argument: "--name", value: name, expected });
-    }
+    let name = name(args)?;
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
     let watching = Watching::open(&args.listen, &runtime)?;
-    let inputs = Arc::new(worker_inputs(args)?);
+    let artefacts = Arc::new(Artefacts::default());
+    let inputs = Arc::new(worker_inputs(args, &artefacts)?);
     let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
     let proof = Arc::new(engine.proof());
-    let shown = watching.worker_to_come(&device, true);
+    let shown = watching.show_worker(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
@@ -44,6 +42,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;
+    artefacts.give(store.clone(), runtime.handle().clone());
     let thread = DeviceThread::start(device.clone(), Engine::versions(), move |job, stop| engine.compute(job, stop));
     let consumer = {
         let _runtime = runtime.enter();
@@ -54,13 +53,14 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
+            .serving(args.pool.pool.as_str(), args.keep_models)
             .with_limits(limits(args))
             .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
             .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);
     let worker = Arc::new(worker);
-    shown.is(&worker);
+    shown.set(&worker);
     terminal::note(format_args!(
         "{name}: {device}, pool `{}`, store {}; waiting for jobs",
         args.pool.pool,
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     }
     let grace = Duration::from_secs(args.grace);
     let ended = interrupts.graceful(2, |wishes| {
-        runtime.block_on(watching.alive(async {
+        runtime.block_on(watching.with_heartbeat(async {
             let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
             ahead.close().await;
@@ -112,6 +112,16 @@ fn limits(args: &args::Worker) -> Limits {
         idle: args.idle_exit.map(Duration::from_secs),
         ..Limits::default()
     }
+}
+
+/// The worker's name, if a store can hold it.
+fn name(args: &args::Worker) -> Result<String, Failure> {
+    let name = args.name.clone().unwrap_or_else(default_name);
+    if name.contains('/') || Key::new(name.as_str()).is_err() {
+        let expected = "a name of letters, digits, `-`, `_` and `.` that does not begin with a dot";
+        return Err(Failure::Argument { argument: "--name", value: name, expected });
+    }
+    Ok(name)
 }
 
 /// The host's name and the process id: told apart from every other worker that is alive.

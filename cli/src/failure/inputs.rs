@@ -34,12 +34,6 @@ pub(crate) enum InputFailure {
     /// An input that an argument names is not there.
     #[error("cannot use `{argument}`")]
     Argument { argument: String, source: inputs::InputError },
-    /// An input is not what was evaluated any more.
-    #[error("`{place}` has changed since it was evaluated")]
-    Changed { place: String },
-    /// A file of an input was changed while the winner was merged.
-    #[error("an input was changed while the winner was merged")]
-    FileChanged(#[source] files::FileChanged),
     /// A data set of images is not what it should be.
     #[error("the data of `{task}` cannot be used on split `{split}`")]
     Data { task: String, split: String, source: evaluation::DataError },
@@ -48,7 +42,7 @@ pub(crate) enum InputFailure {
     SplitTexts { task: String, split: String, source: evaluation::TextError },
     /// The map of a joint head cannot be read.
     #[error("cannot use the map of the joint head")]
-    JointMap { source: Box<worker::JobError> },
+    JointMap { source: evaluation::JointError },
     /// The map of a joint head leads out of the head.
     #[error("cannot use what the map of the joint head says of `{task}`")]
     JointTask { task: String, source: evaluation::ScoreError },
@@ -74,7 +68,7 @@ pub(crate) enum InputFailure {
     #[error("cannot use the adapter `{name}`, which is `{place}`")]
     AdapterModule { name: String, place: String, source: evaluation::ModelError },
     /// The base reads texts and the tasks have images, or the other way round.
-    #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind_of(*kind).0, kind_of(*kind).1)]
+    #[error("the base `{base}` is {}, and the data of `{task}` are {}", kind.description(), kind.reads().other().name())]
     Kind { base: String, kind: evaluation::ModelKind, task: String },
     /// The tokenizer of the base cannot be used.
     #[error("cannot use the base's tokenizer")]
@@ -117,14 +111,12 @@ impl InputFailure {
             Self::HeadFile { source, .. } | Self::Head { source, .. } => code::of_input(source.is_retryable()),
             Self::Base(source) => code::of_input(evaluation::may_pass(source)),
             Self::Adapter { source, .. } => code::of_input(evaluation::may_pass(source.as_ref())),
-            Self::JointMap { source } => code::of_input(evaluation::may_pass(source.as_ref())),
+            Self::JointMap { source } => code::of_input(evaluation::may_pass(source)),
             Self::JointTask { .. }
             | Self::JointLacks { .. }
             | Self::NoTextTower { .. }
             | Self::NoPrompts { .. }
             | Self::UnknownTask { .. }
-            | Self::Changed { .. }
-            | Self::FileChanged(_)
             | Self::Kind { .. }
             | Self::Classes { .. }
             | Self::UnfitHead { .. } => code::BAD_INPUT,
@@ -139,8 +131,6 @@ impl InputFailure {
             Self::Problems(_)
             | Self::SweepInput(_)
             | Self::Argument { .. }
-            | Self::Changed { .. }
-            | Self::FileChanged(_)
             | Self::Data { .. }
             | Self::SplitTexts { .. }
             | Self::JointMap { .. }
@@ -161,13 +151,5 @@ impl InputFailure {
             | Self::Head { .. }
             | Self::Model(_) => None,
         }
-    }
-}
-
-/// What a base of this kind is, and what it does not read.
-fn kind_of(kind: evaluation::ModelKind) -> (&'static str, &'static str) {
-    match kind {
-        evaluation::ModelKind::Clip => ("a CLIP model, which reads images", "texts"),
-        evaluation::ModelKind::Language => ("a language model, which reads texts", "images"),
     }
 }

@@ -28,6 +28,9 @@ pub(crate) enum RunFailure {
     /// The sweep ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
     Jobs { failed: u64, total: u64 },
+    /// The sweep ran to its end, and its winner is not written.
+    #[error("the winner could not be written: job {job} made no artefact")]
+    NotWritten { job: String },
     /// The evaluation ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
     Evaluated { failed: u64, total: u64 },
@@ -40,7 +43,9 @@ impl RunFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::TooManyJobs { .. } => code::USAGE,
-            Self::Jobs { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => code::JOBS_FAILED,
+            Self::Jobs { .. } | Self::NotWritten { .. } | Self::Evaluated { .. } | Self::TooManyFailures { .. } => {
+                code::JOBS_FAILED
+            }
             // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
             Self::Stopped(Stopped::Base { .. }) => code::BAD_INPUT,
             Self::Stopped(Stopped::Alike { .. }) => code::JOBS_FAILED,
@@ -68,6 +73,10 @@ impl RunFailure {
             Self::Cancelled => Some(UNDO),
             Self::Jobs { .. } => Some(
                 "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+            ),
+            Self::NotWritten { .. } => Some(
+                "the error is above, and in `bowline failures show JOB`; mend its cause and run the same command with \
+                 `--retry-failed`: nothing is evaluated again",
             ),
             Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
             Self::Evaluation(CoordinatorError::Denominator { .. }) => {

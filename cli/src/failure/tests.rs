@@ -12,7 +12,7 @@ fn reads(kind: ErrorKind) -> Vec<Failure> {
     let data = || evaluation::DataError::Read { path: "data".into(), source: error() };
     let head = || evaluation::HeadError::Io { path: "head.safetensors".into(), source: error() };
     let texts = || evaluation::TextError::Data(data());
-    let map = Box::new(::worker::JobError::JointMap { path: "map.json".into(), source: error() });
+    let map = evaluation::JointError::Map { path: "map.json".into(), source: error() };
     let input = || ::inputs::InputError::Read {
         reference: "base".to_owned(),
         file: "base/config.json".into(),

@@ -1,15 +1,15 @@
 use super::code;
 
-/// Why a process cannot be watched, or is not well.
+/// Why a process cannot be monitored, or is not healthy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WatchingFailure {
-    /// An address that cannot be listened at.
+    /// The endpoint cannot listen on its address.
     #[error("`--listen` does not work")]
     Listen(#[from] telemetry::EndpointError),
-    /// Spans cannot be sent.
-    #[error("cannot tell of what is done")]
-    Telling(#[from] telemetry::TellingError),
-    /// What was probed is not well, or not there.
+    /// Spans cannot be exported.
+    #[error("cannot export spans of this process")]
+    Tracing(#[from] telemetry::TracingError),
+    /// The probed process is not healthy, or not reachable.
     #[error("{url}: {reason}")]
     Probe { url: String, reason: String },
 }
@@ -18,7 +18,7 @@ impl WatchingFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Listen(_) | Self::Probe { .. } => code::UNAVAILABLE,
-            Self::Telling(_) => code::BAD_INPUT,
+            Self::Tracing(_) => code::BAD_INPUT,
         }
     }
 }

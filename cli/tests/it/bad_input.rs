@@ -84,7 +84,7 @@ fn data_that_does_not_fit_its_head_is_named() {
 }
 
 #[test]
-fn a_model_for_texts_is_shown_no_pictures() {
+fn a_model_for_texts_is_shown_no_images() {
     let base = format!("base={}", mini8().join("../nli6/base").display());
     let ran = Place::new().run(&["plan", "sweep.yaml", "-o", &base]);
     ran.fails(65, &["is a language model, which reads texts, and the data of `optdigits` are images"]);

@@ -1,5 +1,5 @@
 use crate::bowline::{Place, mini8};
-use std::{process::Command, thread::sleep, time::Duration};
+use std::{fs, process::Command, thread::sleep, time::Duration};
 
 #[test]
 fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
@@ -185,4 +185,21 @@ fn the_doctor_tries_out_device_store_and_model() {
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().all(|line| line.contains(" ok ")), "{lines:?}");
     assert!(lines[0].ends_with("cpu (1 thread)"), "{lines:?}");
+}
+
+#[test]
+fn the_artefact_of_a_winner_goes_with_the_last_sweep_that_has_it() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    place.run(&["run", "sweep.yaml", "-o", "name=same"]).succeeds();
+    let artefacts = || fs::read_dir(place.path("bowline-results/artefacts")).unwrap().count();
+    let files = || {
+        let folders = fs::read_dir(place.path("bowline-results/artefacts")).unwrap();
+        folders.map(|folder| folder.unwrap().path().join("artefact.json")).filter(|path| path.exists()).count()
+    };
+    assert_eq!((artefacts(), files()), (1, 1), "both sweeps have the same winner, which is written once");
+    place.run(&["sweeps", "remove", "same", "--results", "--yes", "--force"]).succeeds();
+    assert_eq!(files(), 1, "the other sweep has it");
+    place.run(&["sweeps", "remove", "small", "--results", "--yes", "--force"]).succeeds();
+    assert_eq!(files(), 0);
 }

@@ -1,9 +1,9 @@
-use super::{Phase, Planned, is_normalised};
+use super::{Planned, is_normalised};
 use crate::{
     CoordinatorError, Frozen, RecordedError,
     strategy::{Evaluation, Evaluations},
 };
-use jobs::{JobId, JobResult, Meaning, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
+use jobs::{ArtefactResult, JobId, JobResult, Meaning, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
 use std::{
     cell::Cell,
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,6 +17,8 @@ pub(super) struct Known {
     pub(super) report: String,
     /// The meaning of a merge by split, but for its recipe.
     grounds: HashMap<String, Meaning>,
+    /// The jobs whose artefacts are there.
+    artefacts: HashSet<JobId>,
     memory: Memory,
 }
 
@@ -54,7 +56,7 @@ impl Known {
                 denominators.entry(split.clone()).or_default().insert(task.name.clone(), *accuracy);
             }
         }
-        Self { frozen, select, report, grounds: HashMap::new(), memory }
+        Self { frozen, select, report, grounds: HashMap::new(), artefacts: HashSet::new(), memory }
     }
 
     pub(super) fn into_memory(self) -> Memory {
@@ -62,13 +64,14 @@ impl Known {
     }
 
     /// The base model and the adapters whose accuracy on `split` is not given.
-    pub(super) fn references(&self, split: &str, phase: Phase) -> impl Iterator<Item = Planned> {
+    pub(super) fn references(&self, split: &str) -> impl Iterator<Item = Planned> {
         let on = if split == self.select { String::new() } else { format!(" on {split}") };
-        let base = Planned { subject: Subject::Base, label: format!("zero-shot{on}"), phase };
-        let measured = self.measured(split).map(|task| task.name.clone()).collect::<Vec<_>>();
+        let base = Planned::evaluation(Subject::Base, split, format!("zero-shot{on}"));
+        let split = split.to_owned();
+        let measured = self.measured(&split).map(|task| task.name.clone()).collect::<Vec<_>>();
         let alone = measured.into_iter().map(move |task| {
             let label = format!("{task} alone{on}");
-            Planned { subject: Subject::Adapter { task }, label, phase }
+            Planned::evaluation(Subject::Adapter { task }, &split, label)
         });
         std::iter::once(base).chain(alone)
     }
@@ -137,6 +140,25 @@ impl Known {
             return Standing::Scored(None);
         }
         Standing::Scored(self.frozen.sweep().objective.metric.value(&result.scores, denominators))
+    }
+
+    /// Takes in what a job made.
+    pub(super) fn read_artefact(&mut self, result: &ArtefactResult) -> Standing {
+        self.artefacts.insert(result.job);
+        Standing::Scored(None)
+    }
+
+    /// Whether the artefact of a job is there.
+    pub(super) fn has_artefact(&self, job: &JobId) -> bool {
+        self.artefacts.contains(job)
+    }
+
+    /// The metric's value of a job, if it has one.
+    pub(super) fn value(&self, id: &JobId) -> Option<f64> {
+        match self.standing(id)? {
+            Standing::Scored(value) => value,
+            Standing::Failed | Standing::Missing => None,
+        }
     }
 
     /// The adapters that are known to be worse on their own task than the base model, on the selection split.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{failure, frozen, meaning, result, scaling};
+use crate::testing::{artefact, failure, frozen, meaning, result, scaling};
 use jobs::RowKind;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -336,4 +336,65 @@ fn what_a_sweep_came_to_so_far_is_the_best_of_what_is_known_and_at_its_end_the_o
             assert_eq!(leads.map(|point| point.value), best.map(|point| point.value), "{overrides:?}");
         }
     }
+}
+
+/// Answers all that is wanted until nothing but what writes is left, or the sweep is over.
+fn up_to_the_end(course: &mut Course) -> Step {
+    loop {
+        match course.next(64).unwrap() {
+            Step::Run(wanted) if wanted.iter().any(|wanted| wanted.phase == Phase::Write) => return Step::Run(wanted),
+            Step::Run(wanted) => wanted.iter().for_each(|wanted| {
+                course.record(wanted.id, Answer::Result(&result(&wanted.job))).unwrap();
+            }),
+            step => return step,
+        }
+    }
+}
+
+#[test]
+fn the_winner_is_written_once_everything_is_evaluated_and_the_sweep_is_over_then() {
+    let mut course = Course::new(frozen(&[])).unwrap().writing();
+    let Step::Run(wanted) = up_to_the_end(&mut course) else { panic!("the winner is wanted") };
+    assert_eq!(labels(&wanted, Phase::Write), ["write knots_ties"]);
+    let jobs::JobSpec::Write(spec) = &wanted[0].job.spec else { panic!("it writes") };
+    let outcome = course.so_far().unwrap();
+    let RowKind::Search { recipe, .. } = &outcome.rows[3].kind else { panic!("a search") };
+    assert_eq!(spec.recipe, *recipe);
+    assert_eq!(wanted[0].job.places.data.len(), 0, "nothing is evaluated");
+    assert_eq!(course.next(64).unwrap(), Step::Wait);
+    course.record(wanted[0].id, Answer::Artefact(&artefact(&wanted[0].job))).unwrap();
+    assert_eq!(course.next(64).unwrap(), Step::Finished(Box::new(outcome.clone())));
+
+    // A sweep whose winner cannot be written comes to the same.
+    let mut course = Course::new(frozen(&[])).unwrap().writing();
+    let Step::Run(wanted) = up_to_the_end(&mut course) else { panic!("the winner is wanted") };
+    let errors = ["the disk is full".to_owned()];
+    course.record(wanted[0].id, Answer::Failed { errors: &errors, blame: Some(Blame::Machine) }).unwrap();
+    assert_eq!(course.next(64).unwrap(), Step::Finished(Box::new(outcome)));
+}
+
+#[test]
+fn nothing_is_written_unless_asked_for_nor_where_no_adapter_can_hold_the_winner() {
+    let mut course = Course::new(frozen(&[])).unwrap();
+    assert!(matches!(up_to_the_end(&mut course), Step::Finished(_)));
+    let in_full_space = ["recipe.preset=ties"];
+    let mut course = Course::new(frozen(&in_full_space)).unwrap().writing();
+    assert!(matches!(up_to_the_end(&mut course), Step::Finished(_)));
+}
+
+#[test]
+fn a_job_waits_for_the_artefacts_that_it_needs() {
+    let mut course = Course::new(frozen(&[])).unwrap();
+    let needed = frozen(&[]).job(frozen(&[]).writing(&jobs::Preset::KnotsTies.recipe(), WriteFormat::Adapter));
+    let subject = Subject::Merge { recipe: jobs::Preset::KnotsTies.recipe().with_scaling(0.77) };
+    let mut waiting = Planned::evaluation(subject, "validation", "needs an artefact".to_owned());
+    waiting.artefacts = vec![needed.id()];
+    let first = Planned::evaluation(Subject::Base, "validation", "zero-shot".to_owned());
+    course.plans.insert(Phase::References, [waiting, first].into());
+    let Step::Run(wanted) = course.next(64).unwrap() else { panic!("something is ready") };
+    assert_eq!(labels(&wanted, Phase::References), ["zero-shot"]);
+    assert_eq!(course.next(64).unwrap(), Step::Wait);
+    let _ = course.known.read_artefact(&artefact(&needed));
+    let Step::Run(wanted) = course.next(64).unwrap() else { panic!("it is ready") };
+    assert_eq!(labels(&wanted, Phase::References), ["needs an artefact"]);
 }

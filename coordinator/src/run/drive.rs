@@ -9,15 +9,18 @@ use super::{
     tally::Tally,
 };
 use crate::{
-    Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Resume, Step, Wanted,
+    Answer, CoordinatorError, Counts, Course, Ended, Event, Frozen, Phase, Resume, Step, Wanted,
     clock::now_ms,
     compaction::Compaction,
-    lookup::{Failed, Found, Presence, look_up, look_up_many},
+    lookup::{Failed, Found, Presence, Sought, look_up, look_up_many},
     survey::FailedBefore,
 };
 use futures_util::{FutureExt, StreamExt, stream};
 use jobs::{Blame, Cancellation, ExampleCounts, JobId, WorkerStatus};
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::Duration,
+};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tracing::{Instrument, info_span};
 
@@ -81,6 +84,9 @@ impl<'a> Drive<'a> {
         let mut tally = Tally::new(survey.bound, counts, frozen.sweep().objective.clone());
         tally.pool.clone_from(&coordinator.settings.pool);
         let mut course = Course::remembering(frozen.clone(), memory)?;
+        if coordinator.settings.writes {
+            course = course.writing();
+        }
         if coordinator.settings.finish {
             course.end_early();
         }
@@ -125,6 +131,8 @@ impl<'a> Drive<'a> {
             // Asking for nothing would look like having nothing to do.
             let step = if room == 0 { Step::Wait } else { self.course.next(room)? };
             match step {
+                // Which recipe is the winner is not known while results contradict each other.
+                Step::Run(wanted) if is_at_end(&wanted) && !self.examples.agree() => self.read_again().await?,
                 Step::Run(wanted) => self.start(wanted).await?,
                 Step::Wait => self.follow().await?,
                 Step::Finished(_) if !self.examples.agree() => self.read_again().await?,
@@ -137,6 +145,7 @@ impl<'a> Drive<'a> {
         if self.coordinator.settings.is_kept {
             self.open_sweep().await?;
         }
+        self.enter_pool().await?;
         // Whoever listens from now on misses nothing of what is published afterwards.
         let _nothing_yet = self.coordinator.publisher.settled().now_or_never();
         // What an earlier run said last is not the last word any more.
@@ -184,11 +193,11 @@ impl<'a> Drive<'a> {
     /// Publishes what has no answer in the store.
     async fn start(&mut self, wanted: Vec<Wanted>) -> Result<(), CoordinatorError> {
         let store = &self.coordinator.store;
-        let ids: Vec<JobId> = wanted.iter().map(|wanted| wanted.id).collect();
-        let found = self.presence.look_up(store, &ids).await?;
+        let sought: Vec<Sought> = wanted.iter().map(Wanted::sought).collect();
+        let found = self.presence.look_up(store, &sought).await?;
         let mut absent = Vec::with_capacity(wanted.len());
         for (wanted, found) in wanted.into_iter().zip(found) {
-            match self.repaired(wanted.id, found).await? {
+            match self.repaired(wanted.sought(), found).await? {
                 Found::Failed(failed) if self.coordinator.settings.retry.covers(&failed) => {
                     store.clear_failures(&wanted.id).await?;
                     absent.push(wanted);
@@ -229,15 +238,14 @@ impl<'a> Drive<'a> {
         tokio::select! {
             settled = self.coordinator.publisher.settled() => {
                 // Others' jobs are settled too.
-                let mut ours: Vec<JobId> = settled.into_iter().filter(|id| self.outstanding.contains(id)).collect();
-                ours.sort_unstable();
-                ours.dedup();
+                let ours: BTreeSet<JobId> = settled.into_iter().collect();
+                let ours: Vec<Sought> = ours.iter().filter_map(|id| self.outstanding.sought_of(id)).collect();
                 let found = look_up(&self.coordinator.store, &ours).await?;
                 self.take_in(ours, found)
             }
             _ = self.polls.tick() => {
                 if self.outstanding.len() > 0 {
-                    let all = self.outstanding.ids();
+                    let all = self.outstanding.sought();
                     let found = look_up_many(&self.coordinator.store, &all).await?;
                     self.take_in(all, found)?;
                 }
@@ -247,8 +255,8 @@ impl<'a> Drive<'a> {
         }
     }
 
-    fn take_in(&mut self, ids: Vec<JobId>, found: Vec<Found>) -> Result<(), CoordinatorError> {
-        for (id, found) in ids.into_iter().zip(found) {
+    fn take_in(&mut self, sought: Vec<Sought>, found: Vec<Found>) -> Result<(), CoordinatorError> {
+        for (Sought { id, .. }, found) in sought.into_iter().zip(found) {
             if !matches!(found, Found::Nothing) {
                 let label = self.outstanding.remove(&id);
                 self.answer(id, label, found, false)?;
@@ -263,19 +271,18 @@ impl<'a> Drive<'a> {
         if self.outstanding.len() == 0 {
             return Ok(());
         }
-        match publisher.waiting().await {
-            Ok(Some(0)) => {}
-            Ok(_) => {
-                self.outstanding.may_wait();
-                return Ok(());
-            }
+        let queue_is_empty = match publisher.waiting().await {
+            Ok(waiting) => waiting == Some(0),
             Err(error) => {
                 tracing::warn!(%error, "cannot tell how many jobs wait in the queue");
                 return Ok(());
             }
+        };
+        if !queue_is_empty {
+            self.outstanding.may_wait();
         }
         let workers = self.hearing.alive(store.dated_workers().await?);
-        let lost = self.outstanding.lost(&workers, settings.lost_after);
+        let lost = self.outstanding.lost(&workers, queue_is_empty, settings.lost_after);
         for Wanted { job, id, label, .. } in lost {
             tracing::warn!(job = %id.short(), label, "neither the queue nor a worker has the job; publishing it again");
             publisher.publish(&job, &self.frozen.sweep().name).await?;
@@ -290,6 +297,10 @@ impl<'a> Drive<'a> {
             self.check_newest().await?;
             self.store_progress(None).await;
             self.compaction.go_on();
+            // Another run of the sweep may have ended meanwhile.
+            if let Err(error) = self.enter_pool().await {
+                tracing::warn!(%error, "cannot tell the pool's workers of the sweep");
+            }
         }
         match store.dated_workers::<WorkerStatus>().await {
             Ok(workers) => {
@@ -331,13 +342,27 @@ impl<'a> Drive<'a> {
             // A run that ends because the store is away does not wait for it here either.
             let _ = timeout(FAREWELL, self.drop_rest(word.clone())).await;
         }
+        let is_over = match ended {
+            Ok(Ended::Finished(_) | Ended::Cancelled | Ended::TooManyFailures { .. } | Ended::Stopped(_)) => true,
+            // Workers go on with what is in the queue: the next run finds its results.
+            Ok(Ended::Interrupted) | Err(_) => false,
+        };
+        if is_over {
+            let _ = timeout(FAREWELL, self.leave_pool()).await;
+        }
         // For people only: a run that ends because the store is away does not wait for it once more.
         let _ = timeout(FAREWELL, self.store_progress(Some(word))).await;
     }
 
     fn fail(&mut self, job: JobId, label: String, failed: Failed, is_reused: bool) -> Result<(), CoordinatorError> {
         let Failed { errors, blame } = failed;
+        let is_write = self.course.is_written(&job);
         self.course.record(job, Answer::Failed { errors: &errors, blame })?;
+        // What a sweep is counted by is what it evaluates.
+        if is_write {
+            self.tell(Event::NotWritten { job, label, errors, is_reused });
+            return Ok(());
+        }
         self.tally.counts.failed += 1;
         self.tell(Event::Failed { job, label, errors, is_reused });
         Ok(())
@@ -353,6 +378,15 @@ impl<'a> Drive<'a> {
             // What lies in the store says nothing of the recipe, nor of the base model: the run goes on without it.
             Found::Corrupt(errors) => {
                 self.fail(job, label, Failed { errors, blame: Some(Blame::Machine) }, is_reused)?;
+            }
+            // What a sweep is counted by is what it evaluates.
+            Found::Artefact(result) => {
+                self.course.record(job, Answer::Artefact(&result))?;
+                self.brake.succeeded();
+                if !is_reused {
+                    self.tally.add_device_time(&result.timings);
+                }
+                self.tell(Event::Written { job, label, size: result.artefact.size(), is_reused });
             }
             Found::Result(result) => {
                 let recorded = self.course.record(job, Answer::Result(&result))?;
@@ -384,6 +418,11 @@ impl<'a> Drive<'a> {
     pub(super) fn tell(&mut self, event: Event) {
         tell(&mut self.tally, self.on_event, event);
     }
+}
+
+/// Whether these jobs are what is left when everything is evaluated.
+fn is_at_end(wanted: &[Wanted]) -> bool {
+    wanted.iter().all(|wanted| wanted.phase == Phase::Write)
 }
 
 fn tell(tally: &mut Tally, on_event: &mut (dyn FnMut(Event) + Send), event: Event) {

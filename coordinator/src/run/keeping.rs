@@ -1,6 +1,6 @@
-use super::{Coordinator, OUTCOME, drive::Drive};
+use super::{Coordinator, OUTCOME, Settings, drive::Drive};
 use crate::{CoordinatorError, Ended, Event, clock::now_ms, revision::keep_revision};
-use jobs::{Cancellation, Finish, Outcome, Progress};
+use jobs::{Cancellation, Finish, Outcome, PoolEntry, Progress};
 use store::{Revision, StoreError};
 
 /// What the store keeps of the sweep itself, beside the results of its jobs.
@@ -132,6 +132,25 @@ impl Drive<'_> {
         let mark = Cancellation::finished(self.tally.revision, now_ms());
         if let Err(error) = store.put_document(sweep, Cancellation::DOCUMENT, &mark).await {
             tracing::warn!(%error, "cannot have workers drop what may be left in the queue");
+        }
+    }
+
+    /// Tells the workers of the pool that jobs of the sweep may wait for them.
+    pub(super) async fn enter_pool(&mut self) -> Result<(), StoreError> {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return Ok(()) };
+        let sweep = &self.frozen.sweep().name;
+        let Settings { priority, max_workers, .. } = *settings;
+        let entry = PoolEntry { priority, max_workers, ..PoolEntry::new(sweep, self.frozen.base()) };
+        store.put_pool_entry(pool, sweep, &entry).await
+    }
+
+    /// Tells the workers of the pool that no jobs of the sweep are wanted any more.
+    pub(super) async fn leave_pool(&mut self) {
+        let Coordinator { store, settings, .. } = self.coordinator;
+        let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return };
+        if let Err(error) = store.remove_pool_entry(pool, &self.frozen.sweep().name).await {
+            tracing::warn!(%error, pool, "cannot take the sweep from the list of the pool");
         }
     }
 

@@ -85,7 +85,7 @@ pub enum ClassError {
         /// The names of the other.
         other: Vec<String>,
     },
-    /// A picture is of a class that the head does not have.
+    /// An image is of a class that the head does not have.
     #[error("the data set has examples of `{name}`, a class that the head does not have; it has {}", listed(head))]
     Absent {
         /// The class.

@@ -3,7 +3,7 @@ mod jpeg;
 mod png;
 mod problem;
 
-pub use problem::PictureProblem;
+pub use problem::ImageProblem;
 
 use super::{DataError, Example, Raw, read_error};
 use crate::{
@@ -19,15 +19,15 @@ use std::{
     path::Path,
 };
 
-/// Decodes pictures on many threads, which together take no more than [`DECODING_BYTES`].
+/// Decodes images on many threads, which together take no more than [`DECODING_BYTES`].
 pub(crate) struct Decoder<'a> {
-    /// What becomes of a picture, if anything.
+    /// What becomes of an image, if anything.
     preprocess: Option<&'a Preprocess>,
     gate: Gate,
 }
 
 impl<'a> Decoder<'a> {
-    /// A decoder that leaves pictures as they are.
+    /// A decoder that leaves images as they are.
     pub(crate) fn new() -> Self {
         Self { preprocess: None, gate: Gate::new(DECODING_BYTES) }
     }
@@ -37,25 +37,25 @@ impl<'a> Decoder<'a> {
         Self { preprocess: Some(preprocess), ..Self::new() }
     }
 
-    /// Decodes a picture, turns it upright as its EXIF data say, makes it RGB as PIL's `convert("RGB")` does, and
+    /// Decodes an image, turns it upright as its EXIF data say, makes it RGB as PIL's `convert("RGB")` does, and
     /// preprocesses it.
     ///
     /// PNG comes out exactly as from PIL. JPEG decoders may differ by a few levels. What PIL refuses is refused: a file that is cut
-    /// short is no picture, though most of one could be made up.
+    /// short is no image, though most of one could be made up.
     ///
     /// # Errors
-    /// Names the file and the row. A picture that claims more pixels than are read is refused before memory is taken for them.
+    /// Names the file and the row. An image that claims more pixels than are read is refused before memory is taken for them.
     pub(crate) fn decode(&self, example: Example) -> Result<Rgb, DataError> {
-        let Example { path, row, picture, .. } = example;
-        let (decoded, row) = match picture {
-            Raw::Decoded(picture) => (self.finish(picture), Some(row)),
+        let Example { path, row, image, .. } = example;
+        let (decoded, row) = match image {
+            Raw::Decoded(image) => (self.finish(image), Some(row)),
             Raw::Encoded(bytes) => (self.decode_bytes(&bytes), Some(row)),
             Raw::File(file) => (self.decode_file(&file)?, None),
         };
-        decoded.map_err(|source| DataError::Picture { path, row, source: Box::new(source) })
+        decoded.map_err(|source| DataError::Image { path, row, source: Box::new(source) })
     }
 
-    fn decode_file(&self, path: &Path) -> Result<Result<Rgb, PictureProblem>, DataError> {
+    fn decode_file(&self, path: &Path) -> Result<Result<Rgb, ImageProblem>, DataError> {
         let failed = read_error(path);
         let file = File::open(path).map_err(&failed)?;
         let length = file.metadata().map_err(&failed)?.len();
@@ -65,20 +65,20 @@ impl<'a> Decoder<'a> {
         Ok(self.decode_held(&bytes, alone.is_some()))
     }
 
-    fn decode_bytes(&self, bytes: &[u8]) -> Result<Rgb, PictureProblem> {
+    fn decode_bytes(&self, bytes: &[u8]) -> Result<Rgb, ImageProblem> {
         let alone = (bytes.len() as u64 > SMALL_ENCODED_BYTES).then(|| self.gate.take(DECODING_BYTES));
         self.decode_held(bytes, alone.is_some())
     }
 
     /// Decodes; `is_alone` says that this thread holds the whole gate already.
-    fn decode_held(&self, bytes: &[u8], is_alone: bool) -> Result<Rgb, PictureProblem> {
+    fn decode_held(&self, bytes: &[u8], is_alone: bool) -> Result<Rgb, ImageProblem> {
         let format = format(bytes)?;
         let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
         let mut limits = Limits::no_limits();
         limits.max_alloc = Some(PNG_CHUNK_BYTES);
         reader.limits(limits);
         let mut decoder = guarded(|| reader.into_decoder())?;
-        // Damaged EXIF data do not make a picture unreadable: PIL ignores them, too.
+        // Damaged EXIF data do not make an image unreadable: PIL ignores them, too.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let cost = Cost::of(&decoder, format, orientation)?;
         let (width, height) = cost.upright;
@@ -86,48 +86,48 @@ impl<'a> Decoder<'a> {
         let bytes = cost.bytes.saturating_add(resizing);
         let share = (!is_alone).then(|| self.gate.take(bytes));
         room_for(cost.bytes)?;
-        let mut picture = guarded(|| DynamicImage::from_decoder(decoder))?;
-        picture.apply_orientation(orientation);
-        let picture = self.preprocessed(rgb(picture));
+        let mut image = guarded(|| DynamicImage::from_decoder(decoder))?;
+        image.apply_orientation(orientation);
+        let image = self.preprocessed(rgb(image));
         drop(share);
-        Ok(picture)
+        Ok(image)
     }
 
-    /// Preprocesses a picture that was never encoded.
-    fn finish(&self, picture: Rgb) -> Result<Rgb, PictureProblem> {
-        let Some(preprocess) = self.preprocess else { return Ok(picture) };
-        let bytes = preprocess.check(picture.width, picture.height)?;
+    /// Preprocesses an image that was never encoded.
+    fn finish(&self, image: Rgb) -> Result<Rgb, ImageProblem> {
+        let Some(preprocess) = self.preprocess else { return Ok(image) };
+        let bytes = preprocess.check(image.width, image.height)?;
         let share = self.gate.take(bytes);
-        let picture = preprocess.apply(picture);
+        let image = preprocess.apply(image);
         drop(share);
-        Ok(picture)
+        Ok(image)
     }
 
-    fn preprocessed(&self, picture: Rgb) -> Rgb {
+    fn preprocessed(&self, image: Rgb) -> Rgb {
         match self.preprocess {
-            Some(preprocess) => preprocess.apply(picture),
-            None => picture,
+            Some(preprocess) => preprocess.apply(image),
+            None => image,
         }
     }
 }
 
-/// What a decoder makes of a picture. Where a picture contradicts itself, decoders panic now and then: that of PNG over a palette
+/// What a decoder makes of an image. Where an image contradicts itself, decoders panic now and then: that of PNG over a palette
 /// that ends within a colour.
-fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, PictureProblem> {
-    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| PictureProblem::Contradiction)?.map_err(PictureProblem::from)
+fn guarded<T>(decode: impl FnOnce() -> Result<T, ImageError>) -> Result<T, ImageProblem> {
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| ImageProblem::Contradiction)?.map_err(ImageProblem::from)
 }
 
-/// The format of a picture that is whole as far as its end tells.
-fn format(bytes: &[u8]) -> Result<ImageFormat, PictureProblem> {
+/// The format of an image that is whole as far as its end tells.
+fn format(bytes: &[u8]) -> Result<ImageFormat, ImageProblem> {
     match image::guess_format(bytes).ok() {
         Some(ImageFormat::Png) => Ok(ImageFormat::Png),
         Some(ImageFormat::Jpeg) if jpeg::has_end(bytes) => Ok(ImageFormat::Jpeg),
-        Some(ImageFormat::Jpeg) => Err(PictureProblem::CutShort),
-        other => Err(PictureProblem::of_other(bytes, other)),
+        Some(ImageFormat::Jpeg) => Err(ImageProblem::CutShort),
+        other => Err(ImageProblem::of_other(bytes, other)),
     }
 }
 
-/// Whether a picture has the beginning and the end of a PNG or JPEG. What has not may be one all the same.
+/// Whether an image has the beginning and the end of a PNG or JPEG. What has not may be one all the same.
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
     match image::guess_format(bytes) {
         Ok(ImageFormat::Png) => png::has_end(bytes),
@@ -138,8 +138,8 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
 
 /// Drops alpha without blending, repeats grey, and cuts 16-bit colours to their high byte. PIL keeps 16-bit *grey* as
 /// whole numbers and clips those above 255.
-fn rgb(picture: DynamicImage) -> Rgb {
-    let (width, height) = (picture.width(), picture.height());
+fn rgb(image: DynamicImage) -> Rgb {
+    let (width, height) = (image.width(), image.height());
     let high = |level: u16| (level >> 8) as u8;
     let clipped = |level: u16| u8::try_from(level).unwrap_or(u8::MAX);
     // The exact size at once: a vector that grows takes up to three times as much.
@@ -148,14 +148,14 @@ fn rgb(picture: DynamicImage) -> Rgb {
         pixels.reserve_exact(3 * width as usize * height as usize);
         all.for_each(|pixel| pixels.extend(pixel));
     };
-    match picture {
-        DynamicImage::ImageRgb8(picture) => pixels = picture.into_raw(),
-        DynamicImage::ImageRgba8(picture) => collect(&mut picture.pixels().map(|p| [p[0], p[1], p[2]])),
-        DynamicImage::ImageLumaA8(picture) => collect(&mut picture.pixels().map(|p| [p[0]; 3])),
-        DynamicImage::ImageLuma16(picture) => collect(&mut picture.pixels().map(|p| [clipped(p[0]); 3])),
-        DynamicImage::ImageLumaA16(picture) => collect(&mut picture.pixels().map(|p| [high(p[0]); 3])),
-        DynamicImage::ImageRgb16(picture) => collect(&mut picture.pixels().map(|p| p.0.map(high))),
-        DynamicImage::ImageRgba16(picture) => collect(&mut picture.pixels().map(|p| [p[0], p[1], p[2]].map(high))),
+    match image {
+        DynamicImage::ImageRgb8(image) => pixels = image.into_raw(),
+        DynamicImage::ImageRgba8(image) => collect(&mut image.pixels().map(|p| [p[0], p[1], p[2]])),
+        DynamicImage::ImageLumaA8(image) => collect(&mut image.pixels().map(|p| [p[0]; 3])),
+        DynamicImage::ImageLuma16(image) => collect(&mut image.pixels().map(|p| [clipped(p[0]); 3])),
+        DynamicImage::ImageLumaA16(image) => collect(&mut image.pixels().map(|p| [high(p[0]); 3])),
+        DynamicImage::ImageRgb16(image) => collect(&mut image.pixels().map(|p| p.0.map(high))),
+        DynamicImage::ImageRgba16(image) => collect(&mut image.pixels().map(|p| [p[0], p[1], p[2]].map(high))),
         other => pixels = other.into_rgb8().into_raw(),
     }
     Rgb { width, height, pixels }

@@ -1,4 +1,4 @@
-use super::PictureProblem;
+use super::ImageProblem;
 use crate::{LimitExceeded, classes::NamesProblem, transient::may_pass};
 use std::path::PathBuf;
 
@@ -67,16 +67,16 @@ pub enum DataError {
         /// What is missing.
         what: &'static str,
     },
-    /// A picture cannot be decoded.
-    #[error("the picture {}`{}` cannot be decoded", row.map(|row| format!("in row {row} of ")).unwrap_or_default(), path.display())]
-    Picture {
+    /// An image cannot be decoded.
+    #[error("the image {}`{}` cannot be decoded", row.map(|row| format!("in row {row} of ")).unwrap_or_default(), path.display())]
+    Image {
         /// The file.
         path: PathBuf,
-        /// The row in it; `None` where the file is the picture.
+        /// The row in it; `None` where the file is the image.
         row: Option<u64>,
         /// Why.
         #[source]
-        source: Box<PictureProblem>,
+        source: Box<ImageProblem>,
     },
     /// A label is no class.
     #[error("row {row} of `{}` has label {label} in column `{column}`, outside 0..{classes}", path.display())]
@@ -92,10 +92,10 @@ pub enum DataError {
         /// The number of classes, or the largest that a label can count.
         classes: u64,
     },
-    /// A picture lies in a folder that is none of the classes.
-    #[error("the picture `{}` is of the class `{class}`, which is not listed", path.display())]
+    /// An image lies in a folder that is none of the classes.
+    #[error("the image `{}` is of the class `{class}`, which is not listed", path.display())]
     NoClass {
-        /// The picture.
+        /// The image.
         path: PathBuf,
         /// Its class.
         class: String,
@@ -145,7 +145,7 @@ pub enum DataError {
         /// Rows there are.
         rows: u64,
     },
-    /// A preprocessed picture is not the square that the others are.
+    /// A preprocessed image is not the square that the others are.
     #[error("row {row} of `{}` is {width}×{height} after preprocessing, not {expected}", path.display())]
     Size {
         /// The file.

@@ -7,16 +7,16 @@ use std::{
 /// Examples handed over at once.
 const CHUNK: usize = 256;
 
-/// Pictures whose classes are known by name, in the order of their list; nothing is looked for on the disk, so that what
+/// Images whose classes are known by name, in the order of their list; nothing is looked for on the disk, so that what
 /// is read is what was listed.
 pub(super) struct ImageFolder {
     classes: Vec<String>,
-    pictures: Vec<(PathBuf, i128)>,
+    images: Vec<(PathBuf, i128)>,
 }
 
 impl ImageFolder {
-    pub(super) fn open(folder: &Path, classes: &[String], pictures: &[(String, PathBuf)]) -> Result<Self, DataError> {
-        if pictures.is_empty() {
+    pub(super) fn open(folder: &Path, classes: &[String], images: &[(String, PathBuf)]) -> Result<Self, DataError> {
+        if images.is_empty() {
             return Err(DataError::Empty { path: folder.into(), rows: 0 });
         }
         let labels: HashMap<&String, i128> = classes.iter().zip(0..).collect();
@@ -24,14 +24,14 @@ impl ImageFolder {
             let unknown = || DataError::NoClass { path: path.clone(), class: class.clone() };
             Ok((path.clone(), *labels.get(class).ok_or_else(unknown)?))
         };
-        let pictures = pictures.iter().map(label).collect::<Result<_, DataError>>()?;
-        Ok(Self { classes: classes.to_vec(), pictures })
+        let images = images.iter().map(label).collect::<Result<_, DataError>>()?;
+        Ok(Self { classes: classes.to_vec(), images })
     }
 }
 
 impl Reader for ImageFolder {
     fn rows(&self) -> u64 {
-        self.pictures.len() as u64
+        self.images.len() as u64
     }
 
     fn classes(&self) -> Option<Vec<String>> {
@@ -41,8 +41,8 @@ impl Reader for ImageFolder {
     fn read(&self, rows: &[u64], take: &mut Take<'_>) -> Result<(), DataError> {
         rows.chunks(CHUNK).try_for_each(|rows| {
             let example = |&row: &u64| {
-                let (path, label) = &self.pictures[row as usize];
-                Example { path: path.clone(), row: 0, label: *label, picture: Raw::File(path.clone()) }
+                let (path, label) = &self.images[row as usize];
+                Example { path: path.clone(), row: 0, label: *label, image: Raw::File(path.clone()) }
             };
             take(rows.iter().map(example).collect())
         })
@@ -50,7 +50,7 @@ impl Reader for ImageFolder {
 
     fn labels(&self, rows: &[u64], see: &mut SeeLabel<'_>) -> Result<(), DataError> {
         rows.iter().try_for_each(|&row| {
-            let (path, label) = &self.pictures[row as usize];
+            let (path, label) = &self.images[row as usize];
             see(path, 0, *label)
         })
     }

@@ -17,10 +17,10 @@ const UNPACKED: Ceiling = Ceiling {
     limit: IDX_BYTES,
     unit: "bytes",
     what: "the IDX file claims too many bytes after its header",
-    remedy: "save the pictures as parquet files, which are not held in memory as a whole",
+    remedy: "save the images as parquet files, which are not held in memory as a whole",
 };
 
-/// MNIST's files: a header of big-endian numbers, then bytes; grey pictures and their labels.
+/// MNIST's files: a header of big-endian numbers, then bytes; grey images and their labels.
 pub(super) struct IdxPair {
     path: PathBuf,
     rows: u64,
@@ -37,9 +37,9 @@ enum IdxProblem {
     Magic { found: u32, expected: u32 },
     #[error("it holds {found} bytes after its header, expected {expected}")]
     Length { found: String, expected: u64 },
-    #[error("it has {labels} labels for {pictures} pictures")]
-    Count { labels: u32, pictures: u32 },
-    #[error("its pictures have {height} × {width} pixels, expected at least one each way")]
+    #[error("it has {labels} labels for {images} images")]
+    Count { labels: u32, images: u32 },
+    #[error("its images have {height} × {width} pixels, expected at least one each way")]
     Size { height: u32, width: u32 },
     #[error("it ends inside its header")]
     Header,
@@ -54,7 +54,7 @@ impl IdxPair {
             return Err(format(images, IdxProblem::Size { height, width }));
         }
         if counts[0] != sizes[0] {
-            return Err(format(labels, IdxProblem::Count { labels: counts[0], pictures: sizes[0] }));
+            return Err(format(labels, IdxProblem::Count { labels: counts[0], images: sizes[0] }));
         }
         Ok(Self { path: images.into(), rows: sizes[0].into(), height, width, pixels, labels: label_bytes })
     }
@@ -67,7 +67,7 @@ impl IdxPair {
             path: self.path.clone(),
             row,
             label: self.labels[row as usize].into(),
-            picture: Raw::Decoded(Rgb { width: self.width, height: self.height, pixels }),
+            image: Raw::Decoded(Rgb { width: self.width, height: self.height, pixels }),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What a split holds, told without decoding its pictures.
+//! What a split holds, told without decoding its images.
 
 use super::{
     DataError, DataOutline, Raw, Reader, Source,
     decode::{Decoder, is_plain},
-    parquet::{ParquetSet, PictureColumns},
+    parquet::{ImageColumns, ParquetSet},
     read_error, select,
 };
 use crate::limits::read_small;
@@ -15,10 +15,10 @@ use std::{
     path::PathBuf,
 };
 
-/// Bytes of encoded pictures that a look at a split reads at most: some seconds.
+/// Bytes of encoded images that a look at a split reads at most: some seconds.
 const LOOK_BYTES: u64 = 256 << 20;
 
-/// Bytes at the beginning of a picture that tell its format.
+/// Bytes at the beginning of an image that tell its format.
 const MAGIC_BYTES: u64 = 64;
 
 impl Source<'_> {
@@ -29,7 +29,7 @@ impl Source<'_> {
     /// All that is wrong: for each file and column the first error.
     pub fn look_at_headers(&self) -> Result<DataOutline, Vec<DataError>> {
         if let DataFiles::Parquet(paths) = self.files {
-            let columns = PictureColumns { image: self.image_column, label: self.label_column };
+            let columns = ImageColumns { image: self.image_column, label: self.label_column };
             none(paths.iter().flat_map(|path| columns.check(path)).collect())?;
         }
         let reader = self.open().map_err(one)?;
@@ -37,13 +37,13 @@ impl Source<'_> {
         Ok(DataOutline::of_headers(reader.classes(), rows.len() as u64))
     }
 
-    /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the pictures: the
+    /// Looks at what [`look_at_headers`](Self::look_at_headers) does, at all labels of the selected rows, and at the images: the
     /// first one is decoded, of others beginning and end are looked at, up to some hundred megabytes of them.
     ///
     /// Labels are counted against the class names of the data set, or against `classes` where it states none.
     ///
     /// # Errors
-    /// All that is wrong: the first bad label and the first bad picture of those that are looked at.
+    /// All that is wrong: the first bad label and the first bad image of those that are looked at.
     pub fn look(&self, classes: Option<usize>) -> Result<DataOutline, Vec<DataError>> {
         self.look_at_headers().map_err(|errors| self.with_labels(errors, classes))?;
         let reader = self.open().map_err(one)?;
@@ -51,23 +51,23 @@ impl Source<'_> {
         rows.sort_unstable();
         let names = reader.classes();
         let labels = self.look_at_labels(&*reader, &rows, names.as_ref().map(Vec::len).or(classes));
-        let pictures = self.look_at_pictures(&*reader, &rows);
-        match (labels, pictures) {
+        let images = self.look_at_images(&*reader, &rows);
+        match (labels, images) {
             (Ok(labels), Ok(())) => Ok(DataOutline::new(names, labels)),
-            (labels, pictures) => Err([labels.err(), pictures.err()].into_iter().flatten().collect()),
+            (labels, images) => Err([labels.err(), images.err()].into_iter().flatten().collect()),
         }
     }
 
-    /// Adds what is wrong with labels to errors that are about the column of pictures alone.
+    /// Adds what is wrong with labels to errors that are about the column of images alone.
     fn with_labels(&self, mut errors: Vec<DataError>, classes: Option<usize>) -> Vec<DataError> {
-        let is_of_pictures = |error: &DataError| match error {
+        let is_of_images = |error: &DataError| match error {
             DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
                 column == self.image_column && column != self.label_column
             }
             _ => false,
         };
         if let DataFiles::Parquet(paths) = self.files
-            && errors.iter().all(is_of_pictures)
+            && errors.iter().all(is_of_images)
         {
             errors.extend(self.look_at_labels_alone(paths, classes).err());
         }
@@ -100,20 +100,20 @@ impl Source<'_> {
         Ok(labels)
     }
 
-    fn look_at_pictures(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {
+    fn look_at_images(&self, reader: &dyn Reader, rows: &[u64]) -> Result<(), DataError> {
         let decoder = Decoder::new();
         let mut is_first = true;
         let mut left = LOOK_BYTES;
-        // A small file may hold many pictures: one that comes again and again. Readers end at an error alone.
+        // A small file may hold many images: one that comes again and again. Readers end at an error alone.
         let mut is_enough = false;
         let end = || DataError::Empty { path: self.path().into(), rows: 0 };
         let looked = reader.read(&rows[..self.rows_to_look_at(reader.rows(), rows.len())], &mut |examples| {
             examples.into_iter().try_for_each(|example| {
-                is_enough = left == 0 && matches!(example.picture, Raw::Encoded(_));
+                is_enough = left == 0 && matches!(example.image, Raw::Encoded(_));
                 if is_enough {
                     return Err(end());
                 }
-                let is_plain = !std::mem::take(&mut is_first) && is_plain_picture(&example.picture, &mut left)?;
+                let is_plain = !std::mem::take(&mut is_first) && is_plain_image(&example.image, &mut left)?;
                 if is_plain { Ok(()) } else { decoder.decode(example).map(drop) }
             })
         });
@@ -129,11 +129,11 @@ impl Source<'_> {
     }
 }
 
-/// Whether a picture begins and ends as one that can be decoded. What does not may be one all the same.
+/// Whether an image begins and ends as one that can be decoded. What does not may be one all the same.
 ///
 /// Files are read whole as long as they are among the bytes that are `left`; of others only the beginning is looked at.
-fn is_plain_picture(picture: &Raw, left: &mut u64) -> Result<bool, DataError> {
-    match picture {
+fn is_plain_image(image: &Raw, left: &mut u64) -> Result<bool, DataError> {
+    match image {
         Raw::Decoded(_) => Ok(true),
         Raw::Encoded(bytes) => {
             *left = left.saturating_sub(bytes.len() as u64);

@@ -1,7 +1,7 @@
 use crate::{ClassError, Match, classes::head_rows};
 use std::collections::BTreeMap;
 
-/// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label. No picture
+/// A split looked at from outside: the columns are there and of the right types, every row that is taken has a label. No image
 /// was decoded and no text tokenised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataOutline {
@@ -41,7 +41,7 @@ impl DataOutline {
         classes.filter(|(label, _)| !self.labels.contains_key(label)).map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of pictures, and tells how
+    /// Checks that a head with so many rows, of these names if it has any, scores the classes of a data set of images, and tells how
     /// they are matched; `None` where the data set does not name them.
     ///
     /// # Errors

@@ -31,16 +31,16 @@ pub(super) struct ParquetSet {
     label: String,
 }
 
-/// The names of the columns that hold pictures and labels.
+/// The names of the columns that hold images and labels.
 #[derive(Clone, Copy)]
-pub(super) struct PictureColumns<'a> {
+pub(super) struct ImageColumns<'a> {
     pub(super) image: &'a str,
     pub(super) label: &'a str,
 }
 
-impl<'a> PictureColumns<'a> {
-    fn pictures(self) -> Column<'a> {
-        Column { name: self.image, is_right: holds_pictures, expected: "a struct with `bytes` of binary data" }
+impl<'a> ImageColumns<'a> {
+    fn images(self) -> Column<'a> {
+        Column { name: self.image, is_right: holds_images, expected: "a struct with `bytes` of binary data" }
     }
 
     fn labels(self) -> Column<'a> {
@@ -49,21 +49,21 @@ impl<'a> PictureColumns<'a> {
 
     /// All that is wrong with the footer and the columns of a file.
     pub(super) fn check(self, path: &Path) -> Vec<DataError> {
-        Table::check(path, &[self.pictures(), self.labels()])
+        Table::check(path, &[self.images(), self.labels()])
     }
 }
 
 impl ParquetSet {
     pub(super) fn open(paths: &[PathBuf], image: &str, label: &str) -> Result<Self, DataError> {
-        let columns = PictureColumns { image, label };
-        let table = Table::open(paths, &[columns.pictures(), columns.labels()])?;
+        let columns = ImageColumns { image, label };
+        let table = Table::open(paths, &[columns.images(), columns.labels()])?;
         let classes = table.class_names(label)?;
         Ok(Self { table, classes, image: image.into(), label: label.into() })
     }
 
     /// Opens the files for their labels alone.
     pub(super) fn open_labels(paths: &[PathBuf], label: &str) -> Result<Self, DataError> {
-        let table = Table::open(paths, &[PictureColumns { image: "", label }.labels()])?;
+        let table = Table::open(paths, &[ImageColumns { image: "", label }.labels()])?;
         let classes = table.class_names(label)?;
         Ok(Self { table, classes, image: String::new(), label: label.into() })
     }
@@ -75,11 +75,11 @@ impl ParquetSet {
             if name == self.label {
                 label = integer(&value);
             } else if name == self.image {
-                bytes = picture(value);
+                bytes = image(value);
             }
         }
         let label = label.ok_or_else(|| missing(&self.label, "label"))?;
-        Ok((label, bytes.ok_or_else(|| missing(&self.image, "picture bytes"))?))
+        Ok((label, bytes.ok_or_else(|| missing(&self.image, "image bytes"))?))
     }
 }
 
@@ -98,7 +98,7 @@ impl Reader for ParquetSet {
         self.table.read(rows, &mut |path, row, values| {
             let (label, bytes) = self.values(path, row, values)?;
             chunk_bytes += bytes.len() as u64;
-            chunk.push(Example { path: path.into(), row, label, picture: Raw::Encoded(bytes) });
+            chunk.push(Example { path: path.into(), row, label, image: Raw::Encoded(bytes) });
             if chunk.len() < CHUNK && chunk_bytes < CHUNK_BYTES {
                 return Ok(());
             }
@@ -151,7 +151,7 @@ pub(crate) fn is_binary(column: &Arc<Type>) -> bool {
     is_physical(column, &[Physical::BYTE_ARRAY])
 }
 
-fn holds_pictures(column: &Arc<Type>) -> bool {
+fn holds_images(column: &Arc<Type>) -> bool {
     column.is_group() && column.get_fields().iter().any(|field| field.name() == "bytes" && is_binary(field))
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn integer(value: &Field) -> Option<i128> {
     }
 }
 
-fn picture(value: Field) -> Option<Vec<u8>> {
+fn image(value: Field) -> Option<Vec<u8>> {
     let Field::Group(fields) = value else { return None };
     fields.into_columns().into_iter().find_map(|(name, value)| match value {
         Field::Bytes(bytes) if name == "bytes" => Some(bytes.data().to_vec()),

@@ -1,9 +1,9 @@
 use super::{
     Activation, ClipConfig, EncoderConfig, ModelError, Watch,
-    patch::{Site, Slot},
+    patch::{BlockMatrix, TowerMatrix},
     weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
 };
-use crate::pictures::Pictures;
+use crate::images::Images;
 use candle_core::{D, DType, Device, IndexOp, Result, Tensor};
 use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
 use std::collections::BTreeMap;
@@ -91,11 +91,11 @@ impl Block {
         })
     }
 
-    /// With `pooled`, only the class token comes out: `[pictures, 1, width]`.
+    /// With `pooled`, only the class token comes out: `[images, 1, width]`.
     fn apply(&self, x: &Tensor, config: &EncoderConfig, pooled: bool) -> Result<Tensor> {
-        let (pictures, tokens, width) = x.dims3()?;
+        let (images, tokens, width) = x.dims3()?;
         let depth = width / config.heads;
-        let qkv = self.qkv.apply(&self.norm1.apply(x)?)?.reshape((pictures, tokens, 3, config.heads, depth))?;
+        let qkv = self.qkv.apply(&self.norm1.apply(x)?)?.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
         let (query, key, value) = (part(0)?, part(1)?, part(2)?);
         let (query, x) = if pooled {
@@ -105,7 +105,7 @@ impl Block {
         };
         let scores = (query.matmul(&key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
         let context = softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
-        let context = context.reshape((pictures, (), width))?;
+        let context = context.reshape((images, (), width))?;
         let x = (x + self.out.apply(&context)?)?;
         let inner = self.fc1.apply(&self.norm2.apply(&x)?)?;
         let inner = match config.activation {
@@ -134,61 +134,56 @@ impl ComposedTower {
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
-    pub(crate) fn place(&self, updates: super::patch::Updates) -> Result<BTreeMap<Slot, Tensor>> {
+    pub(crate) fn upload(&self, updates: super::patch::Updates) -> Result<BTreeMap<TowerMatrix, Tensor>> {
         let mut placed = BTreeMap::new();
-        for (slot, values) in updates {
-            let shape = self.matrix(slot).shape().clone();
-            placed.insert(slot, Tensor::from_vec(values, shape, &self.device)?);
+        for (id, values) in updates {
+            let shape = self.matrix(id).shape().clone();
+            placed.insert(id, Tensor::from_vec(values, shape, &self.device)?);
         }
         Ok(placed)
     }
 
-    pub(crate) fn patched(&self, updates: &BTreeMap<Slot, Tensor>, scaling: f32) -> Result<Self> {
+    pub(crate) fn patched(&self, updates: &BTreeMap<TowerMatrix, Tensor>, scaling: f32) -> Result<Self> {
         let mut tower = self.clone();
-        for (slot, delta) in updates {
-            let matrix = (tower.matrix(*slot) + (delta * f64::from(scaling))?)?;
-            match *slot {
-                Slot::Projection => tower.projection = matrix,
-                Slot::Block(layer, site) => tower.blocks[layer].linear_mut(site).weight = matrix,
+        for (id, delta) in updates {
+            let matrix = (tower.matrix(*id) + (delta * f64::from(scaling))?)?;
+            match *id {
+                TowerMatrix::Projection => tower.projection = matrix,
+                TowerMatrix::Block(layer, kind) => tower.blocks[layer].linear_mut(kind).weight = matrix,
             }
         }
         Ok(tower)
     }
 
-    fn matrix(&self, slot: Slot) -> &Tensor {
-        match slot {
-            Slot::Projection => &self.projection,
-            Slot::Block(layer, site) => &self.blocks[layer].linear(site).weight,
+    fn matrix(&self, id: TowerMatrix) -> &Tensor {
+        match id {
+            TowerMatrix::Projection => &self.projection,
+            TowerMatrix::Block(layer, kind) => &self.blocks[layer].linear(kind).weight,
         }
     }
 
-    /// Pictures of one forward.
+    /// Images of one forward.
     fn step(&self) -> usize {
         (STEP_ROWS / self.config.vision.tokens()).max(1)
     }
 
-    /// Embeds all pictures into one tensor `[pictures, tokens, width]` per step.
-    pub(crate) fn embed(&self, pictures: &Pictures, watch: &Watch<'_>) -> std::result::Result<Vec<Tensor>, ModelError> {
-        let starts = (0..pictures.len()).step_by(self.step());
-        starts.map(|first| self.embed_step(pictures, first, watch)).collect()
+    /// Embeds all images into one tensor `[images, tokens, width]` per step.
+    pub(crate) fn embed(&self, images: &Images, watch: &Watch<'_>) -> std::result::Result<Vec<Tensor>, ModelError> {
+        let starts = (0..images.len()).step_by(self.step());
+        starts.map(|first| self.embed_step(images, first, watch)).collect()
     }
 
-    fn embed_step(
-        &self,
-        pictures: &Pictures,
-        first: usize,
-        watch: &Watch<'_>,
-    ) -> std::result::Result<Tensor, ModelError> {
+    fn embed_step(&self, images: &Images, first: usize, watch: &Watch<'_>) -> std::result::Result<Tensor, ModelError> {
         if watch.is_cancelled() {
             return Err(ModelError::Cancelled);
         }
         let vision = &self.config.vision;
         let (width, patches) = (vision.encoder.width, vision.patches());
-        let count = self.step().min(pictures.len() - first);
+        let count = self.step().min(images.len() - first);
         let size = patches * 3 * vision.patch_size.pow(2);
         let mut values = vec![0.0; count * size];
         for (n, values) in values.chunks_exact_mut(size).enumerate() {
-            pictures.write_patches(first + n, vision.patch_size, values);
+            images.write_patches(first + n, vision.patch_size, values);
         }
         let values = Tensor::from_vec(values, (count * patches, size / patches), &self.device)?;
         let tokens = values.matmul(&self.patch)?.reshape((count, patches, width))?;
@@ -198,7 +193,7 @@ impl ComposedTower {
         Ok(tokens)
     }
 
-    /// Projected features `[pictures, projection]`, from embedded tokens.
+    /// Projected features `[images, projection]`, from embedded tokens.
     pub(crate) fn features(&self, tokens: &[Tensor], watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
         let mut features = Vec::new();
         for tokens in tokens {
@@ -211,15 +206,11 @@ impl ComposedTower {
         Ok(features)
     }
 
-    /// Projected features of pictures that were not embedded beforehand.
-    pub(crate) fn features_of(
-        &self,
-        pictures: &Pictures,
-        watch: &Watch<'_>,
-    ) -> std::result::Result<Vec<f32>, ModelError> {
-        let mut features = Vec::with_capacity(pictures.len() * self.config.projection);
-        for first in (0..pictures.len()).step_by(self.step()) {
-            features.extend(self.features_step(&self.embed_step(pictures, first, watch)?)?);
+    /// Projected features of images that were not embedded beforehand.
+    pub(crate) fn features_of(&self, images: &Images, watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
+        let mut features = Vec::with_capacity(images.len() * self.config.projection);
+        for first in (0..images.len()).step_by(self.step()) {
+            features.extend(self.features_step(&self.embed_step(images, first, watch)?)?);
         }
         Ok(features)
     }
@@ -241,21 +232,21 @@ pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
 }
 
 impl Block {
-    fn linear(&self, site: Site) -> &Linear {
-        match site {
-            Site::Qkv => &self.qkv,
-            Site::Out => &self.out,
-            Site::Fc1 => &self.fc1,
-            Site::Fc2 => &self.fc2,
+    fn linear(&self, kind: BlockMatrix) -> &Linear {
+        match kind {
+            BlockMatrix::Qkv => &self.qkv,
+            BlockMatrix::Out => &self.out,
+            BlockMatrix::Fc1 => &self.fc1,
+            BlockMatrix::Fc2 => &self.fc2,
         }
     }
 
-    fn linear_mut(&mut self, site: Site) -> &mut Linear {
-        match site {
-            Site::Qkv => &mut self.qkv,
-            Site::Out => &mut self.out,
-            Site::Fc1 => &mut self.fc1,
-            Site::Fc2 => &mut self.fc2,
+    fn linear_mut(&mut self, kind: BlockMatrix) -> &mut Linear {
+        match kind {
+            BlockMatrix::Qkv => &mut self.qkv,
+            BlockMatrix::Out => &mut self.out,
+            BlockMatrix::Fc1 => &mut self.fc1,
+            BlockMatrix::Fc2 => &mut self.fc2,
         }
     }
 }

@@ -39,19 +39,19 @@ pub struct EncoderConfig {
 pub struct VisionConfig {
     /// The encoder.
     pub encoder: EncoderConfig,
-    /// Edge of the picture, in pixels.
+    /// Edge of the image, in pixels.
     pub image_size: usize,
     /// Edge of a patch, in pixels.
     pub patch_size: usize,
 }
 
 impl VisionConfig {
-    /// Patches in a picture.
+    /// Patches in an image.
     pub fn patches(&self) -> usize {
         (self.image_size / self.patch_size).pow(2)
     }
 
-    /// Tokens of a picture: its patches and the class token.
+    /// Tokens of an image: its patches and the class token.
     pub fn tokens(&self) -> usize {
         self.patches() + 1
     }

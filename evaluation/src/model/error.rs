@@ -111,15 +111,15 @@ pub enum ModelError {
         problem: ModuleProblem,
     },
     /// The features or embeddings belong to another model.
-    #[error("the pictures were embedded by another base model")]
+    #[error("the images were embedded by another base model")]
     ForeignEmbedding,
     /// The updates were laid out for another model.
     #[error("the updates were laid out for another base model")]
     ForeignUpdates,
-    /// The pictures have another size than the model takes.
-    #[error("the pictures are {found} pixels wide, the model takes {expected}")]
-    PictureSize {
-        /// Edge of the pictures.
+    /// The images have another size than the model takes.
+    #[error("the images are {found} pixels wide, the model takes {expected}")]
+    ImageSize {
+        /// Edge of the images.
         found: usize,
         /// Edge the model takes.
         expected: usize,

@@ -1,4 +1,4 @@
-//! The towers on the processor: plain slices, one thread per step of a few pictures.
+//! The towers on the processor: plain slices, one thread per step of a few images.
 //!
 //! A whole batch at once would split every product over the threads and wait for all of them some hundred times per
 //! forward. Here each thread takes a step of its own through all layers, with buffers that stay in its cache.

@@ -42,7 +42,7 @@ impl Delta<'_> {
 
 /// A matrix of an encoder block that updates reach; queries, keys and values lie side by side in one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Site {
+pub(crate) enum BlockMatrix {
     Qkv,
     Out,
     Fc1,
@@ -51,13 +51,13 @@ pub(crate) enum Site {
 
 /// A matrix of the image tower that updates reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Slot {
-    Block(usize, Site),
+pub(crate) enum TowerMatrix {
+    Block(usize, BlockMatrix),
     Projection,
 }
 
 /// Updates in the towers' layout `[inputs, outputs]`, zero where a fused matrix has no update.
-pub(crate) type Updates = BTreeMap<Slot, Vec<f32>>;
+pub(crate) type Updates = BTreeMap<TowerMatrix, Vec<f32>>;
 
 /// A linear layer that can take an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +70,9 @@ pub struct Module {
     pub inputs: usize,
 }
 
-struct Place {
-    slot: Slot,
+/// The columns of a matrix that are a module's.
+struct ModuleRange {
+    matrix: TowerMatrix,
     outputs: usize,
     inputs: usize,
     /// First column and width of the fused matrix `[inputs, columns]`.
@@ -99,32 +100,32 @@ impl ClipConfig {
 }
 
 fn module(config: &ClipConfig, name: String) -> Option<Module> {
-    place(config, &name).map(|place| Module { name, outputs: place.outputs, inputs: place.inputs })
+    locate(config, &name).map(|range| Module { name, outputs: range.outputs, inputs: range.inputs })
 }
 
 fn block_name(layer: usize, linear: &str) -> String {
     format!("vision_model.encoder.layers.{layer}.{linear}")
 }
 
-fn find(config: &ClipConfig, module: &str) -> Result<Place, ModelError> {
+fn find(config: &ClipConfig, module: &str) -> Result<ModuleRange, ModelError> {
     let problem = || match module.split('.').next() {
         Some("text_model" | "text_projection") => ModuleProblem::TextTower,
         _ => ModuleProblem::Unknown { model: "image tower", example: block_name(0, LINEARS[0]) },
     };
-    place(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: problem() })
+    locate(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: problem() })
 }
 
-fn place(config: &ClipConfig, module: &str) -> Option<Place> {
+fn locate(config: &ClipConfig, module: &str) -> Option<ModuleRange> {
     let encoder = &config.vision.encoder;
     let (width, mlp) = (encoder.width, encoder.mlp_width);
-    let whole = |slot, outputs, inputs| Place { slot, outputs, inputs, column: 0, columns: outputs };
+    let whole = |matrix, outputs, inputs| ModuleRange { matrix, outputs, inputs, column: 0, columns: outputs };
     if module == "visual_projection" {
-        return Some(whole(Slot::Projection, config.projection, width));
+        return Some(whole(TowerMatrix::Projection, config.projection, width));
     }
     let (layer, linear) = module.strip_prefix("vision_model.encoder.layers.")?.split_once('.')?;
     let layer = layer.parse::<usize>().ok().filter(|n| *n < encoder.layers && n.to_string() == layer)?;
-    let third = |n: usize| Place {
-        slot: Slot::Block(layer, Site::Qkv),
+    let third = |n: usize| ModuleRange {
+        matrix: TowerMatrix::Block(layer, BlockMatrix::Qkv),
         outputs: width,
         inputs: width,
         column: n * width,
@@ -134,9 +135,9 @@ fn place(config: &ClipConfig, module: &str) -> Option<Place> {
         "self_attn.q_proj" => third(0),
         "self_attn.k_proj" => third(1),
         "self_attn.v_proj" => third(2),
-        "self_attn.out_proj" => whole(Slot::Block(layer, Site::Out), width, width),
-        "mlp.fc1" => whole(Slot::Block(layer, Site::Fc1), mlp, width),
-        "mlp.fc2" => whole(Slot::Block(layer, Site::Fc2), width, mlp),
+        "self_attn.out_proj" => whole(TowerMatrix::Block(layer, BlockMatrix::Out), width, width),
+        "mlp.fc1" => whole(TowerMatrix::Block(layer, BlockMatrix::Fc1), mlp, width),
+        "mlp.fc2" => whole(TowerMatrix::Block(layer, BlockMatrix::Fc2), width, mlp),
         _ => return None,
     })
 }
@@ -151,29 +152,29 @@ pub(crate) fn arrange<'a, S: AsRef<str>>(
     for (name, delta) in updates {
         let name: &str = name.as_ref();
         let refuse = |problem| ModelError::Module { module: name.to_owned(), problem };
-        let place = find(config, name)?;
+        let range = find(config, name)?;
         if !seen.insert(name.to_owned()) {
             return Err(refuse(ModuleProblem::Twice));
         }
-        delta.check(place.outputs, place.inputs).map_err(refuse)?;
-        let size = place.inputs * place.columns;
-        let fused = arranged.entry(place.slot).or_insert_with(|| vec![0.0; size]);
-        write(fused, &place, delta);
+        delta.check(range.outputs, range.inputs).map_err(refuse)?;
+        let size = range.inputs * range.columns;
+        let fused = arranged.entry(range.matrix).or_insert_with(|| vec![0.0; size]);
+        write(fused, &range, delta);
     }
     Ok(arranged)
 }
 
-fn write(fused: &mut [f32], place: &Place, delta: Delta<'_>) {
-    let to = View::columns(place.inputs, place.columns, place.column, place.outputs);
+fn write(fused: &mut [f32], range: &ModuleRange, delta: Delta<'_>) {
+    let to = View::columns(range.inputs, range.columns, range.column, range.outputs);
     match delta {
         Delta::LowRank { b, a, rank } => {
-            let a = (a, View::dense(rank, place.inputs).transposed());
-            matmul((fused, to), false, 1.0, a, (b, View::dense(place.outputs, rank).transposed()));
+            let a = (a, View::dense(rank, range.inputs).transposed());
+            matmul((fused, to), false, 1.0, a, (b, View::dense(range.outputs, rank).transposed()));
         }
         Delta::Dense(values) => {
-            let turned = transpose(values, place.outputs, place.inputs);
-            for (fused, row) in fused.chunks_exact_mut(place.columns).zip(turned.chunks_exact(place.outputs)) {
-                fused[place.column..place.column + place.outputs].copy_from_slice(row);
+            let turned = transpose(values, range.outputs, range.inputs);
+            for (fused, row) in fused.chunks_exact_mut(range.columns).zip(turned.chunks_exact(range.outputs)) {
+                fused[range.column..range.column + range.outputs].copy_from_slice(row);
             }
         }
     }

@@ -17,7 +17,7 @@ use surroundings::Surroundings;
 
 /// Notes on flags of `tokenizer_config.json` that `tokenizer.json` does not follow, and on what a model that `lacks_padding`
 /// makes of its tokens. Files that cannot be read give no notes here; where they are needed, they are refused.
-pub(super) fn notes(folder: &Path, lacks_padding: bool) -> Vec<String> {
+pub(crate) fn notes(folder: &Path, lacks_padding: bool) -> Vec<String> {
     let read = |name: &str| object(&folder.join(name)).unwrap_or_default();
     let flags = Flags { config: read("tokenizer_config.json"), map: read("special_tokens_map.json") };
     let text = read_small(&folder.join("tokenizer.json"), TOKENIZER_BYTES).unwrap_or_default();

@@ -11,33 +11,33 @@ struct Window {
 
 /// Resizes as PIL does: along the rows and along the columns, each in fixed point, rounded and clipped to bytes in between.
 ///
-/// Rows are first, unless the picture becomes lower, and that by more than twice as many pixels as it becomes narrower: as
-/// in Pillow 13. Its forerunners always take the rows first, which differs by a few levels in such tall pictures.
+/// Rows are first, unless the image becomes lower, and that by more than twice as many pixels as it becomes narrower: as
+/// in Pillow 13. Its forerunners always take the rows first, which differs by a few levels in such tall images.
 ///
 /// # Numerics
 /// With `s = max(in / out, 1)`, output pixel `i` weighs input `j` by `f((j − c + ½) / s)`, `c = (i + ½) · in / out`, over
 /// the inputs within the filter's reach times `s` of `c`; weights are divided by their sum in `f64` and rounded to 22 bits.
-pub(super) fn resample(picture: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
-    if rows_are_first([picture.height, picture.width], [height, width]) {
-        along_columns(along_rows(picture, width, filter), height, filter)
+pub(super) fn resample(image: Rgb, height: u32, width: u32, filter: Filter) -> Rgb {
+    if rows_are_first([image.height, image.width], [height, width]) {
+        along_columns(along_rows(image, width, filter), height, filter)
     } else {
-        along_rows(along_columns(picture, height, filter), width, filter)
+        along_rows(along_columns(image, height, filter), width, filter)
     }
 }
 
-/// Whether rows are resized before columns, of a picture with the first height and width that gets the second.
+/// Whether rows are resized before columns, of an image with the first height and width that gets the second.
 pub(super) fn rows_are_first(from: [u32; 2], to: [u32; 2]) -> bool {
     let [lower, narrower] = [0, 1].map(|axis| i64::from(from[axis]) - i64::from(to[axis]));
     lower <= 0 || lower <= 2 * narrower
 }
 
-fn along_rows(picture: Rgb, width: u32, filter: Filter) -> Rgb {
-    if width == picture.width {
-        return picture;
+fn along_rows(image: Rgb, width: u32, filter: Filter) -> Rgb {
+    if width == image.width {
+        return image;
     }
-    let windows = windows(picture.width, width, filter);
-    let mut pixels = Vec::with_capacity(3 * picture.height as usize * windows.len());
-    for row in picture.pixels.chunks_exact(3 * picture.width as usize) {
+    let windows = windows(image.width, width, filter);
+    let mut pixels = Vec::with_capacity(3 * image.height as usize * windows.len());
+    for row in image.pixels.chunks_exact(3 * image.width as usize) {
         for Window { first, weights } in &windows {
             let mut sums = [1i32 << (BITS - 1); 3];
             for (pixel, weight) in row[3 * first..].chunks_exact(3).zip(weights) {
@@ -46,24 +46,24 @@ fn along_rows(picture: Rgb, width: u32, filter: Filter) -> Rgb {
             pixels.extend(sums.map(level));
         }
     }
-    Rgb { width, height: picture.height, pixels }
+    Rgb { width, height: image.height, pixels }
 }
 
-fn along_columns(picture: Rgb, height: u32, filter: Filter) -> Rgb {
-    if height == picture.height {
-        return picture;
+fn along_columns(image: Rgb, height: u32, filter: Filter) -> Rgb {
+    if height == image.height {
+        return image;
     }
-    let stride = 3 * picture.width as usize;
+    let stride = 3 * image.width as usize;
     let mut pixels = Vec::with_capacity(stride * height as usize);
     let mut sums = vec![0; stride];
-    for Window { first, weights } in windows(picture.height, height, filter) {
+    for Window { first, weights } in windows(image.height, height, filter) {
         sums.fill(1i32 << (BITS - 1));
-        for (row, weight) in picture.pixels[stride * first..].chunks_exact(stride).zip(weights) {
+        for (row, weight) in image.pixels[stride * first..].chunks_exact(stride).zip(weights) {
             sums.iter_mut().zip(row).for_each(|(sum, level)| *sum += i32::from(*level) * weight);
         }
         pixels.extend(sums.iter().copied().map(level));
     }
-    Rgb { width: picture.width, height, pixels }
+    Rgb { width: image.width, height, pixels }
 }
 
 fn level(sum: i32) -> u8 {

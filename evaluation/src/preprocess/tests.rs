@@ -6,7 +6,7 @@ use crate::settings::walk::{chain, walk};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn picture(width: u32, height: u32) -> Rgb {
+fn image(width: u32, height: u32) -> Rgb {
     let pixels = (0..3 * width * height).map(|n| (n % 251) as u8 + 1).collect();
     Rgb { width, height, pixels }
 }
@@ -14,16 +14,16 @@ fn picture(width: u32, height: u32) -> Rgb {
 #[test]
 fn the_shorter_edge_is_exact_and_the_longer_rounds_down() {
     let resize = Resize::ShortestEdge(7, Filter::Bicubic);
-    let (tall, wide) = (resize.apply(picture(3, 5)), resize.apply(picture(10, 3)));
+    let (tall, wide) = (resize.apply(image(3, 5)), resize.apply(image(10, 3)));
     assert_eq!((tall.width, tall.height), (7, 11));
     assert_eq!((wide.width, wide.height), (23, 7));
 }
 
 #[test]
 fn a_crop_takes_the_middle_and_borders_in_black() {
-    let cut = centre(picture(3, 3), 1, 1);
-    assert_eq!(cut.pixels, picture(3, 3).pixels[12..15]);
-    let bordered = centre(picture(1, 1), 2, 4);
+    let cut = centre(image(3, 3), 1, 1);
+    assert_eq!(cut.pixels, image(3, 3).pixels[12..15]);
+    let bordered = centre(image(1, 1), 2, 4);
     assert_eq!((bordered.height, bordered.width), (2, 4));
     let lit: Vec<usize> = (0..8).filter(|n| bordered.pixels[3 * n] != 0).collect();
     assert_eq!(lit, [6], "one pixel, at row 1 of 2 and column 2 of 4");

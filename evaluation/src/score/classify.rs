@@ -9,7 +9,7 @@ use crate::{Features, Head};
 /// Features `[texts, width]`, head `[classes, width]`; `masked` are classes of the head that the data set does not have.
 ///
 /// # Numerics
-/// `f32`, and no vector is scaled: a classifier was trained on the features as they are. A score that is not finite is an
+/// `f32`, and no vector is scaled: a head was trained on the features as they are. A score that is not finite is an
 /// error.
 ///
 /// # Errors

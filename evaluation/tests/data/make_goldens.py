@@ -2,7 +2,7 @@
 
     pip install pillow numpy && python make_goldens.py
 
-`pictures/*` are the inputs; `pictures.json` names, for each, size and file of the RGB picture after EXIF rotation and
+`images/*` are the inputs; `images.json` names, for each, size and file of the RGB picture after EXIF rotation and
 `convert("RGB")`, resize of the shortest edge to 24 with PIL's bicubic, and a centre crop to 24x24, as Hugging Face's
 CLIPImageProcessor does it. `expected.bin` holds those pictures one after the other, 24 * 24 * 3 bytes each.
 `shuffle.json` holds row orders by the rule in the documentation of `Source::rows`.
@@ -75,7 +75,7 @@ def shuffled(count, seed):
 
 
 def main():
-    folder = HERE / "pictures"
+    folder = HERE / "images"
     folder.mkdir(exist_ok=True)
     rgb = lambda w, h, n: Image.fromarray(scene(w, h, n))
     files = {}
@@ -103,7 +103,7 @@ def main():
     save("turned.jpg", rgb(50, 30, 9), exif=exif, quality=95, subsampling=0)
     (HERE / "expected.bin").write_bytes(b"".join(files[name].tobytes() for name in sorted(files)))
     listing = {"pillow": __version__, "edge": EDGE, "files": sorted(files)}
-    (HERE / "pictures.json").write_text(json.dumps(listing, indent=1) + "\n")
+    (HERE / "images.json").write_text(json.dumps(listing, indent=1) + "\n")
     orders = [{"rows": n, "seed": seed, "order": shuffled(n, seed)} for n, seed in ((10, 0), (10, 1), (37, 2**40 + 3))]
     (HERE / "shuffle.json").write_text(json.dumps(orders) + "\n")
 

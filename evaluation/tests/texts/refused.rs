@@ -91,9 +91,9 @@ fn bad_rows_of_parquet_are_named_only_where_they_are_selected() {
 fn files_that_are_no_texts_are_refused() {
     let nowhere = read(&DataFiles::Jsonl(vec!["nowhere.jsonl".into()]), &single(), &Rows::All, None).unwrap_err();
     assert!(nowhere.starts_with("cannot read `nowhere.jsonl`: "), "{nowhere}");
-    let pictures = DataFiles::Idx { images: "x-images".into(), labels: "x-labels".into() };
-    let pictures = read(&pictures, &single(), &Rows::All, None).unwrap_err();
-    assert_eq!(pictures, "`x-images` does not hold texts");
+    let images = DataFiles::Idx { images: "x-images".into(), labels: "x-labels".into() };
+    let images = read(&images, &single(), &Rows::All, None).unwrap_err();
+    assert_eq!(images, "`x-images` does not hold texts");
     assert_eq!(refused("\n \n", &single()), "no rows are selected of the 0 in `x.jsonl`");
 }
 

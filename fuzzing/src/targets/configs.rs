@@ -2,7 +2,7 @@
 
 use super::{examples, put};
 use crate::{Format, Target, target::chain};
-use evaluation::{Pictures, Preprocess, Source, notes};
+use evaluation::{Images, Preprocess, Source, notes};
 use jobs::{DataFiles, Rows};
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) fn targets() -> Vec<Target> {
             let size = br#"{"size":{"height":8,"width":8},"do_center_crop":false,"resample":3,"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]}"#;
             vec![examples::file("examples/mini8/base/preprocessor_config.json"), newest.to_vec(), size.to_vec()]
         },
-        prepare: |folder| put(folder, "class/picture.png", examples::file("evaluation/tests/data/pictures/wide.png")),
+        prepare: |folder| put(folder, "class/picture.png", examples::file("evaluation/tests/data/images/wide.png")),
         read: |folder, input| {
             put(folder, "preprocessor_config.json", input);
             preprocessed(folder)
@@ -36,7 +36,7 @@ fn preprocessed(folder: &Path) -> Result<String, String> {
         pictures: vec![("class".to_owned(), picture)],
     };
     let source = Source { files: &files, image_column: "image", label_column: "label", rows: &Rows::All };
-    let pictures = Pictures::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
+    let pictures = Images::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
     let sum: u64 = pictures.pixels(0).iter().map(|level| u64::from(*level)).sum();
     Ok(format!("{preprocess:?} {sum}"))
 }

@@ -6,7 +6,7 @@ use crate::{
     mutate::packed,
     target::{chain, chains},
 };
-use evaluation::{Pictures, Preprocess, Source};
+use evaluation::{Images, Preprocess, Source};
 use jobs::{DataFiles, Rows};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::path::Path;
@@ -80,7 +80,7 @@ fn read(files: &DataFiles) -> Result<String, String> {
     let source = Source { files, image_column: "image", label_column: "label", rows: &Rows::All };
     let outline = source.look(None).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
     let preprocess = Preprocess::default();
-    let pictures = Pictures::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
+    let pictures = Images::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
     let sum: u64 = (0..pictures.len()).flat_map(|at| pictures.pixels(at)).map(|level| u64::from(*level)).sum();
     Ok(format!("{outline:?} {:?} {:?} {sum}", pictures.labels(), pictures.classes()))
 }
@@ -88,7 +88,7 @@ fn read(files: &DataFiles) -> Result<String, String> {
 fn pictures() -> Vec<Vec<u8>> {
     ["alpha.png", "grey.png", "grey16.png", "one_bit.png", "palette.png", "tiny.png", "turned.jpg", "turned.png"]
         .iter()
-        .map(|name| examples::file(&format!("evaluation/tests/data/pictures/{name}")))
+        .map(|name| examples::file(&format!("evaluation/tests/data/images/{name}")))
         .collect()
 }
 

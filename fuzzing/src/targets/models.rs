@@ -2,7 +2,7 @@
 
 use super::{examples, put};
 use crate::{Format, Target, target::chain};
-use evaluation::{DeviceChoice, ImageModel, LlamaModel, ModelError, Outline, TextModel, notes, open_device};
+use evaluation::{DecoderModel, DeviceChoice, ImageModel, ModelError, TextModel, notes, open_device, outline};
 use jobs::Precision;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -73,7 +73,7 @@ pub(super) fn targets() -> Vec<Target> {
 }
 
 fn clip(folder: &Path) -> Result<String, String> {
-    let outline = Outline::read(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
+    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
     let noted = notes(folder).map_err(|error| chain(&error));
     let _ = TextModel::note(folder);
     let device = open_device(DeviceChoice::Cpu).map_err(|error| chain(&error))?;
@@ -90,10 +90,10 @@ fn clip(folder: &Path) -> Result<String, String> {
 }
 
 fn llama(folder: &Path) -> Result<String, String> {
-    let outline = Outline::read(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
+    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
     let noted = notes(folder).map_err(|error| chain(&error));
     let device = open_device(DeviceChoice::Cpu).map_err(|error| chain(&error))?;
-    let model = LlamaModel::open(folder, &device, Precision::F32).map_err(|error| chain(&error))?;
+    let model = DecoderModel::open(folder, &device, Precision::F32).map_err(|error| chain(&error))?;
     match model.try_out(2, 3) {
         Ok(()) => {}
         Err(ModelError::NotFinite) => {}

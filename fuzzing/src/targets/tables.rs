@@ -24,7 +24,7 @@ struct Values {
 pub(super) fn of_pictures(compression: Compression, version: WriterVersion) -> Vec<u8> {
     let schema = "message schema { optional group image { optional binary bytes; optional binary path (UTF8); }
                   optional int64 label; }";
-    let picture = ByteArray::from(examples::file("evaluation/tests/data/pictures/tiny.png"));
+    let picture = ByteArray::from(examples::file("evaluation/tests/data/images/tiny.png"));
     let columns = [picture, ByteArray::from("picture.png")].map(|value| Values { values: vec![value; 2], level: 2 });
     written(schema, &columns, compression, version)
 }

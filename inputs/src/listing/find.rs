@@ -3,6 +3,7 @@ use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
     layout::{INDEX, MissingFile, PICKLED_INDEX, adapter_files, model_files, shards},
+    remote::place_of,
     rows::rows,
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
@@ -75,6 +76,7 @@ impl Inputs {
                 (folder, name.to_owned())
             }
             InputRef::S3(s3) => self.objects(s3)?.list_folder_of_file(s3)?,
+            InputRef::Artefact(job) => self.objects(&place_of(job))?.list_folder_of_file(&place_of(job))?,
         };
         let file = folder.file(reference, &name)?;
         file.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
@@ -105,6 +107,7 @@ impl Inputs {
         let path = match reference {
             InputRef::Hub(hub) => return self.hub.list_folder(hub, hub.path.as_deref().unwrap_or("")),
             InputRef::S3(s3) => return self.objects(s3)?.list_folder(s3),
+            InputRef::Artefact(job) => return self.objects(&place_of(job))?.list_folder(&place_of(job)),
             InputRef::Path(path) => path,
         };
         self.check_roots(reference, [path.clone()])?;

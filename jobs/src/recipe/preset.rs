@@ -1,4 +1,4 @@
-use super::{Axis, Combine, Drop, Elect, Recipe, SEMANTICS, SigmaCut, Space, Trim, TrimScope};
+use super::{Axis, Combine, DareDrop, Elect, Recipe, SEMANTICS, SigmaCut, Space, Trim, TrimScope};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -32,7 +32,7 @@ pub(super) const COMMON_SHARE: f64 = 0.8;
 pub(super) const KNOTS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
 const TRIM_MODEL: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Model });
 const TRIM_MATRIX: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Matrix });
-const DARE: Option<Drop> = Some(Drop { rate: 0.1, seed: 0 });
+const DARE: Option<DareDrop> = Some(DareDrop { rate: 0.1, seed: 0 });
 const VALUES: Option<Elect> = Some(Elect::SumOfValues);
 const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
 

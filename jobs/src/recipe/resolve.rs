@@ -1,5 +1,5 @@
 use super::{
-    Axis, Combine, Drop, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim,
+    Axis, Combine, DareDrop, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim,
     TrimScope, choice, preset::Alias,
 };
 
@@ -46,7 +46,7 @@ impl RecipeSpec {
 
 /// The same recipe with a drop and a trim that do nothing where it has none, so that keys find their places.
 fn with_every_step(recipe: Recipe) -> Recipe {
-    let drop = recipe.drop.unwrap_or(Drop { rate: 0.0, seed: 0 });
+    let drop = recipe.drop.unwrap_or(DareDrop { rate: 0.0, seed: 0 });
     let trim = recipe.trim.unwrap_or(Trim { density: 1.0, scope: TrimScope::Model });
     Recipe { semantics: SEMANTICS, drop: Some(drop), trim: Some(trim), ..recipe }
 }

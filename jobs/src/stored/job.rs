@@ -1,5 +1,5 @@
 use super::{OtherLayout, StoredSpec};
-use crate::{Job, JobSpec, Meaning, Places, version::known};
+use crate::{InputLocations, Job, JobSpec, Meaning, version::known};
 use serde::{Deserialize, Serialize};
 
 /// A job as messages hold it.
@@ -12,7 +12,7 @@ pub(crate) struct StoredJob {
     meaning: Option<Meaning>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spec: Option<JobSpec>,
-    places: Places,
+    places: InputLocations,
 }
 
 impl From<Job> for StoredJob {

@@ -1,7 +1,7 @@
 //! Documents as they were written before there were other kinds of jobs than evaluations.
 
 use crate::{
-    AdapterInput, Blame, Digest, FailureRecord, InputRef, Job, JobResult, JobSpec, MergeNames, Places, Preset,
+    AdapterInput, Blame, Digest, FailureRecord, InputLocations, InputRef, Job, JobResult, JobSpec, MergeNames, Preset,
     UnknownVersion, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use serde_json::{Value, json};
@@ -24,8 +24,8 @@ fn id() -> String {
     Digest::of(crate::canonical_json(&value).as_bytes()).to_string()
 }
 
-fn places() -> Places {
-    Places {
+fn places() -> InputLocations {
+    InputLocations {
         base: InputRef::Path("/base".into()),
         adapters: BTreeMap::new(),
         data: BTreeMap::new(),

@@ -1,6 +1,6 @@
 use super::mask::drop_entries;
 use crate::{Aligned, align::AlignedMatrix};
-use jobs::Drop;
+use jobs::DareDrop;
 use std::ops::Range;
 
 /// Entries per block and task: eight tasks' blocks fit into a second-level cache.
@@ -40,7 +40,7 @@ impl Aligned {
         &'a self,
         block: &Block,
         task: usize,
-        drop: Option<&Drop>,
+        drop: Option<&DareDrop>,
         scratch: &'a mut Vec<f32>,
     ) -> Option<&'a [f32]> {
         let matrix: &AlignedMatrix = &self.matrices[block.matrix];

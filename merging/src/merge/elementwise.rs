@@ -5,7 +5,7 @@ use super::{
     threshold::{Thresholds, thresholds},
 };
 use crate::{Aligned, Matrix};
-use jobs::{Drop, Elect, Recipe};
+use jobs::{DareDrop, Elect, Recipe};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -102,7 +102,7 @@ impl WithSimd for Lanes<'_> {
 /// The steps on one block of entries.
 struct Steps<'a> {
     aligned: &'a Aligned,
-    drop: Option<&'a Drop>,
+    drop: Option<&'a DareDrop>,
     thresholds: &'a Thresholds,
     weights: Vec<f32>,
     elect: Option<Elect>,

@@ -1,4 +1,4 @@
-use jobs::Drop;
+use jobs::DareDrop;
 use rand_chacha::{
     ChaCha8Rng,
     rand_core::{Rng, SeedableRng},
@@ -19,7 +19,7 @@ const WORDS: usize = 256;
 ///
 /// # Source
 /// DARE (arXiv:2311.03099), equation 3. The KnOTS reference draws from one generator for everything, in its order.
-pub(super) fn drop_entries(entries: &mut [f32], start: usize, drop: &Drop, task: &str, matrix: &str) {
+pub(super) fn drop_entries(entries: &mut [f32], start: usize, drop: &DareDrop, task: &str, matrix: &str) {
     let keep = 1.0 - drop.rate;
     let bound = (keep * 2f64.powi(32)).ceil() as u64;
     let factor = (1.0 / keep) as f32;
@@ -49,9 +49,9 @@ fn key(seed: u64, task: &str, matrix: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::drop_entries;
-    use jobs::Drop;
+    use jobs::DareDrop;
 
-    const DROP: Drop = Drop { rate: 0.25, seed: 7 };
+    const DROP: DareDrop = DareDrop { rate: 0.25, seed: 7 };
 
     #[test]
     fn a_mask_is_the_same_in_any_blocks() {
@@ -78,7 +78,7 @@ mod tests {
     fn tasks_and_matrices_have_masks_of_their_own() {
         let mask = |seed, task, matrix| {
             let mut entries = vec![1.0; 256];
-            drop_entries(&mut entries, 0, &Drop { rate: 0.5, seed }, task, matrix);
+            drop_entries(&mut entries, 0, &DareDrop { rate: 0.5, seed }, task, matrix);
             entries
         };
         let first = mask(1, "ab", "c");

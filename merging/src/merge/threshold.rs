@@ -1,6 +1,6 @@
 use super::blocks::Block;
 use crate::{Aligned, align::Histogram};
-use jobs::{Drop, Recipe, Trim, TrimScope};
+use jobs::{DareDrop, Recipe, Trim, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -59,7 +59,7 @@ pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
     }
 }
 
-fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<f32> {
+fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<f32> {
     let blocks = aligned.blocks();
     let count_upper = || -> Vec<Histogram> {
         (0..aligned.tasks.len()).map(|task| count_parallel(aligned, &blocks, task, drop, None)).collect()
@@ -79,7 +79,7 @@ fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<f32> {
     upper.iter().enumerate().map(threshold).collect()
 }
 
-fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&Drop>) -> Vec<Vec<f32>> {
+fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Vec<f32>> {
     let matrix = |index: usize| {
         let blocks = aligned.blocks_of(index);
         let entries = aligned.matrices[index].entry_count() as u64;
@@ -118,7 +118,7 @@ fn count_parallel(
     aligned: &Aligned,
     blocks: &[Block],
     task: usize,
-    drop: Option<&Drop>,
+    drop: Option<&DareDrop>,
     within: Option<u32>,
 ) -> Histogram {
     // Few pieces: every one has a histogram of its own.
@@ -133,7 +133,7 @@ fn add(mut left: Histogram, right: Histogram) -> Histogram {
 }
 
 /// Counts the upper bits of magnitudes, or the lower bits of those whose upper bits are `within`.
-fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&Drop>, within: Option<u32>) -> Histogram {
+fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&DareDrop>, within: Option<u32>) -> Histogram {
     let mut histogram = vec![0; if within.is_some() { LOWER } else { UPPER }];
     let mut scratch = Vec::new();
     for block in blocks {

@@ -1,21 +1,27 @@
 use super::{
     core::Core,
     counter::{Counter, End, lock},
+    fault::Fault,
+    line::Line,
     link::Link,
     outbox::unreachable,
     receipt::RabbitReceipt,
     taker::Taker,
     waiting_room,
 };
-use crate::{Delivery, JobConsumer, QueueError};
+use crate::{Backlog, Delivery, JobConsumer, JobSource, QueueError};
 use async_trait::async_trait;
 use jobs::JobId;
+use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use std::{
     mem,
     sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinSet, time::timeout};
+
+/// How long the broker may take to say how many jobs wait.
+const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long leaving may take.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
@@ -33,6 +39,10 @@ pub struct RabbitConsumer {
     core: Arc<Core>,
     link: Arc<Link>,
     counter: Arc<Counter>,
+    /// Where jobs are taken from.
+    source: watch::Sender<JobSource>,
+    /// The channel on which queues are looked at.
+    looking: tokio::sync::Mutex<Option<Line>>,
     closing: watch::Sender<bool>,
     /// The taker of jobs and the waiting room, once they run.
     tasks: Mutex<JoinSet<()>>,
@@ -46,6 +56,8 @@ impl RabbitConsumer {
             core: Arc::clone(core),
             link: Arc::new(link),
             counter: Arc::default(),
+            source: watch::Sender::new(JobSource::Pool),
+            looking: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
             tasks: Mutex::default(),
             is_beside: false,
@@ -59,6 +71,8 @@ impl RabbitConsumer {
             core: Arc::clone(&self.core),
             link: Arc::clone(&self.link),
             counter: Arc::default(),
+            source: watch::Sender::new(JobSource::Pool),
+            looking: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
             tasks: Mutex::default(),
             is_beside: true,
@@ -86,7 +100,7 @@ impl RabbitConsumer {
         if !tasks.is_empty() || *self.closing.borrow() {
             return;
         }
-        let taker = Taker::new(&self.core, &self.link, &self.counter);
+        let taker = Taker::new(&self.core, &self.link, &self.counter, &self.source);
         tasks.spawn(taker.run(self.closing.subscribe()));
         if self.is_beside {
             return;
@@ -129,6 +143,71 @@ impl JobConsumer for RabbitConsumer {
     fn left_to_others(&self) -> Vec<JobId> {
         self.core.deferred.recent()
     }
+
+    fn take_from(&self, source: &JobSource) {
+        self.source.send_if_modified(|current| {
+            let is_new = current != source;
+            if is_new {
+                current.clone_from(source);
+            }
+            is_new
+        });
+    }
+
+    fn source(&self) -> JobSource {
+        self.source.borrow().clone()
+    }
+
+    async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
+        // Queues are looked at beside jobs, so that no attempt to reach the broker begins here.
+        if !self.link.is_open() {
+            return None;
+        }
+        let mut looking = self.looking.lock().await;
+        match timeout(LOOK_PATIENCE, look(&self.core, &self.link, &mut looking, sources)).await {
+            Ok(Ok(backlog)) => Some(backlog),
+            Ok(Err(fault)) => {
+                tracing::debug!(reason = %fault.reason, "cannot tell how many jobs wait");
+                *looking = None;
+                None
+            }
+            Err(_) => {
+                *looking = None;
+                None
+            }
+        }
+    }
+}
+
+/// Looks how many jobs wait in these queues, over a channel that is kept for the next look.
+async fn look(
+    core: &Core,
+    link: &Link,
+    looking: &mut Option<Line>,
+    sources: &[JobSource],
+) -> Result<Vec<Option<Backlog>>, Fault> {
+    let mut backlog = Vec::with_capacity(sources.len());
+    for source in sources {
+        let line = match looking.take().filter(|line| line.status().connected()) {
+            Some(line) => line,
+            None => link.channel().await?,
+        };
+        let queue = core.topology.queue_of(source);
+        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let asked =
+            line.attend(async { Ok(line.queue_declare(queue.as_str().into(), options, FieldTable::default()).await?) });
+        match asked.await {
+            Ok(found) => {
+                let waiting = found.message_count().into();
+                backlog.push(Some(Backlog { waiting, consumers: found.consumer_count().into() }));
+                *looking = Some(line);
+            }
+            // The broker closes the channel over this answer.
+            Err(fault) if fault.is_missing => backlog.push(None),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(backlog)
 }
 
 /// Waits until the worker leaves.

@@ -35,8 +35,8 @@ impl Core {
     }
 
     /// What becomes of a message that is not taken for a job: one of another version waits for a worker of that version, the
-    /// rest is kept aside.
-    pub(super) fn onward(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign) -> Letter {
+    /// rest is kept aside. It came from `queue`.
+    pub(super) fn onward(&self, body: Vec<u8>, properties: BasicProperties, why: &Foreign, queue: &str) -> Letter {
         if !why.is_of_other_version() || wire::deferrals(&properties) >= MOST_DEFERRALS {
             return self.aside(body, properties, why);
         }
@@ -47,7 +47,7 @@ impl Core {
             // It comes by again and again.
             false => tracing::debug!(reason = %why, job = name, "a job is left to a worker of another version"),
         }
-        Letter { queue: self.topology.retry.clone(), body, properties }.deferred()
+        Letter { queue: self.topology.retry.clone(), body, properties }.deferred().returning_to(queue)
     }
 
     /// A message that is not taken for a job, as it is kept aside.

@@ -7,20 +7,23 @@ use super::{
 use crate::QueueError;
 use lapin::{
     message::{BasicGetMessage, Delivery},
-    options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions},
+    options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::FieldTable,
 };
 
+/// The longest name of a queue that a message of AMQP can hold. There is no queue of a longer one.
+const LONGEST_NAME: usize = 255;
+
 impl RabbitQueue {
-    /// Takes the messages of `sweep` out of the pool's queues, and says how many there were: of every version, and whatever the
-    /// name is. What workers hold at the time, jobs in their back-off among it, is not reached.
+    /// Deletes the queue of `sweep`, takes its messages out of the pool's other queues, and says how many there were: of every
+    /// version, and whatever the name is. What workers hold at the time, jobs in their back-off among it, is not reached.
     ///
     /// Everything else goes through: it is sent once more, and only then is the old message acknowledged.
     ///
     /// # Errors
     /// The broker is out of reach for longer than its limit.
     pub async fn drop_sweep(&self, sweep: &str) -> Result<u64, QueueError> {
-        let mut dropped = 0;
+        let mut dropped = self.delete_queue(sweep).await?;
         let mut outage = Outage::new(self.core.settings.outage_limit);
         let jobs = self.core.topology.jobs.clone();
         let retry = self.core.topology.retry.clone();
@@ -30,6 +33,56 @@ impl RabbitQueue {
             }
         }
         Ok(dropped)
+    }
+
+    /// Deletes the queue of `sweep`, and says how many messages were in it. Workers that take jobs from it look for others, and
+    /// finish what they have in hand.
+    ///
+    /// # Errors
+    /// The broker is out of reach for longer than its limit.
+    pub async fn delete_queue(&self, sweep: &str) -> Result<u64, QueueError> {
+        let queue = self.core.topology.jobs_of(sweep);
+        if queue.len() > LONGEST_NAME {
+            return Ok(0);
+        }
+        let mut outage = Outage::new(self.core.settings.outage_limit);
+        loop {
+            let deleting = async {
+                let line = self.link.channel().await?;
+                let options = QueueDeleteOptions::default();
+                let deleted =
+                    line.attend(async { Ok(line.queue_delete(queue.as_str().into(), options).await?) }).await?;
+                line.close(200, "done".into()).await?;
+                Ok::<_, Fault>(deleted)
+            };
+            match deleting.await {
+                Ok(deleted) => return Ok(deleted.into()),
+                Err(fault) => pause(&mut outage, fault, &self.core.settings).await?,
+            }
+        }
+    }
+
+    /// How many messages wait in the queue that all sweeps of the pool share.
+    ///
+    /// # Errors
+    /// The broker is out of reach for longer than its limit.
+    pub async fn waiting_in_pool(&self) -> Result<u64, QueueError> {
+        let mut outage = Outage::new(self.core.settings.outage_limit);
+        loop {
+            let counting = async {
+                let line = self.link.channel().await?;
+                let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+                let queue = self.core.topology.jobs.as_str().into();
+                let counting = async { Ok(line.queue_declare(queue, passive, FieldTable::default()).await?) };
+                let counted = line.attend(counting).await?.message_count();
+                line.close(200, "done".into()).await?;
+                Ok::<_, Fault>(counted)
+            };
+            match counting.await {
+                Ok(counted) => return Ok(counted.into()),
+                Err(fault) => pause(&mut outage, fault, &self.core.settings).await?,
+            }
+        }
     }
 
     /// Looks at as many messages as the queue holds now: what is sent once more comes after these.

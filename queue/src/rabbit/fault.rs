@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 /// AMQP's `ACCESS_REFUSED`.
 const ACCESS_REFUSED: u16 = 403;
+/// AMQP's `NOT_FOUND`.
+const NOT_FOUND: u16 = 404;
 /// AMQP's `PRECONDITION_FAILED`.
 const PRECONDITION_FAILED: u16 = 406;
 /// AMQP's `NOT_ALLOWED`.
@@ -19,11 +21,13 @@ pub(super) struct Fault {
     pub(super) reason: String,
     /// What somebody has to mend, where waiting does not help by itself.
     pub(super) refusal: Option<QueueError>,
+    /// There is no queue of that name.
+    pub(super) is_missing: bool,
 }
 
 impl Fault {
     pub(super) fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), refusal: None }
+        Self { reason: reason.into(), refusal: None, is_missing: false }
     }
 
     /// A fault while connecting.
@@ -39,7 +43,7 @@ impl Fault {
             _ if is_tls(error) => Some(QueueError::Tls { address, reason: reply.clone() }),
             _ => None,
         };
-        Self { reason: reply, refusal }
+        Self { reason: reply, refusal, is_missing: false }
     }
 
     /// A fault in the use of the queue or exchange `name`.
@@ -54,13 +58,13 @@ impl Fault {
             Some(PRECONDITION_FAILED) => Some(QueueError::OtherQueue { address, name, reply: reply.clone() }),
             _ => None,
         };
-        Self { reason: reply, refusal }
+        Self { reason: reply, refusal, is_missing: false }
     }
 }
 
 impl From<lapin::Error> for Fault {
     fn from(error: lapin::Error) -> Self {
-        Self::new(words(&error))
+        Self { is_missing: code(&error) == Some(NOT_FOUND), ..Self::new(words(&error)) }
     }
 }
 

@@ -148,6 +148,7 @@ impl Postman {
                 Some((number, outcome)) = round.flying.next() => match round.land(number, outcome) {
                     Landed::Stored => self.outage.over(),
                     Landed::Refused(posted) => self.try_later(posted, &mut round),
+                    Landed::Returned(returned) => self.take_back(number, *returned, &mut round),
                     Landed::Failed => {}
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && round.has_room() => {
@@ -175,6 +176,21 @@ impl Postman {
             Some(fault) => End::Failed(fault),
             None if is_silent => End::Silent,
             None => End::Over,
+        }
+    }
+
+    /// Takes back a message that reached no queue.
+    ///
+    /// The queue of a sweep that has ended is deleted. What comes later goes to the pool's queue, where workers drop what is not
+    /// wanted any more. Other queues are made anew.
+    fn take_back(&mut self, number: u64, returned: BasicReturnMessage, round: &mut Round) {
+        if self.topology.declares(returned.delivery.routing_key.as_str()) {
+            round.take_back(number, returned);
+            // The next round declares the queue again.
+            round.fail(Fault::new("a queue is missing"));
+        } else {
+            tracing::debug!(queue = %returned.delivery.routing_key, "a queue is gone; its message goes to the pool's");
+            self.backlog.extend(round.redirect(number, returned, &self.topology.jobs));
         }
     }
 
@@ -240,7 +256,9 @@ enum Landed {
     Stored,
     /// The broker would not store it; the channel is well.
     Refused(Posted),
-    /// Something is wrong with the channel, or its queues.
+    /// It reached no queue; the channel is well.
+    Returned(Box<BasicReturnMessage>),
+    /// Something is wrong with the channel.
     Failed,
 }
 
@@ -319,10 +337,8 @@ impl Round {
                     return Landed::Refused(posted);
                 }
             }
-            // The next round declares the queue again.
             Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned))) => {
-                self.take_back(number, returned);
-                self.fail(Fault::new("a queue is missing"));
+                return Landed::Returned(Box::new(returned));
             }
             Ok(Confirmation::NotRequested) => self.fail(Fault::new("the channel does not confirm")),
             Err(error) => self.breaks(error.into()),
@@ -345,6 +361,25 @@ impl Round {
                 Posted { letter: Arc::new(letter), done: oneshot::channel().0, refusals: 0, stuck_since: None };
             self.sent.insert(self.count, posted);
             self.count += 1;
+        }
+    }
+
+    /// Takes out a message that reached no queue, to be sent to `queue` instead. As in [`take_back`](Self::take_back), the one
+    /// that it was handed to may be another, which is sent again as well.
+    fn redirect(&mut self, number: u64, returned: BasicReturnMessage, queue: &str) -> Vec<Posted> {
+        let Delivery { routing_key, properties, data, .. } = returned.delivery;
+        let known = self.sent.remove(&number);
+        let is_own = known
+            .as_ref()
+            .is_some_and(|posted| posted.letter.queue == routing_key.as_str() && posted.letter.body == data);
+        let letter = Arc::new(Letter { queue: queue.to_owned(), body: data, properties });
+        match known {
+            Some(posted) if is_own => vec![Posted { letter, ..posted }],
+            other => {
+                // Nobody waits for it: its caller was told that it arrived.
+                let orphan = Posted { letter, done: oneshot::channel().0, refusals: 0, stuck_since: None };
+                other.into_iter().chain([orphan]).collect()
+            }
         }
     }
 

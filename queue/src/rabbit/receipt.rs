@@ -29,6 +29,8 @@ const PARK_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Lent {
     pub(super) ticket: Ticket,
+    /// The queue that it came from.
+    pub(super) queue: Arc<str>,
     /// How long it was in the queue, where that is known.
     pub(super) waited: Option<Duration>,
     pub(super) acker: Acker,
@@ -67,20 +69,21 @@ impl RabbitReceipt {
 
     /// What stands in for the job in the queues, if anything does: the broker has it before it forgets the old one.
     fn successor(&self, verdict: &Verdict) -> Option<Letter> {
-        let (ticket, topology) = (&self.lent.ticket, &self.core.topology);
+        let topology = &self.core.topology;
+        let ticket = &self.lent.ticket;
+        let queue = &*self.lent.queue;
+        let later = |ticket: &Ticket| wire::letter(ticket, &topology.retry).returning_to(queue);
         match verdict {
             Verdict::Done => None,
-            Verdict::GiveBack => Some(wire::letter(ticket, &topology.jobs)),
-            Verdict::Retry { after } if after.is_zero() => {
-                Some(wire::letter(&ticket.clone().retried(), &topology.jobs))
-            }
-            Verdict::Retry { after } => Some(wire::letter(&ticket.clone().retried(), &topology.retry).held_for(*after)),
+            Verdict::GiveBack => Some(wire::letter(ticket, queue)),
+            Verdict::Retry { after } if after.is_zero() => Some(wire::letter(&ticket.clone().retried(), queue)),
+            Verdict::Retry { after } => Some(later(&ticket.clone().retried()).held_for(*after)),
             Verdict::Defer if ticket.deferrals >= MOST_DEFERRALS => {
                 Some(wire::letter(ticket, &topology.parked).because("no worker of its version has come for a day"))
             }
-            Verdict::Defer => Some(wire::letter(&ticket.clone().deferred(), &topology.retry).held_for(DEFERRAL)),
-            Verdict::Postpone { after } => Some(wire::letter(ticket, &topology.retry).held_for(*after)),
-            Verdict::Lose { after } => Some(wire::letter(&ticket.clone().lost(), &topology.retry).held_for(*after)),
+            Verdict::Defer => Some(later(&ticket.clone().deferred()).held_for(DEFERRAL)),
+            Verdict::Postpone { after } => Some(later(ticket).held_for(*after)),
+            Verdict::Lose { after } => Some(later(&ticket.clone().lost()).held_for(*after)),
             Verdict::Park { reason } => Some(wire::letter(ticket, &topology.parked).because(reason)),
         }
     }

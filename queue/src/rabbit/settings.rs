@@ -8,6 +8,9 @@ pub struct RabbitSettings {
     pub address: RabbitAddress,
     /// The worker pool whose jobs travel: publishers and workers of one pool meet.
     pub pool: PoolName,
+    /// The sweep whose jobs are published: they get a queue of their own. Without it they go to the queue that all workers of the
+    /// pool take jobs from.
+    pub sweep: Option<String>,
     /// A file of PEM certificates that vouch for the broker of an `amqps` address, beside the system's own.
     pub ca_file: Option<PathBuf>,
     /// What the broker's list of connections shows. The purpose is added to it.
@@ -26,6 +29,7 @@ impl RabbitSettings {
         Self {
             address,
             pool: PoolName::default(),
+            sweep: None,
             ca_file: None,
             name: "bowline".to_owned(),
             first_limit: Duration::from_secs(30),

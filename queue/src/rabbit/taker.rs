@@ -8,7 +8,7 @@ use super::{
     receipt::{Back, Lent},
     wire,
 };
-use crate::QueueError;
+use crate::{JobSource, QueueError};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use lapin::{
     Acker, Consumer,
@@ -40,13 +40,25 @@ pub(super) struct Taker {
     core: Arc<Core>,
     link: Arc<Link>,
     counter: Arc<Counter>,
+    /// Where jobs are taken from.
+    source: watch::Sender<JobSource>,
     outage: Outage,
 }
 
 impl Taker {
-    pub(super) fn new(core: &Arc<Core>, link: &Arc<Link>, counter: &Arc<Counter>) -> Self {
-        let outage = Outage::new(core.settings.outage_limit);
-        Self { core: Arc::clone(core), link: Arc::clone(link), counter: Arc::clone(counter), outage }
+    pub(super) fn new(
+        core: &Arc<Core>,
+        link: &Arc<Link>,
+        counter: &Arc<Counter>,
+        source: &watch::Sender<JobSource>,
+    ) -> Self {
+        Self {
+            core: Arc::clone(core),
+            link: Arc::clone(link),
+            counter: Arc::clone(counter),
+            source: source.clone(),
+            outage: Outage::new(core.settings.outage_limit),
+        }
     }
 
     /// Takes jobs until the worker leaves, or the broker is out of reach for too long.
@@ -55,6 +67,12 @@ impl Taker {
             let end = self.session(&mut closing).await;
             self.counter.set_in_reach(false);
             let Err(fault) = end else { return };
+            if fault.is_missing && *self.source.borrow() != JobSource::Pool {
+                // The sweep has ended. The queue of the pool is always there.
+                tracing::debug!(reason = %fault.reason, "a sweep's queue is gone");
+                self.source.send_replace(JobSource::Pool);
+                continue;
+            }
             let Some(delay) = self.outage.failed() else {
                 return self.counter.end(End::Unreachable { tried: self.outage.lasted(), last: fault.reason });
             };
@@ -90,8 +108,14 @@ impl Taker {
     async fn serve(&self, line: &Line, closing: &mut watch::Receiver<bool>) -> Result<(), Fault> {
         // Of this channel: what came over it can be given back on no other one.
         let (back, mut returned) = unbounded_channel();
-        let mut desk = Desk::new(&self.core, &self.counter, line, back);
+        let mut source = self.source.subscribe();
+        let queue = self.core.topology.queue_of(&source.borrow_and_update());
+        let mut desk = Desk::new(&self.core, &self.counter, line, back, &queue);
         loop {
+            if source.has_changed().unwrap_or_default() {
+                let queue = self.core.topology.queue_of(&source.borrow_and_update());
+                desk.turn_to(&queue).await?;
+            }
             if self.counter.is_asked() {
                 desk.open().await?;
             }
@@ -99,12 +123,19 @@ impl Taker {
             tokio::select! {
                 arrival = next(&mut desk.arrivals) => match arrival {
                     Some(arrival) => desk.receive(arrival?),
-                    None => return Err(Fault::new("the broker ended the consumer")),
+                    None if self.core.topology.declares(&desk.queue) => return Err(Fault::new("the broker ended the consumer")),
+                    // The sweep has ended. What is in hand is settled over this channel.
+                    None => {
+                        desk.arrivals = None;
+                        self.source.send_replace(JobSource::Pool);
+                    }
                 },
                 Some(back) = returned.recv() => desk.take_back(back).await?,
                 Some(moved) = desk.moving.next() => desk.settle(moved).await?,
                 () = sleep(MOVE_PATIENCE), if desk.is_held_up() => desk.widen().await?,
                 () = self.counter.asked() => {}
+                // The sender is in `self`.
+                _ = source.changed() => source.mark_changed(),
                 () = sleep(PATIENCE), if is_left => if self.counter.is_left() {
                     desk.close().await?;
                 },
@@ -141,6 +172,8 @@ struct Desk<'a> {
     counter: &'a Counter,
     line: &'a Line,
     back: UnboundedSender<Back>,
+    /// Where jobs are taken from.
+    queue: Arc<str>,
     /// While the broker sends jobs.
     arrivals: Option<Consumer>,
     /// Messages that are replaced by others.
@@ -150,14 +183,31 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(core: &'a Arc<Core>, counter: &'a Counter, line: &'a Line, back: UnboundedSender<Back>) -> Self {
-        Self { core, counter, line, back, arrivals: None, moving: FuturesUnordered::new(), limit: 1 }
+    fn new(
+        core: &'a Arc<Core>,
+        counter: &'a Counter,
+        line: &'a Line,
+        back: UnboundedSender<Back>,
+        queue: &str,
+    ) -> Self {
+        let (queue, moving) = (queue.into(), FuturesUnordered::new());
+        Self { core, counter, line, back, queue, arrivals: None, moving, limit: 1 }
+    }
+
+    /// Takes jobs from another queue, once it is opened again.
+    async fn turn_to(&mut self, queue: &str) -> Result<(), Fault> {
+        if *self.queue != *queue {
+            self.close().await?;
+            self.queue = queue.into();
+        }
+        Ok(())
     }
 
     /// Has the broker send jobs, unless it does.
     async fn open(&mut self) -> Result<(), Fault> {
         if self.arrivals.is_none() {
-            let (queue, options) = (self.core.topology.jobs.as_str().into(), BasicConsumeOptions::default());
+            let queue = (*self.queue).into();
+            let options = BasicConsumeOptions::default();
             self.arrivals = Some(self.line.basic_consume(queue, "".into(), options, FieldTable::default()).await?);
         }
         Ok(())
@@ -173,7 +223,7 @@ impl<'a> Desk<'a> {
             self.receive(arrival?);
         }
         while let Some(lent) = self.counter.take() {
-            let onward = wire::letter(&lent.ticket, &self.core.topology.jobs);
+            let onward = wire::letter(&lent.ticket, &lent.queue);
             self.core.send(onward).await.map_err(|error| Fault::new(error.to_string()))?;
             lent.acker.ack(BasicAckOptions::default()).await?;
         }
@@ -187,15 +237,16 @@ impl<'a> Desk<'a> {
             Ok(ticket) if !redelivered => {
                 let (connection, back) = (self.line.connection().clone(), self.back.clone());
                 let waited = wire::waited(&properties);
-                return self.counter.put(Lent { ticket, waited, acker, connection, back });
+                let queue = Arc::clone(&self.queue);
+                return self.counter.put(Lent { ticket, queue, waited, acker, connection, back });
             }
             // Counted in a message of its own: brokers count differently, and none in a way that survives requeueing.
             Ok(ticket) => {
                 let (job, attempt) = (ticket.job.id(), ticket.attempt);
                 tracing::warn!(%job, attempt, "a worker lost a job; it is queued up again");
-                wire::letter(&ticket.lost(), &self.core.topology.jobs)
+                wire::letter(&ticket.lost(), &self.queue)
             }
-            Err(foreign) => self.core.onward(data, properties, &foreign),
+            Err(foreign) => self.core.onward(data, properties, &foreign, &self.queue),
         };
         let core = Arc::clone(self.core);
         self.moving.push(async move { (acker, core.send(onward).await) }.boxed());

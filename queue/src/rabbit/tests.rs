@@ -8,4 +8,5 @@ mod held_up;
 mod private;
 mod refusals;
 mod restarts;
+mod sweeps;
 mod tls;

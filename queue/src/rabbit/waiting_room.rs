@@ -66,15 +66,18 @@ async fn subscribe(core: &Core, channel: &Channel) -> Result<Consumer, Fault> {
 /// Holds one message until it is due, and sends it on.
 async fn hold(core: &Core, delivery: Delivery) -> Result<(), Fault> {
     let Delivery { data, properties, acker, .. } = delivery;
+    // Of another pool's queue, or of none, it is not sent anywhere: the pool's own is always there.
+    let jobs = wire::job_queue(&properties).filter(|queue| core.topology.holds_jobs(queue));
+    let jobs = jobs.unwrap_or_else(|| core.topology.jobs.clone());
     let onward = match wire::open(&data, &properties) {
         Ok(ticket) => {
             sleep(wire::remaining(&properties)).await;
-            wire::letter(&ticket, &core.topology.jobs)
+            wire::letter(&ticket, &jobs)
         }
         // As it is: it need not be read to be held back.
         Err(foreign) if foreign.is_of_other_version() => {
             sleep(wire::remaining(&properties)).await;
-            Letter { queue: core.topology.jobs.clone(), body: data, properties }.requeued()
+            Letter { queue: jobs, body: data, properties }.requeued()
         }
         Err(foreign) => core.aside(data, properties, &foreign),
     };

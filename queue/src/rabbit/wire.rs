@@ -24,6 +24,8 @@ const DUE: &str = "bowline-due-ms";
 const DELAY: &str = "bowline-delay-ms";
 const QUEUED: &str = "bowline-queued-ms";
 const DEFERRALS: &str = "bowline-deferrals";
+/// In the retry queue: where the job goes when it is due.
+const JOB_QUEUE: &str = "bowline-queue";
 /// As W3C's Trace Context names it, so that others' tools find it.
 const TRACE_PARENT: &str = "traceparent";
 
@@ -200,6 +202,12 @@ impl Letter {
         self
     }
 
+    /// The message, to go to `queue` once it is due.
+    pub(super) fn returning_to(mut self, queue: &str) -> Self {
+        self.add_header(JOB_QUEUE, AMQPValue::LongString(queue.into()));
+        self
+    }
+
     /// The message, left to a worker of another version once more.
     pub(super) fn deferred(mut self) -> Self {
         let deferrals = deferrals(&self.properties).saturating_add(1);
@@ -230,13 +238,21 @@ pub(super) fn remaining(properties: &BasicProperties) -> Duration {
     Duration::from_millis(left.min(header(DELAY).unwrap_or(0) + 1)).min(LONGEST_BACK_OFF)
 }
 
+/// The queue that a message goes to once it is due. Older programs do not say.
+pub(super) fn job_queue(properties: &BasicProperties) -> Option<String> {
+    text(properties, JOB_QUEUE)
+}
+
 fn trace_parent(properties: &BasicProperties) -> Option<String> {
-    let text = match properties.headers().as_ref()?.inner().get(TRACE_PARENT)? {
-        AMQPValue::LongString(text) => text.to_string(),
-        AMQPValue::ShortString(text) => text.to_string(),
-        _ => return None,
-    };
-    (text.len() <= LONGEST_TRACE_PARENT).then_some(text)
+    text(properties, TRACE_PARENT).filter(|text| text.len() <= LONGEST_TRACE_PARENT)
+}
+
+fn text(properties: &BasicProperties, name: &str) -> Option<String> {
+    match properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
 }
 
 fn count(properties: &BasicProperties, name: &str) -> Option<u32> {

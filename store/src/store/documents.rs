@@ -5,7 +5,7 @@ use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, IgnoredAny},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 pub(super) const SWEEPS: &str = "sweeps";
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -107,6 +107,14 @@ impl Store {
     /// A name cannot be part of a key; the file cannot be written.
     pub async fn put_artefact(&self, sweep: &str, name: &str, content: Vec<u8>) -> Result<(), StoreError> {
         Ok(self.backend.put(&document_key(sweep, name)?, content).await?)
+    }
+
+    /// Stores the file `from` as a file of `sweep` and replaces an existing one; it is never in memory as a whole.
+    ///
+    /// # Errors
+    /// A name cannot be part of a key; the file cannot be read or written.
+    pub async fn put_sweep_file(&self, sweep: &str, name: &str, from: &Path) -> Result<(), StoreError> {
+        Ok(self.backend.put_file(&document_key(sweep, name)?, from).await?)
     }
 
     /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as

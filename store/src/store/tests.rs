@@ -492,3 +492,24 @@ impl std::io::Write for Log {
         Ok(())
     }
 }
+
+#[tokio::test]
+async fn sweeps_of_a_pool_are_known_until_they_are_forgotten() {
+    let (store, backend) = in_memory();
+    assert!(store.pool_sweeps("a40").await.unwrap().is_empty());
+    for (pool, sweep) in [("a40", "two"), ("a40", "v1.one"), ("a40-big", "two"), ("cpu", "v1.one")] {
+        store.put_pool_entry(pool, sweep, &json!({"pool": pool})).await.unwrap();
+    }
+    backend.put(&Key::new("pools/a40/deep/er.json").unwrap(), Vec::new()).await.unwrap();
+    assert_eq!(store.pool_sweeps("a40").await.unwrap(), ["two", "v1.one"]);
+    let entry = store.pool_entry::<Value>("a40", "two").await.unwrap();
+    assert_eq!(entry, Some(json!({"pool": "a40"})));
+    store.remove_pool_entry("a40", "two").await.unwrap();
+    store.remove_pool_entry("a40", "nobodys").await.unwrap();
+    assert_eq!(store.pool_sweeps("a40").await.unwrap(), ["v1.one"]);
+    assert_eq!(store.pool_sweeps("a40-big").await.unwrap(), ["two"]);
+    store.remove_pool_entries("v1.one").await.unwrap();
+    assert_eq!([store.pool_sweeps("a40").await.unwrap(), store.pool_sweeps("cpu").await.unwrap()], [[""; 0]; 2]);
+    assert!(matches!(store.put_pool_entry("a/b", "two", &json!({})).await, Err(StoreError::Key(_))));
+    assert!(matches!(store.put_pool_entry("a40", "a/b", &json!({})).await, Err(StoreError::Key(_))));
+}

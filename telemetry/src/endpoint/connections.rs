@@ -1,57 +1,53 @@
-//! The connections of an endpoint: so many, from everybody together and from one peer, and none that keeps others out.
+//! The connections of an endpoint. Their number is bounded, in total and per peer, and idle ones are closed first.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::{
     task::{AbortHandle, Id, JoinSet},
     time::Instant,
 };
 
-/// Connections at a time: Prometheus and the kubelet need one each.
-const CONNECTIONS: usize = 128;
-/// Connections at a time from one address.
-const OF_ONE_PEER: usize = 32;
-/// A connection is not closed for another before it had so long to send its request.
-const FIRST: Duration = Duration::from_millis(50);
+/// The most connections at a time. Prometheus and the kubelet need one each.
+const MAX_CONNECTIONS: usize = 128;
+/// The most connections at a time from one address.
+const MAX_PER_PEER: usize = 32;
+/// How long a connection may wait for its request before it can be closed in favour of another.
+const REQUEST_GRACE: Duration = Duration::from_millis(50);
 
 /// Whether a connection waits for a request or answers one.
 #[derive(Debug)]
-pub(super) struct Visit(Mutex<State>);
+pub(super) struct ConnectionState(Mutex<Phase>);
 
 #[derive(Debug, Clone, Copy)]
-enum State {
-    /// For the head of a request, since then.
-    Waits(Instant),
-    Answers,
+enum Phase {
+    /// It waits for the head of a request, since this instant.
+    Waiting(Instant),
+    Answering,
 }
 
-impl Visit {
+impl ConnectionState {
     fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State::Waits(Instant::now()))))
+        Arc::new(Self(Mutex::new(Phase::Waiting(Instant::now()))))
     }
 
-    /// A request has come whole.
-    pub(super) fn answers(&self) {
-        self.put(State::Answers);
+    /// Records that a whole request was received.
+    pub(super) fn request_received(&self) {
+        self.set(Phase::Answering);
     }
 
-    /// Its answer is made.
-    pub(super) fn waits(&self) {
-        self.put(State::Waits(Instant::now()));
+    /// Records that its response is ready.
+    pub(super) fn response_ready(&self) {
+        self.set(Phase::Waiting(Instant::now()));
     }
 
-    fn put(&self, state: State) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    fn set(&self, phase: Phase) {
+        *self.0.lock() = phase;
     }
 
-    fn waits_since(&self) -> Option<Instant> {
-        match *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            State::Waits(since) => Some(since),
-            State::Answers => None,
+    fn waiting_since(&self) -> Option<Instant> {
+        match *self.0.lock() {
+            Phase::Waiting(since) => Some(since),
+            Phase::Answering => None,
         }
     }
 }
@@ -66,26 +62,30 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct Open {
     peer: IpAddr,
-    visit: Arc<Visit>,
+    state: Arc<ConnectionState>,
     handle: AbortHandle,
 }
 
 impl Connections {
-    /// Makes room for a connection of `peer`: where there is none, the connection that has waited longest for a request is
-    /// closed, one of the same peer if that has too many. Says how long to wait where none may be closed yet.
+    /// Makes room for a connection of `peer`. If a limit is reached, closes the connection that has waited longest for
+    /// a request: one of the same peer if the peer's limit is reached.
+    ///
+    /// # Errors
+    /// How long to wait, if no connection may be closed yet.
     pub(super) fn make_room(&mut self, peer: IpAddr) -> Result<(), Duration> {
         self.forget_closed();
         let of_peer = self.open.values().filter(|open| open.peer == peer).count();
-        if of_peer < OF_ONE_PEER && self.open.len() < CONNECTIONS {
+        if of_peer < MAX_PER_PEER && self.open.len() < MAX_CONNECTIONS {
             return Ok(());
         }
-        let is_meant = |open: &Open| of_peer < OF_ONE_PEER || open.peer == peer;
-        let waiting = self.open.iter().filter(|(_, open)| is_meant(open));
-        let longest = waiting.filter_map(|(id, open)| Some((*id, open.visit.waits_since()?))).min_by_key(|(_, at)| *at);
-        let Some((id, since)) = longest else { return Err(FIRST) };
+        let may_close = |open: &Open| of_peer < MAX_PER_PEER || open.peer == peer;
+        let waiting = self.open.iter().filter(|(_, open)| may_close(open));
+        let longest =
+            waiting.filter_map(|(id, open)| Some((*id, open.state.waiting_since()?))).min_by_key(|(_, at)| *at);
+        let Some((id, since)) = longest else { return Err(REQUEST_GRACE) };
         let waited = since.elapsed();
-        if waited < FIRST {
-            return Err(FIRST.saturating_sub(waited));
+        if waited < REQUEST_GRACE {
+            return Err(REQUEST_GRACE.saturating_sub(waited));
         }
         if let Some(open) = self.open.remove(&id) {
             open.handle.abort();
@@ -93,19 +93,19 @@ impl Connections {
         Ok(())
     }
 
-    /// Adds a connection, which is over when `work` is.
+    /// Adds a connection, which closes when `work` ends.
     pub(super) fn add<F: Future<Output = ()> + Send + 'static>(
         &mut self,
         peer: IpAddr,
-        work: impl FnOnce(Arc<Visit>) -> F,
+        work: impl FnOnce(Arc<ConnectionState>) -> F,
     ) {
-        let visit = Visit::new();
-        let handle = self.tasks.spawn(work(Arc::clone(&visit)));
-        self.open.insert(handle.id(), Open { peer, visit, handle });
+        let state = ConnectionState::new();
+        let handle = self.tasks.spawn(work(Arc::clone(&state)));
+        self.open.insert(handle.id(), Open { peer, state, handle });
     }
 
-    /// Waits until a connection is over; for ever if there is none.
-    pub(super) async fn one_is_over(&mut self) {
+    /// Waits until a connection closes; for ever if none is open.
+    pub(super) async fn wait_for_close(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => drop(self.open.remove(&id)),
             Some(Err(error)) => drop(self.open.remove(&error.id())),
@@ -114,8 +114,8 @@ impl Connections {
     }
 
     fn forget_closed(&mut self) {
-        while let Some(over) = self.tasks.try_join_next_with_id() {
-            let id = over.map_or_else(|error| error.id(), |(id, ())| id);
+        while let Some(closed) = self.tasks.try_join_next_with_id() {
+            let id = closed.map_or_else(|error| error.id(), |(id, ())| id);
             self.open.remove(&id);
         }
     }
@@ -141,40 +141,40 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_oldest_that_sends_nothing_makes_room() {
         let mut connections = Connections::default();
-        for _ in 0..OF_ONE_PEER {
+        for _ in 0..MAX_PER_PEER {
             connections.make_room(ONE).unwrap();
             add(&mut connections, ONE);
         }
-        assert_eq!(connections.make_room(ONE), Err(FIRST), "all are too young");
+        assert_eq!(connections.make_room(ONE), Err(REQUEST_GRACE), "all are too young");
         connections.make_room(peer(1)).unwrap();
-        advance(FIRST).await;
-        for _ in 0..5 * OF_ONE_PEER {
+        advance(REQUEST_GRACE).await;
+        for _ in 0..5 * MAX_PER_PEER {
             connections.make_room(ONE).unwrap();
             add(&mut connections, ONE);
-            assert_eq!(connections.open.len(), OF_ONE_PEER);
-            advance(FIRST).await;
+            assert_eq!(connections.open.len(), MAX_PER_PEER);
+            advance(REQUEST_GRACE).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_is_answered_is_not_closed_for_another() {
         let mut connections = Connections::default();
-        let mut visits = Vec::new();
-        for number in 0..CONNECTIONS {
+        let mut states = Vec::new();
+        for number in 0..MAX_CONNECTIONS {
             let peer = peer(u8::try_from(number % 8).unwrap());
             connections.make_room(peer).unwrap();
-            connections.add(peer, |visit| {
-                visits.push(visit);
+            connections.add(peer, |state| {
+                states.push(state);
                 pending()
             });
         }
-        advance(FIRST).await;
-        visits.iter().for_each(|visit| visit.answers());
-        assert_eq!(connections.make_room(ONE), Err(FIRST));
-        visits[7].waits();
-        advance(FIRST).await;
+        advance(REQUEST_GRACE).await;
+        states.iter().for_each(|state| state.request_received());
+        assert_eq!(connections.make_room(ONE), Err(REQUEST_GRACE));
+        states[7].response_ready();
+        advance(REQUEST_GRACE).await;
         connections.make_room(ONE).unwrap();
-        assert_eq!(connections.open.len(), CONNECTIONS - 1);
-        assert!(connections.open.values().all(|open| !Arc::ptr_eq(&open.visit, &visits[7])));
+        assert_eq!(connections.open.len(), MAX_CONNECTIONS - 1);
+        assert!(connections.open.values().all(|open| !Arc::ptr_eq(&open.state, &states[7])));
     }
 }

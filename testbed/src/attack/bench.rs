@@ -9,7 +9,7 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// What all cases share: the program, the examples, and a folder.
+/// What all cases share: the program, the examples and a folder.
 #[derive(Debug)]
 pub struct Bench {
     /// The binary `bowline`.
@@ -24,7 +24,7 @@ pub struct Bench {
 
 /// A folder of a case.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct CaseFolder<'a> {
     bench: &'a Bench,
     folder: PathBuf,
 }
@@ -70,17 +70,17 @@ impl Bench {
     }
 
     /// A fresh folder for the case `name`.
-    pub(super) fn place(&self, name: &str) -> Result<Place<'_>, Failure> {
+    pub(super) fn case_folder(&self, name: &str) -> Result<CaseFolder<'_>, Failure> {
         let folder = self.folder.join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        Ok(Place { bench: self, folder })
+        Ok(CaseFolder { bench: self, folder })
     }
 }
 
-impl Place<'_> {
+impl CaseFolder<'_> {
     /// A path in the folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -106,7 +106,7 @@ impl Place<'_> {
         self.prepared(Command::new(&self.bench.program), args)
     }
 
-    /// The program with an address space of so many MiB at most.
+    /// The program with an address space of at most `mebibytes` MiB.
     pub(super) fn bowline_within(&self, mebibytes: u64, args: &[&str]) -> Command {
         let mut command = Command::new("sh");
         // The shell is replaced by the program, so that the process id is the program's.

@@ -1,12 +1,12 @@
 //! Small inputs that claim, or unpack to, more than a machine has.
 
 mod adapters;
-mod pictures;
+mod images;
 mod texts;
 
 use super::{
     Case,
-    bench::{Bench, Place, copy_folder},
+    bench::{Bench, CaseFolder, copy_folder},
     ensure,
     program::Watched,
     sweeps,
@@ -28,7 +28,7 @@ pub(super) const ADAPTERS: Case = Case {
 pub(super) const PICTURES: Case = Case {
     name: "bombs-pictures",
     about: "PNG, IDX, parquet and image processors of absurd sizes: refused by name, or read within the budget of memory",
-    run: |bench| drop_all(bench, "bombs-pictures", &pictures::BOMBS),
+    run: |bench| drop_all(bench, "bombs-pictures", &images::BOMBS),
 };
 
 pub(super) const TEXTS: Case = Case {
@@ -40,13 +40,13 @@ pub(super) const TEXTS: Case = Case {
 /// An input that does harm, and the sweep that holds it.
 struct Bomb {
     name: &'static str,
-    make: fn(&Place<'_>) -> Result<PathBuf, Failure>,
+    make: fn(&CaseFolder<'_>) -> Result<PathBuf, Failure>,
     /// Whether it is a sound input that only takes long.
     is_long: bool,
 }
 
 impl Bomb {
-    const fn new(name: &'static str, make: fn(&Place<'_>) -> Result<PathBuf, Failure>) -> Self {
+    const fn new(name: &'static str, make: fn(&CaseFolder<'_>) -> Result<PathBuf, Failure>) -> Self {
         Self { name, make, is_long: false }
     }
 
@@ -55,40 +55,42 @@ impl Bomb {
     }
 }
 
-/// What the worker is given for pictures, in MiB, and how much more it may take for all else.
-const PICTURE_MEMORY_MIB: u64 = 64;
+/// The worker's budget for images and for everything else, in MiB.
+const IMAGE_MEMORY_MIB: u64 = 64;
 const REST_MIB: u64 = 256;
 
-/// The address space of a worker, in MiB: bombs are to end it, not the machine.
+/// The limit on the address space of a worker, in MiB, which protects the machine.
 const ADDRESSES_MIB: u64 = 8192;
 
-/// How long a bomb may keep it.
+/// How long a bomb may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Runs a sweep over each bomb, and looks how it ends and what memory it takes.
+/// Runs a sweep over each bomb, and checks its end and its memory.
 fn drop_all(bench: &Bench, name: &str, bombs: &[Bomb]) -> Result<String, Failure> {
-    let (mut worst, mut worst_of, mut faults) = (0, "none", Vec::new());
+    let mut worst = 0;
+    let mut worst_of = "none";
+    let mut faults = Vec::new();
     for bomb in bombs {
-        let place = bench.place(&format!("{name}/{}", bomb.name.replace([' ', '/'], "-")))?;
-        match drop_one(&place, bomb) {
+        let case = bench.case_folder(&format!("{name}/{}", bomb.name.replace([' ', '/'], "-")))?;
+        match drop_one(&case, bomb) {
             Ok(peak) if peak > worst => (worst, worst_of) = (peak, bomb.name),
             Ok(_) => {}
             Err(fault) => faults.push(format!("{}: {fault}", bomb.name)),
         }
         // Some take hundreds of megabytes.
-        fs::remove_dir_all(place.path(""))?;
+        fs::remove_dir_all(case.path(""))?;
     }
-    let allowed = PICTURE_MEMORY_MIB + REST_MIB;
+    let allowed = IMAGE_MEMORY_MIB + REST_MIB;
     ensure(faults.is_empty(), || format!("{} of {} bombs:\n  {}", faults.len(), bombs.len(), faults.join("\n  ")))?;
     Ok(format!("{} bombs, none aborts; the worst took {worst} MiB of {allowed} ({worst_of})", bombs.len()))
 }
 
-fn drop_one(place: &Place<'_>, bomb: &Bomb) -> Result<u64, Failure> {
-    let sweep = (bomb.make)(place)?;
+fn drop_one(case: &CaseFolder<'_>, bomb: &Bomb) -> Result<u64, Failure> {
+    let sweep = (bomb.make)(case)?;
     let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-    let budget = PICTURE_MEMORY_MIB.to_string();
+    let budget = IMAGE_MEMORY_MIB.to_string();
     let args = ["run", sweep, "--store", "store", "--threads", "1", "--image-memory", &budget];
-    let running = place.start("run", &mut place.bowline_within(ADDRESSES_MIB, &args))?;
+    let running = case.start("run", &mut case.bowline_within(ADDRESSES_MIB, &args))?;
     let peak = match running.watch(LIMIT)? {
         Watched::Ended(ended) => {
             let peak = ended.peak_mib;
@@ -101,21 +103,21 @@ fn drop_one(place: &Place<'_>, bomb: &Bomb) -> Result<u64, Failure> {
             peak_mib
         }
     };
-    let allowed = PICTURE_MEMORY_MIB + REST_MIB;
+    let allowed = IMAGE_MEMORY_MIB + REST_MIB;
     ensure(peak <= allowed, || format!("took {peak} MiB, more than {allowed}"))?;
     Ok(peak)
 }
 
-/// A sweep over one task of pictures.
-fn picture_sweep(place: &Place<'_>, base: &Path, adapter: &Path, data: &str) -> Result<PathBuf, Failure> {
-    let head = place.example("mini8/heads/optdigits.safetensors");
-    sweeps::one_task(place, base, &format!("adapter: {}, data: {data}, head: {}", adapter.display(), head.display()))
+/// A sweep over one task of images.
+fn image_sweep(case: &CaseFolder<'_>, base: &Path, adapter: &Path, data: &str) -> Result<PathBuf, Failure> {
+    let head = case.example("mini8/heads/optdigits.safetensors");
+    sweeps::one_task(case, base, &format!("adapter: {}, data: {data}, head: {}", adapter.display(), head.display()))
 }
 
 /// A copy of a folder of the examples with one of its JSON files changed.
-fn changed(place: &Place<'_>, folder: &str, file: &str, change: impl Fn(&mut Value)) -> Result<PathBuf, Failure> {
-    let copy = place.path("changed");
-    copy_folder(&place.example(folder), &copy)?;
+fn changed(case: &CaseFolder<'_>, folder: &str, file: &str, change: impl Fn(&mut Value)) -> Result<PathBuf, Failure> {
+    let copy = case.path("changed");
+    copy_folder(&case.example(folder), &copy)?;
     let path = copy.join(file);
     let mut value: Value = serde_json::from_slice(&fs::read(&path)?)?;
     change(&mut value);

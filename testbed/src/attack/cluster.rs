@@ -1,8 +1,8 @@
 //! Workers of the real program on a broker, each started again when it ends, as a supervisor does.
 
 use super::{
-    NotHere,
-    bench::{Bench, Place},
+    Unavailable,
+    bench::{Bench, CaseFolder},
     ensure,
     program::Running,
 };
@@ -20,7 +20,7 @@ use std::{
 /// Workers of a pool of their own, with a folder as their store.
 pub(super) struct Cluster<'a> {
     bench: &'a Bench,
-    place: &'a Place<'a>,
+    case: &'a CaseFolder<'a>,
     address: String,
     pool: String,
     arguments: Vec<String>,
@@ -32,26 +32,26 @@ struct Supervised {
     starts: u32,
 }
 
-/// How often workers are looked at.
-const LOOK: Duration = Duration::from_millis(100);
+/// The time between two checks for workers that ended.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 impl<'a> Cluster<'a> {
-    /// Starts so many workers with `arguments` beside those that they need.
+    /// Starts workers with `arguments` in addition to those that they need.
     pub(super) fn start(
         bench: &'a Bench,
-        place: &'a Place<'a>,
+        case: &'a CaseFolder<'a>,
         workers: usize,
         arguments: &[&str],
     ) -> Result<Self, Failure> {
-        let address = bench.broker().ok_or(NotHere("no RabbitMQ can be started"))?.to_owned();
+        let address = bench.broker().ok_or(Unavailable("no RabbitMQ can be started"))?.to_owned();
         let pool = format!("attack-{}", fastrand::u64(..));
         let arguments = arguments.iter().map(|&text| text.to_owned()).collect();
-        let mut cluster = Self { bench, place, address, pool, arguments, workers: Vec::new() };
+        let mut cluster = Self { bench, case, address, pool, arguments, workers: Vec::new() };
         for number in 0..workers {
             let running = cluster.worker(number, 1)?;
             cluster.workers.push(Supervised { running, starts: 1 });
         }
-        // Who publishes before there are queues loses what he publishes.
+        // Messages that are published before the queues exist are lost.
         drop(cluster.publisher()?);
         Ok(cluster)
     }
@@ -60,12 +60,12 @@ impl<'a> Cluster<'a> {
     pub(super) fn run(&self, name: &str, sweep: &Path) -> Result<Running, Failure> {
         let sweep = sweep.display().to_string();
         let args = ["run", &sweep, "--queue", &self.address, "--pool", &self.pool, "--store", "store"];
-        self.place.start(name, &mut self.place.bowline(&args))
+        self.case.start(name, &mut self.case.bowline(&args))
     }
 
     /// The store of all of them.
     pub(super) fn store(&self) -> PathBuf {
-        self.place.path("store")
+        self.case.path("store")
     }
 
     /// Puts jobs of the sweep `sweep` into the queue, whatever they hold.
@@ -109,7 +109,7 @@ impl<'a> Cluster<'a> {
             ensure(start.elapsed() < limit, || {
                 format!("not over within {} s; {}; workers ended {} times", limit.as_secs(), waiting(), self.restarts())
             })?;
-            sleep(LOOK);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl<'a> Cluster<'a> {
         let own = ["worker", "--queue", &self.address, "--pool", &self.pool, "--store", "store", "--name", &name];
         let more = self.arguments.iter().map(String::as_str);
         let args: Vec<&str> = own.into_iter().chain(["--threads", "1"]).chain(more).collect();
-        self.place.start(&format!("{name}-{start}"), &mut self.place.bowline(&args))
+        self.case.start(&format!("{name}-{start}"), &mut self.case.bowline(&args))
     }
 
     fn publisher(&self) -> Result<RabbitQueue, Failure> {

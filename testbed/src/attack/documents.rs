@@ -2,7 +2,7 @@
 
 use super::{
     Case,
-    bench::{Place, copy_folder},
+    bench::{CaseFolder, copy_folder},
     ensure, sweeps,
 };
 use crate::Failure;
@@ -13,18 +13,18 @@ pub(super) const BROKEN: Case = Case {
     name: "broken-documents",
     about: "empty and broken cancelled.json, manifest.json, outcome.json, progress.json: no panic, and each has a way out that is named",
     run: |bench| {
-        let place = bench.place("broken-documents")?;
-        let sweep = sweeps::pictures(&place, "small", 4)?;
+        let case = bench.case_folder("broken-documents")?;
+        let sweep = sweeps::images(&case, "small", 4)?;
         let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-        place.run(&["run", sweep, "--store", "sound"])?.ends_with(&[0])?;
+        case.run(&["run", sweep, "--store", "sound"])?.ends_with(&[0])?;
         let mut tried = 0;
         for name in ["cancelled.json", "manifest.json", "outcome.json", "progress.json", "summary.json"] {
             for content in ["", "{", "null", "[]", "{\"version\": 1}", "\0\0\0\0"] {
-                let store = place.path("store");
+                let store = case.path("store");
                 if store.exists() {
                     fs::remove_dir_all(&store)?;
                 }
-                copy_folder(&place.path("sound"), &store)?;
+                copy_folder(&case.path("sound"), &store)?;
                 fs::write(store.join("sweeps/small").join(name), content)?;
                 let at = |failure: Failure| Failure::from(format!("{name} is `{}`: {failure}", content.escape_debug()));
                 for args in [
@@ -32,10 +32,10 @@ pub(super) const BROKEN: Case = Case {
                     &["watch", "--once", "--store", "store"],
                     &["analyze", "store"],
                 ] {
-                    place.run(args)?.ends_with(&[0, 3, 65]).map_err(at)?;
+                    case.run(args)?.ends_with(&[0, 3, 65]).map_err(at)?;
                 }
-                go_on(&place, sweep, name).map_err(at)?;
-                let is_same = sweeps::outcome(&store, "small")? == sweeps::outcome(&place.path("sound"), "small")?;
+                run_or_recover(&case, sweep, name).map_err(at)?;
+                let is_same = sweeps::outcome(&store, "small")? == sweeps::outcome(&case.path("sound"), "small")?;
                 ensure(is_same, || format!("{name} is `{content}`: another table"))?;
                 tried += 1;
             }
@@ -48,22 +48,22 @@ pub(super) const OUTSIDE: Case = Case {
     name: "names-as-paths",
     about: "an outcome whose sweep is named `../../../EVIL` or `/…/EVIL`: `analyze --out` writes nothing outside of its folder",
     run: |bench| {
-        let place = bench.place("names-as-paths")?;
-        let sweep = sweeps::pictures(&place, "small", 4)?;
+        let case = bench.case_folder("names-as-paths")?;
+        let sweep = sweeps::images(&case, "small", 4)?;
         let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-        place.run(&["run", sweep, "--store", "store"])?.ends_with(&[0])?;
-        let absolute = place.path("EVIL").display().to_string();
+        case.run(&["run", sweep, "--store", "store"])?.ends_with(&[0])?;
+        let absolute = case.path("EVIL").display().to_string();
         for name in ["../../../EVIL", &absolute, "..", ".", "a/b"] {
             for document in ["outcome.json", "manifest.json"] {
-                let path = place.path("store/sweeps/small").join(document);
+                let path = case.path("store/sweeps/small").join(document);
                 let content = fs::read(&path)?;
                 let mut value: Value = serde_json::from_slice(&content)?;
                 rename(&mut value, name);
                 fs::write(&path, serde_json::to_vec(&value)?)?;
-                place.run(&["analyze", "store", "--out", "a/b/c/out"])?.ends_with(&[0, 65])?;
+                case.run(&["analyze", "store", "--out", "a/b/c/out"])?.ends_with(&[0, 65])?;
                 fs::write(&path, content)?;
                 let outside =
-                    [place.path("EVIL"), place.path("a/EVIL"), place.path("a/b/c/tables"), place.path("a/b/EVIL")];
+                    [case.path("EVIL"), case.path("a/EVIL"), case.path("a/b/c/tables"), case.path("a/b/EVIL")];
                 let written = outside.iter().find(|path| path.exists());
                 ensure(written.is_none(), || format!("{document} names `{name}`: wrote {written:?}"))?;
             }
@@ -73,28 +73,28 @@ pub(super) const OUTSIDE: Case = Case {
 };
 
 /// Runs the sweep, and does what the message says where it does not run.
-fn go_on(place: &Place<'_>, sweep: &str, document: &str) -> Result<(), Failure> {
+fn run_or_recover(case: &CaseFolder<'_>, sweep: &str, document: &str) -> Result<(), Failure> {
     let run = ["run", sweep, "--store", "store"];
-    let ran = place.run(&run)?;
+    let ran = case.run(&run)?;
     match ran.ends_with(&[0, 65, 75])?.code {
         Some(65) => {
             ran.says(&[document, "hint: ", "bowline sweeps remove"])?;
-            place.run(&["sweeps", "remove", "small", "--yes", "--store", "store"])?.ends_with(&[0])?;
+            case.run(&["sweeps", "remove", "small", "--yes", "--store", "store"])?.ends_with(&[0])?;
         }
         Some(75) => {
             ran.says(&["bowline cancel --undo"])?;
-            place.run(&["cancel", "--undo", "small", "--store", "store"])?.ends_with(&[0])?;
+            case.run(&["cancel", "--undo", "small", "--store", "store"])?.ends_with(&[0])?;
         }
         _ => return Ok(()),
     }
-    place.run(&run)?.ends_with(&[0])?;
+    case.run(&run)?.ends_with(&[0])?;
     Ok(())
 }
 
 /// Renames the sweep wherever the document says its name.
 fn rename(value: &mut Value, name: &str) {
-    for place in ["/sweep", "/sweep/name", "/name"] {
-        if let Some(found) = value.pointer_mut(place).filter(|found| found.is_string()) {
+    for pointer in ["/sweep", "/sweep/name", "/name"] {
+        if let Some(found) = value.pointer_mut(pointer).filter(|found| found.is_string()) {
             *found = json!(name);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Case,
-    bench::{LIMIT, Place, copy_folder},
+    bench::{CaseFolder, LIMIT, copy_folder},
     ensure, sweeps,
 };
 use crate::Failure;
@@ -18,8 +18,8 @@ pub(super) const REWRITTEN: Case = Case {
     name: "base-rewritten",
     about: "a bf16 base is overwritten in place: no result of other weights is stored",
     run: |bench| {
-        let place = bench.place("base-rewritten")?;
-        attack(&place, |base, changed| {
+        let case = bench.case_folder("base-rewritten")?;
+        attack(&case, |base, changed| {
             OpenOptions::new().write(true).open(base)?.write_all(changed)?;
             Ok(())
         })
@@ -30,8 +30,8 @@ pub(super) const TRUNCATED: Case = Case {
     name: "base-truncated",
     about: "a bf16 base is truncated in place: jobs fail, or the run ends with 75, and the base is named",
     run: |bench| {
-        let place = bench.place("base-truncated")?;
-        attack(&place, |base, changed| {
+        let case = bench.case_folder("base-truncated")?;
+        attack(&case, |base, changed| {
             OpenOptions::new().write(true).open(base)?.set_len(changed.len() as u64 / 3)?;
             Ok(())
         })
@@ -42,8 +42,8 @@ pub(super) const REPLACED: Case = Case {
     name: "base-replaced",
     about: "another file is renamed into the place of a bf16 base: no result of other weights is stored",
     run: |bench| {
-        let place = bench.place("base-replaced")?;
-        attack(&place, |base, changed| {
+        let case = bench.case_folder("base-replaced")?;
+        attack(&case, |base, changed| {
             let new = base.with_extension("new");
             fs::write(&new, changed)?;
             fs::rename(new, base)?;
@@ -52,7 +52,7 @@ pub(super) const REPLACED: Case = Case {
     },
 };
 
-/// How the run may end: jobs fail, or the process does, whichever comes to the changed file first.
+/// The allowed exit codes: jobs fail, or the process does, whichever reads the changed file first.
 const CODES: [i32; 4] = [3, 65, 69, 75];
 
 const POINTS: u32 = 40;
@@ -61,18 +61,19 @@ const POINTS: u32 = 40;
 const BEFORE: usize = 4;
 
 /// Runs a sweep undisturbed, and again with the base changed after some jobs; then restores the base and goes on.
-fn attack(place: &Place<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure>) -> Result<String, Failure> {
-    let base = half_width_base(place)?;
+fn attack(case: &CaseFolder<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure>) -> Result<String, Failure> {
+    let base = half_width_base(case)?;
     let weights = base.join("model.safetensors");
     let sound = fs::read(&weights)?;
-    let sweep = sweeps::texts(place, "texts", &base, POINTS)?;
+    let sweep = sweeps::texts(case, "texts", &base, POINTS)?;
     let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-    place.run(&["run", sweep, "--threads", "1", "--store", "undisturbed"])?.ends_with(&[0])?;
-    let (expected, outcome) = (sweeps::scores(&place.path("undisturbed"))?, outcome(place, "undisturbed")?);
+    case.run(&["run", sweep, "--threads", "1", "--store", "undisturbed"])?.ends_with(&[0])?;
+    let expected = sweeps::scores(&case.path("undisturbed"))?;
+    let outcome = outcome(case, "undisturbed")?;
 
     let args = ["run", sweep, "--threads", "1", "--store", "disturbed"];
-    let mut running = place.start("disturbed", &mut place.bowline(&args))?;
-    let store = place.path("disturbed");
+    let mut running = case.start("disturbed", &mut case.bowline(&args))?;
+    let store = case.path("disturbed");
     running.wait_until(LIMIT, || sweeps::scores(&store).is_ok_and(|scores| scores.len() >= BEFORE))?;
     let before = sweeps::scores(&store)?.len();
     change(&weights, &changed(&sound)?)?;
@@ -86,10 +87,10 @@ fn attack(place: &Place<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure
     let stored = sweeps::scores(&store)?.len();
 
     fs::write(&weights, &sound)?;
-    place.run(&args)?.ends_with(&[0])?;
+    case.run(&args)?.ends_with(&[0])?;
     let wrong = self::wrong(&expected, &store)?;
     ensure(wrong == 0, || format!("{wrong} results differ after the base was restored"))?;
-    ensure(self::outcome(place, "disturbed")? == outcome, || {
+    ensure(self::outcome(case, "disturbed")? == outcome, || {
         "the table differs after the base was restored".to_owned()
     })?;
     Ok(format!(
@@ -99,8 +100,8 @@ fn attack(place: &Place<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure
     ))
 }
 
-fn outcome(place: &Place<'_>, store: &str) -> Result<serde_json::Value, Failure> {
-    sweeps::outcome(&place.path(store), "texts")
+fn outcome(case: &CaseFolder<'_>, store: &str) -> Result<serde_json::Value, Failure> {
+    sweeps::outcome(&case.path(store), "texts")
 }
 
 /// How many results are not those of the undisturbed run.
@@ -109,8 +110,9 @@ fn wrong(expected: &std::collections::BTreeMap<String, serde_json::Value>, store
 }
 
 /// The base of the text example with its weights in one file, as bf16: such weights stay mapped.
-fn half_width_base(place: &Place<'_>) -> Result<PathBuf, Failure> {
-    let (from, base) = (place.example("nli6/base"), place.path("base"));
+fn half_width_base(case: &CaseFolder<'_>) -> Result<PathBuf, Failure> {
+    let from = case.example("nli6/base");
+    let base = case.path("base");
     copy_folder(&from, &base)?;
     let mut tensors = Vec::new();
     for shard in ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"] {

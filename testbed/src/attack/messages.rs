@@ -1,8 +1,8 @@
-//! Messages that nobody of Bowline wrote, beside a sweep that is to be done.
+//! Forged messages beside a running sweep.
 
 use super::{
     Case,
-    bench::{Bench, LIMIT, Place},
+    bench::{Bench, CaseFolder, LIMIT},
     cluster::{Cluster, frozen},
     ensure, sweeps,
 };
@@ -18,9 +18,9 @@ pub(super) const NAMES: Case = Case {
     name: "forged-names",
     about: "jobs of sweeps whose names are no keys, and messages without jobs: no worker ends, the sweep beside them is done",
     run: |bench| {
-        let place = bench.place("forged-names")?;
+        let case = bench.case_folder("forged-names")?;
         let names = ["../x", "", "..", "a/b", ".h", "a\nb", "a\0b", &"n".repeat(300)];
-        beside_a_sweep(bench, &place, Allowed::NoEnd, |cluster, sweep| {
+        beside_a_sweep(bench, &case, Allowed::NoEnd, |cluster, sweep| {
             let jobs = jobs(sweep, 3)?;
             for name in names {
                 cluster.publish(name, &jobs)?;
@@ -38,10 +38,10 @@ pub(super) const NAMES: Case = Case {
 
 pub(super) const UNKNOWN: Case = Case {
     name: "unknown-sweeps",
-    about: "jobs of sweeps that the store does not hold: each is parked after its losses, no worker ends",
+    about: "jobs of sweeps that the store does not hold: each is dead-lettered after its losses, no worker ends",
     run: |bench| {
-        let place = bench.place("unknown-sweeps")?;
-        beside_a_sweep(bench, &place, Allowed::NoEnd, |cluster, sweep| {
+        let case = bench.case_folder("unknown-sweeps")?;
+        beside_a_sweep(bench, &case, Allowed::NoEnd, |cluster, sweep| {
             for name in ["no-such-sweep", "removed", "of-another-store", "small-2"] {
                 cluster.publish(name, &jobs(sweep, 2)?)?;
             }
@@ -52,29 +52,29 @@ pub(super) const UNKNOWN: Case = Case {
 
 pub(super) const PLACES: Case = Case {
     name: "forged-places",
-    about: "jobs that name files outside of every root, by `..`, absolute hub paths, buckets: nothing of them is read or told",
+    about: "jobs that name files outside of every root, by `..`, absolute hub paths, buckets: nothing of them is read or shown",
     run: |bench| {
-        let place = bench.place("forged-places")?;
-        let secret = place.write("outside/secret.json", format!("\"{SECRET}\""))?;
-        let forged = beside_a_sweep(bench, &place, Allowed::Ends, |cluster, sweep| {
+        let case = bench.case_folder("forged-places")?;
+        let secret = case.write("outside/secret.json", format!("\"{SECRET}\""))?;
+        let forged = beside_a_sweep(bench, &case, Allowed::Ends, |cluster, sweep| {
             let forged = leaks(&jobs(sweep, 1)?[0], &secret);
             cluster.publish("small", &forged)?;
             Ok(forged.len() as u64)
         })?;
         let digest = Digest::of(&fs::read(&secret)?).short();
-        let told = search(&place.path("store"), &[SECRET, &digest])?;
-        ensure(told.is_empty(), || format!("the store tells of the file outside: {told:?}"))?;
+        let leaks = search(&case.path("store"), &[SECRET, &digest])?;
+        ensure(leaks.is_empty(), || format!("the store shows the file outside: {leaks:?}"))?;
         Ok(format!("{forged}; neither content nor digest of the file outside is in the store"))
     },
 };
 
 pub(super) const PRECISION: Case = Case {
     name: "forged-precision",
-    about: "jobs for pictures in bf16, which are computed in f32 alone: nothing is stored under their ids",
+    about: "jobs for images in bf16, which are computed in f32 alone: nothing is stored under their ids",
     run: |bench| {
-        let place = bench.place("forged-precision")?;
-        let sweep = sweeps::pictures(&place, "small", POINTS)?;
-        let mut cluster = start(bench, &place)?;
+        let case = bench.case_folder("forged-precision")?;
+        let sweep = sweeps::images(&case, "small", POINTS)?;
+        let mut cluster = start(bench, &case)?;
         finish(&mut cluster, &sweep)?;
         let mut forged = Vec::new();
         for path in sweeps::result_files(&cluster.store())?.iter().take(2) {
@@ -106,36 +106,37 @@ enum Allowed {
     Ends,
 }
 
-/// Runs a sweep over three workers, forges messages meanwhile, and looks whether both are settled.
+/// Runs a sweep over three workers, publishes forged messages meanwhile, and checks that both are settled.
 fn beside_a_sweep(
     bench: &Bench,
-    place: &Place<'_>,
+    case: &CaseFolder<'_>,
     allowed: Allowed,
     forge: impl Fn(&Cluster<'_>, &Path) -> Result<u64, Failure>,
 ) -> Result<String, Failure> {
-    let sweep = sweeps::pictures(place, "small", POINTS)?;
-    let mut cluster = start(bench, place)?;
+    let sweep = sweeps::images(case, "small", POINTS)?;
+    let mut cluster = start(bench, case)?;
     let mut running = cluster.run("run", &sweep)?;
-    let manifest = place.path("store/sweeps/small/manifest.json");
+    let manifest = case.path("store/sweeps/small/manifest.json");
     running.wait_until(LIMIT, || manifest.exists())?;
     let forged = forge(&cluster, &sweep)?;
     cluster.supervise_until(LIMIT, |_| Ok(running.ended()?.is_some()))?;
     running.finish(LIMIT)?.ends_with(&[0])?;
     cluster.supervise_until_empty(LIMIT)?;
-    let (restarts, parked) = (cluster.restarts(), cluster.waiting()?.parked);
+    let restarts = cluster.restarts();
+    let parked = cluster.waiting()?.parked;
     ensure(restarts == 0 || allowed == Allowed::Ends, || format!("workers ended {restarts} times"))?;
-    ensure(parked >= 1, || "no message was parked".to_owned())?;
+    ensure(parked >= 1, || "no message was dead-lettered".to_owned())?;
     let logs = cluster.stop(LIMIT)?.concat();
     ensure(!logs.contains("panicked"), || "a worker panicked".to_owned())?;
-    let stored = sweeps::scores(&place.path("store"))?.len();
+    let stored = sweeps::scores(&case.path("store"))?.len();
     Ok(format!(
         "{forged} forged, {parked} parked, {WORKERS} workers ended {restarts} times, and {stored} results of the sweep beside them"
     ))
 }
 
-fn start<'a>(bench: &'a Bench, place: &'a Place<'a>) -> Result<Cluster<'a>, Failure> {
-    let root = place.example("mini8").display().to_string();
-    Cluster::start(bench, place, WORKERS, &["--root", &root, "--max-losses", "2", "--attempts", "2"])
+fn start<'a>(bench: &'a Bench, case: &'a CaseFolder<'a>) -> Result<Cluster<'a>, Failure> {
+    let root = case.example("mini8").display().to_string();
+    Cluster::start(bench, case, WORKERS, &["--root", &root, "--max-losses", "2", "--attempts", "2"])
 }
 
 fn finish(cluster: &mut Cluster<'_>, sweep: &Path) -> Result<(), Failure> {
@@ -176,16 +177,16 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
         InputRef::S3(S3Ref { bucket: "evil".to_owned(), key: format!("{}{absolute}", up.display()) }),
     ];
     let mut forged = Vec::new();
-    for (number, place) in places.into_iter().enumerate() {
+    for (number, case) in places.into_iter().enumerate() {
         // Each a job of its own, so that none is taken for another.
         let mut base = job.clone();
         base.spec = with_base(&job.spec, format!("base {number}"));
-        base.places.base = place.clone();
+        base.places.base = case.clone();
         forged.push(base);
         let mut rows = job.clone();
         rows.spec = with_base(&job.spec, format!("rows {number}"));
         for data in rows.places.data.values_mut() {
-            let rule = SplitRule { indices: Some(place.clone()), ..SplitRule::default() };
+            let rule = SplitRule { indices: Some(case.clone()), ..SplitRule::default() };
             data.splits.insert("validation".to_owned(), rule);
         }
         forged.push(rows);

@@ -12,17 +12,17 @@ pub(super) const CLOSED_PIPE: Case = Case {
     name: "closed-pipe",
     about: "`watch | head -1` and `watch --json | head -1` of a sweep that runs: they end within seconds",
     run: |bench| {
-        let place = bench.place("closed-pipe")?;
-        let sweep = sweeps::pictures(&place, "small", 200)?;
+        let case = bench.case_folder("closed-pipe")?;
+        let sweep = sweeps::images(&case, "small", 200)?;
         let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
         let run = ["run", sweep, "--threads", "1", "--store", "store"];
-        let mut running = place.start("run", &mut place.bowline(&run))?;
-        let progress = place.path("store/sweeps/small/progress.json");
+        let mut running = case.start("run", &mut case.bowline(&run))?;
+        let progress = case.path("store/sweeps/small/progress.json");
         running.wait_until(LIMIT, || progress.exists())?;
         let mut seen = Vec::new();
         for more in [&["--json"][..], &[]] {
             let args = [&["watch", "small", "--store", "store", "--interval", "1"], more].concat();
-            let mut command = place.bowline(&args);
+            let mut command = case.bowline(&args);
             let mut watch = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
             let output = watch.stdout.take().ok_or("no pipe")?;
             let mut line = String::new();
@@ -32,7 +32,7 @@ pub(super) const CLOSED_PIPE: Case = Case {
             let ended = loop {
                 match watch.try_wait()? {
                     Some(status) => break Some(status),
-                    None if start.elapsed() > PATIENCE => break None,
+                    None if start.elapsed() > END_TIMEOUT => break None,
                     None => sleep(Duration::from_millis(50)),
                 }
             };
@@ -51,10 +51,10 @@ pub(super) const HANGUP: Case = Case {
     name: "hangup",
     about: "SIGHUP to a worker and to a run: a worker gives its job back and ends with 0, a run ends with 75, and the sweep goes on",
     run: |bench| {
-        let place = bench.place("hangup")?;
-        let sweep = sweeps::pictures(&place, "small", 40)?;
-        let root = place.example("mini8").display().to_string();
-        let mut cluster = Cluster::start(bench, &place, 1, &["--root", &root])?;
+        let case = bench.case_folder("hangup")?;
+        let sweep = sweeps::images(&case, "small", 40)?;
+        let root = case.example("mini8").display().to_string();
+        let mut cluster = Cluster::start(bench, &case, 1, &["--root", &root])?;
         let mut running = cluster.run("run", &sweep)?;
         let store = cluster.store();
         running.wait_until(LIMIT, || sweeps::scores(&store).is_ok_and(|scores| scores.len() >= 3))?;
@@ -74,4 +74,4 @@ pub(super) const HANGUP: Case = Case {
 };
 
 /// How long a command may go on without a reader.
-const PATIENCE: Duration = Duration::from_secs(15);
+const END_TIMEOUT: Duration = Duration::from_secs(15);

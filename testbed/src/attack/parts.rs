@@ -8,17 +8,19 @@ pub(super) const FLIPPED: Case = Case {
     name: "flipped-bits",
     about: "one bit of a compacted part flips: tables are the same, or the part is named",
     run: |bench| {
-        let place = bench.place("flipped-bits")?;
-        let sweep = sweeps::pictures(&place, "small", 10)?;
+        let case = bench.case_folder("flipped-bits")?;
+        let sweep = sweeps::images(&case, "small", 10)?;
         let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-        place.run(&["run", sweep, "--store", "store"])?.ends_with(&[0])?;
-        let parts = place.path("store/sweeps/small/parts");
+        case.run(&["run", sweep, "--store", "store"])?.ends_with(&[0])?;
+        let parts = case.path("store/sweeps/small/parts");
         ensure(parts.exists(), || "the sweep has no compacted parts".to_owned())?;
         let args = ["analyze", "store", "--json"];
-        let sound = place.run(&args)?;
+        let sound = case.run(&args)?;
         sound.ends_with(&[0])?;
         let mut random = Rng::with_seed(SEED);
-        let (mut same, mut named, mut silent) = (0, 0, 0);
+        let mut same = 0;
+        let mut named = 0;
+        let mut silent = 0;
         for file in ["0.parquet", "0.jobs"] {
             let path = parts.join(file);
             let content = fs::read(&path)?;
@@ -26,7 +28,7 @@ pub(super) const FLIPPED: Case = Case {
                 let mut flipped = content.clone();
                 flipped[random.usize(..content.len())] ^= 1 << random.u8(..8);
                 fs::write(&path, flipped)?;
-                let ran = place.run(&args)?;
+                let ran = case.run(&args)?;
                 ran.ends_with(&[0, 65])?;
                 match (ran.stdout == sound.stdout, ran.stderr.contains("parts/") || ran.code == Some(65)) {
                     (true, _) => same += 1,

@@ -51,8 +51,8 @@ pub(super) enum Watched {
     },
 }
 
-/// How often a process is looked at.
-const LOOK: Duration = Duration::from_millis(10);
+/// The time between two checks of a process.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How much of an output is shown with a failure.
 const SHOWN: usize = 600;
@@ -60,7 +60,8 @@ const SHOWN: usize = 600;
 impl Running {
     /// Starts `command`, with its output in files of `folder`.
     pub(super) fn start(name: &str, command: &mut Command, folder: &Path) -> io::Result<Self> {
-        let (output, errors) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
+        let output = folder.join(format!("{name}.out"));
+        let errors = folder.join(format!("{name}.err"));
         command.stdin(Stdio::null()).stdout(File::create(&output)?).stderr(File::create(&errors)?);
         Ok(Self { name: name.to_owned(), child: command.spawn()?, output, errors, peak_kib: 0 })
     }
@@ -98,7 +99,7 @@ impl Running {
             ensure(start.elapsed() < limit, || {
                 format!("waited in vain for {} s beside {}", limit.as_secs(), self.name)
             })?;
-            sleep(LOOK);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -128,12 +129,12 @@ impl Running {
                     peak_mib: self.peak_kib >> 10,
                 }));
             }
-            sleep(LOOK);
+            sleep(POLL_INTERVAL);
         }
         Ok(Watched::GoesOn { peak_mib: self.peak_kib >> 10 })
     }
 
-    /// The system keeps the peak, so that only what comes after the last look is missed.
+    /// The system keeps the peak, so that only growth after the last check is missed.
     fn look_at_memory(&mut self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -155,7 +156,8 @@ impl Ended {
     pub(super) fn ends_with(&self, codes: &[i32]) -> Result<&Self, Failure> {
         let is_one = self.code.is_some_and(|code| codes.contains(&code));
         ensure(is_one && !self.stderr.contains("panicked"), || {
-            let (code, signal) = (self.code, self.signal);
+            let code = self.code;
+            let signal = self.signal;
             format!("{} ended with {code:?}, signal {signal:?}, not {codes:?}: {}", self.name, tail(&self.stderr))
         })?;
         Ok(self)

@@ -1,8 +1,8 @@
-//! Stored results that somebody edits to what no evaluation comes to.
+//! Stored results that are edited to values that no evaluation gives.
 
 use super::{
     Case,
-    bench::{Bench, Place, copy_folder},
+    bench::{Bench, CaseFolder, copy_folder},
     ensure, sweeps,
 };
 use crate::Failure;
@@ -78,15 +78,15 @@ fn attack<E>(bench: &Bench, name: &str, edits: &[(&str, E)]) -> Result<String, F
 where
     E: Fn(&[u8]) -> Result<Vec<u8>, Failure>,
 {
-    let place = bench.place(name)?;
-    let sweep = sweeps::pictures(&place, "small", 10)?;
+    let case = bench.case_folder(name)?;
+    let sweep = sweeps::images(&case, "small", 10)?;
     let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
-    place.run(&["run", sweep, "--store", "sound"])?.ends_with(&[0])?;
-    let sound = place.path("sound");
+    case.run(&["run", sweep, "--store", "sound"])?.ends_with(&[0])?;
+    let sound = case.path("sound");
     let loser = loser(&sound)?;
     let mut faults = Vec::new();
     for (edit, change) in edits {
-        if let Err(fault) = one(&place, sweep, &loser, change) {
+        if let Err(fault) = one(&case, sweep, &loser, change) {
             faults.push(format!("{edit}: {fault}"));
         }
     }
@@ -95,12 +95,13 @@ where
 }
 
 fn one(
-    place: &Place<'_>,
+    case: &CaseFolder<'_>,
     sweep: &str,
     loser: &Path,
     change: &impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,
 ) -> Result<(), Failure> {
-    let (sound, store) = (place.path("sound"), place.path("edited"));
+    let sound = case.path("sound");
+    let store = case.path("edited");
     if store.exists() {
         fs::remove_dir_all(&store)?;
     }
@@ -111,11 +112,11 @@ fn one(
     fs::write(&edited, change(&content)?)?;
     let job = loser.file_stem().unwrap_or_default().to_string_lossy().into_owned();
 
-    let ran = place.run(&["run", sweep, "--store", "edited"])?;
+    let ran = case.run(&["run", sweep, "--store", "edited"])?;
     ran.ends_with(&[3])?.says(&["corrupt", "--repair", &job[..12]])?;
     let impossible = ["1000.0", "NaN", "18446744073709551"];
     ensure(!impossible.iter().any(|word| ran.stdout.contains(word)), || format!("the table holds it: {}", ran.stdout))?;
-    place.run(&["run", sweep, "--store", "edited", "--repair"])?.ends_with(&[0])?;
+    case.run(&["run", sweep, "--store", "edited", "--repair"])?.ends_with(&[0])?;
     let is_same = sweeps::scores(&store)? == sweeps::scores(&sound)?
         && sweeps::outcome(&store, "small")? == sweeps::outcome(&sound, "small")?;
     ensure(is_same, || "repaired, the store holds other results".to_owned())?;

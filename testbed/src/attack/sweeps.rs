@@ -1,6 +1,6 @@
 //! Small sweeps over the examples, and what they came to.
 
-use super::bench::Place;
+use super::bench::CaseFolder;
 use crate::Failure;
 use serde_json::Value;
 use std::{
@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A sweep over two small picture tasks with `points` points.
-pub(super) fn pictures(place: &Place<'_>, name: &str, points: u32) -> Result<PathBuf, Failure> {
-    let mini8 = place.example("mini8");
+/// A sweep over two small image tasks with `points` points.
+pub(super) fn images(case: &CaseFolder<'_>, name: &str, points: u32) -> Result<PathBuf, Failure> {
+    let mini8 = case.example("mini8");
     let mini8 = mini8.display();
     let step = 1.0 / f64::from(points);
     let yaml = format!(
@@ -29,13 +29,14 @@ parameters:
   scaling: {{min: {step}, max: 1.0, step: {step}}}
 "
     );
-    place.write(&format!("{name}.yaml"), yaml)
+    case.write(&format!("{name}.yaml"), yaml)
 }
 
 /// A sweep over two text tasks with `points` points, over the base at `base`.
-pub(super) fn texts(place: &Place<'_>, name: &str, base: &Path, points: u32) -> Result<PathBuf, Failure> {
-    let nli6 = place.example("nli6");
-    let (nli6, base) = (nli6.display(), base.display());
+pub(super) fn texts(case: &CaseFolder<'_>, name: &str, base: &Path, points: u32) -> Result<PathBuf, Failure> {
+    let nli6 = case.example("nli6");
+    let nli6 = nli6.display();
+    let base = base.display();
     let step = 1.0 / f64::from(points);
     let yaml = format!(
         r"
@@ -52,11 +53,11 @@ parameters:
   scaling: {{min: {step}, max: 1.0, step: {step}}}
 "
     );
-    place.write(&format!("{name}.yaml"), yaml)
+    case.write(&format!("{name}.yaml"), yaml)
 }
 
 /// A sweep of one point over one task, with these keys, over the base at `base`.
-pub(super) fn one_task(place: &Place<'_>, base: &Path, keys: &str) -> Result<PathBuf, Failure> {
+pub(super) fn one_task(case: &CaseFolder<'_>, base: &Path, keys: &str) -> Result<PathBuf, Failure> {
     let base = base.display();
     let yaml = format!(
         r"
@@ -72,7 +73,7 @@ parameters:
   scaling: [0.5]
 "
     );
-    place.write("one.yaml", yaml)
+    case.write("one.yaml", yaml)
 }
 
 /// The scores of all results that a store holds, by job. An object that cannot be read has none.

@@ -10,8 +10,8 @@ use std::{
 };
 use testbed::{
     Failure,
-    attack::{Bench, CASES, Case, Verdict},
-    told,
+    attack::{Bench, CASES, Case, CaseResult},
+    error_chain,
 };
 
 #[derive(Debug, Parser)]
@@ -44,13 +44,13 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("attack: {}", told(&*failure));
+            eprintln!("attack: {}", error_chain(&*failure));
             ExitCode::from(70)
         }
     }
 }
 
-/// Whether all cases that ran held.
+/// Whether all cases that ran passed.
 fn run(args: &Args) -> Result<bool, Failure> {
     let cases = chosen(&args.only)?;
     let temporary = tempfile::Builder::new().prefix("bowline-attack-").tempdir()?;
@@ -60,15 +60,17 @@ fn run(args: &Args) -> Result<bool, Failure> {
     let program = args.program.clone().unwrap_or(beside).canonicalize()?;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize()?;
     let bench = Bench::new(program, examples, folder.canonicalize()?)?;
-    let (mut held, mut failed, mut skipped) = (0, 0, 0);
+    let mut held = 0;
+    let mut failed = 0;
+    let mut skipped = 0;
     for case in cases {
         let start = Instant::now();
         let verdict = case.run(&bench);
         let seconds = start.elapsed().as_secs();
         let (count, word, seen) = match verdict {
-            Verdict::Held(seen) => (&mut held, "held", seen),
-            Verdict::Skipped(why) => (&mut skipped, "skipped", why),
-            Verdict::Failed(failure) => (&mut failed, "FAILED", told(&*failure)),
+            CaseResult::Held(seen) => (&mut held, "held", seen),
+            CaseResult::Skipped(why) => (&mut skipped, "skipped", why),
+            CaseResult::Failed(failure) => (&mut failed, "FAILED", error_chain(&*failure)),
         };
         *count += 1;
         println!("{word:<8}{:<18}{seconds:>4} s  {seen}", case.name);

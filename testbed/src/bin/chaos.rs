@@ -1,4 +1,4 @@
-//! `chaos`: sweeps over a cluster in which everything goes wrong. `scripts/chaos` builds and runs it.
+//! `chaos`: sweeps over a cluster under injected faults. `scripts/chaos` builds and runs it.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
@@ -7,32 +7,32 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use testbed::{
     Broker, Failure,
     chaos::{Report, Settings, run},
-    log_to_stderr, told,
+    error_chain, log_to_stderr,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
-#[command(about = "Runs simulated sweeps while everything goes wrong, and looks whether anything is lost or doubled")]
+#[command(about = "Runs simulated sweeps under injected faults, and checks that no job is lost or doubled")]
 struct Args {
-    /// How long to go on: sweeps are begun until then, at least one.
+    /// Start sweeps until this time has passed; at least one runs
     #[arg(long, default_value_t = 1.0)]
     minutes: f64,
-    /// Decides the faults; drawn if it is not given.
+    /// Seed of the faults; random by default
     #[arg(long)]
     seed: Option<u64>,
-    /// Workers at a time.
+    /// Number of workers
     #[arg(long, default_value_t = 4)]
     workers: usize,
-    /// How long a job takes.
+    /// Duration of a job
     #[arg(long, default_value_t = 400)]
     job_ms: u64,
-    /// How often each fault strikes in a sweep that lasts long enough.
-    #[arg(long, default_value_t = 1)]
-    deals: u32,
-    /// Where logs and data go; a folder that is removed unless something breaks.
+    /// How often each fault is injected into a sweep that lasts long enough
+    #[arg(long, alias = "deals", default_value_t = 1)]
+    repeats: u32,
+    /// Folder for logs and data; by default a temporary one, kept if a guarantee is broken
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// A broker to use in place of a private one; it is not restarted.
+    /// External broker, which is not restarted, in place of a private one
     #[arg(long, env = "BOWLINE_TEST_AMQP_URL", hide_env_values = true)]
     amqp: Option<String>,
 }
@@ -44,18 +44,18 @@ fn main() -> ExitCode {
     }
     log_to_stderr("warn,testbed=info");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(play(&args))) {
+    match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run_chaos(&args))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("chaos: {}", told(&*failure));
+            eprintln!("chaos: {}", error_chain(&*failure));
             ExitCode::from(70)
         }
     }
 }
 
-/// Whether all held that must hold.
-async fn play(args: &Args) -> Result<bool, Failure> {
+/// Whether all guarantees held.
+async fn run_chaos(args: &Args) -> Result<bool, Failure> {
     let temporary = tempfile::Builder::new().prefix("bowline-chaos-").tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
@@ -70,15 +70,15 @@ async fn play(args: &Args) -> Result<bool, Failure> {
         lasts: Duration::from_secs_f64(args.minutes * 60.0),
         workers: args.workers,
         job: Duration::from_millis(args.job_ms),
-        deals: args.deals,
+        repeats: args.repeats,
         values: (20, 20),
-        limit: Duration::from_secs(600) + args.deals * Duration::from_secs(120),
+        limit: Duration::from_secs(600) + args.repeats * Duration::from_secs(120),
         programs: programs()?,
         folder: folder.clone(),
     };
     let report: Report = tokio::select! {
         report = run(&settings, &mut broker) => report?,
-        () = asked_to_end() => return Err("interrupted".into()),
+        () = shutdown_requested() => return Err("interrupted".into()),
     };
     println!("{report}");
     if report.violations.is_empty() {
@@ -91,8 +91,8 @@ async fn play(args: &Args) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// Waits until somebody wants this to end; what was started ends with its handles then.
-async fn asked_to_end() {
+/// Waits for SIGINT or SIGTERM. Dropped handles then end all processes that were started.
+async fn shutdown_requested() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}

@@ -1,4 +1,4 @@
-//! `load`: what a cluster on this machine carries, as a table. `scripts/load` builds and runs it.
+//! `load`: the throughput of a cluster on this machine, as a table. `scripts/load` builds and runs it.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
@@ -12,10 +12,10 @@ use store::Store;
 use testbed::{
     Broker, CoordinatorSpec, Failure, WorkerSpec,
     args::Cluster,
+    error_chain,
     load::{Stored, Table, TrafficSpec, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
     sim::SweepSpec,
-    told,
 };
 
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Fills a store with made-up results of a whole sweep, for whoever measures what reads them.
+    /// Fill a store with made-up results of a whole sweep, for measurements of readers
     Fill {
         #[command(flatten)]
         sweep: SweepSpec,
@@ -53,7 +53,7 @@ enum Part {
         #[arg(long, value_enum, default_value = "parts")]
         stored: Stored,
     },
-    /// One look at a sweep in a process of its own, whose memory is measured.
+    /// Survey a sweep in a process of its own, whose memory is measured
     #[command(hide = true)]
     Survey {
         #[command(flatten)]
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("load: {}", told(&*failure));
+            eprintln!("load: {}", error_chain(&*failure));
             ExitCode::from(70)
         }
     }
@@ -92,8 +92,10 @@ fn main() -> ExitCode {
 
 async fn look(sweep: &SweepSpec, store: &Path) -> Result<(), Failure> {
     let resumed = resumed(&Store::folder(store)?, sweep).await?;
-    let (survey, memory) = (resumed.survey, resumed.memory.peak_bytes);
-    let (stored, missing) = (survey.stored, survey.missing);
+    let survey = resumed.survey;
+    let memory = resumed.memory.peak_bytes;
+    let stored = survey.stored;
+    let missing = survey.missing;
     println!("{stored} stored, {missing} missing: {:.1} s, peak {}", resumed.took.as_secs_f64(), mebibytes(memory));
     Ok(())
 }
@@ -132,7 +134,7 @@ async fn enumerate(args: &Args, folder: &Path, table: &mut Table) -> Result<(), 
     Ok(())
 }
 
-/// Looks at a sweep in a process of its own.
+/// Surveys a sweep in a process of its own.
 fn surveyed(sweep: &SweepSpec, store: &Path) -> Result<String, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     let output = command.arg("survey").args(sweep.arguments()).arg("--store").arg(store).output()?;
@@ -161,7 +163,8 @@ impl Bench {
     }
 
     async fn pass(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
-        let (cluster, sweep) = (self.cluster("passed"), sweep("passed", args.jobs));
+        let cluster = self.cluster("passed");
+        let sweep = sweep("passed", args.jobs);
         let limit = Duration::from_secs(args.seconds);
         let passed = traffic(self.traffic(&cluster, sweep, 8, Duration::ZERO, limit)?).await?;
         let done = cluster.store().await?.jobs_with_results().await?.len();
@@ -176,8 +179,10 @@ impl Bench {
     }
 
     async fn keep_busy(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
-        let (job, jobs) = (Duration::from_secs(1), args.workers as u32 * 40);
-        let (cluster, sweep) = (self.cluster("busy"), sweep("busy", jobs));
+        let job = Duration::from_secs(1);
+        let jobs = args.workers as u32 * 40;
+        let cluster = self.cluster("busy");
+        let sweep = sweep("busy", jobs);
         let spec = self.traffic(&cluster, sweep, args.workers, job, Duration::from_secs(args.seconds))?;
         let ran = traffic(spec).await?;
         let busy = busy(&cluster.store().await?, "validation", args.workers, job).await?;
@@ -228,7 +233,7 @@ impl Bench {
     }
 }
 
-/// A grid of about so many jobs.
+/// A grid of about `jobs` jobs.
 fn sweep(name: &str, jobs: u32) -> SweepSpec {
     let densities = jobs.isqrt().max(1);
     let scalings = jobs.div_ceil(densities);

@@ -3,7 +3,7 @@
 use clap::Parser;
 use coordinator::{Coordinator, Ended, Event, Retry, Settings, repair, survey};
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec, told};
+use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, error_chain, log_to_stderr, sim::SweepSpec};
 use tracing::{error, info};
 
 #[derive(Debug, Parser)]
@@ -35,9 +35,9 @@ fn main() -> ExitCode {
         Ok(Corrupt(0)) => ExitCode::SUCCESS,
         Ok(Corrupt(_)) => some_failed(),
         // No search goes on without the results that all others are divided by.
-        Err(failure) if told(&*failure).contains(CORRUPT) => some_failed(),
+        Err(failure) if error_chain(&*failure).contains(CORRUPT) => some_failed(),
         Err(failure) => {
-            error!(failure = told(&*failure), "the coordinator ends");
+            error!(failure = error_chain(&*failure), "the coordinator ends");
             ExitCode::from(69)
         }
     }
@@ -55,11 +55,12 @@ const CORRUPT: &str = "the stored result of the job is corrupt";
 
 async fn run(args: &Args) -> Result<Corrupt, Failure> {
     let store = args.cluster.store().await?;
-    let queue = args.cluster.queue("coordinator").await?;
+    let queue = Arc::new(args.cluster.queue_of("coordinator", &args.sweep.sweep).await?);
     let frozen = args.sweep.frozen()?;
-    let resume = match args.repair {
-        true => repair(&frozen, &store, Retry::Machines).await?,
-        false => survey(&frozen, &store, Retry::Machines).await?,
+    let resume = if args.repair {
+        repair(&frozen, &store, Retry::Machines).await?
+    } else {
+        survey(&frozen, &store, Retry::Machines).await?
     };
     info!(survey = ?resume.survey, "begins");
     let settings = Settings {
@@ -68,9 +69,10 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
         tick: Duration::from_millis(args.poll_ms),
         lost_after: Duration::from_millis(args.lost_after_ms),
         repair: args.repair,
+        pool: Some(args.cluster.pool.clone()),
         ..Settings::default()
     };
-    let coordinator = Coordinator { publisher: Arc::new(queue), store, settings };
+    let coordinator = Coordinator { publisher: Arc::clone(&queue) as Arc<_>, store, settings };
     let mut corrupt = 0;
     let mut note = |event: Event| {
         if let Event::Failed { label, errors, .. } = event {
@@ -79,7 +81,9 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
         }
     };
     let report = coordinator.run(frozen, resume, &mut note, std::future::pending()).await?;
-    info!(counts = ?report.counts, "ends");
+    // As `bowline run` does at its end.
+    let left = queue.delete_queue(&args.sweep.sweep).await?;
+    info!(counts = ?report.counts, left, "ends");
     match report.ended {
         Ended::Finished(_) => Ok(Corrupt(corrupt)),
         _ if corrupt > 0 => Ok(Corrupt(corrupt)),

@@ -5,9 +5,8 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use testbed::{
     Failure,
     args::Cluster,
-    end_with_parent, log_to_stderr,
+    end_with_parent, error_chain, log_to_stderr,
     sim::{SimInput, Simulation},
-    told,
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -18,10 +17,10 @@ use tokio::{
 use tracing::{error, info};
 use worker::{Limits, Worker, WorkerError};
 
-/// How long a worker that drains may take for the job in its hand.
+/// How long a draining worker may take for its current job.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Attempts at a job: the faults strike at random, and the same job more than once.
+/// The most attempts at a job. Faults come at random, and may hit the same job more than once.
 const ATTEMPTS: u32 = 4;
 
 #[derive(Debug, Parser)]
@@ -46,7 +45,7 @@ struct Args {
     /// Workers that may be lost over a job.
     #[arg(long, default_value_t = 5)]
     losses: u32,
-    /// How often it tells of itself.
+    /// The time between two heartbeats
     #[arg(long, default_value_t = 1000)]
     heartbeat_ms: u64,
 }
@@ -56,12 +55,12 @@ fn main() -> ExitCode {
     end_with_parent();
     log_to_stderr("info");
     if let Err(failure) = files::end_on_lost_pages() {
-        error!(%failure, "a mapped file that is cut short ends this process without a word");
+        error!(%failure, "a mapped file that is cut short ends this process without a message");
     }
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            error!(worker = args.name, failure = told(&*failure), "the worker ends");
+            error!(worker = args.name, failure = error_chain(&*failure), "the worker ends");
             let hangs = matches!(failure.downcast_ref(), Some(WorkerError::Hangs(_)));
             ExitCode::from(if hangs { 75 } else { 69 })
         }
@@ -101,9 +100,12 @@ async fn work(args: &Args) -> Result<(), Failure> {
     };
     let worker = Worker::new(args.name.clone(), consumer.clone(), store, Arc::new(compute))
         .looking_ahead(ahead.clone())
+        .serving(args.cluster.pool.as_str(), 1)
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
-    let (mut first, mut second, mut late) = (asked.clone(), asked.clone(), asked);
+    let mut first = asked.clone();
+    let mut second = asked.clone();
+    let mut late = asked;
     let drain = async { wait_for(&mut first, 1).await };
     let now = async {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! Stored results that somebody changes by hand to what they cannot be.
+//! Stored results that are changed by hand to impossible ones.
 
 use crate::{Failure, args::Cluster};
 use jobs::{Digest, JobId};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use store::{Backend, BackendError, Key, Location, S3Backend};
 use tokio::time::sleep;
 
-/// A stored result that was changed, and what became of it.
+/// A stored result that was changed.
 #[derive(Debug, Clone)]
 pub(super) struct Edited {
     pub(super) job: JobId,
@@ -15,10 +15,10 @@ pub(super) struct Edited {
     digest: Digest,
 }
 
-/// How often the bucket is asked again while it fails.
+/// The most attempts while the bucket fails.
 const TRIES: usize = 100;
 
-/// How long to wait before the bucket is asked again.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 
 type Edit = fn(Vec<u8>) -> Result<Vec<u8>, Failure>;
@@ -41,7 +41,7 @@ const EDITS: [Edit; 7] = [
 pub(super) async fn open(cluster: &Cluster) -> Result<S3Backend, Failure> {
     let Location::S3(place) = &cluster.store else { return Err("the store is no bucket".into()) };
     let settings = cluster.s3();
-    patient(async || S3Backend::open(place.clone(), &settings).await).await
+    with_retries(async || S3Backend::open(place.clone(), &settings).await).await
 }
 
 /// Changes the result of the first of `jobs` that is stored; `None` if none is.
@@ -52,19 +52,19 @@ pub(super) async fn edit(
 ) -> Result<Option<Edited>, Failure> {
     for job in jobs {
         let key = result_key(job)?;
-        let Some(content) = patient(async || bucket.get(&key).await).await? else { continue };
+        let Some(content) = with_retries(async || bucket.get(&key).await).await? else { continue };
         let edited = EDITS[number % EDITS.len()](content)?;
-        patient(async || bucket.put(&key, edited.clone()).await).await?;
+        with_retries(async || bucket.put(&key, edited.clone()).await).await?;
         return Ok(Some(Edited { job, digest: Digest::of(&edited) }));
     }
     Ok(None)
 }
 
 impl Edited {
-    /// Whether the changed content was recognised, and moved out of the way.
+    /// Whether the changed content was recognised and set aside.
     pub(super) async fn is_set_aside(&self, bucket: &S3Backend) -> Result<bool, Failure> {
         let key = Key::new(format!("set-aside/{}/{}.json", self.job, self.digest.short()))?;
-        Ok(patient(async || bucket.get(&key).await).await?.is_some())
+        Ok(with_retries(async || bucket.get(&key).await).await?.is_some())
     }
 }
 
@@ -79,8 +79,8 @@ fn change(content: &[u8], change: impl Fn(&mut Value)) -> Result<Vec<u8>, Failur
     Ok(serde_json::to_vec(&value)?)
 }
 
-/// Asks a bucket that other faults may have struck.
-async fn patient<T>(ask: impl AsyncFn() -> Result<T, BackendError>) -> Result<T, Failure> {
+/// Retries a request to the bucket, which other faults may have struck.
+async fn with_retries<T>(ask: impl AsyncFn() -> Result<T, BackendError>) -> Result<T, Failure> {
     let mut tries = 1;
     loop {
         match ask().await {

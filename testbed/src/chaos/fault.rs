@@ -1,53 +1,53 @@
 use std::fmt;
 
-/// What goes wrong.
+/// A fault that can be injected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// A worker is killed.
     KillsWorker,
     /// All workers are killed at once.
-    KillsCrew,
-    /// A worker is asked to drain.
+    KillsAllWorkers,
+    /// A worker drains.
     DrainsWorker,
-    /// A worker is asked to end at once.
-    HurriesWorker,
+    /// A worker is told twice to end, so that it ends at once.
+    StopsWorkerAtOnce,
     /// The broker is stopped and started.
     RestartsBroker,
     /// The broker is killed and started.
-    CrashesBroker,
+    KillsBroker,
     /// All connections to the broker are cut.
     CutsConnections,
-    /// All connections to the broker stand still for a while.
+    /// All connections to the broker stall for a while.
     StallsConnections,
-    /// The broker is out of reach for a while.
-    PartsFromBroker,
+    /// The broker is unreachable for a while.
+    DisconnectsBroker,
     /// The bucket answers with errors.
     BucketFails,
     /// The bucket answers conditional writes with conflicts.
     BucketConflicts,
-    /// The bucket is too slow to be waited for.
+    /// The bucket answers after its clients have timed out.
     BucketStalls,
-    /// The bucket does what it is asked, and its answers are lost.
-    BucketForgetsAnswers,
-    /// The bucket answers nothing but errors for longer than its clients try by themselves.
+    /// The bucket executes requests, and its responses are lost.
+    BucketLosesResponses,
+    /// The bucket answers with errors for longer than its clients retry by themselves.
     BucketIsDown,
     /// The coordinator is killed and started elsewhere.
     KillsCoordinator,
     /// A second coordinator of the same sweep is started.
-    DoublesCoordinator,
+    StartsSecondCoordinator,
     /// Jobs are published a second time.
-    DoublesJobs,
-    /// Messages that hold no jobs are put among them.
-    SmugglesMessages,
-    /// The jobs that wait are thrown away.
+    PublishesJobsTwice,
+    /// Messages that hold no job are published to the queue.
+    PublishesForeignMessages,
+    /// The queue is purged.
     PurgesJobs,
-    /// A stored result is changed by hand to something that it cannot be.
+    /// A stored result is changed to an impossible one.
     EditsResult,
     /// The file that jobs read is rewritten in place, with the same size.
     RewritesInput,
     /// The file that jobs read is cut short in place.
     TruncatesInput,
-    /// Another file takes the place of the one that jobs read.
+    /// The file that jobs read is replaced by another one.
     ReplacesInput,
 }
 
@@ -55,23 +55,23 @@ impl Fault {
     /// All of them.
     pub const ALL: [Self; 23] = [
         Self::KillsWorker,
-        Self::KillsCrew,
+        Self::KillsAllWorkers,
         Self::DrainsWorker,
-        Self::HurriesWorker,
+        Self::StopsWorkerAtOnce,
         Self::RestartsBroker,
-        Self::CrashesBroker,
+        Self::KillsBroker,
         Self::CutsConnections,
         Self::StallsConnections,
-        Self::PartsFromBroker,
+        Self::DisconnectsBroker,
         Self::BucketFails,
         Self::BucketConflicts,
         Self::BucketStalls,
-        Self::BucketForgetsAnswers,
+        Self::BucketLosesResponses,
         Self::BucketIsDown,
         Self::KillsCoordinator,
-        Self::DoublesCoordinator,
-        Self::DoublesJobs,
-        Self::SmugglesMessages,
+        Self::StartsSecondCoordinator,
+        Self::PublishesJobsTwice,
+        Self::PublishesForeignMessages,
         Self::PurgesJobs,
         Self::EditsResult,
         Self::RewritesInput,
@@ -79,9 +79,9 @@ impl Fault {
         Self::ReplacesInput,
     ];
 
-    /// Whether it is done to the broker's process, which only a private one may suffer.
+    /// Whether it ends the broker's process, which only a private broker may suffer.
     pub(super) fn needs_private_broker(self) -> bool {
-        matches!(self, Self::RestartsBroker | Self::CrashesBroker)
+        matches!(self, Self::RestartsBroker | Self::KillsBroker)
     }
 }
 
@@ -89,23 +89,23 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::KillsWorker => "worker killed",
-            Self::KillsCrew => "all workers killed",
+            Self::KillsAllWorkers => "all workers killed",
             Self::DrainsWorker => "worker drained",
-            Self::HurriesWorker => "worker ended at once",
+            Self::StopsWorkerAtOnce => "worker ended at once",
             Self::RestartsBroker => "broker restarted",
-            Self::CrashesBroker => "broker killed",
+            Self::KillsBroker => "broker killed",
             Self::CutsConnections => "connections cut",
             Self::StallsConnections => "connections stalled",
-            Self::PartsFromBroker => "broker out of reach",
+            Self::DisconnectsBroker => "broker out of reach",
             Self::BucketFails => "bucket answered 500 and 503",
             Self::BucketConflicts => "bucket answered 409",
             Self::BucketStalls => "bucket timed out",
-            Self::BucketForgetsAnswers => "bucket's answers lost",
+            Self::BucketLosesResponses => "bucket's answers lost",
             Self::BucketIsDown => "bucket down",
             Self::KillsCoordinator => "coordinator killed",
-            Self::DoublesCoordinator => "second coordinator",
-            Self::DoublesJobs => "jobs published twice",
-            Self::SmugglesMessages => "foreign messages",
+            Self::StartsSecondCoordinator => "second coordinator",
+            Self::PublishesJobsTwice => "jobs published twice",
+            Self::PublishesForeignMessages => "foreign messages",
             Self::PurgesJobs => "queue purged",
             Self::EditsResult => "stored result edited",
             Self::RewritesInput => "input rewritten in place",

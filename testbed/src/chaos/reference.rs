@@ -13,11 +13,11 @@ use std::{
 use store::{Store, testing::MemoryBackend};
 use worker::{DeviceThread, Worker};
 
-/// What a sweep comes to where nothing goes wrong: one process, a queue and a store in memory.
+/// The results of a sweep without faults: one process, a queue and a store in memory.
 #[derive(Debug)]
 pub(super) struct Reference {
     pub(super) outcome: Outcome,
-    /// The part of each result that decides, by job.
+    /// The compared part of each result, by job.
     pub(super) results: BTreeMap<JobId, String>,
     /// The jobs that fail for good.
     pub(super) failures: BTreeSet<JobId>,
@@ -26,12 +26,14 @@ pub(super) struct Reference {
 
 impl Reference {
     pub(super) async fn of(sweep: &SweepSpec) -> Result<Self, Failure> {
-        let (frozen, store) = (sweep.frozen()?, Store::new(MemoryBackend::new()));
+        let frozen = sweep.frozen()?;
+        let store = Store::new(MemoryBackend::new());
         let queue = Arc::new(MemoryQueue::new());
         let device = DeviceThread::start("undisturbed".to_owned(), BTreeMap::new(), undisturbed);
         let worker = Worker::new("undisturbed".to_owned(), queue.clone(), store.clone(), Arc::new(device));
         let coordinator = Coordinator { publisher: queue, store: store.clone(), settings: Settings::default() };
-        let (resume, mut ignore) = (Resume::fresh(&frozen)?, |_| {});
+        let resume = Resume::fresh(&frozen)?;
+        let mut ignore = |_| {};
         let report = tokio::select! {
             report = coordinator.run(frozen.clone(), resume, &mut ignore, pending()) => report?,
             ended = worker.run_until(pending(), pending()) => return Err(format!("the worker ended: {ended:?}").into()),
@@ -41,7 +43,8 @@ impl Reference {
     }
 
     async fn read(frozen: Frozen, outcome: Outcome, store: &Store) -> Result<Self, Failure> {
-        let (mut results, mut jobs) = (BTreeMap::new(), Vec::new());
+        let mut results = BTreeMap::new();
+        let mut jobs = Vec::new();
         for result in store.results().await?.collect().await? {
             let result = result?;
             results.insert(result.job, deciding(&result)?);
@@ -53,12 +56,12 @@ impl Reference {
             failures.insert(failure.job);
             jobs.extend(failure.spec.as_evaluation().map(|meaning| frozen.job(meaning.clone())));
         }
-        // Whatever order a store lists them in.
+        // A store lists them in any order.
         jobs.sort_unstable_by_key(Job::id);
         Ok(Self { outcome, results, failures, jobs })
     }
 
-    /// How many of the jobs are poison.
+    /// The number of poison jobs.
     pub(super) fn poison(&self) -> u32 {
         self.jobs.iter().map(|job| u32::from(job.spec.as_evaluation().and_then(Poison::of).is_some())).sum()
     }
@@ -69,7 +72,7 @@ impl Reference {
     }
 }
 
-/// The part of a result that decides: what was computed and what it came to, not who did it and when.
+/// The compared part of a result: what was computed and its scores, without worker and times.
 pub(super) fn deciding(result: &JobResult) -> Result<String, Failure> {
     Ok(serde_json::to_string(&(result.job, &result.meaning, &result.scores, &result.merge))?)
 }

@@ -2,24 +2,24 @@ use super::{Fault, Violation};
 use crate::Failure;
 use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 
-/// What a run survived, or did not.
+/// The faults that a run injected, and what they broke.
 #[derive(Debug)]
 pub struct Report {
-    /// The seed, with which the run can be made again.
+    /// The seed, which reproduces the run.
     pub seed: u64,
-    /// What must not happen and did.
+    /// The guarantees that were broken.
     pub violations: Vec<Violation>,
-    rounds: Vec<Played>,
+    rounds: Vec<RoundReport>,
 }
 
-/// What a sweep went through.
+/// The report of one sweep.
 #[derive(Debug)]
-pub(super) struct Played {
+pub(super) struct RoundReport {
     sweep: String,
-    struck: BTreeMap<Fault, u32>,
+    injected: BTreeMap<Fault, u32>,
     pub(super) violations: Vec<Violation>,
     pub(super) jobs: usize,
-    /// Jobs that harm their worker.
+    /// Poison jobs, which harm their worker.
     pub(super) poison: u32,
     pub(super) workers: u32,
     pub(super) worker_ends: BTreeMap<String, u32>,
@@ -27,26 +27,26 @@ pub(super) struct Played {
     pub(super) finished: u32,
     pub(super) coordinator_ends: BTreeMap<String, u32>,
     pub(super) bucket_faults: u64,
-    /// Messages that were left in the queue when all was done.
+    /// Messages that were left in the queue after the sweep.
     pub(super) leftovers: u64,
     pub(super) took: Duration,
-    /// How often the logs say what is worth counting.
-    told: BTreeMap<&'static str, usize>,
+    /// Log lines of [`LOG_COUNTS`], by meaning.
+    log_counts: BTreeMap<&'static str, usize>,
 }
 
-/// What is counted in logs, and what it stands for.
-const TOLD: [(&str, &str); 4] = [
+/// Messages that are counted in logs, each with its meaning.
+const LOG_COUNTS: [(&str, &str); 4] = [
     ("a worker lost a job", "jobs that came back from lost workers"),
-    ("publishing it again", "jobs that the queue forgot"),
-    ("a message is parked", "messages set aside"),
-    ("job done", "computations that came to their end"),
+    ("publishing it again", "jobs that the queue lost"),
+    ("a message is parked", "dead-lettered messages"),
+    ("job done", "completed computations"),
 ];
 
-impl Played {
-    pub(super) fn new(sweep: String, struck: BTreeMap<Fault, u32>) -> Self {
+impl RoundReport {
+    pub(super) fn new(sweep: String, injected: BTreeMap<Fault, u32>) -> Self {
         Self {
             sweep,
-            struck,
+            injected,
             violations: Vec::new(),
             jobs: 0,
             poison: 0,
@@ -58,18 +58,18 @@ impl Played {
             bucket_faults: 0,
             leftovers: 0,
             took: Duration::ZERO,
-            told: BTreeMap::new(),
+            log_counts: BTreeMap::new(),
         }
     }
 
-    /// Counts what the processes told.
+    /// Counts the messages of [`LOG_COUNTS`] in the logs of all processes.
     pub(super) fn read_logs(&mut self, logs: &Path) -> Result<(), Failure> {
         for entry in fs::read_dir(logs)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "log") {
                 let log = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
-                for (words, meaning) in TOLD {
-                    *self.told.entry(meaning).or_default() += log.matches(words).count();
+                for (words, meaning) in LOG_COUNTS {
+                    *self.log_counts.entry(meaning).or_default() += log.matches(words).count();
                 }
             }
         }
@@ -82,18 +82,18 @@ impl Report {
         Self { seed, violations: Vec::new(), rounds: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, mut played: Played) {
+    pub(super) fn add(&mut self, mut played: RoundReport) {
         self.violations.append(&mut played.violations);
         self.rounds.push(played);
     }
 
-    /// How often each fault struck.
-    pub fn struck(&self) -> BTreeMap<Fault, u32> {
-        let mut struck = BTreeMap::new();
-        for (fault, times) in self.rounds.iter().flat_map(|round| &round.struck) {
-            *struck.entry(*fault).or_default() += times;
+    /// How often each fault was injected.
+    pub fn injected(&self) -> BTreeMap<Fault, u32> {
+        let mut injected = BTreeMap::new();
+        for (fault, times) in self.rounds.iter().flat_map(|round| &round.injected) {
+            *injected.entry(*fault).or_default() += times;
         }
-        struck
+        injected
     }
 }
 
@@ -103,20 +103,21 @@ impl fmt::Display for Report {
         for round in &self.rounds {
             writeln!(f, "{round}")?;
         }
-        let (struck, bucket) = (self.struck(), self.rounds.iter().map(|round| round.bucket_faults).sum::<u64>());
+        let injected = self.injected();
+        let bucket = self.rounds.iter().map(|round| round.bucket_faults).sum::<u64>();
         writeln!(f, "faults:")?;
-        for (fault, times) in &struck {
+        for (fault, times) in &injected {
             writeln!(f, "  {times:>5}  {fault}")?;
         }
         let poison: u32 = self.rounds.iter().map(|round| round.poison).sum();
-        writeln!(f, "  {poison:>5}  poisonous jobs")?;
-        writeln!(f, "  {bucket:>5}  requests that the bucket failed, forgot, cut or answered late")?;
+        writeln!(f, "  {poison:>5}  poison jobs")?;
+        writeln!(f, "  {bucket:>5}  requests that the bucket failed, lost, cut or answered late")?;
         let jobs: usize = self.rounds.iter().map(|round| round.jobs).sum();
         if self.violations.is_empty() {
-            let faults = poison + struck.values().sum::<u32>();
+            let faults = poison + injected.values().sum::<u32>();
             return write!(f, "{faults} faults survived: {jobs} jobs, each with its one answer");
         }
-        writeln!(f, "what must not happen, with seed {}:", self.seed)?;
+        writeln!(f, "broken guarantees, with seed {}:", self.seed)?;
         for violation in self.violations.iter().take(MAX_SHOWN) {
             writeln!(f, "  {violation}")?;
         }
@@ -127,20 +128,21 @@ impl fmt::Display for Report {
 /// Violations that are shown one by one.
 const MAX_SHOWN: usize = 20;
 
-impl fmt::Display for Played {
+impl fmt::Display for RoundReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {} jobs in {:.0} s", self.sweep, self.jobs, self.took.as_secs_f64())?;
-        for (meaning, times) in &self.told {
+        for (meaning, times) in &self.log_counts {
             writeln!(f, "  {times:>5}  {meaning}")?;
         }
         writeln!(f, "  {:>5}  messages left over", self.leftovers)?;
         writeln!(f, "  {:>5}  workers started; ended {}", self.workers, ends(&self.worker_ends))?;
-        let (started, finished) = (self.coordinators, self.finished);
+        let started = self.coordinators;
+        let finished = self.finished;
         write!(f, "  {started:>5}  coordinators started, {finished} finished; ended {}", ends(&self.coordinator_ends))
     }
 }
 
 fn ends(ends: &BTreeMap<String, u32>) -> String {
     let ends: Vec<_> = ends.iter().map(|(how, times)| format!("{times} × {how}")).collect();
-    if ends.is_empty() { "none before its time".to_owned() } else { ends.join(", ") }
+    if ends.is_empty() { "none early".to_owned() } else { ends.join(", ") }
 }

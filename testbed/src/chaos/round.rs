@@ -1,6 +1,9 @@
-use super::{Fault, Settings, deck::Deck, made, reference::Reference, report::Played, scene::Scene, verdict};
+use super::{
+    Fault, Settings, made, reference::Reference, report::RoundReport, schedule::FaultSchedule, targets::Targets,
+    violations,
+};
 use crate::{
-    Broker, CoordinatorSpec, Coordinators, Crew, Failure, WorkerSpec,
+    Broker, CoordinatorSpec, Coordinators, Failure, WorkerFleet, WorkerSpec,
     args::Cluster,
     sim::{SimInput, SweepSpec},
 };
@@ -18,18 +21,19 @@ use store::{
 };
 use tokio::time::{sleep, timeout};
 
-/// What goes wrong with every bucket, all the time.
+/// The permanent fault rates of every bucket.
 const RATES: Rates =
     Rates { errors: 0.02, lost: 0.01, cuts: 0.01, slow: 0.01, delay: Duration::from_millis(200), in_a_row: 3 };
 
-/// RabbitMQ 3.10 that is killed right after it made a queue brings it back without a leader, and no client can mend that.
-const SETTLING: Duration = Duration::from_secs(3);
+/// The pause after queues are declared. RabbitMQ 3.10 that is killed sooner restores a queue without a leader, which no
+/// client can repair.
+const BROKER_SETTLE_TIME: Duration = Duration::from_secs(3);
 
-/// How long workers may take to do what is left in the queue, and to drain.
-const LEFTOVERS: Duration = Duration::from_secs(60);
+/// How long workers may take to empty the queue, and to drain.
+const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How much longer than a job the file that jobs read stays changed.
-const MARGIN: Duration = Duration::from_millis(100);
+/// How much longer than a job takes the file that jobs read stays changed.
+const CHANGE_MARGIN: Duration = Duration::from_millis(100);
 
 /// One sweep with a bucket and a pool of its own.
 pub(super) struct Round {
@@ -43,7 +47,7 @@ pub(super) struct Round {
     logs: PathBuf,
     /// The folder that the server keeps its buckets in.
     bucket: PathBuf,
-    deck: Deck,
+    schedule: FaultSchedule,
 }
 
 impl Round {
@@ -76,58 +80,58 @@ impl Round {
             proxy,
             cluster,
             bucket,
-            deck: Deck::new(seed, &faults, settings.deals),
+            schedule: FaultSchedule::new(seed, &faults, settings.repeats),
         })
     }
 
-    /// Runs the sweep under faults, and looks what it came to.
-    pub(super) async fn play(self, broker: &mut Broker) -> Result<Played, Failure> {
+    /// Runs the sweep under faults, and checks what the store holds afterwards.
+    pub(super) async fn run(self, broker: &mut Broker) -> Result<RoundReport, Failure> {
         let start = Instant::now();
-        let aside = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
+        let direct = Cluster { amqp: broker.address().to_owned(), ..self.cluster.clone() };
         let input = self.input();
         input.create()?;
-        make_queues(&aside).await?;
-        let crew = Crew::start(self.worker(), self.settings.workers)?;
+        make_queues(&direct, &self.sweep.sweep).await?;
+        let fleet = WorkerFleet::start(self.worker(), self.settings.workers)?;
         let coordinators = Coordinators::start(self.coordinator())?;
         let parts = self.parts();
-        let Self { settings, reference, server, proxy, deck, .. } = self;
-        let mut scene = Scene {
+        let Self { settings, reference, server, proxy, schedule, .. } = self;
+        let mut targets = Targets {
             broker,
             proxy: &proxy,
             bucket: server.faults().clone(),
-            crew: &crew,
+            fleet: &fleet,
             coordinators: &coordinators,
             reference: &reference,
-            aside: aside.clone(),
-            deck,
-            struck: BTreeMap::new(),
+            direct: direct.clone(),
+            schedule,
+            injected: BTreeMap::new(),
             input: &input,
-            changed: settings.job + MARGIN,
+            changed: settings.job + CHANGE_MARGIN,
             edited: Vec::new(),
         };
-        let finished = strike_until_finished(&mut scene, settings.limit).await?;
-        scene.heal();
-        let Scene { struck, edited, .. } = scene;
-        let mut played = Played::new(self.sweep.sweep.clone(), struck);
-        played.violations.extend(finished);
-        if !edited.is_empty() && played.violations.is_empty() {
-            // A part may hold what the object held before it was changed: only without it everybody reads the object.
+        let finished = inject_until_finished(&mut targets, settings.limit).await?;
+        targets.end_faults();
+        let Targets { injected, edited, .. } = targets;
+        let mut report = RoundReport::new(self.sweep.sweep.clone(), injected);
+        report.violations.extend(finished);
+        if !edited.is_empty() && report.violations.is_empty() {
+            // A compacted part may hold the result as it was before the change. Without parts the object itself is read.
             remove(&parts)?;
             coordinators.add_repairing()?;
-            played.violations.extend(finish_within(settings.limit, &coordinators, &crew).await?);
+            report.violations.extend(finish_within(settings.limit, &coordinators, &fleet).await?);
         }
-        let waiting = leftovers(&aside, &crew).await?;
-        played.leftovers = waiting;
-        (played.workers, played.worker_ends) = crew.history();
-        (played.coordinators, played.finished, played.coordinator_ends) = coordinators.history();
-        played.violations.extend(crew.dismiss(LEFTOVERS).await?.into_iter().map(verdict::Violation::Worker));
-        played.bucket_faults = server.faults().struck();
-        played.violations.extend(verdict::judge(&reference, &edited, &aside).await?);
-        played.jobs = reference.jobs().len();
-        played.poison = reference.poison();
-        played.read_logs(&self.logs)?;
-        played.took = start.elapsed();
-        Ok(played)
+        let waiting = leftovers(&direct, &self.sweep.sweep, &fleet).await?;
+        report.leftovers = waiting;
+        (report.workers, report.worker_ends) = fleet.history();
+        (report.coordinators, report.finished, report.coordinator_ends) = coordinators.history();
+        report.violations.extend(fleet.drain(LEFTOVERS_TIMEOUT).await?.into_iter().map(violations::Violation::Worker));
+        report.bucket_faults = server.faults().struck();
+        report.violations.extend(violations::check(&reference, &edited, &direct).await?);
+        report.jobs = reference.jobs().len();
+        report.poison = reference.poison();
+        report.read_logs(&self.logs)?;
+        report.took = start.elapsed();
+        Ok(report)
     }
 
     /// The file that all jobs read.
@@ -171,54 +175,58 @@ impl Round {
     }
 }
 
-/// The longest that a job may take: far more than a sound one takes on a machine that has other work.
+/// The longest that a job may take: far more than a sound job takes on a loaded machine.
 const JOB_LIMIT_MS: u32 = 8_000;
 
-/// Workers that may be lost over a job: so many that no sound job loses them all to the faults, which strike at random.
+/// Workers that may be lost over a job. Faults come at random, so a sound job may lose several.
 const LOSSES: u32 = 6;
 
-/// Makes the queues, which meddlers need before the first worker is there, with a foreign message in each.
-async fn make_queues(aside: &Cluster) -> Result<(), Failure> {
-    drop(aside.queue("chaos").await?);
-    meddler(aside).await?.publish_everywhere(b"not of Bowline").await?;
-    sleep(SETTLING).await;
+/// Declares the queues, which the fault injector needs before the first worker is there, with a foreign message in each.
+async fn make_queues(direct: &Cluster, sweep: &str) -> Result<(), Failure> {
+    drop(direct.queue("chaos").await?);
+    fault_injector(direct, sweep).await?.publish_everywhere(b"not of Bowline").await?;
+    sleep(BROKER_SETTLE_TIME).await;
     Ok(())
 }
 
-/// Deals one fault after the other until the coordinators have finished, or the time is up.
-async fn strike_until_finished(scene: &mut Scene<'_>, limit: Duration) -> Result<Option<verdict::Violation>, Failure> {
-    let (coordinators, crew) = (scene.coordinators, scene.crew);
+/// Injects one fault after the other until the coordinators have finished or the time is up.
+async fn inject_until_finished(
+    targets: &mut Targets<'_>,
+    limit: Duration,
+) -> Result<Option<violations::Violation>, Failure> {
+    let coordinators = targets.coordinators;
+    let fleet = targets.fleet;
     let is_over = AtomicBool::new(false);
     let finishing = async {
-        let finished = finish_within(limit, coordinators, crew).await;
+        let finished = finish_within(limit, coordinators, fleet).await;
         is_over.store(true, Ordering::Relaxed);
         finished
     };
     let striking = async {
         loop {
-            let is_more = scene.go_on().await?;
+            let is_more = targets.inject_next().await?;
             if !is_more || is_over.load(Ordering::Relaxed) {
                 return Ok::<_, Failure>(());
             }
         }
     };
-    let (finished, struck) = tokio::join!(finishing, striking);
-    struck?;
+    let (finished, injected) = tokio::join!(finishing, striking);
+    injected?;
     finished
 }
 
-/// Waits until all coordinators have finished, and replaces workers meanwhile.
+/// Waits until all coordinators have finished. Replaces workers meanwhile.
 async fn finish_within(
     limit: Duration,
     coordinators: &Coordinators,
-    crew: &Crew,
-) -> Result<Option<verdict::Violation>, Failure> {
+    fleet: &WorkerFleet,
+) -> Result<Option<violations::Violation>, Failure> {
     tokio::select! {
         finished = timeout(limit, coordinators.finish()) => match finished {
             Ok(finished) => finished.map(|()| None),
-            Err(_) => Ok(Some(verdict::Violation::NotFinished { limit })),
+            Err(_) => Ok(Some(violations::Violation::NotFinished { limit })),
         },
-        never = crew.supervise() => match never? {},
+        never = fleet.supervise() => match never? {},
     }
 }
 
@@ -229,12 +237,12 @@ fn remove(folder: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Lets the crew do what is left in the queue, which is double or was published too often; what stays after all.
-async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
-    let meddler = meddler(aside).await?;
+/// Waits while the fleet empties the queue, which still holds jobs that were published twice. Returns what remains.
+async fn leftovers(direct: &Cluster, sweep: &str, fleet: &WorkerFleet) -> Result<u64, Failure> {
+    let fault_injector = fault_injector(direct, sweep).await?;
     let emptied = async {
         loop {
-            let waiting = meddler.waiting().await?;
+            let waiting = fault_injector.waiting().await?;
             if waiting.jobs + waiting.retry == 0 {
                 return Ok::<_, Failure>(());
             }
@@ -242,16 +250,17 @@ async fn leftovers(aside: &Cluster, crew: &Crew) -> Result<u64, Failure> {
         }
     };
     tokio::select! {
-        emptied = timeout(LEFTOVERS, emptied) => emptied.unwrap_or(Ok(()))?,
-        never = crew.supervise() => match never? {},
+        emptied = timeout(LEFTOVERS_TIMEOUT, emptied) => emptied.unwrap_or(Ok(()))?,
+        never = fleet.supervise() => match never? {},
     }
-    let waiting = meddler.waiting().await?;
+    let waiting = fault_injector.waiting().await?;
     Ok(waiting.jobs + waiting.retry)
 }
 
-/// Somebody at the queues, by the side of the proxy.
-pub(super) async fn meddler(aside: &Cluster) -> Result<Meddler, Failure> {
-    let mut settings = RabbitSettings::new(aside.amqp.parse()?);
-    settings.pool = aside.pool.parse()?;
+/// A fault injector for the queues of the pool and of the sweep that is connected to the broker directly.
+pub(super) async fn fault_injector(direct: &Cluster, sweep: &str) -> Result<Meddler, Failure> {
+    let mut settings = RabbitSettings::new(direct.amqp.parse()?);
+    settings.pool = direct.pool.parse()?;
+    settings.sweep = Some(sweep.to_owned());
     Ok(Meddler::connect(&settings).await?)
 }

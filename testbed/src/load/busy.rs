@@ -4,7 +4,7 @@ use store::Store;
 
 /// How busy workers were.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Busy {
+pub struct Utilisation {
     /// Jobs that ran, wholly or in part, in the time that counts.
     pub jobs: u64,
     /// The share of the workers' time that they computed.
@@ -18,7 +18,7 @@ const EDGE: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// The store cannot be read, or holds results of too short a time.
-pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> Result<Busy, Failure> {
+pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> Result<Utilisation, Failure> {
     let mut finished_ms = Vec::new();
     for result in store.results().await?.collect().await? {
         let result = result?;
@@ -26,13 +26,16 @@ pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> 
             finished_ms.push(result.run.finished_ms);
         }
     }
-    share(&finished_ms, workers, job).ok_or_else(|| "the sweep was too short to tell how busy its workers were".into())
+    share(&finished_ms, workers, job)
+        .ok_or_else(|| "the sweep was too short to measure how busy its workers were".into())
 }
 
 /// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there is.
-fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Busy> {
-    let (edge, job) = (u64::try_from(EDGE.as_millis()).ok()?, u64::try_from(job.as_millis()).ok()?);
-    let (from, to) = (finished_ms.iter().min()? + edge, finished_ms.iter().max()?.saturating_sub(edge));
+fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Utilisation> {
+    let edge = u64::try_from(EDGE.as_millis()).ok()?;
+    let job = u64::try_from(job.as_millis()).ok()?;
+    let from = finished_ms.iter().min()? + edge;
+    let to = finished_ms.iter().max()?.saturating_sub(edge);
     let inside = |end: &u64| (*end).min(to).saturating_sub(end.saturating_sub(job).max(from));
     let (jobs, busy_ms) = finished_ms
         .iter()
@@ -40,7 +43,7 @@ fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Busy> {
         .filter(|part| *part > 0)
         .fold((0, 0), |(jobs, sum), part| (jobs + 1, sum + part));
     let whole = to.checked_sub(from).filter(|time| *time > 0)? as f64 * workers as f64;
-    Some(Busy { jobs, share: busy_ms as f64 / whole })
+    Some(Utilisation { jobs, share: busy_ms as f64 / whole })
 }
 
 #[cfg(test)]

@@ -5,10 +5,10 @@ use jobs::Job;
 use queue::JobPublisher;
 use std::time::{Duration, Instant};
 
-/// Messages on their way at a time, as many as the queue itself lets be.
+/// Unconfirmed messages at a time, as many as the queue itself allows.
 const PIPELINE: usize = 1000;
 
-/// Publishes so many jobs, each confirmed by the broker, and says how long that took. The jobs are made before.
+/// Publishes `count` jobs, each confirmed by the broker, and returns how long it took. The jobs are made before.
 ///
 /// # Errors
 /// The broker is out of reach, or the sweep has fewer jobs.

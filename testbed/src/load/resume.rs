@@ -35,14 +35,15 @@ pub struct Resumed {
 /// Results in a part.
 const PART: usize = 5_000;
 
-/// Stores results of the first `done` jobs of a sweep; if it has no more, what it came to as well.
+/// Stores results of the first `done` jobs of a sweep, and its outcome if it has no more jobs.
 ///
 /// # Errors
 /// The store cannot be written.
 pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stored) -> Result<(), Failure> {
     let frozen = sweep.frozen()?;
     let manifest = frozen.manifest(BTreeMap::new());
-    let (mut course, mut left) = (Course::new(frozen)?, done);
+    let mut course = Course::new(frozen)?;
+    let mut left = done;
     while left > 0 {
         let wanted = match course.next(left.min(PART))? {
             Step::Run(wanted) => wanted,
@@ -74,7 +75,8 @@ pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stor
 /// # Errors
 /// The store cannot be read.
 pub async fn resumed(store: &Store, sweep: &SweepSpec) -> Result<Resumed, Failure> {
-    let (frozen, start) = (sweep.frozen()?, Instant::now());
+    let frozen = sweep.frozen()?;
+    let start = Instant::now();
     let resume = survey(&frozen, store, Retry::Machines).await?;
     Ok(Resumed { survey: resume.survey, took: start.elapsed(), memory: memory_of(process::id()) })
 }

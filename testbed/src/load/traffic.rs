@@ -1,9 +1,9 @@
 use super::memory_of;
-use crate::{CoordinatorSpec, Coordinators, Crew, Failure, WorkerSpec};
+use crate::{CoordinatorSpec, Coordinators, Failure, WorkerFleet, WorkerSpec};
 use std::time::{Duration, Instant};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-/// A sweep that is run while its processes are watched.
+/// A sweep whose processes are measured while it runs.
 #[derive(Debug, Clone)]
 pub struct TrafficSpec {
     /// The workers.
@@ -39,7 +39,7 @@ const SAMPLES: Duration = Duration::from_secs(1);
 /// # Errors
 /// A process cannot be started.
 pub async fn traffic(spec: TrafficSpec) -> Result<Traffic, Failure> {
-    let crew = Crew::start(spec.worker, spec.workers)?;
+    let fleet = WorkerFleet::start(spec.worker, spec.workers)?;
     let start = Instant::now();
     let coordinators = Coordinators::start(spec.coordinator)?;
     let mut traffic = Traffic::default();
@@ -55,7 +55,7 @@ pub async fn traffic(spec: TrafficSpec) -> Result<Traffic, Failure> {
     let finished = tokio::select! {
         finished = timeout(spec.limit, coordinators.finish()) => finished.ok().transpose()?,
         never = watching => never,
-        never = crew.supervise() => match never? {},
+        never = fleet.supervise() => match never? {},
     };
     (traffic.took, traffic.is_finished) = (start.elapsed(), finished.is_some());
     Ok(traffic)

@@ -15,17 +15,17 @@ use worker::{Computed, DeviceThread, JobError, Output, Stop};
 pub struct Simulation {
     /// How long each job takes.
     pub takes: Duration,
-    /// A folder that all workers share, where it is noted what was tried.
+    /// A folder that all workers share, which records attempts.
     pub scratch: PathBuf,
     /// The file that each job reads, if it reads any.
     pub input: Option<SimInput>,
 }
 
-/// How often a simulated job looks whether it is to stop.
-const LOOK: Duration = Duration::from_millis(20);
+/// The time between two checks for a request to stop.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Simulation {
-    /// The thread that simulates jobs, as the one of a real worker computes them.
+    /// Starts the thread that simulates jobs, in place of the one that computes them.
     pub fn start(self) -> DeviceThread {
         DeviceThread::start("simulated".to_owned(), BTreeMap::new(), move |job, stop| self.compute(job, stop))
     }
@@ -35,7 +35,7 @@ impl Simulation {
             #[expect(clippy::panic, reason = "this is what is simulated")]
             Some(Poison::Panics) => panic!("told to panic"),
             Some(Poison::Hangs) => loop {
-                sleep(LOOK);
+                sleep(POLL_INTERVAL);
             },
             Some(Poison::Exhausts) => exhaust(),
             Some(Poison::BadInput) => return Err(bad_input()),
@@ -50,7 +50,7 @@ impl Simulation {
             if stop.is_requested() {
                 return Err(JobError::Interrupted);
             }
-            sleep(left.min(LOOK));
+            sleep(left.min(POLL_INTERVAL));
         }
         let mut computed = computed(job);
         if let Some(held) = held {
@@ -73,7 +73,7 @@ impl Simulation {
     }
 }
 
-/// What `job` comes to where nothing disturbs it: poison fails at once, for good.
+/// The result of `job` without faults. Poison jobs fail at once and for good.
 ///
 /// # Errors
 /// The job is poison that never succeeds.

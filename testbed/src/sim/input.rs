@@ -92,7 +92,8 @@ impl SimInput {
         let map = MappedFile::open(&self.path).map_err(|source| self.unusable(source))?;
         let mut files = FilesInUse::default();
         files.add(self.path.clone(), *map.identity());
-        let (expected, found) = (Digest::of(&content(SOUND)), Digest::of(&map));
+        let expected = Digest::of(&content(SOUND));
+        let found = Digest::of(&map);
         if expected != found {
             let place = self.path.display().to_string();
             return Err(JobError::Changed { place, expected: expected.short(), found: found.short(), file: None });
@@ -101,7 +102,8 @@ impl SimInput {
     }
 
     fn unusable(&self, source: io::Error) -> JobError {
-        let (reference, file) = (self.path.display().to_string(), self.path.clone());
+        let reference = self.path.display().to_string();
+        let file = self.path.clone();
         JobError::Input(InputError::Read { reference, file, source })
     }
 
@@ -118,7 +120,7 @@ impl SimInput {
 }
 
 impl HeldInput {
-    /// What it adds to the right answers, by the content that it has now. A process that looks at a file which was cut short ends.
+    /// What its current content adds to the right answers. Reading a file that was cut short ends the process.
     pub(super) fn word(&self) -> u64 {
         self.map.last_chunk().map_or(SOUND, |word| u64::from_le_bytes(*word))
     }

@@ -1,6 +1,6 @@
 use jobs::{Meaning, Subject};
 
-/// A job that does something to its worker. Its recipe says so, by a scaling that no real search would try.
+/// A job that harms its worker. Its recipe has a scaling that no real search would try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Poison {
     /// Its computation panics.
@@ -36,7 +36,7 @@ impl Poison {
         }
     }
 
-    /// The scaling by which it is told.
+    /// The scaling that marks it.
     pub fn scaling(self) -> f64 {
         match self {
             Self::Panics => 1001.0,

@@ -14,7 +14,7 @@ pub struct SweepSpec {
     /// The sweep's name.
     #[arg(long)]
     pub sweep: String,
-    /// Told apart from other sweeps of the same store by this: their jobs differ.
+    /// Makes the jobs differ from those of other sweeps in the same store
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Values of the scaling that are tried.
@@ -26,7 +26,7 @@ pub struct SweepSpec {
     /// Go through one parameter after the other instead of all combinations.
     #[arg(long)]
     pub linear: bool,
-    /// Put poisonous jobs in.
+    /// Add poison jobs
     #[arg(long)]
     pub poison: bool,
     /// What is searched by. A normalised metric makes the search wait for the adapters' own accuracies.
@@ -35,7 +35,7 @@ pub struct SweepSpec {
 }
 
 impl SweepSpec {
-    /// The arguments that say the same to another process.
+    /// The same as arguments for another process.
     pub fn arguments(&self) -> Vec<String> {
         let (seed, scalings, densities) =
             (self.seed.to_string(), self.scalings.to_string(), self.densities.to_string());
@@ -92,7 +92,8 @@ parameters:
         if self.poison {
             yaml.push_str("baselines:\n");
             for poison in Poison::ALL {
-                let (name, scaling) = (poison.name(), poison.scaling());
+                let name = poison.name();
+                let scaling = poison.scaling();
                 // Writing to a string does not fail.
                 let _ = writeln!(yaml, "  - {{name: {name}, preset: task_arithmetic, scaling: {scaling}}}");
             }
@@ -101,7 +102,7 @@ parameters:
     }
 }
 
-/// So many values, evenly in (0, 1].
+/// `count` values, evenly in (0, 1].
 fn values(count: u32) -> String {
     let values: Vec<_> = (1..=count).map(|number| (f64::from(number) / f64::from(count)).to_string()).collect();
     format!("[{}]", values.join(", "))

@@ -2,7 +2,7 @@ use crate::{Computed, JobError, Metrics, Output, Stop};
 use evaluation::{ModelError, ScoreError, Watch};
 use files::FilesInUse;
 use inputs::{Inputs, Located};
-use jobs::{Digest, InputRef, Meaning, Places, TaskInput, Timings};
+use jobs::{Digest, InputLocations, InputRef, Meaning, TaskInput, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 use tracing::{Span, info_span, span::EnteredSpan};
 
@@ -34,7 +34,7 @@ pub(super) struct Found {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Evaluated<'a> {
     pub(super) meaning: &'a Meaning,
-    pub(super) places: &'a Places,
+    pub(super) places: &'a InputLocations,
 }
 
 /// One go at a job of some kind: what it is, where its inputs come from, and what it noted on the way.

@@ -1,16 +1,15 @@
 use super::{
     attempt::{Attempt, Evaluated, Found},
-    base::ImageBase,
-    joint::{self, JointHead},
     place,
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::Head;
+use evaluation::{Head, JointHead, JointPrompts, ModelFamily, TextModel};
 use jobs::{Digest, HeadSpec, JointHeadSpec, TaskInput};
+use merging::{Adapter, BaseHeader};
 use std::sync::Arc;
 
-/// Class vectors that the last jobs used. They are small: all tasks of a large sweep fit.
+/// Heads that the last jobs used. They are small: all tasks of a large sweep fit.
 #[derive(Debug)]
 pub(super) struct Heads {
     tasks: Recent<Head>,
@@ -22,11 +21,12 @@ impl Heads {
         Self { tasks: Recent::new(256, Cache::Head, metrics), joint: Recent::new(4, Cache::Head, metrics) }
     }
 
-    /// The head of one task, read or built at first use.
-    pub(super) fn of_task(
+    /// The head of one task: from a file, from its adapter, which need not take part in the job, or made of class names.
+    pub(super) fn of_task<F: ModelFamily>(
         &mut self,
         attempt: &mut Attempt<'_>,
-        base: &mut ImageBase,
+        base: &mut F,
+        header: &BaseHeader,
         task: &TaskInput,
     ) -> Result<Arc<Head>, JobError> {
         let incomplete = || JobError::Incomplete(format!("it says nothing of the head of `{}`", task.name));
@@ -39,15 +39,28 @@ impl Heads {
                     let Found { path, files } = attempt.checked(file, located, digest)?;
                     attempt.read(&files, || Head::read(&path).map_err(wrong))
                 }
-                HeadSpec::Adapter(_) => Err(JobError::Incomplete(format!(
-                    "the head of `{}` is its adapter's, which a model of pictures does not take",
-                    task.name
+                HeadSpec::Adapter(_) if !F::TAKES_ADAPTER_HEADS => Err(JobError::Incomplete(format!(
+                    "the head of `{}` is its adapter's, which a model that reads {} does not take",
+                    task.name,
+                    F::READS.name()
                 ))),
+                HeadSpec::Adapter(reference) => {
+                    let located = attempt.inputs.expecting(digest).adapter(reference)?;
+                    let Found { path, files } = attempt.checked(reference, located, digest)?;
+                    let adapter = attempt.read(&files, || {
+                        Adapter::read(&task.name, &path, header)
+                            .map_err(|source| JobError::Adapter { task: task.name.clone(), source })
+                    })?;
+                    let head = adapter.head.ok_or_else(|| JobError::NoHead { task: task.name.clone() })?;
+                    let [classes, width] = head.shape();
+                    Head::new(head.data().to_vec(), classes, width).map_err(wrong)
+                }
                 HeadSpec::Prompts { classes, templates } => {
+                    let text = text_tower(base, &task.name)?;
                     if HeadSpec::prompts_digest(classes, templates) != digest {
                         return Err(other_prompts(&task.name));
                     }
-                    let head = Head::from_prompts(base.text()?, &evaluation::prompts(classes, templates));
+                    let head = Head::from_prompts(text, &evaluation::prompts(classes, templates));
                     head.and_then(|head| head.named(classes)).map_err(wrong)
                 }
             }
@@ -55,10 +68,10 @@ impl Heads {
     }
 
     /// The head over the labels of all tasks, read or built at first use.
-    pub(super) fn joint(
+    pub(super) fn joint<F: ModelFamily>(
         &mut self,
         attempt: &mut Attempt<'_>,
-        base: &mut ImageBase,
+        base: &mut F,
         digest: Digest,
     ) -> Result<Arc<JointHead>, JobError> {
         let job = attempt.job;
@@ -69,8 +82,9 @@ impl Heads {
             let Some(files) = &job.places.joint else {
                 check_joint_prompts(job, digest)?;
                 // The head is over the labels of all tasks, also where only one of them is evaluated.
-                let pooled = joint::pool(&job.places.heads)?;
-                let head = Head::from_prompts(base.text()?, &pooled.prompts);
+                let pooled =
+                    JointPrompts::pool(&job.places.heads).map_err(|error| JobError::Incomplete(error.to_string()))?;
+                let head = Head::from_prompts(text_tower(base, "all tasks")?, &pooled.prompts);
                 let head = head.and_then(|head| head.named(&pooled.names)).map_err(wrong)?;
                 return Ok(JointHead::new(head, pooled.map));
             };
@@ -79,7 +93,7 @@ impl Heads {
             attempt.note_commit(&files.head, head.commit);
             let mut in_use = head.files_in_use;
             in_use.extend(&map.files_in_use);
-            attempt.read(&in_use, || JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path))
+            attempt.read(&in_use, || Ok(JointHead::read(Head::read(&head.path).map_err(wrong)?, &map.path)?))
         })
     }
 }
@@ -94,6 +108,16 @@ fn check_joint_prompts(job: Evaluated<'_>, digest: Digest) -> Result<(), JobErro
     }
     let texts: Vec<_> = tasks.iter().map(|task| (&task.name, heads.get(&task.name))).collect();
     if Digest::of_json(&texts) == digest { Ok(()) } else { Err(other_prompts("all tasks")) }
+}
+
+/// The text tower of a base, of which the head of `task` is made.
+fn text_tower<'a, F: ModelFamily>(base: &'a mut F, task: &str) -> Result<&'a TextModel, JobError> {
+    base.text_tower()?.ok_or_else(|| {
+        JobError::Incomplete(format!(
+            "the head of `{task}` is made of class names, which a model that reads {} cannot do",
+            F::READS.name()
+        ))
+    })
 }
 
 fn other_prompts(of: &str) -> JobError {

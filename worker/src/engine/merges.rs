@@ -3,59 +3,14 @@ use super::{
     recent::Recent,
 };
 use crate::{JobError, Metrics, metrics::Cache};
-use evaluation::{Delta, Deltas, ImageModel, LlamaDeltas, LlamaModel, ModelError};
+use evaluation::{Delta, Model};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
 use std::sync::Arc;
 use tracing::info_span;
 
-/// A base model that takes updates.
-pub(super) trait Patched: Clone {
-    /// Updates at λ = 1, laid out for the model.
-    type Deltas;
-
-    /// Fails unless there is a module of that name.
-    fn check_module(&self, name: &str) -> Result<(), ModelError>;
-
-    fn deltas(&self, update: &MergedUpdate) -> Result<Self::Deltas, ModelError>;
-
-    fn patched(&self, deltas: &Self::Deltas, scaling: f64) -> Result<Self, ModelError>;
-}
-
-impl Patched for ImageModel {
-    type Deltas = Deltas;
-
-    fn check_module(&self, name: &str) -> Result<(), ModelError> {
-        self.config().check_module(name)
-    }
-
-    fn deltas(&self, update: &MergedUpdate) -> Result<Deltas, ModelError> {
-        self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
-    }
-
-    fn patched(&self, deltas: &Deltas, scaling: f64) -> Result<Self, ModelError> {
-        self.patched(deltas, scaling)
-    }
-}
-
-impl Patched for LlamaModel {
-    type Deltas = LlamaDeltas;
-
-    fn check_module(&self, name: &str) -> Result<(), ModelError> {
-        self.config().check_module(name)
-    }
-
-    fn deltas(&self, update: &MergedUpdate) -> Result<LlamaDeltas, ModelError> {
-        self.deltas(update.modules.iter().map(|(module, matrix)| (module, delta(matrix))))
-    }
-
-    fn patched(&self, deltas: &LlamaDeltas, scaling: f64) -> Result<Self, ModelError> {
-        self.patched(deltas, scaling)
-    }
-}
-
 /// Sets of adapters, alignments and merges that the last jobs used.
-pub(super) struct Merges<M: Patched> {
+pub(super) struct Merges<M: Model> {
     adapters: Recent<Vec<Adapter>>,
     aligned: Recent<Aligned>,
     merged: Recent<Merged<M::Deltas>>,
@@ -73,7 +28,7 @@ pub(super) struct Made<M> {
     pub(super) facts: Option<MergeFacts>,
 }
 
-impl<M: Patched> Merges<M> {
+impl<M: Model> Merges<M> {
     /// Keeps the last `merges`, laid out for the model.
     pub(super) fn keeping(merges: usize, metrics: &Metrics) -> Self {
         Self {
@@ -129,18 +84,15 @@ impl<M: Patched> Merges<M> {
             let stage = Stage::begin(info_span!("merge", step = "combine"));
             let update = aligned.merge(&unscaled)?;
             let facts = facts(&aligned, &update);
-            let deltas = base.deltas(&update)?;
+            let updates = update.modules.iter().map(|(module, matrix)| (module.as_str(), delta(matrix)));
+            let deltas = base.deltas(updates)?;
             attempt.timings.merge_s += stage.seconds();
             Ok(Merged { deltas, facts })
         })
     }
 }
 
-fn read_adapters<M: Patched>(
-    attempt: &mut Attempt<'_>,
-    base: &M,
-    header: &BaseHeader,
-) -> Result<Vec<Adapter>, JobError> {
+fn read_adapters<M: Model>(attempt: &mut Attempt<'_>, base: &M, header: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
     let job = attempt.job;
     let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
     for input in &job.meaning.adapters {

@@ -4,9 +4,8 @@ use super::{
     memory::check_memory,
 };
 use crate::{JobError, Proof};
-use evaluation::ModelKind;
 use inputs::Inputs;
-use jobs::{AdapterInput, Digest, HeadSpec, InputRef, Job, JobSpec, Places};
+use jobs::{AdapterInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
 use std::{fmt, path::PathBuf, sync::Arc};
 
 /// What an engine needs of a machine: inputs that can be read and are what jobs were made for, and memory for the base.
@@ -37,9 +36,7 @@ impl Proof for EngineProof {
 impl EngineProof {
     fn prove_evaluation(&self, Evaluated { meaning, places }: Evaluated<'_>) -> Result<(), JobError> {
         let folder = self.checked_model(&places.base, meaning.base)?;
-        if ModelKind::of(&folder)? == ModelKind::Language {
-            check_memory(&folder, meaning.precision, &self.settings)?;
-        }
+        check_memory(&folder, meaning.precision, &self.settings)?;
         self.check_adapters(&meaning.adapters, places)?;
         for task in &meaning.tasks {
             if let Some(spec) = places.data.get(&task.name) {
@@ -61,7 +58,7 @@ impl EngineProof {
         Ok(located.path)
     }
 
-    fn check_adapters(&self, adapters: &[AdapterInput], places: &Places) -> Result<(), JobError> {
+    fn check_adapters(&self, adapters: &[AdapterInput], places: &InputLocations) -> Result<(), JobError> {
         for adapter in adapters {
             if let Some(place) = places.adapters.get(&adapter.task) {
                 let located = self.inputs.expecting(adapter.digest).adapter(place)?;

@@ -1,14 +1,12 @@
 use super::{
     EngineSettings,
     attempt::{Attempt, Found},
-    image::ImageSession,
-    language::LanguageSession,
+    family::Open,
 };
 use crate::JobError;
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
-use jobs::{MergeFacts, Precision, TaskScore};
-use std::path::PathBuf;
+use jobs::{MergeFacts, TaskScore};
 
 /// All that belongs to one base model.
 ///
@@ -16,14 +14,16 @@ use std::path::PathBuf;
 /// read when they are needed first.
 pub(super) struct Session {
     files: FilesInUse,
-    model: Model,
+    model: Box<dyn JobSession>,
 }
 
-enum Model {
-    /// A CLIP model, which is shown pictures.
-    Image(Box<ImageSession>),
-    /// A Llama, which reads texts.
-    Language(Box<LanguageSession>),
+/// What computes the jobs of one base, of whatever family it is.
+pub(super) trait JobSession: Send {
+    /// The files of the base that are read while it is evaluated.
+    fn mapped_files(&self) -> Vec<&MappedFile>;
+
+    /// Makes the job's model and evaluates it.
+    fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
 }
 
 impl Session {
@@ -33,8 +33,11 @@ impl Session {
         let expected = attempt.job.meaning.base;
         let located = attempt.inputs.expecting(expected).model(place)?;
         let Found { path, files } = attempt.checked(place, located, expected)?;
-        let model = attempt.read(&files, || Model::open(attempt, path, settings))?;
-        model.mapped_files().try_for_each(|mapped| files.check_map(mapped))?;
+        let model = attempt.read(&files, || {
+            let attempt = &*attempt;
+            ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings })
+        })?;
+        model.mapped_files().into_iter().try_for_each(|mapped| files.check_map(mapped))?;
         Ok(Self { files, model })
     }
 
@@ -48,29 +51,6 @@ impl Session {
         &mut self,
         attempt: &mut Attempt<'_>,
     ) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
-        match &mut self.model {
-            Model::Image(session) => session.compute(attempt),
-            Model::Language(session) => session.compute(attempt),
-        }
-    }
-}
-
-impl Model {
-    fn open(attempt: &Attempt<'_>, folder: PathBuf, settings: &EngineSettings) -> Result<Self, JobError> {
-        Ok(match ModelKind::of(&folder)? {
-            // The sweep file refuses it, and a message may say it all the same: f32 numbers would get the id of others.
-            ModelKind::Clip if attempt.job.meaning.precision != Precision::F32 => {
-                return Err(JobError::Precision { precision: attempt.job.meaning.precision.name() });
-            }
-            ModelKind::Clip => Self::Image(Box::new(ImageSession::open(folder, settings, attempt.metrics)?)),
-            ModelKind::Language => Self::Language(Box::new(LanguageSession::open(attempt, &folder, settings)?)),
-        })
-    }
-
-    fn mapped_files(&self) -> Box<dyn Iterator<Item = &MappedFile> + '_> {
-        match self {
-            Self::Image(_) => Box::new(std::iter::empty()),
-            Self::Language(session) => Box::new(session.mapped_files()),
-        }
+        self.model.compute(attempt)
     }
 }

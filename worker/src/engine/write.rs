@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, Found, Stage};
 use crate::{JobError, MadeFiles};
 use files::FilesInUse;
-use jobs::{MergeNames, Places, WriteFormat, WriteSpec};
+use jobs::{InputLocations, MergeNames, WriteFormat, WriteSpec};
 use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
 use std::collections::BTreeMap;
 use tracing::info_span;
@@ -12,12 +12,13 @@ use tracing::info_span;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Writing<'a> {
     pub(super) spec: &'a WriteSpec,
-    pub(super) places: &'a Places,
+    pub(super) places: &'a InputLocations,
 }
 
 /// Merges as the job says, and writes the merge into a folder of its own.
 ///
-/// Nothing of the base is read but its headers, unless a whole model is written; then its weights pass through memory one by one.
+/// Nothing of the base is read but its headers, unless a whole model is written; then its weights pass through memory
+/// one by one.
 pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles, JobError> {
     let Writing { spec, .. } = attempt.job;
     let base = attempt.loading(open_base)?;

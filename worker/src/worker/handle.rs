@@ -8,7 +8,7 @@ use super::{
     pace::{Device, Exclusive, Pace},
 };
 use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Cancellation, Job, OtherSemantics};
+use jobs::{Cancellation, Job, JobSpec, OtherSemantics};
 use queue::Delivery;
 use std::{
     sync::PoisonError,
@@ -200,10 +200,7 @@ impl Worker {
                 if let Some(waited) = delivery.waited() {
                     self.metrics.waited(waited);
                 }
-                pace.begins();
-                let attempted = self.attempt(&job, delivery.sweep(), &pace.leave).await;
-                pace.ends();
-                attempted
+                self.compute(&job, delivery.sweep(), pace).await
             }
         };
         if hangs {
@@ -223,6 +220,25 @@ impl Worker {
             return answered;
         }
         self.end_hanging(&job, answered).await
+    }
+
+    async fn compute(&self, job: &Job, sweep: &str, pace: &Pace) -> Attempted {
+        pace.begins();
+        let started = Instant::now();
+        if let Some(sources) = &self.sources {
+            sources.begins(match &job.spec {
+                JobSpec::Evaluate(meaning) => Some(meaning.base),
+                // It loads no model.
+                JobSpec::Write(_) => None,
+            });
+        }
+        let attempted = self.attempt(job, sweep, &pace.leave).await;
+        if let Some(sources) = &self.sources {
+            let load = attempted.outcome.as_ref().map_or(0.0, |computed| computed.timings.load_s);
+            sources.ends(sweep, started.elapsed(), Duration::try_from_secs_f64(load).unwrap_or_default());
+        }
+        pace.ends();
+        attempted
     }
 
     /// Whatever became of the message: the device is not free, and the next job would wait for it until its time is up.

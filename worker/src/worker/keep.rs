@@ -8,7 +8,7 @@ use tracing::warn;
 
 /// What a job came to, with who made it.
 pub(super) enum Made {
-    Scores(JobResult),
+    Scores(Box<JobResult>),
     Files {
         result: Box<ArtefactResult>,
         files: MadeFiles,
@@ -54,7 +54,8 @@ impl Worker {
         let id = job.id();
         match (&job.spec, output) {
             (JobSpec::Evaluate(meaning), Output::Scores(Scores { scores, merge })) => {
-                Made::Scores(JobResult { job: id, meaning: meaning.clone(), scores, merge, timings, run })
+                let meaning = meaning.clone();
+                Made::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
             (spec @ JobSpec::Write(_), Output::Files(files)) => {
                 let artefact = files.artefact().clone();
@@ -65,7 +66,8 @@ impl Worker {
         }
     }
 
-    /// Stores what a job came to. What is stored first stays: of the same kind of device, ours is the same but for its timings.
+    /// Stores what a job came to. What is stored first stays: of the same kind of device, ours is the same but for its
+    /// timings.
     pub(super) async fn keep(&self, made: &Made) -> Result<(), StoreError> {
         match made {
             Made::Scores(result) => self.store.put_result(result).await.map(|_| ()),

@@ -87,7 +87,7 @@ fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {
     let settings = EngineSettings {
         device: Default::default(),
         threads: None,
-        picture_bytes: 1 << 30,
+        image_bytes: 1 << 30,
         cache: None,
         memory_bytes: None,
     };

@@ -1,6 +1,7 @@
 use async_trait::async_trait;
 use jobs::{
-    BenchmarkInput, Digest, InputRef, Job, Meaning, Places, Precision, Preset, Subject, TaskInput, TaskScore, Timings,
+    BenchmarkInput, Digest, InputLocations, InputRef, Job, Meaning, Precision, Preset, Subject, TaskInput, TaskScore,
+    Timings,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -118,7 +119,7 @@ pub(crate) fn job(scaling: f64) -> Job {
         split: "validation".to_owned(),
         precision: Precision::F32,
     };
-    let places = Places {
+    let places = InputLocations {
         base: InputRef::Path("/base".into()),
         adapters: BTreeMap::new(),
         data: BTreeMap::new(),

@@ -35,7 +35,7 @@ impl Bench {
         let settings = EngineSettings {
             device: Default::default(),
             threads: None,
-            picture_bytes: 1 << 30,
+            image_bytes: 1 << 30,
             cache: None,
             memory_bytes: None,
         };
@@ -235,7 +235,8 @@ fn a_job_for_pictures_in_another_number_format_is_refused() {
     for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
         meaning.precision = precision;
         let error = bench.engine.compute(&frozen.job(meaning.clone()), &Stop::default()).unwrap_err();
-        let said = format!("the job is to be evaluated in {}, and models that look at pictures", precision.name());
+        let said =
+            format!("the job is to be evaluated in {}, and models that read images are in f32 alone", precision.name());
         assert!(error.to_string().starts_with(&said), "{error}");
         assert!(!error.is_retryable() && !error.is_own_fault());
     }

@@ -102,7 +102,7 @@ impl Place {
         let settings = EngineSettings {
             device: Default::default(),
             threads: Some(1),
-            picture_bytes: 0,
+            image_bytes: 0,
             cache: None,
             memory_bytes: None,
         };

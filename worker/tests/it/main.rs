@@ -12,3 +12,4 @@ mod machines;
 mod nli6;
 mod requests;
 mod texts;
+mod write;

@@ -34,7 +34,7 @@ impl Bench {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
         let settings =
-            EngineSettings { device: Default::default(), threads: None, picture_bytes: 0, cache, memory_bytes };
+            EngineSettings { device: Default::default(), threads: None, image_bytes: 0, cache, memory_bytes };
         Self { root, engine: Engine::new(settings, Arc::clone(&inputs)).unwrap(), inputs }
     }
 
@@ -252,4 +252,15 @@ fn an_adapter_without_a_classifier_is_told_where_one_can_be_named() {
     sweep.tasks[0].head = Some(jobs::HeadSpec::Adapter(jobs::InputRef::Path(without)));
     let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
     assert!(error.contains("the adapter of `rte` cannot be used"), "of another model: {error}");
+}
+
+#[test]
+fn a_joint_benchmark_of_texts_is_refused() {
+    let mut bench = Bench::new(None);
+    let frozen = coordinator::freeze(bench.sweep(&["snli"], &[]), &bench.inputs).unwrap();
+    // No sweep file says so; a message may.
+    let mut meaning = frozen.meaning(Subject::Base, "test");
+    meaning.benchmark = jobs::BenchmarkInput::Joint { head: jobs::Digest::of_json(&"head") };
+    let error = bench.engine.compute(&frozen.job(meaning), &Stop::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the job is not complete: a model that reads texts has no joint benchmark");
 }

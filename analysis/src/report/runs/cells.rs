@@ -32,7 +32,8 @@ pub(super) enum RunKind {
 pub(super) fn columns_of(summary: &Summary) -> Vec<(RunColumn, String)> {
     let metric = &summary.objective.metric;
     let mut columns = vec![named("row", RunKind::Text, "row"), named("split", RunKind::Text, "split")];
-    let (words, of_metric) = (in_words(metric), column_of(metric));
+    let words = in_words(metric);
+    let of_metric = column_of(metric);
     columns.push((words, RunKind::Share, of_metric.clone()));
     let hits = HITS_AT.map(Metric::JointHits);
     let scores = [Metric::MeanAccuracy, Metric::MeanNormalisedAccuracy].into_iter().chain(hits);

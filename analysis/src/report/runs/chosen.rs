@@ -42,15 +42,15 @@ fn is_text(frame: &DataFrame, name: &str, wanted: Option<&str>) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::testing::Made;
-    use jobs::{Axis, Combine, Drop, Elect, KeyKind, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
+    use jobs::{Axis, Combine, DareDrop, Elect, KeyKind, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
     use polars::prelude::Column;
     use serde_json::{Value, json};
 
-    /// A recipe in which every key says something. No such one resolves: it elects signs before a matrix-wise method.
+    /// A recipe in which every key has a value. No such one resolves: it elects signs before a matrix-wise method.
     fn recipe() -> Recipe {
         Recipe {
             space: Space::Knots { axis: Axis::Rows, cut: SigmaCut { absolute: 1e-4, relative: 0.1 } },
-            drop: Some(Drop { rate: 0.3, seed: 4 }),
+            drop: Some(DareDrop { rate: 0.3, seed: 4 }),
             trim: Some(Trim { density: 0.4, scope: TrimScope::Matrix }),
             elect: Some(Elect::SumOfSigns),
             combine: Combine::IsoCts { common_share: 0.7 },

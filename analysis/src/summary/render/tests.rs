@@ -38,7 +38,8 @@ fn markdown_writes_names_out() {
 
 #[test]
 fn a_terminal_shows_the_best_in_bold_and_in_the_same_columns() {
-    let (plain, terminal) = (small().render(Style::Plain), small().render(Style::Terminal));
+    let plain = small().render(Style::Plain);
+    let terminal = small().render(Style::Terminal);
     assert!(terminal.contains("\u{1b}[1m60.0\u{1b}[0m"), "{terminal}");
     let bare = terminal.replace("\u{1b}[1m", "").replace("\u{1b}[0m", "");
     assert_eq!(bare, plain.replace('*', " "));

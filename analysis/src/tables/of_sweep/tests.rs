@@ -134,7 +134,10 @@ async fn numbers_are_those_that_one_computes_by_hand() {
     near(&cells[6], 22.5);
     near(&cells[7], 1.875);
     near(&row(of.table("cost"), "knots_ties")[1], 4.0);
-    assert_eq!(of.table("importance").notes, ["4 runs are too few to tell which parameters matter; it takes 8"]);
+    assert_eq!(
+        of.table("importance").notes,
+        ["4 runs are too few to estimate which parameters matter; at least 8 are needed"]
+    );
 }
 
 #[tokio::test]
@@ -210,7 +213,7 @@ async fn results_without_examples_are_not_compared_and_it_is_said() {
     let of = of(Made::small()).await;
     let table = of.table("differences-test");
     assert_eq!(row(table, "sum")[1], Cell::Empty);
-    assert!(table.notes[0].contains("results of older programs do not tell"), "{:?}", table.notes);
+    assert!(table.notes[0].contains("results of older programs do not record"), "{:?}", table.notes);
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@ use crate::{
     failure::{Failure, FileFailure},
     report, terminal,
 };
-use analysis::{Frame, Picture, Style, Table};
+use analysis::{Chart, Frame, Style, Table};
 use std::{fs, path::Path};
 use store::Store;
 
-/// Writes the frame; tables, pictures and report of each sweep; and the tables of a comparison.
+/// Writes the frame; tables, charts and report of each sweep; and the tables of a comparison.
 pub(super) async fn write(
     store: &Store,
     folder: &Path,
@@ -28,10 +28,10 @@ pub(super) async fn write(
         // The store has seen that it is the name of the folder that the sweep lies in, and thus no path.
         let folder = folder.join(file_name(&sweep.summary.sweep));
         write_tables(&folder.join("tables"), &sweep.tables)?;
-        let pictures = Picture::all(frame, &sweep.summary)?;
-        write_pictures(&folder.join("pictures"), &pictures)?;
+        let charts = Chart::all(frame, &sweep.summary)?;
+        write_charts(&folder.join("charts"), &charts)?;
         let path = folder.join(report::NAME);
-        put(&path, report::page(store, frame, sweep, &pictures).await.as_bytes())?;
+        put(&path, report::page(store, frame, sweep, &charts).await.as_bytes())?;
         terminal::note(format_args!("wrote {}", path.display()));
     }
     compared.map_or(Ok(()), |tables| write_tables(folder, tables))
@@ -49,21 +49,21 @@ fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Each picture in two files; no folder where there is none.
-fn write_pictures(folder: &Path, pictures: &[Picture]) -> Result<(), Failure> {
-    if pictures.is_empty() {
+/// Each chart in two files; no folder where there is none.
+fn write_charts(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
+    if charts.is_empty() {
         return Ok(());
     }
     make(folder)?;
-    for picture in pictures {
-        put(&folder.join(format!("{}.svg", file_name(&picture.slug))), picture.svg().as_bytes())?;
-        put(&folder.join(format!("{}.png", file_name(&picture.slug))), &picture.png()?)?;
+    for chart in charts {
+        put(&folder.join(format!("{}.svg", file_name(&chart.slug))), chart.svg().as_bytes())?;
+        put(&folder.join(format!("{}.png", file_name(&chart.slug))), &chart.png()?)?;
     }
-    terminal::note(format_args!("wrote {} pictures to {}", pictures.len(), folder.display()));
+    terminal::note(format_args!("wrote {} charts to {}", charts.len(), folder.display()));
     Ok(())
 }
 
-/// A name of tables or pictures, which holds names of stored documents, as that of a file in the folder and nowhere else.
+/// A name of tables or charts, which holds names of stored documents, as that of a file in the folder and nowhere else.
 fn file_name(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() || "-_.@= ".contains(c) { c } else { '_' };
     let name: String = name.chars().map(plain).collect();

@@ -1,43 +1,46 @@
-//! The winner of a sweep, written into the store.
+//! The winner of a sweep: an artefact that a worker wrote, and a copy of it for people in the sweep's folder.
 
 mod kept;
 
 use crate::{
-    args::Format,
-    commands::merge::Merged,
-    failure::{Failure, FileFailure, InputFailure},
+    failure::{Failure, FileFailure, RunFailure},
     runner::Runner,
     terminal,
 };
 use analysis::{Style, Summary};
 use coordinator::Frozen;
-use inputs::Inputs;
-use jobs::{Digest, InputRef, Job, Outcome, Recipe, WriteFormat, WriteSpec};
-use kept::Kept;
+use jobs::{ArtefactResult, JobId, Outcome, Recipe, WriteFormat};
+use kept::{Kept, Winner};
+use std::{fs::OpenOptions, io::Write, path::Path};
+use store::Store;
 
-/// Writes the chosen recipe of the best search into the store, and the merge itself where it is low-rank, in place of what an
-/// earlier revision chose.
-pub(super) fn write(
-    runner: &Runner,
-    frozen: &Frozen,
-    outcome: &Outcome,
-    inputs: &Inputs,
-    summary: &Summary,
-) -> Result<(), Failure> {
-    let (sweep, store) = (&outcome.sweep, &runner.store);
+/// The file that describes a merge to people.
+const CARD: &str = "README.md";
+
+/// Keeps the chosen recipe of the best search in the sweep's folder, and beside it the artefact that a worker made of
+/// it where the merge is low-rank, in place of what an earlier revision chose.
+///
+/// The files pass through a folder of this machine as they are: neither the base nor an adapter is opened here.
+pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary: &Summary) -> Result<(), Failure> {
+    let sweep = &outcome.sweep;
+    let store = &runner.store;
     let Some((name, recipe)) = chosen(summary) else { return runner.runtime.block_on(kept::clear(store, sweep)) };
     let is_low_rank = recipe.is_low_rank();
     let spec = frozen.writing(recipe, WriteFormat::Adapter);
-    let job = frozen.job(spec.clone());
-    let kept = Kept::of(store, outcome, &spec);
+    let artefact = match is_low_rank {
+        true => Some(runner.runtime.block_on(written(store, &spec.clone().into()))?),
+        false => None,
+    };
+    let kept = Kept::of(store, outcome, &spec, artefact.as_ref());
     if !runner.runtime.block_on(kept.is_there())? {
         let scratch = tempfile::tempdir()
             .map_err(|source| Failure::File(FileFailure::Write { path: std::env::temp_dir(), source }))?;
-        let adapter = scratch.path().join("best");
-        if is_low_rank {
-            merge(&job, &spec, inputs, summary)?.write(Format::Peft, &adapter)?;
+        if let Some(artefact) = &artefact {
+            runner.runtime.block_on(store.get_artefact_files(artefact, scratch.path()))?;
+            describe(&scratch.path().join(CARD), &summary.render(Style::Markdown))?;
         }
-        runner.runtime.block_on(kept.replace(is_low_rank.then_some(adapter.as_path()), recipe))?;
+        let winner = Winner { recipe, files: artefact.as_ref().map(|_| scratch.path()) };
+        runner.runtime.block_on(kept.replace(winner))?;
     }
     let what = match summary.beaten_by.first() {
         None => format!("the winner, {name},"),
@@ -55,38 +58,29 @@ pub(super) fn write(
     Ok(())
 }
 
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(crate) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    kept::artefact_of(store, sweep).await
+}
+
 /// The row that was chosen, if it is a merge.
 fn chosen(summary: &Summary) -> Option<(&str, &Recipe)> {
     let row = summary.best()?;
     Some((&row.name, row.canonical.as_ref()?))
 }
 
-/// Merges what was evaluated: the places that the job names, with the content that it names.
-fn merge(job: &Job, spec: &WriteSpec, inputs: &Inputs, summary: &Summary) -> Result<Merged, Failure> {
-    let input = |place: &InputRef| {
-        let argument = place.to_string();
-        move |source| Failure::Input(InputFailure::Argument { argument, source })
-    };
-    let places = &job.places;
-    let base = inputs.model(&places.base).map_err(input(&places.base))?;
-    unchanged(&places.base, base.digest, spec.base)?;
-    let mut in_use = base.files_in_use;
-    let mut adapters = Vec::with_capacity(spec.adapters.len());
-    for adapter in &spec.adapters {
-        let place = &places.adapters[&adapter.task];
-        let located = inputs.adapter(place).map_err(input(place))?;
-        unchanged(place, located.digest, adapter.digest)?;
-        in_use.extend(&located.files_in_use);
-        adapters.push((adapter.task.clone(), place.clone()));
+/// What a worker wrote for `spec`.
+async fn written(store: &Store, spec: &jobs::JobSpec) -> Result<ArtefactResult, Failure> {
+    let job = spec.id();
+    match store.artefact_result(&job).await? {
+        Some(result) => Ok(result),
+        None => Err(Failure::Run(RunFailure::NotWritten { job: job.short() })),
     }
-    let merged = Merged::new(inputs, &places.base, &adapters, &spec.recipe)?;
-    in_use.check().map_err(|source| Failure::Input(InputFailure::FileChanged(source)))?;
-    Ok(merged.with_notes(summary.render(Style::Markdown)))
 }
 
-fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), Failure> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(Failure::Input(InputFailure::Changed { place: place.to_string() })),
-    }
+/// Adds what was measured to the card that the worker wrote: it knows one job, and not the sweep.
+fn describe(card: &Path, measured: &str) -> Result<(), Failure> {
+    let wrong = |source| Failure::File(FileFailure::Write { path: card.to_owned(), source });
+    let mut card = OpenOptions::new().append(true).open(card).map_err(wrong)?;
+    writeln!(card, "\n{}", measured.trim_end()).map_err(wrong)
 }

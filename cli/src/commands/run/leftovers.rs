@@ -4,11 +4,11 @@ use crate::{
     failure::{Failure, RunFailure},
     terminal,
 };
-use queue::{JobPublisher, QueueError, RabbitQueue};
+use queue::{QueueError, RabbitQueue};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The most messages that are gone through. Those of other sweeps are sent once more, which takes its time; in a longer queue
+/// The most messages of the pool's queue that are gone through. Those of other sweeps are sent once more, which takes its time; in a longer queue
 /// workers drop what is left as they come to it.
 const MOST: u64 = 1000;
 
@@ -16,20 +16,22 @@ const MOST: u64 = 1000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether nobody wants what is left of the sweep in the queue.
-pub(super) fn are_unwanted<T>(ended: &Result<T, Failure>) -> bool {
+pub(in crate::commands) fn are_unwanted<T>(ended: &Result<T, Failure>) -> bool {
     matches!(
         ended,
         Ok(_) | Err(Failure::Run(RunFailure::Cancelled | RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }))
     )
 }
 
-/// Takes what the sweep has left out of the queue, so that a pool without work is seen to have none. The store tells workers to
+/// Deletes the queue of the sweep, and takes what it has left out of that of the pool, so that a pool without work is seen to have none. The store tells workers to
 /// drop it as well: what cannot be done here costs a worker that is started for it.
-pub(super) async fn clear(queue: &RabbitQueue, sweep: &str) {
+pub(in crate::commands) async fn clear(queue: &RabbitQueue, sweep: &str) {
     let clearing = async {
-        match queue.waiting().await? {
-            Some(waiting) if (1..=MOST).contains(&waiting) => queue.drop_sweep(sweep).await,
-            _ => Ok(0),
+        let dropped = queue.delete_queue(sweep).await?;
+        // Messages of this sweep are there as well where a queue was deleted before they came back to it.
+        match queue.waiting_in_pool().await? {
+            1..=MOST => Ok(dropped + queue.drop_sweep(sweep).await?),
+            _ => Ok(dropped),
         }
     };
     match timeout(PATIENCE, clearing).await {

@@ -1,6 +1,7 @@
 use crate::{
     args,
     clock::{now_ms, span},
+    commands::run::artefact_of,
     failure::{Failure, RunFailure, StoredFailure},
     remote::existing_store,
     terminal,
@@ -40,6 +41,11 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         }
     };
     stream::iter(results.own.iter().copied().map(delete)).buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
+    if args.results
+        && let Some(artefact) = own_artefact(&store, name).await?
+    {
+        store.remove_artefact(&artefact).await?;
+    }
     let removed = remove_documents(&store, name).await?;
     let s = if removed == 1 { "" } else { "s" };
     terminal::note(format_args!(
@@ -68,6 +74,17 @@ impl Results {
             }
         }
     }
+}
+
+/// The artefact of the sweep's winner, unless another sweep has the same.
+async fn own_artefact(store: &Store, name: &str) -> Result<Option<JobId>, Failure> {
+    let Some(artefact) = artefact_of(store, name).await? else { return Ok(None) };
+    for other in store.sweeps().await?.into_iter().filter(|other| other != name) {
+        if artefact_of(store, &other).await? == Some(artefact) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(artefact))
 }
 
 /// Refuses to take the sweep away from a run that is at it.
@@ -102,6 +119,7 @@ async fn remove_documents(store: &Store, name: &str) -> Result<usize, Failure> {
         return Ok(store.remove_sweep(name, None).await?);
     }
     store.put_document(name, Cancellation::DOCUMENT, &Cancellation::of_removed(now_ms())).await?;
+    store.remove_pool_entries(name).await?;
     Ok(store.remove_sweep(name, Some(Cancellation::DOCUMENT)).await?)
 }
 

@@ -3,11 +3,11 @@
 use super::{Drive, failed_before};
 use crate::{
     CoordinatorError, Course, Resume, Retry,
-    lookup::Found,
+    lookup::{Found, Sought},
     run::Coordinator,
     survey::{repair_revision, set_aside, survey_revision},
 };
-use jobs::JobId;
+use jobs::JobKind;
 
 /// How often results that contradict each other are repaired in one run.
 const MOST_REPAIRS: u32 = 3;
@@ -26,7 +26,8 @@ impl Drive<'_> {
             false => survey_revision(&frozen, store, Retry::Nothing).await?,
         };
         let Resume { survey, memory, presence, failed, examples, corrupt, .. } = resume;
-        self.course = Course::remembering(self.frozen.clone(), memory)?.after(&self.course);
+        let course = Course::remembering(self.frozen.clone(), memory)?.after(&self.course);
+        self.course = if settings.writes { course.writing() } else { course };
         self.presence = presence;
         self.examples = examples;
         self.tally.counts.failed = survey.failed;
@@ -38,12 +39,22 @@ impl Drive<'_> {
     }
 
     /// Takes a job whose stored result is corrupt for one without a result, if it is to be computed again.
-    pub(super) async fn repaired(&mut self, job: JobId, found: Found) -> Result<Found, CoordinatorError> {
+    pub(super) async fn repaired(&mut self, job: Sought, found: Found) -> Result<Found, CoordinatorError> {
+        let Sought { id, kind } = job;
         let is_new = matches!(found, Found::Corrupt(_)) && self.coordinator.settings.repair;
-        if !is_new || !self.repaired.insert(job) {
+        if !is_new || !self.repaired.insert(id) {
             return Ok(found);
         }
-        set_aside(&self.coordinator.store, &job, &self.examples).await?;
+        let store = &self.coordinator.store;
+        match kind {
+            JobKind::Evaluate => set_aside(store, &id, &self.examples).await?,
+            JobKind::Write => {
+                // Its files can be made again from the same inputs, and may be large: nothing is kept of them.
+                let removed = store.remove_artefact(&id).await?;
+                tracing::warn!(job = %id.short(), removed, "removed a corrupt artefact; it is made again");
+                store.clear_failures(&id).await?;
+            }
+        }
         Ok(Found::Nothing)
     }
 }

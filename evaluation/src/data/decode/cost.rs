@@ -1,53 +1,53 @@
-//! What decoding a picture takes, by its header.
+//! What decoding an image takes, by its header.
 
-use super::PictureProblem;
+use super::ImageProblem;
 use crate::limits::{Ceiling, DECODING_BYTES, IMAGE_EDGE, IMAGE_PIXELS};
 use image::{ColorType, ImageDecoder, ImageFormat, metadata::Orientation};
 
 const PIXELS: Ceiling = Ceiling {
     limit: IMAGE_PIXELS,
     unit: "pixels",
-    what: "the picture has too many pixels",
-    remedy: "scale the picture down",
+    what: "the image has too many pixels",
+    remedy: "scale the image down",
 };
 
 const EDGE: Ceiling = Ceiling {
     limit: IMAGE_EDGE as u64,
     unit: "pixels",
-    what: "the picture has too long an edge",
-    remedy: "cut the picture to a shape nearer to a square",
+    what: "the image has too long an edge",
+    remedy: "cut the image to a shape nearer to a square",
 };
 
 const MEMORY: Ceiling = Ceiling {
     limit: DECODING_BYTES,
     unit: "bytes",
-    what: "decoding the picture takes too much memory",
-    remedy: "scale the picture down, or save it with 8 bits for each colour",
+    what: "decoding the image takes too much memory",
+    remedy: "scale the image down, or save it with 8 bits for each colour",
 };
 
 /// Bytes that a progressive JPEG's coefficients take for a pixel.
 const COEFFICIENT_BYTES: u64 = 6;
 
-/// What decoding a picture takes.
+/// What decoding an image takes.
 pub(super) struct Cost {
     /// Width and height once it is turned upright.
     pub(super) upright: (u32, u32),
-    /// Bytes from its first pixel to RGB, without the encoded picture.
+    /// Bytes from its first pixel to RGB, without the encoded image.
     pub(super) bytes: u64,
 }
 
 impl Cost {
     /// # Errors
-    /// The picture has no pixels, more than are read, or takes more memory than it may.
+    /// The image has no pixels, more than are read, or takes more memory than it may.
     pub(super) fn of(
         decoder: &impl ImageDecoder,
         format: ImageFormat,
         orientation: Orientation,
-    ) -> Result<Self, PictureProblem> {
+    ) -> Result<Self, ImageProblem> {
         let (width, height) = decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 {
-            return Err(PictureProblem::NoPixels);
+            return Err(ImageProblem::NoPixels);
         }
         if pixels > PIXELS.limit {
             return Err(PIXELS.exceeded(format!("{width} × {height} pixels, {pixels}")).into());

@@ -1,9 +1,9 @@
 use crate::LimitExceeded;
 use image::{ImageError, ImageFormat};
 
-/// Why a picture cannot be decoded.
+/// Why an image cannot be decoded.
 #[derive(Debug, thiserror::Error)]
-pub enum PictureProblem {
+pub enum ImageProblem {
     /// There is nothing.
     #[error("it has no bytes")]
     Empty,
@@ -11,7 +11,7 @@ pub enum PictureProblem {
     #[error("it is {0}, and only PNG and JPEG are read: convert it to PNG")]
     Format(String),
     /// It is of no format that is known.
-    #[error("it is no picture of a known format: it begins with `{0}`; PNG and JPEG are read")]
+    #[error("it is no image of a known format: it begins with `{0}`; PNG and JPEG are read")]
     Unknown(String),
     /// The end of a JPEG is missing.
     #[error("the JPEG is cut short: it has no end marker")]
@@ -33,15 +33,15 @@ pub enum PictureProblem {
     Read(#[from] std::io::Error),
 }
 
-impl PictureProblem {
+impl ImageProblem {
     /// What is wrong with bytes that are neither PNG nor JPEG.
     pub(super) fn of_other(bytes: &[u8], format: Option<ImageFormat>) -> Self {
         let is_brand = |brands: &[&[u8]]| brands.iter().any(|brand| bytes.get(4..12) == Some(brand));
         match format {
             _ if bytes.is_empty() => Self::Empty,
-            Some(format) => Self::Format(format!("a picture in {}", name(format))),
+            Some(format) => Self::Format(format!("an image in {}", name(format))),
             None if is_brand(&[b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypmsf1"]) => {
-                Self::Format("a picture in HEIC".to_owned())
+                Self::Format("an image in HEIC".to_owned())
             }
             None if is_page(bytes) => Self::Format("an HTML or XML page".to_owned()),
             None => Self::Unknown(bytes.iter().take(8).flat_map(|byte| byte.escape_ascii()).map(char::from).collect()),

@@ -22,9 +22,9 @@ const AT_THE_TOP: Keys = &[
 const OWN_PROJECTION: &str = "a whole CLIP model projects to the width that the top of the file states";
 
 /// In `vision_config`.
-pub(super) const VISION: &[Keys] = &[OF_PICTURES, PRETRAINED];
+pub(super) const VISION: &[Keys] = &[OF_IMAGES, PRETRAINED];
 
-const OF_PICTURES: Keys = &[
+const OF_IMAGES: Keys = &[
     ("hidden_size", Honoured),
     ("intermediate_size", Honoured),
     ("num_hidden_layers", Honoured),

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::model::{
     EncoderConfig,
-    patch::Site,
+    patch::BlockMatrix,
     weights::{BlockWeights, LinearWeights, NormWeights},
 };
 use std::{ops::Range, sync::Arc};
@@ -106,17 +106,17 @@ impl Encoder {
     }
 
     /// Adds `scaling · delta` to a matrix of a block.
-    pub(crate) fn update(&mut self, layer: usize, site: Site, scaling: f32, delta: &[f32]) {
+    pub(crate) fn update(&mut self, layer: usize, kind: BlockMatrix, scaling: f32, delta: &[f32]) {
         let (block, width) = (&mut self.blocks[layer], self.config.width);
-        match site {
-            Site::Qkv => {
+        match kind {
+            BlockMatrix::Qkv => {
                 for (n, part) in [&mut block.query, &mut block.key, &mut block.value].into_iter().enumerate() {
                     part.update(scaling, delta, third(width, n));
                 }
             }
-            Site::Out => block.out.update(scaling, delta, 0..width),
-            Site::Fc1 => block.fc1.update(scaling, delta, 0..self.config.mlp_width),
-            Site::Fc2 => block.fc2.update(scaling, delta, 0..width),
+            BlockMatrix::Out => block.out.update(scaling, delta, 0..width),
+            BlockMatrix::Fc1 => block.fc1.update(scaling, delta, 0..self.config.mlp_width),
+            BlockMatrix::Fc2 => block.fc2.update(scaling, delta, 0..width),
         }
     }
 

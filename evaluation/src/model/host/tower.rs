@@ -2,12 +2,12 @@ use super::{
     encoder::{Encoder, Norm, Scratch, Shape},
     kernels::{View, axpy, matmul},
 };
+use crate::images::Images;
 use crate::model::{
     ClipConfig, ModelError, Watch,
-    patch::{Slot, Updates},
+    patch::{TowerMatrix, Updates},
     weights::VisionWeights,
 };
-use crate::pictures::Pictures;
 use rayon::prelude::*;
 use std::sync::{
     Arc,
@@ -48,33 +48,33 @@ impl HostTower {
 
     pub(crate) fn patched(&self, updates: &Updates, scaling: f32) -> Self {
         let mut tower = self.clone();
-        for (slot, delta) in updates {
-            match *slot {
-                Slot::Block(layer, site) => tower.encoder.update(layer, site, scaling, delta),
-                Slot::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
+        for (id, delta) in updates {
+            match *id {
+                TowerMatrix::Block(layer, kind) => tower.encoder.update(layer, kind, scaling, delta),
+                TowerMatrix::Projection => tower.projection = Arc::new(axpy(&tower.projection, scaling, delta)),
             }
         }
         tower
     }
 
-    /// Pictures that one thread takes through the layers at once.
+    /// Images that one thread takes through the layers at once.
     pub(crate) fn step(&self) -> usize {
         (STEP_ROWS / self.config.vision.tokens()).max(1)
     }
 
-    /// Embeds all pictures: `[pictures, tokens, width]`.
-    pub(crate) fn embed(&self, pictures: &Pictures, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
+    /// Embeds all images: `[images, tokens, width]`.
+    pub(crate) fn embed(&self, images: &Images, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
         let size = self.config.vision.tokens() * self.config.vision.encoder.width;
-        let mut tokens = vec![0.0; pictures.len() * size];
+        let mut tokens = vec![0.0; images.len() * size];
         let step = self.step();
         self.steps(tokens.par_chunks_mut(step * size), watch, |n, tokens, buffer, _| {
-            self.embed_step(tokens, pictures, n * step, buffer);
+            self.embed_step(tokens, images, n * step, buffer);
             tokens.len() / size
         })?;
         Ok(tokens)
     }
 
-    /// Projected features `[pictures, projection]`, from embedded tokens.
+    /// Projected features `[images, projection]`, from embedded tokens.
     pub(crate) fn features(&self, tokens: &[f32], watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
         let size = self.config.vision.tokens() * self.config.vision.encoder.width;
         let width = self.config.projection;
@@ -82,28 +82,28 @@ impl HostTower {
         let step = self.step();
         let steps = features.par_chunks_mut(step * width);
         self.steps(steps, watch, |n, to, buffer, scratch| {
-            let pictures = to.len() / width;
+            let images = to.len() / width;
             let from = n * step * size;
             buffer.clear();
-            buffer.extend_from_slice(&tokens[from..from + pictures * size]);
+            buffer.extend_from_slice(&tokens[from..from + images * size]);
             self.features_step(to, buffer, scratch);
-            pictures
+            images
         })?;
         Ok(features)
     }
 
-    /// Projected features of pictures that were not embedded beforehand.
-    pub(crate) fn features_of(&self, pictures: &Pictures, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
+    /// Projected features of images that were not embedded beforehand.
+    pub(crate) fn features_of(&self, images: &Images, watch: &Watch<'_>) -> Result<Vec<f32>, ModelError> {
         let size = self.config.vision.tokens() * self.config.vision.encoder.width;
         let width = self.config.projection;
-        let mut features = vec![0.0; pictures.len() * width];
+        let mut features = vec![0.0; images.len() * width];
         let step = self.step();
         let steps = features.par_chunks_mut(step * width);
         self.steps(steps, watch, |n, to, buffer, scratch| {
             let count = to.len() / width;
             let mut tokens = std::mem::take(buffer);
             tokens.resize(count * size, 0.0);
-            self.embed_step(&mut tokens, pictures, n * step, &mut scratch.patches);
+            self.embed_step(&mut tokens, images, n * step, &mut scratch.patches);
             self.features_step(to, &mut tokens, scratch);
             *buffer = tokens;
             count
@@ -129,12 +129,12 @@ impl HostTower {
         if stopped.into_inner() { Err(ModelError::Cancelled) } else { Ok(()) }
     }
 
-    fn embed_step(&self, tokens: &mut [f32], pictures: &Pictures, first: usize, patches: &mut Vec<f32>) {
+    fn embed_step(&self, tokens: &mut [f32], images: &Images, first: usize, patches: &mut Vec<f32>) {
         let vision = &self.config.vision;
         let (width, count, depth) = (vision.encoder.width, vision.patches(), 3 * vision.patch_size.pow(2));
         patches.resize(count * depth, 0.0);
         for (n, tokens) in tokens.chunks_exact_mut(vision.tokens() * width).enumerate() {
-            pictures.write_patches(first + n, vision.patch_size, patches);
+            images.write_patches(first + n, vision.patch_size, patches);
             tokens.copy_from_slice(&self.position);
             let to = (&mut tokens[width..], View::dense(count, width));
             matmul(to, true, 1.0, (patches, View::dense(count, depth)), (&self.patch, View::dense(depth, width)));
@@ -165,6 +165,6 @@ struct Buffers {
     patches: Vec<f32>,
     pooled: Vec<f32>,
     normed: Vec<f32>,
-    /// The class token of each picture: always token 0.
+    /// The class token of each image: always token 0.
     pool: Vec<usize>,
 }

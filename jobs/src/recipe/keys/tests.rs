@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Drop, Preset, Trim, TrimScope, recipe::choice::words_of};
+use crate::{DareDrop, Preset, Trim, TrimScope, recipe::choice::words_of};
 use serde_json::json;
 
 /// A recipe of each space and combination, with a drop and a trim.
@@ -10,7 +10,7 @@ fn recipes() -> Vec<Recipe> {
     let recipe = |(space, combine)| Recipe {
         space,
         combine,
-        drop: Some(Drop { rate: 0.25, seed: 7 }),
+        drop: Some(DareDrop { rate: 0.25, seed: 7 }),
         trim: Some(Trim { density: 0.5, scope: TrimScope::Matrix }),
         ..Preset::KnotsTies.recipe()
     };

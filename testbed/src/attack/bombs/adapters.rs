@@ -1,7 +1,7 @@
 //! Adapters that unpack to more than they are.
 
-use super::{Bomb, changed, picture_sweep};
-use crate::{Failure, attack::bench::Place};
+use super::{Bomb, changed, image_sweep};
+use crate::{Failure, attack::bench::CaseFolder};
 use serde_json::json;
 use std::{
     fs::{self, File},
@@ -11,12 +11,12 @@ use std::{
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 pub(super) const BOMBS: [Bomb; 7] = [
-    Bomb::new("memo doubled forty times", |place| pickled(place, &doubled())),
-    Bomb::new("two million nested tuples", |place| pickled(place, &surrounded(b"N", b"\x85", 2_000_000))),
-    Bomb::new("three million marks", |place| pickled(place, &marks(3_000_000))),
-    Bomb::new("sixty million nones", |place| pickled(place, &surrounded(b"", b"N", 60_000_000))),
-    Bomb::new("2^40 elements over 12 kB", |place| pickled(place, &claiming(1 << 20, 1 << 20))),
-    Bomb::new("2^62 elements over 12 kB", |place| pickled(place, &claiming(1 << 30, i32::MAX))),
+    Bomb::new("memo doubled forty times", |case| pickled(case, &doubled())),
+    Bomb::new("two million nested tuples", |case| pickled(case, &surrounded(b"N", b"\x85", 2_000_000))),
+    Bomb::new("three million marks", |case| pickled(case, &marks(3_000_000))),
+    Bomb::new("sixty million nones", |case| pickled(case, &surrounded(b"", b"N", 60_000_000))),
+    Bomb::new("2^40 elements over 12 kB", |case| pickled(case, &claiming(1 << 20, 1 << 20))),
+    Bomb::new("2^62 elements over 12 kB", |case| pickled(case, &claiming(1 << 30, i32::MAX))),
     Bomb::new("3000 alpha patterns", patterns),
 ];
 
@@ -24,22 +24,22 @@ pub(super) const BOMBS: [Bomb; 7] = [
 const KEY: &str = "base_model.model.vision_model.encoder.layers.0.self_attn.q_proj.lora_A.weight";
 
 /// A sweep over an adapter whose weights are in a file of torch, with this pickle.
-fn pickled(place: &Place<'_>, pickle: &[u8]) -> Result<PathBuf, Failure> {
-    let from = place.example("mini8/adapters/optdigits/adapter_config.json");
-    place.write("adapter/adapter_config.json", fs::read(from)?)?;
-    let mut archive = ZipWriter::new(File::create(place.path("adapter/adapter_model.bin"))?);
+fn pickled(case: &CaseFolder<'_>, pickle: &[u8]) -> Result<PathBuf, Failure> {
+    let from = case.example("mini8/adapters/optdigits/adapter_config.json");
+    case.write("adapter/adapter_config.json", fs::read(from)?)?;
+    let mut archive = ZipWriter::new(File::create(case.path("adapter/adapter_model.bin"))?);
     let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     for (name, content) in [("data.pkl", pickle), ("version", b"3\n"), ("data/0", &[0; 12_288])] {
         archive.start_file(format!("archive/{name}"), stored)?;
         archive.write_all(content)?;
     }
     archive.finish()?;
-    sweep(place, place.path("adapter"))
+    sweep(case, case.path("adapter"))
 }
 
-fn sweep(place: &Place<'_>, adapter: PathBuf) -> Result<PathBuf, Failure> {
-    let data = place.example("mini8/data/optdigits").display().to_string();
-    picture_sweep(place, &place.example("mini8/base"), &adapter, &data)
+fn sweep(case: &CaseFolder<'_>, adapter: PathBuf) -> Result<PathBuf, Failure> {
+    let data = case.example("mini8/data/optdigits").display().to_string();
+    image_sweep(case, &case.example("mini8/base"), &adapter, &data)
 }
 
 /// A pair of itself, forty times over: 2^40 objects, were each one counted.
@@ -92,10 +92,10 @@ fn claiming(rows: i32, columns: i32) -> Vec<u8> {
     pickle
 }
 
-fn patterns(place: &Place<'_>) -> Result<PathBuf, Failure> {
-    let adapter = changed(place, "mini8/adapters/optdigits", "adapter_config.json", |config| {
+fn patterns(case: &CaseFolder<'_>) -> Result<PathBuf, Failure> {
+    let adapter = changed(case, "mini8/adapters/optdigits", "adapter_config.json", |config| {
         let patterns = (0..3000).map(|number| (format!("layers\\.(\\w{{1,30}}|{number})+\\.q"), json!(8)));
         config["alpha_pattern"] = patterns.collect();
     })?;
-    sweep(place, adapter)
+    sweep(case, adapter)
 }

@@ -1,7 +1,7 @@
 //! What lies in `best/` of a sweep, and what it is of.
 
 use crate::failure::{Failure, FileFailure};
-use jobs::{Digest, Outcome, Recipe, RecipeSpec, WriteSpec, known_version};
+use jobs::{ArtefactResult, Digest, JobId, Outcome, Recipe, RecipeSpec, WriteSpec, known_version};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
 use store::Store;
@@ -15,7 +15,7 @@ const MARK: &str = "best/merge.json";
 const CONFIG: &str = "adapter_config.json";
 
 /// The version of the mark that is written now.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What the files of the folder were made from.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ struct Mark {
     revision: u32,
     /// Of the recipe, the base and the adapters: an adapter that was mended makes another merge of the same recipe.
     merge: Digest,
+    /// The job whose artefact the files are a copy of, but for what the card says of the sweep. Older programs wrote
+    /// them by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    artefact: Option<JobId>,
 }
 
 /// The place of a sweep's chosen merge in the store.
@@ -37,10 +41,16 @@ pub(super) struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// That of the merge that `spec` writes.
-    pub(super) fn of(store: &'a Store, outcome: &'a Outcome, spec: &WriteSpec) -> Self {
+    /// That of the merge that `spec` writes, as `artefact` if it is low-rank.
+    pub(super) fn of(
+        store: &'a Store,
+        outcome: &'a Outcome,
+        spec: &WriteSpec,
+        artefact: Option<&ArtefactResult>,
+    ) -> Self {
         let merge = Digest::of_json(&(spec.base, &spec.adapters, &spec.recipe));
-        let mark = Mark { version: VERSION, revision: outcome.revision, merge };
+        let artefact = artefact.map(|result| result.job);
+        let mark = Mark { version: VERSION, revision: outcome.revision, merge, artefact };
         Self { store, sweep: &outcome.sweep, mark }
     }
 
@@ -54,16 +64,32 @@ impl<'a> Kept<'a> {
         }
     }
 
-    /// Puts the files of `adapter`, if there is one, and the recipe in place of what was there. Whenever it is cut short, the
-    /// folder is no adapter, or has no mark and is written again.
-    pub(super) async fn replace(&self, adapter: Option<&Path>, recipe: &Recipe) -> Result<(), Failure> {
+    /// Puts the files of the winner and its recipe in place of what was there. Whenever it is cut short, the folder is
+    /// no adapter, or has no mark and is written again.
+    pub(super) async fn replace(&self, winner: Winner<'_>) -> Result<(), Failure> {
         let Self { store, sweep, mark } = self;
         clear(store, sweep).await?;
-        if let Some(folder) = adapter {
+        if let Some(folder) = winner.files {
             keep(store, sweep, folder).await?;
         }
-        store.put_document(sweep, RECIPE, &RecipeSpec::from(recipe)).await?;
+        store.put_document(sweep, RECIPE, &RecipeSpec::from(winner.recipe)).await?;
         Ok(store.put_document(sweep, MARK, mark).await?)
+    }
+}
+
+/// What is kept.
+pub(super) struct Winner<'a> {
+    pub(super) recipe: &'a Recipe,
+    /// The folder of its files, if it is low-rank.
+    pub(super) files: Option<&'a Path>,
+}
+
+/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+pub(super) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
+    match store.document::<Mark>(sweep, MARK).await {
+        Ok(mark) => Ok(mark.and_then(|mark| mark.artefact)),
+        Err(error @ store::StoreError::Backend(_)) => Err(error.into()),
+        Err(_) => Ok(None),
     }
 }
 
@@ -81,7 +107,7 @@ pub(super) async fn clear(store: &Store, sweep: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Moves the files of a finished folder into the store; the configuration last, since it makes the folder an adapter.
+/// Copies the files of a finished folder into the store; the configuration last, since it makes the folder an adapter.
 async fn keep(store: &Store, sweep: &str, folder: &Path) -> Result<(), Failure> {
     let wrong = |source| Failure::File(FileFailure::Read { what: "merge", path: folder.to_owned(), source });
     let mut names = Vec::new();
@@ -90,8 +116,7 @@ async fn keep(store: &Store, sweep: &str, folder: &Path) -> Result<(), Failure> 
     }
     names.sort_by_key(|name| name == CONFIG);
     for name in names {
-        let content = fs::read(folder.join(&name)).map_err(wrong)?;
-        store.put_artefact(sweep, &format!("{FOLDER}/{name}"), content).await?;
+        store.put_sweep_file(sweep, &format!("{FOLDER}/{name}"), &folder.join(&name)).await?;
     }
     Ok(())
 }

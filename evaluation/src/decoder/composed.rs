@@ -1,0 +1,133 @@
+//! The language model composed of candle's operations, for any device.
+
+mod layer;
+
+use super::{
+    DecoderConfig,
+    batches::{Budget, batches},
+    module::ModuleId,
+    stored::Stored,
+    updates::{Update, Updates},
+    weights::DecoderWeights,
+};
+use crate::{ModelError, Texts, Watch, model::composed::overflows};
+use candle_core::{DType, Device, Result, Tensor};
+use jobs::Precision;
+use layer::{Batch, Layer, Norm};
+
+/// Tokens of one forward, padding included: enough to fill an accelerator, little enough for its memory.
+pub(crate) const BATCH_TOKENS: usize = 16_384;
+
+/// Pairs of tokens of one text, summed over the texts of a forward: bounds what the scores of attention take.
+pub(crate) const BATCH_PAIRS: usize = 1 << 22;
+
+/// The language model composed of candle's operations; a clone shares every matrix.
+#[derive(Clone)]
+pub(crate) struct ComposedDecoder {
+    config: DecoderConfig,
+    device: Device,
+    dtype: DType,
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    norm: Norm,
+}
+
+impl ComposedDecoder {
+    pub(crate) fn new(
+        config: DecoderConfig,
+        found: DecoderWeights,
+        device: &Device,
+        precision: Precision,
+    ) -> std::result::Result<Self, ModelError> {
+        let dtype = match precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 => DType::BF16,
+            Precision::F16 => DType::F16,
+        };
+        let read = |stored: &Stored| Ok::<_, ModelError>(stored.load(device)?.to_dtype(dtype)?);
+        let norm = |stored: &Stored| {
+            Ok::<_, ModelError>(Norm { weight: read(stored)?.to_dtype(DType::F32)?, eps: config.norm_eps })
+        };
+        let norms = |[first, second]: &[Stored; 2]| Ok::<_, ModelError>([norm(first)?, norm(second)?]);
+        let layers = found.layers.iter().enumerate().map(|(n, layer)| {
+            let matrices = layer.linears.iter().map(|linear| read(&linear.matrix));
+            let biases = layer.linears.iter().map(|linear| linear.bias.as_ref().map(read).transpose());
+            Ok::<_, ModelError>(Layer {
+                norms: norms(&layer.norms)?,
+                linears: matrices.collect::<std::result::Result<_, _>>()?,
+                biases: biases.collect::<std::result::Result<_, _>>()?,
+                head_norms: layer.head_norms.as_ref().map(norms).transpose()?,
+                has_window: config.window_of(n).is_some(),
+            })
+        });
+        let layers = layers.collect::<std::result::Result<_, _>>()?;
+        let (embedding, norm) = (read(&found.embedding)?, norm(&found.norm)?);
+        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
+    }
+
+    /// Puts updates on the device once; they are then added at any scaling.
+    pub(crate) fn upload(&self, updates: Updates<Vec<f32>>) -> Result<Updates<Tensor>> {
+        let put = |(id, update): (ModuleId, _)| {
+            let [outputs, inputs] = id.1.shape(&self.config);
+            let update = match update {
+                Update::LowRank { b, a, rank } => Update::LowRank {
+                    b: Tensor::from_vec(b, (outputs, rank), &self.device)?,
+                    a: Tensor::from_vec(a, (rank, inputs), &self.device)?,
+                    rank,
+                },
+                Update::Dense(values) => Update::Dense(Tensor::from_vec(values, (outputs, inputs), &self.device)?),
+            };
+            Ok((id, update))
+        };
+        updates.into_iter().map(put).collect()
+    }
+
+    pub(crate) fn patched(&self, updates: &Updates<Tensor>, scaling: f64) -> Result<Self> {
+        let mut model = self.clone();
+        for ((layer, kind), update) in updates {
+            let matrix = &mut model.layers[*layer].linears[*kind as usize];
+            let scaled = match update {
+                Update::LowRank { b, a, .. } => (b * scaling)?.matmul(a)?,
+                Update::Dense(values) => (values * scaling)?,
+            };
+            *matrix = (matrix.to_dtype(DType::F32)? + scaled)?.to_dtype(self.dtype)?;
+        }
+        Ok(model)
+    }
+
+    /// The last token's final state of each text, `[texts, width]`.
+    pub(crate) fn features(&self, texts: &Texts, watch: &Watch<'_>) -> std::result::Result<Vec<f32>, ModelError> {
+        let width = self.config.width;
+        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
+        let mut features = vec![0.0; texts.len() * width];
+        for batch in batches(texts, budget) {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let values = self.forward(texts, &batch)?;
+            for (text, row) in batch.iter().zip(values.chunks_exact(width)) {
+                features[text * width..(text + 1) * width].copy_from_slice(row);
+            }
+            watch.done(batch.len());
+        }
+        Ok(features)
+    }
+
+    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+        let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let batch_of = Batch::new(&self.config, &lengths, &self.device)?;
+        // Padding comes after every token that counts, where the causal mask hides it: any token will do.
+        let padded = batch.iter().flat_map(|text| {
+            let ids = texts.ids(*text);
+            ids.iter().copied().chain(std::iter::repeat_n(0, longest - ids.len()))
+        });
+        let ids = Tensor::from_vec(padded.collect::<Vec<u32>>(), batch.len() * longest, &self.device)?;
+        let mut x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
+        for (n, layer) in self.layers.iter().enumerate() {
+            x = layer.apply(&self.config, &x, &batch_of, n + 1 == self.layers.len())?;
+        }
+        let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
+        features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()
+    }
+}

@@ -1,0 +1,183 @@
+//! CLIP, whose image tower is evaluated.
+
+use super::{
+    Configuration, ExampleCount, ExampleKind, Examples, MemoryNeed, Model, ModelFamily, Placement, SplitError,
+    SplitMemory, SplitSource, TextLimits, TriedOut,
+};
+use crate::{
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, Images, Limits, ModelError,
+    ModelKind, Module, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy, model, notes,
+    open_device,
+};
+use jobs::Precision;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Blank images that a model is tried on.
+const TRIED: usize = 64;
+
+/// A resident CLIP model.
+pub struct ClipBase {
+    folder: PathBuf,
+    model: ImageModel,
+    /// What happens to images before the model sees them.
+    preprocess: Preprocess,
+    /// Opened when a head has to be made of class names.
+    text: Option<TextModel>,
+}
+
+impl ModelFamily for ClipBase {
+    type Model = ImageModel;
+    type Split = Images;
+    type Examples = Embedded;
+
+    const DESCRIPTION: &'static str = "a CLIP model, which looks at images";
+    const READS: ExampleKind = ExampleKind::Images;
+    const PRECISIONS: &'static [Precision] = &[Precision::F32];
+    const KEPT_MERGES: usize = 2;
+    const KEPT_SPLITS: usize = usize::MAX;
+    const TAKES_ADAPTER_HEADS: bool = false;
+    const HAS_JOINT_BENCHMARK: bool = true;
+
+    fn configuration(folder: &Path) -> Result<Box<dyn Configuration>, ModelError> {
+        Ok(Box::new(ClipConfig::read(&folder.join("config.json"))?))
+    }
+
+    fn outline(folder: &Path) -> Result<Box<dyn Configuration>, ModelError> {
+        let preprocess = Preprocess::of(folder)?;
+        let config = model::outlined(folder)?;
+        let expected = config.vision.image_size;
+        match preprocess.edges().into_iter().flatten().find(|edge| *edge as usize != expected) {
+            Some(found) => Err(ModelError::ImageSize { found: found as usize, expected }),
+            None => Ok(Box::new(config)),
+        }
+    }
+
+    fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
+        let path = folder.join("config.json");
+        let mut noted: Vec<String> = notes::unknown(&path, &ClipConfig::unknown_keys(&path)?).collect();
+        noted.extend(Preprocess::notes(folder)?);
+        noted.extend(notes::tokenizer(folder, false));
+        Ok(noted)
+    }
+
+    fn open(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
+        let model = ImageModel::open(folder, &open_device(device)?)?;
+        Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
+    }
+
+    fn model(&self) -> &ImageModel {
+        &self.model
+    }
+
+    fn read(&self, source: &SplitSource<'_>, limits: Limits) -> Result<Images, SplitError> {
+        let SplitSource { files, spec, rows, cache } = *source;
+        if spec.text.is_some() {
+            return Err(SplitError::Kind { found: ExampleKind::Texts });
+        }
+        let source = Source { files, image_column: &spec.image_column, label_column: &spec.label_column, rows };
+        Ok(Images::read_within(&source, &self.preprocess, cache, limits)?)
+    }
+
+    fn split_memory(&self, split: &Images) -> SplitMemory {
+        let prepared_bytes = self.model.embedded_bytes_per_image().saturating_mul(split.len() as u64);
+        SplitMemory { read_bytes: split.memory_bytes(), prepared_bytes }
+    }
+
+    fn absent_classes(split: &Images) -> Vec<&str> {
+        split.absent_classes()
+    }
+
+    fn prepare(&self, split: Images, budget_bytes: u64, watch: &Watch<'_>) -> Result<Embedded, ModelError> {
+        self.model.embed(&Arc::new(split), budget_bytes, watch)
+    }
+
+    fn text_tower(&mut self) -> Result<Option<&TextModel>, ModelError> {
+        if self.text.is_none() {
+            self.text = Some(TextModel::open(&self.folder)?);
+        }
+        Ok(self.text.as_ref())
+    }
+
+    fn try_out(&self) -> Result<TriedOut, ModelError> {
+        self.model.try_out(TRIED)?;
+        Ok(TriedOut { count: TRIED, unit: "images" })
+    }
+}
+
+impl Model for ImageModel {
+    type Deltas = Deltas;
+    type Examples = Embedded;
+
+    fn modules(&self) -> Vec<Module> {
+        self.modules()
+    }
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.config().check_module(name)
+    }
+
+    fn deltas<'a>(&self, updates: impl IntoIterator<Item = (&'a str, Delta<'a>)>) -> Result<Deltas, ModelError> {
+        self.deltas(updates)
+    }
+
+    fn patched(&self, deltas: &Deltas, scaling: f64) -> Result<Self, ModelError> {
+        self.patched(deltas, scaling)
+    }
+
+    fn features(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
+        self.features(examples, watch)
+    }
+
+    fn describe(&self) -> String {
+        let vision = &self.config().vision;
+        let encoder = &vision.encoder;
+        format!("CLIP image tower, {} px, {} layers of width {}", vision.image_size, encoder.layers, encoder.width)
+    }
+}
+
+impl Examples for Embedded {
+    fn count(&self) -> ExampleCount {
+        ExampleCount::Images(self.len())
+    }
+
+    fn kept_bytes(&self) -> Option<u64> {
+        self.is_held().then(|| self.bytes())
+    }
+
+    fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
+        accuracy(features, head)
+    }
+}
+
+impl Configuration for ClipConfig {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Clip
+    }
+
+    fn width(&self) -> (usize, &'static str) {
+        (self.projection, "projection_dim")
+    }
+
+    fn modules(&self) -> Vec<Module> {
+        model::patch::modules(self)
+    }
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.check_module(name)
+    }
+
+    fn memory(&self, _place: Placement, _adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError> {
+        Ok(None)
+    }
+
+    fn text_limits(&self) -> Option<TextLimits> {
+        None
+    }
+
+    fn has_text_tower(&self) -> bool {
+        true
+    }
+}

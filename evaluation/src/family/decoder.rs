@@ -1,0 +1,206 @@
+//! Decoders that classify texts: Llama and the families like it.
+
+use super::{
+    Configuration, ExampleCount, ExampleKind, Examples, MemoryNeed, Model, ModelFamily, Placement, SplitError,
+    SplitMemory, SplitSource, TextLimits, TriedOut,
+};
+use crate::{
+    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Head,
+    Limits, ModelError, ModelKind, Module, PairTokenizer, PerTaskScore, ScoreError, TextClasses, TextSource, Texts,
+    Watch, classify, decoder, notes, open_device,
+};
+use files::MappedFile;
+use jobs::Precision;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+/// Made-up texts that a model is tried on, and the tokens of each.
+const TRIED_TEXTS: usize = 8;
+const TRIED_TOKENS: usize = 32;
+
+/// A resident decoder.
+pub struct DecoderBase {
+    model: DecoderModel,
+    tokenizer: PathBuf,
+}
+
+/// The texts of a task on one split, with what the sweep file says of their classes.
+#[derive(Debug)]
+pub struct TokenisedSplit {
+    texts: Texts,
+    /// Classes of the head that the data set does not have.
+    masked: Vec<u32>,
+    classes: Option<TextClasses>,
+}
+
+impl ModelFamily for DecoderBase {
+    type Model = DecoderModel;
+    type Split = TokenisedSplit;
+    type Examples = TokenisedSplit;
+
+    const DESCRIPTION: &'static str = "a language model, which reads texts";
+    const READS: ExampleKind = ExampleKind::Texts;
+    const PRECISIONS: &'static [Precision] = &[Precision::F32, Precision::Bf16, Precision::F16];
+    // A dense merge of a large model takes gigabytes: there is room for one.
+    const KEPT_MERGES: usize = 1;
+    const KEPT_SPLITS: usize = 64;
+    const TAKES_ADAPTER_HEADS: bool = true;
+    const HAS_JOINT_BENCHMARK: bool = false;
+
+    fn configuration(folder: &Path) -> Result<Box<dyn Configuration>, ModelError> {
+        Ok(Box::new(DecoderConfig::read(&folder.join("config.json"))?))
+    }
+
+    fn outline(folder: &Path) -> Result<Box<dyn Configuration>, ModelError> {
+        Ok(Box::new(decoder::outlined(folder)?))
+    }
+
+    fn notes(folder: &Path) -> Result<Vec<String>, ModelError> {
+        let path = folder.join("config.json");
+        let mut noted: Vec<String> = notes::unknown(&path, &DecoderConfig::unknown_keys(&path)?).collect();
+        let lacks_padding = DecoderConfig::read(&path)?.pad_token.is_none();
+        noted.extend(notes::tokenizer(folder, lacks_padding));
+        Ok(noted)
+    }
+
+    fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
+        let model = DecoderModel::open(folder, &open_device(device)?, precision)?;
+        Ok(Self { model, tokenizer: folder.join("tokenizer.json") })
+    }
+
+    fn model(&self) -> &DecoderModel {
+        &self.model
+    }
+
+    fn mapped_files(&self) -> Vec<&MappedFile> {
+        self.model.mapped_files().collect()
+    }
+
+    fn read(&self, source: &SplitSource<'_>, _limits: Limits) -> Result<TokenisedSplit, SplitError> {
+        let SplitSource { files, spec, rows, cache } = *source;
+        let text = spec.text.as_ref().ok_or(SplitError::Kind { found: ExampleKind::Images })?;
+        let config = self.model.config();
+        // A `max_length` above the positions cuts at these; without one, nothing is cut.
+        let positions = u32::try_from(config.positions).unwrap_or(u32::MAX);
+        let longest = text.max_length.map(|length| length.min(positions));
+        let tokenizer = PairTokenizer::open(&self.tokenizer, longest)?;
+        let source = TextSource { files, spec: text, label_column: &spec.label_column, rows };
+        let texts = Texts::read(&source, &tokenizer, cache)?;
+        let classes = source.classes()?;
+        texts.check_vocabulary(&tokenizer, config.vocabulary)?;
+        texts.check_positions(config.positions)?;
+        Ok(TokenisedSplit { texts, masked: text.mask_classes.iter().copied().collect(), classes })
+    }
+
+    // Token ids are small, a million of them four megabytes: they count for nothing, and are kept by number.
+    fn split_memory(&self, _split: &TokenisedSplit) -> SplitMemory {
+        SplitMemory::default()
+    }
+
+    fn prepare(
+        &self,
+        split: TokenisedSplit,
+        _budget_bytes: u64,
+        _watch: &Watch<'_>,
+    ) -> Result<TokenisedSplit, ModelError> {
+        Ok(split)
+    }
+
+    fn try_out(&self) -> Result<TriedOut, ModelError> {
+        self.model.try_out(TRIED_TEXTS, TRIED_TOKENS)?;
+        Ok(TriedOut { count: TRIED_TEXTS * TRIED_TOKENS, unit: "tokens" })
+    }
+}
+
+impl Model for DecoderModel {
+    type Deltas = DecoderDeltas;
+    type Examples = TokenisedSplit;
+
+    fn modules(&self) -> Vec<Module> {
+        self.modules()
+    }
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.config().check_module(name)
+    }
+
+    fn deltas<'a>(&self, updates: impl IntoIterator<Item = (&'a str, Delta<'a>)>) -> Result<DecoderDeltas, ModelError> {
+        self.deltas(updates)
+    }
+
+    fn patched(&self, deltas: &DecoderDeltas, scaling: f64) -> Result<Self, ModelError> {
+        self.patched(deltas, scaling)
+    }
+
+    fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
+        self.features(&examples.texts, watch)
+    }
+
+    fn describe(&self) -> String {
+        let DecoderConfig { family, layers, width, vocabulary, .. } = self.config();
+        format!("{family}, {layers} layers of width {width}, {vocabulary} token ids")
+    }
+}
+
+impl Examples for TokenisedSplit {
+    fn count(&self) -> ExampleCount {
+        ExampleCount::Texts { texts: self.texts.len(), tokens: self.texts.tokens() }
+    }
+
+    fn truncated(&self) -> usize {
+        self.texts.truncated()
+    }
+
+    fn kept_bytes(&self) -> Option<u64> {
+        Some(0)
+    }
+
+    fn check_head(&self, head: &Head) -> Result<(), ClassError> {
+        match (&self.classes, head.names()) {
+            (Some(classes), Some(names)) => {
+                let labels: BTreeSet<u32> = self.texts.labels().iter().copied().collect();
+                classes.check_head(names, labels).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
+        classify(features, head, &self.masked)
+    }
+}
+
+impl Configuration for DecoderConfig {
+    fn kind(&self) -> ModelKind {
+        ModelKind::Language
+    }
+
+    fn width(&self) -> (usize, &'static str) {
+        (self.width, "hidden_size")
+    }
+
+    fn modules(&self) -> Vec<Module> {
+        decoder::modules(self)
+    }
+
+    fn check_module(&self, name: &str) -> Result<(), ModelError> {
+        self.check_module(name)
+    }
+
+    fn memory(&self, place: Placement, adapted: &[&str]) -> Result<Option<MemoryNeed>, ModelError> {
+        let Placement { on_host, precision, threads, longest } = place;
+        let stored = self.stored.unwrap_or(precision);
+        let longest = longest.min(self.positions);
+        self.memory(DecoderPlacement { on_host, precision, stored, threads, longest }, adapted).map(Some)
+    }
+
+    fn text_limits(&self) -> Option<TextLimits> {
+        Some(TextLimits { vocabulary: self.vocabulary, positions: self.positions })
+    }
+
+    fn has_text_tower(&self) -> bool {
+        false
+    }
+}

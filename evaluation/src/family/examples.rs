@@ -1,0 +1,71 @@
+use crate::{ClassError, Features, Head, PerTaskScore, ScoreError};
+
+/// What a model reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExampleKind {
+    /// Images.
+    Images,
+    /// Texts, or pairs of them.
+    Texts,
+}
+
+impl ExampleKind {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Images => "images",
+            Self::Texts => "texts",
+        }
+    }
+
+    /// What a model of this kind does not read.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Images => Self::Texts,
+            Self::Texts => Self::Images,
+        }
+    }
+}
+
+/// How many examples there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExampleCount {
+    /// Images.
+    Images(usize),
+    /// Texts.
+    Texts {
+        /// How many.
+        texts: usize,
+        /// Their tokens together.
+        tokens: usize,
+    },
+}
+
+/// A split of a task as models take it.
+pub trait Examples: Send + Sync {
+    /// How many there are.
+    fn count(&self) -> ExampleCount;
+
+    /// Examples that were longer than they may be, and were cut.
+    fn truncated(&self) -> usize {
+        0
+    }
+
+    /// Bytes that count against the budget for splits while they are kept; `None` if keeping them would save nothing.
+    fn kept_bytes(&self) -> Option<u64>;
+
+    /// Checks that the rows of a head bear the names of the classes, where this has to be known before features are.
+    ///
+    /// # Errors
+    /// Names the class.
+    fn check_head(&self, _head: &Head) -> Result<(), ClassError> {
+        Ok(())
+    }
+
+    /// Counts the examples that a head names rightly.
+    ///
+    /// # Errors
+    /// Features, labels and head do not fit together.
+    fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError>;
+}

@@ -1,0 +1,133 @@
+//! Queues of sweeps.
+
+use super::broker::{TestPool, address};
+use crate::{
+    Backlog, Delivery, JobConsumer, JobPublisher, JobSource, RabbitConsumer, RabbitQueue, RabbitSettings, contract::job,
+};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// Far above the time of anything here, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run of `sweep` publishes with.
+async fn publisher(pool: &TestPool, sweep: &str) -> RabbitQueue {
+    let settings = RabbitSettings { sweep: Some(sweep.to_owned()), ..pool.settings.clone() };
+    RabbitQueue::connect(settings).await.unwrap()
+}
+
+async fn next(worker: &RabbitConsumer) -> Delivery {
+    timeout(PATIENCE, worker.next()).await.expect("a job comes").expect("in reach").expect("open")
+}
+
+/// Waits until so many jobs wait at `source`; `None` is that it is gone.
+async fn waits(worker: &RabbitConsumer, source: &JobSource, waiting: Option<u64>) {
+    let looked = async {
+        loop {
+            let backlog = worker.backlog(std::slice::from_ref(source)).await;
+            if backlog.is_some_and(|found| found[0].map(|found| found.waiting) == waiting) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, looked).await.expect("counted");
+}
+
+fn of(sweep: &str) -> JobSource {
+    JobSource::Sweep(sweep.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_takes_jobs_of_the_sweep_that_it_is_told_to_however_many_of_another_wait() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let [big, small] = [publisher(&pool, "big").await, publisher(&pool, "small").await];
+    for number in 0..50 {
+        big.publish(&job(number), "big").await.unwrap();
+    }
+    small.publish(&job(100), "small").await.unwrap();
+    small.publish(&job(101), "small").await.unwrap();
+
+    let worker = small.consumer().unwrap();
+    worker.take_from(&of("big"));
+    let in_hand = next(&worker).await;
+    assert_eq!(in_hand.job(), &job(0));
+    // Told while a job is in hand, it takes no further one of the large sweep.
+    worker.take_from(&of("small"));
+    in_hand.ack().await.unwrap();
+    for number in [100, 101] {
+        let delivery = next(&worker).await;
+        assert_eq!((delivery.job(), delivery.sweep()), (&job(number), "small"));
+        delivery.ack().await.unwrap();
+    }
+    let all = [of("big"), of("small"), JobSource::Pool, of("nobodys")];
+    waits(&worker, &of("big"), Some(49)).await;
+    let backlog = worker.backlog(&all).await.unwrap();
+    assert_eq!(backlog[1].unwrap().waiting, 0);
+    assert_eq!(backlog[2], Some(Backlog { waiting: 0, consumers: 0 }));
+    assert_eq!(backlog[3], None);
+    worker.take_from(&of("big"));
+    let delivery = next(&worker).await;
+    assert_eq!((delivery.sweep(), delivery.losses()), ("big", 0));
+    delivery.give_back().await.unwrap();
+    worker.close().await;
+    assert_eq!((big.drop_sweep("big").await.unwrap(), small.drop_sweep("small").await.unwrap()), (49, 0));
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_jobs_of_its_own_sweep_wait_for_a_run() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let [big, small] = [publisher(&pool, "big").await, publisher(&pool, "small").await];
+    for number in 0..3 {
+        big.publish(&job(number), "big").await.unwrap();
+    }
+    let worker = big.consumer().unwrap();
+    // The connection of a worker that takes no jobs is not open.
+    worker.take_from(&of("big"));
+    next(&worker).await.give_back().await.unwrap();
+    waits(&worker, &of("big"), Some(3)).await;
+    assert_eq!(small.waiting().await.unwrap(), Some(0));
+    worker.close().await;
+    for sweep in ["big", "small"] {
+        big.delete_queue(sweep).await.unwrap();
+    }
+    // A run whose queue was deleted makes it anew.
+    assert_eq!(small.waiting().await.unwrap(), Some(0));
+    small.publish(&job(9), "small").await.unwrap();
+    assert_eq!(small.drop_sweep("small").await.unwrap(), 1);
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_comes_back_to_the_queue_of_its_sweep_and_to_the_pools_once_that_is_gone() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let queue = publisher(&pool, "small").await;
+    queue.publish(&job(1), "small").await.unwrap();
+    let workers = pool.queue().await;
+    let worker = workers.consumer().unwrap();
+    worker.take_from(&of("small"));
+    next(&worker).await.retry(Duration::from_millis(1)).await.unwrap();
+    let delivery = next(&worker).await;
+    assert_eq!((delivery.job(), delivery.attempt(), worker.source()), (&job(1), 2, of("small")));
+
+    // The sweep ends with the job in hand: settling it goes well, and the worker turns to the pool by itself.
+    assert_eq!(queue.delete_queue("small").await.unwrap(), 0);
+    delivery.retry(Duration::from_millis(1)).await.unwrap();
+    let delivery = next(&worker).await;
+    assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 3, 0));
+    assert_eq!(worker.source(), JobSource::Pool);
+    delivery.ack().await.unwrap();
+    waits(&worker, &of("small"), None).await;
+    // One that is told to take jobs from a queue that is not there goes on with the pool's.
+    worker.take_from(&of("nobodys"));
+    workers.publish(&job(2), "old").await.unwrap();
+    let delivery = next(&worker).await;
+    assert_eq!((delivery.job(), worker.source()), (&job(2), JobSource::Pool));
+    delivery.ack().await.unwrap();
+    worker.close().await;
+    pool.delete().await;
+}

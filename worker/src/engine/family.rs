@@ -1,0 +1,144 @@
+use super::{
+    EngineSettings, attempt::Attempt, heads::Heads, memory::check_memory, merges::Merges, session::JobSession,
+    splits::Splits,
+};
+use crate::JobError;
+use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
+use files::MappedFile;
+use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
+use merging::BaseHeader;
+use std::{collections::BTreeMap, path::Path};
+
+/// A base of any family with the merges, splits and heads of its jobs.
+pub(super) struct FamilySession<F: ModelFamily> {
+    base: F,
+    /// The tensors that adapters may attach to.
+    header: BaseHeader,
+    merges: Merges<F::Model>,
+    splits: Splits<F>,
+    heads: Heads,
+}
+
+/// Opens the base in a folder, of whatever family it is.
+pub(super) struct Open<'a> {
+    pub(super) attempt: &'a Attempt<'a>,
+    pub(super) folder: &'a Path,
+    pub(super) settings: &'a EngineSettings,
+}
+
+impl FamilyVisitor for Open<'_> {
+    type Output = Result<Box<dyn JobSession>, JobError>;
+
+    fn visit<F: ModelFamily>(self) -> Self::Output {
+        Ok(Box::new(FamilySession::<F>::open(&self)?))
+    }
+}
+
+impl<F: ModelFamily> FamilySession<F> {
+    fn open(open: &Open<'_>) -> Result<Self, JobError> {
+        let Open { attempt, folder, settings } = open;
+        let precision = attempt.job.meaning.precision;
+        // The sweep file refuses it, and a message may say it all the same: numbers would get the id of others.
+        if !F::PRECISIONS.contains(&precision) {
+            return Err(JobError::Precision {
+                precision: precision.name(),
+                reads: F::READS.name(),
+                expected: F::PRECISIONS.iter().map(|precision| precision.name()).collect::<Vec<_>>().join(", "),
+            });
+        }
+        check_memory(folder, precision, settings)?;
+        Ok(Self {
+            base: F::open(folder, settings.device, precision)?,
+            header: BaseHeader::open(folder)?,
+            merges: Merges::keeping(F::KEPT_MERGES, attempt.metrics),
+            splits: Splits::new(settings.image_bytes, settings.cache.clone()),
+            heads: Heads::new(attempt.metrics),
+        })
+    }
+
+    /// Every task is scored with its own head: heads are never merged.
+    fn per_task(&mut self, attempt: &mut Attempt<'_>, model: &F::Model) -> Result<Vec<TaskScore>, JobError> {
+        let job = attempt.job;
+        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
+            let examples = self.splits.get(attempt, &self.base, task)?;
+            examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
+            let features = features::<F>(attempt, model, &examples)?;
+            let score = examples.score(&features, &head).map_err(|source| attempt.unscored(task, source))?;
+            scores.push(TaskScore {
+                task: task.name.clone(),
+                n: score.n as u64,
+                correct: score.correct as u64,
+                hits: BTreeMap::new(),
+                right: Some(score.right.into_iter().collect()),
+                truncated: examples.truncated() as u64,
+            });
+        }
+        Ok(scores)
+    }
+
+    /// Every task is scored with one head over the labels of all.
+    fn joint(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        model: &F::Model,
+        digest: Digest,
+    ) -> Result<Vec<TaskScore>, JobError> {
+        if !F::HAS_JOINT_BENCHMARK {
+            let reads = F::READS.name();
+            return Err(JobError::Incomplete(format!("a model that reads {reads} has no joint benchmark")));
+        }
+        let job = attempt.job;
+        let joint = attempt.loading(|attempt| self.heads.joint(attempt, &mut self.base, digest))?;
+        let mut scores = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let missing = || JobError::Incomplete(format!("the joint head has no labels of `{}`", task.name));
+            let rows = joint.rows_of(&task.name).ok_or_else(missing)?;
+            let examples = self.splits.get(attempt, &self.base, task)?;
+            let features = features::<F>(attempt, model, &examples)?;
+            let score = evaluation::joint_hits(&features, &joint.head, rows);
+            let score = score.map_err(|source| attempt.unscored(task, source))?;
+            let hits: BTreeMap<u32, u64> =
+                HITS.map(|k| k as u32).into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
+            scores.push(TaskScore {
+                task: task.name.clone(),
+                n: score.n as u64,
+                correct: hits[&1],
+                hits,
+                right: Some(score.ranks.iter().map(|rank| *rank == 0).collect()),
+                truncated: examples.truncated() as u64,
+            });
+        }
+        Ok(scores)
+    }
+}
+
+impl<F: ModelFamily> JobSession for FamilySession<F> {
+    fn mapped_files(&self) -> Vec<&MappedFile> {
+        self.base.mapped_files()
+    }
+
+    fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
+        let made = self.merges.model(attempt, self.base.model(), &self.header)?;
+        let scores = match attempt.job.meaning.benchmark {
+            BenchmarkInput::PerTask => self.per_task(attempt, &made.model)?,
+            BenchmarkInput::Joint { head } => self.joint(attempt, &made.model, head)?,
+        };
+        Ok((scores, made.facts))
+    }
+}
+
+/// Runs the model over a split, and counts what it was shown.
+fn features<F: ModelFamily>(
+    attempt: &mut Attempt<'_>,
+    model: &F::Model,
+    examples: &F::Examples,
+) -> Result<evaluation::Features, JobError> {
+    let features = attempt.evaluating(|watch: &Watch<'_>| model.features(examples, watch))?;
+    match examples.count() {
+        ExampleCount::Images(images) => attempt.metrics.images(images as u64),
+        ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
+    }
+    Ok(features)
+}

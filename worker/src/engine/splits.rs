@@ -1,0 +1,119 @@
+use super::{attempt::Attempt, place};
+use crate::{JobError, metrics::Cache};
+use evaluation::{DiskCache, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
+use jobs::{Digest, TaskInput};
+use lru::LruCache;
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// Prepared splits of the tasks that the last jobs used, within a budget of memory.
+pub(super) struct Splits<F: ModelFamily> {
+    budget_bytes: u64,
+    held_bytes: u64,
+    held: LruCache<Digest, Held<F::Examples>>,
+    cache: Option<PathBuf>,
+}
+
+struct Held<E> {
+    examples: Arc<E>,
+    bytes: u64,
+}
+
+impl<F: ModelFamily> fmt::Debug for Splits<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { budget_bytes, held_bytes, held, cache } = self;
+        f.debug_struct("Splits")
+            .field("budget_bytes", budget_bytes)
+            .field("held_bytes", held_bytes)
+            .field("held", &held.len())
+            .field("cache", cache)
+            .finish()
+    }
+}
+
+/// Bytes that a split may take while it is read, however small the budget for those that are kept.
+const LEAST_BYTES: u64 = 256 << 20;
+
+impl<F: ModelFamily> Splits<F> {
+    pub(super) fn new(budget_bytes: u64, cache: Option<PathBuf>) -> Self {
+        Self { budget_bytes, held_bytes: 0, held: LruCache::unbounded(), cache }
+    }
+
+    /// The task's examples on the split of the job, read and prepared at first use.
+    pub(super) fn get(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+    ) -> Result<Arc<F::Examples>, JobError> {
+        let held = self.held.get(&task.data);
+        attempt.metrics.looked(Cache::Data, held.is_some());
+        if let Some(held) = held {
+            return Ok(Arc::clone(&held.examples));
+        }
+        let split = self.read_within_budget(attempt, base, task)?;
+        let SplitMemory { read_bytes, prepared_bytes } = base.split_memory(&split);
+        let needed = prepared_bytes.saturating_add(read_bytes);
+        while self.held_bytes.saturating_add(needed) > self.budget_bytes && self.drop_oldest() {}
+        while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest() {}
+        // Until it is prepared, what was read takes its part of the memory.
+        let left = self.budget_bytes.saturating_sub(self.held_bytes).saturating_sub(read_bytes);
+        let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
+        if let Some(bytes) = examples.kept_bytes() {
+            self.held_bytes += bytes;
+            self.held.put(task.data, Held { examples: Arc::clone(&examples), bytes });
+        }
+        Ok(examples)
+    }
+
+    /// Reads the task's split; splits that are held make room for it.
+    fn read_within_budget(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+    ) -> Result<F::Split, JobError> {
+        loop {
+            let image_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
+            let read = attempt.loading(|attempt| self.read(attempt, base, task, Limits { image_bytes }));
+            // How much a split takes is known when its first rows are read, so little is read twice.
+            let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
+            if !(is_too_large && self.drop_oldest()) {
+                return read;
+            }
+        }
+    }
+
+    /// Lets go of the split that was not used for the longest time; false if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let oldest = self.held.pop_lru();
+        self.held_bytes -= oldest.as_ref().map_or(0, |(_, held)| held.bytes);
+        oldest.is_some()
+    }
+
+    fn read(
+        &self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        limits: Limits,
+    ) -> Result<F::Split, JobError> {
+        let job = attempt.job;
+        let spec = place(&job.places.data, task, "data")?;
+        let located = attempt.inputs.expecting(task.data).data(spec, &job.meaning.split)?;
+        attempt.note_commit(&spec.source, located.commit);
+        attempt.unchanged(&spec.source, located.digest, task.data)?;
+        let digest = task.data.to_string();
+        let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
+        let source = SplitSource { files: &located.files, spec, rows: &located.rows, cache: cache.as_ref() };
+        let wrong =
+            |source: SplitError| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
+        let split = attempt.read(&located.files_in_use, || base.read(&source, limits).map_err(wrong))?;
+        let absent = F::absent_classes(&split);
+        if !absent.is_empty() {
+            let task = &task.name;
+            let split = &job.meaning.split;
+            tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no image of some classes");
+        }
+        Ok(split)
+    }
+}
