@@ -1,4 +1,4 @@
-//! What the command line says.
+//! The arguments of the command line.
 
 mod analyze;
 mod cluster;
@@ -21,10 +21,10 @@ use std::{path::PathBuf, time::Duration};
 #[command(after_help = "Exit codes: 0 done, 2 usage, 3 some jobs failed, 65 bad input, 69 a service or device is \
     unreachable, 70 a bug, 75 interrupted and safe to run again.")]
 pub(crate) struct Args {
-    /// Say more on standard error; twice for everything
+    /// Log more to standard error; give it twice for all details
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
-    /// How events are written on standard error: lines for people, or a JSON object a line
+    /// The format of log events on standard error: plain lines, or one JSON object per line
     #[arg(long, value_name = "FORM", value_enum, default_value_t = LogFormat::Lines, env = "BOWLINE_LOG_FORMAT", global = true)]
     pub(crate) log_format: LogFormat,
     #[command(subcommand)]
@@ -39,17 +39,17 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Take jobs from a queue, merge, evaluate, and store the results
     Worker(Worker),
-    /// Say how far a sweep has come
+    /// Show the progress of a sweep
     Status(Status),
-    /// Follow a sweep: progress, workers, failures
+    /// Follow a sweep: progress, workers and failures
     Watch(Watch),
-    /// Drop what is left of a sweep
+    /// Cancel a sweep: drop its remaining jobs
     Cancel(Cancel),
-    /// List the sweeps of a store, or remove one
+    /// List the sweeps in a store, or remove one
     Sweeps(Sweeps),
-    /// End the searches of a sweep where they are: evaluate the best so far on the report split, and write it
+    /// Stop the searches of a sweep now: evaluate the best recipe so far on the report split, and write it
     Finish(Finish),
-    /// Look into failed jobs, and try them again
+    /// Show failed jobs, and retry them
     Failures(Failures),
     /// Merge adapters into a PEFT adapter or a full model
     Merge(Merge),
@@ -57,17 +57,17 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     /// Build class vectors from class names and templates with the text tower
     Heads(Heads),
-    /// Turn stored results into tables
+    /// Make tables, charts and reports from stored results
     Analyze(Analyze),
-    /// Check device, store, queue and model
+    /// Check the device, the store, the queue and a model
     Doctor(Doctor),
-    /// Ask a running worker or run how it is
+    /// Query the health of a running worker or run
     Probe(Probe),
-    /// Make what a Kubernetes cluster is given
+    /// Render Kubernetes manifests
     K8s(K8s),
 }
 
-/// The form of events.
+/// The format of log events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     Lines,
@@ -87,52 +87,52 @@ pub(crate) struct Run {
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Hand the jobs to workers through this broker (`amqp://user:password@host/vhost`), instead of computing them here
+    /// Publish the jobs to workers through this broker (`amqp://user:password@host/vhost`), and compute none here
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]
     pub(crate) pool: PoolArgs,
-    /// Keep this many jobs in the queue at least; it grows with the workers
+    /// The minimum number of jobs to keep in the queue; the actual number grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
-    /// Have workers take jobs of this sweep before those of sweeps of the pool with a lower priority
+    /// The priority of the sweep: workers of the pool take its jobs before those of sweeps with a lower priority
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true, requires = "queue")]
     pub(crate) priority: i32,
-    /// Have at most about so many workers of the pool take jobs of this sweep at a time
+    /// The approximate maximum number of workers of the pool that take jobs of this sweep at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), requires = "queue")]
     pub(crate) max_workers: Option<u32>,
-    /// Try jobs again that failed for good in an earlier run
+    /// Retry jobs that failed permanently in an earlier run
     #[arg(long)]
     pub(crate) retry_failed: bool,
-    /// Compute jobs again whose stored result is corrupt; what lay there is kept under `set-aside/` in the store
+    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
     #[arg(long)]
     pub(crate) repair: bool,
-    /// Run this command in a shell when the run ends; `BOWLINE_SWEEP`, `BOWLINE_ENDED`, `BOWLINE_EXIT_CODE` and
-    /// `BOWLINE_MESSAGE` say how
+    /// Run this command in a shell when the run ends; the variables `BOWLINE_SWEEP`, `BOWLINE_ENDED`, `BOWLINE_EXIT_CODE` and
+    /// `BOWLINE_MESSAGE` describe the end
     #[arg(long, value_name = "COMMAND")]
     pub(crate) on_end: Option<String>,
-    /// Send how the run ended to this URL when it ends: a POST with a small JSON document
+    /// Send a POST with a small JSON document to this URL when the run ends
     #[arg(long, value_name = "URL", env = "BOWLINE_ON_END_URL", hide_env_values = true)]
     pub(crate) on_end_url: Option<Secret>,
-    /// Use a store that ignores the condition of a write: results and revisions may be replaced by those of another process
+    /// Accept a store that ignores conditional writes: another process may then overwrite results and revisions
     #[arg(long)]
     pub(crate) unconditional_store: bool,
-    /// End when more jobs than this have failed for good
+    /// Stop when more jobs than this have failed permanently
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
-    /// End when the base model itself fails, or when so many jobs in a row fail for the same reason; 0 goes on
+    /// Stop when the base model itself fails, or when this many jobs in a row fail for the same reason; 0 never stops
     #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_BRAKE)]
     pub(crate) brake: u64,
-    /// End after so long: seconds, or a number with `m`, `h` or `d`; the same command goes on
+    /// Stop after this time: seconds, or a number with `m`, `h` or `d`; the same command resumes the sweep
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) max_time: Option<Duration>,
-    /// End when the sweep's jobs have computed for so many hours in all, over all of its runs
+    /// Stop when the jobs of the sweep have computed for this many hours in total, over all of its runs
     #[arg(long, value_name = "HOURS", value_parser = hours)]
     pub(crate) max_device_hours: Option<Duration>,
     /// Refuse a sweep with more jobs than this, unless `--yes` is given
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub(crate) max_jobs: u64,
-    /// Start, however many jobs there are
+    /// Start, whatever the number of jobs
     #[arg(long)]
     pub(crate) yes: bool,
 }
@@ -161,19 +161,19 @@ pub(crate) struct Merge {
     /// The base model: a folder, `hf://owner/name[@revision]` or `s3://bucket/folder`
     #[arg(long, value_name = "DIR")]
     pub(crate) base: String,
-    /// An adapter and the name of its task; once for each
+    /// The name of a task and its adapter; repeat it for each adapter
     #[arg(long = "adapter", value_name = "NAME=DIR", required = true)]
     pub(crate) adapters: Vec<String>,
     /// A YAML or JSON file with a recipe, such as `{preset: knots_ties, density: 0.2, scaling: 0.6}`
     #[arg(long, value_name = "FILE")]
     pub(crate) recipe: PathBuf,
-    /// The folder to write; it must not exist, or be empty
+    /// The folder to write; it must not exist, or must be empty
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// What to write
+    /// The format of the output
     #[arg(long, value_enum, default_value_t = Format::Peft)]
     pub(crate) format: Format,
-    /// Cut every matrix to this rank and report what is lost
+    /// Truncate every matrix to this rank, and report the loss
     #[arg(long, value_name = "N")]
     pub(crate) rank: Option<usize>,
     #[command(flatten)]
@@ -184,13 +184,13 @@ pub(crate) struct Merge {
 pub(crate) struct Evaluate {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    /// A YAML or JSON file with the recipe; the zero-shot model without one
+    /// A YAML or JSON file with the recipe; without it, the base model is evaluated
     #[arg(long, value_name = "FILE")]
     pub(crate) recipe: Option<PathBuf>,
-    /// The split
+    /// The split to evaluate on
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
-    /// Compute jobs again whose stored result is corrupt; what lay there is kept under `set-aside/` in the store
+    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
     #[arg(long)]
     pub(crate) repair: bool,
     #[command(flatten)]
@@ -206,7 +206,7 @@ pub(crate) struct Evaluate {
 pub(crate) struct Heads {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    /// The folder to write one safetensors file for each task into
+    /// The output folder: one safetensors file per task
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -215,7 +215,7 @@ pub(crate) struct Heads {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Doctor {
-    /// A model to load and run once
+    /// A model to load and to run once
     #[arg(long, value_name = "DIR")]
     pub(crate) base: Option<String>,
     #[command(flatten)]
@@ -225,11 +225,11 @@ pub(crate) struct Doctor {
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]
     pub(crate) pool: PoolArgs,
-    /// The broker's management address, to look at its policies; `http://HOST:15672`, or
-    /// `https://HOST:15671` with `amqps://`, unless given
+    /// The broker's management address, to check its policies [default: `http://HOST:15672`, or `https://HOST:15671` with
+    /// `amqps://`]
     #[arg(long, value_name = "URL")]
     pub(crate) management: Option<Secret>,
-    /// The longest that one job may take on its workers, in seconds
+    /// The time limit of one job on the workers, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
     pub(crate) job_limit: u64,
     #[command(flatten)]
@@ -259,6 +259,13 @@ fn hours(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_keep_their_former_names() {
+        let former = ["bowline", "run", "sweep.yaml", "--picture-memory", "7", "--picture-cache", "cache"];
+        let Command::Run(run) = Args::try_parse_from(former).unwrap().command else { panic!("it is `run`") };
+        assert_eq!((run.compute.image_memory, run.compute.example_cache), (7, Some("cache".into())));
+    }
 
     #[test]
     fn times_have_units_and_are_seconds_without_one() {

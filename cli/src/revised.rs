@@ -19,7 +19,7 @@ pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
     lines.extend(changes_in_lines(changes));
     lines.push("what was computed for both is not computed again".to_owned());
     if earlier.is_at_work {
-        lines.push(format!("a run of revision {before} seems to be at work: it ends as soon as it sees this one"));
+        lines.push(format!("a run of revision {before} seems to be active: it ends as soon as it sees this one"));
     }
     lines
 }
@@ -61,7 +61,7 @@ mod tests {
                 "revision 2 of the sweep, 1 change to revision 1 of 2026-11-29 18:05 UTC:",
                 "  `a`: 1.0 → not set",
                 "what was computed for both is not computed again",
-                "a run of revision 1 seems to be at work: it ends as soon as it sees this one",
+                "a run of revision 1 seems to be active: it ends as soon as it sees this one",
             ]
         );
         assert!(in_lines(&Revised { is_new: false, follows: None, ..revised.clone() }).is_empty());

@@ -48,7 +48,8 @@ pub(crate) struct Content {
     /// The rows that are taken of them, if a file from a bucket lists them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rows: Option<Vec<u64>>,
-    /// Names of files that are no part of it, but tell how it is read: of other splits, with classes that it does not have.
+    /// Names of files that are no part of it, but tell how it is read: of other splits, with classes that it does not
+    /// have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) beside: Vec<String>,
 }

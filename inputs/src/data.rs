@@ -24,13 +24,13 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
     match files {
         SplitFiles::Parquet(files) => DataFiles::Parquet(files.iter().map(|file| root.join(file)).collect()),
         SplitFiles::Jsonl(files) => DataFiles::Jsonl(files.iter().map(|file| root.join(file)).collect()),
-        SplitFiles::Pictures { folder, pictures, .. } => {
+        SplitFiles::Images { folder, images, .. } => {
             let folder = root.join(folder);
             let at = |(class, name): &(String, String)| (class.clone(), folder.join(class).join(name));
-            let pictures: Vec<_> = pictures.iter().map(at).collect();
-            let own = pictures.iter().map(|(class, _)| class.clone());
+            let images: Vec<_> = images.iter().map(at).collect();
+            let own = images.iter().map(|(class, _)| class.clone());
             let classes: BTreeSet<String> = own.chain(files.absent_classes()).collect();
-            DataFiles::ImageFolder { folder, classes: classes.into_iter().collect(), pictures }
+            DataFiles::ImageFolder { folder, classes: classes.into_iter().collect(), pictures: images }
         }
         SplitFiles::Idx { images, labels } => DataFiles::Idx { images: root.join(images), labels: root.join(labels) },
     }
@@ -38,8 +38,8 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
 
 /// The digest of what a split holds: its files' contents in reading order, the columns that count, the rows taken.
 ///
-/// Names of files do not count, but for those of pictures: their folders are the classes, and their order the rows'. Classes
-/// that only other splits have count as well: they move the labels. What is digested of pictures is all that
+/// File names do not count, except for images: their folders are the classes, and their order is the order of rows.
+/// Classes of other splits count as well, because they shift labels. The digest of images covers all that
 /// [`DataFiles::ImageFolder`] hands to a reader.
 pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSpec, rows: &Rows) -> Digest {
     let columns = || match &spec.text {
@@ -49,8 +49,8 @@ pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSp
     let content = match files {
         SplitFiles::Parquet(_) => with(columns(), "parquet", contents),
         SplitFiles::Jsonl(_) => with(columns(), "jsonl", contents),
-        SplitFiles::Pictures { pictures, .. } => {
-            let mut content = json!({"pictures": pictures.iter().zip(contents).collect::<Vec<_>>()});
+        SplitFiles::Images { images, .. } => {
+            let mut content = json!({"pictures": images.iter().zip(contents).collect::<Vec<_>>()});
             let absent = files.absent_classes();
             if !absent.is_empty() {
                 content["absent_classes"] = json!(absent);

@@ -1,5 +1,5 @@
-//! What of a model folder decides beyond its files' names: whether a second image processor counts, and whether the rule for
-//! reading padded texts does.
+//! What of a model folder decides beyond its files' names: whether a second image processor counts, and whether the
+//! rule for reading padded texts does.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -12,8 +12,8 @@ pub(crate) const NEW_PROCESSOR: &str = "processor_config.json";
 
 /// Whether the new file of a folder that has both is part of what the model is.
 ///
-/// It is fetched in any case, since evaluation refuses two that contradict each other. It counts only then, so that a model
-/// keeps the digest it had when nothing read that file, with all results under it. What cannot be read counts.
+/// It is fetched in any case, since evaluation refuses two that contradict each other. It counts only then, so that a
+/// model keeps the digest it had when nothing read that file, with all results under it. What cannot be read counts.
 pub(crate) fn second_processor_counts(folder: &Path) -> bool {
     let read = |name: &str| serde_json::from_slice::<Map<String, Value>>(&fs::read(folder.join(name)).ok()?).ok();
     let (Some(old), Some(new)) = (read(OLD_PROCESSOR), read(NEW_PROCESSOR)) else { return true };
@@ -29,12 +29,12 @@ pub(crate) fn second_processor_counts(folder: &Path) -> bool {
 
 /// The padding token of a Llama whose texts may end with it, if it has one.
 ///
-/// Such texts are read at their last token that is not the padding token; they were once read at their last token. The
-/// evaluations of these models alone come to other numbers for that, so the rule is part of their digest. A new version of
-/// evaluation would put aside the results of all other models as well.
+/// Such texts are read at their last token that is not the padding token; they were once read at their last token.
+/// The evaluations of these models alone come to other numbers for that, so the rule is part of their digest. A new
+/// version of evaluation would put aside the results of all other models as well.
 ///
-/// Texts may end with a token that the post-processor names, or that the model makes of letters. A special token that it
-/// does not name still ends a text in which it is written out; no digest of a model can know of that.
+/// Texts may end with a token that the post-processor names, or that the model makes of letters. A special token that
+/// it does not name still ends a text in which it is written out; no digest of a model can know of that.
 pub(crate) fn ending_padding(folder: &Path) -> Option<u32> {
     let config: Config = read(folder, "config.json")?;
     let pad = u32::try_from(config.pad_token_id.as_u64()?).ok().filter(|_| config.model_type == "llama")?;

@@ -1,11 +1,11 @@
 use files::{FileChanged, FileIdentity, MappedFile};
 use jobs::Digest;
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     fs::File,
     io::{self, Read},
     path::Path,
-    sync::{Mutex, PoisonError},
 };
 
 /// From this size on a file is mapped and hashed by all threads.
@@ -33,7 +33,7 @@ impl FileDigests {
     pub(crate) fn of(&self, path: &Path) -> io::Result<Hashed> {
         let file = File::open(path)?;
         let identity = FileIdentity::of(&file.metadata()?);
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&identity.inode()).copied();
+        let known = self.known.lock().get(&identity.inode()).copied();
         if let Some(known) = known.filter(|known| known.identity == identity) {
             return Ok(known);
         }
@@ -73,7 +73,7 @@ impl FileDigests {
     }
 
     fn know(&self, hashed: Hashed) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(hashed.identity.inode(), hashed);
+        self.known.lock().insert(hashed.identity.inode(), hashed);
     }
 }
 

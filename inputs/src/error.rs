@@ -7,7 +7,7 @@ use std::{
 };
 use store::BackendError;
 
-/// Why an input could not be had.
+/// Why an input cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
     /// Nothing lies where the reference points.
@@ -24,7 +24,7 @@ pub enum InputError {
         /// What was expected.
         expected: &'static str,
     },
-    /// A folder has not what makes it the thing that it should be.
+    /// A folder lacks a file of its role.
     #[error("`{reference}` is not {role}: it has no {lacks}")]
     Lacks {
         /// The input.
@@ -128,7 +128,7 @@ pub enum InputError {
         /// The split.
         split: String,
     },
-    /// A file holds not what it should. What it holds is not told: a job may have named somebody else's file.
+    /// A file has the wrong content. The message does not show the content: a job may name a private file.
     #[error("`{}` of `{reference}` is not {expected}: {problem}", file.display())]
     Malformed {
         /// The input.
@@ -178,7 +178,7 @@ pub enum InputError {
         /// The input.
         reference: String,
     },
-    /// A bucket does not give an object out.
+    /// A bucket refuses an object.
     #[error("cannot fetch `{reference}`")]
     Bucket {
         /// The input or one of its objects.
@@ -267,7 +267,7 @@ pub enum InputError {
         /// What the client says.
         source: HubFailure,
     },
-    /// The hub answered, but does not give the input out.
+    /// The hub responded, but refuses the input.
     #[error("the hub does not give `{reference}`")]
     Hub {
         /// The input.
@@ -341,6 +341,14 @@ fn inside(within: &[String]) -> String {
 }
 
 impl InputError {
+    /// A file or folder that the system does not let us read; one that is absent is missing.
+    pub(crate) fn unreadable(reference: &InputRef, path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::NotFound {
+            return Self::Missing { reference: reference.to_string() };
+        }
+        Self::Read { reference: reference.to_string(), file: path.to_owned(), source }
+    }
+
     /// What a parser says, without what it read.
     pub(crate) fn malformed(
         reference: &InputRef,
@@ -370,10 +378,7 @@ fn not_allowed(option: &str, allowed: &[String]) -> String {
 }
 
 fn of(path: &Path, reference: &str) -> String {
-    match path == Path::new(reference) {
-        true => String::new(),
-        false => format!("of `{reference}` "),
-    }
+    if path == Path::new(reference) { String::new() } else { format!("of `{reference}` ") }
 }
 
 fn below(roots: &[PathBuf]) -> String {

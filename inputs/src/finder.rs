@@ -4,11 +4,11 @@ use crate::{
     data::{data_digest, data_files},
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
     digest::{FileDigests, Hashed},
-    folder::{Listing, list},
-    layout::{INDEX, Lack, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
+    folder::{Entries, list},
+    layout::{INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
+    located::{FetchPolicy, FoundFolder},
     objects::Objects,
-    remote::place_of,
-    resolve::{Folder, Reach, as_objects, unreadable},
+    remote::{as_objects, place_of},
     rows::{has_listed_rows, rows},
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Finds inputs of which the digest may be known beforehand.
+/// Locates one input, whose digest may be known beforehand.
 #[derive(Debug, Clone, Copy)]
 pub struct Finder<'a> {
     pub(crate) inputs: &'a Inputs,
@@ -32,7 +32,7 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn model(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.nearest(reference, |located: &Located| located.digest, |reach| self.model_within(reference, reach))
+        self.nearest(reference, |located: &Located| located.digest, |policy| self.model_within(reference, policy))
     }
 
     /// As [`Inputs::adapter`].
@@ -40,7 +40,7 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
-        let find = |reach| self.located(reference, self.named_files(reference, reach, "an adapter", adapter_files)?);
+        let find = |policy| self.located(reference, self.named_files(reference, policy, "an adapter", adapter_files)?);
         self.nearest(reference, |located: &Located| located.digest, find)
     }
 
@@ -49,7 +49,7 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn file(&self, reference: &InputRef) -> Result<Located, InputError> {
-        self.nearest(reference, |located: &Located| located.digest, |reach| self.file_within(reference, reach))
+        self.nearest(reference, |located: &Located| located.digest, |policy| self.file_within(reference, policy))
     }
 
     /// As [`Inputs::data`].
@@ -57,55 +57,60 @@ impl Finder<'_> {
     /// # Errors
     /// As there.
     pub fn data(&self, spec: &DataSpec, split: &str) -> Result<LocatedData, InputError> {
-        self.nearest(&spec.source, |located: &LocatedData| located.digest, |reach| self.data_within(spec, split, reach))
+        self.nearest(
+            &spec.source,
+            |located: &LocatedData| located.digest,
+            |policy| self.data_within(spec, split, policy),
+        )
     }
 
-    /// What a cache has, if it is what is expected, or else what is found by all means.
+    /// The cached input, if it has the expected digest; otherwise the input from any source.
     fn nearest<T>(
         &self,
         reference: &InputRef,
         digest: impl Fn(&T) -> Digest,
-        find: impl Fn(Reach) -> Result<T, InputError>,
+        find: impl Fn(FetchPolicy) -> Result<T, InputError>,
     ) -> Result<T, InputError> {
         let expected = self.expected.filter(|_| reference.as_path().is_none());
-        let here = expected.and_then(|expected| find(Reach::Here(expected)).ok());
+        let here = expected.and_then(|expected| find(FetchPolicy::CacheOnly(expected)).ok());
         match here.filter(|found| Some(digest(found)) == expected) {
             Some(found) => Ok(found),
-            None => find(Reach::Anywhere),
+            None => find(FetchPolicy::Network),
         }
     }
 
-    fn model_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
+    fn model_within(&self, reference: &InputRef, policy: FetchPolicy) -> Result<Located, InputError> {
         let role = "a model";
-        let found = self.named_files(reference, reach, role, |names| model_files(names, &[]))?;
+        let found = self.named_files(reference, policy, role, |names| model_files(names, &[]))?;
         let Some(index) = found.files.iter().find(|name| *name == INDEX || *name == PICKLED_INDEX) else {
             return self.located_model(reference, found);
         };
         let file = found.root.join(index);
         refuse_pointer(reference, &file)?;
-        let (text, hashed) = FileDigests::read(&file).map_err(|source| unreadable(reference, &file, source))?;
+        let (text, hashed) =
+            FileDigests::read(&file).map_err(|source| InputError::unreadable(reference, &file, source))?;
         let malformed = |source| InputError::malformed(reference, file.clone(), "an index of weights", &source);
         let shards = shards(&text).map_err(malformed)?;
-        let found = self.named_files(reference, reach, role, |names| model_files(names, &shards))?;
+        let found = self.named_files(reference, policy, role, |names| model_files(names, &shards))?;
         let located = self.located_model(reference, found)?;
         let is_same = located.files_in_use.check_read(&file, &hashed.identity);
-        is_same.map_err(|changed| unreadable(reference, &file, io::Error::other(changed)))?;
+        is_same.map_err(|changed| InputError::unreadable(reference, &file, io::Error::other(changed)))?;
         Ok(located)
     }
 
-    fn file_within(&self, reference: &InputRef, reach: Reach) -> Result<Located, InputError> {
+    fn file_within(&self, reference: &InputRef, policy: FetchPolicy) -> Result<Located, InputError> {
         self.inputs.allowed.check(reference)?;
         let (path, commit) = match reference {
             InputRef::Path(path) => (path.clone(), None),
-            InputRef::Hub(hub) => self.hub_file(reference, hub, reach)?,
-            InputRef::S3(s3) => (self.objects(s3)?.file(s3, reach)?, None),
-            InputRef::Artefact(job) => (self.objects(&place_of(job))?.file(&place_of(job), reach)?, None),
+            InputRef::Hub(hub) => self.hub_file(reference, hub, policy)?,
+            InputRef::S3(s3) => (self.objects(s3)?.file(s3, policy)?, None),
+            InputRef::Artefact(job) => (self.objects(&place_of(job))?.file(&place_of(job), policy)?, None),
         };
         self.inputs.check_roots(reference, [path.clone()])?;
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_file() => {}
             Ok(_) => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
-            Err(source) => return Err(unreadable(reference, &path, source)),
+            Err(source) => return Err(InputError::unreadable(reference, &path, source)),
         }
         let Hashed { digest, identity } = self.hashed(reference, &path)?;
         if let (Some(s3), Some(name)) = (as_objects(reference), path.file_name()) {
@@ -121,30 +126,30 @@ impl Finder<'_> {
         &self,
         reference: &InputRef,
         hub: &HubRef,
-        reach: Reach,
+        policy: FetchPolicy,
     ) -> Result<(PathBuf, Option<String>), InputError> {
         let (folder, name) = match hub.path.as_deref().map(|path| path.rsplit_once('/').unwrap_or(("", path))) {
             Some(parts) => parts,
             None => return Err(InputError::NotA { reference: reference.to_string(), expected: "file" }),
         };
-        let select = |listing: &Listing| match listing.names.iter().find(|there| *there == name) {
+        let select = |listing: &Entries| match listing.names.iter().find(|there| *there == name) {
             Some(name) => match unreadable_entries(reference, listing, |odd| odd == name) {
                 Some(error) => Err(error),
                 None => Ok(vec![name.clone()]),
             },
             None => Err(InputError::Missing { reference: reference.to_string() }),
         };
-        let found = self.inputs.hub.folder(hub, folder, reach, &select, Vec::clone)?;
+        let found = self.inputs.hub.folder(hub, folder, policy, &select, Vec::clone)?;
         Ok((found.root.join(name), found.commit))
     }
 
-    fn data_within(&self, spec: &DataSpec, split: &str, reach: Reach) -> Result<LocatedData, InputError> {
-        let rows = self.rows_within(spec, split, reach)?;
-        let select = |listing: &Listing| picked_split(spec, split, listing);
-        let found = self.folder(&spec.source, reach, &select, SplitFiles::names);
+    fn data_within(&self, spec: &DataSpec, split: &str, policy: FetchPolicy) -> Result<LocatedData, InputError> {
+        let rows = self.rows_within(spec, split, policy)?;
+        let select = |listing: &Entries| picked_split(spec, split, listing);
+        let found = self.folder(&spec.source, policy, &select, SplitFiles::names);
         let found = found.map_err(|error| as_folder(&spec.source, error))?;
-        // Where a digest is expected, it tells whether all files are there.
-        if let (Reach::Anywhere, Some(partial)) = (reach, found.cut_off_download) {
+        // An expected digest shows by itself whether all files are there.
+        if let (FetchPolicy::Network, Some(partial)) = (policy, found.cut_off_download) {
             return Err(InputError::CutOffDownload { reference: spec.source.to_string(), partial });
         }
         let names = found.files.names();
@@ -170,9 +175,9 @@ impl Finder<'_> {
         Ok(LocatedData { files, rows, digest, commit: found.commit, files_in_use })
     }
 
-    /// Where a cache has a split by its digest, it has the list of its rows as well.
-    fn rows_within(&self, spec: &DataSpec, split: &str, reach: Reach) -> Result<Rows, InputError> {
-        if let (Reach::Here(expected), Some(s3)) = (reach, as_objects(&spec.source))
+    /// A cache that has a split by its digest also has the list of its rows.
+    fn rows_within(&self, spec: &DataSpec, split: &str, policy: FetchPolicy) -> Result<Rows, InputError> {
+        if let (FetchPolicy::CacheOnly(expected), Some(s3)) = (policy, as_objects(&spec.source))
             && has_listed_rows(spec, split)
             && let Some(rows) = self.objects(&s3)?.content(expected).and_then(|content| content.rows)
         {
@@ -185,20 +190,20 @@ impl Finder<'_> {
     fn named_files(
         &self,
         reference: &InputRef,
-        reach: Reach,
+        policy: FetchPolicy,
         role: &'static str,
-        select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
-    ) -> Result<Folder<Vec<String>>, InputError> {
-        let select = |listing: &Listing| picked(reference, role, listing, &select);
-        self.folder(reference, reach, &select, Vec::clone)
+        select: impl Fn(&[String]) -> Result<Vec<String>, MissingFile>,
+    ) -> Result<FoundFolder<Vec<String>>, InputError> {
+        let select = |listing: &Entries| picked(reference, role, listing, &select);
+        self.folder(reference, policy, &select, Vec::clone)
     }
 
-    /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read where
-    /// that matters.
+    /// A model's digest is that of the names and contents of its files, and of the rule by which its texts are read
+    /// where that matters.
     ///
     /// The rule is read from files that were hashed before, and that are the same afterwards.
-    fn located_model(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
-        let Folder { root, files, commit, .. } = found;
+    fn located_model(&self, reference: &InputRef, found: FoundFolder<Vec<String>>) -> Result<Located, InputError> {
+        let FoundFolder { root, files, commit, .. } = found;
         let mut in_use = FilesInUse::default();
         let mut contents = self.contents(reference, &root, &files, &mut in_use)?;
         let has = |name: &str| files.iter().any(|there| there == name);
@@ -206,7 +211,7 @@ impl Finder<'_> {
             contents.retain(|(name, _)| name != NEW_PROCESSOR);
         }
         let padding = ending_padding(&root);
-        in_use.check().map_err(|changed| unreadable(reference, &root, io::Error::other(changed)))?;
+        in_use.check().map_err(|changed| InputError::unreadable(reference, &root, io::Error::other(changed)))?;
         let digest = match padding {
             Some(token) => Digest::of_json(&(&contents, "read before padding", token)),
             None => Digest::of_json(&contents),
@@ -216,8 +221,8 @@ impl Finder<'_> {
     }
 
     /// The input in a folder, with the digest of the names and contents of its files.
-    fn located(&self, reference: &InputRef, found: Folder<Vec<String>>) -> Result<Located, InputError> {
-        let Folder { root, files, commit, .. } = found;
+    fn located(&self, reference: &InputRef, found: FoundFolder<Vec<String>>) -> Result<Located, InputError> {
+        let FoundFolder { root, files, commit, .. } = found;
         let mut in_use = FilesInUse::default();
         let contents = self.contents(reference, &root, &files, &mut in_use)?;
         let digest = Digest::of_json(&contents);
@@ -254,18 +259,18 @@ impl Finder<'_> {
     fn folder<F>(
         &self,
         reference: &InputRef,
-        reach: Reach,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        policy: FetchPolicy,
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
-    ) -> Result<Folder<F>, InputError> {
+    ) -> Result<FoundFolder<F>, InputError> {
         self.inputs.allowed.check(reference)?;
         let fetched = match reference {
             InputRef::Hub(hub) => {
-                Some(self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), reach, select, &names)?)
+                Some(self.inputs.hub.folder(hub, hub.path.as_deref().unwrap_or(""), policy, select, &names)?)
             }
-            InputRef::S3(s3) => Some(self.objects(s3)?.folder(s3, reach, select, &names)?),
+            InputRef::S3(s3) => Some(self.objects(s3)?.folder(s3, policy, select, &names)?),
             InputRef::Artefact(job) => {
-                Some(self.objects(&place_of(job))?.folder(&place_of(job), reach, select, &names)?)
+                Some(self.objects(&place_of(job))?.folder(&place_of(job), policy, select, &names)?)
             }
             InputRef::Path(_) => None,
         };
@@ -276,15 +281,15 @@ impl Finder<'_> {
         }
         let path = reference.as_path().unwrap_or(Path::new(""));
         self.inputs.check_roots(reference, [path.to_owned()])?;
-        let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
+        let metadata = fs::metadata(path).map_err(|source| InputError::unreadable(reference, path, source))?;
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
         }
-        let there = list(path).map_err(|source| unreadable(reference, path, source))?;
+        let there = list(path).map_err(|source| InputError::unreadable(reference, path, source))?;
         let files = select(&there)?;
         // Files may be links that lead elsewhere.
         self.inputs.check_roots(reference, names(&files).iter().map(|name| path.join(name)))?;
-        Ok(Folder { root: path.to_owned(), files, commit: None, cut_off_download: None })
+        Ok(FoundFolder { root: path.to_owned(), files, commit: None, cut_off_download: None })
     }
 
     fn objects(&self, s3: &S3Ref) -> Result<&Objects, InputError> {

@@ -1,55 +1,56 @@
 use std::{ffi::OsStr, fs, io, path::Path};
 
-/// The deepest file that counts: `split/class/picture`, or `data/split/file`.
+/// The deepest file that counts: `split/class/image`, or `data/split/file`.
 pub(crate) const DEPTH: usize = 3;
 
 /// What lies in a folder, by names relative to it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Listing {
-    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too deep to be
-    /// looked into, is named as well, with a `/` at its end. What is [odd](Self::odd) is named here, too.
+pub(crate) struct Entries {
+    /// The names of its files, sorted; links are followed, hidden files left out. A folder that is empty, or lies too
+    /// deep to be looked into, is named as well, with a `/` at its end. What is [unreadable](Self::unreadable) is
+    /// named here as well.
     pub(crate) names: Vec<String>,
-    /// What cannot be read as a file or folder. Nobody may leave it out where it would decide.
-    pub(crate) odd: Vec<Odd>,
+    /// What cannot be read as a file or folder. It must not be left out where it would decide.
+    pub(crate) unreadable: Vec<UnreadableEntry>,
 }
 
 /// An entry of a folder that is neither a file nor a folder that can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Odd {
+pub(crate) struct UnreadableEntry {
     /// Its name, as far as it can be written.
     pub(crate) name: String,
     /// What is wrong with it, and what to do.
     pub(crate) problem: String,
 }
 
-impl Listing {
-    /// Adds an odd entry.
-    pub(crate) fn note(&mut self, odd: Odd) {
-        self.names.push(odd.name.clone());
-        self.odd.push(odd);
+impl Entries {
+    /// Adds an unreadable entry.
+    pub(crate) fn add_unreadable(&mut self, entry: UnreadableEntry) {
+        self.names.push(entry.name.clone());
+        self.unreadable.push(entry);
     }
 }
 
-impl From<Vec<String>> for Listing {
+impl From<Vec<String>> for Entries {
     fn from(mut names: Vec<String>) -> Self {
         names.sort_unstable();
-        Self { names, odd: Vec::new() }
+        Self { names, unreadable: Vec::new() }
     }
 }
 
 /// Lists the files below `root`. A folder that is not there has no files.
-pub(crate) fn list(root: &Path) -> io::Result<Listing> {
-    let mut listing = Listing::default();
+pub(crate) fn list(root: &Path) -> io::Result<Entries> {
+    let mut listing = Entries::default();
     match fs::read_dir(root) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         entries => walk(entries?, "", 1, &mut listing)?,
     }
     listing.names.sort_unstable();
-    listing.odd.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    listing.unreadable.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(listing)
 }
 
-fn walk(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Listing) -> io::Result<()> {
+fn walk(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Entries) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         let file_name = entry.file_name();
@@ -60,7 +61,7 @@ fn walk(entries: fs::ReadDir, prefix: &str, depth: usize, listing: &mut Listing)
         match problem(&entry.path(), &file_name) {
             Ok(kind) if kind.is_file() => listing.names.push(name),
             Ok(_) => folder(&entry.path(), &name, depth, listing),
-            Err(problem) => listing.note(Odd { name, problem }),
+            Err(problem) => listing.add_unreadable(UnreadableEntry { name, problem }),
         }
     }
     Ok(())
@@ -85,13 +86,16 @@ fn problem(path: &Path, name: &OsStr) -> Result<fs::FileType, String> {
     Err("which is neither a file nor a folder: take it out".to_owned())
 }
 
-fn folder(path: &Path, name: &str, depth: usize, listing: &mut Listing) {
+fn folder(path: &Path, name: &str, depth: usize, listing: &mut Entries) {
     let below = format!("{name}/");
     let before = listing.names.len();
     if depth < DEPTH {
         let walked = fs::read_dir(path).and_then(|entries| walk(entries, &below, depth + 1, listing));
         if let Err(error) = walked {
-            listing.note(Odd { name: below.clone(), problem: format!("which cannot be read: {error}") });
+            listing.add_unreadable(UnreadableEntry {
+                name: below.clone(),
+                problem: format!("which cannot be read: {error}"),
+            });
         }
     }
     if listing.names.len() == before {
@@ -109,8 +113,8 @@ mod tests {
     use super::*;
     use std::os::unix::{ffi::OsStrExt, fs::symlink, net::UnixListener};
 
-    fn odd(root: &Path) -> Vec<(String, String)> {
-        list(root).unwrap().odd.into_iter().map(|odd| (odd.name, odd.problem)).collect()
+    fn unreadable(root: &Path) -> Vec<(String, String)> {
+        list(root).unwrap().unreadable.into_iter().map(|entry| (entry.name, entry.problem)).collect()
     }
 
     #[test]
@@ -125,7 +129,7 @@ mod tests {
         symlink("/no/such/file", root.join(".hidden link")).unwrap();
         symlink("b", root.join("a/link")).unwrap();
         assert_eq!(list(root).unwrap().names, ["a/b/file", "a/c/d/", "a/link/file"]);
-        assert_eq!(odd(root), []);
+        assert_eq!(unreadable(root), []);
     }
 
     #[test]
@@ -138,7 +142,7 @@ mod tests {
         fs::write(root.join("a").join(OsStr::from_bytes(b"caf\xe9.png")), "").unwrap();
         fs::create_dir(root.join(OsStr::from_bytes(b"gr\xfcn"))).unwrap();
         let _socket = UnixListener::bind(root.join("socket")).unwrap();
-        let found = odd(root);
+        let found = unreadable(root);
         let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a/1.png", "a/caf\u{fffd}.png", "gr\u{fffd}n", "round", "socket"]);
         assert_eq!(list(root).unwrap().names, names, "they are named as files are");

@@ -1,18 +1,18 @@
 mod cache;
+mod listed;
 mod part;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
 use crate::{
     HubFailure, InputError, NotCached, Settings,
-    folder::{Listing, is_hidden, list},
-    resolve::{Folder, Reach, unreadable},
+    folder::{Entries, is_hidden, list},
+    located::{FetchPolicy, FoundFolder},
 };
 use cache::{Snapshot, cut_off_download};
 use hf_hub::{HFClient, HFClientBuilder, HFClientSync, HFError, RepoType, repository::RepoTreeEntry};
 use jobs::{HubKind, HubRef, InputRef};
-use part::Parts;
+use part::RangeReader;
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -23,7 +23,7 @@ use std::{
 pub(crate) struct Hub {
     settings: Settings,
     client: OnceLock<HFClientSync>,
-    parts: Parts,
+    parts: RangeReader,
 }
 
 /// The client holds the user's token, so none of it is shown.
@@ -35,7 +35,7 @@ impl fmt::Debug for Hub {
 
 impl Hub {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, client: OnceLock::new(), parts: Parts::default() }
+        Self { settings, client: OnceLock::new(), parts: RangeReader::default() }
     }
 
     pub(crate) fn is_offline(&self) -> bool {
@@ -50,12 +50,12 @@ impl Hub {
         &self,
         hub: &HubRef,
         folder: &str,
-        reach: Reach,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        policy: FetchPolicy,
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
-    ) -> Result<Folder<F>, InputError> {
+    ) -> Result<FoundFolder<F>, InputError> {
         let cached = || self.cached(hub).map(|snapshot| self.in_cache(hub, snapshot, folder, select));
-        if self.settings.is_offline || reach != Reach::Anywhere {
+        if self.settings.is_offline || policy != FetchPolicy::Network {
             let found = cached().map_err(|absent| {
                 let reference = hub.to_string();
                 let cache = self.cache();
@@ -65,12 +65,12 @@ impl Hub {
         }
         match self.fetch(hub, folder, select, &names) {
             Ok(found) => Ok(found),
-            Err(Fetch::Input(error)) => Err(error),
-            Err(Fetch::Hub(source)) if source.is_out_of_reach => {
+            Err(FetchError::Input(error)) => Err(error),
+            Err(FetchError::Hub(source)) if source.is_out_of_reach => {
                 let found = cached().and_then(|found| found.map_err(|error| NotCached::Files(error.to_string())));
                 match found {
                     Ok(found) => {
-                        tracing::warn!(reference = %hub, cause = %source, "the hub is out of reach, using its cache");
+                        tracing::warn!(reference = %hub, cause = %source, "the hub is out of policy, using its cache");
                         Ok(found)
                     }
                     Err(absent) => {
@@ -80,11 +80,11 @@ impl Hub {
                     }
                 }
             }
-            Err(Fetch::Hub(source)) => Err(InputError::Hub { reference: hub.to_string(), source }),
+            Err(FetchError::Hub(source)) => Err(InputError::Hub { reference: hub.to_string(), source }),
         }
     }
 
-    /// What is wrong with files of the cache may be that not all of them were fetched.
+    /// An error about files in the cache may mean that not all of them were fetched.
     pub(crate) fn partial(&self, hub: &HubRef, error: InputError) -> InputError {
         let is_for_want = matches!(
             error,
@@ -106,15 +106,15 @@ impl Hub {
         hub: &HubRef,
         snapshot: Snapshot,
         folder: &str,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
-    ) -> Result<Folder<F>, InputError> {
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
+    ) -> Result<FoundFolder<F>, InputError> {
         let root = below(&snapshot.root, folder);
         if root.is_file() {
             return Err(InputError::NotA { reference: hub.to_string(), expected: "folder" });
         }
-        let there = list(&root).map_err(|source| unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
+        let there = list(&root).map_err(|source| InputError::unreadable(&InputRef::Hub(hub.clone()), &root, source))?;
         let cut_off_download = cut_off_download(&self.cache(), hub);
-        Ok(Folder { files: select(&there)?, root, commit: snapshot.commit, cut_off_download })
+        Ok(FoundFolder { files: select(&there)?, root, commit: snapshot.commit, cut_off_download })
     }
 
     pub(crate) fn is_cached(&self, hub: &HubRef) -> bool {
@@ -122,7 +122,7 @@ impl Hub {
         self.cached(hub).is_ok_and(|snapshot| snapshot.root.join(path).exists())
     }
 
-    /// What a download of the repository left behind in the cache that was cut off.
+    /// The remains of an interrupted download of the repository in the cache.
     pub(crate) fn cut_off_download(&self, hub: &HubRef) -> Option<PathBuf> {
         cut_off_download(&self.cache(), hub)
     }
@@ -140,25 +140,25 @@ impl Hub {
         &self,
         hub: &HubRef,
         folder: &str,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
         names: &dyn Fn(&F) -> Vec<String>,
-    ) -> Result<Folder<F>, Fetch> {
+    ) -> Result<FoundFolder<F>, FetchError> {
         match hub.kind {
             HubKind::Model => self.fetch_of(hf_hub::RepoTypeModel, hub, folder, select, names),
             HubKind::Dataset => self.fetch_of(hf_hub::RepoTypeDataset, hub, folder, select, names),
         }
     }
 
-    /// Asks the hub for the names of the files, then for those that are picked and not in the cache yet. Which files are picked
-    /// is decided by the names of the hub: the cache need not have the others.
+    /// Asks the hub for the names of the files, then for those that are picked and not in the cache yet. Which files
+    /// are picked is decided by the names of the hub: the cache need not have the others.
     fn fetch_of<T: RepoType, F>(
         &self,
         kind: T,
         hub: &HubRef,
         folder: &str,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
         names: &dyn Fn(&F) -> Vec<String>,
-    ) -> Result<Folder<F>, Fetch> {
+    ) -> Result<FoundFolder<F>, FetchError> {
         let (owner, name) = hub.repository.split_once('/').unwrap_or(("", &hub.repository));
         let repository = self.client()?.repository(kind, owner, name);
         let entries = repository.list_tree().maybe_revision(hub.revision.clone()).recursive(true).send()?;
@@ -169,12 +169,12 @@ impl Hub {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let mut there: Vec<_> = paths.filter_map(|path| Some(path.strip_prefix(&prefix)?.to_owned())).collect();
         there.retain(|name| !is_hidden(name));
-        let files = select(&Listing::from(there))?;
+        let files = select(&Entries::from(there))?;
         let patterns = names(&files).iter().map(|name| literal(&format!("{prefix}{name}"))).collect();
         let snapshot =
             repository.snapshot_download().maybe_revision(hub.revision.clone()).allow_patterns(patterns).send()?;
         let Snapshot { root, commit } = Snapshot::at(snapshot);
-        Ok(Folder { files, root: below(&root, folder), commit, cut_off_download: None })
+        Ok(FoundFolder { files, root: below(&root, folder), commit, cut_off_download: None })
     }
 
     fn client(&self) -> Result<&HFClientSync, HFError> {
@@ -198,19 +198,19 @@ impl Hub {
     }
 }
 
-/// What may go wrong while fetching: the hub fails, or has not what is wanted.
-enum Fetch {
+/// Why a fetch fails: the hub fails, or it does not have the input.
+enum FetchError {
     Hub(HubFailure),
     Input(InputError),
 }
 
-impl From<HFError> for Fetch {
+impl From<HFError> for FetchError {
     fn from(error: HFError) -> Self {
         Self::Hub(error.into())
     }
 }
 
-impl From<InputError> for Fetch {
+impl From<InputError> for FetchError {
     fn from(error: InputError) -> Self {
         Self::Input(error)
     }
@@ -222,10 +222,6 @@ fn below(root: &Path, folder: &str) -> PathBuf {
 
 /// A glob that matches `name` and nothing else.
 fn literal(name: &str) -> String {
-    let escape = |c: char| match c {
-        '*' | '?' | '[' | ']' | '{' | '}' => format!("[{c}]"),
-        '\\' => "\\\\".to_owned(),
-        _ => c.to_string(),
-    };
-    name.chars().map(escape).collect()
+    // `globset::escape` leaves backslashes as they are, and the client's matcher reads them as escapes.
+    globset::escape(&name.replace('\\', r"\\"))
 }

@@ -1,4 +1,5 @@
-//! Which files of a folder decide, by their names alone: the same for folders, the hub's cache and the hub itself.
+//! Selects the files of a folder that influence results, by their names alone: the same for folders, the cache of the
+//! hub and the hub itself.
 //!
 //! Names are relative to the folder, with `/` between parts.
 
@@ -8,9 +9,9 @@ use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
 pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, is_within};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a folder lacks, in words.
+/// A description of a file that a folder lacks.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Lack(pub(crate) String);
+pub(crate) struct MissingFile(pub(crate) String);
 
 const TOKENIZER: [&str; 8] = [
     "added_tokens.json",
@@ -33,15 +34,16 @@ pub(crate) const PICKLED_INDEX: &str = "pytorch_model.bin.index.json";
 /// The weights are `model.safetensors` if it is there, or else [`INDEX`] with `shards`, the files that it names;
 /// without these `pytorch_model.bin`, or [`PICKLED_INDEX`] with its shards. An index has to be read for them, so this
 /// is asked twice of a model in shards: first without any, and then with all.
-pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, Lack> {
+pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<String>, MissingFile> {
     let mut files = vec![required(names, "config.json")?];
     let kinds = ["model.safetensors", INDEX, "pytorch_model.bin", PICKLED_INDEX];
     let weights = kinds.into_iter().find(|kind| names.iter().any(|name| name == kind));
-    let weights = weights.ok_or_else(|| Lack(format!("`model.safetensors` or `{INDEX}`, nor `pytorch_model.bin`")))?;
+    let weights =
+        weights.ok_or_else(|| MissingFile(format!("`model.safetensors` or `{INDEX}`, nor `pytorch_model.bin`")))?;
     files.push(weights.to_owned());
     if weights == INDEX || weights == PICKLED_INDEX {
         for shard in shards {
-            let lack = |Lack(name): Lack| Lack(format!("{name} that `{weights}` names"));
+            let lack = |MissingFile(name): MissingFile| MissingFile(format!("{name} that `{weights}` names"));
             files.push(required(names, shard).map_err(lack)?);
         }
     }
@@ -63,15 +65,16 @@ pub(crate) fn shards(index: &[u8]) -> serde_json::Result<Vec<String>> {
 }
 
 /// The files of an adapter: its configuration and its weights, safetensors if there are both forms.
-pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, Lack> {
-    let config = required(names, "adapter_config.json").map_err(|Lack(lack)| Lack(lack + &adapters_nearby(names)))?;
+pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, MissingFile> {
+    let config = required(names, "adapter_config.json")
+        .map_err(|MissingFile(lack)| MissingFile(lack + &adapters_nearby(names)))?;
     let weights = required(names, "adapter_model.safetensors")
         .or_else(|_| required(names, "adapter_model.bin"))
-        .map_err(|_| Lack("`adapter_model.safetensors` or `adapter_model.bin`".to_owned()))?;
+        .map_err(|_| MissingFile("`adapter_model.safetensors` or `adapter_model.bin`".to_owned()))?;
     Ok(vec![config, weights])
 }
 
-/// Where an adapter lies that was looked for one level too high, or that another tool wrote.
+/// A hint: where the adapter is, if the reference is one level too high, or if another tool wrote it.
 fn adapters_nearby(names: &[String]) -> String {
     let folders: Vec<_> = names.iter().filter_map(|name| name.strip_suffix("/adapter_config.json")).collect();
     let foreign = names.iter().find(|name| name.ends_with("pytorch_lora_weights.safetensors"));
@@ -87,8 +90,8 @@ fn adapters_nearby(names: &[String]) -> String {
     }
 }
 
-fn required(names: &[String], name: &str) -> Result<String, Lack> {
-    names.iter().find(|there| *there == name).cloned().ok_or_else(|| Lack(format!("`{name}`")))
+fn required(names: &[String], name: &str) -> Result<String, MissingFile> {
+    names.iter().find(|there| *there == name).cloned().ok_or_else(|| MissingFile(format!("`{name}`")))
 }
 
 #[cfg(test)]

@@ -1,16 +1,18 @@
 //! Where base models, adapters and data come from: folders, the Hugging Face hub, and buckets.
 //!
-//! [`Inputs`] turns a reference into the folder or file that it means on this machine, and into the digest of its
-//! content, which is the same wherever the content lies. Only the files that decide are fetched and digested: a
-//! readme changes no digest. Everything here blocks; call it off the async threads.
+//! [`Inputs`] locates the folder or file of a reference on this machine, and computes the digest of its content,
+//! which does not depend on the location. Only files that influence results are fetched and digested: a readme
+//! changes no digest. All calls block; do not call them on async threads.
 //!
-//! Objects of buckets are fetched through a [`Remote`] once for all processes of a machine, and kept by digest:
-//! whoever [expects](Inputs::expecting) a digest that a cache has needs no network. A process that takes references from
-//! others is kept to [some folders](Settings::roots) of its machine.
+//! Objects of buckets are fetched through a [`Remote`] once for all processes of a machine, and kept by digest: a
+//! caller that [expects](Inputs::expecting) a cached digest needs no network. A process that receives references from
+//! others is restricted to [some folders](Settings::roots) of its machine.
 //!
 //! The hub's usual cache is shared with other programs. The client reads `HF_HOME`, `HF_HUB_CACHE`, `HF_ENDPOINT`,
 //! `HF_TOKEN`, `HF_TOKEN_PATH` and `HF_HUB_DISABLE_IMPLICIT_TOKEN` itself; it does not know `HF_HUB_OFFLINE`, which
 //! is [`Settings::is_offline`] here. No token ever passes through this crate.
+
+#![warn(clippy::match_bool)]
 
 mod allowed;
 mod cache;
@@ -23,6 +25,7 @@ mod folder;
 mod hub;
 mod layout;
 mod listing;
+mod located;
 mod objects;
 mod outline;
 mod pointer;
@@ -32,13 +35,15 @@ mod roots;
 mod rows;
 mod select;
 mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 
 pub use error::{HubFailure, InputError, NotCached};
 pub use finder::Finder;
 pub use listing::{ListedFile, Listing};
+pub use located::{Located, LocatedData};
 pub use outline::{ListedData, Outline};
 pub use remote::{Artefacts, Remote, RemoteObject, S3Remote};
-pub use resolve::{Inputs, Located, LocatedData};
 pub use settings::{ObjectSettings, Settings};
+pub use sources::Inputs;

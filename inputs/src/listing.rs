@@ -1,8 +1,8 @@
-//! Inputs looked at from outside: which files they are made of, how large these are, and which of them are on this machine.
+//! The files of an input, with their sizes and their locations, without their content.
 
 mod find;
 
-use crate::{InputError, RemoteObject, folder, resolve::unreadable};
+use crate::{InputError, RemoteObject, folder};
 use jobs::{HubRef, InputRef};
 use std::{
     collections::BTreeMap,
@@ -56,23 +56,23 @@ impl Listing {
     }
 }
 
-/// What lies in a folder, wherever that is.
+/// The content of a folder, local or remote.
 #[derive(Debug)]
-pub(crate) enum Shelf {
+pub(crate) enum ListedFolder {
     /// A folder of this machine, and what lies in it.
-    Folder { root: PathBuf, there: folder::Listing },
+    Folder { root: PathBuf, there: folder::Entries },
     /// A folder of a repository at a commit, the sizes of its files, and the cached folder that holds some of them.
     Hub { at: HubRef, folder: String, sizes: BTreeMap<String, u64>, root: Option<PathBuf> },
     /// Objects by their names below a folder, with the place of each in the cache, and all that lies there.
-    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)>, there: folder::Listing },
+    Bucket { bucket: String, objects: BTreeMap<String, (RemoteObject, Option<PathBuf>)>, there: folder::Entries },
 }
 
-impl Shelf {
+impl ListedFolder {
     /// What lies there, by name.
-    pub(crate) fn entries(&self) -> folder::Listing {
+    pub(crate) fn entries(&self) -> folder::Entries {
         match self {
             Self::Folder { there, .. } | Self::Bucket { there, .. } => there.clone(),
-            Self::Hub { sizes, .. } => folder::Listing::from(sizes.keys().cloned().collect::<Vec<_>>()),
+            Self::Hub { sizes, .. } => folder::Entries::from(sizes.keys().cloned().collect::<Vec<_>>()),
         }
     }
 
@@ -82,7 +82,8 @@ impl Shelf {
         let (bytes, here, origin) = match self {
             Self::Folder { root, .. } => {
                 let path = root.join(name);
-                let metadata = fs::metadata(&path).map_err(|source| unreadable(reference, &path, source))?;
+                let metadata =
+                    fs::metadata(&path).map_err(|source| InputError::unreadable(reference, &path, source))?;
                 (metadata.len(), Some(path), Origin::Here)
             }
             Self::Hub { at, folder, sizes, root } => {

@@ -1,8 +1,8 @@
 //! Inputs in buckets: what is listed there, and what of it lies in the cache.
 
 mod fetch;
+mod listed;
 mod names;
-mod shelf;
 #[cfg(test)]
 mod tests;
 
@@ -10,9 +10,9 @@ use crate::{
     InputError, ObjectSettings, Remote,
     cache::{Cache, Content, is_below},
     digest::FileDigests,
-    folder::Listing,
+    folder::Entries,
+    located::{FetchPolicy, FoundFolder},
     remote::ARTEFACTS,
-    resolve::{Folder, Reach},
 };
 use jobs::{Digest, S3Ref};
 use names::named;
@@ -23,7 +23,7 @@ use std::{
 };
 use store::BackendError;
 
-/// How often something is listed and fetched while it is being replaced.
+/// The number of times that an input is listed and fetched while it is being replaced.
 const ATTEMPTS: usize = 3;
 
 /// Buckets, and the cache of what came from them.
@@ -49,17 +49,22 @@ impl Objects {
     pub(crate) fn folder<F>(
         &self,
         s3: &S3Ref,
-        reach: Reach,
-        select: &dyn Fn(&Listing) -> Result<F, InputError>,
+        policy: FetchPolicy,
+        select: &dyn Fn(&Entries) -> Result<F, InputError>,
         names: impl Fn(&F) -> Vec<String>,
-    ) -> Result<Folder<F>, InputError> {
-        if let Reach::Here(expected) = reach {
+    ) -> Result<FoundFolder<F>, InputError> {
+        if let FetchPolicy::CacheOnly(expected) = policy {
             let Content { files, beside, .. } = self.content(expected).ok_or_else(|| missing(s3))?;
             let there: Vec<_> = files.iter().map(|(name, _)| name.clone()).chain(beside).collect();
-            let picked = select(&Listing::from(there))?;
-            return Ok(Folder { files: picked, root: self.cache.view(&files)?, commit: None, cut_off_download: None });
+            let picked = select(&Entries::from(there))?;
+            return Ok(FoundFolder {
+                files: picked,
+                root: self.cache.view(&files)?,
+                commit: None,
+                cut_off_download: None,
+            });
         }
-        steadily(|| {
+        retry_while_replaced(|| {
             let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
             let named = named(&s3.key, listed);
             if named.is_nothing() {
@@ -67,20 +72,20 @@ impl Objects {
             }
             let files = select(&named.listing())?;
             let root = self.fetched(s3, &names(&files), &named.files)?;
-            Ok(Folder { root, files, commit: None, cut_off_download: None })
+            Ok(FoundFolder { root, files, commit: None, cut_off_download: None })
         })
     }
 
     /// The object `s3` as a file.
-    pub(crate) fn file(&self, s3: &S3Ref, reach: Reach) -> Result<PathBuf, InputError> {
-        if let Reach::Here(expected) = reach {
+    pub(crate) fn file(&self, s3: &S3Ref, policy: FetchPolicy) -> Result<PathBuf, InputError> {
+        if let FetchPolicy::CacheOnly(expected) = policy {
             let files = self.content(expected).ok_or_else(|| missing(s3))?.files;
             let [(name, _)] = files.as_slice() else { return Err(missing(s3)) };
             return Ok(self.cache.view(&files)?.join(name));
         }
         // The whole bucket is no file. A reference that did not come through the parser may end in dots.
         let name = s3.key.rsplit('/').next().filter(|name| is_below(name)).ok_or_else(|| missing(s3))?;
-        steadily(|| {
+        retry_while_replaced(|| {
             let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
             let listed = BTreeMap::from([(name.to_owned(), object.ok_or_else(|| missing(s3))?)]);
             Ok(self.fetched(s3, &[name.to_owned()], &listed)?.join(name))
@@ -92,22 +97,22 @@ impl Objects {
         self.cache.place(&s3.to_string()).is_some_and(|blobs| blobs.iter().all(|blob| self.cache.has_blob(*blob)))
     }
 
-    /// What the input of this digest is made of, as far as the cache has seen it.
+    /// The composition of the input with this digest, if the cache knows it.
     pub(crate) fn content(&self, digest: Digest) -> Option<Content> {
         self.cache.content(digest)
     }
 
-    /// Keeps what an input is made of, so that whoever knows its digest needs no bucket.
+    /// Stores the composition of an input, so that a caller with its digest needs no bucket.
     pub(crate) fn keep(&self, digest: Digest, content: &Content) -> Result<(), InputError> {
-        match self.cache.content(digest).as_ref() == Some(content) {
-            true => Ok(()),
-            false => self.cache.keep_content(digest, content),
+        if self.cache.content(digest).as_ref() == Some(content) {
+            return Ok(());
         }
+        self.cache.keep_content(digest, content)
     }
 }
 
-/// Lists and fetches again while what was listed is replaced before it is fetched.
-fn steadily<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T, InputError> {
+/// Lists and fetches again if an object is replaced between listing and fetch.
+fn retry_while_replaced<T>(find: impl Fn() -> Result<T, InputError>) -> Result<T, InputError> {
     for _ in 1..ATTEMPTS {
         match find() {
             Err(error @ (InputError::Replaced { .. } | InputError::CutOff { .. })) => {

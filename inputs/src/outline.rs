@@ -1,10 +1,8 @@
-//! Inputs as far as they can be read without fetching what is large in them.
+//! Inputs without their large contents.
 
 mod parts;
 
-use crate::{
-    InputError, Inputs, ListedFile, Listing, data::data_files, layout::SplitFiles, listing::Origin, resolve::unreadable,
-};
+use crate::{InputError, Inputs, ListedFile, Listing, data::data_files, layout::SplitFiles, listing::Origin};
 use jobs::{DataFiles, InputRef, Rows, S3Ref};
 use parts::{Part, Piece};
 use std::{
@@ -19,11 +17,11 @@ use tempfile::TempDir;
 /// The largest file that is read whole for an outline: tokenizers have up to 20 MB.
 const SMALL_BYTES: u64 = 64 << 20;
 
-/// A folder or file that shows of an input what can be told without its large files.
+/// A folder or file that represents an input without the content of its large files.
 ///
-/// What is on this machine is in it as it is. Of what is not, small files (configurations and tokenizers) are whole; files of tensors and tables have
-/// their true size and header or footer, and holes in place of the rest; other files are not there. Nothing may be computed from
-/// it, and no digest taken, unless it [is whole](Self::is_whole).
+/// Local files are complete. For remote files, small ones (configurations and tokenizers) are complete; files of
+/// tensors and tables have their true size, their header or footer, and holes in place of the rest; other files are
+/// absent. Do not compute from it, and do not take its digest, unless it [is whole](Self::is_whole).
 #[derive(Debug)]
 pub struct Outline {
     path: PathBuf,
@@ -61,7 +59,7 @@ impl Outline {
         self.is_whole
     }
 
-    /// The names of files that are elsewhere and of which no part tells anything, such as pickled weights.
+    /// The names of remote files without a readable part, such as pickled weights.
     pub fn left_out(&self) -> &[String] {
         &self.left_out
     }
@@ -109,12 +107,12 @@ impl Inputs {
     /// The content of a file, which is expected to be small.
     pub(crate) fn content(&self, reference: &InputRef, file: &ListedFile) -> Result<Vec<u8>, InputError> {
         match &file.here {
-            Some(path) => fs::read(path).map_err(|source| unreadable(reference, path, source)),
+            Some(path) => fs::read(path).map_err(|source| InputError::unreadable(reference, path, source)),
             None => self.part(reference, &file.origin, 0..file.bytes),
         }
     }
 
-    /// Puts what can be told of a file where it belongs; false if that is nothing.
+    /// Writes the known part of a file into the outline; false if nothing is known.
     fn put(&self, reference: &InputRef, file: &ListedFile, at: &Path) -> Result<bool, InputError> {
         let failed = |source| unwritten(reference, source);
         if let Some(folder) = at.parent() {

@@ -5,13 +5,14 @@ pub use artefacts::Artefacts;
 pub(crate) use artefacts::{ARTEFACTS, place_of};
 pub use s3::S3Remote;
 
+use jobs::{InputRef, S3Ref};
 use std::{fmt, ops::Range, path::Path};
 use store::BackendError;
 
 /// Buckets that inputs are fetched from.
 ///
-/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word, for
-/// now or for good.
+/// Calls block, and several threads call at a time. What may pass is tried again in here: an error is the last word,
+/// for now or for good.
 pub trait Remote: fmt::Debug + Send + Sync {
     /// All objects whose keys start with `folder` and a slash, or all of the bucket if `folder` is empty.
     ///
@@ -25,8 +26,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// As [`list`](Self::list).
     fn find(&self, bucket: &str, key: &str) -> Result<Option<RemoteObject>, BackendError>;
 
-    /// Writes the content of the object `key` into the file `path`, in place of what is there, and says which version of
-    /// the object it was.
+    /// Writes the content of the object `key` into the file `path`, in place of what is there, and says which version
+    /// of the object it was.
     ///
     /// # Errors
     /// The object is not there any more, may not be read, or is out of reach; the file cannot be written. A part of it
@@ -47,14 +48,23 @@ pub struct RemoteObject {
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
-    /// What changes with its content. Without it, nobody can tell that the object is still the same.
+    /// A value that changes with the content. Without it, a change of the object cannot be detected.
     pub etag: Option<String>,
 }
 
 impl RemoteObject {
-    /// Whether both may be the same version, by all that is told of them.
+    /// Whether both may be the same version, according to their known properties.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         let is_other = matches!((&self.etag, &other.etag), (Some(one), Some(other)) if one != other);
         self.size == other.size && !is_other
+    }
+}
+
+/// The place of an input that consists of objects: in a bucket, or as the artefact of a job.
+pub(crate) fn as_objects(reference: &InputRef) -> Option<S3Ref> {
+    match reference {
+        InputRef::S3(s3) => Some(s3.clone()),
+        InputRef::Artefact(job) => Some(place_of(job)),
+        InputRef::Path(_) | InputRef::Hub(_) => None,
     }
 }

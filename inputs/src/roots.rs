@@ -17,8 +17,8 @@ impl Roots {
         Self(roots)
     }
 
-    /// Fails if one of `paths`, which `reference` leads to, lies outside once links and `..` are followed. What lies below
-    /// `cache` is inside: it was fetched.
+    /// Fails if one of `paths`, which `reference` leads to, lies outside once links and `..` are followed. What lies
+    /// below `cache` is inside: it was fetched.
     ///
     /// Of a path that is not there, as much is judged as is there: an answer tells nothing of what lies outside.
     pub(crate) fn check(

@@ -1,11 +1,11 @@
-use crate::{InputError, Inputs, resolve::unreadable};
+use crate::{InputError, Inputs};
 use jobs::{DataSpec, Digest, InputRef, Rows, ShuffleLike, SplitRule};
 use std::{collections::HashSet, fs, path::PathBuf};
 
 /// The rows that the rule of `split` takes; all of them if it has no rule.
 ///
-/// Listed rows are themselves part of the digest of a split. Where that digest is `expected`, a file that is no list of rows is
-/// not the one that the digest was made of, and no more is said of it: a job may have named somebody else's file.
+/// Listed rows are themselves part of the digest of a split. If that digest is `expected`, a file that is no list of
+/// rows is not the digested one, and the error reveals nothing else: a job may name a private file.
 pub(crate) fn rows(
     inputs: &Inputs,
     spec: &DataSpec,
@@ -16,7 +16,7 @@ pub(crate) fn rows(
     match rule {
         SplitRule { indices: Some(file), .. } => {
             let path = inputs.file(file)?.path;
-            let content = fs::read(&path).map_err(|source| unreadable(file, &path, source))?;
+            let content = fs::read(&path).map_err(|source| InputError::unreadable(file, &path, source))?;
             indices(&content, path, file, spec, split).map_err(|error| match expected {
                 Some(_) => InputError::OtherRows { reference: file.to_string(), split: split.to_owned() },
                 None => error,
@@ -50,7 +50,7 @@ fn indices(content: &[u8], path: PathBuf, file: &InputRef, spec: &DataSpec, spli
     let rows: Vec<u64> = serde_json::from_slice(content).map_err(malformed)?;
     let mut seen = HashSet::new();
     match rows.iter().position(|row| !seen.insert(*row)) {
-        // The digest is known later: until then the number may be that of somebody else's file, and is not told.
+        // The digest is not checked yet: the number may come from a private file, and is not shown.
         Some(place) => Err(wrong(
             spec,
             split,

@@ -1,11 +1,11 @@
-//! Which files of a folder make up an input, and what keeps them from being read: the same for what is fetched and what is only
-//! looked at.
+//! Which files of a folder make up an input, and what keeps them from being read: the same for what is fetched and
+//! what is only looked at.
 
 use crate::{
     InputError,
     data::no_split,
-    folder::{Listing, Odd},
-    layout::{DataKind, Lack, SplitFiles, find_split, is_within},
+    folder::{Entries, UnreadableEntry},
+    layout::{DataKind, MissingFile, SplitFiles, find_split, is_within},
     pointer::is_pointer,
 };
 use jobs::{DataSpec, InputRef};
@@ -15,10 +15,10 @@ use std::path::Path;
 pub(crate) fn picked(
     reference: &InputRef,
     role: &'static str,
-    listing: &Listing,
-    select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
+    listing: &Entries,
+    select: impl Fn(&[String]) -> Result<Vec<String>, MissingFile>,
 ) -> Result<Vec<String>, InputError> {
-    let lacks = |lack: Lack| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 };
+    let lacks = |lack: MissingFile| InputError::Lacks { reference: reference.to_string(), role, lacks: lack.0 };
     let files = select(&listing.names).map_err(lacks)?;
     match unreadable_entries(reference, listing, |odd| files.iter().any(|file| file == odd)) {
         Some(error) => Err(error),
@@ -27,12 +27,12 @@ pub(crate) fn picked(
 }
 
 /// The files of a split of a data set.
-pub(crate) fn picked_split(spec: &DataSpec, split: &str, listing: &Listing) -> Result<SplitFiles, InputError> {
+pub(crate) fn picked_split(spec: &DataSpec, split: &str, listing: &Entries) -> Result<SplitFiles, InputError> {
     if listing.names.is_empty() && is_table_file(&spec.source) {
         return Err(no_data_folder(&spec.source));
     }
     let from = spec.splits.get(split).and_then(|rule| rule.from.as_deref()).unwrap_or(split);
-    let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Pictures };
+    let kind = if spec.text.is_some() { DataKind::Texts } else { DataKind::Images };
     let found = find_split(&listing.names, from, kind);
     let may_hide = |odd: &str| match &found {
         Ok(files) => files.concerns(odd),
@@ -56,11 +56,11 @@ pub(crate) fn as_folder(reference: &InputRef, error: InputError) -> InputError {
 /// The error of entries that matter and cannot be read; `None` without any.
 pub(crate) fn unreadable_entries(
     reference: &InputRef,
-    listing: &Listing,
+    listing: &Entries,
     matters: impl Fn(&str) -> bool,
 ) -> Option<InputError> {
-    let mut odd = listing.odd.iter().filter(|odd| matters(&odd.name));
-    let Odd { name, problem } = odd.next()?;
+    let mut odd = listing.unreadable.iter().filter(|odd| matters(&odd.name));
+    let UnreadableEntry { name, problem } = odd.next()?;
     let more = match odd.count() {
         0 => String::new(),
         more => format!("; {more} other entries are missing or cannot be read either"),
@@ -72,13 +72,13 @@ pub(crate) fn unreadable_entries(
     })
 }
 
-/// Every file that decides comes by here before anything parses it.
+/// Refuses a Git LFS pointer. Every file that influences results is checked here before it is parsed.
 pub(crate) fn refuse_pointer(reference: &InputRef, path: &Path) -> Result<(), InputError> {
-    let (reference, file) = (|| reference.to_string(), || path.to_owned());
+    let reference = || reference.to_string();
     match is_pointer(path) {
         Ok(false) => Ok(()),
-        Ok(true) => Err(InputError::LfsPointer { reference: reference(), file: file() }),
-        Err(source) => Err(InputError::Read { reference: reference(), file: file(), source }),
+        Ok(true) => Err(InputError::LfsPointer { reference: reference(), file: path.to_owned() }),
+        Err(source) => Err(InputError::Read { reference: reference(), file: path.to_owned(), source }),
     }
 }
 

@@ -21,7 +21,8 @@ pub struct Settings {
     pub roots: Option<Vec<PathBuf>>,
     /// The buckets that inputs may come from, each as `bucket` or `bucket/prefix`, or all.
     pub buckets: Option<Vec<String>>,
-    /// The hub's repositories that inputs may come from, each as `owner/name`, or `owner` for all of that owner's, or all.
+    /// The hub's repositories that inputs may come from, each as `owner/name`, or `owner` for all of that owner's, or
+    /// all.
     pub repositories: Option<Vec<String>>,
 }
 

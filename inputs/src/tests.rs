@@ -169,10 +169,10 @@ fn pictures_in_folders_count_with_their_names() {
     let inputs = inputs();
     let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let located = inputs.data(&spec(one.path()), "test").unwrap();
-    let pictures = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
-    let (folder_of_split, pictures) = (one.path().join("test"), pictures.to_vec());
+    let images = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
+    let (folder_of_split, images) = (one.path().join("test"), images.to_vec());
     let classes = ["cat", "dog"].map(str::to_owned).to_vec();
-    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, pictures });
+    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, pictures: images });
     let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);
     assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
     fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
@@ -187,7 +187,7 @@ fn a_folder_of_pictures_that_would_lose_some_is_refused() {
     fs::create_dir(there.path().join("test/ant")).unwrap();
     assert!(refused().starts_with(&holds("test/ant/")), "{}", refused());
     fs::write(there.path().join("test/ant/.hidden.png"), "").unwrap();
-    assert!(refused().starts_with(&holds("test/ant/")), "a hidden picture is none: {}", refused());
+    assert!(refused().starts_with(&holds("test/ant/")), "a hidden image is none: {}", refused());
     fs::remove_dir_all(there.path().join("test/ant")).unwrap();
     fs::create_dir(there.path().join("test/cat/more")).unwrap();
     fs::write(there.path().join("test/cat/more/2.png"), "").unwrap();
@@ -202,15 +202,15 @@ fn a_folder_of_pictures_that_would_lose_some_is_refused() {
 fn a_class_that_only_another_split_has_moves_no_label_and_is_part_of_the_digest() {
     let classes = |there: &TempDir, split: &str| {
         let located = inputs().data(&spec(there.path()), split).unwrap();
-        let DataFiles::ImageFolder { classes, pictures, .. } = located.files else { panic!() };
-        (classes, pictures.len(), located.digest)
+        let DataFiles::ImageFolder { classes, pictures: images, .. } = located.files else { panic!() };
+        (classes, images.len(), located.digest)
     };
     let alone = folder(&["test/ant/1.png", "test/cat/1.png"]);
     let whole = folder(&["test/ant/1.png", "test/cat/1.png", "train/ant/1.png", "train/cat/1.png"]);
     let gap = folder(&["test/ant/1.png", "test/cat/1.png", "train/bee/1.png", "train/cat/1.png"]);
     assert_eq!(classes(&alone, "test"), classes(&whole, "test"), "another split changes nothing by itself");
-    let (names, pictures, digest) = classes(&gap, "test");
-    assert_eq!((names, pictures), (["ant", "bee", "cat"].map(str::to_owned).to_vec(), 2));
+    let (names, images, digest) = classes(&gap, "test");
+    assert_eq!((names, images), (["ant", "bee", "cat"].map(str::to_owned).to_vec(), 2));
     assert_ne!(digest, classes(&alone, "test").2, "the labels are others");
     fs::create_dir(gap.path().join("test/bee")).unwrap();
     assert_eq!(classes(&gap, "test").2, digest, "an empty folder says what the other split says");
@@ -221,12 +221,12 @@ fn what_cannot_be_read_of_a_split_is_named_and_never_left_out() {
     let there = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let refused = |split: &str| inputs().data(&spec(there.path()), split).unwrap_err().to_string();
     symlink("/no/such/readme", there.path().join("README.md")).unwrap();
-    symlink("/no/such/picture", there.path().join("train/cat/2.png")).unwrap();
+    symlink("/no/such/image", there.path().join("train/cat/2.png")).unwrap();
     assert!(inputs().data(&spec(there.path()), "test").is_ok(), "neither is a part of the split");
     let start =
-        format!("`{}` holds `train/cat/2.png`, a link that leads nowhere (`/no/such/picture`)", there.path().display());
+        format!("`{}` holds `train/cat/2.png`, a link that leads nowhere (`/no/such/image`)", there.path().display());
     assert!(refused("train").starts_with(&start), "{}", refused("train"));
-    symlink("/no/such/picture", there.path().join("train/cat/3.png")).unwrap();
+    symlink("/no/such/image", there.path().join("train/cat/3.png")).unwrap();
     assert!(
         refused("train").ends_with("; 1 other entries are missing or cannot be read either"),
         "{}",

@@ -3,8 +3,8 @@ mod copies;
 mod error;
 mod keys;
 mod layout;
+mod matcher;
 mod origin;
-mod place;
 mod reader;
 mod tensors;
 mod tower;
@@ -107,15 +107,16 @@ impl Adapter {
     /// Whatever would make the merge differ from the adapter as PEFT runs it: see [`AdapterError`].
     ///
     /// # Source
-    /// PEFT's `LoraConfig`: the scale is α/r, or α/√r with `use_rslora`; `rank_pattern` and `alpha_pattern` hold regular
-    /// expressions for the tail of a module's name, the first match counts. r is taken from the tensor, and must be
-    /// the one that the configuration says, if it says one.
+    /// PEFT's `LoraConfig`: the scale is α/r, or α/√r with `use_rslora`; `rank_pattern` and `alpha_pattern` hold
+    /// regular expressions for the tail of a module's name, the first match counts. r is taken from the tensor, and
+    /// must be the one that the configuration says, if it says one.
     pub fn read(name: &str, folder: &Path, base: &BaseHeader) -> Result<Self, AdapterError> {
         Self::read_as(name, folder, base, Numbers::Known)
     }
 
-    /// Reads a folder where the numbers in its file, or in the base's files, are not known: names and shapes are checked as
-    /// [`read`](Self::read) checks them. An update of nothing but zeros is taken, and so is a saved copy of a tensor of the base.
+    /// Reads a folder where the numbers in its file, or in the base's files, are not known: names and shapes are
+    /// checked as [`read`](Self::read) checks them. An update of nothing but zeros is taken, and so is a saved copy
+    /// of a tensor of the base.
     ///
     /// # Errors
     /// Those of [`read`](Self::read), but for what the numbers alone decide.

@@ -5,7 +5,7 @@ mod naming;
 
 pub(crate) use matrix::{AlignedMatrix, Form};
 
-use crate::{Adapter, AutoMapping, LoraModule, Matrix, MergeError, SavedTensor, linalg, merge::Histogram};
+use crate::{Adapter, LoraModule, Matrix, MergeError, layout::Layout, linalg};
 use faer::Mat;
 use jobs::{Axis, Space};
 use naming::Names;
@@ -18,6 +18,9 @@ use std::{
 /// Singular values closer than this leave their directions to rounding.
 const COINCIDE: f64 = 1e-9;
 
+/// How many entries have which upper (or lower) bits.
+pub(crate) type Histogram = Vec<u64>;
+
 /// Adapters in the coordinates of one space, ready to be merged any number of times.
 ///
 /// The costly part of a merge that no recipe of the same space has to repeat.
@@ -28,24 +31,9 @@ pub struct Aligned {
     pub(crate) matrices: Vec<AlignedMatrix>,
     pub(crate) layout: Layout,
     facts: AlignmentFacts,
-    /// The first level of every task's threshold search; it does not depend on the density.
-    pub(crate) coarse: OnceLock<Vec<Histogram>>,
-}
-
-/// How the adapters name and store what they update; a merged adapter does the same.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Layout {
-    pub(crate) target_modules: Option<Vec<String>>,
-    pub(crate) task_type: Option<String>,
-    pub(crate) auto_mapping: Option<AutoMapping>,
-    /// What all adapters that name a base call it.
-    pub(crate) base_model: Option<String>,
-    /// The revision of that.
-    pub(crate) revision: Option<String>,
-    /// The tensors of the tasks' own heads, by task, of those that have one. They are never merged.
-    pub(crate) heads: Arc<Vec<(String, BTreeMap<String, SavedTensor>)>>,
-    /// The base's modules whose weight is stored as `[in, out]`.
-    pub(crate) fan_in_fan_out: BTreeSet<String>,
+    /// Of every task, how many entries have which upper bits. The search for a threshold starts there; it does not
+    /// depend on the density, so it is counted once for all recipes.
+    pub(crate) upper_histograms: OnceLock<Vec<Histogram>>,
 }
 
 /// What an alignment found out about its adapters.
@@ -99,17 +87,17 @@ impl Aligned {
     /// `[≤ R, ≤ R]`. Ranks may differ, and a module that an adapter does not have is a zero update.
     ///
     /// # Numerics
-    /// Householder QR and SVD in `f64`, one thread per matrix, so that results do not depend on the number of threads.
-    /// U, σ and V are rounded to `f32` before σ is multiplied in, as in the reference. Every direction has the sign that
-    /// makes the largest entry of U positive. Costs O((O+I)R² + nIr² + R³) per matrix. Core bases keep the directions
-    /// above 1e-12 of the largest.
+    /// Householder QR and SVD in `f64`, one thread per matrix, so that results do not depend on the number of
+    /// threads. U, σ and V are rounded to `f32` before σ is multiplied in, as in the reference. Every direction has
+    /// the sign that makes the largest entry of U positive. Costs O((O+I)R² + nIr² + R³) per matrix. Core bases keep
+    /// the directions above 1e-12 of the largest.
     ///
     /// # Errors
     /// No adapters, two of the same name, two that give one weight different shapes, an SVD that does not converge.
     ///
     /// # Source
-    /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786), whose
-    /// authors leave α/r out of the bases, while here it is part of B.
+    /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786),
+    /// whose authors leave α/r out of the bases, while here it is part of B.
     pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
         let tasks = task_names(adapters)?;
         let names = Names::of(adapters);
@@ -120,7 +108,7 @@ impl Aligned {
         if let Some(Gap { matrix, relative }) = facts.smallest_gap.as_ref().filter(|gap| gap.relative < COINCIDE) {
             tracing::warn!(%matrix, relative, "singular values coincide, so elementwise merges depend on rounding");
         }
-        Ok(Self { space, tasks, matrices, layout: layout(adapters, &names), facts, coarse: OnceLock::new() })
+        Ok(Self { space, tasks, matrices, layout: layout(adapters, &names), facts, upper_histograms: OnceLock::new() })
     }
 
     /// The space that the adapters were brought into.
@@ -218,8 +206,12 @@ fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>
             let input =
                 inputs.entry(name).or_insert(Input { name, source, shape, modules: vec![None; adapters.len()] });
             if input.shape != shape || module.lora_b.cols() != module.lora_a.rows() {
-                let (module, expected) = (name.clone(), input.shape);
-                return Err(MergeError::Shape { module, task: adapter.name.clone(), found: shape, expected });
+                return Err(MergeError::Shape {
+                    module: name.clone(),
+                    task: adapter.name.clone(),
+                    found: shape,
+                    expected: input.shape,
+                });
             }
             input.modules[task] = Some(module);
         }
@@ -249,7 +241,8 @@ impl Input<'_> {
             }
         };
         let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
-        let (name, source) = (self.name.to_owned(), self.source.to_owned());
+        let name = self.name.to_owned();
+        let source = self.source.to_owned();
         Ok((AlignedMatrix { name, source, shape: self.shape, ranks, form }, spectrum))
     }
 

@@ -329,10 +329,10 @@ fn read_header(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
         let Entry { dtype, shape, .. } = entry;
         tensors.insert(name, BaseTensor { dtype, shape, file: file.to_owned(), offset_bytes, len_bytes });
     }
-    match expected == found {
-        true => Ok(tensors),
-        false => Err(BaseError::Length { path, expected, found }),
+    if expected != found {
+        return Err(BaseError::Length { path, expected, found });
     }
+    Ok(tensors)
 }
 
 /// The header of a safetensors file, and the length of the whole file.

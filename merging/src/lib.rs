@@ -1,15 +1,19 @@
 //! The mathematics of merging LoRA adapters.
 //!
-//! [`Adapter`]s become [`Aligned`] task matrices; a [`jobs::Recipe`] merges those into a [`MergedUpdate`]; that is added to a
-//! model in memory, or written as a PEFT adapter or as a full model. Everything is exact in the low rank: apart from
-//! elementwise merges in the `full` space, no matrix of the size of a weight is ever formed.
+//! [`Adapter`]s become [`Aligned`] task matrices; a [`jobs::Recipe`] merges those into a [`MergedUpdate`]; that is
+//! added to a model in memory, or written as a PEFT adapter or as a full model. Everything is exact in the low rank:
+//! apart from elementwise merges in the `full` space, no matrix of the size of a weight is ever formed.
 //!
 //! Same inputs and seed, same numbers out: nothing here knows a clock, a job or a number of threads.
+
+#![warn(clippy::match_bool)]
 
 mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
+mod error;
+mod layout;
 mod linalg;
 mod matrix;
 #[warn(clippy::wildcard_enum_match_arm)]
@@ -25,7 +29,7 @@ mod update;
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
+pub use error::MergeError;
 pub use matrix::Matrix;
-pub use merge::MergeError;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
 pub use update::{MergedUpdate, UpdateMatrix};

@@ -34,7 +34,8 @@ impl ThinQr {
         if qr.size() > 0 {
             let scratch = qr_in_place_scratch::<f64>(rows, cols, block, Par::Seq, Default::default());
             let stack = &mut MemBuffer::new(scratch);
-            let (packed, coefficients) = (qr.packed.as_mut(), qr.coefficients.as_mut());
+            let packed = qr.packed.as_mut();
+            let coefficients = qr.coefficients.as_mut();
             qr_in_place(packed, coefficients, Par::Seq, MemStack::new(stack), Default::default());
         }
         qr
@@ -58,7 +59,8 @@ impl ThinQr {
 
     /// Q · `matrix`, where `matrix` is `[size, n]`.
     pub(crate) fn q_times(&self, matrix: MatRef<'_, f64>) -> Mat<f64> {
-        let (rows, cols) = (self.packed.nrows(), matrix.ncols());
+        let rows = self.packed.nrows();
+        let cols = matrix.ncols();
         let mut product = Mat::zeros(rows, cols);
         if self.size() == 0 || cols == 0 {
             return product;
@@ -89,13 +91,15 @@ impl ThinSvd {
     pub(crate) fn new(matrix: MatRef<'_, f64>) -> Result<Self, NoConvergence> {
         let (rows, cols) = matrix.shape();
         let size = rows.min(cols);
-        let (mut u, mut sigma, mut v) = (Mat::zeros(rows, size), Diag::zeros(size), Mat::zeros(cols, size));
+        let mut u = Mat::zeros(rows, size);
+        let mut sigma = Diag::zeros(size);
+        let mut v = Mat::zeros(cols, size);
         if size > 0 {
             let vectors = ComputeSvdVectors::Thin;
             let scratch = svd_scratch::<f64>(rows, cols, vectors, vectors, Par::Seq, Default::default());
             let stack = &mut MemBuffer::new(scratch);
-            let (u, sigma, v) = (u.as_mut(), sigma.as_mut(), v.as_mut());
-            svd(matrix, sigma, Some(u), Some(v), Par::Seq, MemStack::new(stack), Default::default())
+            let parameters = Default::default();
+            svd(matrix, sigma.as_mut(), Some(u.as_mut()), Some(v.as_mut()), Par::Seq, MemStack::new(stack), parameters)
                 .map_err(|_| NoConvergence)?;
         }
         Ok(Self { u, sigma: sigma.column_vector().iter().copied().collect(), v })

@@ -1,4 +1,4 @@
-use crate::{Matrix, align::Layout};
+use crate::{Matrix, layout::Layout};
 use jobs::Recipe;
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -22,8 +22,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Reads an object; `None` if there is none, which is no error.
     async fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// Reads an object as [`get`](Self::get) does, and tells when it was written by the clock of what keeps it, where that is
-    /// known.
+    /// Reads an object as [`get`](Self::get) does, and tells when it was written by the clock of what keeps it, where
+    /// that is known.
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
         Ok(self.get(key).await?.map(|content| Dated { content, written: None }))
     }
@@ -39,8 +39,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Reads an object into the file `to`, in place of what is there, and gives its size; `None` if there is no object.
     ///
-    /// The object is never in memory as a whole. After an error the file holds anything. What the object should hold is the
-    /// caller's to check: a store does not know.
+    /// The object is never in memory as a whole. After an error the file holds anything. What the object should hold
+    /// is the caller's to check: a store does not know.
     async fn get_file(&self, key: &Key, to: &Path) -> Result<Option<u64>, BackendError>;
 
     /// Writes the content of the file `from` unless there is an object under the key.
@@ -58,8 +58,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Removes an object; that there is none is no error.
     async fn delete(&self, key: &Key) -> Result<(), BackendError>;
 
-    /// Whether a refusal may pass by itself where the same was allowed before: the store asks another service who may do what,
-    /// and credentials are renewed now and then.
+    /// Whether a refusal may pass by itself where the same was allowed before: the store asks another service who may
+    /// do what, and credentials are renewed now and then.
     fn refuses_for_now(&self) -> bool {
         false
     }
@@ -88,7 +88,7 @@ pub enum Put {
     Exists,
 }
 
-/// A backend that did not do as told.
+/// A failed operation of a backend.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} `{object}`{problem}")]
 pub struct BackendError {

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 /// When an object was written and when it was read, both by the clock of what keeps it.
 ///
-/// A store has one clock for all its writers, and theirs may differ: how old an object is, is told by the store's alone.
+/// The clocks of writers may differ, but a store has one clock: ages are measured by the store's clock alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// When the object was last written: milliseconds since 1970, UTC. S3 counts in whole seconds.
@@ -21,8 +21,8 @@ pub struct Dated<T> {
 }
 
 impl<T> Dated<T> {
-    /// How long ago it was written by the store's clock. A store that does not tell leaves no choice: then `told_ms`, which
-    /// its writer stamped it with, is held against `now_ms`, the reader's own clock.
+    /// How long ago it was written by the store's clock. A store that does not tell leaves no choice: then `told_ms`,
+    /// which its writer stamped it with, is held against `now_ms`, the reader's own clock.
     pub fn age(&self, told_ms: u64, now_ms: u64) -> Duration {
         let (at_ms, now_ms) = self.written.map_or((told_ms, now_ms), |written| (written.at_ms, written.now_ms));
         Duration::from_millis(now_ms.saturating_sub(at_ms))

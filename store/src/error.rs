@@ -2,10 +2,10 @@ use crate::{BackendError, Key, KeyError, PartError};
 use jobs::{Digest, JobId, ResultFault};
 use std::{io, path::PathBuf};
 
-/// What goes wrong between a store and its user.
+/// Why a call to a store fails.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The backend did not do as told.
+    /// The backend failed.
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// A name of a sweep or document cannot be part of a key.
@@ -39,7 +39,7 @@ pub enum StoreError {
         /// The job that the record's meaning makes.
         meaning: JobId,
     },
-    /// A result says what no answer to its job can be.
+    /// A result is impossible for its job.
     #[error("the result `{key}` of the store cannot be an answer to its job")]
     Fault {
         /// The object.
@@ -116,13 +116,18 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Names the part that cannot be used.
+    pub(crate) fn of_part(key: &Key, source: PartError) -> Self {
+        Self::Part { key: key.clone(), source }
+    }
+
     /// Whether the same call may succeed later, without a person doing anything.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Backend(error) if error.is_retryable())
     }
 
-    /// Whether a single object is not what it should be, while the store itself does as told. What another version wrote is
-    /// not meant.
+    /// Whether a single object is invalid while the store itself works. Objects of other versions do not count as
+    /// invalid.
     pub fn is_of_one_object(&self) -> bool {
         match self {
             Self::Corrupt { .. }

@@ -106,7 +106,8 @@ impl Backend for FolderBackend {
     }
 
     async fn get_dated(&self, key: &Key) -> Result<Option<Dated<Vec<u8>>>, BackendError> {
-        let (clock, temporary) = (self.clock.clone(), self.root.join(TEMPORARY));
+        let clock = self.clock.clone();
+        let temporary = self.root.join(TEMPORARY);
         blocking(Action::Read, self.path(key), move |path| absent_as_none(read_dated(path, &clock, &temporary))).await
     }
 

@@ -1,7 +1,7 @@
-//! The seam results and artefacts live behind.
+//! Storage of results and artefacts.
 //!
-//! A [`Backend`] keeps objects under keys: [`FolderBackend`] in a folder, [`S3Backend`] in a bucket. [`Store`]
-//! lies above it and knows what is kept, and where:
+//! A [`Backend`] keeps objects under keys: [`FolderBackend`] in a folder, [`S3Backend`] in a bucket. [`Store`] is the
+//! typed layer above it:
 //!
 //! | key | content |
 //! |---|---|
@@ -19,7 +19,10 @@
 //! | `workers/<name>.json` | what a worker last said of itself |
 //! | `checks/…` | the objects of [`Store::check`], gone when it is done, and that of [`Store::is_conditional`], which stays |
 //!
-//! Nothing half-written is ever seen, and a sound result is never replaced: [`Store::set_aside`] takes away what is none.
+//! Readers never see a partially written object, and a valid result is never replaced: [`Store::set_aside`] moves an
+//! invalid one.
+
+#![warn(clippy::match_bool)]
 
 mod backend;
 mod dated;
@@ -27,7 +30,7 @@ mod error;
 mod folder;
 mod key;
 mod location;
-mod patient;
+mod retry;
 mod s3;
 mod store;
 #[cfg(any(test, feature = "testing"))]

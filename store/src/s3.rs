@@ -25,7 +25,7 @@ use aws_sdk_s3::{
 use backon::{BackoffBuilder, ExponentialBuilder};
 use connect::Connection;
 use content::Content;
-use failure::Trouble;
+use failure::RequestFailure;
 use listing::S3Listing;
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 use write::Condition;
@@ -77,7 +77,7 @@ impl S3Backend {
             this.probe().await?;
             Ok(this)
         };
-        opened.await.map_err(|trouble: Trouble| trouble.at(Action::Open, url))
+        opened.await.map_err(|trouble: RequestFailure| trouble.at(Action::Open, url))
     }
 
     /// Another place behind the same server, with the same settings and credentials.
@@ -97,13 +97,13 @@ impl S3Backend {
         Self { place, ..self.clone() }
     }
 
-    async fn probe(&self) -> Result<(), Trouble> {
+    async fn probe(&self) -> Result<(), RequestFailure> {
         let attempts = self.patience.attempts.min(FIRST_ATTEMPTS);
         let retries = RetryConfig::standard().with_max_attempts(attempts).with_max_backoff(self.patience.longest_pause);
         let prefix = Some(self.place.full("")).filter(|prefix| !prefix.is_empty());
         let list = self.client.list_objects_v2().bucket(self.place.bucket()).set_prefix(prefix).max_keys(1);
         let answer = list.customize().config_override(Config::builder().retry_config(retries)).send().await;
-        answer.map(drop).map_err(|error| Trouble::of(error, &self.endpoint))
+        answer.map(drop).map_err(|error| RequestFailure::of(error, &self.endpoint))
     }
 
     /// Settings for a request that moves `bytes`.
@@ -126,9 +126,9 @@ impl S3Backend {
     }
 
     /// Does `work` until it succeeds, fails for good, or the patience is over.
-    async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, Trouble>
+    async fn patiently<T, F>(&self, mut work: impl FnMut() -> F) -> Result<T, RequestFailure>
     where
-        F: Future<Output = Result<T, Trouble>>,
+        F: Future<Output = Result<T, RequestFailure>>,
     {
         let mut pauses = self.pauses();
         loop {

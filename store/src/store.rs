@@ -16,7 +16,7 @@ pub use parts::{BriefResult, Compacted, PartError, PartResults};
 pub use records::Records;
 pub use revisions::Revision;
 
-use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, patient::Patient};
+use crate::{Backend, FolderBackend, Key, Location, Put, S3Backend, S3Settings, StoreError, retry::RetryBackend};
 use jobs::{FailureRecord, JobId, JobResult};
 use records::{Record, failures_folder, result_key};
 use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 /// How many objects are read at the same time.
 const CONCURRENT_READS: usize = 32;
 
-/// What is kept of sweeps: results, failures and documents. Cheap to clone.
+/// The results, failures and documents of sweeps. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     backend: Arc<dyn Backend>,
@@ -39,8 +39,8 @@ impl Store {
 
     /// The store at `location`, to read and write; makes the folder where it is missing, though no bucket.
     ///
-    /// A server of S3 that is out of reach is tried a few times within seconds and no longer, for a person may wait
-    /// for the answer; [`patient`](Self::patient) holds for what comes later.
+    /// An unreachable S3 server is retried for seconds only, because a person may wait for the response;
+    /// [`with_retries`](Self::with_retries) applies to later calls.
     ///
     /// # Errors
     /// The folder cannot be made or written to; the bucket cannot be reached or listed.
@@ -78,10 +78,10 @@ impl Store {
         Ok(Self::new(FolderBackend::open(path)?))
     }
 
-    /// The same store, which is asked again while it is out of reach, for as long as `outage`, before a call fails.
+    /// The same store with retries: a call fails only after the store was unreachable for `outage`.
     #[must_use]
-    pub fn patient(self, outage: Duration) -> Self {
-        Self { backend: Arc::new(Patient::new(self.backend, outage)) }
+    pub fn with_retries(self, outage: Duration) -> Self {
+        Self { backend: Arc::new(RetryBackend::new(self.backend, outage)) }
     }
 
     /// Where the store lies, for people.
@@ -152,7 +152,7 @@ impl Store {
         .await
     }
 
-    /// Forgets the result of `job`; that there is none is no error. Parts of sweeps may have it all the same.
+    /// Deletes the result of `job`; an absent result is no error. Compacted parts may still have it.
     ///
     /// # Errors
     /// The result cannot be deleted.
@@ -204,8 +204,8 @@ impl Store {
         self.jobs_in(Key::new(FailureRecord::FOLDER)?, records::job_of_failure).await
     }
 
-    /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The listing
-    /// ends there: a store of a million results is not read for a sweep of ten.
+    /// As [`jobs_with_results`](Self::jobs_with_results), if they are no more than `most`; `None` if they are. The
+    /// listing ends there: a store of a million results is not read for a sweep of ten.
     ///
     /// # Errors
     /// The store cannot be listed.
@@ -213,7 +213,8 @@ impl Store {
         self.few_jobs_in(Key::new(JobResult::FOLDER)?, records::job_of_result, most).await
     }
 
-    /// As [`jobs_with_failures`](Self::jobs_with_failures), if the failed attempts are no more than `most`; `None` if they are.
+    /// As [`jobs_with_failures`](Self::jobs_with_failures), if the failed attempts are no more than `most`; `None` if
+    /// they are.
     ///
     /// # Errors
     /// The store cannot be listed.

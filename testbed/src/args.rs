@@ -70,7 +70,7 @@ impl Cluster {
     /// # Errors
     /// It is out of reach.
     pub async fn store(&self) -> Result<Store, Failure> {
-        Ok(Store::open(&self.store, &self.s3()).await?.patient(self.outage()))
+        Ok(Store::open(&self.store, &self.s3()).await?.with_retries(self.outage()))
     }
 
     /// How the store's S3 server is reached.

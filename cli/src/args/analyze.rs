@@ -24,21 +24,21 @@ pub(crate) enum Output {
 pub(crate) enum TableName {
     /// Every row of the sweep on every task of both splits, with 95 % intervals of the means
     Accuracy,
-    /// The same over what each task's own adapter reaches
+    /// The same, divided by the accuracy of each task's own adapter
     Normalised,
     /// Hits@1, 3, 5 and 10 of a joint benchmark
     Hits,
     /// The best merge of each method, with its parameters
     Best,
-    /// By how much each merge differs from the chosen one on the same examples, and which are a tie
+    /// The difference of each merge to the chosen one on the same examples, and which are a tie
     Differences,
-    /// The best merges of all
+    /// The best merges overall
     Top,
-    /// Mean and standard deviation of recipes that were computed with several seeds
+    /// Mean and standard deviation of recipes with several seeds
     Seeds,
     /// Which parameters matter
     Importance,
-    /// What the jobs of each method took, and how many of them other sweeps share
+    /// The time that the jobs of each method took, and how many of them other sweeps share
     Cost,
     /// The errors of failed jobs, by kind
     Failures,
@@ -46,31 +46,31 @@ pub(crate) enum TableName {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Without `--table` it prints what a person wants first: the accuracies on the report split, the best \
-    of each method, the differences to the chosen recipe, and failures, if there are any."
+    after_help = "Without `--table` it prints the main tables: the accuracies on the report split, the best merge of each \
+    method, the differences to the chosen recipe, and failures, if there are any."
 )]
 pub(crate) struct Analyze {
-    /// Where results are kept: a folder, or `s3://bucket/prefix`
+    /// The store of results: a folder, or `s3://bucket/prefix`
     #[arg(value_name = "STORE", default_value = "bowline-results", env = "BOWLINE_STORE", hide_env_values = true)]
     pub(crate) store: Location,
     #[command(flatten)]
     pub(crate) s3: S3Args,
-    /// A sweep to show, once for each; all of the store unless given
+    /// A sweep to show; repeat it for each sweep [default: all in the store]
     #[arg(long = "sweep", value_name = "NAME")]
     pub(crate) sweeps: Vec<String>,
-    /// A table to print, once for each
+    /// A table to print; repeat it for each table
     #[arg(long = "table", value_name = "NAME", value_enum)]
     pub(crate) tables: Vec<TableName>,
-    /// What to print
+    /// The output format
     #[arg(long, value_enum, default_value_t = Output::Table)]
     pub(crate) format: Output,
     /// The same as `--format json`
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// How many of the best merges the table `top` has, and `seeds`
+    /// The number of best merges in the tables `top` and `seeds`
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) top: u32,
-    /// Compare two sweeps instead: what they chose, task by task, and the rows that both have
+    /// Compare two sweeps: the chosen recipes task by task, and the rows that both have
     #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["sweeps", "tables"])]
     pub(crate) compare: Vec<String>,
     /// A folder to write everything into: `results.csv` and `results.parquet` with one row for each job, and for each sweep

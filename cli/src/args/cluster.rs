@@ -1,4 +1,4 @@
-//! Sweeps on many machines.
+//! The commands for sweeps on many machines.
 
 use super::{ComputeArgs, ListenArgs, PoolArgs, Secret, StoreArgs, SweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
@@ -7,7 +7,7 @@ use url::Url;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Worker {
-    /// The broker that jobs come from: `amqp://user:password@host/vhost`, or `amqps://` with TLS
+    /// The broker to consume jobs from: `amqp://user:password@host/vhost`, or `amqps://` with TLS
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Secret,
     #[command(flatten)]
@@ -18,61 +18,62 @@ pub(crate) struct Worker {
     pub(crate) compute: ComputeArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
-    /// Its name in results and in `bowline watch`; the host's name and the process id unless given
+    /// The worker's name in results and in `bowline watch` [default: host name and process id]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// A folder below which inputs may be read, once for each; the current folder unless given
+    /// A folder that inputs may be read from; repeat it for each folder [default: the current folder]
     #[arg(long = "root", value_name = "DIR")]
     pub(crate) roots: Vec<PathBuf>,
-    /// A bucket, or `bucket/prefix`, that inputs may come from, once for each; all that the credentials open unless given
+    /// A bucket, or `bucket/prefix`, that inputs may come from; repeat it for each [default: every bucket that the
+    /// credentials may read]
     #[arg(long = "bucket", value_name = "BUCKET[/PREFIX]")]
     pub(crate) buckets: Vec<String>,
-    /// A repository of the hub, or the owner of some, that inputs may come from, once for each; all unless given
+    /// A hub repository, or an owner of repositories, that inputs may come from; repeat it for each [default: all]
     #[arg(long = "repository", value_name = "OWNER[/NAME]")]
     pub(crate) repositories: Vec<String>,
-    /// The longest that one job may compute, in seconds; 0 for ever
+    /// The time limit for the computation of one job, in seconds; 0 means no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 1500)]
     pub(crate) job_limit: u64,
-    /// The longest that fetching and reading the inputs of one job may take, in seconds; 0 for ever
+    /// The time limit for fetching and reading the inputs of one job, in seconds; 0 means no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 14_400)]
     pub(crate) load_limit: u64,
-    /// Attempts at a job before its failure is final, on as many machines where there are so many
+    /// Attempts at a job before its failure is permanent, each on another machine where possible
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) attempts: u32,
-    /// Times that a job may be lost, on as many machines where there are so many, before it is set aside
+    /// Lost deliveries of a job before it is dead-lettered, each on another machine where possible
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_losses: u32,
-    /// How long the job in hand may go on after SIGTERM, in seconds, before it goes back to the queue
+    /// How long the current job may continue after SIGTERM, in seconds, before it is returned to the queue
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) grace: u64,
-    /// End when no job came for so long
+    /// Exit after this many seconds without a job
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle_exit: Option<u64>,
-    /// End when queue or store are out of reach for so long
+    /// Exit when the queue or the store is unreachable for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) outage_limit: u64,
-    /// Use a store that ignores the condition of a write: results may be replaced by those of another process
+    /// Accept a store that ignores conditional writes: another process may then overwrite results
     #[arg(long)]
     pub(crate) unconditional_store: bool,
-    /// Base models that are kept in memory, with all that was computed from them
+    /// The number of base models to keep in memory, with everything computed from them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) keep_models: usize,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Watch {
-    /// The sweep's name; may be left out where the store holds one sweep
+    /// The sweep's name; optional if the store holds a single sweep
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Look so often, in seconds
+    /// The refresh interval in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) interval: u64,
-    /// Look once
+    /// Print the state once, and exit
     #[arg(long)]
     pub(crate) once: bool,
-    /// Print one line of JSON for each look
+    /// Print one line of JSON per refresh
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -84,13 +85,13 @@ pub(crate) struct Cancel {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Stop the jobs that are running as well, instead of letting them come to their end
+    /// Also stop running jobs, instead of letting them finish
     #[arg(long)]
     pub(crate) now: bool,
-    /// Take it back: `bowline run` goes on with the sweep then
+    /// Undo the cancellation: `bowline run` can then resume the sweep
     #[arg(long, conflicts_with = "now")]
     pub(crate) undo: bool,
-    /// Take the sweep's jobs out of the queue on this broker as well, whatever the name is and whether or not the store knows it
+    /// Also remove the sweep's jobs from the queue on this broker, even if the store does not know the sweep
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]
@@ -100,7 +101,7 @@ pub(crate) struct Cancel {
 /// `bowline probe`
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Probe {
-    /// What to ask, such as `http://127.0.0.1:9464/readyz`
+    /// The URL to query, such as `http://127.0.0.1:9464/readyz`
     #[arg(value_name = "URL")]
     pub(crate) url: Url,
 }
@@ -123,10 +124,10 @@ pub(crate) enum K8sCommand {
 pub(crate) struct K8sRender {
     #[command(flatten)]
     pub(crate) sweep: SweepArgs,
-    /// The overlay whose cluster is to run it, such as `k8s/overlays/a40`
+    /// The overlay of the cluster that runs the sweep, such as `k8s/overlays/a40`
     #[arg(long, value_name = "DIR")]
     pub(crate) overlay: PathBuf,
-    /// Write the kustomization and the sweep file into this folder instead, for a repository that a cluster follows
+    /// Write the kustomization and the sweep file into this folder instead, for a GitOps repository
     #[arg(long, value_name = "DIR")]
     pub(crate) write: Option<PathBuf>,
 }

@@ -15,13 +15,13 @@ pub(crate) enum FailuresCommand {
     List(FailuresList),
     /// Show every attempt at a job
     Show(FailuresShow),
-    /// Forget failures and hand their jobs to the queue again
+    /// Delete the failure records and publish their jobs again
     Retry(FailuresRetry),
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FailuresList {
-    /// The sweep's name; all failures of the store unless given
+    /// The sweep's name [default: all failures in the store]
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -33,7 +33,7 @@ pub(crate) struct FailuresList {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FailuresShow {
-    /// The job's id, or the beginning of it
+    /// The job's id, or a unique prefix of it
     #[arg(value_name = "JOB")]
     pub(crate) job: String,
     #[command(flatten)]
@@ -48,12 +48,12 @@ pub(crate) struct FailuresRetry {
     /// The sweep's name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
-    /// Only this job, given by its id or the beginning of it; once for each
+    /// Retry only this job, given by its id or a prefix of it; repeat it for each job
     #[arg(long = "job", value_name = "JOB")]
     pub(crate) jobs: Vec<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// The broker; without it the failures are only forgotten, and the next `bowline run` tries the jobs again
+    /// The broker; without it, only the failure records are deleted, and the next `bowline run` retries the jobs
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]

@@ -1,21 +1,21 @@
-//! Arguments that several commands have.
+//! Arguments that several commands share.
 
 use clap::Args as ClapArgs;
 use std::{fmt, net::SocketAddr, path::PathBuf};
 use store::Location;
 
-/// What is shown while a command goes on.
+/// What a running command shows over HTTP.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ListenArgs {
-    /// Show `/metrics`, `/healthz` and `/readyz` over HTTP at this address, such as `0.0.0.0:9464`
+    /// Serve `/metrics`, `/healthz` and `/readyz` over HTTP at this address, such as `0.0.0.0:9464`
     #[arg(long, value_name = "ADDRESS:PORT", env = "BOWLINE_LISTEN")]
     pub(crate) listen: Option<SocketAddr>,
 }
 
-/// Where results are kept.
+/// The store of results.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct StoreArgs {
-    /// Where results are kept: a folder, or `s3://bucket/prefix`
+    /// The store of results: a folder, or `s3://bucket/prefix`
     #[arg(
         long,
         value_name = "FOLDER|URL",
@@ -31,19 +31,18 @@ pub(crate) struct StoreArgs {
 /// How to reach a store in a bucket. Credentials come from where other AWS tools take them.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct S3Args {
-    /// The S3 server, if it is not AWS; `AWS_ENDPOINT_URL` says the same
+    /// The URL of the S3 server, if it is not AWS [env: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL")]
     pub(crate) s3_endpoint: Option<String>,
-    /// A file of PEM certificates that vouch for the store and the queue, beside the system's own
+    /// A PEM file of certificate authorities for the store and the queue, in addition to the system's
     #[arg(long, value_name = "FILE", env = "BOWLINE_CA")]
     pub(crate) ca: Option<PathBuf>,
-    /// The folder that inputs from buckets are fetched into, once for all processes; below the user's cache folder
-    /// unless given
+    /// The cache folder for inputs from buckets, shared by all processes [default: a folder in the user's cache folder]
     #[arg(long, value_name = "FOLDER", env = "BOWLINE_INPUT_CACHE")]
     pub(crate) input_cache: Option<PathBuf>,
 }
 
-/// Where jobs travel.
+/// The pool that jobs belong to.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct PoolArgs {
     /// The pool of workers: its queues on the broker are `bowline.jobs.POOL` and so on
@@ -51,12 +50,12 @@ pub(crate) struct PoolArgs {
     pub(crate) pool: String,
 }
 
-/// An address that may hold a password: shown to nobody.
+/// An address that may hold a password. It is never shown.
 #[derive(Clone)]
 pub(crate) struct Secret(String);
 
 impl Secret {
-    /// The text, for whoever opens the connection.
+    /// The text, to open the connection with.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -74,16 +73,16 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What computes.
+/// The device, and the memory for data.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct ComputeArgs {
     /// `cpu`, or `cuda:N` in a build with the `cuda` feature
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
-    /// Threads on a CPU; all physical cores unless told otherwise
+    /// The number of CPU threads [default: all physical cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
-    /// Memory for images that are read and kept between jobs, in MiB; `--example-cache` keeps larger splits
+    /// Memory for preprocessed images that are kept between jobs, in MiB; larger splits need `--example-cache`
     #[arg(long, alias = "picture-memory", value_name = "MIB", default_value_t = 4096)]
     pub(crate) image_memory: u64,
     /// Keep preprocessed images and tokenised texts in this folder, for large data sets
@@ -91,13 +90,13 @@ pub(crate) struct ComputeArgs {
     pub(crate) example_cache: Option<PathBuf>,
 }
 
-/// A sweep file and changes to it.
+/// A sweep file, and changes to it.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SweepArgs {
     /// The sweep file
     #[arg(value_name = "SWEEP.yaml")]
     pub(crate) sweep: PathBuf,
-    /// Change a key of the sweep file, for instance `-o recipe.density=0.3`
+    /// Override a key of the sweep file, for instance `-o recipe.density=0.3`
     #[arg(short, long = "override", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
 }

@@ -1,11 +1,11 @@
-//! What a store holds of sweeps, and what is done with it.
+//! The commands for the sweeps in a store.
 
 use super::{ComputeArgs, PoolArgs, Secret, StoreArgs};
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Status {
-    /// The sweep's name; every sweep of the store unless given
+    /// The sweep's name [default: every sweep in the store]
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -27,7 +27,7 @@ pub(crate) struct Finish {
     /// Print one JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Hand the jobs to workers through this broker, instead of computing them here
+    /// Publish the jobs to workers through this broker, and compute none here
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,
     #[command(flatten)]
@@ -42,9 +42,9 @@ pub(crate) struct Sweeps {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SweepsCommand {
-    /// List the sweeps of a store: revision, state, jobs, when, and what was chosen
+    /// List the sweeps in a store: revision, state, jobs, dates, and the chosen recipe
     List(SweepsList),
-    /// Remove a sweep from a store; its results stay, and other sweeps find them there
+    /// Remove a sweep from a store; its results stay available to other sweeps
     Remove(SweepsRemove),
 }
 
@@ -64,13 +64,13 @@ pub(crate) struct SweepsRemove {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Remove the results of its jobs as well, but for those that another sweep of the store has
+    /// Also remove the results of its jobs, except those that another sweep in the store uses
     #[arg(long)]
     pub(crate) results: bool,
-    /// Remove it although a run of it seems to be at work
+    /// Remove it even if a run of it seems to be active
     #[arg(long)]
     pub(crate) force: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     pub(crate) yes: bool,
 }

@@ -25,7 +25,7 @@ use worker::Metrics;
 pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let store = runtime.block_on(existing_store(&args.store))?.patient(OUTAGE);
+    let store = runtime.block_on(existing_store(&args.store))?.with_retries(OUTAGE);
     let frozen = runtime.block_on(frozen(&store, &args.name))?;
     let artefacts = Arc::new(Artefacts::default());
     artefacts.give(store.clone(), runtime.handle().clone());

@@ -71,7 +71,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(async {
-        let store = open_store(&args.store).await?.patient(OUTAGE);
+        let store = open_store(&args.store).await?.with_retries(OUTAGE);
         check_conditions(&store, args.unconditional_store).await.map(|()| store)
     })?;
     artefacts.give(store.clone(), runtime.handle().clone());

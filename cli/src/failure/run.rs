@@ -20,7 +20,7 @@ pub(crate) enum RunFailure {
     #[error("the sweep was stopped: {0}")]
     Stopped(Stopped),
     /// More jobs failed than may.
-    #[error("{failed} jobs failed, more than the {limit} that may")]
+    #[error("{failed} jobs failed; the limit is {limit}")]
     TooManyFailures { failed: u64, limit: u64 },
     /// The sweep is larger than what was allowed without asking.
     #[error("the sweep has up to {jobs} jobs, more than {limit}")]

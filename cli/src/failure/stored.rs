@@ -1,6 +1,6 @@
 use super::{Failure, code};
 
-/// Why a command about sweeps that a store holds cannot do as told.
+/// Why a command about stored sweeps fails.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoredFailure {
     /// The store holds no sweep of that name.
@@ -9,17 +9,17 @@ pub(crate) enum StoredFailure {
     /// The store holds no sweep, or several, and none was named.
     #[error("the store {store} holds {}", several(names))]
     WhichSweep { store: String, names: Vec<String> },
-    /// A run of the sweep is at work.
-    #[error("a run of the sweep `{name}` seems to be at work: it was heard of {heard} ago")]
+    /// A run of the sweep is active.
+    #[error("a run of the sweep `{name}` seems to be active: it reported {heard} ago")]
     AtWork { name: String, heard: String },
-    /// What another sweep shares cannot be told.
-    #[error("cannot tell which results the sweep `{name}` shares with the one to be removed")]
+    /// Another sweep cannot be read, so the shared results are unknown.
+    #[error("cannot determine which results the sweep `{name}` shares with the sweep to remove")]
     Shared { name: String, source: Box<Failure> },
-    /// A question needs an answer, and nobody is there to give it.
-    #[error("nobody can be asked whether to remove the sweep `{name}`")]
+    /// A question needs an answer, and no person is there to give it.
+    #[error("removing the sweep `{name}` needs a confirmation, and standard input is no terminal")]
     NobodyToAsk { name: String },
-    /// No failed job, or several, have such an id.
-    #[error("`{text}` is the beginning of the id of {} failed jobs", if *found == 0 { "no".to_owned() } else { found.to_string() })]
+    /// No failed job, or more than one, has such an id.
+    #[error("`{text}` matches {}", matches(*found))]
     WhichJob { text: String, found: usize },
 }
 
@@ -38,12 +38,19 @@ impl StoredFailure {
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::AtWork { .. } => {
-                Some("`bowline cancel` ends it; `--force` removes the sweep all the same, if you know that it is dead")
+                Some("`bowline cancel` ends it; `--force` removes the sweep anyway, if you know that the run is dead")
             }
-            Self::NobodyToAsk { .. } => Some("`--yes` says that it may go"),
+            Self::NobodyToAsk { .. } => Some("`--yes` confirms"),
             Self::Shared { .. } => Some("without `--results` all results stay, and the sweep can be removed"),
             Self::NoSweep { .. } | Self::WhichSweep { .. } | Self::WhichJob { .. } => None,
         }
+    }
+}
+
+fn matches(found: usize) -> String {
+    match found {
+        0 => "no failed job".to_owned(),
+        found => format!("{found} failed jobs; give more of the id"),
     }
 }
 

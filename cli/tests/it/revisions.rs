@@ -120,7 +120,7 @@ fn sweeps_are_listed_and_removed() {
     let text = place.run(&["sweeps", "list"]).succeeds().stdout.clone();
     assert!(text.lines().nth(2).unwrap().starts_with("small  1     finished  5 of 5"), "{text}");
 
-    place.run(&["sweeps", "remove", "small"]).fails(2, &["nobody can be asked", "--yes"]);
+    place.run(&["sweeps", "remove", "small"]).fails(2, &["needs a confirmation", "--yes"]);
     place.run(&["sweeps", "remove", "none", "--yes"]).fails(65, &["holds no sweep named `none`"]);
     // A coordinator that was heard of just now, by its own word.
     let progress = place.path("bowline-results/sweeps/small/progress.json");
@@ -129,7 +129,7 @@ fn sweeps_are_listed_and_removed() {
     told["updated_ms"] = u64::try_from(now_ms()).unwrap().into();
     fs::write(&progress, told.to_string()).unwrap();
     let remove = ["sweeps", "remove", "small", "--results", "--yes"];
-    place.run(&remove).fails(65, &["a run of the sweep `small` seems to be at work", "--force"]);
+    place.run(&remove).fails(65, &["a run of the sweep `small` seems to be active", "--force"]);
     place.run(&with(&remove, &["--force"])).fails(0, &["the results of 1 jobs; those of 4 stay"]);
     assert_eq!(place.results(), 4);
     place.run(&remove).fails(65, &["holds no sweep named `small`"]);

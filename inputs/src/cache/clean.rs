@@ -3,10 +3,10 @@ use jobs::Digest;
 use std::fs::{self, OpenOptions};
 
 impl Cache {
-    /// Removes what downloads left behind that were cut off, once in the life of a process.
+    /// Removes the remains of interrupted downloads, once per process.
     ///
-    /// Whoever downloads holds the lock of the object: while it is free, nobody does. Best effort: what stays costs room
-    /// only.
+    /// A process that downloads an object holds its lock; a free lock means that no download is active. Best effort:
+    /// remaining files cost only disk space.
     pub(super) fn clean(&self) {
         self.cleaned.call_once(|| {
             for entry in fs::read_dir(self.root.join("partial")).into_iter().flatten().flatten() {

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is written into the lock of an object once it was fetched.
+/// The content of an object's lock file once the object was fetched.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Record {
@@ -21,8 +21,8 @@ struct Record {
 impl Cache {
     /// The digest of an object, whose blob is in the cache afterwards.
     ///
-    /// If it is not there yet, `download` writes its content into the file it is given. While one process does so, others
-    /// wait for it: the lock is one of the operating system's, and free as soon as its process is gone.
+    /// If it is not there yet, `download` writes its content into the file it is given. While one process does so,
+    /// others wait for it: the lock is one of the operating system's, and free as soon as its process is gone.
     pub(crate) fn object(
         &self,
         bucket: &str,
@@ -31,7 +31,7 @@ impl Cache {
     ) -> Result<Digest, InputError> {
         let id = id_of(bucket, object);
         let lock = self.path("objects", id);
-        // What may have changed unseen is fetched every time.
+        // An object without an ETag may have changed unnoticed, so it is fetched every time.
         let recorded = || object.etag.as_ref().and_then(|_| self.recorded(&lock));
         if let Some(digest) = recorded() {
             return Ok(digest);
@@ -51,7 +51,7 @@ impl Cache {
         Ok(digest)
     }
 
-    /// Where the content of an object lies, as far as its record says. Nobody looked whether it is whole.
+    /// The path of an object's content, according to its record. Its integrity is not checked.
     pub(crate) fn known(&self, bucket: &str, object: &RemoteObject) -> Option<PathBuf> {
         object.etag.as_ref()?;
         let record: Record = read_json(&self.path("objects", id_of(bucket, object)))?;
@@ -78,7 +78,7 @@ impl Cache {
             let _ = fs::remove_file(partial);
             return Ok(digest);
         }
-        // Without a flush to the disk: what a crash of the machine makes of it is found by its hash.
+        // No flush to the disk: the hash detects damage by a crash of the machine.
         let keep = || {
             made_folder_of(&blob)?;
             fs::rename(partial, &blob)?;
@@ -89,12 +89,12 @@ impl Cache {
     }
 }
 
-/// What tells one version of an object from all others.
+/// What distinguishes one version of an object from all others.
 fn id_of(bucket: &str, object: &RemoteObject) -> Digest {
     Digest::of_json(&(bucket, &object.key, object.size, &object.etag))
 }
 
-/// The file `path`, made if it is not there, once no other process holds it.
+/// Opens or creates the lock file `path`, once no other process holds it.
 fn locked(path: &Path) -> io::Result<File> {
     made_folder_of(path)?;
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;

@@ -27,21 +27,21 @@ impl Snapshot {
             return Err(NotCached::Repository);
         }
         let revision = hub.revision.as_deref().unwrap_or("main");
-        let commit = match is_commit(revision) {
-            true => revision.to_owned(),
-            false => {
-                let named = fs::read_to_string(repository.join("refs").join(revision)).ok();
-                let named = named.map(|text| text.trim().to_owned()).filter(|commit| is_commit(commit));
-                let unknown = || NotCached::Revision { revision: revision.to_owned(), commits: commits(&repository) };
-                named.ok_or_else(unknown)?
-            }
+        let commit = if is_commit(revision) {
+            revision.to_owned()
+        } else {
+            // The client keeps the commit that a branch or tag meant at the last download in `refs/`.
+            let named = fs::read_to_string(repository.join("refs").join(revision)).ok();
+            let named = named.map(|text| text.trim().to_owned()).filter(|commit| is_commit(commit));
+            let unknown = || NotCached::Revision { revision: revision.to_owned(), commits: commits(&repository) };
+            named.ok_or_else(unknown)?
         };
         let root = repository.join("snapshots").join(&commit);
         if root.is_dir() { Ok(Self::at(root)) } else { Err(NotCached::Commit { commit }) }
     }
 }
 
-/// What a download of the repository left behind that was cut off.
+/// The remains of an interrupted download of the repository.
 pub(super) fn cut_off_download(cache: &Path, hub: &HubRef) -> Option<PathBuf> {
     let blobs = fs::read_dir(repository(cache, hub).join("blobs")).ok()?;
     let mut left: Vec<PathBuf> = blobs.flatten().map(|entry| entry.path()).collect();

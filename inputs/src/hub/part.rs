@@ -5,10 +5,10 @@ use jobs::{HubKind, HubRef};
 use std::{ops::Range, sync::OnceLock};
 use tokio::runtime::{Builder, Runtime};
 
-/// What reads parts of files. The client that fetches whole ones takes in all that a server sends, which may be a whole file of
-/// 17 GB where a mirror knows no ranges.
+/// Reads parts of files. The client for whole files reads everything that a server sends, which may be a whole file
+/// of 17 GB if a mirror does not support ranges.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(super) struct RangeReader {
     made: OnceLock<(HFClient, Runtime)>,
 }
 
@@ -33,9 +33,9 @@ impl Hub {
     }
 }
 
-impl Drop for Parts {
+impl Drop for RangeReader {
     fn drop(&mut self) {
-        // Whoever drops it last may be async, and then must not wait for threads.
+        // The last owner may be an async task, which must not block on threads.
         if let Some((_, runtime)) = self.made.take() {
             runtime.shutdown_background();
         }

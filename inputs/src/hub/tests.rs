@@ -144,8 +144,8 @@ fn a_file_that_the_cache_lacks_is_named() {
 
 #[test]
 fn an_interrupted_download_is_not_taken_for_a_whole_one() {
-    let pictures = [("test/cat/1.png", "one"), ("test/cat/2.png", "two")];
-    let cache = cache_with("datasets--owner--name", &pictures);
+    let images = [("test/cat/1.png", "one"), ("test/cat/2.png", "two")];
+    let cache = cache_with("datasets--owner--name", &images);
     let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name"));
     let whole = inputs.data(&spec, "test").unwrap();
     let repository = cache.path().join("datasets--owner--name");
@@ -178,8 +178,8 @@ fn classes_are_those_of_the_splits_on_the_hub_though_only_one_is_fetched() {
     let hub = FakeHub::start("datasets", "owner/name", COMMIT, &files);
     let cache = TempDir::new().unwrap();
     let data = online(&cache, hub.endpoint()).data(&mnist("hf://datasets/owner/name"), "test").unwrap();
-    let DataFiles::ImageFolder { classes, pictures, .. } = data.files else { panic!() };
-    assert_eq!((classes, pictures.len()), (["ant", "cat"].map(str::to_owned).to_vec(), 1));
+    let DataFiles::ImageFolder { classes, pictures: images, .. } = data.files else { panic!() };
+    assert_eq!((classes, images.len()), (["ant", "cat"].map(str::to_owned).to_vec(), 1));
     assert_eq!(hub.fetched(), ["test/cat/1.png"]);
 }
 
@@ -261,4 +261,5 @@ fn what_the_hub_does_not_have_is_an_error_that_names_it() {
 #[test]
 fn a_name_is_matched_as_it_is() {
     assert_eq!(super::literal("a[1]*.b"), "a[[]1[]][*].b");
+    assert_eq!(super::literal(r"a\{b}"), r"a\\[{]b[}]");
 }

@@ -1,11 +1,11 @@
-mod pictures;
+mod images;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod unread;
 
-use super::Lack;
-use pictures::{find_pictures, picture_split};
+use super::MissingFile;
+use images::{find_images, image_split};
 use std::collections::{BTreeMap, BTreeSet};
 use tables::{find_tables, table_split};
 use unread::unread;
@@ -17,18 +17,18 @@ pub(crate) enum SplitFiles {
     Parquet(Vec<String>),
     /// Files of JSON lines, in reading order.
     Jsonl(Vec<String>),
-    /// Pictures in one folder per class.
-    Pictures {
+    /// Images in one folder per class.
+    Images {
         /// The folder of the split.
         folder: String,
-        /// Class and file name of every picture, sorted by class and then by name.
-        pictures: Vec<(String, String)>,
-        /// One picture of each class of each other split: the classes are those of all splits together.
+        /// Class and file name of every image, sorted by class and then by name.
+        images: Vec<(String, String)>,
+        /// One image of each class of each other split: the classes are those of all splits together.
         beside: Vec<String>,
     },
     /// A pair of MNIST IDX files.
     Idx {
-        /// The pictures.
+        /// The images.
         images: String,
         /// The labels.
         labels: String,
@@ -40,8 +40,8 @@ impl SplitFiles {
     pub(crate) fn names(&self) -> Vec<String> {
         match self {
             Self::Parquet(files) | Self::Jsonl(files) => files.clone(),
-            Self::Pictures { folder, pictures, .. } => {
-                pictures.iter().map(|(class, picture)| format!("{folder}/{class}/{picture}")).collect()
+            Self::Images { folder, images, .. } => {
+                images.iter().map(|(class, image)| format!("{folder}/{class}/{image}")).collect()
             }
             Self::Idx { images, labels } => vec![images.clone(), labels.clone()],
         }
@@ -49,8 +49,8 @@ impl SplitFiles {
 
     /// The classes that only other splits have, sorted.
     pub(crate) fn absent_classes(&self) -> Vec<String> {
-        let Self::Pictures { pictures, beside, .. } = self else { return Vec::new() };
-        let own: BTreeSet<&str> = pictures.iter().map(|(class, _)| class.as_str()).collect();
+        let Self::Images { images, beside, .. } = self else { return Vec::new() };
+        let own: BTreeSet<&str> = images.iter().map(|(class, _)| class.as_str()).collect();
         let absent: BTreeSet<&str> = beside.iter().filter_map(|name| class_of(name)).collect();
         absent.difference(&own).map(|class| (*class).to_owned()).collect()
     }
@@ -58,7 +58,7 @@ impl SplitFiles {
     /// Files of other splits from which this one has classes, if there are any.
     pub(crate) fn beside(&self) -> &[String] {
         match self {
-            Self::Pictures { beside, .. } if !self.absent_classes().is_empty() => beside,
+            Self::Images { beside, .. } if !self.absent_classes().is_empty() => beside,
             _ => &[],
         }
     }
@@ -66,7 +66,7 @@ impl SplitFiles {
     /// Whether the entry `name` is a part of the split, or would be one if it could be read.
     pub(crate) fn concerns(&self, name: &str) -> bool {
         match self {
-            Self::Pictures { folder, .. } => is_within(name, folder),
+            Self::Images { folder, .. } => is_within(name, folder),
             _ => self.names().iter().any(|own| own == name || is_within(own, name)),
         }
     }
@@ -77,7 +77,7 @@ pub(crate) fn is_within(name: &str, folder: &str) -> bool {
     name.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The class of `split/class/picture`.
+/// The class of `split/class/image`.
 fn class_of(name: &str) -> Option<&str> {
     name.split('/').nth(1)
 }
@@ -95,7 +95,7 @@ pub(crate) enum NoSplit {
         within: Vec<String>,
     },
     /// Some of its files are there, and others not.
-    Lacks(Lack),
+    Lacks(MissingFile),
     /// It is there in two forms, of which one may be older than the other.
     Twice {
         /// A file of the one.
@@ -103,7 +103,7 @@ pub(crate) enum NoSplit {
         /// A file of the other.
         other: String,
     },
-    /// It holds something that would be no row of it, and that nobody should believe to be one.
+    /// It has an entry that would silently be no row.
     Holds {
         /// The file or folder.
         entry: String,
@@ -112,17 +112,17 @@ pub(crate) enum NoSplit {
     },
 }
 
-/// What a data set is made of. Some files mean something for one kind alone: JSON lines beside pictures describe them.
+/// What a data set is made of. Some files mean something for one kind alone: JSON lines beside images describe them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DataKind {
-    /// Labelled pictures.
-    Pictures,
+    /// Labelled images.
+    Images,
     /// Labelled texts.
     Texts,
 }
 
-/// Finds `split` among the names of a data set's files. A split that is there in two forms is refused: rows would count twice, or
-/// one of the two would silently not count.
+/// Finds `split` among the names of a data set's files. A split that is there in two forms is refused: rows would
+/// count twice, or one of the two would silently not count.
 pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Result<SplitFiles, NoSplit> {
     match here(names, split, kind)? {
         Some(files) => Ok(files),
@@ -139,8 +139,8 @@ pub(crate) fn find_split(names: &[String], split: &str, kind: DataKind) -> Resul
 fn here(names: &[String], split: &str, kind: DataKind) -> Result<Option<SplitFiles>, NoSplit> {
     let mut found = Vec::new();
     found.extend(find_tables(names, split, kind)?);
-    if kind == DataKind::Pictures {
-        found.extend(find_pictures(names, split)?);
+    if kind == DataKind::Images {
+        found.extend(find_images(names, split)?);
         found.extend(idx_files(names, split));
     }
     let first_name = |files: &SplitFiles| files.names().first().cloned().unwrap_or_default();
@@ -195,11 +195,11 @@ fn looked_for(split: &str, kind: DataKind) -> String {
 
 fn splits(names: &[String], kind: DataKind) -> Vec<String> {
     let named = |name: &String| {
-        let other = || (kind == DataKind::Pictures).then(|| picture_split(name)).flatten();
+        let other = || (kind == DataKind::Images).then(|| image_split(name)).flatten();
         table_split(name, kind).or_else(other).map(str::to_owned)
     };
     let mut splits: BTreeSet<_> = names.iter().filter_map(named).collect();
-    let has_idx = |split: &&str| kind == DataKind::Pictures && idx_files(names, split).is_some();
+    let has_idx = |split: &&str| kind == DataKind::Images && idx_files(names, split).is_some();
     splits.extend(["train", "test"].into_iter().filter(has_idx).map(str::to_owned));
     splits.into_iter().collect()
 }

@@ -1,10 +1,9 @@
-use super::{ListedFile, Listing, Shelf};
+use super::{ListedFile, ListedFolder, Listing};
 use crate::{
     InputError, Inputs, ListedData,
     folder::{self, list},
-    layout::{INDEX, Lack, PICKLED_INDEX, adapter_files, model_files, shards},
+    layout::{INDEX, MissingFile, PICKLED_INDEX, adapter_files, model_files, shards},
     remote::place_of,
-    resolve::unreadable,
     rows::rows,
     select::{as_folder, picked, picked_split, refuse_pointer, unreadable_entries},
 };
@@ -17,21 +16,21 @@ impl Inputs {
     /// # Errors
     /// As [`model`](Self::model), but for what only the content tells.
     pub fn list_model(&self, reference: &InputRef) -> Result<Listing, InputError> {
-        let shelf = self.shelf(reference)?;
+        let folder = self.list_folder(reference)?;
         let role = "a model";
-        let names = self.picked(reference, &shelf, role, |names| model_files(names, &[]))?;
+        let names = self.picked(reference, &folder, role, |names| model_files(names, &[]))?;
         let Some(name) = names.iter().find(|name| *name == INDEX || *name == PICKLED_INDEX) else {
-            return self.listing(reference, &shelf, &names);
+            return self.listing(reference, &folder, &names);
         };
-        let index = shelf.file(reference, name)?;
+        let index = folder.file(reference, name)?;
         index.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
         let text = self.content(reference, &index)?;
         let shards = shards(&text).map_err(|source| {
             let file = index.here.unwrap_or_else(|| name.into());
             InputError::malformed(reference, file, "an index of weights", &source)
         })?;
-        let names = self.picked(reference, &shelf, role, |names| model_files(names, &shards))?;
-        self.listing(reference, &shelf, &names)
+        let names = self.picked(reference, &folder, role, |names| model_files(names, &shards))?;
+        self.listing(reference, &folder, &names)
     }
 
     /// The files of an [adapter](Self::adapter), without their content.
@@ -39,9 +38,9 @@ impl Inputs {
     /// # Errors
     /// As [`adapter`](Self::adapter), but for what only the content tells.
     pub fn list_adapter(&self, reference: &InputRef) -> Result<Listing, InputError> {
-        let shelf = self.shelf(reference)?;
-        let names = self.picked(reference, &shelf, "an adapter", adapter_files)?;
-        self.listing(reference, &shelf, &names)
+        let folder = self.list_folder(reference)?;
+        let names = self.picked(reference, &folder, "an adapter", adapter_files)?;
+        self.listing(reference, &folder, &names)
     }
 
     /// A single [file](Self::file), without its content.
@@ -52,31 +51,34 @@ impl Inputs {
         let not_a_file = || InputError::NotA { reference: reference.to_string(), expected: "file" };
         let missing = || InputError::Missing { reference: reference.to_string() };
         self.allowed.check(reference)?;
-        let (shelf, name) = match reference {
+        let (folder, name) = match reference {
             InputRef::Path(path) => {
                 self.check_roots(reference, [path.clone()])?;
-                let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
-                let (true, Some(name)) = (metadata.is_file(), path.file_name()) else { return Err(not_a_file()) };
+                let metadata = fs::metadata(path).map_err(|source| InputError::unreadable(reference, path, source))?;
+                if !metadata.is_file() {
+                    return Err(not_a_file());
+                }
+                let name = path.file_name().ok_or_else(not_a_file)?;
                 let root = path.parent().unwrap_or(Path::new("")).to_owned();
-                (Shelf::Folder { root, there: folder::Listing::default() }, name.to_string_lossy().into_owned())
+                (ListedFolder::Folder { root, there: folder::Entries::default() }, name.to_string_lossy().into_owned())
             }
             InputRef::Hub(hub) => {
                 let path = hub.path.as_deref().ok_or_else(not_a_file)?;
                 let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-                let shelf = self.hub.shelf(hub, folder)?;
-                let entries = shelf.entries();
+                let folder = self.hub.list_folder(hub, folder)?;
+                let entries = folder.entries();
                 if let Some(error) = unreadable_entries(reference, &entries, |odd| odd == name) {
                     return Err(self.offline_or(reference, error));
                 }
                 if !entries.names.iter().any(|there| there == name) {
                     return Err(self.offline_or(reference, missing()));
                 }
-                (shelf, name.to_owned())
+                (folder, name.to_owned())
             }
-            InputRef::S3(s3) => self.objects(s3)?.shelf_of_file(s3)?,
-            InputRef::Artefact(job) => self.objects(&place_of(job))?.shelf_of_file(&place_of(job))?,
+            InputRef::S3(s3) => self.objects(s3)?.list_folder_of_file(s3)?,
+            InputRef::Artefact(job) => self.objects(&place_of(job))?.list_folder_of_file(&place_of(job))?,
         };
-        let file = shelf.file(reference, &name)?;
+        let file = folder.file(reference, &name)?;
         file.here.iter().try_for_each(|path| refuse_pointer(reference, path))?;
         Ok(Listing { reference: reference.clone(), files: vec![file], root: None, is_file: true })
     }
@@ -88,46 +90,46 @@ impl Inputs {
     pub fn list_data(&self, spec: &DataSpec, split: &str) -> Result<ListedData, InputError> {
         let source = &spec.source;
         let rows = rows(self, spec, split, None)?;
-        let shelf = self.shelf(source).map_err(|error| as_folder(source, error))?;
-        let files = picked_split(spec, split, &shelf.entries()).map_err(|error| self.offline_or(source, error))?;
+        let folder = self.list_folder(source).map_err(|error| as_folder(source, error))?;
+        let files = picked_split(spec, split, &folder.entries()).map_err(|error| self.offline_or(source, error))?;
         // What lies in the hub's cache may be a part of it.
-        if let (InputRef::Hub(hub), Shelf::Folder { .. }) = (source, &shelf)
+        if let (InputRef::Hub(hub), ListedFolder::Folder { .. }) = (source, &folder)
             && let Some(partial) = self.hub.cut_off_download(hub)
         {
             return Err(InputError::CutOffDownload { reference: source.to_string(), partial });
         }
-        let listing = self.listing(source, &shelf, &files.names())?;
+        let listing = self.listing(source, &folder, &files.names())?;
         Ok(ListedData { listing, rows, files })
     }
 
-    fn shelf(&self, reference: &InputRef) -> Result<Shelf, InputError> {
+    fn list_folder(&self, reference: &InputRef) -> Result<ListedFolder, InputError> {
         self.allowed.check(reference)?;
         let path = match reference {
-            InputRef::Hub(hub) => return self.hub.shelf(hub, hub.path.as_deref().unwrap_or("")),
-            InputRef::S3(s3) => return self.objects(s3)?.shelf(s3),
-            InputRef::Artefact(job) => return self.objects(&place_of(job))?.shelf(&place_of(job)),
+            InputRef::Hub(hub) => return self.hub.list_folder(hub, hub.path.as_deref().unwrap_or("")),
+            InputRef::S3(s3) => return self.objects(s3)?.list_folder(s3),
+            InputRef::Artefact(job) => return self.objects(&place_of(job))?.list_folder(&place_of(job)),
             InputRef::Path(path) => path,
         };
         self.check_roots(reference, [path.clone()])?;
-        let metadata = fs::metadata(path).map_err(|source| unreadable(reference, path, source))?;
+        let metadata = fs::metadata(path).map_err(|source| InputError::unreadable(reference, path, source))?;
         if !metadata.is_dir() {
             return Err(InputError::NotA { reference: reference.to_string(), expected: "folder" });
         }
-        let there = list(path).map_err(|source| unreadable(reference, path, source))?;
-        Ok(Shelf::Folder { root: path.clone(), there })
+        let there = list(path).map_err(|source| InputError::unreadable(reference, path, source))?;
+        Ok(ListedFolder::Folder { root: path.clone(), there })
     }
 
     fn picked(
         &self,
         reference: &InputRef,
-        shelf: &Shelf,
+        folder: &ListedFolder,
         role: &'static str,
-        select: impl Fn(&[String]) -> Result<Vec<String>, Lack>,
+        select: impl Fn(&[String]) -> Result<Vec<String>, MissingFile>,
     ) -> Result<Vec<String>, InputError> {
-        picked(reference, role, &shelf.entries(), select).map_err(|error| self.offline_or(reference, error))
+        picked(reference, role, &folder.entries(), select).map_err(|error| self.offline_or(reference, error))
     }
 
-    /// What lacks in the hub's cache may well be on the hub.
+    /// A file that the hub's cache lacks may exist on the hub.
     fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
         match reference {
             InputRef::Hub(hub) if self.is_offline() => self.hub.partial(hub, error),
@@ -135,14 +137,14 @@ impl Inputs {
         }
     }
 
-    fn listing(&self, reference: &InputRef, shelf: &Shelf, names: &[String]) -> Result<Listing, InputError> {
-        if let Shelf::Folder { root, .. } = shelf {
+    fn listing(&self, reference: &InputRef, folder: &ListedFolder, names: &[String]) -> Result<Listing, InputError> {
+        if let ListedFolder::Folder { root, .. } = folder {
             // Files may be links that lead elsewhere.
             self.check_roots(reference, names.iter().map(|name| root.join(name)))?;
         }
-        let files = names.iter().map(|name| shelf.file(reference, name)).collect::<Result<Vec<ListedFile>, _>>()?;
+        let files = names.iter().map(|name| folder.file(reference, name)).collect::<Result<Vec<ListedFile>, _>>()?;
         files.iter().filter_map(|file| file.here.as_ref()).try_for_each(|path| refuse_pointer(reference, path))?;
-        let root = shelf.root_of(&files);
+        let root = folder.root_of(&files);
         Ok(Listing { reference: reference.clone(), files, root, is_file: false })
     }
 }

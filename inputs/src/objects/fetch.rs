@@ -11,7 +11,7 @@ use std::{
 };
 use tracing::Span;
 
-/// Objects that are fetched at a time: a folder of pictures is many small ones.
+/// Objects that are fetched at a time: a folder of images is many small ones.
 const AT_A_TIME: usize = 8;
 
 impl Objects {
@@ -67,9 +67,9 @@ impl Objects {
             return Err(InputError::Replaced { reference: reference() });
         }
         let found = fs::metadata(path).map_or(0, |metadata| metadata.len());
-        match found == object.size {
-            true => Ok(()),
-            false => Err(InputError::CutOff { reference: reference(), expected: object.size, found }),
+        if found != object.size {
+            return Err(InputError::CutOff { reference: reference(), expected: object.size, found });
         }
+        Ok(())
     }
 }

@@ -1,39 +1,39 @@
 use crate::{
     RemoteObject,
     cache::is_below,
-    folder::{Listing, Odd, is_hidden},
+    folder::{Entries, UnreadableEntry, is_hidden},
 };
 use std::collections::BTreeMap;
 
 /// The objects below a folder.
 #[derive(Debug)]
-pub(super) struct Named {
+pub(super) struct NamedObjects {
     /// Those that a folder can hold, by their names there.
     pub(super) files: BTreeMap<String, RemoteObject>,
     /// Folders without files: some programs make an object for a folder.
     pub(super) empty: Vec<String>,
     /// Those that no folder can hold.
-    pub(super) odd: Vec<Odd>,
+    pub(super) unreadable: Vec<UnreadableEntry>,
 }
 
-impl Named {
+impl NamedObjects {
     /// Whether there is neither a file nor what no folder can hold.
     pub(super) fn is_nothing(&self) -> bool {
-        self.files.is_empty() && self.odd.is_empty()
+        self.files.is_empty() && self.unreadable.is_empty()
     }
 
     /// The same as the listing of a folder.
-    pub(super) fn listing(&self) -> Listing {
-        let mut listing = Listing::from(self.files.keys().chain(&self.empty).cloned().collect::<Vec<_>>());
-        self.odd.iter().cloned().for_each(|odd| listing.note(odd));
+    pub(super) fn listing(&self) -> Entries {
+        let mut listing = Entries::from(self.files.keys().chain(&self.empty).cloned().collect::<Vec<_>>());
+        self.unreadable.iter().cloned().for_each(|entry| listing.add_unreadable(entry));
         listing
     }
 }
 
 /// The objects below `folder` by their names there, as the files of a folder: without those that are hidden.
-pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> Named {
+pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> NamedObjects {
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-    let mut named = Named { files: BTreeMap::new(), empty: Vec::new(), odd: Vec::new() };
+    let mut named = NamedObjects { files: BTreeMap::new(), empty: Vec::new(), unreadable: Vec::new() };
     for object in objects {
         let Some(name) = object.key.strip_prefix(&prefix).map(str::to_owned) else { continue };
         let plain = name.trim_end_matches('/');
@@ -46,7 +46,7 @@ pub(super) fn named(folder: &str, objects: Vec<RemoteObject>) -> Named {
             named.empty.push(name);
         } else {
             let problem = "whose key is no path that a file can have: give it another key, or take it out".to_owned();
-            named.odd.push(Odd { name, problem });
+            named.unreadable.push(UnreadableEntry { name, problem });
         }
     }
     let has_files =
@@ -76,12 +76,12 @@ mod tests {
         let keys = ["d/../x", "d/a/../../x", "d//x", "d/a//x", "d/./x", "d/.git/x", "d/a/.x", "d/", "d/a/", "d/ok"];
         assert_eq!(names("d", &keys), ["ok"]);
         let object = |key: &&str| RemoteObject { key: (*key).to_owned(), size: 1, etag: None };
-        let odd = named("d", keys.iter().map(object).collect()).odd;
-        let odd: Vec<String> = odd.into_iter().map(|odd| odd.name).collect();
-        assert_eq!(odd, ["../x", "a/../../x", "/x", "a//x", "./x"], "hidden ones and folders are left out");
+        let unreadable = named("d", keys.iter().map(object).collect()).unreadable;
+        let unreadable: Vec<String> = unreadable.into_iter().map(|unreadable| unreadable.name).collect();
+        assert_eq!(unreadable, ["../x", "a/../../x", "/x", "a//x", "./x"], "hidden ones and folders are left out");
         let keys = ["d/test/cat/", "d/test/cat/1.png", "d/test/dog/", "d/test/", "d/.x/", "d/y//"];
         let named = named("d", keys.iter().map(object).collect());
-        assert_eq!(named.empty, ["test/dog/"], "a class without pictures is there as well");
-        assert_eq!(named.odd.len(), 1, "{:?}", named.odd);
+        assert_eq!(named.empty, ["test/dog/"], "a class without images is there as well");
+        assert_eq!(named.unreadable.len(), 1, "{:?}", named.unreadable);
     }
 }

@@ -55,7 +55,7 @@ fn header(bytes: u64, read: Read<'_>) -> Result<Piece, InputError> {
     let first = bytes.min(FIRST_BYTES);
     let mut content = read(0..first)?;
     let length = content.first_chunk().map_or(0, |length| u64::from_le_bytes(*length)).saturating_add(8);
-    // A length that cannot be is for whoever reads the header to name.
+    // The reader of the header reports an impossible length.
     if length > first && length <= bytes.min(LARGEST_BYTES) {
         content.extend(read(first..length)?);
     }

@@ -77,7 +77,7 @@ impl Remote for S3Remote {
 
 impl Drop for S3Remote {
     fn drop(&mut self) {
-        // Whoever drops it last may be async, and then must not wait for threads.
+        // The last owner may be an async task, which must not block on threads.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

@@ -53,9 +53,10 @@ impl Place {
     /// Puts a link to `outside` in the place of the file or folder `name` inside.
     fn link_out(&self, name: &str) {
         let path = self.path("inside").join(name);
-        match path.is_dir() {
-            true => fs::remove_dir_all(&path).unwrap(),
-            false => fs::remove_file(&path).unwrap(),
+        if path.is_dir() {
+            fs::remove_dir_all(&path).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
         }
         symlink(self.path("outside").join(name), path).unwrap();
     }

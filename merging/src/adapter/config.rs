@@ -176,7 +176,7 @@ impl AdapterConfig {
         Ok(scale)
     }
 
-    /// Says that α is 0, if it is, which leaves nothing of any update.
+    /// An error if α is 0, which makes every update zero.
     pub(super) fn zero_alpha(&self) -> Option<AdapterError> {
         let error = || self.unsupported("lora_alpha", &self.lora_alpha, "α is 0, so every update is zero");
         (!truthy(&self.lora_alpha)).then(error)
@@ -191,8 +191,8 @@ impl AdapterConfig {
         self.lora_alpha.as_f64().ok_or_else(|| self.unsupported("lora_alpha", &self.lora_alpha, because))
     }
 
-    /// PEFT makes factors of the rank that the configuration says, and loads no others. A configuration without `r` says
-    /// nothing.
+    /// PEFT makes factors of the rank that the configuration says, and loads no others. A configuration without `r`
+    /// says nothing.
     fn check_rank(&self, source: &str, rank: usize) -> Result<(), AdapterError> {
         let own = self.rank_pattern.as_ref().and_then(|pattern| pattern.first_match(source));
         let (key, value, says) = match (own, self.r) {

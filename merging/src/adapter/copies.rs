@@ -62,8 +62,8 @@ pub(super) fn check_copy(
     ))
 }
 
-/// Whether `raw` is `values`, which the base stores as `dtype`. The copy may have been saved in a narrower type than the
-/// base's, or the base in a narrower one than the copy.
+/// Whether `raw` is `values`, which the base stores as `dtype`. The copy may have been saved in a narrower type than
+/// the base's, or the base in a narrower one than the copy.
 fn is_copy(raw: &RawTensor, dtype: Dtype, values: &[f32]) -> bool {
     same(&raw.values, values)
         || same(&raw.values, &rounded(raw.dtype, values))

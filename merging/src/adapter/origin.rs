@@ -2,7 +2,7 @@
 
 use super::Adapter;
 
-/// What one adapter says of itself that does not change its update.
+/// What an adapter declares about itself without an effect on its update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The task's name.
@@ -22,7 +22,7 @@ pub struct Origin {
 }
 
 impl Adapter {
-    /// What the adapter says of itself, without its weights.
+    /// What the adapter declares about itself, without its weights.
     pub fn origin(&self) -> Origin {
         Origin {
             task: self.name.clone(),
@@ -79,7 +79,8 @@ pub fn origin_notes(origins: &[Origin], base: Option<&str>) -> Vec<String> {
     notes
 }
 
-/// Says that revisions of one base differ. Where an adapter names a base without a revision, it means the default branch.
+/// A note if the revisions of one base differ. Where an adapter names a base without a revision, it means the
+/// default branch.
 fn revisions(origins: &[Origin]) -> Option<String> {
     let by_default = |origin: &Origin| origin.base_model.is_some() && origin.revision.is_none();
     let revisions =

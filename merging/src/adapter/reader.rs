@@ -3,8 +3,8 @@ use super::{
     config::AdapterConfig,
     copies::check_copy,
     keys::{Key, Part, adapter_name},
-    layout::{Placed, conv1d_layers},
-    place::{Places, Says, Wanted},
+    layout::{MatchedModule, conv1d_layers},
+    matcher::{AdapterHints, ModuleMatcher, WantedModule},
     tensors::{NOTHING_SAVED, RawTensor},
 };
 use crate::{BaseHeader, Matrix};
@@ -38,7 +38,7 @@ struct Factor {
 
 /// The tensors of one module, before they are known to be complete.
 #[derive(Default)]
-struct Half {
+struct PartialPair {
     a: Option<Factor>,
     b: Option<Factor>,
 }
@@ -70,7 +70,7 @@ impl Reader<'_> {
             path: self.path.clone(),
             names: names.into_iter().map(str::to_owned).collect(),
         })?;
-        let mut halves: BTreeMap<String, Half> = BTreeMap::new();
+        let mut halves: BTreeMap<String, PartialPair> = BTreeMap::new();
         let mut saved = BTreeMap::new();
         for (tensor, raw) in tensors {
             let key = Key::parse(&tensor, adapter).map_err(|because| self.unexpected(&tensor, because))?;
@@ -128,7 +128,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn pair(&self, source: String, half: Half) -> Result<Pair, AdapterError> {
+    fn pair(&self, source: String, half: PartialPair) -> Result<Pair, AdapterError> {
         let missing = |present: &str, from: &str, to: &str| AdapterError::MissingTensor {
             path: self.path.clone(),
             tensor: present.replace(from, to),
@@ -175,7 +175,7 @@ impl Reader<'_> {
         if !self.config.fan_in_fan_out {
             return BTreeSet::new();
         }
-        let placed = pairs.iter().zip(targets).map(|(pair, target)| Placed { target, update: pair.shape() });
+        let placed = pairs.iter().zip(targets).map(|(pair, target)| MatchedModule { target, update: pair.shape() });
         conv1d_layers(self.base, &placed.collect::<Vec<_>>())
     }
 
@@ -183,15 +183,15 @@ impl Reader<'_> {
     fn targets(&self, pairs: &[Pair]) -> Result<Vec<String>, AdapterError> {
         let class = self.config.auto_mapping().map(|mapping| mapping.base_model_class);
         let named_base = self.config.base_model_name_or_path.as_deref().filter(|base| !base.is_empty());
-        let says = Says { path: &self.path, class: class.as_deref(), base: named_base };
-        let wanted = pairs.iter().map(|pair| Wanted {
+        let hints = AdapterHints { path: &self.path, class: class.as_deref(), base: named_base };
+        let wanted = pairs.iter().map(|pair| WantedModule {
             source: &pair.source,
             shape: pair.shape(),
             may_be_conv1d: self.config.fan_in_fan_out,
             tensor: &pair.tensor,
         });
         let wanted: Vec<_> = wanted.collect();
-        Places::new(self.base, says).find(&wanted)
+        ModuleMatcher::new(self.base, hints).find(&wanted)
     }
 
     fn factor(&self, tensor: &str, raw: RawTensor) -> Result<Matrix, AdapterError> {

@@ -30,10 +30,10 @@ impl RawTensor {
 pub(super) fn read(folder: &Path) -> Result<(PathBuf, BTreeMap<String, RawTensor>), AdapterError> {
     let safe = folder.join("adapter_model.safetensors");
     let pickled = folder.join("adapter_model.bin");
-    match !safe.exists() && pickled.exists() {
-        true => read_pickle(&pickled).map(|tensors| (pickled, tensors)),
-        false => read_safe(&safe).map(|tensors| (safe, tensors)),
+    if !safe.exists() && pickled.exists() {
+        return read_pickle(&pickled).map(|tensors| (pickled, tensors));
     }
+    read_safe(&safe).map(|tensors| (safe, tensors))
 }
 
 fn read_safe(path: &Path) -> Result<BTreeMap<String, RawTensor>, AdapterError> {

@@ -39,7 +39,7 @@ pub(super) fn because(base: &BaseHeader, modules: &BTreeSet<&str>, source: &str,
     }
 }
 
-/// Says that the base's layer is quantised, if it is: its weight cannot be matched, or has another shape.
+/// A description of the quantised layer in the base, if it is one: its weight has no match, or another shape.
 pub(super) fn quantised(base: &BaseHeader, module: &str) -> Option<String> {
     let parts = QUANTISED.map(|part| format!("{module}.{part}"));
     let states = format!("{module}.weight.");

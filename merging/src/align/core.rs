@@ -9,7 +9,7 @@ use faer::{Mat, MatRef};
 const NUMERICALLY_THERE: f64 = 1e-12;
 
 /// One matrix's updates between the bases of the stacked factors.
-pub(super) struct Joint {
+pub(super) struct CoreBases {
     /// U_B, `[O, left]`.
     pub(super) left: Matrix,
     /// V_Aᵀ, `[right, I]`.
@@ -19,7 +19,7 @@ pub(super) struct Joint {
     pub(super) spectrum: Spectrum,
 }
 
-pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Result<Joint, NoConvergence> {
+pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Result<CoreBases, NoConvergence> {
     let left = Side::new(rows, factors, |factors| factors.b.as_ref())?;
     let right = Side::new(cols, factors, |factors| factors.at.as_ref())?;
     let mut start = 0;
@@ -27,14 +27,15 @@ pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Re
         let Some(factors) = factors else { return Matrix::zeros(left.kept(), right.kept()) };
         let columns = start..start + factors.b.ncols();
         start = columns.end;
-        let (b, a) = (left.coordinates.get(.., columns.clone()), right.coordinates.get(.., columns));
+        let b = left.coordinates.get(.., columns.clone());
+        let a = right.coordinates.get(.., columns);
         Matrix::from_f64(linalg::product(b, a.transpose()).as_ref())
     };
     let parts = factors.iter().map(part).collect();
     let gap = left.gap.into_iter().chain(right.gap).reduce(f64::min);
     let spectrum = Spectrum { kept: left.kept().max(right.kept()), dropped: left.dropped.max(right.dropped), gap };
     let right = Matrix::from_f64(right.basis.transpose());
-    Ok(Joint { left: Matrix::from_f64(left.basis.as_ref()), right, parts, spectrum })
+    Ok(CoreBases { left: Matrix::from_f64(left.basis.as_ref()), right, parts, spectrum })
 }
 
 /// The left singular vectors of stacked factors, and the factors in their coordinates.

@@ -7,7 +7,7 @@ use faer::{Mat, MatRef, prelude::ReborrowMut};
 use jobs::SigmaCut;
 
 /// The joint singular value decomposition of one matrix's updates.
-pub(super) struct Joint {
+pub(super) struct JointBasis {
     /// U, `[O, k]`.
     pub(super) basis: Matrix,
     /// ΣVᵢᵀ, `[k, I]` each.
@@ -23,7 +23,7 @@ pub(super) fn joint(
     [rows, cols]: [usize; 2],
     factors: Vec<Option<Factors>>,
     cut: SigmaCut,
-) -> Result<Joint, NoConvergence> {
+) -> Result<JointBasis, NoConvergence> {
     let left = ThinQr::new(linalg::side_by_side(rows, factors.iter().flatten().map(|factors| factors.b.as_ref())));
     let right: Vec<_> = factors.into_iter().map(|factors| factors.map(|factors| ThinQr::new(factors.at))).collect();
     let svd = ThinSvd::new(core(&left, &right).as_ref())?;
@@ -36,7 +36,7 @@ pub(super) fn joint(
     let signs = linalg::canonical_signs(&basis);
     linalg::scale_columns(&mut basis, &signs);
     linalg::scale_columns(&mut svd.v, &signs);
-    Ok(Joint {
+    Ok(JointBasis {
         basis: Matrix::from_f64(basis.as_ref()),
         parts: parts(cols, &right, &svd),
         spectrum: Spectrum { kept, dropped, gap: linalg::smallest_gap(&svd.sigma) },

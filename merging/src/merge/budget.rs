@@ -5,8 +5,8 @@
 /// one away, again and again until it is not. So Σkᵢ ≤ D, and with equal ranks kᵢ = min(r, ⌊D/n⌋).
 ///
 /// # Shapes
-/// `ranks` by task, 0 where an adapter lacks the module, which gives 0. `directions`: D = min(O, I), as many orthonormal columns
-/// as both sides of the weight have room for.
+/// `ranks` by task, 0 where an adapter lacks the module, which gives 0. `directions`: D = min(O, I), as many
+/// orthonormal columns as both sides of the weight have room for.
 ///
 /// # Numerics
 /// Integers.
@@ -15,12 +15,13 @@
 /// `None` if D < n: not every task can have a direction of its own.
 ///
 /// # Source
-/// The code of TSV-Merge (arXiv:2412.00081) and of Core Space (arXiv:2509.17786) keeps ⌊D/n⌋ of every task, in the core space with
-/// D = min(O, I, S). That is the same where ranks are equal. Where they differ, it pads small ranks with null directions.
+/// The code of TSV-Merge (arXiv:2412.00081) and of Core Space (arXiv:2509.17786) keeps ⌊D/n⌋ of every task, in the
+/// core space with D = min(O, I, S). That is the same where ranks are equal. Where they differ, it pads small ranks
+/// with null directions.
 ///
 /// # Examples
-/// Six tasks of rank 16 on a weight of 32 rows keep 5 triplets each. Ranks 16, 8 and 4 keep 16, 8 and 4 of 32 directions, and
-/// 8, 4 and 2 of 14.
+/// Six tasks of rank 16 on a weight of 32 rows keep 5 triplets each. Ranks 16, 8 and 4 keep 16, 8 and 4 of 32
+/// directions, and 8, 4 and 2 of 14.
 pub(super) fn triplets(ranks: &[usize], directions: usize) -> Option<Vec<usize>> {
     let sum: usize = ranks.iter().sum();
     if sum <= directions {

@@ -2,8 +2,8 @@ use super::elementwise::{LANES, Task};
 
 /// The signs of the sums of values, as 1 or −1; a sum of 0 has the sign that `zero_is_positive` says.
 ///
-/// Adds to `signs` what positive sums outnumber negative ones by, and notes in `cancelled` whether a sum is exactly 0 over values
-/// that are not.
+/// Adds to `signs` what positive sums outnumber negative ones by, and notes in `cancelled` whether a sum is exactly 0
+/// over values that are not.
 #[inline(always)]
 pub(super) fn by_values(
     tasks: &[Task<'_>],
@@ -32,8 +32,8 @@ pub(super) fn by_values(
     sums
 }
 
-/// The signs of the sums of signs, as 1 or −1: one task, one vote. Where votes are equal, the sign of the sum of values, as 1, −1
-/// or 0.
+/// The signs of the sums of signs, as 1 or −1: one task, one vote. Where votes are equal, the sign of the sum of
+/// values, as 1, −1 or 0.
 #[inline(always)]
 pub(super) fn by_signs(tasks: &[Task<'_>]) -> [f32; LANES] {
     let mut votes = [0.0; LANES];

@@ -1,8 +1,8 @@
 use super::{
     blocks::{Block, block_rows},
+    combination::EntryRule,
     election::{by_signs, by_values, is_zero},
     threshold::{Thresholds, thresholds},
-    way::EntryRule,
 };
 use crate::{Aligned, Matrix};
 use jobs::{DareDrop, Elect, Recipe};
@@ -14,26 +14,27 @@ pub(super) const LANES: usize = 256;
 
 /// Merges the tasks entry by entry.
 ///
-/// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that of Σwᵢxᵢ
-/// (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no part. Over those that
-/// do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude, with its sign.
+/// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that
+/// of Σwᵢxᵢ (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no
+/// part. Over those that do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude,
+/// with its sign.
 ///
-/// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's update
-/// around and counts by its size, and a weight of 0 leaves the task out.
+/// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's
+/// update around and counts by its size, and a weight of 0 leaves the task out.
 ///
 /// # Shapes
 /// One merged matrix per weight, of the shape of its task matrices.
 ///
 /// # Numerics
-/// `f32`, tasks in order. Where Σwᵢxᵢ is exactly 0, `sum_of_values` takes the sign of the sum of all elected signs of the model, and
-/// negative if that is 0 too. Where Σsign(wᵢxᵢ) is 0, `sum_of_signs` takes the sign of Σwᵢxᵢ, and the entry is 0 if that is 0 too:
-/// so entries that change their signs in all tasks change the sign of the merge, and nothing else. Blocks of rows run in
-/// parallel.
+/// `f32`, tasks in order. Where Σwᵢxᵢ is exactly 0, `sum_of_values` takes the sign of the sum of all elected signs of
+/// the model, and negative if that is 0 too. Where Σsign(wᵢxᵢ) is 0, `sum_of_signs` takes the sign of Σwᵢxᵢ, and the
+/// entry is 0 if that is 0 too: so entries that change their signs in all tasks change the sign of the merge, and
+/// nothing else. Blocks of rows run in parallel.
 ///
 /// # Source
-/// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that are 0. Its rule
-/// for ties of signs, the negative values, is not taken over: in an aligned space the sign of a direction is arbitrary. The
-/// weighted mean is that of mergekit, where weights are positive.
+/// TIES (arXiv:2306.01708) steps 2 and 3, with the rule of the KnOTS reference implementation for sums of values that
+/// are 0. Its rule for ties of signs, the negative values, is not taken over: in an aligned space the sign of a
+/// direction is arbitrary. The weighted mean is that of mergekit, where weights are positive.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<Matrix> {
     let thresholds = thresholds(aligned, recipe);
     let steps = Steps {
@@ -47,11 +48,12 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<
     };
     let shapes = aligned.matrices.iter().map(|matrix| matrix.entry_shape());
     let mut merged: Vec<_> = shapes.map(|[rows, cols]| Matrix::zeros(rows, cols)).collect();
-    let tally = steps.run(&mut merged);
-    // Cancellation is rare: only the blocks that hold some are merged again, and only if the vote is not negative anyway.
-    if tally.signs > 0 && !tally.cancelled.is_empty() {
+    let votes = steps.run(&mut merged);
+    // Cancellation is rare: only the blocks that hold some are merged again, and only if the vote is not negative
+    // anyway.
+    if votes.signs > 0 && !votes.cancelled.is_empty() {
         let steps = Steps { zero_is_positive: true, ..steps };
-        for block in &tally.cancelled {
+        for block in &votes.cancelled {
             let cols = merged[block.matrix].cols();
             let entries = block.rows.start * cols..block.rows.end * cols;
             steps.block(block, &mut merged[block.matrix].data_mut()[entries], &mut Scratch::default());
@@ -80,7 +82,8 @@ impl WithSimd for Lanes<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> (i64, bool) {
-        let (mut signs, mut cancelled) = (0, false);
+        let mut signs = 0;
+        let mut cancelled = false;
         for (index, out) in self.out.chunks_mut(LANES).enumerate() {
             let start = index * LANES;
             let tasks: Vec<_> = self.tasks.iter().map(|task| task.part(start, out.len())).collect();
@@ -110,14 +113,14 @@ struct Steps<'a> {
 
 /// The votes of some blocks.
 #[derive(Default)]
-struct Tally {
+struct Votes {
     /// Positive minus negative elected signs.
     signs: i64,
     /// Blocks with a sum of exactly 0 over values that are not.
     cancelled: Vec<Block>,
 }
 
-impl Tally {
+impl Votes {
     fn join(mut self, other: Self) -> Self {
         self.signs += other.signs;
         self.cancelled.extend(other.cancelled);
@@ -150,22 +153,23 @@ impl<'a> Task<'a> {
 }
 
 impl Steps<'_> {
-    fn run(&self, merged: &mut [Matrix]) -> Tally {
+    fn run(&self, merged: &mut [Matrix]) -> Votes {
         let matrices = merged.par_iter_mut().enumerate();
-        let tallies = matrices.map(|(matrix, merged)| {
-            let (rows, cols) = (merged.rows(), merged.cols());
+        let votes = matrices.map(|(matrix, merged)| {
+            let rows = merged.rows();
+            let cols = merged.cols();
             let step = block_rows(cols);
             let chunks = merged.data_mut().par_chunks_mut((step * cols).max(1)).enumerate();
-            let tallies = chunks.map_init(Scratch::default, |scratch, (index, out)| {
+            let votes = chunks.map_init(Scratch::default, |scratch, (index, out)| {
                 let block = Block { matrix, rows: index * step..((index + 1) * step).min(rows) };
                 self.block(&block, out, scratch)
             });
-            tallies.reduce(Tally::default, Tally::join)
+            votes.reduce(Votes::default, Votes::join)
         });
-        tallies.reduce(Tally::default, Tally::join)
+        votes.reduce(Votes::default, Votes::join)
     }
 
-    fn block(&self, block: &Block, out: &mut [f32], scratch: &mut Scratch) -> Tally {
+    fn block(&self, block: &Block, out: &mut [f32], scratch: &mut Scratch) -> Votes {
         scratch.0.resize_with(self.aligned.tasks.len(), Vec::new);
         let tasks = scratch.0.iter_mut().enumerate().filter_map(|(task, scratch)| {
             let entries = self.aligned.dropped(block, task, self.drop, scratch)?;
@@ -173,7 +177,7 @@ impl Steps<'_> {
         });
         let tasks: Vec<_> = tasks.collect();
         let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });
-        Tally { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
+        Votes { signs, cancelled: if cancelled { vec![block.clone()] } else { Vec::new() } }
     }
 
     /// The elected signs of at most [`LANES`] entries, as 1 or −1, or 0 where no sign is elected.

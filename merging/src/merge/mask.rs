@@ -10,11 +10,12 @@ const WORDS: usize = 256;
 /// DARE: keeps each entry with probability 1 − p, times 1/(1 − p), and zeroes the rest.
 ///
 /// # Shapes
-/// `entries`: consecutive entries, row by row, of a task matrix; `start` is the index of the first, row · columns + column.
+/// `entries`: consecutive entries, row by row, of a task matrix; `start` is the index of the first, row · columns +
+/// column.
 ///
 /// # Numerics
-/// Entry i is kept if word i of a ChaCha8 stream is below ⌈(1 − p)·2³²⌉; the key is the BLAKE3 hash of seed, task and matrix. So
-/// a mask does not depend on block sizes, threads or machines, and no two tasks or matrices share one.
+/// Entry i is kept if word i of a ChaCha8 stream is below ⌈(1 − p)·2³²⌉; the key is the BLAKE3 hash of seed, task and
+/// matrix. So a mask does not depend on block sizes, threads or machines, and no two tasks or matrices share one.
 ///
 /// # Source
 /// DARE (arXiv:2311.03099), equation 3. The KnOTS reference draws from one generator for everything, in its order.

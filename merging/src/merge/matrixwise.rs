@@ -2,8 +2,8 @@ use super::{
     MergeError,
     blocks::Block,
     budget::triplets,
+    combination::MatrixMethod,
     threshold::{Thresholds, thresholds},
-    way::MatrixMethod,
 };
 use crate::{
     Aligned, Matrix, UpdateMatrix,
@@ -19,9 +19,10 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 
 /// Merges the task matrices of every weight as matrices, after drop, trim and weights.
 ///
-/// Both spaces have orthonormal bases, so the singular values of a task matrix are those of its update, and the methods, which
-/// use nothing but singular directions, give the same merged update in `knots` and `core` as they would on ΔW itself; except
-/// that there, in the full space, they would fill up with arbitrary null directions of the low-rank updates.
+/// Both spaces have orthonormal bases, so the singular values of a task matrix are those of its update, and the
+/// methods, which use nothing but singular directions, give the same merged update in `knots` and `core` as they
+/// would on ΔW itself; except that there, in the full space, they would fill up with arbitrary null directions of the
+/// low-rank updates.
 ///
 /// # Numerics
 /// SVDs in `f64`. Directions with σ ≤ 1e-6 of the largest count as zero.
@@ -65,7 +66,8 @@ fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: u
     let mut scratch = Vec::new();
     let entries = aligned.dropped(&Block { matrix, rows: 0..rows }, task, recipe.drop.as_ref(), &mut scratch);
     let Some(entries) = entries else { return Mat::zeros(rows, cols) };
-    let (threshold, weight) = (thresholds.of(matrix, task), recipe.weight(&aligned.tasks[task]));
+    let threshold = thresholds.of(matrix, task);
+    let weight = recipe.weight(&aligned.tasks[task]);
     Mat::from_fn(rows, cols, |row, col| {
         let entry = entries[row * cols + col];
         if entry.abs() >= threshold { weight * f64::from(entry) } else { 0.0 }
@@ -75,15 +77,15 @@ fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: u
 /// TSV-Merge: the tasks' singular vectors side by side, made orthogonal.
 ///
 /// With Mₜ ≈ UₜΣₜVₜᵀ, kₜ leading triplets of each: M = polar([U₁ … Uₙ]) · blkdiag(Σ₁ … Σₙ) · polar([V₁ … Vₙ])ᵀ, where
-/// polar(X) = PQᵀ for X = PΣQᵀ. Since Σkₜ is at most the number of directions, polar(X) has orthonormal columns, and the merge
-/// has the singular values Σ₁ … Σₙ; unless tasks share directions, which then share one column's length.
+/// polar(X) = PQᵀ for X = PΣQᵀ. Since Σkₜ is at most the number of directions, polar(X) has orthonormal columns, and
+/// the merge has the singular values Σ₁ … Σₙ; unless tasks share directions, which then share one column's length.
 ///
 /// # Shapes
 /// `tasks` `[p, q]` each; `kept`: kₜ, see [`triplets`]. Result `[p, q]`.
 ///
 /// # Source
-/// TSV-Merge (arXiv:2412.00081), equations 6 to 9. The authors' polar() also fills null directions, which are arbitrary; here they
-/// are left out.
+/// TSV-Merge (arXiv:2412.00081), equations 6 to 9. The authors' polar() also fills null directions, which are
+/// arbitrary; here they are left out.
 fn tsv(tasks: &[Mat<f64>], kept: &[usize], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
     let svds = tasks
         .iter()
@@ -103,9 +105,9 @@ fn tsv(tasks: &[Mat<f64>], kept: &[usize], [rows, cols]: [usize; 2]) -> Result<M
 /// With Σₜ Mₜ = UΣVᵀ of rank r: M = mean(σ₁ … σᵣ) · UVᵀ.
 ///
 /// # Source
-/// Iso-C (arXiv:2502.04959), section 4.1. The authors take the mean over all min(O, I) singular values of the weight and also raise
-/// null directions to it; here r counts the directions that are there, which is the same for sums of full rank. So their λ is
-/// ours times min(O, I)/r.
+/// Iso-C (arXiv:2502.04959), section 4.1. The authors take the mean over all min(O, I) singular values of the weight
+/// and also raise null directions to it; here r counts the directions that are there, which is the same for sums of
+/// full rank. So their λ is ours times min(O, I)/r.
 fn iso_c(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoConvergence> {
     let svd = ThinSvd::new(sum(tasks, [rows, cols]).as_ref())?.above(NUMERICALLY_THERE);
     let mean = mean(&svd.sigma);
@@ -121,7 +123,8 @@ fn iso_c(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Result<Mat<f64>, NoCon
 /// As `tsv`. `share` in (0, 1]: c is ⌊share · D⌋, moved so that n divides D − c.
 ///
 /// # Source
-/// Iso-CTS (arXiv:2502.04959), algorithm 1 with the authors' rounding of c. Directions with σ = 0 are left out on both sides.
+/// Iso-CTS (arXiv:2502.04959), algorithm 1 with the authors' rounding of c. Directions with σ = 0 are left out on
+/// both sides.
 fn iso_cts(tasks: &[Mat<f64>], [rows, cols]: [usize; 2], share: f64) -> Result<Mat<f64>, NoConvergence> {
     let (common, own) = split(rows.min(cols), tasks.len(), share);
     let shared = ThinSvd::new(sum(tasks, [rows, cols]).as_ref())?.above(NUMERICALLY_THERE).leading(common);

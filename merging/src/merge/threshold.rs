@@ -1,5 +1,5 @@
 use super::blocks::Block;
-use crate::Aligned;
+use crate::{Aligned, align::Histogram};
 use jobs::{DareDrop, Recipe, Trim, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
@@ -11,9 +11,6 @@ const LOWER_BITS: u32 = 15;
 const LOWER: usize = 1 << LOWER_BITS;
 /// Entries that are looked at together for the bin.
 const GROUP: usize = 64;
-
-/// How many entries have which upper (or lower) bits.
-pub(crate) type Histogram = Vec<u64>;
 
 /// The trim thresholds: entries stay if their magnitude is at least the threshold of their task (and matrix).
 #[derive(Debug)]
@@ -38,18 +35,21 @@ impl Thresholds {
 
 /// Finds the magnitudes from which on entries are kept.
 ///
-/// With `d` entries and `k = ⌊density · d⌋`, the threshold is the `(d − k)`-th smallest magnitude, so that `k + 1` entries stay when
-/// all magnitudes differ, and every tie at the threshold stays. A density below 1/d keeps the largest.
+/// With `d` entries and `k = ⌊density · d⌋`, the threshold is the `(d − k)`-th smallest magnitude, so that `k + 1`
+/// entries stay when all magnitudes differ, and every tie at the threshold stays. A density below 1/d keeps the
+/// largest.
 ///
 /// # Shapes
 /// The task matrices after the drop, taken as one vector per task (`scope: model`) or one by one (`scope: matrix`).
 ///
 /// # Numerics
-/// Exact selection on the bits of `f32` magnitudes, whose order is that of the numbers: one count of the upper 16 bits (kept for
-/// further densities when nothing is dropped), one of the lower 15 bits within the bin of the threshold. O(d), no copy.
+/// Exact selection on the bits of `f32` magnitudes, whose order is that of the numbers: one count of the upper 16
+/// bits (kept for further densities when nothing is dropped), one of the lower 15 bits within the bin of the
+/// threshold. O(d), no copy.
 ///
 /// # Source
-/// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation; see [`Aligned::merge`].
+/// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation; see
+/// [`Aligned::merge`].
 pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
     let Some(trim) = &recipe.trim else { return Thresholds::None };
     let drop = recipe.drop.as_ref();
@@ -66,7 +66,7 @@ fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<f32>
     };
     let fresh;
     let upper = match drop {
-        None => aligned.coarse.get_or_init(count_upper),
+        None => aligned.upper_histograms.get_or_init(count_upper),
         Some(_) => {
             fresh = count_upper();
             &fresh

@@ -24,8 +24,8 @@ use std::{
 /// `auto_mapping`, and the base with its revision, unless the card names it.
 ///
 /// # Errors
-/// A dense update (truncate it first, see [`truncate`](crate::truncate)), one that overflows, a folder that is not empty, anything the file system
-/// says. Nothing half-written stays behind.
+/// A dense update (truncate it first, see [`truncate`](crate::truncate)), one that overflows, a folder that is not
+/// empty, anything the file system says. Nothing half-written stays behind.
 pub fn write_adapter(update: &MergedUpdate, card: &Card, target: &Path) -> Result<(), OutputError> {
     let mut modules = BTreeMap::new();
     for (module, matrix) in update.modules.iter() {
@@ -169,7 +169,7 @@ fn has_conv1d(update: &MergedUpdate) -> bool {
 const AUTOMATIC: [(&str, &[&str]); 3] =
     [("SEQ_CLS", &["classifier", "score"]), ("TOKEN_CLS", &["classifier", "score"]), ("QUESTION_ANS", &["qa_outputs"])];
 
-/// The modules of a head that PEFT would not find without being told.
+/// The modules of a head that PEFT finds only if the configuration names them.
 fn modules_to_save(head: &BTreeMap<String, SavedTensor>, task_type: Option<&str>) -> Option<Vec<String>> {
     let mut roots: Vec<&str> = head.keys().filter_map(|name| name.split('.').next()).collect();
     roots.dedup();

@@ -7,7 +7,8 @@ use std::{
 
 /// Makes the folder `target` with what `fill` writes, all of it or nothing.
 ///
-/// The files are written into a sibling with a temporary name, synced, and the sibling is renamed; on any error it is removed.
+/// The files are written into a sibling with a temporary name, synced, and the sibling is renamed; on any error it is
+/// removed.
 pub(super) fn write_whole(
     target: &Path,
     fill: impl FnOnce(&Path) -> Result<(), OutputError>,
@@ -32,10 +33,10 @@ pub(super) fn write_whole(
 fn refuse_taken(target: &Path) -> Result<(), OutputError> {
     let Ok(metadata) = fs::symlink_metadata(target) else { return Ok(()) };
     let empty = || fs::read_dir(target).map(|mut entries| entries.next().is_none()).unwrap_or(false);
-    match metadata.is_dir() && empty() {
-        true => Ok(()),
-        false => Err(OutputError::Exists { path: target.to_owned() }),
+    if metadata.is_dir() && empty() {
+        return Ok(());
     }
+    Err(OutputError::Exists { path: target.to_owned() })
 }
 
 /// Writes one file and syncs it.

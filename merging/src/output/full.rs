@@ -25,8 +25,8 @@ const OTHER_WEIGHTS: [&str; 6] = ["bin", "pt", "pth", "h5", "msgpack", "onnx"];
 /// safetensors. `README.md` becomes the merge's card, and `recipe.json` is added.
 ///
 /// # Errors
-/// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that is not
-/// empty, anything the file system says. Nothing half-written stays behind.
+/// A weight that the base does not hold in that shape or as floats, a result that its type cannot hold, a folder that
+/// is not empty, anything the file system says. Nothing half-written stays behind.
 pub fn write_full(update: &MergedUpdate, base: &BaseHeader, card: &Card, target: &Path) -> Result<(), OutputError> {
     update.modules.keys().try_for_each(|module| checked(update, base, module).map(drop))?;
     write_whole(target, |folder| {
@@ -56,11 +56,13 @@ fn checked<'a>(update: &MergedUpdate, base: &'a BaseHeader, module: &str) -> Res
     let Some(tensor) = tensor else { return Err(other("missing".to_owned())) };
     let bytes = (expected[0] * expected[1] * tensor.dtype.bitsize() / 8) as u64;
     let is_float = encode(tensor.dtype, &[]).is_some();
-    match tensor.shape == expected && is_float && tensor.len_bytes == bytes {
-        true => Ok(tensor),
-        false if is_float => Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape))),
-        false => Err(other(format!("{:?} {:?}, so it is quantised", tensor.dtype, tensor.shape))),
+    if !is_float {
+        return Err(other(format!("{:?} {:?}, so it is quantised", tensor.dtype, tensor.shape)));
     }
+    if tensor.shape != expected || tensor.len_bytes != bytes {
+        return Err(other(format!("{:?} {:?}", tensor.dtype, tensor.shape)));
+    }
+    Ok(tensor)
 }
 
 /// Adds the updates to the tensors of one file, in place.
@@ -76,8 +78,8 @@ fn merge_into(update: &MergedUpdate, path: &Path, modules: &[(&str, &BaseTensor)
         let bytes = encode(tensor.dtype, &merged).unwrap_or_default();
         let back = decode(tensor.dtype, &bytes).unwrap_or_default();
         if back.iter().zip(&weight).any(|(merged, weight)| weight.is_finite() && !merged.is_finite()) {
-            let (tensor, dtype) = (format!("{module}.weight"), format!("{:?}", tensor.dtype));
-            return Err(OutputError::Overflow { tensor, dtype });
+            let dtype = format!("{:?}", tensor.dtype);
+            return Err(OutputError::Overflow { tensor: format!("{module}.weight"), dtype });
         }
         file.seek(start).and_then(|_| file.write_all(&bytes)).map_err(io("write", path))?;
     }
@@ -88,7 +90,8 @@ fn merge_into(update: &MergedUpdate, path: &Path, modules: &[(&str, &BaseTensor)
 fn copy_folder(from: &Path, to: &Path) -> Result<(), OutputError> {
     for entry in fs::read_dir(from).map_err(io("list", from))? {
         let entry = entry.map_err(io("list", from))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let source = entry.path();
+        let target = to.join(entry.file_name());
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         let other_weights = source.extension().is_some_and(|end| OTHER_WEIGHTS.iter().any(|other| end == *other));
         let other_index = source.to_string_lossy().ends_with(".bin.index.json");

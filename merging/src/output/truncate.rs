@@ -23,8 +23,8 @@ pub struct LostEnergy {
 /// `rank` ≥ 1; a module keeps its own rank where that is smaller.
 ///
 /// # Numerics
-/// In `f64`. Factors go through two thin QRs and the SVD of a small core, dense updates through a full thin SVD, which takes
-/// seconds for a matrix of 4096 · 4096. An update of zeros loses nothing.
+/// In `f64`. Factors go through two thin QRs and the SVD of a small core, dense updates through a full thin SVD,
+/// which takes seconds for a matrix of 4096 · 4096. An update of zeros loses nothing.
 ///
 /// # Errors
 /// [`OutputError::NoConvergence`].
@@ -59,16 +59,17 @@ fn truncated(matrix: &UpdateMatrix, rank: usize) -> Result<Truncated, NoConverge
     let svd = match matrix {
         UpdateMatrix::Dense(dense) => ThinSvd::new(dense.to_f64().as_ref())?,
         UpdateMatrix::LowRank { b, a } => {
-            let (left, right) = (ThinQr::new(b.to_f64()), ThinQr::new(a.transposed_to_f64()));
+            let left = ThinQr::new(b.to_f64());
+            let right = ThinQr::new(a.transposed_to_f64());
             let core = linalg::product(left.r().as_ref(), right.r().transpose());
             let svd = ThinSvd::new(core.as_ref())?;
-            let (u, v) = (left.q_times(svd.u.as_ref()), right.q_times(svd.v.as_ref()));
-            ThinSvd { u, sigma: svd.sigma, v }
+            ThinSvd { u: left.q_times(svd.u.as_ref()), sigma: svd.sigma, v: right.q_times(svd.v.as_ref()) }
         }
     };
     let energy = |sigma: &[f64]| sigma.iter().map(|sigma| sigma * sigma).sum::<f64>();
     let kept = rank.min(svd.sigma.len());
-    let (lost, all) = (energy(&svd.sigma[kept..]), energy(&svd.sigma));
+    let lost = energy(&svd.sigma[kept..]);
+    let all = energy(&svd.sigma);
     let mut svd = svd.leading(kept);
     linalg::scale_columns(&mut svd.v, &svd.sigma);
     let b = Matrix::from_f64(svd.u.as_ref());

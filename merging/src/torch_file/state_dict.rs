@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 const DEPTH: usize = 3;
 
 /// A tensor as the pickle describes it.
-pub(super) struct Described {
+pub(super) struct TensorEntry {
     dtype: Dtype,
     shape: Vec<usize>,
     strides: Vec<usize>,
@@ -20,7 +20,7 @@ pub(super) struct Described {
     pub(super) storage: String,
 }
 
-impl Described {
+impl TensorEntry {
     /// The tensor in the file, once it is known where its storage lies.
     pub(super) fn placed(self, name: &str, storage: &Storage) -> Result<TorchTensor, TorchError> {
         TorchTensor::new(self.dtype, self.shape, self.strides, self.offset, storage)
@@ -29,7 +29,7 @@ impl Described {
 }
 
 /// The tensors of the state dict that `root` is, or that lies in it.
-pub(super) fn tensors(values: &Values, root: Id) -> Result<BTreeMap<String, Described>, TorchError> {
+pub(super) fn tensors(values: &Values, root: Id) -> Result<BTreeMap<String, TensorEntry>, TorchError> {
     let mut tensors = BTreeMap::new();
     for (key, value) in find(values, root)? {
         let Value::Text(name) = values.get(*key) else {
@@ -120,7 +120,7 @@ impl Problem {
 }
 
 /// Takes the call apart that would make a tensor.
-fn describe(values: &Values, id: Id) -> Result<Described, Problem> {
+fn describe(values: &Values, id: Id) -> Result<TensorEntry, Problem> {
     let mut id = id;
     // A parameter holds a tensor, a subclass of tensors holds the call that makes it: some levels of either.
     for _ in 0..4 {
@@ -157,7 +157,7 @@ fn describe(values: &Values, id: Id) -> Result<Described, Problem> {
     Err(no_tensor())
 }
 
-fn rebuilt(values: &Values, [storage, offset, shape, strides]: [Id; 4]) -> Result<Described, Problem> {
+fn rebuilt(values: &Values, [storage, offset, shape, strides]: [Id; 4]) -> Result<TensorEntry, Problem> {
     let Value::Persistent(storage) = values.get(storage) else { return Err(no_tensor()) };
     let Value::Tuple(storage) = values.get(*storage) else { return Err(no_tensor()) };
     let [_, class, key, _, _, view @ ..] = storage.as_slice() else { return Err(no_tensor()) };
@@ -168,7 +168,7 @@ fn rebuilt(values: &Values, [storage, offset, shape, strides]: [Id; 4]) -> Resul
         return Err(Problem::Form("is a view of another storage, as torch before 0.4 wrote them".to_owned()));
     }
     let dtype = dtype(class).ok_or_else(|| Problem::Form(format!("is of `torch.{class}`, which is not read")))?;
-    Ok(Described {
+    Ok(TensorEntry {
         dtype,
         shape: numbers(values, shape)?,
         strides: numbers(values, strides)?,

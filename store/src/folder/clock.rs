@@ -1,10 +1,11 @@
 //! The clock that stamps the files of a folder: on a shared file system it is the server's, and not this machine's.
 
+use parking_lot::Mutex;
 use std::{
     fs::Metadata,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,10 +23,10 @@ struct Reading {
 }
 
 impl FileClock {
-    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the store is
-    /// only read, and this machine's own clock is all that there is.
+    /// Milliseconds since 1970 by the clock of the file system that holds `temporary`. Where no file can be made, the
+    /// store is only read, and this machine's own clock is all that there is.
     pub(super) fn now_ms(&self, temporary: &Path) -> u64 {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         if let Some(Reading { file_ms, taken }) = *last
             && taken.elapsed() < CARRIED
         {

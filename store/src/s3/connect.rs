@@ -1,6 +1,6 @@
 use super::{
     S3Settings,
-    failure::{S3Failure, Trouble},
+    failure::{RequestFailure, S3Failure},
 };
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_s3::{
@@ -31,17 +31,17 @@ pub(super) struct Connection {
 }
 
 /// Makes a client out of `settings` and of what the environment and profiles say. Nothing is sent to S3 yet.
-pub(super) async fn connect(settings: &S3Settings) -> Result<Connection, Trouble> {
+pub(super) async fn connect(settings: &S3Settings) -> Result<Connection, RequestFailure> {
     let sdk = load(settings).await?;
     let endpoint = settings.endpoint.clone().or_else(|| endpoint_of(&sdk));
     let endpoint = endpoint.map(|endpoint| clean(&endpoint)).transpose()?;
     if sdk.region().is_none() && endpoint.is_none() {
-        return Err(Trouble::lasting(S3Failure::NoRegion));
+        return Err(RequestFailure::lasting(S3Failure::NoRegion));
     }
     if let Some(credentials) = sdk.credentials_provider() {
         // Asked for here: as part of a request, their absence would look like a request that could not be sent.
         let loaded = credentials.provide_credentials().await;
-        loaded.map_err(|error| Trouble::lasting(S3Failure::NoCredentials { source: Box::new(error) }))?;
+        loaded.map_err(|error| RequestFailure::lasting(S3Failure::NoCredentials { source: Box::new(error) }))?;
     }
     let config = configure(Builder::from(&sdk), settings);
     let region = sdk.region().map_or(ANY_REGION, Region::as_ref).to_owned();
@@ -53,7 +53,7 @@ pub(super) async fn connect(settings: &S3Settings) -> Result<Connection, Trouble
     Ok(Connection { client: Client::from_conf(config), endpoint: name })
 }
 
-async fn load(settings: &S3Settings) -> Result<SdkConfig, Trouble> {
+async fn load(settings: &S3Settings) -> Result<SdkConfig, RequestFailure> {
     let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(region) = &settings.region {
         loader = loader.region(Region::new(region.clone()));
@@ -76,7 +76,7 @@ fn endpoint_of(sdk: &SdkConfig) -> Option<String> {
 }
 
 /// The address in `endpoint`, without a password that may be in it: requests are signed, so that S3 has no use for it.
-fn clean(endpoint: &str) -> Result<String, Trouble> {
+fn clean(endpoint: &str) -> Result<String, RequestFailure> {
     let address = |url: &Url| {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let path = url.path().trim_end_matches('/');
@@ -85,7 +85,7 @@ fn clean(endpoint: &str) -> Result<String, Trouble> {
     let url = Url::parse(endpoint).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     url.as_ref().and_then(address).ok_or_else(|| {
         let shown = endpoint.rsplit_once('@').map_or(endpoint, |(_, rest)| rest);
-        Trouble::lasting(S3Failure::Endpoint { endpoint: shown.escape_debug().to_string() })
+        RequestFailure::lasting(S3Failure::Endpoint { endpoint: shown.escape_debug().to_string() })
     })
 }
 
@@ -119,11 +119,12 @@ fn elsewhere(config: Builder, url: &str) -> Builder {
 }
 
 /// A client that trusts the certificates in the file at `path` beside the system's.
-fn trusting(path: &Path) -> Result<SharedHttpClient, Trouble> {
-    let pem = certificates(path)
-        .map_err(|source| Trouble::lasting(S3Failure::Certificate { path: path.display().to_string(), source }))?;
+fn trusting(path: &Path) -> Result<SharedHttpClient, RequestFailure> {
+    let pem = certificates(path).map_err(|source| {
+        RequestFailure::lasting(S3Failure::Certificate { path: path.display().to_string(), source })
+    })?;
     let context = TlsContext::builder().with_trust_store(TrustStore::default().with_pem_certificate(pem)).build();
-    let context = context.map_err(|error| Trouble::lasting(S3Failure::Client { source: Box::new(error) }))?;
+    let context = context.map_err(|error| RequestFailure::lasting(S3Failure::Client { source: Box::new(error) }))?;
     Ok(aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::rustls(CryptoMode::AwsLc))
         .tls_context(context)

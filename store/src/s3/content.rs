@@ -1,4 +1,4 @@
-use super::failure::{S3Failure, Trouble};
+use super::failure::{RequestFailure, S3Failure};
 use crate::{BackendError, Problem};
 use bytes::Bytes;
 use std::{
@@ -20,7 +20,7 @@ pub(super) enum Content {
 
 impl Content {
     /// The content of the file at `path`.
-    pub(super) async fn of_file(path: &Path) -> Result<Self, Trouble> {
+    pub(super) async fn of_file(path: &Path) -> Result<Self, RequestFailure> {
         let metadata = tokio::fs::metadata(path).await.map_err(|error| unreadable(path, error))?;
         Ok(Self::File { path: path.to_owned(), bytes: metadata.len() })
     }
@@ -33,7 +33,7 @@ impl Content {
     }
 
     /// A piece of it, which is in memory from then on.
-    pub(super) async fn piece(&self, range: Range<u64>) -> Result<Bytes, Trouble> {
+    pub(super) async fn piece(&self, range: Range<u64>) -> Result<Bytes, RequestFailure> {
         match self {
             Self::Bytes(content) => Ok(content.slice(range.start as usize..range.end as usize)),
             Self::File { path, .. } => {
@@ -46,7 +46,7 @@ impl Content {
     }
 
     /// All of it.
-    pub(super) async fn whole(&self) -> Result<Bytes, Trouble> {
+    pub(super) async fn whole(&self) -> Result<Bytes, RequestFailure> {
         self.piece(0..self.len()).await
     }
 }
@@ -60,11 +60,11 @@ fn read_piece(path: &Path, range: Range<u64>) -> io::Result<Bytes> {
     Ok(piece.into())
 }
 
-fn unreadable(path: &Path, source: io::Error) -> Trouble {
+fn unreadable(path: &Path, source: io::Error) -> RequestFailure {
     let problem = match BackendError::problem_of(&source) {
         // The file lies on this machine: S3 is not asked again for it.
         Problem::Unavailable => Problem::Other,
         problem => problem,
     };
-    Trouble { problem, failure: S3Failure::Content { path: path.display().to_string(), source }, again: false }
+    RequestFailure { problem, failure: S3Failure::Content { path: path.display().to_string(), source }, again: false }
 }

@@ -6,7 +6,8 @@ use aws_sdk_s3::{
     error::BoxError,
     primitives::{DateTime, DateTimeFormat},
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use std::sync::Arc;
 
 /// Keeps the `Date` of an answer, which the client does not hand on.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +16,7 @@ pub(super) struct DateOfAnswer(Arc<Mutex<Option<DateTime>>>);
 impl DateOfAnswer {
     /// When an object was written that the answer says was last modified then; `None` if the answer has no date.
     pub(super) fn written(&self, modified: &DateTime) -> Option<Written> {
-        let now = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(ms_of)?;
+        let now = self.0.lock().as_ref().and_then(ms_of)?;
         Some(Written { at_ms: ms_of(modified)?, now_ms: now })
     }
 }
@@ -37,7 +38,7 @@ impl Intercept for DateOfAnswer {
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         let date = date.and_then(|date| DateTime::from_str(date, DateTimeFormat::HttpDate).ok());
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        *self.0.lock() = date;
         Ok(())
     }
 }

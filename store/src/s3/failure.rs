@@ -8,7 +8,7 @@ use std::{error::Error, io};
 /// Of a server's message, what a line of a log can hold.
 const LONGEST_MESSAGE: usize = 300;
 
-/// What S3, or the way to it, had to say; the source of a [`BackendError`].
+/// What S3 or the network reported; the source of a [`BackendError`].
 #[derive(Debug, thiserror::Error)]
 pub(super) enum S3Failure {
     #[error("S3 answers {status} `{code}`: {message}{advice}")]
@@ -53,22 +53,22 @@ pub(super) enum S3Failure {
     Client { source: BoxError },
 }
 
-/// A failure with what can be done about it.
+/// A failed request, classified by what can be done about it.
 #[derive(Debug)]
-pub(super) struct Trouble {
+pub(super) struct RequestFailure {
     pub(super) problem: Problem,
     pub(super) failure: S3Failure,
     /// Whether to try once more at once: no lower layer did.
     pub(super) again: bool,
 }
 
-impl Trouble {
-    /// What nobody tried again yet, and what may pass.
+impl RequestFailure {
+    /// A transient failure that no lower layer retried.
     pub(super) fn passing(failure: S3Failure) -> Self {
         Self { problem: Problem::Unavailable, failure, again: true }
     }
 
-    /// What does not pass by itself.
+    /// A permanent failure.
     pub(super) fn lasting(failure: S3Failure) -> Self {
         Self { problem: Problem::Other, failure, again: false }
     }
@@ -82,7 +82,9 @@ impl Trouble {
         let (problem, failure) = match error {
             SdkError::TimeoutError(_) => (Problem::Unavailable, S3Failure::TooSlow { endpoint }),
             SdkError::DispatchFailure(ref dispatch) => {
-                let (is_timeout, is_ours) = (dispatch.is_timeout(), dispatch.is_user());
+                // `into_source` takes the error, so both are asked first.
+                let is_timeout = dispatch.is_timeout();
+                let is_ours = dispatch.is_user();
                 match error.into_source() {
                     Ok(_) if is_timeout => (Problem::Unavailable, S3Failure::TooSlow { endpoint }),
                     Ok(source) if is_ours => (Problem::Other, S3Failure::Client { source }),

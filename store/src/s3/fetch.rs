@@ -1,6 +1,6 @@
 use super::{
     S3Backend,
-    failure::{S3Failure, Trouble},
+    failure::{RequestFailure, S3Failure},
     read::is_absent,
 };
 use crate::{Action, BackendError};
@@ -56,18 +56,18 @@ impl S3Backend {
         self.object_at(key).await.map_err(|trouble| trouble.at(Action::Read, self.place.url(key)))
     }
 
-    pub(super) async fn object_at(&self, key: &str) -> Result<Option<S3Object>, Trouble> {
+    pub(super) async fn object_at(&self, key: &str) -> Result<Option<S3Object>, RequestFailure> {
         let head = self.client.head_object().bucket(self.place.bucket()).key(self.place.full(key));
         match head.send().await {
-            Ok(found) if found.content_length.is_none() => {
-                Err(Trouble::passing(S3Failure::Broken { source: "it does not say how large the object is".into() }))
-            }
+            Ok(found) if found.content_length.is_none() => Err(RequestFailure::passing(S3Failure::Broken {
+                source: "it does not say how large the object is".into(),
+            })),
             Ok(found) => {
                 Ok(Some(S3Object { key: key.to_owned(), size: size(found.content_length), etag: found.e_tag }))
             }
             // The answer to this request has no body, and so no code but what the client makes of the status.
             Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found()) => Ok(None),
-            Err(error) => Err(Trouble::of(error, &self.endpoint)),
+            Err(error) => Err(RequestFailure::of(error, &self.endpoint)),
         }
     }
 
@@ -80,7 +80,7 @@ impl S3Backend {
     /// There is no such object, it cannot be read to its end, or the file cannot be written.
     pub async fn download(&self, key: &str, to: &Path) -> Result<S3Object, BackendError> {
         let object = self.download_if_there(key, to).await?;
-        object.ok_or_else(|| self.unread(Trouble::lasting(S3Failure::Missing), key))
+        object.ok_or_else(|| self.unread(RequestFailure::lasting(S3Failure::Missing), key))
     }
 
     /// As [`download`](Self::download); `None` if there is no such object.
@@ -97,7 +97,7 @@ impl S3Backend {
                     return Ok(Some(object));
                 }
                 Err(Interrupted::File(error)) => return Err(failed(error)),
-                Err(Interrupted::S3(Trouble { failure: S3Failure::Missing, .. })) => return Ok(None),
+                Err(Interrupted::S3(RequestFailure { failure: S3Failure::Missing, .. })) => return Ok(None),
                 Err(Interrupted::S3(trouble)) if !trouble.again => return Err(self.unread(trouble, key)),
                 Err(Interrupted::S3(trouble)) => {
                     if fetched.bytes > before {
@@ -128,20 +128,25 @@ impl S3Backend {
         }
     }
 
-    async fn ask_for_part(&self, key: &str, range: &Range<u64>) -> Result<Vec<u8>, Trouble> {
+    async fn ask_for_part(&self, key: &str, range: &Range<u64>) -> Result<Vec<u8>, RequestFailure> {
         let get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(key));
         let asked = get.range(format!("bytes={}-{}", range.start, range.end.saturating_sub(1))).send().await;
         let mut answer = asked.map_err(|error| {
             let is_missing = is_absent(error.code());
-            if is_missing { Trouble::lasting(S3Failure::Missing) } else { Trouble::of(error, &self.endpoint) }
+            if is_missing {
+                RequestFailure::lasting(S3Failure::Missing)
+            } else {
+                RequestFailure::of(error, &self.endpoint)
+            }
         })?;
-        // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited for.
+        // A server that knows no ranges sends all of the object: what is not wanted of it is left out, and not waited
+        // for.
         let mut before = if answer.content_range.is_some() { 0 } else { range.start };
         let wanted = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
         let mut part = Vec::new();
         while part.len() < wanted {
             let cut = |source| {
-                Trouble::passing(S3Failure::Cut { received: part.len() as u64, expected: wanted as u64, source })
+                RequestFailure::passing(S3Failure::Cut { received: part.len() as u64, expected: wanted as u64, source })
             };
             let Some(chunk) = answer.body.next().await else { break };
             let chunk = chunk.map_err(|error| cut(Some(Box::new(error))))?;
@@ -153,7 +158,7 @@ impl S3Backend {
         Ok(part)
     }
 
-    fn unread(&self, trouble: Trouble, key: &str) -> BackendError {
+    fn unread(&self, trouble: RequestFailure, key: &str) -> BackendError {
         trouble.at(Action::Read, self.place.url(key))
     }
 
@@ -166,7 +171,7 @@ impl S3Backend {
     ) -> Result<S3Object, Interrupted> {
         let Some(mut answer) = self.ask_for_rest(key, fetched).await? else {
             *fetched = Fetched { object: None, bytes: 0 };
-            return Err(Trouble::passing(S3Failure::Changed).into());
+            return Err(RequestFailure::passing(S3Failure::Changed).into());
         };
         let object = match fetched.object.take() {
             Some(object) => object,
@@ -179,7 +184,7 @@ impl S3Backend {
         // Only what carries an ETag can be taken up later.
         fetched.object = object.etag.is_some().then(|| object.clone());
         let expected = object.size;
-        let cut = |received, source| Trouble::passing(S3Failure::Cut { received, expected, source });
+        let cut = |received, source| RequestFailure::passing(S3Failure::Cut { received, expected, source });
         while let Some(chunk) = answer.body.next().await {
             match chunk {
                 Ok(chunk) => {
@@ -197,7 +202,7 @@ impl S3Backend {
     }
 
     /// The answer that holds the bytes that are missing; `None` if the object is another one by now.
-    async fn ask_for_rest(&self, key: &str, fetched: &mut Fetched) -> Result<Option<GetObjectOutput>, Trouble> {
+    async fn ask_for_rest(&self, key: &str, fetched: &mut Fetched) -> Result<Option<GetObjectOutput>, RequestFailure> {
         let mut get = self.client.get_object().bucket(self.place.bucket()).key(self.place.full(key));
         match &fetched.object {
             Some(object) if fetched.bytes > 0 => {
@@ -211,8 +216,8 @@ impl S3Backend {
             Err(error) if fetched.bytes > 0 && matches!(error.code(), Some("PreconditionFailed" | "InvalidRange")) => {
                 Ok(None)
             }
-            Err(error) if is_absent(error.code()) => Err(Trouble::lasting(S3Failure::Missing)),
-            Err(error) => Err(Trouble::of(error, &self.endpoint)),
+            Err(error) if is_absent(error.code()) => Err(RequestFailure::lasting(S3Failure::Missing)),
+            Err(error) => Err(RequestFailure::of(error, &self.endpoint)),
         }
     }
 
@@ -233,12 +238,12 @@ pub(super) struct Fetched {
 
 /// What ends an attempt at a download.
 pub(super) enum Interrupted {
-    S3(Trouble),
+    S3(RequestFailure),
     File(std::io::Error),
 }
 
-impl From<Trouble> for Interrupted {
-    fn from(trouble: Trouble) -> Self {
+impl From<RequestFailure> for Interrupted {
+    fn from(trouble: RequestFailure) -> Self {
         Self::S3(trouble)
     }
 }

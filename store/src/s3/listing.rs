@@ -1,4 +1,4 @@
-use super::{S3Backend, failure::Trouble};
+use super::{S3Backend, failure::RequestFailure};
 use crate::{Action, BackendError, Key, Listing};
 use async_trait::async_trait;
 use aws_sdk_s3::types::Object;
@@ -37,7 +37,7 @@ impl S3Backend {
         prefix: &str,
         start: Option<Start>,
         delimiter: Option<&str>,
-    ) -> Result<Page, Trouble> {
+    ) -> Result<Page, RequestFailure> {
         let list = self.client.list_objects_v2().bucket(self.place.bucket()).max_keys(self.sizes.page);
         let list = list.prefix(prefix).set_delimiter(delimiter.map(str::to_owned));
         let list = match start {
@@ -45,7 +45,7 @@ impl S3Backend {
             Some(Start::After(name)) => list.start_after(name),
             Some(Start::Token(token)) => list.continuation_token(token),
         };
-        let answer = list.send().await.map_err(|error| Trouble::of(error, &self.endpoint))?;
+        let answer = list.send().await.map_err(|error| RequestFailure::of(error, &self.endpoint))?;
         Ok(Page {
             objects: answer.contents.unwrap_or_default(),
             folders: answer.common_prefixes.into_iter().flatten().filter_map(|folder| folder.prefix).collect(),
@@ -58,10 +58,10 @@ impl S3Backend {
 ///
 /// S3 lists names in the order of their bytes, and from any name on. So the folders right below the prefix, which one
 /// more request tells, are cut into sixteen runs, and each run is listed from the name before it to its last one: the
-/// number of requests stays that of the pages, plus one for each run. A first page that holds everything is all that
-/// is asked for, and so is one after which nobody reads on. Readers that are slower than S3 make the requests wait.
+/// number of requests stays that of the pages, plus one for each run. If the first page has everything, or the reader
+/// stops after it, no other request is made. Requests wait for slow readers.
 ///
-/// A shard that fails keeps its place: the call after the one that told so reads on from there.
+/// A failed shard keeps its position: the call after the error resumes there.
 #[derive(Debug)]
 pub(super) struct S3Listing {
     backend: S3Backend,
@@ -83,23 +83,23 @@ enum State {
 struct Readers {
     sender: Sender<Vec<Key>>,
     pages: Receiver<Vec<Key>>,
-    tasks: JoinSet<Result<(), Broken>>,
+    tasks: JoinSet<Result<(), FailedShard>>,
     /// Where to take up the shards that failed.
-    rests: Vec<Rest>,
+    pending: Vec<PendingShard>,
 }
 
 /// What is left of a shard, all pages before having been sent.
 #[derive(Debug)]
-struct Rest {
+struct PendingShard {
     shard: Shard,
     start: Option<Start>,
 }
 
 /// A shard that cannot be read on for now.
 #[derive(Debug)]
-struct Broken {
-    rest: Rest,
-    trouble: Trouble,
+struct FailedShard {
+    pending: PendingShard,
+    failure: RequestFailure,
 }
 
 /// A run of names, from after `after` to `last`; without one of them, from the start or to the end.
@@ -116,7 +116,7 @@ impl S3Listing {
     }
 
     /// Reads the first page.
-    async fn begin(&mut self) -> Result<(State, Vec<Key>), Trouble> {
+    async fn begin(&mut self) -> Result<(State, Vec<Key>), RequestFailure> {
         let first = self.backend.page(&self.prefix, None, None).await?;
         let last = first.objects.last().and_then(|object| object.key.clone());
         let keys = self.backend.keys_of(first.objects);
@@ -127,18 +127,19 @@ impl S3Listing {
         Ok((state, keys))
     }
 
-    /// Sets others to work on what comes after the first page, which ended with `last`.
-    async fn split(&mut self, last: String) -> Result<State, Trouble> {
+    /// Starts the shards after the first page, which ended with `last`.
+    async fn split(&mut self, last: String) -> Result<State, RequestFailure> {
         let folders = self.backend.page(&self.prefix, None, Some("/")).await?.folders;
         let shards = shards(last, folders);
-        let rests = shards.into_iter().map(|shard| Rest { start: shard.after.clone().map(Start::After), shard });
+        let pending =
+            shards.into_iter().map(|shard| PendingShard { start: shard.after.clone().map(Start::After), shard });
         let (sender, pages) = channel(CONCURRENT_SHARDS);
-        let mut readers = Readers { sender, pages, tasks: JoinSet::new(), rests: rests.collect() };
-        readers.take_up(&self.backend, &self.prefix);
+        let mut readers = Readers { sender, pages, tasks: JoinSet::new(), pending: pending.collect() };
+        readers.resume(&self.backend, &self.prefix);
         Ok(State::Running(readers))
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+    async fn next(&mut self) -> Result<Option<Vec<Key>>, RequestFailure> {
         match &mut self.state {
             State::Begin => {
                 let (state, keys) = self.begin().await?;
@@ -152,7 +153,7 @@ impl S3Listing {
                 Ok(Some(Vec::new()))
             }
             State::Running(readers) => {
-                readers.take_up(&self.backend, &self.prefix);
+                readers.resume(&self.backend, &self.prefix);
                 let page = readers.next().await?;
                 if page.is_none() {
                     self.state = State::End;
@@ -165,31 +166,31 @@ impl S3Listing {
 }
 
 impl Readers {
-    /// Sets the shards that failed to work again, and with them those that failed since the last call: one outage is
-    /// told once and not once for each of them.
-    fn take_up(&mut self, backend: &S3Backend, prefix: &str) {
-        if self.rests.is_empty() {
+    /// Restarts the shards that failed, and those that failed since the last call: one outage is reported once, and
+    /// not once for each shard.
+    fn resume(&mut self, backend: &S3Backend, prefix: &str) {
+        if self.pending.is_empty() {
             return;
         }
         while let Some(ended) = self.tasks.try_join_next() {
-            if let Err(broken) = outcome(ended) {
-                self.rests.push(broken.rest);
+            if let Err(failed) = outcome(ended) {
+                self.pending.push(failed.pending);
             }
         }
-        for rest in self.rests.drain(..) {
-            self.tasks.spawn(backend.clone().read_shard(prefix.to_owned(), rest, self.sender.clone()));
+        for pending in self.pending.drain(..) {
+            self.tasks.spawn(backend.clone().read_shard(prefix.to_owned(), pending, self.sender.clone()));
         }
     }
 
     /// The next page of any shard; `None` once all are at their end. Cancel safe.
-    async fn next(&mut self) -> Result<Option<Vec<Key>>, Trouble> {
+    async fn next(&mut self) -> Result<Option<Vec<Key>>, RequestFailure> {
         while !self.tasks.is_empty() {
             tokio::select! {
                 biased;
                 Some(page) = self.pages.recv() => return Ok(Some(page)),
-                Some(ended) = self.tasks.join_next() => if let Err(Broken { rest, trouble }) = outcome(ended) {
-                    self.rests.push(rest);
-                    return Err(trouble);
+                Some(ended) = self.tasks.join_next() => if let Err(FailedShard { pending, failure }) = outcome(ended) {
+                    self.pending.push(pending);
+                    return Err(failure);
                 },
             }
         }
@@ -199,7 +200,7 @@ impl Readers {
 }
 
 /// How a reader ended. They are aborted only with the listing, so that one without an outcome panicked.
-fn outcome(ended: Result<Result<(), Broken>, JoinError>) -> Result<(), Broken> {
+fn outcome(ended: Result<Result<(), FailedShard>, JoinError>) -> Result<(), FailedShard> {
     ended.unwrap_or_else(|error| resume_unwind(error.into_panic()))
 }
 
@@ -211,9 +212,9 @@ impl Listing for S3Listing {
                 // A page may hold nothing but names that are no keys.
                 Ok(Some(keys)) if keys.is_empty() => {}
                 Ok(keys) => return Ok(keys),
-                Err(trouble) => {
+                Err(failure) => {
                     let url = self.backend.place.url(self.prefix_here());
-                    return Err(trouble.at(Action::List, url));
+                    return Err(failure.at(Action::List, url));
                 }
             }
         }
@@ -238,14 +239,19 @@ fn shards(first: String, folders: Vec<String>) -> Vec<Shard> {
 }
 
 impl S3Backend {
-    /// Sends the pages of what is left of a shard to whoever reads the listing, until it is at its end, fails, or
-    /// nobody reads.
-    async fn read_shard(self, prefix: String, rest: Rest, pages: Sender<Vec<Key>>) -> Result<(), Broken> {
-        let Rest { shard, mut start } = rest;
+    /// Sends the remaining pages of a shard to the reader of the listing, until the shard ends, a request fails, or
+    /// the reader is gone.
+    async fn read_shard(
+        self,
+        prefix: String,
+        pending: PendingShard,
+        pages: Sender<Vec<Key>>,
+    ) -> Result<(), FailedShard> {
+        let PendingShard { shard, mut start } = pending;
         loop {
             let page = match self.page(&prefix, start.clone(), None).await {
                 Ok(page) => page,
-                Err(trouble) => return Err(Broken { rest: Rest { shard, start }, trouble }),
+                Err(failure) => return Err(FailedShard { pending: PendingShard { shard, start }, failure }),
             };
             let is_last =
                 page.objects.last().and_then(|object| object.key.as_ref()).is_some_and(|key| !shard.reaches(key));

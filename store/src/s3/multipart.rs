@@ -1,7 +1,7 @@
 use super::{
     S3Backend,
     content::Content,
-    failure::Trouble,
+    failure::RequestFailure,
     write::{Condition, Refusal, body_of, content_type},
 };
 use crate::Put;
@@ -30,14 +30,14 @@ impl S3Backend {
         name: &str,
         content: &Content,
         condition: Condition,
-    ) -> Result<Put, Trouble> {
+    ) -> Result<Put, RequestFailure> {
         if condition == Condition::IsAbsent && self.object_at(name).await?.is_some() {
             // Spares the work; the condition on putting the pieces together is what decides.
             return Ok(Put::Exists);
         }
         let create = self.client.create_multipart_upload().bucket(self.place.bucket()).key(self.place.full(name));
         let create = create.set_content_type(content_type(name).map(str::to_owned));
-        let created = create.send().await.map_err(|error| Trouble::of(error, &self.endpoint))?;
+        let created = create.send().await.map_err(|error| RequestFailure::of(error, &self.endpoint))?;
         let upload = Upload { name, id: created.upload_id.unwrap_or_default() };
         let outcome = match self.send_pieces(&upload, content).await {
             Ok(pieces) => self.put_together(&upload, pieces, condition).await,
@@ -50,7 +50,7 @@ impl S3Backend {
     }
 
     /// Sends all pieces, of which no more are in memory than are on their way.
-    async fn send_pieces(&self, upload: &Upload<'_>, content: &Content) -> Result<Vec<CompletedPart>, Trouble> {
+    async fn send_pieces(&self, upload: &Upload<'_>, content: &Content) -> Result<Vec<CompletedPart>, RequestFailure> {
         let all = content.len();
         let size = (self.sizes.piece as u64).max(all.div_ceil(MOST_PIECES));
         let pieces = (0..all.div_ceil(size)).map(|index| index * size..all.min((index + 1) * size));
@@ -61,7 +61,12 @@ impl S3Backend {
         stream::iter(sent).buffered(CONCURRENT_PIECES).try_collect().await
     }
 
-    async fn send_piece(&self, upload: &Upload<'_>, number: i32, piece: Bytes) -> Result<CompletedPart, Trouble> {
+    async fn send_piece(
+        &self,
+        upload: &Upload<'_>,
+        number: i32,
+        piece: Bytes,
+    ) -> Result<CompletedPart, RequestFailure> {
         let settings = self.moving(piece.len());
         let send = self.client.upload_part().bucket(self.place.bucket()).key(self.place.full(upload.name));
         let send = send.upload_id(&upload.id).part_number(number).body(body_of(piece));
@@ -84,7 +89,7 @@ impl S3Backend {
         upload: &Upload<'_>,
         pieces: Vec<CompletedPart>,
         condition: Condition,
-    ) -> Result<Put, Trouble> {
+    ) -> Result<Put, RequestFailure> {
         let pieces = CompletedMultipartUpload::builder().set_parts(Some(pieces)).build();
         let complete =
             self.client.complete_multipart_upload().bucket(self.place.bucket()).key(self.place.full(upload.name));
@@ -103,16 +108,16 @@ impl S3Backend {
     }
 
     /// An upload that is not there any more was put together by an attempt whose answer was lost, or given up by
-    /// someone who tidied. To begin anew is right in both cases: under a condition, the first one's object is found.
+    /// someone who tidied. A new upload is right in both cases: its condition finds the object of the first one.
     fn trouble_with_upload<E>(
         &self,
         again: bool,
         error: aws_sdk_s3::error::SdkError<E, aws_sdk_s3::config::http::HttpResponse>,
-    ) -> Trouble
+    ) -> RequestFailure
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
-        Trouble { again, ..Trouble::of(error, &self.endpoint) }
+        RequestFailure { again, ..RequestFailure::of(error, &self.endpoint) }
     }
 
     /// Best effort: pieces that stay cost space, until the bucket's rule for unfinished uploads removes them.

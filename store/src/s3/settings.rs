@@ -38,7 +38,7 @@ impl fmt::Debug for S3Credentials {
     }
 }
 
-/// How long to bear with a server that does not answer, or that says it cannot.
+/// Time limits and retries for a server that is slow or unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience {
     /// How often a request is made, the first time included.

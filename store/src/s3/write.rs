@@ -1,7 +1,7 @@
 use super::{
     S3Backend,
     content::Content,
-    failure::{S3Failure, Trouble},
+    failure::{RequestFailure, S3Failure},
 };
 use crate::{Action, BackendError, Key, Put};
 use aws_sdk_s3::{
@@ -70,7 +70,7 @@ impl S3Backend {
         self.write(key, content, condition).await
     }
 
-    async fn write_whole(&self, name: &str, content: &Bytes, condition: Condition) -> Result<Put, Trouble> {
+    async fn write_whole(&self, name: &str, content: &Bytes, condition: Condition) -> Result<Put, RequestFailure> {
         let put = self.client.put_object().bucket(self.place.bucket()).key(self.place.full(name));
         let put = put.set_content_type(content_type(name).map(str::to_owned));
         let put = put.set_if_none_match(condition.header()).body(body_of(content.clone()));
@@ -80,17 +80,17 @@ impl S3Backend {
         };
         match Refusal::of(condition, error.code()) {
             Some(Refusal::Exists) => Ok(Put::Exists),
-            Some(Refusal::Conflict) => Err(Trouble { again: true, ..Trouble::of(error, &self.endpoint) }),
+            Some(Refusal::Conflict) => Err(RequestFailure { again: true, ..RequestFailure::of(error, &self.endpoint) }),
             Some(Refusal::Unknown) => Err(self.unconditional()),
-            None => Err(Trouble::of(error, &self.endpoint)),
+            None => Err(RequestFailure::of(error, &self.endpoint)),
         }
     }
 }
 
 impl S3Backend {
     /// What is wrong with a server that refuses conditions.
-    pub(super) fn unconditional(&self) -> Trouble {
-        Trouble::lasting(S3Failure::Unconditional { endpoint: self.endpoint.to_string() })
+    pub(super) fn unconditional(&self) -> RequestFailure {
+        RequestFailure::lasting(S3Failure::Unconditional { endpoint: self.endpoint.to_string() })
     }
 }
 

@@ -1,8 +1,8 @@
 //! Files that jobs made.
 //!
-//! The files of an artefact lie in a folder that is named by what they hold, and the record that names them is written
-//! after them, if absent. So two workers that make different files of one job never mix them: each has its folder, and
-//! the first record says which one counts. A file that is there under its name is the same file.
+//! The files of an artefact lie in a folder that is named by what they hold, and the record that names them is
+//! written after them, if absent. So two workers that make different files of one job never mix them: each has its
+//! folder, and the first record says which one counts. A file that is there under its name is the same file.
 
 use super::{
     Store,

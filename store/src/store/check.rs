@@ -28,13 +28,13 @@ impl CheckReport {
     }
 }
 
-/// The object that conditional writes are tried out on when a program starts. It stays: from the second start on, one request
-/// is enough.
+/// The object that conditional writes are tried out on when a program starts. It stays: from the second start on, one
+/// request is enough.
 const CONDITION: &str = "checks/condition.txt";
 
 impl Store {
-    /// Whether the second of two conditional writes is told that there is an object, as [`check`](Self::check) tries it out
-    /// with all else. Takes one request, or two the first time.
+    /// Whether the second of two conditional writes is told that there is an object, as [`check`](Self::check) tries
+    /// it out with all else. Takes one request, or two the first time.
     ///
     /// # Errors
     /// The store is out of reach, or refuses the write.

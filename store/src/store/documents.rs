@@ -109,7 +109,7 @@ impl Store {
         Ok(self.backend.put(&document_key(sweep, name)?, content).await?)
     }
 
-    /// Keeps the file `from` as a file of `sweep`, in place of the one that is there; it is never in memory as a whole.
+    /// Stores the file `from` as a file of `sweep` and replaces an existing one; it is never in memory as a whole.
     ///
     /// # Errors
     /// A name cannot be part of a key; the file cannot be read or written.
@@ -117,8 +117,8 @@ impl Store {
         Ok(self.backend.put_file(&document_key(sweep, name)?, from).await?)
     }
 
-    /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as `best/adapter_config.json` in
-    /// `best`; sorted.
+    /// The names of the documents and files of `sweep`, or of those in `folder` alone, such as
+    /// `best/adapter_config.json` in `best`; sorted.
     ///
     /// # Errors
     /// A name cannot be part of a key; the store cannot be listed.

@@ -34,9 +34,10 @@ pub struct Compacted {
 
 /// Many results in one object, so that a sweep of a million jobs is read in a hundred requests.
 ///
-/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts belong
-/// to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it as well. Two
-/// coordinators may write parts at the same time, and the same result into more than one: readers go by the job.
+/// A part repeats results that have objects of their own, and never takes their place as the truth of "done". Parts
+/// belong to a revision of a sweep: what another revision looked at is not among them, unless this one has wanted it
+/// as well. Two coordinators may write parts at the same time, and the same result into more than one: readers go by
+/// the job.
 impl Store {
     /// Keeps `results` as the next part of `revision`, and gives its number.
     ///
@@ -53,7 +54,7 @@ impl Store {
             for result in &results {
                 check_record(&first, result)?;
             }
-            let content = file::encode(&results).map_err(|error| error.at(&first))?;
+            let content = file::encode(&results).map_err(|error| StoreError::of_part(&first, error))?;
             Ok::<_, StoreError>((content, index::encode(results.iter().map(|result| result.job).collect())))
         })
         .await?;
@@ -120,8 +121,8 @@ impl Store {
         read.await.pop().expect("one part was asked for")
     }
 
-    /// Those results of `jobs` that lie in the parts of `revision`, with all that they hold. Jobs that no part has are not among
-    /// them; a part, or a result in it, that cannot be read is an error of its own.
+    /// Those results of `jobs` that lie in the parts of `revision`, with all that they hold. Jobs that no part has
+    /// are not among them; a part, or a result in it, that cannot be read is an error of its own.
     ///
     /// # Errors
     /// The sweep's name cannot be part of a key; the store cannot be listed or read.
@@ -130,7 +131,8 @@ impl Store {
         revision: Revision<'_>,
         jobs: &HashSet<JobId>,
     ) -> Result<Vec<Result<JobResult, StoreError>>, StoreError> {
-        let (mut missing, mut results) = (jobs.clone(), Vec::new());
+        let mut missing = jobs.clone();
+        let mut results = Vec::new();
         for number in self.parts(revision).await? {
             let there = match self.jobs_of_part(revision, number).await {
                 Ok(there) => there,
@@ -220,7 +222,10 @@ impl PartResults {
         if self.next == self.part.groups() {
             return Ok(None);
         }
-        let (part, key, group) = (Arc::clone(&self.part), self.key.clone(), self.next);
+        let part = Arc::clone(&self.part);
+        let key = self.key.clone();
+        let group = self.next;
+        // Counted before it is read, so that a group that cannot be read does not stop the pages behind it.
         self.next += 1;
         reading(key.clone(), move || {
             let rows = part.rows_of(group)?;
@@ -234,12 +239,14 @@ impl PartResults {
 fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, StoreError>>, PartError> {
     let part = Part::open(content)?;
     let mut results: Vec<Result<BriefResult, StoreError>> =
-        part.check_rows().err().map(|error| Err(error.at(key))).into_iter().collect();
+        part.check_rows().err().map(|error| Err(StoreError::of_part(key, error))).into_iter().collect();
     let mut reader = brief::Reader::new(&part);
     for group in 0..part.groups() {
         match reader.as_mut().map(|reader| reader.results(group)) {
-            Some(Ok(rows)) => results.extend(rows.into_iter().map(|row| row.map_err(|error| error.at(key)))),
-            Some(Err(error)) => results.push(Err(error.at(key))),
+            Some(Ok(rows)) => {
+                results.extend(rows.into_iter().map(|row| row.map_err(|error| StoreError::of_part(key, error))))
+            }
+            Some(Err(error)) => results.push(Err(StoreError::of_part(key, error))),
             None => results.extend(whole_group(&part, key, group).into_iter().map(|row| row.map(BriefResult::from))),
         }
     }
@@ -250,7 +257,7 @@ fn all_in_brief(content: Vec<u8>, key: &Key) -> Result<Vec<Result<BriefResult, S
 fn whole_group(part: &Part, key: &Key, group: usize) -> Vec<Result<JobResult, StoreError>> {
     match part.rows_of(group) {
         Ok(rows) => rows.iter().map(|row| result_of(key, row)).collect(),
-        Err(error) => vec![Err(error.at(key))],
+        Err(error) => vec![Err(StoreError::of_part(key, error))],
     }
 }
 
@@ -258,12 +265,12 @@ fn whole_group(part: &Part, key: &Key, group: usize) -> Vec<Result<JobResult, St
 fn picked(content: Vec<u8>, key: &Key, wanted: &HashSet<JobId>) -> Vec<Result<JobResult, StoreError>> {
     let part = match Part::open(content) {
         Ok(part) => part,
-        Err(error) => return vec![Err(error.at(key))],
+        Err(error) => return vec![Err(StoreError::of_part(key, error))],
     };
     let is_wanted = |row: &Row| row.job_id().is_some_and(|job| wanted.contains(&job));
     let of_group = |group| match part.rows_of(group) {
         Ok(rows) => rows.iter().filter(|row| is_wanted(row)).map(|row| result_of(key, row)).collect(),
-        Err(error) => vec![Err(error.at(key))],
+        Err(error) => vec![Err(StoreError::of_part(key, error))],
     };
     (0..part.groups()).flat_map(of_group).collect()
 }
@@ -271,7 +278,7 @@ fn picked(content: Vec<u8>, key: &Key, wanted: &HashSet<JobId>) -> Vec<Result<Jo
 /// The result in a row. That its meaning makes the job that it names was seen when it was written, and its digest says
 /// that it is what was written: to hash the meaning again would take three times as long as all the rest.
 fn result_of(key: &Key, row: &Row) -> Result<JobResult, StoreError> {
-    let wrong = |source: PartError| source.at(key);
+    let wrong = |source: PartError| StoreError::of_part(key, source);
     let job = || String::from_utf8_lossy(row.job.data()).escape_debug().to_string();
     if !row.is_whole() {
         return Err(wrong(PartError::Altered { job: job() }));
@@ -294,7 +301,7 @@ async fn reading<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PartError> + Send + 'static,
 ) -> Result<T, StoreError> {
     let read = spawn_blocking(work).await.unwrap_or(Err(PartError::Unreadable));
-    read.map_err(|error| error.at(&key))
+    read.map_err(|error| StoreError::of_part(&key, error))
 }
 
 fn parts_folder(revision: Revision<'_>) -> Result<Key, StoreError> {

@@ -45,9 +45,9 @@ impl<'a> Revision<'a> {
 
 /// What a sweep was meant to be, each time that it was changed.
 ///
-/// A manifest is written once, under a condition, and never replaced: of two processes that make the same revision at the
-/// same time one makes it, and the other learns of it. No object says which revision is the newest, for nothing could
-/// replace it under a condition: the one with the highest number is.
+/// A manifest is written once, under a condition, and never replaced: of two processes that make the same revision at
+/// the same time, one writes it and the other one reads it. No object names the newest revision, because it could not
+/// be replaced conditionally: the highest number is the newest.
 impl Store {
     /// Keeps the manifest of a revision, unless there is one.
     ///
@@ -107,8 +107,8 @@ impl Store {
         }
     }
 
-    /// Forgets all that is kept under the name of `sweep`, whole or not, but for the document `spared`, and says how many objects
-    /// that were. Results and failures have places of their own, and stay.
+    /// Forgets all that is kept under the name of `sweep`, whole or not, but for the document `spared`, and says how
+    /// many objects that were. Results and failures have places of their own, and stay.
     ///
     /// The manifests go last, the newest first: a removal that was cut short leaves a sweep that can be removed.
     ///

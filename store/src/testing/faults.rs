@@ -1,10 +1,7 @@
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{path::Path, sync::Arc, time::Duration};
 
 /// A backend with faults; clones share them.
 ///
@@ -51,11 +48,11 @@ impl<B> Faulty<B> {
     /// Makes the next `times` calls fail that do `action` to a key that starts with `prefix`.
     pub fn strike(&self, times: u32, action: Action, prefix: &str, fault: Fault) {
         let armed = Armed { action, prefix: prefix.to_owned(), fault, left: times };
-        self.faults.lock().unwrap_or_else(PoisonError::into_inner).push(armed);
+        self.faults.lock().push(armed);
     }
 
     fn next(&self, action: Action, key: &str) -> Option<Fault> {
-        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut faults = self.faults.lock();
         let fits = |armed: &&mut Armed| armed.left > 0 && armed.action == action && key.starts_with(&armed.prefix);
         let armed = faults.iter_mut().find(fits)?;
         armed.left -= 1;

@@ -1,10 +1,11 @@
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Put, Written};
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fs, io,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 /// Objects in memory; clones share them. It keeps every rule of the seam but that of surviving a crash.
@@ -46,11 +47,11 @@ impl MemoryBackend {
     }
 
     fn clock(&self) -> MutexGuard<'_, Clock> {
-        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.clock.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Vec<u8>>> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+        self.objects.lock()
     }
 }
 

@@ -89,7 +89,7 @@ fn drop_one(case: &CaseFolder<'_>, bomb: &Bomb) -> Result<u64, Failure> {
     let sweep = (bomb.make)(case)?;
     let sweep = sweep.to_str().ok_or("the folder's name is no UTF-8")?;
     let budget = IMAGE_MEMORY_MIB.to_string();
-    let args = ["run", sweep, "--store", "store", "--threads", "1", "--picture-memory", &budget];
+    let args = ["run", sweep, "--store", "store", "--threads", "1", "--image-memory", &budget];
     let running = case.start("run", &mut case.bowline_within(ADDRESSES_MIB, &args))?;
     let peak = match running.watch(LIMIT)? {
         Watched::Ended(ended) => {

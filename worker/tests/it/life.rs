@@ -398,7 +398,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
 #[tokio::test(start_paused = true)]
 async fn a_store_out_of_reach_for_minutes_costs_no_job() {
     let backend = Faulty::new(MemoryBackend::new());
-    let store = Store::new(backend.clone()).patient(Duration::from_secs(300));
+    let store = Store::new(backend.clone()).with_retries(Duration::from_secs(300));
     let _put = store.put_manifest("tests", &()).await.unwrap();
     let queue = MemoryQueue::new();
     let fake = Arc::new(Fake::new([]));

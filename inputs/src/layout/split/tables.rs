@@ -1,6 +1,6 @@
 mod named;
 
-use super::{DataKind, Lack, NoSplit, SplitFiles, is_within};
+use super::{DataKind, MissingFile, NoSplit, SplitFiles, is_within};
 use crate::folder::DEPTH;
 use named::{Numbers, is_of_a_generation, number_at_end};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,8 @@ const NOT_READ: [&str; 3] = [".json", ".json.gz", ".ndjson"];
 enum Form<'a> {
     /// `test.parquet`, also in the folder of the split.
     Whole,
-    /// `test-00001-of-00003.parquet`, of which there are three. Between number and ending some writers put a fingerprint, which
-    /// differs from file to file.
+    /// `test-00001-of-00003.parquet`, of which there are three. Between number and ending some writers put a
+    /// fingerprint, which differs from file to file.
     Counted { before: &'a str, count: usize, number: usize },
     /// `test-1.parquet`, or in the folder of the split `0001.parquet`, `part.1.parquet` or `part-00001-….parquet`.
     Numbered(Numbers),
@@ -110,8 +110,9 @@ pub(super) fn table_split(name: &str, kind: DataKind) -> Option<&str> {
     }
 }
 
-/// What the file `name` is of `split`, if it is a part of it: `[data/]split.parquet`, `[data/]split-00000-of-00001.parquet`,
-/// `[data/]split-….parquet` or `[data/]split/….parquet`. JSON lines have no folder of their own.
+/// What the file `name` is of `split`, if it is a part of it: `[data/]split.parquet`,
+/// `[data/]split-00000-of-00001.parquet`, `[data/]split-….parquet` or `[data/]split/….parquet`. JSON lines have no
+/// folder of their own.
 fn candidate<'a>(name: &'a str, ending: &'static str, split: &str) -> Result<Option<Candidate<'a>>, NoSplit> {
     let whole = &name[..name.len() - ending.len()];
     let (_, stem) = in_data(whole);
@@ -153,9 +154,9 @@ fn one_generation(candidates: &[Candidate<'_>]) -> Result<(), NoSplit> {
     Ok(())
 }
 
-/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers those in
-/// between.
-fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
+/// Checks that of files named `…-00001-of-00003…` all are there, counted from 0 or from 1, and of others with numbers
+/// those in between.
+fn complete(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut sets: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
     for candidate in candidates {
         if let Form::Counted { before, count, number } = candidate.form {
@@ -168,7 +169,7 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
         let first = usize::from(numbers.contains(&count) && !numbers.contains(&0));
         if let Some(lacking) = (first..first + count).find(|number| !numbers.contains(number)) {
             let there = numbers.len();
-            return Err(Lack(format!(
+            return Err(MissingFile(format!(
                 "file `{folder}{before}-{lacking:05}-of-{count:05}…`; {there} of its {count} files are there"
             )));
         }
@@ -176,10 +177,11 @@ fn complete(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
     counted_up(candidates)
 }
 
-/// `0000.parquet`, `0001.parquet`, … and the like are not told how many they are, but none is left out.
+/// Names like `0000.parquet`, `0001.parquet`, … do not give their number, but a gap is detected.
 ///
-/// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without rows.
-fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
+/// Names with more than one number are dates, or those of Spark and Ray, which write no file for a partition without
+/// rows.
+fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), MissingFile> {
     let mut numbers = BTreeMap::new();
     let mut around = BTreeSet::new();
     for candidate in candidates {
@@ -194,7 +196,7 @@ fn counted_up(candidates: &[Candidate<'_>]) -> Result<(), Lack> {
     let lacking = (first..).zip(numbers.keys()).find(|(place, number)| place != *number);
     match (first, lacking, around.first()) {
         (0 | 1, Some((lacking, _)), Some((before, after, ending))) => {
-            Err(Lack(format!("file `{before}{lacking:0width$}{after}{ending}`, and has some of higher numbers")))
+            Err(MissingFile(format!("file `{before}{lacking:0width$}{after}{ending}`, and has some of higher numbers")))
         }
         _ => Ok(()),
     }

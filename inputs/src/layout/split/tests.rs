@@ -18,7 +18,7 @@ fn parquet_files_are_found_in_every_usual_place_and_in_order() {
     ] {
         let mut there = names(&there);
         there.extend(names(&["README.md", "train-00000-of-00001.parquet", "test2-00000-of-00001.parquet"]));
-        assert_eq!(find_split(&there, "test", DataKind::Pictures).unwrap(), SplitFiles::Parquet(names(&wanted)));
+        assert_eq!(find_split(&there, "test", DataKind::Images).unwrap(), SplitFiles::Parquet(names(&wanted)));
     }
 }
 
@@ -58,7 +58,7 @@ fn files_of_every_writer_of_the_last_years_are_found() {
     ] {
         let mut names = names(&there);
         names.extend(["README.md".to_owned(), "train.parquet".to_owned(), "test/_SUCCESS".to_owned()]);
-        for kind in [DataKind::Pictures, DataKind::Texts] {
+        for kind in [DataKind::Images, DataKind::Texts] {
             let found = find_split(&names, "test", kind).unwrap();
             assert_eq!(found, SplitFiles::Parquet(there.iter().map(|&name| name.to_owned()).collect()), "{there:?}");
         }
@@ -93,7 +93,7 @@ fn a_split_that_is_there_twice_is_refused_with_both() {
         ["test-a.parquet", "test-old.parquet"],
         ["test/rows-v1.parquet", "test/rows-v2.parquet"],
     ] {
-        assert_eq!(twice(&there, DataKind::Pictures), there);
+        assert_eq!(twice(&there, DataKind::Images), there);
         assert_eq!(twice(&there, DataKind::Texts), there);
     }
     for there in [
@@ -105,13 +105,13 @@ fn a_split_that_is_there_twice_is_refused_with_both() {
     ] {
         assert_eq!(twice(&there, DataKind::Texts), there);
     }
-    assert_eq!(twice(&["test.parquet", "test/cat/1.png"], DataKind::Pictures), ["test.parquet", "test/cat/1.png"]);
+    assert_eq!(twice(&["test.parquet", "test/cat/1.png"], DataKind::Images), ["test.parquet", "test/cat/1.png"]);
 }
 
 #[test]
 fn a_split_is_not_taken_in_part() {
     let lacks = |there: &[&str]| match find_split(&names(there), "test", DataKind::Texts) {
-        Err(NoSplit::Lacks(Lack(what))) => what,
+        Err(NoSplit::Lacks(MissingFile(what))) => what,
         found => panic!("{there:?}: {found:?}"),
     };
     let of_two = "file `data/test-00001-of-00002…`; 1 of its 2 files are there";
@@ -129,7 +129,7 @@ fn a_split_is_not_taken_in_part() {
     ] {
         let lack = find_split(&names(&there), "test", DataKind::Texts).unwrap_err();
         let expected = format!("file `{lacking}`, and has some of higher numbers");
-        assert_eq!(lack, NoSplit::Lacks(Lack(expected)));
+        assert_eq!(lack, NoSplit::Lacks(MissingFile(expected)));
     }
     for there in [["test/2019.parquet", "test/2021.parquet"], ["test/2019-01.parquet", "test/2019-03.parquet"]] {
         assert!(find_split(&names(&there), "test", DataKind::Texts).is_ok(), "numbers that do not count files");
@@ -138,31 +138,28 @@ fn a_split_is_not_taken_in_part() {
 
 #[test]
 fn rows_that_lie_too_deep_are_refused() {
-    let deep = find_split(&names(&["test/0.parquet", "test/more/1.parquet"]), "test", DataKind::Pictures);
+    let deep = find_split(&names(&["test/0.parquet", "test/more/1.parquet"]), "test", DataKind::Images);
     assert!(matches!(deep, Err(NoSplit::Holds { entry, .. }) if entry == "test/more/1.parquet"));
-    let deeper = find_split(&names(&["data/test/0.parquet", "data/test/more/"]), "test", DataKind::Pictures);
+    let deeper = find_split(&names(&["data/test/0.parquet", "data/test/more/"]), "test", DataKind::Images);
     assert!(matches!(deeper, Err(NoSplit::Holds { entry, .. }) if entry == "data/test/more/"));
-    let beside = find_split(&names(&["test/cat/1.png", "test/2.png"]), "test", DataKind::Pictures);
-    assert!(matches!(beside, Err(NoSplit::Holds { entry, .. }) if entry == "test/2.png"), "a picture of no class");
+    let beside = find_split(&names(&["test/cat/1.png", "test/2.png"]), "test", DataKind::Images);
+    assert!(matches!(beside, Err(NoSplit::Holds { entry, .. }) if entry == "test/2.png"), "an image of no class");
 }
 
 #[test]
 fn the_folder_that_has_the_split_is_named() {
     let there = names(&["default/test/0000.parquet", "default/train/0000.parquet", "other/train/0000.parquet"]);
-    let Err(NoSplit::Among { within, .. }) = find_split(&there, "test", DataKind::Pictures) else { panic!() };
+    let Err(NoSplit::Among { within, .. }) = find_split(&there, "test", DataKind::Images) else { panic!() };
     assert_eq!(within, ["default"]);
 }
 
 #[test]
 fn pictures_and_idx_files_are_splits_too() {
-    let pictures = names(&["test/cat/2.PNG", "test/cat/1.jpg", "test/notes.txt", "train/cat/1.jpg"]);
-    assert_eq!(
-        find_split(&pictures, "test", DataKind::Pictures).unwrap().names(),
-        ["test/cat/1.jpg", "test/cat/2.PNG"]
-    );
+    let images = names(&["test/cat/2.PNG", "test/cat/1.jpg", "test/notes.txt", "train/cat/1.jpg"]);
+    assert_eq!(find_split(&images, "test", DataKind::Images).unwrap().names(), ["test/cat/1.jpg", "test/cat/2.PNG"]);
     let idx = names(&["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"]);
-    assert_eq!(find_split(&idx, "test", DataKind::Pictures).unwrap().names(), idx[..2]);
-    assert!(find_split(&idx, "train", DataKind::Pictures).is_err(), "the labels are not there");
+    assert_eq!(find_split(&idx, "test", DataKind::Images).unwrap().names(), idx[..2]);
+    assert!(find_split(&idx, "train", DataKind::Images).is_err(), "the labels are not there");
 }
 
 #[test]
@@ -172,22 +169,22 @@ fn idx_files_of_other_copies_are_read_too() {
         ("t10k-images.idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
         ("t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte"),
     ] {
-        let found = find_split(&names(&[images, labels]), "test", DataKind::Pictures).unwrap();
+        let found = find_split(&names(&[images, labels]), "test", DataKind::Images).unwrap();
         assert_eq!(found, SplitFiles::Idx { images: images.to_owned(), labels: labels.to_owned() });
     }
 }
 
 #[test]
 fn what_is_not_read_is_named_with_what_would_be() {
-    use DataKind::{Pictures, Texts};
+    use DataKind::{Images, Texts};
     for (entry, kind, why) in [
-        ("data/test/cat/", Pictures, "name the folder `data` in the reference"),
-        ("test/cat/1.webp", Pictures, "neither `.png`, `.jpg` nor `.jpeg`"),
-        ("test/1.png", Pictures, "outside the folders of the classes"),
-        ("TEST.parquet", Pictures, "call it `test.parquet`"),
-        ("t10k-images-idx3-ubyte", Pictures, "but not its labels, `t10k-labels-idx1-ubyte[.gz]`"),
-        ("t10k-labels.idx1-ubyte.gz", Pictures, "but not its pictures, `t10k-images-idx3-ubyte[.gz]`"),
-        ("emnist-letters-test-images-idx3-ubyte.gz", Pictures, "`t10k-images-idx3-ubyte[.gz]` and `t10k-labels-idx1-"),
+        ("data/test/cat/", Images, "name the folder `data` in the reference"),
+        ("test/cat/1.webp", Images, "neither `.png`, `.jpg` nor `.jpeg`"),
+        ("test/1.png", Images, "outside the folders of the classes"),
+        ("TEST.parquet", Images, "call it `test.parquet`"),
+        ("t10k-images-idx3-ubyte", Images, "but not its labels, `t10k-labels-idx1-ubyte[.gz]`"),
+        ("t10k-labels.idx1-ubyte.gz", Images, "but not its images, `t10k-images-idx3-ubyte[.gz]`"),
+        ("emnist-letters-test-images-idx3-ubyte.gz", Images, "`t10k-images-idx3-ubyte[.gz]` and `t10k-labels-idx1-"),
         ("test/part-0.jsonl", Texts, "JSON lines are called `test.jsonl`"),
         ("test.csv", Texts, "which is not read: tables are `.parquet`"),
         ("data/test.tsv", Texts, "which is not read: tables are `.parquet`"),
@@ -206,7 +203,7 @@ fn what_is_not_read_is_named_with_what_would_be() {
 #[test]
 fn pictures_are_sorted_by_class_before_their_name() {
     let there = names(&["test/cat-a/1.png", "test/cat/2.png", "test/cat/1.png"]);
-    let sorted = find_split(&there, "test", DataKind::Pictures).unwrap().names();
+    let sorted = find_split(&there, "test", DataKind::Images).unwrap().names();
     assert_eq!(sorted, ["test/cat/1.png", "test/cat/2.png", "test/cat-a/1.png"]);
 }
 
@@ -215,16 +212,16 @@ fn what_is_no_picture_in_a_class_is_refused_by_name() {
     for (entry, why) in [
         ("test/cat/2.webp", "neither `.png`, `.jpg` nor `.jpeg`"),
         ("test/cat/README", "neither `.png`, `.jpg` nor `.jpeg`"),
-        ("test/dog/", "a class without pictures in any split"),
+        ("test/dog/", "a class without images in any split"),
         ("test/cat/more/2.png", "not deeper"),
         ("test/cat/more/", "not deeper"),
     ] {
-        let refused = find_split(&names(&["test/cat/1.png", entry]), "test", DataKind::Pictures).unwrap_err();
+        let refused = find_split(&names(&["test/cat/1.png", entry]), "test", DataKind::Images).unwrap_err();
         let NoSplit::Holds { entry: named, problem } = refused else { panic!("{entry}: {refused:?}") };
         assert_eq!(named, entry);
         assert!(problem.contains(why), "{entry}: {problem}");
         assert!(
-            find_split(&names(&["train/cat/1.png", entry]), "train", DataKind::Pictures).is_ok(),
+            find_split(&names(&["train/cat/1.png", entry]), "train", DataKind::Images).is_ok(),
             "{entry} is in another split"
         );
     }
@@ -234,7 +231,7 @@ fn what_is_no_picture_in_a_class_is_refused_by_name() {
 fn classes_are_those_of_all_splits_together() {
     let there =
         names(&["test/ant/1.png", "test/cat/1.png", "test/bee/", "train/bee/7.png", "train/cat/1.png", "x/yak/1.png"]);
-    let found = find_split(&there, "test", DataKind::Pictures).unwrap();
+    let found = find_split(&there, "test", DataKind::Images).unwrap();
     assert_eq!(found.names(), ["test/ant/1.png", "test/cat/1.png"]);
     assert_eq!(
         found.beside(),
@@ -242,10 +239,10 @@ fn classes_are_those_of_all_splits_together() {
         "a folder that shares no class is another data set"
     );
     assert_eq!(found.absent_classes(), ["bee"]);
-    assert_eq!(find_split(&there, "train", DataKind::Pictures).unwrap().absent_classes(), ["ant"]);
+    assert_eq!(find_split(&there, "train", DataKind::Images).unwrap().absent_classes(), ["ant"]);
     let chain = names(&["a/ant/1.png", "b/ant/1.png", "b/bee/1.png", "c/bee/1.png", "c/cat/1.png"]);
-    assert_eq!(find_split(&chain, "a", DataKind::Pictures).unwrap().absent_classes(), ["bee", "cat"]);
-    assert_eq!(find_split(&chain, "c", DataKind::Pictures).unwrap().absent_classes(), ["ant"]);
+    assert_eq!(find_split(&chain, "a", DataKind::Images).unwrap().absent_classes(), ["bee", "cat"]);
+    assert_eq!(find_split(&chain, "c", DataKind::Images).unwrap().absent_classes(), ["ant"]);
 }
 
 #[test]
@@ -265,9 +262,9 @@ fn lines_of_json_are_found_for_texts_and_only_for_them() {
     let source = names(&["data/test-00000-of-00001.parquet", "test.json"]);
     let found = find_split(&source, "test", DataKind::Texts).unwrap();
     assert_eq!(found.names(), source[..1], "parquet may have been made of it");
-    let beside_pictures = names(&["test.jsonl", "test/cat/1.png"]);
-    let found = find_split(&beside_pictures, "test", DataKind::Pictures).unwrap();
-    assert!(matches!(found, SplitFiles::Pictures { .. }));
+    let beside_images = names(&["test.jsonl", "test/cat/1.png"]);
+    let found = find_split(&beside_images, "test", DataKind::Images).unwrap();
+    assert!(matches!(found, SplitFiles::Images { .. }));
 }
 
 #[test]
@@ -291,9 +288,7 @@ fn for_texts_other_splits_are_named() {
 #[test]
 fn the_splits_that_are_there_are_named() {
     let there = names(&["data/train-00000-of-00001.parquet", "cars_test/a/1.png", "x-images-idx1-ubyte"]);
-    let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Pictures) else {
-        panic!()
-    };
+    let Err(NoSplit::Among { looked_for, splits, .. }) = find_split(&there, "test", DataKind::Images) else { panic!() };
     assert_eq!(splits, ["cars_test", "train"]);
     assert!(looked_for.contains("test-*.parquet") && looked_for.contains("t10k-images"), "{looked_for}");
 }

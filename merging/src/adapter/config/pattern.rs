@@ -69,8 +69,8 @@ impl Tail {
     }
 }
 
-/// The characters of an expression that is a name: letters, digits and so on, dots that stand for any character, and dots with
-/// a backslash before them. `None` for other expressions.
+/// The characters of an expression that is a name: letters, digits and so on, dots that stand for any character, and
+/// dots with a backslash before them. `None` for other expressions.
 fn name(text: &str) -> Option<Vec<Option<char>>> {
     let mut name = Vec::new();
     let mut characters = text.chars();

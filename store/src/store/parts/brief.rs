@@ -20,7 +20,8 @@ pub(super) const ROW_DIGEST: &str = "row_digest";
 /// A result without what tables do not ask for: which examples were right, what the merge found, and the commits of hub
 /// inputs.
 ///
-/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the same.
+/// A million results of a sweep are computed on the same few grounds by a handful of workers: they share what is the
+/// same.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BriefResult {
     /// The job's id.
@@ -128,7 +129,8 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// A column cannot be read.
     pub(super) fn results(&mut self, group: usize) -> Result<Vec<Result<BriefResult, PartError>>, PartError> {
-        let (part, at) = (self.part, &self.columns);
+        let part = self.part;
+        let at = &self.columns;
         let [load, align, merge, evaluate] = at.seconds;
         let seconds = |column, place: usize| part.numbers(group, column, SECONDS[place].name);
         let cells = Group {

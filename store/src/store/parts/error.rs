@@ -1,4 +1,3 @@
-use crate::{Key, StoreError};
 use jobs::{JobId, ResultFault};
 use parquet::errors::ParquetError;
 
@@ -67,11 +66,4 @@ pub enum PartError {
         /// The job of the result.
         job: JobId,
     },
-}
-
-impl PartError {
-    /// Says which part it is.
-    pub(super) fn at(self, key: &Key) -> StoreError {
-        StoreError::Part { key: key.clone(), source: self }
-    }
 }

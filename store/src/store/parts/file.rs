@@ -156,12 +156,14 @@ impl Part {
             return Err(PartError::Version { found, expected: VERSION });
         }
         let column = |column: &'static str| position(&reader, column).ok_or(PartError::Column { column });
-        let (job, result, digest) = (column(JOB)?, column(RESULT)?, column(DIGEST)?);
+        let job = column(JOB)?;
+        let result = column(RESULT)?;
+        let digest = column(DIGEST)?;
         Ok(Self { reader, job, result, digest, jobs_digest })
     }
 
-    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older program
-    /// does not tell.
+    /// Looks whether the rows are those of the jobs that were written, none missing or doubled. A part of an older
+    /// program does not tell.
     pub(super) fn check_rows(&self) -> Result<(), PartError> {
         let mut jobs = Vec::new();
         for group in 0..self.groups() {

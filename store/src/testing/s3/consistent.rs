@@ -21,8 +21,8 @@ pub(super) struct Unconditional;
 const LOCKS: usize = 256;
 
 /// A server over a folder that keeps what S3 promises and the library's own does not: conditions are checked and
-/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and an upload that is not there is
-/// called so.
+/// objects written in one step, listings carry ETags, `If-Match` counts when an object is read, and an upload that is
+/// not there is called so.
 #[derive(Debug)]
 pub(super) struct Consistent {
     files: FileSystem,
@@ -81,7 +81,8 @@ impl S3 for Consistent {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let (bucket, key) = (&request.input.bucket, &request.input.key);
+        let bucket = &request.input.bucket;
+        let key = &request.input.key;
         let _lock = self.lock(bucket, key).await;
         if let Some(ETagCondition::ETag(wanted)) = &request.input.if_match
             && self.head(bucket, key).await?.e_tag.as_ref() != Some(wanted)

@@ -1,8 +1,5 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// What goes wrong between a client and an S3 server, by plan; clones share it.
 ///
@@ -123,7 +120,7 @@ impl HttpFaults {
     }
 
     fn lock(&self) -> MutexGuard<'_, Plan> {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+        self.plan.lock()
     }
 }
 
@@ -151,7 +148,8 @@ impl Plan {
 
 fn pick(random: &mut fastrand::Rng, rates: &Rates, is_conditional: bool) -> Option<HttpFault> {
     // Drawn always, so that what a request is does not shift what happens to later ones.
-    let (share, which) = (random.f64(), random.u8(..));
+    let share = random.f64();
+    let which = random.u8(..);
     let errors = [HttpFault::Answers(500, "InternalError"), HttpFault::Answers(503, "SlowDown")];
     let lost = [HttpFault::AnswersAfterwards(500, "InternalError"), HttpFault::CutsAfterwards];
     let mut from = 0.0;

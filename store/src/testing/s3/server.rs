@@ -45,7 +45,7 @@ pub struct S3Server {
 
 /// What a connection serves.
 #[derive(Clone)]
-struct Shop {
+struct Server {
     s3: S3Service,
     faults: HttpFaults,
 }
@@ -67,11 +67,11 @@ impl S3Server {
         let files = FileSystem::new(folder).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut service = S3ServiceBuilder::new(Consistent::new(files));
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        let shop = Shop { s3: service.build(), faults: faults.clone() };
+        let server = Server { s3: service.build(), faults: faults.clone() };
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let mut connections = JoinSet::new();
-        connections.spawn(accept(listener, shop));
+        connections.spawn(accept(listener, server));
         Ok(Self { address, folder: folder.to_owned(), faults, _connections: connections })
     }
 
@@ -114,13 +114,13 @@ impl S3Server {
     }
 }
 
-async fn accept(listener: TcpListener, shop: Shop) {
+async fn accept(listener: TcpListener, server: Server) {
     let mut connections = JoinSet::new();
     // A client that goes away before it is accepted is no reason to stop.
     while let Ok((stream, _)) = listener.accept().await {
-        let shop = shop.clone();
+        let server = server.clone();
         connections.spawn(async move {
-            let serve = service_fn(move |request| shop.clone().serve(request));
+            let serve = service_fn(move |request| server.clone().serve(request));
             // How a connection ends is the client's matter.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
         });
@@ -128,7 +128,7 @@ async fn accept(listener: TcpListener, shop: Shop) {
     }
 }
 
-impl Shop {
+impl Server {
     /// Answers a request, or fails and thereby cuts the connection.
     async fn serve(self, mut request: Request<Incoming>) -> Result<Response<Body>, HttpError> {
         let target = request.uri().path_and_query().map_or("", |target| target.as_str());

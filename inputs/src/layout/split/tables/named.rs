@@ -19,7 +19,8 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// Takes `part-00001-<uuid>-c000` apart into `part-#-<uuid>-c#` and 1 and 0; `None` without a number that is a word by itself.
+    /// Takes `part-00001-<uuid>-c000` apart into `part-#-<uuid>-c#` and 1 and 0; `None` without a number that is a
+    /// word by itself.
     pub(super) fn of(stem: &str) -> Option<Self> {
         let mut found = Self { stem: String::new(), numbers: Vec::new() };
         let mut rest = stem;

@@ -1,11 +1,11 @@
 use super::{Objects, missing, names::named, refused};
-use crate::{InputError, RemoteObject, cache::is_below, folder::Listing, listing::Shelf};
+use crate::{InputError, RemoteObject, cache::is_below, folder::Entries, listing::ListedFolder};
 use jobs::S3Ref;
 use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 impl Objects {
     /// What lies below `s3`, and what of it the cache has.
-    pub(crate) fn shelf(&self, s3: &S3Ref) -> Result<Shelf, InputError> {
+    pub(crate) fn list_folder(&self, s3: &S3Ref) -> Result<ListedFolder, InputError> {
         let listed = self.remote.list(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
         let named = named(&s3.key, listed);
         if named.is_nothing() {
@@ -13,17 +13,17 @@ impl Objects {
         }
         let there = named.listing();
         let objects = named.files.into_iter().map(|(name, object)| (name, self.with_place(s3, object))).collect();
-        Ok(Shelf::Bucket { bucket: s3.bucket.clone(), objects, there })
+        Ok(ListedFolder::Bucket { bucket: s3.bucket.clone(), objects, there })
     }
 
     /// The object `s3` alone, and its name as a file.
-    pub(crate) fn shelf_of_file(&self, s3: &S3Ref) -> Result<(Shelf, String), InputError> {
+    pub(crate) fn list_folder_of_file(&self, s3: &S3Ref) -> Result<(ListedFolder, String), InputError> {
         let name = s3.key.rsplit('/').next().filter(|name| is_below(name)).ok_or_else(|| missing(s3))?;
         let object = self.remote.find(&s3.bucket, &s3.key).map_err(|source| refused(s3, source))?;
         let object = object.ok_or_else(|| missing(s3))?;
         let objects = BTreeMap::from([(name.to_owned(), self.with_place(s3, object))]);
-        let there = Listing::from(vec![name.to_owned()]);
-        Ok((Shelf::Bucket { bucket: s3.bucket.clone(), objects, there }, name.to_owned()))
+        let there = Entries::from(vec![name.to_owned()]);
+        Ok((ListedFolder::Bucket { bucket: s3.bucket.clone(), objects, there }, name.to_owned()))
     }
 
     /// The bytes `range` of an object.

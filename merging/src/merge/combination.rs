@@ -1,10 +1,10 @@
 use jobs::Combine;
 
-/// How the tasks' values become one, by what it works on.
+/// How the values of all tasks are combined, by the unit of work.
 ///
-/// Each way is a type of its own, so that neither of them meets a combination that it does not know.
+/// Each unit has a type of its own, so that its code never meets a combination of the other one.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Way {
+pub(super) enum Combination {
     EntryWise(EntryRule),
     MatrixWise(MatrixMethod),
 }
@@ -25,7 +25,7 @@ pub(super) enum MatrixMethod {
     IsoCts { common_share: f64 },
 }
 
-impl From<Combine> for Way {
+impl From<Combine> for Combination {
     fn from(combine: Combine) -> Self {
         match combine {
             Combine::Mean => Self::EntryWise(EntryRule::Mean),
@@ -53,7 +53,11 @@ mod tests {
             Combine::IsoCts { common_share: 0.8 },
         ];
         for combine in combines {
-            assert_eq!(matches!(Way::from(combine), Way::MatrixWise(_)), combine.is_matrix_wise(), "{combine:?}");
+            assert_eq!(
+                matches!(Combination::from(combine), Combination::MatrixWise(_)),
+                combine.is_matrix_wise(),
+                "{combine:?}"
+            );
         }
     }
 }

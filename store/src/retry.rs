@@ -4,30 +4,24 @@ mod tests;
 use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use std::{
-    collections::HashSet,
-    error::Error,
-    iter::successors,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::HashSet, error::Error, iter::successors, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// The longest pause between two tries.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
-/// A backend that is asked again while it is out of reach.
+/// A backend that retries calls while the store is unreachable.
 ///
-/// Backends try again by themselves what passes within seconds; this outlasts what takes minutes, so that neither a
-/// finished job, nor a worker with its caches, nor a coordinator is lost to it.
+/// Backends retry faults of a few seconds by themselves. This type bridges outages of minutes, so that neither a
+/// finished job, nor a worker with its caches, nor a coordinator is lost.
 #[derive(Debug)]
-pub(crate) struct Patient {
+pub(crate) struct RetryBackend {
     inner: Arc<dyn Backend>,
     outage: Arc<Outage>,
 }
 
-impl Patient {
+impl RetryBackend {
     /// `inner`, asked for as long as `limit`.
     pub(crate) fn new(inner: Arc<dyn Backend>, limit: Duration) -> Self {
         let worked = inner.refuses_for_now().then(Mutex::default);
@@ -49,8 +43,8 @@ impl Patient {
     }
 }
 
-/// When the store is out of reach, for all calls together: many meet one outage at the same time, and one line of the
-/// log is enough for it.
+/// An outage of the store, shared by all calls: many calls meet one outage at the same time, and one log line is
+/// enough.
 #[derive(Debug)]
 struct Outage {
     /// How long each call waits.
@@ -82,28 +76,28 @@ impl Outage {
         match outcome {
             Err(error) if error.is_retryable() || self.may_be_allowed_again(action, &error) => {
                 let Some(pause) = pauses.next() else { return Next::Return(Err(error)) };
-                self.strikes(&error, pause);
+                self.note_failure(&error, pause);
                 Next::Wait(pause)
             }
             outcome => {
                 // The store answered, be it with a refusal.
-                self.is_over();
+                self.end();
                 if let (Ok(_), Some(worked)) = (&outcome, &self.worked) {
-                    worked.lock().unwrap_or_else(PoisonError::into_inner).insert(action);
+                    worked.lock().insert(action);
                 }
                 Next::Return(outcome)
             }
         }
     }
 
-    /// Whether the store refuses what it allowed before. Who never had leave does not wait for it.
+    /// Whether the store refuses an operation that it allowed before. An operation that was never allowed is not
+    /// retried.
     fn may_be_allowed_again(&self, action: Action, error: &BackendError) -> bool {
-        let has_worked =
-            |worked: &Mutex<HashSet<Action>>| worked.lock().unwrap_or_else(PoisonError::into_inner).contains(&action);
+        let has_worked = |worked: &Mutex<HashSet<Action>>| worked.lock().contains(&action);
         error.problem == Problem::Permission && self.worked.as_ref().is_some_and(has_worked)
     }
 
-    fn strikes(&self, error: &BackendError, pause: Duration) {
+    fn note_failure(&self, error: &BackendError, pause: Duration) {
         let is_new = {
             let mut since = self.since();
             let is_new = since.is_none();
@@ -118,7 +112,7 @@ impl Outage {
         }
     }
 
-    fn is_over(&self) {
+    fn end(&self) {
         let since = self.since().take();
         if let Some(since) = since {
             tracing::info!(after = ?since.elapsed(), "the store is within reach again");
@@ -127,7 +121,7 @@ impl Outage {
 
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
         // One assignment: a poisoned state is a whole one.
-        self.since.lock().unwrap_or_else(PoisonError::into_inner)
+        self.since.lock()
     }
 }
 
@@ -143,7 +137,7 @@ fn with_causes(error: &BackendError) -> String {
 // A method that is not handed on would take its default here, whatever the backend says.
 #[deny(clippy::missing_trait_methods)]
 #[async_trait]
-impl Backend for Patient {
+impl Backend for RetryBackend {
     fn place(&self) -> String {
         self.inner.place()
     }
@@ -186,7 +180,7 @@ impl Backend for Patient {
 
     async fn list(&self, folder: Option<&Key>) -> Result<Box<dyn Listing>, BackendError> {
         let inner = self.ask(Action::List, || self.inner.list(folder)).await?;
-        Ok(Box::new(PatientListing { inner, outage: Arc::clone(&self.outage) }))
+        Ok(Box::new(RetryListing { inner, outage: Arc::clone(&self.outage) }))
     }
 
     async fn delete(&self, key: &Key) -> Result<(), BackendError> {
@@ -196,13 +190,13 @@ impl Backend for Patient {
 
 /// A listing each page of which is asked for again while the store is out of reach.
 #[derive(Debug)]
-struct PatientListing {
+struct RetryListing {
     inner: Box<dyn Listing>,
     outage: Arc<Outage>,
 }
 
 #[async_trait]
-impl Listing for PatientListing {
+impl Listing for RetryListing {
     async fn next_page(&mut self) -> Result<Option<Vec<Key>>, BackendError> {
         let mut pauses = self.outage.pauses();
         loop {

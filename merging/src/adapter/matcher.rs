@@ -1,4 +1,4 @@
-//! Which weight of the base a module of an adapter updates.
+//! Matches the modules of an adapter to the weights of the base.
 
 use super::{
     AdapterError,
@@ -22,7 +22,7 @@ const WRAPPERS: [&str; 8] =
 const PARTS: [&str; 2] = ["encoder", "decoder"];
 
 /// A module as the adapter names it.
-pub(super) struct Wanted<'a> {
+pub(super) struct WantedModule<'a> {
     /// Its name in the model that PEFT wrapped.
     pub(super) source: &'a str,
     /// The shape of its update, `[out, in]`.
@@ -34,18 +34,18 @@ pub(super) struct Wanted<'a> {
 }
 
 /// Matches all modules of one adapter.
-pub(super) struct Places<'a> {
+pub(super) struct ModuleMatcher<'a> {
     base: &'a BaseHeader,
     /// The base's modules that have a weight.
     modules: BTreeSet<&'a str>,
     /// What families of renamed models call these in memory, with the names in the file.
     renamed: OnceCell<Vec<BTreeMap<String, &'a str>>>,
-    says: Says<'a>,
+    hints: AdapterHints<'a>,
 }
 
-/// What an adapter says of itself, beside its tensors.
+/// What an adapter declares about itself, beside its tensors.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Says<'a> {
+pub(super) struct AdapterHints<'a> {
     /// Its weights, for messages.
     pub(super) path: &'a Path,
     /// The class that PEFT wrapped.
@@ -57,10 +57,10 @@ pub(super) struct Says<'a> {
 /// The base's modules that one of the adapter may mean.
 type Targets = Vec<String>;
 
-impl<'a> Places<'a> {
-    pub(super) fn new(base: &'a BaseHeader, says: Says<'a>) -> Self {
+impl<'a> ModuleMatcher<'a> {
+    pub(super) fn new(base: &'a BaseHeader, hints: AdapterHints<'a>) -> Self {
         let modules = base.tensors().keys().filter_map(|name| name.strip_suffix(".weight")).collect();
-        Self { base, modules, renamed: OnceCell::new(), says }
+        Self { base, modules, renamed: OnceCell::new(), hints }
     }
 
     /// The base's module for each of `wanted`, in their order.
@@ -68,7 +68,7 @@ impl<'a> Places<'a> {
     /// A module is matched to the weight that bears its name, with or without prefixes, or under the name that
     /// transformers 5 gives it in memory. Where several do, it is the one of the right shape, on the side of the model
     /// where all modules of the adapter have a weight, and that the adapter's class says.
-    pub(super) fn find(&self, wanted: &[Wanted<'_>]) -> Result<Vec<String>, AdapterError> {
+    pub(super) fn find(&self, wanted: &[WantedModule<'_>]) -> Result<Vec<String>, AdapterError> {
         let all = wanted.iter().map(|module| self.candidates(module)).collect::<Result<Vec<_>, _>>()?;
         let prefixes = self.common_prefixes(wanted, &all);
         let chosen = wanted.iter().zip(&all).map(|(module, targets)| self.choose(module, targets, &prefixes));
@@ -77,7 +77,7 @@ impl<'a> Places<'a> {
         Ok(chosen)
     }
 
-    fn candidates(&self, wanted: &Wanted<'_>) -> Result<Targets, AdapterError> {
+    fn candidates(&self, wanted: &WantedModule<'_>) -> Result<Targets, AdapterError> {
         let without_modules: Vec<&str> = wanted.source.split('.').filter(|segment| *segment != "module").collect();
         let without_modules = without_modules.join(".");
         let targets = [wanted.source, &without_modules]
@@ -86,7 +86,7 @@ impl<'a> Places<'a> {
             .find(|targets| !targets.is_empty())
             .unwrap_or_else(|| self.renamed(wanted.source));
         if targets.is_empty() {
-            return Err(self.unmatched(wanted, because(self.base, &self.modules, wanted.source, self.says.base)));
+            return Err(self.unmatched(wanted, because(self.base, &self.modules, wanted.source, self.hints.base)));
         }
         Ok(targets)
     }
@@ -109,7 +109,12 @@ impl<'a> Places<'a> {
         self.modules.iter().filter_map(|module| Some((renamed::in_memory(family, module)?, *module))).collect()
     }
 
-    fn choose(&self, wanted: &Wanted<'_>, all: &Targets, prefixes: &BTreeSet<&str>) -> Result<String, AdapterError> {
+    fn choose(
+        &self,
+        wanted: &WantedModule<'_>,
+        all: &Targets,
+        prefixes: &BTreeSet<&str>,
+    ) -> Result<String, AdapterError> {
         if let [only] = all.as_slice() {
             return Ok(only.clone());
         }
@@ -125,14 +130,14 @@ impl<'a> Places<'a> {
     }
 
     /// The targets whose weight has the shape of the update.
-    fn fitting<'b>(&self, wanted: &Wanted<'_>, targets: &'b Targets) -> Vec<&'b String> {
+    fn fitting<'b>(&self, wanted: &WantedModule<'_>, targets: &'b Targets) -> Vec<&'b String> {
         let of_shape = |shape: [usize; 2]| targets.iter().filter(|target| self.shape(target) == shape).collect();
         let shapes = self.shapes(wanted).into_iter();
         shapes.map(of_shape).find(|fitting: &Vec<_>| !fitting.is_empty()).unwrap_or_default()
     }
 
     /// The shapes that the base's weight may have, the likelier first.
-    fn shapes(&self, wanted: &Wanted<'_>) -> Vec<[usize; 2]> {
+    fn shapes(&self, wanted: &WantedModule<'_>) -> Vec<[usize; 2]> {
         let [rows, cols] = wanted.shape;
         match (wanted.may_be_conv1d, self.base.is_of_conv1d()) {
             (false, _) => vec![[rows, cols]],
@@ -143,8 +148,8 @@ impl<'a> Places<'a> {
 
     /// The prefixes under which every module of the adapter that has several weights, or one with a prefix, has one
     /// that fits.
-    fn common_prefixes<'b>(&self, wanted: &[Wanted<'_>], all: &'b [Targets]) -> BTreeSet<&'b str> {
-        let of_module = |(module, targets): (&Wanted<'_>, &'b Targets)| -> BTreeSet<&'b str> {
+    fn common_prefixes<'b>(&self, wanted: &[WantedModule<'_>], all: &'b [Targets]) -> BTreeSet<&'b str> {
+        let of_module = |(module, targets): (&WantedModule<'_>, &'b Targets)| -> BTreeSet<&'b str> {
             let prefixes = self.fitting(module, targets).into_iter().map(|target| prefix(target, module.source));
             prefixes.filter(|prefix| !prefix.is_empty()).collect()
         };
@@ -153,27 +158,27 @@ impl<'a> Places<'a> {
     }
 
     /// Of several weights that fit, the one on the side that the adapter's class is.
-    fn by_class(&self, wanted: &Wanted<'_>, all: &Targets, left: &[&String]) -> Result<String, AdapterError> {
+    fn by_class(&self, wanted: &WantedModule<'_>, all: &Targets, left: &[&String]) -> Result<String, AdapterError> {
         if let [only] = left {
             return Ok((*only).clone());
         }
-        let tower = self.says.class.and_then(Tower::of_class);
+        let tower = self.hints.class.and_then(Tower::of_class);
         let on_side: Vec<_> =
             left.iter().filter(|target| tower.is_some() && Tower::of_module(target) == tower).collect();
         if let [only] = on_side[..] {
             return Ok((*only).clone());
         }
         Err(AdapterError::Ambiguous {
-            path: self.says.path.to_owned(),
+            path: self.hints.path.to_owned(),
             tensor: wanted.tensor.to_owned(),
             candidates: all.iter().map(|target| format!("{target}.weight")).collect(),
-            says: self.says.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
+            says: self.hints.class.map_or_else(|| "names no class".to_owned(), |class| format!("says `{class}`")),
         })
     }
 
     /// Of several weights that do not fit, one that shows why: on the adapter's own side, or else one whose layer is
     /// quantised or empty.
-    fn none_fits(&self, wanted: &Wanted<'_>, all: &Targets) -> Result<String, AdapterError> {
+    fn none_fits(&self, wanted: &WantedModule<'_>, all: &Targets) -> Result<String, AdapterError> {
         let side = self.side(wanted);
         let on_side = |target: &&String| side.is_some() && Tower::of_module(target) == side;
         let is_broken = |target: &&String| quantised(self.base, target).is_some() || self.shape(target).contains(&0);
@@ -183,7 +188,7 @@ impl<'a> Places<'a> {
         }
         let candidate = |target: &String| format!("`{target}.weight` {:?}", self.shape(target));
         Err(AdapterError::NoneFits {
-            path: self.says.path.to_owned(),
+            path: self.hints.path.to_owned(),
             module: wanted.source.to_owned(),
             update: self.shapes(wanted).first().copied().unwrap_or(wanted.shape),
             candidates: all.iter().map(candidate).collect(),
@@ -191,20 +196,20 @@ impl<'a> Places<'a> {
     }
 
     /// The side of a model that the adapter is of, by the module's name or by the class.
-    fn side(&self, wanted: &Wanted<'_>) -> Option<Tower> {
-        Tower::of_module(wanted.source).or_else(|| self.says.class.and_then(Tower::of_class))
+    fn side(&self, wanted: &WantedModule<'_>) -> Option<Tower> {
+        Tower::of_module(wanted.source).or_else(|| self.hints.class.and_then(Tower::of_class))
     }
 
     /// The weight must be on the adapter's side of the model, and have its shape.
-    fn check(&self, wanted: &Wanted<'_>, target: &str) -> Result<(), AdapterError> {
+    fn check(&self, wanted: &WantedModule<'_>, target: &str) -> Result<(), AdapterError> {
         let adapters = self.side(wanted);
         let bases = Tower::of_module(target).or_else(|| self.base.class().and_then(Tower::of_class));
         if let (Some(adapters), Some(bases)) = (adapters, bases)
             && adapters != bases
         {
-            let class = self.says.class.map_or_else(String::new, |class| format!(" (`{class}`)"));
+            let class = self.hints.class.map_or_else(String::new, |class| format!(" (`{class}`)"));
             return Err(AdapterError::OtherTower {
-                path: self.says.path.to_owned(),
+                path: self.hints.path.to_owned(),
                 tensor: wanted.tensor.to_owned(),
                 adapters: format!("{}{class}", adapters.with_article()),
                 weight: format!("{target}.weight"),
@@ -225,7 +230,7 @@ impl<'a> Places<'a> {
             return Err(self.unmatched(wanted, because));
         }
         Err(AdapterError::OtherBase {
-            path: self.says.path.to_owned(),
+            path: self.hints.path.to_owned(),
             module: wanted.source.to_owned(),
             update: shapes.first().copied().unwrap_or(wanted.shape),
             weight,
@@ -237,9 +242,9 @@ impl<'a> Places<'a> {
         self.base.tensor(&format!("{target}.weight")).map(|tensor| tensor.shape.clone()).unwrap_or_default()
     }
 
-    fn unmatched(&self, wanted: &Wanted<'_>, because: String) -> AdapterError {
+    fn unmatched(&self, wanted: &WantedModule<'_>, because: String) -> AdapterError {
         AdapterError::Unmatched {
-            path: self.says.path.to_owned(),
+            path: self.hints.path.to_owned(),
             tensor: wanted.tensor.to_owned(),
             base: self.base.folder().to_owned(),
             because,

@@ -25,9 +25,9 @@ impl Listing for Pages {
     }
 }
 
-fn patient(pages: Vec<Result<&'static str, ()>>) -> PatientListing {
+fn patient(pages: Vec<Result<&'static str, ()>>) -> RetryListing {
     let outage = Arc::new(Outage { limit: LIMIT, since: Mutex::default(), worked: None });
-    PatientListing { inner: Box::new(Pages(pages)), outage }
+    RetryListing { inner: Box::new(Pages(pages)), outage }
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn a_page_that_never_comes_fails_past_the_limit() {
 async fn calls_share_an_outage_and_end_it() {
     let faulty = Faulty::new(MemoryBackend::new());
     faulty.strike(5, Action::Write, "", Fault::Fails(Problem::Unavailable));
-    let patient = Patient::new(Arc::new(faulty), LIMIT);
+    let patient = RetryBackend::new(Arc::new(faulty), LIMIT);
     let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
     let (first, second) = tokio::join!(patient.put(&a, vec![1]), patient.put(&b, vec![2]));
     first.and(second).unwrap();
@@ -66,7 +66,7 @@ async fn calls_share_an_outage_and_end_it() {
 async fn a_refusal_of_what_was_allowed_before_is_borne_like_an_outage() {
     let refused = Fault::Fails(Problem::Permission);
     let faulty = Faulty::new(MemoryBackend::new()).with_credentials();
-    let patient = Patient::new(Arc::new(faulty.clone()), LIMIT);
+    let patient = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
     let key = Key::new("a").unwrap();
     faulty.strike(1, Action::Write, "", refused);
     let error = patient.put(&key, vec![1]).await.unwrap_err();
@@ -85,7 +85,7 @@ async fn a_refusal_of_what_was_allowed_before_is_borne_like_an_outage() {
 #[tokio::test(start_paused = true)]
 async fn a_folder_that_refuses_is_not_waited_for() {
     let faulty = Faulty::new(MemoryBackend::new());
-    let patient = Patient::new(Arc::new(faulty.clone()), LIMIT);
+    let patient = RetryBackend::new(Arc::new(faulty.clone()), LIMIT);
     let key = Key::new("a").unwrap();
     patient.put(&key, vec![1]).await.unwrap();
     faulty.strike(1, Action::Write, "", Fault::Fails(Problem::Permission));

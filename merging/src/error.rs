@@ -1,0 +1,67 @@
+use jobs::Space;
+
+/// Why adapters cannot be aligned or merged.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MergeError {
+    /// There is nothing to merge.
+    #[error("there are no adapters to merge")]
+    NoAdapters,
+    /// Two adapters bear one name, so that weights and masks could not tell them apart.
+    #[error("two adapters are named `{task}`")]
+    SameName {
+        /// The name.
+        task: String,
+    },
+    /// Two adapters give one weight different shapes.
+    #[error(
+        "`{module}` of the adapter `{task}` updates a weight of shape {found:?}, other adapters one of {expected:?}"
+    )]
+    Shape {
+        /// The base's module.
+        module: String,
+        /// The adapter that differs.
+        task: String,
+        /// Its shape.
+        found: [usize; 2],
+        /// The shape in the adapters before it.
+        expected: [usize; 2],
+    },
+    /// The iteration for singular values did not converge.
+    #[error("the singular value decomposition of `{module}` does not converge")]
+    NoConvergence {
+        /// The base's module.
+        module: String,
+    },
+    /// The recipe works in another space than the alignment.
+    #[error("the recipe works in the space {recipe:?}, but the adapters are aligned in {aligned:?}")]
+    OtherSpace {
+        /// The recipe's space.
+        recipe: Space,
+        /// The alignment's space.
+        aligned: Space,
+    },
+    /// The recipe weighs a task that is not there.
+    #[error("the recipe has a weight for `{task}`, which is none of the merged tasks: {}", .tasks.join(", "))]
+    UnknownTask {
+        /// The task.
+        task: String,
+        /// The merged tasks.
+        tasks: Vec<String>,
+    },
+    /// More tasks update a weight than TSV-Merge can give a direction of their own.
+    #[error(
+        "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
+         adapters, or use another method"
+    )]
+    TooFewDirections {
+        /// The base's module.
+        module: String,
+        /// How many tasks update it.
+        tasks: usize,
+        /// Its directions: the smaller side of the weight.
+        directions: usize,
+    },
+    /// A matrix-wise method was asked for in the `full` space.
+    #[error("`tsv`, `iso_c` and `iso_cts` need the space `core` or `knots`")]
+    MatrixWiseInFull,
+}
