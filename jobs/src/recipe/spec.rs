@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecipeSpec {
-    /// The name of a [`Preset`], or an old name of one.
+    /// The name of a [`Preset`](super::Preset), or an old name of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
     /// `full`, `knots` or `core`.
