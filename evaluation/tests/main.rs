@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod data;
+#[cfg(test)]
 mod decoders;
 #[cfg(test)]
 mod families;
