@@ -19,7 +19,7 @@ use std::{path::PathBuf, time::Duration};
 #[derive(Debug, Parser)]
 #[command(name = "bowline", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 2 usage, 3 some jobs failed, 65 bad input, 69 a service or device is \
-    unreachable, 70 a bug, 75 interrupted and safe to run again.")]
+    unreachable, 70 a bug, 75 interrupted, or a file was truncated while it was in use: safe to run again.")]
 pub(crate) struct Args {
     /// Log more to standard error; give it twice for all details
     #[arg(short, long, action = ArgAction::Count, global = true)]
