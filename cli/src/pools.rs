@@ -28,7 +28,9 @@ async fn running(store: &Store) -> Result<Vec<(String, String)>, StoreError> {
         Some((name, pool))
     };
     let names = store.sweeps().await?;
-    Ok(stream::iter(names.into_iter().map(look)).buffered(CONCURRENT).filter_map(async |found| found).collect().await)
+    let found: Vec<Option<(String, String)>> =
+        stream::iter(names.into_iter().map(look)).buffered(CONCURRENT).collect().await;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn in_words(running: &[(String, String)], pool: &str) -> Option<String> {
