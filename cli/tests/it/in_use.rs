@@ -4,6 +4,7 @@ use crate::bowline::Place;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{
     fs::{self, File, OpenOptions},
+    io::Write,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command},
@@ -106,7 +107,8 @@ fn a_base_that_is_overwritten_gives_no_results_and_the_same_ones_once_it_is_rest
     let mut other = content.clone();
     let half = other.len() / 2;
     other[half..].iter_mut().skip(1).step_by(2).for_each(|byte| *byte ^= 0x80);
-    fs::write(&weights, other).unwrap();
+    // Without cutting the file short first: for a moment it would be truncated, which ends the job otherwise.
+    File::options().write(true).open(&weights).unwrap().write_all(&other).unwrap();
     assert!(job.go_on(), "the second task is evaluated");
     let (code, stderr) = job.ends();
     assert_ne!(code, Some(0), "{stderr}");
