@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         queue.consumer()?
     };
     let consumer = Arc::new(consumer);
-    let ahead = Arc::new(consumer.beside());
+    let ahead = Arc::new(consumer.second());
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)

@@ -81,7 +81,7 @@ async fn a_merge_is_written_as_by_hand_and_only_once() {
     assert!(worker.run_one().await.unwrap());
     let after = fs::metadata(folder.path().join(format!("artefacts/{}/artefact.json", job.id()))).unwrap();
     assert_eq!(before.modified().unwrap(), after.modified().unwrap());
-    assert!(queue.parked().is_empty() && store.jobs_with_failures().await.unwrap().is_empty());
+    assert!(queue.dead_letters().is_empty() && store.jobs_with_failures().await.unwrap().is_empty());
 }
 
 fn spec_of(job: &Job) -> &WriteSpec {

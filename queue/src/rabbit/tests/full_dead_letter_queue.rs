@@ -1,5 +1,5 @@
 use super::private::PrivateBroker;
-use crate::{JobConsumer, JobPublisher, Meddler, RabbitQueue, RabbitSettings, contract::job};
+use crate::{FaultInjector, JobConsumer, JobPublisher, RabbitQueue, RabbitSettings, contract::job};
 use serde_json::json;
 use std::{fs, path::Path, time::Duration};
 use tokio::{
@@ -8,9 +8,9 @@ use tokio::{
 };
 
 /// Messages that are no jobs.
-const STRANGE: u64 = 4;
+const OTHERS: u64 = 4;
 
-/// Has the broker take at most a message or two into the queue for what is parked, and refuse all that come later.
+/// Has the broker store one or two dead letters at most, and refuse further ones.
 fn full(folder: &Path) {
     let definitions = json!({
         "vhosts": [{"name": "/"}],
@@ -27,14 +27,14 @@ fn full(folder: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn work_goes_on_beside_messages_that_cannot_be_parked() {
+async fn work_continues_beside_messages_that_cannot_be_dead_lettered() {
     let started = spawn_blocking(|| PrivateBroker::start(|folder| full(folder)));
     let Some(broker) = started.await.unwrap() else { return };
     let settings = RabbitSettings::new(broker.address.parse().unwrap());
     let queue = RabbitQueue::connect(settings.clone()).await.unwrap();
-    let meddler = Meddler::connect(&settings).await.unwrap();
-    for _ in 0..STRANGE {
-        meddler.publish(b"not ours").await.unwrap();
+    let injector = FaultInjector::connect(&settings).await.unwrap();
+    for _ in 0..OTHERS {
+        injector.publish(b"not ours").await.unwrap();
     }
     for number in 0..3 {
         queue.publish(&job(number), "tests").await.unwrap();
@@ -47,16 +47,16 @@ async fn work_goes_on_beside_messages_that_cannot_be_parked() {
         delivery.ack().await.unwrap();
     }
     worker.close().await;
-    // It is there after the worker has gone, or was parked in time; nothing is lost.
+    // Each message is in its queue again, or was dead-lettered in time. None is lost.
     let all_there = async {
         loop {
-            let waiting = meddler.waiting().await.unwrap();
-            if waiting.jobs + waiting.parked == STRANGE {
+            let waiting = injector.waiting().await.unwrap();
+            if waiting.jobs + waiting.dead_letters == OTHERS {
                 return waiting;
             }
             sleep(Duration::from_millis(100)).await;
         }
     };
     let waiting = timeout(Duration::from_secs(30), all_there).await.expect("all are there");
-    assert!(waiting.jobs > 0, "the queue for what is parked was to be full: {waiting:?}");
+    assert!(waiting.jobs > 0, "the dead-letter queue should be full: {waiting:?}");
 }

@@ -1,5 +1,5 @@
-use super::{RabbitSettings, counter::lock, fault::Fault, line::Line};
-use crate::QueueError;
+use super::{channel::WatchedChannel, fault::Fault, settings::RabbitSettings};
+use crate::error::QueueError;
 use futures_util::{AsyncRead, AsyncWrite, Stream, StreamExt};
 use lapin::{
     Connection, ConnectionProperties, ConnectionStatus, Event,
@@ -15,19 +15,19 @@ use std::{
 };
 use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 
-/// How long connecting may take, unless the address says otherwise.
+/// How long connecting may take, unless the address contains another limit.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One connection to the broker, opened when a channel is wanted and there is none.
+/// One connection to the broker. It is opened when a channel is requested and no connection is open.
 ///
-/// It tries once and reports; whoever uses it decides how long to try again.
-pub(super) struct Link {
+/// Opening is tried once. The caller decides how long to try again.
+pub(super) struct BrokerConnection {
     settings: Arc<RabbitSettings>,
     purpose: &'static str,
     certificates: Option<String>,
     open: Mutex<Option<Open>>,
     /// The connection that was opened last.
-    last: std::sync::Mutex<Option<ConnectionStatus>>,
+    last: parking_lot::Mutex<Option<ConnectionStatus>>,
     connections: AtomicU64,
 }
 
@@ -37,44 +37,50 @@ struct Open {
     _events: JoinSet<()>,
 }
 
-impl std::fmt::Debug for Link {
+impl std::fmt::Debug for BrokerConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Link").field("purpose", &self.purpose).finish_non_exhaustive()
+        f.debug_struct("BrokerConnection").field("purpose", &self.purpose).finish_non_exhaustive()
     }
 }
 
-impl Link {
-    /// A link that is not open yet.
+impl BrokerConnection {
+    /// A connection that is not open yet, for a purpose that the broker shows.
     pub(super) fn new(settings: &Arc<RabbitSettings>, purpose: &'static str) -> Result<Self, QueueError> {
         let certificates = settings.ca_file.as_ref().map(|path| {
             let text = fs::read_to_string(path).and_then(|text| {
                 if text.contains("-----BEGIN CERTIFICATE-----") {
                     return Ok(text);
                 }
-                Err(io::Error::new(io::ErrorKind::InvalidData, "no `BEGIN CERTIFICATE` line in it"))
+                Err(io::Error::new(io::ErrorKind::InvalidData, "no `BEGIN CERTIFICATE` channel in it"))
             });
             text.map_err(|source| QueueError::CaFile { path: path.clone(), source })
         });
         let certificates = certificates.transpose()?;
-        let (last, connections) = (std::sync::Mutex::default(), AtomicU64::new(0));
-        Ok(Self { settings: Arc::clone(settings), purpose, certificates, open: Mutex::new(None), last, connections })
+        Ok(Self {
+            settings: Arc::clone(settings),
+            purpose,
+            certificates,
+            open: Mutex::new(None),
+            last: parking_lot::Mutex::default(),
+            connections: AtomicU64::new(0),
+        })
     }
 
-    /// A new channel, on a new connection if the last one is gone.
-    pub(super) async fn channel(&self) -> Result<Line, Fault> {
+    /// Opens a channel, on a new connection if the last one is lost.
+    pub(super) async fn channel(&self) -> Result<WatchedChannel, Fault> {
         let mut slot = self.open.lock().await;
         if let Some(open) = slot.as_ref().filter(|open| open.connection.status().connected()) {
-            return Line::open(&open.connection).await;
+            return WatchedChannel::open(&open.connection).await;
         }
         *slot = None;
         let connection = self.connect().await?;
         self.connections.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.last) = Some(connection.status().clone());
-        let line = Line::open(&connection).await?;
+        *self.last.lock() = Some(connection.status().clone());
+        let channel = WatchedChannel::open(&connection).await?;
         let mut events = JoinSet::new();
         events.spawn(watch(connection.events_listener(), self.settings.address.to_string()));
         *slot = Some(Open { connection, _events: events });
-        Ok(line)
+        Ok(channel)
     }
 
     /// How often a connection was made after the first.
@@ -82,33 +88,33 @@ impl Link {
         self.connections.load(Ordering::Relaxed).saturating_sub(1)
     }
 
-    /// Whether the connection is there.
+    /// Whether the connection is open.
     pub(super) fn is_open(&self) -> bool {
-        lock(&self.last).as_ref().is_some_and(ConnectionStatus::connected)
+        self.last.lock().as_ref().is_some_and(ConnectionStatus::connected)
     }
 
-    /// Whether the broker takes no messages for now: it is short of memory or disk.
+    /// Whether the broker has blocked the connection: it is short of memory or disk.
     pub(super) async fn is_blocked(&self) -> bool {
         self.open.lock().await.as_ref().is_some_and(|open| open.connection.status().blocked())
     }
 
-    /// How often both sides show that they are there, as agreed with the broker.
+    /// The heartbeat interval that was agreed with the broker.
     pub(super) async fn heartbeat(&self) -> Option<Duration> {
         let slot = self.open.lock().await;
         let seconds = slot.as_ref()?.connection.configuration().heartbeat();
         (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 
-    /// A bare connection, on which nothing was said yet.
+    /// A new TCP or TLS connection, before the AMQP handshake.
     pub(super) async fn stream(&self) -> io::Result<impl AsyncRead + AsyncWrite + Unpin> {
         let runtime = lapin::runtime::default_runtime().map_err(io::Error::other)?;
         self.settings.address.uri().connect_with_config_async(self.tls().as_ref(), &runtime).await
     }
 
-    /// Takes leave of the broker.
+    /// Closes the connection.
     pub(super) async fn close(&self) {
         if let Some(open) = self.open.lock().await.take() {
-            // A connection that is gone already needs no leave.
+            // A connection that is lost already need not be closed.
             _ = timeout(CONNECT_TIMEOUT, open.connection.close(200, "done".into())).await;
         }
     }
@@ -138,15 +144,15 @@ impl Link {
     }
 }
 
-/// Says when the broker takes no messages for a while, for a silent wait looks like a hang.
+/// Logs when the broker blocks the connection, because a silent wait looks like a hang.
 async fn watch(events: impl Stream<Item = Event>, address: String) {
     let mut events = std::pin::pin!(events);
     while let Some(event) = events.next().await {
         match event {
             Event::ConnectionBlocked(reason) => {
-                tracing::warn!(%address, %reason, "the broker takes no messages for now; publishing waits");
+                tracing::warn!(%address, %reason, "the broker accepts no messages for now; publishing waits");
             }
-            Event::ConnectionUnblocked => tracing::warn!(%address, "the broker takes messages again"),
+            Event::ConnectionUnblocked => tracing::warn!(%address, "the broker accepts messages again"),
             _ => {}
         }
     }
