@@ -38,7 +38,7 @@ fn job(inputs: &Inputs, format: WriteFormat) -> Job {
     let folder = root().join("examples/mini8");
     let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
     let frozen = coordinator::freeze(Sweep::from_yaml(&text, &folder, &[]).unwrap(), inputs).unwrap();
-    frozen.job(frozen.writing(&Preset::KnotsTies.recipe().with_scaling(0.6), format))
+    frozen.job(frozen.write_spec(&Preset::KnotsTies.recipe().with_scaling(0.6), format))
 }
 
 fn store(folder: &TempDir) -> Store {

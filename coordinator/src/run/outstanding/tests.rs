@@ -1,27 +1,28 @@
 use super::*;
-use crate::{Course, Step, testing::frozen};
+use crate::{NextJobs, SweepPlan, testing::frozen};
 use jobs::{Digest, JobInHand};
 
 const AFTER: Duration = Duration::from_secs(120);
 
 /// Six jobs, published in this order.
-fn published() -> (Outstanding, Vec<Wanted>) {
-    let step = Course::new(frozen(&[])).unwrap().next(1).unwrap();
-    let Step::Run(wanted) = step else { panic!("a sweep begins with jobs, but: {step:?}") };
-    let wanted: Vec<Wanted> = (100..106_u8).map(|number| Wanted { id: id(&[number]), ..wanted[0].clone() }).collect();
+fn published() -> (Outstanding, Vec<PlannedJob>) {
+    let next = SweepPlan::new(frozen(&[])).unwrap().next(1).unwrap();
+    let NextJobs::Publish(first) = next else { panic!("a sweep begins with jobs, but: {next:?}") };
+    let jobs: Vec<PlannedJob> =
+        (100..106_u8).map(|number| PlannedJob { id: id(&[number]), ..first[0].clone() }).collect();
     let mut outstanding = Outstanding::default();
-    wanted.iter().cloned().for_each(|wanted| outstanding.insert(wanted));
-    (outstanding, wanted)
+    jobs.iter().cloned().for_each(|job| outstanding.insert(job));
+    (outstanding, jobs)
 }
 
 fn id(text: &[u8]) -> JobId {
     Digest::of(text).to_string().parse().unwrap()
 }
 
-/// What a poll of a queue that holds jobs finds to be lost.
+/// The jobs that are lost by a poll of a queue that holds jobs.
 fn lost(outstanding: &mut Outstanding, workers: &[WorkerStatus]) -> Vec<JobId> {
-    outstanding.may_wait();
-    outstanding.lost(workers, false, AFTER).into_iter().map(|wanted| wanted.id).collect()
+    outstanding.queue_has_jobs();
+    outstanding.lost(workers, false, AFTER, Instant::now()).into_iter().map(|job| job.id).collect()
 }
 
 fn worker_at(job: JobId) -> WorkerStatus {
@@ -35,7 +36,7 @@ async fn a_job_that_the_whole_queue_has_overtaken_is_lost_although_the_queue_is_
     outstanding.remove(&jobs[1].id);
     assert!(lost(&mut outstanding, &[]).is_empty(), "it is overtaken from now on");
     // What is published now lies behind all that the queue held.
-    let next = Wanted { id: id(b"next"), ..jobs[1].clone() };
+    let next = PlannedJob { id: id(b"next"), ..jobs[1].clone() };
     outstanding.insert(next.clone());
     outstanding.remove(&next.id);
     tokio::time::sleep(AFTER / 2).await;
@@ -47,7 +48,7 @@ async fn a_job_that_the_whole_queue_has_overtaken_is_lost_although_the_queue_is_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_may_have_been_queued_up_again_is_not_lost_before_the_queue_has_turned_over() {
+async fn a_job_that_may_have_been_requeued_is_not_lost_before_the_queue_has_turned_over() {
     let (mut outstanding, jobs) = published();
     outstanding.remove(&jobs[2].id);
     lost(&mut outstanding, &[]);
@@ -58,11 +59,11 @@ async fn a_job_that_may_have_been_queued_up_again_is_not_lost_before_the_queue_h
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_in_a_workers_hand_is_not_lost_however_many_overtake_it() {
+async fn a_job_that_a_worker_holds_is_not_lost_however_many_overtake_it() {
     let (mut outstanding, jobs) = published();
     let workers = [worker_at(jobs[0].id)];
     for number in 0..5_u8 {
-        let next = Wanted { id: id(&[number]), ..jobs[0].clone() };
+        let next = PlannedJob { id: id(&[number]), ..jobs[0].clone() };
         outstanding.insert(next.clone());
         outstanding.remove(&next.id);
         assert!(!lost(&mut outstanding, &workers).contains(&jobs[0].id));
@@ -74,9 +75,9 @@ async fn a_job_in_a_workers_hand_is_not_lost_however_many_overtake_it() {
 async fn jobs_of_an_empty_queue_that_no_worker_has_are_lost_after_a_while() {
     let (mut outstanding, jobs) = published();
     let workers = [worker_at(jobs[0].id)];
-    assert!(outstanding.lost(&workers, true, AFTER).is_empty());
+    assert!(outstanding.lost(&workers, true, AFTER, Instant::now()).is_empty());
     tokio::time::sleep(AFTER).await;
-    let lost = outstanding.lost(&workers, true, AFTER);
+    let lost = outstanding.lost(&workers, true, AFTER, Instant::now());
     assert_eq!(lost.len(), jobs.len() - 1);
     assert!(lost.iter().all(|lost| lost.id != jobs[0].id));
 }
