@@ -99,6 +99,7 @@ macro_rules! from {
 
 from! {
     merging::BaseError => InputFailure,
+    ::files::FileChanged => InputFailure,
     evaluation::ModelError => InputFailure,
     merging::MergeError => MergeFailure,
     merging::OutputError => MergeFailure,

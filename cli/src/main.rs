@@ -19,6 +19,8 @@ mod revised;
 mod runner;
 mod sweep_file;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod watching;
 
 use args::{Args, Command};

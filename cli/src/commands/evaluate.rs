@@ -2,11 +2,12 @@ use crate::{
     args,
     check::{Computing, check_other_splits, ready},
     commands::run::{counted, print},
+    failed,
     failure::{Failure, InputFailure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
-    remote::open_store,
+    remote::{check_conditions, open_store},
     runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
     terminal,
@@ -40,7 +41,10 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
     let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
     check_other_splits(&written, &file, &inputs, &args.split)?;
-    let store = runtime.block_on(open_store(&args.store))?;
+    let store = runtime.block_on(async {
+        let store = open_store(&args.store).await?;
+        check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
+    })?;
     let resume = match args.repair {
         true => runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))?,
         false => runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?,
@@ -62,7 +66,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         }
         _ => {}
     };
-    let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
+    let ran = runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending());
     let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
         Failure::Run(RunFailure::Coordinator(error @ CoordinatorError::Denominator { .. })) => {
@@ -73,10 +77,14 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     drop(progress);
     failures.iter().for_each(terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
+    print(&Summary::build(&outcome, &results, Some(counted(counts))), args.output.json);
     match counts.failed {
         0 => Ok(()),
-        failed => Err(Failure::Run(RunFailure::Evaluated { failed, total: failed + counts.run + counts.reused })),
+        failed => {
+            let corrupt = runner.runtime.block_on(failed::corrupt(&runner.store, &frozen));
+            let total = failed + counts.run + counts.reused;
+            Err(Failure::Run(RunFailure::Evaluated { failed, corrupt, total }))
+        }
     }
 }
 

@@ -82,7 +82,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         unchecked,
         problems,
     };
-    if args.json {
+    if args.output.json {
         terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data"));
     } else {
         print::print(&plan, revised);

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
         let store = open_store(&args.store).await?.with_retries(outage);
-        check_conditions(&store, args.unconditional_store).await?;
+        check_conditions(&store, args.conditions.unconditional_store).await?;
         let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;

@@ -91,6 +91,9 @@ pub(crate) enum InputFailure {
     /// A model or head cannot be used.
     #[error("cannot use the model")]
     Model(#[from] evaluation::ModelError),
+    /// A file is not what was hashed any more.
+    #[error("an input changed while it was in use")]
+    Changed(#[from] files::FileChanged),
     /// The model does not fit into memory.
     #[error("the model takes {needed} of memory, and {available} are free")]
     Memory { needed: String, available: String },
@@ -101,6 +104,8 @@ impl InputFailure {
         match self {
             // Too little memory is no property of the model: another machine has more.
             Self::Memory { .. } => code::UNAVAILABLE,
+            // The same command reads what the file holds then.
+            Self::Changed(_) => code::UNAVAILABLE,
             Self::Problems(problems) => code::of_input(problems.may_pass()),
             Self::SweepInput(source) | Self::Argument { source, .. } => code::of_input(source.is_retryable()),
             Self::Model(source) | Self::AdapterModule { source, .. } => code::of_input(source.is_retryable()),
@@ -127,6 +132,9 @@ impl InputFailure {
         match self {
             Self::Memory { .. } => {
                 Some("`evaluation.precision: bf16` takes less, as do fewer `--threads`; `bowline plan` shows the parts")
+            }
+            Self::Changed(_) => {
+                Some("nothing is written of what was read; run the same command again once nobody writes to the file")
             }
             Self::Problems(_)
             | Self::SweepInput(_)

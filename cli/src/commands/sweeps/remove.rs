@@ -17,8 +17,8 @@ const CONCURRENT: usize = 32;
 
 /// `bowline sweeps remove`
 pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
-    let store = existing_store(&args.store).await?;
-    let name = &args.name;
+    let store = existing_store(&args.sweep.store).await?;
+    let name = &args.sweep.name;
     let documents = store.artefacts(name, None).await?;
     // The mark alone is what a removal leaves.
     if documents.iter().all(|document| document == Cancellation::DOCUMENT) {
