@@ -292,8 +292,7 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
     let text = read_small(index, INDEX_BYTES).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
-    let parsed =
-        WeightIndex::from_json(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
+    let parsed = WeightIndex::from_json(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
     let mut shards = BTreeMap::new();
     let mut tensors = BTreeMap::new();
     for (name, file) in parsed.files {

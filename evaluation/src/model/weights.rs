@@ -37,7 +37,8 @@ impl Weights {
         if single.is_file() || !index.is_file() {
             return Ok(Self { files: vec![Arc::new(WeightFile::open(&single)?)], index: None });
         }
-        let text = read_small(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+        let text =
+            read_small(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
         let parsed = WeightIndex::from_json(&text).map_err(|source| ModelError::Json {
             path: index.clone(),
             what: "index of weights",
