@@ -2,7 +2,6 @@
 
 mod analysed;
 mod args;
-mod check;
 mod clock;
 mod commands;
 mod failed;
@@ -10,9 +9,9 @@ mod failed;
 mod failure;
 mod interrupt;
 mod local;
-mod needs;
 mod pools;
 mod progress;
+mod ready;
 mod remote;
 mod report;
 mod revised;

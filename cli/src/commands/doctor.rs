@@ -8,6 +8,7 @@ use crate::{
 };
 use evaluation::{DeviceChoice, FamilyVisitor, Model, ModelFamily, ModelKind, PairTokenizer, TextLimits, TriedOut};
 use jobs::{HubKind, InputRef, Precision};
+use preflight::CheckError;
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
     path::Path,
@@ -132,7 +133,7 @@ impl FamilyVisitor for TryOut<'_> {
 /// The line with what to know of a tokenizer, if there is something.
 fn check_tokenizer(folder: &Path, limits: TextLimits) -> Result<String, Failure> {
     let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None)
-        .map_err(|source| Failure::Input(InputFailure::Tokenizer(source)))?;
+        .map_err(|source| Failure::from(CheckError::Tokenizer(source)))?;
     let warning = tokenizer.check_vocabulary(limits.vocabulary).err();
     Ok(warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default())
 }

@@ -1,12 +1,12 @@
 use crate::{
     args,
-    check::{Computing, check_other_splits, ready},
     commands::run::{counted, print},
     failed,
     failure::{Failure, InputFailure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
+    ready::ready,
     remote::{check_conditions, open_store},
     runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
@@ -15,6 +15,7 @@ use crate::{
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
+use preflight::check_other_splits;
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
 
@@ -39,8 +40,8 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
-    check_other_splits(&written, &file, &inputs, &args.split)?;
+    let frozen = named_by_content(ready(sweep, &file, &inputs, Some(&args.compute))?);
+    check_other_splits(&written, file.lines(), &inputs, &args.split)?;
     let store = runtime.block_on(async {
         let store = open_store(&args.store).await?;
         check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)

@@ -1,6 +1,5 @@
 use crate::{
     args,
-    check::check_prompts,
     failure::{Failure, FileFailure, InputFailure},
     local,
     sweep_file::read_sweep,
@@ -10,15 +9,14 @@ use evaluation::{Head, TextModel, prompts};
 use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HeadSpec, InputRef};
+use preflight::check_prompts;
 use std::fs;
 
 /// `bowline heads`: class vectors of every task that has class names and templates.
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
     let inputs = local::inputs(&args.s3);
-    for note in check_prompts(&sweep, &file, &inputs)? {
-        terminal::note(format_args!("note: {note}"));
-    }
+    terminal::notes(check_prompts(&sweep, file.lines(), &inputs)?);
     let tower = Tower::open(&inputs, &sweep.base)?;
     fs::create_dir_all(&args.out)
         .map_err(|source| Failure::File(FileFailure::Write { path: args.out.clone(), source }))?;

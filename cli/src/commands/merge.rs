@@ -9,6 +9,7 @@ use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
 use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, origin_notes};
+use preflight::CheckError;
 use std::{fs, path::Path};
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
@@ -65,9 +66,8 @@ impl Merged {
             let adapter = Adapter::read(name, &located.path, &header);
             // Whatever came of reading: the change is the cause of an error as well.
             located.files_in_use.check()?;
-            adapter.map_err(|source| {
-                Failure::Input(InputFailure::Adapter { name: name.clone(), source: Box::new(source) })
-            })
+            adapter
+                .map_err(|source| Failure::from(CheckError::Adapter { name: name.clone(), source: Box::new(source) }))
         };
         let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         let hub = match base {

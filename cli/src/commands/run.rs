@@ -8,13 +8,13 @@ pub(crate) use on_end::Account;
 
 use crate::{
     args,
-    check::{Computing, ready},
     commands::plan::{Reading, survey},
     failed,
     failure::{Failure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
+    ready::ready,
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
@@ -65,8 +65,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         Some(url) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, &sweep.name)?))?)),
         None => None,
     };
-    let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
-    let frozen = ready(sweep, file, &inputs, computing)?;
+    let frozen = ready(sweep, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
     let reading = Reading { retry: retry(args), repair: args.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revision.number);

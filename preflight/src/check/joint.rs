@@ -1,7 +1,7 @@
 //! A joint head and its map.
 
-use super::{Check, base::Base, heads::HeadRows, problems::Place};
-use crate::failure::{Failure, InputFailure};
+use super::{Check, base::Base, heads::HeadRows};
+use crate::{CheckError, problems::Place};
 use evaluation::JointMap;
 use jobs::{Benchmark, HeadSpec, JointHeadSpec, Task};
 use std::collections::BTreeMap;
@@ -21,16 +21,12 @@ impl Check<'_> {
         let classes = shape.and_then(|shape| self.fits(&place, "joint", format!("`{head}`"), shape, (base, None)));
         let place = Place::key("evaluation.map");
         let files = self.look(&place, map, |inputs| inputs.list_file(map))?;
-        let wrong = |source| Failure::Input(InputFailure::JointMap { source });
+        let wrong = |source| CheckError::JointMap { source };
         let map = self.right(&place, &files, JointMap::read(files.path()).map_err(wrong))?;
         for (task, rows) in map.rows.iter().filter(|(task, _)| self.sweep.task(task).is_some()) {
             let checked = classes.map_or(Ok(()), |classes| evaluation::check_map(rows, classes));
             if let Err(source) = checked {
-                self.problems.push(
-                    &place,
-                    None,
-                    &Failure::Input(InputFailure::JointTask { task: task.clone(), source }),
-                );
+                self.problems.push(&place, None, &CheckError::JointTask { task: task.clone(), source });
             }
         }
         let names = match read {
@@ -57,7 +53,7 @@ impl Check<'_> {
         }
         let rows = joint?.get(&task.name);
         if rows.is_none() {
-            self.problems.push(place, None, &Failure::Input(InputFailure::JointLacks { task: task.name.clone() }));
+            self.problems.push(place, None, &CheckError::JointLacks { task: task.name.clone() });
         }
         rows.cloned()
     }

@@ -1,7 +1,7 @@
 //! Heads against the base and what the sweep file says of labels.
 
-use super::{Check, adapters::Seen, base::Base, problems::Place};
-use crate::failure::{Failure, HeadProblem, InputFailure};
+use super::{Check, adapters::Seen, base::Base};
+use crate::{CheckError, HeadProblem, problems::Place};
 use evaluation::Head;
 use jobs::{HeadSpec, InputRef, Task, TextSpec};
 
@@ -66,8 +66,7 @@ impl Check<'_> {
     /// Reads a head's file. Its numbers may not be known.
     pub(super) fn head_file(&mut self, place: &Place, task: &str, file: &InputRef) -> Option<Head> {
         let files = self.look(place, file, |inputs| inputs.list_file(file))?;
-        let head = Head::read(files.path())
-            .map_err(|source| Failure::Input(InputFailure::HeadFile { task: task.to_owned(), source }));
+        let head = Head::read(files.path()).map_err(|source| CheckError::HeadFile { task: task.to_owned(), source });
         if !files.is_whole() {
             self.sources.leave(format!("`{file}`: its numbers"));
         }
@@ -102,6 +101,6 @@ impl Check<'_> {
     }
 }
 
-fn unfit(task: &str, place: String, source: HeadProblem) -> Failure {
-    Failure::Input(InputFailure::UnfitHead { task: task.to_owned(), place, source })
+fn unfit(task: &str, place: String, source: HeadProblem) -> CheckError {
+    CheckError::UnfitHead { task: task.to_owned(), place, source }
 }

@@ -1,5 +1,6 @@
-//! Pages once they are unpacked, of which none is decoded whose counts the library would take for true.
+//! Pages once they are unpacked, of which none is decoded whose counts and lengths are not checked.
 
+use crate::{Limits, delta};
 use bytes::Bytes;
 use parquet::{
     basic::Encoding,
@@ -11,28 +12,32 @@ use parquet::{
     schema::types::{ColumnDescPtr, Type},
 };
 
-/// Values of a dictionary, and lengths of a page, for which memory is taken at once.
+/// Values of a dictionary, for which memory is taken at once.
 const MOST_VALUES: u64 = 1 << 22;
 
 /// A row group whose pages are looked at before they are decoded.
-pub(super) struct CheckedGroup<'a>(pub(super) Box<dyn RowGroupReader + 'a>);
+pub struct CheckedGroup<'a> {
+    pub(crate) group: Box<dyn RowGroupReader + 'a>,
+    pub(crate) limits: Limits,
+}
 
 impl RowGroupReader for CheckedGroup<'_> {
     fn metadata(&self) -> &RowGroupMetaData {
-        self.0.metadata()
+        self.group.metadata()
     }
 
     fn num_columns(&self) -> usize {
-        self.0.num_columns()
+        self.group.num_columns()
     }
 
     fn get_column_page_reader(&self, column: usize) -> Result<Box<dyn PageReader>> {
-        let pages = self.0.get_column_page_reader(column)?;
-        Ok(Box::new(CheckedPages { pages, column: self.metadata().schema_descr().column(column) }))
+        let pages = self.group.get_column_page_reader(column)?;
+        let column = self.metadata().schema_descr().column(column);
+        Ok(Box::new(CheckedPages { pages, column, limits: self.limits }))
     }
 
     fn get_column_bloom_filter(&self, column: usize) -> Option<&Sbbf> {
-        self.0.get_column_bloom_filter(column)
+        self.group.get_column_bloom_filter(column)
     }
 
     fn get_row_iter(&self, projection: Option<Type>) -> Result<RowIter<'_>> {
@@ -40,9 +45,16 @@ impl RowGroupReader for CheckedGroup<'_> {
     }
 }
 
+impl std::fmt::Debug for CheckedGroup<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CheckedGroup").field("rows", &self.metadata().num_rows()).finish()
+    }
+}
+
 struct CheckedPages {
     pages: Box<dyn PageReader>,
     column: ColumnDescPtr,
+    limits: Limits,
 }
 
 impl CheckedPages {
@@ -53,31 +65,34 @@ impl CheckedPages {
                 let fits = u64::from(*num_values) <= MOST_VALUES && u64::from(*num_values) <= buf.len() as u64 / 4;
                 if fits { Ok(()) } else { Err(refused(format!("a dictionary claims {num_values} values"))) }
             }
-            Page::DataPage { encoding: Encoding::DELTA_BYTE_ARRAY, .. }
-            | Page::DataPageV2 { encoding: Encoding::DELTA_BYTE_ARRAY, .. } => {
-                let column = self.column.name();
-                Err(refused(format!(
-                    "column `{column}` is in the encoding DELTA_BYTE_ARRAY, which is not read, since a value may repeat all of \
-                     those before it: write it with another encoding"
-                )))
-            }
-            Page::DataPage { encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY, buf, .. } => {
+            Page::DataPage { encoding, buf, .. } => {
                 let levels = [self.column.max_rep_level(), self.column.max_def_level()];
                 let prefixes = levels.into_iter().filter(|level| *level > 0).count();
-                check_lengths(after_levels(buf, prefixes))
+                self.check_texts(*encoding, after_levels(buf, prefixes))
             }
-            Page::DataPageV2 {
-                encoding: Encoding::DELTA_LENGTH_BYTE_ARRAY,
-                buf,
-                def_levels_byte_len,
-                rep_levels_byte_len,
-                ..
-            } => {
+            Page::DataPageV2 { encoding, buf, def_levels_byte_len, rep_levels_byte_len, .. } => {
                 let levels = (*def_levels_byte_len as usize).saturating_add(*rep_levels_byte_len as usize);
-                check_lengths(buf.get(levels..))
+                self.check_texts(*encoding, buf.get(levels..))
             }
-            Page::DataPage { .. } | Page::DataPageV2 { .. } => Ok(()),
         }
+    }
+
+    /// Checks the lengths of texts where these lie before the texts.
+    fn check_texts(&self, encoding: Encoding, values: Option<&[u8]>) -> Result<()> {
+        let check = match encoding {
+            Encoding::DELTA_LENGTH_BYTE_ARRAY => delta::check_lengths,
+            Encoding::DELTA_BYTE_ARRAY => delta::check_prefixes,
+            _ => return Ok(()),
+        };
+        let values = values.ok_or_else(|| ParquetError::EOF("a page ends before its values".to_owned()))?;
+        // Of nulls alone.
+        if values.is_empty() {
+            return Ok(());
+        }
+        let decoded = check(values).map_err(|problem| {
+            refused(format!("the lengths in column `{}` ({encoding}) are wrong: {problem}", self.column.name()))
+        })?;
+        self.limits.check_page(decoded)
     }
 }
 
@@ -89,28 +104,6 @@ fn after_levels(buf: &Bytes, prefixes: usize) -> Option<&[u8]> {
         rest = levels.get(u32::from_le_bytes(*length) as usize..)?;
     }
     Some(rest)
-}
-
-/// Checks how many lengths are said to follow: the third number.
-fn check_lengths(values: Option<&[u8]>) -> Result<()> {
-    let mut bytes = values.unwrap_or_default().iter().copied();
-    let mut number = || -> Option<u64> {
-        let mut number = 0_u64;
-        for shift in (0..63).step_by(7) {
-            let byte = bytes.next()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(number);
-            }
-        }
-        None
-    };
-    let count = number().and_then(|_| number()).and_then(|_| number());
-    match count {
-        Some(count) if count <= MOST_VALUES => Ok(()),
-        Some(count) => Err(refused(format!("a page claims {count} lengths"))),
-        None => Err(ParquetError::EOF("a page ends before its values".to_owned())),
-    }
 }
 
 fn refused(problem: String) -> ParquetError {

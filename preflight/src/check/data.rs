@@ -1,10 +1,7 @@
 //! The data of both splits.
 
-use super::{Check, heads::HeadRows, problems::Place};
-use crate::{
-    failure::{Failure, InputFailure},
-    terminal::in_one_line,
-};
+use super::{Check, heads::HeadRows};
+use crate::{CheckError, problems::Place, words::in_one_line};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
 use jobs::{DataFiles, InputRef, Task};
@@ -54,8 +51,7 @@ impl Check<'_> {
             Err(errors) => {
                 for source in errors {
                     let place = place.at(key_of(&source, task));
-                    let failure =
-                        Failure::Input(InputFailure::Data { task: task.name.clone(), split: split.to_owned(), source });
+                    let failure = CheckError::Data { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
                 }
                 None
@@ -83,11 +79,7 @@ impl Check<'_> {
                         TextError::Data(source) => place.at(key_of(source, task)),
                         _ => place.clone(),
                     };
-                    let failure = Failure::Input(InputFailure::SplitTexts {
-                        task: task.name.clone(),
-                        split: split.to_owned(),
-                        source,
-                    });
+                    let failure = CheckError::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
                 }
                 None

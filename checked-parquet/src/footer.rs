@@ -4,10 +4,9 @@
 //! the process at offsets below 0. So the footer is walked through first, as Thrift's compact protocol lets one do without knowing
 //! the fields: only those that count are looked at.
 
-use parquet::errors::{ParquetError, Result};
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom},
+use parquet::{
+    errors::{ParquetError, Result},
+    file::reader::ChunkReader,
 };
 
 /// The length of the footer, and `PAR1`.
@@ -28,20 +27,16 @@ const NEVER_NEGATIVE: [&[i16]; 8] =
 ///
 /// # Errors
 /// The file cannot be read, or its footer is damaged.
-pub(super) fn check_footer(mut file: &File, length: u64) -> Result<()> {
-    let Some(end) = length.checked_sub(END) else { return Ok(()) };
-    let mut last = [0; END as usize];
-    file.seek(SeekFrom::Start(end))?;
-    file.read_exact(&mut last)?;
-    let [a, b, c, d, magic @ ..] = last;
-    let Some(start) = end.checked_sub(u64::from(u32::from_le_bytes([a, b, c, d]))) else { return Ok(()) };
-    if &magic != b"PAR1" {
+pub(crate) fn check_footer(file: &impl ChunkReader) -> Result<()> {
+    let Some(end) = file.len().checked_sub(END) else { return Ok(()) };
+    let last = file.get_bytes(end, END as usize)?;
+    let [a, b, c, d, ref magic @ ..] = *last else { return Ok(()) };
+    let length = u32::from_le_bytes([a, b, c, d]);
+    let Some(start) = end.checked_sub(u64::from(length)) else { return Ok(()) };
+    if magic != b"PAR1" {
         return Ok(());
     }
-    let mut footer = Vec::new();
-    file.seek(SeekFrom::Start(start))?;
-    file.take(end - start).read_to_end(&mut footer)?;
-    check(&footer)
+    check(&file.get_bytes(start, length as usize)?)
 }
 
 fn check(footer: &[u8]) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The tokenizer of a base for texts.
 
-use super::{Check, base::Base, problems::Place};
-use crate::failure::{Failure, InputFailure};
+use super::{Check, base::Base};
+use crate::{CheckError, problems::Place};
 use evaluation::{PairTokenizer, TextLimits};
 use jobs::Task;
 
@@ -11,14 +11,14 @@ impl Check<'_> {
         let tokenizer = match PairTokenizer::open(&base.folder().join("tokenizer.json"), None) {
             Ok(tokenizer) => tokenizer,
             Err(error) => {
-                return base.wrong(self, &Place::key("base"), &Failure::Input(InputFailure::Tokenizer(error)));
+                return base.wrong(self, &Place::key("base"), &CheckError::Tokenizer(error));
             }
         };
         let longest = |task: &Task| task.data.text.as_ref()?.max_length;
         for (i, task) in self.sweep.tasks.iter().enumerate() {
             if let Err(source) = tokenizer.check_room(longest(task)) {
                 let place = Place::of_task(i, task).at("data.max_length");
-                base.wrong(self, &place, &Failure::Input(InputFailure::Texts { task: task.name.clone(), source }));
+                base.wrong(self, &place, &CheckError::Texts { task: task.name.clone(), source });
             }
         }
         if let Err(unknown) = tokenizer.check_vocabulary(limits.vocabulary) {

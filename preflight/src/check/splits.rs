@@ -1,11 +1,7 @@
 //! Class names of splits that are on this machine, told without looking at their rows.
 
-use super::{Check, Computing, problems::Place};
-use crate::{
-    failure::{Failure, InputFailure},
-    sweep_file::SweepFile,
-    terminal::in_one_line,
-};
+use super::{Check, Computing};
+use crate::{CheckError, SweepLines, problems::Place, words::in_one_line};
 use evaluation::{ClassError, DataError, Source, TextSource};
 use inputs::Inputs;
 use jobs::{InputRef, Sweep, Task};
@@ -15,12 +11,12 @@ pub(super) enum Unknown {
     /// The split cannot be had here.
     Away(String),
     /// What it says of its classes is wrong.
-    Wrong(Failure),
+    Wrong(CheckError),
 }
 
 /// Holds the class names of one split against those of the splits of the sweep file, as far as they are on this machine.
-pub(crate) fn check_other_splits(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, split: &str) -> Result<(), Failure> {
-    let mut check = Check::new(sweep, file, inputs, Computing::Here(None));
+pub fn check_other_splits(sweep: &Sweep, file: SweepLines, inputs: &Inputs, split: &str) -> Result<(), CheckError> {
+    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None });
     for (i, task) in sweep.tasks.iter().enumerate() {
         let Ok(Some(one)) = check.class_names(task, split) else { continue };
         for other in sweep.splits().into_iter().filter(|other| *other != split) {
@@ -28,13 +24,13 @@ pub(crate) fn check_other_splits(sweep: &Sweep, file: &SweepFile, inputs: &Input
                 && one != other
             {
                 let source = ClassError::Splits { one: one.clone(), other };
-                let failure =
-                    Failure::Input(InputFailure::Classes { task: task.name.clone(), split: split.to_owned(), source });
+                let failure = CheckError::Classes { task: task.name.clone(), split: split.to_owned(), source };
                 check.problems.push(&Place::of_task(i, task).at("data"), None, &failure);
             }
         }
     }
-    check.finish(Vec::new(), None).passed().map(drop)
+    check.finish(Vec::new(), None).passed()?;
+    Ok(())
 }
 
 impl Check<'_> {
@@ -69,11 +65,7 @@ fn unknown(task: &Task, split: &str, errors: Vec<DataError>) -> Unknown {
         |error: &DataError| matches!(error, DataError::ClassNames { .. } | DataError::OtherClassNames { .. });
     let why = errors.first().map(|error| in_one_line(error)).unwrap_or_default();
     match errors.into_iter().find(is_of_names) {
-        Some(source) => Unknown::Wrong(Failure::Input(InputFailure::Data {
-            task: task.name.clone(),
-            split: split.to_owned(),
-            source,
-        })),
+        Some(source) => Unknown::Wrong(CheckError::Data { task: task.name.clone(), split: split.to_owned(), source }),
         None => Unknown::Away(why),
     }
 }

@@ -1,7 +1,7 @@
 //! Adapters against the base.
 
-use super::{Check, Computing, base::Base, problems::Place};
-use crate::failure::{Failure, InputFailure};
+use super::{Check, Computing, base::Base};
+use crate::{CheckError, problems::Place};
 use inputs::Outline;
 use jobs::{InputRef, Task};
 use merging::{Adapter, Origin};
@@ -49,18 +49,14 @@ impl Check<'_> {
         } else {
             Adapter::outline(&task.name, files.path(), header)
         };
-        let read = read.map_err(|source| {
-            Failure::Input(InputFailure::Adapter { name: task.name.clone(), source: Box::new(source) })
-        });
+        let read = read.map_err(|source| CheckError::Adapter { name: task.name.clone(), source: Box::new(source) });
         let adapter = self.right(&place, &files, read)?;
         if let Some(outline) = base.and_then(|base| base.outline.as_ref()) {
             let checked = adapter.modules.keys().try_for_each(|module| outline.check_module(module));
-            let checked = checked.map_err(|source| {
-                Failure::Input(InputFailure::AdapterModule {
-                    name: task.name.clone(),
-                    place: reference.to_string(),
-                    source,
-                })
+            let checked = checked.map_err(|source| CheckError::AdapterModule {
+                name: task.name.clone(),
+                place: reference.to_string(),
+                source,
             });
             self.right(&place, &files, checked)?;
         }

@@ -1,6 +1,5 @@
 //! How many bytes packed ones become, at most.
 
-use crate::limits::PAGE_BYTES;
 use flate2::bufread::MultiGzDecoder;
 use parquet::basic::Compression;
 use std::io::{self, Read};
@@ -9,22 +8,22 @@ use std::io::{self, Read};
 const ZSTD_BLOCK: u64 = 128 << 10;
 
 /// Bytes that a packed page becomes at most, as far as that can be more than the `claimed` ones; counting ends above
-/// [`PAGE_BYTES`].
-pub(super) fn unpacked_bytes(compression: Compression, packed: &[u8], claimed: u64) -> u64 {
+/// `limit`.
+pub(crate) fn unpacked_bytes(compression: Compression, packed: &[u8], claimed: u64, limit: u64) -> u64 {
     let length = packed.len() as u64;
     match compression {
         // The library takes the claimed size for these at once: the most that the formats can reach is 22 and 255 for one.
         Compression::SNAPPY if claimed > length.saturating_mul(32).saturating_add(64) => u64::MAX,
         Compression::LZ4_RAW if claimed > length.saturating_mul(256).saturating_add(64) => u64::MAX,
-        Compression::GZIP(_) => counted(MultiGzDecoder::new(packed)),
-        Compression::BROTLI(_) => counted(brotli::Decompressor::new(packed, 4096)),
+        Compression::GZIP(_) => counted(MultiGzDecoder::new(packed), limit),
+        Compression::BROTLI(_) => counted(brotli::Decompressor::new(packed, 4096), limit),
         Compression::ZSTD(_) => zstd_bytes(packed),
         _ => claimed,
     }
 }
 
-/// Bytes that come, up to one more than a page may have. What is damaged ends earlier, for the library as well.
-fn counted(from: impl Read) -> u64 {
+/// Bytes that come, up to one more than `limit`. What is damaged ends earlier, for the library as well.
+fn counted(from: impl Read, limit: u64) -> u64 {
     struct Count(u64);
     impl io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -37,7 +36,7 @@ fn counted(from: impl Read) -> u64 {
         }
     }
     let mut count = Count(0);
-    let _ = io::copy(&mut from.take(PAGE_BYTES + 1), &mut count);
+    let _ = io::copy(&mut from.take(limit.saturating_add(1)), &mut count);
     count.0
 }
 
@@ -125,8 +124,8 @@ mod tests {
 
     #[test]
     fn what_no_format_can_reach_is_too_much() {
-        assert_eq!(unpacked_bytes(Compression::SNAPPY, &[0; 10], 384), 384);
-        assert_eq!(unpacked_bytes(Compression::SNAPPY, &[0; 10], 385), u64::MAX);
-        assert_eq!(unpacked_bytes(Compression::LZ4_RAW, &[0; 10], 1 << 30), u64::MAX);
+        assert_eq!(unpacked_bytes(Compression::SNAPPY, &[0; 10], 384, 1 << 30), 384);
+        assert_eq!(unpacked_bytes(Compression::SNAPPY, &[0; 10], 385, 1 << 30), u64::MAX);
+        assert_eq!(unpacked_bytes(Compression::LZ4_RAW, &[0; 10], 1 << 30, 1 << 30), u64::MAX);
     }
 }

@@ -1,30 +1,27 @@
 //! What heads are made from.
 
-use super::{Check, Computing, problems::Place, splits::Unknown};
-use crate::{
-    failure::{Failure, InputFailure},
-    sweep_file::SweepFile,
-};
+use super::{Check, Computing, splits::Unknown};
+use crate::{CheckError, SweepLines, problems::Place};
 use evaluation::{TextModel, head_rows};
 use inputs::Inputs;
 use jobs::{HeadSpec, Sweep, Task};
 
 /// Looks at what `bowline heads` reads: the text tower of the base, of which headers are enough, and the class names
 /// of data on this machine. Returns notes on data that is elsewhere.
-pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) -> Result<Vec<String>, Failure> {
-    let mut check = Check::new(sweep, file, inputs, Computing::Here(None));
+pub fn check_prompts(sweep: &Sweep, file: SweepLines, inputs: &Inputs) -> Result<Vec<String>, CheckError> {
     let has_prompts = sweep.tasks.iter().any(|task| matches!(task.head, Some(HeadSpec::Prompts { .. })));
     if !has_prompts {
-        return Err(Failure::Input(InputFailure::NoPrompts { path: file.path.clone() }));
+        return Err(CheckError::NoPrompts { path: file.path });
     }
+    let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None });
     let place = Place::key("base");
     if let Some(files) = check.look(&place, &sweep.base, |inputs| inputs.list_model(&sweep.base)) {
         let checked = match evaluation::configuration(files.path()) {
             Ok(configuration) if !configuration.has_text_tower() => {
-                Err(Failure::Input(InputFailure::NoTextTower { base: sweep.base.to_string() }))
+                Err(CheckError::NoTextTower { base: sweep.base.to_string() })
             }
-            Ok(_) => TextModel::check(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source))),
-            Err(error) => Err(Failure::Input(InputFailure::Model(error))),
+            Ok(_) => TextModel::check(files.path()).map_err(|source| CheckError::Model(source)),
+            Err(error) => Err(CheckError::Model(error)),
         };
         check.right(&place, &files, checked);
     }
@@ -34,7 +31,8 @@ pub(crate) fn check_prompts(sweep: &Sweep, file: &SweepFile, inputs: &Inputs) ->
             notes.extend(check.prompted(&Place::of_task(i, task).at("data"), task, classes));
         }
     }
-    check.finish(Vec::new(), None).passed().map(|_| notes)
+    check.finish(Vec::new(), None).passed()?;
+    Ok(notes)
 }
 
 impl Check<'_> {
@@ -58,8 +56,7 @@ impl Check<'_> {
             let checked =
                 if names.is_empty() { Ok(()) } else { head_rows(&names, Some(classes), classes.len()).map(drop) };
             if let Err(source) = checked {
-                let failure =
-                    Failure::Input(InputFailure::Classes { task: task.name.clone(), split: split.to_owned(), source });
+                let failure = CheckError::Classes { task: task.name.clone(), split: split.to_owned(), source };
                 self.problems.push(place, None, &failure);
             }
         }

@@ -1,10 +1,7 @@
 //! Inputs as far as they can be looked at without fetching them.
 
-use super::{Check, problems::Place};
-use crate::{
-    failure::{Failure, InputFailure},
-    terminal::in_one_line,
-};
+use super::Check;
+use crate::{CheckError, problems::Place, words::in_one_line};
 use inputs::{InputError, Inputs, ListedData, Listing, Outline};
 use jobs::{DataSpec, InputRef};
 use serde::Serialize;
@@ -15,13 +12,13 @@ const BUCKETS: &str = "the bucket's server";
 
 /// An input that a run fetches.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Download {
+pub struct Download {
     /// The input.
-    pub(crate) input: String,
+    pub input: String,
     /// How many files of it are not on this machine; `None` where nobody could ask.
-    pub(crate) files: Option<usize>,
+    pub files: Option<usize>,
     /// Their bytes.
-    pub(crate) bytes: Option<u64>,
+    pub bytes: Option<u64>,
 }
 
 /// Where inputs are looked at, and what this came to.
@@ -151,7 +148,7 @@ impl Check<'_> {
             _ if host.is_some() && error.is_retryable() => {
                 self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
             }
-            _ => self.problems.push(place, None, &Failure::Input(InputFailure::SweepInput(error))),
+            _ => self.problems.push(place, None, &CheckError::SweepInput(error)),
         }
         None
     }

@@ -1,7 +1,7 @@
 //! The class names of a split, held against those of its head and of the other splits.
 
-use super::{Check, data::Split, problems::Place};
-use crate::failure::{Failure, InputFailure};
+use super::{Check, data::Split};
+use crate::{CheckError, problems::Place};
 use evaluation::{ClassError, DataOutline, Match, TextClasses};
 use jobs::DataFiles;
 
@@ -79,11 +79,7 @@ impl Check<'_> {
         if let Err(source) = checked {
             let task = found.task.name.clone();
             let split = found.split.to_owned();
-            self.problems.push(
-                place,
-                Some(found.outline),
-                &Failure::Input(InputFailure::Classes { task, split, source }),
-            );
+            self.problems.push(place, Some(found.outline), &CheckError::Classes { task, split, source });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The base model, from its configuration and headers.
 
-use super::{Check, problems::Place};
-use crate::failure::{Failure, InputFailure};
+use super::Check;
+use crate::{CheckError, problems::Place};
 use evaluation::{Configuration, ExampleKind, ModelKind};
 use jobs::{Benchmark, HeadSpec, Task};
 use merging::BaseHeader;
@@ -28,7 +28,7 @@ impl Base {
     }
 
     /// Notes what is wrong with one of its files.
-    pub(super) fn wrong(&self, check: &mut Check<'_>, place: &Place, failure: &Failure) {
+    pub(super) fn wrong(&self, check: &mut Check<'_>, place: &Place, failure: &CheckError) {
         check.problems.push(place, Some(&self.files), failure);
     }
 }
@@ -42,29 +42,25 @@ impl Check<'_> {
         let kind = match ModelKind::of(files.path()) {
             Ok(kind) => kind,
             Err(error) => {
-                self.problems.push(&place, Some(&files), &Failure::Input(InputFailure::Model(error)));
+                self.problems.push(&place, Some(&files), &CheckError::Model(error));
                 return None;
             }
         };
         // The base reads what the tasks have: images or texts, which a sweep file does not mix.
         let is_wrong = |task: &&Task| task.data.text.is_some() != (kind.reads() == ExampleKind::Texts);
         if let Some(task) = sweep.tasks.iter().find(is_wrong) {
-            let failure =
-                Failure::Input(InputFailure::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() });
+            let failure = CheckError::Kind { base: sweep.base.to_string(), kind, task: task.name.clone() };
             self.problems.push(&place, None, &failure);
             return None;
         }
-        let outline = evaluation::outline(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source)));
+        let outline = evaluation::outline(files.path()).map_err(|source| CheckError::Model(source));
         let outline = self.right(&place, &files, outline);
-        let header = BaseHeader::open(files.path()).map_err(|source| Failure::Input(InputFailure::Base(source)));
+        let header = BaseHeader::open(files.path()).map_err(|source| CheckError::Base(source));
         // What is wrong with the weights was told already where the outline could not be read.
         let header = if outline.is_some() { self.right(&place, &files, header) } else { header.ok() };
         if outline.is_some()
-            && let Some(notes) = self.right(
-                &place,
-                &files,
-                evaluation::notes(files.path()).map_err(|source| Failure::Input(InputFailure::Model(source))),
-            )
+            && let Some(notes) =
+                self.right(&place, &files, evaluation::notes(files.path()).map_err(|source| CheckError::Model(source)))
         {
             self.notes.extend(notes);
         }
@@ -72,7 +68,12 @@ impl Check<'_> {
     }
 
     /// Keeps what is wrong as a problem.
-    pub(super) fn right<T>(&mut self, place: &Place, files: &inputs::Outline, found: Result<T, Failure>) -> Option<T> {
+    pub(super) fn right<T>(
+        &mut self,
+        place: &Place,
+        files: &inputs::Outline,
+        found: Result<T, CheckError>,
+    ) -> Option<T> {
         found.inspect_err(|failure| self.problems.push(place, Some(files), failure)).ok()
     }
 
@@ -82,8 +83,7 @@ impl Check<'_> {
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });
         let has_text_tower = base.outline.as_ref().is_some_and(|outline| outline.has_text_tower());
         if is_made && has_text_tower && self.sweep.tasks.iter().any(has_prompts) {
-            let checked = evaluation::TextModel::check(base.folder())
-                .map_err(|source| Failure::Input(InputFailure::Model(source)));
+            let checked = evaluation::TextModel::check(base.folder()).map_err(|source| CheckError::Model(source));
             if self.right(&Place::key("base"), &base.files, checked).is_some() {
                 self.notes.extend(evaluation::TextModel::note(base.folder()));
             }

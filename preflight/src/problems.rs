@@ -1,12 +1,8 @@
 //! What is wrong with the inputs of a sweep, all of it.
 
-use crate::{
-    failure::{Failure, UNAVAILABLE},
-    sweep_file::SweepFile,
-    terminal::causes,
-};
+use crate::{CheckError, words::causes};
 use inputs::Outline;
-use jobs::Task;
+use jobs::{Lines, Task};
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
 
@@ -44,7 +40,7 @@ impl Place {
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The key in the sweep file, such as `tasks[1].adapter`.
     key: String,
     /// Its line there, unless the command line gave it.
@@ -59,30 +55,38 @@ pub(crate) struct Problem {
     may_pass: bool,
 }
 
+/// The sweep file that a sweep came from: problems name its keys with their lines.
+#[derive(Debug)]
+pub struct SweepLines {
+    /// The file.
+    pub path: PathBuf,
+    /// Where its keys stand.
+    pub lines: Lines,
+}
+
 /// All that is wrong with the inputs of a sweep.
 #[derive(Debug)]
-pub(crate) struct Problems {
-    sweep: PathBuf,
-    lines: jobs::Lines,
+pub struct Problems {
+    sweep: SweepLines,
     found: Vec<Problem>,
 }
 
 impl Problems {
     /// None as yet.
-    pub(crate) fn of(file: &SweepFile) -> Self {
-        Self { sweep: file.path.clone(), lines: file.lines(), found: Vec::new() }
+    pub(crate) fn of(file: SweepLines) -> Self {
+        Self { sweep: file, found: Vec::new() }
     }
 
     /// Adds one. Files of an outline are called by the input's name.
-    pub(crate) fn push(&mut self, place: &Place, outline: Option<&Outline>, failure: &Failure) {
+    pub(crate) fn push(&mut self, place: &Place, outline: Option<&Outline>, error: &CheckError) {
         let named = |text: String| outline.map_or(text.clone(), |outline| outline.named(&text));
         let problem = Problem {
             key: place.key.clone(),
-            line: self.lines.line(&place.key),
+            line: self.sweep.lines.line(&place.key),
             task: place.task.clone(),
-            message: named(failure.to_string()),
-            causes: causes(failure).map(|cause| named(cause.to_string())).collect(),
-            may_pass: failure.exit_code() == UNAVAILABLE,
+            message: named(error.to_string()),
+            causes: causes(error).map(|cause| named(cause.to_string())).collect(),
+            may_pass: error.is_retryable(),
         };
         // Both splits of a data set fail on the same missing folder.
         let is_known = |known: &Problem| (&known.message, &known.causes) == (&problem.message, &problem.causes);
@@ -91,12 +95,13 @@ impl Problems {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
     /// One by one.
-    pub(crate) fn list(&self) -> &[Problem] {
+    pub fn list(&self) -> &[Problem] {
         &self.found
     }
 
@@ -112,7 +117,7 @@ impl Problems {
     }
 
     /// Whether all of them may pass without a person doing anything.
-    pub(crate) fn may_pass(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         self.found.iter().all(|problem| problem.may_pass)
     }
 }
@@ -123,7 +128,7 @@ impl fmt::Display for Problems {
             1 => "a problem".to_owned(),
             count => format!("{count} problems"),
         };
-        write!(f, "the inputs of `{}` have {count}", self.sweep.display())?;
+        write!(f, "the inputs of `{}` have {count}", self.sweep.path.display())?;
         let mut before = None;
         for problem in self.by_task().take(SHOWN) {
             match &problem.task {

@@ -2,11 +2,11 @@
 
 /// What a page header claims.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PageSizes {
+pub(crate) struct PageSizes {
     /// Bytes of the page once it is unpacked.
-    pub(super) unpacked: u64,
+    pub(crate) unpacked: u64,
     /// Bytes of levels before what is packed, which pages of version 2 have.
-    pub(super) levels: u64,
+    pub(crate) levels: u64,
 }
 
 /// A field of type `i32` whose number is one above that of the field before.
@@ -19,7 +19,7 @@ const AFTER_CHECKSUM: u8 = 0x4c;
 
 impl PageSizes {
     /// Reads the type and the sizes; every writer puts these first, as the format numbers them. `None` for anything else.
-    pub(super) fn of(header: &[u8]) -> Option<Self> {
+    pub(crate) fn of(header: &[u8]) -> Option<Self> {
         let mut header = header.iter().copied();
         let page_type = next_i32(&mut header)?;
         let unpacked = next_i32(&mut header)?;
