@@ -241,8 +241,9 @@ fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue
     }));
     if let Some(waiting) = waiting {
         samples.push(
-            Sample::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
-                .labelled("pool", pool.unwrap_or_default()),
+            Sample::gauge("queue_jobs_waiting", "Jobs of the sweep that wait for a worker", *waiting as f64)
+                .labelled("pool", pool.unwrap_or_default())
+                .labelled("sweep", sweep.as_str()),
         );
     }
     if let Some(queue) = queue {

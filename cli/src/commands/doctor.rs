@@ -74,6 +74,7 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
     let check = RabbitCheck {
         management: management.transpose()?,
         job_limit: Some(if args.job_limit > 0 { Duration::from_secs(args.job_limit) } else { Duration::MAX }),
+        sweeps: runtime()?.block_on(pool_sweeps(args)),
     };
     let report = runtime()?.block_on(RabbitQueue::check(settings, &check))?;
     let mut text =
@@ -88,6 +89,12 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
         text += &format!("\n        warning  {warning}");
     }
     Ok(text)
+}
+
+/// The sweeps of the pool, which have queues of their own. The check of the store reports why it cannot be read.
+async fn pool_sweeps(args: &args::Doctor) -> Vec<String> {
+    let Ok(store) = open_store(&args.store).await else { return Vec::new() };
+    store.pool_sweeps(&args.pool.pool).await.unwrap_or_default()
 }
 
 fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
