@@ -27,7 +27,7 @@ fn a_sweep_is_finished_with_the_best_so_far() {
     // One of two points is evaluated by another sweep, which has no other.
     let one = ["run", "sweep.yaml", "--threads", "1", "-o", "name=other", "-o", "parameters.scaling=[0.4]"];
     place.run(&one).succeeds();
-    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has taken the time"]);
+    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let status = place.run(&["status", "small"]);
     assert!(status.succeeds().stdout.contains("small: not finished"), "{}", status.stdout);
     let ended = place.run(&["finish", "small", "--threads", "1", "--json"]);

@@ -6,7 +6,7 @@ use std::error::Error;
 pub(super) struct Farewell {
     /// How the run ended, for the progress document.
     pub(super) ended: String,
-    /// Workers must drop the jobs that are left: nobody waits for them.
+    /// Workers must drop the remaining jobs: no run waits for them.
     pub(super) drops_jobs: bool,
     /// The sweep leaves the list of its pool.
     pub(super) leaves_pool: bool,

@@ -45,7 +45,7 @@ struct Sample {
     run: u64,
 }
 
-/// What a tracker is told at the beginning of a run.
+/// What is known at the beginning of a run.
 pub(super) struct Beginning {
     pub(super) pool: Option<String>,
     pub(super) bound: u64,
@@ -125,7 +125,6 @@ impl ProgressTracker {
     pub(super) fn progress(&mut self, outstanding: usize, ended: Option<String>, now: Now) -> Progress {
         let rate = self.rate(now.instant);
         Progress {
-            version: Progress::VERSION,
             revision: self.revision,
             pool: self.pool.clone(),
             phase: self.phase.map(|phase| phase.to_string()),

@@ -143,7 +143,7 @@ impl RunState {
             return Ok(Action::End(ended));
         }
         let room = self.window.saturating_sub(self.outstanding.len());
-        // A plan that is asked for no jobs would answer that the sweep is over, or that it waits.
+        // With a limit of 0 the plan issues nothing, and might look finished.
         if room == 0 {
             return Ok(Action::Wait);
         }

@@ -345,7 +345,6 @@ async fn a_worker_with_another_store_than_the_coordinator_computes_nothing_and_e
 fn running() -> Progress {
     Progress {
         revision: 1,
-        version: Progress::VERSION,
         pool: None,
         phase: None,
         bound: 1,
