@@ -1,7 +1,9 @@
 //! Goldens: merged updates from the code of the methods' authors. Files of any task set and configuration are read.
 
 mod bases;
+mod coefficients;
 mod elementwise;
+mod factors;
 mod golden;
 mod ties;
 

@@ -46,6 +46,11 @@ impl Weight {
         Core { left, right, cores }
     }
 
+    /// The factors once more.
+    pub(super) fn copies(&self) -> Vec<Factors> {
+        self.factors.iter().map(|factors| Factors { b: factors.b.clone(), at: factors.at.clone() }).collect()
+    }
+
     pub(super) fn shape(&self) -> [usize; 2] {
         [self.factors[0].b.nrows(), self.factors[0].at.nrows()]
     }
