@@ -1,10 +1,10 @@
-//! Methods that bring the tasks into bases of their own: CtM, DC-Merge, QR cores and the geodesic mean.
+//! Methods that bring the tasks into bases of their own: CtM, DC-Merge and the geodesic mean.
 
 use super::{
     golden::{Golden, goldens},
     ties::{sum, ties},
 };
-use crate::methods::{Cover, DcMerge, Smoothing, compress, geodesic_mean, qr_core};
+use crate::methods::{Cover, DcMerge, Smoothing, compress, geodesic_mean};
 use faer::Mat;
 
 fn ctm(golden: &Golden, tasks: &[Mat<f64>]) -> Mat<f64> {
@@ -76,19 +76,6 @@ fn dc_merge_equals_merge_and_rebase() {
                 cover.mask_blocks(&mut merged);
             }
             cover.left * merged * cover.right.transpose()
-        });
-    }
-}
-
-#[test]
-fn ties_between_qr_bases_equals_merge_and_rebase() {
-    for golden in goldens("core_qr_ties_clean") {
-        let density = golden.number("/config/topk").unwrap();
-        golden.check(1e-5, |_, weight| {
-            let tasks: Vec<_> = weight.copies().into_iter().map(Some).collect();
-            let core = qr_core(weight.shape(), &tasks);
-            let entries = core.left.ncols() * core.right.ncols();
-            core.left * ties(&core.cores, (entries as f64 * density) as usize) * core.right.transpose()
         });
     }
 }

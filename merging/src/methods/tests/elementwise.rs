@@ -1,7 +1,7 @@
 //! Elementwise rules, on the entries of ΔW and on cores.
 
 use super::golden::{Golden, Weight, goldens};
-use crate::methods::{Pcb, RankedDrop, RowOrder, TrimCount, kept_ranks, l1_factor, pcb, sce};
+use crate::methods::{Pcb, RankedDrop, RowOrder, l1_factor, pcb, sce};
 use crate::{linalg, linalg::ThinSvd};
 use faer::{Mat, MatRef};
 use rand_chacha::{
@@ -63,14 +63,6 @@ fn sce_equals_mergekit() {
     }
 }
 
-fn trimmed(task: &[f64], density: f64, outliers: f64) -> Vec<f64> {
-    let mut magnitudes: Vec<f64> = task.iter().map(|entry| entry.abs()).collect();
-    magnitudes.sort_by(f64::total_cmp);
-    let kept = kept_ranks(task.len(), density, outliers, TrimCount::Floor);
-    let kept = magnitudes[*kept.start()]..=magnitudes[*kept.end()];
-    task.iter().map(|entry| if kept.contains(&entry.abs()) { *entry } else { 0.0 }).collect()
-}
-
 /// The sum of those that agree with the sign of the sum, or of all; divided by their number if `mean`.
 fn combined(tasks: &[Vec<f64>], consensus: bool, mean: bool) -> Vec<f64> {
     let entry = |index: usize| {
@@ -80,33 +72,6 @@ fn combined(tasks: &[Vec<f64>], consensus: bool, mean: bool) -> Vec<f64> {
         part.iter().sum::<f64>() / if mean { part.len().max(1) as f64 } else { 1.0 }
     };
     (0..tasks[0].len()).map(entry).collect()
-}
-
-#[test]
-fn breadcrumbs_equal_mergekit() {
-    for golden in ["breadcrumbs", "breadcrumbs_ties"].into_iter().flat_map(goldens) {
-        let density = golden.number("/config/density").unwrap();
-        let outliers = golden.number("/config/gamma").unwrap();
-        golden.check(1e-6, |_, weight| {
-            of_updates(weight, |tasks| {
-                let tasks: Vec<_> = tasks.iter().map(|task| trimmed(task, density, outliers)).collect();
-                combined(&tasks, golden.text("/config/consensus") == "sum", golden.flag("/config/normalize"))
-            })
-        });
-    }
-}
-
-#[test]
-fn magnitude_prune_equals_peft() {
-    for golden in goldens("magnitude_prune") {
-        let density = golden.number("/config/density").unwrap();
-        golden.check(1e-6, |_, weight| {
-            of_updates(weight, |tasks| {
-                let tasks: Vec<_> = tasks.iter().map(|task| trimmed(task, density, 0.0)).collect();
-                combined(&tasks, false, false)
-            })
-        });
-    }
 }
 
 fn dropped(task: &[f32], cols: usize, drop: RankedDrop, rng: &mut ChaCha8Rng) -> Vec<f32> {
