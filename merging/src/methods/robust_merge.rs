@@ -38,12 +38,12 @@ struct Part {
 /// # Source
 /// RobustMerge (arXiv:2502.17159) and its code, which adds up 2·Ã and 2·B̃: its update is four times this one
 /// (λ = 4), prunes to 20 % and keeps 20 % of the scales distinct. The version in compress-then-merge is `distinct` 1.
-pub(crate) fn robust_merge(tasks: &[Factors], weights: &[f64], settings: RobustMerge) -> Option<Factors> {
+pub(crate) fn robust_merge(tasks: &[&Factors], weights: &[f64], settings: RobustMerge) -> Option<Factors> {
     let rank = tasks.first()?.b.ncols();
     if tasks.iter().any(|task| task.b.ncols() != rank) {
         return None;
     }
-    let part = |(task, weight): (&Factors, &f64)| {
+    let part = |(task, weight): (&&Factors, &f64)| {
         let pruned = settings.pruned(task);
         Part { scales: settings.scales(task, &pruned), pruned, weight: *weight }
     };
@@ -119,7 +119,7 @@ mod tests {
         let pruned = settings.pruned(&task());
         assert_eq!(settings.scales(&task(), &pruned), [8.0 / 6.0, 22.5 / 22.0]);
         // A task twice: shares are ½ each, so B is the pruned B, and A is twice the pruned A.
-        let merged = robust_merge(&[task(), task()], &[1.0, 1.0], settings).unwrap();
+        let merged = robust_merge(&[&task(), &task()], &[1.0, 1.0], settings).unwrap();
         assert!((&merged.b - &pruned.b).norm_l2() < 1e-12);
         assert!((&merged.at - &pruned.at * faer::Scale(2.0)).norm_l2() < 1e-12);
     }
@@ -136,6 +136,6 @@ mod tests {
     fn ranks_must_be_equal() {
         let other = Factors { b: Mat::zeros(3, 1), at: Mat::zeros(4, 1) };
         let task = factors([[1.0; 2]; 3], [[1.0; 4]; 2]);
-        assert!(robust_merge(&[task, other], &[1.0, 1.0], RobustMerge { density: 0.2, distinct: 0.2 }).is_none());
+        assert!(robust_merge(&[&task, &other], &[1.0, 1.0], RobustMerge { density: 0.2, distinct: 0.2 }).is_none());
     }
 }

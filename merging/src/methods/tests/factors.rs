@@ -29,7 +29,7 @@ fn assert_starts_with(found: &Mat<f64>, norm: f64, first: [f64; 3]) {
 #[test]
 fn robust_merge_follows_its_definition() {
     let weight = v_proj();
-    let merged = |settings| update(&robust_merge(&weight.factors, &[1.0; 6], settings).unwrap());
+    let merged = |settings| update(&robust_merge(&weight.references(), &[1.0; 6], settings).unwrap());
     let published = merged(RobustMerge { density: 0.2, distinct: 0.2 });
     assert_starts_with(&published, 0.5773895724915765, [0.01863276, 0.00217614, 0.00010279]);
     let undistinguished = merged(RobustMerge { density: 0.3, distinct: 1.0 });
@@ -38,7 +38,8 @@ fn robust_merge_follows_its_definition() {
 
 #[test]
 fn a_weight_of_zero_leaves_a_task_out_of_robust_merge() {
-    let mut tasks = v_proj().copies();
+    let weight = v_proj();
+    let mut tasks = weight.references();
     let settings = RobustMerge { density: 0.2, distinct: 0.2 };
     let with = robust_merge(&tasks, &[1.0, 1.0, 0.0, 1.0, 1.0, 1.0], settings).unwrap();
     tasks.remove(2);

@@ -46,6 +46,10 @@ impl Weight {
         Core { left, right, cores }
     }
 
+    pub(super) fn references(&self) -> Vec<&Factors> {
+        self.factors.iter().collect()
+    }
+
     /// The factors once more.
     pub(super) fn copies(&self) -> Vec<Factors> {
         self.factors.iter().map(|factors| Factors { b: factors.b.clone(), at: factors.at.clone() }).collect()
