@@ -61,7 +61,7 @@ pub enum MergeError {
         /// Its directions: the smaller side of the weight.
         directions: usize,
     },
-    /// A matrix-wise method was asked for in the `full` space.
-    #[error("`tsv`, `iso_c` and `iso_cts` need the space `core` or `knots`")]
+    /// A matrix-wise method was asked for on the entries of the `full` space.
+    #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]
     MatrixWiseInFull,
 }

@@ -34,4 +34,4 @@ pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
-pub use update::{MergedUpdate, UpdateMatrix};
+pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};
