@@ -26,9 +26,10 @@ fn finish(
                 let job = open.remove(pick(open.len()));
                 let result = result(&job.job);
                 let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
-                let answer = match fails(&job) {
-                    true => Completion::Failed { errors: &errors, blame: Some(Blame::Job) },
-                    false => Completion::Result(&result),
+                let answer = if fails(&job) {
+                    Completion::Failed { errors: &errors, blame: Some(Blame::Job) }
+                } else {
+                    Completion::Result(&result)
                 };
                 plan.record(job.id, answer)?;
             }

@@ -71,9 +71,10 @@ fn of_lists(from: &Keys, to: &Keys) -> Vec<Change> {
         let common = |names: &[String], others: &[String]| -> Vec<String> {
             names.iter().filter(|name| others.contains(name)).cloned().collect()
         };
-        let (before, after) = (common(before, after), common(after, before));
-        if before != after {
-            let [from, to] = apart(&before.join(", "), &after.join(", ")).map(Some);
+        let common_before = common(before, after);
+        let common_after = common(after, before);
+        if common_before != common_after {
+            let [from, to] = apart(&common_before.join(", "), &common_after.join(", ")).map(Some);
             changes.push(Change::Value { key: key.clone(), from, to });
         }
     }

@@ -111,9 +111,10 @@ impl Fixture {
         blame: Blame,
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
-        let resume = match settings.repair {
-            true => repair(&frozen(overrides), &self.store, settings.retry).await?,
-            false => survey(&frozen(overrides), &self.store, settings.retry).await?,
+        let resume = if settings.repair {
+            repair(&frozen(overrides), &self.store, settings.retry).await?
+        } else {
+            survey(&frozen(overrides), &self.store, settings.retry).await?
         };
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
@@ -126,13 +127,11 @@ impl Fixture {
                     self.write(&job, fails(&job).then_some(blame)).await;
                     computed.lock().unwrap().push(job);
                 } else if self.store.result(&job.id()).await.unwrap().is_none() {
-                    match fails(&job) {
-                        true => self
-                            .store
-                            .put_failure(&FailureRecord { blame: Some(blame), ..failure(&job) })
-                            .await
-                            .unwrap(),
-                        false => drop(self.store.put_result(&result(&job)).await.unwrap()),
+                    if fails(&job) {
+                        let failure = FailureRecord { blame: Some(blame), ..failure(&job) };
+                        self.store.put_failure(&failure).await.unwrap();
+                    } else {
+                        let _first_or_not = self.store.put_result(&result(&job)).await.unwrap();
                     }
                     computed.lock().unwrap().push(job);
                 }

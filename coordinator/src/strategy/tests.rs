@@ -131,9 +131,12 @@ fn a_parameter_keeps_its_value_where_the_whole_scan_is_worse() {
 fn a_failed_point_is_worse_than_every_value() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
     let failing = |bad: f64| {
-        move |candidate: &Candidate| match (scaling(candidate) - bad).abs() < 1e-9 {
-            true => PointResult::Failed,
-            false => PointResult::Value(scaling(candidate)),
+        move |candidate: &Candidate| {
+            if (scaling(candidate) - bad).abs() < 1e-9 {
+                PointResult::Failed
+            } else {
+                PointResult::Value(scaling(candidate))
+            }
         }
     };
     let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &failing(0.3));
@@ -148,9 +151,8 @@ fn a_failed_point_is_worse_than_every_value() {
 fn a_missing_point_ends_a_search_without_a_choice() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4]), numbers("density", &[0.1, 0.5])]);
     let missing_at = |missing: f64| {
-        move |candidate: &Candidate| match (scaling(candidate) - missing).abs() < 1e-9 {
-            true => PointResult::Missing,
-            false => hill(candidate),
+        move |candidate: &Candidate| {
+            if (scaling(candidate) - missing).abs() < 1e-9 { PointResult::Missing } else { hill(candidate) }
         }
     };
     for (missing, asked_for) in [(0.1, 1), (0.2, 2), (0.3, 3)] {
