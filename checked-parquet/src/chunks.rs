@@ -1,7 +1,7 @@
 //! The bytes of a parquet file, of which no page is unpacked that claims or holds too much.
 //!
-//! The library takes what a page's header claims, and unpacks gzip, Zstandard and Brotli to their end. So each page is looked at
-//! when its packed bytes are fetched, which comes right after its header was read.
+//! The library takes what a page's header claims, and unpacks gzip, Zstandard and Brotli to their end. So each page is
+//! checked when its packed bytes are fetched, which comes right after its header was read.
 
 use crate::{Limits, header::PageSizes, unpacked::unpacked_bytes};
 use bytes::Bytes;

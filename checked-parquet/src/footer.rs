@@ -1,8 +1,8 @@
 //! The footer of a parquet file, held against what the library takes for true of it.
 //!
-//! The library makes room for as many children of a column as the footer claims, goes down as deep as columns are nested, and stops
-//! the process at offsets below 0. So the footer is walked through first, as Thrift's compact protocol lets one do without knowing
-//! the fields: only those that count are looked at.
+//! The library makes room for as many children of a column as the footer claims, goes down as deep as columns are
+//! nested, and stops the process at offsets below 0. So the footer is walked through first, as Thrift's compact
+//! protocol lets one do without knowing the fields: only those that count are checked.
 
 use parquet::{
     errors::{ParquetError, Result},
@@ -72,7 +72,8 @@ fn damaged(what: &str) -> ParquetError {
     ParquetError::General(format!("the footer is damaged: {what}"))
 }
 
-/// A walk through a footer. Every method gives `None` where the bytes are none of Thrift's, or hold what none may hold.
+/// A walk through a footer. Every method gives `None` where the bytes are none of Thrift's, or hold what none may
+/// hold.
 struct Walk<'a> {
     rest: &'a [u8],
     /// The number of children of each element of the schema.

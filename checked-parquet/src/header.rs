@@ -12,13 +12,15 @@ pub(crate) struct PageSizes {
 /// A field of type `i32` whose number is one above that of the field before.
 const NEXT_I32: u8 = 0x15;
 
-/// The type of data pages of version 2, and the field that describes them: after the third, and after the fourth, a checksum.
+/// The type of data pages of version 2, and the field that describes them: after the third, and after the fourth, a
+/// checksum.
 const DATA_PAGE_V2: u64 = 3;
 const AFTER_SIZES: u8 = 0x5c;
 const AFTER_CHECKSUM: u8 = 0x4c;
 
 impl PageSizes {
-    /// Reads the type and the sizes; every writer puts these first, as the format numbers them. `None` for anything else.
+    /// Reads the type and the sizes; every writer puts these first, as the format numbers them. `None` for anything
+    /// else.
     pub(crate) fn of(header: &[u8]) -> Option<Self> {
         let mut header = header.iter().copied();
         let page_type = next_i32(&mut header)?;

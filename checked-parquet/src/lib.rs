@@ -1,8 +1,8 @@
 //! Parquet files that are checked before they are decoded.
 //!
-//! The `parquet` library believes what a file claims: it makes room for as many columns, values and bytes as a footer or a page
-//! header says, and panics where these contradict each other. [`CheckedFile`] checks each claim first, so that a damaged or
-//! hostile file is refused within the memory that [`Limits`] allow.
+//! The `parquet` library believes what a file claims: it makes room for as many columns, values and bytes as a footer
+//! or a page header says, and panics where these contradict each other. [`CheckedFile`] checks each claim first, so
+//! that a damaged or hostile file is refused within the memory that [`Limits`] allow.
 //!
 //! | what is checked | when |
 //! |---|---|

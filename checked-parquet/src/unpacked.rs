@@ -12,7 +12,8 @@ const ZSTD_BLOCK: u64 = 128 << 10;
 pub(crate) fn unpacked_bytes(compression: Compression, packed: &[u8], claimed: u64, limit: u64) -> u64 {
     let length = packed.len() as u64;
     match compression {
-        // The library takes the claimed size for these at once: the most that the formats can reach is 22 and 255 for one.
+        // The library takes the claimed size for these at once: the most that the formats can reach is 22 and 255 for
+        // one.
         Compression::SNAPPY if claimed > length.saturating_mul(32).saturating_add(64) => u64::MAX,
         Compression::LZ4_RAW if claimed > length.saturating_mul(256).saturating_add(64) => u64::MAX,
         Compression::GZIP(_) => counted(MultiGzDecoder::new(packed), limit),
@@ -40,8 +41,8 @@ fn counted(from: impl Read, limit: u64) -> u64 {
     count.0
 }
 
-/// What the blocks of all frames become at most, without unpacking them. Counting ends where the bytes are no frames, as unpacking
-/// does.
+/// What the blocks of all frames become at most, without unpacking them. Counting ends where the bytes are no frames,
+/// as unpacking does.
 ///
 /// # Source
 /// RFC 8878, section 3.1.

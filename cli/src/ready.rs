@@ -26,7 +26,8 @@ pub(crate) fn ready(
     Ok(frozen)
 }
 
-/// Fails on everything that is wrong, and on a model that does not fit into memory. What another device has is not known.
+/// Fails on everything that is wrong, and on a model that does not fit into memory. What another device has is not
+/// known.
 fn check(sweep: &Sweep, file: &SweepFile, inputs: &Inputs, compute: Option<&ComputeArgs>) -> Result<Checked, Failure> {
     let computing = match compute {
         Some(compute) => Computing::Here { threads: compute.threads },

@@ -1,8 +1,8 @@
 //! What the jobs of a sweep would fail on, found before anything is computed or fetched.
 //!
-//! [`check_inputs`] checks everything that is on this machine: the headers of the base, all that adapters and heads hold, and of
-//! data all labels and the formats of images. Of inputs elsewhere it reads small files and headers. It collects
-//! [`Problems`], so that a person sees all of them at once.
+//! [`check_inputs`] checks everything that is on this machine: the headers of the base, all that adapters and heads
+//! hold, and of data all labels and the formats of images. Of inputs elsewhere it reads small files and headers. It
+//! collects [`Problems`], so that a person sees all of them at once.
 //!
 //! Nothing here prints, fetches weights or knows a store.
 

@@ -37,7 +37,8 @@ pub(crate) struct S3Args {
     /// A PEM file of certificate authorities for the store and the queue, in addition to the system's
     #[arg(long, value_name = "FILE", env = "BOWLINE_CA")]
     pub(crate) ca: Option<PathBuf>,
-    /// The cache folder for inputs from buckets, shared by all processes [default: a folder in the user's cache folder]
+    /// The cache folder for inputs from buckets, shared by all processes [default: a folder in the user's cache
+    /// folder]
     #[arg(long, value_name = "FOLDER", env = "BOWLINE_INPUT_CACHE")]
     pub(crate) input_cache: Option<PathBuf>,
 }

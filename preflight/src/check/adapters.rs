@@ -6,8 +6,8 @@ use inputs::Outline;
 use jobs::{InputRef, Task};
 use merging::{Adapter, Origin};
 
-/// The largest weights that a coordinator reads. In memory they take two to three times as much, and more than workers need not
-/// tell.
+/// The largest weights that a coordinator reads. In memory they take two to three times as much. Workers check larger
+/// ones.
 const LARGEST_ELSEWHERE: u64 = 64 << 20;
 
 /// What is kept of an adapter that was read: its factors are large.

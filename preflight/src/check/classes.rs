@@ -23,8 +23,8 @@ impl Check<'_> {
         }
     }
 
-    /// Holds the class names of a split of texts against those of its head, and notes another number of them. Rows are known
-    /// unless only headers were looked at.
+    /// Compares the class names of a split of texts with those of its head, and notes another number of them. Rows are
+    /// known unless only headers were read.
     pub(super) fn text_classes(
         &mut self,
         place: &Place,

@@ -7,7 +7,7 @@ use inputs::{ListedData, Outline};
 use jobs::{DataFiles, InputRef, Task};
 
 impl Check<'_> {
-    /// Looks at the splits that are evaluated, whose classes are held against one another and against the rows of a head.
+    /// Checks the splits that are evaluated, and compares their classes with one another and with the rows of a head.
     pub(super) fn data(&mut self, place: &Place, task: &Task, head: Option<&HeadRows>) {
         let place = place.at("data");
         let mut first: Option<DataOutline> = None;

@@ -1,5 +1,4 @@
-//! What a person should know of inputs that jobs do not fail on, beyond a single input: notes of single inputs stand beside their
-//! checks.
+//! Notes on several inputs together. Notes on a single input lie beside its check.
 
 use super::adapters::Seen;
 use jobs::InputRef;

@@ -91,8 +91,8 @@ fn host(reference: &InputRef) -> Option<&'static str> {
 }
 
 impl Check<'_> {
-    /// A model, adapter or file as far as it can be looked at. Of what cannot be had the reason is kept: it is wrong, out of reach, or
-    /// tells nothing from here.
+    /// A model, adapter or file as far as it can be read from here. Otherwise the reason is kept: the input is wrong,
+    /// or unreachable, or has no header.
     pub(super) fn look(
         &mut self,
         place: &Place,

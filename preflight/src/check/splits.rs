@@ -14,7 +14,11 @@ pub(super) enum Unknown {
     Wrong(CheckError),
 }
 
-/// Holds the class names of one split against those of the splits of the sweep file, as far as they are on this machine.
+/// Compares the class names of one split with those of the splits of the sweep file, as far as they are on this
+/// machine.
+///
+/// # Errors
+/// [`CheckError::Problems`] if they differ.
 pub fn check_other_splits(sweep: &Sweep, file: SweepLines, inputs: &Inputs, split: &str) -> Result<(), CheckError> {
     let mut check = Check::new(sweep, file, inputs, Computing::Here { threads: None });
     for (i, task) in sweep.tasks.iter().enumerate() {

@@ -6,7 +6,7 @@ use evaluation::{PairTokenizer, TextLimits};
 use jobs::Task;
 
 impl Check<'_> {
-    /// Checks that the tokenizer is there and leaves room for texts; what else is to be known of it and the texts is noted.
+    /// Checks that the tokenizer is there and leaves room for texts, and notes what else a person should know.
     pub(super) fn tokenizer(&mut self, base: &Base, limits: TextLimits) {
         let tokenizer = match PairTokenizer::open(&base.folder().join("tokenizer.json"), None) {
             Ok(tokenizer) => tokenizer,
@@ -28,8 +28,8 @@ impl Check<'_> {
         let cut: Vec<String> = self.sweep.tasks.iter().filter(is_cut).map(|task| format!("`{}`", task.name)).collect();
         if !cut.is_empty() {
             self.notes.push(format!(
-                "the base takes {} tokens (`max_position_embeddings` in its `config.json`), less than `max_length` of {}: longer \
-                 texts are cut there",
+                "the base takes {} tokens (`max_position_embeddings` in its `config.json`), less than `max_length` of {}: \
+                 longer texts are cut there",
                 limits.positions,
                 cut.join(", ")
             ));
