@@ -253,14 +253,15 @@ async fn the_time_that_a_worker_waits_for_a_search_counts_as_work_for_it() {
     let mut steps = 0;
     loop {
         bench.main.waits("small", 1, 0);
-        if bench.after(LOOK_EVERY * 2).await != of("small") {
-            break;
-        }
+        assert_eq!(bench.after(LOOK_EVERY * 2).await, of("small"));
         bench.main.waits("small", 0, 0);
         bench.computes("small", "a", Duration::from_millis(1)).await;
-        assert_eq!(bench.after(LOOK_EVERY / 2).await, of("small"), "it waits for the next job");
+        if bench.after(LOOK_EVERY / 2).await != of("small") {
+            break;
+        }
         steps += 1;
         assert!(steps < 100, "the large sweep waits for ever");
     }
-    assert!(steps >= 4, "{steps} steps");
+    // Four seconds, in steps of half a second.
+    assert!((6..=10).contains(&steps), "{steps} steps");
 }
