@@ -60,8 +60,5 @@ impl From<MemoryNeed> for Need {
 
 /// Bytes for people.
 pub(crate) fn sized(bytes: u64) -> String {
-    match bytes >> 30 {
-        0 => format!("{} MiB", bytes.div_ceil(1 << 20)),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
-    }
+    jobs::ByteSize(bytes).to_string()
 }

@@ -1,10 +1,6 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{ArtefactResult, Blame, Job, JobId, JobKind, JobResult};
-use std::{
-    collections::{HashMap, HashSet},
-    error::Error,
-    iter::successors,
-};
+use std::collections::{HashMap, HashSet};
 use store::{Store, StoreError};
 
 /// What the store holds of a job.
@@ -145,9 +141,7 @@ impl Found {
 
 /// `first`, then an error and its causes.
 fn chain(error: &StoreError, first: &str) -> Vec<String> {
-    let error: &(dyn Error + 'static) = error;
-    let causes = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source()).map(ToString::to_string);
-    [first.to_owned()].into_iter().chain(causes).collect()
+    [first.to_owned()].into_iter().chain(jobs::error_messages(error)).collect()
 }
 
 async fn final_failure(store: &Store, id: &JobId) -> Result<Found, StoreError> {

@@ -26,9 +26,3 @@ pub use process::{Process, Signal, end_with_parent, log_to_stderr};
 
 /// Why a run cannot continue. Callers print it and end; none decides by its kind.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// The message of a failure and of each cause, outermost first, separated by colons.
-pub fn error_chain(failure: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(failure), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

@@ -3,7 +3,6 @@
 use crate::{
     failure::{Failure, UNAVAILABLE},
     sweep_file::SweepFile,
-    terminal::causes,
 };
 use inputs::Outline;
 use jobs::Task;
@@ -81,7 +80,7 @@ impl Problems {
             line: self.lines.line(&place.key),
             task: place.task.clone(),
             message: named(failure.to_string()),
-            causes: causes(failure).map(|cause| named(cause.to_string())).collect(),
+            causes: jobs::causes(failure).map(|cause| named(cause.to_string())).collect(),
             may_pass: failure.exit_code() == UNAVAILABLE,
         };
         // Both splits of a data set fail on the same missing folder.

@@ -219,7 +219,7 @@ impl Teller<'_> {
                 self.account.finished(is_reused);
                 if !is_reused {
                     let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
-                    let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
+                    let seconds = timings.total_s();
                     self.progress.line(&jobs::escaped(&format!("  {label:<52} {value:>7} {seconds:>7.1} s")));
                 }
             }

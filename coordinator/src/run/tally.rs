@@ -50,8 +50,7 @@ impl Tally {
 
     /// Counts what a job took of a device.
     pub(super) fn add_device_time(&mut self, timings: &Timings) {
-        let Timings { load_s, align_s, merge_s, evaluate_s } = timings;
-        self.device_s += load_s + align_s + merge_s + evaluate_s;
+        self.device_s += timings.total_s();
     }
 
     /// What the jobs of the sweep took of devices, in all runs that waited for them.

@@ -1,9 +1,9 @@
 //! Small settings beside a model.
 
 use super::{examples, put};
-use crate::{Format, Target, target::chain};
+use crate::{Format, Target};
 use evaluation::{Images, Preprocess, Source, notes};
-use jobs::{DataFiles, Rows};
+use jobs::{DataFiles, Rows, error_chain};
 use std::path::Path;
 
 pub(super) fn targets() -> Vec<Target> {
@@ -28,7 +28,7 @@ pub(super) fn targets() -> Vec<Target> {
 
 fn preprocessed(folder: &Path) -> Result<String, String> {
     let _ = notes(folder);
-    let preprocess = Preprocess::of(folder).map_err(|error| chain(&error))?;
+    let preprocess = Preprocess::of(folder).map_err(|error| error_chain(&error))?;
     let picture = folder.join("class/picture.png");
     let files = DataFiles::ImageFolder {
         folder: folder.to_owned(),
@@ -36,7 +36,7 @@ fn preprocessed(folder: &Path) -> Result<String, String> {
         pictures: vec![("class".to_owned(), picture)],
     };
     let source = Source { files: &files, image_column: "image", label_column: "label", rows: &Rows::All };
-    let pictures = Images::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
+    let pictures = Images::read(&source, &preprocess, None).map_err(|error| error_chain(&error))?;
     let sum: u64 = pictures.pixels(0).iter().map(|level| u64::from(*level)).sum();
     Ok(format!("{preprocess:?} {sum}"))
 }

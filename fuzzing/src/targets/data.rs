@@ -1,13 +1,9 @@
 //! Pictures: files of one, pairs of IDX files, tables.
 
 use super::{examples, nothing, put, tables};
-use crate::{
-    Format, Target,
-    mutate::packed,
-    target::{chain, chains},
-};
+use crate::{Format, Target, mutate::packed, target::chains};
 use evaluation::{Images, Preprocess, Source};
-use jobs::{DataFiles, Rows};
+use jobs::{DataFiles, Rows, error_chain};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::path::Path;
 
@@ -80,7 +76,7 @@ fn read(files: &DataFiles) -> Result<String, String> {
     let source = Source { files, image_column: "image", label_column: "label", rows: &Rows::All };
     let outline = source.look(None).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
     let preprocess = Preprocess::default();
-    let pictures = Images::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
+    let pictures = Images::read(&source, &preprocess, None).map_err(|error| error_chain(&error))?;
     let sum: u64 = (0..pictures.len()).flat_map(|at| pictures.pixels(at)).map(|level| u64::from(*level)).sum();
     Ok(format!("{outline:?} {:?} {:?} {sum}", pictures.labels(), pictures.classes()))
 }

@@ -33,14 +33,7 @@ fn read(text: &str, overrides: &[&str]) -> Result<Sweep, SweepError> {
 
 /// The error and its causes in one line each.
 fn message(overrides: &[&str]) -> String {
-    let error = read(SMALL, overrides).unwrap_err();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    crate::error_chain(&read(SMALL, overrides).unwrap_err())
 }
 
 #[test]

@@ -2,13 +2,13 @@
 mod tests;
 
 use crate::delivery::{DEFERRAL, Ticket};
-use jobs::{Job, JobId};
+use jobs::{Job, JobId, now_ms};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The version of the message around a job. It grows with every change that an older reader could misunderstand:
 /// fields it does not know are refused, too.
@@ -271,10 +271,6 @@ fn integer(properties: &BasicProperties, name: &str) -> Option<i64> {
         AMQPValue::ShortShortUInt(value) => (*value).into(),
         _ => return None,
     })
-}
-
-fn now_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Whole milliseconds, rounded up.

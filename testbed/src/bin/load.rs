@@ -12,7 +12,6 @@ use store::Store;
 use testbed::{
     Broker, CoordinatorSpec, Failure, WorkerSpec,
     args::Cluster,
-    error_chain,
     load::{Stored, Table, TrafficSpec, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
     sim::SweepSpec,
@@ -84,7 +83,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("load: {}", error_chain(&*failure));
+            eprintln!("load: {}", jobs::error_chain(&*failure));
             ExitCode::from(70)
         }
     }

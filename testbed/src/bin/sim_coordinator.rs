@@ -3,7 +3,7 @@
 use clap::Parser;
 use coordinator::{Coordinator, Ended, Event, Retry, Settings, repair, survey};
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, error_chain, log_to_stderr, sim::SweepSpec};
+use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec};
 use tracing::{error, info};
 
 #[derive(Debug, Parser)]
@@ -35,9 +35,9 @@ fn main() -> ExitCode {
         Ok(Corrupt(0)) => ExitCode::SUCCESS,
         Ok(Corrupt(_)) => some_failed(),
         // No search goes on without the results that all others are divided by.
-        Err(failure) if error_chain(&*failure).contains(CORRUPT) => some_failed(),
+        Err(failure) if jobs::error_chain(&*failure).contains(CORRUPT) => some_failed(),
         Err(failure) => {
-            error!(failure = error_chain(&*failure), "the coordinator ends");
+            error!(failure = jobs::error_chain(&*failure), "the coordinator ends");
             ExitCode::from(69)
         }
     }

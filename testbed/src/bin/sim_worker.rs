@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use testbed::{
     Failure,
     args::Cluster,
-    end_with_parent, error_chain, log_to_stderr,
+    end_with_parent, log_to_stderr,
     sim::{SimInput, Simulation},
 };
 use tokio::{
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            error!(worker = args.name, failure = error_chain(&*failure), "the worker ends");
+            error!(worker = args.name, failure = jobs::error_chain(&*failure), "the worker ends");
             let hangs = matches!(failure.downcast_ref(), Some(WorkerError::Hangs(_)));
             ExitCode::from(if hangs { 75 } else { 69 })
         }
