@@ -113,8 +113,8 @@ impl PendingWorker<'_> {
     pub(crate) fn set(self, worker: &Arc<Worker>) {
         let asked = Arc::clone(worker);
         self.status.ready_if(move || {
-            let vitals = asked.vitals();
-            match (vitals.state, vitals.is_in_reach) {
+            let health = asked.health();
+            match (health.state, health.is_connected) {
                 (WorkerState::Draining, _) => Err("draining".to_owned()),
                 (_, false) => Err("the broker is out of reach".to_owned()),
                 (_, true) => Ok(()),
@@ -194,8 +194,8 @@ fn build_info() -> Vec<Sample> {
 }
 
 fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
-    let vitals = worker.map(Worker::vitals);
-    let state = match vitals.as_ref().map(|vitals| vitals.state) {
+    let health = worker.map(Worker::health);
+    let state = match health.as_ref().map(|health| health.state) {
         None => "starting",
         Some(WorkerState::Idle) => "idle",
         Some(WorkerState::Busy) => "busy",
@@ -206,10 +206,10 @@ fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
             Sample::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
         })
         .into();
-    if let Some(vitals) = vitals.filter(|_| has_broker) {
-        samples.extend(broker_samples(vitals.is_in_reach, vitals.reconnects));
+    if let Some(health) = health.filter(|_| has_broker) {
+        samples.extend(broker_samples(health.is_connected, health.reconnects));
         let help = "Jobs that were deferred to workers of another version";
-        samples.push(Sample::gauge("jobs_left_to_others", help, vitals.left as f64));
+        samples.push(Sample::gauge("jobs_left_to_others", help, health.deferred as f64));
     }
     samples
 }

@@ -1,11 +1,11 @@
 use files::FileChanged;
-use jobs::{Blame, JobId};
-use std::{error::Error, io, path::PathBuf, sync::Arc, time::Duration};
+use jobs::{Blame, ByteSize, JobId, causes};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-/// Why a job came to no result.
+/// Why a job has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
-    /// An input is not there, or is not what the job was made for.
+    /// An input is missing, or cannot be read.
     #[error("an input of the job cannot be used")]
     Input(#[from] inputs::InputError),
     /// An input has changed since the sweep was frozen.
@@ -13,17 +13,17 @@ pub enum JobError {
     Changed {
         /// The input.
         place: String,
-        /// The digest that the job was made for.
+        /// The digest that the job names.
         expected: String,
         /// The digest now.
         found: String,
-        /// A file of it that was seen to change while it was in use.
+        /// The file that changed while it was in use, if one did.
         #[source]
         file: Option<Arc<FileChanged>>,
     },
     /// A file was changed between being hashed and being read, or while jobs computed with it.
     #[error(
-        "a file changed while the job used it, so the job has no result; restore the file, or run again to begin with the changed one"
+        "a file changed while the job used it, so the job has no result; restore the file, or run again to use the changed file"
     )]
     FileChanged(#[source] Arc<FileChanged>),
     /// An adapter cannot be read, or does not fit the base.
@@ -34,7 +34,7 @@ pub enum JobError {
         /// What is wrong with it.
         source: merging::AdapterError,
     },
-    /// An adapter updates what the model does not have.
+    /// An adapter updates a module that the model does not have.
     #[error("the adapter of `{task}` cannot be used")]
     AdapterModule {
         /// The adapter's task.
@@ -51,12 +51,12 @@ pub enum JobError {
     /// The merge cannot be written.
     #[error("the merge cannot be written")]
     Output(#[from] merging::OutputError),
-    /// The folder for files that are being written cannot be used.
+    /// The folder for temporary files cannot be used.
     #[error("the folder for temporary files, `{}`, cannot be used; `TMPDIR` names another", path.display())]
     Scratch {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The model cannot be loaded or run.
@@ -72,9 +72,9 @@ pub enum JobError {
         /// What is wrong with it.
         source: evaluation::SplitError,
     },
-    /// The adapter of a task brings no head.
+    /// The adapter of a task contains no head.
     #[error(
-        "the adapter of `{task}` brings no head that is one matrix without a bias (`score.weight`): name a file as the task's `head`"
+        "the adapter of `{task}` contains no head that is one matrix without a bias (`score.weight`): name a file as the task's `head`"
     )]
     NoHead {
         /// The task.
@@ -82,12 +82,15 @@ pub enum JobError {
     },
     /// The base model does not fit into memory.
     #[error(
-        "the base model takes {} of memory, and {} to run; {} are free", sized(*base), sized(*activations), sized(*available)
+        "the base model takes {} of memory, and {} to run; {} are free",
+        ByteSize(*base),
+        ByteSize(*activations),
+        ByteSize(*available)
     )]
     TooLarge {
         /// Bytes of its weights.
         base: u64,
-        /// Bytes of what is computed on the way.
+        /// Bytes of activations.
         activations: u64,
         /// Bytes that are free.
         available: u64,
@@ -113,10 +116,10 @@ pub enum JobError {
         /// What does not fit.
         source: evaluation::ScoreError,
     },
-    /// The job names something that its places do not hold, or the other way round.
+    /// The job names an input without its location, or the other way round.
     #[error("the job is not complete: {0}")]
     Incomplete(String),
-    /// The computation panicked: a bug, or a device that went away.
+    /// The computation panicked: a bug, or a device that failed.
     #[error("the computation panicked: {0}")]
     Panicked(String),
     /// The job took longer than the limit.
@@ -128,31 +131,31 @@ pub enum JobError {
     /// The worker is stopping.
     #[error("the job was interrupted")]
     Interrupted,
-    /// The sweep that wants the job was cancelled, and its running jobs with it.
+    /// The sweep of the job was cancelled together with its running jobs.
     #[error("the sweep `{0}` was cancelled")]
     Cancelled(String),
-    /// The store holds something where the result belongs that is no result of this job.
+    /// The object under the key of the result is no result of this job.
     #[error("the stored result of the job is corrupt; `bowline run --repair` computes it again")]
-    Stored(#[source] store::StoreError),
-    /// What was computed cannot be an answer to the job.
-    #[error("the result that was computed cannot be an answer to the job, and is not stored")]
-    Impossible(#[source] jobs::ResultFault),
-    /// The base is not evaluated in the number format that the job names.
-    #[error("the job is to be evaluated in {precision}, and models that read {reads} are in {expected} alone")]
+    CorruptResult(#[source] Arc<store::StoreError>),
+    /// The computed result cannot belong to the job.
+    #[error("the computed result cannot belong to the job, and is not stored")]
+    ImpossibleResult(#[source] jobs::ResultFault),
+    /// The base cannot be evaluated in the number format that the job names.
+    #[error("the job names the precision {precision}, and models that read {reads} are evaluated only in {expected}")]
     Precision {
         /// The number format.
         precision: &'static str,
-        /// What models of the base's family read.
+        /// What models of the base's family read: images or texts.
         reads: &'static str,
-        /// The number formats that they are evaluated in.
+        /// The number formats in which they are evaluated.
         expected: String,
     },
-    /// The job was lost too often to hand it out once more.
+    /// The job was lost too often to be tried again.
     #[error("{}", lost(*losses, machines))]
     Lost {
-        /// How often.
+        /// Lost deliveries.
         losses: u32,
-        /// The machines that it was lost on, as far as they are known.
+        /// The machines on which it was lost, as far as they are known.
         machines: Vec<String>,
     },
 }
@@ -164,7 +167,7 @@ impl From<FileChanged> for JobError {
 }
 
 impl JobError {
-    /// Whether another attempt may do better. Bad input never does.
+    /// Whether another attempt may succeed. With bad input, none does.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Input(error) => error.is_retryable(),
@@ -172,53 +175,51 @@ impl JobError {
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
             Self::Panicked(_) | Self::Interrupted | Self::Cancelled(_) => true,
-            // What is there now may be what the job was made for, or is refused by its digest.
+            // The file may be the right one again. Otherwise the next attempt refuses it by its digest.
             Self::FileChanged(_) => true,
-            // A job does not take as long on every machine, nor does a network.
+            // Machines and networks differ in speed.
             Self::TimedOut(_) | Self::LoadTimedOut(_) => true,
-            _ => false,
+            Self::Changed { .. }
+            | Self::Adapter { .. }
+            | Self::AdapterModule { .. }
+            | Self::Base(_)
+            | Self::Merge(_)
+            | Self::Output(_)
+            | Self::Scratch { .. }
+            | Self::NoHead { .. }
+            | Self::TooLarge { .. }
+            | Self::Joint(_)
+            | Self::Score { .. }
+            | Self::Incomplete(_)
+            | Self::CorruptResult(_)
+            | Self::ImpossibleResult(_)
+            | Self::Precision { .. }
+            | Self::Lost { .. } => false,
         }
     }
 
-    /// Where the failure lies. What may pass, or may be another on another machine, says nothing about the job.
+    /// Whether the failure belongs to the job or to the machine. A failure that may pass, or that another machine may not have, says
+    /// nothing about the job.
     pub fn blame(&self) -> Blame {
-        let is_of_service = matches!(self, Self::Stored(_) | Self::Impossible(_) | Self::Lost { .. });
+        let is_of_service = matches!(self, Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. });
         let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
         if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }
 
-    /// Whether the fault may lie with the worker, and another one do better: inputs were found and digested when the
-    /// sweep was frozen, so what is missing, closed or different here need not be elsewhere.
+    /// Whether the fault may be the worker's own, so that another worker may succeed. Inputs were found and hashed when the sweep
+    /// was frozen: if they are missing, unreadable or different here, they need not be so elsewhere.
     pub fn is_own_fault(&self) -> bool {
         matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_) | Self::TooLarge { .. })
     }
 
-    /// Whether the operating system refused something: of a file that was digested before, content is not to blame. Decoders
-    /// report what is wrong with content as errors without a number of the system's.
+    /// Whether the operating system refused an operation. The input was hashed before, so its content is not the cause: a decoder
+    /// reports bad content as an error without a number of the operating system.
     fn is_of_system(&self) -> bool {
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            if error.downcast_ref::<io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
-    }
-
-    /// The message and those of all causes, outermost first.
-    pub fn chain(&self) -> Vec<String> {
-        let mut chain = vec![self.to_string()];
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            chain.push(error.to_string());
-            cause = error.source();
-        }
-        chain
+        causes(self).filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| error.raw_os_error().is_some())
     }
 }
 
-/// What is known of a job that was lost: how often, where, and no guess why.
+/// The message for a lost job: how often and where it was lost. It names no reason, because none is known.
 fn lost(losses: u32, machines: &[String]) -> String {
     let times = if losses == 1 { "once".to_owned() } else { format!("{losses} times") };
     let on = match machines {
@@ -226,52 +227,44 @@ fn lost(losses: u32, machines: &[String]) -> String {
         [machine] => format!(" on one machine, `{machine}`"),
         machines => format!(" on {} machines, {}", machines.len(), list(machines)),
     };
-    format!("the job was lost {times}{on}: workers took the job and were not heard of again")
+    format!("the job was lost {times}{on}: workers took the job and did not settle it")
 }
 
 fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Bytes for people.
-fn sized(bytes: u64) -> String {
-    match bytes >> 30 {
-        0 => format!("{} MiB", bytes >> 20),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
-    }
-}
-
-/// Why a worker stopped before it was told to.
+/// Why a worker ended without a shutdown signal.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The queue is out of reach.
-    #[error("the worker lost its queue")]
+    /// The queue is unreachable.
+    #[error("the worker cannot reach its queue")]
     Queue(#[from] queue::QueueError),
-    /// The store does not take results.
+    /// The store accepts no results.
     #[error("the worker cannot reach its store for job {}", job.short())]
     Store {
-        /// The job in hand.
+        /// The job that the worker had taken.
         job: JobId,
-        /// What the store says.
+        /// The error of the store.
         source: store::StoreError,
     },
-    /// The worker fails where others need not.
+    /// Jobs fail here that may succeed on other workers.
     #[error(
-        "{count} {} failed for reasons that lie with this worker, the last one with: {error}",
+        "{count} {} failed because of this worker, the last one with: {error}",
         if *count == 1 { "job" } else { "different jobs in a row" }
     )]
-    Unfit {
-        /// How many.
+    OwnFaults {
+        /// The number of jobs.
         count: usize,
         /// The error of the last one and its causes.
         error: String,
     },
-    /// The store does not take a write, before any job was taken.
+    /// The store refused a write, before any job was taken.
     #[error("the worker cannot write to its store; it has taken no job")]
     Unwritable(#[source] store::StoreError),
-    /// The sweeps of jobs are not in the store: the coordinator has another one.
+    /// The store does not hold the sweeps of the jobs: the coordinator uses another store.
     #[error(
-        "jobs came for {}, and the store {place} holds none of them; the worker needs the same `--store` as the run",
+        "jobs arrived for {}, and the store {place} holds none of these sweeps; the worker needs the same `--store` as the run",
         list(sweeps)
     )]
     OtherStore {
@@ -280,9 +273,8 @@ pub enum WorkerError {
         /// The worker's store.
         place: String,
     },
-    /// A job went on long after it was told to stop. The thread that computes it cannot be ended from outside, so the
-    /// process has to.
-    #[error("job {} goes on computing after it was told to stop; the worker has to be started anew", .0.short())]
+    /// A computation did not stop after its cancellation. Its thread cannot be ended from outside, so the process ends.
+    #[error("job {} still computes after its cancellation; restart the worker", .0.short())]
     Hangs(JobId),
 }
 
@@ -295,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_refuses_lies_with_the_machine_and_what_a_decoder_finds_with_the_job() {
+    fn an_error_of_the_system_blames_the_machine_and_an_error_of_a_decoder_the_job() {
         assert_eq!(map(io::Error::from_raw_os_error(5)).blame(), Blame::Machine);
         assert_eq!(map(io::Error::new(io::ErrorKind::InvalidData, "no JSON")).blame(), Blame::Job);
         assert_eq!(JobError::Incomplete(String::new()).blame(), Blame::Job);

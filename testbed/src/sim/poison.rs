@@ -52,8 +52,8 @@ impl Poison {
         match self {
             Self::Panics => Some("the computation panicked: told to panic"),
             Self::Hangs => Some("the job took longer than its limit"),
-            Self::Exhausts => Some("workers took the job and were not heard of again"),
-            Self::BadInput => Some("the job is not complete: told to be bad input"),
+            Self::Exhausts => Some("workers took the job and did not settle it"),
+            Self::BadInput => Some("the job is not complete: simulated: bad input"),
             Self::FailsTwice => None,
         }
     }

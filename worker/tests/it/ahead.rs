@@ -15,7 +15,7 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tokio::time::{Instant, sleep};
-use worker::{Compute, Computed, Ended, JobError, Limits, Stop, Worker, WorkerError};
+use worker::{AttemptContext, Compute, Computed, JobError, Limits, Worker, WorkerEnd, WorkerError};
 
 const LATENCY: Duration = Duration::from_millis(30);
 const SHORT: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ struct Looker {
 
 #[async_trait]
 impl Compute for Looker {
-    async fn compute(&self, job: &Job, _: &Stop) -> Result<Computed, JobError> {
+    async fn compute(&self, job: &Job, _: &AttemptContext) -> Result<Computed, JobError> {
         sleep(SHORT).await;
         if job.id() == self.looks_at {
             sleep(SHORT * 4).await;
@@ -94,7 +94,7 @@ async fn time_of_twenty(worker: impl Fn(&MemoryQueue, &Store, Arc<dyn Compute>) 
     let fake = Arc::new(Fake::new((0..20).map(|_| Next::Take(SHORT))));
     let start = Instant::now();
     let ended = worker(&queue, &store, fake.clone()).run_until(pending(), pending()).await.unwrap();
-    assert_eq!((ended, fake.computed()), (Ended::QueueClosed, 20));
+    assert_eq!((ended, fake.computed()), (WorkerEnd::QueueClosed, 20));
     assert_eq!(store.jobs_with_results().await.unwrap().len(), 20);
     start.elapsed()
 }
@@ -125,7 +125,7 @@ async fn a_job_taken_ahead_goes_to_others_when_the_one_before_it_takes_long() {
         delivery.ack().await.unwrap();
     };
     let start = Instant::now();
-    assert_eq!(worker.run_until(pending(), other).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(pending(), other).await.unwrap(), WorkerEnd::Stopped);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(fake.computed(), 3);
 }
@@ -144,7 +144,7 @@ async fn a_worker_of_long_jobs_takes_none_ahead() {
         sleep(Duration::from_secs(15)).await;
         assert_eq!(queue.waiting().await.unwrap(), Some(1), "the third job waits for whoever is free first");
     };
-    assert_eq!(worker.run_until(others, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(others, pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +160,7 @@ async fn a_worker_that_drains_finishes_its_job_and_gives_back_the_one_taken_ahea
         sleep(SHORT).await;
         assert_eq!(queue.waiting().await.unwrap(), Some(0), "the fourth job was taken ahead");
     };
-    assert_eq!(worker.run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
     assert_eq!((fake.computed(), store.jobs_with_results().await.unwrap().len()), (3, 3));
     let delivery = queue.next().await.unwrap().unwrap();
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(0.04), 1, 0));

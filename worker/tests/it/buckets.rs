@@ -12,7 +12,7 @@ use std::{
     },
 };
 use store::{Action, BackendError};
-use worker::{Engine, EngineSettings, Stop};
+use worker::{AttemptContext, Engine, EngineSettings};
 
 const SWEEP: &str = "
 name: small
@@ -93,7 +93,7 @@ fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {
     };
     Engine::new(settings, Arc::clone(inputs))
         .unwrap()
-        .compute(job, &Stop::default())
+        .compute(job, &AttemptContext::default())
         .unwrap()
         .output
         .scores()

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use worker::{Engine, EngineSettings, Stop};
+use worker::{AttemptContext, Engine, EngineSettings};
 
 /// The splits that the goldens hold.
 const SPLITS: [&str; 2] = ["validation", "test"];
@@ -74,7 +74,7 @@ impl Bench {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores
+        self.engine.compute(&job, &AttemptContext::default()).unwrap().output.scores().unwrap().scores
     }
 }
 
@@ -217,7 +217,7 @@ fn denominators_are_those_of_the_fixture() {
     let json: BTreeMap<String, Value> = serde_json::from_slice(&json).unwrap();
     for task in ["mnist", "icons"] {
         let job = frozen.job(frozen.meaning(Subject::Adapter { task: task.to_owned() }, "test"));
-        let score = &bench.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores[0];
+        let score = &bench.engine.compute(&job, &AttemptContext::default()).unwrap().output.scores().unwrap().scores[0];
         let expected = json["finetuned_r16"][task]["test"]["accuracy"].as_f64().unwrap() / 100.0 * score.n as f64;
         assert!((score.correct as f64 - expected).abs() <= 1.001, "{task}: {} of {expected}", score.correct);
     }
@@ -234,9 +234,11 @@ fn a_job_for_pictures_in_another_number_format_is_refused() {
     let mut meaning = frozen.meaning(Subject::Base, "test");
     for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
         meaning.precision = precision;
-        let error = bench.engine.compute(&frozen.job(meaning.clone()), &Stop::default()).unwrap_err();
-        let said =
-            format!("the job is to be evaluated in {}, and models that read images are in f32 alone", precision.name());
+        let error = bench.engine.compute(&frozen.job(meaning.clone()), &AttemptContext::default()).unwrap_err();
+        let said = format!(
+            "the job names the precision {}, and models that read images are evaluated only in f32",
+            precision.name()
+        );
         assert!(error.to_string().starts_with(&said), "{error}");
         assert!(!error.is_retryable() && !error.is_own_fault());
     }
@@ -253,6 +255,6 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
     let task = job.spec.as_evaluation().unwrap().tasks[0].name.clone();
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
-    let error = bench.engine.compute(&job, &Stop::default()).unwrap_err().to_string();
-    assert!(error.ends_with(&format!("of `{task}` are not those that it was made for")), "{error}");
+    let error = bench.engine.compute(&job, &AttemptContext::default()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("of `{task}` have another digest than the job names")), "{error}");
 }

@@ -14,7 +14,7 @@ use tracing::{
     field::{Field, Visit},
     span,
 };
-use worker::{Engine, EngineSettings, JobError, Stop};
+use worker::{AttemptContext, Engine, EngineSettings, JobError};
 
 /// What happens to a file once it was hashed, before it is read.
 struct Meddling {
@@ -130,7 +130,7 @@ impl Place {
     }
 
     fn compute(&mut self, job: &jobs::Job) -> Result<Vec<TaskScore>, JobError> {
-        self.engine.compute(job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
+        self.engine.compute(job, &AttemptContext::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 }
 
@@ -157,7 +157,7 @@ fn overwrite(path: &Path) -> Vec<u8> {
 }
 
 fn is_changed(error: &JobError, file: &Path) {
-    let chain = error.chain().join(": ");
+    let chain = jobs::error_chain(error);
     assert!(matches!(error, JobError::FileChanged(_)), "{chain}");
     assert!(chain.contains(&format!("`{}` has changed since it was hashed", file.display())), "{chain}");
     assert!(error.is_retryable() && error.blame() == jobs::Blame::Machine);
@@ -181,7 +181,7 @@ fn a_base_that_is_overwritten_during_a_job_gives_no_result_and_the_job_succeeds_
     // The next attempt opens the base anew, and finds that it is another.
     let error = place.compute(&job).unwrap_err();
     assert!(matches!(&error, JobError::Changed { place, .. } if place.ends_with("base")), "{error}");
-    let chain = error.chain().join(": ");
+    let chain = jobs::error_chain(&error);
     assert!(
         chain.ends_with("model-00002-of-00002.safetensors` has changed since it was hashed: it was written to"),
         "{chain}"

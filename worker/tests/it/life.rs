@@ -11,7 +11,7 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tempfile::TempDir;
-use worker::{DeviceThread, Ended, JobError, Limits, Worker, WorkerError};
+use worker::{DeviceThread, JobError, Limits, Worker, WorkerEnd, WorkerError};
 
 struct Bench {
     _folder: TempDir,
@@ -50,7 +50,7 @@ async fn a_job_is_computed_stored_and_acknowledged() {
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     let ended = bench.worker.run_until(pending(), pending()).await.unwrap();
-    assert_eq!(ended, Ended::QueueClosed);
+    assert_eq!(ended, WorkerEnd::QueueClosed);
     let result = bench.store.result(&job(0.5).id()).await.unwrap().unwrap();
     assert_eq!((result.scores[0].correct, result.run.attempt, result.run.worker.as_str()), (7, 1, "w1"));
 }
@@ -109,7 +109,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
-    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 1);
@@ -118,7 +118,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
 #[tokio::test]
 async fn an_idle_worker_stops_at_once() {
     let bench = bench([]);
-    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +140,7 @@ async fn a_draining_worker_finishes_its_job_and_takes_no_other() {
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.publish(&job(0.6), "tests").await.unwrap();
     let drain = tokio::time::sleep(Duration::from_secs(2));
-    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
     assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "the other job is left for others");
 }
@@ -150,7 +150,7 @@ async fn a_draining_worker_that_is_hurried_gives_its_job_back() {
     let bench = bench([Next::Take(Duration::from_secs(50))]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     let (drain, now) = (tokio::time::sleep(Duration::from_secs(2)), tokio::time::sleep(Duration::from_secs(4)));
-    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
     let delivery = bench.queue.next().await.unwrap().unwrap();
     assert_eq!((delivery.attempt(), delivery.losses()), (1, 0));
@@ -232,7 +232,7 @@ async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
     assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_some());
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
-    assert!(failure.is_final && failure.errors[0].contains("cannot be an answer"), "{:?}", failure.errors);
+    assert!(failure.is_final && failure.errors[0].contains("cannot belong to the job"), "{:?}", failure.errors);
     assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
 }
 
@@ -266,7 +266,7 @@ async fn limits_may_be_longer_than_time_lasts() {
     let worker = bench.worker.with_limits(Limits { idle: endless, wall_clock: endless, ..Limits::default() });
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -277,7 +277,7 @@ async fn a_worker_that_has_only_jobs_of_others_is_idle() {
     // The job comes by every quarter of a minute.
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
     let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
-    assert_eq!(ended.expect("it is idle").unwrap(), Ended::Idle);
+    assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
 }
 
 #[tokio::test]
@@ -388,7 +388,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
             bench.store.put_document("tests", Cancellation::DOCUMENT, &cancellation).await.unwrap();
         };
         let (ended, ()) = tokio::join!(bench.worker.run_until(pending(), pending()), cancelling);
-        assert_eq!(ended.unwrap(), Ended::QueueClosed);
+        assert_eq!(ended.unwrap(), WorkerEnd::QueueClosed);
         let result = bench.store.result(&job(0.5).id()).await.unwrap();
         assert_eq!(result.is_none(), stops_running);
         assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
@@ -421,7 +421,7 @@ async fn a_worker_without_a_job_ends_when_it_was_asked_to() {
     let bench = bench([]);
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(30)), ..Limits::default() });
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::Idle);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::Idle);
     assert_eq!(bench.fake.computed(), 1);
 }
 

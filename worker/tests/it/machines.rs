@@ -16,7 +16,7 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tokio::time::{Instant, timeout};
-use worker::{Ended, JobError, Limits, Machine, Proof, Worker, WorkerError};
+use worker::{JobError, Limits, Machine, SelfTest, Worker, WorkerEnd, WorkerError};
 
 /// Whether jobs can be done here, and how often that was asked.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ struct Fit {
     asked: AtomicUsize,
 }
 
-impl Proof for Fit {
-    fn prove(&self, _: &Job) -> Result<(), JobError> {
+impl SelfTest for Fit {
+    fn run(&self, _: &Job) -> Result<(), JobError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if self.is_unfit { Err(unfit()) } else { Ok(()) }
     }
@@ -93,10 +93,10 @@ async fn a_machine_that_fails_where_another_does_not_costs_no_job() {
     cluster.is_alive("good").await;
     let bad = cluster.worker("bad", (0..9).map(|_| Next::Fail(unfit())));
     let error = bad.run_until(pending(), pending()).await.unwrap_err();
-    assert!(matches!(&error, WorkerError::Unfit { count: 3, .. }), "{error}");
+    assert!(matches!(&error, WorkerError::OwnFaults { count: 3, .. }), "{error}");
     assert_eq!(cluster.queue.waiting().await.unwrap(), Some(9), "every job is left");
     cluster.queue.close();
-    assert_eq!(cluster.worker("good", []).run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(cluster.worker("good", []).run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
     assert_eq!(cluster.store.jobs_with_results().await.unwrap().len(), 9);
     assert_eq!(cluster.finals(0.1).await, [false]);
 }
@@ -182,7 +182,7 @@ async fn a_machine_with_faults_waits_longer_each_time_and_takes_no_job_before_it
         let start = Instant::now();
         let worker = cluster.worker_that_is(Arc::clone(&still_bad), "w", []);
         let error = worker.run_until(pending(), pending()).await.unwrap_err();
-        assert!(matches!(&error, WorkerError::Unfit { count: 1, .. }), "{error}");
+        assert!(matches!(&error, WorkerError::OwnFaults { count: 1, .. }), "{error}");
         waited.push(start.elapsed().as_millis());
     }
     // The pauses are kept by the machine's clock, of which tests take next to nothing.
@@ -195,7 +195,7 @@ async fn a_machine_with_faults_waits_longer_each_time_and_takes_no_job_before_it
     cluster.queue.close();
     let mended = Arc::<Fit>::default();
     let worker = cluster.worker_that_is(Arc::clone(&mended), "w", []);
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
     assert_eq!((mended.asked.load(Ordering::Relaxed), cluster.store.jobs_with_results().await.unwrap().len()), (1, 9));
     assert_eq!(cluster.store.machine::<serde_json::Value>("w").await.unwrap(), None);
 }
@@ -207,7 +207,7 @@ async fn a_worker_that_waits_for_its_faults_to_pass_ends_when_it_is_told_to() {
     let bad = cluster.worker("w", (0..3).map(|_| Next::Fail(unfit())));
     bad.run_until(pending(), pending()).await.unwrap_err();
     let drain = tokio::time::sleep(Duration::from_millis(500));
-    assert_eq!(cluster.worker("w", []).run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(cluster.worker("w", []).run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -273,8 +273,7 @@ async fn a_job_that_takes_every_machine_down_is_set_aside_with_their_names() {
     drop(timeout(Duration::from_secs(3), worker.run_one()).await);
     assert!(cluster.worker("b", []).with_limits(limits()).run_one().await.unwrap());
     let failure = cluster.store.failures(&job(0.5).id()).await.unwrap().pop().unwrap().unwrap();
-    let lost =
-        "the job was lost 4 times on 3 machines, `a`, `b`, `c`: workers took the job and were not heard of again";
+    let lost = "the job was lost 4 times on 3 machines, `a`, `b`, `c`: workers took the job and did not settle it";
     assert_eq!((failure.errors.as_slice(), failure.is_final), (&[lost.to_owned()][..], true));
     assert_eq!(failure.blame, Some(Blame::Machine));
 }
@@ -317,7 +316,7 @@ async fn jobs_of_a_sweep_that_was_removed_are_set_aside_and_end_no_worker() {
     cluster.store.put_document("tests", Progress::DOCUMENT, &told).await.unwrap();
     cluster.queue.close();
     let worker = cluster.worker("w", []);
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
     assert!(cluster.store.result(&job(0.5).id()).await.unwrap().is_some());
     let reasons: Vec<String> = cluster.queue.parked().into_iter().map(|parked| parked.reason).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");

@@ -55,7 +55,7 @@ fn base(name: &str) -> Digest {
 
 /// A worker of pool `a40` that holds one base model, and what it looks at.
 struct Bench {
-    sources: Sources,
+    selector: QueueSelector,
     store: Store,
     main: Fake,
     ahead: Fake,
@@ -64,8 +64,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let store = Store::new(MemoryBackend::new());
-        let sources = Sources::new(store.clone(), "a40".to_owned(), 1);
-        Self { sources, store, main: Fake::default(), ahead: Fake::default() }
+        let selector = QueueSelector::new(store.clone(), "a40".to_owned(), 1);
+        Self { selector, store, main: Fake::default(), ahead: Fake::default() }
     }
 
     async fn enter(&self, entry: PoolEntry) {
@@ -74,15 +74,15 @@ impl Bench {
 
     /// Follows for so long; where jobs are taken from then.
     async fn after(&self, time: Duration) -> JobSource {
-        let follow = self.sources.follow(&self.main, Some(&self.ahead));
-        assert!(timeout(time, follow).await.is_err(), "it goes on for ever");
+        let running = self.selector.run(&self.main, Some(&self.ahead));
+        assert!(timeout(time, running).await.is_err(), "it goes on for ever");
         self.main.source()
     }
 
     async fn computes(&self, sweep: &str, of_base: &str, time: Duration) {
-        self.sources.begins(Some(base(of_base)));
+        self.selector.job_started(Some(base(of_base)));
         self.after(time).await;
-        self.sources.ends(sweep, time, Duration::ZERO);
+        self.selector.job_ended(sweep, time, Duration::ZERO);
     }
 }
 
@@ -154,9 +154,9 @@ async fn a_base_model_is_let_go_after_a_minute_in_which_others_waited() {
     bench.after(MOMENT).await;
     bench.computes("one", "a", MOMENT).await;
     bench.main.waits("two", 1, 0);
-    bench.computes("one", "a", HOLD / 2).await;
+    bench.computes("one", "a", MIN_HOLD / 2).await;
     assert_eq!(bench.main.source(), of("one"));
-    bench.computes("one", "a", HOLD).await;
+    bench.computes("one", "a", MIN_HOLD).await;
     assert_eq!(bench.main.source(), of("two"));
 }
 
