@@ -59,7 +59,7 @@ pub const CASES: [Case; 18] = [
     results::EMPTY,
     parts::FLIPPED,
     bombs::ADAPTERS,
-    bombs::PICTURES,
+    bombs::IMAGES,
     bombs::TEXTS,
     endpoint::SLOW_CLIENTS,
     documents::BROKEN,

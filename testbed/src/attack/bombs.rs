@@ -25,10 +25,10 @@ pub(super) const ADAPTERS: Case = Case {
     run: |bench| drop_all(bench, "bombs-adapters", &adapters::BOMBS),
 };
 
-pub(super) const PICTURES: Case = Case {
-    name: "bombs-pictures",
+pub(super) const IMAGES: Case = Case {
+    name: "bombs-images",
     about: "PNG, IDX, parquet and image processors of absurd sizes: refused by name, or read within the budget of memory",
-    run: |bench| drop_all(bench, "bombs-pictures", &images::BOMBS),
+    run: |bench| drop_all(bench, "bombs-images", &images::BOMBS),
 };
 
 pub(super) const TEXTS: Case = Case {

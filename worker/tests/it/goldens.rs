@@ -109,7 +109,7 @@ impl Golden {
         }
     }
 
-    /// Checks every task, split and rank against the golden: at most one picture off.
+    /// Checks every task, split and rank against the golden: at most one image off.
     fn check(&self, bench: &mut Bench) {
         let spec = self.spec();
         for split in SPLITS {
@@ -178,7 +178,7 @@ fn every_golden_is_met() {
     assert_eq!(unreachable.len(), UNREACHABLE.len());
     for golden in &reachable {
         golden.check(&mut bench);
-        println!("{}: every task and split within one picture", golden.name);
+        println!("{}: every task and split within one image", golden.name);
     }
     println!(
         "{} goldens met; {} depend on the SVD routine's signs and are records only",
@@ -224,7 +224,7 @@ fn denominators_are_those_of_the_fixture() {
 }
 
 #[test]
-fn a_job_for_pictures_in_another_number_format_is_refused() {
+fn a_job_for_images_in_another_number_format_is_refused() {
     let mut bench = Bench::new();
     let folder = bench.root.join("examples/mini8");
     let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();

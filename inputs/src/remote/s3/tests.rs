@@ -4,7 +4,6 @@ use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::list
 use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
 use std::{
     collections::BTreeMap,
-    error::Error,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
