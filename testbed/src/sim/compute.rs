@@ -33,7 +33,7 @@ impl Simulation {
     fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         match Poison::of(evaluated(job)) {
             #[expect(clippy::panic, reason = "this is what is simulated")]
-            Some(Poison::Panics) => panic!("told to panic"),
+            Some(Poison::Panics) => panic!("simulated: panics"),
             Some(Poison::Hangs) => loop {
                 sleep(POLL_INTERVAL);
             },
