@@ -1,7 +1,7 @@
 //! What a worker and a run show while they run: metrics, and answers to probes.
 
 use crate::{args::ListenArgs, failure::Failure, terminal};
-use coordinator::Event;
+use coordinator::{Counts, Event};
 use jobs::WorkerState;
 use parking_lot::Mutex;
 use queue::{JobPublisher, RabbitQueue};
@@ -136,9 +136,7 @@ pub(crate) struct RunMetrics {
 struct Numbers {
     sweep: String,
     bound: u64,
-    reused: u64,
-    done: u64,
-    failed: u64,
+    counts: Counts,
     published: u64,
     outstanding: u64,
     best: BTreeMap<String, f64>,
@@ -149,23 +147,18 @@ impl RunMetrics {
     /// Counts an event.
     pub(crate) fn note(&self, event: &Event) {
         let mut numbers = self.numbers.lock();
+        numbers.counts.note(event);
         match event {
-            Event::Plan { bound, stored } => (numbers.bound, numbers.reused) = (*bound, *stored),
+            Event::Plan { bound, .. } => numbers.bound = *bound,
             Event::Revision(_) | Event::Phase(_) | Event::WeakAdapter(_) => {}
             Event::Published { .. } => {
                 numbers.published += 1;
                 numbers.outstanding += 1;
             }
-            Event::Finished { is_reused: true, .. } => numbers.reused += 1,
-            Event::Finished { is_reused: false, .. } => {
-                numbers.done += 1;
-                numbers.outstanding = numbers.outstanding.saturating_sub(1);
-            }
-            Event::Written { is_reused, .. } | Event::NotWritten { is_reused, .. } => {
-                numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
-            }
-            Event::Failed { is_reused, .. } => {
-                numbers.failed += 1;
+            Event::Finished { is_reused, .. }
+            | Event::Failed { is_reused, .. }
+            | Event::Written { is_reused, .. }
+            | Event::NotWritten { is_reused, .. } => {
                 numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
             }
             Event::Best { search, value, .. } => drop(numbers.best.insert(search.clone(), *value)),
@@ -222,7 +215,8 @@ fn broker_samples(is_in_reach: bool, reconnects: u64) -> [Sample; 2] {
 }
 
 fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Sample> {
-    let Numbers { sweep, bound, reused, done, failed, published, outstanding, best, waiting } = numbers;
+    let Numbers { sweep, bound, counts, published, outstanding, best, waiting } = numbers;
+    let Counts { run: done, reused, failed } = counts;
     let states =
         [("bound", bound), ("reused", reused), ("done", done), ("failed", failed), ("outstanding", outstanding)];
     let mut samples: Vec<_> = states

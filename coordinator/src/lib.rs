@@ -7,6 +7,7 @@
 
 mod clock;
 mod compaction;
+mod counting;
 mod course;
 mod error;
 mod event;

@@ -2,8 +2,8 @@ use std::io::ErrorKind;
 
 /// Whether an error of the operating system may pass without a person doing anything.
 ///
-/// The system was busy, out of memory, or could not reach a network. A file that is missing, damaged or forbidden stays so. This is
-/// the only list of such errors: `inputs`, `evaluation` and `store` decide by it whether they try again.
+/// The system was busy, out of memory, or could not reach a network. A file that is missing, damaged or forbidden stays
+/// so. This is the only list of such errors: `inputs`, `evaluation` and `store` decide by it whether they try again.
 pub fn is_transient(kind: ErrorKind) -> bool {
     matches!(
         kind,

@@ -440,13 +440,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_place_of_a_folder_is_not_tried_again() {
+    fn only_a_transient_error_of_a_file_is_tried_again() {
         let read = |kind: io::ErrorKind| InputError::Read {
             reference: "x".to_owned(),
             file: PathBuf::from("x"),
             source: kind.into(),
         };
         assert!(!read(io::ErrorKind::NotADirectory).is_retryable());
+        assert!(!read(io::ErrorKind::InvalidInput).is_retryable());
         assert!(!read(io::ErrorKind::IsADirectory).is_retryable());
         assert!(read(io::ErrorKind::TimedOut).is_retryable());
     }

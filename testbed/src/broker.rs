@@ -28,7 +28,8 @@ impl Broker {
         Self { address, private: None }
     }
 
-    /// Starts a private broker that keeps its data in `folder`; `None` where no server is installed or it does not start.
+    /// Starts a private broker that keeps its data in `folder`; `None` where no server is installed or it does not
+    /// start.
     ///
     /// # Errors
     /// No ports are free, or the script cannot be run.
@@ -116,8 +117,9 @@ fn script(args: &[&Path]) -> BlockingCommand {
     command
 }
 
-/// A port that is free together with the two that a broker takes beside it. All three lie below those that the system gives to
-/// clients (32768 and up on Linux): while the broker is down, a client would take one of its ports, and it could not start again.
+/// A port that is free together with the two that a broker takes beside it. All three lie below those that the system
+/// gives to clients (32768 and up on Linux): while the broker is down, a client would take one of its ports, and it
+/// could not start again.
 fn free_port() -> Result<u16, Failure> {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let mut ports = std::iter::repeat_with(|| fastrand::u16(2_100..12_700)).take(200);

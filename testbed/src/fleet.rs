@@ -124,7 +124,8 @@ impl WorkerFleet {
         let WorkerSpec { program, cluster, arguments, logs, scratch } = &self.spec;
         state.history.started += 1;
         let name = format!("worker-{}", state.history.started);
-        // The shell limits the address space and becomes the worker: a job that takes all memory ends this worker alone.
+        // The shell limits the address space and becomes the worker: a job that takes all memory ends this worker
+        // alone.
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c 0; ulimit -v \"$1\"; shift; exec \"$@\"", "sh", MEMORY_KIB]).arg(program);
         command.args(cluster.arguments()).args(arguments).args(["--name", &name]).arg("--scratch").arg(scratch);

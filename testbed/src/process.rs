@@ -63,7 +63,7 @@ impl Process {
 
     /// Sends it a signal. A process that has ended is left alone.
     pub fn signal(&self, signal: Signal) {
-        // The process is not waited for before its end is noticed, so that the id is still its own.
+        // The process is not reaped before its end is noticed, so that the id is still its own.
         let _ = Command::new("kill").args([signal.flag(), &self.child.id().to_string()]).stderr(Stdio::null()).status();
     }
 
@@ -92,7 +92,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for.
+        // Both fail only if it has ended and was reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

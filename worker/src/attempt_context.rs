@@ -1,7 +1,5 @@
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -53,8 +51,7 @@ impl AttemptContext {
     }
 
     fn timer(&self) -> MutexGuard<'_, LoadTimer> {
-        // Each change is complete before anything can panic.
-        self.load_timer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.load_timer.lock()
     }
 }
 

@@ -1,9 +1,6 @@
 use jobs::Cancellation;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, time::Duration};
 use store::Store;
 use tokio::time::{Instant, sleep};
 
@@ -23,9 +20,10 @@ impl Cancellations {
         Self { store, not_cancelled: Mutex::default() }
     }
 
-    /// The cancellation of `sweep`, if there is one. A store that does not answer counts as no: an unwanted job does no harm.
+    /// The cancellation of `sweep`, if there is one. A store that does not answer counts as no: an unwanted job does no
+    /// harm.
     pub(crate) async fn of(&self, sweep: &str) -> Option<Cancellation> {
-        let read = self.not_cancelled.lock().unwrap_or_else(PoisonError::into_inner).get(sweep).copied();
+        let read = self.not_cancelled.lock().get(sweep).copied();
         // Only "not cancelled" is cached, because a cancellation may be withdrawn.
         if read.is_some_and(|when| when.elapsed() < CACHED_FOR) {
             return None;
@@ -34,7 +32,7 @@ impl Cancellations {
             tracing::warn!(sweep, %error, "cannot read whether the sweep is cancelled");
             None
         });
-        let mut not_cancelled = self.not_cancelled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut not_cancelled = self.not_cancelled.lock();
         not_cancelled.retain(|_, when| when.elapsed() < CACHED_FOR);
         if cancellation.is_none() {
             not_cancelled.insert(sweep.to_owned(), Instant::now());

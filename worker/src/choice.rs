@@ -1,12 +1,12 @@
-//! Decides from which queue a worker takes its next jobs. A pure function; [`QueueSelector`](crate::queue_selector::QueueSelector)
-//! carries the decision out.
+//! Decides from which queue a worker takes its next jobs. A pure function;
+//! [`QueueSelector`](crate::queue_selector::QueueSelector) carries the decision out.
 
 use jobs::Digest;
 use queue::JobSource;
 use std::{cmp::Ordering, collections::HashMap};
 
-/// A worker switches from one sweep with jobs to another one only if the other one had this much less of its recent time, in seconds.
-/// Without this margin, a worker would switch after every job.
+/// A worker switches from one sweep with jobs to another one only if the other one had this much less of its recent
+/// time, in seconds. Without this margin, a worker would switch after every job.
 pub(crate) const MARGIN: f64 = 2.0;
 
 /// The state of a queue.
@@ -39,8 +39,9 @@ pub(crate) struct Situation<'a> {
 
 /// The queue from which the worker takes its next jobs.
 ///
-/// Of the queues in which jobs wait, those of the highest priority count. Of these, those whose base model is loaded count, as long as
-/// the worker may keep it. Of these, the one that had the least of the worker's recent time is chosen.
+/// Of the queues in which jobs wait, those of the highest priority count. Of these, those whose base model is loaded
+/// count, as long as the worker may keep it. Of these, the one that had the least of the worker's recent time is
+/// chosen.
 pub(crate) fn choose(queues: &[QueueState], situation: &Situation<'_>) -> JobSource {
     let current = queues.iter().find(|queue| queue.source == *situation.current);
     let ready = || queues.iter().filter(|queue| queue.waiting > 0 && !queue.is_full);

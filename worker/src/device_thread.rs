@@ -29,7 +29,8 @@ struct Request {
 }
 
 impl DeviceThread {
-    /// Starts the thread; `compute` moves into it. The thread ends when this handle is dropped and its last job is done.
+    /// Starts the thread; `compute` moves into it. The thread ends when this handle is dropped and its last job is
+    /// done.
     pub fn start(
         device: String,
         versions: BTreeMap<String, String>,

@@ -59,8 +59,8 @@ pub enum EngineError {
 
 /// Computes jobs on one device, and keeps what jobs share: the base, adapters, alignments, merges, images, heads.
 ///
-/// A new λ costs one scaled addition per matrix, a new density one pass over the aligned adapters. An alignment is computed once
-/// per set of adapters and space. All results equal those of a new engine.
+/// A new λ costs one scaled addition per matrix, a new density one pass over the aligned adapters. An alignment is
+/// computed once per set of adapters and space. All results equal those of a new engine.
 pub struct Engine {
     name: String,
     pool: Arc<rayon::ThreadPool>,

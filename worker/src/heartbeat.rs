@@ -1,14 +1,11 @@
 use crate::Machine;
 use jobs::{Job, JobId, JobInHand, WorkerState, WorkerStatus, now_ms};
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::{Mutex, MutexGuard};
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use store::{Store, StoreError};
 
-/// The heartbeat of a worker: its status in the store, for `bowline watch` and for coordinators that look for a missing job.
+/// The heartbeat of a worker: its status in the store, for `bowline watch` and for coordinators that look for a missing
+/// job.
 ///
 /// No decision of the worker needs it: if it cannot be stored, the worker continues.
 #[derive(Debug)]
@@ -92,8 +89,8 @@ impl Heartbeat {
         store.put_worker(&status.worker, &status).await
     }
 
-    /// Stores the status once per interval, for as long as it is polled. `deferred` returns the jobs that were lately left to
-    /// workers of another version.
+    /// Stores the status once per interval, for as long as it is polled. `deferred` returns the jobs that were lately
+    /// left to workers of another version.
     pub(crate) async fn run(&self, store: &Store, deferred: impl Fn() -> Vec<JobId> + Send) -> Infallible {
         let Some(interval) = self.interval else { return std::future::pending().await };
         let mut is_failure_reported = false;
@@ -127,7 +124,6 @@ impl Heartbeat {
     }
 
     fn lock(&self) -> MutexGuard<'_, WorkerStatus> {
-        // Nothing panics between two steps of a change, so a poisoned status is complete.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        self.status.lock()
     }
 }

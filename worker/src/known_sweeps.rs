@@ -1,7 +1,7 @@
 use jobs::{Progress, now_ms};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::{Dated, Revision, Store, StoreError};
@@ -14,8 +14,8 @@ const ALIVE_WITHIN: Duration = Duration::from_secs(120);
 
 /// Which sweeps the store holds.
 ///
-/// A coordinator stores the manifest of a sweep before it publishes a job. If the manifest is absent, the sweep was removed, or
-/// worker and coordinator use two stores.
+/// A coordinator stores the manifest of a sweep before it publishes a job. If the manifest is absent, the sweep was
+/// removed, or worker and coordinator use two stores.
 #[derive(Debug)]
 pub(crate) struct KnownSweeps {
     store: Store,
@@ -51,11 +51,11 @@ impl KnownSweeps {
         Ok(is_held)
     }
 
-    /// Records a job of `sweep`, which the store does not hold. Returns the unknown sweeps if they show that the store is not the
-    /// coordinator's.
+    /// Records a job of `sweep`, which the store does not hold. Returns the unknown sweeps if they show that the store
+    /// is not the coordinator's.
     ///
-    /// One message shows nothing while the store holds any sweep: sweeps are removed, and their jobs stay in the queue. Many
-    /// messages show nothing if one sweep was known before, or if a run uses the store.
+    /// One message shows nothing while the store holds any sweep: sweeps are removed, and their jobs stay in the queue.
+    /// Many messages show nothing if one sweep was known before, or if a run uses the store.
     pub(crate) async fn other_store(&self, sweep: &str) -> Result<Option<Vec<String>>, StoreError> {
         let unknown = {
             let mut seen = self.seen();
@@ -90,7 +90,6 @@ impl KnownSweeps {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Nothing panics between two steps of a change, so a poisoned state is complete.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 }

@@ -1,11 +1,11 @@
 //! A worker: takes a job, merges, evaluates or writes, stores the result, acknowledges.
 //!
-//! [`Worker`] is the loop between queue and store. [`Compute`] computes a job: the real one is an [`Engine`], which owns the device
-//! and everything that jobs share (models, alignments, merges, images). It runs on a thread of its own, so that the async runtime
-//! stays free while a merge or an evaluation runs.
+//! [`Worker`] is the loop between queue and store. [`Compute`] computes a job: the real one is an [`Engine`], which
+//! owns the device and everything that jobs share (models, alignments, merges, images). It runs on a thread of its own,
+//! so that the async runtime stays free while a merge or an evaluation runs.
 //!
-//! The order is: take a job; acknowledge it if its result is stored; otherwise compute, store, acknowledge. A crash at any point
-//! returns the job to the queue: at worst it is computed twice, and the first stored result stays.
+//! The order is: take a job; acknowledge it if its result is stored; otherwise compute, store, acknowledge. A crash at
+//! any point returns the job to the queue: at worst it is computed twice, and the first stored result stays.
 
 mod attempt_context;
 mod cancellations;

@@ -16,10 +16,10 @@ pub struct Limits {
     /// Lost deliveries of one job before the job is dead-lettered.
     pub losses: u32,
     /// How long a failure of a machine stays open for machines that may still start, if no other machine is alive.
-    pub patience: Duration,
-    /// Different jobs in a row that fail by this worker's own fault (a path that it may not read, a missing input) before the
-    /// worker ends. Such a failure is not permanent while another machine may succeed. `None`: there is no other worker, and such
-    /// a failure is permanent.
+    pub machine_wait: Duration,
+    /// Different jobs in a row that fail by this worker's own fault (a path that it may not read, a missing input)
+    /// before the worker ends. Such a failure is not permanent while another machine may succeed. `None`: there is no
+    /// other worker, and such a failure is permanent.
     pub own_faults: Option<u32>,
     /// How long the worker waits for a job before it ends; `None` is no limit.
     pub idle: Option<Duration>,
@@ -32,7 +32,7 @@ impl Default for Limits {
             back_off: Duration::from_secs(1),
             wall_clock: None,
             loading: None,
-            patience: Duration::from_secs(120),
+            machine_wait: Duration::from_secs(120),
             stopping: Duration::from_secs(30),
             losses: 5,
             own_faults: None,

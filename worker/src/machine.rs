@@ -26,7 +26,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine called `name`: the name of the host, or of the worker if it has one. Worker processes of the same machine share it.
+    /// The machine called `name`: the name of the host, or of the worker if it has one. Worker processes of the same
+    /// machine share it.
     pub fn new(name: impl Into<String>, self_test: Arc<dyn SelfTest>) -> Self {
         Self { name: name.into(), pool: None, self_test }
     }

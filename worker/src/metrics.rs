@@ -5,8 +5,8 @@ use prometheus_client::{
 };
 use std::time::Duration;
 
-/// Upper bounds of the histogram buckets for times, in seconds. Jobs take from milliseconds (a new λ on a small model) to a quarter of
-/// an hour.
+/// Upper bounds of the histogram buckets for times, in seconds. Jobs take from milliseconds (a new λ on a small model)
+/// to a quarter of an hour.
 const SECONDS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0];
 
@@ -37,7 +37,8 @@ pub(crate) enum Outcome {
     Retried,
     /// Failed permanently.
     DeadLettered,
-    /// Returned to the queue: the worker ended, another machine may succeed, or the job was taken ahead and its turn came too late.
+    /// Returned to the queue: the worker ended, another machine may succeed, or the job was taken ahead and its turn
+    /// came too late.
     GivenBack,
     /// Acknowledged because its sweep is cancelled or finished.
     Dropped,

@@ -1,11 +1,11 @@
 use crate::choice::{QueueState, Situation, choose};
 use jobs::{Digest, PoolEntry, error_chain};
+use parking_lot::{Mutex, MutexGuard};
 use queue::{Backlog, JobConsumer, JobSource};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::{Store, StoreError};
@@ -28,7 +28,8 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_secs(2);
 /// The shortest time for which a worker keeps its base model while jobs of other base models wait.
 const MIN_HOLD: Duration = Duration::from_secs(60);
-/// A worker keeps a base model this many times as long as its loading took: so loading takes at most about a tenth of the time.
+/// A worker keeps a base model this many times as long as its loading took: so loading takes at most about a tenth of
+/// the time.
 const HOLD_PER_LOAD: u32 = 10;
 /// How long a worker waits for a job from a newly selected queue before it selects again.
 const MIN_STAY: Duration = Duration::from_millis(500);
@@ -174,8 +175,7 @@ impl QueueSelector {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between two steps of a change, so a poisoned state is complete.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

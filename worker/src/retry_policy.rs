@@ -34,16 +34,17 @@ const MAX_BACK_OFF: Duration = Duration::from_secs(60);
 /// A job is given up after this time, although a machine that has not tried it is alive.
 const MAX_WAIT_FOR_UNTRIED: Duration = Duration::from_secs(24 * 3600);
 
-/// A job is given up once this many times the limit of machines have failed on it. Some clusters replace machines without end.
+/// A job is given up once this many times the limit of machines have failed on it. Some clusters replace machines
+/// without end.
 const MAX_MACHINES_PER_LIMIT: usize = 4;
 
 impl MachinesTried {
     /// Whether the job may still succeed on another machine, with `limit` machines that may fail.
-    fn may_find_another(self, limit: u32, patience: Duration) -> bool {
+    fn may_find_another(self, limit: u32, machine_wait: Duration) -> bool {
         let limit = limit as usize;
         let is_exhausted =
             self.machines >= limit.saturating_mul(MAX_MACHINES_PER_LIMIT) || self.lasting >= MAX_WAIT_FOR_UNTRIED;
-        let may_one_start = self.machines < limit && self.lasting < patience;
+        let may_one_start = self.machines < limit && self.lasting < machine_wait;
         !is_exhausted && (self.has_untried || may_one_start)
     }
 }
@@ -65,7 +66,7 @@ pub(crate) fn after_failure(
     let may_succeed = match tried {
         None => error.is_retryable() && attempt < limits.attempts,
         Some(_) if error.blame() == Blame::Job => false,
-        Some(tried) => attempt < limits.attempts || tried.may_find_another(limits.attempts, limits.patience),
+        Some(tried) => attempt < limits.attempts || tried.may_find_another(limits.attempts, limits.machine_wait),
     };
     if may_succeed { AfterFailure::Retry(back_off(attempt, limits)) } else { AfterFailure::DeadLetter }
 }
@@ -80,7 +81,7 @@ pub(crate) fn back_off(attempt: u32, limits: &Limits) -> Duration {
 pub(crate) fn is_lost(losses: u32, tried: Option<MachinesTried>, limits: &Limits) -> bool {
     match tried {
         None => losses >= limits.losses,
-        Some(tried) => losses >= limits.losses && !tried.may_find_another(limits.losses, limits.patience),
+        Some(tried) => losses >= limits.losses && !tried.may_find_another(limits.losses, limits.machine_wait),
     }
 }
 

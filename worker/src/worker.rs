@@ -1,5 +1,6 @@
 mod attempt;
 mod decision;
+mod facts;
 mod finish;
 mod handle;
 mod job_loops;
@@ -16,12 +17,13 @@ use crate::{
 };
 use jobs::{JobId, OtherSemantics, WorkerState};
 use loop_state::LoopState;
+use parking_lot::Mutex;
 use queue::JobConsumer;
 use std::{
     collections::HashSet,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use store::Store;
@@ -29,7 +31,7 @@ use tokio::time::timeout;
 use tracing::Span;
 
 /// The longest time that a worker takes for its last write to the store.
-const FAREWELL: Duration = Duration::from_secs(5);
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a worker ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,7 @@ pub struct Worker {
     /// Jobs in a row that failed by this worker's own fault.
     own_faults: Mutex<HashSet<JobId>>,
     /// Whether the store may hold faults of this machine.
-    has_record: AtomicBool,
+    may_have_faults: AtomicBool,
 }
 
 impl fmt::Debug for Worker {
@@ -91,7 +93,8 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker called `name`, which appears in its results. Two workers that use one store at the same time need two names.
+    /// A worker called `name`, which appears in its results. Two workers that use one store at the same time need two
+    /// names.
     pub fn new(name: String, queue: Arc<dyn JobConsumer>, store: Store, compute: Arc<dyn Compute>) -> Self {
         Self {
             limits: Limits::default(),
@@ -110,7 +113,7 @@ impl Worker {
             deferred_versions: Mutex::default(),
             machine: None,
             own_faults: Mutex::default(),
-            has_record: AtomicBool::new(false),
+            may_have_faults: AtomicBool::new(false),
         }
     }
 
@@ -122,14 +125,15 @@ impl Worker {
 
     /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.
     ///
-    /// While jobs take less than a second, the worker looks up the next job, and stores the last result, during a computation. The
-    /// latency of a distant store then costs no time.
+    /// While jobs take less than a second, the worker looks up the next job, and stores the last result, during a
+    /// computation. The latency of a distant store then costs no time.
     #[must_use]
     pub fn looking_ahead(self, queue: Arc<dyn JobConsumer>) -> Self {
         Self { ahead: Some(queue), ..self }
     }
 
-    /// The same worker, which serves all sweeps of `pool`, each with a queue of its own. It keeps up to `models` base models.
+    /// The same worker, which serves all sweeps of `pool`, each with a queue of its own. It keeps up to `models` base
+    /// models.
     #[must_use]
     pub fn serving(self, pool: impl Into<String>, models: usize) -> Self {
         let selector = QueueSelector::new(self.store.clone(), pool.into(), models);
@@ -144,8 +148,8 @@ impl Worker {
         }
     }
 
-    /// The same worker on one of several machines. It tests its machine before it takes jobs, and a failure of the machine is not a
-    /// failure of the job.
+    /// The same worker on one of several machines. It tests its machine before it takes jobs, and a failure of the
+    /// machine is not a failure of the job.
     #[must_use]
     pub fn on_machine(self, machine: Machine) -> Self {
         Self { heartbeat: self.heartbeat.on_machine(&machine), machine: Some(machine), ..self }
@@ -157,8 +161,8 @@ impl Worker {
         Self { heartbeat: self.heartbeat.with_interval(interval), ..self }
     }
 
-    /// The same worker, beside a coordinator that uses the same store. It does not check whether the store holds the sweep of a job:
-    /// a sweep that is only evaluated is in no store.
+    /// The same worker, beside a coordinator that uses the same store. It does not check whether the store holds the
+    /// sweep of a job: a sweep that is only evaluated is in no store.
     #[must_use]
     pub fn sharing_the_store(self) -> Self {
         Self { heartbeat: self.heartbeat.of_own_process(), shares_store: true, ..self }
@@ -188,12 +192,13 @@ impl Worker {
 
     /// Takes jobs until the queue is closed and empty, no job arrives in time, or a shutdown signal arrives.
     ///
-    /// Once `drain` is done, the worker finishes its job and takes no other. Once `now` is done, it stops its job soon and returns it
-    /// to the queue.
+    /// Once `drain` is done, the worker finishes its job and takes no other. Once `now` is done, it stops its job soon
+    /// and returns it to the queue.
     ///
     /// # Errors
-    /// The queue or the store is unreachable for longer than the limit, a computation does not stop, or jobs fail here that may
-    /// succeed elsewhere. The job of the worker is returned if the queue is reachable; otherwise the queue returns it by itself.
+    /// The queue or the store is unreachable for longer than the limit, a computation does not stop, or jobs fail here
+    /// that may succeed elsewhere. The job of the worker is returned if the queue is reachable; otherwise the queue
+    /// returns it by itself.
     pub async fn run_until(
         &self,
         drain: impl Future<Output = ()> + Send,
@@ -217,7 +222,7 @@ impl Worker {
             never = self.heartbeat.run(&self.store, || self.queue.left_to_others()) => match never {},
         };
         // Nothing depends on it, and a worker that stops must not wait for an unreachable store.
-        let _ = timeout(FAREWELL, self.heartbeat.remove(&self.store)).await;
+        let _ = timeout(LAST_WRITE_TIMEOUT, self.heartbeat.remove(&self.store)).await;
         end
     }
 

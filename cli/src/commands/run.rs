@@ -23,7 +23,7 @@ use crate::{
 use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
 use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
 use inputs::Artefacts;
-use jobs::Outcome;
+use jobs::{ByteSize, Outcome};
 use on_end::Hooks;
 use queue::{RabbitQueue, RabbitSettings};
 use std::{io::IsTerminal, sync::Arc, time::Duration};
@@ -87,7 +87,8 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
         let revision = resume.revised.number;
-        let mut teller = Teller { progress: &progress, shown: &shown, account, revision, bound: 0, done: 0 };
+        let mut teller =
+            Teller { progress: &progress, shown: &shown, account, revision, bound: 0, counts: Counts::default() };
         let mut on_event = |event| teller.tell(event);
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(&shown))
     };
@@ -196,27 +197,27 @@ struct Teller<'a> {
     /// The revision that the person was told of.
     revision: u32,
     bound: u64,
-    done: u64,
+    counts: Counts,
 }
 
 impl Teller<'_> {
     fn tell(&mut self, event: Event) {
         self.shown.note(&event);
+        self.counts.note(&event);
+        if !matches!(event, Event::Revision(_)) {
+            // From the plan on: an end before it has no revision to name.
+            self.account.update(self.revision, counted(self.counts));
+        }
         match event {
             // Another run may have made one in the meantime.
             Event::Revision(revised) if revised.number != self.revision => {
                 revised::in_lines(&revised).iter().for_each(|line| self.progress.line(line));
             }
             Event::Revision(_) => {}
-            Event::Plan { bound, stored } => {
-                (self.bound, self.done) = (bound, stored);
-                self.account.begins(self.revision, stored);
-            }
+            Event::Plan { bound, .. } => self.bound = bound,
             Event::Phase(phase) => self.progress.phase(&phase.to_string()),
             Event::Published { .. } => {}
             Event::Finished { label, value, timings, is_reused, .. } => {
-                self.done += 1;
-                self.account.finished(is_reused);
                 if !is_reused {
                     let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
                     let seconds = timings.total_s();
@@ -224,14 +225,12 @@ impl Teller<'_> {
                 }
             }
             Event::Failed { label, errors, .. } => {
-                self.done += 1;
-                self.account.failed();
                 let line = format!("  {label} failed: {}", errors.join(": "));
                 self.progress.line(&jobs::escaped(&line));
             }
             Event::Written { label, size, is_reused, .. } => {
                 if !is_reused {
-                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>7.1} MiB", mib(size))));
+                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>11}", ByteSize(size).to_string())));
                 }
             }
             Event::NotWritten { label, errors, .. } => {
@@ -243,13 +242,8 @@ impl Teller<'_> {
                 self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
             }
         }
-        self.progress.position(self.done, self.bound);
+        self.progress.position(self.counts.total(), self.bound);
     }
-}
-
-/// Bytes as mebibytes, for people.
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 /// How many jobs came to what, as summaries tell it.

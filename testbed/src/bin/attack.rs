@@ -19,13 +19,13 @@ struct Args {
     /// Print the cases and run none.
     #[arg(long)]
     list: bool,
-    /// Run this case, once for each; all unless given. The beginning of a name will do.
+    /// Run only this case; repeatable. The beginning of a name is enough.
     #[arg(long)]
     only: Vec<String>,
-    /// The binary `bowline`; the one beside this program unless given.
+    /// The binary `bowline`; by default the one beside this program.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where all that cases write goes; a folder that is removed unless something fails.
+    /// Folder for everything that cases write; by default a temporary one, kept if a case fails.
     #[arg(long)]
     folder: Option<PathBuf>,
 }

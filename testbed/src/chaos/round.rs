@@ -115,7 +115,8 @@ impl Round {
         let mut report = RoundReport::new(self.sweep.sweep.clone(), injected);
         report.violations.extend(finished);
         if !edited.is_empty() && report.violations.is_empty() {
-            // A compacted part may hold the result as it was before the change. Without parts the object itself is read.
+            // A compacted part may hold the result as it was before the change. Without parts the object itself is
+            // read.
             remove(&parts)?;
             coordinators.add_repairing()?;
             report.violations.extend(finish_within(settings.limit, &coordinators, &fleet).await?);
@@ -181,7 +182,8 @@ const JOB_LIMIT_MS: u32 = 8_000;
 /// The limit of lost deliveries of a job. Faults are random, so a sound job may be lost several times.
 const LOSSES: u32 = 6;
 
-/// Declares the queues before the first worker starts, because the fault injector needs them. Each gets a foreign message.
+/// Declares the queues before the first worker starts, because the fault injector needs them. Each gets a foreign
+/// message.
 async fn make_queues(direct: &Cluster, sweep: &str) -> Result<(), Failure> {
     drop(direct.queue("chaos").await?);
     fault_injector(direct, sweep).await?.publish_everywhere(b"not of Bowline").await?;

@@ -95,8 +95,8 @@ impl SimInput {
         let expected = Digest::of(&content(SOUND));
         let found = Digest::of(&map);
         if expected != found {
-            // A transient error. `JobError::Changed` blames the machine and is tried again on another one; simulated workers have no
-            // machine, so their failure would be permanent at once.
+            // A transient error. `JobError::Changed` blames the machine and is tried again on another one; simulated
+            // workers have no machine, so their failure would be permanent at once.
             let changed = "the file was changed after the job was made";
             return Err(self.unusable(io::Error::new(io::ErrorKind::ResourceBusy, changed)));
         }

@@ -38,8 +38,8 @@ impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
         let Open { attempt, folder, settings } = open;
         let precision = attempt.job.meaning.precision;
-        // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision, the scores
-        // would be stored under an id that does not describe them.
+        // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
+        // the scores would be stored under an id that does not describe them.
         if !F::PRECISIONS.contains(&precision) {
             return Err(JobError::Precision {
                 precision: precision.name(),

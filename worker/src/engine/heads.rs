@@ -21,7 +21,8 @@ impl Heads {
         Self { tasks: Recent::new(256, Cache::Head, metrics), joint: Recent::new(4, Cache::Head, metrics) }
     }
 
-    /// The head of one task: from a file, from its adapter (which need not take part in the job), or made from class names.
+    /// The head of one task: from a file, from its adapter (which need not take part in the job), or made from class
+    /// names.
     pub(super) fn of_task<F: ModelFamily>(
         &mut self,
         attempt: &mut Attempt<'_>,

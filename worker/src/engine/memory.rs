@@ -6,8 +6,8 @@ use std::path::Path;
 
 /// Refuses a base model that does not fit into the memory of this machine, before it is opened.
 ///
-/// Adapted matrices need more memory; how much is known only after the adapters are read. The memory of other devices is not
-/// known here.
+/// Adapted matrices need more memory; how much is known only after the adapters are read. The memory of other devices
+/// is not known here.
 pub(super) fn check_memory(folder: &Path, precision: Precision, settings: &EngineSettings) -> Result<(), JobError> {
     let DeviceChoice::Cpu = settings.device else { return Ok(()) };
     let Some(available) = settings.memory_bytes else { return Ok(()) };

@@ -38,7 +38,8 @@ impl<M: Model> Merges<M> {
         }
     }
 
-    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the base's.
+    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the
+    /// base's.
     pub(super) fn model(
         &mut self,
         attempt: &mut Attempt<'_>,

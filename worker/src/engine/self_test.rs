@@ -8,7 +8,8 @@ use inputs::Inputs;
 use jobs::{AdapterInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
 use std::{fmt, path::PathBuf, sync::Arc};
 
-/// Tests what an engine needs of a machine: readable inputs with the digests that the job names, and memory for the base.
+/// Tests what an engine needs of a machine: readable inputs with the digests that the job names, and memory for the
+/// base.
 pub struct EngineSelfTest {
     pub(super) inputs: Arc<Inputs>,
     pub(super) settings: EngineSettings,

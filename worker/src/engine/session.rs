@@ -10,8 +10,8 @@ use jobs::{MergeFacts, TaskScore};
 
 /// Everything that the engine keeps of one base model.
 ///
-/// The files of the base stay in use for as long as the session exists: weights are mapped, and tokenizer, text tower and copies of
-/// the base's tensors are read at first use.
+/// The files of the base stay in use for as long as the session exists: weights are mapped, and tokenizer, text tower
+/// and copies of the base's tensors are read at first use.
 pub(super) struct Session {
     files: FilesInUse,
     model: Box<dyn JobSession>,

@@ -20,7 +20,7 @@ impl Default for Fake {
 
 impl Fake {
     fn waits(&self, sweep: &str, waiting: u64, consumers: u64) {
-        self.waiting.lock().unwrap().insert(of(sweep), Backlog { waiting, consumers });
+        self.waiting.lock().insert(of(sweep), Backlog { waiting, consumers });
     }
 }
 
@@ -31,16 +31,16 @@ impl JobConsumer for Fake {
     }
 
     fn take_from(&self, source: &JobSource) {
-        self.source.lock().unwrap().clone_from(source);
+        self.source.lock().clone_from(source);
     }
 
     fn source(&self) -> JobSource {
-        self.source.lock().unwrap().clone()
+        self.source.lock().clone()
     }
 
     async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
-        let waiting = self.waiting.lock().unwrap();
+        let waiting = self.waiting.lock();
         Some(sources.iter().map(|source| waiting.get(source).copied()).collect())
     }
 }

@@ -91,8 +91,8 @@ enum TimeCheck {
     Again(Duration),
 }
 
-/// Checks the time limits of an attempt. The time of a download says nothing about a job, so reading and computing have separate
-/// limits.
+/// Checks the time limits of an attempt. The time of a download says nothing about a job, so reading and computing have
+/// separate limits.
 fn check_limits(elapsed: Duration, load_time: LoadTime, limits: &Limits) -> TimeCheck {
     if let Some(limit) = limits.loading
         && load_time.total >= limit

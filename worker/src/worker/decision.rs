@@ -1,21 +1,17 @@
-//! What happens with a delivery before it is computed. A pure function: it names the next fact to read, or the decision.
+//! What happens with a delivery before it is computed. A pure function: it names the next fact to read, or the
+//! decision.
 
+use super::facts::{Fact, Facts, Me, StoredOutput, WorkerSeen};
 use crate::{
     JobError,
-    limits::Limits,
     machine::Trial,
     retry_policy::{MachinesTried, back_off, is_lost},
 };
-use jobs::{Cancellation, JobId, OtherSemantics, WorkerState, WorkerStatus};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
-use store::StoreError;
+use jobs::{Cancellation, JobId, OtherSemantics, WorkerState};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-/// A worker whose last heartbeat is younger than this is alive. The age is measured by the store's clock, because clocks of
-/// machines may be wrong.
+/// A worker whose last heartbeat is younger than this is alive. The age is measured by the store's clock, because
+/// clocks of machines may be wrong.
 const ALIVE_WITHIN: Duration = Duration::from_secs(60);
 
 /// The same for decisions that cost only time if the worker is dead.
@@ -23,66 +19,6 @@ const MAYBE_ALIVE_WITHIN: Duration = Duration::from_secs(120);
 
 /// How long a job stays in the queue that this machine leaves to other machines. They may be busy.
 const LEFT_FOR: Duration = Duration::from_secs(5);
-
-/// A fact that may not have been read yet.
-#[derive(Debug, Default)]
-pub(super) enum Fact<T> {
-    #[default]
-    Unread,
-    Read(T),
-}
-
-/// What the store holds under the key of the job's output.
-#[derive(Debug)]
-pub(super) enum StoredOutput {
-    Absent,
-    /// It is there, possibly written by another version of the program.
-    Present,
-    /// The object is no output of this job.
-    Corrupt(Arc<StoreError>),
-}
-
-/// The heartbeat of a worker, as the store holds it.
-#[derive(Debug, Clone)]
-pub(super) struct WorkerSeen {
-    pub(super) status: WorkerStatus,
-    /// The age of the heartbeat by the store's clock.
-    pub(super) age: Duration,
-}
-
-/// The worker that decides, and the machine that it runs on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Me<'a> {
-    pub(super) worker: &'a str,
-    /// `None` if there are no other machines.
-    pub(super) machine: Option<&'a str>,
-    pub(super) pool: Option<&'a str>,
-    pub(super) limits: &'a Limits,
-}
-
-/// What is known of a delivery. Reads cost requests, so a fact is read only if the decision depends on it.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) job: JobId,
-    /// The number of this attempt, from 1.
-    pub(super) attempt: u32,
-    /// How many workers took the job and did not settle it.
-    pub(super) losses: u32,
-    /// Why this version of the program would compute other numbers than the job means.
-    pub(super) other_semantics: Option<OtherSemantics>,
-    pub(super) cancellation: Fact<Option<Cancellation>>,
-    /// Whether the store holds the sweep of the job.
-    pub(super) has_sweep: Fact<bool>,
-    pub(super) output: Fact<StoredOutput>,
-    /// The machines on which attempts failed for reasons of the machine, and when each one did first.
-    pub(super) failed_on: Fact<BTreeMap<String, u64>>,
-    /// The machines that started the job after it was lost.
-    pub(super) trials: Fact<BTreeMap<String, Trial>>,
-    /// All workers with a heartbeat; `None` if the store did not list them.
-    pub(super) workers: Fact<Option<Vec<WorkerSeen>>>,
-    /// The time now: milliseconds since 1970, by the clock of this machine.
-    pub(super) now_ms: u64,
-}
 
 /// The next step with a delivery.
 #[derive(Debug)]
@@ -127,8 +63,8 @@ pub(super) enum Settlement {
 
 /// Decides what happens with a delivery.
 ///
-/// Cancellation is first: the store may no longer hold a cancelled sweep. The stored output is next, also for a job that is delivered
-/// for the first time, because two runs or two sweeps may have published the same job.
+/// Cancellation is first: the store may no longer hold a cancelled sweep. The stored output is next, also for a job
+/// that is delivered for the first time, because two runs or two sweeps may have published the same job.
 pub(super) fn decide(me: Me<'_>, facts: &Facts) -> Next {
     let cancellation = match &facts.cancellation {
         Fact::Unread => return Next::Read(Unread::Cancellation),
@@ -241,8 +177,8 @@ fn has_holder(me: Me<'_>, job: JobId, workers: &[WorkerSeen]) -> bool {
     })
 }
 
-/// Whether a machine is alive that is not in `tried` and may receive the job. A machine of another pool does not receive it, and one
-/// of another version defers it. If the store did not list the workers, there may be one.
+/// Whether a machine is alive that is not in `tried` and may receive the job. A machine of another pool does not
+/// receive it, and one of another version defers it. If the store did not list the workers, there may be one.
 pub(super) fn has_untried<'a>(
     me: Me<'_>,
     job: JobId,

@@ -8,10 +8,7 @@ use crate::{
 };
 use jobs::{FailureRecord, Job, error_chain, now_ms};
 use queue::Delivery;
-use std::{
-    sync::{Arc, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 use store::StoreError;
 use tracing::{Instrument, info, info_span, warn};
 
@@ -57,7 +54,7 @@ impl Worker {
         self.metrics.computed(taken.elapsed());
         info!("job done in {:.2} s", timings.total_s());
         self.heartbeat.count_done();
-        self.own_faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.own_faults.lock().clear();
         self.clear_faults().await;
         Ok(delivery.ack().await?)
     }
@@ -97,12 +94,12 @@ impl Worker {
         }
     }
 
-    /// Ends a worker whose jobs fail although other workers may succeed, before it has failed the whole queue. A job counts once,
-    /// however often it fails.
+    /// Ends a worker whose jobs fail although other workers may succeed, before it has failed the whole queue. A job
+    /// counts once, however often it fails.
     async fn count_own_fault(&self, job: &Job, error: &JobError) -> Result<(), WorkerError> {
         let Some(limit) = self.limits.own_faults.filter(|_| error.is_own_fault()) else { return Ok(()) };
         let count = {
-            let mut faults = self.own_faults.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut faults = self.own_faults.lock();
             faults.insert(job.id());
             faults.len()
         };

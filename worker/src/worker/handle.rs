@@ -1,5 +1,5 @@
-//! Handles one delivery, from taking it to settling it. The [decision](super::decision) says what happens with it; this file waits
-//! for the device and carries the decision out.
+//! Handles one delivery, from taking it to settling it. The [decision](super::decision) says what happens with it; this
+//! file waits for the device and carries the decision out.
 
 use super::{
     Worker,
@@ -40,7 +40,9 @@ impl Worker {
         let job = delivery.job().id();
         let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
-        if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
+        if let Some(follow) = self.follow_trace
+            && let Some(parent) = delivery.trace_parent()
+        {
             follow(&span, parent);
         }
         let held = state.hold();
@@ -99,13 +101,15 @@ impl Worker {
             () = state.alone() => {}
         }
         let lookup = self.look_up(&delivery).await;
-        // Not before the lookup: of several workers that hold copies of a lost job, each would wait for the others for ever.
+        // Not before the lookup: of several workers that hold copies of a lost job, each would wait for the others for
+        // ever.
         self.mark_started(&delivery, &lookup);
         let turn = Turn { device, exclusive: Some(exclusive) };
         self.carry_out(delivery, lookup, Some(turn), state).await.map(|()| Handled::Settled)
     }
 
-    /// Looks up a job that was taken ahead while another job computes, then waits for the device. The lookup then costs no time.
+    /// Looks up a job that was taken ahead while another job computes, then waits for the device. The lookup then costs
+    /// no time.
     async fn handle_ahead(&self, delivery: Delivery, state: &LoopState) -> Result<Handled, WorkerError> {
         let lookup = tokio::select! {
             biased;
@@ -191,7 +195,8 @@ impl Worker {
         if !attempted.hangs {
             return finished;
         }
-        // Whether the message was settled or not: the device is not free, and the next job would wait until its time is up.
+        // Whether the message was settled or not: the device is not free, and the next job would wait until its time is
+        // up.
         if let Err(error) = finished {
             warn!(%error, "cannot settle the job that does not stop; the queue returns it");
         }

@@ -1,12 +1,13 @@
 //! How a worker takes jobs: in one loop, or in two loops that take turns at the device.
 //!
-//! A worker that [looks ahead](Worker::looking_ahead) has two job loops. Each takes a job, looks it up, waits for the device, computes,
-//! stores and acknowledges, so that one loop looks up its job and stores its result while the other one computes. The cost for
-//! other workers is bounded:
+//! A worker that [looks ahead](Worker::looking_ahead) has two job loops. Each takes a job, looks it up, waits for the
+//! device, computes, stores and acknowledges, so that one loop looks up its job and stores its result while the other
+//! one computes. The cost for other workers is bounded:
 //! - A worker holds at most two jobs, and takes a job ahead only while jobs take less than a second.
-//! - A job that was taken ahead is returned, uncounted, if the job before it takes longer than two seconds, or if the worker drains.
-//! - A job that was lost before is alone in its worker. If a worker dies, the second job that it held therefore counts at most one
-//!   loss in its life: from then on, it is alone as well.
+//! - A job that was taken ahead is returned, uncounted, if the job before it takes longer than two seconds, or if the
+//!   worker drains.
+//! - A job that was lost before is alone in its worker. If a worker dies, the second job that it held therefore counts
+//!   at most one loss in its life: from then on, it is alone as well.
 
 use super::{Worker, WorkerEnd, handle::Handled, loop_state::LoopState};
 use crate::WorkerError;

@@ -2,7 +2,8 @@
 
 use super::{
     Worker,
-    decision::{Fact, Facts, Me, Next, Settlement, StoredOutput, Unread, decide},
+    decision::{Next, Settlement, Unread, decide},
+    facts::{Fact, Facts, Me, StoredOutput},
 };
 use jobs::{Job, now_ms};
 use queue::Delivery;
@@ -38,7 +39,9 @@ impl Worker {
                 Next::Read(unread) => self.read(delivery, unread, &mut facts).await?,
                 Next::Settle(settlement) => return Ok(Lookup::Settle(settlement)),
                 Next::Compute { trial } => {
-                    if let (Some(trial), Some(machine)) = (trial, &self.machine) {
+                    if let Some(trial) = trial
+                        && let Some(machine) = &self.machine
+                    {
                         self.store.put_trial(&facts.job, &machine.name, &trial).await?;
                     }
                     return Ok(Lookup::Compute);

@@ -7,7 +7,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A worker takes jobs ahead only while jobs take less than this. For a longer job, the latency of the store matters little.
+/// A worker takes jobs ahead only while jobs take less than this. For a longer job, the latency of the store matters
+/// little.
 const SHORT: Duration = Duration::from_secs(1);
 
 /// A job that was taken ahead is returned once the job before it has computed for this long: other workers may be idle.

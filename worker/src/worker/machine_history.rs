@@ -1,9 +1,6 @@
 //! Which machines have tried a job: read from the store, and deleted there once the job is settled.
 
-use super::{
-    Worker,
-    decision::{WorkerSeen, has_untried},
-};
+use super::{Worker, decision::has_untried, facts::WorkerSeen};
 use crate::{machine::Trial, retry_policy::MachinesTried};
 use jobs::{Blame, JobId, WorkerStatus, now_ms};
 use std::{collections::BTreeMap, time::Duration};
@@ -56,7 +53,8 @@ impl Worker {
         Some(seen.collect())
     }
 
-    /// Deletes the trials of a job that was lost before and is now settled here: all of them if it `is_over`, else this machine's.
+    /// Deletes the trials of a job that was lost before and is now settled here: all of them if it `is_over`, else this
+    /// machine's.
     pub(super) async fn delete_trials(&self, job: &JobId, is_over: bool) {
         let Some(machine) = &self.machine else { return };
         let deleting = async {

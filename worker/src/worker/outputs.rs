@@ -66,7 +66,8 @@ impl Worker {
         }
     }
 
-    /// Stores the output of a job. The first stored output stays. On the same kind of device, outputs differ only in their timings.
+    /// Stores the output of a job. The first stored output stays. On the same kind of device, outputs differ only in
+    /// their timings.
     pub(super) async fn store_output(&self, completed: &CompletedJob) -> Result<(), StoreError> {
         match completed {
             CompletedJob::Scores(result) => self.store.put_result(result).await.map(|_| ()),

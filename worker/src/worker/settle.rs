@@ -4,7 +4,7 @@ use super::{Worker, decision::Settlement, startup::store_failed};
 use crate::{WorkerError, metrics::Outcome, retry_policy::back_off};
 use jobs::{Cancellation, OtherSemantics};
 use queue::{Delivery, QueueError};
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
@@ -36,7 +36,8 @@ impl Worker {
         }
     }
 
-    /// Settles a delivery, and counts it as `outcome` if that succeeds. Otherwise the queue returns the job, and it is counted then.
+    /// Settles a delivery, and counts it as `outcome` if that succeeds. Otherwise the queue returns the job, and it is
+    /// counted then.
     pub(super) async fn counted(
         &self,
         outcome: Outcome,
@@ -57,8 +58,8 @@ impl Worker {
 
     /// Settles a job of a sweep that the store does not hold.
     ///
-    /// Either the sweep was removed while the job waited, or the coordinator uses another store. One message does not show which, and
-    /// must not end a worker whose store is in use.
+    /// Either the sweep was removed while the job waited, or the coordinator uses another store. One message does not
+    /// show which, and must not end a worker whose store is in use.
     async fn settle_unknown_sweep(&self, delivery: Delivery) -> Result<(), WorkerError> {
         let sweep = delivery.sweep().to_owned();
         let losses = delivery.losses() + 1;
@@ -86,7 +87,7 @@ impl Worker {
 
     /// Leaves a job to a worker of another version: computed here, it would have other numbers than the job means.
     async fn defer(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        let is_first = self.deferred_versions.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
+        let is_first = self.deferred_versions.lock().insert(other.clone());
         if is_first {
             warn!(reason = %other, "the job is left to a worker of another version, as are all jobs like it");
         } else {

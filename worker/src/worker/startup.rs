@@ -1,6 +1,6 @@
 //! What a worker does before it takes jobs: it waits after faults of its machine, and tests the machine.
 
-use super::{FAREWELL, Worker};
+use super::{LAST_WRITE_TIMEOUT, Worker};
 use crate::{WorkerError, machine::Faults};
 use jobs::{Job, WorkerStatus, error_chain, now_ms};
 use std::sync::{Arc, atomic::Ordering};
@@ -23,7 +23,7 @@ impl Worker {
             faults = Some(self.record_fault(faults, error, None).await);
         }
         if let Some(faults) = &faults {
-            self.has_record.store(true, Ordering::Relaxed);
+            self.may_have_faults.store(true, Ordering::Relaxed);
             let pause = faults.remaining_pause(now_ms());
             if !pause.is_zero() {
                 let count = faults.count;
@@ -55,7 +55,7 @@ impl Worker {
             Ok(Err(error)) if error.is_own_fault() => {
                 let error = error_chain(&error);
                 self.record_fault(Some(faults), error.clone(), Some(job)).await;
-                let _ = timeout(FAREWELL, self.heartbeat.remove(&self.store)).await;
+                let _ = timeout(LAST_WRITE_TIMEOUT, self.heartbeat.remove(&self.store)).await;
                 Err(WorkerError::OwnFaults { count: 1, error })
             }
             Ok(Ok(()) | Err(_)) => {
@@ -76,8 +76,8 @@ impl Worker {
         Some(format!("the last worker of this name disappeared while it had job {job}"))
     }
 
-    /// Records that the worker ends by its own fault, or by one of a service that it needs. The next worker of this machine tests
-    /// itself with `job`.
+    /// Records that the worker ends by its own fault, or by one of a service that it needs. The next worker of this
+    /// machine tests itself with `job`.
     pub(super) async fn record_own_fault(&self, error: String, job: Option<&Job>) {
         let Some(machine) = &self.machine else { return };
         let recording = async {
@@ -85,7 +85,7 @@ impl Worker {
             self.record_fault(earlier, error, job.cloned()).await;
         };
         // The store may be unreachable: the worker does not wait for its retries again.
-        let _ = timeout(FAREWELL, recording).await;
+        let _ = timeout(LAST_WRITE_TIMEOUT, recording).await;
     }
 
     async fn record_fault(&self, earlier: Option<Faults>, error: String, job: Option<Job>) -> Faults {
@@ -100,9 +100,11 @@ impl Worker {
 
     /// Deletes the stored faults of this machine, because it computed a job.
     pub(super) async fn clear_faults(&self) {
-        let Some(machine) = self.machine.as_ref().filter(|_| self.has_record.load(Ordering::Relaxed)) else { return };
+        let Some(machine) = self.machine.as_ref().filter(|_| self.may_have_faults.load(Ordering::Relaxed)) else {
+            return;
+        };
         match self.store.remove_machine(&machine.name).await {
-            Ok(()) => self.has_record.store(false, Ordering::Relaxed),
+            Ok(()) => self.may_have_faults.store(false, Ordering::Relaxed),
             Err(error) => warn!(%error, "cannot delete the faults of this machine"),
         }
     }

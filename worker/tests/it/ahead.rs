@@ -88,7 +88,8 @@ fn after_two_short(script: impl IntoIterator<Item = Next>) -> Arc<Fake> {
 
 /// How long twenty jobs of a tenth of a second take.
 async fn time_of_twenty(worker: impl Fn(&MemoryQueue, &Store, Arc<dyn Compute>) -> Worker) -> Duration {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(far()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(far()).await;
     publish(&queue, 20).await;
     queue.close();
     let fake = Arc::new(Fake::new((0..20).map(|_| Next::Take(SHORT))));
@@ -100,7 +101,7 @@ async fn time_of_twenty(worker: impl Fn(&MemoryQueue, &Store, Arc<dyn Compute>) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_looks_ahead_computes_short_jobs_one_right_after_the_other() {
+async fn a_worker_that_looks_ahead_computes_short_jobs_without_pauses() {
     let alone = time_of_twenty(worker).await;
     assert!(alone > (SHORT + LATENCY * 2) * 20, "{alone:?}: each job waits for the store twice");
     let ahead = time_of_twenty(looking_ahead).await;
@@ -108,8 +109,9 @@ async fn a_worker_that_looks_ahead_computes_short_jobs_one_right_after_the_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_taken_ahead_goes_to_others_when_the_one_before_it_takes_long() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+async fn a_job_taken_ahead_is_returned_if_the_one_before_it_takes_long() {
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 4).await;
     let fake = after_two_short([Next::Take(Duration::from_secs(3600))]);
     let worker = looking_ahead(&queue, &store, fake.clone());
@@ -132,7 +134,8 @@ async fn a_job_taken_ahead_goes_to_others_when_the_one_before_it_takes_long() {
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_of_long_jobs_takes_none_ahead() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 3).await;
     let long = || Next::Take(Duration::from_secs(30));
     let fake = Arc::new(Fake::new([long(), long(), long()]));
@@ -148,8 +151,9 @@ async fn a_worker_of_long_jobs_takes_none_ahead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_drains_finishes_its_job_and_gives_back_the_one_taken_ahead() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+async fn a_draining_worker_finishes_its_job_and_returns_the_one_taken_ahead() {
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 4).await;
     let fake = after_two_short([Next::Take(SHORT * 5)]);
     let worker = looking_ahead(&queue, &store, fake.clone());
@@ -167,7 +171,7 @@ async fn a_worker_that_drains_finishes_its_job_and_gives_back_the_one_taken_ahea
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_whose_store_is_away_gives_back_all_that_it_holds() {
+async fn a_worker_whose_store_is_unreachable_returns_all_its_jobs() {
     let backend = Faulty::new(MemoryBackend::new());
     let store = with_sweep(backend.clone()).await;
     let queue = MemoryQueue::new();
@@ -201,7 +205,8 @@ async fn a_worker_whose_store_is_away_gives_back_all_that_it_holds() {
 
 /// Ten jobs, of which the fifth looks around; `lost` says whether it was lost before.
 async fn look_around(lost: bool) -> (u64, Option<JobId>) {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     let looks_at = job(0.05).id();
     publish(&queue, 10).await;
     if lost {
@@ -211,9 +216,10 @@ async fn look_around(lost: bool) -> (u64, Option<JobId>) {
         }
         // Given back from last to first, they keep their order.
         for delivery in taken.into_iter().rev() {
-            match delivery.job().id() == looks_at {
-                true => drop(delivery),
-                false => delivery.give_back().await.unwrap(),
+            if delivery.job().id() == looks_at {
+                drop(delivery);
+            } else {
+                delivery.give_back().await.unwrap();
             }
         }
     }
@@ -228,14 +234,14 @@ async fn look_around(lost: bool) -> (u64, Option<JobId>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sign_of_life_names_the_job_that_computes_and_not_the_one_taken_ahead() {
+async fn the_heartbeat_names_the_job_that_computes_and_not_the_one_taken_ahead() {
     let (waiting, told) = look_around(false).await;
     assert_eq!(told, Some(job(0.05).id()));
     assert_eq!(waiting, 4, "of the five jobs after it, one was taken ahead");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_was_lost_before_is_alone_in_its_workers_hands() {
+async fn a_job_that_was_lost_before_is_alone_in_its_worker() {
     let (waiting, told) = look_around(true).await;
     assert_eq!(told, Some(job(0.05).id()));
     // It went back once, since it came while another job computed; which jobs went before it meanwhile is no matter.

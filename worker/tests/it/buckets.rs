@@ -110,7 +110,8 @@ fn a_job_with_inputs_in_a_bucket_scores_the_same_and_asks_for_none_that_the_cach
         Arc::new(Inputs::new(inputs::Settings { objects: Some(objects), ..Default::default() }))
     };
     let here = Arc::new(Inputs::new(inputs::Settings::default()));
-    let (local, remote) = (job(mini8().to_str().unwrap(), &here), job("s3://bucket", &inputs()));
+    let local = job(mini8().to_str().unwrap(), &here);
+    let remote = job("s3://bucket", &inputs());
     assert_eq!(remote.id(), local.id(), "places are no part of what a job means");
 
     assert!(bucket.calls.swap(0, Ordering::Relaxed) > 0);

@@ -116,7 +116,7 @@ impl Golden {
             for score in bench.scores(self, &spec, split, "knots-ties.yaml") {
                 let golden = &self.json["per_task"][&score.task][split];
                 assert_eq!(golden["n"], score.n, "{} {} {split}", self.name, score.task);
-                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
+                assert!(has_each_example(&score), "{} {} {split}", self.name, score.task);
                 self.near(&score.task, split, score.correct, golden["correct"].as_u64().unwrap());
             }
             let per_task = &self.json["joint_hits_per_task"];
@@ -124,7 +124,7 @@ impl Golden {
                 continue;
             }
             for score in bench.scores(self, &spec, split, "joint.yaml") {
-                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
+                assert!(has_each_example(&score), "{} {} {split}", self.name, score.task);
                 for (k, hits) in score.hits {
                     let golden = per_task[&score.task][split][format!("hits@{k}")].as_u64().unwrap();
                     self.near(&score.task, split, hits, golden);
@@ -143,7 +143,7 @@ impl Golden {
 }
 
 /// Whether the score says of every example whether it was right, and the same as the count.
-fn is_told_by_example(score: &TaskScore) -> bool {
+fn has_each_example(score: &TaskScore) -> bool {
     score.right.as_ref().is_some_and(|right| (right.len() as u64, right.count()) == (score.n, score.correct))
 }
 
@@ -252,7 +252,8 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
     let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
     let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
-    let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
+    let classes = vec!["one".to_owned()];
+    let templates = vec!["a {}".to_owned()];
     let task = job.spec.as_evaluation().unwrap().tasks[0].name.clone();
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
     let error = bench.engine.compute(&job, &AttemptContext::default()).unwrap_err().to_string();

@@ -159,7 +159,7 @@ fn every_golden_of_the_language_tasks_is_met() {
 }
 
 #[test]
-fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
+fn another_number_format_is_another_job_with_nearly_the_same_scores() {
     let mut bench = Bench::new(None);
     let f32 = bench.compute(bench.sweep(&["rte"], &[]), Subject::Base, "test").unwrap().remove(0);
     for precision in ["bf16", "f16"] {
@@ -172,7 +172,8 @@ fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
 #[test]
 fn texts_longer_than_the_base_takes_are_cut_where_a_length_is_set() {
     let mut bench = Bench::new(None);
-    let (folder, base) = (tempfile::TempDir::new().unwrap(), bench.root.join("examples/nli6/base"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let base = bench.root.join("examples/nli6/base");
     for entry in fs::read_dir(&base).unwrap() {
         let name = entry.unwrap().file_name();
         fs::copy(base.join(&name), folder.path().join(&name)).unwrap();
@@ -218,7 +219,7 @@ fn an_adapter_of_what_the_model_lacks_is_named() {
 }
 
 #[test]
-fn features_that_are_not_finite_fail_the_job_for_good() {
+fn features_that_are_not_finite_fail_the_job_permanently() {
     let mut bench = Bench::new(None);
     let spec = RecipeSpec { scaling: Some(1e30), ..RecipeSpec::default() };
     let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
@@ -245,7 +246,7 @@ fn a_model_that_does_not_fit_is_refused_with_the_numbers() {
 }
 
 #[test]
-fn an_adapter_without_a_classifier_is_told_where_one_can_be_named() {
+fn the_error_of_an_adapter_without_a_classifier_says_where_to_name_one() {
     let mut bench = Bench::new(None);
     let without = bench.root.join("examples/mini8/adapters/mnist");
     let mut sweep = bench.sweep(&["rte"], &[]);

@@ -134,7 +134,8 @@ async fn what_a_job_made_is_an_input_of_others_by_its_digest() {
     let of_store = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
     let reference = InputRef::Artefact(job.id());
     let located = |inputs: &Arc<Inputs>, expected: Option<Digest>| {
-        let (inputs, reference) = (Arc::clone(inputs), reference.clone());
+        let inputs = Arc::clone(inputs);
+        let reference = reference.clone();
         spawn_blocking(move || match expected {
             Some(digest) => inputs.expecting(digest).adapter(&reference),
             None => inputs.adapter(&reference),

@@ -1,5 +1,8 @@
 use super::*;
-use jobs::{Digest, JobInHand};
+use crate::limits::Limits;
+use jobs::{Digest, JobInHand, WorkerStatus};
+use std::collections::BTreeMap;
+use store::StoreError;
 
 const NOW_MS: u64 = 1_000_000_000;
 
