@@ -38,6 +38,7 @@ mod stored;
 mod sweep;
 mod version;
 mod weak;
+mod weight_index;
 mod write;
 
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
@@ -70,6 +71,7 @@ pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progre
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
+pub use weight_index::WeightIndex;
 pub use write::{MergeNames, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

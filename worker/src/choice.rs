@@ -9,6 +9,10 @@ use std::{cmp::Ordering, collections::HashMap};
 /// time, in seconds. Without this margin, a worker would switch after every job.
 pub(crate) const MARGIN: f64 = 2.0;
 
+/// How many workers switch to another source per job that waits there, on average. More than one, because some of them
+/// compute a long job first.
+const SWITCHES_PER_JOB: f64 = 4.0;
+
 /// The state of a queue.
 #[derive(Debug, Clone)]
 pub(crate) struct QueueState {
@@ -18,6 +22,8 @@ pub(crate) struct QueueState {
     pub(crate) priority: i32,
     /// Jobs that wait in it.
     pub(crate) waiting: u64,
+    /// Consumers that take jobs from it.
+    pub(crate) consumers: u64,
     /// The maximum number of workers takes jobs from it, or more.
     pub(crate) is_full: bool,
 }
@@ -28,13 +34,22 @@ pub(crate) struct Situation<'a> {
     /// The queue from which it takes jobs now.
     pub(crate) current: &'a JobSource,
     /// The base models that it has loaded.
-    pub(crate) bases: &'a [Digest],
+    pub(crate) bases: Vec<Digest>,
     /// How many seconds of its recent time each queue had.
     pub(crate) work: &'a HashMap<JobSource, f64>,
     /// It may keep its base models: jobs of other bases have not waited for too long.
     pub(crate) may_hold: bool,
     /// It may wait for the next job of a search: the last job runs, or ended a moment ago.
     pub(crate) may_linger: bool,
+    /// The last job came from the current source. It runs, or it ended a moment ago and a coordinator may be publishing
+    /// the next one.
+    pub(crate) may_await: bool,
+}
+
+impl Situation<'_> {
+    fn work(&self, source: &JobSource) -> f64 {
+        self.work.get(source).copied().unwrap_or_default()
+    }
 }
 
 /// The queue from which the worker takes its next jobs.
@@ -72,11 +87,45 @@ pub(crate) fn choose(queues: &[QueueState], situation: &Situation<'_>) -> JobSou
     } else {
         others
     };
+    // A search publishes one job after another. If a worker took a job of a larger sweep in between, the search would
+    // wait for that job at every step, however small its own jobs are.
+    if situation.may_await
+        && let Some(current) = current
+        && !current.is_full
+        && current.priority >= highest
+        && among.iter().all(|queue| situation.work(&current.source) < situation.work(&queue.source))
+    {
+        return current.source.clone();
+    }
     least_served(&among, situation)
 }
 
+/// Whether a worker leaves jobs that wait at its current source for those of `chosen`. `chance` is a random number in
+/// [0, 1).
+///
+/// All workers of a pool receive the announcement of a job at the same time. A few jobs need a few workers, so only
+/// some workers of a large pool switch. The others decide again at the next selection.
+pub(crate) fn may_switch(queues: &[QueueState], current: &JobSource, chosen: &JobSource, chance: f64) -> bool {
+    let waiting = |source: &JobSource| {
+        queues.iter().find(|queue| queue.source == *source).map_or(0, |queue| queue.waiting) as f64
+    };
+    let workers: u64 = queues.iter().map(|queue| queue.consumers).sum();
+    waiting(current) == 0.0 || chance * (workers as f64) < waiting(chosen) * SWITCHES_PER_JOB
+}
+
+/// Whether the jobs of `chosen` go before those of `current`, so that a job of `current` that was taken ahead is given
+/// back.
+pub(crate) fn goes_before(queues: &[QueueState], chosen: &JobSource, situation: &Situation<'_>) -> bool {
+    let priority = |source: &JobSource| queues.iter().find(|queue| queue.source == *source).map(|queue| queue.priority);
+    match priority(chosen).cmp(&priority(situation.current)) {
+        Ordering::Greater => true,
+        Ordering::Equal => situation.work(chosen) < situation.work(situation.current),
+        Ordering::Less => false,
+    }
+}
+
 fn least_served(among: &[&QueueState], situation: &Situation<'_>) -> JobSource {
-    let work = |queue: &QueueState| situation.work.get(&queue.source).copied().unwrap_or_default();
+    let work = |queue: &QueueState| situation.work(&queue.source);
     let by_work = |a: &&&QueueState, b: &&&QueueState| match work(a).total_cmp(&work(b)) {
         Ordering::Equal => a.source.cmp(&b.source),
         unequal => unequal,

@@ -1,4 +1,4 @@
-use crate::choice::{QueueState, Situation, choose};
+use crate::choice::{QueueState, Situation, choose, goes_before, may_switch};
 use jobs::{Digest, PoolEntry, error_chain};
 use parking_lot::{Mutex, MutexGuard};
 use queue::{Backlog, JobConsumer, JobSource};
@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 use store::{Store, StoreError};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 
 /// How often a worker with work selects its queue again.
 const SELECT_EVERY: Duration = Duration::from_millis(200);
@@ -33,6 +36,11 @@ const MIN_HOLD: Duration = Duration::from_secs(60);
 const HOLD_PER_LOAD: u32 = 10;
 /// How long a worker waits for a job from a newly selected queue before it selects again.
 const MIN_STAY: Duration = Duration::from_millis(500);
+/// The same if no job waits there any more: other workers have taken them, unless one is being delivered.
+const MIN_STAY_WITHOUT_JOBS: Duration = Duration::from_millis(100);
+/// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. This
+/// time counts as work for the search.
+const AWAIT: Duration = Duration::from_millis(500);
 /// The time in which the weight of past work halves.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
@@ -44,6 +52,8 @@ pub(crate) struct QueueSelector {
     /// How many base models the worker keeps.
     model_capacity: usize,
     state: Mutex<State>,
+    /// The source that the worker left last, if it left it for one whose jobs go first.
+    preempted: watch::Sender<Option<JobSource>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,11 +62,17 @@ struct State {
     /// Sweeps whose entry cannot be read, because another version of the program wrote it.
     unreadable: HashSet<String>,
     listed: Option<Instant>,
+    /// A sweep was announced that is not in `entries`.
+    has_new: bool,
     work: HashMap<JobSource, Work>,
     /// The base models that are loaded, the last one first.
     bases: VecDeque<Digest>,
     computing: usize,
     last_worked: Option<Instant>,
+    /// The source of the running job, or of the last one.
+    last_source: Option<JobSource>,
+    /// How long the worker waited for that job after the last job of the same source.
+    awaited: Duration,
     last_switched: Option<Instant>,
     /// Since when jobs of other base models wait while the worker keeps its own.
     others_wait: Option<Instant>,
@@ -79,13 +95,19 @@ impl Work {
 
 impl QueueSelector {
     pub(crate) fn new(store: Store, pool: String, models: usize) -> Self {
-        Self { store, pool, model_capacity: models.max(1), state: Mutex::default() }
+        let state = Mutex::default();
+        Self { store, pool, model_capacity: models.max(1), state, preempted: watch::Sender::new(None) }
     }
 
-    /// A job starts to compute, on the base model `base` if it needs one.
-    pub(crate) fn job_started(&self, base: Option<Digest>) {
+    /// A job of `sweep` starts to compute, on the base model `base` if it needs one.
+    pub(crate) fn job_started(&self, sweep: &str, base: Option<Digest>) {
         let mut state = self.state();
         state.computing += 1;
+        let source = Some(state.source_of(sweep));
+        let is_same = state.last_source == source;
+        let idle = state.last_worked.filter(|_| is_same).map_or(Duration::ZERO, |last| last.elapsed());
+        state.awaited = idle.min(AWAIT);
+        state.last_source = source;
         if let Some(base) = base {
             state.hold(base, self.model_capacity);
         }
@@ -95,21 +117,33 @@ impl QueueSelector {
     pub(crate) fn job_ended(&self, sweep: &str, took: Duration, load: Duration) {
         let mut state = self.state();
         state.computing -= 1;
-        state.last_worked = Some(Instant::now());
         if !load.is_zero() {
             state.load = load;
         }
-        let source =
-            if state.entries.contains_key(sweep) { JobSource::Sweep(sweep.to_owned()) } else { JobSource::Pool };
+        let source = state.source_of(sweep);
+        let now = Instant::now();
         let before = state.work.get(&source).map_or(0.0, |work| work.now());
-        state.work.insert(source, Work { seconds: before + took.as_secs_f64(), at: Instant::now() });
+        let seconds = before + (took + state.awaited).as_secs_f64();
+        state.work.insert(source, Work { seconds, at: now });
+        state.last_worked = Some(now);
+    }
+
+    /// Waits until the worker has left the queue of `sweep` for one whose jobs go first.
+    pub(crate) async fn preempted(&self, sweep: &str) {
+        let source = self.state().source_of(sweep);
+        let mut preempted = self.preempted.subscribe();
+        // `wait_for` cannot fail: the sender is in `self`.
+        _ = preempted.wait_for(|preempted| preempted.as_ref() == Some(&source)).await;
     }
 
     /// Switches the consumers of a worker between queues, for as long as it is polled.
     pub(crate) async fn run(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
         loop {
             let has_work = self.select(main, ahead).await;
-            sleep(if has_work { SELECT_EVERY } else { IDLE_SELECT_EVERY }).await;
+            tokio::select! {
+                () = sleep(if has_work { SELECT_EVERY } else { IDLE_SELECT_EVERY }) => {}
+                sweeps = main.announced_sweeps() => self.state().note_announced(&sweeps),
+            }
         }
     }
 
@@ -126,7 +160,7 @@ impl QueueSelector {
             .zip(backlog)
             .filter_map(|(source, backlog)| Some(state.queue_state(source, backlog?, &current)))
             .collect();
-        let chosen = state.choose(&queues, &current);
+        let chosen = state.choose(&queues, &current, random());
         let is_capped = match &chosen {
             JobSource::Sweep(sweep) => state.entries.get(sweep).is_some_and(|(entry, _)| entry.max_workers.is_some()),
             JobSource::Pool => false,
@@ -134,6 +168,8 @@ impl QueueSelector {
         if chosen != current {
             tracing::debug!(from = ?current, to = ?chosen, "the worker switches to another queue");
             state.last_switched = Some(Instant::now());
+            let is_preempted = goes_before(&queues, &chosen, &state.situation(&current, &state.recent_work()));
+            self.preempted.send_replace(is_preempted.then(|| current.clone()));
             let base = queues.iter().find(|queue| queue.source == chosen).and_then(|queue| queue.base);
             if let Some(base) = base {
                 state.hold(base, self.model_capacity);
@@ -151,10 +187,16 @@ impl QueueSelector {
     async fn list(&self) {
         let known: HashSet<String> = {
             let mut state = self.state();
-            let pause = if state.has_work() { LIST_EVERY } else { Duration::ZERO };
+            let pause = match (state.has_new, state.has_work()) {
+                // Announcements may be frequent, and the sweep may never be in the list.
+                (true, _) => SELECT_EVERY,
+                (false, true) => LIST_EVERY,
+                (false, false) => Duration::ZERO,
+            };
             if state.listed.is_some_and(|listed| listed.elapsed() < pause) {
                 return;
             }
+            state.has_new = false;
             state.listed = Some(Instant::now());
             let fresh = state.entries.iter().filter(|(_, (_, read))| read.elapsed() < CACHED_FOR);
             fresh.map(|(sweep, _)| sweep.clone()).collect()
@@ -175,6 +217,7 @@ impl QueueSelector {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics between two steps of a change, so a poisoned state is complete.
         self.state.lock()
     }
 }
@@ -182,6 +225,16 @@ impl QueueSelector {
 impl State {
     fn has_work(&self) -> bool {
         self.computing > 0 || self.last_worked.is_some_and(|last| last.elapsed() < IDLE_AFTER)
+    }
+
+    /// The source of the jobs of `sweep`.
+    fn source_of(&self, sweep: &str) -> JobSource {
+        if self.entries.contains_key(sweep) { JobSource::Sweep(sweep.to_owned()) } else { JobSource::Pool }
+    }
+
+    /// Records that runs have published jobs of these sweeps.
+    fn note_announced(&mut self, sweeps: &[String]) {
+        self.has_new |= sweeps.iter().any(|sweep| !self.entries.contains_key(sweep));
     }
 
     fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
@@ -215,7 +268,7 @@ impl State {
         let is_full = if source == *current {
             // If too many workers came at the same time, as many leave on average as are too many.
             let excess = backlog.consumers.saturating_sub(most);
-            excess > 0 && RandomState::new().hash_one(()) % backlog.consumers < excess
+            random() * (backlog.consumers as f64) < excess as f64
         } else {
             backlog.consumers >= most
         };
@@ -223,23 +276,41 @@ impl State {
             base: entry.map(|entry| entry.base),
             priority: entry.map_or(0, |entry| entry.priority),
             waiting: backlog.waiting,
+            consumers: backlog.consumers,
             is_full,
             source,
         }
     }
 
-    fn choose(&mut self, queues: &[QueueState], current: &JobSource) -> JobSource {
-        let has_just_switched = self.last_switched.is_some_and(|switched| switched.elapsed() < MIN_STAY);
+    /// The source to take jobs from; `chance` is a random number in [0, 1).
+    fn choose(&mut self, queues: &[QueueState], current: &JobSource, chance: f64) -> JobSource {
+        let has_jobs = queues.iter().any(|queue| queue.source == *current && queue.waiting > 0);
+        let stay = if has_jobs { MIN_STAY } else { MIN_STAY_WITHOUT_JOBS };
+        let has_just_switched = self.last_switched.is_some_and(|switched| switched.elapsed() < stay);
         if has_just_switched && self.computing == 0 {
             return current.clone();
         }
         self.note_waiting_others(queues);
-        let work = self.work.iter().map(|(source, work)| (source.clone(), work.now())).collect();
+        let work = self.recent_work();
+        let chosen = choose(queues, &self.situation(current, &work));
+        if may_switch(queues, current, &chosen, chance) { chosen } else { current.clone() }
+    }
+
+    fn recent_work(&self) -> HashMap<JobSource, f64> {
+        self.work.iter().map(|(source, work)| (source.clone(), work.now())).collect()
+    }
+
+    fn situation<'a>(&self, current: &'a JobSource, work: &'a HashMap<JobSource, f64>) -> Situation<'a> {
         let hold = MIN_HOLD.max(self.load * HOLD_PER_LOAD);
-        let bases: Vec<Digest> = self.bases.iter().copied().collect();
-        let may_hold = self.others_wait.is_none_or(|since| since.elapsed() < hold);
-        let may_linger = self.computing > 0 || self.last_worked.is_some_and(|last| last.elapsed() < LINGER);
-        choose(queues, &Situation { current, bases: &bases, work: &work, may_hold, may_linger })
+        let worked_within = |limit| self.last_worked.is_some_and(|last| last.elapsed() < limit);
+        Situation {
+            current,
+            bases: self.bases.iter().copied().collect(),
+            work,
+            may_hold: self.others_wait.is_none_or(|since| since.elapsed() < hold),
+            may_linger: self.computing > 0 || worked_within(LINGER),
+            may_await: self.last_source.as_ref() == Some(current) && (self.computing > 0 || worked_within(AWAIT)),
+        }
     }
 
     /// Records since when jobs of other base models wait.
@@ -261,6 +332,11 @@ impl State {
         self.bases.push_front(base);
         self.bases.truncate(capacity);
     }
+}
+
+/// A random number in [0, 1).
+fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / (u64::MAX as f64 + 1.0)
 }
 
 #[cfg(test)]

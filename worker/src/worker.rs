@@ -184,9 +184,9 @@ impl Worker {
     pub fn health(&self) -> WorkerHealth {
         WorkerHealth {
             state: self.heartbeat.state(),
-            is_connected: self.queue.is_in_reach(),
+            is_connected: self.queue.is_connected(),
             reconnects: self.queue.reconnects(),
-            deferred: self.queue.left_to_others().len(),
+            deferred: self.queue.deferred_jobs().len(),
         }
     }
 
@@ -219,7 +219,7 @@ impl Worker {
         let end = tokio::select! {
             end = self.take_jobs(drain, now) => end,
             never = self.select_queues() => match never {},
-            never = self.heartbeat.run(&self.store, || self.queue.left_to_others()) => match never {},
+            never = self.heartbeat.run(&self.store, || self.queue.deferred_jobs()) => match never {},
         };
         // Nothing depends on it, and a worker that stops must not wait for an unreachable store.
         let _ = timeout(LAST_WRITE_TIMEOUT, self.heartbeat.remove(&self.store)).await;

@@ -24,11 +24,12 @@ impl Worker {
         state.computation_started();
         let started = Instant::now();
         if let Some(selector) = &self.queue_selector {
-            selector.job_started(match &job.spec {
+            let base = match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
                 // A write job loads no model.
                 JobSpec::Write(_) => None,
-            });
+            };
+            selector.job_started(sweep, base);
         }
         let attempted = self.attempt(job, sweep, &state.interrupt).await;
         if let Some(selector) = &self.queue_selector {

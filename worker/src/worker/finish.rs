@@ -90,7 +90,7 @@ impl Worker {
             AfterFailure::Return => self.counted(Outcome::GivenBack, delivery.give_back()).await,
             AfterFailure::Discard => self.counted(Outcome::Dropped, delivery.ack()).await,
             AfterFailure::Retry(after) => self.counted(Outcome::Retried, delivery.retry(after)).await,
-            AfterFailure::DeadLetter => self.counted(Outcome::DeadLettered, delivery.park(&reason)).await,
+            AfterFailure::DeadLetter => self.counted(Outcome::DeadLettered, delivery.dead_letter(&reason)).await,
         }
     }
 

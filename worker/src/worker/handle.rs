@@ -37,7 +37,7 @@ impl Worker {
         device: Option<Device<'_>>,
         state: &LoopState,
     ) -> Result<Handled, WorkerError> {
-        let job = delivery.job().id();
+        let job = delivery.id();
         let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
         if let Some(follow) = self.follow_trace
@@ -69,7 +69,7 @@ impl Worker {
             let lookup = self.look_up(&delivery).await;
             return self.carry_out(delivery, lookup, None, state).await.map(|()| Handled::Settled);
         }
-        let job = delivery.job().id();
+        let job = delivery.id();
         let handled = if delivery.losses() > 0 {
             self.handle_alone(delivery, device, state).await
         } else if let Some(device) = device {
@@ -115,6 +115,7 @@ impl Worker {
             biased;
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
             () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
+            () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             lookup = self.look_up(&delivery) => lookup,
         };
         if !matches!(lookup, Ok(Lookup::Compute)) {
@@ -123,12 +124,22 @@ impl Worker {
         let device = tokio::select! {
             biased;
             () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
+            () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
             device = state.device() => device,
             () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
         };
         self.mark_started(&delivery, &lookup);
         let turn = Turn { device, exclusive: None };
         self.carry_out(delivery, lookup, Some(turn), state).await.map(|()| Handled::Settled)
+    }
+
+    /// Waits until the jobs of another sweep go before those of `sweep`. A job that was taken ahead would otherwise be
+    /// computed first.
+    async fn preempted(&self, sweep: &str) {
+        match &self.queue_selector {
+            Some(selector) => selector.preempted(sweep).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Shows in the heartbeat that this worker computes the job, if it does.

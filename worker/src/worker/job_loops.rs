@@ -133,7 +133,7 @@ impl Worker {
             biased;
             () = state.draining.cancelled() => Ok(Received::End(self.stopped())),
             () = state.idle(self.limits.idle) => {
-                if self.queue.is_in_reach() {
+                if self.queue.is_connected() {
                     return Ok(Received::End(WorkerEnd::Idle));
                 }
                 // An unreachable broker delivers no job either. It has a limit of its own.

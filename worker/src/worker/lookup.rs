@@ -21,7 +21,7 @@ impl Worker {
     /// Looks a delivery up in the store. A job to compute may be started at once: its trial is stored.
     pub(super) async fn look_up(&self, delivery: &Delivery) -> Result<Lookup, StoreError> {
         let mut facts = Facts {
-            job: delivery.job().id(),
+            job: delivery.id(),
             attempt: delivery.attempt(),
             losses: delivery.losses(),
             other_semantics: delivery.job().spec.check_semantics().err(),

@@ -23,7 +23,7 @@ impl Worker {
             Settlement::UnknownSweep => self.settle_unknown_sweep(delivery).await,
             Settlement::Known => {
                 if delivery.losses() > 0 {
-                    self.delete_trials(&delivery.job().id(), true).await;
+                    self.delete_trials(&delivery.id(), true).await;
                 }
                 self.counted(Outcome::Known, delivery.ack()).await
             }
@@ -74,7 +74,7 @@ impl Worker {
         if losses >= self.limits.losses {
             warn!(sweep, place, "the job is dead-lettered: the store does not hold its sweep");
             let reason = format!("the store {place} does not hold the sweep `{sweep}`");
-            self.counted(Outcome::DeadLettered, delivery.park(&reason)).await?;
+            self.counted(Outcome::DeadLettered, delivery.dead_letter(&reason)).await?;
         } else {
             debug!(sweep, place, "the store does not hold the sweep of the job; the job is tried later");
             self.counted(Outcome::GivenBack, delivery.lose(back_off(losses, &self.limits))).await?;
