@@ -8,6 +8,7 @@
 mod clock;
 mod compaction;
 mod consistency;
+mod counting;
 mod error;
 mod event;
 mod freeze;

@@ -1,12 +1,15 @@
 //! The vocabulary of Bowline: sweep file, search space, recipe, job, result.
 //!
-//! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor.
+//! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor. Only [`now_ms`] reads the clock.
 //! A sweep file becomes a [`Sweep`]; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
 //! id is the hash of what decides its outcome; a worker answers with a [`JobResult`] or an [`ArtefactResult`]; and the
 //! [`Outcome`] says which results make up the sweep's table.
 
 mod artefact;
 mod bitmap;
+mod byte_size;
+mod causes;
+mod clock;
 mod data;
 mod digest;
 mod examples;
@@ -40,6 +43,9 @@ mod write;
 
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
+pub use byte_size::ByteSize;
+pub use causes::{causes, error_chain, error_messages};
+pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use examples::ExampleCounts;

@@ -1,4 +1,5 @@
-use crate::{MemoryNeed, Problems, sized};
+use crate::{MemoryNeed, Problems};
+use jobs::ByteSize;
 use std::path::PathBuf;
 
 /// Why a head cannot be used with its base and its task.
@@ -173,7 +174,7 @@ pub enum CheckError {
     #[error("cannot use the model")]
     Model(#[from] evaluation::ModelError),
     /// The model does not fit into memory.
-    #[error("the model takes {} of memory, and {} are free", needed.in_words(), sized(*available))]
+    #[error("the model takes {} of memory, and {} are free", needed.in_words(), ByteSize(*available))]
     Memory {
         /// What it takes.
         needed: MemoryNeed,

@@ -14,5 +14,5 @@ mod words;
 
 pub use check::{Checked, Computing, Download, check_inputs, check_other_splits, check_prompts};
 pub use error::{CheckError, HeadProblem};
-pub use memory::{MemoryNeed, MemoryNeeds, sized};
+pub use memory::{MemoryNeed, MemoryNeeds};
 pub use problems::{Problem, Problems, SweepLines};

@@ -2,7 +2,7 @@
 
 use crate::CheckError;
 use evaluation::{Configuration, LONGEST_TEXT, Placement};
-use jobs::Sweep;
+use jobs::{ByteSize, Sweep};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -32,8 +32,9 @@ impl MemoryNeed {
     /// In words: all of it, and its parts.
     pub fn in_words(&self) -> String {
         let Self { base_bytes, adapted_bytes, activation_bytes } = *self;
-        let (all, base) = (sized(self.total()), sized(base_bytes));
-        format!("{all} (base {base}, adapted {}, on the way {})", sized(adapted_bytes), sized(activation_bytes))
+        let all = ByteSize(self.total());
+        let base = ByteSize(base_bytes);
+        format!("{all} (base {base}, adapted {}, on the way {})", ByteSize(adapted_bytes), ByteSize(activation_bytes))
     }
 }
 
@@ -59,13 +60,5 @@ impl From<evaluation::MemoryNeed> for MemoryNeed {
     fn from(need: evaluation::MemoryNeed) -> Self {
         let evaluation::MemoryNeed { base, adapted, activations } = need;
         Self { base_bytes: base, adapted_bytes: adapted, activation_bytes: activations }
-    }
-}
-
-/// Bytes for people.
-pub fn sized(bytes: u64) -> String {
-    match bytes >> 30 {
-        0 => format!("{} MiB", bytes.div_ceil(1 << 20)),
-        _ => format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30)),
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with the inputs of a sweep, all of it.
 
-use crate::{CheckError, words::causes};
+use crate::CheckError;
 use inputs::Outline;
 use jobs::{Lines, Task};
 use serde::Serialize;
@@ -85,7 +85,7 @@ impl Problems {
             line: self.sweep.lines.line(&place.key),
             task: place.task.clone(),
             message: named(error.to_string()),
-            causes: causes(error).map(|cause| named(cause.to_string())).collect(),
+            causes: jobs::causes(error).map(|cause| named(cause.to_string())).collect(),
             may_pass: error.is_retryable(),
         };
         // Both splits of a data set fail on the same missing folder.

@@ -1,5 +1,4 @@
 use crate::{CoordinatorError, Ended};
-use std::error::Error;
 
 /// What a run does in the store when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,19 +37,8 @@ pub(super) fn farewell(ended: &Result<Ended, CoordinatorError>, failed: u64) -> 
             | CoordinatorError::Metric { .. }
             | CoordinatorError::Queue(_)
             | CoordinatorError::Store(_)),
-        ) => farewell(&chain(error), false, false),
+        ) => farewell(&jobs::error_chain(error), false, false),
     })
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &CoordinatorError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -73,8 +73,7 @@ impl ProgressTracker {
 
     /// Adds the device time of a job.
     pub(super) fn add_device_time(&mut self, timings: &Timings) {
-        let Timings { load_s, align_s, merge_s, evaluate_s } = timings;
-        self.device_s += load_s + align_s + merge_s + evaluate_s;
+        self.device_s += timings.total_s();
     }
 
     /// The device time of the sweep's jobs, in all runs that waited for them.

@@ -2,13 +2,13 @@
 mod tests;
 
 use crate::delivery::{DEFER_DELAY, QueuedJob};
-use jobs::{Job, JobId};
+use jobs::{Job, JobId, now_ms};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The version of the message around a job. It grows with every change that an older reader could misunderstand.
 /// Unknown fields are refused as well.
@@ -292,10 +292,6 @@ fn integer(properties: &BasicProperties, name: &str) -> Option<i64> {
         AMQPValue::ShortShortUInt(value) => (*value).into(),
         _ => return None,
     })
-}
-
-fn now_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Whole milliseconds, rounded up.

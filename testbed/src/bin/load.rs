@@ -12,7 +12,6 @@ use store::Store;
 use testbed::{
     Broker, CoordinatorSpec, Failure, WorkerSpec,
     args::Cluster,
-    error_chain,
     load::{BesideSpec, Stored, Table, TrafficSpec, beside, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
     sim::SweepSpec,
@@ -108,7 +107,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("load: {}", error_chain(&*failure));
+            eprintln!("load: {}", jobs::error_chain(&*failure));
             ExitCode::from(70)
         }
     }

@@ -3,13 +3,13 @@ use std::{fs, time::Duration};
 /// The memory of a process, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// What it holds now.
+    /// What it uses now.
     pub resident_bytes: u64,
-    /// The most that it held.
+    /// The most that it has used.
     pub peak_bytes: u64,
 }
 
-/// The memory of the process `pid`; nothing where it has ended, or the system has no `/proc`.
+/// The memory of the process `pid`; `None` if it has ended, or if the system has no `/proc`.
 pub fn memory_of(pid: u32) -> Memory {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     Memory { resident_bytes: bytes(&status, "VmRSS:"), peak_bytes: bytes(&status, "VmHWM:") }

@@ -18,12 +18,12 @@ pub struct TrafficSpec {
     pub limit: Duration,
 }
 
-/// What a sweep took.
+/// The measurements of a sweep.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
     /// From the start of the coordinator to the sweep's end, or to the limit.
     pub took: Duration,
-    /// Whether it came to its end.
+    /// Whether it finished.
     pub is_finished: bool,
     /// The coordinator's resident memory over time, in bytes.
     pub coordinator_bytes: Vec<u64>,

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-/// A sweep whose inputs are made up. The same values give the same jobs.
+/// A sweep with simulated inputs. The same values give the same jobs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct SweepSpec {
     /// The sweep's name.
@@ -37,8 +37,9 @@ pub struct SweepSpec {
 impl SweepSpec {
     /// The same as arguments for another process.
     pub fn arguments(&self) -> Vec<String> {
-        let (seed, scalings, densities) =
-            (self.seed.to_string(), self.scalings.to_string(), self.densities.to_string());
+        let seed = self.seed.to_string();
+        let scalings = self.scalings.to_string();
+        let densities = self.densities.to_string();
         let values = [
             ("--sweep", &self.sweep),
             ("--seed", &seed),

@@ -19,7 +19,7 @@ pub(super) struct FamilySession<F: ModelFamily> {
     heads: Heads,
 }
 
-/// Opens the base in a folder, of whatever family it is.
+/// Opens the base in a folder, whatever its family.
 pub(super) struct Open<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) folder: &'a Path,
@@ -38,7 +38,8 @@ impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
         let Open { attempt, folder, settings } = open;
         let precision = attempt.job.meaning.precision;
-        // The sweep file refuses it, and a message may say it all the same: numbers would get the id of others.
+        // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
+        // the scores would be stored under an id that does not describe them.
         if !F::PRECISIONS.contains(&precision) {
             return Err(JobError::Precision {
                 precision: precision.name(),
@@ -50,7 +51,7 @@ impl<F: ModelFamily> FamilySession<F> {
         Ok(Self {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
-            merges: Merges::keeping(F::KEPT_MERGES, attempt.metrics),
+            merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
         })
@@ -78,7 +79,7 @@ impl<F: ModelFamily> FamilySession<F> {
         Ok(scores)
     }
 
-    /// Every task is scored with one head over the labels of all.
+    /// Every task is scored with one head over the labels of all tasks.
     fn joint(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -129,7 +130,7 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
     }
 }
 
-/// Runs the model over a split, and counts what it was shown.
+/// Runs the model over a split, and counts the examples.
 fn features<F: ModelFamily>(
     attempt: &mut Attempt<'_>,
     model: &F::Model,

@@ -29,11 +29,11 @@ impl Default for Fake {
 
 impl Fake {
     fn waits(&self, sweep: &str, waiting: u64, consumers: u64) {
-        self.waiting.lock().unwrap().insert(of(sweep), Backlog { waiting, consumers });
+        self.waiting.lock().insert(of(sweep), Backlog { waiting, consumers });
     }
 
     fn announces(&self, sweep: &str) {
-        self.announced.lock().unwrap().push(sweep.to_owned());
+        self.announced.lock().push(sweep.to_owned());
         self.has_announced.notify_one();
     }
 }
@@ -45,16 +45,16 @@ impl JobConsumer for Fake {
     }
 
     fn take_from(&self, source: &JobSource) {
-        self.source.lock().unwrap().clone_from(source);
+        self.source.lock().clone_from(source);
     }
 
     fn source(&self) -> JobSource {
-        self.source.lock().unwrap().clone()
+        self.source.lock().clone()
     }
 
     async fn announced_sweeps(&self) -> Vec<String> {
         loop {
-            let sweeps = std::mem::take(&mut *self.announced.lock().unwrap());
+            let sweeps = std::mem::take(&mut *self.announced.lock());
             if !sweeps.is_empty() {
                 return sweeps;
             }
@@ -64,7 +64,7 @@ impl JobConsumer for Fake {
 
     async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
         self.looks.fetch_add(1, Ordering::Relaxed);
-        let waiting = self.waiting.lock().unwrap();
+        let waiting = self.waiting.lock();
         Some(sources.iter().map(|source| waiting.get(source).copied()).collect())
     }
 }
@@ -79,7 +79,7 @@ fn base(name: &str) -> Digest {
 
 /// A worker of pool `a40` that holds one base model, and what it looks at.
 struct Bench {
-    sources: Sources,
+    selector: QueueSelector,
     store: Store,
     main: Fake,
     ahead: Fake,
@@ -88,8 +88,8 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let store = Store::new(MemoryBackend::new());
-        let sources = Sources::new(store.clone(), "a40".to_owned(), 1);
-        Self { sources, store, main: Fake::default(), ahead: Fake::default() }
+        let selector = QueueSelector::new(store.clone(), "a40".to_owned(), 1);
+        Self { selector, store, main: Fake::default(), ahead: Fake::default() }
     }
 
     async fn enter(&self, entry: PoolEntry) {
@@ -98,15 +98,15 @@ impl Bench {
 
     /// Follows for so long; where jobs are taken from then.
     async fn after(&self, time: Duration) -> JobSource {
-        let follow = self.sources.follow(&self.main, Some(&self.ahead));
-        assert!(timeout(time, follow).await.is_err(), "it goes on for ever");
+        let running = self.selector.run(&self.main, Some(&self.ahead));
+        assert!(timeout(time, running).await.is_err(), "it goes on for ever");
         self.main.source()
     }
 
     async fn computes(&self, sweep: &str, of_base: &str, time: Duration) {
-        self.sources.begins(sweep, Some(base(of_base)));
+        self.selector.job_started(sweep, Some(base(of_base)));
         self.after(time).await;
-        self.sources.ends(sweep, time, Duration::ZERO);
+        self.selector.job_ended(sweep, time, Duration::ZERO);
     }
 }
 
@@ -178,9 +178,9 @@ async fn a_base_model_is_let_go_after_a_minute_in_which_others_waited() {
     bench.after(MOMENT).await;
     bench.computes("one", "a", MOMENT).await;
     bench.main.waits("two", 1, 0);
-    bench.computes("one", "a", HOLD / 2).await;
+    bench.computes("one", "a", MIN_HOLD / 2).await;
     assert_eq!(bench.main.source(), of("one"));
-    bench.computes("one", "a", HOLD).await;
+    bench.computes("one", "a", MIN_HOLD).await;
     assert_eq!(bench.main.source(), of("two"));
 }
 
@@ -212,31 +212,31 @@ async fn busy_beside_a_new_sweep() -> Bench {
     bench.main.waits("large", 1000, 2);
     bench.after(MOMENT).await;
     bench.computes("large", "a", LIST_EVERY * 3).await;
-    bench.sources.begins("large", Some(base("a")));
+    bench.selector.job_started("large", Some(base("a")));
     bench.enter(PoolEntry::new("small", base("a"))).await;
     bench.main.waits("small", 1, 0);
     bench
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_worker_turns_to_a_new_sweep_as_soon_as_it_is_announced() {
+async fn a_busy_worker_switches_to_a_new_sweep_as_soon_as_it_is_announced() {
     let bench = busy_beside_a_new_sweep().await;
-    assert_eq!(bench.after(LOOK_EVERY * 2).await, of("large"), "it does not know the small one");
+    assert_eq!(bench.after(SELECT_EVERY * 2).await, of("large"), "it does not know the small one");
     bench.main.announces("small");
-    assert_eq!((bench.after(LOOK_EVERY).await, bench.ahead.source()), (of("small"), of("small")));
+    assert_eq!((bench.after(SELECT_EVERY).await, bench.ahead.source()), (of("small"), of("small")));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_was_taken_ahead_is_given_back_for_a_sweep_that_had_less_of_the_worker_and_not_otherwise() {
+async fn a_job_that_was_taken_ahead_is_returned_for_a_sweep_that_had_less_of_the_worker_and_not_otherwise() {
     let bench = busy_beside_a_new_sweep().await;
-    let is_preempted = async |sweep| timeout(Duration::from_millis(1), bench.sources.preempts(sweep)).await.is_ok();
+    let is_preempted = async |sweep| timeout(Duration::from_millis(1), bench.selector.preempted(sweep)).await.is_ok();
     assert!(!is_preempted("large").await);
     bench.main.announces("small");
-    bench.after(LOOK_EVERY).await;
+    bench.after(SELECT_EVERY).await;
     assert!(is_preempted("large").await && !is_preempted("small").await);
     // A worker has taken the only job of the small sweep. A job of it that waits for the device here stays.
     bench.main.waits("small", 0, 0);
-    assert_eq!(bench.after(LOOK_EVERY * 2).await, of("large"));
+    assert_eq!(bench.after(SELECT_EVERY * 2).await, of("large"));
     assert!(!is_preempted("small").await && !is_preempted("large").await);
 }
 
@@ -253,10 +253,10 @@ async fn the_time_that_a_worker_waits_for_a_search_counts_as_work_for_it() {
     let mut steps = 0;
     loop {
         bench.main.waits("small", 1, 0);
-        assert_eq!(bench.after(LOOK_EVERY * 2).await, of("small"));
+        assert_eq!(bench.after(SELECT_EVERY * 2).await, of("small"));
         bench.main.waits("small", 0, 0);
         bench.computes("small", "a", Duration::from_millis(1)).await;
-        if bench.after(LOOK_EVERY / 2).await != of("small") {
+        if bench.after(SELECT_EVERY / 2).await != of("small") {
             break;
         }
         steps += 1;

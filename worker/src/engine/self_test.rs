@@ -1,30 +1,31 @@
 use super::{
     EngineSettings,
-    attempt::{Evaluated, unchanged},
+    attempt::{EvaluateJob, unchanged},
     memory::check_memory,
 };
-use crate::{JobError, Proof};
+use crate::{JobError, SelfTest};
 use inputs::Inputs;
 use jobs::{AdapterInput, Digest, HeadSpec, InputLocations, InputRef, Job, JobSpec};
 use std::{fmt, path::PathBuf, sync::Arc};
 
-/// What an engine needs of a machine: inputs that can be read and are what jobs were made for, and memory for the base.
-pub struct EngineProof {
+/// Tests what an engine needs of a machine: readable inputs with the digests that the job names, and memory for the
+/// base.
+pub struct EngineSelfTest {
     pub(super) inputs: Arc<Inputs>,
     pub(super) settings: EngineSettings,
 }
 
-impl fmt::Debug for EngineProof {
+impl fmt::Debug for EngineSelfTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineProof").finish_non_exhaustive()
+        f.debug_struct("EngineSelfTest").finish_non_exhaustive()
     }
 }
 
-impl Proof for EngineProof {
-    fn prove(&self, job: &Job) -> Result<(), JobError> {
+impl SelfTest for EngineSelfTest {
+    fn run(&self, job: &Job) -> Result<(), JobError> {
         let places = &job.places;
         match &job.spec {
-            JobSpec::Evaluate(meaning) => self.prove_evaluation(Evaluated { meaning, places }),
+            JobSpec::Evaluate(meaning) => self.check_evaluation(EvaluateJob { meaning, places }),
             JobSpec::Write(spec) => {
                 self.checked_model(&places.base, spec.base)?;
                 self.check_adapters(&spec.adapters, places)
@@ -33,8 +34,9 @@ impl Proof for EngineProof {
     }
 }
 
-impl EngineProof {
-    fn prove_evaluation(&self, Evaluated { meaning, places }: Evaluated<'_>) -> Result<(), JobError> {
+impl EngineSelfTest {
+    fn check_evaluation(&self, job: EvaluateJob<'_>) -> Result<(), JobError> {
+        let EvaluateJob { meaning, places } = job;
         let folder = self.checked_model(&places.base, meaning.base)?;
         check_memory(&folder, meaning.precision, &self.settings)?;
         self.check_adapters(&meaning.adapters, places)?;
@@ -43,7 +45,9 @@ impl EngineProof {
                 let located = self.inputs.expecting(task.data).data(spec, &meaning.split)?;
                 unchanged(&spec.source, located.digest, task.data)?;
             }
-            if let (Some(HeadSpec::File(file)), Some(digest)) = (places.heads.get(&task.name), task.head) {
+            if let Some(HeadSpec::File(file)) = places.heads.get(&task.name)
+                && let Some(digest) = task.head
+            {
                 let located = self.inputs.expecting(digest).file(file)?;
                 unchanged(file, located.digest, digest)?;
             }
@@ -51,7 +55,7 @@ impl EngineProof {
         Ok(())
     }
 
-    /// The folder of the base, if it is what the job was made for.
+    /// The folder of the base, if it has the digest that the job names.
     fn checked_model(&self, place: &InputRef, expected: Digest) -> Result<PathBuf, JobError> {
         let located = self.inputs.expecting(expected).model(place)?;
         unchanged(place, located.digest, expected)?;

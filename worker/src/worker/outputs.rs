@@ -1,24 +1,24 @@
-//! What jobs of each kind come to, and how the store keeps it.
+//! The output of each kind of job, and how it is stored.
 
 use super::Worker;
-use crate::{Computed, MadeFiles, Output, Scores, clock::now_ms};
-use jobs::{ArtefactResult, Job, JobKind, JobResult, JobSpec, ResultFault, RunFacts};
+use crate::{Computed, Output, OutputFiles, Scores};
+use jobs::{ArtefactResult, Job, JobKind, JobResult, JobSpec, ResultFault, RunFacts, now_ms};
 use store::{Put, StoreError};
 use tracing::warn;
 
-/// What a job came to, with who made it.
-pub(super) enum Made {
+/// The output of a job, with facts about the run.
+pub(super) enum CompletedJob {
     Scores(Box<JobResult>),
     Files {
         result: Box<ArtefactResult>,
-        files: MadeFiles,
+        files: OutputFiles,
     },
-    /// An output that is none of the job's kind: a fault of this program.
+    /// An output of another kind than the job: a bug of this program.
     OtherKind(JobKind),
 }
 
-impl Made {
-    /// Looks whether it can be what the job came to.
+impl CompletedJob {
+    /// Checks that the output can belong to the job.
     pub(super) fn check(&self) -> Result<(), ResultFault> {
         match self {
             Self::Scores(result) => result.check(),
@@ -29,8 +29,8 @@ impl Made {
 }
 
 impl Worker {
-    /// Whether the store holds what the job comes to.
-    pub(super) async fn is_done(&self, job: &Job) -> Result<bool, StoreError> {
+    /// Whether the store holds the output of the job.
+    pub(super) async fn has_output(&self, job: &Job) -> Result<bool, StoreError> {
         let id = job.id();
         match job.spec.kind() {
             JobKind::Evaluate => Ok(self.store.result(&id).await?.is_some()),
@@ -41,7 +41,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn made(&self, job: &Job, attempt: u32, computed: Computed) -> Made {
+    pub(super) fn completed(&self, job: &Job, attempt: u32, computed: Computed) -> CompletedJob {
         let Computed { output, timings, commits } = computed;
         let run = RunFacts {
             worker: self.name.clone(),
@@ -55,37 +55,37 @@ impl Worker {
         match (&job.spec, output) {
             (JobSpec::Evaluate(meaning), Output::Scores(Scores { scores, merge })) => {
                 let meaning = meaning.clone();
-                Made::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
+                CompletedJob::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
             (spec @ JobSpec::Write(_), Output::Files(files)) => {
                 let artefact = files.artefact().clone();
                 let result = ArtefactResult { job: id, spec: spec.clone(), artefact, timings, run };
-                Made::Files { result: Box::new(result), files }
+                CompletedJob::Files { result: Box::new(result), files }
             }
-            (spec, Output::Scores(_) | Output::Files(_)) => Made::OtherKind(spec.kind()),
+            (spec, Output::Scores(_) | Output::Files(_)) => CompletedJob::OtherKind(spec.kind()),
         }
     }
 
-    /// Stores what a job came to. What is stored first stays: of the same kind of device, ours is the same but for its
-    /// timings.
-    pub(super) async fn keep(&self, made: &Made) -> Result<(), StoreError> {
-        match made {
-            Made::Scores(result) => self.store.put_result(result).await.map(|_| ()),
-            Made::Files { result, files } => {
-                // What names the files comes after them.
+    /// Stores the output of a job. The first stored output stays. On the same kind of device, outputs differ only in
+    /// their timings.
+    pub(super) async fn store_output(&self, completed: &CompletedJob) -> Result<(), StoreError> {
+        match completed {
+            CompletedJob::Scores(result) => self.store.put_result(result).await.map(|_| ()),
+            CompletedJob::Files { result, files } => {
+                // The record that names the files is stored after them.
                 self.store.put_artefact_files(&result.job, &result.artefact, files.folder()).await?;
                 if self.store.put_artefact_result(result).await? == Put::Exists {
                     self.compare_with_first(result).await?;
                 }
                 Ok(())
             }
-            Made::OtherKind(_) => Ok(()),
+            CompletedJob::OtherKind(_) => Ok(()),
         }
     }
 
     async fn compare_with_first(&self, second: &ArtefactResult) -> Result<(), StoreError> {
         let first = match self.store.artefact_result(&second.job).await {
-            // It is stored: that it cannot be looked at just now takes nothing from that.
+            // The output is stored. The comparison is left out if the store is unreachable now.
             Err(error) if error.is_retryable() => return Ok(()),
             first => first?,
         };
@@ -95,7 +95,7 @@ impl Worker {
             warn!(
                 job = %second.job, kept = %first.run.worker, dropped = %second.run.worker,
                 kept_device = %first.run.device, dropped_device = %second.run.device,
-                "two workers made different files of one job",
+                "two workers wrote different files for one job",
             );
         }
         Ok(())

@@ -1,11 +1,11 @@
-use crate::choice::{Offer, Standing, choose, goes_before, turns};
-use jobs::{Digest, PoolEntry};
+use crate::choice::{QueueState, Situation, choose, goes_before, may_switch};
+use jobs::{Digest, PoolEntry, error_chain};
+use parking_lot::{Mutex, MutexGuard};
 use queue::{Backlog, JobConsumer, JobSource};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     convert::Infallible,
     hash::{BuildHasher, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::{Store, StoreError};
@@ -14,72 +14,73 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-/// How often the queues are looked at while there is work.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// The same without any.
-const IDLE_LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long after its last job a worker is without work: a search may just be about to go on.
+/// How often a worker with work selects its queue again.
+const SELECT_EVERY: Duration = Duration::from_millis(200);
+/// The same for a worker without work.
+const IDLE_SELECT_EVERY: Duration = Duration::from_secs(1);
+/// A worker is without work this long after its last job: a search may be about to publish its next one.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
-/// How often the store is asked which sweeps there are, while there is work. Without any it is asked at every look.
+/// How often a worker with work lists the sweeps of its pool. Without work, it lists them at every selection.
 const LIST_EVERY: Duration = Duration::from_secs(5);
-/// How long what the store says of a sweep is believed.
-const BELIEVED: Duration = Duration::from_secs(30);
-/// How long the store may take to answer.
-const STORE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long the entry of a sweep in the store is cached.
+const CACHED_FOR: Duration = Duration::from_secs(30);
+/// The longest time that the store may take to answer.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a worker waits for the next job of a search before it loads another base model.
 const LINGER: Duration = Duration::from_secs(2);
-/// How long a worker keeps to its base model at least while jobs of others wait.
-const HOLD: Duration = Duration::from_secs(60);
-/// How much longer it keeps to one than it took to load it: no more than about a tenth of the time goes into loading.
+/// The shortest time for which a worker keeps its base model while jobs of other base models wait.
+const MIN_HOLD: Duration = Duration::from_secs(60);
+/// A worker keeps a base model this many times as long as its loading took: so loading takes at most about a tenth of
+/// the time.
 const HOLD_PER_LOAD: u32 = 10;
-/// How long a worker that has turned to another queue waits for a job of it before it thinks again.
-const TURN: Duration = Duration::from_millis(500);
-/// The same once no job waits there any more: other workers have taken them, unless one is just being delivered.
-const TURN_IN_VAIN: Duration = Duration::from_millis(100);
-/// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. The time counts as
-/// work for the search.
+/// How long a worker waits for a job from a newly selected queue before it selects again.
+const MIN_STAY: Duration = Duration::from_millis(500);
+/// The same if no job waits there any more: other workers have taken them, unless one is being delivered.
+const MIN_STAY_WITHOUT_JOBS: Duration = Duration::from_millis(100);
+/// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. This
+/// time counts as work for the search.
 const AWAIT: Duration = Duration::from_millis(500);
 /// The time in which the weight of past work halves.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
-/// Which queues of its pool a worker takes jobs from, as time goes on.
+/// Selects the queue of its pool from which a worker takes jobs.
 #[derive(Debug)]
-pub(crate) struct Sources {
+pub(crate) struct QueueSelector {
     store: Store,
     pool: String,
     /// How many base models the worker keeps.
-    kept: usize,
+    model_capacity: usize,
     state: Mutex<State>,
-    /// The source that the worker left last for one whose jobs go first.
+    /// The source that the worker left last, if it left it for one whose jobs go first.
     preempted: watch::Sender<Option<JobSource>>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     entries: HashMap<String, (PoolEntry, Instant)>,
-    /// Sweeps that another version of the program has announced.
+    /// Sweeps whose entry cannot be read, because another version of the program wrote it.
     unreadable: HashSet<String>,
     listed: Option<Instant>,
     /// A sweep was announced that is not in `entries`.
     has_new: bool,
     work: HashMap<JobSource, Work>,
-    /// The base models that are held, the last one first.
+    /// The base models that are loaded, the last one first.
     bases: VecDeque<Digest>,
     computing: usize,
     last_worked: Option<Instant>,
-    /// The source of the job that computes, or of the last one.
+    /// The source of the running job, or of the last one.
     last_source: Option<JobSource>,
-    /// How long the worker waited for that job after the last one of the same source.
+    /// How long the worker waited for that job after the last job of the same source.
     awaited: Duration,
-    turned: Option<Instant>,
-    /// Since when jobs of other base models wait while the worker keeps to its own.
+    last_switched: Option<Instant>,
+    /// Since when jobs of other base models wait while the worker keeps its own.
     others_wait: Option<Instant>,
-    /// How long it took to load the base model that was loaded last.
+    /// How long the last base model took to load.
     load: Duration,
 }
 
-/// Seconds of a worker's time, of which older ones weigh less.
+/// Seconds of a worker's time. Older ones have less weight.
 #[derive(Debug, Clone, Copy)]
 struct Work {
     seconds: f64,
@@ -92,13 +93,14 @@ impl Work {
     }
 }
 
-impl Sources {
-    pub(crate) fn new(store: Store, pool: String, kept: usize) -> Self {
-        Self { store, pool, kept: kept.max(1), state: Mutex::default(), preempted: watch::Sender::new(None) }
+impl QueueSelector {
+    pub(crate) fn new(store: Store, pool: String, models: usize) -> Self {
+        let state = Mutex::default();
+        Self { store, pool, model_capacity: models.max(1), state, preempted: watch::Sender::new(None) }
     }
 
-    /// A job of `sweep` begins to compute, on the base model `base` if it needs one.
-    pub(crate) fn begins(&self, sweep: &str, base: Option<Digest>) {
+    /// A job of `sweep` starts to compute, on the base model `base` if it needs one.
+    pub(crate) fn job_started(&self, sweep: &str, base: Option<Digest>) {
         let mut state = self.state();
         state.computing += 1;
         let source = Some(state.source_of(sweep));
@@ -107,12 +109,12 @@ impl Sources {
         state.awaited = idle.min(AWAIT);
         state.last_source = source;
         if let Some(base) = base {
-            state.hold(base, self.kept);
+            state.hold(base, self.model_capacity);
         }
     }
 
-    /// It has computed for so long, and a part of that it loaded its base model.
-    pub(crate) fn ends(&self, sweep: &str, took: Duration, load: Duration) {
+    /// The job took `took`; for `load` of that, it read its inputs.
+    pub(crate) fn job_ended(&self, sweep: &str, took: Duration, load: Duration) {
         let mut state = self.state();
         state.computing -= 1;
         if !load.is_zero() {
@@ -127,67 +129,67 @@ impl Sources {
     }
 
     /// Waits until the worker has left the queue of `sweep` for one whose jobs go first.
-    pub(crate) async fn preempts(&self, sweep: &str) {
+    pub(crate) async fn preempted(&self, sweep: &str) {
         let source = self.state().source_of(sweep);
         let mut preempted = self.preempted.subscribe();
-        // Never an error: the sender is in `self`.
+        // `wait_for` cannot fail: the sender is in `self`.
         _ = preempted.wait_for(|preempted| preempted.as_ref() == Some(&source)).await;
     }
 
-    /// Has the ends of a worker's queue take jobs from where they are wanted most, for as long as it is polled.
-    pub(crate) async fn follow(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
+    /// Switches the consumers of a worker between queues, for as long as it is polled.
+    pub(crate) async fn run(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
         loop {
-            let has_work = self.look(main, ahead).await;
+            let has_work = self.select(main, ahead).await;
             tokio::select! {
-                () = sleep(if has_work { LOOK_EVERY } else { IDLE_LOOK_EVERY }) => {}
-                sweeps = main.announced_sweeps() => self.state().hear_of(&sweeps),
+                () = sleep(if has_work { SELECT_EVERY } else { IDLE_SELECT_EVERY }) => {}
+                sweeps = main.announced_sweeps() => self.state().note_announced(&sweeps),
             }
         }
     }
 
-    /// Looks at the queues once; whether there is work.
-    async fn look(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> bool {
+    /// Reads the lengths of the queues and selects one. Returns whether there is work.
+    async fn select(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> bool {
         self.list().await;
         let current = main.source();
         let mut sources = vec![JobSource::Pool];
         sources.extend(self.state().entries.keys().cloned().map(JobSource::Sweep));
         let Some(backlog) = main.backlog(&sources).await else { return self.state().has_work() };
         let mut state = self.state();
-        let offers: Vec<Offer> = sources
+        let queues: Vec<QueueState> = sources
             .into_iter()
             .zip(backlog)
-            .filter_map(|(source, backlog)| Some(state.offer(source, backlog?, &current)))
+            .filter_map(|(source, backlog)| Some(state.queue_state(source, backlog?, &current)))
             .collect();
-        let chosen = state.choose(&offers, &current, random());
+        let chosen = state.choose(&queues, &current, random());
         let is_capped = match &chosen {
             JobSource::Sweep(sweep) => state.entries.get(sweep).is_some_and(|(entry, _)| entry.max_workers.is_some()),
             JobSource::Pool => false,
         };
         if chosen != current {
-            tracing::debug!(from = ?current, to = ?chosen, "jobs are taken from another queue");
-            state.turned = Some(Instant::now());
-            let is_preempted = goes_before(&offers, &chosen, &state.standing(&current, &state.recent_work()));
+            tracing::debug!(from = ?current, to = ?chosen, "the worker switches to another queue");
+            state.last_switched = Some(Instant::now());
+            let is_preempted = goes_before(&queues, &chosen, &state.situation(&current, &state.recent_work()));
             self.preempted.send_replace(is_preempted.then(|| current.clone()));
-            let base = offers.iter().find(|offer| offer.source == chosen).and_then(|offer| offer.base);
+            let base = queues.iter().find(|queue| queue.source == chosen).and_then(|queue| queue.base);
             if let Some(base) = base {
-                state.hold(base, self.kept);
+                state.hold(base, self.model_capacity);
             }
         }
         main.take_from(&chosen);
         if let Some(ahead) = ahead {
-            // A second consumer would count as another worker.
+            // If the sweep limits its workers, a second consumer would count as another worker.
             ahead.take_from(if is_capped { &JobSource::Pool } else { &chosen });
         }
-        state.has_work() || offers.iter().any(|offer| offer.waiting > 0)
+        state.has_work() || queues.iter().any(|queue| queue.waiting > 0)
     }
 
-    /// Asks the store which sweeps there are, if it is time to. What cannot be read now is read later.
+    /// Lists the sweeps of the pool, if it is time to. An entry that cannot be read now is read later.
     async fn list(&self) {
         let known: HashSet<String> = {
             let mut state = self.state();
             let pause = match (state.has_new, state.has_work()) {
                 // Announcements may be frequent, and the sweep may never be in the list.
-                (true, _) => LOOK_EVERY,
+                (true, _) => SELECT_EVERY,
                 (false, true) => LIST_EVERY,
                 (false, false) => Duration::ZERO,
             };
@@ -196,7 +198,7 @@ impl Sources {
             }
             state.has_new = false;
             state.listed = Some(Instant::now());
-            let fresh = state.entries.iter().filter(|(_, (_, read))| read.elapsed() < BELIEVED);
+            let fresh = state.entries.iter().filter(|(_, (_, read))| read.elapsed() < CACHED_FOR);
             fresh.map(|(sweep, _)| sweep.clone()).collect()
         };
         let listing = async {
@@ -207,16 +209,16 @@ impl Sources {
             }
             Ok::<_, StoreError>((sweeps, read))
         };
-        match timeout(STORE_PATIENCE, listing).await {
-            Ok(Ok((sweeps, read))) => self.state().take_in(&sweeps, read),
-            Ok(Err(error)) => tracing::debug!(%error, "cannot tell which sweeps the pool has"),
-            Err(_) => tracing::debug!("the store does not say in time which sweeps the pool has"),
+        match timeout(STORE_TIMEOUT, listing).await {
+            Ok(Ok((sweeps, read))) => self.state().update_entries(&sweeps, read),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot list the sweeps of the pool"),
+            Err(_) => tracing::debug!("the store did not list the sweeps of the pool in time"),
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between two steps of a change, so a poisoned state is a whole one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        // Nothing panics between two steps of a change, so a poisoned state is complete.
+        self.state.lock()
     }
 }
 
@@ -230,12 +232,12 @@ impl State {
         if self.entries.contains_key(sweep) { JobSource::Sweep(sweep.to_owned()) } else { JobSource::Pool }
     }
 
-    /// Notes that runs have published jobs of these sweeps.
-    fn hear_of(&mut self, sweeps: &[String]) {
+    /// Records that runs have published jobs of these sweeps.
+    fn note_announced(&mut self, sweeps: &[String]) {
         self.has_new |= sweeps.iter().any(|sweep| !self.entries.contains_key(sweep));
     }
 
-    fn take_in(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
+    fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
@@ -243,34 +245,34 @@ impl State {
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }
-                // It has ended meanwhile.
+                // The sweep ended after it was listed.
                 Ok(None) => continue,
-                Err(error) => chain(&error),
+                Err(error) => error_chain(&error),
             };
             if self.unreadable.insert(sweep.clone()) {
                 tracing::warn!(
                     sweep,
                     reason,
-                    "cannot read what the store says of a sweep; its jobs are not taken here"
+                    "cannot read the pool entry of a sweep; this worker takes none of its jobs"
                 );
             }
         }
     }
 
-    fn offer(&self, source: JobSource, backlog: Backlog, current: &JobSource) -> Offer {
+    fn queue_state(&self, source: JobSource, backlog: Backlog, current: &JobSource) -> QueueState {
         let entry = match &source {
             JobSource::Sweep(sweep) => self.entries.get(sweep).map(|(entry, _)| entry),
             JobSource::Pool => None,
         };
         let most = entry.and_then(|entry| entry.max_workers).map_or(u64::MAX, u64::from);
         let is_full = if source == *current {
-            // Of the workers that came at the same time, as many leave as are too many, on average.
+            // If too many workers came at the same time, as many leave on average as are too many.
             let excess = backlog.consumers.saturating_sub(most);
             random() * (backlog.consumers as f64) < excess as f64
         } else {
             backlog.consumers >= most
         };
-        Offer {
+        QueueState {
             base: entry.map(|entry| entry.base),
             priority: entry.map_or(0, |entry| entry.priority),
             waiting: backlog.waiting,
@@ -281,26 +283,27 @@ impl State {
     }
 
     /// The source to take jobs from; `chance` is a random number in [0, 1).
-    fn choose(&mut self, offers: &[Offer], current: &JobSource, chance: f64) -> JobSource {
-        let has_jobs = offers.iter().any(|offer| offer.source == *current && offer.waiting > 0);
-        let turn = if has_jobs { TURN } else { TURN_IN_VAIN };
-        if self.turned.is_some_and(|turned| turned.elapsed() < turn) && self.computing == 0 {
+    fn choose(&mut self, queues: &[QueueState], current: &JobSource, chance: f64) -> JobSource {
+        let has_jobs = queues.iter().any(|queue| queue.source == *current && queue.waiting > 0);
+        let stay = if has_jobs { MIN_STAY } else { MIN_STAY_WITHOUT_JOBS };
+        let has_just_switched = self.last_switched.is_some_and(|switched| switched.elapsed() < stay);
+        if has_just_switched && self.computing == 0 {
             return current.clone();
         }
-        self.note_others(offers);
+        self.note_waiting_others(queues);
         let work = self.recent_work();
-        let chosen = choose(offers, &self.standing(current, &work));
-        if turns(offers, current, &chosen, chance) { chosen } else { current.clone() }
+        let chosen = choose(queues, &self.situation(current, &work));
+        if may_switch(queues, current, &chosen, chance) { chosen } else { current.clone() }
     }
 
     fn recent_work(&self) -> HashMap<JobSource, f64> {
         self.work.iter().map(|(source, work)| (source.clone(), work.now())).collect()
     }
 
-    fn standing<'a>(&self, current: &'a JobSource, work: &'a HashMap<JobSource, f64>) -> Standing<'a> {
-        let hold = HOLD.max(self.load * HOLD_PER_LOAD);
+    fn situation<'a>(&self, current: &'a JobSource, work: &'a HashMap<JobSource, f64>) -> Situation<'a> {
+        let hold = MIN_HOLD.max(self.load * HOLD_PER_LOAD);
         let worked_within = |limit| self.last_worked.is_some_and(|last| last.elapsed() < limit);
-        Standing {
+        Situation {
             current,
             bases: self.bases.iter().copied().collect(),
             work,
@@ -310,36 +313,30 @@ impl State {
         }
     }
 
-    /// Notes since when jobs of other base models wait.
-    fn note_others(&mut self, offers: &[Offer]) {
-        let is_other = |offer: &Offer| offer.base.is_some_and(|base| !self.bases.contains(&base));
-        if offers.iter().any(|offer| offer.waiting > 0 && !offer.is_full && is_other(offer)) {
+    /// Records since when jobs of other base models wait.
+    fn note_waiting_others(&mut self, queues: &[QueueState]) {
+        let is_other = |queue: &QueueState| queue.base.is_some_and(|base| !self.bases.contains(&base));
+        if queues.iter().any(|queue| queue.waiting > 0 && !queue.is_full && is_other(queue)) {
             self.others_wait.get_or_insert_with(Instant::now);
         } else {
             self.others_wait = None;
         }
     }
 
-    /// Notes that `base` is held from now on, and which is let go for it.
-    fn hold(&mut self, base: Digest, kept: usize) {
+    /// Records that `base` is loaded. The oldest base beyond `capacity` is no longer loaded.
+    fn hold(&mut self, base: Digest, capacity: usize) {
         if !self.bases.contains(&base) {
             self.others_wait = None;
         }
         self.bases.retain(|held| *held != base);
         self.bases.push_front(base);
-        self.bases.truncate(kept);
+        self.bases.truncate(capacity);
     }
 }
 
 /// A random number in [0, 1).
 fn random() -> f64 {
     RandomState::new().hash_one(()) as f64 / (u64::MAX as f64 + 1.0)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &StoreError) -> String {
-    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

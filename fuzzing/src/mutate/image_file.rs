@@ -1,4 +1,4 @@
-//! Changes of pictures: of the chunks of a PNG, with right checksums, and of the segments of a JPEG.
+//! Changes of images: of the chunks of a PNG, with right checksums, and of the segments of a JPEG.
 
 use super::{bytes, numbers, one, place};
 use fastrand::Rng;
