@@ -109,7 +109,7 @@ fn texts_with_lengths_before_them_are_read_and_those_that_repeat_too_much_are_re
         for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
             let properties = || WriterProperties::builder().set_writer_version(version).set_encoding(encoding);
             let written = texts(500, 12);
-            let opened = CheckedFile::open(file(&[written.clone()], properties()), NO_LIMITS).unwrap();
+            let opened = CheckedFile::open(file(std::slice::from_ref(&written), properties()), NO_LIMITS).unwrap();
             let texts: Vec<String> =
                 read(&opened, 0).unwrap().iter().map(|text| text.as_utf8().unwrap().into()).collect();
             assert_eq!(texts, written, "{version:?} {encoding}");

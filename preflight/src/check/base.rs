@@ -53,14 +53,13 @@ impl Check<'_> {
             self.problems.push(&place, None, &failure);
             return None;
         }
-        let outline = evaluation::outline(files.path()).map_err(|source| CheckError::Model(source));
+        let outline = evaluation::outline(files.path()).map_err(CheckError::Model);
         let outline = self.right(&place, &files, outline);
-        let header = BaseHeader::open(files.path()).map_err(|source| CheckError::Base(source));
+        let header = BaseHeader::open(files.path()).map_err(CheckError::Base);
         // What is wrong with the weights was told already where the outline could not be read.
         let header = if outline.is_some() { self.right(&place, &files, header) } else { header.ok() };
         if outline.is_some()
-            && let Some(notes) =
-                self.right(&place, &files, evaluation::notes(files.path()).map_err(|source| CheckError::Model(source)))
+            && let Some(notes) = self.right(&place, &files, evaluation::notes(files.path()).map_err(CheckError::Model))
         {
             self.notes.extend(notes);
         }
@@ -83,7 +82,7 @@ impl Check<'_> {
         let is_made = !matches!(self.sweep.evaluation.benchmark, Benchmark::Joint { files: Some(_) });
         let has_text_tower = base.outline.as_ref().is_some_and(|outline| outline.has_text_tower());
         if is_made && has_text_tower && self.sweep.tasks.iter().any(has_prompts) {
-            let checked = evaluation::TextModel::check(base.folder()).map_err(|source| CheckError::Model(source));
+            let checked = evaluation::TextModel::check(base.folder()).map_err(CheckError::Model);
             if self.right(&Place::key("base"), &base.files, checked).is_some() {
                 self.notes.extend(evaluation::TextModel::note(base.folder()));
             }

@@ -20,7 +20,7 @@ pub fn check_prompts(sweep: &Sweep, file: SweepLines, inputs: &Inputs) -> Result
             Ok(configuration) if !configuration.has_text_tower() => {
                 Err(CheckError::NoTextTower { base: sweep.base.to_string() })
             }
-            Ok(_) => TextModel::check(files.path()).map_err(|source| CheckError::Model(source)),
+            Ok(_) => TextModel::check(files.path()).map_err(CheckError::Model),
             Err(error) => Err(CheckError::Model(error)),
         };
         check.right(&place, &files, checked);
