@@ -9,7 +9,10 @@ mod sweeps;
 pub(crate) use analyze::{Analyze, Output, TableName};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
-pub(crate) use shared::{ComputeArgs, ListenArgs, PoolArgs, S3Args, Secret, StoreArgs, SweepArgs};
+pub(crate) use shared::{
+    ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, PublishArgs, S3Args, Secret, StoreArgs,
+    StoredSweepArgs, SweepArgs,
+};
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -84,14 +87,10 @@ pub(crate) struct Run {
     pub(crate) compute: ComputeArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Publish the jobs to workers through this broker (`amqp://user:password@host/vhost`), and compute none here
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
     /// The minimum number of jobs to keep in the queue; the actual number grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
@@ -114,14 +113,13 @@ pub(crate) struct Run {
     /// Send a POST with a small JSON document to this URL when the run ends
     #[arg(long, value_name = "URL", env = "BOWLINE_ON_END_URL", hide_env_values = true)]
     pub(crate) on_end_url: Option<Secret>,
-    /// Accept a store that ignores conditional writes: another process may then overwrite results and revisions
-    #[arg(long)]
-    pub(crate) unconditional_store: bool,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
     /// Stop when more jobs than this have failed permanently
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
     /// Stop when the base model itself fails, or when this many jobs in a row fail for the same reason; 0 never stops
-    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_BRAKE)]
+    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_FAILURE_STREAK)]
     pub(crate) brake: u64,
     /// Stop after this time: seconds, or a number with `m`, `h` or `d`; the same command resumes the sweep
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -143,9 +141,8 @@ pub(crate) struct Plan {
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -197,9 +194,10 @@ pub(crate) struct Evaluate {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -22,12 +22,18 @@ pub(crate) async fn of_sweep<'a>(
     };
     let name = frozen.sweep().name.as_str();
     let is_first = frozen.revision() == 1;
-    let is_own = |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.is_of(&record.spec);
+    let is_own =
+        |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.has_inputs_of_job(&record.spec);
     let is_of = |record: &&FailureRecord| match &wanted {
         Some(wanted) => wanted.contains(&record.job) || (is_first && is_own(record)),
         None => is_own(record),
     };
     Ok(failures.records.iter().filter(is_of).collect())
+}
+
+/// How many failed jobs of a sweep have a stored result that is corrupt; 0 if the store cannot tell.
+pub(crate) async fn corrupt(store: &Store, frozen: &Frozen) -> u64 {
+    coordinator::survey(frozen, store, Retry::Nothing).await.map_or(0, |resume| resume.survey.corrupt)
 }
 
 /// The failures of the revision that came to `outcome`.

@@ -2,7 +2,6 @@
 
 mod analysed;
 mod args;
-mod check;
 mod clock;
 mod commands;
 mod failed;
@@ -10,15 +9,17 @@ mod failed;
 mod failure;
 mod interrupt;
 mod local;
-mod needs;
 mod pools;
 mod progress;
+mod ready;
 mod remote;
 mod report;
 mod revised;
 mod runner;
 mod sweep_file;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod watching;
 
 use args::{Args, Command};

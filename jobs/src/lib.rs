@@ -35,6 +35,7 @@ mod stored;
 mod sweep;
 mod version;
 mod weak;
+mod weight_index;
 mod write;
 
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
@@ -53,8 +54,9 @@ pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
-    Axis, BelongsTo, Combine, DareDrop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
-    RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
+    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
+    KeyValue, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
+    SigmaCut, Space, Stage, Trim, TrimCount, TrimScope,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
@@ -64,6 +66,7 @@ pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progre
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
+pub use weight_index::WeightIndex;
 pub use write::{MergeNames, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -19,6 +19,8 @@ mod linalg;
 mod matrix;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod merge;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "recipes take these methods up one by one"))]
+mod methods;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;
 mod renamed;
@@ -34,4 +36,4 @@ pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
-pub use update::{MergedUpdate, UpdateMatrix};
+pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

@@ -1,23 +1,45 @@
 mod blocks;
 mod budget;
+mod calibration;
+mod cart;
+mod coefficients;
 mod combination;
+mod drop;
 mod election;
 mod elementwise;
+mod entries;
+mod factorwise;
+mod gram;
 mod mask;
 mod matrixwise;
+mod post;
 mod threshold;
 
 use crate::{
-    Aligned, Matrix, MergeError, MergedUpdate, UpdateMatrix,
+    Aligned, Matrix, MergeError, MergedUpdate, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
 };
 use combination::Combination;
+use faer::Mat;
 use jobs::{Recipe, Space};
+use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// The updates of all weights, in order.
+struct Merged {
+    updates: Vec<UpdateMatrix>,
+    facts: UpdateFacts,
+}
+
+impl From<Vec<UpdateMatrix>> for Merged {
+    fn from(updates: Vec<UpdateMatrix>) -> Self {
+        Self { updates, facts: UpdateFacts::default() }
+    }
+}
+
 impl Aligned {
-    /// Merges the tasks as `recipe` says: drop, trim, weights, elect, combine. λ is kept apart.
+    /// Merges the tasks as `recipe` says: drop, trim, weights, elect, combine, the steps after that. λ is kept apart.
     ///
     /// Task arithmetic in the `full` space stays low-rank (the factors are stacked); other elementwise merges there
     /// are dense.
@@ -39,38 +61,95 @@ impl Aligned {
     /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
-        let updates = match Combination::from(recipe.combine) {
-            Combination::MatrixWise(method) => matrixwise::merge(self, recipe, method)?,
-            Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
-                self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect()
+        let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
+        let source = calibrated.as_ref().unwrap_or(self);
+        let Merged { updates, facts } = match Combination::from(recipe.combine) {
+            Combination::MatrixWise(method) => {
+                let combined = matrixwise::merge(source, recipe, method)?;
+                let conditions = combined.iter().filter_map(|combined| combined.condition);
+                let condition = conditions.reduce(f64::max);
+                let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
+                let mut merged = self.finished(recipe, matrices)?;
+                merged.facts.condition = condition;
+                merged
             }
-            Combination::EntryWise(rule) => {
-                let merged = elementwise::merge(self, recipe, rule);
-                self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged)).collect()
+            Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
+                self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
+            }
+            Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
+            Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
+            Combination::FactorWise(method) => {
+                let merged = factorwise::merge(self, recipe, method)?;
+                if recipe.post.is_empty() {
+                    merged.into()
+                } else {
+                    self.finished(recipe, merged.iter().map(|update| update.to_dense().to_f64()).collect())?
+                }
             }
         };
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
-        let modules: BTreeMap<_, _> = names.zip::<Vec<_>>(updates).collect();
+        let modules: BTreeMap<_, _> = names.zip(updates).collect();
         let sources = self.matrices.iter().map(|matrix| (matrix.name.clone(), matrix.source.clone())).collect();
         Ok(MergedUpdate {
             modules: Arc::new(modules),
             scaling: recipe.scaling,
             recipe: recipe.clone(),
             tasks: self.tasks.clone(),
+            facts,
             sources: Arc::new(sources),
             layout: self.layout.clone(),
         })
     }
 
+    /// The updates that merged entries stand for, after the steps that follow the combination.
+    fn with_post_steps(&self, recipe: &Recipe, merged: Vec<Matrix>) -> Result<Merged, MergeError> {
+        if !recipe.post.is_empty() {
+            return self.finished(recipe, merged.iter().map(Matrix::to_f64).collect());
+        }
+        let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
+        Ok(updates.collect::<Vec<_>>().into())
+    }
+
+    /// The steps after the combination, on every matrix.
+    fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
+            if let Some(factors) = &matrix.row_scale {
+                scale_rows(&mut merged, factors);
+            }
+            let directions = matrix.directions(recipe.space);
+            let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
+            context.finish(merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
+        });
+        let finished: Vec<Finished> = finished.collect::<Result<_, _>>()?;
+        let lost: f64 = finished.iter().map(|Finished { energy: Energy { lost, .. }, .. }| lost).sum();
+        let all: f64 = finished.iter().map(|Finished { energy: Energy { all, .. }, .. }| all).sum();
+        let lost_energy = recipe.post.output_rank.map(|_| if all > 0.0 { (lost / all).max(0.0) } else { 0.0 });
+        let updates = finished.into_iter().map(|finished| finished.update).collect();
+        Ok(Merged { updates, facts: UpdateFacts { lost_energy, condition: None } })
+    }
+
     fn check(&self, recipe: &Recipe) -> Result<(), MergeError> {
-        if recipe.space != self.space {
-            return Err(MergeError::OtherSpace { recipe: recipe.space, aligned: self.space });
+        if recipe.alignment() != self.space {
+            return Err(MergeError::OtherSpace { recipe: recipe.alignment(), aligned: self.space });
         }
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
         if self.space == Space::Full && recipe.combine.is_matrix_wise() {
             return Err(MergeError::MatrixWiseInFull);
+        }
+        if let Some(expected) = recipe.combine.task_count()
+            && expected != self.tasks.len()
+        {
+            let tasks = self.tasks.clone();
+            return Err(MergeError::TaskCount { method: recipe.combine.name(), expected, found: tasks.len(), tasks });
+        }
+        if recipe.combine.weights_are_places() {
+            let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+            if weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0) {
+                return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
+            }
         }
         Ok(())
     }
@@ -90,5 +169,11 @@ impl Aligned {
         }
         let a = present.iter().flat_map(|(_, a, _)| a.data().iter().copied()).collect();
         UpdateMatrix::LowRank { b: Matrix::new(rows, rank, b).into(), a: Matrix::new(rank, cols, a).into() }
+    }
+}
+
+fn scale_rows(matrix: &mut Mat<f64>, factors: &[f32]) {
+    for (row, factor) in factors.iter().enumerate() {
+        matrix.row_mut(row).iter_mut().for_each(|entry| *entry *= f64::from(*factor));
     }
 }

@@ -8,6 +8,10 @@ use std::{cmp::Ordering, collections::HashMap};
 /// has jobs as well. Without it a worker would turn after every job.
 pub(crate) const MARGIN: f64 = 2.0;
 
+/// How many workers turn to another source for each job that waits there, on average. More than one, because some of them compute a
+/// long job first.
+const TURNING_PER_JOB: f64 = 4.0;
+
 /// A queue of jobs, as it looks now.
 #[derive(Debug, Clone)]
 pub(crate) struct Offer {
@@ -17,6 +21,8 @@ pub(crate) struct Offer {
     pub(crate) priority: i32,
     /// Jobs that wait in it.
     pub(crate) waiting: u64,
+    /// Consumers that take jobs from it.
+    pub(crate) consumers: u64,
     /// As many workers take jobs from it as may, or more.
     pub(crate) is_full: bool,
 }
@@ -27,13 +33,21 @@ pub(crate) struct Standing<'a> {
     /// Where it takes jobs from.
     pub(crate) current: &'a JobSource,
     /// The base models that it holds.
-    pub(crate) bases: &'a [Digest],
+    pub(crate) bases: Vec<Digest>,
     /// How many seconds of its recent time each source had.
     pub(crate) work: &'a HashMap<JobSource, f64>,
     /// Jobs of other bases have not waited for too long.
     pub(crate) may_hold: bool,
     /// The last job is not over, or ended so lately that the next one of a search may follow.
     pub(crate) may_linger: bool,
+    /// The last job came from the current source. It is not over, or ended so lately that a coordinator may just be publishing the next one.
+    pub(crate) may_await: bool,
+}
+
+impl Standing<'_> {
+    fn work(&self, source: &JobSource) -> f64 {
+        self.work.get(source).copied().unwrap_or_default()
+    }
 }
 
 /// Where the worker takes its next jobs from.
@@ -69,11 +83,43 @@ pub(crate) fn choose(offers: &[Offer], standing: &Standing<'_>) -> JobSource {
     } else {
         others
     };
+    // A search publishes one job after another. If a worker took a job of a larger sweep in between, the search would wait for that
+    // job at every step, however small its own jobs are.
+    if standing.may_await
+        && let Some(current) = current
+        && !current.is_full
+        && current.priority >= highest
+        && among.iter().all(|offer| standing.work(&current.source) < standing.work(&offer.source))
+    {
+        return current.source.clone();
+    }
     least_served(&among, standing)
 }
 
+/// Whether a worker leaves jobs that wait at its current source for those of `chosen`. `chance` is a random number in [0, 1).
+///
+/// All workers of a pool hear of a new job at the same time. A few jobs need a few workers, so only some of a large pool turn, and the
+/// others ask again at the next look.
+pub(crate) fn turns(offers: &[Offer], current: &JobSource, chosen: &JobSource, chance: f64) -> bool {
+    let waiting = |source: &JobSource| {
+        offers.iter().find(|offer| offer.source == *source).map_or(0, |offer| offer.waiting) as f64
+    };
+    let workers: u64 = offers.iter().map(|offer| offer.consumers).sum();
+    waiting(current) == 0.0 || chance * (workers as f64) < waiting(chosen) * TURNING_PER_JOB
+}
+
+/// Whether the jobs of `chosen` go before those of `current`, so that a job of `current` that was taken ahead is given back.
+pub(crate) fn goes_before(offers: &[Offer], chosen: &JobSource, standing: &Standing<'_>) -> bool {
+    let priority = |source: &JobSource| offers.iter().find(|offer| offer.source == *source).map(|offer| offer.priority);
+    match priority(chosen).cmp(&priority(standing.current)) {
+        Ordering::Greater => true,
+        Ordering::Equal => standing.work(chosen) < standing.work(standing.current),
+        Ordering::Less => false,
+    }
+}
+
 fn least_served(among: &[&Offer], standing: &Standing<'_>) -> JobSource {
-    let work = |offer: &Offer| standing.work.get(&offer.source).copied().unwrap_or_default();
+    let work = |offer: &Offer| standing.work(&offer.source);
     let by_work = |a: &&&Offer, b: &&&Offer| match work(a).total_cmp(&work(b)) {
         Ordering::Equal => a.source.cmp(&b.source),
         unequal => unequal,

@@ -1,4 +1,4 @@
-use crate::choice::{Offer, Standing, choose};
+use crate::choice::{Offer, Standing, choose, goes_before, turns};
 use jobs::{Digest, PoolEntry};
 use queue::{Backlog, JobConsumer, JobSource};
 use std::{
@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 use store::{Store, StoreError};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 
 /// How often the queues are looked at while there is work.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -32,6 +35,11 @@ const HOLD: Duration = Duration::from_secs(60);
 const HOLD_PER_LOAD: u32 = 10;
 /// How long a worker that has turned to another queue waits for a job of it before it thinks again.
 const TURN: Duration = Duration::from_millis(500);
+/// The same once no job waits there any more: other workers have taken them, unless one is just being delivered.
+const TURN_IN_VAIN: Duration = Duration::from_millis(100);
+/// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. The time counts as
+/// work for the search.
+const AWAIT: Duration = Duration::from_millis(500);
 /// The time in which the weight of past work halves.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
@@ -43,6 +51,8 @@ pub(crate) struct Sources {
     /// How many base models the worker keeps.
     kept: usize,
     state: Mutex<State>,
+    /// The source that the worker left last for one whose jobs go first.
+    preempted: watch::Sender<Option<JobSource>>,
 }
 
 #[derive(Debug, Default)]
@@ -51,11 +61,17 @@ struct State {
     /// Sweeps that another version of the program has announced.
     unreadable: HashSet<String>,
     listed: Option<Instant>,
+    /// A sweep was announced that is not in `entries`.
+    has_new: bool,
     work: HashMap<JobSource, Work>,
     /// The base models that are held, the last one first.
     bases: VecDeque<Digest>,
     computing: usize,
     last_worked: Option<Instant>,
+    /// The source of the job that computes, or of the last one.
+    last_source: Option<JobSource>,
+    /// How long the worker waited for that job after the last one of the same source.
+    awaited: Duration,
     turned: Option<Instant>,
     /// Since when jobs of other base models wait while the worker keeps to its own.
     others_wait: Option<Instant>,
@@ -78,13 +94,18 @@ impl Work {
 
 impl Sources {
     pub(crate) fn new(store: Store, pool: String, kept: usize) -> Self {
-        Self { store, pool, kept: kept.max(1), state: Mutex::default() }
+        Self { store, pool, kept: kept.max(1), state: Mutex::default(), preempted: watch::Sender::new(None) }
     }
 
-    /// A job begins to compute, on the base model `base` if it needs one.
-    pub(crate) fn begins(&self, base: Option<Digest>) {
+    /// A job of `sweep` begins to compute, on the base model `base` if it needs one.
+    pub(crate) fn begins(&self, sweep: &str, base: Option<Digest>) {
         let mut state = self.state();
         state.computing += 1;
+        let source = Some(state.source_of(sweep));
+        let is_same = state.last_source == source;
+        let idle = state.last_worked.filter(|_| is_same).map_or(Duration::ZERO, |last| last.elapsed());
+        state.awaited = idle.min(AWAIT);
+        state.last_source = source;
         if let Some(base) = base {
             state.hold(base, self.kept);
         }
@@ -94,23 +115,33 @@ impl Sources {
     pub(crate) fn ends(&self, sweep: &str, took: Duration, load: Duration) {
         let mut state = self.state();
         state.computing -= 1;
-        state.last_worked = Some(Instant::now());
         if !load.is_zero() {
             state.load = load;
         }
-        let source = match state.entries.contains_key(sweep) {
-            true => JobSource::Sweep(sweep.to_owned()),
-            false => JobSource::Pool,
-        };
+        let source = state.source_of(sweep);
+        let now = Instant::now();
         let before = state.work.get(&source).map_or(0.0, |work| work.now());
-        state.work.insert(source, Work { seconds: before + took.as_secs_f64(), at: Instant::now() });
+        let seconds = before + (took + state.awaited).as_secs_f64();
+        state.work.insert(source, Work { seconds, at: now });
+        state.last_worked = Some(now);
+    }
+
+    /// Waits until the worker has left the queue of `sweep` for one whose jobs go first.
+    pub(crate) async fn preempts(&self, sweep: &str) {
+        let source = self.state().source_of(sweep);
+        let mut preempted = self.preempted.subscribe();
+        // Never an error: the sender is in `self`.
+        _ = preempted.wait_for(|preempted| preempted.as_ref() == Some(&source)).await;
     }
 
     /// Has the ends of a worker's queue take jobs from where they are wanted most, for as long as it is polled.
     pub(crate) async fn follow(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
         loop {
             let has_work = self.look(main, ahead).await;
-            sleep(if has_work { LOOK_EVERY } else { IDLE_LOOK_EVERY }).await;
+            tokio::select! {
+                () = sleep(if has_work { LOOK_EVERY } else { IDLE_LOOK_EVERY }) => {}
+                sweeps = main.announced_sweeps() => self.state().hear_of(&sweeps),
+            }
         }
     }
 
@@ -127,7 +158,7 @@ impl Sources {
             .zip(backlog)
             .filter_map(|(source, backlog)| Some(state.offer(source, backlog?, &current)))
             .collect();
-        let chosen = state.choose(&offers, &current);
+        let chosen = state.choose(&offers, &current, random());
         let is_capped = match &chosen {
             JobSource::Sweep(sweep) => state.entries.get(sweep).is_some_and(|(entry, _)| entry.max_workers.is_some()),
             JobSource::Pool => false,
@@ -135,6 +166,8 @@ impl Sources {
         if chosen != current {
             tracing::debug!(from = ?current, to = ?chosen, "jobs are taken from another queue");
             state.turned = Some(Instant::now());
+            let is_preempted = goes_before(&offers, &chosen, &state.standing(&current, &state.recent_work()));
+            self.preempted.send_replace(is_preempted.then(|| current.clone()));
             let base = offers.iter().find(|offer| offer.source == chosen).and_then(|offer| offer.base);
             if let Some(base) = base {
                 state.hold(base, self.kept);
@@ -152,10 +185,16 @@ impl Sources {
     async fn list(&self) {
         let known: HashSet<String> = {
             let mut state = self.state();
-            let pause = if state.has_work() { LIST_EVERY } else { Duration::ZERO };
+            let pause = match (state.has_new, state.has_work()) {
+                // Announcements may be frequent, and the sweep may never be in the list.
+                (true, _) => LOOK_EVERY,
+                (false, true) => LIST_EVERY,
+                (false, false) => Duration::ZERO,
+            };
             if state.listed.is_some_and(|listed| listed.elapsed() < pause) {
                 return;
             }
+            state.has_new = false;
             state.listed = Some(Instant::now());
             let fresh = state.entries.iter().filter(|(_, (_, read))| read.elapsed() < BELIEVED);
             fresh.map(|(sweep, _)| sweep.clone()).collect()
@@ -184,6 +223,16 @@ impl Sources {
 impl State {
     fn has_work(&self) -> bool {
         self.computing > 0 || self.last_worked.is_some_and(|last| last.elapsed() < IDLE_AFTER)
+    }
+
+    /// The source of the jobs of `sweep`.
+    fn source_of(&self, sweep: &str) -> JobSource {
+        if self.entries.contains_key(sweep) { JobSource::Sweep(sweep.to_owned()) } else { JobSource::Pool }
+    }
+
+    /// Notes that runs have published jobs of these sweeps.
+    fn hear_of(&mut self, sweeps: &[String]) {
+        self.has_new |= sweeps.iter().any(|sweep| !self.entries.contains_key(sweep));
     }
 
     fn take_in(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
@@ -217,7 +266,7 @@ impl State {
         let is_full = if source == *current {
             // Of the workers that came at the same time, as many leave as are too many, on average.
             let excess = backlog.consumers.saturating_sub(most);
-            excess > 0 && RandomState::new().hash_one(()) % backlog.consumers < excess
+            random() * (backlog.consumers as f64) < excess as f64
         } else {
             backlog.consumers >= most
         };
@@ -225,22 +274,40 @@ impl State {
             base: entry.map(|entry| entry.base),
             priority: entry.map_or(0, |entry| entry.priority),
             waiting: backlog.waiting,
+            consumers: backlog.consumers,
             is_full,
             source,
         }
     }
 
-    fn choose(&mut self, offers: &[Offer], current: &JobSource) -> JobSource {
-        if self.turned.is_some_and(|turned| turned.elapsed() < TURN) && self.computing == 0 {
+    /// The source to take jobs from; `chance` is a random number in [0, 1).
+    fn choose(&mut self, offers: &[Offer], current: &JobSource, chance: f64) -> JobSource {
+        let has_jobs = offers.iter().any(|offer| offer.source == *current && offer.waiting > 0);
+        let turn = if has_jobs { TURN } else { TURN_IN_VAIN };
+        if self.turned.is_some_and(|turned| turned.elapsed() < turn) && self.computing == 0 {
             return current.clone();
         }
         self.note_others(offers);
-        let work = self.work.iter().map(|(source, work)| (source.clone(), work.now())).collect();
+        let work = self.recent_work();
+        let chosen = choose(offers, &self.standing(current, &work));
+        if turns(offers, current, &chosen, chance) { chosen } else { current.clone() }
+    }
+
+    fn recent_work(&self) -> HashMap<JobSource, f64> {
+        self.work.iter().map(|(source, work)| (source.clone(), work.now())).collect()
+    }
+
+    fn standing<'a>(&self, current: &'a JobSource, work: &'a HashMap<JobSource, f64>) -> Standing<'a> {
         let hold = HOLD.max(self.load * HOLD_PER_LOAD);
-        let bases: Vec<Digest> = self.bases.iter().copied().collect();
-        let may_hold = self.others_wait.is_none_or(|since| since.elapsed() < hold);
-        let may_linger = self.computing > 0 || self.last_worked.is_some_and(|last| last.elapsed() < LINGER);
-        choose(offers, &Standing { current, bases: &bases, work: &work, may_hold, may_linger })
+        let worked_within = |limit| self.last_worked.is_some_and(|last| last.elapsed() < limit);
+        Standing {
+            current,
+            bases: self.bases.iter().copied().collect(),
+            work,
+            may_hold: self.others_wait.is_none_or(|since| since.elapsed() < hold),
+            may_linger: self.computing > 0 || worked_within(LINGER),
+            may_await: self.last_source.as_ref() == Some(current) && (self.computing > 0 || worked_within(AWAIT)),
+        }
     }
 
     /// Notes since when jobs of other base models wait.
@@ -262,6 +329,11 @@ impl State {
         self.bases.push_front(base);
         self.bases.truncate(kept);
     }
+}
+
+/// A random number in [0, 1).
+fn random() -> f64 {
+    RandomState::new().hash_one(()) as f64 / (u64::MAX as f64 + 1.0)
 }
 
 /// An error with its causes, in one line.

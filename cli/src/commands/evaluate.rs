@@ -1,12 +1,13 @@
 use crate::{
     args,
-    check::{Computing, check_other_splits, ready},
     commands::run::{counted, print},
+    failed,
     failure::{Failure, InputFailure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs, runtime},
     progress::Progress,
-    remote::open_store,
+    ready::ready,
+    remote::{check_conditions, open_store},
     runner::{Done, Runner},
     sweep_file::{read_recipe, read_sweep},
     terminal,
@@ -14,6 +15,7 @@ use crate::{
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
 use jobs::{Baseline, Benchmark, Digest, Method};
+use preflight::check_other_splits;
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
 
@@ -38,9 +40,12 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
     let inputs = Arc::new(inputs(&args.store.s3));
     let engine = engine(&args.compute, Arc::clone(&inputs))?;
-    let frozen = named_by_content(ready(sweep, &file, &inputs, Computing::Here(Some(&args.compute)))?);
-    check_other_splits(&written, &file, &inputs, &args.split)?;
-    let store = runtime.block_on(open_store(&args.store))?;
+    let frozen = named_by_content(ready(sweep, &file, &inputs, Some(&args.compute))?);
+    check_other_splits(&written, file.lines(), &inputs, &args.split)?;
+    let store = runtime.block_on(async {
+        let store = open_store(&args.store).await?;
+        check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
+    })?;
     let resume = match args.repair {
         true => runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))?,
         false => runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?,
@@ -48,8 +53,13 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings =
-        Settings { retry: Retry::Everything, repair: args.repair, brake: None, is_kept: false, ..Settings::default() };
+    let settings = Settings {
+        retry: Retry::Everything,
+        repair: args.repair,
+        failure_streak: None,
+        is_kept: false,
+        ..Settings::default()
+    };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => {
@@ -57,7 +67,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         }
         _ => {}
     };
-    let ran = runner.sweep(frozen, resume, settings, &mut on_event, pending());
+    let ran = runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending());
     let Done { outcome, counts } = ran.map_err(|failure| match failure {
         // What failed is always tried again here: no flag has to say so.
         Failure::Run(RunFailure::Coordinator(error @ CoordinatorError::Denominator { .. })) => {
@@ -68,10 +78,14 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     drop(progress);
     failures.iter().for_each(terminal::note);
     let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
-    print(&Summary::build(&outcome, &results, Some(counted(counts))), args.json);
+    print(&Summary::build(&outcome, &results, Some(counted(counts))), args.output.json);
     match counts.failed {
         0 => Ok(()),
-        failed => Err(Failure::Run(RunFailure::Evaluated { failed, total: failed + counts.run + counts.reused })),
+        failed => {
+            let corrupt = runner.runtime.block_on(failed::corrupt(&runner.store, &frozen));
+            let total = failed + counts.run + counts.reused;
+            Err(Failure::Run(RunFailure::Evaluated { failed, corrupt, total }))
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use super::{code, queue, store};
-use coordinator::{CoordinatorError, Stopped};
+use coordinator::{CoordinatorError, StopReason};
 
 /// Why a sweep, or the evaluation of one recipe, did not run to a good end.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(crate) enum RunFailure {
     Cancelled,
     /// The run stopped by itself.
     #[error("the sweep was stopped: {0}")]
-    Stopped(Stopped),
+    Stopped(StopReason),
     /// More jobs failed than may.
     #[error("{failed} jobs failed; the limit is {limit}")]
     TooManyFailures { failed: u64, limit: u64 },
@@ -27,13 +27,23 @@ pub(crate) enum RunFailure {
     TooManyJobs { jobs: u64, limit: u64 },
     /// The sweep ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
-    Jobs { failed: u64, total: u64 },
+    Jobs {
+        failed: u64,
+        /// Those of them whose stored result is corrupt.
+        corrupt: u64,
+        total: u64,
+    },
     /// The sweep ran to its end, and its winner is not written.
     #[error("the winner could not be written: job {job} made no artefact")]
     NotWritten { job: String },
     /// The evaluation ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
-    Evaluated { failed: u64, total: u64 },
+    Evaluated {
+        failed: u64,
+        /// Those of them whose stored result is corrupt.
+        corrupt: u64,
+        total: u64,
+    },
     /// What is told of the end of a run cannot be sent as the command line says.
     #[error("`--on-end-url` does not work: {reason}")]
     Webhook { reason: String },
@@ -47,9 +57,9 @@ impl RunFailure {
                 code::JOBS_FAILED
             }
             // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
-            Self::Stopped(Stopped::Base { .. }) => code::BAD_INPUT,
-            Self::Stopped(Stopped::Alike { .. }) => code::JOBS_FAILED,
-            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) | Self::Cancelled => code::INTERRUPTED,
+            Self::Stopped(StopReason::Base { .. }) => code::BAD_INPUT,
+            Self::Stopped(StopReason::SameFailure { .. }) => code::JOBS_FAILED,
+            Self::Stopped(StopReason::Time(_) | StopReason::DeviceTime(_)) | Self::Cancelled => code::INTERRUPTED,
             Self::Webhook { .. } => code::BAD_INPUT,
             Self::Freeze(error) => code::of_input(error.is_retryable()),
             Self::Coordinator(error) | Self::Evaluation(error) => coordinator_code(error),
@@ -61,24 +71,38 @@ impl RunFailure {
             Self::TooManyJobs { .. } => Some(
                 "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
             ),
-            Self::Stopped(Stopped::Base { .. } | Stopped::Alike { .. }) => Some(
+            Self::Stopped(StopReason::Base { .. } | StopReason::SameFailure { .. }) => Some(
                 "mend what failed and run the same command with `--retry-failed`; `--brake 0` goes on whatever fails alike",
             ),
-            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => {
+            Self::Stopped(StopReason::Time(_) | StopReason::DeviceTime(_)) => {
                 Some("every finished job is stored; run the same command with more time to go on")
             }
             Self::TooManyFailures { .. } => Some(
-                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
+                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended, with \
+                 `--repair` where a stored result is corrupt",
             ),
             Self::Cancelled => Some(UNDO),
-            Self::Jobs { .. } => Some(
+            Self::Jobs { failed, corrupt, .. } if corrupt >= failed => Some(
+                "the stored results are corrupt; `bowline run --repair` sets them aside and computes the jobs again",
+            ),
+            Self::Jobs { corrupt: 0, .. } => Some(
                 "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+            ),
+            Self::Jobs { .. } => Some(
+                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more, \
+                 and `--repair` computes the jobs whose stored result is corrupt",
             ),
             Self::NotWritten { .. } => Some(
                 "the error is above, and in `bowline failures show JOB`; mend its cause and run the same command with \
                  `--retry-failed`: nothing is evaluated again",
             ),
-            Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluated { failed, corrupt, .. } if corrupt >= failed => Some(
+                "the stored results are corrupt; `bowline evaluate --repair` sets them aside and computes the jobs again",
+            ),
+            Self::Evaluated { corrupt: 0, .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluated { .. } => Some(
+                "the errors are above; mend the input, then run again, with `--repair` where a stored result is corrupt",
+            ),
             Self::Evaluation(CoordinatorError::Denominator { .. }) => {
                 Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
             }
@@ -101,7 +125,7 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
         | CoordinatorError::ZeroDenominator { .. }
         | CoordinatorError::Metric { .. }
         | CoordinatorError::OtherSweep { .. }
-        | CoordinatorError::Overtaken { .. }
+        | CoordinatorError::Superseded { .. }
         | CoordinatorError::Removed { .. }
         | CoordinatorError::Manifest(_) => code::BAD_INPUT,
     }
@@ -115,7 +139,7 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
             "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
              its results stay",
         ),
-        CoordinatorError::Overtaken { .. } => {
+        CoordinatorError::Superseded { .. } => {
             Some("every finished job is stored; to run both, give one of them another `name`")
         }
         CoordinatorError::Removed { .. } => {

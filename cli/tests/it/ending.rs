@@ -8,7 +8,7 @@ fn a_command_of_the_users_hears_how_a_run_ended() {
     let place = Place::new();
     let hook = r#"echo "$BOWLINE_SWEEP: $BOWLINE_ENDED $BOWLINE_EXIT_CODE $BOWLINE_MESSAGE" >> ended.txt; echo said"#;
     let late = place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0", "--on-end", hook]);
-    late.fails(75, &["the sweep was stopped: the run has taken the time that it was given, 0 s", "said"]);
+    late.fails(75, &["the sweep was stopped: the run has used its time limit of 0 s", "said"]);
     let done = place.run(&["run", "sweep.yaml", "--threads", "1", "--json", "--on-end", hook]);
     assert_eq!(done.succeeds().json()["sweep"], "small");
     let told = fs::read_to_string(place.path("ended.txt")).unwrap();
@@ -27,7 +27,7 @@ fn a_sweep_is_finished_with_the_best_so_far() {
     // One of two points is evaluated by another sweep, which has no other.
     let one = ["run", "sweep.yaml", "--threads", "1", "-o", "name=other", "-o", "parameters.scaling=[0.4]"];
     place.run(&one).succeeds();
-    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has taken the time"]);
+    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let status = place.run(&["status", "small"]);
     assert!(status.succeeds().stdout.contains("small: not finished"), "{}", status.stdout);
     let ended = place.run(&["finish", "small", "--threads", "1", "--json"]);

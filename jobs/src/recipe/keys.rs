@@ -56,6 +56,8 @@ pub enum Stage {
     Whole,
     /// The alignment: decompositions of all updates.
     Alignment,
+    /// The calibration of the tasks' updates.
+    Calibrate,
     /// The mask of dropped entries.
     Drop,
     /// The thresholds of the trim.
@@ -64,6 +66,8 @@ pub enum Stage {
     Weights,
     /// The election and the combination.
     Combine,
+    /// The steps on the merged matrices.
+    Post,
     /// The scaling coefficient, in which the merge is linear: nothing is merged again.
     Scaling,
 }
@@ -155,7 +159,7 @@ impl RecipeKey {
     pub fn kind(&self) -> KeyKind {
         match self.access {
             Access::Preset(_) | Access::Word { .. } => KeyKind::Word,
-            Access::Number { .. } => KeyKind::Number,
+            Access::Number { .. } | Access::Count { .. } => KeyKind::Number,
             Access::Seed { .. } => KeyKind::Seed,
             Access::PerTask { .. } => KeyKind::PerTask,
         }
@@ -180,7 +184,7 @@ impl RecipeKey {
     pub fn range(&self) -> Option<Range> {
         match self.access {
             Access::Preset(_) | Access::Word { .. } | Access::Seed { .. } => None,
-            Access::Number { range, .. } | Access::PerTask { range } => Some(range),
+            Access::Number { range, .. } | Access::Count { range, .. } | Access::PerTask { range } => Some(range),
         }
     }
 
@@ -189,7 +193,7 @@ impl RecipeKey {
         match &self.access {
             Access::Preset(_) => super::Preset::ALL.map(super::Preset::name).to_vec(),
             Access::Word { place, .. } => place.words(),
-            Access::Number { .. } | Access::Seed { .. } | Access::PerTask { .. } => Vec::new(),
+            Access::Number { .. } | Access::Count { .. } | Access::Seed { .. } | Access::PerTask { .. } => Vec::new(),
         }
     }
 
@@ -207,7 +211,9 @@ impl RecipeKey {
                 let word = (field.read)(spec).as_deref().filter(|word| Some(*word) != *neutral);
                 word.map(|word| KeyValue::Text(Cow::Borrowed(word)))
             }
-            Access::Number { field, neutral, .. } => field.get(spec).or(*neutral).map(KeyValue::Number),
+            Access::Number { field, neutral, .. } | Access::Count { field, neutral, .. } => {
+                field.get(spec).or(*neutral).map(KeyValue::Number)
+            }
             Access::Seed { field, .. } => field.get(spec).map(KeyValue::Whole),
             Access::PerTask { .. } => {
                 (!spec.weights.is_empty()).then(|| KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.weights))))
@@ -224,7 +230,7 @@ impl RecipeKey {
     pub(super) fn add_numbers(&self, spec: &RecipeSpec, numbers: &mut BTreeMap<String, f64>) {
         match &self.access {
             Access::Preset(_) | Access::Word { .. } => {}
-            Access::Number { field, .. } => {
+            Access::Number { field, .. } | Access::Count { field, .. } => {
                 numbers.extend(field.get(spec).map(|value| (self.name.to_owned(), value)));
             }
             Access::Seed { field, .. } => {

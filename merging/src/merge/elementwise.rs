@@ -1,11 +1,12 @@
 use super::{
     blocks::{Block, block_rows},
     combination::EntryRule,
+    drop::EntryDrop,
     election::{by_signs, by_values, is_zero},
-    threshold::{Thresholds, thresholds},
+    threshold::{Band, Thresholds, thresholds},
 };
 use crate::{Aligned, Matrix};
-use jobs::{DareDrop, Elect, Recipe};
+use jobs::{Elect, Recipe};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -36,10 +37,11 @@ pub(super) const LANES: usize = 256;
 /// are 0. Its rule for ties of signs, the negative values, is not taken over: in an aligned space the sign of a
 /// direction is arbitrary. The weighted mean is that of mergekit, where weights are positive.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<Matrix> {
-    let thresholds = thresholds(aligned, recipe);
+    let drop = EntryDrop::of(aligned, recipe);
+    let thresholds = thresholds(aligned, recipe, drop.as_ref());
     let steps = Steps {
         aligned,
-        drop: recipe.drop.as_ref(),
+        drop: drop.as_ref(),
         thresholds: &thresholds,
         weights: weights(aligned, recipe, rule),
         elect: recipe.elect,
@@ -102,7 +104,7 @@ impl WithSimd for Lanes<'_> {
 /// The steps on one block of entries.
 struct Steps<'a> {
     aligned: &'a Aligned,
-    drop: Option<&'a DareDrop>,
+    drop: Option<&'a EntryDrop>,
     thresholds: &'a Thresholds,
     weights: Vec<f32>,
     elect: Option<Elect>,
@@ -136,7 +138,7 @@ struct Scratch(Vec<Vec<f32>>);
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) entries: &'a [f32],
-    threshold: f32,
+    band: Band,
     weight: f32,
 }
 
@@ -148,7 +150,7 @@ impl<'a> Task<'a> {
     /// An entry after trim and weight.
     #[inline(always)]
     pub(super) fn value(self, entry: f32) -> f32 {
-        if entry.abs() >= self.threshold { entry * self.weight } else { 0.0 }
+        if self.band.keeps(entry) { entry * self.weight } else { 0.0 }
     }
 }
 
@@ -173,7 +175,7 @@ impl Steps<'_> {
         scratch.0.resize_with(self.aligned.tasks.len(), Vec::new);
         let tasks = scratch.0.iter_mut().enumerate().filter_map(|(task, scratch)| {
             let entries = self.aligned.dropped(block, task, self.drop, scratch)?;
-            Some(Task { entries, threshold: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
+            Some(Task { entries, band: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
         });
         let tasks: Vec<_> = tasks.collect();
         let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use queue::{Delivery, QueueError};
 use std::sync::atomic::{AtomicU32, Ordering};
 use store::testing::MemoryBackend;
+use tokio::sync::Notify;
 
 /// A consumer that notes where it is to take jobs from; what waits is as the test says.
 #[derive(Debug)]
@@ -10,17 +11,30 @@ struct Fake {
     waiting: Mutex<HashMap<JobSource, Backlog>>,
     source: Mutex<JobSource>,
     looks: AtomicU32,
+    announced: Mutex<Vec<String>>,
+    has_announced: Notify,
 }
 
 impl Default for Fake {
     fn default() -> Self {
-        Self { waiting: Mutex::default(), source: Mutex::new(JobSource::Pool), looks: AtomicU32::new(0) }
+        Self {
+            waiting: Mutex::default(),
+            source: Mutex::new(JobSource::Pool),
+            looks: AtomicU32::new(0),
+            announced: Mutex::default(),
+            has_announced: Notify::new(),
+        }
     }
 }
 
 impl Fake {
     fn waits(&self, sweep: &str, waiting: u64, consumers: u64) {
         self.waiting.lock().unwrap().insert(of(sweep), Backlog { waiting, consumers });
+    }
+
+    fn announces(&self, sweep: &str) {
+        self.announced.lock().unwrap().push(sweep.to_owned());
+        self.has_announced.notify_one();
     }
 }
 
@@ -36,6 +50,16 @@ impl JobConsumer for Fake {
 
     fn source(&self) -> JobSource {
         self.source.lock().unwrap().clone()
+    }
+
+    async fn announced_sweeps(&self) -> Vec<String> {
+        loop {
+            let sweeps = std::mem::take(&mut *self.announced.lock().unwrap());
+            if !sweeps.is_empty() {
+                return sweeps;
+            }
+            self.has_announced.notified().await;
+        }
     }
 
     async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
@@ -80,7 +104,7 @@ impl Bench {
     }
 
     async fn computes(&self, sweep: &str, of_base: &str, time: Duration) {
-        self.sources.begins(Some(base(of_base)));
+        self.sources.begins(sweep, Some(base(of_base)));
         self.after(time).await;
         self.sources.ends(sweep, time, Duration::ZERO);
     }
@@ -179,4 +203,65 @@ async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
     bench.main.waits("new", 9, 0);
     assert_eq!(bench.after(MOMENT).await, JobSource::Pool);
+}
+
+/// A worker that computes a job of a large sweep, while a small sweep has just started.
+async fn busy_beside_a_new_sweep() -> Bench {
+    let bench = Bench::new();
+    bench.enter(PoolEntry::new("large", base("a"))).await;
+    bench.main.waits("large", 1000, 2);
+    bench.after(MOMENT).await;
+    bench.computes("large", "a", LIST_EVERY * 3).await;
+    bench.sources.begins("large", Some(base("a")));
+    bench.enter(PoolEntry::new("small", base("a"))).await;
+    bench.main.waits("small", 1, 0);
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_worker_turns_to_a_new_sweep_as_soon_as_it_is_announced() {
+    let bench = busy_beside_a_new_sweep().await;
+    assert_eq!(bench.after(LOOK_EVERY * 2).await, of("large"), "it does not know the small one");
+    bench.main.announces("small");
+    assert_eq!((bench.after(LOOK_EVERY).await, bench.ahead.source()), (of("small"), of("small")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_taken_ahead_is_given_back_for_a_sweep_that_had_less_of_the_worker_and_not_otherwise() {
+    let bench = busy_beside_a_new_sweep().await;
+    let is_preempted = async |sweep| timeout(Duration::from_millis(1), bench.sources.preempts(sweep)).await.is_ok();
+    assert!(!is_preempted("large").await);
+    bench.main.announces("small");
+    bench.after(LOOK_EVERY).await;
+    assert!(is_preempted("large").await && !is_preempted("small").await);
+    // A worker has taken the only job of the small sweep. A job of it that waits for the device here stays.
+    bench.main.waits("small", 0, 0);
+    assert_eq!(bench.after(LOOK_EVERY * 2).await, of("large"));
+    assert!(!is_preempted("small").await && !is_preempted("large").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_worker_waits_for_a_search_counts_as_work_for_it() {
+    let bench = Bench::new();
+    for sweep in ["large", "small"] {
+        bench.enter(PoolEntry::new(sweep, base("a"))).await;
+    }
+    bench.main.waits("large", 1000, 2);
+    bench.after(MOMENT).await;
+    bench.computes("large", "a", Duration::from_secs(4)).await;
+    // Its coordinator takes much longer than its jobs.
+    let mut steps = 0;
+    loop {
+        bench.main.waits("small", 1, 0);
+        assert_eq!(bench.after(LOOK_EVERY * 2).await, of("small"));
+        bench.main.waits("small", 0, 0);
+        bench.computes("small", "a", Duration::from_millis(1)).await;
+        if bench.after(LOOK_EVERY / 2).await != of("small") {
+            break;
+        }
+        steps += 1;
+        assert!(steps < 100, "the large sweep waits for ever");
+    }
+    // Four seconds, in steps of half a second.
+    assert!((6..=10).contains(&steps), "{steps} steps");
 }

@@ -56,7 +56,7 @@ impl Worker {
         device: Option<Device<'_>>,
         pace: &Pace,
     ) -> Result<Parted, WorkerError> {
-        let job = delivery.job().id();
+        let job = delivery.id();
         let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
         if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
@@ -117,6 +117,7 @@ impl Worker {
             biased;
             () = pace.closing.requested() => return self.return_unstarted(delivery).await,
             () = pace.overdue() => return self.return_unstarted(delivery).await,
+            () = self.preempts(delivery.sweep()) => return self.return_unstarted(delivery).await,
             look = self.look(&delivery) => look,
         };
         if !matches!(look, Ok(Look::Compute)) {
@@ -125,11 +126,20 @@ impl Worker {
         let device = tokio::select! {
             biased;
             () = pace.closing.requested() => return self.return_unstarted(delivery).await,
+            () = self.preempts(delivery.sweep()) => return self.return_unstarted(delivery).await,
             device = pace.device() => device,
             () = pace.overdue() => return self.return_unstarted(delivery).await,
         };
         self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
         self.settle(delivery, look, Some(device), None, pace).await.map(|()| Parted::Settled)
+    }
+
+    /// Waits until the jobs of another sweep go before those of `sweep`. A job that was taken ahead would otherwise be computed first.
+    async fn preempts(&self, sweep: &str) {
+        match &self.sources {
+            Some(sources) => sources.preempts(sweep).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Gives back a job that was not begun: neither an attempt nor a loss.
@@ -148,7 +158,7 @@ impl Worker {
         if !self.shares_store && !self.sweeps.holds(delivery.sweep()).await? {
             return Ok(Look::UnknownSweep);
         }
-        let id = delivery.job().id();
+        let id = delivery.id();
         match self.is_done(delivery.job()).await {
             Ok(true) => return Ok(Look::Known),
             Ok(false) => {}
@@ -177,7 +187,7 @@ impl Worker {
         pace: &Pace,
     ) -> Result<(), WorkerError> {
         let job = delivery.job().clone();
-        let id = job.id();
+        let id = delivery.id();
         let taken = Instant::now();
         let losses = delivery.losses();
         let Attempted { outcome, hangs } = match look {
@@ -226,11 +236,12 @@ impl Worker {
         pace.begins();
         let started = Instant::now();
         if let Some(sources) = &self.sources {
-            sources.begins(match &job.spec {
+            let base = match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
                 // It loads no model.
                 JobSpec::Write(_) => None,
-            });
+            };
+            sources.begins(sweep, base);
         }
         let attempted = self.attempt(job, sweep, &pace.leave).await;
         if let Some(sources) = &self.sources {
@@ -263,7 +274,7 @@ impl Worker {
         if losses >= self.limits.losses {
             warn!(sweep, place, "set aside: the store does not hold the sweep of the job");
             let reason = format!("the store {place} does not hold the sweep `{sweep}`");
-            self.counted(Outcome::Parked, delivery.park(&reason)).await?;
+            self.counted(Outcome::Parked, delivery.dead_letter(&reason)).await?;
         } else {
             debug!(sweep, place, "the store does not hold the sweep of the job; it comes back later");
             self.counted(Outcome::GivenBack, delivery.lose(pause(losses, &self.limits))).await?;

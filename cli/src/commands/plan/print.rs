@@ -1,16 +1,12 @@
 //! A plan for people.
 
 use super::Plan;
-use crate::{
-    check::Download,
-    local::free_memory,
-    needs::{Needs, sized},
-    revised, terminal,
-};
-use coordinator::Revised;
+use crate::{local::free_memory, revised, terminal};
+use coordinator::SweepRevision;
+use preflight::{Download, MemoryNeeds, sized};
 
 /// Prints a plan. Its problems are an error, which is printed by itself.
-pub(super) fn print(plan: &Plan, revised: Option<&Revised>) {
+pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     let verdict = match plan.problems.list().len() {
         0 => "the sweep file is valid".to_owned(),
         1 => "its inputs have a problem".to_owned(),
@@ -25,7 +21,7 @@ pub(super) fn print(plan: &Plan, revised: Option<&Revised>) {
     for (adapter, matrices) in &plan.matrices {
         terminal::data(format_args!("  adapter {adapter}: {matrices} matrices, all of them in the base"));
     }
-    if let Some(Needs { processor, device }) = &plan.memory {
+    if let Some(MemoryNeeds { processor, device }) = &plan.memory {
         let free = sized(free_memory());
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));

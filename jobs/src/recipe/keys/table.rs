@@ -2,7 +2,10 @@ use super::{
     BelongsTo, Range, RecipeKey, Stage,
     access::{Access, Field, Place, WordPlace},
 };
-use crate::recipe::{Axis, Combine, Elect, Recipe, SigmaCut, Space, TrimScope};
+use crate::recipe::{
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Normalise, Recipe, Sigma, SigmaCut,
+    Space, TrimCount, TrimScope,
+};
 
 /// The field of `RecipeSpec` with this name.
 macro_rules! field {
@@ -14,8 +17,22 @@ macro_rules! field {
 const SPACE: &dyn WordPlace = &Place::<Space>(|recipe| Some(&mut recipe.space));
 const AXIS: &dyn WordPlace = &Place::<Axis>(|recipe| match &mut recipe.space {
     Space::Knots { axis, .. } => Some(axis),
-    Space::Full | Space::Core => None,
+    Space::Full | Space::Core | Space::CoreQr => None,
 });
+const SIGMA: &dyn WordPlace = &Place::<Sigma>(|recipe| match &mut recipe.space {
+    Space::Knots { sigma, .. } => Some(sigma),
+    Space::Full | Space::Core | Space::CoreQr => None,
+});
+const TRIM_COUNT: &dyn WordPlace = &Place::<TrimCount>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.count));
+const GRAM: &dyn WordPlace =
+    &Place::<Gram>(|recipe| if let Combine::GramMerge { gram, .. } = &mut recipe.combine { Some(gram) } else { None });
+const ARC_OVER: &dyn WordPlace =
+    &Place::<ArcOver>(|recipe| if let Combine::Nuslerp { over } = &mut recipe.combine { Some(over) } else { None });
+const CALIBRATE: &dyn WordPlace = &Place::<Option<Calibrate>>(|recipe| Some(&mut recipe.calibrate));
+const DROP_RESCALE: &dyn WordPlace = &Place::<DropRescale>(|recipe| recipe.drop.as_mut().map(|drop| &mut drop.rescale));
+const FLATTEN_OVER: &dyn WordPlace =
+    &Place::<FlattenOver>(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.over));
+const NORMALISE: &dyn WordPlace = &Place::<Option<Normalise>>(|recipe| Some(&mut recipe.post.normalise));
 const TRIM_SCOPE: &dyn WordPlace = &Place::<TrimScope>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.scope));
 const ELECT: &dyn WordPlace = &Place::<Option<Elect>>(|recipe| Some(&mut recipe.elect));
 const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.combine));
@@ -23,15 +40,60 @@ const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.comb
 fn cut(recipe: &mut Recipe) -> Option<&mut SigmaCut> {
     match &mut recipe.space {
         Space::Knots { cut, .. } => Some(cut),
-        Space::Full | Space::Core => None,
+        Space::Full | Space::Core | Space::CoreQr => None,
     }
 }
 
 fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
-    match &mut recipe.combine {
-        Combine::IsoCts { common_share } => Some(common_share),
-        Combine::Mean | Combine::Sum | Combine::Max | Combine::Tsv | Combine::IsoC => None,
-    }
+    if let Combine::IsoCts { common_share } = &mut recipe.combine { Some(common_share) } else { None }
+}
+
+fn ridge(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::GramMerge { ridge, .. } = &mut recipe.combine { Some(ridge) } else { None }
+}
+
+fn rank_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Cart { rank_share, .. } = &mut recipe.combine { Some(rank_share) } else { None }
+}
+
+fn residual_scale(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Cart { residual_scale, .. } = &mut recipe.combine { Some(residual_scale) } else { None }
+}
+
+fn position(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Slerp { position } = &mut recipe.combine { Some(position) } else { None }
+}
+
+fn tolerance(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Karcher { tolerance } = &mut recipe.combine { Some(tolerance) } else { None }
+}
+
+fn clamp(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Pcb { clamp, .. } = &mut recipe.combine { Some(clamp) } else { None }
+}
+
+fn top_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Pcb { top_share, .. } = &mut recipe.combine { Some(top_share) } else { None }
+}
+
+fn select(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Sce { select } = &mut recipe.combine { Some(select) } else { None }
+}
+
+fn group_rank(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Combine::Lego { rank, .. } = &mut recipe.combine { Some(rank) } else { None }
+}
+
+fn group_seed(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Combine::Lego { seed, .. } = &mut recipe.combine { Some(seed) } else { None }
+}
+
+fn factor_density(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::RobustMerge { factor_density, .. } = &mut recipe.combine { Some(factor_density) } else { None }
+}
+
+fn distinct_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::RobustMerge { distinct_share, .. } = &mut recipe.combine { Some(distinct_share) } else { None }
 }
 
 impl RecipeKey {
@@ -88,6 +150,22 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "sigma",
+            access: Access::Word { field: field!(sigma), place: SIGMA, neutral: None },
+            belongs_to: BelongsTo::Space("knots"),
+            stage: Stage::Alignment,
+            order: 3,
+            hint: None,
+        },
+        Self {
+            name: "calibrate",
+            access: Access::Word { field: field!(calibrate), place: CALIBRATE, neutral: Some("none") },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Calibrate,
+            order: 0,
+            hint: None,
+        },
+        Self {
             name: "drop_rate",
             access: Access::Number {
                 field: field!(drop_rate),
@@ -112,6 +190,29 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "drop_spread",
+            access: Access::Number {
+                field: field!(drop_spread),
+                place: Place(|recipe| recipe.drop.as_mut().map(|drop| &mut drop.spread)),
+                range: Range::SHARE_BELOW_ONE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Drop,
+            order: 2,
+            hint: Some(
+                "drop_spread is how much more often than drop_rate the smallest entry of a row is dropped; 0 treats all alike",
+            ),
+        },
+        Self {
+            name: "drop_rescale",
+            access: Access::Word { field: field!(drop_rescale), place: DROP_RESCALE, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Drop,
+            order: 3,
+            hint: None,
+        },
+        Self {
             name: "density",
             access: Access::Number {
                 field: field!(density),
@@ -131,6 +232,29 @@ impl RecipeKey {
             stage: Stage::Trim,
             order: 0,
             hint: None,
+        },
+        Self {
+            name: "trim_count",
+            access: Access::Word { field: field!(trim_count), place: TRIM_COUNT, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Trim,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "outliers",
+            access: Access::Number {
+                field: field!(outliers),
+                place: Place(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.outliers)),
+                range: Range::SHARE_BELOW_ONE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Trim,
+            order: 3,
+            hint: Some(
+                "outliers is the share of entries, the largest, that the trim leaves out as well; 0 leaves none out",
+            ),
         },
         Self {
             name: "elect",
@@ -159,6 +283,230 @@ impl RecipeKey {
             belongs_to: BelongsTo::Combine("iso_cts"),
             stage: Stage::Combine,
             order: 1,
+            hint: None,
+        },
+        Self {
+            name: "gram",
+            access: Access::Word { field: field!(gram), place: GRAM, neutral: None },
+            belongs_to: BelongsTo::Combine("gram_merge"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "ridge",
+            access: Access::Number {
+                field: field!(ridge),
+                place: Place(ridge),
+                range: Range::NOT_NEGATIVE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("gram_merge"),
+            stage: Stage::Combine,
+            order: 3,
+            hint: None,
+        },
+        Self {
+            name: "rank_share",
+            access: Access::Number {
+                field: field!(rank_share),
+                place: Place(rank_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("cart"),
+            stage: Stage::Combine,
+            order: 4,
+            hint: None,
+        },
+        Self {
+            name: "residual_scale",
+            access: Access::Number {
+                field: field!(residual_scale),
+                place: Place(residual_scale),
+                range: Range::FINITE_F32,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("cart"),
+            stage: Stage::Combine,
+            order: 5,
+            hint: None,
+        },
+        Self {
+            name: "position",
+            access: Access::Number {
+                field: field!(position),
+                place: Place(position),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("slerp"),
+            stage: Stage::Combine,
+            order: 6,
+            hint: None,
+        },
+        Self {
+            name: "arc_over",
+            access: Access::Word { field: field!(arc_over), place: ARC_OVER, neutral: None },
+            belongs_to: BelongsTo::Combine("nuslerp"),
+            stage: Stage::Combine,
+            order: 7,
+            hint: None,
+        },
+        Self {
+            name: "tolerance",
+            access: Access::Number {
+                field: field!(tolerance),
+                place: Place(tolerance),
+                range: Range::POSITIVE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("karcher"),
+            stage: Stage::Combine,
+            order: 8,
+            hint: None,
+        },
+        Self {
+            name: "clamp",
+            access: Access::Number {
+                field: field!(clamp),
+                place: Place(clamp),
+                range: Range::BELOW_HALF,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("pcb"),
+            stage: Stage::Combine,
+            order: 9,
+            hint: None,
+        },
+        Self {
+            name: "top_share",
+            access: Access::Number {
+                field: field!(top_share),
+                place: Place(top_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("pcb"),
+            stage: Stage::Combine,
+            order: 10,
+            hint: None,
+        },
+        Self {
+            name: "select",
+            access: Access::Number {
+                field: field!(select),
+                place: Place(select),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("sce"),
+            stage: Stage::Combine,
+            order: 11,
+            hint: None,
+        },
+        Self {
+            name: "group_rank",
+            access: Access::Count {
+                field: field!(group_rank),
+                place: Place(group_rank),
+                range: Range::POSITIVE_COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("lego"),
+            stage: Stage::Combine,
+            order: 12,
+            hint: None,
+        },
+        Self {
+            name: "group_seed",
+            access: Access::Seed { field: field!(group_seed), place: Place(group_seed) },
+            belongs_to: BelongsTo::Combine("lego"),
+            stage: Stage::Combine,
+            order: 13,
+            hint: None,
+        },
+        Self {
+            name: "factor_density",
+            access: Access::Number {
+                field: field!(factor_density),
+                place: Place(factor_density),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("robust_merge"),
+            stage: Stage::Combine,
+            order: 14,
+            hint: None,
+        },
+        Self {
+            name: "distinct_share",
+            access: Access::Number {
+                field: field!(distinct_share),
+                place: Place(distinct_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("robust_merge"),
+            stage: Stage::Combine,
+            order: 15,
+            hint: None,
+        },
+        Self {
+            name: "calibrate_spectrum",
+            access: Access::Number {
+                field: field!(calibrate_spectrum),
+                place: Place(|recipe| recipe.post.calibrate_spectrum.as_mut()),
+                range: Range::NOT_NEGATIVE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 0,
+            hint: None,
+        },
+        Self {
+            name: "flatten",
+            access: Access::Number {
+                field: field!(flatten),
+                place: Place(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.share)),
+                range: Range::SHARE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 1,
+            hint: Some(
+                "flatten is the way to the mean singular value: 0 changes nothing, and 1 makes all of them equal",
+            ),
+        },
+        Self {
+            name: "flatten_over",
+            access: Access::Word { field: field!(flatten_over), place: FLATTEN_OVER, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "output_rank",
+            access: Access::Count {
+                field: field!(output_rank),
+                place: Place(|recipe| recipe.post.output_rank.as_mut()),
+                range: Range::COUNT,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 3,
+            hint: Some("output_rank is the largest rank of a merged matrix; 0 truncates nothing"),
+        },
+        Self {
+            name: "normalise",
+            access: Access::Word { field: field!(normalise), place: NORMALISE, neutral: Some("none") },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 4,
             hint: None,
         },
         Self {

@@ -1,8 +1,8 @@
 use super::*;
-use crate::{DareDrop, Preset, Trim, TrimScope, recipe::choice::words_of};
+use crate::{DareDrop, Flatten, FlattenOver, PostSteps, Preset, Trim, TrimScope, recipe::choice::words_of};
 use serde_json::json;
 
-/// A recipe of each space and combination, with a drop and a trim.
+/// A recipe of each space and combination, with every other step.
 fn recipes() -> Vec<Recipe> {
     let spaces = <crate::Space as Choice>::ALL;
     let combines = <crate::Combine as Choice>::ALL;
@@ -10,8 +10,14 @@ fn recipes() -> Vec<Recipe> {
     let recipe = |(space, combine)| Recipe {
         space,
         combine,
-        drop: Some(DareDrop { rate: 0.25, seed: 7 }),
-        trim: Some(Trim { density: 0.5, scope: TrimScope::Matrix }),
+        drop: Some(DareDrop::new(0.25, 7)),
+        trim: Some(Trim::new(0.5, TrimScope::Matrix)),
+        post: PostSteps {
+            calibrate_spectrum: Some(0.5),
+            flatten: Some(Flatten { share: 0.5, over: FlattenOver::Kept }),
+            output_rank: Some(4),
+            normalise: None,
+        },
         ..Preset::KnotsTies.recipe()
     };
     pairs.map(recipe).collect()
@@ -21,7 +27,8 @@ fn recipes() -> Vec<Recipe> {
 fn unusual(key: &RecipeKey) -> Value {
     match key.kind() {
         KeyKind::Word => json!(key.words().last().unwrap()),
-        KeyKind::Number => json!(0.625),
+        KeyKind::Number if key.range().unwrap().is_whole() => json!(11.0),
+        KeyKind::Number => json!(0.375),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
     }
@@ -103,10 +110,13 @@ fn numbers_out_of_their_range_are_refused_for_every_key() {
     for key in RecipeKey::resolved().filter(|key| key.kind() == KeyKind::Number) {
         let range = key.range().unwrap();
         let mut spec = RecipeSpec::default();
-        spec.set(key.name(), &json!(-0.5)).unwrap();
+        // Smaller than any factor of either sign may be.
+        let value = -1e300;
+        spec.set(key.name(), &json!(value)).unwrap();
         let recipe = recipes().into_iter().find(|recipe| key.belongs_to().holds(recipe)).unwrap();
         let error = key.apply(&spec, &mut recipe.clone()).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("`{}` is -0.5, outside ", key.name())), "{error} ({range:?})");
+        let expected = format!("`{}` is {value}, outside ", key.name());
+        assert!(error.to_string().starts_with(&expected), "{error} ({range:?})");
     }
 }
 
@@ -124,8 +134,22 @@ fn a_grid_varies_what_costs_least_innermost() {
     keys.sort_by_key(|key| key.cost_order());
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
-        ["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "seed", "drop_rate"],
-        ["trim_scope", "density", "weights", "elect", "combine", "common_share", "scaling"],
+        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "calibrate", "seed", "drop_rate"],
+        vec!["drop_spread", "drop_rescale"],
+        vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
+        vec![
+            "gram",
+            "ridge",
+            "rank_share",
+            "residual_scale",
+            "position",
+            "arc_over",
+            "tolerance",
+            "clamp",
+            "top_share",
+        ],
+        vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share"],
+        vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],
     ];
     assert_eq!(names, order.concat(), "another order decides otherwise between equal points of grids that are stored");
 }
