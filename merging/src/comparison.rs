@@ -8,6 +8,7 @@ use crate::{
 use faer::Mat;
 use jobs::Space;
 use rayon::prelude::*;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// Directions below this share of the largest are rounding noise of `f32` factors.
@@ -17,7 +18,7 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 const MOST_ROWS: usize = 64;
 
 /// What the factors of some adapters say about each other.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// One for each adapter, in their order.
     pub adapters: Vec<AdapterSummary>,
@@ -26,7 +27,7 @@ pub struct Comparison {
 }
 
 /// The updates of one adapter.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AdapterSummary {
     /// The task.
     pub task: String,
@@ -46,7 +47,7 @@ pub struct AdapterSummary {
 }
 
 /// The updates of two adapters.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PairSummary {
     /// Whose input directions are looked at.
     pub task: String,
@@ -109,7 +110,8 @@ impl Comparison {
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
         let tasks = adapters.len();
         let norms: Vec<f64> = (0..tasks).map(|task| parts.iter().map(|part| part.squares[task]).sum()).collect();
-        let adapters_of = adapters.iter().enumerate().map(|(task, adapter)| summary(adapter, task, &parts, norms[task]));
+        let adapters_of =
+            adapters.iter().enumerate().map(|(task, adapter)| summary(adapter, task, &parts, norms[task]));
         let mut pairs = Vec::new();
         for task in 0..tasks {
             for other in (0..tasks).filter(|other| *other != task) {
@@ -176,7 +178,8 @@ impl Parts {
             };
             others.push(update.on_own_inputs(&(&all - &update.matrix)));
             for other in (0..tasks).filter(|other| *other != task) {
-                let (Some(beside), Some(mine), Some(theirs)) = (&updates[other], &entries[task], &entries[other]) else {
+                let (Some(beside), Some(mine), Some(theirs)) = (&updates[other], &entries[task], &entries[other])
+                else {
                     continue;
                 };
                 pairs[task * tasks + other] = PairParts::new(update, beside, mine, theirs);
