@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Merge(Merge),
     /// Evaluate one recipe on the tasks of a sweep
     Evaluate(Evaluate),
+    /// Compare the adapters of a sweep with the base and with each other, before anything is merged
+    Check(Check),
     /// Build class vectors from class names and templates with the text tower
     Heads(Heads),
     /// Make tables, charts and reports from stored results
@@ -187,6 +189,32 @@ pub(crate) struct Evaluate {
     /// The split to evaluate on
     #[arg(long, default_value = "test")]
     pub(crate) split: String,
+    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+    /// The split on which the adapters and the base are evaluated [default: the split that the sweep selects on]
+    #[arg(long)]
+    pub(crate) split: Option<String>,
+    /// Compare the adapters with each other only, and evaluate nothing
+    #[arg(long, conflicts_with = "split")]
+    pub(crate) adapters_only: bool,
+    /// Write the tables and charts into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
     /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
     #[arg(long)]
     pub(crate) repair: bool,

@@ -1,5 +1,6 @@
 //! `bowline`: sweeps over LoRA merges, from a sweep file to the winning adapter.
 
+mod adapters;
 mod analysed;
 mod args;
 mod clock;
@@ -77,6 +78,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Check(args) => commands::check::run(&args),
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

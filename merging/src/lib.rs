@@ -12,6 +12,7 @@ mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
+mod comparison;
 mod error;
 mod layout;
 mod linalg;
@@ -31,6 +32,7 @@ mod update;
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
+pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};

@@ -1,6 +1,7 @@
 use crate::{
+    adapters::ReadAdapters,
     args::{self, Format},
-    failure::{Failure, FileFailure, InputFailure},
+    failure::{Failure, FileFailure},
     local,
     sweep_file::{absolute, read_recipe},
     terminal,
@@ -8,8 +9,7 @@ use crate::{
 use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
-use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, origin_notes};
-use preflight::CheckError;
+use merging::{Aligned, BaseHeader, Card, MergedUpdate};
 use std::{fs, path::Path};
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
@@ -53,37 +53,19 @@ impl Merged {
         adapters: &[(String, InputRef)],
         recipe: &Recipe,
     ) -> Result<Self, Failure> {
-        let input = |reference: &InputRef| {
-            let argument = reference.to_string();
-            move |source| Failure::Input(InputFailure::Argument { argument, source })
-        };
-        let located = inputs.model(base).map_err(input(base))?;
-        let header = BaseHeader::open(&located.path);
-        located.files_in_use.check()?;
-        let header = header?;
-        let read = |(name, reference): &(String, InputRef)| {
-            let located = inputs.adapter(reference).map_err(input(reference))?;
-            let adapter = Adapter::read(name, &located.path, &header);
-            // Whatever came of reading: the change is the cause of an error as well.
-            located.files_in_use.check()?;
-            adapter
-                .map_err(|source| Failure::from(CheckError::Adapter { name: name.clone(), source: Box::new(source) }))
-        };
-        let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let read = ReadAdapters::new(inputs, base, adapters)?;
+        let update = Aligned::new(&read.adapters, recipe.alignment())?.merge(recipe)?;
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
-        let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
-        let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));
-        let update = Aligned::new(&read, recipe.alignment())?.merge(recipe)?;
         let card = Card {
             base_model: hub.map(|hub| hub.repository.clone()),
             revision: hub.and_then(|hub| hub.revision.clone()),
             adapters: adapters.iter().map(|(_, reference)| reference.short_name()).collect(),
             notes: String::new(),
         };
-        Ok(Self { update, base: header, base_files: located.files_in_use, card, notes })
+        Ok(Self { update, base: read.base, base_files: read.base_files, card, notes: read.notes })
     }
 
     /// The nearest merge of rank at most `rank`; says what is lost.

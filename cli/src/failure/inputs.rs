@@ -14,6 +14,9 @@ pub(crate) enum InputFailure {
     /// The recipe weighs a task that the sweep does not have.
     #[error("the recipe has a weight for `{task}`, which is no task of `{}`", sweep.display())]
     UnknownTask { task: String, sweep: PathBuf },
+    /// Adapters are worse on their own tasks than the base without them.
+    #[error("{} worse on {} own task than the base without {}: {}", if tasks.len() == 1 { "an adapter is" } else { "adapters are" }, if tasks.len() == 1 { "its" } else { "their" }, if tasks.len() == 1 { "it" } else { "them" }, tasks.join(", "))]
+    WeakAdapters { tasks: Vec<String> },
     /// A head cannot be built or written.
     #[error("cannot make the head of `{task}`")]
     Head { task: String, source: evaluation::HeadError },
@@ -30,7 +33,7 @@ impl InputFailure {
             Self::Head { source, .. } => code::of_input(source.is_retryable()),
             // The same command reads what the file holds then.
             Self::Changed(_) => code::UNAVAILABLE,
-            Self::UnknownTask { .. } => code::BAD_INPUT,
+            Self::UnknownTask { .. } | Self::WeakAdapters { .. } => code::BAD_INPUT,
         }
     }
 
@@ -42,6 +45,10 @@ impl InputFailure {
             Self::Changed(_) => {
                 Some("nothing is written of what was read; run the same command again once nobody writes to the file")
             }
+            Self::WeakAdapters { .. } => Some(
+                "look at the order of the head's classes, at `lora_alpha`, and at the base that the adapter was trained on; \
+                 a merge of such an adapter says little",
+            ),
             Self::Check(_) | Self::Argument { .. } | Self::UnknownTask { .. } | Self::Head { .. } => None,
         }
     }
