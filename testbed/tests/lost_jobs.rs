@@ -83,6 +83,8 @@ async fn jobs_that_the_queue_lost_come_back_while_another_sweep_keeps_its_queue_
     };
     let left = timeout(LIMIT, scenario).await.expect("the small sweep finishes");
     assert!(left > 0, "the queue of the large sweep is still full");
+    let store = cluster.store().await.unwrap();
+    assert_eq!(store.pool_sweeps("lost").await.unwrap(), ["large"], "workers look for no jobs of the finished sweep");
     let log = fs::read_to_string(folder.path().join("small-coordinator-1.log")).unwrap();
     assert!(log.contains("neither the queue nor a worker has the job; publishing it again"), "{log}");
     drop(large);

@@ -37,7 +37,7 @@ struct Args {
     /// Measure these parts only.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Measurement>,
-    /// Where data goes: a temporary folder if it is not given. Fast where it lies in memory.
+    /// An empty folder for data, fast where it lies in memory [default: a temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -127,6 +127,10 @@ async fn measure(args: &Args) -> Result<(), Failure> {
     let temporary = tempfile::Builder::new().prefix("bowline-load-").tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
+    if std::fs::read_dir(&folder)?.next().is_some() {
+        let folder = folder.display();
+        return Err(format!("the folder `{folder}` is not empty: results of an earlier run would count as done").into());
+    }
     let mut table = Table::default();
     if args.wants(Measurement::Enumerate) {
         enumerate(args, &folder, &mut table).await?;
