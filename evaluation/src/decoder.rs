@@ -21,7 +21,10 @@ pub(crate) use module::modules;
 pub use rope::RopeScaling;
 
 use crate::model::weights::WeightFile;
-use crate::{Delta, Features, ModelError, Module, Texts, Watch};
+use crate::{
+    Delta, Features, ModelError, Module, Texts, Watch,
+    observe::{Observation, Observed},
+};
 use candle_core::{Device, Tensor};
 use composed::ComposedDecoder;
 use files::MappedFile;
@@ -181,6 +184,43 @@ impl DecoderModel {
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
     }
 
+    /// What the first layer takes of texts: the embeddings of all their tokens.
+    ///
+    /// # Errors
+    /// As [`features`](Self::features).
+    pub fn states(&self, texts: &Texts) -> Result<TextStates, ModelError> {
+        batches::check(texts, &self.base.config)?;
+        let values = match &self.model {
+            Model::Host(model) => StateValues::Host(model.states(texts)),
+            Model::Composed(model) => StateValues::Device(model.states(texts)?),
+        };
+        Ok(TextStates { base: Arc::clone(&self.base), values })
+    }
+
+    /// Runs one layer over all tokens of all texts, and hands the inputs of its modules to an observer.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if the states are of another base, the device fails, or the caller cancels.
+    pub fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut TextStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        if !Arc::ptr_eq(&self.base, &states.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let mut observation = Observation::new(observed, module::modules_of(&self.base.config, layer));
+        match (&self.model, &mut states.values) {
+            (Model::Host(model), StateValues::Host(steps)) => model.run_layer(layer, steps, &mut observation, watch),
+            (Model::Composed(model), StateValues::Device(steps)) => {
+                model.run_layer(layer, steps, &mut observation, watch)
+            }
+            _ => Err(ModelError::ForeignEmbedding),
+        }
+    }
+
     /// Computes the features of made-up texts, once: whether the device can run this model, and how long it takes. At
     /// least one text of one token is taken, and none longer than the model's positions.
     ///
@@ -195,6 +235,19 @@ impl DecoderModel {
         let features = self.features(&texts, &Watch::default())?;
         if features.values().iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
     }
+}
+
+/// What the texts of one split are between two layers, all tokens of all texts.
+#[derive(Clone)]
+pub struct TextStates {
+    base: Arc<Base>,
+    values: StateValues,
+}
+
+#[derive(Clone)]
+enum StateValues {
+    Host(Vec<host::Step>),
+    Device(Vec<composed::Step>),
 }
 
 /// The configuration of a folder whose headers agree with it.

@@ -13,7 +13,10 @@ pub use error::{ModelError, ModuleProblem, TextProblem};
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
-use crate::images::Images;
+use crate::{
+    images::Images,
+    observe::{Observation, Observed},
+};
 use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
@@ -200,6 +203,63 @@ impl ImageModel {
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
     }
 
+    /// The layers that [`run_layer`](Self::run_layer) takes: those of the encoder, and the projection as the last one.
+    pub fn layers(&self) -> usize {
+        self.base.config.vision.encoder.layers + 1
+    }
+
+    /// What the first layer takes of embedded images.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn states(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<ImageStates, ModelError> {
+        if !Arc::ptr_eq(&self.base, &embedded.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let tokens = match (&self.tower, &embedded.tokens) {
+            (Tower::Host(_), Tokens::Host(tokens)) => StateValues::Host(tokens.clone()),
+            (Tower::Host(tower), Tokens::Images(images)) => StateValues::Host(tower.embed(images, watch)?),
+            (Tower::Composed(_), Tokens::Device(tokens)) => StateValues::Device(tokens.clone()),
+            (Tower::Composed(tower), Tokens::Images(images)) => StateValues::Device(tower.embed(images, watch)?),
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        if let Tokens::Images(images) = &embedded.tokens {
+            images.check_unchanged()?;
+        }
+        Ok(ImageStates { base: Arc::clone(&self.base), tokens })
+    }
+
+    /// Runs one of the [layers](Self::layers) over all tokens of all images, and hands the inputs of its modules to an
+    /// observer.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut ImageStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        if !Arc::ptr_eq(&self.base, &states.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let is_projection = layer + 1 == self.layers();
+        let mut observation = Observation::new(observed, patch::modules_of(&self.base.config, layer));
+        match (&self.tower, &mut states.tokens) {
+            (_, _) if is_projection && observation.is_empty() => Ok(()),
+            (Tower::Host(tower), StateValues::Host(x)) if is_projection => {
+                tower.observe_projection(x, &mut observation)
+            }
+            (Tower::Host(tower), StateValues::Host(x)) => tower.run_layer(layer, x, &mut observation, watch),
+            (Tower::Composed(tower), StateValues::Device(steps)) if is_projection => {
+                tower.observe_projection(steps, &mut observation)
+            }
+            (Tower::Composed(tower), StateValues::Device(x)) => tower.run_layer(layer, x, &mut observation, watch),
+            _ => Err(ModelError::ForeignEmbedding),
+        }
+    }
+
     /// Embeds black images and computes their features, once: whether the device can run this model, and how long it
     /// takes. At least one image is taken.
     ///
@@ -212,6 +272,20 @@ impl ImageModel {
         let features = self.features(&self.embed(&images, u64::MAX, &Watch::default())?, &Watch::default())?;
         if features.values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
     }
+}
+
+/// What the images of one split are between two layers, all tokens of all images.
+#[derive(Clone)]
+pub struct ImageStates {
+    base: Arc<Base>,
+    tokens: StateValues,
+}
+
+#[derive(Clone)]
+enum StateValues {
+    /// `[images, tokens, width]`
+    Host(Vec<f32>),
+    Device(Vec<Tensor>),
 }
 
 /// The images of one split as the encoder's first block takes them, with their labels.

@@ -23,6 +23,8 @@ mod nli6;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
+mod observe;
+#[cfg(test)]
 mod padding;
 #[cfg(test)]
 mod parquet_file;

@@ -5,13 +5,17 @@ mod layer;
 use super::{
     DecoderConfig,
     batches::{Budget, batches},
-    module::ModuleId,
+    module::{ModuleId, ModuleKind},
     stored::Stored,
     updates::{Update, Updates},
     weights::DecoderWeights,
 };
-use crate::{ModelError, Texts, Watch, model::composed::overflows};
-use candle_core::{DType, Device, Result, Tensor};
+use crate::{
+    ModelError, Texts, Watch,
+    model::composed::overflows,
+    observe::{InputRows, Observation},
+};
+use candle_core::{D, DType, Device, Result, Tensor};
 use jobs::Precision;
 use layer::{Batch, Layer, Norm};
 
@@ -20,6 +24,26 @@ pub(crate) const BATCH_TOKENS: usize = 16_384;
 
 /// Pairs of tokens of one text, summed over the texts of a forward: bounds what the scores of attention take.
 pub(crate) const BATCH_PAIRS: usize = 1 << 22;
+
+/// A batch of texts between two layers, padded on the right to the longest.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// Tokens of each text.
+    lengths: Vec<usize>,
+    /// `[texts, longest, width]`
+    x: Tensor,
+}
+
+impl Step {
+    /// The rows of all texts that are no padding.
+    fn unpadded(&self, device: &Device) -> Result<Tensor> {
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        let rows = self.lengths.iter().enumerate().flat_map(|(n, length)| n * longest..n * longest + length);
+        let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+        let count = rows.len();
+        Tensor::from_vec(rows, count, device)
+    }
+}
 
 /// The language model composed of candle's operations; a clone shares every matrix.
 #[derive(Clone)]
@@ -113,19 +137,59 @@ impl ComposedDecoder {
         Ok(features)
     }
 
-    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+    /// The embeddings of all texts, batch by batch.
+    pub(crate) fn states(&self, texts: &Texts) -> Result<Vec<Step>> {
+        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
+        batches(texts, budget).iter().map(|batch| self.embedded(texts, batch)).collect()
+    }
+
+    /// Runs one layer over all tokens.
+    pub(crate) fn run_layer(
+        &self,
+        layer: usize,
+        steps: &mut [Step],
+        observation: &mut Observation<'_, ModuleKind>,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<(), ModelError> {
+        for step in steps {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let batch = Batch::new(&self.config, &step.lengths, &self.device)?;
+            let mut noted = Vec::new();
+            let mut note = |kind, rows: &Tensor| {
+                if observation.wants(kind) {
+                    noted.push((kind, rows.clone()));
+                }
+            };
+            step.x = self.layers[layer].apply(&self.config, &step.x, &batch, false, &mut note)?;
+            for (kind, rows) in noted {
+                let rows = rows.flatten_to(D::Minus2)?.index_select(&step.unpadded(&self.device)?, 0)?;
+                observation.hand_over(kind, InputRows::Device(&rows))?;
+            }
+            watch.done(step.lengths.len());
+        }
+        Ok(())
+    }
+
+    fn embedded(&self, texts: &Texts, batch: &[usize]) -> Result<Step> {
         let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let batch_of = Batch::new(&self.config, &lengths, &self.device)?;
         // Padding comes after every token that counts, where the causal mask hides it: any token will do.
         let padded = batch.iter().flat_map(|text| {
             let ids = texts.ids(*text);
             ids.iter().copied().chain(std::iter::repeat_n(0, longest - ids.len()))
         });
         let ids = Tensor::from_vec(padded.collect::<Vec<u32>>(), batch.len() * longest, &self.device)?;
-        let mut x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
+        let x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
+        Ok(Step { lengths, x })
+    }
+
+    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+        let Step { lengths, mut x } = self.embedded(texts, batch)?;
+        let batch = Batch::new(&self.config, &lengths, &self.device)?;
         for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.apply(&self.config, &x, &batch_of, n + 1 == self.layers.len())?;
+            x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut |_, _| ())?;
         }
         let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
         features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()

@@ -5,9 +5,9 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, Images, Limits, ModelError,
-    ModelKind, Module, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy, model, notes,
-    open_device,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, ImageStates, Images, Limits,
+    ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy,
+    model, notes, open_device,
 };
 use jobs::Precision;
 use std::{
@@ -110,6 +110,7 @@ impl ModelFamily for ClipBase {
 impl Model for ImageModel {
     type Deltas = Deltas;
     type Examples = Embedded;
+    type States = ImageStates;
 
     fn modules(&self) -> Vec<Module> {
         self.modules()
@@ -129,6 +130,24 @@ impl Model for ImageModel {
 
     fn features(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(examples, watch)
+    }
+
+    fn layers(&self) -> usize {
+        self.layers()
+    }
+
+    fn states(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<ImageStates, ModelError> {
+        self.states(examples, watch)
+    }
+
+    fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut ImageStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        self.run_layer(layer, states, observed, watch)
     }
 
     fn describe(&self) -> String {

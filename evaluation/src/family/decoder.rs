@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Head,
-    Limits, ModelError, ModelKind, Module, PairTokenizer, PerTaskScore, ScoreError, TextClasses, TextSource, Texts,
-    Watch, classify, decoder, notes, open_device,
+    Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, ScoreError, TextClasses, TextSource,
+    TextStates, Texts, Watch, classify, decoder, notes, open_device,
 };
 use files::MappedFile;
 use jobs::Precision;
@@ -117,6 +117,7 @@ impl ModelFamily for DecoderBase {
 impl Model for DecoderModel {
     type Deltas = DecoderDeltas;
     type Examples = TokenisedSplit;
+    type States = TextStates;
 
     fn modules(&self) -> Vec<Module> {
         self.modules()
@@ -136,6 +137,24 @@ impl Model for DecoderModel {
 
     fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(&examples.texts, watch)
+    }
+
+    fn layers(&self) -> usize {
+        self.config().layers
+    }
+
+    fn states(&self, examples: &TokenisedSplit, _watch: &Watch<'_>) -> Result<TextStates, ModelError> {
+        self.states(&examples.texts)
+    }
+
+    fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut TextStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        self.run_layer(layer, states, observed, watch)
     }
 
     fn describe(&self) -> String {

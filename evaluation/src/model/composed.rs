@@ -4,6 +4,7 @@ use super::{
     weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
 };
 use crate::images::Images;
+use crate::observe::{InputRows, Observation};
 use candle_core::{D, DType, Device, IndexOp, Result, Tensor};
 use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
 use std::collections::BTreeMap;
@@ -91,11 +92,19 @@ impl Block {
         })
     }
 
-    /// With `pooled`, only the class token comes out: `[images, 1, width]`.
-    fn apply(&self, x: &Tensor, config: &EncoderConfig, pooled: bool) -> Result<Tensor> {
+    /// With `pooled`, only the class token comes out: `[images, 1, width]`. `note` is called with what each matrix takes.
+    fn apply(
+        &self,
+        x: &Tensor,
+        config: &EncoderConfig,
+        pooled: bool,
+        note: &mut dyn FnMut(BlockMatrix, &Tensor),
+    ) -> Result<Tensor> {
         let (images, tokens, width) = x.dims3()?;
         let depth = width / config.heads;
-        let qkv = self.qkv.apply(&self.norm1.apply(x)?)?.reshape((images, tokens, 3, config.heads, depth))?;
+        let normed = self.norm1.apply(x)?;
+        note(BlockMatrix::Qkv, &normed);
+        let qkv = self.qkv.apply(&normed)?.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
         let (query, key, value) = (part(0)?, part(1)?, part(2)?);
         let (query, x) = if pooled {
@@ -106,12 +115,16 @@ impl Block {
         let scores = (query.matmul(&key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
         let context = softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
         let context = context.reshape((images, (), width))?;
+        note(BlockMatrix::Out, &context);
         let x = (x + self.out.apply(&context)?)?;
-        let inner = self.fc1.apply(&self.norm2.apply(&x)?)?;
+        let normed = self.norm2.apply(&x)?;
+        note(BlockMatrix::Fc1, &normed);
+        let inner = self.fc1.apply(&normed)?;
         let inner = match config.activation {
             Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
             Activation::Gelu => inner.gelu_erf()?,
         };
+        note(BlockMatrix::Fc2, &inner);
         x + self.fc2.apply(&inner)?
     }
 }
@@ -215,10 +228,51 @@ impl ComposedTower {
         Ok(features)
     }
 
+    /// Runs one block over all tokens of all images, given as steps `[images, tokens, width]`.
+    pub(crate) fn run_layer(
+        &self,
+        layer: usize,
+        steps: &mut [Tensor],
+        observation: &mut Observation<'_, TowerMatrix>,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<(), ModelError> {
+        for x in steps {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let mut noted = Vec::new();
+            let mut note = |kind, rows: &Tensor| {
+                if observation.wants(TowerMatrix::Block(layer, kind)) {
+                    noted.push((kind, rows.clone()));
+                }
+            };
+            *x = self.blocks[layer].apply(x, &self.config.vision.encoder, false, &mut note)?;
+            for (kind, rows) in noted {
+                let rows = rows.flatten_to(D::Minus2)?;
+                observation.hand_over(TowerMatrix::Block(layer, kind), InputRows::Device(&rows))?;
+            }
+            watch.done(x.dim(0)?);
+        }
+        Ok(())
+    }
+
+    /// Hands over what the projection takes: one row for each image.
+    pub(crate) fn observe_projection(
+        &self,
+        steps: &[Tensor],
+        observation: &mut Observation<'_, TowerMatrix>,
+    ) -> std::result::Result<(), ModelError> {
+        for x in steps {
+            let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?)?;
+            observation.hand_over(TowerMatrix::Projection, InputRows::Device(&pooled))?;
+        }
+        Ok(())
+    }
+
     fn features_step(&self, tokens: &Tensor) -> Result<Vec<f32>> {
         let mut x = tokens.clone();
         for (n, block) in self.blocks.iter().enumerate() {
-            x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len())?;
+            x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len(), &mut |_, _| ())?;
         }
         let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?;
         let features = self.post.apply(&pooled)?.matmul(&self.projection)?;

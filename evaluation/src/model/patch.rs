@@ -89,6 +89,17 @@ pub(crate) fn modules(config: &ClipConfig) -> Vec<Module> {
     names.chain(["visual_projection".to_owned()]).filter_map(|name| module(config, name)).collect()
 }
 
+/// The linear layers of one encoder layer, or with `layer` one past the last the projection: name, matrix and inputs.
+pub(crate) fn modules_of(config: &ClipConfig, layer: usize) -> Vec<(String, TowerMatrix, usize)> {
+    let names = if layer < config.vision.encoder.layers {
+        LINEARS.map(|linear| block_name(layer, linear)).to_vec()
+    } else {
+        vec!["visual_projection".to_owned()]
+    };
+    let found = |name: String| locate(config, &name).map(|range| (name, range.matrix, range.inputs));
+    names.into_iter().filter_map(found).collect()
+}
+
 impl ClipConfig {
     /// Checks that the image tower has a linear layer of that name, which takes updates.
     ///

@@ -96,9 +96,18 @@ impl Batch {
 }
 
 impl Layer {
-    /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
-    pub(crate) fn apply(&self, config: &DecoderConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
+    /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`. `note` is called with what the
+    /// matrices take; those that take the same are named by the first of them.
+    pub(crate) fn apply(
+        &self,
+        config: &DecoderConfig,
+        x: &Tensor,
+        batch: &Batch,
+        to_ends: bool,
+        note: &mut dyn FnMut(ModuleKind, &Tensor),
+    ) -> Result<Tensor> {
         let normed = self.norms[0].apply(x)?;
+        note(ModuleKind::Query, &normed);
         let heads = |kind, count, norm: Option<&Norm>| {
             let projected = self.project(kind, &normed)?;
             let (texts, longest, _) = projected.dims3()?;
@@ -120,9 +129,12 @@ impl Layer {
         let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
         let mask = if to_ends { &masks.ends } else { &masks.all };
         let context = attend(config, &query, &key, &value, mask)?;
+        note(ModuleKind::Out, &context);
         let x = (x + self.project(ModuleKind::Out, &context)?)?;
         let normed = self.norms[1].apply(&x)?;
+        note(ModuleKind::Gate, &normed);
         let inner = (silu(&self.project(ModuleKind::Gate, &normed)?)? * self.project(ModuleKind::Up, &normed)?)?;
+        note(ModuleKind::Down, &inner);
         x + self.project(ModuleKind::Down, &inner)?
     }
 
