@@ -1,7 +1,7 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
-    WriteFormat, WriteSpec,
+    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsKind,
+    StatisticsSpec, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -206,11 +206,33 @@ impl Frozen {
         }
     }
 
+    /// What makes statistics of a task's own model over the first `examples` of a split; `None` if the sweep has no such
+    /// task or split.
+    pub fn statistics(&self, task: &str, split: &str, examples: u64, what: StatisticsKind) -> Option<StatisticsSpec> {
+        let adapter = self.adapters.iter().find(|adapter| adapter.task == task)?;
+        let input = self.tasks.get(split)?.iter().find(|input| input.name == task)?;
+        Some(StatisticsSpec {
+            semantics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: self.base,
+            adapter: adapter.clone(),
+            data: input.data,
+            head: input.head.filter(|_| what == StatisticsKind::Fisher),
+            split: split.to_owned(),
+            examples,
+            what,
+            precision: self.sweep.evaluation.precision,
+        })
+    }
+
     /// Whether `spec` is of a job over these inputs, as this program makes it; see [`is_over`](Self::is_over).
     pub fn is_of(&self, spec: &JobSpec) -> bool {
         match spec {
             JobSpec::Evaluate(meaning) => self.is_over(meaning),
             JobSpec::Write(spec) => self.writing(&spec.recipe, spec.format) == *spec,
+            JobSpec::Statistics(spec) => {
+                self.statistics(&spec.adapter.task, &spec.split, spec.examples, spec.what).as_ref() == Some(spec)
+            }
         }
     }
 
@@ -218,6 +240,10 @@ impl Frozen {
     pub fn job(&self, spec: impl Into<JobSpec>) -> Job {
         match spec.into() {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
+            JobSpec::Statistics(spec) => {
+                let Job { places, .. } = self.evaluation(spec.as_evaluation());
+                Job::new(spec, places)
+            }
             // All adapters take part; nothing is evaluated.
             spec @ JobSpec::Write(_) => {
                 let InputLocations { base, adapters, .. } = self.places.clone();

@@ -121,7 +121,7 @@ impl Meaning {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
 pub struct OtherSemantics {
-    /// What differs: `evaluation`, `recipe` or `output`.
+    /// What differs: `evaluation`, `recipe`, `output` or `statistics`.
     pub part: &'static str,
     /// The job's version.
     pub job: u32,

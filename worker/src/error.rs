@@ -51,6 +51,9 @@ pub enum JobError {
     /// The merge cannot be written.
     #[error("the merge cannot be written")]
     Output(#[from] merging::OutputError),
+    /// Statistics cannot be written, or those of another job cannot be read.
+    #[error("the statistics cannot be used")]
+    Statistics(#[from] merging::StatisticsError),
     /// The folder for files that are being written cannot be used.
     #[error("the folder for temporary files, `{}`, cannot be used; `TMPDIR` names another", path.display())]
     Scratch {

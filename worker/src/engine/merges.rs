@@ -6,7 +6,7 @@ use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::{Delta, Model};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tracing::info_span;
 
 /// Sets of adapters, alignments and merges that the last jobs used.
@@ -60,6 +60,19 @@ impl<M: Model> Merges<M> {
         let model = base.patched(&merged.deltas, recipe.scaling)?;
         attempt.timings.merge_s += stage.seconds();
         Ok(Made { model, facts: is_merge.then(|| merged.facts.clone()) })
+    }
+
+    /// The modules that the job's adapters update.
+    pub(super) fn adapted(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+    ) -> Result<BTreeSet<String>, JobError> {
+        let key = Digest::of_json(&attempt.job.meaning.adapters);
+        let adapters =
+            self.adapters.get_or_make(key, || attempt.loading(|attempt| read_adapters(attempt, base, header)))?;
+        Ok(adapters.iter().flat_map(|adapter| adapter.modules.keys().cloned()).collect())
     }
 
     fn merged(

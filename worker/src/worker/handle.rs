@@ -228,6 +228,7 @@ impl Worker {
         if let Some(sources) = &self.sources {
             sources.begins(match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
+                JobSpec::Statistics(spec) => Some(spec.base),
                 // It loads no model.
                 JobSpec::Write(_) => None,
             });

@@ -48,7 +48,7 @@ impl Drive<'_> {
         let store = &self.coordinator.store;
         match kind {
             JobKind::Evaluate => set_aside(store, &id, &self.examples).await?,
-            JobKind::Write => {
+            JobKind::Write | JobKind::Statistics => {
                 // Its files can be made again from the same inputs, and may be large: nothing is kept of them.
                 let removed = store.remove_artefact(&id).await?;
                 tracing::warn!(job = %id.short(), removed, "removed a corrupt artefact; it is made again");
