@@ -15,10 +15,12 @@ pub use decoder::{DecoderBase, TokenisedSplit};
 pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};
 
-use crate::{Delta, DeviceChoice, DiskCache, Features, Limits, ModelError, Module, Observed, TextModel, Watch};
+use crate::{
+    Delta, DeviceChoice, DiskCache, Features, Fisher, Head, Limits, ModelError, Module, Observed, TextModel, Watch,
+};
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Precision, Rows};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// A resident base model of a family, with what belongs to it: its image processor, tokenizer or text tower.
 pub trait ModelFamily: Sized + Send + 'static {
@@ -67,6 +69,12 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// Names the file, the key or tensor, and what was expected.
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
+
+    /// Opens a base on a device in a form that gradients pass through. It makes the same numbers, and is slower.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
 
     /// The base model.
     fn model(&self) -> &Self::Model;
@@ -170,6 +178,19 @@ pub trait Model: Clone + Send + Sync + 'static {
         observed: Option<Observed<'_>>,
         watch: &Watch<'_>,
     ) -> Result<(), ModelError>;
+
+    /// The diagonal of the Fisher information of some modules, by what the model predicts with a head.
+    ///
+    /// # Errors
+    /// The model was not [opened](ModelFamily::open_differentiable) for it; a module that the model does not have; a head that
+    /// does not fit; the device fails, or the caller cancels.
+    fn fisher(
+        &self,
+        examples: &Self::Examples,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError>;
 
     /// What the model is, in words with its sizes.
     fn describe(&self) -> String;

@@ -14,9 +14,11 @@ mod data;
 mod decoder;
 mod device;
 mod family;
+mod fisher;
 mod head;
 mod images;
 mod joint;
+mod kernels;
 mod kind;
 mod limits;
 mod model;
@@ -50,6 +52,7 @@ pub use family::{
     Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
     configuration, outline,
 };
+pub use fisher::Fisher;
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};

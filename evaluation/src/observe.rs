@@ -2,8 +2,10 @@
 //!
 //! Evaluation does not come here: its forward leaves out what no feature depends on, and notes nothing.
 
+mod hook;
 mod sites;
 
+pub(crate) use hook::{Hook, Noted, Passed, Probes};
 pub(crate) use sites::{Observation, Site};
 
 use crate::{

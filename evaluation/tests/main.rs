@@ -7,6 +7,8 @@ mod decoders;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod fisher;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod limits;

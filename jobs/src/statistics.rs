@@ -83,6 +83,7 @@ impl StatisticsSpec {
             benchmark: BenchmarkInput::PerTask,
             split: self.split.clone(),
             precision: self.precision,
+            statistics: Vec::new(),
         }
     }
 }

@@ -1,3 +1,11 @@
+//! RegMean: merges by the inputs that modules take in the tasks' own models.
+
+mod error;
+mod inputs;
+
+pub use error::InputMergeError;
+pub(crate) use inputs::{InputMerge, merge_all};
+
 use crate::{InputStatistics, align::Factors, linalg};
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};
 

@@ -90,6 +90,7 @@ pub fn job(number: u32) -> Job {
         benchmark: BenchmarkInput::PerTask,
         split: "validation".to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
     };
     let places = InputLocations {
         base: InputRef::Path("/models/base".into()),

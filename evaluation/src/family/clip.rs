@@ -5,12 +5,13 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Head, ImageModel, ImageStates, Images, Limits,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Fisher, Head, ImageModel, ImageStates, Images, Limits,
     ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy,
     model, notes, open_device,
 };
 use jobs::Precision;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -65,6 +66,11 @@ impl ModelFamily for ClipBase {
 
     fn open(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
         let model = ImageModel::open(folder, &open_device(device)?)?;
+        Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
+    }
+
+    fn open_differentiable(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
+        let model = ImageModel::open_differentiable(folder, &open_device(device)?)?;
         Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
     }
 
@@ -148,6 +154,16 @@ impl Model for ImageModel {
         watch: &Watch<'_>,
     ) -> Result<(), ModelError> {
         self.run_layer(layer, states, observed, watch)
+    }
+
+    fn fisher(
+        &self,
+        examples: &Embedded,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        self.fisher(examples, head, modules, watch)
     }
 
     fn describe(&self) -> String {

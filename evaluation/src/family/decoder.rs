@@ -5,7 +5,7 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Head,
+    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher, Head,
     Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, ScoreError, TextClasses, TextSource,
     TextStates, Texts, Watch, classify, decoder, notes, open_device,
 };
@@ -67,6 +67,11 @@ impl ModelFamily for DecoderBase {
 
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
         let model = DecoderModel::open(folder, &open_device(device)?, precision)?;
+        Ok(Self { model, tokenizer: folder.join("tokenizer.json") })
+    }
+
+    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
+        let model = DecoderModel::open_differentiable(folder, &open_device(device)?, precision)?;
         Ok(Self { model, tokenizer: folder.join("tokenizer.json") })
     }
 
@@ -155,6 +160,16 @@ impl Model for DecoderModel {
         watch: &Watch<'_>,
     ) -> Result<(), ModelError> {
         self.run_layer(layer, states, observed, watch)
+    }
+
+    fn fisher(
+        &self,
+        examples: &TokenisedSplit,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        self.fisher(&examples.texts, (head, &examples.masked), modules, watch)
     }
 
     fn describe(&self) -> String {

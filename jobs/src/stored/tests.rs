@@ -40,6 +40,7 @@ fn write() -> JobSpec {
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
         recipe: Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames::default(),
     })
