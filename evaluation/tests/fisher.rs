@@ -46,9 +46,8 @@ fn the_fisher_information_of_an_image_tower_is_the_references() {
 fn a_differentiable_model_makes_the_same_numbers() {
     let plain = ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap();
     let other = ImageModel::open_differentiable(&example("base"), &Device::Cpu).unwrap();
-    let features = |model: &ImageModel| {
-        model.features(&first_of_mnist(model, 8), &Watch::default()).unwrap().values().to_vec()
-    };
+    let features =
+        |model: &ImageModel| model.features(&first_of_mnist(model, 8), &Watch::default()).unwrap().values().to_vec();
     close(&features(&plain), &features(&other), 1e-4, "images");
     let (texts, folder) = (nli6::all_texts(), nli6::example("base"));
     let plain = DecoderModel::open_composed(&folder, &Device::Cpu, Precision::F32).unwrap();
@@ -60,9 +59,7 @@ fn a_differentiable_model_makes_the_same_numbers() {
 #[test]
 fn a_model_that_was_opened_without_gradients_has_no_fisher_information() {
     let modules = names(&["vision_model.encoder.layers.0.self_attn.q_proj"]);
-    for base in
-        [crate::fixture::base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()]
-    {
+    for base in [crate::fixture::base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
         let refused = base.fisher(&first_of_mnist(&base, 1), &head("mnist"), &modules, &Watch::default());
         assert!(matches!(refused, Err(ModelError::NotDifferentiable)));
     }

@@ -61,7 +61,7 @@ pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFa
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
-pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsSpec};
+pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use version::{UnknownVersion, known as known_version};

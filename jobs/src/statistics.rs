@@ -1,8 +1,9 @@
 use crate::{
-    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, JobId, Meaning, OtherSemantics, Precision, Subject,
-    TaskInput,
+    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, JobId, Meaning, OtherSemantics, Parameter, Precision,
+    Recipe, RecipeSpec, Search, Subject, Sweep, TaskInput,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The version of what turns examples into statistics: which inputs count, the sums and the layout of the files. It is
 /// part of the identity of every job that makes statistics, and grows when the same examples would give others.
@@ -54,6 +55,57 @@ pub struct StatisticsInput {
     pub task: String,
     /// The job whose artefact they are. Its id is the digest of all that decides them.
     pub job: JobId,
+}
+
+/// The statistics that a recipe merges by, of every task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StatisticsNeed {
+    /// What is needed.
+    pub what: StatisticsKind,
+    /// Of how many examples.
+    pub examples: u64,
+}
+
+/// The keys of a recipe that decide which statistics it needs.
+const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
+
+impl Recipe {
+    /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
+    pub fn statistics(&self) -> Option<StatisticsNeed> {
+        None
+    }
+}
+
+impl Sweep {
+    /// The statistics that any recipe of the sweep may need, each once.
+    pub fn statistics_needs(&self) -> Vec<StatisticsNeed> {
+        let of = |spec: &RecipeSpec| spec.resolve().ok().and_then(|recipe| recipe.statistics());
+        let mut needs: BTreeSet<StatisticsNeed> = self.baselines.iter().filter_map(|row| of(&row.recipe)).collect();
+        for search in &self.searches {
+            needs.extend(recipes_by_need(search).iter().filter_map(of));
+        }
+        needs.into_iter().collect()
+    }
+}
+
+/// The recipe of a search with every combination of those values that decide which statistics it needs, and with the
+/// values that it starts from.
+fn recipes_by_need(search: &Search) -> Vec<RecipeSpec> {
+    let mut specs = vec![search.recipe.clone()];
+    let deciding = search.parameters.iter().filter(|parameter| DECIDING.contains(&parameter.key.as_str()));
+    for Parameter { key, values } in deciding {
+        let mut with = Vec::new();
+        for spec in &specs {
+            for value in values.listed().unwrap_or_default() {
+                let mut spec = spec.clone();
+                if spec.set(key, value).is_ok() {
+                    with.push(spec);
+                }
+            }
+        }
+        specs.append(&mut with);
+    }
+    specs
 }
 
 impl StatisticsSpec {

@@ -35,6 +35,6 @@ pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
-pub use regmean::InputMergeError;
+pub use regmean::{GramOptions, InputMergeError};
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateMatrix};

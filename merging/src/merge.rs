@@ -60,12 +60,11 @@ impl Aligned {
     pub fn merge_on_inputs(
         &self,
         recipe: &Recipe,
-        [off_diagonal, ridge]: [f64; 2],
+        options: GramOptions,
         statistics: &[TaskStatistics],
     ) -> Result<MergedUpdate, InputMergeError> {
         self.check(recipe)?;
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let options = GramOptions { off_diagonal, ridge };
         let InputMerge { updates, .. } = regmean::merge_all(self, &weights, options, statistics)?;
         Ok(self.merged(recipe, updates))
     }

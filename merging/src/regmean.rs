@@ -18,11 +18,18 @@ const STEPS: usize = 24;
 
 /// How the Gram matrices of the tasks enter a merge.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct GramOptions {
+pub struct GramOptions {
     /// Multiplies the entries off the diagonal, in [0, 1].
-    pub(crate) off_diagonal: f64,
+    pub off_diagonal: f64,
     /// Added to the diagonal of the sum, as a share of the diagonal's mean.
-    pub(crate) ridge: f64,
+    pub ridge: f64,
+}
+
+impl GramOptions {
+    /// Those of a recipe.
+    pub fn of(_recipe: &jobs::Recipe) -> Self {
+        Self { off_diagonal: 0.9, ridge: 0.0 }
+    }
 }
 
 /// One task's part in the merge of a weight.

@@ -216,7 +216,8 @@ impl ComposedDecoder {
         matrices: &[ModuleId],
         watch: &Watch<'_>,
     ) -> std::result::Result<BTreeMap<ModuleId, Vec<f64>>, ModelError> {
-        let entries = matrices.iter().map(|(layer, kind)| self.layers[*layer].linears[*kind as usize].elem_count()).max();
+        let entries =
+            matrices.iter().map(|(layer, kind)| self.layers[*layer].linears[*kind as usize].elem_count()).max();
         let texts_at_once = fisher::batch(entries.unwrap_or(0));
         let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
         let mut sums = FisherSums::new();
@@ -243,11 +244,10 @@ impl ComposedDecoder {
         let batch = Batch::new(&self.config, &lengths, &self.device, self.kernels)?;
         let mut passed = Vec::new();
         for (n, layer) in self.layers.iter().enumerate() {
-            let of_layer: Vec<ModuleKind> =
-                matrices.iter().filter(|(of, _)| *of == n).map(|(_, kind)| *kind).collect();
+            let of_layer: Vec<ModuleKind> = matrices.iter().filter(|(of, _)| *of == n).map(|(_, kind)| *kind).collect();
             let mut probes = Probes { matrices: &of_layer, passed: Vec::new() };
             x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut probes)?;
-            passed.extend(probes.passed.into_iter().map(|own| own.of((n, own.matrix))));
+            passed.extend(probes.passed.into_iter().map(|own| own.renamed(|kind| (n, kind))));
         }
         let features = self.norm.apply(&x, self.kernels)?.to_dtype(DType::F32)?.squeeze(1)?;
         let logits = features.matmul(&scores.head.t()?)?.broadcast_add(scores.mask)?;

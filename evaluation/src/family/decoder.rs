@@ -5,9 +5,9 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher, Head,
-    Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, ScoreError, TextClasses, TextSource,
-    TextStates, Texts, Watch, classify, decoder, notes, open_device,
+    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher,
+    Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, ScoreError, TextClasses,
+    TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
 };
 use files::MappedFile;
 use jobs::Precision;

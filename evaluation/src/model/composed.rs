@@ -350,7 +350,7 @@ impl ComposedTower {
             let of_layer: Vec<BlockMatrix> = of_layer.collect();
             let mut probes = Probes { matrices: &of_layer, passed: Vec::new() };
             x = block.apply(&x, self.pass(), layer + 1 == self.blocks.len(), &mut probes)?;
-            passed.extend(probes.passed.into_iter().map(|own| own.of(TowerMatrix::Block(layer, own.matrix))));
+            passed.extend(probes.passed.into_iter().map(|own| own.renamed(|kind| TowerMatrix::Block(layer, kind))));
         }
         let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?, self.kernels)?;
         let mut probes = Probes { matrices, passed: Vec::new() };

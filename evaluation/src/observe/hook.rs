@@ -52,8 +52,8 @@ pub(crate) struct Passed<S> {
 
 impl<S> Passed<S> {
     /// The same under another name of the matrix.
-    pub(crate) fn of<T>(self, matrix: T) -> Passed<T> {
-        Passed { matrix, x: self.x, probe: self.probe }
+    pub(crate) fn renamed<T>(self, name: impl FnOnce(S) -> T) -> Passed<T> {
+        Passed { matrix: name(self.matrix), x: self.x, probe: self.probe }
     }
 }
 

@@ -123,7 +123,7 @@ fn beside_a_sweep(
     running.finish(LIMIT)?.ends_with(&[0])?;
     cluster.supervise_until_empty(LIMIT)?;
     let restarts = cluster.restarts();
-    let parked = cluster.waiting()?.parked;
+    let parked = cluster.waiting()?.dead_letters;
     ensure(restarts == 0 || allowed == Allowed::Ends, || format!("workers ended {restarts} times"))?;
     ensure(parked >= 1, || "no message was dead-lettered".to_owned())?;
     let logs = cluster.stop(LIMIT)?.concat();

@@ -1,10 +1,14 @@
 //! Jobs that make statistics of a task's own model.
 
-use super::{attempt::Attempt, family::FamilySession};
+use super::{
+    attempt::{Attempt, Found},
+    family::FamilySession,
+};
 use crate::{JobError, MadeFiles};
 use evaluation::{ExampleCount, Examples, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed};
-use jobs::{StatisticsKind, StatisticsSpec};
-use merging::{InputStatistics, StatisticsWriter};
+use files::FilesInUse;
+use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec};
+use merging::{Aligned, GramOptions, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<F: ModelFamily> FamilySession<F> {
@@ -115,5 +119,42 @@ impl LayerSums {
     fn into_statistics(self) -> Vec<InputStatistics> {
         let statistics = |Sums { modules, tokens, sum, gram }| InputStatistics::new(modules, tokens, sum, &gram);
         self.0.into_iter().map(statistics).collect()
+    }
+}
+
+/// Statistics that other jobs made, and the files that they lie in.
+pub(super) struct FoundStatistics {
+    tasks: Vec<TaskStatistics>,
+    files: FilesInUse,
+}
+
+impl FoundStatistics {
+    /// Fetches the artefacts that a merge needs; none for most recipes.
+    pub(super) fn fetch<J>(attempt: &mut Attempt<'_, J>, inputs: &[StatisticsInput]) -> Result<Self, JobError> {
+        let mut found = Self { tasks: Vec::with_capacity(inputs.len()), files: FilesInUse::default() };
+        for StatisticsInput { task, job } in inputs {
+            let place = InputRef::Artefact(*job);
+            let located = attempt.inputs.statistics(&place)?;
+            let digest = located.digest;
+            let Found { path, files } = attempt.checked(&place, located, digest)?;
+            let statistics = attempt.read(&files, || Ok(TaskStatistics::open(task, &path)?))?;
+            found.tasks.push(statistics);
+            found.files.extend(&files);
+        }
+        Ok(found)
+    }
+
+    /// Merges by these statistics, or without any if the recipe needs none.
+    pub(super) fn merge<J>(
+        &self,
+        attempt: &Attempt<'_, J>,
+        aligned: &Aligned,
+        recipe: &jobs::Recipe,
+    ) -> Result<MergedUpdate, JobError> {
+        if recipe.statistics().is_none() {
+            return Ok(aligned.merge(recipe)?);
+        }
+        // Gram matrices are read while the merge goes on.
+        attempt.read(&self.files, || Ok(aligned.merge_on_inputs(recipe, GramOptions::of(recipe), &self.tasks)?))
     }
 }

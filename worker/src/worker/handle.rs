@@ -264,7 +264,7 @@ impl Worker {
         if losses >= self.limits.losses {
             warn!(sweep, place, "set aside: the store does not hold the sweep of the job");
             let reason = format!("the store {place} does not hold the sweep `{sweep}`");
-            self.counted(Outcome::Parked, delivery.park(&reason)).await?;
+            self.counted(Outcome::Parked, delivery.dead_letter(&reason)).await?;
         } else {
             debug!(sweep, place, "the store does not hold the sweep of the job; it comes back later");
             self.counted(Outcome::GivenBack, delivery.lose(pause(losses, &self.limits))).await?;

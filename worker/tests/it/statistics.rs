@@ -2,7 +2,7 @@
 
 use inputs::Inputs;
 use jobs::{Job, Preset, StatisticsKind, Sweep};
-use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics};
+use merging::{Adapter, Aligned, BaseHeader, GramOptions, Matrix, MergedUpdate, TaskStatistics};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::{
@@ -98,7 +98,7 @@ impl Fixture {
             .collect();
         let recipe = Preset::TaskArithmetic.recipe().with_scaling(scaling);
         let aligned = Aligned::new(&adapters, recipe.space).unwrap();
-        aligned.merge_on_inputs(&recipe, [off_diagonal, 0.0], &statistics).unwrap()
+        aligned.merge_on_inputs(&recipe, GramOptions { off_diagonal, ridge: 0.0 }, &statistics).unwrap()
     }
 }
 
