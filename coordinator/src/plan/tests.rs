@@ -402,17 +402,17 @@ fn a_job_waits_for_the_artefacts_that_it_needs() {
 }
 
 /// A sweep with RegMean as its baseline, and a search of it over numbers of examples.
-const BY_INPUTS: [&str; 4] = [
+const BY_INPUTS: [&str; 5] = [
     "metric.name=mean_accuracy",
     "evaluation.statistics=train",
-    "baselines=[{name: regmean, preset: regmean, examples: 64}]",
+    "baselines=[{name: fixed, preset: regmean, examples: 64}]",
     "recipe={preset: regmean}",
+    "parameters={examples: [64, 128], scaling: [0.5, 1.0]}",
 ];
 
 #[test]
 fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
-    let overrides = [&BY_INPUTS[..], &["parameters={examples: [64, 128], scaling: [0.5, 1.0]}"]].concat();
-    let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    let mut plan = SweepPlan::new(frozen(&BY_INPUTS)).unwrap();
     let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("statistics are wanted") };
     assert!(jobs.iter().all(|job| matches!(job.phase, Phase::References | Phase::Statistics)));
     let of =
@@ -429,7 +429,7 @@ fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
     assert_eq!(plan.next(64).unwrap(), NextJobs::Wait, "one of them is missing");
     plan.record(statistics[0].id, Completion::Artefact(&artefact(&statistics[0].job))).unwrap();
     let NextJobs::Publish(merges) = plan.next(64).unwrap() else { panic!("merges can begin") };
-    let baseline = merges.iter().find(|job| job.label == "regmean" && job.phase == Phase::Baselines).unwrap();
+    let baseline = merges.iter().find(|job| job.label == "fixed" && job.phase == Phase::Baselines).unwrap();
     let named: Vec<_> =
         meaning(&baseline.job).statistics.iter().map(|input| (input.task.as_str(), input.job)).collect();
     assert_eq!(named, [("mnist", statistics[0].id), ("flags", statistics[1].id)]);
