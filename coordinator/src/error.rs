@@ -34,6 +34,18 @@ pub enum CoordinatorError {
         /// Why the job failed, if that is stored.
         source: Option<Box<RecordedError>>,
     },
+    /// Recipes merge by statistics of a task, and the job that makes them failed.
+    #[error("a recipe needs the {what} of task `{task}`, and job {} that makes them failed", .job.short())]
+    Statistics {
+        /// The task.
+        task: String,
+        /// What is needed.
+        what: &'static str,
+        /// The job.
+        job: JobId,
+        /// Why the job failed, if that is stored.
+        source: Option<Box<RecordedError>>,
+    },
     /// The metric needs the accuracy of an adapter alone, and this accuracy is 0.
     #[error(
         "the adapter of task `{task}` has accuracy 0 on split `{split}` by job {}: nothing can be normalised by it; \
@@ -111,6 +123,7 @@ impl CoordinatorError {
             | Self::Baseline { .. }
             | Self::Denominator { .. }
             | Self::ZeroDenominator { .. }
+            | Self::Statistics { .. }
             | Self::OtherSweep { .. }
             | Self::Superseded { .. }
             | Self::Removed { .. }

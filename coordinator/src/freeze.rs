@@ -40,7 +40,7 @@ pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
         let name = &task.name;
         let adapter = inputs.adapter(&task.adapter);
         resolved.located(format!("adapters.{name}"), &format!("tasks[{i}].adapter"), &task.adapter, adapter)?;
-        for split in sweep.splits() {
+        for split in sweep.data_splits() {
             let data = inputs.data(&task.data, split).map_err(at(format!("tasks[{i}].data")))?;
             resolved.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
         }

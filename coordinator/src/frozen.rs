@@ -1,7 +1,8 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
-    WriteFormat, WriteSpec,
+    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsInput,
+    StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS, WriteFormat,
+    WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -66,7 +67,7 @@ impl Frozen {
             };
             Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
         };
-        let tasks = sweep.splits().into_iter().map(|split| {
+        let tasks = sweep.data_splits().into_iter().map(|split| {
             let inputs = sweep.tasks.iter().map(|task| task_input(task, split));
             Ok((split.to_owned(), inputs.collect::<Result<_, FrozenError>>()?))
         });
@@ -150,6 +151,10 @@ impl Frozen {
             _ => self.adapters.iter().filter(|adapter| is_own(&adapter.task)).cloned().collect(),
         };
         let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
+        let statistics = match &subject {
+            Subject::Merge { recipe } => self.statistics_inputs(recipe),
+            Subject::Base | Subject::Adapter { .. } => Vec::new(),
+        };
         Meaning {
             evaluation: EVALUATION_SEMANTICS,
             base: self.base,
@@ -158,6 +163,7 @@ impl Frozen {
             benchmark: self.benchmark.clone(),
             split: split.to_owned(),
             precision: self.sweep.evaluation.precision,
+            statistics,
             subject,
         }
     }
@@ -182,6 +188,7 @@ impl Frozen {
             base: self.base,
             adapters: self.adapters.clone(),
             recipe: recipe.clone(),
+            statistics: self.statistics_inputs(recipe),
             format,
             names: MergeNames {
                 base_model: hub.map(|hub| hub.repository.clone()),
@@ -191,11 +198,48 @@ impl Frozen {
         }
     }
 
+    /// The jobs that make the statistics that a merge needs, in the order of the adapters; none for most recipes.
+    pub fn statistics_specs(&self, need: StatisticsNeed) -> Vec<StatisticsSpec> {
+        let StatisticsNeed { what, examples } = need;
+        let split = self.sweep.statistics_split();
+        let spec = |adapter: &AdapterInput| self.statistics(&adapter.task, split, examples, what);
+        self.adapters.iter().filter_map(spec).collect()
+    }
+
+    fn statistics_inputs(&self, recipe: &Recipe) -> Vec<StatisticsInput> {
+        let specs = recipe.statistics().map(|need| self.statistics_specs(need)).unwrap_or_default();
+        let input =
+            |spec: StatisticsSpec| StatisticsInput { task: spec.adapter.task.clone(), job: JobSpec::from(spec).id() };
+        specs.into_iter().map(input).collect()
+    }
+
+    /// What makes statistics of a task's own model over the first `examples` of a split; `None` if the sweep has no such
+    /// task or split.
+    pub fn statistics(&self, task: &str, split: &str, examples: u64, what: StatisticsKind) -> Option<StatisticsSpec> {
+        let adapter = self.adapters.iter().find(|adapter| adapter.task == task)?;
+        let input = self.tasks.get(split)?.iter().find(|input| input.name == task)?;
+        Some(StatisticsSpec {
+            semantics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: self.base,
+            adapter: adapter.clone(),
+            data: input.data,
+            head: input.head.filter(|_| what == StatisticsKind::Fisher),
+            split: split.to_owned(),
+            examples,
+            what,
+            precision: self.sweep.evaluation.precision,
+        })
+    }
+
     /// Whether a job of any kind has the inputs of this sweep; see [`has_inputs_of`](Self::has_inputs_of).
     pub fn has_inputs_of_job(&self, spec: &JobSpec) -> bool {
         match spec {
             JobSpec::Evaluate(meaning) => self.has_inputs_of(meaning),
             JobSpec::Write(spec) => self.write_spec(&spec.recipe, spec.format) == *spec,
+            JobSpec::Statistics(spec) => {
+                self.statistics(&spec.adapter.task, &spec.split, spec.examples, spec.what).as_ref() == Some(spec)
+            }
         }
     }
 
@@ -203,6 +247,10 @@ impl Frozen {
     pub fn job(&self, spec: impl Into<JobSpec>) -> Job {
         match spec.into() {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
+            JobSpec::Statistics(spec) => {
+                let Job { places, .. } = self.evaluation(spec.as_evaluation());
+                Job::new(spec, places)
+            }
             // A write needs all adapters, and neither data nor heads.
             spec @ JobSpec::Write(_) => {
                 let InputLocations { base, adapters, .. } = self.locations.clone();

@@ -25,7 +25,7 @@ use jobs::{Blame, JobId, JobResult, Outcome, Subject, WeakAdapter};
 use known::Known;
 use outcome::OutcomeTable;
 use pending::PendingJob;
-use phases::{Needs, PendingJobs, baseline_jobs, reference_jobs, report_jobs};
+use phases::{Needs, PendingJobs, baseline_jobs, reference_jobs, report_jobs, statistics_jobs};
 use results::JobStatus;
 use searches::Searches;
 use std::collections::{HashSet, VecDeque};
@@ -38,7 +38,9 @@ use winner::write_job;
 /// do not idle during a linear search:
 ///
 /// 1. the base model and each adapter alone, on the selection split;
-/// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters;
+///    Beside these, the statistics that recipes merge by;
+/// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters, and if a recipe merges by
+///    statistics, for those;
 /// 3. once all searches have chosen, the report split: the chosen recipes, baselines, base model and adapters;
 /// 4. once everything is evaluated, the winner is written, if [`writing_winner`](Self::writing_winner) asked for it.
 ///
@@ -245,7 +247,8 @@ impl SweepPlan {
     fn has(&self, needs: Needs) -> Result<bool, CoordinatorError> {
         match needs {
             Needs::Nothing => Ok(true),
-            Needs::Denominators => self.known.has_denominators(),
+            // Both are asked: what can never be known is an error, whatever else is missing.
+            Needs::Grounds => Ok(self.known.has_denominators()? & self.known.has_statistics()?),
             Needs::Choices => Ok(self.searches.have_chosen()),
             Needs::Evaluations => Ok(self.is_evaluated()),
         }
@@ -255,6 +258,7 @@ impl SweepPlan {
     fn pending_jobs(&self, phase: Phase) -> Result<VecDeque<PendingJob>, CoordinatorError> {
         Ok(match phase {
             Phase::References => reference_jobs(&self.known),
+            Phase::Statistics => statistics_jobs(&self.known),
             Phase::Search => VecDeque::new(),
             Phase::Baselines => baseline_jobs(&self.known, &self.baselines),
             Phase::Report => report_jobs(&self.known, &self.searches, &self.baselines),
@@ -270,7 +274,7 @@ impl SweepPlan {
 
     /// Whether every evaluation has ended.
     fn is_evaluated(&self) -> bool {
-        let evaluating = [Phase::References, Phase::Baselines, Phase::Report];
+        let evaluating = [Phase::References, Phase::Statistics, Phase::Baselines, Phase::Report];
         !self.issued.has_open()
             && self.searches.have_chosen()
             && evaluating.into_iter().all(|phase| self.pending.is_issued(phase))

@@ -149,7 +149,8 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let keeps_factors = self.is_linear() || self.combine.is_factor_wise() && self.post.is_empty();
+        let works_on_factors = self.combine.is_factor_wise() && self.post.is_empty();
+        let keeps_factors = self.is_linear() || works_on_factors || self.statistics().is_some();
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 
@@ -172,6 +173,9 @@ impl Recipe {
     ///
     /// Task arithmetic by itself is not counted: in `full` it keeps the adapters' factors.
     fn is_equivariant(&self) -> bool {
+        if self.statistics().is_some() {
+            return false;
+        }
         let is_matrix_wise = self.combine.is_matrix_wise() && !self.looks_at_entries();
         is_matrix_wise || self.is_sum() && (self.calibrate.is_some() || !self.post.is_empty())
     }

@@ -12,8 +12,10 @@ mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
+mod cka;
 mod comparison;
 mod error;
+mod fisher;
 mod layout;
 mod linalg;
 mod matrix;
@@ -23,8 +25,10 @@ mod merge;
 mod methods;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;
+mod regmean;
 mod renamed;
 mod small_file;
+mod statistics;
 mod torch_file;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod update;
@@ -32,8 +36,11 @@ mod update;
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
+pub use cka::Similarity;
 pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
+pub use regmean::InputMergeError;
+pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateFacts, UpdateMatrix};

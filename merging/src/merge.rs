@@ -16,8 +16,9 @@ mod post;
 mod threshold;
 
 use crate::{
-    Aligned, Matrix, MergeError, MergedUpdate, UpdateFacts, UpdateMatrix,
+    Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
+    regmean::{self, GramOptions, InputMerge},
 };
 use combination::Combination;
 use faer::Mat;
@@ -61,6 +62,9 @@ impl Aligned {
     /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
+        if recipe.statistics().is_some() {
+            return Err(MergeError::NeedsStatistics);
+        }
         let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
         let source = calibrated.as_ref().unwrap_or(self);
         let Merged { updates, facts } = match Combination::from(recipe.combine) {
@@ -87,10 +91,40 @@ impl Aligned {
                 }
             }
         };
+        Ok(self.merged(recipe, Merged { updates, facts }))
+    }
+
+    /// Merges the tasks by the inputs of the modules in the tasks' own models, as RegMean does: recipes with `gram: inputs`.
+    ///
+    /// The merge stays in factors: its rank is the sum of the adapters' ranks.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge); another recipe; statistics that are not there or cannot be read; Gram matrices whose sum
+    /// has no inverse.
+    pub fn merge_on_inputs(
+        &self,
+        recipe: &Recipe,
+        statistics: &[TaskStatistics],
+    ) -> Result<MergedUpdate, InputMergeError> {
+        self.check(recipe)?;
+        let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let InputMerge { updates, condition } = regmean::merge_all(self, &weights, options, statistics)?;
+        let facts = UpdateFacts { condition: Some(condition), ..UpdateFacts::default() };
+        Ok(self.merged(recipe, Merged { updates, facts }))
+    }
+
+    /// The merge of these updates, in the order of the matrices.
+    pub(crate) fn merged_from(&self, recipe: &Recipe, updates: Vec<UpdateMatrix>, facts: UpdateFacts) -> MergedUpdate {
+        self.merged(recipe, Merged { updates, facts })
+    }
+
+    fn merged(&self, recipe: &Recipe, merged: Merged) -> MergedUpdate {
+        let Merged { updates, facts } = merged;
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
         let modules: BTreeMap<_, _> = names.zip(updates).collect();
         let sources = self.matrices.iter().map(|matrix| (matrix.name.clone(), matrix.source.clone())).collect();
-        Ok(MergedUpdate {
+        MergedUpdate {
             modules: Arc::new(modules),
             scaling: recipe.scaling,
             recipe: recipe.clone(),
@@ -98,7 +132,7 @@ impl Aligned {
             facts,
             sources: Arc::new(sources),
             layout: self.layout.clone(),
-        })
+        }
     }
 
     /// The updates that merged entries stand for, after the steps that follow the combination.
@@ -136,7 +170,7 @@ impl Aligned {
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
-        if self.space == Space::Full && recipe.combine.is_matrix_wise() {
+        if self.space == Space::Full && recipe.combine.is_matrix_wise() && recipe.statistics().is_none() {
             return Err(MergeError::MatrixWiseInFull);
         }
         if let Some(expected) = recipe.combine.task_count()

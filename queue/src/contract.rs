@@ -94,6 +94,7 @@ pub fn job(number: u32) -> Job {
         benchmark: BenchmarkInput::PerTask,
         split: "validation".to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
     };
     let locations = InputLocations {
         base: InputRef::Path("/models/base".into()),

@@ -7,6 +7,7 @@ mod recent;
 mod self_test;
 mod session;
 mod splits;
+mod statistics;
 mod write;
 
 use crate::{AttemptContext, Computed, JobError, Metrics, Output, Scores, metrics::Cache};
@@ -150,8 +151,14 @@ impl Engine {
         match &job.spec {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(EvaluateJob { meaning, places }, &inputs, context, &metrics);
-                let scores = self.evaluate(&mut attempt)?;
-                Ok(attempt.computed(Output::Scores(scores)))
+                let (scores, merge) = self.in_session(&mut attempt, Session::compute)?;
+                Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
+            }
+            JobSpec::Statistics(spec) => {
+                let meaning = spec.as_evaluation();
+                let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
+                let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
+                Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Write(spec) => {
                 let mut attempt = Attempt::new(WriteJob { spec, places }, &inputs, context, &metrics);
@@ -161,18 +168,22 @@ impl Engine {
         }
     }
 
-    fn evaluate(&mut self, attempt: &mut Attempt<'_>) -> Result<Scores, JobError> {
+    /// Does `work` in the session of the attempt's base.
+    fn in_session<T>(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        work: impl FnOnce(&mut Session, &mut Attempt<'_>) -> Result<T, JobError>,
+    ) -> Result<T, JobError> {
         let session = self.session(attempt)?;
-        let computed = session.compute(attempt);
-        // If a file changed, a score or an error may come from other weights than those that the job names.
+        let computed = work(session, attempt);
+        // If a file changed, what was computed or an error may come from other weights than those that the job names.
         if !matches!(computed, Err(JobError::Interrupted))
             && let Err(changed) = session.check_files()
         {
             let key = session_key(attempt.job.meaning);
             return Err(JobError::FileChanged(self.close_session(key, changed)));
         }
-        let (scores, merge) = computed?;
-        Ok(Scores { scores, merge })
+        computed
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {

@@ -66,9 +66,9 @@ impl Grounds {
     }
 }
 
-/// Whether two meanings differ in the subject alone.
+/// Whether two meanings differ in the subject alone. What a merge knows of the tasks belongs to its recipe.
 fn is_same(one: &Meaning, other: &Meaning) -> bool {
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics: _ } = one;
     (evaluation, base, split, precision) == (&other.evaluation, &other.base, &other.split, &other.precision)
         && benchmark == &other.benchmark
         && tasks == &other.tasks

@@ -123,6 +123,7 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
         | CoordinatorError::Baseline { .. }
         | CoordinatorError::Denominator { .. }
         | CoordinatorError::ZeroDenominator { .. }
+        | CoordinatorError::Statistics { .. }
         | CoordinatorError::Metric { .. }
         | CoordinatorError::OtherSweep { .. }
         | CoordinatorError::Superseded { .. }
@@ -148,6 +149,9 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
         CoordinatorError::Denominator { .. } => Some(
             "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
              `finetuned` accuracies in the sweep file",
+        ),
+        CoordinatorError::Statistics { .. } => Some(
+            "mend the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave              out the recipes with `gram: inputs`",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),
         CoordinatorError::Queue(_)

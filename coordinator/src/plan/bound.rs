@@ -23,5 +23,6 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
     if report != select {
         fixed += references(report) + sweep.baselines.len() + sweep.searches.len();
     }
+    fixed += sweep.tasks.len() * sweep.statistics_needs().len();
     searches.bound().saturating_add(fixed as u64)
 }

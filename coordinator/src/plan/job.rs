@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Phase {
     /// The base model and each adapter alone.
     References,
+    /// What merges need to know of the tasks' own models.
+    Statistics,
     /// The searches.
     Search,
     /// The fixed recipes.
@@ -23,6 +25,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::References => "references",
+            Self::Statistics => "statistics",
             Self::Search => "search",
             Self::Baselines => "baselines",
             Self::Report => "report",

@@ -6,7 +6,10 @@ use crate::{
     CoordinatorError, Frozen, RecordedError,
     strategy::{PointResult, PointResults},
 };
-use jobs::{ArtefactResult, JobId, JobResult, Meaning, Metric, Recipe, Subject, Sweep, Task, TaskScore, WeakAdapter};
+use jobs::{
+    ArtefactResult, JobId, JobResult, JobSpec, Meaning, Metric, Recipe, StatisticsNeed, StatisticsSpec, Subject, Sweep,
+    Task, TaskScore, WeakAdapter,
+};
 use std::collections::{HashMap, HashSet};
 
 /// The results of a sweep's jobs, read with the sweep's metric.
@@ -15,16 +18,19 @@ pub(super) struct Known {
     pub(super) frozen: Frozen,
     pub(super) select: String,
     pub(super) report: String,
-    /// One accepted merge per split. All merges of a split differ in the recipe only.
+    /// One accepted merge per split, of those that need no statistics: these differ in the recipe only.
     merges: HashMap<String, Meaning>,
     /// The jobs whose artefacts are stored.
     artefacts: HashSet<JobId>,
+    /// The statistics that recipes of the sweep need.
+    statistics: Vec<StatisticsNeed>,
     results: KnownResults,
 }
 
 impl Known {
     pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
+        let statistics = frozen.sweep().statistics_needs();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -39,6 +45,7 @@ impl Known {
             report: evaluation.report,
             merges: HashMap::new(),
             artefacts: HashSet::new(),
+            statistics,
             results,
         }
     }
@@ -72,11 +79,13 @@ impl Known {
     /// Whether a result of this meaning has the inputs of the sweep.
     pub(super) fn has_inputs_of(&mut self, meaning: &Meaning) -> bool {
         // A sweep may have a million merges. After the first one, two meanings are compared without building one.
-        if let (Subject::Merge { .. }, Some(accepted)) = (&meaning.subject, self.merges.get(&meaning.split)) {
+        // The statistics of a merge depend on its recipe: such a merge is compared with one that is built.
+        let is_plain = matches!(&meaning.subject, Subject::Merge { recipe } if recipe.statistics().is_none());
+        if let (true, Some(accepted)) = (is_plain, self.merges.get(&meaning.split)) {
             return differ_in_subject_only(accepted, meaning);
         }
         let has_inputs = self.frozen.has_inputs_of(meaning);
-        if has_inputs && matches!(meaning.subject, Subject::Merge { .. }) {
+        if has_inputs && is_plain {
             self.merges.insert(meaning.split.clone(), meaning.clone());
         }
         has_inputs
@@ -191,6 +200,30 @@ impl Known {
         Ok(true)
     }
 
+    /// The statistics that recipes of the sweep merge by.
+    pub(super) fn statistics(&self) -> impl Iterator<Item = StatisticsSpec> {
+        self.statistics.iter().flat_map(|need| self.frozen.statistics_specs(*need))
+    }
+
+    /// Whether all statistics that recipes merge by are there. Statistics that can never be made are an error.
+    pub(super) fn has_statistics(&self) -> Result<bool, CoordinatorError> {
+        let mut is_complete = true;
+        for spec in self.statistics() {
+            let task = spec.adapter.task.clone();
+            let what = spec.what.name();
+            let job = JobSpec::from(spec).id();
+            match self.status(&job) {
+                None => is_complete = false,
+                Some(JobStatus::Done(_)) => {}
+                Some(JobStatus::Failed | JobStatus::Missing) => {
+                    let source = self.results.errors.get(&job).cloned().map(Box::new);
+                    return Err(CoordinatorError::Statistics { task, what, job, source });
+                }
+            }
+        }
+        Ok(is_complete)
+    }
+
     pub(super) fn no_value(&self, job: JobId) -> CoordinatorError {
         CoordinatorError::Metric { job, metric: self.frozen.sweep().objective.metric.to_string() }
     }
@@ -214,7 +247,7 @@ impl PointResults for Known {
 /// Whether two meanings differ in the subject only.
 fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
     // Without `..`: a new field must be compared as well.
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics } = one;
     *evaluation == other.evaluation
         && *base == other.base
         && *split == other.split
@@ -222,6 +255,7 @@ fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
         && *benchmark == other.benchmark
         && *adapters == other.adapters
         && *tasks == other.tasks
+        && *statistics == other.statistics
 }
 
 /// The tasks of `sweep` whose adapters are evaluated alone on `split`.

@@ -1,6 +1,6 @@
 use super::job::{Phase, PlannedJob};
 use crate::Frozen;
-use jobs::{JobId, Recipe, Subject, WriteFormat};
+use jobs::{JobId, Recipe, StatisticsSpec, Subject, WriteFormat};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(super) struct PendingJob {
 enum PendingSpec {
     Evaluate { subject: Subject, split: String },
     Write { recipe: Recipe, format: WriteFormat },
+    Statistics(StatisticsSpec),
 }
 
 impl PendingJob {
@@ -34,11 +35,18 @@ impl PendingJob {
         Self { spec: PendingSpec::Write { recipe: recipe.clone(), format }, label, artefacts: Vec::new() }
     }
 
+    /// The job that makes statistics. It needs no artefact.
+    pub(super) fn statistics(spec: StatisticsSpec) -> Self {
+        let label = format!("{} of {} over {} examples", spec.what.name(), spec.adapter.task, spec.examples);
+        Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
+    }
+
     /// The job itself, as one of `phase`.
     pub(super) fn into_planned(self, frozen: &Frozen, phase: Phase) -> PlannedJob {
         let job = match self.spec {
             PendingSpec::Evaluate { subject, split } => frozen.job(frozen.meaning(subject, &split)),
             PendingSpec::Write { recipe, format } => frozen.job(frozen.write_spec(&recipe, format)),
+            PendingSpec::Statistics(spec) => frozen.job(spec),
         };
         PlannedJob { id: job.id(), job, phase, label: self.label }
     }

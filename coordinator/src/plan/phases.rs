@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Needs {
     Nothing,
-    /// The accuracies of the adapters alone, if the metric is normalised by them.
-    Denominators,
+    /// The accuracies of the adapters alone, if the metric is normalised by them, and the statistics of all tasks, if a
+    /// recipe merges by them.
+    Grounds,
     /// The choice of every search.
     Choices,
     /// The result of every evaluation.
@@ -24,13 +25,14 @@ pub(super) enum Needs {
 
 impl Phase {
     /// All phases. If several phases are ready, their jobs are issued in this order.
-    pub(super) const ALL: [Self; 5] = [Self::References, Self::Search, Self::Baselines, Self::Report, Self::Write];
+    pub(super) const ALL: [Self; 6] =
+        [Self::References, Self::Statistics, Self::Search, Self::Baselines, Self::Report, Self::Write];
 
     pub(super) fn needs(self) -> Needs {
         match self {
-            Self::References => Needs::Nothing,
+            Self::References | Self::Statistics => Needs::Nothing,
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
-            Self::Search | Self::Baselines => Needs::Denominators,
+            Self::Search | Self::Baselines => Needs::Grounds,
             Self::Report => Needs::Choices,
             Self::Write => Needs::Evaluations,
         }
@@ -90,6 +92,11 @@ impl PendingJobs {
 /// The jobs of the references on the selection split.
 pub(super) fn reference_jobs(known: &Known) -> VecDeque<PendingJob> {
     known.references(&known.select).collect()
+}
+
+/// The jobs that make the statistics that recipes of the sweep need.
+pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
+    known.statistics().map(PendingJob::statistics).collect()
 }
 
 /// The jobs of the fixed recipes on the selection split.

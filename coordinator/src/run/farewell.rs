@@ -34,6 +34,7 @@ pub(super) fn farewell(ended: &Result<Ended, CoordinatorError>, failed: u64) -> 
             | CoordinatorError::Baseline { .. }
             | CoordinatorError::Denominator { .. }
             | CoordinatorError::ZeroDenominator { .. }
+            | CoordinatorError::Statistics { .. }
             | CoordinatorError::Metric { .. }
             | CoordinatorError::Queue(_)
             | CoordinatorError::Store(_)),

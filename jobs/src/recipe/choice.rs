@@ -88,12 +88,13 @@ impl Choice for TrimCount {
 }
 
 impl Choice for Gram {
-    const ALL: &'static [Self] = &[Self::Update, Self::UpdateNormalised];
+    const ALL: &'static [Self] = &[Self::Update, Self::UpdateNormalised, Self::INPUTS];
 
     fn word(self) -> &'static str {
         match self {
             Self::Update => "update",
             Self::UpdateNormalised => "update_normalised",
+            Self::Inputs { .. } => "inputs",
         }
     }
 }

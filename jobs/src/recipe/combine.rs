@@ -91,14 +91,26 @@ pub enum ArcOver {
 }
 
 /// The source of the Gram matrices of `gram_merge`, which stand for the inputs of a weight.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gram {
     /// The updates themselves: Gₜ = wₜ MₜᵀMₜ (ActMerge).
     #[default]
     Update,
     /// The same, of updates of norm 1: Gₜ = MₜᵀMₜ / ‖Mₜ‖² (WUDI in closed form).
     UpdateNormalised,
+    /// What the weight takes in the task's own model: Gₜ = wₜ·E[x·xᵀ] (RegMean).
+    Inputs {
+        /// The number of examples that the inputs are measured on.
+        examples: u64,
+        /// Multiplies the entries off the diagonal, in [0, 1].
+        off_diagonal: f64,
+    },
+}
+
+impl Gram {
+    /// Inputs with the usual numbers.
+    pub(crate) const INPUTS: Self = Self::Inputs { examples: 256, off_diagonal: 0.9 };
 }
 
 impl Combine {

@@ -4,7 +4,7 @@ mod table;
 
 pub use range::Range;
 
-use super::{Recipe, RecipeError, RecipeSpec, choice::Choice};
+use super::{Combine, Recipe, RecipeError, RecipeSpec, choice::Choice};
 use access::Access;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -46,6 +46,8 @@ pub enum BelongsTo {
     Space(&'static str),
     /// Those that combine by the rule with this word.
     Combine(&'static str),
+    /// Those of `gram_merge` whose Gram matrices are of this word.
+    Gram(&'static str),
 }
 
 /// The earliest stage of a merge that a key changes. Everything before it can be kept when only the key changes,
@@ -117,6 +119,7 @@ impl BelongsTo {
             Self::Every => true,
             Self::Space(word) => recipe.space.word() == word,
             Self::Combine(word) => recipe.combine.word() == word,
+            Self::Gram(word) => matches!(recipe.combine, Combine::GramMerge { gram, .. } if gram.word() == word),
         }
     }
 
@@ -126,6 +129,7 @@ impl BelongsTo {
             Self::Every => "here".to_owned(),
             Self::Space(word) => format!("outside the `{word}` space"),
             Self::Combine(word) => format!("without `combine: {word}`"),
+            Self::Gram(word) => format!("without `gram: {word}`"),
         }
     }
 }

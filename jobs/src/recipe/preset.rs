@@ -46,6 +46,8 @@ pub enum Preset {
     WudiClosed,
     /// ActMerge: RegMean with Gram matrices of the updates themselves.
     Actmerge,
+    /// RegMean (arXiv:2212.09849): least squares of the outputs on the inputs of each task.
+    Regmean,
     /// CART (arXiv:2412.12153): the mean and the leading directions of each difference to it.
     Cart,
     /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
@@ -74,7 +76,7 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -92,6 +94,7 @@ impl Preset {
         Self::MagnitudePrune,
         Self::WudiClosed,
         Self::Actmerge,
+        Self::Regmean,
         Self::Cart,
         Self::Svc,
         Self::Della,
@@ -126,6 +129,7 @@ impl Preset {
             Self::MagnitudePrune => "magnitude_prune",
             Self::WudiClosed => "wudi_closed",
             Self::Actmerge => "actmerge",
+            Self::Regmean => "regmean",
             Self::Cart => "cart",
             Self::Svc => "svc",
             Self::Della => "della",

@@ -143,6 +143,16 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
     if !recipe.combine.is_matrix_wise() {
         return Ok(());
     }
+    if recipe.statistics().is_some() {
+        if recipe.space != Space::Full || recipe.looks_at_entries() || recipe.elect.is_some() || !recipe.post.is_empty()
+        {
+            return Err(RecipeError::Contradiction(
+                "`gram: inputs` merges the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and no \
+                 step after the combination",
+            ));
+        }
+        return Ok(());
+    }
     if recipe.space == Space::Full {
         if matches!(recipe.combine, Combine::Tsv | Combine::IsoC | Combine::IsoCts { .. }) {
             return Err(RecipeError::Contradiction(

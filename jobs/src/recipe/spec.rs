@@ -65,9 +65,15 @@ pub struct RecipeSpec {
     /// The share of common directions, in (0, 1]; only with `combine: iso_cts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_share: Option<f64>,
-    /// `update` or `update_normalised`; only with `combine: gram_merge`.
+    /// `update`, `update_normalised` or `inputs`; only with `combine: gram_merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gram: Option<String>,
+    /// How many examples the inputs are measured on, a whole number; only with `gram: inputs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<f64>,
+    /// The factor of the entries off the diagonal, in [0, 1]; only with `gram: inputs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_diagonal: Option<f64>,
     /// ρ ≥ 0, added to the diagonal of the sum of Gram matrices; only with `combine: gram_merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ridge: Option<f64>,

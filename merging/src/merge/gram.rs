@@ -20,6 +20,7 @@ pub(super) fn of_updates(tasks: &[Mat<f64>], weights: &[f64], gram: Gram) -> Vec
         let product = linalg::product(task.transpose(), task.as_ref());
         Some(match gram {
             Gram::Update => Weighed { target: task.clone(), gram: product * faer::Scale(*weight) },
+            Gram::Inputs { .. } => unreachable!("a recipe with `gram: inputs` is merged in factors"),
             Gram::UpdateNormalised => {
                 Weighed { target: task * faer::Scale(*weight), gram: product * faer::Scale(1.0 / squared) }
             }

@@ -1,17 +1,18 @@
-//! The data of both splits.
+//! The data of all splits that are read.
 
 use super::{Check, heads::HeadRows};
 use crate::{CheckError, problems::Place, words::in_one_line};
 use evaluation::{DataError, DataOutline, Source, TextError, TextSource};
 use inputs::{ListedData, Outline};
 use jobs::{DataFiles, InputRef, Task};
+use std::path::Path;
 
 impl Check<'_> {
     /// Checks the splits that are evaluated, and compares their classes with one another and with the rows of a head.
     pub(super) fn data(&mut self, place: &Place, task: &Task, head: Option<&HeadRows>) {
         let place = place.at("data");
         let mut first: Option<DataOutline> = None;
-        for split in self.sweep.splits() {
+        for split in self.sweep.data_splits() {
             let Some((listed, outline)) = self.look_at_data(&place, &task.data, split) else { continue };
             let files = listed.files(&outline);
             if !outline.is_whole() {
@@ -24,6 +25,7 @@ impl Check<'_> {
                 Some(_) => self.texts(&place, found),
             };
             let Some(seen) = seen else { continue };
+            self.examples(&place, found, &seen);
             if let Some(first) = &first {
                 let checked = first.check_same_classes(&seen);
                 self.agree(&place, found, checked);
@@ -31,6 +33,18 @@ impl Check<'_> {
             first.get_or_insert(seen);
         }
         self.other_splits(&place, task);
+    }
+
+    /// Whether the split that statistics are made of has as many examples as recipes want.
+    fn examples(&mut self, place: &Place, found: Split<'_>, seen: &DataOutline) {
+        let Split { task, split, files, outline, .. } = found;
+        let wanted = self.sweep.statistics_needs().into_iter().map(|need| need.examples).max().unwrap_or(0);
+        if split != self.sweep.statistics_split() || seen.rows() >= wanted {
+            return;
+        }
+        let source = DataError::TooFewRows { path: first_of(files).to_owned(), wanted, found: seen.rows() };
+        let failure = CheckError::Data { task: task.name.clone(), split: split.to_owned(), source };
+        self.problems.push(place, Some(outline), &failure);
     }
 
     fn images(&mut self, place: &Place, found: Split<'_>) -> Option<DataOutline> {
@@ -89,7 +103,7 @@ impl Check<'_> {
 
     /// Splits that the sweep file has rules for and that are not evaluated: what is wrong with them is worth a note.
     fn other_splits(&mut self, place: &Place, task: &Task) {
-        let evaluated = self.sweep.splits();
+        let evaluated = self.sweep.data_splits();
         let is_here = matches!(task.data.source, InputRef::Path(_));
         let others = task.data.splits.keys().filter(|split| is_here && !evaluated.contains(&split.as_str()));
         for split in others {
@@ -127,6 +141,16 @@ fn key_of(error: &DataError, task: &Task) -> &'static str {
         DataError::Row { .. } | DataError::Empty { .. } => "splits",
         _ => "source",
     }
+}
+
+/// The first file of a split, or its folder.
+fn first_of(files: &DataFiles) -> &Path {
+    let listed = match files {
+        DataFiles::Parquet(files) | DataFiles::Jsonl(files) => files.first(),
+        DataFiles::ImageFolder { folder, .. } => Some(folder),
+        DataFiles::Idx { images, .. } => Some(images),
+    };
+    listed.map_or(Path::new(""), |path| path)
 }
 
 /// What is left to look at in files that are not here.

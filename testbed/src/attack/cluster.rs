@@ -174,7 +174,7 @@ pub(super) fn frozen(sweep: &Path) -> Result<Frozen, Failure> {
     let sweep = Sweep::from_yaml(&text, sweep.parent().unwrap_or(Path::new("/")), &[])?;
     let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
     for task in &sweep.tasks {
-        let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+        let splits = sweep.data_splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
         keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
     }
     let digests = keys.into_iter().map(|key| {

@@ -2,21 +2,26 @@ use super::{
     EngineSettings, attempt::Attempt, heads::Heads, memory::check_memory, merges::Merges, session::JobSession,
     splits::Splits,
 };
-use crate::JobError;
+use crate::{JobError, OutputFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
+use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore};
 use merging::BaseHeader;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// A base of any family with the merges, splits and heads of its jobs.
 pub(super) struct FamilySession<F: ModelFamily> {
-    base: F,
+    pub(super) base: F,
     /// The tensors that adapters may attach to.
-    header: BaseHeader,
-    merges: Merges<F::Model>,
-    splits: Splits<F>,
-    heads: Heads,
+    pub(super) header: BaseHeader,
+    pub(super) merges: Merges<F::Model>,
+    pub(super) splits: Splits<F>,
+    pub(super) heads: Heads,
+    /// Where the base was opened, and with which settings.
+    opened: (PathBuf, EngineSettings),
 }
 
 /// Opens the base in a folder, whatever its family.
@@ -54,6 +59,20 @@ impl<F: ModelFamily> FamilySession<F> {
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
+            opened: ((*folder).to_owned(), (*settings).clone()),
+        })
+    }
+
+    /// The same base once more, in a form that gradients pass through, for one job.
+    pub(super) fn differentiable(&self, attempt: &Attempt<'_>) -> Result<Self, JobError> {
+        let (folder, settings) = &self.opened;
+        Ok(Self {
+            base: F::open_differentiable(folder, settings.device, attempt.job.meaning.precision)?,
+            header: BaseHeader::open(folder)?,
+            merges: Merges::with_capacity(1, attempt.metrics),
+            splits: Splits::new(0, settings.cache.clone()),
+            heads: Heads::new(attempt.metrics),
+            opened: self.opened.clone(),
         })
     }
 
@@ -127,6 +146,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
             BenchmarkInput::Joint { head } => self.joint(attempt, &made.model, head)?,
         };
         Ok((scores, made.facts))
+    }
+
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError> {
+        self.make_statistics(attempt, spec)
     }
 }
 

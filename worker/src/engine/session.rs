@@ -3,10 +3,10 @@ use super::{
     attempt::{Attempt, CheckedInput},
     family::Open,
 };
-use crate::JobError;
+use crate::{JobError, OutputFiles};
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
-use jobs::{MergeFacts, TaskScore};
+use jobs::{MergeFacts, StatisticsSpec, TaskScore};
 
 /// Everything that the engine keeps of one base model.
 ///
@@ -24,6 +24,9 @@ pub(super) trait JobSession: Send {
 
     /// Makes the job's model and evaluates it.
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
+
+    /// Makes the job's model and writes statistics of it.
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError>;
 }
 
 impl Session {
@@ -52,5 +55,14 @@ impl Session {
         attempt: &mut Attempt<'_>,
     ) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
         self.model.compute(attempt)
+    }
+
+    /// Makes the job's model and writes statistics of it.
+    pub(super) fn make_statistics(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &StatisticsSpec,
+    ) -> Result<OutputFiles, JobError> {
+        self.model.make_statistics(attempt, spec)
     }
 }

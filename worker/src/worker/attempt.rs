@@ -26,6 +26,7 @@ impl Worker {
         if let Some(selector) = &self.queue_selector {
             let base = match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
+                JobSpec::Statistics(spec) => Some(spec.base),
                 // A write job loads no model.
                 JobSpec::Write(_) => None,
             };

@@ -48,6 +48,16 @@ fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Combine::IsoCts { common_share } = &mut recipe.combine { Some(common_share) } else { None }
 }
 
+fn examples(recipe: &mut Recipe) -> Option<&mut u64> {
+    let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = &mut recipe.combine else { return None };
+    Some(examples)
+}
+
+fn off_diagonal(recipe: &mut Recipe) -> Option<&mut f64> {
+    let Combine::GramMerge { gram: Gram::Inputs { off_diagonal, .. }, .. } = &mut recipe.combine else { return None };
+    Some(off_diagonal)
+}
+
 fn ridge(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Combine::GramMerge { ridge, .. } = &mut recipe.combine { Some(ridge) } else { None }
 }
@@ -289,6 +299,34 @@ impl RecipeKey {
             name: "gram",
             access: Access::Word { field: field!(gram), place: GRAM, neutral: None },
             belongs_to: BelongsTo::Combine("gram_merge"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "examples",
+            access: Access::Count {
+                field: field!(examples),
+                place: Place(examples),
+                range: Range::POSITIVE_COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Gram("inputs"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: Some(
+                "examples is the number of the first examples of the split `evaluation.statistics`; 256 is usual",
+            ),
+        },
+        Self {
+            name: "off_diagonal",
+            access: Access::Number {
+                field: field!(off_diagonal),
+                place: Place(off_diagonal),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Gram("inputs"),
             stage: Stage::Combine,
             order: 2,
             hint: None,

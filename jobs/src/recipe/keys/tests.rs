@@ -5,7 +5,8 @@ use serde_json::json;
 /// A recipe of each space and combination, with every other step.
 fn recipes() -> Vec<Recipe> {
     let spaces = <crate::Space as Choice>::ALL;
-    let combines = <crate::Combine as Choice>::ALL;
+    let of_inputs = crate::Combine::GramMerge { gram: crate::Gram::INPUTS, ridge: 0.0 };
+    let combines = [<crate::Combine as Choice>::ALL, &[of_inputs]].concat();
     let pairs = spaces.iter().flat_map(|space| combines.iter().map(move |combine| (*space, *combine)));
     let recipe = |(space, combine)| Recipe {
         space,
@@ -101,6 +102,7 @@ fn words_of_spaces_and_combinations_that_keys_belong_to_exist() {
             BelongsTo::Every => {}
             BelongsTo::Space(word) => assert!(words_of::<crate::Space>().contains(&word)),
             BelongsTo::Combine(word) => assert!(words_of::<crate::Combine>().contains(&word)),
+            BelongsTo::Gram(word) => assert!(words_of::<crate::Gram>().contains(&word)),
         }
     }
 }
@@ -139,6 +141,8 @@ fn a_grid_varies_what_costs_least_innermost() {
         vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
         vec![
             "gram",
+            "examples",
+            "off_diagonal",
             "ridge",
             "rank_share",
             "residual_scale",
@@ -201,7 +205,7 @@ fn the_documentation_says_what_a_key_belongs_to() {
     for (key, [name, _, _, note]) in RecipeKey::ALL.iter().zip(documented()) {
         match key.belongs_to() {
             BelongsTo::Every => assert!(!note.starts_with("only "), "{name}: {note}"),
-            BelongsTo::Space(word) | BelongsTo::Combine(word) => {
+            BelongsTo::Space(word) | BelongsTo::Combine(word) | BelongsTo::Gram(word) => {
                 assert!(note.starts_with(&format!("only `{word}`")), "{name}: {note}");
             }
         }
@@ -215,13 +219,17 @@ fn the_documentation_says_the_default_of_every_number() {
             continue;
         }
         let said: f64 = default.rsplit(' ').next().unwrap().parse().unwrap();
-        let (space, combine) = match key.belongs_to() {
-            BelongsTo::Every => ("full", "sum"),
-            BelongsTo::Space(word) => (word, "sum"),
-            BelongsTo::Combine(word) => ("core", word),
+        let (space, combine, gram) = match key.belongs_to() {
+            BelongsTo::Every => ("full", "sum", None),
+            BelongsTo::Space(word) => (word, "sum", None),
+            BelongsTo::Combine(word) => ("core", word, None),
+            BelongsTo::Gram(word) => ("full", "gram_merge", Some(word)),
         };
         let drop_rate = if key.kind() == KeyKind::Seed { 0.5 } else { 0.0 };
-        let spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
+        let mut spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
+        if let Some(word) = gram {
+            spec["gram"] = word.into();
+        }
         let recipe = serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap();
         let value = match key.shown(&RecipeSpec::from(&recipe)) {
             Some(KeyValue::Number(value)) => value,

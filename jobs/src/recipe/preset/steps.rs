@@ -53,6 +53,7 @@ impl Preset {
             Self::MagnitudePrune => Recipe { trim: Some(TRIM_FLOOR), ..sum(Space::Full) },
             Self::WudiClosed => gram_merge(Gram::UpdateNormalised, 1e-8),
             Self::Actmerge => gram_merge(Gram::Update, 0.0),
+            Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
             Self::Della => Recipe { drop: Some(DELLA), ..ties(Space::Full, None) },
@@ -131,7 +132,12 @@ fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
 }
 
 fn kind_of_combination(combine: Combine) -> (&'static str, Option<Gram>) {
-    let gram = if let Combine::GramMerge { gram, .. } = combine { Some(gram) } else { None };
+    let gram = match combine {
+        // Examples and factors are numbers: they make no other method.
+        Combine::GramMerge { gram: Gram::Inputs { .. }, .. } => Some(Gram::INPUTS),
+        Combine::GramMerge { gram, .. } => Some(gram),
+        _ => None,
+    };
     (combine.word(), gram)
 }
 

@@ -99,6 +99,7 @@ fn a_job_that_writes_is_sent_as_version_2_which_older_programs_defer() {
         base: meaning.base,
         adapters: meaning.adapters.clone(),
         recipe: jobs::Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: jobs::WriteFormat::Adapter,
         names: jobs::MergeNames::default(),
     };

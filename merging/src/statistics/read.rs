@@ -1,0 +1,121 @@
+use super::{Entry, FisherEntry, INDEX, Index, InputStatistics, StatisticsError, VERSION, triangle};
+use crate::{
+    Matrix,
+    base::read_header,
+    small_file::{INDEX_BYTES, read_small},
+};
+use safetensors::Dtype;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+
+/// The statistics of one task in a folder. Gram matrices stay there until they are asked for.
+#[derive(Debug, Clone)]
+pub struct TaskStatistics {
+    task: String,
+    folder: PathBuf,
+    examples: u64,
+    /// By module.
+    inputs: BTreeMap<String, Entry>,
+    fisher: BTreeMap<String, FisherEntry>,
+}
+
+impl TaskStatistics {
+    /// Reads the index of a folder that a [`StatisticsWriter`](super::StatisticsWriter) filled.
+    ///
+    /// # Errors
+    /// The index cannot be read, or is of another version.
+    pub fn open(task: &str, folder: &Path) -> Result<Self, StatisticsError> {
+        let path = folder.join(INDEX);
+        let text =
+            read_small(&path, INDEX_BYTES).map_err(|source| StatisticsError::Read { path: path.clone(), source })?;
+        let index: Index =
+            serde_json::from_slice(&text).map_err(|source| StatisticsError::Index { path: path.clone(), source })?;
+        if index.version != VERSION {
+            return Err(StatisticsError::Version { path, found: index.version, expected: VERSION });
+        }
+        let named = |entry: Entry| entry.modules.clone().into_iter().map(move |module| (module, entry.clone()));
+        let inputs = index.inputs.into_iter().flat_map(named).collect();
+        let fisher = index.fisher.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
+        Ok(Self { task: task.to_owned(), folder: folder.to_owned(), examples: index.examples, inputs, fisher })
+    }
+
+    /// The task.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// The number of examples.
+    pub fn examples(&self) -> u64 {
+        self.examples
+    }
+
+    /// What is known of the inputs of a module; `None` if nothing is.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold what the index says.
+    pub fn of_module(&self, module: &str) -> Result<Option<InputStatistics>, StatisticsError> {
+        let Some(entry) = self.inputs.get(module) else { return Ok(None) };
+        let (modules, tokens, width) = (entry.modules.clone(), entry.tokens, entry.width);
+        let length = width.checked_mul(width.saturating_add(1)).map_or(usize::MAX, |_| triangle(width));
+        let [sum, gram] = [("sum", width), ("gram", length)].map(|(what, length)| {
+            let bytes = self.tensor(&entry.file, &entry.tensor(what), Dtype::F64, &[length])?;
+            let (numbers, _) = bytes.as_chunks::<8>();
+            self.finite(&entry.file, &entry.tensor(what), numbers.iter().map(|x| f64::from_le_bytes(*x)).collect())
+        });
+        Ok(Some(InputStatistics { modules, tokens, sum: sum?, gram: gram? }))
+    }
+
+    /// The Fisher information of the weight of a module, `[outputs, inputs]`; `None` if nothing is known.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold what the index says.
+    pub fn fisher_of(&self, module: &str) -> Result<Option<Matrix>, StatisticsError> {
+        let Some(FisherEntry { file, shape, .. }) = self.fisher.get(module) else { return Ok(None) };
+        let name = format!("{module}.fisher");
+        let bytes = self.tensor(file, &name, Dtype::F32, shape)?;
+        let (numbers, _) = bytes.as_chunks::<4>();
+        let values = self.finite(file, &name, numbers.iter().map(|x| f32::from_le_bytes(*x).into()).collect())?;
+        let [rows, cols] = *shape;
+        Ok(Some(Matrix::new(rows, cols, values.into_iter().map(|x| x as f32).collect())))
+    }
+
+    /// The modules whose Fisher information is known.
+    pub(crate) fn fisher_modules(&self) -> impl Iterator<Item = &str> {
+        self.fisher.keys().map(String::as_str)
+    }
+
+    /// The bytes of a tensor that has this type and shape.
+    fn tensor(&self, file: &str, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Vec<u8>, StatisticsError> {
+        let path = self.folder.join(file);
+        let found = read_header(&self.folder, file).map_err(StatisticsError::Tensors)?;
+        let expected = || format!("{dtype:?} of shape {shape:?}");
+        let Some(tensor) = found.get(name) else {
+            let found = "not there".to_owned();
+            return Err(StatisticsError::Tensor { path, tensor: name.to_owned(), expected: expected(), found });
+        };
+        if tensor.dtype != dtype || tensor.shape != shape {
+            let found = format!("{:?} of shape {:?}", tensor.dtype, tensor.shape);
+            return Err(StatisticsError::Tensor { path, tensor: name.to_owned(), expected: expected(), found });
+        }
+        read_part(&path, tensor.offset_bytes, tensor.len_bytes).map_err(|source| StatisticsError::Read { path, source })
+    }
+
+    fn finite(&self, file: &str, name: &str, values: Vec<f64>) -> Result<Vec<f64>, StatisticsError> {
+        if values.iter().all(|x| x.is_finite()) {
+            return Ok(values);
+        }
+        Err(StatisticsError::NotFinite { path: self.folder.join(file), tensor: name.to_owned() })
+    }
+}
+
+fn read_part(path: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
+    file.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
