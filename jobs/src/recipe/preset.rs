@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, KNOTS};
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -50,11 +50,17 @@ pub enum Preset {
     Cart,
     /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
     Svc,
+    /// Compress-then-Merge: a sum in bases of rank 16.
+    Ctm,
+    /// Compress-then-Merge with TIES in bases of rank 16.
+    CtmTies,
+    /// DC-Merge: a sum of updates with flat spectra in whitened bases.
+    DcMerge,
 }
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -74,6 +80,9 @@ impl Preset {
         Self::Actmerge,
         Self::Cart,
         Self::Svc,
+        Self::Ctm,
+        Self::CtmTies,
+        Self::DcMerge,
     ];
 
     /// The name used in recipes.
@@ -98,6 +107,9 @@ impl Preset {
             Self::Actmerge => "actmerge",
             Self::Cart => "cart",
             Self::Svc => "svc",
+            Self::Ctm => "ctm",
+            Self::CtmTies => "ctm_ties",
+            Self::DcMerge => "dc_merge",
         }
     }
 

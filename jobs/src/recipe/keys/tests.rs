@@ -134,7 +134,8 @@ fn a_grid_varies_what_costs_least_innermost() {
     keys.sort_by_key(|key| key.cost_order());
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
-        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "seed", "drop_rate"],
+        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma"],
+        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "seed", "drop_rate"],
         vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
         vec!["gram", "ridge", "rank_share", "residual_scale"],
         vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],

@@ -2,8 +2,8 @@
 
 use super::Preset;
 use crate::recipe::{
-    Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, Space,
-    Trim, TrimCount, TrimScope, choice::Choice,
+    Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, Mask, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut,
+    SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
 };
 use std::collections::BTreeMap;
 
@@ -12,6 +12,9 @@ pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
 
 pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
+
+pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
+pub(in crate::recipe) const DC: Space = Space::Dc { smoothing: 1.0, rule: SmoothingRule::Average, mask: Mask::Block };
 
 const KNOTS_UNSCALED: Space = knots(Sigma::After);
 const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
@@ -50,6 +53,9 @@ impl Preset {
             Self::Actmerge => gram_merge(Gram::Update, 0.0),
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
+            Self::Ctm => sum(COMPRESSED),
+            Self::CtmTies => ties(COMPRESSED, Some(Trim::new(0.25, TrimScope::Matrix))),
+            Self::DcMerge => sum(DC),
         };
         recipe.at_current_semantics()
     }
@@ -102,7 +108,12 @@ pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
 fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
     let sigma = match space {
         Space::Knots { sigma, .. } => Some(sigma),
-        Space::Full | Space::Core | Space::CoreQr => None,
+        Space::Full
+        | Space::Core
+        | Space::CoreQr
+        | Space::CoreGeodesic
+        | Space::Compressed { .. }
+        | Space::Dc { .. } => None,
     };
     (space.word(), sigma)
 }

@@ -41,6 +41,10 @@ pub(super) fn checked(method: &str, config: &Value, tasks: &[String]) -> Checked
             let spec = json!({"preset": "cart", "space": space, "rank_share": share, "residual_scale": number("cart_scaling")});
             of(spec, 1e-4)
         }
+        "ctm" if number("hooi_tol") > 1e-9 => Checked::Not("depends on where the iteration stops: a record only"),
+        "ctm" => of(ctm(config), 1e-4),
+        "dc_merge" => of(dc_merge(config), 1e-4),
+        "geo_core" => of(json!({"space": "core_geodesic", "combine": "sum"}), 1e-5),
         "svc" => of(svc(config, tasks), 1e-4),
         "wudi_closed" => {
             of(json!({"preset": "wudi_closed", "ridge": number("ridge"), "weights": weights(config, tasks)}), 1e-5)
@@ -93,4 +97,29 @@ fn svc(config: &Value, tasks: &[String]) -> Value {
     let factor: f64 = merged.split_once(" times").map_or(1.0, |(factor, _)| factor.parse().unwrap());
     let weights: Map<String, Value> = tasks.iter().map(|task| (task.clone(), json!(factor))).collect();
     json!({"preset": "svc", "calibrate_spectrum": alpha, "weights": weights})
+}
+
+fn ctm(config: &Value) -> Value {
+    let mut spec = json!({"preset": "ctm", "rank": config["rank"], "balance": config["beta"]});
+    if config["combine"] == "ties" {
+        spec["preset"] = json!("ctm_ties");
+        spec["density"] = json!(config["topK_percent"].as_f64().unwrap() / 100.0);
+    }
+    spec
+}
+
+fn dc_merge(config: &Value) -> Value {
+    let mut spec = json!({
+        "preset": "dc_merge",
+        "smoothing": config["energy_smoothing_strength"],
+        "smoothing_rule": config["energy_smoothing"],
+        "mask": config["mask_mode"],
+    });
+    if config["cover_merge_method"] == "ties_merge" {
+        spec["elect"] = json!("sum_of_values");
+        spec["combine"] = json!("mean");
+        spec["density"] = config["cover_merge_params"]["topk"].clone();
+        spec["trim_count"] = json!("floor");
+    }
+    spec
 }
