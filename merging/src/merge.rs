@@ -69,8 +69,7 @@ impl Aligned {
                 if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
                     tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
                 }
-                let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
-                let mut merged = self.finished(recipe, matrices)?;
+                let mut merged = self.finished(recipe, combined, |combined| combined.matrix)?;
                 merged.facts.condition = condition;
                 merged
             }
@@ -84,7 +83,7 @@ impl Aligned {
             }
             Combination::EntryWise(rule) => {
                 let merged = elementwise::merge(self, recipe, rule);
-                self.finished(recipe, merged.iter().map(Matrix::to_f64).collect())?
+                self.finished(recipe, merged, |merged| merged.to_f64())?
             }
         };
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
@@ -101,10 +100,17 @@ impl Aligned {
         })
     }
 
-    /// The steps after the combination, on every matrix.
-    fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
+    /// The steps after the combination, on every matrix. `to_f64` is called where a matrix is worked on: in the `full`
+    /// space all of them in `f64` at once would not fit into memory.
+    fn finished<M: Send>(
+        &self,
+        recipe: &Recipe,
+        matrices: Vec<M>,
+        to_f64: impl Fn(M) -> Mat<f64> + Sync,
+    ) -> Result<Merged, MergeError> {
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
+        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, merged)| {
+            let mut merged = to_f64(merged);
             matrix.lift.on_matrix(&mut merged);
             let directions = matrix.directions(recipe.space);
             let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
