@@ -48,12 +48,14 @@ pub enum MergeError {
         /// The merged tasks.
         tasks: Vec<String>,
     },
-    /// More tasks update a weight than TSV-Merge can give a direction of their own.
+    /// More tasks update a weight than TSV-Merge or DC-Merge can give a direction of their own.
     #[error(
-        "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
+        "`{method}` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
          adapters, or use another method"
     )]
     TooFewDirections {
+        /// The method or space, as recipes write it.
+        method: &'static str,
         /// The base's module.
         module: String,
         /// How many tasks update it.
@@ -90,13 +92,25 @@ pub enum MergeError {
          rank, or another method",
         .ranks.iter().map(|(task, rank)| format!("{task} {rank}")).collect::<Vec<_>>().join(", ")
     )]
-    RanksDiffer {
+    FactorRanksDiffer {
         /// The combination.
         method: &'static str,
         /// The base's module.
         module: String,
         /// The rank of each task.
         ranks: Vec<(String, usize)>,
+    },
+    /// The tasks' updates of a weight have different ranks, so that no mean of their bases is defined.
+    #[error(
+        "`core_geodesic` takes the mean of bases of one rank, and the adapters update `{module}` with ranks {}: zero \
+         updates count as rank 0; use another space",
+        .ranks.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    RanksDiffer {
+        /// The base's module.
+        module: String,
+        /// The ranks of the adapters there, by task.
+        ranks: Vec<usize>,
     },
     /// A matrix-wise method was asked for on the entries of the `full` space.
     #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]

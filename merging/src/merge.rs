@@ -19,12 +19,17 @@ use crate::{
     Aligned, Matrix, MergeError, MergedUpdate, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
 };
+pub(crate) use budget::triplets;
+
 use combination::Combination;
 use faer::Mat;
 use jobs::{Recipe, Space};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Systems with a larger condition number amplify the rounding of 32-bit task matrices to the size of the merge.
+const NOISE: f64 = 1e12;
 
 /// The updates of all weights, in order.
 struct Merged {
@@ -68,6 +73,9 @@ impl Aligned {
                 let combined = matrixwise::merge(source, recipe, method)?;
                 let conditions = combined.iter().filter_map(|combined| combined.condition);
                 let condition = conditions.reduce(f64::max);
+                if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
+                    tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
+                }
                 let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
                 let mut merged = self.finished(recipe, matrices)?;
                 merged.facts.condition = condition;
@@ -114,9 +122,7 @@ impl Aligned {
     fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
         let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
-            if let Some(factors) = &matrix.row_scale {
-                scale_rows(&mut merged, factors);
-            }
+            matrix.lift.on_matrix(&mut merged);
             let directions = matrix.directions(recipe.space);
             let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
             context.finish(merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
@@ -169,11 +175,5 @@ impl Aligned {
         }
         let a = present.iter().flat_map(|(_, a, _)| a.data().iter().copied()).collect();
         UpdateMatrix::LowRank { b: Matrix::new(rows, rank, b).into(), a: Matrix::new(rank, cols, a).into() }
-    }
-}
-
-fn scale_rows(matrix: &mut Mat<f64>, factors: &[f32]) {
-    for (row, factor) in factors.iter().enumerate() {
-        matrix.row_mut(row).iter_mut().for_each(|entry| *entry *= f64::from(*factor));
     }
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 use faer::Mat;
 use jobs::{FlattenOver, Normalise, PostSteps};
-use spectrum::{calibrated, flattened, strongest};
+use spectrum::{Directions, calibrated, flattened, strongest};
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
 const NUMERICALLY_THERE: f64 = 1e-6;
@@ -53,8 +53,7 @@ impl Context<'_> {
         }
         let mut svd = ThinSvd::new(merged.as_ref())?.above(NUMERICALLY_THERE);
         if let Some(alpha) = self.steps.calibrate_spectrum {
-            let tasks: Vec<_> = self.taking_part().map(|task| self.matrix.coordinates(task).to_f64()).collect();
-            svd.sigma = calibrated(&svd, &tasks, alpha);
+            svd.sigma = self.calibrated(&svd, alpha);
         }
         if let Some(flatten) = self.steps.flatten {
             let count = match flatten.over {
@@ -77,6 +76,17 @@ impl Context<'_> {
         Ok(Finished { update: self.matrix.lift_factors(left, right), energy })
     }
 
+    /// The calibration looks at directions of the outputs; `axis: rows` has these in the columns.
+    fn calibrated(&self, svd: &ThinSvd, alpha: f64) -> Vec<f64> {
+        let tasks = self.taking_part().map(|task| self.matrix.coordinates(task));
+        if self.matrix.is_transposed() {
+            let tasks: Vec<_> = tasks.map(|task| task.transposed_to_f64()).collect();
+            return calibrated(&Directions { outputs: &svd.v, sigma: &svd.sigma, inputs: &svd.u }, &tasks, alpha);
+        }
+        let tasks: Vec<_> = tasks.map(|task| task.to_f64()).collect();
+        calibrated(&Directions { outputs: &svd.u, sigma: &svd.sigma, inputs: &svd.v }, &tasks, alpha)
+    }
+
     /// The tasks that have an update of the weight, and a share in it.
     fn taking_part(&self) -> impl Iterator<Item = usize> {
         (0..self.weights.len()).filter(|task| self.matrix.ranks[*task] > 0 && self.weights[*task].abs() > 0.0)
@@ -92,7 +102,7 @@ impl Context<'_> {
     fn norm_factor(&self, norm: f64) -> f64 {
         match self.steps.normalise {
             Some(Normalise::MeanNorm) if norm > 0.0 => {
-                let weighed = |task: usize| self.weights[task].abs() * self.matrix.coordinates(task).frobenius();
+                let weighed = |task: usize| self.weights[task].abs() * self.matrix.norm(task);
                 let sum: f64 = self.taking_part().map(weighed).sum();
                 let weights: f64 = self.taking_part().map(|task| self.weights[task].abs()).sum();
                 sum / (weights * norm)

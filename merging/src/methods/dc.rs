@@ -32,7 +32,7 @@ pub(crate) struct Cover {
     /// Cₜ = ŨᵀDₜṼ, `[S, S]` each.
     pub(crate) cores: Vec<Mat<f64>>,
     /// Where each task's directions begin, and S at the end.
-    bounds: Vec<usize>,
+    pub(crate) bounds: Vec<usize>,
 }
 
 impl Cover {

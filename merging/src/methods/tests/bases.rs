@@ -85,7 +85,9 @@ fn sums_between_geodesic_means_of_bases_equal_merge_and_rebase() {
     for golden in goldens("geo_core") {
         assert_eq!(golden.text("/config/combine"), "sum");
         golden.check(1e-5, |_, weight| {
-            let mean = geodesic_mean(&weight.copies(), &vec![1.0; weight.factors.len()]).unwrap();
+            let copies = weight.copies();
+            let tasks: Vec<_> = copies.iter().collect();
+            let mean = geodesic_mean(&tasks, &vec![1.0; tasks.len()]).unwrap();
             let inside = mean.left.transpose() * sum(&weight.updates()) * &mean.right;
             mean.left * inside * mean.right.transpose()
         });
