@@ -48,14 +48,25 @@ pub enum MergeError {
         /// The merged tasks.
         tasks: Vec<String>,
     },
-    /// More tasks update a weight than TSV-Merge or DC-Merge can give a direction of their own.
+    /// More tasks update a weight than TSV-Merge can give a direction of their own.
     #[error(
-        "`{method}` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
+        "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \
          adapters, or use another method"
     )]
     TooFewDirections {
-        /// The method or space, as recipes write it.
-        method: &'static str,
+        /// The base's module.
+        module: String,
+        /// How many tasks update it.
+        tasks: usize,
+        /// Its directions: the smaller side of the weight.
+        directions: usize,
+    },
+    /// More tasks update a weight than DC-Merge can give a direction of their own.
+    #[error(
+        "the space `dc` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: \
+         merge fewer adapters, or use another space"
+    )]
+    TooFewDirectionsInDc {
         /// The base's module.
         module: String,
         /// How many tasks update it.

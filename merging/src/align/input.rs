@@ -58,9 +58,8 @@ impl Input<'_> {
     /// How many singular triplets of each task have room side by side.
     fn triplets(&self, ranks: &[usize]) -> Result<Vec<usize>, MergeError> {
         let directions = self.shape[0].min(self.shape[1]);
-        triplets(ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
+        triplets(ranks, directions).ok_or_else(|| MergeError::TooFewDirectionsInDc {
             module: self.name.to_owned(),
-            method: "dc",
             tasks: ranks.iter().filter(|rank| **rank > 0).count(),
             directions,
         })

@@ -129,7 +129,6 @@ fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result
     let ranks: Vec<usize> = ranks.map(|(rank, task)| if takes_part(task) { *rank } else { 0 }).collect();
     triplets(&ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
         module: matrix.name.clone(),
-        method: "tsv",
         tasks: ranks.iter().filter(|rank| **rank > 0).count(),
         directions,
     })
