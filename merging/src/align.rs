@@ -119,6 +119,18 @@ impl Aligned {
         Ok(Self { space, tasks, matrices, layout: layout(adapters, &names), facts, upper_histograms: OnceLock::new() })
     }
 
+    /// The same tasks and space with other matrices.
+    pub(crate) fn with_matrices(&self, matrices: Vec<AlignedMatrix>) -> Self {
+        Self {
+            space: self.space,
+            tasks: self.tasks.clone(),
+            matrices,
+            layout: self.layout.clone(),
+            facts: self.facts.clone(),
+            upper_histograms: OnceLock::new(),
+        }
+    }
+
     /// The space that the adapters were brought into.
     pub fn space(&self) -> Space {
         self.space

@@ -1,9 +1,14 @@
 mod blocks;
 mod budget;
+mod calibration;
 mod cart;
+mod coefficients;
 mod combination;
+mod drop;
 mod election;
 mod elementwise;
+mod entries;
+mod factorwise;
 mod gram;
 mod mask;
 mod matrixwise;
@@ -61,9 +66,11 @@ impl Aligned {
     /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
+        let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
+        let source = calibrated.as_ref().unwrap_or(self);
         let Merged { updates, facts } = match Combination::from(recipe.combine) {
             Combination::MatrixWise(method) => {
-                let combined = matrixwise::merge(self, recipe, method)?;
+                let combined = matrixwise::merge(source, recipe, method)?;
                 let conditions = combined.iter().filter_map(|combined| combined.condition);
                 let condition = conditions.reduce(f64::max);
                 if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
@@ -76,14 +83,15 @@ impl Aligned {
             Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
                 self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
             }
-            Combination::EntryWise(rule) if recipe.post.is_empty() => {
-                let merged = elementwise::merge(self, recipe, rule);
-                let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
-                updates.collect::<Vec<_>>().into()
-            }
-            Combination::EntryWise(rule) => {
-                let merged = elementwise::merge(self, recipe, rule);
-                self.finished(recipe, merged, |merged| merged.to_f64())?
+            Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
+            Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
+            Combination::FactorWise(method) => {
+                let merged = factorwise::merge(self, recipe, method)?;
+                if recipe.post.is_empty() {
+                    merged.into()
+                } else {
+                    self.finished(recipe, merged, |update| update.to_dense().to_f64())?
+                }
             }
         };
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
@@ -98,6 +106,15 @@ impl Aligned {
             sources: Arc::new(sources),
             layout: self.layout.clone(),
         })
+    }
+
+    /// The updates that merged entries stand for, after the steps that follow the combination.
+    fn with_post_steps(&self, recipe: &Recipe, merged: Vec<Matrix>) -> Result<Merged, MergeError> {
+        if !recipe.post.is_empty() {
+            return self.finished(recipe, merged, |merged| merged.to_f64());
+        }
+        let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
+        Ok(updates.collect::<Vec<_>>().into())
     }
 
     /// The steps after the combination, on every matrix. `to_f64` is called where a matrix is worked on: in the `full`
@@ -133,6 +150,18 @@ impl Aligned {
         }
         if self.space == Space::Full && recipe.combine.is_matrix_wise() {
             return Err(MergeError::MatrixWiseInFull);
+        }
+        if let Some(expected) = recipe.combine.task_count()
+            && expected != self.tasks.len()
+        {
+            let tasks = self.tasks.clone();
+            return Err(MergeError::TaskCount { method: recipe.combine.name(), expected, found: tasks.len(), tasks });
+        }
+        if recipe.combine.weights_are_places() {
+            let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+            if weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0) {
+                return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
+            }
         }
         Ok(())
     }

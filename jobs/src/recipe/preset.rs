@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS};
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -56,11 +56,31 @@ pub enum Preset {
     CtmTies,
     /// DC-Merge: a sum of updates with flat spectra in whitened bases.
     DcMerge,
+    /// DELLA (arXiv:2406.11617): a drop by magnitude, elect, disjoint mean, with mergekit's rescaling.
+    Della,
+    /// PCB-Merging (arXiv:2410.02396), by matrix.
+    Pcb,
+    /// SCE of FuseChat (arXiv:2408.07990), by matrix.
+    Sce,
+    /// SLERP of two updates.
+    Slerp,
+    /// SLERP of two updates whose weights say where on the arc, as in mergekit.
+    Nuslerp,
+    /// The Karcher mean of the updates, as in mergekit.
+    Karcher,
+    /// Model Stock (arXiv:2403.19522) of the updates, by matrix.
+    ModelStock,
+    /// Task arithmetic of updates that Pico (arXiv:2604.16826) calibrates, with the mean norm of the tasks.
+    Pico,
+    /// LoRA-LEGO (arXiv:2409.16167).
+    Lego,
+    /// RobustMerge (arXiv:2502.17159).
+    RobustMerge,
 }
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 32] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -83,6 +103,16 @@ impl Preset {
         Self::Ctm,
         Self::CtmTies,
         Self::DcMerge,
+        Self::Della,
+        Self::Pcb,
+        Self::Sce,
+        Self::Slerp,
+        Self::Nuslerp,
+        Self::Karcher,
+        Self::ModelStock,
+        Self::Pico,
+        Self::Lego,
+        Self::RobustMerge,
     ];
 
     /// The name used in recipes.
@@ -110,6 +140,16 @@ impl Preset {
             Self::Ctm => "ctm",
             Self::CtmTies => "ctm_ties",
             Self::DcMerge => "dc_merge",
+            Self::Della => "della",
+            Self::Pcb => "pcb",
+            Self::Sce => "sce",
+            Self::Slerp => "slerp",
+            Self::Nuslerp => "nuslerp",
+            Self::Karcher => "karcher",
+            Self::ModelStock => "model_stock",
+            Self::Pico => "pico",
+            Self::Lego => "lego",
+            Self::RobustMerge => "robust_merge",
         }
     }
 

@@ -17,19 +17,22 @@ pub(super) struct Coordinates {
     pub(super) lift: Lift,
     /// The norms of the tasks' updates, where the task matrices have others.
     pub(super) norms: Option<Vec<f64>>,
+    /// The singular values of the stacked B that belong to the left basis, if it is theirs.
+    pub(super) output_sigma: Vec<f64>,
     pub(super) spectrum: Spectrum,
 }
 
 impl From<Form> for Coordinates {
     fn from(form: Form) -> Self {
-        Self { form, lift: Lift::default(), norms: None, spectrum: Spectrum::default() }
+        Self { form, lift: Lift::default(), norms: None, output_sigma: Vec::new(), spectrum: Spectrum::default() }
     }
 }
 
 impl From<CoreBases> for Coordinates {
-    fn from(bases: CoreBases) -> Self {
+    fn from(mut bases: CoreBases) -> Self {
         let spectrum = bases.spectrum;
-        Self { spectrum, ..bases.into_form().into() }
+        let output_sigma = std::mem::take(&mut bases.output_sigma);
+        Self { spectrum, output_sigma, ..bases.into_form().into() }
     }
 }
 
@@ -110,7 +113,7 @@ impl Coordinates {
         let parts = factors.iter().map(|task| task.as_ref().map_or_else(none, |task| inside(&bases, task))).collect();
         let kept = bases.left.ncols();
         let spectrum = Spectrum { kept, ..Spectrum::default() };
-        let bases = CoreBases { left: bases.left, right: bases.right, parts, spectrum };
+        let bases = CoreBases { left: bases.left, right: bases.right, parts, output_sigma: Vec::new(), spectrum };
         Ok(Self { norms: Some(norms), ..bases.into() })
     }
 }

@@ -49,10 +49,10 @@ impl Input<'_> {
             NoMean::NoConvergence => MergeError::NoConvergence { module: self.name.to_owned() },
             NoMean::RanksDiffer => MergeError::RanksDiffer { module: self.name.to_owned(), ranks: ranks.clone() },
         })?;
-        let Coordinates { form, lift, norms, spectrum } = coordinates;
+        let Coordinates { form, lift, norms, output_sigma, spectrum } = coordinates;
         let name = self.name.to_owned();
         let source = self.source.to_owned();
-        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, lift, norms, form }, spectrum))
+        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, lift, norms, output_sigma, form }, spectrum))
     }
 
     /// How many singular triplets of each task have room side by side.

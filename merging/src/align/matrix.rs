@@ -18,6 +18,8 @@ pub(crate) struct AlignedMatrix {
     pub(crate) lift: Lift,
     /// The norms of the tasks' updates, where the task matrices have others.
     pub(crate) norms: Option<Vec<f64>>,
+    /// The singular values of the stacked B that belong to the left basis of the core space; none elsewhere.
+    pub(crate) output_sigma: Vec<f64>,
     pub(crate) form: Form,
 }
 

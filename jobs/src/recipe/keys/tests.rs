@@ -28,7 +28,7 @@ fn unusual(key: &RecipeKey) -> Value {
     match key.kind() {
         KeyKind::Word => json!(key.words().last().unwrap()),
         KeyKind::Number if key.range().unwrap().is_whole() => json!(11.0),
-        KeyKind::Number => json!(0.625),
+        KeyKind::Number => json!(0.375),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
     }
@@ -135,9 +135,21 @@ fn a_grid_varies_what_costs_least_innermost() {
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
         vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma"],
-        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "seed", "drop_rate"],
+        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "calibrate", "seed", "drop_rate"],
+        vec!["drop_spread", "drop_rescale"],
         vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
-        vec!["gram", "ridge", "rank_share", "residual_scale"],
+        vec![
+            "gram",
+            "ridge",
+            "rank_share",
+            "residual_scale",
+            "position",
+            "arc_over",
+            "tolerance",
+            "clamp",
+            "top_share",
+        ],
+        vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share"],
         vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],
     ];
     assert_eq!(names, order.concat(), "another order decides otherwise between equal points of grids that are stored");
@@ -207,9 +219,11 @@ fn the_documentation_says_the_default_of_every_number() {
         let (space, combine) = match key.belongs_to() {
             BelongsTo::Every => ("full", "sum"),
             BelongsTo::Space(word) => (word, "sum"),
+            BelongsTo::Combine(word @ ("lego" | "robust_merge")) => ("full", word),
             BelongsTo::Combine(word) => ("core", word),
         };
-        let drop_rate = if key.kind() == KeyKind::Seed { 0.5 } else { 0.0 };
+        let is_seed_of_drop = key.kind() == KeyKind::Seed && key.belongs_to() == BelongsTo::Every;
+        let drop_rate = if is_seed_of_drop { 0.5 } else { 0.0 };
         let spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
         let recipe = serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap();
         let value = match key.shown(&RecipeSpec::from(&recipe)) {

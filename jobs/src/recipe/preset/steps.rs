@@ -2,8 +2,8 @@
 
 use super::Preset;
 use crate::recipe::{
-    Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, Mask, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut,
-    SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Mask, Normalise,
+    PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
 };
 use std::collections::BTreeMap;
 
@@ -15,6 +15,9 @@ pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, re
 
 pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
 pub(in crate::recipe) const DC: Space = Space::Dc { smoothing: 1.0, rule: SmoothingRule::Average, mask: Mask::Block };
+pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, top_share: 0.05 };
+pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
+pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
 
 const KNOTS_UNSCALED: Space = knots(Sigma::After);
 const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
@@ -22,6 +25,7 @@ const TRIM_MATRIX: Trim = Trim::new(0.2, TrimScope::Matrix);
 const TRIM_FLOOR: Trim = Trim { count: TrimCount::Floor, ..TRIM_MATRIX };
 const BREADCRUMBS: Trim = Trim { density: 0.9, outliers: 0.01, ..TRIM_FLOOR };
 const DARE: DareDrop = DareDrop::new(0.1, 0);
+const DELLA: DareDrop = DareDrop { rate: 0.5, seed: 0, spread: 0.15, rescale: DropRescale::Sum };
 const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
 const FLAT_OVER_ALL: Flatten = Flatten { share: 1.0, over: FlattenOver::All };
 
@@ -56,6 +60,16 @@ impl Preset {
             Self::Ctm => sum(COMPRESSED),
             Self::CtmTies => ties(COMPRESSED, Some(Trim::new(0.25, TrimScope::Matrix))),
             Self::DcMerge => sum(DC),
+            Self::Della => Recipe { drop: Some(DELLA), ..ties(Space::Full, None) },
+            Self::Pcb => of(Space::Full, PCB),
+            Self::Sce => of(Space::Full, Combine::Sce { select: 0.1 }),
+            Self::Slerp => of(Space::Core, Combine::Slerp { position: 0.5 }),
+            Self::Nuslerp => of(Space::Core, Combine::Nuslerp { over: ArcOver::Matrix }),
+            Self::Karcher => of(Space::Core, Combine::Karcher { tolerance: 1e-9 }),
+            Self::ModelStock => of(Space::Core, Combine::ModelStock),
+            Self::Pico => pico(sum(Space::Core)),
+            Self::Lego => of(Space::Full, LEGO),
+            Self::RobustMerge => of(Space::Full, ROBUST_MERGE),
         };
         recipe.at_current_semantics()
     }
@@ -65,6 +79,7 @@ fn of(space: Space, combine: Combine) -> Recipe {
     Recipe {
         semantics: SEMANTICS,
         space,
+        calibrate: None,
         drop: None,
         trim: None,
         elect: None,
@@ -91,6 +106,11 @@ fn calibrated(recipe: Recipe, alpha: f64) -> Recipe {
     Recipe { post: PostSteps { calibrate_spectrum: Some(alpha), ..recipe.post }, ..recipe }
 }
 
+fn pico(recipe: Recipe) -> Recipe {
+    let post = PostSteps { normalise: Some(Normalise::MeanNorm), ..recipe.post };
+    Recipe { calibrate: Some(Calibrate::Pico), post, ..recipe }
+}
+
 /// Whether `recipe` takes the steps of `preset`, whatever their numbers.
 pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
     // Whole matrices give the same merge in every space; results of older programs name `knots`.
@@ -99,6 +119,8 @@ pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
         && kind_of_combination(preset.combine) == kind_of_combination(recipe.combine)
         && preset.elect.is_some() == recipe.elect.is_some()
         && preset.drop.is_some() == recipe.drop.is_some()
+        && is_drop_alike(preset.drop, recipe.drop)
+        && preset.calibrate.is_some() == recipe.calibrate.is_some()
         && (preset.trim.is_some() || preset.drop.is_some() || recipe.trim.is_none())
         && is_trim_alike(preset.trim, recipe.trim)
         && preset.post.calibrate_spectrum.is_some() == recipe.post.calibrate_spectrum.is_some()
@@ -119,17 +141,14 @@ fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
 }
 
 fn kind_of_combination(combine: Combine) -> (&'static str, Option<Gram>) {
-    let gram = match combine {
-        Combine::GramMerge { gram, .. } => Some(gram),
-        Combine::Mean
-        | Combine::Sum
-        | Combine::Max
-        | Combine::Tsv
-        | Combine::IsoC
-        | Combine::IsoCts { .. }
-        | Combine::Cart { .. } => None,
-    };
+    let gram = if let Combine::GramMerge { gram, .. } = combine { Some(gram) } else { None };
     (combine.word(), gram)
+}
+
+/// Whether both drop smaller entries more often, or neither does, where both drop.
+fn is_drop_alike(preset: Option<DareDrop>, recipe: Option<DareDrop>) -> bool {
+    let (Some(preset), Some(recipe)) = (preset, recipe) else { return true };
+    (preset.spread > 0.0) == (recipe.spread > 0.0)
 }
 
 /// Whether both leave out the largest entries, or neither does, where both trim.

@@ -8,7 +8,6 @@ pub(super) enum Checked {
     /// Norms and values of a merge.
     Whole { spec: RecipeSpec, tolerance: f64 },
     /// Mean norms of random merges.
-    #[expect(dead_code, reason = "of a random drop that is not there yet")]
     MeanNorm { spec: RecipeSpec, tolerance: f64 },
     /// Not at all.
     Not(&'static str),
@@ -69,6 +68,37 @@ pub(super) fn checked(method: &str, config: &Value, tasks: &[String]) -> Checked
             }
             // One entry at a threshold is on the other side in `f32`: it moves its matrix by 6e-6.
             of(spec, 1e-5)
+        }
+        "slerp" => of(json!({"preset": "slerp", "position": number("t")}), 1e-6),
+        "nuslerp" => {
+            let mut spec = json!({"preset": "nuslerp", "weights": weights(config, tasks)});
+            if config["flatten"] == false {
+                assert_eq!(config["row_wise"], false, "mergekit calls columns rows");
+                spec["space"] = json!("full");
+                spec["arc_over"] = json!("rows");
+            }
+            of(spec, 1e-6)
+        }
+        "karcher" => of(json!({"preset": "karcher", "tolerance": number("tol")}), 1e-5),
+        "pcb" => {
+            assert_eq!(config["clamp_min_ratio"], config["clamp_max_ratio"]);
+            let space = if config["space"] == "full" { "full" } else { "core" };
+            let spec = json!({
+                "preset": "pcb", "space": space, "clamp": number("clamp_min_ratio"), "top_share": number("att_ratio"),
+                "scaling": number("lam"),
+            });
+            // Task matrices of the core are `f32`: one entry of rank 1 in 20 may pass a quantile.
+            of(spec, if space == "full" { 1e-6 } else { 1e-5 })
+        }
+        "sce" => of(json!({"preset": "sce", "select": number("select_topk")}), 1e-6),
+        "della" | "della_linear" => {
+            let is_elected = config["consensus"] == "sum";
+            let spec = json!({
+                "preset": "della", "drop_rate": 1.0 - number("density"), "drop_spread": number("epsilon"),
+                "elect": if is_elected { "sum_of_values" } else { "none" },
+                "combine": if config["normalize"] == true { "mean" } else { "sum" },
+            });
+            Checked::MeanNorm { spec: serde_json::from_value(spec).unwrap(), tolerance: 0.03 }
         }
         _ => Checked::Not("not there yet"),
     }
