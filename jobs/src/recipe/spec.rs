@@ -154,7 +154,9 @@ impl From<&Recipe> for RecipeSpec {
             key.write(&mut recipe, &mut spec);
         }
         // What every recipe had before it could be said is not said: written recipes stay as they are.
-        spec.normalise = spec.normalise.filter(|word| word != "none");
+        for word in [&mut spec.normalise, &mut spec.calibrate] {
+            *word = word.take().filter(|word| word != "none");
+        }
         spec
     }
 }
