@@ -49,9 +49,13 @@ fn compress_then_merge_is_near_its_authors_code_stopped_early() {
 /// The blocks of single tasks on the diagonal.
 fn blocks_of(bounds: &[usize], merged: &Mat<f64>) -> Mat<f64> {
     let block = |index: usize| bounds.partition_point(|bound| *bound <= index);
-    Mat::from_fn(merged.nrows(), merged.ncols(), |row, col| {
-        if block(row) == block(col) { merged[(row, col)] } else { 0.0 }
-    })
+    Mat::from_fn(
+        merged.nrows(),
+        merged.ncols(),
+        |row, col| {
+            if block(row) == block(col) { merged[(row, col)] } else { 0.0 }
+        },
+    )
 }
 
 #[test]
