@@ -109,7 +109,7 @@ fn more_tasks_than_directions_are_refused_by_name() {
     let tasks = adapters(&[Kind::Rank(2), Kind::Rank(1), Kind::Missing, Kind::Rank(4), Kind::Rank(1)], &[[3, 9]], 1);
     let recipe = recipe(json!({"preset": "tsv"}));
     let error = Aligned::new(&tasks, Space::Core).unwrap().merge(&recipe).unwrap_err();
-    assert_eq!(error, MergeError::TooFewDirections { module: "m0".to_owned(), method: "tsv", tasks: 4, directions: 3 });
+    assert_eq!(error, MergeError::TooFewDirections { module: "m0".to_owned(), tasks: 4, directions: 3 });
     assert!(error.to_string().contains("4 tasks update `m0`, which has 3"), "{error}");
     let three = adapters(&[Kind::Rank(2), Kind::Rank(1), Kind::Missing, Kind::Rank(4)], &[[3, 9]], 1);
     assert_eq!(tsv(&three).modules["m0"].to_dense().shape(), [3, 9]);
