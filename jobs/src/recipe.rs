@@ -153,7 +153,7 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let keeps_factors = self.is_linear() || self.combine.is_factor_wise() && self.post.is_empty();
+        let keeps_factors = self.is_linear() || self.combine.is_factor_wise();
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 

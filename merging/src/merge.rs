@@ -18,11 +18,10 @@ mod threshold;
 use crate::{
     Aligned, Matrix, MergeError, MergedUpdate, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
+    linalg::NoConvergence,
 };
 pub(crate) use budget::triplets;
-
 use combination::Combination;
-use faer::Mat;
 use jobs::{Recipe, Space};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
@@ -76,8 +75,8 @@ impl Aligned {
                 if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
                     tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
                 }
-                let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
-                let mut merged = self.finished(recipe, matrices)?;
+                let mut merged =
+                    self.finished(recipe, combined, |context, combined| context.finish(combined.matrix))?;
                 merged.facts.condition = condition;
                 merged
             }
@@ -91,7 +90,10 @@ impl Aligned {
                 if recipe.post.is_empty() {
                     merged.into()
                 } else {
-                    self.finished(recipe, merged.iter().map(|update| update.to_dense().to_f64()).collect())?
+                    self.finished(recipe, merged, |context, update| match update {
+                        UpdateMatrix::LowRank { b, a } => context.finish_factors(b.to_f64(), a.transposed_to_f64()),
+                        UpdateMatrix::Dense(matrix) => context.finish(matrix.to_f64()),
+                    })?
                 }
             }
         };
@@ -112,20 +114,25 @@ impl Aligned {
     /// The updates that merged entries stand for, after the steps that follow the combination.
     fn with_post_steps(&self, recipe: &Recipe, merged: Vec<Matrix>) -> Result<Merged, MergeError> {
         if !recipe.post.is_empty() {
-            return self.finished(recipe, merged.iter().map(Matrix::to_f64).collect());
+            return self.finished(recipe, merged, |context, merged| context.finish(merged.to_f64()));
         }
         let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
         Ok(updates.collect::<Vec<_>>().into())
     }
 
-    /// The steps after the combination, on every matrix.
-    fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
+    /// The steps after the combination, on every matrix. `finish` forms what it needs in `f64` for one matrix: in the
+    /// `full` space all of them at once would not fit into memory.
+    fn finished<M: Send>(
+        &self,
+        recipe: &Recipe,
+        matrices: Vec<M>,
+        finish: impl Fn(&Context<'_>, M) -> Result<Finished, NoConvergence> + Sync,
+    ) -> Result<Merged, MergeError> {
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
-            matrix.lift.on_matrix(&mut merged);
+        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, merged)| {
             let directions = matrix.directions(recipe.space);
             let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
-            context.finish(merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
+            finish(&context, merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
         });
         let finished: Vec<Finished> = finished.collect::<Result<_, _>>()?;
         let lost: f64 = finished.iter().map(|Finished { energy: Energy { lost, .. }, .. }| lost).sum();

@@ -39,19 +39,29 @@ impl Context<'_> {
     /// Takes the steps after the combination: calibrates the spectrum, flattens it, truncates, normalises.
     ///
     /// # Shapes
-    /// `merged` in the coordinates of orthonormal bases, where the update and its task matrices have the same singular
-    /// values and norms as on the weight.
+    /// `merged`: a merge of the task matrices. In the coordinates of orthonormal bases the update has the same singular
+    /// values and norm as on the weight.
     ///
     /// # Numerics
     /// In `f64`. Directions with σ ≤ 1e-6 of the largest count as none, where a step looks at directions.
-    pub(super) fn finish(&self, merged: Mat<f64>) -> Result<Finished, NoConvergence> {
+    pub(super) fn finish(&self, mut merged: Mat<f64>) -> Result<Finished, NoConvergence> {
+        self.matrix.lift.on_matrix(&mut merged);
         let looks_at_directions = PostSteps { normalise: None, ..*self.steps } != PostSteps::default();
         if !looks_at_directions {
             let factor = self.norm_factor(merged.norm_l2());
             let update = self.matrix.lift(Matrix::from_f64((merged * faer::Scale(factor)).as_ref()));
             return Ok(Finished { update, energy: Energy::default() });
         }
-        let mut svd = ThinSvd::new(merged.as_ref())?.above(NUMERICALLY_THERE);
+        Ok(self.finish_directions(ThinSvd::new(merged.as_ref())?))
+    }
+
+    /// The same for an update in factors, `b` `[O, r]` and `at` `[I, r]`, which stays one.
+    pub(super) fn finish_factors(&self, b: Mat<f64>, at: Mat<f64>) -> Result<Finished, NoConvergence> {
+        Ok(self.finish_directions(ThinSvd::of_product(b, at)?))
+    }
+
+    fn finish_directions(&self, svd: ThinSvd) -> Finished {
+        let mut svd = svd.above(NUMERICALLY_THERE);
         if let Some(alpha) = self.steps.calibrate_spectrum {
             svd.sigma = self.calibrated(&svd, alpha);
         }
@@ -73,7 +83,7 @@ impl Context<'_> {
         linalg::scale_columns(&mut svd.v, &sigma);
         let left = Matrix::from_f64(svd.u.as_ref());
         let right = Matrix::from_f64(svd.v.transpose());
-        Ok(Finished { update: self.matrix.lift_factors(left, right), energy })
+        Finished { update: self.matrix.lift_factors(left, right), energy }
     }
 
     /// The calibration looks at directions of the outputs; `axis: rows` has these in the columns.
