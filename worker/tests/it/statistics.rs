@@ -109,8 +109,7 @@ impl Fixture {
             .collect();
         let recipe = recipe(json!({"preset": "regmean", "off_diagonal": off_diagonal, "scaling": scaling}));
         let aligned = Aligned::new(&adapters, recipe.alignment()).unwrap();
-        let update = aligned.merge_on_inputs(&recipe, &statistics).unwrap();
-        update
+        aligned.merge_on_inputs(&recipe, &statistics).unwrap()
     }
 }
 
@@ -347,7 +346,7 @@ fn updates_are_as_alike_before_an_alignment_as_after_it_unless_sigma_is_left_out
 }
 
 #[test]
-#[ignore = "it takes two minutes: 85 classes of 32 images each, every gradient entry by entry"]
+#[ignore = "it takes minutes: 85 classes of 32 images each, every gradient entry by entry"]
 fn a_merge_by_fisher_information_is_the_references() {
     let mut fixture = Fixture::new("mini8", &SUB4);
     let made: Vec<OutputFiles> = SUB4
