@@ -7,6 +7,7 @@ mod data;
 mod documents;
 mod examples;
 mod models;
+mod statistics;
 mod sweeps;
 mod tables;
 mod texts;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Vec<Target> {
         data::targets(),
         documents::targets(),
         models::targets(),
+        statistics::targets(),
         sweeps::targets(),
         texts::targets(),
         tokenizers::targets(),

@@ -9,7 +9,7 @@ use crate::{
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
-use jobs::Change;
+use jobs::{Change, StatisticsNeed, Sweep};
 use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
@@ -40,6 +40,9 @@ struct Plan {
     /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     memory: Option<MemoryNeeds>,
+    /// What is measured of the tasks' own models first, for recipes that merge by it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    statistics: Vec<String>,
     /// What a person should know beforehand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -65,6 +68,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let Checked { matrices, memory, notes, downloads, unchecked, problems } = checked;
     let revised = resume.as_ref().map(|resume| &resume.revision);
     let plan = Plan {
+        statistics: statistics(&sweep),
         tasks: sweep.tasks.len(),
         searches: sweep.searches.len(),
         sweep: sweep.name,
@@ -87,6 +91,15 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         print::print(&plan, revised);
     }
     if plan.problems.is_empty() { Ok(()) } else { Err(CheckError::Problems(plan.problems).into()) }
+}
+
+/// The statistics that recipes of the sweep need, in words.
+fn statistics(sweep: &Sweep) -> Vec<String> {
+    let (tasks, split) = (sweep.tasks.len(), sweep.statistics_split());
+    let in_words = |need: StatisticsNeed| {
+        format!("{} of {tasks} tasks over the first {} examples of `{split}`", need.what.name(), need.examples)
+    };
+    sweep.statistics_needs().into_iter().map(in_words).collect()
 }
 
 /// What counts as missing.

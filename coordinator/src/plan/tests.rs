@@ -406,7 +406,7 @@ fn a_job_waits_for_the_artefacts_that_it_needs() {
 const BY_INPUTS: [&str; 5] = [
     "metric.name=mean_accuracy",
     "evaluation.statistics=train",
-    "baselines=[{name: fixed, preset: regmean, examples: 64}]",
+    "baselines=[{name: fixed, preset: regmean, examples: 32}]",
     "recipe={preset: regmean}",
     "parameters={examples: [64, 128], scaling: [0.5, 1.0]}",
 ];
@@ -418,10 +418,10 @@ fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
     assert!(jobs.iter().all(|job| matches!(job.phase, Phase::References | Phase::Statistics)));
     let of =
         |examples: &str| ["mnist", "flags"].map(|task| format!("Gram matrices of {task} over {examples} examples"));
-    assert_eq!(labels(&jobs, Phase::Statistics), [of("64"), of("128"), of("256")].concat());
+    assert_eq!(labels(&jobs, Phase::Statistics), [of("32"), of("64"), of("128"), of("256")].concat());
     let statistics: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Statistics).collect();
     let jobs::JobSpec::Statistics(spec) = &statistics[0].job.spec else { panic!("they are statistics") };
-    assert_eq!((spec.examples, spec.split.as_str(), spec.head), (64, "train", None));
+    assert_eq!((spec.examples, spec.split.as_str(), spec.head), (32, "train", None));
     assert_eq!(statistics[0].job.places.data.keys().collect::<Vec<_>>(), ["mnist"]);
     assert_eq!(statistics[0].job.places.adapters.keys().collect::<Vec<_>>(), ["mnist"]);
     for job in &statistics[1..] {

@@ -111,6 +111,14 @@ pub enum Gram {
 impl Gram {
     /// Inputs with the usual numbers.
     pub(crate) const INPUTS: Self = Self::Inputs { examples: 256, off_diagonal: 0.9 };
+
+    /// The same source with the usual numbers: numbers make no other method.
+    pub(super) fn with_usual_numbers(self) -> Self {
+        match self {
+            Self::Inputs { .. } => Self::INPUTS,
+            Self::Update | Self::UpdateNormalised => self,
+        }
+    }
 }
 
 impl Combine {

@@ -112,6 +112,18 @@ impl SigmaCut {
     }
 }
 
+/// What a recipe with `gram: inputs` may say.
+fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
+    let is_plain = recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none();
+    if recipe.space == Space::Full && is_plain && recipe.post.is_empty() {
+        return Ok(());
+    }
+    Err(RecipeError::Contradiction(
+        "`gram: inputs` merges the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and no step \
+         after the combination",
+    ))
+}
+
 fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
     if let Some(Trim { density, outliers, .. }) = recipe.trim
         && density + outliers > 1.0
@@ -151,14 +163,7 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
         return Ok(());
     }
     if recipe.statistics().is_some() {
-        if recipe.space != Space::Full || recipe.looks_at_entries() || recipe.elect.is_some() || !recipe.post.is_empty()
-        {
-            return Err(RecipeError::Contradiction(
-                "`gram: inputs` merges the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and no \
-                 step after the combination",
-            ));
-        }
-        return Ok(());
+        return consistent_by_inputs(recipe);
     }
     if recipe.space == Space::Full {
         if matches!(recipe.combine, Combine::Tsv | Combine::IsoC | Combine::IsoCts { .. }) {

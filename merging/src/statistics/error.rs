@@ -46,6 +46,14 @@ pub enum StatisticsError {
         /// The version that is read.
         expected: u32,
     },
+    /// The index names a file that cannot be one of statistics.
+    #[error("`{}` names the file `{file}`, and files of statistics are named `layer-000.safetensors` and the like", path.display())]
+    FileName {
+        /// The index.
+        path: PathBuf,
+        /// The name in it.
+        file: String,
+    },
     /// The header of a file of tensors is not valid.
     #[error(transparent)]
     Tensors(BaseError),

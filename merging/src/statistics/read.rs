@@ -37,6 +37,11 @@ impl TaskStatistics {
         if index.version != VERSION {
             return Err(StatisticsError::Version { path, found: index.version, expected: VERSION });
         }
+        let files = index.inputs.iter().map(|entry| &entry.file).chain(index.fisher.iter().map(|entry| &entry.file));
+        // The index comes out of a store: a name must not lead out of the folder.
+        if let Some(file) = files.into_iter().find(|file| !is_layer(file)) {
+            return Err(StatisticsError::FileName { path, file: file.clone() });
+        }
         let named = |entry: Entry| entry.modules.clone().into_iter().map(move |module| (module, entry.clone()));
         let inputs = index.inputs.into_iter().flat_map(named).collect();
         let fisher = index.fisher.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
@@ -110,6 +115,12 @@ impl TaskStatistics {
         }
         Err(StatisticsError::NotFinite { path: self.folder.join(file), tensor: name.to_owned() })
     }
+}
+
+/// Whether a file may bear this name.
+fn is_layer(name: &str) -> bool {
+    let number = name.strip_prefix("layer-").and_then(|name| name.strip_suffix(".safetensors"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn read_part(path: &Path, offset: u64, length: u64) -> std::io::Result<Vec<u8>> {

@@ -11,7 +11,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
 };
 use store::Store;
 use tempfile::TempDir;
@@ -110,10 +109,13 @@ impl Fixture {
             .collect();
         let recipe = recipe(json!({"preset": "regmean", "off_diagonal": off_diagonal, "scaling": scaling}));
         let aligned = Aligned::new(&adapters, recipe.alignment()).unwrap();
-        let update = aligned.merge_on_inputs(&recipe, &statistics).unwrap();
-        println!("off_diagonal {off_diagonal}: condition {:e}", update.facts.condition.unwrap());
-        update
+        aligned.merge_on_inputs(&recipe, &statistics).unwrap()
     }
+}
+
+/// A fact that is a count.
+fn count(facts: &BTreeMap<String, f64>, name: &str) -> u64 {
+    facts[name] as u64
 }
 
 fn recipe(spec: Value) -> Recipe {
@@ -136,9 +138,7 @@ fn expect(update: &MergedUpdate, prefix: &str, name: &str, whole: bool, toleranc
             let off = (f64::from(*x) - want.as_f64().unwrap()).abs();
             assert!(off <= tolerance * scale, "{name} {module}: {off:e} of {scale:e}");
         }
-        if update.modules[&format!("{prefix}{module}")].rank().is_none() {
-            panic!("{module} is dense");
-        }
+        assert!(update.modules[&format!("{prefix}{module}")].rank().is_some(), "{module} is dense");
     }
     if whole {
         for (module, want) in tensors(&golden(&format!("update_{name}.safetensors"))) {
@@ -185,14 +185,12 @@ fn regmean_of_text_adapters_is_the_references() {
 fn statistics_have_their_facts_and_are_the_same_when_made_again() {
     let mut fixture = Fixture::new("mini8", &SUB4);
     let first = fixture.make("mnist");
-    let start = Instant::now();
     let second = fixture.make("mnist");
-    println!("statistics of 256 images: {:?}", start.elapsed());
     assert_eq!(first.artefact(), second.artefact());
     let facts = &first.artefact().facts;
-    assert_eq!(facts["examples"], 256.0);
-    assert_eq!(facts["tokens"], 256.0 * 17.0);
-    assert_eq!(facts["inputs"], 12.0);
+    assert_eq!(count(facts, "examples"), 256);
+    assert_eq!(count(facts, "tokens"), 256 * 17);
+    assert_eq!(count(facts, "inputs"), 12);
     let names: Vec<&str> = first.artefact().files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names.len(), 7);
     assert_eq!((names[0], names[6]), ("layer-000.safetensors", "statistics.json"));
@@ -287,11 +285,9 @@ async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_r
         let result: JobResult = store.result(&merge.id()).await.unwrap().expect("it is done");
         let facts = result.merge.unwrap();
         assert_eq!(facts.rank, Some(64));
-        println!("condition {:e}", facts.condition.unwrap());
         assert!(facts.condition.unwrap() > 1e5, "{:?}", facts.condition);
         for score in result.scores {
             let want = golden["accuracy"][&score.task][&result.meaning.split]["right"].as_u64().unwrap();
-            println!("{} {}: {} against {want}", score.task, result.meaning.split, score.correct);
             assert!(
                 want.abs_diff(score.correct) <= 3,
                 "{} {}: {} against {want}",
@@ -305,7 +301,7 @@ async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_r
     let write = frozen.job(frozen.write_spec(&recipe, jobs::WriteFormat::Adapter));
     work(&store, &worker, &queue, std::slice::from_ref(&write)).await;
     let written = store.artefact_result(&write.id()).await.unwrap().expect("it is written");
-    assert_eq!(written.artefact.facts["rank"], 64.0);
+    assert_eq!(count(&written.artefact.facts, "rank"), 64);
 }
 
 #[test]
@@ -344,13 +340,13 @@ fn updates_are_as_alike_before_an_alignment_as_after_it_unless_sigma_is_left_out
             pairs.sum::<f64>() / (24.0 * 6.0)
         },
     );
-    println!("CKA {means:?}");
     assert!((means[0] - means[1]).abs() < 1e-4, "{means:?}");
     assert!((means[0] - means[2]).abs() > 1e-2, "{means:?}");
     assert!(means.iter().all(|mean| *mean > 0.0 && *mean < 1.0));
 }
 
 #[test]
+#[ignore = "it takes minutes: 85 classes of 32 images each, every gradient entry by entry"]
 fn a_merge_by_fisher_information_is_the_references() {
     let mut fixture = Fixture::new("mini8", &SUB4);
     let made: Vec<OutputFiles> = SUB4
@@ -363,7 +359,7 @@ fn a_merge_by_fisher_information_is_the_references() {
             }
         })
         .collect();
-    assert_eq!(made[0].artefact().facts["modules"], 24.0);
+    assert_eq!(count(&made[0].artefact().facts, "modules"), 24);
     let statistics: Vec<TaskStatistics> =
         SUB4.iter().zip(&made).map(|(task, made)| TaskStatistics::open(task, made.folder()).unwrap()).collect();
     let job = fixture.job("mnist", 1, StatisticsKind::Grams);

@@ -27,6 +27,7 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
+    plan.statistics.iter().for_each(|what| terminal::data(format_args!("  measured first: {what}")));
     plan.notes.iter().for_each(|note| terminal::data(format_args!("  note: {note}")));
     for line in revised.map(revised::in_lines).unwrap_or_default() {
         terminal::data(format_args!("  {line}"));

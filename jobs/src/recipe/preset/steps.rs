@@ -142,12 +142,7 @@ fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
 }
 
 fn kind_of_combination(combine: Combine) -> (&'static str, Option<Gram>) {
-    let gram = match combine {
-        // Examples and factors are numbers: they make no other method.
-        Combine::GramMerge { gram: Gram::Inputs { .. }, .. } => Some(Gram::INPUTS),
-        Combine::GramMerge { gram, .. } => Some(gram),
-        _ => None,
-    };
+    let gram = if let Combine::GramMerge { gram, .. } = combine { Some(gram.with_usual_numbers()) } else { None };
     (combine.word(), gram)
 }
 
