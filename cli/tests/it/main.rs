@@ -9,6 +9,7 @@ mod bad_input;
 mod beforehand;
 mod bowline;
 mod clocks;
+mod check;
 mod cluster;
 mod conditions;
 mod ending;
