@@ -159,15 +159,30 @@ impl From<&Recipe> for RecipeSpec {
         for key in RecipeKey::ALL {
             key.write(&mut recipe, &mut spec);
         }
-        // What every recipe had before it could be said is not said: written recipes stay as they are.
-        for word in [&mut spec.normalise, &mut spec.calibrate] {
-            *word = word.take().filter(|word| word != "none");
-        }
+        spec.forget_usual();
         spec
     }
 }
 
 impl RecipeSpec {
+    /// Leaves out what every recipe was before it could be said, so that recipes of older programs are written as they
+    /// were.
+    fn forget_usual(&mut self) {
+        let words = [
+            (&mut self.sigma, "folded"),
+            (&mut self.trim_count, "floor_plus_one"),
+            (&mut self.drop_rescale, "probability"),
+            (&mut self.calibrate, "none"),
+            (&mut self.normalise, "none"),
+        ];
+        for (word, usual) in words {
+            *word = word.take().filter(|word| word != usual);
+        }
+        for number in [&mut self.outliers, &mut self.drop_spread] {
+            *number = number.filter(|number| *number > 0.0);
+        }
+    }
+
     /// Sets one key, as a parameter of a search does. `weights.<task>` sets the weight of a task.
     ///
     /// # Errors

@@ -248,3 +248,12 @@ fn a_preset_is_known_by_its_steps() {
         assert_eq!(Preset::of(&preset.recipe().with_scaling(0.3)), Some(preset));
     }
 }
+
+#[test]
+fn a_recipe_without_newer_steps_is_written_as_before_them() {
+    let written = serde_json::to_value(RecipeSpec::from(&Preset::KnotsTies.recipe())).unwrap();
+    let keys: Vec<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+    let before =
+        ["space", "axis", "sigma_cut", "sigma_cut_relative", "density", "trim_scope", "elect", "combine", "scaling"];
+    assert_eq!(keys, before);
+}
