@@ -22,7 +22,7 @@ pub(crate) fn ready(
         checked = check(frozen.sweep(), file, inputs, compute)?;
     }
     terminal::notes(checked.notes);
-    checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not looked at: {what}")));
+    checked.unchecked.iter().for_each(|what| terminal::note(format_args!("not checked: {what}")));
     Ok(frozen)
 }
 

@@ -4,8 +4,8 @@ use crate::{clock::date, terminal};
 use coordinator::SweepRevision;
 use jobs::Change;
 
-/// Changes that are told one by one.
-const TOLD: usize = 20;
+/// The most changes that are listed.
+const MOST_LISTED: usize = 20;
 
 /// What makes a new revision another than the one before, each in a line; nothing of a first one, and of one that goes on.
 pub(crate) fn in_lines(revised: &SweepRevision) -> Vec<String> {
@@ -27,9 +27,9 @@ pub(crate) fn in_lines(revised: &SweepRevision) -> Vec<String> {
 /// The changes, each in a line; of very many the first.
 pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
     let mut lines: Vec<String> =
-        changes.iter().take(TOLD).map(|change| jobs::escaped(&format!("  {change}")).into_owned()).collect();
-    if changes.len() > TOLD {
-        lines.push(format!("  and {} more", changes.len() - TOLD));
+        changes.iter().take(MOST_LISTED).map(|change| jobs::escaped(&format!("  {change}")).into_owned()).collect();
+    if changes.len() > MOST_LISTED {
+        lines.push(format!("  and {} more", changes.len() - MOST_LISTED));
     }
     lines
 }

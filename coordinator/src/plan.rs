@@ -37,8 +37,7 @@ use winner::write_job;
 /// same [`Outcome`], in whatever order the results arrive. The phases overlap if nothing forbids it, so that workers
 /// do not idle during a linear search:
 ///
-/// 1. the base model and each adapter alone, on the selection split;
-///    Beside these, the statistics that recipes merge by;
+/// 1. the base model and each adapter alone, on the selection split, and the statistics that recipes merge by;
 /// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters, and if a recipe merges by
 ///    statistics, for those;
 /// 3. once all searches have chosen, the report split: the chosen recipes, baselines, base model and adapters;

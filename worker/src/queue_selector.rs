@@ -217,7 +217,6 @@ impl QueueSelector {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between two steps of a change, so a poisoned state is complete.
         self.state.lock()
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
                 None => Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() })),
             };
         }
-        let running = if args.now { "stop" } else { "come to their end" };
+        let running = if args.now { "stop" } else { "finish" };
         terminal::note(format_args!(
             "{name}{} is cancelled: its coordinator ends within seconds, workers drop what is left, running jobs {running}\n\
              results stay; `bowline cancel --undo {name}` takes it back",
@@ -62,7 +62,7 @@ async fn undo(store: &Store, name: &String) -> Result<(), Failure> {
         return Err(Failure::Stored(StoredFailure::NoSweep { name: name.clone(), store: store.place() }));
     }
     store.delete_document(name, Cancellation::DOCUMENT).await?;
-    terminal::note(format_args!("{name} is wanted again: `bowline run` goes on with it"));
+    terminal::note(format_args!("{name} is no longer cancelled: `bowline run` resumes it"));
     Ok(())
 }
 

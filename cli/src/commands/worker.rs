@@ -90,7 +90,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
 /// Waits for the first shutdown signal. It drains the worker.
 async fn drains(signals: ShutdownSignals) {
     signals.first().await;
-    terminal::note("draining: a job in hand is finished, and no other is taken");
+    terminal::note("draining: the worker finishes its current job, and takes no other");
 }
 
 /// Waits for the second shutdown signal, or for the grace period after the first one.
@@ -100,7 +100,7 @@ async fn gives_up(signals: ShutdownSignals, grace: Duration) {
         () = signals.nth(2) => {}
         () = async { first.first().await; sleep(grace).await } => {}
     }
-    terminal::note("giving the job in hand back");
+    terminal::note("returning the current job to the queue");
 }
 
 fn limits(args: &args::Worker) -> Limits {

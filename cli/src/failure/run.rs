@@ -72,7 +72,7 @@ impl RunFailure {
                 "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
             ),
             Self::Stopped(StopReason::Base { .. } | StopReason::SameFailure { .. }) => Some(
-                "mend what failed and run the same command with `--retry-failed`; `--brake 0` goes on whatever fails alike",
+                "correct the cause and run the same command with `--retry-failed`; `--brake 0` never stops for repeated failures",
             ),
             Self::Stopped(StopReason::Time(_) | StopReason::DeviceTime(_)) => {
                 Some("every finished job is stored; run the same command with more time to go on")

@@ -71,7 +71,8 @@ fn a_url_hears_how_a_run_ended_and_its_secrets_are_shown_to_nobody() {
 
     // One that does not take it changes nothing.
     let stopped = run(&["--max-time", "0", "-o", "name=other"]);
-    stopped.fails(75, &["warning: `--on-end-url` (http://127.0.0.1:", "was not told: the answer was 404 Not Found"]);
+    stopped
+        .fails(75, &["warning: `--on-end-url` (http://127.0.0.1:", "received no notice: the answer was 404 Not Found"]);
     let told = requests.recv().unwrap().body;
     assert_eq!((&told["ended"], &told["exit_code"], &told["winner"]), (&"stopped".into(), &75.into(), &Value::Null));
     assert!(told["message"].as_str().unwrap().contains("has used its time limit"), "{told}");

@@ -51,7 +51,7 @@ impl BrokerConnection {
                 if text.contains("-----BEGIN CERTIFICATE-----") {
                     return Ok(text);
                 }
-                Err(io::Error::new(io::ErrorKind::InvalidData, "no `BEGIN CERTIFICATE` channel in it"))
+                Err(io::Error::new(io::ErrorKind::InvalidData, "no line `-----BEGIN CERTIFICATE-----` in it"))
             });
             text.map_err(|source| QueueError::CaFile { path: path.clone(), source })
         });

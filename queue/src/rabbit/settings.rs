@@ -39,13 +39,13 @@ impl RabbitSettings {
     }
 }
 
-/// The name of a pool of workers: lowercase messages, digits, `-` and `_`, 64 at most.
+/// The name of a pool of workers: lowercase letters, digits, `-` and `_`, 64 at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolName(String);
 
 /// The text is no name of a pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` does not name a pool of workers; use 1 to {MAX_LENGTH} lowercase messages, digits, `-` and `_`")]
+#[error("`{name}` does not name a pool of workers; use 1 to {MAX_LENGTH} lowercase letters, digits, `-` and `_`")]
 pub struct PoolNameError {
     name: String,
 }

@@ -9,7 +9,7 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-/// The names of a pool's queues and of its exchange.
+/// The names of a pool's queues and of its exchanges.
 #[derive(Debug, Clone)]
 pub(super) struct Topology {
     /// Jobs of sweeps that have no queue of their own.
@@ -79,7 +79,7 @@ impl Topology {
         [&self.jobs, &self.retry, &self.dead_letters].into_iter().chain(&self.sweep_jobs)
     }
 
-    /// Declares the queues and the exchange. One that exists with other arguments is not changed, and reported.
+    /// Declares the queues and the exchanges. One that exists with other arguments is not changed, and reported.
     pub(super) async fn declare(&self, channel: &Channel, settings: &RabbitSettings) -> Result<(), Fault> {
         for queue in self.declared() {
             let declared =

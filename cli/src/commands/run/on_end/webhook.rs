@@ -62,7 +62,7 @@ impl Webhook {
             runtime.block_on(self.send(document))
         });
         if let Err(reason) = sent {
-            terminal::note(format_args!("warning: `--on-end-url` ({}) was not told: {reason}", self.shown()));
+            terminal::note(format_args!("warning: `--on-end-url` ({}) received no notice: {reason}", self.shown()));
         }
     }
 
