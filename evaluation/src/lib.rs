@@ -14,6 +14,7 @@ mod data;
 mod decoder;
 mod device;
 mod family;
+mod gradient;
 mod head;
 mod images;
 mod joint;
@@ -47,6 +48,7 @@ pub use family::{
     Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
     configuration, outline,
 };
+pub use gradient::{AdaptedModule, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};

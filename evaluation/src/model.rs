@@ -13,7 +13,7 @@ pub use error::{ModelError, ModuleProblem, TextProblem};
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
-use crate::images::Images;
+use crate::{Sequences, images::Images};
 use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
@@ -198,6 +198,29 @@ impl ImageModel {
         }
         let width = self.base.config.projection;
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
+    }
+
+    /// The tokens of embedded images, for [gradients](crate::GradientTower).
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn sequences(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<Sequences, ModelError> {
+        if !Arc::ptr_eq(&self.base, &embedded.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let states = match (&self.tower, &embedded.tokens) {
+            (Tower::Host(_), Tokens::Host(tokens)) => tokens.clone(),
+            (Tower::Host(tower), Tokens::Images(images)) => tower.embed(images, watch)?,
+            (Tower::Composed(_), Tokens::Device(tokens)) => composed::flat(tokens)?,
+            (Tower::Composed(tower), Tokens::Images(images)) => composed::flat(&tower.embed(images, watch)?)?,
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        if let Tokens::Images(images) = &embedded.tokens {
+            images.check_unchanged()?;
+        }
+        let vision = &self.base.config.vision;
+        let lengths = std::iter::repeat_n(vision.tokens(), embedded.len());
+        Ok(Sequences::new(states, lengths, vision.encoder.width))
     }
 
     /// Embeds black images and computes their features, once: whether the device can run this model, and how long it

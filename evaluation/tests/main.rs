@@ -9,6 +9,8 @@ mod families;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod gradients;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod llama;
