@@ -29,6 +29,7 @@ mod text;
 mod texts;
 mod tokenizing;
 mod transient;
+mod tune;
 
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
@@ -64,6 +65,7 @@ pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map,
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
 pub use transient::may_pass;
+pub use tune::{Check, Coefficient, CoefficientPlace, Readout, TuneError, TuneState, TuneTask, Tuner};
 
 #[cfg(test)]
 mod tests {

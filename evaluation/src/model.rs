@@ -262,6 +262,16 @@ impl Embedded {
         self.labels.is_empty()
     }
 
+    /// The class of each image.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The class names, in the order of the labels, if the data set states them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
+    }
+
     /// Bytes of the tokens, where they are held.
     pub(crate) fn bytes(&self) -> u64 {
         self.base.embedded_bytes_per_image().saturating_mul(self.len() as u64)

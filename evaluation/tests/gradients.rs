@@ -13,21 +13,21 @@ const DECODERS: [&str; 7] =
     ["llama_biases", "mistral", "mistral_window", "qwen2", "qwen2_window", "qwen3", "qwen3_window"];
 
 /// The factors of one task, by module.
-struct Factors {
+pub(crate) struct Factors {
     name: String,
     b: Vec<f32>,
     a: Vec<f32>,
     rank: usize,
 }
 
-type Task<'a> = Vec<(&'a str, Delta<'a>)>;
+pub(crate) type Task<'a> = Vec<(&'a str, Delta<'a>)>;
 
-fn deltas(factors: &[Factors]) -> Task<'_> {
+pub(crate) fn deltas(factors: &[Factors]) -> Task<'_> {
     factors.iter().map(|f| (&*f.name, Delta::LowRank { b: &f.b, a: &f.a, rank: f.rank })).collect()
 }
 
 /// The factors of an adapter, times a number.
-fn adapter(folder: &Path, prefix: &str, rank: usize, times: f32) -> Vec<Factors> {
+pub(crate) fn adapter(folder: &Path, prefix: &str, rank: usize, times: f32) -> Vec<Factors> {
     let adapter = tensors(&folder.join("adapter_model.safetensors"));
     let numbers = |tensor: &Tensor| values(&tensor.to_dtype(DType::F32).unwrap());
     let mut modules: Vec<&str> = adapter
@@ -69,7 +69,7 @@ fn texts() -> Texts {
     Texts::new(texts.into_iter().map(|text| (text, 0)))
 }
 
-fn all(sequences: &Sequences) -> Vec<usize> {
+pub(crate) fn all(sequences: &Sequences) -> Vec<usize> {
     (0..sequences.len()).collect()
 }
 

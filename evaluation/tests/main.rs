@@ -34,3 +34,5 @@ mod parquet_pages;
 mod text;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod tune;

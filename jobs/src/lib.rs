@@ -33,6 +33,7 @@ mod spec;
 mod status;
 mod stored;
 mod sweep;
+mod tune;
 mod version;
 mod weak;
 mod write;
@@ -61,7 +62,13 @@ pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_a
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
-pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
+pub use sweep::{
+    Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
+};
+pub use tune::{
+    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, TUNE_SEMANTICS, TuneCheck, TuneGuard,
+    TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
+};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
 pub use write::{MergeNames, WRITE_SEMANTICS, WriteFormat, WriteSpec};
