@@ -139,6 +139,7 @@ pub(crate) fn result(subject: Subject, split: &str, tasks: &[(String, u64)]) -> 
         benchmark: BenchmarkInput::PerTask,
         split: split.to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
         subject,
     };
     let score = |(task, correct): &(String, u64)| TaskScore {

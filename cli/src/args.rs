@@ -121,7 +121,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
     /// Stop when the base model itself fails, or when this many jobs in a row fail for the same reason; 0 never stops
-    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_BRAKE)]
+    #[arg(long, value_name = "N", default_value_t = coordinator::DEFAULT_FAILURE_STREAK)]
     pub(crate) brake: u64,
     /// Stop after this time: seconds, or a number with `m`, `h` or `d`; the same command resumes the sweep
     #[arg(long, value_name = "TIME", value_parser = time)]

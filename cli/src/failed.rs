@@ -22,7 +22,8 @@ pub(crate) async fn of_sweep<'a>(
     };
     let name = frozen.sweep().name.as_str();
     let is_first = frozen.revision() == 1;
-    let is_own = |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.is_of(&record.spec);
+    let is_own =
+        |record: &FailureRecord| record.sweep.as_deref() == Some(name) && frozen.has_inputs_of_job(&record.spec);
     let is_of = |record: &&FailureRecord| match &wanted {
         Some(wanted) => wanted.contains(&record.job) || (is_first && is_own(record)),
         None => is_own(record),

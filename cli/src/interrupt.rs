@@ -8,63 +8,63 @@ use std::{
 };
 use tokio::{runtime::Runtime, sync::watch, task::JoinSet};
 
-/// Listens for the user's wish to end: Ctrl-C, SIGTERM from a supervisor, or SIGHUP when the terminal goes away.
+/// Listens for shutdown signals: Ctrl-C, SIGTERM from a supervisor, or SIGHUP when the terminal is closed.
 ///
-/// While something [may end gracefully](Self::graceful), the first wishes ask it to; at any other time, and when asked
-/// once more, the process ends at once. That loses no more than the job in hand: the store only ever holds whole objects.
+/// While some work [can end gracefully](Self::graceful), the first signals ask it to end. Every other signal ends the
+/// process at once. That loses at most the job that is being computed: the store only ever holds whole objects.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
     _listener: JoinSet<()>,
-    wishes: watch::Receiver<u32>,
-    /// How many wishes are heard by what is running.
-    patience: Arc<AtomicU32>,
+    signals: ShutdownSignals,
+    /// The number of signals that the running work handles itself.
+    handled: Arc<AtomicU32>,
 }
 
-/// The user's wishes to end, as they are uttered.
+/// The shutdown signals that have arrived.
 #[derive(Debug, Clone)]
-pub(crate) struct Wishes(watch::Receiver<u32>);
+pub(crate) struct ShutdownSignals(watch::Receiver<u32>);
 
 impl Interrupts {
-    /// Listens as long as it lives.
+    /// Listens until it is dropped.
     pub(crate) fn listen(runtime: &Runtime) -> Self {
-        let (sender, wishes) = watch::channel(0);
-        let patience = Arc::new(AtomicU32::new(0));
-        let heard = Arc::clone(&patience);
+        let (sender, receiver) = watch::channel(0);
+        let handled = Arc::new(AtomicU32::new(0));
+        let handled_by_work = Arc::clone(&handled);
         let mut listener = JoinSet::new();
         listener.spawn_on(
             async move {
-                let mut asked = Asked::new();
-                for wish in 1.. {
-                    asked.again().await;
-                    if wish > heard.load(Ordering::Relaxed) || sender.send(wish).is_err() {
+                let mut source = SignalSource::new();
+                for count in 1.. {
+                    source.next().await;
+                    if count > handled_by_work.load(Ordering::Relaxed) || sender.send(count).is_err() {
                         return end_now();
                     }
                 }
             },
             runtime.handle(),
         );
-        Self { _listener: listener, wishes, patience }
+        Self { _listener: listener, signals: ShutdownSignals(receiver), handled }
     }
 
-    /// Runs `work`, which ends by itself at one of the first `patience` wishes.
-    pub(crate) fn graceful<T>(&self, patience: u32, work: impl FnOnce(Wishes) -> T) -> T {
-        self.patience.store(patience, Ordering::Relaxed);
-        let done = work(Wishes(self.wishes.clone()));
-        self.patience.store(0, Ordering::Relaxed);
+    /// Runs `work`, which handles the first `count` signals itself.
+    pub(crate) fn graceful<T>(&self, count: u32, work: impl FnOnce(ShutdownSignals) -> T) -> T {
+        self.handled.store(count, Ordering::Relaxed);
+        let done = work(self.signals.clone());
+        self.handled.store(0, Ordering::Relaxed);
         done
     }
 }
 
-impl Wishes {
-    /// Waits for the first wish.
+impl ShutdownSignals {
+    /// Waits for the first signal.
     pub(crate) async fn first(self) {
-        self.uttered(1).await;
+        self.nth(1).await;
     }
 
-    /// Waits until so many are uttered.
-    pub(crate) async fn uttered(mut self, count: u32) {
-        if self.0.wait_for(|wishes| *wishes >= count).await.is_err() {
-            // Nobody listens any more.
+    /// Waits until `count` signals have arrived.
+    pub(crate) async fn nth(mut self, count: u32) {
+        if self.0.wait_for(|signals| *signals >= count).await.is_err() {
+            // The listener is gone, so no signal will arrive.
             std::future::pending::<()>().await;
         }
     }
@@ -76,37 +76,40 @@ fn end_now() {
     process::exit(i32::from(Failure::Interrupted.exit_code()));
 }
 
-/// The signals that ask a process to end.
-struct Asked {
+/// The operating system's signals that ask a process to end.
+struct SignalSource {
     #[cfg(unix)]
     terminate: Option<tokio::signal::unix::Signal>,
-    /// The terminal is gone. `None` where the process was started to outlive it, as by `nohup`.
+    /// `None` if the process was started to outlive its terminal, as by `nohup`.
     #[cfg(unix)]
     hangup: Option<tokio::signal::unix::Signal>,
+    /// A signal has arrived.
     #[cfg(unix)]
-    is_asked: bool,
+    has_signalled: bool,
 }
 
 #[cfg(unix)]
-impl Asked {
+impl SignalSource {
     fn new() -> Self {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = if is_hangup_ignored() { None } else { signal(SignalKind::hangup()).ok() };
-        Self { terminate: signal(SignalKind::terminate()).ok(), hangup, is_asked: false }
+        Self { terminate: signal(SignalKind::terminate()).ok(), hangup, has_signalled: false }
     }
 
-    async fn again(&mut self) {
+    /// Waits for the next signal.
+    async fn next(&mut self) {
         loop {
             tokio::select! {
                 _ = tokio::signal::ctrl_c() => break,
                 () = received(&mut self.terminate) => break,
-                // The system and the shell both send one, and supervisors one after SIGTERM: it is no wish to hurry.
-                () = received(&mut self.hangup) => if !self.is_asked {
+                // The kernel and the shell both send SIGHUP, and a supervisor sends it after SIGTERM. A second signal
+                // would end the process at once, so SIGHUP counts only as the first one.
+                () = received(&mut self.hangup) => if !self.has_signalled {
                     break;
                 },
             }
         }
-        self.is_asked = true;
+        self.has_signalled = true;
     }
 }
 
@@ -120,25 +123,26 @@ async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
     std::future::pending().await
 }
 
-/// Whether SIGHUP was ignored when the process started, which it would not be with a handler of ours. Linux tells; elsewhere the
-/// signal is left as it is.
+/// Whether SIGHUP was ignored when the process started. A handler would end that, so none is installed then.
+///
+/// Linux shows it in `/proc`. On other systems SIGHUP keeps its default action.
 #[cfg(unix)]
 fn is_hangup_ignored() -> bool {
     let ignored = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim().to_owned();
         u64::from_str_radix(&mask, 16).ok()
     });
-    // The first bit is that of signal 1.
+    // The lowest bit stands for signal 1, SIGHUP.
     ignored.is_none_or(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]
-impl Asked {
+impl SignalSource {
     fn new() -> Self {
         Self {}
     }
 
-    async fn again(&mut self) {
+    async fn next(&mut self) {
         drop(tokio::signal::ctrl_c().await);
     }
 }

@@ -1,7 +1,7 @@
 //! Which pools the sweeps of a store run in.
 
 use crate::clock::now_ms;
-use coordinator::is_at_work;
+use coordinator::is_active;
 use futures_util::{StreamExt, stream};
 use jobs::Progress;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) async fn warning(store: &Store, pool: &str) -> Option<String> {
 async fn running(store: &Store) -> Result<Vec<(String, String)>, StoreError> {
     let look = |name: String| async move {
         let progress = store.dated_document::<Progress>(&name, Progress::DOCUMENT).await.ok()??;
-        let pool = is_at_work(&progress, now_ms()).then_some(progress.content.pool)??;
+        let pool = is_active(&progress, now_ms()).then_some(progress.content.pool)??;
         Some((name, pool))
     };
     let names = store.sweeps().await?;

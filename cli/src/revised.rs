@@ -1,15 +1,15 @@
 //! What is said of the revisions of a sweep.
 
 use crate::{clock::date, terminal};
-use coordinator::Revised;
+use coordinator::SweepRevision;
 use jobs::Change;
 
 /// Changes that are told one by one.
 const TOLD: usize = 20;
 
 /// What makes a new revision another than the one before, each in a line; nothing of a first one, and of one that goes on.
-pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
-    let Revised { number, changes, follows, .. } = revised;
+pub(crate) fn in_lines(revised: &SweepRevision) -> Vec<String> {
+    let SweepRevision { number, changes, follows, .. } = revised;
     let Some(earlier) = follows else { return Vec::new() };
     let begun = earlier.begun_ms.map(|begun| format!(" of {} UTC", date(begun))).unwrap_or_default();
     let s = if changes.len() == 1 { "" } else { "s" };
@@ -18,7 +18,7 @@ pub(crate) fn in_lines(revised: &Revised) -> Vec<String> {
         vec![format!("revision {number} of the sweep, {} change{s} to revision {before}{begun}:", changes.len())];
     lines.extend(changes_in_lines(changes));
     lines.push("what was computed for both is not computed again".to_owned());
-    if earlier.is_at_work {
+    if earlier.is_active {
         lines.push(format!("a run of revision {before} seems to be active: it ends as soon as it sees this one"));
     }
     lines
@@ -35,7 +35,7 @@ pub(crate) fn changes_in_lines(changes: &[Change]) -> Vec<String> {
 }
 
 /// Says what makes a new revision.
-pub(crate) fn tell(revised: &Revised) {
+pub(crate) fn tell(revised: &SweepRevision) {
     in_lines(revised).iter().for_each(terminal::note);
 }
 
@@ -47,14 +47,14 @@ pub(crate) fn behind_name(revision: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coordinator::Earlier;
+    use coordinator::PreviousRevision;
 
     #[test]
     fn a_new_revision_is_told_with_its_changes_and_a_first_one_without_a_word() {
-        assert!(in_lines(&Revised::first()).is_empty());
+        assert!(in_lines(&SweepRevision::first()).is_empty());
         let change = |key: &str| Change::Value { key: key.to_owned(), from: Some("1.0".to_owned()), to: None };
-        let earlier = Earlier { begun_ms: Some(1_795_975_512_345), is_at_work: true };
-        let revised = Revised { number: 2, changes: vec![change("a")], is_new: true, follows: Some(earlier) };
+        let earlier = PreviousRevision { begun_ms: Some(1_795_975_512_345), is_active: true };
+        let revised = SweepRevision { number: 2, changes: vec![change("a")], is_new: true, follows: Some(earlier) };
         assert_eq!(
             in_lines(&revised),
             [
@@ -64,8 +64,8 @@ mod tests {
                 "a run of revision 1 seems to be active: it ends as soon as it sees this one",
             ]
         );
-        assert!(in_lines(&Revised { is_new: false, follows: None, ..revised.clone() }).is_empty());
-        let many = Revised { changes: vec![change("a"); 22], ..revised };
+        assert!(in_lines(&SweepRevision { is_new: false, follows: None, ..revised.clone() }).is_empty());
+        let many = SweepRevision { changes: vec![change("a"); 22], ..revised };
         assert_eq!(in_lines(&many)[21], "  and 2 more");
     }
 }

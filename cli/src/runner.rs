@@ -1,11 +1,11 @@
-//! Everything that a sweep runs with: store, queue, and, where jobs are computed here, a worker.
+//! What a sweep runs with: store, queue, and a worker if jobs are computed in this process.
 
 use crate::{
     commands::worker::HEARTBEAT,
     failure::{Failure, RunFailure},
-    interrupt::{Interrupts, Wishes},
+    interrupt::{Interrupts, ShutdownSignals},
 };
-use coordinator::{Coordinator, Counts, Ended, Event, Frozen, Report, Resume, Settings};
+use coordinator::{Coordinator, CoordinatorError, Counts, Ended, Event, Frozen, Resume, RunEnd, Settings};
 use jobs::Outcome;
 use queue::{JobPublisher, MemoryQueue};
 use std::{convert::Infallible, future::pending, process, sync::Arc, time::Duration};
@@ -13,10 +13,10 @@ use store::Store;
 use tokio::{runtime::Runtime, sync::Notify};
 use worker::{DeviceThread, Engine, Metrics, Worker};
 
-/// How often the store is asked for what nobody has told of: it costs a request for each job that is out.
+/// How often the store is asked for jobs whose end was not announced. Each time costs a request for each outstanding job.
 const POLL: Duration = Duration::from_secs(30);
 
-/// Runs sweeps, and ends them gracefully when the user wishes.
+/// Runs sweeps, and ends them gracefully on a shutdown signal.
 pub(crate) struct Runner {
     pub(crate) runtime: Runtime,
     pub(crate) store: Store,
@@ -25,7 +25,7 @@ pub(crate) struct Runner {
     local: Option<Local>,
 }
 
-/// What a sweep came to that ran to its end.
+/// The end of a sweep that was not stopped before.
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
     pub(crate) counts: Counts,
@@ -38,7 +38,7 @@ struct Local {
 }
 
 impl Runner {
-    /// Jobs are computed here; starts the thread that does.
+    /// Computes jobs in this process. Starts the device thread.
     pub(crate) fn local(
         runtime: Runtime,
         interrupts: Interrupts,
@@ -57,7 +57,7 @@ impl Runner {
         Self { runtime, store, interrupts, publisher: Arc::new(queue), local: Some(local) }
     }
 
-    /// Jobs are handed to workers elsewhere.
+    /// Publishes jobs for workers elsewhere.
     pub(crate) fn remote(
         runtime: Runtime,
         interrupts: Interrupts,
@@ -72,10 +72,10 @@ impl Runner {
         self.local.as_ref().map(|local| &local.worker)
     }
 
-    /// Runs a sweep from where it stands to its end, and polls `beside` meanwhile.
+    /// Runs a sweep from its stored state to its end. Polls `beside` meanwhile.
     ///
     /// # Errors
-    /// [`Failure::Interrupted`] if the user ends it; whatever else keeps the sweep from going on.
+    /// [`Failure::Interrupted`] on a shutdown signal; any other reason why the sweep does not finish.
     pub(crate) fn sweep(
         &self,
         frozen: Frozen,
@@ -86,27 +86,27 @@ impl Runner {
     ) -> Result<Done, Failure> {
         let settings = Settings { versions: Engine::versions(), poll: POLL, ..settings };
         let coordinator = Coordinator { publisher: Arc::clone(&self.publisher), store: self.store.clone(), settings };
-        let report = self.interrupts.graceful(1, |wishes| {
-            let course = coordinator.run(frozen, resume, on_event, wishes.clone().first());
+        let end = self.interrupts.graceful(1, |signals| {
+            let run = coordinator.run(frozen, resume, on_event, signals.clone().first());
             let work = async {
                 match &self.local {
-                    None => course.await.map_err(Failure::from),
-                    Some(local) => local.work_along(course, wishes).await,
+                    None => run.await.map_err(Failure::from),
+                    Some(local) => local.compute_during(run, signals).await,
                 }
             };
             self.runtime.block_on(async {
                 tokio::select! {
-                    report = work => report,
+                    end = work => end,
                     never = beside => match never {},
                 }
             })
         })?;
-        match report {
-            Report { ended: Ended::Finished(outcome), counts } => Ok(Done { outcome: *outcome, counts }),
-            Report { ended: Ended::Interrupted, .. } => Err(Failure::Interrupted),
-            Report { ended: Ended::Cancelled, .. } => Err(Failure::Run(RunFailure::Cancelled)),
-            Report { ended: Ended::Stopped(reason), .. } => Err(Failure::Run(RunFailure::Stopped(reason))),
-            Report { ended: Ended::TooManyFailures { failed, limit }, .. } => {
+        match end.ended {
+            Ended::Finished(outcome) => Ok(Done { outcome: *outcome, counts: end.counts }),
+            Ended::Interrupted => Err(Failure::Interrupted),
+            Ended::Cancelled => Err(Failure::Run(RunFailure::Cancelled)),
+            Ended::Stopped(reason) => Err(Failure::Run(RunFailure::Stopped(reason))),
+            Ended::TooManyFailures { failed, limit } => {
                 Err(Failure::Run(RunFailure::TooManyFailures { failed, limit }))
             }
         }
@@ -114,32 +114,32 @@ impl Runner {
 }
 
 impl Local {
-    /// Computes jobs for as long as the coordinator wants some.
-    async fn work_along(
+    /// Computes jobs until the coordinator's `run` ends.
+    async fn compute_during(
         &self,
-        course: impl Future<Output = Result<Report, coordinator::CoordinatorError>>,
-        wishes: Wishes,
-    ) -> Result<Report, Failure> {
-        let early_end = Notify::new();
-        let course = async {
-            let report = course.await?;
+        run: impl Future<Output = Result<RunEnd, CoordinatorError>>,
+        signals: ShutdownSignals,
+    ) -> Result<RunEnd, Failure> {
+        let ended_early = Notify::new();
+        let run = async {
+            let end = run.await?;
             self.queue.close();
-            if !matches!(report.ended, Ended::Finished(_)) {
-                // Nobody wants what is left in the queue.
-                early_end.notify_one();
+            if !matches!(end.ended, Ended::Finished(_)) {
+                // The jobs that are left in the queue are not needed.
+                ended_early.notify_one();
             }
-            Ok(report)
+            Ok(end)
         };
         let work = async {
-            let now = async {
+            let stop = async {
                 tokio::select! {
-                    () = wishes.first() => {}
-                    () = early_end.notified() => {}
+                    () = signals.first() => {}
+                    () = ended_early.notified() => {}
                 }
             };
-            Ok(self.worker.run_until(pending(), now).await?)
+            Ok(self.worker.run_until(pending(), stop).await?)
         };
-        // A worker that cannot go on would leave the coordinator waiting: the first failure ends both.
-        tokio::try_join!(course, work).map(|(report, _)| report)
+        // Without its worker, the coordinator would wait for ever. The first error ends both.
+        tokio::try_join!(run, work).map(|(end, _)| end)
     }
 }

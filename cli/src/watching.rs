@@ -79,7 +79,7 @@ impl Watching {
         self.status.sample_with(move || run_samples(&shown.lock(), pool.as_deref(), broker.as_deref()));
         let broker = queue.cloned();
         self.status.ready_if(move || match &broker {
-            Some(queue) if !queue.is_in_reach() => Err("the broker is out of reach".to_owned()),
+            Some(queue) if !queue.is_connected() => Err("the broker is out of reach".to_owned()),
             Some(_) | None => Ok(()),
         });
         RunMetrics { numbers, queue: queue.cloned() }
@@ -246,7 +246,7 @@ fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue
         );
     }
     if let Some(queue) = queue {
-        samples.extend(broker_samples(queue.is_in_reach(), queue.reconnects()));
+        samples.extend(broker_samples(queue.is_connected(), queue.reconnects()));
     }
     samples
 }

@@ -1,6 +1,22 @@
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::Instant;
 
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
+/// The time at which a decision is made. A shell reads it once, and passes it to the pure functions.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// By the monotonic clock.
+    pub(crate) instant: Instant,
+    /// Milliseconds since 1970, UTC, by the machine's clock.
+    pub(crate) unix_ms: u64,
+}
+
+impl Now {
+    pub(crate) fn read() -> Self {
+        Self { instant: Instant::now(), unix_ms: now_ms() }
+    }
+}
+
+/// Milliseconds since 1970, UTC; 0 on a machine whose clock is set to an earlier time.
 pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

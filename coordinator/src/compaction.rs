@@ -6,17 +6,17 @@ use std::{
 use store::{Revision, Store, StoreError};
 use tokio::task::JoinSet;
 
-/// Results in a part.
+/// The number of results in a part.
 const PART: usize = 5_000;
 
-/// Results that are held until their part is written. Those of a larger sweep are read again: with the answers to every example
-/// they take tens of kilobytes each.
+/// The number of results that are held in memory until their part is written. The others are read again: a result with the
+/// answers to every example takes tens of kilobytes.
 const MOST_HELD: usize = 1_000;
 
-/// Writes the results of a sweep into parts, in the background: one object to read in place of thousands.
+/// Writes the results of a sweep into compacted parts in the background, so that a reader opens one object in place of
+/// thousands.
 ///
-/// Results stay where they are, and nothing but speed depends on parts: what cannot be compacted now is compacted by a
-/// later run. Of the results that wait, the first are held in memory, since each was read just now; of the others only their ids.
+/// The single results stay. Only speed depends on parts: a part that cannot be written now is written by a later run.
 #[derive(Debug)]
 pub(crate) struct Compaction {
     store: Store,
@@ -34,12 +34,12 @@ impl Compaction {
         Self { store, sweep, revision: 1, waiting, held: HashMap::new(), writing: JoinSet::new() }
     }
 
-    /// Parts are of this revision from now on.
+    /// From now on, parts belong to this revision.
     pub(crate) fn of_revision(&mut self, number: u32) {
         self.revision = number;
     }
 
-    /// The job has this result.
+    /// Adds the result of a job.
     pub(crate) fn add(&mut self, result: JobResult) {
         self.waiting.push(result.job);
         if self.held.len() < MOST_HELD || self.held.contains_key(&result.job) {
@@ -47,14 +47,14 @@ impl Compaction {
         }
     }
 
-    /// The job's result is corrupt after all.
+    /// Removes results that turned out to be corrupt.
     pub(crate) fn forget(&mut self, jobs: &HashSet<JobId>) {
         self.waiting.retain(|job| !jobs.contains(job));
         self.held.retain(|job, _| !jobs.contains(job));
     }
 
-    /// Begins to write a part once there is enough for one, unless one is being written.
-    pub(crate) fn go_on(&mut self) {
+    /// Starts to write a part if there are enough results and no other part is being written.
+    pub(crate) fn start_part(&mut self) {
         while self.writing.try_join_next().is_some() {}
         if self.writing.is_empty() && self.waiting.len() >= PART {
             let rest = self.waiting.split_off(PART);
@@ -62,7 +62,7 @@ impl Compaction {
         }
     }
 
-    /// Writes what is left.
+    /// Writes the remaining results.
     pub(crate) async fn finish(&mut self) {
         while self.writing.join_next().await.is_some() {}
         while !self.waiting.is_empty() {
@@ -72,10 +72,10 @@ impl Compaction {
         }
     }
 
-    /// Writes what waits, and keeps `rest` for later.
+    /// Writes all waiting results, and keeps `rest` for later.
     fn write(&mut self, rest: Vec<JobId>) {
         let mut jobs = mem::replace(&mut self.waiting, rest);
-        // One that was computed again waits twice.
+        // A job that was computed again is listed twice.
         let mut seen = HashSet::new();
         jobs.retain(|job| seen.insert(*job));
         let held: Vec<JobResult> = jobs.iter().filter_map(|job| self.held.remove(job)).collect();
@@ -89,13 +89,13 @@ impl Compaction {
         self.writing.spawn(async move {
             match write_part(&store, Revision::of(&sweep, revision), held, &read).await {
                 Ok(results) => tracing::debug!(sweep, results, "wrote a part"),
-                Err(error) => tracing::warn!(sweep, %error, "cannot write a part; a later run will"),
+                Err(error) => tracing::warn!(sweep, %error, "cannot write a compacted part; a later run writes it"),
             }
         });
     }
 }
 
-/// Writes a part of `results` and of those of `jobs`, and says how many it holds.
+/// Writes a part with `results` and the stored results of `jobs`. Returns the number of results.
 async fn write_part(
     store: &Store,
     revision: Revision<'_>,

@@ -4,10 +4,10 @@ use queue::QueueError;
 use std::{error::Error, fmt};
 use store::StoreError;
 
-/// Why a sweep does not come to an outcome.
+/// Why a run ends without an outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinatorError {
-    /// A search cannot go on.
+    /// A search cannot continue.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
     /// A fixed recipe does not describe a merge.
@@ -15,7 +15,7 @@ pub enum CoordinatorError {
     Baseline {
         /// The baseline.
         name: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         source: jobs::RecipeError,
     },
     /// The metric needs the accuracy of an adapter alone, and the job that measures it failed.
@@ -31,10 +31,22 @@ pub enum CoordinatorError {
         split: String,
         /// The job.
         job: JobId,
-        /// Why the job failed, as far as that is stored.
+        /// Why the job failed, if that is stored.
         source: Option<Box<RecordedError>>,
     },
-    /// The metric needs the accuracy of an adapter alone, and that is 0.
+    /// Recipes merge by statistics of a task, and the job that makes them failed.
+    #[error("a recipe needs the {what} of task `{task}`, and job {} that makes them failed", .job.short())]
+    Statistics {
+        /// The task.
+        task: String,
+        /// What is needed.
+        what: &'static str,
+        /// The job.
+        job: JobId,
+        /// Why the job failed, if that is stored.
+        source: Option<Box<RecordedError>>,
+    },
+    /// The metric needs the accuracy of an adapter alone, and this accuracy is 0.
     #[error(
         "the adapter of task `{task}` has accuracy 0 on split `{split}` by job {}: nothing can be normalised by it; \
          `tasks.{task}.finetuned.{split}` can give another, or `metric` another name",
@@ -60,10 +72,10 @@ pub enum CoordinatorError {
     #[error(
         "revision {revision} of the sweep `{sweep}` was followed by revision {newest}, which another run has begun"
     )]
-    Overtaken {
+    Superseded {
         /// The sweep.
         sweep: String,
-        /// The revision that is not the newest any more.
+        /// The revision of this run.
         revision: u32,
         /// The newest.
         newest: u32,
@@ -74,10 +86,10 @@ pub enum CoordinatorError {
         /// The sweep.
         sweep: String,
     },
-    /// A stored manifest is of no use here.
+    /// A stored manifest cannot be used.
     #[error(transparent)]
     Manifest(#[from] FrozenError),
-    /// The sweep was cancelled, and that was not taken back.
+    /// The sweep is cancelled.
     #[error("the sweep `{sweep}` was cancelled")]
     Cancelled {
         /// The sweep.
@@ -85,7 +97,7 @@ pub enum CoordinatorError {
         /// When: milliseconds since 1970, UTC.
         cancelled_ms: u64,
     },
-    /// A result does not hold what its job is to answer.
+    /// A result has no value of the metric.
     #[error("the result of job {job} has no value of `{metric}`")]
     Metric {
         /// The job.
@@ -93,26 +105,36 @@ pub enum CoordinatorError {
         /// The metric.
         metric: String,
     },
-    /// The queue does not do as told.
+    /// The queue failed.
     #[error("cannot publish a job")]
     Queue(#[from] QueueError),
-    /// The store does not do as told.
+    /// The store failed.
     #[error("cannot use the store")]
     Store(#[from] StoreError),
 }
 
 impl CoordinatorError {
-    /// Whether the same call may succeed later, without a person doing anything.
+    /// Whether the same call may succeed later without any action of a person.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Queue(error) => error.is_retryable(),
             Self::Store(error) => error.is_retryable(),
-            _ => false,
+            Self::Strategy(_)
+            | Self::Baseline { .. }
+            | Self::Denominator { .. }
+            | Self::ZeroDenominator { .. }
+            | Self::Statistics { .. }
+            | Self::OtherSweep { .. }
+            | Self::Superseded { .. }
+            | Self::Removed { .. }
+            | Self::Manifest(_)
+            | Self::Cancelled { .. }
+            | Self::Metric { .. } => false,
         }
     }
 }
 
-/// The error of a failed job with its causes, as a worker has stored it.
+/// The error of a failed job with its causes, as a worker stored it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordedError {
     message: String,

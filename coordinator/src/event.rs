@@ -1,74 +1,74 @@
-use crate::{Phase, Revised, Stopped};
+use crate::{Phase, StopReason, SweepRevision};
 use jobs::{JobId, Outcome, RecipeSpec, Timings, WeakAdapter};
 
-/// What happens while a sweep runs, for progress bars and logs.
+/// An event of a running sweep, for progress bars and logs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The revision of the sweep that this run has made, or goes on with.
-    Revision(Revised),
-    /// Before anything is published.
+    /// The revision of the sweep that this run has made or continues.
+    Revision(SweepRevision),
+    /// The size of the sweep, before anything is published.
     Plan {
-        /// The most jobs that the sweep may need.
+        /// The largest number of jobs that the sweep may need.
         bound: u64,
-        /// How many of them are stored already, as far as can be told before the search goes on.
+        /// The number of jobs that are stored already, as far as known before the search continues.
         stored: u64,
     },
     /// Jobs of this phase are published from now on.
     Phase(Phase),
-    /// A job was handed to the queue.
+    /// A job was published.
     Published {
         /// The job.
         job: JobId,
-        /// What it is, for people.
+        /// Its label for people.
         label: String,
     },
-    /// A job's result is there.
+    /// A job has a result.
     Finished {
         /// The job.
         job: JobId,
-        /// What it is, for people.
+        /// Its label for people.
         label: String,
-        /// The value of the metric, where it can be computed yet.
+        /// The value of the metric, if it can be computed yet.
         value: Option<f64>,
-        /// How long its parts took, when it was computed.
+        /// The durations of its parts when it was computed.
         timings: Timings,
-        /// Whether the result was stored before this run wanted it.
+        /// Whether the result was stored before this run needed it.
         is_reused: bool,
     },
-    /// The artefact of a job is there, such as the winner as an adapter. Counts are of evaluations alone.
+    /// A job has an artefact, such as the winner as an adapter. Counts include evaluations only.
     Written {
         /// The job.
         job: JobId,
-        /// What it is, for people.
+        /// Its label for people.
         label: String,
         /// The size of its files in bytes.
         size: u64,
-        /// Whether it was stored before this run wanted it.
+        /// Whether it was stored before this run needed it.
         is_reused: bool,
     },
-    /// A job that was to make an artefact failed for good.
+    /// A job that should write an artefact failed permanently.
     NotWritten {
         /// The job.
         job: JobId,
-        /// What it is, for people.
+        /// Its label for people.
         label: String,
         /// The error and its causes, outermost first.
         errors: Vec<String>,
-        /// Whether it failed before this run wanted it.
+        /// Whether it failed before this run needed it.
         is_reused: bool,
     },
-    /// A job failed for good.
+    /// A job failed permanently.
     Failed {
         /// The job.
         job: JobId,
-        /// What it is, for people.
+        /// Its label for people.
         label: String,
         /// The error and its causes, outermost first.
         errors: Vec<String>,
-        /// Whether it failed before this run wanted it.
+        /// Whether it failed before this run needed it.
         is_reused: bool,
     },
-    /// An adapter is worse on its own task than the base model: said once in a run, as soon as it is known.
+    /// An adapter is worse on its own task than the base model. Reported once in a run, as soon as it is known.
     WeakAdapter(WeakAdapter),
     /// A search found a point that is better than every point of every search before.
     Best {
@@ -81,42 +81,42 @@ pub enum Event {
     },
 }
 
-/// How many jobs came to what.
+/// The jobs of a run, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Computed while this run waited for them.
     pub run: u64,
-    /// Stored before this run wanted them.
+    /// Stored before this run needed them.
     pub reused: u64,
-    /// Failed for good, in this run or before.
+    /// Failed permanently, in this run or before.
     pub failed: u64,
 }
 
-/// What a run came to.
+/// The end of a run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub struct RunEnd {
     /// How it ended.
     pub ended: Ended,
-    /// The jobs it looked at.
+    /// The jobs of the run.
     pub counts: Counts,
 }
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// Everything is evaluated; the outcome is stored.
+    /// Everything is evaluated, and the outcome is stored.
     Finished(Box<Outcome>),
     /// The sweep was cancelled.
     Cancelled,
-    /// More jobs failed than were allowed to.
+    /// More jobs failed than were allowed to fail.
     TooManyFailures {
-        /// How many failed.
+        /// The number of failed jobs.
         failed: u64,
-        /// How many were allowed to.
+        /// The number that was allowed.
         limit: u64,
     },
-    /// The run stopped by itself: it could not come to anything, or has taken its time. Started again, it goes on.
-    Stopped(Stopped),
-    /// The run was told to stop; started again, it goes on.
+    /// The run stopped by itself. The next run of the sweep resumes it.
+    Stopped(StopReason),
+    /// The caller stopped the run. The next run of the sweep resumes it.
     Interrupted,
 }

@@ -6,21 +6,21 @@ use std::collections::BTreeMap;
 /// Why a sweep cannot be frozen.
 #[derive(Debug, thiserror::Error)]
 pub enum FreezeError {
-    /// An input cannot be had.
+    /// An input cannot be located or read.
     #[error("`{key}` of the sweep file cannot be used")]
     Input {
-        /// The place in the sweep file, such as `tasks[1].adapter`.
+        /// Its key in the sweep file, such as `tasks[1].adapter`.
         key: String,
-        /// What is wrong with it.
+        /// Why it cannot be used.
         source: InputError,
     },
-    /// The digests are not complete.
+    /// A digest is missing.
     #[error(transparent)]
     Frozen(#[from] FrozenError),
 }
 
 impl FreezeError {
-    /// Whether the same call may succeed later, without a person doing anything.
+    /// Whether the same call may succeed later without any action of a person.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Input { source, .. } => source.is_retryable(),
@@ -29,52 +29,51 @@ impl FreezeError {
     }
 }
 
-/// Finds every input of the sweep and digests its content. Blocks; inputs on the hub and in buckets are
-/// fetched.
+/// Locates every input of the sweep and computes its digest. Blocks. Fetches inputs on the hub and in buckets.
 ///
 /// # Errors
-/// The first input that is not there or cannot be read, with its key in the sweep file.
+/// The first input that does not exist or cannot be read, with its key in the sweep file.
 pub fn freeze(sweep: Sweep, inputs: &Inputs) -> Result<Frozen, FreezeError> {
-    let mut found = Found::default();
-    found.located("base".to_owned(), "base", &sweep.base, inputs.model(&sweep.base))?;
+    let mut resolved = ResolvedInputs::default();
+    resolved.located("base".to_owned(), "base", &sweep.base, inputs.model(&sweep.base))?;
     for (i, task) in sweep.tasks.iter().enumerate() {
         let name = &task.name;
         let adapter = inputs.adapter(&task.adapter);
-        found.located(format!("adapters.{name}"), &format!("tasks[{i}].adapter"), &task.adapter, adapter)?;
-        for split in sweep.splits() {
+        resolved.located(format!("adapters.{name}"), &format!("tasks[{i}].adapter"), &task.adapter, adapter)?;
+        for split in sweep.data_splits() {
             let data = inputs.data(&task.data, split).map_err(at(format!("tasks[{i}].data")))?;
-            found.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
+            resolved.keep(format!("data.{name}.{split}"), data.digest, &task.data.source, data.commit);
         }
         match &task.head {
-            // The files of a joint head replace the tasks' own heads: nothing looks at those.
+            // A joint benchmark does not read the heads of the tasks.
             _ if sweep.evaluation.benchmark != Benchmark::PerTask => {}
             Some(HeadSpec::File(file)) => {
-                found.located(format!("heads.{name}"), &format!("tasks[{i}].head"), file, inputs.file(file))?;
+                resolved.located(format!("heads.{name}"), &format!("tasks[{i}].head"), file, inputs.file(file))?;
             }
             Some(HeadSpec::Adapter(adapter)) => {
                 let located = inputs.adapter(adapter);
-                found.located(format!("heads.{name}"), &format!("tasks[{i}].adapter"), adapter, located)?;
+                resolved.located(format!("heads.{name}"), &format!("tasks[{i}].adapter"), adapter, located)?;
             }
             Some(HeadSpec::Prompts { classes, templates }) => {
-                found.digests.insert(format!("heads.{name}"), HeadSpec::prompts_digest(classes, templates));
+                resolved.digests.insert(format!("heads.{name}"), HeadSpec::prompts_digest(classes, templates));
             }
             None => {}
         }
     }
     if let Benchmark::Joint { files } = &sweep.evaluation.benchmark {
-        let digest = found.joint_head(&sweep, files.as_ref(), inputs)?;
-        found.digests.insert("joint".to_owned(), digest);
+        let digest = resolved.joint_head(&sweep, files.as_ref(), inputs)?;
+        resolved.digests.insert("joint".to_owned(), digest);
     }
-    Ok(Frozen::new(sweep, found.digests, found.commits)?)
+    Ok(Frozen::new(sweep, resolved.digests, resolved.commits)?)
 }
 
 #[derive(Default)]
-struct Found {
+struct ResolvedInputs {
     digests: BTreeMap<String, Digest>,
     commits: BTreeMap<String, String>,
 }
 
-impl Found {
+impl ResolvedInputs {
     fn keep(&mut self, name: String, digest: Digest, reference: &InputRef, commit: Option<String>) {
         self.digests.insert(name, digest);
         self.commits.extend(commit.map(|commit| (reference.to_string(), commit)));
@@ -92,8 +91,8 @@ impl Found {
         Ok(())
     }
 
-    /// The joint head's digest: of its two files, or of the texts that it is made from. With the digest of the base
-    /// model, which stands beside it in every meaning, either decides the class vectors.
+    /// The digest of the joint head: of its two files, or of the texts from which it is made. Together with the digest of
+    /// the base model, which every meaning contains, either one decides the class vectors.
     fn joint_head(
         &mut self,
         sweep: &Sweep,

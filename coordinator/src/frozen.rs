@@ -1,14 +1,14 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
-    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS,
-    WriteFormat, WriteSpec,
+    JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsInput,
+    StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS, WriteFormat,
+    WriteSpec,
 };
 use std::collections::BTreeMap;
 
-/// A sweep whose inputs are known by content: it can name its jobs.
+/// A frozen sweep: the digests of its inputs are known, so that its jobs have ids.
 ///
-/// Built from the sweep and the digests of its inputs, without a look at any file, so that a stored [`Manifest`] is
-/// enough to get one.
+/// It is made from the sweep and the digests of its inputs, without reading any file. A stored [`Manifest`] is enough.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frozen {
     sweep: Sweep,
@@ -20,10 +20,10 @@ pub struct Frozen {
     /// The tasks' inputs by split.
     tasks: BTreeMap<String, Vec<TaskInput>>,
     benchmark: BenchmarkInput,
-    places: InputLocations,
+    locations: InputLocations,
 }
 
-/// The inputs that were given do not make up the sweep.
+/// Why a sweep and digests do not make a frozen sweep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrozenError {
     /// An input has no digest.
@@ -41,15 +41,15 @@ pub enum FrozenError {
         sweep: String,
         /// Its version.
         found: u32,
-        /// The version that is read here.
+        /// The version that this program reads.
         expected: u32,
     },
 }
 
 impl Frozen {
-    /// The sweep with its inputs' `digests`, by what they are (see [`Manifest::digests`]; the joint head is `joint`),
-    /// and the `commits` that its hub inputs were resolved to, by input. Jobs name these commits, so that a worker
-    /// does not see a branch that has moved on.
+    /// The sweep with the `digests` of its inputs, by what they are (see [`Manifest::digests`]; the joint head is `joint`),
+    /// and the `commits` that its hub inputs were resolved to, by input. Jobs name these commits, so that a worker does
+    /// not read a newer state of a branch.
     ///
     /// # Errors
     /// An input without a digest.
@@ -77,19 +77,20 @@ impl Frozen {
             };
             Ok(TaskInput { name: task.name.clone(), data: digest(format!("data.{}.{split}", task.name))?, head })
         };
-        let tasks = sweep.splits().into_iter().map(|split| {
+        let tasks = sweep.data_splits().into_iter().map(|split| {
             let inputs = sweep.tasks.iter().map(|task| task_input(task, split));
             Ok((split.to_owned(), inputs.collect::<Result<_, FrozenError>>()?))
         });
-        let (base, tasks) = (digest("base".to_owned())?, tasks.collect::<Result<_, FrozenError>>()?);
-        let places = places(&sweep, &commits);
-        Ok(Self { sweep, revision: 1, digests, commits, base, adapters, tasks, benchmark, places })
+        let tasks = tasks.collect::<Result<_, FrozenError>>()?;
+        let base = digest("base".to_owned())?;
+        let locations = locations(&sweep, &commits);
+        Ok(Self { sweep, revision: 1, digests, commits, base, adapters, tasks, benchmark, locations })
     }
 
     /// The sweep of a stored manifest.
     ///
     /// # Errors
-    /// A manifest of another version or one that lacks a digest.
+    /// A manifest of another version, or one without a digest.
     pub fn from_manifest(manifest: &Manifest) -> Result<Self, FrozenError> {
         let Manifest { version, revision, sweep, digests, commits, .. } = manifest;
         if !manifest.is_readable() {
@@ -99,13 +100,13 @@ impl Frozen {
         Ok(Self::new(sweep.clone(), digests.clone(), commits.clone())?.at_revision(*revision))
     }
 
-    /// The same as the revision `number` of its sweep; the first unless told otherwise.
+    /// The same sweep as revision `number`. Without this call it is the first revision.
     #[must_use]
     pub fn at_revision(self, number: u32) -> Self {
         Self { revision: number, ..self }
     }
 
-    /// The same sweep under another name: the same inputs, hence the same jobs.
+    /// The same sweep under another name. It has the same inputs, and therefore the same jobs.
     #[must_use]
     pub fn renamed(mut self, name: impl Into<String>) -> Self {
         self.sweep.name = name.into();
@@ -122,7 +123,7 @@ impl Frozen {
         self.revision
     }
 
-    /// The content of the base model.
+    /// The digest of the base model.
     pub fn base(&self) -> Digest {
         self.base
     }
@@ -137,7 +138,7 @@ impl Frozen {
         &self.commits
     }
 
-    /// What is stored of the sweep when it starts.
+    /// The manifest of the sweep, without a beginning and changes.
     pub fn manifest(&self, versions: BTreeMap<String, String>) -> Manifest {
         Manifest {
             version: Manifest::VERSION,
@@ -151,10 +152,10 @@ impl Frozen {
         }
     }
 
-    /// What decides the outcome of `subject` on `split`, one of the sweep's two.
+    /// Everything that decides the result of `subject` on `split`, which is one of the sweep's two.
     ///
-    /// A single adapter takes part alone and is evaluated on its own task; the base model on all tasks without any
-    /// adapter; a merge has all adapters and all tasks.
+    /// The base model is evaluated on all tasks without adapters, a single adapter on its own task only, and a merge of
+    /// all adapters on all tasks.
     pub fn meaning(&self, subject: Subject, split: &str) -> Meaning {
         let is_own = |task: &str| match &subject {
             Subject::Adapter { task: own } => task == own,
@@ -165,6 +166,10 @@ impl Frozen {
             _ => self.adapters.iter().filter(|adapter| is_own(&adapter.task)).cloned().collect(),
         };
         let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
+        let statistics = match &subject {
+            Subject::Merge { recipe } => self.statistics_inputs(recipe),
+            Subject::Base | Subject::Adapter { .. } => Vec::new(),
+        };
         Meaning {
             evaluation: EVALUATION_SEMANTICS,
             base: self.base,
@@ -173,30 +178,32 @@ impl Frozen {
             benchmark: self.benchmark.clone(),
             split: split.to_owned(),
             precision: self.sweep.evaluation.precision,
+            statistics,
             subject,
         }
     }
 
-    /// Whether `meaning` is that of a job over these inputs, as this program evaluates them: with another base, other adapters
-    /// or other data, as an earlier revision may have had them, it is not.
+    /// Whether an evaluation has the inputs of this sweep and is evaluated as this program does it. An earlier revision may
+    /// have had another base, other adapters or other data.
     ///
-    /// Whether the sweep wants the job is another question.
-    pub fn is_over(&self, meaning: &Meaning) -> bool {
+    /// The sweep may have these inputs and still not need the job.
+    pub fn has_inputs_of(&self, meaning: &Meaning) -> bool {
         self.tasks.contains_key(&meaning.split) && self.meaning(meaning.subject.clone(), &meaning.split) == *meaning
     }
 
-    /// What writes the merge of all adapters that `recipe` describes.
-    pub fn writing(&self, recipe: &Recipe, format: WriteFormat) -> WriteSpec {
-        let hub = match &self.places.base {
+    /// The specification of the job that writes the merge of all adapters by `recipe`.
+    pub fn write_spec(&self, recipe: &Recipe, format: WriteFormat) -> WriteSpec {
+        let hub = match &self.locations.base {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
-        let origin = |adapter: &AdapterInput| self.places.adapters.get(&adapter.task).map(InputRef::short_name);
+        let origin = |adapter: &AdapterInput| self.locations.adapters.get(&adapter.task).map(InputRef::short_name);
         WriteSpec {
             semantics: WRITE_SEMANTICS,
             base: self.base,
             adapters: self.adapters.clone(),
             recipe: recipe.clone(),
+            statistics: self.statistics_inputs(recipe),
             format,
             names: MergeNames {
                 base_model: hub.map(|hub| hub.repository.clone()),
@@ -206,21 +213,62 @@ impl Frozen {
         }
     }
 
-    /// Whether `spec` is of a job over these inputs, as this program makes it; see [`is_over`](Self::is_over).
-    pub fn is_of(&self, spec: &JobSpec) -> bool {
+    /// The jobs that make the statistics that a merge needs, in the order of the adapters; none for most recipes.
+    pub fn statistics_specs(&self, need: StatisticsNeed) -> Vec<StatisticsSpec> {
+        let StatisticsNeed { what, examples } = need;
+        let split = self.sweep.statistics_split();
+        let spec = |adapter: &AdapterInput| self.statistics(&adapter.task, split, examples, what);
+        self.adapters.iter().filter_map(spec).collect()
+    }
+
+    fn statistics_inputs(&self, recipe: &Recipe) -> Vec<StatisticsInput> {
+        let specs = recipe.statistics().map(|need| self.statistics_specs(need)).unwrap_or_default();
+        let input =
+            |spec: StatisticsSpec| StatisticsInput { task: spec.adapter.task.clone(), job: JobSpec::from(spec).id() };
+        specs.into_iter().map(input).collect()
+    }
+
+    /// What makes statistics of a task's own model over the first `examples` of a split; `None` if the sweep has no such
+    /// task or split.
+    pub fn statistics(&self, task: &str, split: &str, examples: u64, what: StatisticsKind) -> Option<StatisticsSpec> {
+        let adapter = self.adapters.iter().find(|adapter| adapter.task == task)?;
+        let input = self.tasks.get(split)?.iter().find(|input| input.name == task)?;
+        Some(StatisticsSpec {
+            semantics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: self.base,
+            adapter: adapter.clone(),
+            data: input.data,
+            head: input.head.filter(|_| what == StatisticsKind::Fisher),
+            split: split.to_owned(),
+            examples,
+            what,
+            precision: self.sweep.evaluation.precision,
+        })
+    }
+
+    /// Whether a job of any kind has the inputs of this sweep; see [`has_inputs_of`](Self::has_inputs_of).
+    pub fn has_inputs_of_job(&self, spec: &JobSpec) -> bool {
         match spec {
-            JobSpec::Evaluate(meaning) => self.is_over(meaning),
-            JobSpec::Write(spec) => self.writing(&spec.recipe, spec.format) == *spec,
+            JobSpec::Evaluate(meaning) => self.has_inputs_of(meaning),
+            JobSpec::Write(spec) => self.write_spec(&spec.recipe, spec.format) == *spec,
+            JobSpec::Statistics(spec) => {
+                self.statistics(&spec.adapter.task, &spec.split, spec.examples, spec.what).as_ref() == Some(spec)
+            }
         }
     }
 
-    /// The job of `spec`, with the places of the inputs it needs.
+    /// The job of `spec`, with the locations of the inputs that it needs.
     pub fn job(&self, spec: impl Into<JobSpec>) -> Job {
         match spec.into() {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
-            // All adapters take part; nothing is evaluated.
+            JobSpec::Statistics(spec) => {
+                let Job { places, .. } = self.evaluation(spec.as_evaluation());
+                Job::new(spec, places)
+            }
+            // A write needs all adapters, and neither data nor heads.
             spec @ JobSpec::Write(_) => {
-                let InputLocations { base, adapters, .. } = self.places.clone();
+                let InputLocations { base, adapters, .. } = self.locations.clone();
                 Job::new(spec, InputLocations::of_model(base, adapters))
             }
         }
@@ -229,17 +277,18 @@ impl Frozen {
     fn evaluation(&self, meaning: Meaning) -> Job {
         let takes_part = |task: &str| meaning.adapters.iter().any(|adapter| adapter.task == task);
         let is_evaluated = |task: &str| meaning.tasks.iter().any(|input| input.name == task);
-        let mut places = self.places.clone();
-        places.adapters.retain(|task, _| takes_part(task));
-        places.data.retain(|task, _| is_evaluated(task));
-        // A joint head that is made from class names needs those of all tasks.
+        let mut locations = self.locations.clone();
+        locations.adapters.retain(|task, _| takes_part(task));
+        locations.data.retain(|task, _| is_evaluated(task));
+        // A joint head that is made from class names needs the class names of all tasks.
         let needs_all = self.benchmark != BenchmarkInput::PerTask;
-        places.heads.retain(|task, _| needs_all || is_evaluated(task));
-        Job::new(meaning, places)
+        locations.heads.retain(|task, _| needs_all || is_evaluated(task));
+        Job::new(meaning, locations)
     }
 }
 
-fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
+/// Where the inputs of `sweep` are.
+fn locations(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
     let named = |task: &Task| task.name.clone();
     let data = |task: &Task| {
         let mut data = task.data.clone();
@@ -260,7 +309,7 @@ fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
         }
         _ => None,
     };
-    // A joint head from files replaces the tasks' own.
+    // A joint head from files replaces the heads of the tasks.
     let heads = sweep.tasks.iter().filter(|_| joint.is_none());
     InputLocations {
         base: pinned(&sweep.base, commits),
@@ -271,7 +320,7 @@ fn places(sweep: &Sweep, commits: &BTreeMap<String, String>) -> InputLocations {
     }
 }
 
-/// A hub reference at the commit that it was resolved to.
+/// A hub reference at its resolved commit.
 fn pinned(reference: &InputRef, commits: &BTreeMap<String, String>) -> InputRef {
     match (reference, commits.get(&reference.to_string())) {
         (InputRef::Hub(hub), Some(commit)) => {

@@ -1,33 +1,38 @@
 //! Search strategies, publishing, following results, resume.
 //!
-//! [`freeze`] turns a sweep into a [`Frozen`] one, whose inputs have digests, so that its jobs have identities.
-//! [`strategy`] says what a search wants, [`Course`] what the whole sweep wants, both as pure functions of what is
-//! known; [`Coordinator::run`] is the shell that publishes, follows the store and decides nothing. The coordinator keeps no state
-//! of its own: killed anywhere and started again, it goes on from what the store holds.
+//! [`freeze`] turns a sweep into a [`Frozen`] one, whose inputs have digests, so that its jobs have ids. [`strategy`]
+//! decides what a search needs next, and [`SweepPlan`] what the whole sweep needs. Both are pure functions of the known
+//! results. [`Coordinator::run`] executes the decisions: it publishes jobs and follows the store. The coordinator has no
+//! state of its own: after a crash, the next run resumes from what the store holds.
 
 mod clock;
 mod compaction;
-mod course;
+mod consistency;
 mod error;
 mod event;
 mod freeze;
 mod frozen;
-mod judge;
+mod listing;
 mod lookup;
 mod parts;
+mod plan;
+mod resume;
 mod revision;
 mod run;
+mod stop_reason;
 pub mod strategy;
 mod survey;
 #[cfg(test)]
 mod testing;
 
-pub use course::{Answer, Course, Memory, Phase, Recall, Recorded, Step, Wanted, bound};
 pub use error::{CoordinatorError, RecordedError};
-pub use event::{Counts, Ended, Event, Report};
+pub use event::{Counts, Ended, Event, RunEnd};
 pub use freeze::{FreezeError, freeze};
 pub use frozen::{Frozen, FrozenError};
 pub use lookup::Retry;
-pub use revision::{Earlier, Revised, is_at_work};
-pub use run::{Coordinator, DEFAULT_BRAKE, OUTCOME, Settings, Stopped};
-pub use survey::{Resume, Survey, repair, so_far, stored_jobs, survey};
+pub use plan::{Completion, KnownResults, Loaded, NextJobs, Phase, PlannedJob, Recorded, SweepPlan, bound};
+pub use resume::{Resume, Survey};
+pub use revision::{PreviousRevision, SweepRevision, is_active};
+pub use run::{Coordinator, DEFAULT_FAILURE_STREAK, OUTCOME, Settings};
+pub use stop_reason::StopReason;
+pub use survey::{repair, so_far, stored_jobs, survey};

@@ -1,25 +1,28 @@
-use crate::{CoordinatorError, Course, Recall, judge::Judge};
+use crate::{CoordinatorError, Loaded, SweepPlan, consistency::ConsistencyCheck};
 use store::{PartResults, Revision, Store, StoreError};
 
-/// Takes in what the parts of `revision` hold, and says how many jobs that were.
+/// Loads the results in the compacted parts of `revision` into the plan. Returns their number.
 ///
-/// A part that is broken is skipped: its results have objects of their own.
-///
-/// A result that contradicts most others is skipped as well: the object of its own is asked then.
-pub(crate) async fn recall_parts(
+/// A corrupt part is skipped, since its results exist as single objects too. A result that contradicts most others is
+/// skipped as well; its single object is read later.
+pub(crate) async fn load_parts(
     store: &Store,
     revision: Revision<'_>,
-    course: &mut Course,
-    judge: &mut Judge<'_>,
+    plan: &mut SweepPlan,
+    check: &mut ConsistencyCheck<'_>,
 ) -> Result<u64, CoordinatorError> {
-    let mut recalled = 0;
+    let mut loaded = 0;
     let parts = store.parts(revision).await?;
-    // The accuracy of an adapter, which others are measured by, may lie in a later part: twice is enough.
+    // A value may depend on the accuracy of an adapter in a later part. The second pass knows all accuracies.
     for _ in 0..2 {
         let mut is_complete = true;
         for number in &parts {
             match store.part_results(revision, *number).await {
-                Ok(Some(part)) => is_complete &= recall_part(part, course, judge, &mut recalled).await?,
+                Ok(Some(part)) => {
+                    let of_part = load_part(part, plan, check).await?;
+                    loaded += of_part.new;
+                    is_complete &= of_part.is_complete;
+                }
                 Ok(None) => {}
                 Err(error) => skip(error)?,
             }
@@ -28,20 +31,26 @@ pub(crate) async fn recall_parts(
             break;
         }
     }
-    Ok(recalled)
+    Ok(loaded)
 }
 
-/// Takes in the results of one part; `false` if some came too early.
-async fn recall_part(
+/// What was loaded from one part.
+struct LoadedPart {
+    /// The number of results that are new to the plan.
+    new: u64,
+    /// No result was too early.
+    is_complete: bool,
+}
+
+async fn load_part(
     mut part: PartResults,
-    course: &mut Course,
-    judge: &mut Judge<'_>,
-    recalled: &mut u64,
-) -> Result<bool, StoreError> {
-    let mut is_complete = true;
+    plan: &mut SweepPlan,
+    check: &mut ConsistencyCheck<'_>,
+) -> Result<LoadedPart, StoreError> {
+    let mut loaded = LoadedPart { new: 0, is_complete: true };
     loop {
         let page = match part.next_page().await {
-            Ok(None) => return Ok(is_complete),
+            Ok(None) => return Ok(loaded),
             Ok(Some(page)) => page,
             Err(error) => {
                 skip(error)?;
@@ -49,20 +58,27 @@ async fn recall_part(
             }
         };
         for result in page {
-            match result.and_then(|result| judge.sound(&result).map(|()| (course.recall(&result), result))) {
-                Ok((Recall::New, result)) => {
-                    judge.count(&result);
-                    *recalled += 1;
+            let checked = result.and_then(|result| check.check(&result).map(|()| result));
+            let result = match checked {
+                Ok(result) => result,
+                Err(error) => {
+                    skip(error)?;
+                    continue;
                 }
-                Ok((Recall::Known | Recall::Other, _)) => {}
-                Ok((Recall::TooEarly, _)) => is_complete = false,
-                Err(error) => skip(error)?,
+            };
+            match plan.load(&result) {
+                Loaded::New => {
+                    check.accept(&result);
+                    loaded.new += 1;
+                }
+                Loaded::Known | Loaded::OtherInputs => {}
+                Loaded::TooEarly => loaded.is_complete = false,
             }
         }
     }
 }
 
-/// What is broken is told and skipped; a store out of reach is not.
+/// Logs and skips a corrupt object. An unreachable store is an error.
 fn skip(error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Backend(_) => Err(error),

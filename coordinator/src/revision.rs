@@ -9,130 +9,134 @@ use jobs::{Change, Manifest, Progress};
 use std::{collections::BTreeMap, time::Duration};
 use store::{Dated, Put, Revision, Store, StoreError};
 
-/// A coordinator that was not heard of for so long is taken for one that is not at work any more.
-const HEARD_WITHIN: Duration = Duration::from_secs(45);
+/// A coordinator whose progress is older than this counts as not running.
+const ACTIVE_WITHIN: Duration = Duration::from_secs(45);
 
-/// The revision of its sweep that a run makes, or goes on with.
+/// The revision of its sweep that a run makes or continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Revised {
+pub struct SweepRevision {
     /// The number of the revision.
     pub number: u32,
-    /// What makes it another than the one before; nothing of a first one.
+    /// The changes since the revision before; empty for the first one.
     pub changes: Vec<Change>,
-    /// Whether the store does not hold it yet: a run makes it.
+    /// Whether the store does not hold it yet, so that a run makes it.
     pub is_new: bool,
-    /// What is known of the revision that a new one follows.
-    pub follows: Option<Earlier>,
+    /// The revision that a new one follows.
+    pub follows: Option<PreviousRevision>,
 }
 
-/// A revision that another follows.
+/// A revision that another one follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Earlier {
-    /// When it began, if it says so: milliseconds since 1970, UTC.
+pub struct PreviousRevision {
+    /// When it began, if its manifest records that: milliseconds since 1970, UTC.
     pub begun_ms: Option<u64>,
-    /// Whether a run of it seems to be at work.
-    pub is_at_work: bool,
+    /// Whether a run of it seems to be active.
+    pub is_active: bool,
 }
 
-impl Revised {
+impl SweepRevision {
     /// The first revision of a sweep of which nothing is stored.
     pub fn first() -> Self {
         Self { number: 1, changes: Vec::new(), is_new: true, follows: None }
     }
 }
 
-/// Whether the coordinator that told of its `progress` seems to be at work: it has told of itself lately by the store's clock.
-/// Where the store has none, its own clock is held against ours, `now_ms`: then it is a guess.
-pub fn is_at_work(progress: &Dated<Progress>, now_ms: u64) -> bool {
-    progress.content.ended.is_none() && progress.age(progress.content.updated_ms, now_ms) < HEARD_WITHIN
+/// Whether the coordinator that wrote `progress` seems to be active: by the store's clock, the document is young.
+///
+/// If the store has no clock, the coordinator's clock is compared with ours, `now_ms`. The answer is a guess then.
+pub fn is_active(progress: &Dated<Progress>, now_ms: u64) -> bool {
+    progress.content.ended.is_none() && progress.age(progress.content.updated_ms, now_ms) < ACTIVE_WITHIN
 }
 
-/// Which revision a run of the sweep would make or go on with. Writes nothing.
+/// The revision that a run of the sweep would make or continue. Writes nothing.
 ///
-/// Where inputs lie means nothing, since their digests are compared; nor do the versions of programs: a sweep may be
-/// finished by a newer one.
-pub(crate) async fn revision_of(store: &Store, frozen: &Frozen) -> Result<Revised, CoordinatorError> {
+/// The locations of inputs are ignored, since digests are compared. So are versions of programs: a newer program may
+/// finish a sweep.
+pub(crate) async fn revision_of(store: &Store, frozen: &Frozen) -> Result<SweepRevision, CoordinatorError> {
     revision_after(store, frozen, 0).await
 }
 
-/// Stores the revision that the sweep is, unless the store holds it: of two runs that make the same one at the same time one
-/// makes it, and the other goes on with it.
-pub(crate) async fn keep_revision(
+/// Stores the revision of the sweep, unless the store holds it. If two runs make the same revision at the same time,
+/// one of them writes it, and the other one continues it.
+pub(crate) async fn store_revision(
     store: &Store,
     frozen: &Frozen,
     versions: &BTreeMap<String, String>,
-) -> Result<Revised, CoordinatorError> {
+) -> Result<SweepRevision, CoordinatorError> {
     let mut taken = 0;
     loop {
-        let revised = revision_after(store, frozen, taken).await?;
-        if !revised.is_new {
-            return Ok(revised);
+        let revision = revision_after(store, frozen, taken).await?;
+        if !revision.is_new {
+            return Ok(revision);
         }
-        refuse_to_go_back(store, frozen, &revised).await?;
+        refuse_to_go_back(store, frozen, &revision).await?;
         let manifest = Manifest {
-            revision: revised.number,
+            revision: revision.number,
             begun_ms: Some(now_ms()),
-            changes: revised.changes.clone(),
+            changes: revision.changes.clone(),
             ..frozen.manifest(versions.clone())
         };
-        let revision = Revision::of(&frozen.sweep().name, revised.number);
-        match store.put_revision(revision, &manifest).await? {
-            Put::Created => return Ok(revised),
-            // Another run was faster. What it made is the same, or the one that ours follows.
-            Put::Exists => taken = revised.number,
+        let key = Revision::of(&frozen.sweep().name, revision.number);
+        match store.put_revision(key, &manifest).await? {
+            Put::Created => return Ok(revision),
+            // Another run was faster. Its revision is the same as ours, or the one that ours follows.
+            Put::Exists => taken = revision.number,
         }
     }
 }
 
-/// As [`revision_of`], by one who knows that the revision `taken` is there.
-async fn revision_after(store: &Store, frozen: &Frozen, taken: u32) -> Result<Revised, CoordinatorError> {
+/// As [`revision_of`], if the revision `taken` is known to exist. A listing may not show it yet.
+async fn revision_after(store: &Store, frozen: &Frozen, taken: u32) -> Result<SweepRevision, CoordinatorError> {
     let name = &frozen.sweep().name;
     let newest = store.newest_revision(name).await?.max(taken);
     if newest == 0 {
-        return Ok(Revised::first());
+        return Ok(SweepRevision::first());
     }
     let earlier = manifest(store, Revision::of(name, newest)).await?;
     let now = frozen.manifest(BTreeMap::new());
     let changes = changes(&earlier, &now);
     if changes.is_empty() {
-        return Ok(Revised { number: newest, changes: earlier.changes, is_new: false, follows: None });
+        return Ok(SweepRevision { number: newest, changes: earlier.changes, is_new: false, follows: None });
     }
     if is_unrelated(&earlier, &now) {
         return Err(CoordinatorError::OtherSweep { place: store.place(), sweep: name.clone() });
     }
-    let follows = Earlier { begun_ms: earlier.begun_ms, is_at_work: is_run(store, name, newest).await? };
-    Ok(Revised { number: newest + 1, changes, is_new: true, follows: Some(follows) })
+    let is_active = is_revision_active(store, name, newest).await?;
+    let follows = PreviousRevision { begun_ms: earlier.begun_ms, is_active };
+    Ok(SweepRevision { number: newest + 1, changes, is_new: true, follows: Some(follows) })
 }
 
-/// Whether a run of this revision seems to be at work.
-async fn is_run(store: &Store, sweep: &str, revision: u32) -> Result<bool, StoreError> {
+/// Whether a run of this revision seems to be active.
+async fn is_revision_active(store: &Store, sweep: &str, revision: u32) -> Result<bool, StoreError> {
     match store.dated_document::<Progress>(sweep, Progress::DOCUMENT).await {
-        Ok(Some(progress)) => Ok(progress.content.revision == revision && is_at_work(&progress, now_ms())),
+        Ok(Some(progress)) => Ok(progress.content.revision == revision && is_active(&progress, now_ms())),
         Ok(None) => Ok(false),
         Err(error @ StoreError::Backend(_)) => Err(error),
-        // What another program told decides nothing.
+        // Another program wrote the document. It decides nothing here.
         Err(_) => Ok(false),
     }
 }
 
-/// Refuses to make a revision that is an earlier one again while the newest is at work: a run that was overtaken, and that a
-/// supervisor has started once more, would take the sweep back, and so on for ever.
-async fn refuse_to_go_back(store: &Store, frozen: &Frozen, revised: &Revised) -> Result<(), CoordinatorError> {
-    if !revised.follows.is_some_and(|earlier| earlier.is_at_work) {
+/// Refuses a new revision that equals an earlier one while the newest is active.
+///
+/// Otherwise a superseded run, which a supervisor starts again, would take the sweep back, and both runs would supersede
+/// each other without end.
+async fn refuse_to_go_back(store: &Store, frozen: &Frozen, new: &SweepRevision) -> Result<(), CoordinatorError> {
+    if !new.follows.is_some_and(|previous| previous.is_active) {
         return Ok(());
     }
     let name = &frozen.sweep().name;
-    let newest = revised.number - 1;
+    let newest = new.number - 1;
     let now = frozen.manifest(BTreeMap::new());
     for number in (1..newest).rev() {
         if changes(&manifest(store, Revision::of(name, number)).await?, &now).is_empty() {
-            return Err(CoordinatorError::Overtaken { sweep: name.clone(), revision: number, newest });
+            return Err(CoordinatorError::Superseded { sweep: name.clone(), revision: number, newest });
         }
     }
     Ok(())
 }
 
-/// The manifest of a revision that is there.
+/// The manifest of a revision that exists.
 async fn manifest(store: &Store, revision: Revision<'_>) -> Result<Manifest, CoordinatorError> {
     let sweep = || revision.sweep.to_owned();
     match store.revision::<Manifest>(revision).await? {

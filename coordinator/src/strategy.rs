@@ -1,249 +1,130 @@
-//! How a search goes through its parameters: pure functions of (search, evaluations so far).
+//! Search methods: pure functions of a search and the results so far.
 //!
-//! A [`Walk`] is asked for the next point until it waits for an answer or has chosen. It keeps no truth of its own,
-//! only a memory of how far it has read: a fresh walk over the same evaluations proposes what is still missing and
-//! comes to the same choice. That is what makes a sweep resumable from any point.
+//! A [`SearchState`] returns the next point until it must wait for a result or has chosen. It holds nothing that cannot
+//! be rebuilt, only how far it has read: a fresh state over the same results requests the points that are still
+//! missing, and makes the same choice. A sweep can therefore resume at any point.
 
 mod combinations;
 mod draw;
+mod error;
 mod linear;
 mod listed;
+mod point;
+mod ranking;
 #[cfg(test)]
 mod tests;
 
+pub use error::StrategyError;
+pub use point::{Candidate, Choice, NextPoint, PointResult, PointResults};
+pub use ranking::{Ranking, Ties};
+
 use combinations::Combinations;
 use draw::Draws;
-use jobs::{JobId, LeftOut, Method, Objective, Recipe, RecipeError, RecipeSpec, Search};
+use jobs::{Method, Search};
 use linear::Linear;
 use listed::Listed;
-use std::cmp::Ordering;
 
-/// What the evaluation of a point came to.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Evaluation {
-    /// The value of the objective's metric.
-    Value(f64),
-    /// The job failed for good, for a reason that lies with its inputs or its recipe: worse than every value.
-    Failed,
-    /// The job failed for good, for a reason that may lie with a machine: nothing is known of the recipe.
-    Missing,
-}
-
-/// What is known of points so far.
-pub trait Evaluations {
-    /// The job that evaluates a recipe; recipes that mean the same have the same.
-    fn id(&self, recipe: &Recipe) -> JobId;
-
-    /// What the job came to; `None` as long as it is not known.
-    fn of(&self, id: &JobId) -> Option<Evaluation>;
-}
-
-/// A point of a search.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Candidate {
-    /// The recipe as the search put it together.
-    pub spec: RecipeSpec,
-    /// The recipe.
-    pub recipe: Recipe,
-    /// The job that evaluates it.
-    pub id: JobId,
-}
-
-/// Where a walk stands.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Next {
-    /// This point is wanted. A walk asks for each point once.
-    Evaluate(Box<Candidate>),
-    /// Nothing can be said before points that were asked for are known.
-    Wait,
-    /// The search is over.
-    Done(Box<Choice>),
-}
-
-/// What a search came to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Choice {
-    /// The best point and its value; `None` if every point failed, or if one is missing.
-    pub best: Option<(Candidate, f64)>,
-    /// The points that were looked at, once, in search order; of very many the best, and those at the ends of the ranges.
-    pub points: Vec<(Candidate, Evaluation)>,
-    /// The others.
-    pub left_out: LeftOut,
-}
-
-/// Why a search cannot go on.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum StrategyError {
-    /// Values that are fine one by one do not go together.
-    #[error("the search `{search}` puts values together that describe no merge: {values}")]
-    Combination {
-        /// The search.
-        search: String,
-        /// The keys and values.
-        values: String,
-        /// What is wrong with them.
-        source: Box<RecipeError>,
-    },
-    /// A range without steps in a method that goes through values.
-    #[error("the search `{search}` cannot go through `{key}`: only `method: random` draws from a whole range")]
-    Continuous {
-        /// The search.
-        search: String,
-        /// The parameter.
-        key: String,
-    },
-    /// More combinations than can be counted.
-    #[error("the search `{search}` has more than 2^63 combinations")]
-    Endless {
-        /// The search.
-        search: String,
-    },
-}
-
-/// Which of two equal values a linear search prefers.
-///
-/// The reference implementation differs between its benchmarks; which one is used decides whether a scan that meets a
-/// plateau goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ties {
-    /// An equal value takes over, and the scan goes on: the reference's per-task search.
-    Last,
-    /// The first value stays, and the scan stops: the reference's joint search.
-    First,
-}
-
-/// What is better, and who wins a tie.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rule {
-    /// The metric and its direction.
-    pub objective: Objective,
-    /// The linear search's preference among equals. Grid and random keep the first in their order.
-    pub ties: Ties,
-}
-
-impl Rule {
-    /// Whether a linear search moves on from `old` to `new`.
-    fn takes_over(&self, new: f64, old: f64) -> bool {
-        match self.objective.compare(new, old) {
-            Ordering::Greater => true,
-            Ordering::Equal => self.ties == Ties::Last,
-            Ordering::Less => false,
-        }
-    }
-}
-
-/// A search under way.
+/// The state of a search: the points that it has requested and read.
 #[derive(Debug, Clone)]
-pub struct Walk(Way);
+pub struct SearchState(MethodState);
 
 #[derive(Debug, Clone)]
-enum Way {
+enum MethodState {
     Grid(Listed<Combinations>),
     Random(Listed<Draws>),
     Linear(Box<Linear>),
 }
 
-impl Walk {
+impl SearchState {
     /// The beginning of `search`.
     ///
     /// # Errors
-    /// Parameters that the method cannot go through, and, for grid and random, values that do not go together.
-    pub fn new(search: &Search, method: Method, rule: Rule) -> Result<Self, StrategyError> {
-        let way = match method {
-            Method::Grid => Way::Grid(Listed::new(Combinations::of(search)?, rule)?),
-            Method::Random { trials, seed } => Way::Random(Listed::new(Draws::of(search, trials, seed), rule)?),
-            Method::Linear => Way::Linear(Box::new(Linear::new(search, rule)?)),
+    /// Parameters that the method does not accept, and, for grid and random, values that do not fit together.
+    pub fn new(search: &Search, method: Method, ranking: Ranking) -> Result<Self, StrategyError> {
+        let state = match method {
+            Method::Grid => MethodState::Grid(Listed::new(Combinations::of(search)?, ranking)?),
+            Method::Random { trials, seed } => {
+                MethodState::Random(Listed::new(Draws::of(search, trials, seed), ranking)?)
+            }
+            Method::Linear => MethodState::Linear(Box::new(Linear::new(search, ranking)?)),
         };
-        Ok(Self(way))
+        Ok(Self(state))
     }
 
-    /// The next point wanted in the light of `known`, which may have grown since the last call but not changed.
+    /// The next point, given the results in `known`. Results may have been added since the last call, but not changed.
     ///
     /// # Errors
-    /// [`StrategyError::Combination`], when a linear search meets values that do not go together.
-    pub fn next(&mut self, known: &impl Evaluations) -> Result<Next, StrategyError> {
+    /// [`StrategyError::Combination`], when a linear search meets values that do not fit together.
+    pub fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
         match &mut self.0 {
-            Way::Grid(way) => way.next(known),
-            Way::Random(way) => way.next(known),
-            Way::Linear(way) => way.next(known),
+            MethodState::Grid(state) => state.next(known),
+            MethodState::Random(state) => state.next(known),
+            MethodState::Linear(state) => state.next(known),
         }
     }
 
-    /// The choice that the points known so far would make, and these points, of those that were asked for.
+    /// The choice among the requested points whose results are known so far.
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub fn so_far(&self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
+    pub fn so_far(&self, known: &impl PointResults) -> Result<Choice, StrategyError> {
         match &self.0 {
-            Way::Grid(way) => way.so_far(known),
-            Way::Random(way) => way.so_far(known),
-            Way::Linear(way) => Ok(way.so_far()),
+            MethodState::Grid(state) => state.so_far(known),
+            MethodState::Random(state) => state.so_far(known),
+            MethodState::Linear(state) => Ok(state.so_far()),
         }
     }
 
-    /// The search as it ends where it is: the best of the points that are known, whatever is missing.
+    /// The choice of a search that ends now: the best known point, even if points are missing.
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub fn best_known(&mut self, known: &impl Evaluations) -> Result<Choice, StrategyError> {
-        // What is proposed from here on is not wanted any more.
-        while let Next::Evaluate(_) = self.next(known)? {}
+    pub fn best_known(&mut self, known: &impl PointResults) -> Result<Choice, StrategyError> {
+        // Reads the results that are known already. New requests are ignored: nothing is published for this search.
+        while let NextPoint::Evaluate(_) = self.next(known)? {}
         match &self.0 {
-            Way::Grid(way) => way.best_known(known),
-            Way::Random(way) => way.best_known(known),
-            Way::Linear(way) => Ok(way.best_known()),
+            MethodState::Grid(state) => state.best_known(known),
+            MethodState::Random(state) => state.best_known(known),
+            MethodState::Linear(state) => Ok(state.best_known()),
         }
     }
 
-    /// The most points that the search may look at.
+    /// The largest number of points that the search may request.
     pub fn bound(&self) -> u64 {
         match &self.0 {
-            Way::Grid(way) => way.len(),
-            Way::Random(way) => way.len(),
-            Way::Linear(way) => way.bound(),
+            MethodState::Grid(state) => state.len(),
+            MethodState::Random(state) => state.len(),
+            MethodState::Linear(state) => state.bound(),
         }
     }
 }
 
-/// Everything that is wanted now, in running order, or the choice if nothing is.
+/// Everything that a search needs now, in running order, or its choice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
-    /// The points that are not known and needed for the next step.
+    /// The points without a result that the next step needs.
     pub wanted: Vec<Candidate>,
     /// The choice, once everything needed is known.
     pub finished: Option<Choice>,
 }
 
-/// Proposes from scratch: the whole search as a function of what is known.
+/// Proposes from scratch: the whole search as a function of the known results.
 ///
 /// # Errors
-/// As [`Walk::new`] and [`Walk::next`].
+/// As [`SearchState::new`] and [`SearchState::next`].
 pub fn propose(
     search: &Search,
     method: Method,
-    rule: Rule,
-    known: &impl Evaluations,
+    ranking: Ranking,
+    known: &impl PointResults,
 ) -> Result<Proposal, StrategyError> {
-    let mut walk = Walk::new(search, method, rule)?;
+    let mut state = SearchState::new(search, method, ranking)?;
     let mut wanted = Vec::new();
     loop {
-        match walk.next(known)? {
-            Next::Evaluate(candidate) => wanted.push(*candidate),
-            Next::Wait => return Ok(Proposal { wanted, finished: None }),
-            Next::Done(choice) => return Ok(Proposal { wanted, finished: Some(*choice) }),
+        match state.next(known)? {
+            NextPoint::Evaluate(candidate) => wanted.push(*candidate),
+            NextPoint::Wait => return Ok(Proposal { wanted, finished: None }),
+            NextPoint::Done(choice) => return Ok(Proposal { wanted, finished: Some(*choice) }),
         }
-    }
-}
-
-/// The recipe that `spec` describes, or the error that names the values.
-fn resolve(search: &str, spec: &RecipeSpec) -> Result<Recipe, StrategyError> {
-    spec.resolve().map_err(|source| combination(search, spec, source))
-}
-
-fn combination(search: &str, spec: &RecipeSpec, source: RecipeError) -> StrategyError {
-    StrategyError::Combination {
-        search: search.to_owned(),
-        values: jobs::canonical_json(spec),
-        source: Box::new(source),
     }
 }

@@ -1,137 +1,32 @@
 use crate::{
-    Answer, CoordinatorError, Course, Frozen, Memory, Step, Wanted,
-    judge::Judge,
-    lookup::{Failed, Found, Presence, Retry, Sought},
-    parts::recall_parts,
-    revision::{Revised, revision_of},
+    CoordinatorError, Frozen, NextJobs, PlannedJob, SweepPlan,
+    consistency::ConsistencyCheck,
+    listing::StoreListing,
+    lookup::{JobRef, Retry},
+    parts::load_parts,
+    resume::{ReadOptions, Resume, Survey},
+    revision::revision_of,
 };
-use jobs::{Blame, ExampleCounts, JobId, Outcome};
+use jobs::{ExampleCounts, JobId, Outcome};
 use std::collections::HashSet;
 use store::{Revision, Store, StoreError};
 
-/// How much of a sweep is done, without publishing anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Survey {
-    /// The most jobs that the sweep may need. Jobs that several parts share are counted for each.
-    pub bound: u64,
-    /// The jobs that are wanted so far and have a result.
-    pub stored: u64,
-    /// The jobs that are wanted so far and failed for good.
-    pub failed: u64,
-    /// Those of the failed whose stored result is corrupt.
-    pub corrupt: u64,
-    /// The jobs that would be published at once. A search that depends on them may want more afterwards.
-    pub missing: u64,
-}
-
-/// Where a sweep goes on: what the store told of it, read once.
-#[derive(Debug)]
-pub struct Resume {
-    /// How much is done.
-    pub survey: Survey,
-    /// The revision that a run makes, or goes on with.
-    pub revised: Revised,
-    pub(crate) memory: Memory,
-    pub(crate) presence: Presence,
-    /// Jobs with a result that is in no part yet.
-    pub(crate) uncompacted: Vec<JobId>,
-    /// Jobs that failed for good, as far as they are worth telling.
-    pub(crate) failed: Vec<FailedBefore>,
-    /// All jobs that failed for good.
-    failed_jobs: Vec<JobId>,
-    /// Jobs whose stored result is corrupt.
-    pub(crate) corrupt: HashSet<JobId>,
-    /// What the results that were taken in say of the sizes of their data.
-    pub(crate) examples: ExampleCounts,
-    /// What all results say of these, if they contradict each other.
-    said: Option<ExampleCounts>,
-}
-
-/// A job that failed for good before.
-#[derive(Debug)]
-pub(crate) struct FailedBefore {
-    pub(crate) job: JobId,
-    pub(crate) label: String,
-    pub(crate) errors: Vec<String>,
-}
-
-/// Jobs that are looked up at a time.
+/// The number of jobs that are looked up at a time.
 const BATCH: usize = 256;
 
-/// Failures that are told one by one.
-const MAX_TOLD: usize = 100;
-
-impl Resume {
-    /// The beginning of a sweep of which nothing is stored.
-    ///
-    /// # Errors
-    /// As [`Course::new`].
-    pub fn fresh(frozen: &Frozen) -> Result<Self, CoordinatorError> {
-        let bound = Course::new(frozen.clone())?.bound();
-        Ok(Self::begin(bound, Presence::default()))
-    }
-
-    fn begin(bound: u64, presence: Presence) -> Self {
-        Self {
-            survey: Survey { bound, ..Survey::default() },
-            revised: Revised::first(),
-            memory: Memory::default(),
-            presence,
-            uncompacted: Vec::new(),
-            failed: Vec::new(),
-            failed_jobs: Vec::new(),
-            corrupt: HashSet::new(),
-            examples: ExampleCounts::default(),
-            said: None,
-        }
-    }
-
-    /// What all results say of the sizes of their data.
-    pub(crate) fn said(&self) -> &ExampleCounts {
-        self.said.as_ref().unwrap_or(&self.examples)
-    }
-
-    /// The jobs of the sweep that failed for good, as far as they are wanted so far: whichever sweep had wanted them
-    /// first.
-    pub fn failed_jobs(&self) -> &[JobId] {
-        &self.failed_jobs
-    }
-}
-
-/// Goes through the sweep as far as the store's answers lead.
+/// Reads what the store has of the sweep, as far as the stored results lead the searches. Publishes nothing.
 ///
-/// Compacted parts are read first, then what they do not cover, as a listing of the store tells; a small sweep in a store that
-/// holds much asks for each of its jobs instead. What `retry` covers of what failed before counts as missing, as in a run with the same setting.
+/// Compacted parts are read first. A listing of the store shows what else exists; a small sweep in a large store looks
+/// up each of its jobs instead. A failure that `retry` covers counts as missing, as it does in a run with the same
+/// setting.
 ///
 /// # Errors
-/// As [`Course::new`] and [`Course::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of this name, whose
-/// jobs are not counted; the store cannot be read.
+/// As [`SweepPlan::new`] and [`SweepPlan::next`]; [`CoordinatorError::OtherSweep`] if the store holds another sweep of
+/// this name, whose jobs are not counted; the store cannot be read.
 pub async fn survey(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    let revised = revision_of(store, frozen).await?;
-    let resume = survey_revision(&frozen.clone().at_revision(revised.number), store, retry).await?;
-    Ok(Resume { revised, ..resume })
-}
-
-/// What a revision of a sweep has come to by now, finished or not, and how much of it is done: see [`Course::so_far`].
-///
-/// # Errors
-/// As [`survey`].
-pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
-    let (course, resume) = go_through(frozen, store, How { retry: Retry::Nothing, repair: false }).await?;
-    Ok((course.so_far()?, resume.survey))
-}
-
-/// The jobs of a revision that the store holds a result or a final failure of, as far as its answers lead.
-///
-/// # Errors
-/// As [`survey`].
-pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
-    let (_, resume) = go_through(frozen, store, How { retry: Retry::Nothing, repair: false }).await?;
-    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
-    let mut jobs = store.compacted_jobs(revision).await?.jobs;
-    jobs.extend(resume.uncompacted);
-    jobs.extend(resume.failed_jobs);
-    Ok(jobs)
+    let revision = revision_of(store, frozen).await?;
+    let resume = survey_revision(&frozen.clone().at_revision(revision.number), store, retry).await?;
+    Ok(Resume { revision, ..resume })
 }
 
 /// As [`survey`], for a run that repairs: corrupt results are set aside, so that their jobs are missing.
@@ -139,81 +34,59 @@ pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId
 /// # Errors
 /// As [`survey`]; an object cannot be copied or deleted.
 pub async fn repair(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    let revised = revision_of(store, frozen).await?;
-    let resume = repair_revision(&frozen.clone().at_revision(revised.number), store, retry).await?;
-    Ok(Resume { revised, ..resume })
+    let revision = revision_of(store, frozen).await?;
+    let resume = repair_revision(&frozen.clone().at_revision(revision.number), store, retry).await?;
+    Ok(Resume { revision, ..resume })
 }
 
-/// As [`survey`], of the revision that `frozen` is, whichever the store holds.
+/// The outcome of a revision so far, finished or not, and how much of it is done: see [`SweepPlan::so_far`].
+///
+/// # Errors
+/// As [`survey`].
+pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey), CoordinatorError> {
+    let read = read_sweep(frozen, store, ReadOptions { retry: Retry::Nothing, repair: false }).await?;
+    Ok((read.plan.so_far()?, read.resume.survey))
+}
+
+/// The jobs of a revision that have a result or a permanent failure in the store.
+///
+/// # Errors
+/// As [`survey`].
+pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
+    let read = read_sweep(frozen, store, ReadOptions { retry: Retry::Nothing, repair: false }).await?;
+    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
+    let mut jobs = store.compacted_jobs(revision).await?.jobs;
+    jobs.extend(read.resume.uncompacted);
+    jobs.extend(read.resume.failed_jobs);
+    Ok(jobs)
+}
+
+/// As [`survey`], of the revision of `frozen`, whichever revision the store holds.
 pub(crate) async fn survey_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    let (course, mut resume) = go_through(frozen, store, How { retry, repair: false }).await?;
-    resume.memory = course.into_memory();
-    Ok(resume)
+    Ok(read_sweep(frozen, store, ReadOptions { retry, repair: false }).await?.into_resume())
 }
 
-/// As [`repair`], of the revision that `frozen` is, whichever the store holds.
+/// As [`repair`], of the revision of `frozen`, whichever revision the store holds.
 pub(crate) async fn repair_revision(frozen: &Frozen, store: &Store, retry: Retry) -> Result<Resume, CoordinatorError> {
-    let how = How { retry, repair: true };
+    let options = ReadOptions { retry, repair: true };
     let mut repaired = HashSet::new();
     loop {
-        let (course, mut resume) = go_through(frozen, store, how).await?;
-        let new: Vec<JobId> = resume.corrupt.iter().filter(|job| repaired.insert(**job)).copied().collect();
+        let read = read_sweep(frozen, store, options).await?;
+        let new: Vec<JobId> = read.resume.corrupt.iter().filter(|job| repaired.insert(**job)).copied().collect();
+        // A result that is corrupt again after its repair cannot be repaired here.
         if new.is_empty() {
-            resume.memory = course.into_memory();
-            return Ok(resume);
+            return Ok(read.into_resume());
         }
         for job in &new {
-            set_aside(store, job, resume.said()).await?;
+            set_aside(store, job, read.resume.all_examples()).await?;
         }
     }
 }
 
-/// How a store is read.
-#[derive(Debug, Clone, Copy)]
-struct How {
-    /// What is missing of what failed before.
-    retry: Retry,
-    /// What is corrupt is missing.
-    repair: bool,
-}
-
-/// Reads the sweep. If results contradict each other, it is read once more: only beside all others shows which is wrong.
-async fn go_through(frozen: &Frozen, store: &Store, how: How) -> Result<(Course, Resume), CoordinatorError> {
-    let (course, resume) = read(frozen, store, how, None).await?;
-    if resume.examples.agree() {
-        return Ok((course, resume));
-    }
-    let said = resume.examples;
-    let (course, resume) = read(frozen, store, how, Some(&said)).await?;
-    Ok((course, Resume { said: Some(said), ..resume }))
-}
-
-/// `said` is what all results say of the sizes of their data, if they contradict each other.
-async fn read(
-    frozen: &Frozen,
-    store: &Store,
-    how: How,
-    said: Option<&ExampleCounts>,
-) -> Result<(Course, Resume), CoordinatorError> {
-    let mut course = Course::new(frozen.clone())?;
-    let presence = Presence::of(store, course.bound()).await?;
-    let mut resume = Resume::begin(course.bound(), presence);
-    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
-    let mut judge = Judge { said, counts: &mut resume.examples };
-    resume.survey.stored = recall_parts(store, revision, &mut course, &mut judge).await?;
-    while let Step::Run(wanted) = course.next(BATCH)? {
-        let sought: Vec<Sought> = wanted.iter().map(Wanted::sought).collect();
-        for (wanted, found) in wanted.into_iter().zip(resume.presence.look_up(store, &sought).await?) {
-            let found = Judge { said, counts: &mut resume.examples }.judge(found);
-            resume.take_in(&mut course, wanted, found, how)?;
-        }
-    }
-    Ok((course, resume))
-}
-
-/// Sets a corrupt result aside, and forgets the failures that it led to. `said` is what all results say of their data.
-pub(crate) async fn set_aside(store: &Store, job: &JobId, said: &ExampleCounts) -> Result<(), StoreError> {
-    let is_sound = |result: &jobs::JobResult| said.check(&result.meaning, &result.scores);
+/// Sets a corrupt result aside, and removes the failures that it caused. `examples` are the sizes of data by all
+/// results.
+pub(crate) async fn set_aside(store: &Store, job: &JobId, examples: &ExampleCounts) -> Result<(), StoreError> {
+    let is_sound = |result: &jobs::JobResult| examples.check(&result.meaning, &result.scores);
     if let Some(key) = store.set_aside(job, is_sound).await? {
         tracing::warn!(job = %job.short(), kept = %key, "set a corrupt result aside; the job is computed again");
     }
@@ -221,53 +94,50 @@ pub(crate) async fn set_aside(store: &Store, job: &JobId, said: &ExampleCounts) 
     Ok(())
 }
 
-impl Resume {
-    fn take_in(
-        &mut self,
-        course: &mut Course,
-        Wanted { id, label, .. }: Wanted,
-        found: Found,
-        how: How,
-    ) -> Result<(), CoordinatorError> {
-        match found {
-            Found::Result(result) => {
-                course.record(id, Answer::Result(&result))?;
-                self.survey.stored += 1;
-                self.uncompacted.push(id);
-                self.presence.forget(&id);
-            }
-            Found::Artefact(result) => {
-                course.record(id, Answer::Artefact(&result))?;
-            }
-            Found::Failed(failed) if !how.retry.covers(&failed) => self.fail(course, id, label, failed)?,
-            Found::Corrupt(errors) => {
-                self.corrupt.insert(id);
-                if how.repair {
-                    course.set_aside(&id);
-                    self.survey.missing += 1;
-                } else {
-                    self.survey.corrupt += 1;
-                    // What lies in the store says nothing of the recipe.
-                    self.fail(course, id, label, Failed { errors, blame: Some(Blame::Machine) })?;
-                }
-            }
-            Found::Failed(_) | Found::Nothing => {
-                course.set_aside(&id);
-                self.survey.missing += 1;
-            }
-        }
-        Ok(())
-    }
+/// A sweep as it was read from the store.
+struct ReadSweep {
+    plan: SweepPlan,
+    resume: Resume,
+}
 
-    fn fail(&mut self, course: &mut Course, id: JobId, label: String, failed: Failed) -> Result<(), CoordinatorError> {
-        let Failed { errors, blame } = failed;
-        course.record(id, Answer::Failed { errors: &errors, blame })?;
-        self.survey.failed += 1;
-        self.failed_jobs.push(id);
-        if self.failed.len() < MAX_TOLD {
-            self.failed.push(FailedBefore { job: id, label, errors });
-        }
-        self.presence.forget(&id);
-        Ok(())
+impl ReadSweep {
+    fn into_resume(self) -> Resume {
+        Resume { results: self.plan.into_results(), ..self.resume }
     }
+}
+
+/// Reads the sweep. If results contradict each other, it is read again: only all results together show which one is
+/// wrong.
+async fn read_sweep(frozen: &Frozen, store: &Store, options: ReadOptions) -> Result<ReadSweep, CoordinatorError> {
+    let first = read(frozen, store, options, None).await?;
+    if first.resume.examples.agree() {
+        return Ok(first);
+    }
+    let all = first.resume.examples;
+    let second = read(frozen, store, options, Some(&all)).await?;
+    Ok(ReadSweep { resume: Resume { contradicting: Some(all), ..second.resume }, ..second })
+}
+
+/// `contradicting` are the sizes of data by all results, if these contradict each other.
+async fn read(
+    frozen: &Frozen,
+    store: &Store,
+    options: ReadOptions,
+    contradicting: Option<&ExampleCounts>,
+) -> Result<ReadSweep, CoordinatorError> {
+    let mut plan = SweepPlan::new(frozen.clone())?;
+    let listing = StoreListing::of(store, plan.bound()).await?;
+    let mut resume = Resume::begin(plan.bound(), listing);
+    let revision = Revision::of(&frozen.sweep().name, frozen.revision());
+    let mut check = ConsistencyCheck { contradicting, accepted: &mut resume.examples };
+    resume.survey.stored = load_parts(store, revision, &mut plan, &mut check).await?;
+    while let NextJobs::Publish(jobs) = plan.next(BATCH)? {
+        let job_refs: Vec<JobRef> = jobs.iter().map(PlannedJob::job_ref).collect();
+        let found = resume.listing.look_up(store, &job_refs).await?;
+        for (job, found) in jobs.into_iter().zip(found) {
+            let found = ConsistencyCheck { contradicting, accepted: &mut resume.examples }.apply(found);
+            resume.apply(&mut plan, job, found, options)?;
+        }
+    }
+    Ok(ReadSweep { plan, resume })
 }

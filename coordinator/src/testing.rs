@@ -37,7 +37,7 @@ pub(crate) fn frozen(overrides: &[&str]) -> Frozen {
 pub(crate) fn frozen_of(sweep: Sweep) -> Frozen {
     let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
     for task in &sweep.tasks {
-        let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+        let splits = sweep.data_splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
         keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
     }
     let digests = keys.into_iter().map(|key| (key.clone(), Digest::of(key.as_bytes()))).collect();

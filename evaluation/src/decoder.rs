@@ -24,14 +24,18 @@ pub(crate) use stored::Stored;
 pub(crate) use weights::{DecoderWeights, LayerWeights, LinearWeights};
 
 use crate::model::weights::WeightFile;
-use crate::{Delta, Features, ModelError, Module, Sequences, Texts, Watch};
+use crate::{
+    Delta, Features, Fisher, Head, ModelError, Module, Sequences, Texts, Watch,
+    observe::{Observation, Observed},
+};
 use candle_core::{Device, Tensor};
-use composed::ComposedDecoder;
+use composed::{ComposedDecoder, Scores};
 use files::MappedFile;
 use half::Half;
 use host::HostDecoder;
 use jobs::Precision;
-use std::{path::Path, sync::Arc};
+use module::ModuleId;
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 use updates::Updates;
 
 /// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
@@ -107,6 +111,59 @@ impl DecoderModel {
         let files = found.files.clone();
         let model = Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?);
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
+    }
+
+    /// Opens a folder like [`open_composed`](Self::open_composed), so that gradients pass through the model.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_differentiable(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
+        let Self { base, model } = Self::open_composed(folder, device, precision)?;
+        let model = match model {
+            Model::Composed(model) => Model::Composed(model.differentiable()),
+            model @ Model::Host(_) => model,
+        };
+        Ok(Self { base, model })
+    }
+
+    /// The diagonal of the Fisher information of some modules' weights: `E_x Σ_c p(c|x)·(∂log p(c|x)/∂W)²`, per text and class,
+    /// where the logits are the products of the head's rows with the features. Classes in `masked` have probability 0.
+    ///
+    /// # Shapes
+    /// One `[outputs, inputs]` for each module, row-major.
+    ///
+    /// # Numerics
+    /// As [`ImageModel::fisher`](crate::ImageModel::fisher).
+    ///
+    /// # Errors
+    /// [`ModelError::NotDifferentiable`] unless the model was [opened](Self::open_differentiable) for it; an unknown module; a head
+    /// of another width; and as [`features`](Self::features).
+    pub fn fisher(
+        &self,
+        texts: &Texts,
+        scores: (&Head, &[u32]),
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        let (head, masked) = scores;
+        let Model::Composed(model) = &self.model else { return Err(ModelError::NotDifferentiable) };
+        if !model.is_differentiable() {
+            return Err(ModelError::NotDifferentiable);
+        }
+        let config = &self.base.config;
+        batches::check(texts, config)?;
+        let read = texts.up_to(|ids| config.pooled(ids));
+        let matrices = modules.iter().map(|module| module::find(config, module)).collect::<Result<Vec<_>, _>>()?;
+        let mask = |class: usize| if masked.contains(&(class as u32)) { f32::NEG_INFINITY } else { 0.0 };
+        let mask: Vec<f32> = (0..head.classes()).map(mask).collect();
+        let mask = Tensor::from_vec(mask, head.classes(), model.device())?;
+        let head = head.tensor(config.width, model.device())?;
+        let mut means = model.fisher(&read, Scores { head: &head, mask: &mask }, &matrices, watch)?;
+        let of = |(module, id): (&String, &ModuleId)| {
+            let [outputs, inputs] = id.1.shape(config);
+            (module.clone(), means.remove(id).unwrap_or_else(|| vec![0.0; outputs * inputs]))
+        };
+        Ok(modules.iter().zip(&matrices).map(of).collect())
     }
 
     /// The mapped files of the weights, which are read for as long as the model is used: on the processor, half-width
@@ -199,6 +256,43 @@ impl DecoderModel {
         Ok(Sequences::new(states, lengths, self.base.config.width))
     }
 
+    /// What the first layer takes of texts: the embeddings of all their tokens.
+    ///
+    /// # Errors
+    /// As [`features`](Self::features).
+    pub fn states(&self, texts: &Texts) -> Result<TextStates, ModelError> {
+        batches::check(texts, &self.base.config)?;
+        let values = match &self.model {
+            Model::Host(model) => StateValues::Host(model.states(texts)),
+            Model::Composed(model) => StateValues::Device(model.states(texts)?),
+        };
+        Ok(TextStates { base: Arc::clone(&self.base), values })
+    }
+
+    /// Runs one layer over all tokens of all texts, and hands the inputs of its modules to an observer.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if the states are of another base, the device fails, or the caller cancels.
+    pub fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut TextStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        if !Arc::ptr_eq(&self.base, &states.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let mut observation = Observation::new(observed, module::modules_of(&self.base.config, layer));
+        match (&self.model, &mut states.values) {
+            (Model::Host(model), StateValues::Host(steps)) => model.run_layer(layer, steps, &mut observation, watch),
+            (Model::Composed(model), StateValues::Device(steps)) => {
+                model.run_layer(layer, steps, &mut observation, watch)
+            }
+            _ => Err(ModelError::ForeignEmbedding),
+        }
+    }
+
     /// Computes the features of made-up texts, once: whether the device can run this model, and how long it takes. At
     /// least one text of one token is taken, and none longer than the model's positions.
     ///
@@ -213,6 +307,19 @@ impl DecoderModel {
         let features = self.features(&texts, &Watch::default())?;
         if features.values().iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
     }
+}
+
+/// What the texts of one split are between two layers, all tokens of all texts.
+#[derive(Clone)]
+pub struct TextStates {
+    base: Arc<Base>,
+    values: StateValues,
+}
+
+#[derive(Clone)]
+enum StateValues {
+    Host(Vec<host::Step>),
+    Device(Vec<composed::Step>),
 }
 
 /// The configuration of a folder whose headers agree with it.

@@ -16,11 +16,12 @@ pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
-    Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Sequences, TextModel, Watch,
+    Delta, DeviceChoice, DiskCache, Features, Fisher, GradientTower, Head, Limits, ModelError, Module, Observed,
+    Sequences, TextModel, Watch,
 };
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Precision, Rows};
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// A resident base model of a family, with what belongs to it: its image processor, tokenizer or text tower.
 pub trait ModelFamily: Sized + Send + 'static {
@@ -69,6 +70,12 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// Names the file, the key or tensor, and what was expected.
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
+
+    /// Opens a base on a device in a form that gradients pass through. It makes the same numbers, and is slower.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
 
     /// The base model.
     fn model(&self) -> &Self::Model;
@@ -131,6 +138,8 @@ pub trait Model: Clone + Send + Sync + 'static {
     type Deltas: Send + Sync;
     /// What the model takes.
     type Examples;
+    /// What examples are between two layers.
+    type States: Clone + Send;
 
     /// Every linear layer that can take an update, in the model's order.
     fn modules(&self) -> Vec<Module>;
@@ -158,6 +167,43 @@ pub trait Model: Clone + Send + Sync + 'static {
     /// # Errors
     /// The examples are of another base, the device fails, or the caller cancels.
     fn features(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Features, ModelError>;
+
+    /// The number of layers that [`run_layer`](Self::run_layer) takes. Every module is in one of them.
+    fn layers(&self) -> usize;
+
+    /// What the first layer takes of all examples.
+    ///
+    /// # Errors
+    /// The examples are of another base, the device fails, or the caller cancels.
+    fn states(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Self::States, ModelError>;
+
+    /// Runs one layer over all tokens of all examples, and hands the inputs of its modules to an observer.
+    ///
+    /// Run over the layers from 0 on, this is the model up to its final norm, without the short cuts of
+    /// [`features`](Self::features). The states may come from layers of another model of the same base.
+    ///
+    /// # Errors
+    /// The states are of another base, the device fails, or the caller cancels.
+    fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut Self::States,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError>;
+
+    /// The diagonal of the Fisher information of some modules, by what the model predicts with a head.
+    ///
+    /// # Errors
+    /// The model was not [opened](ModelFamily::open_differentiable) for it; a module that the model does not have; a head that
+    /// does not fit; the device fails, or the caller cancels.
+    fn fisher(
+        &self,
+        examples: &Self::Examples,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError>;
 
     /// What the model is, in words with its sizes.
     fn describe(&self) -> String;

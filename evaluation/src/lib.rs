@@ -14,14 +14,17 @@ mod data;
 mod decoder;
 mod device;
 mod family;
+mod fisher;
 mod gradient;
 mod head;
 mod images;
 mod joint;
+mod kernels;
 mod kind;
 mod limits;
 mod model;
 mod notes;
+mod observe;
 mod preprocess;
 mod score;
 mod settings;
@@ -42,13 +45,16 @@ pub const SEMANTICS: u32 = 1;
 pub use cache::DiskCache;
 pub use classes::{ClassError, ClassRows, Match, NamesProblem, check_names, head_rows};
 pub use data::{DataError, DataOutline, ImageProblem, Source};
-pub use decoder::{Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow};
+pub use decoder::{
+    Biases, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, RopeScaling, SlidingWindow, TextStates,
+};
 pub use device::{DeviceChoice, open_device};
 pub use family::{
     ClipBase, Configuration, DecoderBase, ExampleCount, ExampleKind, Examples, FamilyVisitor, LONGEST_TEXT, MemoryNeed,
     Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
     configuration, outline,
 };
+pub use fisher::Fisher;
 pub use gradient::{AdaptedModule, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
@@ -56,10 +62,11 @@ pub use joint::{JointError, JointHead, JointMap, JointPrompts};
 pub use kind::ModelKind;
 pub use limits::{LimitExceeded, Limits};
 pub use model::{
-    Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ModelError, Module,
-    ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
+    Activation, ClipConfig, Delta, Deltas, Embedded, EncoderConfig, Features, ImageModel, ImageStates, ModelError,
+    Module, ModuleProblem, TextConfig, TextProblem, VisionConfig, Watch,
 };
 pub use notes::notes;
+pub use observe::{InputObserver, ModuleInputs, Observed};
 pub use preprocess::{Filter, Preprocess, Resize};
 pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
 pub use text::{TextModel, Tokenizer};

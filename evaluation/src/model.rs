@@ -13,12 +13,21 @@ pub use error::{ModelError, ModuleProblem, TextProblem};
 pub use patch::{Delta, Module};
 pub use watch::Watch;
 
-use crate::{Sequences, images::Images};
+use crate::{
+    Head, Sequences,
+    fisher::Fisher,
+    images::Images,
+    observe::{Observation, Observed},
+};
 use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
 use patch::{TowerMatrix, Updates};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 use weights::Weights;
 
 /// A CLIP image tower with its projection.
@@ -98,6 +107,52 @@ impl ImageModel {
         let read = Weights::open(folder)?.vision(&config)?;
         let tower = Tower::Composed(ComposedTower::new(config, read, device)?);
         Ok(Self { base: Arc::new(Base { config }), tower })
+    }
+
+    /// Opens a folder like [`open_composed`](Self::open_composed), so that gradients pass through the model.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_differentiable(folder: &Path, device: &Device) -> Result<Self, ModelError> {
+        let Self { base, tower } = Self::open_composed(folder, device)?;
+        let tower = match tower {
+            Tower::Composed(tower) => Tower::Composed(tower.differentiable()),
+            tower @ Tower::Host(_) => tower,
+        };
+        Ok(Self { base, tower })
+    }
+
+    /// The diagonal of the Fisher information of some modules' weights: `E_x Σ_c p(c|x)·(∂log p(c|x)/∂W)²`, per image and class,
+    /// where the logits are the products of the head's rows with the features at length 1.
+    ///
+    /// # Shapes
+    /// One `[outputs, inputs]` for each module, row-major.
+    ///
+    /// # Numerics
+    /// Gradients in `f32`, means in `f64`. One backward pass for each class and each batch of images.
+    ///
+    /// # Errors
+    /// [`ModelError::NotDifferentiable`] unless the model was [opened](Self::open_differentiable) for it; an unknown module;
+    /// images that another base embedded; a head of another width; the device fails, or the caller cancels.
+    pub fn fisher(
+        &self,
+        embedded: &Embedded,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        let states = self.states(embedded, watch)?;
+        let (Tower::Composed(tower), StateValues::Device(steps)) = (&self.tower, &states.tokens) else {
+            return Err(ModelError::NotDifferentiable);
+        };
+        if !tower.is_differentiable() {
+            return Err(ModelError::NotDifferentiable);
+        }
+        let config = &self.base.config;
+        let matrices = patch::matrices_of(config, modules.iter().map(String::as_str))?;
+        let head = head.tensor(config.projection, tower.device())?;
+        let means = tower.fisher(steps, &head, &matrices, watch)?;
+        modules.iter().map(|module| Ok((module.clone(), patch::rows_of(config, module, &means)?))).collect()
     }
 
     /// The model's configuration.
@@ -223,6 +278,63 @@ impl ImageModel {
         Ok(Sequences::new(states, lengths, vision.encoder.width))
     }
 
+    /// The layers that [`run_layer`](Self::run_layer) takes: those of the encoder, and the projection as the last one.
+    pub fn layers(&self) -> usize {
+        self.base.config.vision.encoder.layers + 1
+    }
+
+    /// What the first layer takes of embedded images.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn states(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<ImageStates, ModelError> {
+        if !Arc::ptr_eq(&self.base, &embedded.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let tokens = match (&self.tower, &embedded.tokens) {
+            (Tower::Host(_), Tokens::Host(tokens)) => StateValues::Host(tokens.clone()),
+            (Tower::Host(tower), Tokens::Images(images)) => StateValues::Host(tower.embed(images, watch)?),
+            (Tower::Composed(_), Tokens::Device(tokens)) => StateValues::Device(tokens.clone()),
+            (Tower::Composed(tower), Tokens::Images(images)) => StateValues::Device(tower.embed(images, watch)?),
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        if let Tokens::Images(images) = &embedded.tokens {
+            images.check_unchanged()?;
+        }
+        Ok(ImageStates { base: Arc::clone(&self.base), tokens })
+    }
+
+    /// Runs one of the [layers](Self::layers) over all tokens of all images, and hands the inputs of its modules to an
+    /// observer.
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut ImageStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        if !Arc::ptr_eq(&self.base, &states.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let is_projection = layer + 1 == self.layers();
+        let mut observation = Observation::new(observed, patch::modules_of(&self.base.config, layer));
+        match (&self.tower, &mut states.tokens) {
+            (_, _) if is_projection && observation.is_empty() => Ok(()),
+            (Tower::Host(tower), StateValues::Host(x)) if is_projection => {
+                tower.observe_projection(x, &mut observation)
+            }
+            (Tower::Host(tower), StateValues::Host(x)) => tower.run_layer(layer, x, &mut observation, watch),
+            (Tower::Composed(tower), StateValues::Device(steps)) if is_projection => {
+                tower.observe_projection(steps, &mut observation)
+            }
+            (Tower::Composed(tower), StateValues::Device(x)) => tower.run_layer(layer, x, &mut observation, watch),
+            _ => Err(ModelError::ForeignEmbedding),
+        }
+    }
+
     /// Embeds black images and computes their features, once: whether the device can run this model, and how long it
     /// takes. At least one image is taken.
     ///
@@ -235,6 +347,20 @@ impl ImageModel {
         let features = self.features(&self.embed(&images, u64::MAX, &Watch::default())?, &Watch::default())?;
         if features.values.iter().all(|x| x.is_finite()) { Ok(()) } else { Err(ModelError::NotFinite) }
     }
+}
+
+/// What the images of one split are between two layers, all tokens of all images.
+#[derive(Clone)]
+pub struct ImageStates {
+    base: Arc<Base>,
+    tokens: StateValues,
+}
+
+#[derive(Clone)]
+enum StateValues {
+    /// `[images, tokens, width]`
+    Host(Vec<f32>),
+    Device(Vec<Tensor>),
 }
 
 /// The images of one split as the encoder's first block takes them, with their labels.

@@ -14,7 +14,7 @@ pub(crate) const TASKS: [&str; 8] =
     ["mnist", "fashion_mnist", "optdigits", "letters", "scripts", "flags", "emoji", "icons"];
 pub(crate) const SPLITS: [&str; 2] = ["validation", "test"];
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -7,6 +7,8 @@ mod decoders;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod fisher;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod gradients;
@@ -24,6 +26,8 @@ mod model;
 mod nli6;
 #[cfg(test)]
 mod notes;
+#[cfg(test)]
+mod observe;
 #[cfg(test)]
 mod padding;
 #[cfg(test)]

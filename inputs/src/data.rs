@@ -84,5 +84,6 @@ fn rows_as_json(rows: &Rows) -> Value {
         Rows::Share { start, end, shuffle_seed } => json!({"share": [start, end], "seed": shuffle_seed}),
         Rows::TrainTestSplit { start, end, seed } => json!({"share": [start, end], "seed": seed, "like": "datasets"}),
         Rows::Indices(rows) => json!({"indices": rows}),
+        Rows::First { count, of } => json!({"first": count, "of": rows_as_json(of)}),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     decides::{NEW_PROCESSOR, OLD_PROCESSOR, ending_padding, second_processor_counts},
     digest::{FileDigests, Hashed},
     folder::{Entries, list},
-    layout::{INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards},
+    layout::{INDEX, MissingFile, PICKLED_INDEX, SplitFiles, adapter_files, model_files, shards, statistics_files},
     located::{FetchPolicy, FoundFolder},
     objects::Objects,
     remote::{as_objects, place_of},
@@ -41,6 +41,18 @@ impl Finder<'_> {
     /// As there.
     pub fn adapter(&self, reference: &InputRef) -> Result<Located, InputError> {
         let find = |policy| self.located(reference, self.named_files(reference, policy, "an adapter", adapter_files)?);
+        self.nearest(reference, |located: &Located| located.digest, find)
+    }
+
+    /// As [`Inputs::statistics`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn statistics(&self, reference: &InputRef) -> Result<Located, InputError> {
+        let find = |policy| {
+            let found = self.named_files(reference, policy, "statistics", statistics_files)?;
+            self.located(reference, found)
+        };
         self.nearest(reference, |located: &Located| located.digest, find)
     }
 

@@ -74,6 +74,13 @@ pub(crate) fn adapter_files(names: &[String]) -> Result<Vec<String>, MissingFile
     Ok(vec![config, weights])
 }
 
+/// The files of a task's statistics: their index, and a file for each layer.
+pub(crate) fn statistics_files(names: &[String]) -> Result<Vec<String>, MissingFile> {
+    let index = required(names, "statistics.json")?;
+    let is_layer = |name: &&String| name.starts_with("layer-") && name.ends_with(".safetensors");
+    Ok(names.iter().filter(is_layer).cloned().chain([index]).collect())
+}
+
 /// A hint: where the adapter is, if the reference is one level too high, or if another tool wrote it.
 fn adapters_nearby(names: &[String]) -> String {
     let folders: Vec<_> = names.iter().filter_map(|name| name.strip_suffix("/adapter_config.json")).collect();

@@ -23,6 +23,14 @@ impl Inputs {
         self.finder(None).adapter(reference)
     }
 
+    /// The statistics of a task that another job made: the files of its artefact.
+    ///
+    /// # Errors
+    /// As [`model`](Self::model).
+    pub fn statistics(&self, reference: &InputRef) -> Result<Located, InputError> {
+        self.finder(None).statistics(reference)
+    }
+
     /// A single file, such as a head.
     ///
     /// # Errors

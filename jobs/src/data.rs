@@ -127,4 +127,11 @@ pub enum Rows {
     },
     /// The rows with these numbers, in this order.
     Indices(Vec<u64>),
+    /// The first rows of another selection. Fewer rows than `count` are refused.
+    First {
+        /// How many.
+        count: u64,
+        /// The selection.
+        of: Box<Self>,
+    },
 }

@@ -86,6 +86,7 @@ mod tests {
             benchmark: BenchmarkInput::PerTask,
             split: split.to_owned(),
             precision: Precision::F32,
+            statistics: Vec::new(),
         }
     }
 

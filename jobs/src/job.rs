@@ -1,4 +1,4 @@
-use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, stored::StoredJob};
+use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, StatisticsInput, stored::StoredJob};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -93,6 +93,9 @@ pub struct Meaning {
     pub split: String,
     /// The number format of the evaluation.
     pub precision: Precision,
+    /// The statistics that the recipe merges by, in the order of the adapters; none for most recipes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statistics: Vec<StatisticsInput>,
 }
 
 impl Meaning {
@@ -121,7 +124,7 @@ impl Meaning {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("the job's {part} is of semantics {job}, while this Bowline computes semantics {ours}")]
 pub struct OtherSemantics {
-    /// What differs: `evaluation`, `recipe` or `output`.
+    /// What differs: `evaluation`, `recipe`, `output` or `statistics`.
     pub part: &'static str,
     /// The job's version.
     pub job: u32,
@@ -299,6 +302,7 @@ mod tests {
             benchmark: BenchmarkInput::PerTask,
             split: "validation".to_owned(),
             precision: Precision::F32,
+            statistics: Vec::new(),
         }
     }
 
@@ -337,7 +341,7 @@ mod tests {
     fn what_decides_the_outcome_changes_the_id() {
         let other = Digest::of(b"other");
         let second = AdapterInput { task: "icons".to_owned(), digest: other };
-        let changes: [fn(&mut Meaning, Digest, AdapterInput); 9] = [
+        let changes: [fn(&mut Meaning, Digest, AdapterInput); 10] = [
             |meaning, _, _| meaning.evaluation += 1,
             |meaning, other, _| meaning.base = other,
             |meaning, _, _| meaning.subject = Subject::Base,
@@ -349,6 +353,9 @@ mod tests {
             |meaning, other, _| meaning.tasks[0].data = other,
             |meaning, other, _| meaning.benchmark = BenchmarkInput::Joint { head: other },
             |meaning, _, _| meaning.split = "test".to_owned(),
+            |meaning, other, _| {
+                meaning.statistics = vec![StatisticsInput { task: "mnist".to_owned(), job: JobId::from(other) }];
+            },
         ];
         let mut ids = std::collections::BTreeSet::from([meaning().id()]);
         for change in changes {

@@ -29,6 +29,7 @@ mod result;
 mod score;
 mod shown;
 mod spec;
+mod statistics;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod status;
 mod stored;
@@ -61,10 +62,9 @@ pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFa
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
+pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
-pub use sweep::{
-    Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
-};
+pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
 pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, TUNE_SEMANTICS, TuneCheck, TuneGuard,
     TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,

@@ -1,4 +1,4 @@
-use crate::{Digest, JobId, Meaning, OtherSemantics, WriteSpec};
+use crate::{Digest, JobId, Meaning, OtherSemantics, StatisticsSpec, WriteSpec};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -13,6 +13,8 @@ pub enum JobSpec {
     Evaluate(Meaning),
     /// Makes a merge and keeps it. Its output is an artefact.
     Write(WriteSpec),
+    /// Runs a task's own model over examples and keeps what it learns of them. Its output is an artefact.
+    Statistics(StatisticsSpec),
 }
 
 /// The kinds of jobs.
@@ -22,6 +24,8 @@ pub enum JobKind {
     Evaluate,
     /// See [`JobSpec::Write`].
     Write,
+    /// See [`JobSpec::Statistics`].
+    Statistics,
 }
 
 impl JobSpec {
@@ -32,7 +36,7 @@ impl JobSpec {
     pub fn id(&self) -> JobId {
         match self {
             Self::Evaluate(meaning) => meaning.id(),
-            Self::Write(_) => JobId::from(Digest::of_json(self)),
+            Self::Write(_) | Self::Statistics(_) => JobId::from(Digest::of_json(self)),
         }
     }
 
@@ -41,6 +45,7 @@ impl JobSpec {
         match self {
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Write(_) => JobKind::Write,
+            Self::Statistics(_) => JobKind::Statistics,
         }
     }
 
@@ -48,7 +53,7 @@ impl JobSpec {
     pub fn as_evaluation(&self) -> Option<&Meaning> {
         match self {
             Self::Evaluate(meaning) => Some(meaning),
-            Self::Write(_) => None,
+            Self::Write(_) | Self::Statistics(_) => None,
         }
     }
 
@@ -61,6 +66,7 @@ impl JobSpec {
         match self {
             Self::Evaluate(meaning) => meaning.check_semantics(),
             Self::Write(spec) => spec.check_semantics(),
+            Self::Statistics(spec) => spec.check_semantics(),
         }
     }
 }
@@ -77,12 +83,19 @@ impl From<WriteSpec> for JobSpec {
     }
 }
 
+impl From<StatisticsSpec> for JobSpec {
+    fn from(spec: StatisticsSpec) -> Self {
+        Self::Statistics(spec)
+    }
+}
+
 impl JobKind {
     /// Its name in documents and logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Evaluate => "evaluate",
             Self::Write => "write",
+            Self::Statistics => "statistics",
         }
     }
 }

@@ -67,6 +67,10 @@ pub struct Evaluation {
     pub select: String,
     /// The split that is touched once, for the chosen recipes.
     pub report: String,
+    /// The split of whose first examples statistics are made, for recipes that need the inputs of modules; `None` means
+    /// `select`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statistics: Option<String>,
     /// The number format of the model.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
@@ -134,6 +138,22 @@ impl Sweep {
     pub fn splits(&self) -> Vec<&str> {
         let Evaluation { select, report, .. } = &self.evaluation;
         if select == report { vec![select] } else { vec![select, report] }
+    }
+
+    /// The split of whose first examples statistics are made.
+    pub fn statistics_split(&self) -> &str {
+        let Evaluation { select, statistics, .. } = &self.evaluation;
+        statistics.as_deref().unwrap_or(select)
+    }
+
+    /// All splits that are read: those that are evaluated, and the one that statistics are made of.
+    pub fn data_splits(&self) -> Vec<&str> {
+        let mut splits = self.splits();
+        let statistics = self.statistics_split();
+        if !splits.contains(&statistics) {
+            splits.push(statistics);
+        }
+        splits
     }
 
     /// Whether individually fine-tuned accuracies mean anything here: they do not in a joint benchmark.

@@ -128,6 +128,7 @@ impl TuneSpec {
             benchmark: BenchmarkInput::PerTask,
             split: self.split.clone(),
             precision: Precision::F32,
+            statistics: Vec::new(),
         }
     }
 }

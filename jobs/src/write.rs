@@ -1,4 +1,4 @@
-use crate::{AdapterInput, Digest, OtherSemantics, Recipe};
+use crate::{AdapterInput, Digest, OtherSemantics, Recipe, StatisticsInput};
 use serde::{Deserialize, Serialize};
 
 /// The version of what turns a merge into files: their names, layout, and number formats. It is part of the identity
@@ -17,6 +17,9 @@ pub struct WriteSpec {
     pub adapters: Vec<AdapterInput>,
     /// How they are merged.
     pub recipe: Recipe,
+    /// The statistics that the recipe merges by, in merge order; none for most recipes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statistics: Vec<StatisticsInput>,
     /// What is written.
     pub format: WriteFormat,
     /// How the files name what was merged.

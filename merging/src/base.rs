@@ -311,7 +311,7 @@ fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTenso
     Ok(tensors)
 }
 
-fn read_header(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
+pub(crate) fn read_header(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
     let path = folder.join(file);
     let (bytes, found) = header_bytes(&path)?;
     let header = |source| BaseError::Header { path: path.clone(), source };

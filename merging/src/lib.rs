@@ -12,6 +12,7 @@ mod adapter;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod align;
 mod base;
+mod cka;
 mod error;
 mod layout;
 mod linalg;
@@ -20,8 +21,10 @@ mod matrix;
 mod merge;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;
+mod regmean;
 mod renamed;
 mod small_file;
+mod statistics;
 mod torch_file;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod update;
@@ -32,4 +35,6 @@ pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
+pub use regmean::{GramOptions, InputMergeError};
+pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};
 pub use update::{MergedUpdate, UpdateMatrix};

@@ -8,8 +8,9 @@ mod matrixwise;
 mod threshold;
 
 use crate::{
-    Aligned, Matrix, MergeError, MergedUpdate, UpdateMatrix,
+    Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateMatrix,
     align::{AlignedMatrix, Form},
+    regmean::{self, GramOptions, InputMerge},
 };
 use combination::Combination;
 use jobs::{Recipe, Space};
@@ -49,17 +50,37 @@ impl Aligned {
                 self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged)).collect()
             }
         };
+        Ok(self.merged(recipe, updates))
+    }
+
+    /// Merges the tasks by the inputs of the modules, as RegMean does.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge); statistics that are not there or cannot be read; Gram matrices whose sum has no inverse.
+    pub fn merge_on_inputs(
+        &self,
+        recipe: &Recipe,
+        options: GramOptions,
+        statistics: &[TaskStatistics],
+    ) -> Result<MergedUpdate, InputMergeError> {
+        self.check(recipe)?;
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let InputMerge { updates, .. } = regmean::merge_all(self, &weights, options, statistics)?;
+        Ok(self.merged(recipe, updates))
+    }
+
+    fn merged(&self, recipe: &Recipe, updates: Vec<UpdateMatrix>) -> MergedUpdate {
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
-        let modules: BTreeMap<_, _> = names.zip::<Vec<_>>(updates).collect();
+        let modules: BTreeMap<_, _> = names.zip(updates).collect();
         let sources = self.matrices.iter().map(|matrix| (matrix.name.clone(), matrix.source.clone())).collect();
-        Ok(MergedUpdate {
+        MergedUpdate {
             modules: Arc::new(modules),
             scaling: recipe.scaling,
             recipe: recipe.clone(),
             tasks: self.tasks.clone(),
             sources: Arc::new(sources),
             layout: self.layout.clone(),
-        })
+        }
     }
 
     fn check(&self, recipe: &Recipe) -> Result<(), MergeError> {

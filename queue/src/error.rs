@@ -1,26 +1,26 @@
 use jobs::JobId;
 use std::{io, path::PathBuf, time::Duration};
 
-/// What goes wrong between a queue and its user. Addresses in it show no password.
+/// Why an operation of a queue failed. Addresses in it contain no password.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// A job was published after the queue was closed.
     #[error("cannot publish job {job}: the queue is closed")]
     Closed {
-        /// The job that was not taken.
+        /// The job that was not published.
         job: JobId,
     },
 
-    /// The delivery came over a connection that is gone.
+    /// The delivery came over a connection that was lost.
     #[error(
-        "job {job} came over a connection that was lost since, so that it cannot be settled; it comes back by itself"
+        "job {job} cannot be settled: the connection that delivered it was lost; the broker delivers the job again"
     )]
     Lapsed {
         /// The job.
         job: JobId,
     },
 
-    /// The broker was out of reach for longer than it may be.
+    /// The broker was unreachable for longer than the limit.
     #[error("RabbitMQ at `{address}` is out of reach, tried for {} s: {last}", tried.as_secs())]
     Unreachable {
         /// The broker.
@@ -31,8 +31,8 @@ pub enum QueueError {
         last: String,
     },
 
-    /// The task that sends messages is gone: it panicked, or its runtime has ended.
-    #[error("messages to RabbitMQ can be sent no more, for the task that sends them has ended; start again")]
+    /// The task that publishes messages has ended: it panicked, or its runtime was shut down.
+    #[error("no message can be published to RabbitMQ: the task that publishes has ended; start the process again")]
     SenderEnded,
 
     /// The broker does not know the user, or not with this password.
@@ -42,11 +42,11 @@ pub enum QueueError {
         address: String,
         /// The user.
         user: String,
-        /// The broker's words.
+        /// The broker's reply.
         reply: String,
     },
 
-    /// There is no such virtual host, or it is closed to the user.
+    /// The virtual host does not exist, or the user may not use it.
     #[error("RabbitMQ at `{address}` does not let user `{user}` into the virtual host `{vhost}`: {reply}")]
     VirtualHost {
         /// The broker.
@@ -55,7 +55,7 @@ pub enum QueueError {
         user: String,
         /// The virtual host.
         vhost: String,
-        /// The broker's words.
+        /// The broker's reply.
         reply: String,
     },
 
@@ -70,11 +70,11 @@ pub enum QueueError {
         user: String,
         /// The queue or exchange.
         name: String,
-        /// The broker's words.
+        /// The broker's reply.
         reply: String,
     },
 
-    /// A queue or exchange of that name exists and is another one.
+    /// A queue or exchange of that name exists with other arguments.
     #[error(
         "`{name}` at `{address}` exists, but not as Bowline declares it: {reply}; delete it if nothing in it is needed, or use another pool"
     )]
@@ -83,16 +83,16 @@ pub enum QueueError {
         address: String,
         /// The queue or exchange.
         name: String,
-        /// The broker's words.
+        /// The broker's reply.
         reply: String,
     },
 
-    /// No encrypted connection came about.
+    /// The TLS connection failed.
     #[error("no TLS connection to RabbitMQ at `{address}`: {reason}")]
     Tls {
         /// The broker.
         address: String,
-        /// What the TLS library says.
+        /// The reply of the TLS library.
         reason: String,
     },
 
@@ -107,10 +107,9 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// Whether whoever sees it can go on: the job comes back by itself.
+    /// Whether a worker can continue: the broker delivers the job again.
     ///
-    /// Not past the outage limit: a broker that stayed away for so long ends the process, whose supervisor starts it
-    /// again.
+    /// It cannot past the outage limit. Then the process ends, and its supervisor starts a new one.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Lapsed { .. } => true,

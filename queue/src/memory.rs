@@ -2,15 +2,18 @@
 mod tests;
 
 use crate::{
-    Delivery, JobConsumer, JobPublisher, QueueError,
-    delivery::{DEFERRAL, Receipt, Ticket, Verdict},
+    consumer::JobConsumer,
+    delivery::{Acknowledger, DEFER_DELAY, DeadLetter, Delivery, QueuedJob, Settlement},
+    error::QueueError,
+    publisher::JobPublisher,
 };
 use async_trait::async_trait;
 use jobs::{Job, JobId};
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     collections::{BTreeMap, VecDeque},
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -18,27 +21,16 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// Hints that are kept for a publisher who does not listen.
-const MAX_HINTS: usize = 10_000;
+/// Announcements that are kept for a publisher that does not listen.
+const MAX_ANNOUNCEMENTS: usize = 10_000;
 
-/// A queue within one process: both ends, and as many clones of them as wanted.
+/// A queue within one process. It implements both roles, and clones of it share the queue.
 ///
-/// Fresh jobs come first in, first out. A job that was given back or dropped comes before them; one whose back-off
-/// has passed queues up behind what waits by then.
+/// New jobs come first in, first out. A job that was given back or dropped comes before them. A job whose back-off has
+/// ended comes after the jobs that wait by then.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryQueue {
     shared: Arc<Shared>,
-}
-
-/// A job that was set aside, since no attempt at it can succeed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parked {
-    /// The job.
-    pub job: Job,
-    /// The attempt after which it was parked, from 1.
-    pub attempt: u32,
-    /// Why it was parked.
-    pub reason: String,
 }
 
 impl MemoryQueue {
@@ -47,15 +39,15 @@ impl MemoryQueue {
         Self::default()
     }
 
-    /// Takes no more jobs from publishers. Consumers drain what is left, jobs that come back among it; then
+    /// Refuses further jobs of publishers. Consumers drain the rest, jobs that return included. Then
     /// [`JobConsumer::next`] returns `None` to all of them.
     pub fn close(&self) {
         self.shared.change(|state| state.is_closed = true);
     }
 
-    /// The jobs that were parked, in the order in which they were.
-    pub fn parked(&self) -> Vec<Parked> {
-        self.shared.lock().parked.clone()
+    /// The dead-lettered jobs, in order.
+    pub fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.shared.lock().dead_letters.clone()
     }
 }
 
@@ -66,14 +58,14 @@ impl JobPublisher for MemoryQueue {
             if state.is_closed {
                 return Err(QueueError::Closed { job: job.id() });
             }
-            state.ready.push_back(Ticket::first(job.clone(), sweep));
+            state.ready.push_back(QueuedJob::first(job.clone(), sweep));
             Ok(())
         })
     }
 
     async fn settled(&self) -> Vec<JobId> {
         loop {
-            // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
+            // Created before the check: `notify_waiters` reaches every future that exists, polled or not.
             let changed = self.shared.changed.notified();
             let settled = mem::take(&mut self.shared.lock().settled);
             if !settled.is_empty() {
@@ -93,10 +85,10 @@ impl JobPublisher for MemoryQueue {
 impl JobConsumer for MemoryQueue {
     async fn next(&self) -> Result<Option<Delivery>, QueueError> {
         loop {
-            // Made before the look: `notify_waiters` reaches every future that exists, polled or not.
+            // Created before the check: `notify_waiters` reaches every future that exists, polled or not.
             let changed = self.shared.changed.notified();
             match self.shared.take() {
-                Take::Job(ticket) => return Ok(Some(self.lend(*ticket))),
+                Take::Job(queued) => return Ok(Some(self.deliver(*queued))),
                 Take::Drained => return Ok(None),
                 Take::NotBefore(due) => tokio::select! {
                     () = changed => {}
@@ -109,9 +101,9 @@ impl JobConsumer for MemoryQueue {
 }
 
 impl MemoryQueue {
-    fn lend(&self, ticket: Ticket) -> Delivery {
-        let receipt = MemoryReceipt { unsettled: Some(ticket.clone()), shared: Arc::clone(&self.shared) };
-        Delivery::new(ticket, Box::new(receipt))
+    fn deliver(&self, queued: QueuedJob) -> Delivery {
+        let acknowledger = MemoryAcknowledger { unsettled: Some(queued.clone()), shared: Arc::clone(&self.shared) };
+        Delivery::new(queued, Box::new(acknowledger))
     }
 }
 
@@ -123,19 +115,20 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    ready: VecDeque<Ticket>,
-    /// Jobs in their back-off, by the time at which it ends and a number that keeps equal times apart.
-    delayed: BTreeMap<(Instant, u64), Ticket>,
+    ready: VecDeque<QueuedJob>,
+    /// Jobs in their back-off, by the time at which it ends and a number that distinguishes equal times.
+    delayed: BTreeMap<(Instant, u64), QueuedJob>,
     delays: u64,
-    lent: usize,
-    parked: Vec<Parked>,
-    /// Settled jobs that nobody was told of.
+    /// Deliveries that are not settled.
+    unsettled: usize,
+    dead_letters: Vec<DeadLetter>,
+    /// Settled jobs that no publisher has heard of.
     settled: VecDeque<JobId>,
     is_closed: bool,
 }
 
 enum Take {
-    Job(Box<Ticket>),
+    Job(Box<QueuedJob>),
     NotBefore(Instant),
     Empty,
     Drained,
@@ -143,8 +136,7 @@ enum Take {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics between two steps of a change, so a poisoned state is a whole one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -153,7 +145,7 @@ impl Shared {
         outcome
     }
 
-    /// A look that finds nothing wakes nobody: two idle consumers would wake each other without end.
+    /// Does not notify: two idle consumers would wake each other without end.
     fn take(&self) -> Take {
         self.lock().take(Instant::now())
     }
@@ -164,71 +156,71 @@ impl State {
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             self.ready.push_back(entry.remove());
         }
-        if let Some(ticket) = self.ready.pop_front() {
-            self.lent += 1;
-            return Take::Job(Box::new(ticket));
+        if let Some(queued) = self.ready.pop_front() {
+            self.unsettled += 1;
+            return Take::Job(Box::new(queued));
         }
         match self.delayed.first_key_value() {
             Some(((due, _), _)) => Take::NotBefore(*due),
-            None if self.is_closed && self.lent == 0 => Take::Drained,
+            None if self.is_closed && self.unsettled == 0 => Take::Drained,
             None => Take::Empty,
         }
     }
 
-    fn settle(&mut self, ticket: Ticket, verdict: Verdict) {
-        self.lent -= 1;
-        match verdict {
-            Verdict::Done => self.announce(ticket.job.id()),
-            Verdict::GiveBack => self.ready.push_front(ticket),
-            Verdict::Retry { after } => self.delay(ticket.retried(), after),
-            Verdict::Postpone { after } => self.delay(ticket, after),
-            Verdict::Lose { after } => self.delay(ticket.lost(), after),
-            Verdict::Defer => self.delay(ticket.deferred(), DEFERRAL),
-            Verdict::Park { reason } => {
-                self.announce(ticket.job.id());
-                self.parked.push(Parked { job: ticket.job, attempt: ticket.attempt, reason });
+    fn settle(&mut self, queued: QueuedJob, settlement: Settlement) {
+        self.unsettled -= 1;
+        match settlement {
+            Settlement::Acknowledge => self.announce(queued.job.id()),
+            Settlement::GiveBack => self.ready.push_front(queued),
+            Settlement::Retry { after } => self.delay(queued.retried(), after),
+            Settlement::Postpone { after } => self.delay(queued, after),
+            Settlement::Lose { after } => self.delay(queued.lost(), after),
+            Settlement::Defer => self.delay(queued.deferred(), DEFER_DELAY),
+            Settlement::DeadLetter { reason } => {
+                self.announce(queued.job.id());
+                self.dead_letters.push(DeadLetter { job: queued.job, attempt: queued.attempt, reason });
             }
         }
     }
 
-    fn delay(&mut self, ticket: Ticket, delay: Duration) {
+    fn delay(&mut self, queued: QueuedJob, delay: Duration) {
         self.delays += 1;
-        self.delayed.insert((Instant::now() + delay, self.delays), ticket);
+        self.delayed.insert((Instant::now() + delay, self.delays), queued);
     }
 
     fn announce(&mut self, job: JobId) {
-        if self.settled.len() == MAX_HINTS {
+        if self.settled.len() == MAX_ANNOUNCEMENTS {
             self.settled.pop_front();
         }
         self.settled.push_back(job);
     }
 
-    fn lose(&mut self, ticket: Ticket) {
-        self.lent -= 1;
-        self.ready.push_front(ticket.lost());
+    fn lose(&mut self, queued: QueuedJob) {
+        self.unsettled -= 1;
+        self.ready.push_front(queued.lost());
     }
 }
 
 #[derive(Debug)]
-struct MemoryReceipt {
-    unsettled: Option<Ticket>,
+struct MemoryAcknowledger {
+    unsettled: Option<QueuedJob>,
     shared: Arc<Shared>,
 }
 
 #[async_trait]
-impl Receipt for MemoryReceipt {
-    async fn settle(mut self: Box<Self>, verdict: Verdict) -> Result<(), QueueError> {
-        if let Some(ticket) = self.unsettled.take() {
-            self.shared.change(|state| state.settle(ticket, verdict));
+impl Acknowledger for MemoryAcknowledger {
+    async fn settle(mut self: Box<Self>, settlement: Settlement) -> Result<(), QueueError> {
+        if let Some(queued) = self.unsettled.take() {
+            self.shared.change(|state| state.settle(queued, settlement));
         }
         Ok(())
     }
 }
 
-impl Drop for MemoryReceipt {
+impl Drop for MemoryAcknowledger {
     fn drop(&mut self) {
-        if let Some(ticket) = self.unsettled.take() {
-            self.shared.change(|state| state.lose(ticket));
+        if let Some(queued) = self.unsettled.take() {
+            self.shared.change(|state| state.lose(queued));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Faults on demand, for tests: a TCP proxy that cuts, holds up and refuses connections.
+//! Network faults for tests: a TCP proxy that cuts, delays and refuses connections.
 
 use std::{io, net::SocketAddr, sync::Arc};
 use tokio::{
@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// A TCP proxy on loopback. Dropped, it cuts all connections and listens no more.
+/// A TCP proxy on loopback. When it is dropped, it cuts all connections and stops listening.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -41,32 +41,32 @@ impl Proxy {
         Ok(Self { address, state, _listening: listening })
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections it has taken so far.
+    /// The number of connections that it has accepted.
     pub fn connections(&self) -> u64 {
         self.state.borrow().connections
     }
 
-    /// Cuts the connections there are, in the middle of whatever is on its way. New ones are taken.
+    /// Cuts the open connections, whatever is being sent. New ones are accepted.
     pub fn cut(&self) {
         self.state.send_modify(|state| state.cuts += 1);
     }
 
-    /// Lets nothing through any more, and leaves the connections open.
+    /// Stops passing bytes, and leaves the connections open.
     pub fn pause(&self) {
         self.state.send_modify(|state| state.is_paused = true);
     }
 
-    /// Lets through what was held up, and what comes.
+    /// Passes the delayed bytes, and all further ones.
     pub fn resume(&self) {
         self.state.send_modify(|state| state.is_paused = false);
     }
 
-    /// Cuts the connections there are and takes no new ones.
+    /// Cuts the open connections and refuses new ones.
     pub fn go_down(&self) {
         self.state.send_modify(|state| {
             state.is_down = true;
@@ -74,7 +74,7 @@ impl Proxy {
         });
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub fn come_up(&self) {
         self.state.send_modify(|state| state.is_down = false);
     }
@@ -97,23 +97,24 @@ async fn listen(listener: TcpListener, target: String, state: Arc<watch::Sender<
 async fn pass(near: TcpStream, target: String, state: watch::Receiver<State>) {
     let Ok(far) = TcpStream::connect(&target).await else { return };
     let cuts = state.borrow().cuts;
-    let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
+    let (near_in, near_out) = near.into_split();
+    let (far_in, far_out) = far.into_split();
     let mut cut = state.clone();
     tokio::select! {
-        _ = pour(near_in, far_out, state.clone()) => {}
-        _ = pour(far_in, near_out, state) => {}
+        _ = copy(near_in, far_out, state.clone()) => {}
+        _ = copy(far_in, near_out, state) => {}
         _ = cut.wait_for(|state| state.cuts != cuts) => {}
     }
 }
 
-async fn pour(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) -> io::Result<()> {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let count = from.read(&mut buffer).await?;
         if count == 0 {
             return Ok(());
         }
-        // An error means that the proxy is gone, which ends this as well.
+        // An error means that the proxy was dropped, which ends this as well.
         if state.wait_for(|state| !state.is_paused).await.is_err() {
             return Ok(());
         }

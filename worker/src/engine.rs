@@ -7,6 +7,7 @@ mod proof;
 mod recent;
 mod session;
 mod splits;
+mod statistics;
 mod write;
 
 use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
@@ -142,8 +143,14 @@ impl Engine {
         match &job.spec {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(Evaluated { meaning, places }, &inputs, stop, &metrics);
-                let scores = self.evaluate(&mut attempt)?;
-                Ok(attempt.computed(Output::Scores(scores)))
+                let (scores, merge) = self.in_session(&mut attempt, Session::compute)?;
+                Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
+            }
+            JobSpec::Statistics(spec) => {
+                let meaning = spec.as_evaluation();
+                let mut attempt = Attempt::new(Evaluated { meaning: &meaning, places }, &inputs, stop, &metrics);
+                let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
+                Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Write(spec) => {
                 let mut attempt = Attempt::new(Writing { spec, places }, &inputs, stop, &metrics);
@@ -153,9 +160,14 @@ impl Engine {
         }
     }
 
-    fn evaluate(&mut self, attempt: &mut Attempt<'_>) -> Result<Scores, JobError> {
+    /// Does `work` in the session of the attempt's base.
+    fn in_session<T>(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        work: impl FnOnce(&mut Session, &mut Attempt<'_>) -> Result<T, JobError>,
+    ) -> Result<T, JobError> {
         let session = self.session(attempt)?;
-        let computed = session.compute(attempt);
+        let computed = work(session, attempt);
         // Whatever was computed, or went wrong, may come of other weights than those that the job names.
         if !matches!(computed, Err(JobError::Interrupted))
             && let Err(changed) = session.check_files()
@@ -163,8 +175,7 @@ impl Engine {
             let key = session_key(attempt.job.meaning);
             return Err(JobError::FileChanged(self.drop_session(key, changed)));
         }
-        let (scores, merge) = computed?;
-        Ok(Scores { scores, merge })
+        computed
     }
 
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {

@@ -51,6 +51,12 @@ pub enum JobError {
     /// The merge cannot be written.
     #[error("the merge cannot be written")]
     Output(#[from] merging::OutputError),
+    /// The adapters cannot be merged by the inputs of their modules.
+    #[error("the merge is not possible")]
+    InputMerge(#[from] merging::InputMergeError),
+    /// Statistics cannot be written, or those of another job cannot be read.
+    #[error("the statistics cannot be used")]
+    Statistics(#[from] merging::StatisticsError),
     /// The folder for files that are being written cannot be used.
     #[error("the folder for temporary files, `{}`, cannot be used; `TMPDIR` names another", path.display())]
     Scratch {

@@ -179,9 +179,9 @@ impl Worker {
     pub fn vitals(&self) -> Vitals {
         Vitals {
             state: self.pulse.state(),
-            is_in_reach: self.queue.is_in_reach(),
+            is_in_reach: self.queue.is_connected(),
             reconnects: self.queue.reconnects(),
-            left: self.queue.left_to_others().len(),
+            left: self.queue.deferred_jobs().len(),
         }
     }
 
@@ -211,7 +211,7 @@ impl Worker {
         let ended = tokio::select! {
             ended = self.take_jobs(drain, now) => ended,
             never = self.choose_sources() => match never {},
-            never = self.pulse.beat(&self.store, || self.queue.left_to_others()) => match never {},
+            never = self.pulse.beat(&self.store, || self.queue.deferred_jobs()) => match never {},
         };
         // Nothing relies on it, and a worker that is told to end should not wait for a store that is away.
         let _ = timeout(FAREWELL, self.pulse.end(&self.store)).await;

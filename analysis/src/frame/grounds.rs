@@ -68,11 +68,12 @@ impl Grounds {
 
 /// Whether two meanings differ in the subject alone.
 fn is_same(one: &Meaning, other: &Meaning) -> bool {
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics } = one;
     (evaluation, base, split, precision) == (&other.evaluation, &other.base, &other.split, &other.precision)
         && benchmark == &other.benchmark
         && tasks == &other.tasks
         && adapters == &other.adapters
+        && statistics == &other.statistics
 }
 
 /// What `task` is evaluated on: the base model, data, head and benchmark. Joint benchmarks have no own accuracies.

@@ -48,8 +48,13 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
     let progress = Progress::start();
     let mut failures = Vec::new();
-    let settings =
-        Settings { retry: Retry::Everything, repair: args.repair, brake: None, is_kept: false, ..Settings::default() };
+    let settings = Settings {
+        retry: Retry::Everything,
+        repair: args.repair,
+        failure_streak: None,
+        is_kept: false,
+        ..Settings::default()
+    };
     let mut on_event = |event| match event {
         Event::Phase(phase) => progress.phase(&phase.to_string()),
         Event::Failed { label, errors, .. } => {

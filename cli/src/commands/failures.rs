@@ -88,6 +88,13 @@ fn what(spec: &JobSpec) -> String {
         JobSpec::Evaluate(meaning) => {
             format!("{} on `{}`", jobs::canonical_json(&meaning.subject), jobs::escaped(&meaning.split))
         }
+        JobSpec::Statistics(spec) => format!(
+            "{} of `{}` over {} examples of `{}`",
+            spec.what.name(),
+            jobs::escaped(&spec.adapter.task),
+            spec.examples,
+            jobs::escaped(&spec.split)
+        ),
         JobSpec::Write(spec) => format!("write the {} {}", spec.format.name(), jobs::canonical_json(&spec.recipe)),
     }
 }

@@ -32,11 +32,11 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
     // A run has begun a later one since: this one is not begun again.
-    if resume.revised.is_new {
+    if resume.revision.is_new {
         let sweep = args.name.clone();
         let revision = frozen.revision();
-        let newest = resume.revised.number - 1;
-        return Err(coordinator::CoordinatorError::Overtaken { sweep, revision, newest }.into());
+        let newest = resume.revision.number - 1;
+        return Err(coordinator::CoordinatorError::Superseded { sweep, revision, newest }.into());
     }
     let queue = match &args.queue {
         Some(url) => {

@@ -64,7 +64,7 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         None
     };
     let Checked { matrices, memory, notes, downloads, unchecked, problems } = checked;
-    let revised = resume.as_ref().map(|resume| &resume.revised);
+    let revised = resume.as_ref().map(|resume| &resume.revision);
     let plan = Plan {
         tasks: sweep.tasks.len(),
         searches: sweep.searches.len(),

@@ -1,4 +1,5 @@
 mod best;
+mod events;
 pub(super) mod leftovers;
 mod on_end;
 
@@ -18,10 +19,11 @@ use crate::{
     runner::{Done, Runner},
     sweep_file::{SweepFile, read_sweep},
     terminal,
-    watching::{RunMetrics, Watching},
+    watching::Watching,
 };
-use analysis::{Frame, Results, Style, Summary, Sweep, fixed};
-use coordinator::{Counts, Event, Frozen, Retry, Settings, Survey};
+use analysis::{Frame, Results, Style, Summary, Sweep};
+use coordinator::{Counts, Frozen, Retry, Settings, Survey};
+use events::EventPrinter;
 use inputs::Artefacts;
 use jobs::Outcome;
 use on_end::Hooks;
@@ -30,10 +32,10 @@ use std::{io::IsTerminal, sync::Arc, time::Duration};
 use store::Store;
 use telemetry::current_trace_parent;
 
-/// The document of a sweep that holds what `--json` prints.
+/// The name of the document of a sweep with what `--json` prints.
 pub(crate) const SUMMARY: &str = "summary.json";
 
-/// How long the store may be out of reach before a run ends; the queue bears with its broker for as long.
+/// How long the store may be unreachable before a run ends. The queue waits for its broker for the same time.
 pub(super) const OUTAGE: Duration = Duration::from_secs(300);
 
 /// `bowline run`: the main job.
@@ -52,12 +54,12 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let watching = Watching::open(&args.listen, &runtime)?;
     let artefacts = Arc::new(Artefacts::default());
     let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
-    // The device is opened before anything is hashed: what cannot work should say so at once.
+    // The device is opened before anything is hashed, so that an unusable device is reported at once.
     let engine = match args.queue {
         None => Some(engine(&args.compute, Arc::clone(&inputs))?),
         Some(_) => None,
     };
-    // As is a wrong address, or a broker that is not there.
+    // The same holds for a wrong address, or an unreachable broker.
     let queue = match &args.queue {
         Some(url) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, &sweep.name)?))?)),
         None => None,
@@ -66,8 +68,8 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let frozen = ready(sweep, file, &inputs, computing)?;
     let reading = Reading { retry: retry(args), repair: args.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
-    let frozen = frozen.at_revision(resume.revised.number);
-    revised::tell(&resume.revised);
+    let frozen = frozen.at_revision(resume.revision.number);
+    revised::tell(&resume.revision);
     check_size(&frozen, resume.survey, args)?;
 
     let store = runtime.block_on(async {
@@ -86,9 +88,9 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let ended = {
         let progress = Progress::start();
         let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
-        let revision = resume.revised.number;
-        let mut teller = Teller { progress: &progress, shown: &shown, account, revision, bound: 0, done: 0 };
-        let mut on_event = |event| teller.tell(event);
+        let revision = resume.revision.number;
+        let mut printer = EventPrinter::new(&progress, &shown, account, revision);
+        let mut on_event = |event| printer.print(event);
         runner.sweep(frozen.clone(), resume, settings(args), &mut on_event, watching.background(&shown))
     };
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
@@ -97,7 +99,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     conclude(&runner, &frozen, &ended?, args.json, account)
 }
 
-/// Stores, prints and writes what a sweep came to.
+/// Stores and prints the summary of a sweep, and writes its report and its winner.
 pub(super) fn conclude(
     runner: &Runner,
     frozen: &Frozen,
@@ -128,7 +130,7 @@ pub(super) fn conclude(
     }
 }
 
-/// Whether a later revision has come to its end, so that what is kept for people is its own.
+/// Whether a later revision has finished, so that summary, report and adapter in the store belong to it.
 async fn is_outrun(store: &Store, outcome: &Outcome) -> Result<bool, Failure> {
     let stored: Option<Outcome> = store.document(&outcome.sweep, Outcome::DOCUMENT).await?;
     Ok(stored.is_some_and(|stored| stored.revision > outcome.revision))
@@ -154,7 +156,7 @@ fn settings(args: &args::Run) -> Settings {
         retry: retry(args),
         repair: args.repair,
         max_failures: args.max_failures,
-        brake: (args.brake > 0).then_some(args.brake),
+        failure_streak: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,
         max_device_time: args.max_device_hours,
         writes: true,
@@ -165,7 +167,7 @@ fn settings(args: &args::Run) -> Settings {
     }
 }
 
-/// Says what is to come, and refuses more than was allowed, before anything is made.
+/// Prints the size of the sweep, and refuses more jobs than the limit.
 fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), Failure> {
     let sweep = frozen.sweep();
     terminal::note(format_args!(
@@ -188,71 +190,7 @@ fn check_size(frozen: &Frozen, survey: Survey, args: &args::Run) -> Result<(), F
     }
 }
 
-/// Tells a person what happens.
-struct Teller<'a> {
-    progress: &'a Progress,
-    shown: &'a RunMetrics,
-    account: &'a mut Account,
-    /// The revision that the person was told of.
-    revision: u32,
-    bound: u64,
-    done: u64,
-}
-
-impl Teller<'_> {
-    fn tell(&mut self, event: Event) {
-        self.shown.note(&event);
-        match event {
-            // Another run may have made one in the meantime.
-            Event::Revision(revised) if revised.number != self.revision => {
-                revised::in_lines(&revised).iter().for_each(|line| self.progress.line(line));
-            }
-            Event::Revision(_) => {}
-            Event::Plan { bound, stored } => {
-                (self.bound, self.done) = (bound, stored);
-                self.account.begins(self.revision, stored);
-            }
-            Event::Phase(phase) => self.progress.phase(&phase.to_string()),
-            Event::Published { .. } => {}
-            Event::Finished { label, value, timings, is_reused, .. } => {
-                self.done += 1;
-                self.account.finished(is_reused);
-                if !is_reused {
-                    let value = value.map(|value| fixed(value, 4)).unwrap_or_default();
-                    let seconds = timings.load_s + timings.align_s + timings.merge_s + timings.evaluate_s;
-                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {value:>7} {seconds:>7.1} s")));
-                }
-            }
-            Event::Failed { label, errors, .. } => {
-                self.done += 1;
-                self.account.failed();
-                let line = format!("  {label} failed: {}", errors.join(": "));
-                self.progress.line(&jobs::escaped(&line));
-            }
-            Event::Written { label, size, is_reused, .. } => {
-                if !is_reused {
-                    self.progress.line(&jobs::escaped(&format!("  {label:<52} {:>7.1} MiB", mib(size))));
-                }
-            }
-            Event::NotWritten { label, errors, .. } => {
-                let line = format!("  {label} failed: {}", errors.join(": "));
-                self.progress.line(&jobs::escaped(&line));
-            }
-            Event::WeakAdapter(adapter) => self.progress.line(&jobs::escaped(&format!("note: {adapter}"))),
-            Event::Best { search, value, .. } => {
-                self.progress.best(&jobs::escaped(&format!("{search} {}", fixed(value, 4))));
-            }
-        }
-        self.progress.position(self.done, self.bound);
-    }
-}
-
-/// Bytes as mebibytes, for people.
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
-}
-
-/// How many jobs came to what, as summaries tell it.
+/// The counts as summaries have them.
 pub(crate) fn counted(Counts { run, reused, failed }: Counts) -> analysis::Counts {
     analysis::Counts { run, reused, failed }
 }

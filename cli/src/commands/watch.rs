@@ -53,12 +53,12 @@ struct Look {
 pub(crate) fn run(args: &args::Watch) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    interrupts.graceful(1, |wishes| {
+    interrupts.graceful(1, |signals| {
         runtime.block_on(async {
             tokio::select! {
                 watched = watch(args) => watched,
                 // To stop watching is no failure.
-                () = wishes.first() => Ok(()),
+                () = signals.first() => Ok(()),
             }
         })
     })

@@ -1,7 +1,7 @@
 use crate::{
     args,
     failure::Failure,
-    interrupt::{Interrupts, Wishes},
+    interrupt::{Interrupts, ShutdownSignals},
     local::{engine, runtime, worker_inputs},
     pools,
     remote::{check_conditions, open_store, rabbit_settings},
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         queue.consumer()?
     };
     let consumer = Arc::new(consumer);
-    let ahead = Arc::new(consumer.beside());
+    let ahead = Arc::new(consumer.second());
     let worker =
         Worker::new(name.clone(), Arc::clone(&consumer) as Arc<dyn JobConsumer>, store.clone(), Arc::new(thread))
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
@@ -70,9 +70,9 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         terminal::note(format_args!("warning: {warning}"));
     }
     let grace = Duration::from_secs(args.grace);
-    let ended = interrupts.graceful(2, |wishes| {
+    let ended = interrupts.graceful(2, |signals| {
         runtime.block_on(watching.with_heartbeat(async {
-            let ended = worker.run_until(drains(wishes.clone()), gives_up(wishes, grace)).await;
+            let ended = worker.run_until(drains(signals.clone()), gives_up(signals, grace)).await;
             // What was settled last is on its way; it arrives before the connection ends.
             ahead.close().await;
             consumer.close().await;
@@ -86,17 +86,17 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for the wish to end.
-async fn drains(wishes: Wishes) {
-    wishes.first().await;
+/// Waits for the first shutdown signal. It drains the worker.
+async fn drains(signals: ShutdownSignals) {
+    signals.first().await;
     terminal::note("draining: a job in hand is finished, and no other is taken");
 }
 
-/// Waits for a second wish, or until the job in hand has had its time since the first.
-async fn gives_up(wishes: Wishes, grace: Duration) {
-    let first = wishes.clone();
+/// Waits for the second shutdown signal, or for the grace period after the first one.
+async fn gives_up(signals: ShutdownSignals, grace: Duration) {
+    let first = signals.clone();
     tokio::select! {
-        () = wishes.uttered(2) => {}
+        () = signals.nth(2) => {}
         () = async { first.first().await; sleep(grace).await } => {}
     }
     terminal::note("giving the job in hand back");

@@ -1,5 +1,5 @@
 use super::{code, queue, store};
-use coordinator::{CoordinatorError, Stopped};
+use coordinator::{CoordinatorError, StopReason};
 
 /// Why a sweep, or the evaluation of one recipe, did not run to a good end.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +18,7 @@ pub(crate) enum RunFailure {
     Cancelled,
     /// The run stopped by itself.
     #[error("the sweep was stopped: {0}")]
-    Stopped(Stopped),
+    Stopped(StopReason),
     /// More jobs failed than may.
     #[error("{failed} jobs failed; the limit is {limit}")]
     TooManyFailures { failed: u64, limit: u64 },
@@ -47,9 +47,9 @@ impl RunFailure {
                 code::JOBS_FAILED
             }
             // The inputs are at fault, as they are where an adapter alone cannot be evaluated.
-            Self::Stopped(Stopped::Base { .. }) => code::BAD_INPUT,
-            Self::Stopped(Stopped::Alike { .. }) => code::JOBS_FAILED,
-            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) | Self::Cancelled => code::INTERRUPTED,
+            Self::Stopped(StopReason::Base { .. }) => code::BAD_INPUT,
+            Self::Stopped(StopReason::SameFailure { .. }) => code::JOBS_FAILED,
+            Self::Stopped(StopReason::Time(_) | StopReason::DeviceTime(_)) | Self::Cancelled => code::INTERRUPTED,
             Self::Webhook { .. } => code::BAD_INPUT,
             Self::Freeze(error) => code::of_input(error.is_retryable()),
             Self::Coordinator(error) | Self::Evaluation(error) => coordinator_code(error),
@@ -61,10 +61,10 @@ impl RunFailure {
             Self::TooManyJobs { .. } => Some(
                 "`--yes` starts it all the same; fewer values of `parameters` make fewer jobs, which `bowline plan` counts",
             ),
-            Self::Stopped(Stopped::Base { .. } | Stopped::Alike { .. }) => Some(
+            Self::Stopped(StopReason::Base { .. } | StopReason::SameFailure { .. }) => Some(
                 "mend what failed and run the same command with `--retry-failed`; `--brake 0` goes on whatever fails alike",
             ),
-            Self::Stopped(Stopped::Time(_) | Stopped::DeviceTime(_)) => {
+            Self::Stopped(StopReason::Time(_) | StopReason::DeviceTime(_)) => {
                 Some("every finished job is stored; run the same command with more time to go on")
             }
             Self::TooManyFailures { .. } => Some(
@@ -99,9 +99,10 @@ fn coordinator_code(error: &CoordinatorError) -> u8 {
         | CoordinatorError::Baseline { .. }
         | CoordinatorError::Denominator { .. }
         | CoordinatorError::ZeroDenominator { .. }
+        | CoordinatorError::Statistics { .. }
         | CoordinatorError::Metric { .. }
         | CoordinatorError::OtherSweep { .. }
-        | CoordinatorError::Overtaken { .. }
+        | CoordinatorError::Superseded { .. }
         | CoordinatorError::Removed { .. }
         | CoordinatorError::Manifest(_) => code::BAD_INPUT,
     }
@@ -115,7 +116,7 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
             "give this one another name (`name` in its file, or `-o name=…`), or remove the other with `bowline sweeps remove`: \
              its results stay",
         ),
-        CoordinatorError::Overtaken { .. } => {
+        CoordinatorError::Superseded { .. } => {
             Some("every finished job is stored; to run both, give one of them another `name`")
         }
         CoordinatorError::Removed { .. } => {
@@ -124,6 +125,9 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
         CoordinatorError::Denominator { .. } => Some(
             "mend the input and run again with `--retry-failed` (with `--repair` where a stored result is corrupt), or give \
              `finetuned` accuracies in the sweep file",
+        ),
+        CoordinatorError::Statistics { .. } => Some(
+            "mend the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave              out the recipes with `gram: inputs`",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),
         CoordinatorError::Queue(_)

@@ -8,7 +8,7 @@ fn a_command_of_the_users_hears_how_a_run_ended() {
     let place = Place::new();
     let hook = r#"echo "$BOWLINE_SWEEP: $BOWLINE_ENDED $BOWLINE_EXIT_CODE $BOWLINE_MESSAGE" >> ended.txt; echo said"#;
     let late = place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0", "--on-end", hook]);
-    late.fails(75, &["the sweep was stopped: the run has taken the time that it was given, 0 s", "said"]);
+    late.fails(75, &["the sweep was stopped: the run has used its time limit of 0 s", "said"]);
     let done = place.run(&["run", "sweep.yaml", "--threads", "1", "--json", "--on-end", hook]);
     assert_eq!(done.succeeds().json()["sweep"], "small");
     let told = fs::read_to_string(place.path("ended.txt")).unwrap();

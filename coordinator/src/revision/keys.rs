@@ -35,7 +35,7 @@ impl Keys {
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
-        tasks.iter().for_each(|task| keys.task(task, &sweep.splits()));
+        tasks.iter().for_each(|task| keys.task(task, &sweep.data_splits()));
         keys.evaluation(evaluation);
         keys.method(*method);
         keys.put("metric.name", &objective.metric);
@@ -67,7 +67,7 @@ impl Keys {
     }
 
     fn evaluation(&mut self, evaluation: &Evaluation) {
-        let Evaluation { benchmark, select, report, precision } = evaluation;
+        let Evaluation { benchmark, select, report, statistics, precision } = evaluation;
         let name = if *benchmark == Benchmark::PerTask { "per_task" } else { "joint" };
         self.put("evaluation.benchmark", name);
         if let Benchmark::Joint { files: Some(JointHeadSpec { head, map }) } = benchmark {
@@ -76,6 +76,9 @@ impl Keys {
         }
         self.put("evaluation.select", select);
         self.put("evaluation.report", report);
+        if let Some(statistics) = statistics {
+            self.put("evaluation.statistics", statistics);
+        }
         self.put("evaluation.precision", precision);
     }
 

@@ -167,7 +167,7 @@ fn a_new_task_does_not_hide_what_changed_in_one_whose_name_begins_like_it() {
 #[tokio::test]
 async fn a_sweep_with_no_task_in_common_is_no_revision_whatever_its_base() {
     let store = Store::new(MemoryBackend::new());
-    keep_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
+    store_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
     let sweep = Sweep::from_yaml(&SEARCHES.replace("mnist", "a").replace("flags", "b"), Path::new("/s"), &[]).unwrap();
     let tasks = Sweep { name: "small".to_owned(), ..sweep };
     let other = |sweep: &Sweep, changed: &[(&str, &[u8])]| {
@@ -194,7 +194,7 @@ async fn a_sweep_with_no_task_in_common_is_no_revision_whatever_its_base() {
 #[tokio::test]
 async fn revisions_follow_each_other_and_the_same_one_is_made_once() {
     let store = Store::new(MemoryBackend::new());
-    let keep = async |overrides: &[&str]| keep_revision(&store, &frozen(overrides), &BTreeMap::new()).await.unwrap();
+    let keep = async |overrides: &[&str]| store_revision(&store, &frozen(overrides), &BTreeMap::new()).await.unwrap();
     let numbers =
         [keep(&[]).await, keep(&[]).await, keep(&["method=grid"]).await, keep(&["method=grid"]).await, keep(&[]).await];
     let numbers = numbers.map(|revised| (revised.number, revised.is_new, revised.changes.len()));
@@ -209,14 +209,14 @@ async fn revisions_follow_each_other_and_the_same_one_is_made_once() {
 async fn of_two_runs_that_make_a_revision_at_once_each_has_one_of_its_own() {
     for _ in 0..20 {
         let store = Store::new(MemoryBackend::new());
-        keep_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
+        store_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
         let versions = BTreeMap::new();
         let (grid, also_grid, other) =
             (frozen(&["method=grid"]), frozen(&["method=grid"]), frozen(&["recipe.scaling=0.7"]));
         let (one, same, another) = tokio::join!(
-            keep_revision(&store, &grid, &versions),
-            keep_revision(&store, &also_grid, &versions),
-            keep_revision(&store, &other, &versions),
+            store_revision(&store, &grid, &versions),
+            store_revision(&store, &also_grid, &versions),
+            store_revision(&store, &other, &versions),
         );
         let [one, same, another] = [one, same, another].map(|revised| revised.unwrap().number);
         assert_eq!(store.newest_revision("small").await.unwrap(), one.max(same).max(another));
@@ -235,7 +235,7 @@ async fn a_manifest_of_a_program_without_revisions_is_the_first_one() {
     assert_eq!(store.put_manifest("small", &old).await.unwrap(), Put::Created);
     let same = revision_of(&store, &frozen(&[])).await.unwrap();
     assert_eq!((same.number, same.is_new), (1, false));
-    let changed = keep_revision(&store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
+    let changed = store_revision(&store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
     assert_eq!((changed.number, changed.follows.unwrap().begun_ms), (2, None));
 }
 
@@ -252,8 +252,8 @@ async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
 async fn a_run_that_was_overtaken_does_not_take_the_sweep_back_while_the_other_is_at_work() {
     let store = Store::new(MemoryBackend::new());
     let (first, versions) = (frozen(&[]), BTreeMap::new());
-    keep_revision(&store, &first, &versions).await.unwrap();
-    keep_revision(&store, &frozen(&["method=grid"]), &versions).await.unwrap();
+    store_revision(&store, &first, &versions).await.unwrap();
+    store_revision(&store, &frozen(&["method=grid"]), &versions).await.unwrap();
     let tell = async |revision: u32, updated_ms: u64, ended: Option<&str>| {
         let progress = serde_json::json!({
             "version": 2, "revision": revision, "bound": 1, "run": 0, "reused": 0, "failed": 0, "outstanding": 1,
@@ -262,18 +262,18 @@ async fn a_run_that_was_overtaken_does_not_take_the_sweep_back_while_the_other_i
         store.put_document("small", Progress::DOCUMENT, &progress).await.unwrap();
     };
     tell(2, now_ms(), None).await;
-    let error = keep_revision(&store, &first, &versions).await.unwrap_err();
-    assert!(matches!(error, CoordinatorError::Overtaken { revision: 1, newest: 2, .. }), "{error}");
+    let error = store_revision(&store, &first, &versions).await.unwrap_err();
+    assert!(matches!(error, CoordinatorError::Superseded { revision: 1, newest: 2, .. }), "{error}");
     // Something new is no way back.
-    assert!(revision_of(&store, &frozen(&["recipe.scaling=0.7"])).await.unwrap().follows.unwrap().is_at_work);
+    assert!(revision_of(&store, &frozen(&["recipe.scaling=0.7"])).await.unwrap().follows.unwrap().is_active);
     for (revision, updated_ms, ended) in
         [(2, now_ms() - 60_000, None), (2, now_ms(), Some("finished")), (1, now_ms(), None)]
     {
         tell(revision, updated_ms, ended).await;
         let back = revision_of(&store, &first).await.unwrap();
-        assert_eq!((back.number, back.follows.unwrap().is_at_work), (3, false), "{ended:?}");
+        assert_eq!((back.number, back.follows.unwrap().is_active), (3, false), "{ended:?}");
     }
-    assert_eq!(keep_revision(&store, &first, &versions).await.unwrap().number, 3);
+    assert_eq!(store_revision(&store, &first, &versions).await.unwrap().number, 3);
 }
 
 const SEARCHES: &str = r#"

@@ -1,31 +1,31 @@
-//! Whether workers are there that take the jobs of a run, and what a person is told if none are.
+//! Whether workers exist that take the jobs of a run, and the warning if none do.
 
 use jobs::WorkerStatus;
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// How long jobs may wait without any worker before that is said: workers may be on their way.
-const LONELY_FOR: Duration = Duration::from_secs(30);
+/// How long jobs may wait without any worker before the warning: workers may be starting.
+const WARN_AFTER: Duration = Duration::from_secs(30);
 
-/// How long until it is said again.
-const AGAIN_AFTER: Duration = Duration::from_secs(600);
+/// How long until the warning is repeated.
+const REPEAT_AFTER: Duration = Duration::from_secs(600);
 
-/// The workers of a store, as a run that hands its jobs to one of their pools sees them.
+/// The workers of a store, as a run sees them.
 #[derive(Debug)]
-pub(super) struct Fleet {
-    /// `None` where jobs are computed in this process.
+pub(super) struct WorkerFleet {
+    /// The pool of the run; `None` if jobs are computed in this process.
     pool: Option<String>,
     /// Since when no worker takes the jobs that wait.
-    lonely_since: Option<Instant>,
-    said: Option<Instant>,
+    unserved_since: Option<Instant>,
+    warned: Option<Instant>,
 }
 
-impl Fleet {
+impl WorkerFleet {
     pub(super) fn new(pool: Option<String>) -> Self {
-        Self { pool, lonely_since: None, said: None }
+        Self { pool, unserved_since: None, warned: None }
     }
 
-    /// How many of the workers that are alive take the run's jobs.
+    /// The number of live workers that take the run's jobs.
     pub(super) fn able(&self, alive: &[WorkerStatus]) -> usize {
         match &self.pool {
             None => alive.len(),
@@ -33,28 +33,29 @@ impl Fleet {
         }
     }
 
-    /// What a person should know, now that so many jobs wait for an answer: at once where workers are alive in other pools alone,
-    /// which no time mends, and after a while where there are none at all.
-    pub(super) fn warning(&mut self, alive: &[WorkerStatus], outstanding: usize) -> Option<String> {
+    /// The warning that is due while `outstanding` jobs wait. If all live workers are in other pools, it is due at once,
+    /// since waiting cannot help. If there is no worker at all, it is due after a while.
+    pub(super) fn warning(&mut self, alive: &[WorkerStatus], outstanding: usize, now: Instant) -> Option<String> {
         if outstanding == 0 || self.able(alive) > 0 {
-            self.lonely_since = None;
-            self.said = None;
+            self.unserved_since = None;
+            self.warned = None;
             return None;
         }
         let elsewhere = self.elsewhere(alive);
-        let lonely_since = *self.lonely_since.get_or_insert_with(Instant::now);
-        let is_due = !elsewhere.is_empty() || lonely_since.elapsed() > LONELY_FOR;
-        if !is_due || self.said.is_some_and(|said| said.elapsed() < AGAIN_AFTER) {
+        let unserved_since = *self.unserved_since.get_or_insert(now);
+        let is_due = !elsewhere.is_empty() || now.duration_since(unserved_since) > WARN_AFTER;
+        if !is_due || self.warned.is_some_and(|warned| now.duration_since(warned) < REPEAT_AFTER) {
             return None;
         }
-        self.said = Some(Instant::now());
+        self.warned = Some(now);
         Some(match &self.pool {
             Some(pool) if !elsewhere.is_empty() => in_other_pools(pool, &elsewhere),
-            _ => "jobs wait, and no worker has been heard of; is one running, with the same store and pool?".to_owned(),
+            _ => "jobs wait, and no worker has a recent heartbeat; is one running, with the same store and pool?"
+                .to_owned(),
         })
     }
 
-    /// How many workers take jobs of which other pool.
+    /// The number of workers of each other pool.
     fn elsewhere<'a>(&self, alive: &'a [WorkerStatus]) -> BTreeMap<&'a str, usize> {
         let mut pools = BTreeMap::new();
         if self.pool.is_some() {
@@ -84,43 +85,43 @@ mod tests {
         WorkerStatus { pool: pool.map(str::to_owned), ..WorkerStatus::fresh("w", "cpu", 0) }
     }
 
-    fn fleet() -> Fleet {
-        Fleet::new(Some("a40".to_owned()))
+    fn fleet() -> WorkerFleet {
+        WorkerFleet::new(Some("a40".to_owned()))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn workers_of_other_pools_alone_are_told_of_at_once_and_again_after_ten_minutes() {
+    async fn workers_of_other_pools_only_cause_a_warning_at_once_and_again_after_ten_minutes() {
         let mut fleet = fleet();
         let alive = [worker(Some("cpu")), worker(Some("cpu")), worker(Some("h100"))];
-        assert_eq!(fleet.warning(&alive, 0), None, "nothing waits");
-        let said = fleet.warning(&alive, 3).unwrap();
+        assert_eq!(fleet.warning(&alive, 0, Instant::now()), None, "nothing waits");
+        let warning = fleet.warning(&alive, 3, Instant::now()).unwrap();
         assert_eq!(
-            said,
+            warning,
             "jobs wait in pool `a40`, and no worker of this store takes them: there are 2 in pool `cpu`, 1 in pool \
              `h100`; start workers with `--pool a40`, or run the sweep with `--pool cpu`"
         );
         tokio::time::sleep(Duration::from_secs(599)).await;
-        assert_eq!(fleet.warning(&alive, 3), None);
+        assert_eq!(fleet.warning(&alive, 3, Instant::now()), None);
         tokio::time::sleep(Duration::from_secs(2)).await;
-        assert_eq!(fleet.warning(&alive, 3), Some(said));
-        assert_eq!(fleet.warning(&[worker(Some("a40"))], 3), None);
-        assert!(fleet.warning(&alive, 3).is_some(), "the worker has gone, which is news");
+        assert_eq!(fleet.warning(&alive, 3, Instant::now()), Some(warning));
+        assert_eq!(fleet.warning(&[worker(Some("a40"))], 3, Instant::now()), None);
+        assert!(fleet.warning(&alive, 3, Instant::now()).is_some(), "the worker has left");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn that_there_is_no_worker_at_all_is_told_after_half_a_minute() {
+    async fn no_worker_at_all_causes_a_warning_after_half_a_minute() {
         let mut fleet = fleet();
         let local = WorkerStatus { is_local: true, ..worker(None) };
-        assert_eq!(fleet.warning(&[], 1), None);
+        assert_eq!(fleet.warning(&[], 1, Instant::now()), None);
         tokio::time::sleep(Duration::from_secs(31)).await;
-        let said = fleet.warning(&[local], 1).unwrap();
-        assert!(said.contains("no worker has been heard of"), "{said}");
+        let warning = fleet.warning(&[local], 1, Instant::now()).unwrap();
+        assert!(warning.contains("no worker has a recent heartbeat"), "{warning}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_worker_that_does_not_tell_its_pool_may_be_of_the_runs() {
-        assert_eq!(fleet().warning(&[worker(None), worker(Some("cpu"))], 1), None);
-        let here = Fleet::new(None);
+    async fn a_worker_without_a_pool_in_its_status_may_take_the_jobs() {
+        assert_eq!(fleet().warning(&[worker(None), worker(Some("cpu"))], 1, Instant::now()), None);
+        let here = WorkerFleet::new(None);
         assert_eq!((fleet().able(&[worker(Some("cpu"))]), here.able(&[worker(Some("cpu"))])), (0, 1));
     }
 }

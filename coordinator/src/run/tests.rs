@@ -6,28 +6,28 @@ mod writes;
 
 use super::*;
 use crate::{
-    Counts, Survey, repair, survey,
+    Counts, Retry, StopReason, Survey, repair, survey,
     testing::{artefact, failure, frozen, meaning, result, scaling},
 };
 use async_trait::async_trait;
 use jobs::{Blame, Cancellation, FailureRecord, Finish, Job, JobId, Outcome, Progress, RowKind, WorkerStatus};
 use queue::{JobConsumer, MemoryQueue, QueueError};
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 /// A store in a folder, a queue in memory and a worker that answers from a formula.
-struct House {
+struct Fixture {
     _folder: TempDir,
     store: Store,
 }
 
 /// A queue that tells nobody of what is settled.
 #[derive(Debug)]
-struct Mute(MemoryQueue);
+struct SilentQueue(MemoryQueue);
 
 #[async_trait]
-impl JobPublisher for Mute {
+impl JobPublisher for SilentQueue {
     async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
         self.0.publish(job, sweep).await
     }
@@ -43,12 +43,12 @@ impl JobPublisher for Mute {
 
 /// What one run did.
 struct Ran {
-    report: Report,
+    end: RunEnd,
     events: Vec<Event>,
     computed: Vec<Job>,
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let store = Store::folder(folder.path()).unwrap();
@@ -153,38 +153,38 @@ impl House {
                 std::future::pending::<()>().await;
             }
         });
-        let report = tokio::select! {
-            report = run => report?,
+        let end = tokio::select! {
+            end = run => end?,
             () = worker => unreachable!("the queue is never closed"),
         };
         let computed = computed.into_inner().unwrap();
-        Ok(Ran { report, events, computed })
+        Ok(Ran { end, events, computed })
     }
 }
 
 fn outcome(ran: &Ran) -> &Outcome {
-    match &ran.report.ended {
+    match &ran.end.ended {
         Ended::Finished(outcome) => outcome,
         ended => panic!("the run ended early: {ended:?}"),
     }
 }
 
 fn counts(ran: &Ran) -> (u64, u64, u64) {
-    let Counts { run, reused, failed } = ran.report.counts;
+    let Counts { run, reused, failed } = ran.end.counts;
     (run, reused, failed)
 }
 
 #[tokio::test]
 async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() {
-    let house = House::new();
-    let first = house.run(&[]).await;
+    let fixture = Fixture::new();
+    let first = fixture.run(&[]).await;
     assert_eq!(counts(&first), (16, 0, 0));
     let RowKind::Search { spec, .. } = &outcome(&first).rows[3].kind else { panic!() };
     assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)));
-    let stored: Outcome = house.store.document("small", OUTCOME).await.unwrap().unwrap();
+    let stored: Outcome = fixture.store.document("small", OUTCOME).await.unwrap().unwrap();
     assert_eq!(stored, *outcome(&first));
 
-    let second = house.run(&[]).await;
+    let second = fixture.run(&[]).await;
     assert_eq!((counts(&second), second.computed.len()), ((0, 16, 0), 0));
     assert_eq!(outcome(&second), outcome(&first));
     assert!(!second.events.iter().any(|event| matches!(event, Event::Published { .. } | Event::Phase(_))));
@@ -194,9 +194,9 @@ async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() 
 
 #[tokio::test]
 async fn every_run_says_once_which_adapters_are_worse_than_the_base_and_before_the_search() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let overrides = ["tasks.mnist.finetuned={validation: 0.2, test: 0.9}"];
-    for ran in [house.run(&overrides).await, house.run(&overrides).await] {
+    for ran in [fixture.run(&overrides).await, fixture.run(&overrides).await] {
         let weak = |event: &Event| matches!(event, Event::WeakAdapter(adapter) if adapter.task == "mnist");
         assert_eq!(ran.events.iter().filter(|event| weak(event)).count(), 1, "{:?}", ran.events);
         let told = ran.events.iter().position(weak).unwrap();
@@ -207,13 +207,13 @@ async fn every_run_says_once_which_adapters_are_worse_than_the_base_and_before_t
 
 #[tokio::test]
 async fn a_run_that_was_killed_anywhere_is_finished_with_exactly_the_rest() {
-    let whole = House::new().run(&[]).await;
+    let whole = Fixture::new().run(&[]).await;
     for killed_after in 1..16 {
-        let house = House::new();
-        let killed = house.run_with(&[], Settings::default(), killed_after, |_| false).await.unwrap();
-        assert_eq!(killed.report.ended, Ended::Interrupted);
+        let fixture = Fixture::new();
+        let killed = fixture.run_with(&[], Settings::default(), killed_after, |_| false).await.unwrap();
+        assert_eq!(killed.end.ended, Ended::Interrupted);
         assert_eq!(killed.computed.len(), killed_after);
-        let resumed = house.run(&[]).await;
+        let resumed = fixture.run(&[]).await;
         assert_eq!((resumed.computed.len(), counts(&resumed).1), (16 - killed_after, killed_after as u64));
         assert_eq!(outcome(&resumed), outcome(&whole));
     }
@@ -221,20 +221,20 @@ async fn a_run_that_was_killed_anywhere_is_finished_with_exactly_the_rest() {
 
 #[tokio::test]
 async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let at_0_3 = |job: &Job| scaling(job) == Some(0.3);
-    let first = house.run_with(&[], Settings::default(), usize::MAX, at_0_3).await.unwrap();
-    assert_eq!(first.report.counts.failed, 1);
+    let first = fixture.run_with(&[], Settings::default(), usize::MAX, at_0_3).await.unwrap();
+    assert_eq!(first.end.counts.failed, 1);
     let RowKind::Search { spec, .. } = &outcome(&first).rows[3].kind else { panic!() };
     assert_eq!(spec.scaling, Some(0.2));
-    let again = house.run(&[]).await;
-    assert_eq!((again.computed.len(), again.report.counts.failed), (0, 1));
+    let again = fixture.run(&[]).await;
+    assert_eq!((again.computed.len(), again.end.counts.failed), (0, 1));
     assert!(again.events.iter().any(|event| matches!(event, Event::Failed { errors, is_reused: true, .. }
         if errors == &["the formula does not hold"])));
 
     let retry = Settings { retry: Retry::Everything, ..Settings::default() };
-    let retried = house.run_with(&[], retry, usize::MAX, |_| false).await.unwrap();
-    assert_eq!(retried.report.counts.failed, 0);
+    let retried = fixture.run_with(&[], retry, usize::MAX, |_| false).await.unwrap();
+    assert_eq!(retried.end.counts.failed, 0);
     let RowKind::Search { spec, .. } = &outcome(&retried).rows[3].kind else { panic!() };
     assert_eq!(spec.scaling, Some(0.3));
 }
@@ -242,82 +242,82 @@ async fn a_failing_point_is_counted_and_not_run_again_unless_asked() {
 #[tokio::test]
 async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by_the_next_run() {
     for method in ["linear", "grid"] {
-        let (house, method) = (House::new(), format!("method={method}"));
+        let (fixture, method) = (Fixture::new(), format!("method={method}"));
         let overrides = [method.as_str()];
-        let undisturbed = House::new().run(&overrides).await;
-        let resume = survey(&frozen(&overrides), &house.store, Retry::Machines).await.unwrap();
+        let undisturbed = Fixture::new().run(&overrides).await;
+        let resume = survey(&frozen(&overrides), &fixture.store, Retry::Machines).await.unwrap();
         assert_eq!(resume.survey.failed, 0);
         let at_0_2 = |job: &Job| scaling(job) == Some(0.2);
         let first =
-            house.run_blaming(&overrides, Settings::default(), usize::MAX, at_0_2, Blame::Machine).await.unwrap();
+            fixture.run_blaming(&overrides, Settings::default(), usize::MAX, at_0_2, Blame::Machine).await.unwrap();
         let RowKind::Search { points, .. } = &outcome(&first).rows[3].kind else { panic!() };
         assert!(points.iter().any(|point| point.value.is_none()));
         assert!(outcome(&first).rows[3].jobs.values().all(Vec::is_empty), "nothing was chosen");
-        assert!(outcome(&first).missing > 0 && first.report.counts.failed > 0);
+        assert!(outcome(&first).missing > 0 && first.end.counts.failed > 0);
         // The next run needs no flag for it.
-        let second = house.run(&overrides).await;
-        assert_eq!((second.report.counts.failed, outcome(&second).missing), (0, 0));
+        let second = fixture.run(&overrides).await;
+        assert_eq!((second.end.counts.failed, outcome(&second).missing), (0, 0));
         assert_eq!(outcome(&second), outcome(&undisturbed));
     }
 }
 
 #[tokio::test]
 async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let broken = frozen(&["method=grid"]);
     let recipe = jobs::Preset::TaskArithmetic.recipe().with_scaling(0.1);
     let id = broken.meaning(jobs::Subject::Merge { recipe }, "validation").id().to_string();
-    let folder = house._folder.path().join("results").join(&id[..2]);
+    let folder = fixture._folder.path().join("results").join(&id[..2]);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{id}.json")), "").unwrap();
     let settings = Settings { retry: Retry::Nothing, ..Settings::default() };
-    let ran = house.run_with(&["method=grid"], settings, usize::MAX, |_| false).await.unwrap();
+    let ran = fixture.run_with(&["method=grid"], settings, usize::MAX, |_| false).await.unwrap();
     // It is a fixed recipe, which is not chosen from where something is searched.
-    assert_eq!((ran.report.counts.failed, outcome(&ran).missing), (1, 0));
+    assert_eq!((ran.end.counts.failed, outcome(&ran).missing), (1, 0));
     assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { errors, .. }
         if errors[0].contains("`bowline run --repair` computes it again") && errors[1].contains(&id))));
 }
 
 #[tokio::test]
 async fn two_coordinators_of_one_sweep_do_no_harm() {
-    let house = House::new();
-    let (one, other) = tokio::join!(house.run(&[]), house.run(&[]));
+    let fixture = Fixture::new();
+    let (one, other) = tokio::join!(fixture.run(&[]), fixture.run(&[]));
     assert_eq!(outcome(&one), outcome(&other));
-    let results = house.store.results().await.unwrap().collect().await.unwrap();
+    let results = fixture.store.results().await.unwrap().collect().await.unwrap();
     assert_eq!(results.len(), 16, "every result is stored once");
 }
 
 #[tokio::test]
 async fn results_of_another_sweep_in_the_store_are_reused() {
-    let house = House::new();
-    house.run(&[]).await;
-    let other = house.run(&["name=other", "method=grid"]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    let other = fixture.run(&["name=other", "method=grid"]).await;
     // Of the grid's 20 points 7 are there, the references, the baseline and the report's as well.
     assert_eq!(counts(&other), (13, 16, 0));
 }
 
 #[tokio::test]
 async fn the_same_content_in_another_place_is_the_same_sweep() {
-    let house = House::new();
-    house.run(&[]).await;
-    let moved = house.run(&["base=/elsewhere/base"]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    let moved = fixture.run(&["base=/elsewhere/base"]).await;
     assert_eq!(counts(&moved), (0, 16, 0));
-    assert_eq!(house.store.newest_revision("small").await.unwrap(), 1);
+    assert_eq!(fixture.store.newest_revision("small").await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn results_are_found_without_a_hint() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let queue = MemoryQueue::new();
     let coordinator = Coordinator {
-        publisher: Arc::new(Mute(queue.clone())),
-        store: house.store.clone(),
+        publisher: Arc::new(SilentQueue(queue.clone())),
+        store: fixture.store.clone(),
         settings: Settings { window: 1, ..Settings::default() },
     };
     let resume = Resume::fresh(&frozen(&[])).unwrap();
     let worker = async {
         while let Some(delivery) = queue.next().await.unwrap() {
-            assert_eq!(house.store.put_result(&result(delivery.job())).await.unwrap(), store::Put::Created);
+            assert_eq!(fixture.store.put_result(&result(delivery.job())).await.unwrap(), store::Put::Created);
             delivery.ack().await.unwrap();
         }
     };
@@ -331,46 +331,47 @@ async fn results_are_found_without_a_hint() {
         }
         most_open = most_open.max(open);
     };
-    let report = tokio::select! {
-        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
+    let end = tokio::select! {
+        end = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => end.unwrap(),
         () = worker => unreachable!("the queue is never closed"),
     };
-    assert_eq!(report.counts.run, 16);
+    assert_eq!(end.counts.run, 16);
     assert_eq!(most_open, 1, "no more than the window is published at a time");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_the_queue_forgot_is_published_again() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let queue = MemoryQueue::new();
     let resume = Resume::fresh(&frozen(&[])).unwrap();
     let settings = Settings { lost_after: Duration::from_secs(100), ..Settings::default() };
-    let coordinator = Coordinator { publisher: Arc::new(Mute(queue.clone())), store: house.store.clone(), settings };
+    let coordinator =
+        Coordinator { publisher: Arc::new(SilentQueue(queue.clone())), store: fixture.store.clone(), settings };
     let mut forgotten = std::collections::BTreeSet::new();
     let worker = async {
         while let Some(delivery) = queue.next().await.unwrap() {
             // The first delivery of every job comes to nothing: acknowledged and not done.
             if !forgotten.insert(delivery.job().id()) {
-                let _put = house.store.put_result(&result(delivery.job())).await.unwrap();
+                let _put = fixture.store.put_result(&result(delivery.job())).await.unwrap();
             }
             delivery.ack().await.unwrap();
         }
     };
     let mut on_event = |_| ();
-    let report = tokio::select! {
-        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => report.unwrap(),
+    let end = tokio::select! {
+        end = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => end.unwrap(),
         () = worker => unreachable!("the queue is never closed"),
     };
-    assert_eq!(report.counts.run, 16);
+    assert_eq!(end.counts.run, 16);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_waits_for_a_worker_of_its_version_is_not_lost() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let queue = MemoryQueue::new();
     let resume = Resume::fresh(&frozen(&[])).unwrap();
     let settings = Settings { lost_after: Duration::from_secs(100), window: 1, ..Settings::default() };
-    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: house.store.clone(), settings };
+    let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: fixture.store.clone(), settings };
     // A worker of another version leaves all that comes to others, and tells of it for ten minutes.
     let worker = async {
         let mut left = std::collections::BTreeSet::new();
@@ -382,15 +383,15 @@ async fn a_job_that_waits_for_a_worker_of_its_version_is_not_lost() {
             }
             let left = left.iter().copied().collect();
             let status = WorkerStatus { left, beat_ms, ..WorkerStatus::fresh("w", "cpu", 0) };
-            house.store.put_worker("w", &status).await.unwrap();
+            fixture.store.put_worker("w", &status).await.unwrap();
         }
-        house.store.remove_worker("w").await.unwrap();
+        fixture.store.remove_worker("w").await.unwrap();
         let again = queue.next().await.unwrap().unwrap();
         assert!(left.contains(&again.job().id()), "now that nobody tells of it any more it is");
     };
     let mut on_event = |_| ();
     tokio::select! {
-        report = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => panic!("{report:?}"),
+        end = coordinator.run(frozen(&[]), resume, &mut on_event, std::future::pending()) => panic!("{end:?}"),
         () = worker => {}
     }
 }

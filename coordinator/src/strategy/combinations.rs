@@ -1,4 +1,7 @@
-use super::{StrategyError, combination, listed::Source};
+use super::{
+    error::{StrategyError, combination},
+    listed::Source,
+};
 use jobs::{Parameter, RecipeKey, RecipeSpec, Search};
 use serde_json::Value;
 

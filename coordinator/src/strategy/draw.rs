@@ -1,4 +1,7 @@
-use super::{StrategyError, combination, listed::Source};
+use super::{
+    error::{StrategyError, combination},
+    listed::Source,
+};
 use jobs::{RecipeSpec, Search, Values};
 use rand_chacha::{
     ChaCha8Rng,

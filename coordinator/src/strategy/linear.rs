@@ -1,69 +1,90 @@
-use super::{Candidate, Choice, Evaluation, Evaluations, Next, Rule, StrategyError, combination, resolve};
+use super::{
+    error::{StrategyError, combination, resolve},
+    point::{Candidate, Choice, NextPoint, PointResult, PointResults},
+    ranking::Ranking,
+};
 use jobs::{JobId, LeftOut, RecipeSpec, Search};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// The paper's search: one parameter after the other, in file order, the others fixed at the best so far.
+/// The paper's search: one parameter after the other, in file order, the others fixed at the best value so far.
 ///
 /// - The search starts from the recipe as written. That point itself is evaluated only if a scan passes over it, or
 ///   if there is no parameter at all.
-/// - A *scan* gives one parameter its listed values in listed order and stops at the first that is worse than the
-///   best of this scan. An equal value takes over and the scan goes on ([`Ties::Last`](super::Ties::Last)), or
-///   stops it ([`Ties::First`](super::Ties::First)): the reference does the one per task and the other jointly.
-/// - A failed point is worse than every value: it stops a scan that has a best and is passed over in one that has none.
-/// - A missing point, of which no machine could tell anything, ends the search without a choice.
-/// - After a scan the parameter takes the best value of the scan. It keeps its value where the best point so far is
-///   better than all of the scan, by the same rule about ties, or where the whole scan failed.
+/// - A *scan* gives one parameter its listed values in listed order and stops at the first value that is worse than the
+///   best of this scan. An equal value replaces the best and the scan continues ([`Ties::Last`](super::Ties::Last)),
+///   or stops it ([`Ties::First`](super::Ties::First)). The reference uses the first rule per task, the second jointly.
+/// - A failed point is worse than every value: it stops a scan that has a best point, and a scan without one skips it.
+/// - A missing point, whose value no machine could determine, ends the search without a choice.
+/// - After a scan the parameter takes the best value of the scan. It keeps its value if the best point so far is
+///   better than every point of the scan, by the same rule about ties, or if the whole scan failed.
 ///
-/// Every point is evaluated once, even where several scans pass over it, and none that the rule does not ask for.
+/// Every point is evaluated once, even if several scans pass over it, and no other point is evaluated.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
     search: String,
-    parameters: Vec<(String, Vec<Value>)>,
-    rule: Rule,
+    parameters: Vec<ScannedParameter>,
+    ranking: Ranking,
     /// The recipe that the scan varies.
     spec: RecipeSpec,
     /// The best point of all scans that are over.
-    incumbent: Option<(Candidate, f64)>,
-    /// The best point of this scan.
-    best: Option<(Candidate, f64)>,
-    /// The parameter of this scan, and its next value.
-    place: (usize, usize),
-    points: Vec<(Candidate, Evaluation)>,
+    incumbent: Option<BestPoint>,
+    /// The best point of the current scan.
+    best: Option<BestPoint>,
+    /// The index of the parameter that the current scan varies.
+    parameter: usize,
+    /// The index of the scan's next value.
+    value: usize,
+    points: Vec<(Candidate, PointResult)>,
     visited: HashSet<JobId>,
-    asked: Option<JobId>,
-    /// A point is missing: where the search would have gone from there is not known.
+    requested: Option<JobId>,
+    /// A point is missing, so the rest of the search is unknown.
     is_stuck: bool,
 }
 
+#[derive(Debug, Clone)]
+struct ScannedParameter {
+    key: String,
+    values: Vec<Value>,
+}
+
+#[derive(Debug, Clone)]
+struct BestPoint {
+    candidate: Candidate,
+    value: f64,
+}
+
 impl Linear {
-    pub(super) fn new(search: &Search, rule: Rule) -> Result<Self, StrategyError> {
+    pub(super) fn new(search: &Search, ranking: Ranking) -> Result<Self, StrategyError> {
         let parameters = search.parameters.iter().map(|parameter| match parameter.values.listed() {
-            Some(values) => Ok((parameter.key.clone(), values.to_vec())),
+            Some(values) => Ok(ScannedParameter { key: parameter.key.clone(), values: values.to_vec() }),
             None => Err(StrategyError::Continuous { search: search.name.clone(), key: parameter.key.clone() }),
         });
         Ok(Self {
             search: search.name.clone(),
             parameters: parameters.collect::<Result<_, _>>()?,
-            rule,
+            ranking,
             spec: search.recipe.clone(),
             incumbent: None,
             best: None,
-            place: (0, 0),
+            parameter: 0,
+            value: 0,
             points: Vec::new(),
             visited: HashSet::new(),
-            asked: None,
+            requested: None,
             is_stuck: false,
         })
     }
 
     pub(super) fn bound(&self) -> u64 {
-        let values: u64 = self.parameters.iter().map(|(_, values)| values.len() as u64).sum();
+        let values: u64 = self.parameters.iter().map(|parameter| parameter.values.len() as u64).sum();
         values.max(1)
     }
 
-    pub(super) fn next(&mut self, known: &impl Evaluations) -> Result<Next, StrategyError> {
-        while !self.is_stuck && self.place.0 < self.parameters.len().max(1) {
+    pub(super) fn next(&mut self, known: &impl PointResults) -> Result<NextPoint, StrategyError> {
+        // Without parameters there is one scan, over the recipe itself.
+        let scans = self.parameters.len().max(1);
+        while !self.is_stuck && self.parameter < scans {
             let Some(spec) = self.point()? else {
                 self.end_scan();
                 continue;
@@ -72,15 +93,15 @@ impl Linear {
             let id = known.id(&recipe);
             let candidate = Candidate { spec, recipe, id };
             match known.of(&id) {
-                Some(evaluation) => self.visit(candidate, evaluation),
-                None if self.asked.replace(id) == Some(id) => return Ok(Next::Wait),
-                None => return Ok(Next::Evaluate(Box::new(candidate))),
+                Some(result) => self.visit(candidate, result),
+                None if self.requested.replace(id) == Some(id) => return Ok(NextPoint::Wait),
+                None => return Ok(NextPoint::Evaluate(Box::new(candidate))),
             }
         }
-        Ok(Next::Done(Box::new(self.so_far())))
+        Ok(NextPoint::Done(Box::new(self.so_far())))
     }
 
-    /// The best of all points read, none if one is missing, and these. In a scan that is not over its best counts as if it were.
+    /// The points read, and the best of them unless one is missing. An unfinished scan counts as if it were over.
     pub(super) fn so_far(&self) -> Choice {
         if self.is_stuck {
             return Choice { best: None, ..self.best_known() };
@@ -88,49 +109,55 @@ impl Linear {
         self.best_known()
     }
 
-    /// The best of all points read, whatever is missing, and these.
+    /// The points read, and the best of them, even if one is missing.
     pub(super) fn best_known(&self) -> Choice {
-        let takes_over = |(_, value): &&(Candidate, f64)| {
-            self.incumbent.as_ref().is_none_or(|(_, old)| self.rule.takes_over(*value, *old))
-        };
-        let best = self.best.as_ref().filter(takes_over).or(self.incumbent.as_ref());
-        Choice { best: best.cloned(), points: self.points.clone(), left_out: LeftOut::default() }
+        let best = self.best.as_ref().filter(|best| self.beats_incumbent(best.value)).or(self.incumbent.as_ref());
+        Choice {
+            best: best.map(|best| (best.candidate.clone(), best.value)),
+            points: self.points.clone(),
+            left_out: LeftOut::default(),
+        }
     }
 
-    /// The scan's next point; `None` at its end. Without parameters, one scan looks at the recipe itself.
+    fn beats_incumbent(&self, value: f64) -> bool {
+        self.incumbent.as_ref().is_none_or(|incumbent| self.ranking.replaces(value, incumbent.value))
+    }
+
+    /// The scan's next point; `None` at its end.
     fn point(&self) -> Result<Option<RecipeSpec>, StrategyError> {
-        let (parameter, value) = self.place;
-        let Some((key, values)) = self.parameters.get(parameter) else {
-            return Ok((value == 0).then(|| self.spec.clone()));
+        let Some(ScannedParameter { key, values }) = self.parameters.get(self.parameter) else {
+            // Without parameters, the only point is the recipe itself.
+            return Ok((self.value == 0).then(|| self.spec.clone()));
         };
-        let Some(value) = values.get(value) else { return Ok(None) };
+        let Some(value) = values.get(self.value) else { return Ok(None) };
         let mut spec = self.spec.clone();
         spec.set(key, value).map_err(|source| combination(&self.search, &self.spec, source))?;
         Ok(Some(spec))
     }
 
-    fn visit(&mut self, candidate: Candidate, evaluation: Evaluation) {
+    fn visit(&mut self, candidate: Candidate, result: PointResult) {
         if self.visited.insert(candidate.id) {
-            self.points.push((candidate.clone(), evaluation));
+            self.points.push((candidate.clone(), result));
         }
-        self.place.1 += 1;
-        match (evaluation, &self.best) {
-            (Evaluation::Value(value), None) => self.best = Some((candidate, value)),
-            (Evaluation::Value(value), Some((_, best))) if self.rule.takes_over(value, *best) => {
-                self.best = Some((candidate, value));
+        self.value += 1;
+        match (result, &self.best) {
+            (PointResult::Value(value), None) => self.best = Some(BestPoint { candidate, value }),
+            (PointResult::Value(value), Some(best)) if self.ranking.replaces(value, best.value) => {
+                self.best = Some(BestPoint { candidate, value });
             }
-            (Evaluation::Failed, None) => {}
-            (Evaluation::Missing, _) => self.is_stuck = true,
-            (Evaluation::Value(_) | Evaluation::Failed, Some(_)) => self.end_scan(),
+            (PointResult::Failed, None) => {}
+            (PointResult::Missing, _) => self.is_stuck = true,
+            (PointResult::Value(_) | PointResult::Failed, Some(_)) => self.end_scan(),
         }
     }
 
     fn end_scan(&mut self) {
-        self.place = (self.place.0 + 1, 0);
-        let Some((candidate, value)) = self.best.take() else { return };
-        if self.incumbent.as_ref().is_none_or(|(_, old)| self.rule.takes_over(value, *old)) {
-            self.spec = candidate.spec.clone();
-            self.incumbent = Some((candidate, value));
+        self.parameter += 1;
+        self.value = 0;
+        let Some(best) = self.best.take() else { return };
+        if self.beats_incumbent(best.value) {
+            self.spec = best.candidate.spec.clone();
+            self.incumbent = Some(best);
         }
     }
 }

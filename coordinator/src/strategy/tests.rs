@@ -1,19 +1,19 @@
 use super::*;
-use jobs::{Digest, Goal, Metric, Parameter, Values};
+use jobs::{Digest, Goal, JobId, Metric, Objective, Parameter, Recipe, RecipeSpec, Values};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What is known, by job.
+/// Known results by job.
 #[derive(Debug, Clone, Default)]
-struct Known(BTreeMap<JobId, Evaluation>);
+struct Known(BTreeMap<JobId, PointResult>);
 
-impl Evaluations for Known {
+impl PointResults for Known {
     fn id(&self, recipe: &Recipe) -> JobId {
         Digest::of_json(recipe).to_string().parse().unwrap()
     }
 
-    fn of(&self, id: &JobId) -> Option<Evaluation> {
+    fn of(&self, id: &JobId) -> Option<PointResult> {
         self.0.get(id).copied()
     }
 }
@@ -36,33 +36,33 @@ fn search(parameters: Vec<Parameter>) -> Search {
     Search { name: "knots".to_owned(), recipe, parameters }
 }
 
-fn rule(ties: Ties) -> Rule {
-    Rule { objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize }, ties }
+fn ranking(ties: Ties) -> Ranking {
+    Ranking { objective: Objective { metric: Metric::MeanAccuracy, goal: Goal::Maximize }, ties }
 }
 
-/// Runs a search to its end; answers come in the order that `pick` chooses among those asked for.
+/// Runs a search to its end; results arrive in the order that `pick` chooses among the open requests.
 fn finish(
     search: &Search,
     method: Method,
-    rule: &Rule,
+    ranking: &Ranking,
     known: &mut Known,
-    answer: &dyn Fn(&Candidate) -> Evaluation,
+    answer: &dyn Fn(&Candidate) -> PointResult,
     pick: &dyn Fn(usize) -> usize,
 ) -> (Choice, Vec<Candidate>) {
-    let mut walk = Walk::new(search, method, rule.clone()).unwrap();
-    let (mut asked, mut open) = (Vec::new(), Vec::new());
+    let mut state = SearchState::new(search, method, ranking.clone()).unwrap();
+    let (mut requested, mut open) = (Vec::new(), Vec::new());
     loop {
-        match walk.next(known).unwrap() {
-            Next::Evaluate(candidate) => {
-                asked.push((*candidate).clone());
+        match state.next(known).unwrap() {
+            NextPoint::Evaluate(candidate) => {
+                requested.push((*candidate).clone());
                 open.push(*candidate);
             }
-            Next::Wait => {
+            NextPoint::Wait => {
                 assert!(!open.is_empty(), "a search that waits for nothing never ends");
                 let candidate = open.remove(pick(open.len()));
                 known.0.insert(candidate.id, answer(&candidate));
             }
-            Next::Done(choice) => return (*choice, asked),
+            NextPoint::Done(choice) => return (*choice, requested),
         }
     }
 }
@@ -71,9 +71,9 @@ fn in_order(
     search: &Search,
     method: Method,
     ties: Ties,
-    answer: &dyn Fn(&Candidate) -> Evaluation,
+    answer: &dyn Fn(&Candidate) -> PointResult,
 ) -> (Choice, Vec<Candidate>) {
-    finish(search, method, &rule(ties), &mut Known::default(), answer, &|_| 0)
+    finish(search, method, &ranking(ties), &mut Known::default(), answer, &|_| 0)
 }
 
 fn scaling(candidate: &Candidate) -> f64 {
@@ -89,18 +89,18 @@ fn pairs(candidates: &[Candidate]) -> Vec<(f64, f64)> {
 }
 
 /// The best λ is 0.3, whatever the density; the best density is 0.5.
-fn hill(candidate: &Candidate) -> Evaluation {
-    Evaluation::Value(1.0 - (scaling(candidate) - 0.3).abs() - (density(candidate) - 0.5).abs() / 10.0)
+fn hill(candidate: &Candidate) -> PointResult {
+    PointResult::Value(1.0 - (scaling(candidate) - 0.3).abs() - (density(candidate) - 0.5).abs() / 10.0)
 }
 
 #[test]
 fn a_linear_scan_stops_at_the_first_drop_and_keeps_the_best() {
     let search =
         search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4, 0.5]), numbers("density", &[0.1, 0.2, 0.5, 1.0])]);
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &hill);
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &hill);
     // λ up to the drop at 0.4, at the recipe's density 0.2; then densities at λ = 0.3, of which 0.2 is known.
     let expected = [(0.1, 0.2), (0.2, 0.2), (0.3, 0.2), (0.4, 0.2), (0.3, 0.1), (0.3, 0.5), (0.3, 1.0)];
-    assert_eq!(pairs(&asked), expected);
+    assert_eq!(pairs(&requested), expected);
     let (best, value) = choice.best.unwrap();
     assert_eq!((scaling(&best), density(&best)), (0.3, 0.5));
     assert!((value - 1.0).abs() < 1e-12);
@@ -110,19 +110,19 @@ fn a_linear_scan_stops_at_the_first_drop_and_keeps_the_best() {
 #[test]
 fn a_plateau_is_crossed_per_task_and_stops_a_joint_search() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
-    let plateau = |candidate: &Candidate| Evaluation::Value(if scaling(candidate) < 0.35 { 0.7 } else { 0.6 });
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &plateau);
-    assert_eq!((asked.len(), scaling(&choice.best.unwrap().0)), (4, 0.3), "the last of equals wins");
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::First, &plateau);
-    assert_eq!((asked.len(), scaling(&choice.best.unwrap().0)), (2, 0.1), "the first of equals wins");
+    let plateau = |candidate: &Candidate| PointResult::Value(if scaling(candidate) < 0.35 { 0.7 } else { 0.6 });
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &plateau);
+    assert_eq!((requested.len(), scaling(&choice.best.unwrap().0)), (4, 0.3), "the last of equals wins");
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::First, &plateau);
+    assert_eq!((requested.len(), scaling(&choice.best.unwrap().0)), (2, 0.1), "the first of equals wins");
 }
 
 #[test]
 fn a_parameter_keeps_its_value_where_the_whole_scan_is_worse() {
     let search = search(vec![numbers("scaling", &[0.3]), numbers("density", &[0.05, 0.1])]);
-    let answer = |candidate: &Candidate| Evaluation::Value(density(candidate));
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &answer);
-    assert_eq!(asked.len(), 3);
+    let answer = |candidate: &Candidate| PointResult::Value(density(candidate));
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &answer);
+    assert_eq!(requested.len(), 3);
     let (best, value) = choice.best.unwrap();
     assert_eq!((density(&best), value), (0.2, 0.2), "0.2 is the recipe's own density");
 }
@@ -132,15 +132,15 @@ fn a_failed_point_is_worse_than_every_value() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
     let failing = |bad: f64| {
         move |candidate: &Candidate| match (scaling(candidate) - bad).abs() < 1e-9 {
-            true => Evaluation::Failed,
-            false => Evaluation::Value(scaling(candidate)),
+            true => PointResult::Failed,
+            false => PointResult::Value(scaling(candidate)),
         }
     };
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &failing(0.3));
-    assert_eq!((asked.len(), scaling(&choice.best.unwrap().0)), (3, 0.2), "it stops the scan");
-    let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &failing(0.1));
-    assert_eq!((asked.len(), scaling(&choice.best.unwrap().0)), (4, 0.4), "there was nothing to be worse than");
-    let (choice, _) = in_order(&search, Method::Linear, Ties::Last, &|_| Evaluation::Failed);
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &failing(0.3));
+    assert_eq!((requested.len(), scaling(&choice.best.unwrap().0)), (3, 0.2), "it stops the scan");
+    let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &failing(0.1));
+    assert_eq!((requested.len(), scaling(&choice.best.unwrap().0)), (4, 0.4), "there was nothing to be worse than");
+    let (choice, _) = in_order(&search, Method::Linear, Ties::Last, &|_| PointResult::Failed);
     assert_eq!((choice.best, choice.points.len()), (None, 4));
 }
 
@@ -149,17 +149,17 @@ fn nothing_is_concluded_from_a_point_of_which_nothing_is_known() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4]), numbers("density", &[0.1, 0.5])]);
     let missing_at = |missing: f64| {
         move |candidate: &Candidate| match (scaling(candidate) - missing).abs() < 1e-9 {
-            true => Evaluation::Missing,
+            true => PointResult::Missing,
             false => hill(candidate),
         }
     };
     for (missing, asked_for) in [(0.1, 1), (0.2, 2), (0.3, 3)] {
-        let (choice, asked) = in_order(&search, Method::Linear, Ties::Last, &missing_at(missing));
-        assert_eq!((asked.len(), choice.points.len(), choice.best), (asked_for, asked_for, None), "at {missing}");
+        let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &missing_at(missing));
+        assert_eq!((requested.len(), choice.points.len(), choice.best), (asked_for, asked_for, None), "at {missing}");
     }
     for method in [Method::Grid, Method::Random { trials: 40, seed: 1 }] {
-        let (choice, asked) = in_order(&search, method, Ties::Last, &missing_at(0.2));
-        assert_eq!((choice.best, asked.len()), (None, 8), "all others are looked at: {method:?}");
+        let (choice, requested) = in_order(&search, method, Ties::Last, &missing_at(0.2));
+        assert_eq!((choice.best, requested.len()), (None, 8), "all others are looked at: {method:?}");
     }
     // A point that the search never comes to does not matter.
     let (choice, _) = in_order(&search, Method::Linear, Ties::Last, &missing_at(0.5));
@@ -169,20 +169,20 @@ fn nothing_is_concluded_from_a_point_of_which_nothing_is_known() {
 #[test]
 fn a_search_without_parameters_evaluates_its_recipe() {
     for method in [Method::Linear, Method::Grid, Method::Random { trials: 9, seed: 1 }] {
-        let (choice, asked) = in_order(&search(Vec::new()), method, Ties::Last, &hill);
-        assert_eq!(pairs(&asked), [(0.6, 0.2)], "{method:?}");
-        assert_eq!(choice.best.unwrap().0, asked[0]);
+        let (choice, requested) = in_order(&search(Vec::new()), method, Ties::Last, &hill);
+        assert_eq!(pairs(&requested), [(0.6, 0.2)], "{method:?}");
+        assert_eq!(choice.best.unwrap().0, requested[0]);
     }
 }
 
 #[test]
 fn less_is_better_when_minimizing() {
-    let mut rule = rule(Ties::Last);
-    rule.objective.goal = Goal::Minimize;
+    let mut ranking = ranking(Ties::Last);
+    ranking.objective.goal = Goal::Minimize;
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
-    let valley = |candidate: &Candidate| Evaluation::Value((scaling(candidate) - 0.2).abs());
+    let valley = |candidate: &Candidate| PointResult::Value((scaling(candidate) - 0.2).abs());
     for method in [Method::Linear, Method::Grid] {
-        let (choice, _) = finish(&search, method, &rule, &mut Known::default(), &valley, &|_| 0);
+        let (choice, _) = finish(&search, method, &ranking, &mut Known::default(), &valley, &|_| 0);
         assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.2));
     }
 }
@@ -194,7 +194,7 @@ fn neighbours_in_a_grid_share_what_is_expensive() {
         numbers("density", &[0.3, 0.5]),
         list("axis", &[json!("columns"), json!("rows")]),
     ]);
-    let proposal = propose(&search, Method::Grid, rule(Ties::Last), &Known::default()).unwrap();
+    let proposal = propose(&search, Method::Grid, ranking(Ties::Last), &Known::default()).unwrap();
     let order: Vec<_> = proposal
         .wanted
         .iter()
@@ -220,17 +220,17 @@ fn points_that_mean_the_same_are_evaluated_once() {
     // At density 1 nothing is trimmed, so the scope of the trim means nothing.
     let scopes = list("trim_scope", &[json!("model"), json!("matrix")]);
     let search = search(vec![scopes, numbers("density", &[0.5, 1.0])]);
-    let (choice, asked) = in_order(&search, Method::Grid, Ties::Last, &hill);
-    assert_eq!((asked.len(), choice.points.len()), (3, 3));
+    let (choice, requested) = in_order(&search, Method::Grid, Ties::Last, &hill);
+    assert_eq!((requested.len(), choice.points.len()), (3, 3));
     let search = self::search(vec![numbers("scaling", &[0.1, 0.2])]);
-    let (_, asked) = in_order(&search, Method::Random { trials: 50, seed: 0 }, Ties::Last, &hill);
-    assert_eq!(asked.len(), 2);
+    let (_, requested) = in_order(&search, Method::Random { trials: 50, seed: 0 }, Ties::Last, &hill);
+    assert_eq!(requested.len(), 2);
 }
 
 #[test]
 fn a_grid_keeps_the_first_of_equals() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3])]);
-    let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &|_| Evaluation::Value(0.5));
+    let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &|_| PointResult::Value(0.5));
     assert_eq!(choice.best.unwrap().0.spec.scaling, Some(0.1));
 }
 
@@ -248,44 +248,45 @@ fn a_million_combinations_are_counted_and_read_one_by_one() {
 }
 
 #[test]
-fn of_very_many_points_the_best_and_the_ends_are_told() {
+fn of_very_many_points_the_best_and_the_ends_are_listed() {
     let scalings: Vec<f64> = (1..=120).map(|i| f64::from(i) / 100.0).collect();
     let densities: Vec<f64> = (1..=100).map(|i| f64::from(i) / 100.0).collect();
     let search = search(vec![numbers("scaling", &scalings), numbers("density", &densities)]);
     // Best in a corner far from both ends; one point in a hundred fails.
     let answer = |candidate: &Candidate| match (density(candidate) * 100.0).round() as u64 {
-        50 => Evaluation::Failed,
-        _ => Evaluation::Value(-(scaling(candidate) - 0.6).abs() - (density(candidate) - 0.55).abs()),
+        50 => PointResult::Failed,
+        _ => PointResult::Value(-(scaling(candidate) - 0.6).abs() - (density(candidate) - 0.55).abs()),
     };
-    let (choice, asked) = in_order(&search, Method::Grid, Ties::First, &answer);
-    assert_eq!(asked.len(), 12_000);
+    let (choice, requested) = in_order(&search, Method::Grid, Ties::First, &answer);
+    assert_eq!(requested.len(), 12_000);
     let (best, _) = choice.best.as_ref().unwrap();
     assert_eq!((scaling(best), density(best)), (0.6, 0.55));
     assert!((10_000..10_010).contains(&choice.points.len()), "{}", choice.points.len());
     assert_eq!(choice.points.len() as u64 + choice.left_out.points, 12_000);
-    let failed = choice.points.iter().filter(|(_, evaluation)| *evaluation == Evaluation::Failed).count() as u64;
+    let failed = choice.points.iter().filter(|(_, evaluation)| *evaluation == PointResult::Failed).count() as u64;
     assert_eq!(failed + choice.left_out.failed, 120);
-    let told = |value: fn(&Candidate) -> f64| choice.points.iter().map(move |(candidate, _)| value(candidate));
-    assert_eq!((told(scaling).fold(9.0, f64::min), told(scaling).fold(0.0, f64::max)), (0.01, 1.2));
-    assert_eq!((told(density).fold(9.0, f64::min), told(density).fold(0.0, f64::max)), (0.01, 1.0));
+    let listed = |value: fn(&Candidate) -> f64| choice.points.iter().map(move |(candidate, _)| value(candidate));
+    assert_eq!((listed(scaling).fold(9.0, f64::min), listed(scaling).fold(0.0, f64::max)), (0.01, 1.2));
+    assert_eq!((listed(density).fold(9.0, f64::min), listed(density).fold(0.0, f64::max)), (0.01, 1.0));
 }
 
 #[test]
 fn absurd_grids_and_unsteady_ranges_are_refused() {
     let many: Vec<_> = (0..1000).map(|_| 0.5).collect();
     let search = search((0..7).map(|_| numbers("scaling", &many)).collect());
-    let text = Walk::new(&search, Method::Grid, rule(Ties::Last)).unwrap_err().to_string();
+    let text = SearchState::new(&search, Method::Grid, ranking(Ties::Last)).unwrap_err().to_string();
     assert_eq!(text, "the search `knots` has more than 2^63 combinations");
     let range = Parameter { key: "scaling".to_owned(), values: Values::Continuous { min: 0.1, max: 1.0, log: false } };
-    let text = Walk::new(&self::search(vec![range]), Method::Linear, rule(Ties::Last)).unwrap_err().to_string();
-    assert!(text.starts_with("the search `knots` cannot go through `scaling`"), "{text}");
+    let text =
+        SearchState::new(&self::search(vec![range]), Method::Linear, ranking(Ties::Last)).unwrap_err().to_string();
+    assert!(text.starts_with("the search `knots` needs a list of values for `scaling`"), "{text}");
 }
 
 #[test]
 fn values_that_do_not_go_together_are_found_before_anything_runs() {
     let spaces = list("space", &[json!("knots"), json!("core")]);
     let search = search(vec![spaces, list("axis", &[json!("columns"), json!("rows")])]);
-    let error = Walk::new(&search, Method::Grid, rule(Ties::Last)).unwrap_err();
+    let error = SearchState::new(&search, Method::Grid, ranking(Ties::Last)).unwrap_err();
     let StrategyError::Combination { values, source, .. } = error else { panic!("{error}") };
     assert_eq!(source.to_string(), "`axis` has no effect outside the `knots` space");
     assert!(values.contains(r#""space":"core""#), "{values}");
@@ -306,12 +307,12 @@ fn random_draws_are_reproducible_and_more_trials_only_add() {
 }
 
 /// A landscape with plateaus, drops and failures, fixed by `seed`.
-fn landscape(seed: u64) -> impl Fn(&Candidate) -> Evaluation {
+fn landscape(seed: u64) -> impl Fn(&Candidate) -> PointResult {
     move |candidate| {
         let digest = Digest::of(format!("{seed} {}", candidate.id).as_bytes());
         match digest.as_bytes()[0] % 8 {
-            7 => Evaluation::Failed,
-            level => Evaluation::Value(f64::from(level) / 8.0),
+            7 => PointResult::Failed,
+            level => PointResult::Value(f64::from(level) / 8.0),
         }
     }
 }
@@ -343,13 +344,13 @@ proptest! {
     fn no_point_is_evaluated_twice_and_every_search_ends(
         search in any_search(), method in any_method(), ties in any_ties(), seed: u64,
     ) {
-        let (choice, asked) = in_order(&search, method, ties, &landscape(seed));
-        let ids: std::collections::BTreeSet<_> = asked.iter().map(|candidate| candidate.id).collect();
-        prop_assert_eq!(ids.len(), asked.len());
+        let (choice, requested) = in_order(&search, method, ties, &landscape(seed));
+        let ids: std::collections::BTreeSet<_> = requested.iter().map(|candidate| candidate.id).collect();
+        prop_assert_eq!(ids.len(), requested.len());
         let points: std::collections::BTreeSet<_> = choice.points.iter().map(|(candidate, _)| candidate.id).collect();
-        prop_assert_eq!(points, ids, "what was asked for is what was looked at");
-        let walk = Walk::new(&search, method, rule(ties)).unwrap();
-        prop_assert!(asked.len() as u64 <= walk.bound());
+        prop_assert_eq!(points, ids, "what was requested for is what was looked at");
+        let state = SearchState::new(&search, method, ranking(ties)).unwrap();
+        prop_assert!(requested.len() as u64 <= state.bound());
     }
 
     #[test]
@@ -359,7 +360,7 @@ proptest! {
         let answer = landscape(seed);
         let straight = in_order(&search, method, ties, &answer);
         let shuffled =
-            finish(&search, method, &rule(ties), &mut Known::default(), &answer, &|open| (step * 7 + open * 3) % open);
+            finish(&search, method, &ranking(ties), &mut Known::default(), &answer, &|open| (step * 7 + open * 3) % open);
         prop_assert_eq!(straight, shuffled);
     }
 
@@ -368,19 +369,19 @@ proptest! {
         search in any_search(), method in any_method(), ties in any_ties(), seed: u64, cut in 0usize..40,
     ) {
         let answer = landscape(seed);
-        let (choice, asked) = in_order(&search, method, ties, &answer);
+        let (choice, requested) = in_order(&search, method, ties, &answer);
         let mut known = Known::default();
-        for candidate in asked.iter().take(cut) {
+        for candidate in requested.iter().take(cut) {
             known.0.insert(candidate.id, answer(candidate));
         }
-        let (resumed, rest) = finish(&search, method, &rule(ties), &mut known, &answer, &|_| 0);
+        let (resumed, rest) = finish(&search, method, &ranking(ties), &mut known, &answer, &|_| 0);
         prop_assert_eq!(resumed, choice);
-        prop_assert_eq!(rest, &asked[cut.min(asked.len())..]);
+        prop_assert_eq!(rest, &requested[cut.min(requested.len())..]);
     }
 
     #[test]
     fn a_grid_covers_every_combination_exactly_once(search in any_search()) {
-        let proposal = propose(&search, Method::Grid, rule(Ties::Last), &Known::default()).unwrap();
+        let proposal = propose(&search, Method::Grid, ranking(Ties::Last), &Known::default()).unwrap();
         let mut expected = vec![search.recipe.clone()];
         for parameter in &search.parameters {
             let values = parameter.values.listed().unwrap();
@@ -403,8 +404,8 @@ proptest! {
     fn the_best_of_a_grid_is_the_best_of_its_points(search in any_search(), seed: u64) {
         let (choice, _) = in_order(&search, Method::Grid, Ties::Last, &landscape(seed));
         let values = choice.points.iter().filter_map(|(_, evaluation)| match evaluation {
-            Evaluation::Value(value) => Some(*value),
-            Evaluation::Failed | Evaluation::Missing => None,
+            PointResult::Value(value) => Some(*value),
+            PointResult::Failed | PointResult::Missing => None,
         });
         prop_assert_eq!(choice.best.map(|(_, value)| value), values.max_by(f64::total_cmp));
     }

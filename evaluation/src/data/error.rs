@@ -145,6 +145,16 @@ pub enum DataError {
         /// Rows there are.
         rows: u64,
     },
+    /// A split has fewer examples than its first ones are wanted.
+    #[error("the first {wanted} examples are wanted of a split of `{}` that has {found}: ask for {found} at most", path.display())]
+    TooFewRows {
+        /// The first file of the data set.
+        path: PathBuf,
+        /// How many are wanted.
+        wanted: u64,
+        /// How many there are.
+        found: u64,
+    },
     /// A preprocessed image is not the square that the others are.
     #[error("row {row} of `{}` is {width}×{height} after preprocessing, not {expected}", path.display())]
     Size {

@@ -26,6 +26,15 @@ pub(crate) fn select(selection: &Rows, rows: u64, path: &Path) -> Result<Vec<u64
             }
             indices.clone()
         }
+        Rows::First { count, of } => {
+            let mut chosen = select(of, rows, path)?;
+            let found = chosen.len() as u64;
+            if found < *count {
+                return Err(DataError::TooFewRows { path: path.into(), wanted: *count, found });
+            }
+            chosen.truncate(usize::try_from(*count).unwrap_or(usize::MAX));
+            chosen
+        }
     };
     if chosen.is_empty() { Err(DataError::Empty { path: path.into(), rows }) } else { Ok(chosen) }
 }
@@ -117,5 +126,17 @@ mod tests {
         let refused = |rows: &Rows| select(rows, 3, Path::new("set.parquet")).unwrap_err().to_string();
         assert_eq!(refused(&Rows::Indices(vec![2, 3])), "row 3 is selected, but `set.parquet` has 3 rows");
         assert_eq!(refused(&Rows::Indices(vec![])), "no rows are selected of the 3 in `set.parquet`");
+        let too_many = Rows::First { count: 4, of: Box::new(Rows::All) };
+        assert_eq!(
+            refused(&too_many),
+            "the first 4 examples are wanted of a split of `set.parquet` that has 3: ask for 3 at most"
+        );
+    }
+
+    #[test]
+    fn the_first_rows_follow_the_order_of_the_selection() {
+        let shuffled = Rows::Share { start: 0.0, end: 1.0, shuffle_seed: Some(0) };
+        let first = Rows::First { count: 3, of: Box::new(shuffled) };
+        assert_eq!(select(&first, 10, Path::new("set")).unwrap(), SEED_0[..3]);
     }
 }

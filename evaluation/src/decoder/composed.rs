@@ -5,21 +5,57 @@ mod layer;
 use super::{
     DecoderConfig,
     batches::{Budget, batches},
-    module::ModuleId,
+    module::{ModuleId, ModuleKind},
     stored::Stored,
     updates::{Update, Updates},
     weights::DecoderWeights,
 };
-use crate::{ModelError, Texts, Watch, model::composed::overflows};
-use candle_core::{DType, Device, Result, Tensor};
+use crate::{
+    ModelError, Texts, Watch,
+    fisher::{self, FisherSums},
+    kernels::Kernels,
+    model::composed::overflows,
+    observe::{InputRows, Noted, Observation, Probes},
+};
+use candle_core::{D, DType, Device, Result, Tensor};
 use jobs::Precision;
 use layer::{Batch, Layer, Norm};
+use std::collections::BTreeMap;
 
 /// Tokens of one forward, padding included: enough to fill an accelerator, little enough for its memory.
 pub(crate) const BATCH_TOKENS: usize = 16_384;
 
 /// Pairs of tokens of one text, summed over the texts of a forward: bounds what the scores of attention take.
 pub(crate) const BATCH_PAIRS: usize = 1 << 22;
+
+/// A batch of texts between two layers, padded on the right to the longest.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// Tokens of each text.
+    lengths: Vec<usize>,
+    /// `[texts, longest, width]`
+    x: Tensor,
+}
+
+impl Step {
+    /// The rows of all texts that are no padding.
+    fn unpadded(&self, device: &Device) -> Result<Tensor> {
+        let longest = self.lengths.iter().copied().max().unwrap_or(0);
+        let rows = self.lengths.iter().enumerate().flat_map(|(n, length)| n * longest..n * longest + length);
+        let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+        let count = rows.len();
+        Tensor::from_vec(rows, count, device)
+    }
+}
+
+/// What makes logits of features.
+#[derive(Clone, Copy)]
+pub(crate) struct Scores<'a> {
+    /// `[classes, width]`
+    pub(crate) head: &'a Tensor,
+    /// `[classes]`: 0, or −∞ for a class that is never the answer.
+    pub(crate) mask: &'a Tensor,
+}
 
 /// The language model composed of candle's operations; a clone shares every matrix.
 #[derive(Clone)]
@@ -30,6 +66,7 @@ pub(crate) struct ComposedDecoder {
     embedding: Tensor,
     layers: Vec<Layer>,
     norm: Norm,
+    kernels: Kernels,
 }
 
 impl ComposedDecoder {
@@ -62,7 +99,8 @@ impl ComposedDecoder {
         });
         let layers = layers.collect::<std::result::Result<_, _>>()?;
         let (embedding, norm) = (read(&found.embedding)?, norm(&found.norm)?);
-        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
+        let kernels = Kernels::Fused;
+        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm, kernels })
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
@@ -121,21 +159,119 @@ impl ComposedDecoder {
         rows.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
     }
 
-    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+    /// The embeddings of all texts, batch by batch.
+    pub(crate) fn states(&self, texts: &Texts) -> Result<Vec<Step>> {
+        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
+        batches(texts, budget).iter().map(|batch| self.embedded(texts, batch)).collect()
+    }
+
+    /// Runs one layer over all tokens.
+    pub(crate) fn run_layer(
+        &self,
+        layer: usize,
+        steps: &mut [Step],
+        observation: &mut Observation<'_, ModuleKind>,
+        watch: &Watch<'_>,
+    ) -> std::result::Result<(), ModelError> {
+        for step in steps {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let batch = Batch::new(&self.config, &step.lengths, &self.device, self.kernels)?;
+            let wants = |kind| observation.wants(kind);
+            let mut noted = Noted { wants: &wants, rows: Vec::new() };
+            step.x = self.layers[layer].apply(&self.config, &step.x, &batch, false, &mut noted)?;
+            for (kind, rows) in noted.rows {
+                let rows = rows.flatten_to(D::Minus2)?.index_select(&step.unpadded(&self.device)?, 0)?;
+                observation.hand_over(kind, InputRows::Device(&rows))?;
+            }
+            watch.done(step.lengths.len());
+        }
+        Ok(())
+    }
+
+    fn embedded(&self, texts: &Texts, batch: &[usize]) -> Result<Step> {
         let lengths: Vec<usize> = batch.iter().map(|text| texts.ids(*text).len()).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let batch_of = Batch::new(&self.config, &lengths, &self.device)?;
         // Padding comes after every token that counts, where the causal mask hides it: any token will do.
         let padded = batch.iter().flat_map(|text| {
             let ids = texts.ids(*text);
             ids.iter().copied().chain(std::iter::repeat_n(0, longest - ids.len()))
         });
         let ids = Tensor::from_vec(padded.collect::<Vec<u32>>(), batch.len() * longest, &self.device)?;
-        let mut x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
+        let x = self.embedding.index_select(&ids, 0)?.reshape((batch.len(), longest, self.config.width))?;
+        Ok(Step { lengths, x })
+    }
+
+    fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
+        let Step { lengths, mut x } = self.embedded(texts, batch)?;
+        let batch = Batch::new(&self.config, &lengths, &self.device, self.kernels)?;
         for (n, layer) in self.layers.iter().enumerate() {
-            x = layer.apply(&self.config, &x, &batch_of, n + 1 == self.layers.len())?;
+            x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut ())?;
         }
-        let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
+        let features = self.norm.apply(&x, self.kernels)?.to_dtype(DType::F32)?;
         features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()
+    }
+
+    /// The mean Fisher information of some matrices, `[outputs, inputs]` each.
+    ///
+    /// `texts` end where they are read. `head` is `[classes, width]`, and the logits are its products with the features plus
+    /// `mask`, `[classes]`: −∞ for a class that is never the answer.
+    pub(crate) fn fisher(
+        &self,
+        texts: &Texts,
+        scores: Scores<'_>,
+        matrices: &[ModuleId],
+        watch: &Watch<'_>,
+    ) -> std::result::Result<BTreeMap<ModuleId, Vec<f64>>, ModelError> {
+        let entries =
+            matrices.iter().map(|(layer, kind)| self.layers[*layer].linears[*kind as usize].elem_count()).max();
+        let texts_at_once = fisher::batch(entries.unwrap_or(0));
+        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
+        let mut sums = FisherSums::new();
+        for batch in batches(texts, budget).iter().flat_map(|batch| batch.chunks(texts_at_once)) {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            self.add_fisher(self.embedded(texts, batch)?, scores, matrices, &mut sums)?;
+            watch.done(batch.len());
+        }
+        let means = sums.means();
+        fisher::check(&means)?;
+        Ok(means)
+    }
+
+    fn add_fisher(
+        &self,
+        step: Step,
+        scores: Scores<'_>,
+        matrices: &[ModuleId],
+        sums: &mut FisherSums<ModuleId>,
+    ) -> Result<()> {
+        let Step { lengths, mut x } = step;
+        let batch = Batch::new(&self.config, &lengths, &self.device, self.kernels)?;
+        let mut passed = Vec::new();
+        for (n, layer) in self.layers.iter().enumerate() {
+            let of_layer: Vec<ModuleKind> = matrices.iter().filter(|(of, _)| *of == n).map(|(_, kind)| *kind).collect();
+            let mut probes = Probes { matrices: &of_layer, passed: Vec::new() };
+            x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut probes)?;
+            passed.extend(probes.passed.into_iter().map(|own| own.renamed(|kind| (n, kind))));
+        }
+        let features = self.norm.apply(&x, self.kernels)?.to_dtype(DType::F32)?.squeeze(1)?;
+        let logits = features.matmul(&scores.head.t()?)?.broadcast_add(scores.mask)?;
+        sums.add(&logits, &passed)
+    }
+
+    /// The same model, through which gradients pass.
+    pub(crate) fn differentiable(self) -> Self {
+        Self { kernels: Kernels::Differentiable, ..self }
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub(crate) fn is_differentiable(&self) -> bool {
+        self.kernels == Kernels::Differentiable
     }
 }

@@ -9,12 +9,13 @@ use super::{
     DecoderConfig,
     batches::{Budget, batches},
     half_of,
+    module::ModuleKind,
     rope::Rope,
     stored::Stored,
     updates::Updates,
     weights::DecoderWeights,
 };
-use crate::{ModelError, Texts, Watch, model::host::kernels::rms_norm};
+use crate::{ModelError, Texts, Watch, model::host::kernels::rms_norm, observe::Observation};
 use jobs::Precision;
 use layer::{Buffers, Layer, Packed};
 use rayon::prelude::*;
@@ -25,6 +26,15 @@ pub(crate) const BATCH_TOKENS: usize = 256;
 
 /// The same where matrices are widened on the way: more tokens share the work of it.
 pub(crate) const BATCH_TOKENS_WIDENED: usize = 512;
+
+/// A batch of texts between two layers.
+#[derive(Clone)]
+pub(crate) struct Step {
+    /// Tokens of each text.
+    lengths: Vec<usize>,
+    /// `[tokens of all, width]`
+    x: Vec<f32>,
+}
 
 /// The language model on the processor; a clone shares every matrix.
 #[derive(Clone)]
@@ -80,6 +90,38 @@ impl HostDecoder {
         Ok(features)
     }
 
+    /// The embeddings of all texts, batch by batch.
+    pub(crate) fn states(&self, texts: &Texts) -> Vec<Step> {
+        let budget = Budget { tokens: self.batch_tokens, pairs: usize::MAX, padded: false };
+        let step = |batch: Vec<usize>| Step {
+            lengths: batch.iter().map(|text| texts.ids(*text).len()).collect(),
+            x: self.embedded(texts, &batch),
+        };
+        batches(texts, budget).into_iter().map(step).collect()
+    }
+
+    /// Runs one layer over all tokens.
+    pub(crate) fn run_layer(
+        &self,
+        layer: usize,
+        steps: &mut [Step],
+        observation: &mut Observation<'_, ModuleKind>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        let longest = steps.iter().flat_map(|step| &step.lengths).copied().max().unwrap_or(0);
+        let rows = steps.iter().map(|step| step.lengths.iter().sum()).max().unwrap_or(0);
+        let rope = Rope::new(&self.config, longest);
+        observation.run(steps, rows, |step, buffers: &mut Buffers, mut note| {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let packed = Packed::new(step.lengths.iter().copied(), &rope);
+            self.layers[layer].apply(&self.config, &mut step.x, &packed, buffers, &mut note);
+            watch.done(step.lengths.len());
+            Ok(())
+        })
+    }
+
     fn batch(
         &self,
         texts: &Texts,
@@ -96,7 +138,7 @@ impl HostDecoder {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            layer.apply(&self.config, &mut x, &packed, buffers);
+            layer.apply(&self.config, &mut x, &packed, buffers, &mut |_, _| ());
         }
         if watch.is_cancelled() {
             return Err(ModelError::Cancelled);

@@ -47,6 +47,16 @@ impl ModuleKind {
         }
     }
 
+    /// The first of the matrices that take the same rows as this one.
+    pub(crate) fn first_of_inputs(self) -> Self {
+        match self {
+            Self::Query | Self::Key | Self::Value => Self::Query,
+            Self::Out => Self::Out,
+            Self::Gate | Self::Up => Self::Gate,
+            Self::Down => Self::Down,
+        }
+    }
+
     /// Whether the layer adds a bias after the matrix.
     pub(crate) fn has_bias(self, config: &DecoderConfig) -> bool {
         match self {
@@ -73,6 +83,14 @@ pub(crate) fn find(config: &DecoderConfig, module: &str) -> Result<ModuleId, Mod
     let example = || name((0, ModuleKind::Query));
     let unknown = || ModuleProblem::Unknown { model: "language model", example: example() };
     parse(config, module).ok_or_else(|| ModelError::Module { module: module.to_owned(), problem: unknown() })
+}
+
+/// The linear layers of one layer: name, the first of those that take the same rows, and inputs.
+pub(crate) fn modules_of(config: &DecoderConfig, layer: usize) -> impl Iterator<Item = (String, ModuleKind, usize)> {
+    ModuleKind::ALL.into_iter().map(move |kind| {
+        let [_, inputs] = kind.shape(config);
+        (name((layer, kind)), kind.first_of_inputs(), inputs)
+    })
 }
 
 /// Every linear layer, in the model's order.

@@ -5,12 +5,13 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, Images, Limits,
-    ModelError, ModelKind, Module, PerTaskScore, Preprocess, Readout, ScoreError, Sequences, Source, TextModel, Watch,
-    accuracy, model, notes, open_device, score,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Fisher, GradientTower, Head, ImageModel, ImageStates,
+    Images, Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError, Sequences,
+    Source, TextModel, Watch, accuracy, model, notes, open_device, score,
 };
 use jobs::Precision;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -68,6 +69,11 @@ impl ModelFamily for ClipBase {
         Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
     }
 
+    fn open_differentiable(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
+        let model = ImageModel::open_differentiable(folder, &open_device(device)?)?;
+        Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
+    }
+
     fn model(&self) -> &ImageModel {
         &self.model
     }
@@ -118,6 +124,7 @@ impl ModelFamily for ClipBase {
 impl Model for ImageModel {
     type Deltas = Deltas;
     type Examples = Embedded;
+    type States = ImageStates;
 
     fn modules(&self) -> Vec<Module> {
         self.modules()
@@ -137,6 +144,34 @@ impl Model for ImageModel {
 
     fn features(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(examples, watch)
+    }
+
+    fn layers(&self) -> usize {
+        self.layers()
+    }
+
+    fn states(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<ImageStates, ModelError> {
+        self.states(examples, watch)
+    }
+
+    fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut ImageStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        self.run_layer(layer, states, observed, watch)
+    }
+
+    fn fisher(
+        &self,
+        examples: &Embedded,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        self.fisher(examples, head, modules, watch)
     }
 
     fn describe(&self) -> String {

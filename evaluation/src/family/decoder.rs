@@ -5,9 +5,10 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
-    GradientTower, Head, Limits, ModelError, ModelKind, Module, PairTokenizer, PerTaskScore, Readout, ScoreError,
-    Sequences, TextClasses, TextSource, Texts, Watch, classify, decoder, notes, open_device, score,
+    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher,
+    GradientTower, Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, Readout,
+    ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
+    score,
 };
 use files::MappedFile;
 use jobs::Precision;
@@ -71,6 +72,11 @@ impl ModelFamily for DecoderBase {
         Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
     }
 
+    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
+        let model = DecoderModel::open_differentiable(folder, &open_device(device)?, precision)?;
+        Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
+    }
+
     fn model(&self) -> &DecoderModel {
         &self.model
     }
@@ -126,6 +132,7 @@ impl ModelFamily for DecoderBase {
 impl Model for DecoderModel {
     type Deltas = DecoderDeltas;
     type Examples = TokenisedSplit;
+    type States = TextStates;
 
     fn modules(&self) -> Vec<Module> {
         self.modules()
@@ -145,6 +152,34 @@ impl Model for DecoderModel {
 
     fn features(&self, examples: &TokenisedSplit, watch: &Watch<'_>) -> Result<Features, ModelError> {
         self.features(&examples.texts, watch)
+    }
+
+    fn layers(&self) -> usize {
+        self.config().layers
+    }
+
+    fn states(&self, examples: &TokenisedSplit, _watch: &Watch<'_>) -> Result<TextStates, ModelError> {
+        self.states(&examples.texts)
+    }
+
+    fn run_layer(
+        &self,
+        layer: usize,
+        states: &mut TextStates,
+        observed: Option<Observed<'_>>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        self.run_layer(layer, states, observed, watch)
+    }
+
+    fn fisher(
+        &self,
+        examples: &TokenisedSplit,
+        head: &Head,
+        modules: &BTreeSet<String>,
+        watch: &Watch<'_>,
+    ) -> Result<Fisher, ModelError> {
+        self.fisher(&examples.texts, (head, &examples.masked), modules, watch)
     }
 
     fn describe(&self) -> String {

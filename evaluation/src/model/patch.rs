@@ -89,6 +89,45 @@ pub(crate) fn modules(config: &ClipConfig) -> Vec<Module> {
     names.chain(["visual_projection".to_owned()]).filter_map(|name| module(config, name)).collect()
 }
 
+/// The linear layers of one encoder layer, or with `layer` one past the last the projection: name, matrix and inputs.
+pub(crate) fn modules_of(config: &ClipConfig, layer: usize) -> Vec<(String, TowerMatrix, usize)> {
+    let names = if layer < config.vision.encoder.layers {
+        LINEARS.map(|linear| block_name(layer, linear)).to_vec()
+    } else {
+        vec!["visual_projection".to_owned()]
+    };
+    let found = |name: String| locate(config, &name).map(|range| (name, range.matrix, range.inputs));
+    names.into_iter().filter_map(found).collect()
+}
+
+/// The matrices that hold some modules.
+pub(crate) fn matrices_of<'a>(
+    config: &ClipConfig,
+    modules: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<TowerMatrix>, ModelError> {
+    let mut matrices = Vec::new();
+    for module in modules {
+        let ModuleRange { matrix, .. } = find(config, module)?;
+        if !matrices.contains(&matrix) {
+            matrices.push(matrix);
+        }
+    }
+    Ok(matrices)
+}
+
+/// The rows of a module in values `[outputs, inputs]` of the matrix that holds it.
+pub(crate) fn rows_of(
+    config: &ClipConfig,
+    module: &str,
+    matrices: &BTreeMap<TowerMatrix, Vec<f64>>,
+) -> Result<Vec<f64>, ModelError> {
+    let ModuleRange { matrix, outputs, inputs, column, .. } = find(config, module)?;
+    Ok(match matrices.get(&matrix) {
+        Some(values) => values[column * inputs..(column + outputs) * inputs].to_vec(),
+        None => vec![0.0; outputs * inputs],
+    })
+}
+
 impl ClipConfig {
     /// Checks that the image tower has a linear layer of that name, which takes updates.
     ///

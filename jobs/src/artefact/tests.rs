@@ -7,6 +7,7 @@ fn spec() -> WriteSpec {
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
         recipe: Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames { adapters: vec!["mnist-lora".to_owned()], ..MergeNames::default() },
     }

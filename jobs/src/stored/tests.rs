@@ -40,6 +40,7 @@ fn write() -> JobSpec {
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
         recipe: Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames::default(),
     })
@@ -128,5 +129,5 @@ fn a_kind_that_is_not_known_is_refused_by_its_name() {
     let text =
         format!(r#"{{"version":2,"spec":{{"dance":{{}}}},"places":{}}}"#, serde_json::to_string(&places()).unwrap());
     let error = serde_json::from_str::<Job>(&text).unwrap_err().to_string();
-    assert!(error.contains("unknown variant `dance`, expected `evaluate` or `write`"), "{error}");
+    assert!(error.contains("unknown variant `dance`, expected one of `evaluate`, `write`, `statistics`"), "{error}");
 }

@@ -99,7 +99,7 @@ fn check_kinds(tasks: &[Task]) -> Result<(), SweepError> {
 }
 
 fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Result<Evaluation, SweepError> {
-    let EvaluationFile { benchmark, select, report, precision, head, map } = file;
+    let EvaluationFile { benchmark, select, report, statistics, precision, head, map } = file;
     let has_texts = tasks.iter().any(|task| task.data.text.is_some());
     if has_texts && benchmark == BenchmarkFile::Joint {
         let problem = "is `joint`, which is for pictures; tasks with texts have `per_task`";
@@ -139,7 +139,8 @@ fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Resu
     }
     check_name("evaluation.select", &select)?;
     check_name("evaluation.report", &report)?;
-    Ok(Evaluation { benchmark, select, report, precision })
+    statistics.iter().try_for_each(|split| check_name("evaluation.statistics", split))?;
+    Ok(Evaluation { benchmark, select, report, statistics, precision })
 }
 
 fn check_method(method: &MethodFile, trials: Option<u32>, seed: Option<u64>) -> Result<Method, SweepError> {

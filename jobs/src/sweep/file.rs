@@ -77,6 +77,7 @@ pub(super) struct EvaluationFile {
     pub(super) select: String,
     #[serde(default = "test")]
     pub(super) report: String,
+    pub(super) statistics: Option<String>,
     #[serde(default)]
     pub(super) precision: Precision,
     pub(super) head: Option<String>,

@@ -1,5 +1,5 @@
 use super::{Harness, SWEEP, job};
-use crate::delivery::DEFERRAL;
+use crate::delivery::DEFER_DELAY;
 use std::time::Duration;
 use tokio::{
     join,
@@ -38,9 +38,9 @@ pub(super) async fn other_jobs_do_not_wait_for_a_back_off(queue: &dyn Harness) {
         yield_now().await;
         queue.publish([2]).await;
     };
-    let (fresh, ()) = join!(queue.next(), publishing);
-    assert_eq!(fresh.job(), &job(2), "a fresh job overtakes one in its back-off");
-    fresh.ack().await.expect("acknowledged");
+    let (new, ()) = join!(queue.next(), publishing);
+    assert_eq!(new.job(), &job(2), "a new job overtakes one in its back-off");
+    new.ack().await.expect("acknowledged");
     let late = queue.next().await;
     assert_eq!((late.job(), late.attempt()), (&job(1), 2));
     late.ack().await.expect("acknowledged");
@@ -59,7 +59,7 @@ pub(super) async fn a_delivery_that_is_dropped_comes_back_as_the_same_attempt_an
     queue.stays_silent().await;
 }
 
-pub(super) async fn a_job_given_back_comes_back_as_it_was(queue: &dyn Harness) {
+pub(super) async fn a_job_given_back_comes_back_unchanged(queue: &dyn Harness) {
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");
     for _ in 0..3 {
@@ -80,25 +80,25 @@ pub(super) async fn a_job_given_back_wakes_a_waiting_worker(queue: &dyn Harness)
     };
     let waiting = timeout(queue.patience() * 30, queue.consumers()[1].next());
     let (next, ()) = join!(waiting, giving_back);
-    let delivery = next.expect("the job comes").expect("in reach").expect("open");
+    let delivery = next.expect("the job comes").expect("reachable").expect("open");
     assert_eq!(delivery.job(), &job(1));
     delivery.ack().await.expect("acknowledged");
 }
 
-pub(super) async fn a_job_left_to_others_stays_away_for_a_while_and_comes_back_as_it_was(queue: &dyn Harness) {
+pub(super) async fn a_deferred_job_stays_away_for_a_while_and_comes_back_unchanged(queue: &dyn Harness) {
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");
     let start = Instant::now();
-    queue.next().await.defer().await.expect("left to others");
+    queue.next().await.defer().await.expect("deferred");
     queue.stays_silent().await;
     let delivery = queue.next().await;
-    assert!(start.elapsed() >= DEFERRAL, "came back after {:?}", start.elapsed());
+    assert!(start.elapsed() >= DEFER_DELAY, "came back after {:?}", start.elapsed());
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 2, 0));
     delivery.ack().await.expect("acknowledged");
     queue.stays_silent().await;
 }
 
-pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_as_it_was(queue: &dyn Harness) {
+pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_unchanged(queue: &dyn Harness) {
     let away = queue.patience() * 2;
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");
@@ -112,7 +112,7 @@ pub(super) async fn a_postponed_job_stays_away_for_so_long_and_comes_back_as_it_
     queue.stays_silent().await;
 }
 
-pub(super) async fn a_job_that_nothing_could_be_made_of_comes_back_later_as_a_loss(queue: &dyn Harness) {
+pub(super) async fn a_job_that_a_worker_cannot_compute_comes_back_later_as_a_loss(queue: &dyn Harness) {
     let away = queue.patience() * 2;
     queue.publish([1]).await;
     let start = Instant::now();
@@ -124,15 +124,15 @@ pub(super) async fn a_job_that_nothing_could_be_made_of_comes_back_later_as_a_lo
     queue.stays_silent().await;
 }
 
-pub(super) async fn a_parked_job_is_kept_with_its_reason_and_not_delivered(queue: &dyn Harness) {
+pub(super) async fn a_dead_lettered_job_is_kept_with_its_reason_and_not_delivered(queue: &dyn Harness) {
     queue.publish([1]).await;
     queue.next().await.retry(Duration::ZERO).await.expect("retried");
-    queue.next().await.park("no adapter of that name").await.expect("parked");
+    queue.next().await.dead_letter("no adapter of that name").await.expect("dead-lettered");
     queue.stays_silent().await;
-    let parked = queue.parked().await;
-    assert_eq!(parked.len(), 1);
-    assert_eq!((&parked[0].job, parked[0].attempt), (&job(1), 2));
-    assert_eq!(parked[0].reason, "no adapter of that name");
+    let dead_letters = queue.dead_letters().await;
+    assert_eq!(dead_letters.len(), 1);
+    assert_eq!((&dead_letters[0].job, dead_letters[0].attempt), (&job(1), 2));
+    assert_eq!(dead_letters[0].reason, "no adapter of that name");
 }
 
 pub(super) async fn a_closed_queue_waits_for_jobs_that_may_come_back(queue: &dyn Harness) {
@@ -142,10 +142,10 @@ pub(super) async fn a_closed_queue_waits_for_jobs_that_may_come_back(queue: &dyn
         return;
     }
     let other = queue.consumers()[1];
-    assert!(timeout(queue.patience(), other.next()).await.is_err(), "the job in hand may come back");
+    assert!(timeout(queue.patience(), other.next()).await.is_err(), "the unsettled job may come back");
     held.retry(queue.patience()).await.expect("retried");
     let again = timeout(queue.patience() * 30, other.next()).await;
-    let again = again.expect("the job comes").expect("in reach").expect("not drained yet");
+    let again = again.expect("the job comes").expect("reachable").expect("not drained yet");
     let acknowledging = async {
         yield_now().await;
         again.ack().await.expect("acknowledged");

@@ -2,7 +2,7 @@ use super::{Harness, SWEEP, job};
 use std::collections::BTreeSet;
 use tokio::{join, task::yield_now, time::timeout};
 
-pub(super) async fn fresh_jobs_arrive_in_the_order_of_publishing(queue: &dyn Harness) {
+pub(super) async fn new_jobs_arrive_in_the_order_of_publishing(queue: &dyn Harness) {
     queue.publish(0..20).await;
     for number in 0..20 {
         let delivery = queue.next().await;
@@ -13,7 +13,7 @@ pub(super) async fn fresh_jobs_arrive_in_the_order_of_publishing(queue: &dyn Har
 
 pub(super) async fn a_waiting_worker_is_woken(queue: &dyn Harness) {
     let publishing = async {
-        // The worker waits by the time the job comes.
+        // The worker waits by then.
         yield_now().await;
         queue.publish([1]).await;
     };
@@ -26,7 +26,7 @@ pub(super) async fn a_dropped_wait_takes_no_job(queue: &dyn Harness) {
     queue.stays_silent().await;
     queue.publish([1, 2]).await;
     {
-        // Polled once at most, then dropped, whether or not a job was at hand.
+        // Polled once at most, then dropped, whether or not a job was available.
         let next = timeout(std::time::Duration::ZERO, queue.consumer().next());
         drop(next.await);
     }
@@ -45,7 +45,7 @@ pub(super) async fn two_workers_never_hold_the_same_delivery(queue: &dyn Harness
     let [one, other] = queue.consumers();
     let wait = queue.patience() * 30;
     let (one, other) = join!(timeout(wait, one.next()), timeout(wait, other.next()));
-    let held = [one, other].map(|next| next.expect("a job arrives").expect("in reach").expect("open"));
+    let held = [one, other].map(|next| next.expect("a job arrives").expect("reachable").expect("open"));
     assert_ne!(held[0].job().id(), held[1].job().id());
     for delivery in held {
         delivery.ack().await.expect("acknowledged");
@@ -67,24 +67,25 @@ pub(super) async fn a_job_arrives_as_it_was_published(queue: &dyn Harness) {
     delivery.ack().await.expect("acknowledged");
 }
 
-pub(super) async fn what_is_settled_for_good_is_announced(queue: &dyn Harness) {
+pub(super) async fn acknowledged_and_dead_lettered_jobs_are_announced(queue: &dyn Harness) {
     let publisher = queue.publisher();
-    // Before anything is settled: a listener that comes later has nothing to hear in some backends.
+    // The listener starts before anything is settled: some backends announce only to a listener that is connected.
     assert!(timeout(queue.patience(), publisher.settled()).await.is_err(), "nothing is settled yet");
     queue.publish(0..4).await;
     queue.next().await.ack().await.expect("acknowledged");
-    queue.next().await.park("no adapter of that name").await.expect("parked");
+    queue.next().await.dead_letter("no adapter of that name").await.expect("dead-lettered");
     queue.next().await.give_back().await.expect("given back");
-    let mut heard = BTreeSet::new();
-    while heard.len() < 2 {
-        heard.extend(timeout(queue.patience() * 30, publisher.settled()).await.expect("settled jobs are announced"));
+    let mut announced = BTreeSet::new();
+    while announced.len() < 2 {
+        announced
+            .extend(timeout(queue.patience() * 30, publisher.settled()).await.expect("settled jobs are announced"));
     }
-    assert_eq!(heard, BTreeSet::from([job(0).id(), job(1).id()]));
+    assert_eq!(announced, BTreeSet::from([job(0).id(), job(1).id()]));
 }
 
 pub(super) async fn jobs_that_wait_are_counted(queue: &dyn Harness) {
-    let waiting = async || queue.publisher().waiting().await.expect("in reach");
-    // What cannot be counted is no number.
+    let waiting = async || queue.publisher().waiting().await.expect("reachable");
+    // A backend that cannot count returns no number.
     let Some(0) = waiting().await else { return };
     queue.publish(0..3).await;
     let held = queue.next().await;
@@ -95,7 +96,7 @@ pub(super) async fn jobs_that_wait_are_counted(queue: &dyn Harness) {
         }
         tokio::time::sleep(queue.patience() / 20).await;
     }
-    assert_eq!(waiting().await, Some(2), "a job in hand does not wait");
+    assert_eq!(waiting().await, Some(2), "an unsettled job does not wait");
     held.ack().await.expect("acknowledged");
 }
 

@@ -16,8 +16,8 @@ impl Harness for MemoryQueue {
         [self, self]
     }
 
-    async fn parked(&self) -> Vec<Parked> {
-        Self::parked(self)
+    async fn dead_letters(&self) -> Vec<DeadLetter> {
+        Self::dead_letters(self)
     }
 
     async fn close(&self) -> bool {
@@ -35,7 +35,7 @@ async fn the_queue_in_memory_keeps_the_contract() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_is_given_back_comes_before_fresh_ones() {
+async fn a_job_that_is_given_back_comes_before_new_ones() {
     let queue = MemoryQueue::new();
     for number in 0..3 {
         queue.publish(&job(number), "tests").await.unwrap();
@@ -45,7 +45,7 @@ async fn a_job_that_is_given_back_comes_before_fresh_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_that_finds_nothing_wakes_no_other_worker() {
+async fn a_check_that_finds_nothing_wakes_no_other_worker() {
     let queue = MemoryQueue::new();
     let (mut one, mut other) = (pin!(queue.next()), pin!(queue.next()));
     let (one_waker, count) = counting_waker();
@@ -60,14 +60,14 @@ async fn a_look_that_finds_nothing_wakes_no_other_worker() {
 }
 
 fn counting_waker() -> (Waker, Arc<std::sync::atomic::AtomicUsize>) {
-    struct Counter(Arc<std::sync::atomic::AtomicUsize>);
-    impl std::task::Wake for Counter {
+    struct LocalBuffer(Arc<std::sync::atomic::AtomicUsize>);
+    impl std::task::Wake for LocalBuffer {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
     }
     let count = Arc::default();
-    (Waker::from(Arc::new(Counter(Arc::clone(&count)))), count)
+    (Waker::from(Arc::new(LocalBuffer(Arc::clone(&count)))), count)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -5,16 +5,16 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 use std::{borrow::Cow, fmt, str::FromStr};
 use url::Url;
 
-/// How often both sides show that they are there, in seconds, unless the address says otherwise.
+/// The heartbeat interval in seconds, unless the address contains another one.
 ///
-/// RabbitMQ proposes 60; a broker that vanished without a word is then noticed after two minutes.
+/// RabbitMQ proposes 60. A connection that broke silently would then be noticed after two minutes.
 const HEARTBEAT_SECONDS: u16 = 20;
 
-/// Where a broker listens, and as whom to speak to it.
+/// The address of a broker, with user and virtual host.
 ///
-/// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. What is left out is as RabbitMQ has it: user and
-/// password `guest`, port 5672 or 5671, the virtual host `/`. Reserved characters are percent-encoded, such as `%2f` for
-/// a slash. `heartbeat` (seconds), `connection_timeout` (milliseconds), `frame_max` and `channel_max` may follow as query.
+/// `amqp://user:password@host:port/vhost`, or `amqps://` for TLS. Defaults are those of RabbitMQ: user and password
+/// `guest`, port 5672 or 5671, virtual host `/`. Reserved characters are percent-encoded, such as `%2f` for a slash.
+/// `heartbeat` (seconds), `connection_timeout` (milliseconds), `frame_max` and `channel_max` may follow as query.
 ///
 /// Neither `Display` nor `Debug` shows the password.
 #[derive(Clone, PartialEq, Eq)]
@@ -23,19 +23,19 @@ pub struct RabbitAddress {
     shown: String,
 }
 
-/// Why an address cannot be read. No variant carries the password.
+/// Why an address is not valid. No variant contains the password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressError {
-    /// No URL.
+    /// Not a URL.
     #[error(
         "the queue's address is not a URL ({reason}); write `amqp://user:password@host:port/vhost`, with reserved characters percent-encoded"
     )]
     NotAUrl {
-        /// What the parser says.
+        /// The reply of the parser.
         reason: url::ParseError,
     },
-    /// A URL of something else.
+    /// A URL with another scheme.
     #[error("the queue's address begins with `{scheme}:`; RabbitMQ's begin with `amqp://`, or `amqps://` for TLS")]
     Scheme {
         /// The scheme found.
@@ -52,14 +52,14 @@ pub enum AddressError {
         /// What to do.
         hint: &'static str,
     },
-    /// Something that is not UTF-8 after decoding.
+    /// A part is not UTF-8 after decoding.
     #[error("the {part} in the queue's address is not UTF-8 after percent-decoding")]
     NotUtf8 {
         /// Which part.
         part: &'static str,
     },
-    /// An `@` behind the host, most likely because user or password hold a reserved character as it is. What stands
-    /// there is then a part of the password.
+    /// An `@` after the host, most likely because user or password contain an unescaped reserved character. The text
+    /// there may be a part of the password.
     #[error(
         "the queue's address has an `@` behind its host; percent-encode `/` as `%2f`, `?` as `%3f`, `#` as `%23` and `@` as `%40` in user, password and virtual host"
     )]
@@ -67,7 +67,7 @@ pub enum AddressError {
     /// A fragment, most likely from a `#` within the password.
     #[error("the queue's address has an unescaped `#`; write it as `%23`")]
     Fragment,
-    /// A query parameter that means nothing.
+    /// An unknown query parameter.
     #[error(
         "the queue's address has the parameter `{key}`; known are `heartbeat`, `connection_timeout`, `frame_max` and `channel_max`"
     )]
@@ -75,7 +75,7 @@ pub enum AddressError {
         /// The parameter.
         key: String,
     },
-    /// A query parameter that is no number, or too large a one.
+    /// A query parameter that is no number, or is too large.
     #[error("`{key}` in the queue's address is `{value}`, not a number that fits")]
     Value {
         /// The parameter.
@@ -91,7 +91,7 @@ impl RabbitAddress {
         &self.uri.authority.host
     }
 
-    /// The user to log in as.
+    /// The user.
     pub fn user(&self) -> &str {
         &self.uri.authority.userinfo.username
     }
@@ -124,11 +124,11 @@ impl FromStr for RabbitAddress {
         if url.fragment().is_some() {
             return Err(AddressError::Fragment);
         }
-        // Before anything else of it is quoted: `amqp://user:12/3@host` names the host `user` and the path `/3@host`.
+        // Before any error quotes a part: `amqp://user:12/3@host` has the host `user` and the path `/3@host`.
         if url.path().contains('@') || url.query().is_some_and(|query| query.contains('@')) {
             return Err(AddressError::StrayAt);
         }
-        // An IPv6 address stands in brackets in a URL, and without them everywhere else.
+        // An IPv6 address has brackets in a URL, and none elsewhere.
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(AddressError::NoHost)?;
         let host = decoded(host.trim_start_matches('[').trim_end_matches(']'), "host")?;
         let port = url.port().unwrap_or_else(|| scheme.default_port());
@@ -154,7 +154,7 @@ impl fmt::Debug for RabbitAddress {
     }
 }
 
-/// The address as it was written, without the password and without the query.
+/// The address as written, without password and query.
 fn shown(url: &Url) -> String {
     let mut shown = format!("{}://", url.scheme());
     if !url.username().is_empty() {
@@ -168,7 +168,8 @@ fn shown(url: &Url) -> String {
     shown + url.path()
 }
 
-/// No path names the virtual host `/`. A lone slash would name one without a name, which nobody means.
+/// Without a path the virtual host is `/`. A single slash would be a virtual host with an empty name, which is never
+/// meant.
 fn vhost(path: &str) -> Result<String, AddressError> {
     let wrong = |hint| AddressError::VirtualHost { path: path.to_owned(), hint };
     match path.strip_prefix('/') {

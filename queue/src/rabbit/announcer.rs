@@ -1,4 +1,6 @@
-use super::{RabbitSettings, fault::Fault, line::Line, link::Link, topology::Topology};
+use super::{
+    channel::WatchedChannel, connection::BrokerConnection, fault::Fault, settings::RabbitSettings, topology::Topology,
+};
 use jobs::JobId;
 use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
 use std::{sync::Arc, time::Duration};
@@ -7,86 +9,101 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// Hints that may wait for their sending. More are dropped: nobody relies on them.
-const BACKLOG: usize = 1000;
+/// Announcements that may wait to be sent. Further ones are dropped: nothing relies on them.
+const MAX_WAITING: usize = 1000;
 
-/// How long a channel may take to open, and how long to wait after one that did not, or that broke.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PAUSE: Duration = Duration::from_secs(2);
+/// How long opening a channel may take.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Tells whoever listens which jobs are settled. Best effort: it holds nobody up and never fails.
+/// The delay after a channel failed.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// Announces settled jobs to coordinators. Best effort: it never fails and never waits.
 #[derive(Debug, Clone)]
 pub(super) struct Announcer {
-    hints: mpsc::Sender<JobId>,
+    settled: mpsc::Sender<JobId>,
 }
 
-impl Announcer {
-    /// An announcer, and the future that somebody has to run. It ends when nobody announces any more.
-    pub(super) fn new(
-        link: &Arc<Link>,
-        topology: &Topology,
-        settings: &Arc<RabbitSettings>,
-    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (hints, settled) = mpsc::channel(BACKLOG);
-        let crier = Crier { link: Arc::clone(link), topology: topology.clone(), settings: Arc::clone(settings) };
-        (Self { hints }, crier.run(settled))
-    }
-
-    pub(super) fn announce(&self, job: JobId) {
-        _ = self.hints.try_send(job);
-    }
-}
-
-/// The end that works an [`Announcer`] off.
-struct Crier {
-    link: Arc<Link>,
+/// The task that sends what an [`Announcer`] announces.
+pub(super) struct AnnouncerTask {
+    settled: mpsc::Receiver<JobId>,
+    connection: Arc<BrokerConnection>,
     topology: Topology,
     settings: Arc<RabbitSettings>,
 }
 
-impl Crier {
-    /// A hint that finds no broker waits for one: without it a coordinator learns of the job half a minute later.
-    async fn run(self, mut settled: mpsc::Receiver<JobId>) {
-        let mut line: Option<Line> = None;
-        while let Some(job) = settled.recv().await {
+impl Announcer {
+    /// An announcer, and the task that must run. The task ends with the last announcer.
+    pub(super) fn new(
+        connection: &Arc<BrokerConnection>,
+        topology: &Topology,
+        settings: &Arc<RabbitSettings>,
+    ) -> (Self, AnnouncerTask) {
+        let (sender, settled) = mpsc::channel(MAX_WAITING);
+        let task = AnnouncerTask {
+            settled,
+            connection: Arc::clone(connection),
+            topology: topology.clone(),
+            settings: Arc::clone(settings),
+        };
+        (Self { settled: sender }, task)
+    }
+
+    pub(super) fn announce(&self, job: JobId) {
+        // Fails if too many wait, or if the task has ended. The coordinator finds the result at its next look.
+        _ = self.settled.try_send(job);
+    }
+}
+
+impl AnnouncerTask {
+    /// Sends announcements until the last announcer is dropped.
+    ///
+    /// An announcement waits for the broker if it is unreachable: without it the coordinator hears of the job half a
+    /// minute later.
+    pub(super) async fn run(mut self) {
+        let mut kept: Option<WatchedChannel> = None;
+        while let Some(job) = self.settled.recv().await {
             loop {
-                let told = async {
-                    let open = match line.take() {
-                        Some(open) => open,
-                        None => self.open().await?,
-                    };
-                    open.attend(announce(&open, &self.topology.settled, job)).await?;
-                    Ok::<_, Fault>(open)
-                };
-                match told.await {
-                    Ok(open) => {
-                        line = Some(open);
+                match self.send(job, kept.take()).await {
+                    Ok(channel) => {
+                        kept = Some(channel);
                         break;
                     }
                     Err(fault) => {
                         tracing::debug!(reason = %fault.reason, %job, "a settled job was not announced; trying again");
-                        sleep(PAUSE).await;
+                        sleep(RETRY_DELAY).await;
                     }
                 }
             }
         }
     }
 
-    /// A channel on which the exchange is known to be there.
-    async fn open(&self) -> Result<Line, Fault> {
-        let opening = async {
-            let line = self.link.channel().await?;
-            line.attend(self.topology.declare(&line, &self.settings)).await?;
-            Ok(line)
+    /// Sends one announcement over `channel`, or over a new one, and returns the channel.
+    async fn send(&self, job: JobId, channel: Option<WatchedChannel>) -> Result<WatchedChannel, Fault> {
+        let channel = match channel {
+            Some(channel) => channel,
+            None => self.open().await?,
         };
-        timeout(PATIENCE, opening).await.unwrap_or_else(|_| Err(Fault::new("no channel in time")))
+        channel.run(publish(&channel, &self.topology.settled, job)).await?;
+        Ok(channel)
+    }
+
+    /// Opens a channel, and declares the exchange.
+    async fn open(&self) -> Result<WatchedChannel, Fault> {
+        let opening = async {
+            let channel = self.connection.channel().await?;
+            channel.run(self.topology.declare(&channel, &self.settings)).await?;
+            Ok(channel)
+        };
+        timeout(OPEN_TIMEOUT, opening).await.unwrap_or_else(|_| Err(Fault::new("no channel in time")))
     }
 }
 
-async fn announce(channel: &Channel, exchange: &str, job: JobId) -> Result<(), Fault> {
+async fn publish(channel: &Channel, exchange: &str, job: JobId) -> Result<(), Fault> {
     let properties =
         BasicProperties::default().with_type("bowline.settled".into()).with_content_type("text/plain".into());
-    let (options, id) = (BasicPublishOptions::default(), job.to_string());
+    let options = BasicPublishOptions::default();
+    let id = job.to_string();
     channel.basic_publish(exchange.into(), "".into(), options, id.as_bytes(), properties).await?;
     Ok(())
 }

@@ -1,118 +1,119 @@
 use super::{
-    core::Core,
-    counter::{Counter, End, lock},
+    acknowledger::RabbitAcknowledger,
+    buffer::{EndReason, LocalBuffer},
+    channel::WatchedChannel,
+    connection::BrokerConnection,
+    consumer_task::ConsumerTask,
     fault::Fault,
-    line::Line,
-    link::Link,
-    outbox::unreachable,
-    receipt::RabbitReceipt,
-    taker::Taker,
-    waiting_room,
+    outage::unreachable,
+    retry_consumer,
+    sender::Sender,
 };
-use crate::{Backlog, Delivery, JobConsumer, JobSource, QueueError};
+use crate::{
+    consumer::JobConsumer,
+    delivery::Delivery,
+    error::QueueError,
+    source::{Backlog, JobSource},
+};
 use async_trait::async_trait;
 use jobs::JobId;
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
-use std::{
-    mem,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{mem, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
 
-/// How long the broker may take to say how many jobs wait.
-const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the broker may take to report the lengths of queues.
+const BACKLOG_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long leaving may take.
-const LEAVE_PATIENCE: Duration = Duration::from_secs(10);
+/// How long closing may take.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A worker's end of a pool's queues, on a connection of its own.
+/// A worker's consumer of a pool's queues, on a connection of its own.
 ///
-/// It takes jobs while [`next`](JobConsumer::next) is waited for, one at a time: the next one may come as soon as the
-/// last is settled, and is given back if nobody asks for it within a second. Settle what is in hand and
-/// [`close`](Self::close) in the end, so that no job counts as lost. A consumer that is dropped closes in the
-/// background, as far as its runtime lives long enough.
+/// It receives jobs while [`next`](JobConsumer::next) waits, one at a time: the next job may arrive as soon as the
+/// last one is settled, and is given back if the worker does not ask for it within a second. Settle the deliveries and
+/// [`close`](Self::close) the consumer at the end, so that no job counts as lost. A consumer that is dropped closes in
+/// the background, if its runtime lives long enough.
 ///
-/// Where the broker stays out of reach for longer than the outage limit, [`next`](JobConsumer::next) fails for good.
+/// If the broker is unreachable for longer than the outage limit, [`next`](JobConsumer::next) fails for good.
 #[derive(Debug)]
 pub struct RabbitConsumer {
-    core: Arc<Core>,
-    link: Arc<Link>,
-    counter: Arc<Counter>,
-    /// Where jobs are taken from.
+    sender: Arc<Sender>,
+    connection: Arc<BrokerConnection>,
+    buffer: Arc<LocalBuffer>,
+    /// The queue to receive jobs from.
     source: watch::Sender<JobSource>,
-    /// The channel on which queues are looked at.
-    looking: tokio::sync::Mutex<Option<Line>>,
-    closing: watch::Sender<bool>,
-    /// The taker of jobs and the waiting room, once they run.
+    /// The channel that queries the lengths of queues.
+    backlog_channel: tokio::sync::Mutex<Option<WatchedChannel>>,
+    closing: CancellationToken,
+    /// The consumer task and the retry consumer, once they run.
     tasks: Mutex<JoinSet<()>>,
-    /// It shares the connection of another consumer, which looks after that and the waiting room.
-    is_beside: bool,
+    /// Whether it shares the connection of another consumer. That one closes the connection and runs the retry
+    /// consumer.
+    is_second: bool,
 }
 
 impl RabbitConsumer {
-    pub(super) fn new(core: &Arc<Core>, link: Link) -> Self {
-        Self {
-            core: Arc::clone(core),
-            link: Arc::new(link),
-            counter: Arc::default(),
-            source: watch::Sender::new(JobSource::Pool),
-            looking: tokio::sync::Mutex::default(),
-            closing: watch::Sender::new(false),
-            tasks: Mutex::default(),
-            is_beside: false,
-        }
+    pub(super) fn new(sender: &Arc<Sender>, connection: BrokerConnection) -> Self {
+        Self::over(sender, &Arc::new(connection), false)
     }
 
-    /// Another end for the same worker, which holds one job beside that of this one. It shares the connection: close it first.
+    /// A second consumer for the same worker, which holds one job beside that of this one. It shares the connection:
+    /// close it first.
     #[must_use]
-    pub fn beside(&self) -> Self {
+    pub fn second(&self) -> Self {
+        Self::over(&self.sender, &self.connection, true)
+    }
+
+    fn over(sender: &Arc<Sender>, connection: &Arc<BrokerConnection>, is_second: bool) -> Self {
         Self {
-            core: Arc::clone(&self.core),
-            link: Arc::clone(&self.link),
-            counter: Arc::default(),
+            sender: Arc::clone(sender),
+            connection: Arc::clone(connection),
+            buffer: Arc::default(),
             source: watch::Sender::new(JobSource::Pool),
-            looking: tokio::sync::Mutex::default(),
-            closing: watch::Sender::new(false),
+            backlog_channel: tokio::sync::Mutex::default(),
+            closing: CancellationToken::new(),
             tasks: Mutex::default(),
-            is_beside: true,
+            is_second,
         }
     }
 
-    /// Takes no more jobs, gives back one that nobody asked for, waits until those in hand are settled, and closes the
-    /// connection. [`next`](JobConsumer::next) returns `None` from now on.
+    /// Stops receiving jobs, gives back a job that the worker did not ask for, waits until the deliveries are settled,
+    /// and closes the connection. [`next`](JobConsumer::next) returns `None` from now on.
     pub async fn close(&self) {
-        self.closing.send_replace(true);
-        let mut tasks = mem::take(&mut *lock(&self.tasks));
-        let left = timeout(LEAVE_PATIENCE, async { while tasks.join_next().await.is_some() {} }).await;
-        if left.is_err() {
-            tracing::warn!("a worker left its queue with a job in hand; it comes back as a loss");
+        self.closing.cancel();
+        let mut tasks = mem::take(&mut *self.tasks.lock());
+        let closed = timeout(CLOSE_TIMEOUT, async { while tasks.join_next().await.is_some() {} }).await;
+        if closed.is_err() {
+            tracing::warn!("a consumer was closed before its job was settled; the job returns as a loss");
         }
-        self.counter.end(End::Closed);
-        if !self.is_beside {
-            self.link.close().await;
+        self.buffer.end(EndReason::Closed);
+        if !self.is_second {
+            self.connection.close().await;
         }
     }
 
-    /// Begins to take jobs, unless it has.
+    /// Starts to receive jobs, unless it has started.
     fn start(&self) {
-        let mut tasks = lock(&self.tasks);
-        if !tasks.is_empty() || *self.closing.borrow() {
+        let mut tasks = self.tasks.lock();
+        if !tasks.is_empty() || self.closing.is_cancelled() {
             return;
         }
-        let taker = Taker::new(&self.core, &self.link, &self.counter, &self.source);
-        tasks.spawn(taker.run(self.closing.subscribe()));
-        if self.is_beside {
-            return;
+        let consumer = ConsumerTask::new(&self.sender, &self.connection, &self.buffer, &self.source);
+        tasks.spawn(consumer.run(self.closing.clone()));
+        if !self.is_second {
+            let sender = Arc::clone(&self.sender);
+            let connection = Arc::clone(&self.connection);
+            tasks.spawn(retry_consumer::run(sender, connection, self.closing.clone()));
         }
-        tasks.spawn(waiting_room::run(Arc::clone(&self.core), Arc::clone(&self.link), self.closing.subscribe()));
     }
 }
 
 impl Drop for RabbitConsumer {
     fn drop(&mut self) {
-        self.closing.send_replace(true);
-        lock(&self.tasks).detach_all();
+        self.closing.cancel();
+        self.tasks.lock().detach_all();
     }
 }
 
@@ -120,28 +121,29 @@ impl Drop for RabbitConsumer {
 impl JobConsumer for RabbitConsumer {
     async fn next(&self) -> Result<Option<Delivery>, QueueError> {
         self.start();
-        match self.counter.next().await {
-            Ok(lent) => {
-                let (ticket, waited) = (lent.ticket.clone(), lent.waited);
-                let receipt = RabbitReceipt::new(lent, &self.core);
-                Ok(Some(Delivery::new(ticket, Box::new(receipt)).after(waited)))
+        match self.buffer.next().await {
+            Ok(pending) => {
+                let queued = pending.queued.clone();
+                let waited = pending.waited;
+                let acknowledger = RabbitAcknowledger::new(pending, &self.sender);
+                Ok(Some(Delivery::new(queued, Box::new(acknowledger)).with_waited(waited)))
             }
-            Err(End::Closed) => Ok(None),
-            Err(End::Unreachable { tried, last }) => Err(unreachable(&self.core.settings, tried, &last)),
+            Err(EndReason::Closed) => Ok(None),
+            Err(EndReason::Unreachable { tried, last }) => Err(unreachable(&self.sender.settings, tried, &last)),
         }
     }
 
-    /// From the time the queues were found on the broker until the connection is lost or closed.
-    fn is_in_reach(&self) -> bool {
-        self.counter.is_in_reach()
+    /// True from the declaration of the queues until the connection is lost or closed.
+    fn is_connected(&self) -> bool {
+        self.buffer.is_connected()
     }
 
     fn reconnects(&self) -> u64 {
-        self.link.reconnects()
+        self.connection.reconnects()
     }
 
-    fn left_to_others(&self) -> Vec<JobId> {
-        self.core.deferred.recent()
+    fn deferred_jobs(&self) -> Vec<JobId> {
+        self.sender.deferred.recent()
     }
 
     fn take_from(&self, source: &JobSource) {
@@ -159,59 +161,53 @@ impl JobConsumer for RabbitConsumer {
     }
 
     async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
-        // Queues are looked at beside jobs, so that no attempt to reach the broker begins here.
-        if !self.link.is_open() {
+        // The consumer task connects. This query must not start another attempt.
+        if !self.connection.is_open() {
             return None;
         }
-        let mut looking = self.looking.lock().await;
-        match timeout(LOOK_PATIENCE, look(&self.core, &self.link, &mut looking, sources)).await {
+        let mut channel = self.backlog_channel.lock().await;
+        let queried = timeout(BACKLOG_TIMEOUT, query(&self.sender, &self.connection, &mut channel, sources)).await;
+        match queried {
             Ok(Ok(backlog)) => Some(backlog),
             Ok(Err(fault)) => {
-                tracing::debug!(reason = %fault.reason, "cannot tell how many jobs wait");
-                *looking = None;
+                tracing::debug!(reason = %fault.reason, "the lengths of the queues are unknown");
+                *channel = None;
                 None
             }
             Err(_) => {
-                *looking = None;
+                *channel = None;
                 None
             }
         }
     }
 }
 
-/// Looks how many jobs wait in these queues, over a channel that is kept for the next look.
-async fn look(
-    core: &Core,
-    link: &Link,
-    looking: &mut Option<Line>,
+/// Queries the lengths of these queues, over a channel that is kept for the next query.
+async fn query(
+    sender: &Sender,
+    connection: &BrokerConnection,
+    kept: &mut Option<WatchedChannel>,
     sources: &[JobSource],
 ) -> Result<Vec<Option<Backlog>>, Fault> {
     let mut backlog = Vec::with_capacity(sources.len());
     for source in sources {
-        let line = match looking.take().filter(|line| line.status().connected()) {
-            Some(line) => line,
-            None => link.channel().await?,
+        let channel = match kept.take().filter(|channel| channel.status().connected()) {
+            Some(channel) => channel,
+            None => connection.channel().await?,
         };
-        let queue = core.topology.queue_of(source);
+        let queue = sender.topology.queue_of(source);
         let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let asked =
-            line.attend(async { Ok(line.queue_declare(queue.as_str().into(), options, FieldTable::default()).await?) });
-        match asked.await {
+        let declaring = channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
+        match channel.run(async { Ok(declaring.await?) }).await {
             Ok(found) => {
                 let waiting = found.message_count().into();
                 backlog.push(Some(Backlog { waiting, consumers: found.consumer_count().into() }));
-                *looking = Some(line);
+                *kept = Some(channel);
             }
-            // The broker closes the channel over this answer.
+            // The broker has closed the channel with this answer.
             Err(fault) if fault.is_missing => backlog.push(None),
             Err(fault) => return Err(fault),
         }
     }
     Ok(backlog)
-}
-
-/// Waits until the worker leaves.
-pub(super) async fn left(closing: &mut watch::Receiver<bool>) {
-    // Without a consumer there is no worker either.
-    _ = closing.wait_for(|closing| *closing).await;
 }

@@ -1,31 +1,33 @@
-//! Bodies of messages, for tests that damage them.
+//! Bodies of messages, for tests that corrupt them.
 
-use super::wire::{self, Foreign};
-use crate::delivery::Ticket;
+use super::wire::{self, DecodeError};
+use crate::delivery::QueuedJob;
 use jobs::Job;
 
 /// The body of a message with `job` for `sweep`.
 pub fn message_body(job: &Job, sweep: &str) -> Vec<u8> {
-    wire::letter(&ticket(job, sweep), "q").body
+    wire::encode(&queued(job, sweep), "q").body
 }
 
 /// Reads the body of a message as a consumer does.
 ///
-/// The message bears the name of the job that is in it, as far as the body holds one: otherwise every change of a body
-/// would be refused for its name, and nothing behind that check would be reached.
+/// The message gets the id of the job in the body, if the body contains a job. Otherwise every changed body would be
+/// refused for its id, and the later checks would not be reached.
 ///
 /// # Errors
-/// Why the message is not taken for a job.
+/// Why the message is no job.
 pub fn read_message(body: &[u8], example: &Job) -> Result<Job, String> {
-    let properties = wire::letter(&ticket(example, "sweep"), "q").properties;
-    let opened = match wire::open(body, &properties) {
-        Err(Foreign::Misnamed { found, .. }) => wire::open(body, &properties.with_message_id(found.to_string().into())),
-        opened => opened,
+    let properties = wire::encode(&queued(example, "sweep"), "q").properties;
+    let decoded = match wire::decode(body, &properties) {
+        Err(DecodeError::Misnamed { found, .. }) => {
+            wire::decode(body, &properties.with_message_id(found.to_string().into()))
+        }
+        decoded => decoded,
     };
     wire::sweep_of(body);
-    opened.map(|ticket| ticket.job).map_err(|foreign| foreign.to_string())
+    decoded.map(|queued| queued.job).map_err(|error| error.to_string())
 }
 
-fn ticket(job: &Job, sweep: &str) -> Ticket {
-    Ticket { job: job.clone(), sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
+fn queued(job: &Job, sweep: &str) -> QueuedJob {
+    QueuedJob { job: job.clone(), sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
 }

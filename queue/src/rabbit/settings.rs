@@ -1,30 +1,30 @@
-use super::RabbitAddress;
+use super::address::RabbitAddress;
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
-/// How to reach a broker and what to ask of it.
+/// How to connect to a broker, and which queues to use.
 #[derive(Debug, Clone)]
 pub struct RabbitSettings {
     /// The broker.
     pub address: RabbitAddress,
-    /// The worker pool whose jobs travel: publishers and workers of one pool meet.
+    /// The pool of workers. Publishers and workers of one pool share its queues.
     pub pool: PoolName,
-    /// The sweep whose jobs are published: they get a queue of their own. Without it they go to the queue that all workers of the
-    /// pool take jobs from.
+    /// The sweep whose jobs are published to a queue of their own. Without it they go to the queue of the pool.
     pub sweep: Option<String>,
-    /// A file of PEM certificates that vouch for the broker of an `amqps` address, beside the system's own.
+    /// A file of PEM certificates of authorities that the broker of an `amqps` address may use, beside those of the
+    /// system.
     pub ca_file: Option<PathBuf>,
-    /// What the broker's list of connections shows. The purpose is added to it.
+    /// The name of the connections in the broker's list. Each one adds its purpose.
     pub name: String,
-    /// How long to try the first connection. A refusal, such as that of a password, ends it at once.
+    /// How long to try the first connection. A refusal, for instance of the password, is final at once.
     pub first_limit: Duration,
-    /// How long the broker may be out of reach later, before calls fail.
+    /// How long the broker may be unreachable later, before calls fail.
     pub outage_limit: Duration,
-    /// Tells where the current span's trace goes on, as a `traceparent`: it travels with every job that is published.
+    /// Returns the `traceparent` of the current span. Every published job carries it.
     pub trace_parent: Option<fn() -> Option<String>>,
 }
 
 impl RabbitSettings {
-    /// Settings for the `default` pool, which give a broker half a minute to start and five to come back.
+    /// Settings for the pool `default`. A broker has 30 seconds to start, and five minutes to return.
     pub fn new(address: RabbitAddress) -> Self {
         Self {
             address,
@@ -39,13 +39,13 @@ impl RabbitSettings {
     }
 }
 
-/// The name of a pool of workers: lowercase letters, digits, `-` and `_`, 64 at most.
+/// The name of a pool of workers: lowercase messages, digits, `-` and `_`, 64 at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolName(String);
 
-/// A text that names no pool.
+/// The text is no name of a pool.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` does not name a pool of workers; use 1 to {MAX_LENGTH} lowercase letters, digits, `-` and `_`")]
+#[error("`{name}` does not name a pool of workers; use 1 to {MAX_LENGTH} lowercase messages, digits, `-` and `_`")]
 pub struct PoolNameError {
     name: String,
 }
@@ -53,7 +53,7 @@ pub struct PoolNameError {
 const MAX_LENGTH: usize = 64;
 
 impl PoolName {
-    /// The name as text.
+    /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -69,7 +69,7 @@ impl FromStr for PoolName {
     type Err = PoolNameError;
 
     fn from_str(text: &str) -> Result<Self, PoolNameError> {
-        // No dots: they part the words of a queue's name, and permissions are given by such patterns.
+        // No dots: they separate the parts of a queue's name, and permissions use such patterns.
         let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if text.is_empty() || text.len() > MAX_LENGTH || !text.bytes().all(is_good) {
             return Err(PoolNameError { name: text.to_owned() });
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pool_has_a_plain_name() {
+    fn the_name_of_a_pool_has_no_special_characters() {
         for name in ["default", "a40", "big-gpus_2", &"x".repeat(64)] {
             assert_eq!(name.parse::<PoolName>().unwrap().as_str(), name);
         }

@@ -1,10 +1,11 @@
-//! Against a real broker, whose address `BOWLINE_TEST_AMQP_URL` names; skipped, in print, where it does not.
+//! Tests against the real broker at the address in `BOWLINE_TEST_AMQP_URL`. Without the variable they are skipped, and
+//! print this.
 
 mod breaks;
 mod broker;
 mod contract;
-mod foreign;
-mod held_up;
+mod full_dead_letter_queue;
+mod other_messages;
 mod private;
 mod refusals;
 mod restarts;

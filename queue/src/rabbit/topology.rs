@@ -1,23 +1,27 @@
-use super::{PoolName, RabbitSettings, fault::Fault};
-use crate::JobSource;
+use super::{
+    fault::Fault,
+    settings::{PoolName, RabbitSettings},
+};
+use crate::source::JobSource;
 use lapin::{
     Channel, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueDeclareOptions},
     types::{AMQPValue, FieldTable},
 };
 
-/// The names of one pool's queues and of its exchange.
+/// The names of a pool's queues and of its exchange.
 #[derive(Debug, Clone)]
 pub(super) struct Topology {
-    /// Jobs that wait for a worker and are of no sweep with a queue of its own.
+    /// Jobs of sweeps that have no queue of their own.
     pub(super) jobs: String,
-    /// Jobs of the sweep that this process publishes for.
-    pub(super) own: Option<String>,
+    /// Jobs of the sweep that this process publishes.
+    pub(super) sweep_jobs: Option<String>,
     /// Jobs in their back-off.
     pub(super) retry: String,
-    /// Jobs, and messages of others, that are kept aside.
-    pub(super) parked: String,
-    /// The exchange on which workers tell which jobs they settled.
+    /// Jobs that cannot succeed, and messages that are no jobs. It is called `parked`, as in all versions: workers of
+    /// several versions share it.
+    pub(super) dead_letters: String,
+    /// The exchange on which workers announce settled jobs.
     pub(super) settled: String,
 }
 
@@ -25,26 +29,26 @@ impl Topology {
     pub(super) fn of(pool: &PoolName) -> Self {
         Self {
             jobs: format!("bowline.jobs.{pool}"),
-            own: None,
+            sweep_jobs: None,
             retry: format!("bowline.retry.{pool}"),
-            parked: format!("bowline.parked.{pool}"),
+            dead_letters: format!("bowline.parked.{pool}"),
             settled: format!("bowline.settled.{pool}"),
         }
     }
 
-    /// The queues that `settings` ask for.
+    /// The names for `settings`, with the queue of their sweep.
     pub(super) fn with(settings: &RabbitSettings) -> Self {
         let pool = Self::of(&settings.pool);
-        let own = settings.sweep.as_ref().map(|sweep| pool.jobs_of(sweep));
-        Self { own, ..pool }
+        let sweep_jobs = settings.sweep.as_ref().map(|sweep| pool.jobs_of(sweep));
+        Self { sweep_jobs, ..pool }
     }
 
-    /// The queue of the jobs of `sweep`. A pool's name holds no dot, so that no other pool has a queue of this name.
+    /// The queue of `sweep`. The name of a pool contains no dot, so no other pool has a queue of this name.
     pub(super) fn jobs_of(&self, sweep: &str) -> String {
         format!("{}.{sweep}", self.jobs)
     }
 
-    /// The queue from which workers take the jobs of `source`.
+    /// The queue of `source`.
     pub(super) fn queue_of(&self, source: &JobSource) -> String {
         match source {
             JobSource::Pool => self.jobs.clone(),
@@ -52,28 +56,32 @@ impl Topology {
         }
     }
 
-    /// The queue that fresh jobs are published to.
-    pub(super) fn fresh(&self) -> &str {
-        self.own.as_deref().unwrap_or(&self.jobs)
+    /// The queue that new jobs are published to.
+    pub(super) fn publish_queue(&self) -> &str {
+        self.sweep_jobs.as_deref().unwrap_or(&self.jobs)
     }
 
-    /// Whether `queue` is one of this pool's from which workers take jobs.
+    /// Whether workers of this pool take jobs from `queue`.
     pub(super) fn holds_jobs(&self, queue: &str) -> bool {
         queue.strip_prefix(&self.jobs).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 
-    /// Whether [`declare`](Self::declare) makes `queue` anew where it is missing. Queues of other processes' sweeps are
-    /// deleted when their sweep ends.
+    /// Whether [`declare`](Self::declare) declares `queue`. The queue of another sweep is declared by its run, and
+    /// deleted when that sweep ends.
     pub(super) fn declares(&self, queue: &str) -> bool {
-        [&self.jobs, &self.retry, &self.parked].into_iter().chain(&self.own).any(|known| known == queue)
+        self.declared().any(|declared| declared == queue)
     }
 
-    /// Makes what is missing. What exists with other arguments is left alone and reported.
+    fn declared(&self) -> impl Iterator<Item = &String> {
+        [&self.jobs, &self.retry, &self.dead_letters].into_iter().chain(&self.sweep_jobs)
+    }
+
+    /// Declares the queues and the exchange. One that exists with other arguments is not changed, and reported.
     pub(super) async fn declare(&self, channel: &Channel, settings: &RabbitSettings) -> Result<(), Fault> {
-        for queue in [&self.jobs, &self.retry, &self.parked].into_iter().chain(&self.own) {
+        for queue in self.declared() {
             let declared =
                 channel.queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), arguments()).await;
-            declared.map_err(|error| Fault::using(queue, &error, settings))?;
+            declared.map_err(|error| Fault::declaring(queue, &error, settings))?;
         }
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         let declared = channel.exchange_declare(
@@ -82,11 +90,12 @@ impl Topology {
             options,
             FieldTable::default(),
         );
-        declared.await.map_err(|error| Fault::using(&self.settled, &error, settings))
+        declared.await.map_err(|error| Fault::declaring(&self.settled, &error, settings))
     }
 }
 
-/// The one argument that every broker from 3.10 to 4.3 takes alike. The rest is policy, which can be changed later.
+/// The one argument that every broker from 3.10 to 4.3 treats alike. Policies set everything else, because they can be
+/// changed later.
 pub(super) fn arguments() -> FieldTable {
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));

@@ -20,6 +20,7 @@ fn meaning(number: u32) -> Meaning {
         benchmark: BenchmarkInput::PerTask,
         split: "validation".to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
     }
 }
 

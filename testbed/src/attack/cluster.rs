@@ -9,7 +9,7 @@ use super::{
 use crate::Failure;
 use coordinator::Frozen;
 use jobs::{Digest, Job, Sweep};
-use queue::{JobPublisher, Meddler, RabbitQueue, RabbitSettings, Waiting};
+use queue::{FaultInjector, JobPublisher, MessageCounts, RabbitQueue, RabbitSettings};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -82,13 +82,13 @@ impl<'a> Cluster<'a> {
     /// Puts a message into the queue that holds what it holds.
     pub(super) fn publish_raw(&self, body: &[u8]) -> Result<(), Failure> {
         let settings = self.settings()?;
-        self.bench.block_on(async { Ok(Meddler::connect(&settings).await?.publish(body).await?) })
+        self.bench.block_on(async { Ok(FaultInjector::connect(&settings).await?.publish(body).await?) })
     }
 
     /// What waits in the queues.
-    pub(super) fn waiting(&self) -> Result<Waiting, Failure> {
+    pub(super) fn waiting(&self) -> Result<MessageCounts, Failure> {
         let settings = self.settings()?;
-        self.bench.block_on(async { Ok(Meddler::connect(&settings).await?.waiting().await?) })
+        self.bench.block_on(async { Ok(FaultInjector::connect(&settings).await?.waiting().await?) })
     }
 
     /// Starts workers again that have ended, until `is_over`; fails after `limit`.
@@ -174,7 +174,7 @@ pub(super) fn frozen(sweep: &Path) -> Result<Frozen, Failure> {
     let sweep = Sweep::from_yaml(&text, sweep.parent().unwrap_or(Path::new("/")), &[])?;
     let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
     for task in &sweep.tasks {
-        let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+        let splits = sweep.data_splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
         keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
     }
     let digests = keys.into_iter().map(|key| {

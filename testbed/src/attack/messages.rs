@@ -123,7 +123,7 @@ fn beside_a_sweep(
     running.finish(LIMIT)?.ends_with(&[0])?;
     cluster.supervise_until_empty(LIMIT)?;
     let restarts = cluster.restarts();
-    let parked = cluster.waiting()?.parked;
+    let parked = cluster.waiting()?.dead_letters;
     ensure(restarts == 0 || allowed == Allowed::Ends, || format!("workers ended {restarts} times"))?;
     ensure(parked >= 1, || "no message was dead-lettered".to_owned())?;
     let logs = cluster.stop(LIMIT)?.concat();
@@ -198,7 +198,7 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
 fn with_base(spec: &JobSpec, base: String) -> JobSpec {
     match spec {
         JobSpec::Evaluate(meaning) => Meaning { base: Digest::of(base.as_bytes()), ..meaning.clone() }.into(),
-        spec @ JobSpec::Write(_) => spec.clone(),
+        spec @ (JobSpec::Write(_) | JobSpec::Statistics(_)) => spec.clone(),
     }
 }
 

@@ -88,7 +88,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     };
     let compute = compute.start();
     let consumer = Arc::new(queue.consumer()?);
-    let ahead = Arc::new(consumer.beside());
+    let ahead = Arc::new(consumer.second());
     let limits = Limits {
         // Longer than an input stays changed: what fails for that is no reason to give a job up.
         back_off: Duration::from_millis(700),

@@ -38,7 +38,7 @@ pub(super) struct RoundReport {
 const LOG_COUNTS: [(&str, &str); 4] = [
     ("a worker lost a job", "jobs that came back from lost workers"),
     ("publishing it again", "jobs that the queue lost"),
-    ("a message is parked", "dead-lettered messages"),
+    ("a message is dead-lettered", "dead-lettered messages"),
     ("job done", "completed computations"),
 ];
 

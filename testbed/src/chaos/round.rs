@@ -7,7 +7,7 @@ use crate::{
     args::Cluster,
     sim::{SimInput, SweepSpec},
 };
-use queue::{Meddler, RabbitSettings, proxy::Proxy};
+use queue::{FaultInjector, RabbitSettings, proxy::Proxy};
 use std::{
     collections::BTreeMap,
     io::ErrorKind,
@@ -258,9 +258,9 @@ async fn leftovers(direct: &Cluster, sweep: &str, fleet: &WorkerFleet) -> Result
 }
 
 /// A fault injector for the queues of the pool and of the sweep that is connected to the broker directly.
-pub(super) async fn fault_injector(direct: &Cluster, sweep: &str) -> Result<Meddler, Failure> {
+pub(super) async fn fault_injector(direct: &Cluster, sweep: &str) -> Result<FaultInjector, Failure> {
     let mut settings = RabbitSettings::new(direct.amqp.parse()?);
     settings.pool = direct.pool.parse()?;
     settings.sweep = Some(sweep.to_owned());
-    Ok(Meddler::connect(&settings).await?)
+    Ok(FaultInjector::connect(&settings).await?)
 }

@@ -1,5 +1,5 @@
 use crate::{Failure, args::Cluster, sim::SweepSpec};
-use coordinator::{Course, Step};
+use coordinator::{NextJobs, SweepPlan};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::Job;
 use queue::JobPublisher;
@@ -22,8 +22,8 @@ pub async fn publish(cluster: &Cluster, sweep: &SweepSpec, count: usize) -> Resu
 }
 
 fn jobs_of(sweep: &SweepSpec, count: usize) -> Result<Vec<Job>, Failure> {
-    match Course::new(sweep.frozen()?)?.next(count)? {
-        Step::Run(wanted) if wanted.len() == count => Ok(wanted.into_iter().map(|wanted| wanted.job).collect()),
+    match SweepPlan::new(sweep.frozen()?)?.next(count)? {
+        NextJobs::Publish(wanted) if wanted.len() == count => Ok(wanted.into_iter().map(|wanted| wanted.job).collect()),
         _ => Err("the sweep has fewer jobs than are to be published".into()),
     }
 }

@@ -3,7 +3,7 @@ use crate::{
     Failure,
     sim::{SweepSpec, computed},
 };
-use coordinator::{Answer, Course, OUTCOME, Retry, Step, Survey, survey};
+use coordinator::{Completion, NextJobs, OUTCOME, Retry, Survey, SweepPlan, survey};
 use jobs::{Job, JobResult, RunFacts};
 use std::{
     collections::BTreeMap,
@@ -42,21 +42,21 @@ const PART: usize = 5_000;
 pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stored) -> Result<(), Failure> {
     let frozen = sweep.frozen()?;
     let manifest = frozen.manifest(BTreeMap::new());
-    let mut course = Course::new(frozen)?;
+    let mut plan = SweepPlan::new(frozen)?;
     let mut left = done;
     while left > 0 {
-        let wanted = match course.next(left.min(PART))? {
-            Step::Run(wanted) => wanted,
-            Step::Finished(outcome) => {
+        let wanted = match plan.next(left.min(PART))? {
+            NextJobs::Publish(wanted) => wanted,
+            NextJobs::Finished(outcome) => {
                 let _put = store.put_manifest(&sweep.sweep, &manifest).await?;
                 return Ok(store.put_document(&sweep.sweep, OUTCOME, &outcome).await?);
             }
-            Step::Wait => return Err("the sweep waits for answers that it has".into()),
+            NextJobs::Wait => return Err("the sweep waits for answers that it has".into()),
         };
         left -= wanted.len();
         let results: Vec<JobResult> = wanted.iter().map(|wanted| result(&wanted.job)).collect();
         for result in &results {
-            course.record(result.job, Answer::Result(result))?;
+            plan.record(result.job, Completion::Result(result))?;
         }
         match stored {
             Stored::Parts => drop(store.put_part(Revision::first(&sweep.sweep), results).await?),

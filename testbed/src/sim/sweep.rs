@@ -59,7 +59,7 @@ impl SweepSpec {
         let sweep = Sweep::from_yaml(&self.yaml(), Path::new("/made-up"), &[])?;
         let mut keys = BTreeSet::from(["base".to_owned(), "joint".to_owned()]);
         for task in &sweep.tasks {
-            let splits = sweep.splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
+            let splits = sweep.data_splits().into_iter().map(|split| format!("data.{}.{split}", task.name));
             keys.extend(splits.chain([format!("adapters.{}", task.name), format!("heads.{}", task.name)]));
         }
         let digest = |key: &String| Digest::of(format!("{key} of {}", self.seed).as_bytes());

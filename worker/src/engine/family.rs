@@ -2,20 +2,20 @@ use super::{
     EngineSettings, attempt::Attempt, heads::Heads, memory::check_memory, merges::Merges, session::JobSession,
     splits::Splits,
 };
-use crate::JobError;
+use crate::{JobError, MadeFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, MergeFacts, TaskScore};
+use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore};
 use merging::BaseHeader;
 use std::{collections::BTreeMap, path::Path};
 
 /// A base of any family with the merges, splits and heads of its jobs.
 pub(super) struct FamilySession<F: ModelFamily> {
-    base: F,
+    pub(super) base: F,
     /// The tensors that adapters may attach to.
-    header: BaseHeader,
-    merges: Merges<F::Model>,
-    splits: Splits<F>,
+    pub(super) header: BaseHeader,
+    pub(super) merges: Merges<F::Model>,
+    pub(super) splits: Splits<F>,
     heads: Heads,
 }
 
@@ -126,6 +126,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
             BenchmarkInput::Joint { head } => self.joint(attempt, &made.model, head)?,
         };
         Ok((scores, made.facts))
+    }
+
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<MadeFiles, JobError> {
+        self.make_statistics(attempt, spec)
     }
 }
 

@@ -1,12 +1,13 @@
 use super::{
     attempt::{Attempt, Found, Stage},
     recent::Recent,
+    statistics::FoundStatistics,
 };
 use crate::{JobError, Metrics, metrics::Cache};
 use evaluation::{Delta, Model};
 use jobs::{Digest, MergeFacts, Preset, Recipe, Subject};
 use merging::{Adapter, Aligned, BaseHeader, MergedUpdate, UpdateMatrix};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tracing::info_span;
 
 /// Sets of adapters, alignments and merges that the last jobs used.
@@ -62,6 +63,19 @@ impl<M: Model> Merges<M> {
         Ok(Made { model, facts: is_merge.then(|| merged.facts.clone()) })
     }
 
+    /// The modules that the job's adapters update.
+    pub(super) fn adapted(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+    ) -> Result<BTreeSet<String>, JobError> {
+        let key = Digest::of_json(&attempt.job.meaning.adapters);
+        let adapters =
+            self.adapters.get_or_make(key, || attempt.loading(|attempt| read_adapters(attempt, base, header)))?;
+        Ok(adapters.iter().flat_map(|adapter| adapter.modules.keys().cloned()).collect())
+    }
+
     fn merged(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -70,8 +84,9 @@ impl<M: Model> Merges<M> {
     ) -> Result<Arc<Merged<M::Deltas>>, JobError> {
         let Self { adapters, aligned, merged } = self;
         let inputs = &attempt.job.meaning.adapters;
+        let statistics = &attempt.job.meaning.statistics;
         let unscaled = recipe.with_scaling(1.0);
-        merged.get_or_make(Digest::of_json(&(inputs, &unscaled)), || {
+        merged.get_or_make(Digest::of_json(&(inputs, &unscaled, statistics)), || {
             let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.space)), || {
                 let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
                     attempt.loading(|attempt| read_adapters(attempt, base, header))
@@ -81,8 +96,9 @@ impl<M: Model> Merges<M> {
                 attempt.timings.align_s += stage.seconds();
                 Ok::<_, JobError>(aligned)
             })?;
+            let statistics = attempt.loading(|attempt| FoundStatistics::fetch(attempt, statistics))?;
             let stage = Stage::begin(info_span!("merge", step = "combine"));
-            let update = aligned.merge(&unscaled)?;
+            let update = statistics.merge(attempt, &aligned, &unscaled)?;
             let facts = facts(&aligned, &update);
             let updates = update.modules.iter().map(|(module, matrix)| (module.as_str(), delta(matrix)));
             let deltas = base.deltas(updates)?;

@@ -25,6 +25,7 @@ impl Proof for EngineProof {
         let places = &job.places;
         match &job.spec {
             JobSpec::Evaluate(meaning) => self.prove_evaluation(Evaluated { meaning, places }),
+            JobSpec::Statistics(spec) => self.prove_evaluation(Evaluated { meaning: &spec.as_evaluation(), places }),
             JobSpec::Write(spec) => {
                 self.checked_model(&places.base, spec.base)?;
                 self.check_adapters(&spec.adapters, places)

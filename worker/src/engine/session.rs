@@ -3,10 +3,10 @@ use super::{
     attempt::{Attempt, Found},
     family::Open,
 };
-use crate::JobError;
+use crate::{JobError, MadeFiles};
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
-use jobs::{MergeFacts, TaskScore};
+use jobs::{MergeFacts, StatisticsSpec, TaskScore};
 
 /// All that belongs to one base model.
 ///
@@ -24,6 +24,9 @@ pub(super) trait JobSession: Send {
 
     /// Makes the job's model and evaluates it.
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
+
+    /// Makes the job's model and writes statistics of it.
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<MadeFiles, JobError>;
 }
 
 impl Session {
@@ -52,5 +55,14 @@ impl Session {
         attempt: &mut Attempt<'_>,
     ) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
         self.model.compute(attempt)
+    }
+
+    /// Makes the job's model and writes statistics of it.
+    pub(super) fn make_statistics(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &StatisticsSpec,
+    ) -> Result<MadeFiles, JobError> {
+        self.model.make_statistics(attempt, spec)
     }
 }

@@ -1,7 +1,7 @@
 use super::{attempt::Attempt, place};
 use crate::{JobError, metrics::Cache};
 use evaluation::{DiskCache, Examples, Limits, ModelFamily, SplitError, SplitMemory, SplitSource};
-use jobs::{Digest, TaskInput};
+use jobs::{Digest, Rows, TaskInput};
 use lru::LruCache;
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -50,7 +50,7 @@ impl<F: ModelFamily> Splits<F> {
         if let Some(held) = held {
             return Ok(Arc::clone(&held.examples));
         }
-        let split = self.read_within_budget(attempt, base, task)?;
+        let split = self.read_within_budget(attempt, base, task, None)?;
         let SplitMemory { read_bytes, prepared_bytes } = base.split_memory(&split);
         let needed = prepared_bytes.saturating_add(read_bytes);
         while self.held_bytes.saturating_add(needed) > self.budget_bytes && self.drop_oldest() {}
@@ -65,16 +65,29 @@ impl<F: ModelFamily> Splits<F> {
         Ok(examples)
     }
 
-    /// Reads the task's split; splits that are held make room for it.
+    /// The first `count` examples of the task on the split of the job, read and prepared for one use.
+    pub(super) fn first(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &F,
+        task: &TaskInput,
+        count: u64,
+    ) -> Result<F::Examples, JobError> {
+        let split = self.read_within_budget(attempt, base, task, Some(count))?;
+        attempt.evaluating(|watch| base.prepare(split, u64::MAX, watch))
+    }
+
+    /// Reads the task's split, or its first examples; splits that are held make room for it.
     fn read_within_budget(
         &mut self,
         attempt: &mut Attempt<'_>,
         base: &F,
         task: &TaskInput,
+        first: Option<u64>,
     ) -> Result<F::Split, JobError> {
         loop {
             let image_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
-            let read = attempt.loading(|attempt| self.read(attempt, base, task, Limits { image_bytes }));
+            let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
             // How much a split takes is known when its first rows are read, so little is read twice.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
             if !(is_too_large && self.drop_oldest()) {
@@ -95,6 +108,7 @@ impl<F: ModelFamily> Splits<F> {
         attempt: &mut Attempt<'_>,
         base: &F,
         task: &TaskInput,
+        first: Option<u64>,
         limits: Limits,
     ) -> Result<F::Split, JobError> {
         let job = attempt.job;
@@ -104,12 +118,17 @@ impl<F: ModelFamily> Splits<F> {
         attempt.unchanged(&spec.source, located.digest, task.data)?;
         let digest = task.data.to_string();
         let cache = self.cache.as_deref().map(|folder| DiskCache { folder, digest: &digest });
-        let source = SplitSource { files: &located.files, spec, rows: &located.rows, cache: cache.as_ref() };
+        let rows = match first {
+            Some(count) => Rows::First { count, of: Box::new(located.rows) },
+            None => located.rows,
+        };
+        let source = SplitSource { files: &located.files, spec, rows: &rows, cache: cache.as_ref() };
         let wrong =
             |source: SplitError| JobError::Data { task: task.name.clone(), split: job.meaning.split.clone(), source };
         let split = attempt.read(&located.files_in_use, || base.read(&source, limits).map_err(wrong))?;
         let absent = F::absent_classes(&split);
-        if !absent.is_empty() {
+        // Of a few first examples, many classes are absent.
+        if !absent.is_empty() && first.is_none() {
             let task = &task.name;
             let split = &job.meaning.split;
             tracing::warn!(%task, %split, classes = absent.join(", "), "the split has no image of some classes");

@@ -1,6 +1,9 @@
 //! Jobs that write a merge.
 
-use super::attempt::{Attempt, Found, Stage};
+use super::{
+    attempt::{Attempt, Found, Stage},
+    statistics::FoundStatistics,
+};
 use crate::{JobError, MadeFiles};
 use files::FilesInUse;
 use jobs::{InputLocations, MergeNames, WriteFormat, WriteSpec};
@@ -29,8 +32,9 @@ pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles,
     attempt.timings.align_s += stage.seconds();
     drop(stage);
     attempt.go_on()?;
+    let statistics = attempt.loading(|attempt| FoundStatistics::fetch(attempt, &spec.statistics))?;
     let stage = Stage::begin(info_span!("merge", step = "combine"));
-    let update = aligned.merge(&spec.recipe)?;
+    let update = statistics.merge(attempt, &aligned, &spec.recipe)?;
     let facts = facts(&aligned, &update);
     attempt.timings.merge_s += stage.seconds();
     drop(stage);

@@ -93,7 +93,7 @@ impl Worker {
             AfterFailure::GiveBack => self.counted(Outcome::GivenBack, delivery.give_back()).await,
             AfterFailure::Drop => self.counted(Outcome::Dropped, delivery.ack()).await,
             AfterFailure::Retry(after) => self.counted(Outcome::Retried, delivery.retry(after)).await,
-            AfterFailure::Park => self.counted(Outcome::Parked, delivery.park(&reason)).await,
+            AfterFailure::Park => self.counted(Outcome::Parked, delivery.dead_letter(&reason)).await,
         }
     }
 

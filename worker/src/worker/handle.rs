@@ -228,6 +228,7 @@ impl Worker {
         if let Some(sources) = &self.sources {
             sources.begins(match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
+                JobSpec::Statistics(spec) => Some(spec.base),
                 // It loads no model.
                 JobSpec::Write(_) => None,
             });
@@ -263,7 +264,7 @@ impl Worker {
         if losses >= self.limits.losses {
             warn!(sweep, place, "set aside: the store does not hold the sweep of the job");
             let reason = format!("the store {place} does not hold the sweep `{sweep}`");
-            self.counted(Outcome::Parked, delivery.park(&reason)).await?;
+            self.counted(Outcome::Parked, delivery.dead_letter(&reason)).await?;
         } else {
             debug!(sweep, place, "the store does not hold the sweep of the job; it comes back later");
             self.counted(Outcome::GivenBack, delivery.lose(pause(losses, &self.limits))).await?;

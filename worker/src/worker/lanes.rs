@@ -115,7 +115,7 @@ impl Worker {
             () = pace.closing.requested() => Ok(Asked::Ended(self.stops())),
             // A broker that is out of reach hands out no job either: that is its own limit's matter.
             () = pace.idle(self.limits.idle) => {
-                if self.queue.is_in_reach() {
+                if self.queue.is_connected() {
                     return Ok(Asked::Ended(Ended::Idle));
                 }
                 pace.worked();

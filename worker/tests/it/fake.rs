@@ -118,6 +118,7 @@ pub(crate) fn job(scaling: f64) -> Job {
         benchmark: BenchmarkInput::PerTask,
         split: "validation".to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
     };
     let places = InputLocations {
         base: InputRef::Path("/base".into()),

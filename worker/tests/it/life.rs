@@ -89,7 +89,7 @@ async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let finals: Vec<_> = failures.into_iter().map(|failure| failure.unwrap().is_final).collect();
     assert_eq!(finals, [false, false, true]);
-    assert_eq!(bench.queue.parked().len(), 1);
+    assert_eq!(bench.queue.dead_letters().len(), 1);
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn bad_input_is_parked_at_once() {
     let bench = bench([Next::Fail(JobError::Incomplete("no head".to_owned()))]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (1, 1));
+    assert_eq!((bench.fake.computed(), bench.queue.dead_letters().len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -192,7 +192,7 @@ async fn a_job_that_takes_workers_down_is_set_aside() {
         drop(bench.queue.next().await.unwrap().unwrap());
     }
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    assert_eq!((bench.fake.computed(), bench.queue.dead_letters().len()), (0, 1));
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert!(failure.is_final && failure.errors[0].starts_with("the job was lost 5 times"), "{:?}", failure.errors);
@@ -208,7 +208,7 @@ async fn a_result_that_cannot_be_read_fails_its_job_and_not_the_worker() {
     write(r#"{"version": 1}"#);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    assert_eq!((bench.fake.computed(), bench.queue.dead_letters().len()), (0, 1));
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
     assert!(failure.is_final && failure.errors[1].contains("is corrupt"), "{:?}", failure.errors);
@@ -217,7 +217,7 @@ async fn a_result_that_cannot_be_read_fails_its_job_and_not_the_worker() {
     write(r#"{"version": 7}"#);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.fake.computed(), bench.queue.parked().len()), (0, 1));
+    assert_eq!((bench.fake.computed(), bench.queue.dead_letters().len()), (0, 1));
     assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
 }
 
@@ -251,7 +251,7 @@ async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed()
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
     assert!(
-        bench.queue.parked().is_empty() && bench.store.jobs_with_failures().await.unwrap().is_empty(),
+        bench.queue.dead_letters().is_empty() && bench.store.jobs_with_failures().await.unwrap().is_empty(),
         "nothing has failed"
     );
     let delivery = bench.queue.next().await.unwrap().unwrap();
@@ -325,7 +325,7 @@ async fn what_a_finished_sweep_has_left_in_the_queue_is_acknowledged_and_not_com
     bench.queue.close();
     bench.worker.run_until(pending(), pending()).await.unwrap();
     assert_eq!((bench.fake.computed(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
-    assert!(bench.queue.parked().is_empty());
+    assert!(bench.queue.dead_letters().is_empty());
     assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_none());
 }
 
@@ -353,13 +353,13 @@ async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
     // Its clock is years behind: what counts is when the store heard of it.
     bench.store.put_worker("w2", &status(0)).await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
+    assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (0, Some(1)));
     // One whose clock is ahead is not alive for ever.
     bench.store.put_worker("w2", &status(u64::MAX)).await.unwrap();
     let told = std::fs::File::options().write(true).open(bench._folder.path().join("workers/w2.json")).unwrap();
     told.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
     assert!(bench.worker.run_one().await.unwrap());
-    assert_eq!((bench.queue.parked().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
+    assert_eq!((bench.queue.dead_letters().len(), bench.queue.waiting().await.unwrap()), (1, Some(0)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -319,7 +319,7 @@ async fn jobs_of_a_sweep_that_was_removed_are_set_aside_and_end_no_worker() {
     let worker = cluster.worker("w", []);
     assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
     assert!(cluster.store.result(&job(0.5).id()).await.unwrap().is_some());
-    let reasons: Vec<String> = cluster.queue.parked().into_iter().map(|parked| parked.reason).collect();
+    let reasons: Vec<String> = cluster.queue.dead_letters().into_iter().map(|dead| dead.reason).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons.iter().all(|reason| reason.contains("does not hold the sweep `gone")), "{reasons:?}");
     assert!(cluster.store.jobs_with_failures().await.unwrap().is_empty(), "the job itself has not failed");

@@ -11,5 +11,6 @@ mod life;
 mod machines;
 mod nli6;
 mod requests;
+mod statistics;
 mod texts;
 mod write;

@@ -38,7 +38,7 @@ fn job(inputs: &Inputs, format: WriteFormat) -> Job {
     let folder = root().join("examples/mini8");
     let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
     let frozen = coordinator::freeze(Sweep::from_yaml(&text, &folder, &[]).unwrap(), inputs).unwrap();
-    frozen.job(frozen.writing(&Preset::KnotsTies.recipe().with_scaling(0.6), format))
+    frozen.job(frozen.write_spec(&Preset::KnotsTies.recipe().with_scaling(0.6), format))
 }
 
 fn store(folder: &TempDir) -> Store {
@@ -81,13 +81,13 @@ async fn a_merge_is_written_as_by_hand_and_only_once() {
     assert!(worker.run_one().await.unwrap());
     let after = fs::metadata(folder.path().join(format!("artefacts/{}/artefact.json", job.id()))).unwrap();
     assert_eq!(before.modified().unwrap(), after.modified().unwrap());
-    assert!(queue.parked().is_empty() && store.jobs_with_failures().await.unwrap().is_empty());
+    assert!(queue.dead_letters().is_empty() && store.jobs_with_failures().await.unwrap().is_empty());
 }
 
 fn spec_of(job: &Job) -> &WriteSpec {
     match &job.spec {
         jobs::JobSpec::Write(spec) => spec,
-        jobs::JobSpec::Evaluate(_) => unreachable!("it writes"),
+        jobs::JobSpec::Evaluate(_) | jobs::JobSpec::Statistics(_) => unreachable!("it writes"),
     }
 }
 
@@ -246,6 +246,7 @@ fn made_up() -> Job {
         base: Digest::of(b"base"),
         adapters: Vec::new(),
         recipe: Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: WriteFormat::Model,
         names: jobs::MergeNames::default(),
     };

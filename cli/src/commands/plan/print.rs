@@ -7,10 +7,10 @@ use crate::{
     needs::{Needs, sized},
     revised, terminal,
 };
-use coordinator::Revised;
+use coordinator::SweepRevision;
 
 /// Prints a plan. Its problems are an error, which is printed by itself.
-pub(super) fn print(plan: &Plan, revised: Option<&Revised>) {
+pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     let verdict = match plan.problems.list().len() {
         0 => "the sweep file is valid".to_owned(),
         1 => "its inputs have a problem".to_owned(),

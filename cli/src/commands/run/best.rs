@@ -26,7 +26,7 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     let store = &runner.store;
     let Some((name, recipe)) = chosen(summary) else { return runner.runtime.block_on(kept::clear(store, sweep)) };
     let is_low_rank = recipe.is_low_rank();
-    let spec = frozen.writing(recipe, WriteFormat::Adapter);
+    let spec = frozen.write_spec(recipe, WriteFormat::Adapter);
     let artefact = match is_low_rank {
         true => Some(runner.runtime.block_on(written(store, &spec.clone().into()))?),
         false => None,

@@ -7,7 +7,7 @@ use crate::{
     terminal,
 };
 use analysis::fixed;
-use coordinator::is_at_work;
+use coordinator::is_active;
 use futures_util::{StreamExt, stream};
 use jobs::{Manifest, Outcome, Progress};
 use serde::{Deserialize, Serialize};
@@ -139,7 +139,7 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
 /// How a sweep that has not finished stands.
 fn state_of(progress: Option<&Dated<Progress>>, now_ms: u64) -> String {
     let Some(dated) = progress else { return "not begun".to_owned() };
-    if is_at_work(dated, now_ms) {
+    if is_active(dated, now_ms) {
         return "running".to_owned();
     }
     match &dated.content.ended {

@@ -6,7 +6,7 @@ use crate::{
     remote::existing_store,
     terminal,
 };
-use coordinator::{CoordinatorError, FreezeError, Frozen, is_at_work};
+use coordinator::{CoordinatorError, FreezeError, Frozen, is_active};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{Cancellation, JobId, Manifest, Progress};
 use std::collections::HashSet;
@@ -91,7 +91,7 @@ async fn own_artefact(store: &Store, name: &str) -> Result<Option<JobId>, Failur
 async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
     let now = now_ms();
     match store.dated_document::<Progress>(name, Progress::DOCUMENT).await {
-        Ok(Some(progress)) if is_at_work(&progress, now) => {
+        Ok(Some(progress)) if is_active(&progress, now) => {
             let heard = span(progress.age(progress.content.updated_ms, now).as_secs_f64());
             Err(Failure::Stored(StoredFailure::AtWork { name: name.to_owned(), heard }))
         }

@@ -44,12 +44,12 @@ const EDITS: [(&str, Edit); 9] = [
 
 #[tokio::test]
 async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
-    let (house, whole) = (House::new(), House::new().run(&[]).await);
-    let job = loser(&house.run(&[]).await);
+    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let job = loser(&fixture.run(&[]).await);
     for (cause, edit) in EDITS {
-        house.edit(&job, edit);
-        house.without_parts();
-        let ran = house.run(&[]).await;
+        fixture.edit(&job, edit);
+        fixture.without_parts();
+        let ran = fixture.run(&[]).await;
         // What that point is worth is not known: the search stops there, and no winner is named.
         assert_eq!((counts(&ran), ran.computed.len(), outcome(&ran).missing), ((0, 8, 1), 0, 1), "{cause}");
         let told = ran.events.iter().find_map(|event| match event {
@@ -61,10 +61,10 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
         assert!(errors.contains("`bowline run --repair` computes it again") && errors.contains(cause), "{errors}");
         assert!(outcome(&ran).rows[3].jobs.values().all(Vec::is_empty), "nothing is chosen: {cause}");
 
-        let survey = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
+        let survey = survey(&frozen(&[]), &fixture.store, Retry::Machines).await.unwrap().survey;
         assert_eq!((survey.corrupt, survey.failed), (1, 1), "{cause}");
-        house.without_parts();
-        let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+        fixture.without_parts();
+        let repaired = fixture.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
         assert_eq!((counts(&repaired), repaired.computed.len()), ((1, 15, 0), 1), "{cause}");
         assert_eq!(outcome(&repaired), outcome(&whole), "{cause}");
     }
@@ -72,17 +72,17 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
 
 #[tokio::test]
 async fn a_corrupt_result_of_the_base_model_costs_its_row_and_does_not_stop_the_sweep() {
-    let house = House::new();
-    let whole = house.run(&["method=grid"]).await;
+    let fixture = Fixture::new();
+    let whole = fixture.run(&["method=grid"]).await;
     let base = frozen(&["method=grid"]).meaning(jobs::Subject::Base, "validation").id();
-    std::fs::write(house.path(&base), "").unwrap();
-    house.without_parts();
-    let ran = house.run(&["method=grid"]).await;
+    std::fs::write(fixture.path(&base), "").unwrap();
+    fixture.without_parts();
+    let ran = fixture.run(&["method=grid"]).await;
     assert_eq!((counts(&ran).2, ran.computed.len()), (1, 0));
     let best = |ran: &Ran| outcome(ran).rows[3].jobs.clone();
     assert_eq!(best(&ran), best(&whole), "the search does not need it");
-    house.without_parts();
-    let repaired = house.run_with(&["method=grid"], repairing(), usize::MAX, |_| false).await.unwrap();
+    fixture.without_parts();
+    let repaired = fixture.run_with(&["method=grid"], repairing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!((repaired.computed.len(), outcome(&repaired)), (1, outcome(&whole)));
 }
 
@@ -92,15 +92,15 @@ pub(super) fn repairing() -> Settings {
 
 #[tokio::test]
 async fn an_empty_or_unreadable_result_costs_one_job() {
-    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
     let jobs: Vec<JobId> = outcome(&whole).rows.iter().flat_map(|row| row.jobs.values().flatten().copied()).collect();
-    house.run(&[]).await;
+    fixture.run(&[]).await;
     for (job, content) in
         jobs.iter().zip([&b""[..], b"{", b"\0\xff", b"null", b"[]", b"{\"version\": 1}"].into_iter().cycle())
     {
-        house.without_parts();
-        std::fs::write(house.path(job), content).unwrap();
-        let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+        fixture.without_parts();
+        std::fs::write(fixture.path(job), content).unwrap();
+        let repaired = fixture.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
         assert_eq!((counts(&repaired), repaired.computed.len()), ((1, 15, 0), 1));
         assert_eq!(outcome(&repaired), outcome(&whole));
     }
@@ -108,37 +108,37 @@ async fn an_empty_or_unreadable_result_costs_one_job() {
 
 #[tokio::test]
 async fn what_contradicts_all_that_comes_after_it_is_found_at_the_end() {
-    let (house, whole) = (House::new(), House::new().run(&[]).await);
+    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
     // One job is done, and edited before the others are.
-    let first = house.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
-    house.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
-    let ran = house.run(&[]).await;
+    let first = fixture.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
+    fixture.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
+    let ran = fixture.run(&[]).await;
     assert_eq!((counts(&ran), ran.computed.len()), ((15, 1, 1), 15));
-    let repaired = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+    let repaired = fixture.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!(repaired.computed.len(), 1);
     assert_eq!(outcome(&repaired), outcome(&whole));
 }
 
 #[tokio::test]
 async fn a_corrupt_result_is_repaired_in_the_run_that_meets_it() {
-    let (house, whole) = (House::new(), House::new().run(&[]).await);
-    let first = house.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
-    house.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
-    let ran = house.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
+    let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
+    let first = fixture.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
+    fixture.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
+    let ran = fixture.run_with(&[], repairing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!((ran.computed.len(), counts(&ran).2), (16, 0));
     assert_eq!(outcome(&ran), outcome(&whole));
 }
 
 #[tokio::test]
 async fn a_record_of_a_failure_that_cannot_be_read_does_not_end_the_run() {
-    let house = House::new();
-    let whole = house.run(&[]).await;
+    let fixture = Fixture::new();
+    let whole = fixture.run(&[]).await;
     let job = loser(&whole);
-    house.without_parts();
-    std::fs::remove_file(house.path(&job)).unwrap();
-    let folder = house._folder.path().join("failures").join(job.to_string());
+    fixture.without_parts();
+    std::fs::remove_file(fixture.path(&job)).unwrap();
+    let folder = fixture._folder.path().join("failures").join(job.to_string());
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("1.json"), "").unwrap();
-    let ran = house.run(&[]).await;
+    let ran = fixture.run(&[]).await;
     assert_eq!((counts(&ran), ran.computed.len()), ((1, 15, 0), 1));
 }

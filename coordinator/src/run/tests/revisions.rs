@@ -11,7 +11,7 @@ use store::Revision;
 
 const WIDER: &str = "parameters.scaling=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6]";
 
-impl House {
+impl Fixture {
     async fn newest(&self) -> Manifest {
         self.store.manifest("small").await.unwrap().unwrap()
     }
@@ -25,7 +25,7 @@ impl House {
     }
 
     /// Runs what `frozen` is, answered by the formula.
-    async fn run_frozen(&self, frozen: Frozen) -> Report {
+    async fn run_frozen(&self, frozen: Frozen) -> RunEnd {
         let queue = MemoryQueue::new();
         let resume = survey(&frozen, &self.store, Retry::Machines).await.unwrap();
         let coordinator = Coordinator {
@@ -41,7 +41,7 @@ impl House {
         };
         let mut on_event = |_| ();
         tokio::select! {
-            report = coordinator.run(frozen, resume, &mut on_event, std::future::pending()) => report.unwrap(),
+            end = coordinator.run(frozen, resume, &mut on_event, std::future::pending()) => end.unwrap(),
             () = worker => unreachable!("the queue is never closed"),
         }
     }
@@ -61,71 +61,71 @@ fn points_of(outcome: &Outcome) -> usize {
 
 #[tokio::test]
 async fn a_wider_range_makes_a_revision_that_computes_the_new_points_alone() {
-    let house = House::new();
-    let first = house.run(&["method=grid"]).await;
-    let second = house.run(&["method=grid", WIDER]).await;
+    let fixture = Fixture::new();
+    let first = fixture.run(&["method=grid"]).await;
+    let second = fixture.run(&["method=grid", WIDER]).await;
     assert_eq!(counts(&second), (4, first.computed.len() as u64, 0));
     assert!(second.computed.iter().all(|job| scaling(job) == Some(0.6)));
     let Event::Revision(revised) = &second.events[0] else { panic!("{:?}", second.events[0]) };
     assert_eq!((revised.number, revised.is_new), (2, true));
-    let newest = house.newest().await;
+    let newest = fixture.newest().await;
     assert_eq!((newest.revision, &newest.changes), (2, &revised.changes));
     assert_eq!(newest.changes[0].to_string(), "`searches.knots_ties.scaling.max`: 0.5 → 0.6");
-    assert_eq!(house.outcome().await.revision, 2);
-    assert_eq!(points_of(&house.outcome().await), 24);
+    assert_eq!(fixture.outcome().await.revision, 2);
+    assert_eq!(points_of(&fixture.outcome().await), 24);
 
-    let again = house.run(&["method=grid", WIDER]).await;
-    assert_eq!((again.computed.len(), house.store.newest_revision("small").await.unwrap()), (0, 2));
+    let again = fixture.run(&["method=grid", WIDER]).await;
+    assert_eq!((again.computed.len(), fixture.store.newest_revision("small").await.unwrap()), (0, 2));
 }
 
 #[tokio::test]
 async fn a_narrower_range_leaves_no_point_of_the_earlier_revision_in_outcome_or_parts() {
-    let house = House::new();
-    house.run(&["method=grid", WIDER]).await;
-    let narrow = house.run(&["method=grid", "parameters.scaling=[0.1, 0.2]"]).await;
+    let fixture = Fixture::new();
+    fixture.run(&["method=grid", WIDER]).await;
+    let narrow = fixture.run(&["method=grid", "parameters.scaling=[0.1, 0.2]"]).await;
     assert_eq!(narrow.computed.len(), 1, "the chosen recipe is another, and is reported");
-    let outcome = house.outcome().await;
+    let outcome = fixture.outcome().await;
     let RowKind::Search { points, spec, .. } = &outcome.rows.last().unwrap().kind else { panic!() };
     assert_eq!((points.len(), spec.scaling), (8, Some(0.2)));
     assert!(points.iter().all(|point| point.spec.scaling < Some(0.3)));
     // Zero-shot, two adapters and the baseline on two splits, eight points, and the chosen one on the other split.
-    assert_eq!(house.jobs_in_parts(2).await, 2 * 4 + 8 + 1);
-    assert_eq!(house.jobs_in_parts(1).await, 2 * 4 + 24 + 1);
+    assert_eq!(fixture.jobs_in_parts(2).await, 2 * 4 + 8 + 1);
+    assert_eq!(fixture.jobs_in_parts(1).await, 2 * 4 + 24 + 1);
 }
 
 #[tokio::test]
 async fn other_data_make_a_revision_that_reuses_nothing_measured_on_them() {
-    let house = House::new();
-    house.run(&[]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
     let frozen = mended("data.mnist.validation", "mended");
-    let report = house.run_frozen(frozen.clone()).await;
+    let end = fixture.run_frozen(frozen.clone()).await;
     // Single adapters are evaluated on their own tasks: that of flags on validation, and everything on test, is as it was but
     // for what was not chosen before.
-    let Ended::Finished(outcome) = report.ended else { panic!() };
+    let Ended::Finished(outcome) = end.ended else { panic!() };
     let select: Vec<JobId> = outcome.rows.iter().flat_map(|row| row.jobs["validation"].clone()).collect();
     for job in select {
-        let result = house.store.result(&job).await.unwrap().unwrap();
+        let result = fixture.store.result(&job).await.unwrap().unwrap();
         let is_mnist = result.meaning.tasks.iter().any(|task| task.name == "mnist");
         let is_mended = result.meaning.tasks.iter().any(|task| task.data == Digest::of(b"mended"));
         assert_eq!(is_mnist, is_mended, "{:?}", result.meaning.subject);
     }
-    assert_eq!(report.counts.reused, 6, "the adapter of flags, and the report split");
+    assert_eq!(end.counts.reused, 6, "the adapter of flags, and the report split");
 }
 
 #[tokio::test]
 async fn an_adapter_of_an_earlier_revision_is_not_what_later_ones_are_measured_by() {
-    let house = House::new();
-    house.run(&[]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
     // Parts of revision 2 hold the accuracy of the old adapter, as a run that was overtaken may leave them.
     let old = frozen(&[]);
     let job = old.job(old.meaning(Subject::Adapter { task: "mnist".to_owned() }, "validation"));
     let mut wrong = result(&job);
     wrong.scores[0].correct = 1;
-    house.store.put_part(Revision::of("small", 2), vec![wrong]).await.unwrap();
+    fixture.store.put_part(Revision::of("small", 2), vec![wrong]).await.unwrap();
     let frozen = mended("adapters.mnist", "mended");
-    let before = survey(&frozen, &house.store, Retry::Machines).await.unwrap();
-    assert_eq!((before.revised.number, before.survey.stored), (2, 2), "zero-shot and flags alone");
-    let Ended::Finished(outcome) = house.run_frozen(frozen).await.ended else { panic!() };
+    let before = survey(&frozen, &fixture.store, Retry::Machines).await.unwrap();
+    assert_eq!((before.revision.number, before.survey.stored), (2, 2), "zero-shot and flags alone");
+    let Ended::Finished(outcome) = fixture.run_frozen(frozen).await.ended else { panic!() };
     let RowKind::Search { points, .. } = &outcome.rows.last().unwrap().kind else { panic!() };
     assert!(
         points.iter().all(|point| point.value < Some(1.0)),
@@ -135,107 +135,107 @@ async fn an_adapter_of_an_earlier_revision_is_not_what_later_ones_are_measured_b
 
 #[tokio::test]
 async fn a_revision_that_was_killed_anywhere_is_finished_with_exactly_the_rest() {
-    let house = House::new();
-    house.run(&["method=grid"]).await;
-    let first = house.outcome().await;
+    let fixture = Fixture::new();
+    fixture.run(&["method=grid"]).await;
+    let first = fixture.outcome().await;
     for killed_after in 1..4 {
         let settings = Settings::default();
-        let killed = house.run_with(&["method=grid", WIDER], settings, 1, |_| false).await.unwrap();
-        assert_eq!((killed.report.ended, killed.computed.len()), (Ended::Interrupted, 1));
-        assert_eq!(house.outcome().await, first, "what the earlier revision came to stays until there is more");
-        let resume = survey(&frozen(&["method=grid", WIDER]), &house.store, Retry::Machines).await.unwrap();
-        assert_eq!((resume.revised.number, resume.revised.is_new), (2, false));
+        let killed = fixture.run_with(&["method=grid", WIDER], settings, 1, |_| false).await.unwrap();
+        assert_eq!((killed.end.ended, killed.computed.len()), (Ended::Interrupted, 1));
+        assert_eq!(fixture.outcome().await, first, "what the earlier revision came to stays until there is more");
+        let resume = survey(&frozen(&["method=grid", WIDER]), &fixture.store, Retry::Machines).await.unwrap();
+        assert_eq!((resume.revision.number, resume.revision.is_new), (2, false));
         assert_eq!(resume.survey.missing, 4 - killed_after);
     }
-    let rest = house.run(&["method=grid", WIDER]).await;
-    assert_eq!((rest.computed.len(), house.outcome().await.revision), (1, 2));
+    let rest = fixture.run(&["method=grid", WIDER]).await;
+    assert_eq!((rest.computed.len(), fixture.outcome().await.revision), (1, 2));
 }
 
 #[tokio::test]
 async fn a_revision_that_was_made_and_not_begun_is_gone_on_with() {
-    let house = House::new();
-    house.run(&[]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
     // The coordinator died between the first write and the second.
     let changed = frozen(&["method=grid"]);
-    crate::revision::keep_revision(&house.store, &changed, &BTreeMap::new()).await.unwrap();
-    let (so_far, survey) = so_far(&changed.at_revision(2), &house.store).await.unwrap();
+    crate::revision::store_revision(&fixture.store, &changed, &BTreeMap::new()).await.unwrap();
+    let (so_far, survey) = so_far(&changed.at_revision(2), &fixture.store).await.unwrap();
     assert_eq!((so_far.revision, survey.stored), (2, 11), "references, baseline and the points that both want");
-    assert_eq!(house.jobs_in_parts(2).await, 0);
-    house.run(&["method=grid"]).await;
-    assert_eq!((house.newest().await.revision, house.outcome().await.revision), (2, 2));
+    assert_eq!(fixture.jobs_in_parts(2).await, 0);
+    fixture.run(&["method=grid"]).await;
+    assert_eq!((fixture.newest().await.revision, fixture.outcome().await.revision), (2, 2));
 }
 
 #[tokio::test]
 async fn a_later_revision_is_repaired_as_what_it_is() {
-    let house = House::new();
-    house.run(&[]).await;
-    let whole = house.run(&[WIDER]).await;
-    house.without_parts();
-    std::fs::remove_dir_all(house._folder.path().join("sweeps/small/revisions/2")).unwrap();
-    house.edit(&loser(&whole), |value| value["scores"][0]["n"] = 4000.into());
-    let broken = house.run(&[WIDER]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    let whole = fixture.run(&[WIDER]).await;
+    fixture.without_parts();
+    std::fs::remove_dir_all(fixture._folder.path().join("sweeps/small/revisions/2")).unwrap();
+    fixture.edit(&loser(&whole), |value| value["scores"][0]["n"] = 4000.into());
+    let broken = fixture.run(&[WIDER]).await;
     assert_eq!((broken.computed.len(), counts(&broken).2), (0, 1));
-    let repaired = house.run_with(&[WIDER], repairing(), usize::MAX, |_| false).await.unwrap();
+    let repaired = fixture.run_with(&[WIDER], repairing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!((repaired.computed.len(), counts(&repaired).2), (1, 0));
     assert_eq!(outcome(&repaired), outcome(&whole));
-    assert_eq!((house.newest().await.revision, house.outcome().await.revision), (2, 2));
+    assert_eq!((fixture.newest().await.revision, fixture.outcome().await.revision), (2, 2));
 }
 
 #[tokio::test]
 async fn a_mark_that_cannot_be_read_cancels_any_revision_and_stays() {
-    let house = House::new();
-    house.run(&[]).await;
-    let mark = house._folder.path().join("sweeps/small").join(Cancellation::DOCUMENT);
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    let mark = fixture._folder.path().join("sweeps/small").join(Cancellation::DOCUMENT);
     std::fs::write(&mark, "").unwrap();
-    let cancelled = house.run_with(&["method=grid"], Settings::default(), usize::MAX, |_| false).await;
+    let cancelled = fixture.run_with(&["method=grid"], Settings::default(), usize::MAX, |_| false).await;
     assert!(matches!(cancelled, Err(CoordinatorError::Cancelled { .. })));
     assert!(mark.exists(), "a person takes it back");
 }
 
 #[tokio::test]
 async fn the_mark_of_a_cancelled_revision_does_not_cancel_the_next_one() {
-    let house = House::new();
-    house.run(&[]).await;
-    house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(1, true, 7)).await.unwrap();
-    let again = house.run_with(&[], Settings::default(), usize::MAX, |_| false).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    fixture.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(1, true, 7)).await.unwrap();
+    let again = fixture.run_with(&[], Settings::default(), usize::MAX, |_| false).await;
     assert!(matches!(again, Err(CoordinatorError::Cancelled { .. })));
-    house.run(&["method=grid"]).await;
-    let mark = house.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap();
+    fixture.run(&["method=grid"]).await;
+    let mark = fixture.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap();
     assert_eq!(mark, None, "workers go by it as well");
-    house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(2, true, 7)).await.unwrap();
-    let cancelled = house.run_with(&["method=grid"], Settings::default(), usize::MAX, |_| false).await;
+    fixture.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::new(2, true, 7)).await.unwrap();
+    let cancelled = fixture.run_with(&["method=grid"], Settings::default(), usize::MAX, |_| false).await;
     assert!(matches!(cancelled, Err(CoordinatorError::Cancelled { .. })));
 }
 
 #[tokio::test]
 async fn what_ended_a_revision_by_itself_does_not_end_the_next_one() {
-    let house = House::new();
-    house.run(&[]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
     let mark = Cancellation::stopped(1, "all failed alike".to_owned(), 7);
-    house.store.put_document("small", Cancellation::DOCUMENT, &mark).await.unwrap();
-    house.store.put_document("small", Finish::DOCUMENT, &Finish::new(1, 7)).await.unwrap();
-    let next = house.run(&["method=grid"]).await;
+    fixture.store.put_document("small", Cancellation::DOCUMENT, &mark).await.unwrap();
+    fixture.store.put_document("small", Finish::DOCUMENT, &Finish::new(1, 7)).await.unwrap();
+    let next = fixture.run(&["method=grid"]).await;
     assert_eq!((outcome(&next).revision, outcome(&next).ended_early), (2, false));
-    let mark = house.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap();
+    let mark = fixture.store.document::<Cancellation>("small", Cancellation::DOCUMENT).await.unwrap();
     assert_eq!(mark, None, "workers go by it as well");
 }
 
 #[tokio::test]
 async fn a_sweep_that_was_removed_may_begin_anew() {
-    let house = House::new();
-    house.run(&[]).await;
-    house.store.remove_sweep("small", None).await.unwrap();
-    house.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::of_removed(7)).await.unwrap();
-    let again = house.run(&["method=grid"]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
+    fixture.store.remove_sweep("small", None).await.unwrap();
+    fixture.store.put_document("small", Cancellation::DOCUMENT, &Cancellation::of_removed(7)).await.unwrap();
+    let again = fixture.run(&["method=grid"]).await;
     assert_eq!((outcome(&again).revision, counts(&again)), (1, (13, 16, 0)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_overtaken_ends_and_writes_nothing_more() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let coordinator = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
-        store: house.store.clone(),
+        store: fixture.store.clone(),
         settings: Settings::default(),
     };
     let running = async {
@@ -244,25 +244,25 @@ async fn a_run_that_is_overtaken_ends_and_writes_nothing_more() {
     };
     let overtaking = async {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        house.run(&["method=grid"]).await
+        fixture.run(&["method=grid"]).await
     };
     let (overtaken, other) = tokio::join!(running, overtaking);
     let error = overtaken.unwrap_err();
-    assert!(matches!(&error, CoordinatorError::Overtaken { revision: 1, newest: 2, .. }), "{error}");
-    let told: Progress = house.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert!(matches!(&error, CoordinatorError::Superseded { revision: 1, newest: 2, .. }), "{error}");
+    let told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
     assert_eq!((told.revision, told.ended.as_deref()), (2, Some("finished")));
-    assert_eq!((outcome(&other).revision, house.outcome().await.revision), (2, 2));
+    assert_eq!((outcome(&other).revision, fixture.outcome().await.revision), (2, 2));
 }
 
 #[tokio::test]
 async fn a_run_that_is_overtaken_at_its_end_does_not_replace_what_the_other_came_to() {
-    let house = House::new();
-    house.run(&[]).await;
+    let fixture = Fixture::new();
+    fixture.run(&[]).await;
     // One that has all its answers, and looks at the store again when another has finished meanwhile.
-    let resume = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
+    let resume = survey(&frozen(&[]), &fixture.store, Retry::Machines).await.unwrap();
     let late = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
-        store: house.store.clone(),
+        store: fixture.store.clone(),
         settings: Settings::default(),
     };
     let mut is_first = true;
@@ -276,46 +276,46 @@ async fn a_run_that_is_overtaken_at_its_end_does_not_replace_what_the_other_came
     let run = late.run(frozen(&[]), resume, &mut on_event, std::future::pending());
     let other = async {
         has_begun.await.unwrap();
-        crate::revision::keep_revision(&house.store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
+        crate::revision::store_revision(&fixture.store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
     };
     let (ran, ()) = tokio::join!(run, other);
-    // Whether it saw the other before its last write or not, nobody takes what it wrote for that of the newest revision.
+    // Whether or not it saw the other revision before its last write, no reader takes its document for that of the newest revision.
     match ran {
-        Ok(report) => assert!(matches!(report.ended, Ended::Finished(outcome) if outcome.revision == 1)),
-        Err(error) => assert!(matches!(error, CoordinatorError::Overtaken { .. }), "{error}"),
+        Ok(end) => assert!(matches!(end.ended, Ended::Finished(outcome) if outcome.revision == 1)),
+        Err(error) => assert!(matches!(error, CoordinatorError::Superseded { .. }), "{error}"),
     }
-    assert_eq!((house.outcome().await.revision, house.newest().await.revision), (1, 2));
+    assert_eq!((fixture.outcome().await.revision, fixture.newest().await.revision), (1, 2));
 }
 
 #[tokio::test]
 async fn two_runs_of_different_files_at_once_leave_one_outcome_that_is_whole() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let settings = || Settings { tick: Duration::from_millis(1), ..Settings::default() };
     let (one, other) = tokio::join!(
-        house.run_with(&["method=grid"], settings(), usize::MAX, |_| false),
-        house.run_with(&["method=grid", WIDER], settings(), usize::MAX, |_| false),
+        fixture.run_with(&["method=grid"], settings(), usize::MAX, |_| false),
+        fixture.run_with(&["method=grid", WIDER], settings(), usize::MAX, |_| false),
     );
-    let newest = house.newest().await;
+    let newest = fixture.newest().await;
     assert_eq!(newest.revision, 2);
     let ran = [one, other];
-    let overtaken = ran.iter().filter(|ran| matches!(ran, Err(CoordinatorError::Overtaken { .. }))).count();
+    let overtaken = ran.iter().filter(|ran| matches!(ran, Err(CoordinatorError::Superseded { .. }))).count();
     assert!(overtaken <= 1, "one of the two goes on");
     // Whoever of the two is the newest, running it again computes at most what is missing and ends with its own outcome.
     let overrides: &[&str] =
         if newest.changes[0].to_string().ends_with("0.6") { &["method=grid", WIDER] } else { &["method=grid"] };
-    house.run(overrides).await;
-    assert_eq!(house.outcome().await.revision, 2);
-    assert_eq!(points_of(&house.outcome().await), 4 * if overrides.len() == 2 { 6 } else { 5 });
+    fixture.run(overrides).await;
+    assert_eq!(fixture.outcome().await.revision, 2);
+    assert_eq!(points_of(&fixture.outcome().await), 4 * if overrides.len() == 2 { 6 } else { 5 });
 }
 
 #[tokio::test]
 async fn a_sweep_that_is_not_kept_leaves_results_and_nothing_else() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let settings = Settings { is_kept: false, ..Settings::default() };
-    let ran = house.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
+    let ran = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
     assert_eq!((outcome(&ran).rows.len(), ran.computed.len()), (4, 16));
     assert!(!ran.events.iter().any(|event| matches!(event, Event::Revision(_))));
-    let entries = |name: &str| std::fs::read_dir(house._folder.path().join(name)).map_or(0, Iterator::count);
+    let entries = |name: &str| std::fs::read_dir(fixture._folder.path().join(name)).map_or(0, Iterator::count);
     assert_eq!(entries("sweeps"), 0);
     assert!(entries("results") > 0);
 }

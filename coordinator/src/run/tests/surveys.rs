@@ -4,17 +4,17 @@ use super::*;
 
 #[tokio::test]
 async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
-    let house = House::new();
-    let first = house.run(&[]).await;
-    let compacted = house.store.compacted_jobs(store::Revision::first("small")).await.unwrap();
+    let fixture = Fixture::new();
+    let first = fixture.run(&[]).await;
+    let compacted = fixture.store.compacted_jobs(store::Revision::first("small")).await.unwrap();
     assert_eq!((compacted.jobs.len(), compacted.broken.len()), (16, 0));
     // The parts alone tell as much as the results did.
-    std::fs::remove_dir_all(house._folder.path().join("results")).unwrap();
-    let again = house.run(&[]).await;
+    std::fs::remove_dir_all(fixture._folder.path().join("results")).unwrap();
+    let again = fixture.run(&[]).await;
     assert_eq!((again.computed.len(), counts(&again)), (0, (0, 16, 0)));
     assert_eq!(outcome(&again), outcome(&first));
     assert_eq!(
-        house.store.parts(store::Revision::first("small")).await.unwrap().len(),
+        fixture.store.parts(store::Revision::first("small")).await.unwrap().len(),
         1,
         "what is in a part is not compacted again"
     );
@@ -22,10 +22,10 @@ async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
 
 #[tokio::test]
 async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
-    let house = House::new();
+    let fixture = Fixture::new();
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
-    let small = house.run(&["method=grid"]).await;
-    let resume = survey(&frozen(&large), &house.store, Retry::Machines).await.unwrap();
+    let small = fixture.run(&["method=grid"]).await;
+    let resume = survey(&frozen(&large), &fixture.store, Retry::Machines).await.unwrap();
     let Survey { bound, stored, missing, .. } = resume.survey;
     // The grid of 20 000 holds all points of the small one, references and baseline.
     assert_eq!((stored, stored + missing + 5), (small.computed.len() as u64 - 5, bound));
@@ -33,26 +33,26 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 
 #[tokio::test]
 async fn a_small_sweep_in_a_store_that_holds_much_finds_its_results_without_listing_all() {
-    let house = House::new();
-    let first = house.run(&["method=grid"]).await;
-    house.without_parts();
-    let beside = house._folder.path().join("results/zz");
+    let fixture = Fixture::new();
+    let first = fixture.run(&["method=grid"]).await;
+    fixture.without_parts();
+    let beside = fixture._folder.path().join("results/zz");
     std::fs::create_dir_all(&beside).unwrap();
     for number in 0..2_500 {
         std::fs::write(beside.join(format!("{number}.json")), "of another sweep").unwrap();
     }
-    let again = house.run(&["method=grid"]).await;
+    let again = fixture.run(&["method=grid"]).await;
     assert_eq!(again.computed.len(), 0);
     assert_eq!(outcome(&again), outcome(&first));
 }
 
 #[tokio::test]
 async fn a_survey_counts_without_publishing() {
-    let house = House::new();
-    let fresh = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap();
+    let fixture = Fixture::new();
+    let fresh = survey(&frozen(&[]), &fixture.store, Retry::Machines).await.unwrap();
     assert_eq!(fresh.survey, Survey { bound: 18, missing: 3, ..Survey::default() });
-    house.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
-    let begun = survey(&frozen(&[]), &house.store, Retry::Machines).await.unwrap().survey;
+    fixture.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
+    let begun = survey(&frozen(&[]), &fixture.store, Retry::Machines).await.unwrap().survey;
     assert_eq!((begun.stored, begun.failed), (5, 0));
     assert!(begun.missing >= 1);
 }

@@ -13,17 +13,17 @@ fn is_write(job: &Job) -> bool {
 
 #[tokio::test]
 async fn the_winner_is_the_last_job_of_a_sweep_and_no_number_counts_it() {
-    let house = House::new();
-    let first = house.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
+    let fixture = Fixture::new();
+    let first = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!(counts(&first), (16, 0, 0), "as without");
     let (last, before) = first.computed.split_last().unwrap();
     assert!(is_write(last) && !before.iter().any(is_write));
-    assert!(house.store.artefact_result(&last.id()).await.unwrap().is_some());
+    assert!(fixture.store.artefact_result(&last.id()).await.unwrap().is_some());
     assert!(first.events.contains(&Event::Phase(Phase::Write)));
     let is_written = |event: &Event| matches!(event, Event::Written { job, is_reused: false, .. } if *job == last.id());
     assert!(first.events.iter().any(is_written));
 
-    let second = house.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
+    let second = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!((counts(&second), second.computed.len()), ((0, 16, 0), 0));
     assert!(second.events.iter().any(|event| matches!(event, Event::Written { is_reused: true, .. })));
     assert_eq!(outcome(&second), outcome(&first));
@@ -31,36 +31,36 @@ async fn the_winner_is_the_last_job_of_a_sweep_and_no_number_counts_it() {
 
 #[tokio::test]
 async fn a_winner_that_cannot_be_written_costs_the_sweep_nothing_and_is_tried_again() {
-    let house = House::new();
-    let first = house.run_with(&[], writing(), usize::MAX, is_write).await.unwrap();
+    let fixture = Fixture::new();
+    let first = fixture.run_with(&[], writing(), usize::MAX, is_write).await.unwrap();
     assert_eq!(counts(&first), (16, 0, 0), "every evaluation succeeded");
     let told = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if !errors.is_empty());
     assert!(first.events.iter().any(told));
-    let stored: Outcome = house.store.document("small", OUTCOME).await.unwrap().unwrap();
+    let stored: Outcome = fixture.store.document("small", OUTCOME).await.unwrap().unwrap();
     assert_eq!(stored, *outcome(&first));
     // The failure lies with the job: it is not tried again until that is asked for.
-    let second = house.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
+    let second = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!(second.computed.len(), 0);
     let settings = Settings { retry: Retry::Everything, ..writing() };
-    let third = house.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
+    let third = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
     assert!(third.computed.len() == 1 && is_write(&third.computed[0]));
 }
 
 #[tokio::test]
 async fn a_winner_that_lost_a_file_is_said_to_be_corrupt_and_a_repair_writes_it_again() {
-    let house = House::new();
-    let first = house.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
+    let fixture = Fixture::new();
+    let first = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     let job = first.computed.last().unwrap().id();
-    let made = house.store.artefact_result(&job).await.unwrap().unwrap();
-    std::fs::remove_file(std::path::Path::new(&house.store.artefact_place(&job, &made.artefact)).join("weights"))
+    let made = fixture.store.artefact_result(&job).await.unwrap().unwrap();
+    std::fs::remove_file(std::path::Path::new(&fixture.store.artefact_place(&job, &made.artefact)).join("weights"))
         .unwrap();
 
-    let second = house.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
+    let second = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     let told = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if errors[0].contains("--repair"));
     assert!(second.events.iter().any(told) && second.computed.is_empty(), "{:?}", second.events);
 
     let settings = Settings { repair: true, ..writing() };
-    let third = house.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
+    let third = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
     assert_eq!(third.computed.iter().map(Job::id).collect::<Vec<_>>(), [job]);
-    house.store.check_artefact_files(&made).await.unwrap();
+    fixture.store.check_artefact_files(&made).await.unwrap();
 }

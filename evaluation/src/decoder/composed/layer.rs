@@ -1,11 +1,12 @@
 //! One layer, over a padded batch.
 
-use crate::decoder::{DecoderConfig, module::ModuleKind, rope::Rope};
-use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::{
-    ops::{rms_norm, silu, softmax_last_dim},
-    rotary_emb,
+use crate::{
+    decoder::{DecoderConfig, module::ModuleKind, rope::Rope},
+    kernels::Kernels,
+    observe::Hook,
 };
+use candle_core::{D, DType, Device, Result, Tensor};
+use candle_nn::ops::silu;
 
 /// An RMS norm, computed in `f32`.
 #[derive(Clone)]
@@ -15,8 +16,8 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
-    pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
-        rms_norm(&x.to_dtype(DType::F32)?.contiguous()?, &self.weight, self.eps)?.to_dtype(x.dtype())
+    pub(crate) fn apply(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+        kernels.rms_norm(&x.to_dtype(DType::F32)?, &self.weight, self.eps)?.to_dtype(x.dtype())
     }
 }
 
@@ -43,6 +44,7 @@ pub(crate) struct Batch {
     ends: Tensor,
     whole: Masks,
     windowed: Option<Masks>,
+    kernels: Kernels,
 }
 
 /// What tokens see.
@@ -67,7 +69,7 @@ impl Masks {
 }
 
 impl Batch {
-    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device) -> Result<Self> {
+    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device, kernels: Kernels) -> Result<Self> {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let rope = Rope::new(config, longest);
         let masks = |window| Masks::new(lengths, longest, window, device);
@@ -79,6 +81,7 @@ impl Batch {
             ends: Tensor::from_vec(ends.collect::<Vec<_>>(), lengths.len(), device)?,
             whole: masks(usize::MAX)?,
             windowed,
+            kernels,
         })
     }
 
@@ -90,20 +93,29 @@ impl Batch {
 
     /// Turns `[texts, heads, longest, head_width]`.
     fn turn(&self, x: &Tensor) -> Result<Tensor> {
-        let turned = rotary_emb::rope(&x.to_dtype(DType::F32)?.contiguous()?, &self.cos, &self.sin)?;
+        let turned = self.kernels.rope(&x.to_dtype(DType::F32)?, &self.cos, &self.sin)?;
         turned.to_dtype(x.dtype())
     }
 }
 
 impl Layer {
     /// With `to_ends`, only the last token of each text comes out: `[texts, 1, width]`.
-    pub(crate) fn apply(&self, config: &DecoderConfig, x: &Tensor, batch: &Batch, to_ends: bool) -> Result<Tensor> {
-        let normed = self.norms[0].apply(x)?;
-        let heads = |kind, count, norm: Option<&Norm>| {
-            let projected = self.project(kind, &normed)?;
+    pub(crate) fn apply(
+        &self,
+        config: &DecoderConfig,
+        x: &Tensor,
+        batch: &Batch,
+        to_ends: bool,
+        hook: &mut dyn Hook<ModuleKind>,
+    ) -> Result<Tensor> {
+        let kernels = batch.kernels;
+        let normed = self.norms[0].apply(x, kernels)?;
+        hook.takes(ModuleKind::Query, &normed);
+        let mut heads = |kind, count, norm: Option<&Norm>| {
+            let projected = self.project(kind, &normed, hook)?;
             let (texts, longest, _) = projected.dims3()?;
             let heads = projected.reshape((texts, longest, count, config.head_width))?;
-            let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads))?;
+            let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads, kernels))?;
             heads.transpose(1, 2)?.contiguous()
         };
         let [query_norm, key_norm] = self.head_norms.as_ref().map_or([None; 2], |norms| norms.each_ref().map(Some));
@@ -119,15 +131,19 @@ impl Layer {
         };
         let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
         let mask = if to_ends { &masks.ends } else { &masks.all };
-        let context = attend(config, &query, &key, &value, mask)?;
-        let x = (x + self.project(ModuleKind::Out, &context)?)?;
-        let normed = self.norms[1].apply(&x)?;
-        let inner = (silu(&self.project(ModuleKind::Gate, &normed)?)? * self.project(ModuleKind::Up, &normed)?)?;
-        x + self.project(ModuleKind::Down, &inner)?
+        let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask, kernels)?;
+        hook.takes(ModuleKind::Out, &context);
+        let x = (x + self.project(ModuleKind::Out, &context, hook)?)?;
+        let normed = self.norms[1].apply(&x, kernels)?;
+        hook.takes(ModuleKind::Gate, &normed);
+        let gate = silu(&self.project(ModuleKind::Gate, &normed, hook)?)?;
+        let inner = (gate * self.project(ModuleKind::Up, &normed, hook)?)?;
+        hook.takes(ModuleKind::Down, &inner);
+        x + self.project(ModuleKind::Down, &inner, hook)?
     }
 
     /// Rows of any leading shape times a matrix, as one product.
-    fn project(&self, kind: ModuleKind, x: &Tensor) -> Result<Tensor> {
+    fn project(&self, kind: ModuleKind, x: &Tensor, hook: &mut dyn Hook<ModuleKind>) -> Result<Tensor> {
         let matrix = &self.linears[kind as usize];
         let (outputs, inputs) = matrix.dims2()?;
         let mut shape = x.dims().to_vec();
@@ -138,18 +154,26 @@ impl Layer {
             Some(bias) => product.broadcast_add(bias)?,
             None => product,
         };
-        product.reshape(shape)
+        hook.makes(kind, x, product.reshape(shape)?)
     }
+}
+
+/// The heads of a batch, `[texts, heads, tokens, head_width]` each.
+struct Heads<'a> {
+    query: &'a Tensor,
+    key: &'a Tensor,
+    value: &'a Tensor,
 }
 
 /// `softmax(q · kᵀ / √head_width) · v` as `[texts, queries, heads · head_width]`. The heads that share keys and values
 /// are rows of one product.
-fn attend(config: &DecoderConfig, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Result<Tensor> {
+fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor, kernels: Kernels) -> Result<Tensor> {
+    let Heads { query, key, value } = heads;
     let (texts, heads, count, width) = query.dims4()?;
     let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
     let scores = (shared.matmul(&key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
     let scores = scores.reshape((texts, heads, count, ()))?.broadcast_add(mask)?;
-    let shares = softmax_last_dim(&scores)?.to_dtype(value.dtype())?;
+    let shares = kernels.softmax(&scores)?.to_dtype(value.dtype())?;
     let longest = shares.dim(D::Minus1)?;
     let context = shares.reshape((texts, config.kv_heads, (), longest))?.matmul(value)?;
     context.reshape((texts, heads, count, width))?.transpose(1, 2)?.contiguous()?.reshape((texts, count, heads * width))

@@ -82,10 +82,19 @@ impl Layer {
         self.linears.iter().any(Matrix::is_widened)
     }
 
-    /// Runs the layer over all tokens, `x` `[tokens, width]`.
-    pub(crate) fn apply(&self, config: &DecoderConfig, x: &mut [f32], packed: &Packed<'_>, own: &mut Buffers) {
+    /// Runs the layer over all tokens, `x` `[tokens, width]`, and calls `note` with the rows that its matrices take; those
+    /// that take the same rows are named by the first of them.
+    pub(crate) fn apply(
+        &self,
+        config: &DecoderConfig,
+        x: &mut [f32],
+        packed: &Packed<'_>,
+        own: &mut Buffers,
+        note: &mut impl FnMut(ModuleKind, &[f32]),
+    ) {
         let (rows, width, query_width) = (x.len() / config.width, config.width, config.query_width());
         self.look(config, x, packed, own);
+        note(ModuleKind::Query, &own.normed);
         own.queries.resize(rows * query_width, 0.0);
         own.context.resize(rows * query_width, 0.0);
         let queries = (&mut *own.queries, query_width);
@@ -102,8 +111,9 @@ impl Layer {
                 &mut own.scores,
             );
         }
+        note(ModuleKind::Out, &own.context);
         self.linear(ModuleKind::Out).apply((x, width), &own.context, Finish::Add, &mut own.slabs);
-        self.mlp(config, x, own);
+        self.mlp(config, x, own, note);
     }
 
     /// Runs the layer for the last token of each text, `[texts, width]`: nothing reads what it makes of the others.
@@ -135,7 +145,7 @@ impl Layer {
         }
         let mut ends = ends(x, packed, width);
         self.linear(ModuleKind::Out).apply((&mut ends, width), &own.context, Finish::Add, &mut own.slabs);
-        self.mlp(config, &mut ends, own);
+        self.mlp(config, &mut ends, own, &mut |_, _| ());
         ends
     }
 
@@ -165,14 +175,16 @@ impl Layer {
         }
     }
 
-    fn mlp(&self, config: &DecoderConfig, x: &mut [f32], own: &mut Buffers) {
+    fn mlp(&self, config: &DecoderConfig, x: &mut [f32], own: &mut Buffers, note: &mut impl FnMut(ModuleKind, &[f32])) {
         let Buffers { normed, mlp, slabs, .. } = own;
         let (rows, width, mlp_width) = (x.len() / config.width, config.width, config.mlp_width);
         normed.resize(x.len(), 0.0);
         mlp.resize(rows * mlp_width, 0.0);
         rms_norm(normed, x, &self.norms[1], config.norm_eps);
+        note(ModuleKind::Gate, normed);
         self.linear(ModuleKind::Gate).apply((&mut *mlp, mlp_width), normed, Finish::Write, slabs);
         self.linear(ModuleKind::Up).apply((&mut *mlp, mlp_width), normed, Finish::Gate, slabs);
+        note(ModuleKind::Down, mlp);
         self.linear(ModuleKind::Down).apply((x, width), mlp, Finish::Add, slabs);
     }
 }

@@ -126,14 +126,35 @@ impl Encoder {
     pub(crate) fn pooled(&self, to: &mut [f32], x: &mut [f32], shape: Shape<'_>, scratch: &mut Scratch) {
         let width = self.config.width;
         if let Some((last, blocks)) = self.blocks.split_last() {
-            blocks.iter().for_each(|block| self.block(block, x, shape, scratch));
+            blocks.iter().for_each(|block| self.block(block, x, shape, scratch, &mut |_, _| ()));
             self.last(last, to, x, shape, scratch);
         } else {
             gather(to, x, shape, width);
         }
     }
 
-    fn block(&self, block: &Block, x: &mut [f32], shape: Shape<'_>, scratch: &mut Scratch) {
+    /// Runs one block over all rows of `x`, the last one as well, and calls `note` with the rows that each of its
+    /// matrices is about to take.
+    pub(crate) fn run_block(
+        &self,
+        layer: usize,
+        x: &mut [f32],
+        tokens: usize,
+        scratch: &mut Scratch,
+        note: &mut impl FnMut(BlockMatrix, &[f32]),
+    ) {
+        let shape = Shape { tokens, pool: &[], causal: false };
+        self.block(&self.blocks[layer], x, shape, scratch, note);
+    }
+
+    fn block(
+        &self,
+        block: &Block,
+        x: &mut [f32],
+        shape: Shape<'_>,
+        scratch: &mut Scratch,
+        note: &mut impl FnMut(BlockMatrix, &[f32]),
+    ) {
         let (width, tokens) = (self.config.width, shape.tokens);
         let rows = x.len() / width;
         let Scratch { normed, qkv, context, scores, .. } = scratch;
@@ -141,6 +162,7 @@ impl Encoder {
         grow(context, rows * width);
         grow(qkv, rows * 3 * width);
         block.norm1.apply(normed, x);
+        note(BlockMatrix::Qkv, normed);
         for (n, part) in [&block.query, &block.key, &block.value].into_iter().enumerate() {
             part.apply(&mut qkv[n * width..], 3 * width, normed, Finish::Write);
         }
@@ -150,8 +172,9 @@ impl Encoder {
             let seen = Tokens { values: qkv, start: start + width, stride: 3 * width };
             self.attend(context, &queries, seen, shape, scores);
         }
+        note(BlockMatrix::Out, context);
         block.out.apply(x, width, context, Finish::Add);
-        self.mlp(block, x, scratch);
+        self.mlp(block, x, scratch, note);
     }
 
     fn last(&self, block: &Block, to: &mut [f32], x: &[f32], shape: Shape<'_>, scratch: &mut Scratch) {
@@ -175,16 +198,18 @@ impl Encoder {
         }
         gather(to, x, shape, width);
         block.out.apply(to, width, context, Finish::Add);
-        self.mlp(block, to, scratch);
+        self.mlp(block, to, scratch, &mut |_, _| ());
     }
 
-    fn mlp(&self, block: &Block, x: &mut [f32], scratch: &mut Scratch) {
+    fn mlp(&self, block: &Block, x: &mut [f32], scratch: &mut Scratch, note: &mut impl FnMut(BlockMatrix, &[f32])) {
         let rows = x.len() / self.config.width;
         let Scratch { normed, mlp, .. } = scratch;
         grow(normed, x.len());
         grow(mlp, rows * self.config.mlp_width);
         block.norm2.apply(normed, x);
+        note(BlockMatrix::Fc1, normed);
         block.fc1.apply(mlp, self.config.mlp_width, normed, Finish::Activate(self.config.activation));
+        note(BlockMatrix::Fc2, mlp);
         block.fc2.apply(x, self.config.width, mlp, Finish::Add);
     }
 

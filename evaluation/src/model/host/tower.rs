@@ -8,6 +8,7 @@ use crate::model::{
     patch::{TowerMatrix, Updates},
     weights::VisionWeights,
 };
+use crate::observe::{InputRows, Observation};
 use rayon::prelude::*;
 use std::sync::{
     Arc,
@@ -109,6 +110,41 @@ impl HostTower {
             count
         })?;
         Ok(features)
+    }
+
+    /// Runs one block over `x` `[images, tokens, width]`, all tokens of all images.
+    pub(crate) fn run_layer(
+        &self,
+        layer: usize,
+        x: &mut [f32],
+        observation: &mut Observation<'_, TowerMatrix>,
+        watch: &Watch<'_>,
+    ) -> Result<(), ModelError> {
+        let (tokens, width) = (self.config.vision.tokens(), self.config.vision.encoder.width);
+        let rows = self.step() * tokens;
+        let mut steps: Vec<&mut [f32]> = x.chunks_mut(rows * width).collect();
+        observation.run(&mut steps, rows, |x, scratch: &mut Scratch, note| {
+            if watch.is_cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            let mut note = |kind, rows: &[f32]| note(TowerMatrix::Block(layer, kind), rows);
+            self.encoder.run_block(layer, x, tokens, scratch, &mut note);
+            watch.done(x.len() / (tokens * width));
+            Ok(())
+        })
+    }
+
+    /// Hands over what the projection takes of `x` `[images, tokens, width]`: one row for each image.
+    pub(crate) fn observe_projection(
+        &self,
+        x: &[f32],
+        observation: &mut Observation<'_, TowerMatrix>,
+    ) -> Result<(), ModelError> {
+        let (tokens, width) = (self.config.vision.tokens(), self.config.vision.encoder.width);
+        let pooled: Vec<f32> = x.chunks_exact(tokens * width).flat_map(|image| &image[..width]).copied().collect();
+        let mut normed = vec![0.0; pooled.len()];
+        self.post.apply(&mut normed, &pooled);
+        observation.hand_over(TowerMatrix::Projection, InputRows::Host(vec![&normed]))
     }
 
     /// Runs `work` on every step, one thread each, and stops early if asked.

@@ -21,6 +21,7 @@ fn result(tasks: &[&str]) -> JobResult {
         benchmark: BenchmarkInput::PerTask,
         split: "test".to_owned(),
         precision: Precision::F32,
+        statistics: Vec::new(),
     };
     JobResult {
         job: meaning.id(),

@@ -1,4 +1,4 @@
-use super::{super::RabbitSettings, QueueReport};
+use super::{super::settings::RabbitSettings, QueueReport};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -6,24 +6,24 @@ use url::Url;
 
 /// How long the management interface may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The port on which it listens by default.
+/// The default port.
 const PORT: u16 = 15672;
 
-/// The same over TLS.
+/// The default port with TLS.
 const TLS_PORT: u16 = 15671;
-/// With fewer deliveries than this, a job is gone after a few workers that vanished at a bad moment.
+/// With a lower limit, a job is dropped after a few workers that died.
 const FEW_DELIVERIES: i64 = 5;
 
-/// A policy of the broker's, as far as it matters to jobs.
+/// The keys of a policy that matter to jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// Its name.
     pub name: String,
-    /// After how many failed deliveries the broker drops a message; below zero: never.
+    /// After how many failed deliveries the broker drops a message; never if negative.
     pub delivery_limit: Option<i64>,
-    /// After how long the broker takes an unacknowledged message away.
+    /// After how long the broker delivers an unacknowledged message again.
     pub consumer_timeout: Option<Duration>,
-    /// Settings with which the broker drops messages or whole queues.
+    /// Keys with which the broker drops messages or whole queues.
     pub dropping: Vec<String>,
 }
 
@@ -60,16 +60,16 @@ impl Policy {
     }
 }
 
-/// A queue, as the management interface describes it.
+/// A queue in the answer of the management interface.
 #[derive(Deserialize)]
 struct Described {
     policy: Option<String>,
-    /// An empty list where there is none.
+    /// An empty list if there is none.
     #[serde(default)]
     effective_policy_definition: Value,
 }
 
-/// The policies on `queues`, or why they cannot be told.
+/// The policies of `queues`, or why they are unknown.
 pub(super) async fn policies(
     settings: &RabbitSettings,
     base: Option<&Url>,
@@ -77,9 +77,9 @@ pub(super) async fn policies(
 ) -> Result<Vec<Option<Policy>>, String> {
     let base = match base {
         Some(base) => base.clone(),
-        None => usual(settings).ok_or("the address has no host that a management interface could be at")?,
+        None => default_address(settings).ok_or("the address has no host that a management interface could be at")?,
     };
-    // Inside a cluster no proxy leads to the broker.
+    // A proxy of the environment does not lead to the broker of a cluster.
     let mut client =
         reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(reqwest::redirect::Policy::none());
     if let Some(file) = &settings.ca_file {
@@ -120,15 +120,15 @@ async fn policy(
     Ok(described.effective_policy_definition.as_object().map(|definition| Policy::new(name, definition)))
 }
 
-/// Where the interface answers usually. The password of an encrypted address never goes over a plain connection.
-fn usual(settings: &RabbitSettings) -> Option<Url> {
+/// The default address of the interface. The password of an encrypted address is never sent over a plain connection.
+fn default_address(settings: &RabbitSettings) -> Option<Url> {
     let (scheme, port) = if settings.address.is_encrypted() { ("https", TLS_PORT) } else { ("http", PORT) };
     let host = settings.address.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     Url::parse(&format!("{scheme}://{host}:{port}")).ok()
 }
 
-/// What is wrong, without the address: a management address may carry a password, too.
+/// Describes an error without the address, which may contain a password.
 fn described(error: &reqwest::Error) -> String {
     let what = if error.is_timeout() {
         "does not answer in time"

@@ -10,10 +10,10 @@ use std::{
 };
 use tokio::{task::JoinSet, time::timeout};
 
-/// Far above the time of anything here, on a slow machine.
+/// Far above the time of any step, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The broker behind a proxy, and a pool whose settings lead through it.
+/// A proxy to the broker, and a pool whose settings use the proxy.
 async fn behind_a_proxy(address: &str) -> (Proxy, TestPool) {
     let url: url::Url = address.parse().unwrap();
     let proxy = Proxy::before(&format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5672))).await.unwrap();
@@ -61,7 +61,7 @@ async fn every_job_arrives_although_connections_are_cut_while_publishing() {
     let Some(address) = address() else { return };
     let (proxy, pool) = behind_a_proxy(&address).await;
     let queue = pool.queue().await;
-    // Hundreds of messages are on their way at each cut.
+    // Hundreds of messages are unconfirmed at each cut.
     publish_all(&queue, JOBS, |number| {
         if number % 500 == 100 {
             proxy.cut();
@@ -73,16 +73,16 @@ async fn every_job_arrives_although_connections_are_cut_while_publishing() {
     pool.delete().await;
 }
 
-/// Takes all jobs from the broker; each of `numbers` must be among them, as it was published.
+/// Takes all jobs from the broker. Each of `numbers` must be among them, unchanged.
 async fn all_arrived(pool: &TestPool, numbers: Range<u32>) {
     let mut seen = BTreeSet::<JobId>::new();
     while let Some(message) = pool.take(&pool.topology.jobs).await {
-        let ticket = super::super::wire::open(&message.data, &message.properties).unwrap();
-        assert_eq!((ticket.attempt, ticket.losses), (1, 0));
-        seen.insert(ticket.job.id());
+        let queued = super::super::wire::decode(&message.data, &message.properties).unwrap();
+        assert_eq!((queued.attempt, queued.losses), (1, 0));
+        seen.insert(queued.job.id());
     }
     let missing: Vec<u32> = numbers.filter(|number| !seen.contains(&job(*number).id())).collect();
-    assert!(missing.is_empty(), "{} are there, but not {missing:?}", seen.len());
+    assert!(missing.is_empty(), "{} arrived, but not {missing:?}", seen.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +91,7 @@ async fn jobs_published_into_a_queue_that_was_deleted_arrive() {
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
     for round in 0..5 {
-        // The channel is open by then: nothing but what comes back tells that the queue is gone.
+        // The channel is open by then: only the returned messages show that the queue was deleted.
         queue.publish(&job(10_000), "tests").await.unwrap();
         let jobs = pool.topology.jobs.as_str().into();
         pool.channel().await.queue_delete(jobs, QueueDeleteOptions::default()).await.unwrap();
@@ -102,7 +102,8 @@ async fn jobs_published_into_a_queue_that_was_deleted_arrive() {
     pool.delete().await;
 }
 
-/// Has `workers` do jobs until each of `count` was done once at least; gives how often each was, and their losses.
+/// Has `workers` do jobs until each of `count` was done at least once. Returns how often each was done, and the sum of
+/// losses.
 async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) -> (BTreeMap<JobId, u32>, u32) {
     let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
     let mut working = JoinSet::new();
@@ -122,7 +123,7 @@ async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) 
     while seen.len() < count {
         let next = timeout(PATIENCE, finished.recv()).await;
         let (job, attempt, losses) = next.unwrap_or_else(|_| panic!("{} of {count} jobs came", seen.len())).unwrap();
-        assert_eq!(attempt, 1, "nobody reported a failure");
+        assert_eq!(attempt, 1, "no worker reported a failure");
         *seen.entry(job).or_default() += 1;
         lost += losses;
         settled += 1;
@@ -158,14 +159,14 @@ async fn a_worker_goes_on_announcing_what_it_settles_after_its_connections_broke
     let coordinator = RabbitQueue::connect(direct).await.unwrap();
     assert!(
         timeout(Duration::from_secs(1), coordinator.settled()).await.is_err(),
-        "it listens, and nothing is settled"
+        "the listener runs, and nothing is settled"
     );
     for number in 0..3 {
         coordinator.publish(&job(number), "tests").await.unwrap();
         let delivery = timeout(PATIENCE, worker.next()).await.expect("the job comes").unwrap().unwrap();
         delivery.ack().await.unwrap();
-        let heard = timeout(PATIENCE, coordinator.settled()).await.expect("it is announced");
-        assert_eq!(heard, [job(number).id()]);
+        let announced = timeout(PATIENCE, coordinator.settled()).await.expect("it is announced");
+        assert_eq!(announced, [job(number).id()]);
         proxy.cut();
     }
     worker.close().await;
@@ -183,13 +184,13 @@ async fn a_job_whose_worker_died_comes_back_as_a_loss_and_cannot_be_settled_twic
         let delivery = timeout(PATIENCE, dying.next()).await.unwrap().unwrap().unwrap();
         assert_eq!((delivery.attempt(), delivery.losses()), (1, losses));
         proxy.cut();
-        // The broker notices, and so does the client: no other connection will settle this delivery.
+        // Broker and client notice the cut. No other connection can settle this delivery.
         let next = timeout(PATIENCE, other.next()).await.unwrap().unwrap().unwrap();
         assert_eq!((next.attempt(), next.losses()), (1, losses + 1));
         let job = delivery.job().id();
         let late = delivery.ack().await.unwrap_err();
         assert!(matches!(late, QueueError::Lapsed { job: named } if named == job), "{late}");
-        assert!(late.is_retryable(), "a worker can live with it");
+        assert!(late.is_retryable(), "a worker can continue");
         next.give_back().await.unwrap();
     }
     dying.close().await;
@@ -205,7 +206,7 @@ async fn a_back_off_outlives_the_worker_that_asked_for_it() {
     let (leaving, staying) = (queue.consumer().unwrap(), queue.consumer().unwrap());
     queue.publish(&job(1), "tests").await.unwrap();
     leaving.next().await.unwrap().unwrap().retry(Duration::from_secs(3)).await.unwrap();
-    // Its waiting room holds the job: there is no other.
+    // Its retry consumer holds the job: there is no other one.
     leaving.close().await;
     assert!(leaving.next().await.unwrap().is_none(), "a consumer that was closed gives no job");
     let delivery = timeout(PATIENCE, staying.next()).await.unwrap().unwrap().unwrap();
@@ -216,7 +217,7 @@ async fn a_back_off_outlives_the_worker_that_asked_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leaving_worker_gives_back_the_job_that_it_never_asked_for() {
+async fn a_consumer_that_closes_gives_back_the_job_that_the_worker_did_not_ask_for() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
@@ -225,7 +226,7 @@ async fn a_leaving_worker_gives_back_the_job_that_it_never_asked_for() {
         queue.publish(&job(number), "tests").await.unwrap();
     }
     leaving.next().await.unwrap().unwrap().ack().await.unwrap();
-    // By now the second job is on its way to it.
+    // By now the broker has sent the second job.
     leaving.close().await;
     let delivery = timeout(PATIENCE, staying.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(1), 1, 0));
@@ -235,12 +236,12 @@ async fn a_leaving_worker_gives_back_the_job_that_it_never_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_with_two_ends_holds_two_jobs_over_one_connection() {
+async fn a_worker_with_two_consumers_holds_two_jobs_over_one_connection() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
     let worker = queue.consumer().unwrap();
-    let ahead = worker.beside();
+    let ahead = worker.second();
     for number in 0..3 {
         queue.publish(&job(number), "tests").await.unwrap();
     }
@@ -260,7 +261,7 @@ async fn a_worker_with_two_ends_holds_two_jobs_over_one_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn queues_that_were_deleted_are_made_again() {
+async fn queues_that_were_deleted_are_declared_again() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
@@ -287,7 +288,7 @@ async fn past_the_outage_limit_calls_fail_and_before_it_they_wait() {
     let worker = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     worker.next().await.unwrap().unwrap().ack().await.unwrap();
-    assert!(worker.is_in_reach());
+    assert!(worker.is_connected());
 
     proxy.go_down();
     let second = job(2);
@@ -297,7 +298,7 @@ async fn past_the_outage_limit_calls_fail_and_before_it_they_wait() {
         let shown = pool.settings.address.to_string();
         assert!(error.to_string().starts_with(&format!("RabbitMQ at `{shown}` is out of reach")), "{error}");
     }
-    assert!(!worker.is_in_reach(), "that no job comes tells nothing now");
+    assert!(!worker.is_connected(), "the absence of jobs means nothing now");
     proxy.come_up();
     queue.publish(&job(3), "tests").await.expect("a publisher outlives an outage");
     pool.delete().await;
@@ -315,7 +316,7 @@ async fn a_connection_that_hangs_is_noticed_on_both_sides() {
     queue.publish(&job(1), "tests").await.unwrap();
     let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
     proxy.pause();
-    // Neither side hears of an end: only the silence tells.
+    // No side sees an end of the connection: only the missing heartbeats show it.
     let again = timeout(PATIENCE, other.next()).await.unwrap().unwrap().unwrap();
     assert_eq!((again.attempt(), again.losses()), (1, 1));
     let late = delivery.ack().await.unwrap_err();

@@ -1,5 +1,5 @@
-use super::super::{PoolName, RabbitConsumer, RabbitQueue, RabbitSettings, topology::Topology};
-use crate::Parked;
+use super::super::{PoolName, RabbitConsumer, RabbitQueue, RabbitSettings, topology::Topology, wire};
+use crate::DeadLetter;
 use lapin::{
     Channel, Connection, ConnectionProperties,
     message::BasicGetMessage,
@@ -12,18 +12,18 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// The broker for tests, if there is one.
+/// The address of the broker for tests, if there is one.
 pub(super) fn address() -> Option<String> {
     let address = std::env::var_os("BOWLINE_TEST_AMQP_URL").map(|address| address.into_string().expect("an address"));
     if address.is_none() {
         println!("skipped: no broker, `BOWLINE_TEST_AMQP_URL` is not set");
     }
-    // Told twice by tests of one process.
+    // Fails if another test of this process has set it.
     _ = tracing_subscriber::fmt().with_test_writer().with_max_level(tracing::Level::DEBUG).try_init();
     address
 }
 
-/// A pool that nobody else uses, with a look at the broker from outside.
+/// A pool of one test, with a direct connection to the broker.
 pub(super) struct TestPool {
     pub(super) settings: RabbitSettings,
     pub(super) topology: Topology,
@@ -53,25 +53,25 @@ impl TestPool {
         self.direct.create_channel().await.unwrap()
     }
 
-    /// Takes a message straight from `queue`.
+    /// Takes a message from `queue`, beside the code under test.
     pub(super) async fn take(&self, queue: &str) -> Option<BasicGetMessage> {
         self.channel().await.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap()
     }
 
-    /// Takes the parked jobs.
-    pub(super) async fn take_parked(&self) -> Vec<Parked> {
-        let mut parked = Vec::new();
-        while let Some(message) = self.take(&self.topology.parked).await {
-            let ticket = super::super::wire::open(&message.data, &message.properties).unwrap();
-            parked.push(Parked { job: ticket.job, attempt: ticket.attempt, reason: reason(&message) });
+    /// Takes the dead letters.
+    pub(super) async fn take_dead_letters(&self) -> Vec<DeadLetter> {
+        let mut dead_letters = Vec::new();
+        while let Some(message) = self.take(&self.topology.dead_letters).await {
+            let queued = wire::decode(&message.data, &message.properties).unwrap();
+            dead_letters.push(DeadLetter { job: queued.job, attempt: queued.attempt, reason: reason(&message) });
         }
-        parked
+        dead_letters
     }
 
-    /// Leaves nothing behind.
+    /// Deletes the queues and the exchange.
     pub(super) async fn delete(&self) {
         let channel = self.channel().await;
-        for queue in [&self.topology.jobs, &self.topology.retry, &self.topology.parked] {
+        for queue in [&self.topology.jobs, &self.topology.retry, &self.topology.dead_letters] {
             channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
         }
         let exchange = self.topology.settled.as_str().into();
@@ -79,7 +79,7 @@ impl TestPool {
     }
 }
 
-/// The reason with which a message is parked.
+/// The reason in a dead letter.
 pub(super) fn reason(message: &BasicGetMessage) -> String {
     match message.properties.headers().as_ref().and_then(|headers| headers.inner().get("bowline-reason")) {
         Some(AMQPValue::LongString(reason)) => reason.to_string(),

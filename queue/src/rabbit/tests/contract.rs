@@ -1,6 +1,6 @@
 use super::broker::{Pool, address};
 use crate::{
-    JobConsumer, JobPublisher, Parked,
+    DeadLetter, JobConsumer, JobPublisher,
     contract::{Harness, RULES},
 };
 use async_trait::async_trait;
@@ -16,11 +16,11 @@ impl Harness for Pool {
         [&self.workers[0], &self.workers[1]]
     }
 
-    async fn parked(&self) -> Vec<Parked> {
-        self.pool.take_parked().await
+    async fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.pool.take_dead_letters().await
     }
 
-    /// A broker's queue outlives its publishers.
+    /// A queue on a broker exists longer than its publishers.
     async fn close(&self) -> bool {
         false
     }

@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-/// A broker of a test's own, which it may kill. Gone when dropped.
+/// A broker of one test, which may kill it. It ends when this is dropped.
 pub(super) struct PrivateBroker {
     folder: PathBuf,
     port: u16,
@@ -18,13 +18,13 @@ pub(super) struct PrivateBroker {
 pub(super) enum Ending {
     /// As an operator ends it.
     Term,
-    /// As a power cut does.
+    /// As a power failure ends it.
     Kill,
 }
 
 impl PrivateBroker {
-    /// Starts one; `prepare` gets its folder first. `None`, in print, where RabbitMQ is not installed or no broker is to
-    /// be tested.
+    /// Starts one; `prepare` gets its folder first. `None`, in print, where RabbitMQ is not installed or no broker is
+    /// to be tested.
     pub(super) fn start(prepare: impl FnOnce(&PathBuf)) -> Option<Self> {
         super::broker::address()?;
         let port = free_port();
@@ -71,7 +71,7 @@ impl Drop for PrivateBroker {
         if self.folder.join("port").exists() {
             self.end(Ending::Kill);
         }
-        // What is left in a temporary folder harms nobody.
+        // Files left in a temporary folder do no harm.
         _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -3,7 +3,7 @@ use crate::{QueueError, RabbitQueue, RabbitSettings};
 use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use std::{fs, time::Duration};
 
-/// What comes of connecting to `address`, which must come to nothing.
+/// The error of connecting to `address`.
 async fn refusal(address: &str) -> QueueError {
     let mut settings = RabbitSettings::new(address.parse().unwrap());
     settings.first_limit = Duration::from_millis(300);
@@ -38,7 +38,7 @@ async fn a_wrong_virtual_host_is_refused_at_once() {
 
 #[tokio::test]
 async fn a_wrong_port_fails_after_the_first_limit() {
-    // Nobody listens on the port of a listener that is gone.
+    // No process listens on the port of a listener that was closed.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let error = refusal(&format!("amqp://bow:hunter2@127.0.0.1:{port}/v")).await;
     assert!(
@@ -52,14 +52,14 @@ async fn a_wrong_port_fails_after_the_first_limit() {
 #[tokio::test]
 async fn tls_to_a_plain_port_is_refused_at_once() {
     let Some(address) = address() else { return };
-    // An URL does not change from one scheme to another by itself.
+    // `Url` refuses to change between these schemes.
     let error = refusal(&address.replace("amqp://", "amqps://")).await;
     assert!(matches!(error, QueueError::Tls { .. }), "{error:?}");
     assert!(error.to_string().starts_with("no TLS connection to RabbitMQ at `amqps://"), "{error}");
 }
 
 #[tokio::test]
-async fn a_queue_with_other_arguments_is_named_and_left_alone() {
+async fn a_queue_with_other_arguments_is_named_and_not_changed() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let name = pool.topology.retry.as_str();

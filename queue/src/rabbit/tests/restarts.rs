@@ -32,7 +32,7 @@ async fn nothing_is_lost_when_the_broker_restarts_or_dies() {
         let (worker, done) = (queue.consumer().unwrap(), done.clone());
         tasks.spawn(async move {
             while let Some(delivery) = worker.next().await.unwrap() {
-                assert_eq!(delivery.attempt(), 1, "nobody reported a failure");
+                assert_eq!(delivery.attempt(), 1, "no worker reported a failure");
                 let job = delivery.job().id();
                 match delivery.ack().await {
                     Ok(()) => drop(done.send(job)),

@@ -7,20 +7,20 @@ use crate::{
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// Far above the time of anything here, on a slow machine.
+/// Far above the time of any step, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a run of `sweep` publishes with.
+/// The publisher of a run of `sweep`.
 async fn publisher(pool: &TestPool, sweep: &str) -> RabbitQueue {
     let settings = RabbitSettings { sweep: Some(sweep.to_owned()), ..pool.settings.clone() };
     RabbitQueue::connect(settings).await.unwrap()
 }
 
 async fn next(worker: &RabbitConsumer) -> Delivery {
-    timeout(PATIENCE, worker.next()).await.expect("a job comes").expect("in reach").expect("open")
+    timeout(PATIENCE, worker.next()).await.expect("a job comes").expect("reachable").expect("open")
 }
 
-/// Waits until so many jobs wait at `source`; `None` is that it is gone.
+/// Waits until so many jobs wait at `source`; `None` means that the queue does not exist.
 async fn waits(worker: &RabbitConsumer, source: &JobSource, waiting: Option<u64>) {
     let looked = async {
         loop {
@@ -39,7 +39,7 @@ fn of(sweep: &str) -> JobSource {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_takes_jobs_of_the_sweep_that_it_is_told_to_however_many_of_another_wait() {
+async fn a_worker_takes_jobs_of_the_selected_sweep_however_many_of_another_wait() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let [big, small] = [publisher(&pool, "big").await, publisher(&pool, "small").await];
@@ -53,7 +53,7 @@ async fn a_worker_takes_jobs_of_the_sweep_that_it_is_told_to_however_many_of_ano
     worker.take_from(&of("big"));
     let in_hand = next(&worker).await;
     assert_eq!(in_hand.job(), &job(0));
-    // Told while a job is in hand, it takes no further one of the large sweep.
+    // The worker holds a job. It takes no further one of the large sweep.
     worker.take_from(&of("small"));
     in_hand.ack().await.unwrap();
     for number in [100, 101] {
@@ -61,7 +61,7 @@ async fn a_worker_takes_jobs_of_the_sweep_that_it_is_told_to_however_many_of_ano
         assert_eq!((delivery.job(), delivery.sweep()), (&job(number), "small"));
         delivery.ack().await.unwrap();
     }
-    let all = [of("big"), of("small"), JobSource::Pool, of("nobodys")];
+    let all = [of("big"), of("small"), JobSource::Pool, of("unknown")];
     waits(&worker, &of("big"), Some(49)).await;
     let backlog = worker.backlog(&all).await.unwrap();
     assert_eq!(backlog[1].unwrap().waiting, 0);
@@ -85,7 +85,7 @@ async fn only_the_jobs_of_its_own_sweep_wait_for_a_run() {
         big.publish(&job(number), "big").await.unwrap();
     }
     let worker = big.consumer().unwrap();
-    // The connection of a worker that takes no jobs is not open.
+    // Opens the connection of the worker.
     worker.take_from(&of("big"));
     next(&worker).await.give_back().await.unwrap();
     waits(&worker, &of("big"), Some(3)).await;
@@ -94,7 +94,7 @@ async fn only_the_jobs_of_its_own_sweep_wait_for_a_run() {
     for sweep in ["big", "small"] {
         big.delete_queue(sweep).await.unwrap();
     }
-    // A run whose queue was deleted makes it anew.
+    // A run declares its queue again.
     assert_eq!(small.waiting().await.unwrap(), Some(0));
     small.publish(&job(9), "small").await.unwrap();
     assert_eq!(small.drop_sweep("small").await.unwrap(), 1);
@@ -102,7 +102,7 @@ async fn only_the_jobs_of_its_own_sweep_wait_for_a_run() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_comes_back_to_the_queue_of_its_sweep_and_to_the_pools_once_that_is_gone() {
+async fn a_job_returns_to_the_queue_of_its_sweep_and_to_the_pools_after_that_was_deleted() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = publisher(&pool, "small").await;
@@ -114,7 +114,8 @@ async fn a_job_comes_back_to_the_queue_of_its_sweep_and_to_the_pools_once_that_i
     let delivery = next(&worker).await;
     assert_eq!((delivery.job(), delivery.attempt(), worker.source()), (&job(1), 2, of("small")));
 
-    // The sweep ends with the job in hand: settling it goes well, and the worker turns to the pool by itself.
+    // The sweep ends while the worker holds the job. Settling it succeeds, and the worker turns to the queue of the
+    // pool.
     assert_eq!(queue.delete_queue("small").await.unwrap(), 0);
     delivery.retry(Duration::from_millis(1)).await.unwrap();
     let delivery = next(&worker).await;
@@ -122,8 +123,8 @@ async fn a_job_comes_back_to_the_queue_of_its_sweep_and_to_the_pools_once_that_i
     assert_eq!(worker.source(), JobSource::Pool);
     delivery.ack().await.unwrap();
     waits(&worker, &of("small"), None).await;
-    // One that is told to take jobs from a queue that is not there goes on with the pool's.
-    worker.take_from(&of("nobodys"));
+    // A worker that is told to take jobs from a queue that does not exist continues with the queue of the pool.
+    worker.take_from(&of("unknown"));
     workers.publish(&job(2), "old").await.unwrap();
     let delivery = next(&worker).await;
     assert_eq!((delivery.job(), worker.source()), (&job(2), JobSource::Pool));

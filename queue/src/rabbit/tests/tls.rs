@@ -4,7 +4,7 @@ use serde_json::json;
 use std::{fs, path::Path, process::Command, time::Duration};
 use tokio::task::spawn_blocking;
 
-/// Makes an authority and a certificate of its for this machine; `false` where `openssl` is not installed.
+/// Makes an authority and a certificate for this machine. False if `openssl` is not installed.
 fn certify(folder: &Path) -> bool {
     let openssl = |arguments: &str| {
         let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output();
@@ -58,8 +58,8 @@ async fn an_encrypted_broker_is_verified_used_and_checked() {
     let Some(broker) = started.await.unwrap() else { return };
     let mut settings = RabbitSettings::new(format!("amqps://guest:guest@localhost:{tls}").parse().unwrap());
 
-    let stranger = RabbitQueue::connect(settings.clone()).await.unwrap_err();
-    assert!(matches!(stranger, QueueError::Tls { .. }), "an authority that nobody vouches for: {stranger:?}");
+    let unknown = RabbitQueue::connect(settings.clone()).await.unwrap_err();
+    assert!(matches!(unknown, QueueError::Tls { .. }), "an unknown authority: {unknown:?}");
     settings.ca_file = Some(folder.join("ca.pem"));
     let queue = RabbitQueue::connect(settings.clone()).await.unwrap();
     let worker = queue.consumer().unwrap();
@@ -68,7 +68,7 @@ async fn an_encrypted_broker_is_verified_used_and_checked() {
     worker.close().await;
 
     let management = format!("http://127.0.0.1:{management}");
-    stay_outside(&broker.address, &management).await;
+    lack_permission(&broker.address, &management).await;
     check(settings, &management).await;
     fs::remove_dir_all(&folder).unwrap();
     drop(broker);
@@ -102,8 +102,8 @@ async fn check(settings: RabbitSettings, management: &str) {
     assert_eq!(report.policies, Err("the management interface cannot be reached".to_owned()));
 }
 
-/// A user who may not make queues is told so.
-async fn stay_outside(address: &str, management: &str) {
+/// A user without the permission to declare queues gets an error that says so.
+async fn lack_permission(address: &str, management: &str) {
     put(management, "users/clerk", &json!({ "password": "hunter2", "tags": "" })).await;
     put(management, "permissions/%2f/clerk", &json!({ "configure": "^$", "write": ".*", "read": ".*" })).await;
     let address = address.replace("guest:guest", "clerk:hunter2");

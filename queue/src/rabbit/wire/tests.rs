@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 const TRACED: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-fn ticket() -> Ticket {
-    Ticket {
+fn queued() -> QueuedJob {
+    QueuedJob {
         job: job(1),
         sweep: "mini8".to_owned(),
         attempt: 3,
@@ -16,23 +16,23 @@ fn ticket() -> Ticket {
 }
 
 fn changed(change: impl FnOnce(&mut Value)) -> String {
-    let letter = letter(&ticket(), "q");
-    let mut body = serde_json::from_slice(&letter.body).unwrap();
+    let message = encode(&queued(), "q");
+    let mut body = serde_json::from_slice(&message.body).unwrap();
     change(&mut body);
-    let refusal = open(&serde_json::to_vec(&body).unwrap(), &letter.properties);
-    refusal.expect_err("it is not taken for a job").to_string()
+    let refusal = decode(&serde_json::to_vec(&body).unwrap(), &message.properties);
+    refusal.expect_err("it is no job").to_string()
 }
 
 #[test]
 fn a_job_is_read_as_it_was_written() {
-    let letter = letter(&ticket(), "q");
-    assert_eq!(letter.queue, "q");
-    assert_eq!(open(&letter.body, &letter.properties).unwrap(), ticket());
+    let message = encode(&queued(), "q");
+    assert_eq!(message.queue, "q");
+    assert_eq!(decode(&message.body, &message.properties).unwrap(), queued());
 }
 
 #[test]
 fn a_message_says_what_it_is() {
-    let Letter { body, properties, .. } = letter(&ticket(), "q");
+    let Message { body, properties, .. } = encode(&queued(), "q");
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!((&body["version"], &body["sweep"]), (&json!(1), &json!("mini8")));
     assert_eq!(body["job"], serde_json::to_value(job(1)).unwrap());
@@ -42,40 +42,40 @@ fn a_message_says_what_it_is() {
 }
 
 #[test]
-fn a_message_tells_how_long_it_has_waited() {
-    let mut letter = letter(&ticket(), "q");
-    assert!(waited(&letter.properties).is_some_and(|waited| waited < Duration::from_secs(5)));
-    letter.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() - 90_000)));
-    assert_eq!(waited(&letter.properties).map(|waited| waited.as_secs()), Some(90));
-    // By a clock that is ahead of ours.
-    letter.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() + 90_000)));
-    assert_eq!(waited(&letter.properties), Some(Duration::ZERO));
-    assert_eq!(waited(&BasicProperties::default()), None, "an older program does not tell");
+fn a_message_contains_how_long_it_has_waited() {
+    let mut message = encode(&queued(), "q");
+    assert!(waited(&message.properties).is_some_and(|waited| waited < Duration::from_secs(5)));
+    message.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() - 90_000)));
+    assert_eq!(waited(&message.properties).map(|waited| waited.as_secs()), Some(90));
+    // Written by a clock that is ahead of ours.
+    message.add_header(QUEUED, AMQPValue::LongLongInt(signed(now_ms() + 90_000)));
+    assert_eq!(waited(&message.properties), Some(Duration::ZERO));
+    assert_eq!(waited(&BasicProperties::default()), None, "an older program does not write it");
 }
 
 #[test]
-fn a_message_counts_how_often_it_was_left_to_others() {
-    let letter = letter(&ticket(), "q").deferred().deferred().requeued();
-    assert_eq!(deferrals(&letter.properties), 9);
-    assert_eq!(open(&letter.body, &letter.properties).unwrap(), Ticket { deferrals: 9, ..ticket() });
+fn a_message_counts_how_often_it_was_deferred() {
+    let message = encode(&queued(), "q").deferred().deferred().requeued();
+    assert_eq!(deferrals(&message.properties), 9);
+    assert_eq!(decode(&message.body, &message.properties).unwrap(), QueuedJob { deferrals: 9, ..queued() });
     assert_eq!(deferrals(&BasicProperties::default()), 0);
 }
 
 #[test]
-fn a_trace_that_is_none_is_not_passed_on() {
-    let mut letter = letter(&ticket(), "q");
-    letter.add_header(TRACE_PARENT, AMQPValue::LongString("x".repeat(LONGEST_TRACE_PARENT + 1).into()));
-    assert_eq!(open(&letter.body, &letter.properties).unwrap().trace_parent, None);
-    letter.add_header(TRACE_PARENT, AMQPValue::LongLongInt(1));
-    assert_eq!(open(&letter.body, &letter.properties).unwrap().trace_parent, None);
+fn an_invalid_trace_is_not_passed_on() {
+    let mut message = encode(&queued(), "q");
+    message.add_header(TRACE_PARENT, AMQPValue::LongString("x".repeat(LONGEST_TRACE_PARENT + 1).into()));
+    assert_eq!(decode(&message.body, &message.properties).unwrap().trace_parent, None);
+    message.add_header(TRACE_PARENT, AMQPValue::LongLongInt(1));
+    assert_eq!(decode(&message.body, &message.properties).unwrap().trace_parent, None);
 }
 
 #[test]
 fn what_is_no_job_is_refused_with_a_reason() {
-    let properties = letter(&ticket(), "q").properties;
+    let properties = encode(&queued(), "q").properties;
     for body in ["", "hello", "{}", r#"{"version":"one"}"#] {
-        let error = open(body.as_bytes(), &properties).unwrap_err().to_string();
-        assert!(error.starts_with("not a message of Bowline's: "), "{error}");
+        let error = decode(body.as_bytes(), &properties).unwrap_err().to_string();
+        assert!(error.starts_with("not a message of Bowline: "), "{error}");
     }
     let error = changed(|body| body["version"] = json!(2));
     assert_eq!(error, "a message of version 2, while this Bowline reads version 1");
@@ -86,13 +86,13 @@ fn what_is_no_job_is_refused_with_a_reason() {
     let error = changed(|body| body["job"]["version"] = json!(7));
     assert!(error.starts_with("a job of version 7"), "{error}");
     let error = changed(|body| body["job"] = json!({"version": 7, "colour": "red"}));
-    assert!(error.starts_with("a job of version 7"), "whatever else it holds: {error}");
+    assert!(error.starts_with("a job of version 7"), "whatever else it contains: {error}");
     let error = changed(|body| body["job"]["meaning"]["split"] = json!("test"));
     assert!(error.starts_with(&format!("the message is named `{}`", job(1).id())), "{error}");
 }
 
 #[test]
-fn a_job_that_writes_travels_as_version_2_which_older_programs_leave_to_others() {
+fn a_job_that_writes_is_sent_as_version_2_which_older_programs_defer() {
     let Job { spec, places } = job(1);
     let meaning = spec.as_evaluation().unwrap();
     let write = jobs::WriteSpec {
@@ -100,14 +100,15 @@ fn a_job_that_writes_travels_as_version_2_which_older_programs_leave_to_others()
         base: meaning.base,
         adapters: meaning.adapters.clone(),
         recipe: jobs::Preset::KnotsTies.recipe(),
+        statistics: Vec::new(),
         format: jobs::WriteFormat::Adapter,
         names: jobs::MergeNames::default(),
     };
     let write = Job::new(write, places);
-    let letter = letter(&Ticket { job: write.clone(), ..ticket() }, "q");
-    let body: serde_json::Value = serde_json::from_slice(&letter.body).unwrap();
+    let message = encode(&QueuedJob { job: write.clone(), ..queued() }, "q");
+    let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
     assert_eq!((&body["version"], &body["job"]["version"]), (&json!(1), &json!(2)));
-    assert_eq!(open(&letter.body, &letter.properties).unwrap().job, write);
+    assert_eq!(decode(&message.body, &message.properties).unwrap().job, write);
 }
 
 #[test]
@@ -121,56 +122,56 @@ fn a_message_for_a_sweep_that_no_store_can_hold_is_refused() {
 
 #[test]
 fn a_message_without_its_counts_is_refused() {
-    let Letter { body, properties, .. } = letter(&ticket(), "q");
+    let Message { body, properties, .. } = encode(&queued(), "q");
     for (header, value) in [
         (ATTEMPT, AMQPValue::LongLongInt(0)),
         (ATTEMPT, AMQPValue::LongLongInt(-1)),
         (LOSSES, AMQPValue::LongString("two".into())),
     ] {
-        let mut letter = Letter { queue: String::new(), body: body.clone(), properties: properties.clone() };
-        letter.add_header(header, value);
-        let error = open(&letter.body, &letter.properties).unwrap_err().to_string();
+        let mut message = Message { queue: String::new(), body: body.clone(), properties: properties.clone() };
+        message.add_header(header, value);
+        let error = decode(&message.body, &message.properties).unwrap_err().to_string();
         assert_eq!(error, format!("the header `{header}` is missing or no count"));
     }
     let bare = BasicProperties::default().with_message_id(job(1).id().to_string().into());
-    assert!(matches!(open(&body, &bare), Err(Foreign::Count { header: ATTEMPT })));
+    assert!(matches!(decode(&body, &bare), Err(DecodeError::Count { header: ATTEMPT })));
 }
 
 #[test]
 fn a_count_is_read_however_wide_it_was_written() {
     for value in [AMQPValue::LongInt(9), AMQPValue::LongUInt(9), AMQPValue::ShortInt(9), AMQPValue::ShortShortUInt(9)] {
-        let mut letter = letter(&ticket(), "q");
-        letter.add_header(ATTEMPT, value);
-        assert_eq!(open(&letter.body, &letter.properties).unwrap().attempt, 9);
+        let mut message = encode(&queued(), "q");
+        message.add_header(ATTEMPT, value);
+        assert_eq!(decode(&message.body, &message.properties).unwrap().attempt, 9);
     }
 }
 
 #[test]
 fn a_long_reason_is_cut_at_a_character() {
-    let letter = letter(&ticket(), "q").because(&"ä".repeat(LONGEST_REASON));
-    let headers = letter.properties.headers().clone().unwrap();
+    let message = encode(&queued(), "q").with_reason(&"ä".repeat(LONGEST_REASON));
+    let headers = message.properties.headers().clone().unwrap();
     let Some(AMQPValue::LongString(reason)) = headers.inner().get(REASON) else { panic!("{headers:?}") };
     assert_eq!(reason.to_string(), "ä".repeat(LONGEST_REASON / 2));
-    assert_eq!(open(&letter.body, &letter.properties).unwrap(), ticket(), "the rest is as it was");
+    assert_eq!(decode(&message.body, &message.properties).unwrap(), queued(), "the rest is as it was");
 }
 
 #[test]
 fn a_back_off_lasts_no_longer_than_it_was_given_however_clocks_differ() {
     let delay = Duration::from_secs(60);
-    let mut letter = letter(&ticket(), "q").held_for(delay);
-    let left = remaining(&letter.properties);
+    let mut message = encode(&queued(), "q").held_for(delay);
+    let left = remaining(&message.properties);
     assert!(left > Duration::from_secs(50) && left <= delay + Duration::from_millis(1), "{left:?}");
     // Written by a clock an hour ahead of ours.
-    letter.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() + 3_660_000)));
-    assert_eq!(remaining(&letter.properties), delay + Duration::from_millis(1));
+    message.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() + 3_660_000)));
+    assert_eq!(remaining(&message.properties), delay + Duration::from_millis(1));
     // By one an hour behind.
-    letter.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() - 3_540_000)));
-    assert_eq!(remaining(&letter.properties), Duration::ZERO);
+    message.add_header(DUE, AMQPValue::LongLongInt(signed(now_ms() - 3_540_000)));
+    assert_eq!(remaining(&message.properties), Duration::ZERO);
     assert_eq!(remaining(&BasicProperties::default()), Duration::ZERO);
 }
 
 #[test]
 fn no_back_off_outlasts_what_a_broker_allows() {
-    let letter = letter(&ticket(), "q").held_for(Duration::from_secs(86_400));
-    assert!(remaining(&letter.properties) <= LONGEST_BACK_OFF);
+    let message = encode(&queued(), "q").held_for(Duration::from_secs(86_400));
+    assert!(remaining(&message.properties) <= LONGEST_BACK_OFF);
 }

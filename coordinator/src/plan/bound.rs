@@ -1,0 +1,28 @@
+use super::{baselines::baselines, known::measured, searches::Searches};
+use crate::CoordinatorError;
+use jobs::Sweep;
+
+/// The largest number of jobs that `sweep` may need. Opens no input.
+///
+/// A job that several phases share counts once for each.
+///
+/// # Errors
+/// As [`SweepPlan::new`](crate::SweepPlan::new).
+pub fn bound(sweep: &Sweep) -> Result<u64, CoordinatorError> {
+    // Baselines are counted from the sweep. Resolving them here reports invalid ones.
+    baselines(sweep)?;
+    Ok(bound_of(sweep, &Searches::new(sweep)?))
+}
+
+pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
+    let select = &sweep.evaluation.select;
+    let report = &sweep.evaluation.report;
+    // The base model and the adapters alone.
+    let references = |split: &str| 1 + measured(sweep, split).count();
+    let mut fixed = references(select) + sweep.baselines.len();
+    if report != select {
+        fixed += references(report) + sweep.baselines.len() + sweep.searches.len();
+    }
+    fixed += sweep.tasks.len() * sweep.statistics_needs().len();
+    searches.bound().saturating_add(fixed as u64)
+}

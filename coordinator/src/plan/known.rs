@@ -1,0 +1,270 @@
+use super::{
+    pending::PendingJob,
+    results::{JobStatus, KnownResults},
+};
+use crate::{
+    CoordinatorError, Frozen, RecordedError,
+    strategy::{PointResult, PointResults},
+};
+use jobs::{
+    ArtefactResult, JobId, JobResult, JobSpec, Meaning, Metric, Recipe, StatisticsNeed, StatisticsSpec, Subject, Sweep,
+    Task, TaskScore, WeakAdapter,
+};
+use std::collections::{HashMap, HashSet};
+
+/// The results of a sweep's jobs, read with the sweep's metric.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) frozen: Frozen,
+    pub(super) select: String,
+    pub(super) report: String,
+    /// One accepted merge per split, of those that need no statistics: these differ in the recipe only.
+    merges: HashMap<String, Meaning>,
+    /// The jobs whose artefacts are stored.
+    artefacts: HashSet<JobId>,
+    /// The statistics that recipes of the sweep need.
+    statistics: Vec<StatisticsNeed>,
+    results: KnownResults,
+}
+
+impl Known {
+    pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
+        let evaluation = frozen.sweep().evaluation.clone();
+        let statistics = frozen.sweep().statistics_needs();
+        if frozen.sweep().has_denominators() {
+            for task in &frozen.sweep().tasks {
+                for (split, accuracy) in &task.finetuned {
+                    let of_split = results.denominators.entry(split.clone()).or_default();
+                    of_split.insert(task.name.clone(), *accuracy);
+                }
+            }
+        }
+        Self {
+            frozen,
+            select: evaluation.select,
+            report: evaluation.report,
+            merges: HashMap::new(),
+            artefacts: HashSet::new(),
+            statistics,
+            results,
+        }
+    }
+
+    pub(super) fn into_results(self) -> KnownResults {
+        self.results
+    }
+
+    /// The evaluations of the base model and of each adapter whose accuracy on `split` is not given.
+    pub(super) fn references(&self, split: &str) -> impl Iterator<Item = PendingJob> {
+        let on = if split == self.select { String::new() } else { format!(" on {split}") };
+        let base = PendingJob::evaluation(Subject::Base, split, format!("zero-shot{on}"));
+        let split = split.to_owned();
+        let measured = self.measured(&split).map(|task| task.name.clone()).collect::<Vec<_>>();
+        let alone = measured.into_iter().map(move |task| {
+            let label = format!("{task} alone{on}");
+            PendingJob::evaluation(Subject::Adapter { task }, &split, label)
+        });
+        std::iter::once(base).chain(alone)
+    }
+
+    /// The tasks whose adapters are evaluated alone on `split`.
+    pub(super) fn measured<'a>(&'a self, split: &'a str) -> impl Iterator<Item = &'a Task> {
+        measured(self.frozen.sweep(), split)
+    }
+
+    pub(super) fn id_of(&self, subject: Subject, split: &str) -> JobId {
+        self.frozen.meaning(subject, split).id()
+    }
+
+    /// Whether a result of this meaning has the inputs of the sweep.
+    pub(super) fn has_inputs_of(&mut self, meaning: &Meaning) -> bool {
+        // A sweep may have a million merges. After the first one, two meanings are compared without building one.
+        // The statistics of a merge depend on its recipe: such a merge is compared with one that is built.
+        let is_plain = matches!(&meaning.subject, Subject::Merge { recipe } if recipe.statistics().is_none());
+        if let (true, Some(accepted)) = (is_plain, self.merges.get(&meaning.split)) {
+            return differ_in_subject_only(accepted, meaning);
+        }
+        let has_inputs = self.frozen.has_inputs_of(meaning);
+        if has_inputs && is_plain {
+            self.merges.insert(meaning.split.clone(), meaning.clone());
+        }
+        has_inputs
+    }
+
+    pub(super) fn status(&self, id: &JobId) -> Option<JobStatus> {
+        self.results.statuses.get(id).copied()
+    }
+
+    /// The number of jobs that failed, where a machine may be the reason.
+    pub(super) fn missing(&self, ids: impl Iterator<Item = JobId>) -> u64 {
+        let ids: HashSet<JobId> = ids.collect();
+        ids.into_iter().filter(|id| self.status(id) == Some(JobStatus::Missing)).count() as u64
+    }
+
+    pub(super) fn set_status(&mut self, id: JobId, status: JobStatus) {
+        self.results.statuses.insert(id, status);
+    }
+
+    pub(super) fn set_errors(&mut self, id: JobId, errors: &[String]) {
+        self.results.errors.extend(RecordedError::of(errors).map(|error| (id, error)));
+    }
+
+    /// Replaces `best` by `value` if `value` is better; whether it was.
+    pub(super) fn improve(&self, best: &mut Option<f64>, value: f64) -> bool {
+        let objective = &self.frozen.sweep().objective;
+        let is_better = best.is_none_or(|best| objective.compare(value, best).is_gt());
+        if is_better {
+            *best = Some(value);
+        }
+        is_better
+    }
+
+    /// The status of a job with `result`. Keeps the accuracies of the base model and of single adapters.
+    pub(super) fn read(&mut self, result: &JobResult) -> JobStatus {
+        let split = &result.meaning.split;
+        if result.meaning.subject == Subject::Base {
+            let accuracies = result.scores.iter().map(|score| (score.task.clone(), TaskScore::accuracy(score)));
+            self.results.zero_shot.insert(split.clone(), accuracies.collect());
+        }
+        let denominators = self.results.denominators.entry(split.clone()).or_default();
+        if let Subject::Adapter { task } = &result.meaning.subject {
+            if let Some(score) = result.scores.iter().find(|score| score.task == *task) {
+                denominators.insert(task.clone(), TaskScore::accuracy(score));
+            }
+            // The metric is a mean over all tasks; an adapter alone has one task.
+            return JobStatus::Done(None);
+        }
+        JobStatus::Done(self.frozen.sweep().objective.metric.value(&result.scores, denominators))
+    }
+
+    /// The status of a job with an artefact. Notes that the artefact is stored.
+    pub(super) fn read_artefact(&mut self, result: &ArtefactResult) -> JobStatus {
+        self.artefacts.insert(result.job);
+        JobStatus::Done(None)
+    }
+
+    /// Whether the artefact of a job is stored.
+    pub(super) fn has_artefact(&self, job: &JobId) -> bool {
+        self.artefacts.contains(job)
+    }
+
+    /// The metric's value of a job, if it has one.
+    pub(super) fn value(&self, id: &JobId) -> Option<f64> {
+        match self.status(id)? {
+            JobStatus::Done(value) => value,
+            JobStatus::Failed | JobStatus::Missing => None,
+        }
+    }
+
+    /// The adapters that are worse on their own task than the base model, on the selection split.
+    pub(super) fn weak_adapters(&self) -> Vec<WeakAdapter> {
+        let alone = self.results.denominators.get(&self.select);
+        let base = self.results.zero_shot.get(&self.select);
+        let weak = |task: &Task| {
+            let finetuned = *alone?.get(&task.name)?;
+            let zero_shot = *base?.get(&task.name)?;
+            (finetuned < zero_shot).then(|| WeakAdapter {
+                task: task.name.clone(),
+                split: self.select.clone(),
+                finetuned,
+                is_given: task.finetuned.contains_key(&self.select),
+                zero_shot,
+            })
+        };
+        self.frozen.sweep().tasks.iter().filter_map(weak).collect()
+    }
+
+    /// Whether the metric can be computed on the selection split. An accuracy that can never be known is an error.
+    pub(super) fn has_denominators(&self) -> Result<bool, CoordinatorError> {
+        if !is_normalised(&self.frozen.sweep().objective.metric) {
+            return Ok(true);
+        }
+        let own = self.results.denominators.get(&self.select);
+        for task in self.measured(&self.select) {
+            let job = self.id_of(Subject::Adapter { task: task.name.clone() }, &self.select);
+            let accuracy = own.and_then(|own| own.get(&task.name));
+            let name = task.name.clone();
+            let split = self.select.clone();
+            match (self.status(&job), accuracy) {
+                (None, _) => return Ok(false),
+                (Some(JobStatus::Done(_)), Some(accuracy)) if *accuracy > 0.0 => {}
+                (Some(JobStatus::Done(_)), _) => {
+                    return Err(CoordinatorError::ZeroDenominator { task: name, split, job });
+                }
+                (Some(JobStatus::Failed | JobStatus::Missing), _) => {
+                    let source = self.results.errors.get(&job).cloned().map(Box::new);
+                    return Err(CoordinatorError::Denominator { task: name, split, job, source });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The statistics that recipes of the sweep merge by.
+    pub(super) fn statistics(&self) -> impl Iterator<Item = StatisticsSpec> {
+        self.statistics.iter().flat_map(|need| self.frozen.statistics_specs(*need))
+    }
+
+    /// Whether all statistics that recipes merge by are there. Statistics that can never be made are an error.
+    pub(super) fn has_statistics(&self) -> Result<bool, CoordinatorError> {
+        let mut is_complete = true;
+        for spec in self.statistics() {
+            let task = spec.adapter.task.clone();
+            let what = spec.what.name();
+            let job = JobSpec::from(spec).id();
+            match self.status(&job) {
+                None => is_complete = false,
+                Some(JobStatus::Done(_)) => {}
+                Some(JobStatus::Failed | JobStatus::Missing) => {
+                    let source = self.results.errors.get(&job).cloned().map(Box::new);
+                    return Err(CoordinatorError::Statistics { task, what, job, source });
+                }
+            }
+        }
+        Ok(is_complete)
+    }
+
+    pub(super) fn no_value(&self, job: JobId) -> CoordinatorError {
+        CoordinatorError::Metric { job, metric: self.frozen.sweep().objective.metric.to_string() }
+    }
+}
+
+impl PointResults for Known {
+    fn id(&self, recipe: &Recipe) -> JobId {
+        self.id_of(Subject::Merge { recipe: recipe.clone() }, &self.select)
+    }
+
+    fn of(&self, id: &JobId) -> Option<PointResult> {
+        match self.status(id)? {
+            JobStatus::Done(Some(value)) => Some(PointResult::Value(value)),
+            // A search point without a value is refused when it is recorded.
+            JobStatus::Done(None) | JobStatus::Failed => Some(PointResult::Failed),
+            JobStatus::Missing => Some(PointResult::Missing),
+        }
+    }
+}
+
+/// Whether two meanings differ in the subject only.
+fn differ_in_subject_only(one: &Meaning, other: &Meaning) -> bool {
+    // Without `..`: a new field must be compared as well.
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics } = one;
+    *evaluation == other.evaluation
+        && *base == other.base
+        && *split == other.split
+        && *precision == other.precision
+        && *benchmark == other.benchmark
+        && *adapters == other.adapters
+        && *tasks == other.tasks
+        && *statistics == other.statistics
+}
+
+/// The tasks of `sweep` whose adapters are evaluated alone on `split`.
+pub(super) fn measured<'a>(sweep: &'a Sweep, split: &'a str) -> impl Iterator<Item = &'a Task> {
+    let is_needed = sweep.has_denominators();
+    sweep.tasks.iter().filter(move |task| is_needed && !task.finetuned.contains_key(split))
+}
+
+/// Whether the metric needs the accuracy of every adapter alone.
+fn is_normalised(metric: &Metric) -> bool {
+    *metric == Metric::MeanNormalisedAccuracy
+}

@@ -1,0 +1,137 @@
+use super::{
+    baselines::FixedRecipe,
+    known::Known,
+    results::JobStatus,
+    searches::{ActiveSearch, Searches},
+};
+use crate::{
+    CoordinatorError,
+    strategy::{Candidate, Choice, PointResult, StrategyError},
+};
+use jobs::{JobId, Outcome, Point, Row, RowKind, Search, Subject, Sweep};
+use std::collections::BTreeMap;
+
+/// Makes the table of a sweep. Each number in it is named by the job that holds it.
+pub(super) struct OutcomeTable<'a> {
+    pub(super) known: &'a Known,
+    pub(super) searches: &'a Searches,
+    pub(super) baselines: &'a [FixedRecipe],
+}
+
+impl OutcomeTable<'_> {
+    /// The table for these choices of the searches.
+    pub(super) fn outcome(&self, choices: &[Option<Choice>]) -> Result<Outcome, CoordinatorError> {
+        let sweep = self.known.frozen.sweep();
+        // A person who ends a search early knows that points are missing.
+        let is_cut_short = self.searches.is_cut_short();
+        let missing = if is_cut_short { 0 } else { self.missing(choices) };
+        Ok(Outcome {
+            version: Outcome::VERSION,
+            sweep: sweep.name.clone(),
+            revision: self.known.frozen.revision(),
+            objective: sweep.objective.clone(),
+            select: sweep.evaluation.select.clone(),
+            report: sweep.evaluation.report.clone(),
+            tasks: sweep.tasks.iter().map(|task| task.name.clone()).collect(),
+            rows: self.rows(choices)?,
+            given_denominators: given_denominators(sweep),
+            missing,
+            ended_early: is_cut_short,
+        })
+    }
+
+    fn rows(&self, choices: &[Option<Choice>]) -> Result<Vec<Row>, CoordinatorError> {
+        let sweep = self.known.frozen.sweep();
+        let mut rows = vec![self.row("zero-shot", RowKind::ZeroShot, Some(&Subject::Base))];
+        if sweep.has_denominators() {
+            rows.push(self.finetuned());
+        }
+        for (baseline, FixedRecipe { name, recipe }) in sweep.baselines.iter().zip(self.baselines) {
+            let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
+            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: recipe.clone() })));
+        }
+        for (ActiveSearch { search, .. }, choice) in self.searches.iter().zip(choices) {
+            rows.push(self.searched(search, choice.as_ref())?);
+        }
+        Ok(rows)
+    }
+
+    /// The number of search points that no machine could evaluate. While there are some, no winner is known.
+    ///
+    /// Fixed recipes count only if nothing is searched: they were given, and not chosen.
+    fn missing(&self, choices: &[Option<Choice>]) -> u64 {
+        if choices.is_empty() {
+            let select = &self.known.select;
+            let fixed = self.baselines.iter().map(|baseline| {
+                let subject = Subject::Merge { recipe: baseline.recipe.clone() };
+                self.known.id_of(subject, select)
+            });
+            return self.known.missing(fixed);
+        }
+        let points = choices.iter().flatten().flat_map(|choice| &choice.points);
+        self.known.missing(points.map(|(candidate, _)| candidate.id))
+    }
+
+    fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
+        let jobs = self.known.frozen.sweep().splits().into_iter().map(|split| {
+            let id = subject.map(|subject| self.known.id_of(subject.clone(), split));
+            (split.to_owned(), id.filter(|id| self.succeeded(id)).into_iter().collect())
+        });
+        Row { name: name.to_owned(), kind, jobs: jobs.collect() }
+    }
+
+    fn finetuned(&self) -> Row {
+        let jobs = self.known.frozen.sweep().splits().into_iter().map(|split| {
+            let alone = self.known.measured(split).map(|task| Subject::Adapter { task: task.name.clone() });
+            let ids = alone.map(|subject| self.known.id_of(subject, split));
+            (split.to_owned(), ids.filter(|id| self.succeeded(id)).collect())
+        });
+        Row { name: "fine-tuned".to_owned(), kind: RowKind::Finetuned, jobs: jobs.collect() }
+    }
+
+    /// The row of a search. It has no jobs if every point failed.
+    fn searched(&self, search: &Search, choice: Option<&Choice>) -> Result<Row, CoordinatorError> {
+        let points = choice.into_iter().flat_map(|choice| &choice.points).map(|(candidate, result)| Point {
+            spec: candidate.spec.clone(),
+            job: candidate.id,
+            value: match result {
+                PointResult::Value(value) => Some(*value),
+                PointResult::Failed | PointResult::Missing => None,
+            },
+        });
+        let points = points.collect();
+        let left_out = choice.map(|choice| choice.left_out).unwrap_or_default();
+        let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
+            let spec = search.recipe.clone();
+            let values = jobs::canonical_json(&spec);
+            let recipe = spec.resolve().map_err(|source| StrategyError::Combination {
+                search: search.name.clone(),
+                values,
+                source: Box::new(source),
+            })?;
+            return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points, left_out }, None));
+        };
+        let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points, left_out };
+        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: recipe.clone() })))
+    }
+
+    fn succeeded(&self, id: &JobId) -> bool {
+        matches!(self.known.status(id), Some(JobStatus::Done(_)))
+    }
+}
+
+/// The accuracies of single adapters that the sweep file gives, by split and task.
+fn given_denominators(sweep: &Sweep) -> BTreeMap<String, BTreeMap<String, f64>> {
+    let mut given: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    if !sweep.has_denominators() {
+        return given;
+    }
+    for task in &sweep.tasks {
+        for split in sweep.splits() {
+            if let Some(accuracy) = task.finetuned.get(split) {
+                given.entry(split.to_owned()).or_default().insert(task.name.clone(), *accuracy);
+            }
+        }
+    }
+    given
+}

@@ -1,0 +1,53 @@
+use super::job::{Phase, PlannedJob};
+use crate::Frozen;
+use jobs::{JobId, Recipe, StatisticsSpec, Subject, WriteFormat};
+
+/// A job that a phase will issue.
+#[derive(Debug)]
+pub(super) struct PendingJob {
+    spec: PendingSpec,
+    label: String,
+    /// The jobs whose artefacts must be stored before this one is issued.
+    pub(super) artefacts: Vec<JobId>,
+}
+
+/// What a pending job does. It becomes a [`Job`] when it is issued, because a job is large.
+#[derive(Debug)]
+enum PendingSpec {
+    Evaluate { subject: Subject, split: String },
+    Write { recipe: Recipe, format: WriteFormat },
+    Statistics(StatisticsSpec),
+}
+
+impl PendingJob {
+    /// The evaluation of `subject` on `split`. It needs no artefact.
+    pub(super) fn evaluation(subject: Subject, split: &str, label: String) -> Self {
+        Self { spec: PendingSpec::Evaluate { subject, split: split.to_owned() }, label, artefacts: Vec::new() }
+    }
+
+    /// The evaluation of a merge.
+    pub(super) fn merge(label: &str, recipe: &Recipe, split: &str) -> Self {
+        Self::evaluation(Subject::Merge { recipe: recipe.clone() }, split, label.to_owned())
+    }
+
+    /// The job that writes a merge. It needs no artefact.
+    pub(super) fn write(label: String, recipe: &Recipe, format: WriteFormat) -> Self {
+        Self { spec: PendingSpec::Write { recipe: recipe.clone(), format }, label, artefacts: Vec::new() }
+    }
+
+    /// The job that makes statistics. It needs no artefact.
+    pub(super) fn statistics(spec: StatisticsSpec) -> Self {
+        let label = format!("{} of {}", spec.what.name(), spec.adapter.task);
+        Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
+    }
+
+    /// The job itself, as one of `phase`.
+    pub(super) fn into_planned(self, frozen: &Frozen, phase: Phase) -> PlannedJob {
+        let job = match self.spec {
+            PendingSpec::Evaluate { subject, split } => frozen.job(frozen.meaning(subject, &split)),
+            PendingSpec::Write { recipe, format } => frozen.job(frozen.write_spec(&recipe, format)),
+            PendingSpec::Statistics(spec) => frozen.job(spec),
+        };
+        PlannedJob { id: job.id(), job, phase, label: self.label }
+    }
+}

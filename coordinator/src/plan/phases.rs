@@ -1,0 +1,124 @@
+//! What the phases of a sweep wait for, and the jobs that each phase consists of.
+
+use super::{
+    baselines::FixedRecipe,
+    issued::IssuedJobs,
+    job::{Phase, PlannedJob},
+    known::Known,
+    pending::PendingJob,
+    searches::Searches,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// What must be known before a phase can begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needs {
+    Nothing,
+    /// The accuracies of the adapters alone, if the metric is normalised by them, and the statistics of all tasks, if a
+    /// recipe merges by them.
+    Grounds,
+    /// The choice of every search.
+    Choices,
+    /// The result of every evaluation.
+    Evaluations,
+}
+
+impl Phase {
+    /// All phases. If several phases are ready, their jobs are issued in this order.
+    pub(super) const ALL: [Self; 6] =
+        [Self::References, Self::Statistics, Self::Search, Self::Baselines, Self::Report, Self::Write];
+
+    pub(super) fn needs(self) -> Needs {
+        match self {
+            Self::References | Self::Statistics => Needs::Nothing,
+            // A value of a normalised metric cannot be computed without the adapters' own accuracies.
+            Self::Search | Self::Baselines => Needs::Grounds,
+            Self::Report => Needs::Choices,
+            Self::Write => Needs::Evaluations,
+        }
+    }
+}
+
+/// The pending jobs of the phases that have begun.
+#[derive(Debug, Default)]
+pub(super) struct PendingJobs(BTreeMap<Phase, VecDeque<PendingJob>>);
+
+impl PendingJobs {
+    pub(super) fn has_begun(&self, phase: Phase) -> bool {
+        self.0.contains_key(&phase)
+    }
+
+    pub(super) fn begin(&mut self, phase: Phase, jobs: VecDeque<PendingJob>) {
+        self.0.insert(phase, jobs);
+    }
+
+    /// Whether the phase has begun and has issued all of its jobs.
+    pub(super) fn is_issued(&self, phase: Phase) -> bool {
+        self.0.get(&phase).is_some_and(VecDeque::is_empty)
+    }
+
+    /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known, is
+    /// dropped. A job whose artefacts are not stored yet stays pending.
+    pub(super) fn issue(
+        &mut self,
+        phase: Phase,
+        known: &Known,
+        issued: &mut IssuedJobs,
+        jobs: &mut Vec<PlannedJob>,
+        limit: usize,
+    ) {
+        let Some(mut pending) = self.0.remove(&phase) else { return };
+        let mut waiting = VecDeque::new();
+        while jobs.len() < limit
+            && let Some(job) = pending.pop_front()
+        {
+            if !job.artefacts.iter().all(|artefact| known.has_artefact(artefact)) {
+                waiting.push_back(job);
+                continue;
+            }
+            let job = job.into_planned(&known.frozen, phase);
+            if known.status(&job.id).is_none() && issued.issue(job.id) {
+                if phase == Phase::Write {
+                    issued.mark_as_write(job.id);
+                }
+                jobs.push(job);
+            }
+        }
+        waiting.append(&mut pending);
+        self.0.insert(phase, waiting);
+    }
+}
+
+/// The jobs of the references on the selection split.
+pub(super) fn reference_jobs(known: &Known) -> VecDeque<PendingJob> {
+    known.references(&known.select).collect()
+}
+
+/// The jobs that make the statistics that recipes of the sweep need.
+pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
+    known.statistics().map(PendingJob::statistics).collect()
+}
+
+/// The jobs of the fixed recipes on the selection split.
+pub(super) fn baseline_jobs(known: &Known, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
+    baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select)).collect()
+}
+
+/// The jobs on the report split: the references, the chosen recipes and the fixed ones. If the report split is the
+/// selection split, everything is evaluated already.
+pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
+    let report = &known.report;
+    if *report == known.select {
+        return VecDeque::new();
+    }
+    let mut jobs: VecDeque<PendingJob> = known.references(report).collect();
+    for search in searches.iter() {
+        if let Some((chosen, _)) = search.choice.as_ref().and_then(|choice| choice.best.as_ref()) {
+            jobs.push_back(PendingJob::merge(&format!("{} on {report}", search.search.name), &chosen.recipe, report));
+        }
+    }
+    for FixedRecipe { name, recipe } in baselines {
+        jobs.push_back(PendingJob::merge(&format!("{name} on {report}"), recipe, report));
+    }
+    jobs
+}

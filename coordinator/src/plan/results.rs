@@ -1,0 +1,27 @@
+use crate::RecordedError;
+use jobs::JobId;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a plan knows about its jobs: one number per job, since there may be a million. Another plan of the same sweep
+/// can start from it.
+#[derive(Debug, Default)]
+pub struct KnownResults {
+    pub(super) statuses: HashMap<JobId, JobStatus>,
+    /// The errors of failed jobs outside the searches.
+    pub(super) errors: HashMap<JobId, RecordedError>,
+    /// Accuracies of single adapters, given or measured, by split and task.
+    pub(super) denominators: BTreeMap<String, BTreeMap<String, f64>>,
+    /// Accuracies of the base model, by split and task.
+    pub(super) zero_shot: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// The status of a job that has ended.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum JobStatus {
+    /// The job succeeded. Its result has this value of the metric, if any.
+    Done(Option<f64>),
+    /// The job failed permanently because of its inputs or its recipe.
+    Failed,
+    /// The job failed permanently, and a machine may be the reason.
+    Missing,
+}

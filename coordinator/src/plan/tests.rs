@@ -1,0 +1,402 @@
+use super::*;
+use crate::testing::{artefact, failure, frozen, meaning, result, scaling};
+use jobs::{RecipeSpec, RowKind, WriteFormat};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Runs a plan to its end: `window` jobs at a time, completions in the order that `pick` chooses.
+fn finish(
+    overrides: &[&str],
+    window: usize,
+    fails: &dyn Fn(&PlannedJob) -> bool,
+    pick: &dyn Fn(usize) -> usize,
+) -> Result<(Outcome, Vec<PlannedJob>), CoordinatorError> {
+    let mut plan = SweepPlan::new(frozen(overrides))?;
+    let (mut open, mut issued): (Vec<PlannedJob>, Vec<PlannedJob>) = (Vec::new(), Vec::new());
+    loop {
+        let room = window - open.len();
+        match if room == 0 { NextJobs::Wait } else { plan.next(room)? } {
+            NextJobs::Publish(jobs) => {
+                assert!(jobs.len() <= room, "no more than issued for");
+                issued.extend(jobs.clone());
+                open.extend(jobs);
+            }
+            NextJobs::Wait => {
+                assert!(!open.is_empty(), "a sweep that waits for nothing never ends");
+                let job = open.remove(pick(open.len()));
+                let result = result(&job.job);
+                let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
+                let answer = match fails(&job) {
+                    true => Completion::Failed { errors: &errors, blame: Some(Blame::Job) },
+                    false => Completion::Result(&result),
+                };
+                plan.record(job.id, answer)?;
+            }
+            NextJobs::Finished(outcome) => return Ok((*outcome, issued)),
+        }
+    }
+}
+
+fn labels(jobs: &[PlannedJob], phase: Phase) -> Vec<&str> {
+    jobs.iter().filter(|job| job.phase == phase).map(|job| job.label.as_str()).collect()
+}
+
+fn chosen(outcome: &Outcome, name: &str) -> RecipeSpec {
+    let row = outcome.rows.iter().find(|row| row.name == name).unwrap();
+    let RowKind::Search { spec, .. } = &row.kind else { panic!("{name} is no search") };
+    spec.clone()
+}
+
+#[test]
+fn a_sweep_issues_its_phases_in_order_and_the_report_split_once() {
+    let (outcome, issued) = finish(&[], 1, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&issued, Phase::References), ["zero-shot", "mnist alone", "flags alone"]);
+    let points = [
+        "knots_ties scaling=0.1 density=0.2",
+        "knots_ties scaling=0.2 density=0.2",
+        "knots_ties scaling=0.3 density=0.2",
+        "knots_ties scaling=0.4 density=0.2",
+        "knots_ties scaling=0.3 density=0.1",
+        "knots_ties scaling=0.3 density=0.5",
+        "knots_ties scaling=0.3 density=1.0",
+    ];
+    assert_eq!(labels(&issued, Phase::Search), points);
+    assert_eq!(labels(&issued, Phase::Baselines), ["sum"]);
+    let report =
+        ["zero-shot on test", "mnist alone on test", "flags alone on test", "knots_ties on test", "sum on test"];
+    assert_eq!(labels(&issued, Phase::Report), report);
+    assert!(issued.iter().all(|job| (job.phase == Phase::Report) == (meaning(&job.job).split == "test")));
+    let spec = chosen(&outcome, "knots_ties");
+    assert_eq!((spec.scaling, spec.density), (Some(0.3), Some(0.5)));
+    assert_eq!(SweepPlan::new(frozen(&[])).unwrap().bound(), 3 + 9 + 1 + 5);
+}
+
+#[test]
+fn a_point_is_called_by_what_the_preset_says_where_the_search_says_nothing_yet() {
+    let (_, issued) = finish(&["recipe={preset: knots_ties}"], 1, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&issued, Phase::Search)[0], "knots_ties scaling=0.1 density=0.2");
+}
+
+#[test]
+fn the_outcome_names_the_jobs_that_hold_its_numbers() {
+    let (outcome, issued) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
+    let names: Vec<_> = outcome.rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(names, ["zero-shot", "fine-tuned", "sum", "knots_ties"]);
+    let id = |label: &str| issued.iter().find(|job| job.label == label).unwrap().id;
+    assert_eq!(outcome.rows[1].jobs["validation"], [id("mnist alone"), id("flags alone")]);
+    assert_eq!(outcome.rows[3].jobs["test"], [id("knots_ties on test")]);
+    assert_eq!(outcome.rows[3].jobs["validation"], [id("knots_ties scaling=0.3 density=0.5")]);
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert_eq!(points.len(), 7);
+    // 800 of 1000 right, over 900 of the adapter alone.
+    assert!((points[5].value.unwrap() - 800.0 / 900.0).abs() < 1e-12);
+}
+
+#[test]
+fn searches_wait_for_the_adapters_where_the_metric_is_normalised() {
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    assert_eq!(jobs.len(), 3, "the references alone");
+    assert_eq!(plan.next(100).unwrap(), NextJobs::Wait);
+    let mut plan = SweepPlan::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    assert_eq!(jobs.len(), 5, "a first point and the baseline on top");
+}
+
+/// The result of a reference with this number of right answers of 1000.
+fn with_correct(job: &PlannedJob, correct: u64) -> JobResult {
+    let mut result = result(&job.job);
+    result.scores.iter_mut().for_each(|score| score.correct = correct);
+    result
+}
+
+#[test]
+fn an_adapter_that_is_worse_than_the_base_is_said_once_and_before_the_search() {
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    let [base, mnist, flags] = &jobs[..] else { panic!("{jobs:?}") };
+    plan.record(mnist.id, Completion::Result(&with_correct(mnist, 299))).unwrap();
+    assert_eq!(plan.newly_weak(), [], "the base is not known yet");
+    plan.record(base.id, Completion::Result(&with_correct(base, 300))).unwrap();
+    let weak = plan.newly_weak();
+    let expected = "the adapter of `mnist` is worse on its own task than the base without it: 29.9 % against 30.0 % on \
+                    `validation`; was it trained on this base?";
+    assert_eq!(weak.iter().map(WeakAdapter::to_string).collect::<Vec<_>>(), [expected]);
+    plan.record(flags.id, Completion::Result(&with_correct(flags, 300))).unwrap();
+    assert_eq!(plan.newly_weak(), [], "once, and not of one that is as good");
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    assert!(jobs.iter().any(|job| job.phase == Phase::Search), "the search goes on");
+    let again = SweepPlan::new(frozen(&[])).unwrap().continuing(&plan);
+    let mut again = SweepPlan { known: plan.known, ..again };
+    assert_eq!(again.newly_weak(), [], "nor once more where the sweep is read again");
+}
+
+#[test]
+fn an_accuracy_that_is_given_can_be_below_the_base() {
+    let mut plan = SweepPlan::new(frozen(&["tasks.mnist.finetuned={validation: 0.2}"])).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    plan.record(jobs[0].id, Completion::Result(&result(&jobs[0].job))).unwrap();
+    let [weak] = &plan.newly_weak()[..] else { panic!() };
+    let expected = "the accuracy that is given for the adapter of `mnist`, 20.0 %, is below the base's own on `validation`, 30.0 %";
+    assert_eq!(weak.to_string(), expected);
+}
+
+#[test]
+fn given_accuracies_are_not_measured() {
+    let given = ["tasks.mnist.finetuned={validation: 0.5, test: 0.5}", "tasks.flags.finetuned={validation: 0.8}"];
+    let (outcome, issued) = finish(&given, 4, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&issued, Phase::References), ["zero-shot"]);
+    assert_eq!(outcome.given_denominators["test"], BTreeMap::from([("mnist".to_owned(), 0.5)]));
+    assert_eq!((outcome.rows[1].jobs["validation"].len(), outcome.rows[1].jobs["test"].len()), (0, 1));
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert!((points[5].value.unwrap() - (0.8 / 0.5 + 0.8 / 0.8) / 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn an_adapter_that_fails_ends_a_normalised_search_with_its_name() {
+    let fails = |job: &PlannedJob| job.label == "flags alone";
+    let error = finish(&[], 4, &fails, &|_| 0).unwrap_err();
+    let text = error.to_string();
+    let expected = "the adapter of task `flags` has no accuracy on split `validation` to normalise by: job ";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.ends_with(" failed; `tasks.flags.finetuned.validation` can give one"), "{text}");
+    let reason = std::error::Error::source(&error).unwrap();
+    assert_eq!(reason.to_string(), "the formula does not hold");
+    assert_eq!(reason.source().unwrap().to_string(), "it is made up");
+    assert!(reason.source().unwrap().source().is_none());
+    let (outcome, _) = finish(&["metric.name=mean_accuracy"], 4, &fails, &|_| 0).unwrap();
+    assert_eq!(outcome.rows[1].jobs["validation"].len(), 1, "a failed job is missing from its row");
+}
+
+#[test]
+fn a_failed_point_is_passed_over_and_listed() {
+    let fails = |job: &PlannedJob| scaling(&job.job) == Some(0.3) && job.phase == Phase::Search;
+    let (outcome, _) = finish(&[], 4, &fails, &|_| 0).unwrap();
+    assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2));
+    let RowKind::Search { points, .. } = &outcome.rows[3].kind else { panic!() };
+    assert_eq!(points.iter().filter(|point| point.value.is_none()).count(), 1);
+}
+
+#[test]
+fn a_search_of_failures_has_a_row_without_numbers() {
+    let (outcome, issued) = finish(&[], 4, &|job| job.phase == Phase::Search, &|_| 0).unwrap();
+    let row = outcome.rows.iter().find(|row| row.name == "knots_ties").unwrap();
+    assert!(row.jobs.values().all(Vec::is_empty), "{row:?}");
+    assert!(labels(&issued, Phase::Report).contains(&"sum on test"), "the other rows are reported");
+    assert!(failure(&issued[0].job).is_final);
+}
+
+#[test]
+fn a_job_that_several_phases_need_is_issued_once() {
+    let same =
+        ["baselines.sum={name: same, preset: knots_ties, density: 0.5, scaling: 0.3}", "evaluation.report=validation"];
+    let (outcome, issued) = finish(&same, 4, &|_| false, &|_| 0).unwrap();
+    let ids: std::collections::BTreeSet<_> = issued.iter().map(|job| job.id).collect();
+    assert_eq!(ids.len(), issued.len());
+    assert_eq!(labels(&issued, Phase::Report), [""; 0], "there is nothing that was not evaluated before");
+    assert_eq!(outcome.rows[2].jobs, outcome.rows[3].jobs);
+}
+
+#[test]
+fn a_joint_benchmark_has_no_denominators_and_stops_at_a_plateau() {
+    let joint = [
+        "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}",
+        "metric.name=mean_accuracy",
+        "parameters={scaling: [0.2, 0.4, 0.3]}",
+    ];
+    let (outcome, issued) = finish(&joint, 4, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&issued, Phase::References), ["zero-shot"]);
+    assert_eq!(outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned).count(), 0);
+    assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2), "0.4 is equal, so 0.3 is not looked at");
+}
+
+#[test]
+fn a_better_point_is_announced_for_its_search() {
+    let mut plan = SweepPlan::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    let point = jobs.iter().find(|job| job.phase == Phase::Search).unwrap();
+    let recorded = plan.record(point.id, Completion::Result(&result(&point.job))).unwrap();
+    assert_eq!(recorded.best_of.unwrap().1.scaling, Some(0.1));
+    let again = plan.record(point.id, Completion::Failed { errors: &[], blame: Some(Blame::Job) }).unwrap();
+    assert_eq!(again, Recorded::default(), "the first completion stays");
+}
+
+/// The values that are announced as the best, if jobs end one by one.
+fn announced(overrides: &[&str]) -> Vec<f64> {
+    let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+    let mut announced = Vec::new();
+    loop {
+        match plan.next(1).unwrap() {
+            NextJobs::Publish(jobs) => {
+                let recorded = plan.record(jobs[0].id, Completion::Result(&result(&jobs[0].job))).unwrap();
+                announced.extend(recorded.best_of.map(|_| recorded.value.unwrap()));
+            }
+            NextJobs::Wait => panic!("every completion is recorded"),
+            NextJobs::Finished(_) => return announced,
+        }
+    }
+}
+
+#[test]
+fn only_what_is_better_than_all_before_is_announced() {
+    let one = announced(&["metric.name=mean_accuracy"]);
+    assert!(one.is_sorted_by(|a, b| a < b) && one.len() == 4, "{one:?}");
+    // The first search reaches 0.77 at most; the second one begins below and passes it once.
+    let two = announced(&[
+        "metric.name=mean_accuracy",
+        "parameters=null",
+        "recipe=null",
+        "searches=[\
+            {name: one, recipe: {preset: knots_ties, density: 0.2}, parameters: {scaling: [0.2, 0.3]}}, \
+            {name: two, recipe: {preset: knots_ties, density: 0.5}, parameters: {scaling: [0.1, 0.3]}}]",
+    ]);
+    assert!(two.is_sorted_by(|a, b| a < b), "{two:?}");
+}
+
+#[test]
+fn the_bound_of_a_sweep_needs_none_of_its_inputs() {
+    let joint = "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}";
+    for overrides in [
+        &[][..],
+        &["evaluation.report=validation"],
+        &["method=grid"],
+        &["tasks.mnist.finetuned={validation: 0.5}"],
+        &[joint, "metric.name=mean_accuracy"],
+    ] {
+        let sweep = crate::testing::sweep(overrides);
+        let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+        let expected = plan.bound();
+        assert_eq!(bound(&sweep).unwrap(), expected, "{overrides:?}");
+        assert!(matches!(plan.next(2).unwrap(), NextJobs::Publish(_)));
+        assert_eq!(plan.bound(), expected, "it does not depend on what was read");
+    }
+    assert_eq!(bound(&crate::testing::sweep(&[])).unwrap(), 3 + 9 + 1 + 5);
+    assert_eq!(bound(&crate::testing::sweep(&["evaluation.report=validation"])).unwrap(), 3 + 9 + 1);
+}
+
+#[test]
+fn another_name_leaves_the_jobs_as_they_are() {
+    let (one, other) = (frozen(&[]), frozen(&[]).renamed("other"));
+    assert_eq!((other.sweep().name.as_str(), other.digests()), ("other", one.digests()));
+    let id = |frozen: &Frozen| frozen.meaning(Subject::Base, "test").id();
+    assert_eq!(id(&one), id(&other));
+}
+
+#[test]
+fn jobs_carry_the_places_of_what_they_need() {
+    let (_, issued) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
+    let places = |label: &str| issued.iter().find(|job| job.label == label).unwrap().job.places.clone();
+    let alone = places("mnist alone");
+    assert_eq!((alone.adapters.len(), alone.data.len(), alone.heads.len()), (1, 1, 1));
+    assert_eq!((places("zero-shot").adapters.len(), places("zero-shot").data.len()), (0, 2));
+    assert_eq!(places("sum").adapters.len(), 2);
+}
+
+proptest! {
+    #[test]
+    fn the_outcome_does_not_depend_on_the_window_or_the_order_of_completions(
+        window in 1usize..20, step in 0usize..50, method in prop_oneof![
+            Just(vec!["method=linear"]), Just(vec!["method=grid"]), Just(vec!["method=random", "trials=9"]),
+        ],
+    ) {
+        let (outcome, issued) = finish(&method, window, &|_| false, &|open| (step + open * 5) % open).unwrap();
+        let (straight, one_by_one) = finish(&method, 1, &|_| false, &|_| 0).unwrap();
+        prop_assert_eq!(outcome, straight);
+        let ids = |jobs: &[PlannedJob]| jobs.iter().map(|job| job.id).collect::<std::collections::BTreeSet<_>>();
+        prop_assert_eq!(ids(&issued), ids(&one_by_one));
+        prop_assert_eq!(ids(&issued).len(), issued.len());
+    }
+}
+
+#[test]
+fn what_a_sweep_came_to_so_far_is_the_best_of_what_is_known_and_at_its_end_the_outcome() {
+    for overrides in [&[][..], &["method=grid"], &["method=random", "trials=6"]] {
+        let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
+        let (mut open, mut answered): (Vec<PlannedJob>, Vec<JobId>) = (Vec::new(), Vec::new());
+        loop {
+            match plan.next(3).unwrap() {
+                NextJobs::Publish(jobs) => open.extend(jobs),
+                NextJobs::Wait => {
+                    let job = open.pop().unwrap();
+                    answered.push(job.id);
+                    plan.record(job.id, Completion::Result(&result(&job.job))).unwrap();
+                }
+                NextJobs::Finished(outcome) => {
+                    assert_eq!(plan.so_far().unwrap(), *outcome);
+                    break;
+                }
+            }
+            let so_far = plan.so_far().unwrap();
+            let named = so_far.rows.iter().flat_map(|row| row.jobs.values().flatten());
+            assert!(named.into_iter().all(|job| answered.contains(job)));
+            let row = so_far.rows.last().unwrap();
+            let RowKind::Search { points, .. } = &row.kind else { panic!() };
+            let best = points.iter().max_by(|one, other| one.value.partial_cmp(&other.value).unwrap());
+            let leads = row.jobs["validation"].first().and_then(|job| points.iter().find(|point| point.job == *job));
+            assert_eq!(leads.map(|point| point.value), best.map(|point| point.value), "{overrides:?}");
+        }
+    }
+}
+
+/// Completes all jobs until only a write is left, or the sweep is over.
+fn up_to_the_end(plan: &mut SweepPlan) -> NextJobs {
+    loop {
+        match plan.next(64).unwrap() {
+            NextJobs::Publish(jobs) if jobs.iter().any(|job| job.phase == Phase::Write) => {
+                return NextJobs::Publish(jobs);
+            }
+            NextJobs::Publish(jobs) => jobs.iter().for_each(|job| {
+                plan.record(job.id, Completion::Result(&result(&job.job))).unwrap();
+            }),
+            next => return next,
+        }
+    }
+}
+
+#[test]
+fn the_winner_is_written_once_everything_is_evaluated_and_the_sweep_is_over_then() {
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap().writing_winner();
+    let NextJobs::Publish(jobs) = up_to_the_end(&mut plan) else { panic!("the winner is wanted") };
+    assert_eq!(labels(&jobs, Phase::Write), ["write knots_ties"]);
+    let jobs::JobSpec::Write(spec) = &jobs[0].job.spec else { panic!("it writes") };
+    let outcome = plan.so_far().unwrap();
+    let RowKind::Search { recipe, .. } = &outcome.rows[3].kind else { panic!("a search") };
+    assert_eq!(spec.recipe, *recipe);
+    assert_eq!(jobs[0].job.places.data.len(), 0, "nothing is evaluated");
+    assert_eq!(plan.next(64).unwrap(), NextJobs::Wait);
+    plan.record(jobs[0].id, Completion::Artefact(&artefact(&jobs[0].job))).unwrap();
+    assert_eq!(plan.next(64).unwrap(), NextJobs::Finished(Box::new(outcome.clone())));
+
+    // A sweep whose winner cannot be written comes to the same.
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap().writing_winner();
+    let NextJobs::Publish(jobs) = up_to_the_end(&mut plan) else { panic!("the winner is wanted") };
+    let errors = ["the disk is full".to_owned()];
+    plan.record(jobs[0].id, Completion::Failed { errors: &errors, blame: Some(Blame::Machine) }).unwrap();
+    assert_eq!(plan.next(64).unwrap(), NextJobs::Finished(Box::new(outcome)));
+}
+
+#[test]
+fn nothing_is_written_unless_asked_for_nor_where_no_adapter_can_hold_the_winner() {
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap();
+    assert!(matches!(up_to_the_end(&mut plan), NextJobs::Finished(_)));
+    let in_full_space = ["recipe.preset=ties"];
+    let mut plan = SweepPlan::new(frozen(&in_full_space)).unwrap().writing_winner();
+    assert!(matches!(up_to_the_end(&mut plan), NextJobs::Finished(_)));
+}
+
+#[test]
+fn a_job_waits_for_the_artefacts_that_it_needs() {
+    let mut plan = SweepPlan::new(frozen(&[])).unwrap();
+    let needed = frozen(&[]).job(frozen(&[]).write_spec(&jobs::Preset::KnotsTies.recipe(), WriteFormat::Adapter));
+    let subject = Subject::Merge { recipe: jobs::Preset::KnotsTies.recipe().with_scaling(0.77) };
+    let mut waiting = PendingJob::evaluation(subject, "validation", "needs an artefact".to_owned());
+    waiting.artefacts = vec![needed.id()];
+    let first = PendingJob::evaluation(Subject::Base, "validation", "zero-shot".to_owned());
+    plan.pending.begin(Phase::References, [waiting, first].into());
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("something is ready") };
+    assert_eq!(labels(&jobs, Phase::References), ["zero-shot"]);
+    assert_eq!(plan.next(64).unwrap(), NextJobs::Wait);
+    let _ = plan.known.read_artefact(&artefact(&needed));
+    let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("it is ready") };
+    assert_eq!(labels(&jobs, Phase::References), ["needs an artefact"]);
+}

@@ -1,0 +1,73 @@
+//! What the end of a job changes.
+
+use super::RunState;
+use crate::{
+    Completion, CoordinatorError, Event, PlannedJob,
+    lookup::{FinalFailure, Found},
+};
+use jobs::{ArtefactResult, Blame, JobResult};
+
+impl RunState {
+    /// Records the end of a job; `is_reused` if it ended before this run needed it.
+    pub(super) fn complete(&mut self, job: PlannedJob, found: Found, is_reused: bool) -> Result<(), CoordinatorError> {
+        match found {
+            Found::Nothing => Ok(()),
+            Found::Failed(failed) => {
+                self.breaker.failed(job.id, &failed.errors, is_reused);
+                self.fail(job, failed, is_reused)
+            }
+            // A corrupt object says nothing about the recipe or the base model, so the circuit breaker ignores it.
+            Found::Corrupt(errors) => self.fail(job, FinalFailure { errors, blame: Some(Blame::Machine) }, is_reused),
+            Found::Artefact(result) => self.written(job, &result, is_reused),
+            Found::Result(result) => self.finished(job, *result, is_reused),
+        }
+    }
+
+    fn fail(&mut self, job: PlannedJob, failed: FinalFailure, is_reused: bool) -> Result<(), CoordinatorError> {
+        let PlannedJob { id, label, .. } = job;
+        let FinalFailure { errors, blame } = failed;
+        let is_write = self.plan.is_write(&id);
+        self.plan.record(id, Completion::Failed { errors: &errors, blame })?;
+        // Counts include evaluations only.
+        if is_write {
+            self.emit(Event::NotWritten { job: id, label, errors, is_reused });
+            return Ok(());
+        }
+        self.progress.counts.failed += 1;
+        self.emit(Event::Failed { job: id, label, errors, is_reused });
+        Ok(())
+    }
+
+    fn written(&mut self, job: PlannedJob, result: &ArtefactResult, is_reused: bool) -> Result<(), CoordinatorError> {
+        let PlannedJob { id, label, .. } = job;
+        self.plan.record(id, Completion::Artefact(result))?;
+        self.breaker.succeeded();
+        if !is_reused {
+            self.progress.add_device_time(&result.timings);
+        }
+        self.emit(Event::Written { job: id, label, size: result.artefact.size(), is_reused });
+        Ok(())
+    }
+
+    fn finished(&mut self, job: PlannedJob, result: JobResult, is_reused: bool) -> Result<(), CoordinatorError> {
+        let PlannedJob { id, label, .. } = job;
+        let recorded = self.plan.record(id, Completion::Result(&result))?;
+        self.examples.add(&result.meaning, &result.scores);
+        self.breaker.succeeded();
+        if is_reused {
+            self.progress.counts.reused += 1;
+        } else {
+            self.progress.counts.run += 1;
+            self.progress.add_device_time(&result.timings);
+        }
+        let value = recorded.value;
+        let timings = result.timings;
+        self.new_results.push(result);
+        self.emit(Event::Finished { job: id, label, value, timings, is_reused });
+        self.report_weak_adapters();
+        if let (Some((search, spec)), Some(value)) = (recorded.best_of, value) {
+            self.emit(Event::Best { search, spec: Box::new(spec), value });
+        }
+        Ok(())
+    }
+}

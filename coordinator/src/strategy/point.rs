@@ -1,0 +1,55 @@
+use jobs::{JobId, LeftOut, Recipe, RecipeSpec};
+
+/// The result of evaluating a point.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum PointResult {
+    /// The value of the objective's metric.
+    Value(f64),
+    /// The job failed permanently because of its inputs or its recipe. This is worse than every value.
+    Failed,
+    /// The job failed permanently, and a machine may be the reason. Nothing is known about the recipe.
+    Missing,
+}
+
+/// The results that are known so far.
+pub trait PointResults {
+    /// The id of the job that evaluates a recipe. Recipes with the same meaning have the same id.
+    fn id(&self, recipe: &Recipe) -> JobId;
+
+    /// The result of the job; `None` while it is unknown.
+    fn of(&self, id: &JobId) -> Option<PointResult>;
+}
+
+/// A point of a search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// The recipe as the search composed it.
+    pub spec: RecipeSpec,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The job that evaluates it.
+    pub id: JobId,
+}
+
+/// What a search needs next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NextPoint {
+    /// The search needs the result of this point. It requests each point once.
+    Evaluate(Box<Candidate>),
+    /// The search needs results of points that it has requested already.
+    Wait,
+    /// The search is over.
+    Done(Box<Choice>),
+}
+
+/// What a search has chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// The best point and its value; `None` if every point failed, or if one is missing.
+    pub best: Option<(Candidate, f64)>,
+    /// The points that the search read, each once, in search order. A very long search lists its best points and the
+    /// points at the ends of the ranges.
+    pub points: Vec<(Candidate, PointResult)>,
+    /// The number of points that are not listed.
+    pub left_out: LeftOut,
+}

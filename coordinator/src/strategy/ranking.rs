@@ -1,0 +1,34 @@
+use jobs::Objective;
+use std::cmp::Ordering;
+
+/// Which of two equal values a linear search prefers.
+///
+/// The reference implementation differs between its benchmarks. The preference decides whether a scan that meets a
+/// plateau continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// The later value wins, and the scan continues: the reference's search per task.
+    Last,
+    /// The first value stays, and the scan stops: the reference's joint search.
+    First,
+}
+
+/// The order of values: which one is better, and which one wins a tie.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranking {
+    /// The metric and its direction.
+    pub objective: Objective,
+    /// The linear search's preference among equal values. Grid and random searches keep the first in their order.
+    pub ties: Ties,
+}
+
+impl Ranking {
+    /// Whether a linear search replaces `old` by `new`.
+    pub(super) fn replaces(&self, new: f64, old: f64) -> bool {
+        match self.objective.compare(new, old) {
+            Ordering::Greater => true,
+            Ordering::Equal => self.ties == Ties::Last,
+            Ordering::Less => false,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+use crate::{
+    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, JobId, Meaning, OtherSemantics, Parameter, Precision,
+    Recipe, RecipeSpec, Search, Subject, Sweep, TaskInput,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The version of what turns examples into statistics: which inputs count, the sums and the layout of the files. It is
+/// part of the identity of every job that makes statistics, and grows when the same examples would give others.
+pub const STATISTICS_SEMANTICS: u32 = 1;
+
+/// All that decides the statistics of a task's own model: the base with the task's adapter, over the first examples of
+/// a split.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsSpec {
+    /// [`STATISTICS_SEMANTICS`] when it was made.
+    pub semantics: u32,
+    /// [`EVALUATION_SEMANTICS`] when it was made: how files become what a model takes.
+    pub evaluation: u32,
+    /// The base model's content.
+    pub base: Digest,
+    /// The task's adapter.
+    pub adapter: AdapterInput,
+    /// The content of the split's files, with the rule that cuts the split out of them.
+    pub data: Digest,
+    /// The task's head, where labels are weighed by what the model predicts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<Digest>,
+    /// The name of the split, such as `train`.
+    pub split: String,
+    /// How many examples are taken, the first ones in the order of the split.
+    pub examples: u64,
+    /// What is made of them.
+    pub what: StatisticsKind,
+    /// The number format of the model.
+    pub precision: Precision,
+}
+
+/// What statistics are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatisticsKind {
+    /// Gram matrices, sums and counts of the inputs of every module that the adapter updates.
+    Grams,
+    /// The diagonal of the Fisher information of every weight that the adapter updates.
+    Fisher,
+}
+
+/// A task's statistics as the input of another job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatisticsInput {
+    /// The task.
+    pub task: String,
+    /// The job whose artefact they are. Its id is the digest of all that decides them.
+    pub job: JobId,
+}
+
+/// The statistics that a recipe merges by, of every task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StatisticsNeed {
+    /// What is needed.
+    pub what: StatisticsKind,
+    /// Of how many examples.
+    pub examples: u64,
+}
+
+/// The keys of a recipe that decide which statistics it needs.
+const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
+
+impl Recipe {
+    /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
+    pub fn statistics(&self) -> Option<StatisticsNeed> {
+        None
+    }
+}
+
+impl Sweep {
+    /// The statistics that any recipe of the sweep may need, each once.
+    pub fn statistics_needs(&self) -> Vec<StatisticsNeed> {
+        let of = |spec: &RecipeSpec| spec.resolve().ok().and_then(|recipe| recipe.statistics());
+        let mut needs: BTreeSet<StatisticsNeed> = self.baselines.iter().filter_map(|row| of(&row.recipe)).collect();
+        for search in &self.searches {
+            needs.extend(recipes_by_need(search).iter().filter_map(of));
+        }
+        needs.into_iter().collect()
+    }
+}
+
+/// The recipe of a search with every combination of those values that decide which statistics it needs, and with the
+/// values that it starts from.
+fn recipes_by_need(search: &Search) -> Vec<RecipeSpec> {
+    let mut specs = vec![search.recipe.clone()];
+    let deciding = search.parameters.iter().filter(|parameter| DECIDING.contains(&parameter.key.as_str()));
+    for Parameter { key, values } in deciding {
+        let mut with = Vec::new();
+        for spec in &specs {
+            for value in values.listed().unwrap_or_default() {
+                let mut spec = spec.clone();
+                if spec.set(key, value).is_ok() {
+                    with.push(spec);
+                }
+            }
+        }
+        specs.append(&mut with);
+    }
+    specs
+}
+
+impl StatisticsSpec {
+    /// Whether this version of the program makes what was meant.
+    ///
+    /// # Errors
+    /// The statistics or the evaluation are of another version of their semantics.
+    pub fn check_semantics(&self) -> Result<(), OtherSemantics> {
+        if self.semantics != STATISTICS_SEMANTICS {
+            return Err(OtherSemantics { part: "statistics", job: self.semantics, ours: STATISTICS_SEMANTICS });
+        }
+        if self.evaluation != EVALUATION_SEMANTICS {
+            return Err(OtherSemantics { part: "evaluation", job: self.evaluation, ours: EVALUATION_SEMANTICS });
+        }
+        Ok(())
+    }
+
+    /// The evaluation of the same model on the same data: what both need is found and prepared in the same way.
+    pub fn as_evaluation(&self) -> Meaning {
+        let task = self.adapter.task.clone();
+        Meaning {
+            evaluation: self.evaluation,
+            base: self.base,
+            subject: Subject::Adapter { task: task.clone() },
+            adapters: vec![self.adapter.clone()],
+            tasks: vec![TaskInput { name: task, data: self.data, head: self.head }],
+            benchmark: BenchmarkInput::PerTask,
+            split: self.split.clone(),
+            precision: self.precision,
+            statistics: Vec::new(),
+        }
+    }
+}
+
+impl StatisticsKind {
+    /// Its name in documents and for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grams => "Gram matrices",
+            Self::Fisher => "Fisher information",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{JobKind, JobSpec};
+
+    fn spec() -> StatisticsSpec {
+        StatisticsSpec {
+            semantics: STATISTICS_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: Digest::of(b"base"),
+            adapter: AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") },
+            data: Digest::of(b"data"),
+            head: None,
+            split: "train".to_owned(),
+            examples: 256,
+            what: StatisticsKind::Grams,
+            precision: Precision::F32,
+        }
+    }
+
+    #[test]
+    fn the_id_of_statistics_is_the_same_in_every_release() {
+        let spec = JobSpec::from(spec());
+        assert_eq!(spec.kind(), JobKind::Statistics);
+        assert_eq!(spec.id().to_string(), "8ee35fde0a255f9d7c5476687dafd4a94feeacb60cee5b7022043f0936454eca");
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<JobSpec>(&text).unwrap(), spec);
+    }
+
+    #[test]
+    fn what_decides_statistics_changes_their_id() {
+        let changes: [fn(&mut StatisticsSpec); 9] = [
+            |spec| spec.semantics += 1,
+            |spec| spec.evaluation += 1,
+            |spec| spec.base = Digest::of(b"other"),
+            |spec| spec.adapter.digest = Digest::of(b"other"),
+            |spec| spec.data = Digest::of(b"other"),
+            |spec| spec.head = Some(Digest::of(b"head")),
+            |spec| spec.examples = 255,
+            |spec| spec.what = StatisticsKind::Fisher,
+            |spec| spec.precision = Precision::Bf16,
+        ];
+        let mut ids = std::collections::BTreeSet::from([JobSpec::from(spec()).id()]);
+        for change in changes {
+            let mut changed = spec();
+            change(&mut changed);
+            assert!(ids.insert(JobSpec::from(changed.clone()).id()), "{changed:?}");
+        }
+    }
+
+    #[test]
+    fn statistics_of_another_version_are_told_from_ours() {
+        assert_eq!(spec().check_semantics(), Ok(()));
+        let other = StatisticsSpec { semantics: 9, ..spec() }.check_semantics().unwrap_err();
+        assert_eq!(
+            other.to_string(),
+            "the job's statistics is of semantics 9, while this Bowline computes semantics 1"
+        );
+        assert_eq!(StatisticsSpec { evaluation: 9, ..spec() }.check_semantics().unwrap_err().part, "evaluation");
+    }
+}

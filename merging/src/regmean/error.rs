@@ -1,0 +1,57 @@
+use crate::{MergeError, StatisticsError};
+
+/// Why a merge by the inputs of the modules is not possible.
+#[derive(Debug, thiserror::Error)]
+pub enum InputMergeError {
+    /// The recipe does not fit the adapters.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// Statistics cannot be read.
+    #[error("the statistics of `{task}` cannot be used")]
+    Statistics {
+        /// The task.
+        task: String,
+        /// What is wrong with them.
+        source: StatisticsError,
+    },
+    /// There are no statistics of a task.
+    #[error("the merge needs the inputs of the modules in the model of `{task}`, and has no statistics of that task")]
+    NoStatistics {
+        /// The task.
+        task: String,
+    },
+    /// A task's statistics do not hold a module that other adapters update.
+    #[error(
+        "the statistics of `{task}` hold nothing of `{module}`, which adapters of other tasks update: merge adapters that \
+         update the same modules, or use a method without `gram: inputs`"
+    )]
+    NoInputs {
+        /// The task.
+        task: String,
+        /// The base's module.
+        module: String,
+    },
+    /// The inputs of a module have another width than the module.
+    #[error(
+        "the inputs of `{module}` in the statistics of `{task}` have {found} numbers, and the module takes {expected}"
+    )]
+    Width {
+        /// The task.
+        task: String,
+        /// The base's module.
+        module: String,
+        /// Numbers of an input in the statistics.
+        found: usize,
+        /// Columns of the weight.
+        expected: usize,
+    },
+    /// The sum of the Gram matrices has no inverse.
+    #[error(
+        "the sum of the Gram matrices of the inputs of `{module}` has no inverse: lower `off_diagonal` (0.9 is usual), set a \
+         `ridge` (0.001, say), or take more `examples`"
+    )]
+    Singular {
+        /// The base's module.
+        module: String,
+    },
+}

@@ -1,0 +1,63 @@
+use super::{Entry, INDEX, Index, InputStatistics, StatisticsError, VERSION, tensor_name};
+use safetensors::{Dtype, tensor::TensorView};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Writes the statistics of a task, a file for each layer, so that only one layer is in memory.
+#[derive(Debug)]
+pub struct StatisticsWriter {
+    folder: PathBuf,
+    inputs: Vec<Entry>,
+}
+
+impl StatisticsWriter {
+    /// Writes into an empty folder.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), inputs: Vec::new() }
+    }
+
+    /// Writes what is known of the inputs of one layer.
+    ///
+    /// # Errors
+    /// The file cannot be written, or a number is not finite.
+    pub fn layer(&mut self, layer: usize, inputs: &[InputStatistics]) -> Result<(), StatisticsError> {
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        let file = format!("layer-{layer:03}.safetensors");
+        let path = self.folder.join(&file);
+        let mut tensors = Vec::new();
+        for own in inputs {
+            for (what, values) in [("gram", &own.gram), ("sum", &own.sum)] {
+                let tensor = tensor_name(&own.modules, what);
+                if !values.iter().all(|x| x.is_finite()) {
+                    return Err(StatisticsError::NotFinite { path, tensor });
+                }
+                let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                tensors.push((tensor, values.len(), bytes));
+            }
+            let modules = own.modules.clone();
+            self.inputs.push(Entry { file: file.clone(), modules, tokens: own.tokens, width: own.width() });
+        }
+        let failed = |source| StatisticsError::Serialise { path: path.clone(), source: Box::new(source) };
+        let mut views = Vec::with_capacity(tensors.len());
+        for (name, length, bytes) in &tensors {
+            views.push((name.as_str(), TensorView::new(Dtype::F64, vec![*length], bytes).map_err(failed)?));
+        }
+        let bytes = safetensors::serialize(views, None).map_err(failed)?;
+        fs::write(&path, bytes).map_err(|source| StatisticsError::Write { path, source })
+    }
+
+    /// Writes the index, which names all other files and how many examples they are of.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish(self, examples: u64) -> Result<(), StatisticsError> {
+        let path = self.folder.join(INDEX);
+        let index = Index { version: VERSION, examples, inputs: self.inputs };
+        let text = serde_json::to_string_pretty(&index).expect("an index has names and numbers only");
+        fs::write(&path, format!("{text}\n")).map_err(|source| StatisticsError::Write { path, source })
+    }
+}

@@ -1,0 +1,160 @@
+//! Jobs that make statistics of a task's own model.
+
+use super::{
+    attempt::{Attempt, Found},
+    family::FamilySession,
+};
+use crate::{JobError, MadeFiles};
+use evaluation::{ExampleCount, Examples, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed};
+use files::FilesInUse;
+use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec};
+use merging::{Aligned, GramOptions, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl<F: ModelFamily> FamilySession<F> {
+    /// Runs the task's own model over the first examples of the split, layer by layer, and writes what it learns.
+    ///
+    /// The statistics of one layer are in memory at a time, and the states of all examples.
+    pub(super) fn make_statistics(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &StatisticsSpec,
+    ) -> Result<MadeFiles, JobError> {
+        let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
+        let made = self.merges.model(attempt, self.base.model(), &self.header)?;
+        let task = &attempt.job.meaning.tasks[0];
+        let examples = self.splits.first(attempt, &self.base, task, spec.examples)?;
+        let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
+        let folder = tempfile::Builder::new().prefix("bowline-statistics-").tempdir().map_err(scratch)?;
+        let mut facts = BTreeMap::from([("examples".to_owned(), spec.examples as f64)]);
+        match spec.what {
+            StatisticsKind::Grams => {
+                let writer = StatisticsWriter::new(folder.path());
+                let written =
+                    write_grams::<F>(attempt, Run { model: &made.model, examples: &examples, modules }, writer)?;
+                facts.insert("inputs".to_owned(), written.inputs as f64);
+                facts.insert("tokens".to_owned(), written.tokens as f64);
+                written.writer.finish(spec.examples)?;
+            }
+            StatisticsKind::Fisher => {
+                return Err(JobError::Incomplete("this program makes no Fisher information".to_owned()));
+            }
+        }
+        match examples.count() {
+            ExampleCount::Images(images) => attempt.metrics.images(images as u64),
+            ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
+        }
+        MadeFiles::of(folder, facts).map_err(scratch)
+    }
+}
+
+/// What is run, and whose inputs are observed.
+struct Run<'a, F: ModelFamily> {
+    model: &'a F::Model,
+    examples: &'a F::Examples,
+    modules: BTreeSet<String>,
+}
+
+/// What was written of a model's layers.
+struct Written {
+    writer: StatisticsWriter,
+    /// Sites whose inputs were observed.
+    inputs: usize,
+    /// The most tokens of a site.
+    tokens: u64,
+}
+
+fn write_grams<F: ModelFamily>(
+    attempt: &mut Attempt<'_>,
+    run: Run<'_, F>,
+    writer: StatisticsWriter,
+) -> Result<Written, JobError> {
+    let Run { model, examples, modules } = run;
+    let mut written = Written { writer, inputs: 0, tokens: 0 };
+    let mut states = attempt.evaluating(|watch| model.states(examples, watch))?;
+    for layer in 0..model.layers() {
+        let mut sums = LayerSums::default();
+        let observed = Observed { modules: &modules, observer: &mut sums };
+        attempt.evaluating(|watch| model.run_layer(layer, &mut states, Some(observed), watch))?;
+        let inputs = sums.into_statistics();
+        written.inputs += inputs.len();
+        written.tokens = inputs.iter().map(|inputs| inputs.tokens).fold(written.tokens, u64::max);
+        written.writer.layer(layer, &inputs)?;
+    }
+    Ok(written)
+}
+
+/// Sums over the inputs of one layer's modules.
+#[derive(Default)]
+struct LayerSums(Vec<Sums>);
+
+struct Sums {
+    modules: Vec<String>,
+    tokens: u64,
+    sum: Vec<f64>,
+    gram: Vec<f64>,
+}
+
+impl InputObserver for LayerSums {
+    fn observe(&mut self, inputs: &ModuleInputs<'_>) -> Result<(), ModelError> {
+        let known = self.0.iter().position(|sums| sums.modules == inputs.modules());
+        let place = known.unwrap_or_else(|| {
+            let width = inputs.width();
+            self.0.push(Sums {
+                modules: inputs.modules().to_vec(),
+                tokens: 0,
+                sum: vec![0.0; width],
+                gram: vec![0.0; width * width],
+            });
+            self.0.len() - 1
+        });
+        let sums = &mut self.0[place];
+        sums.tokens += inputs.rows() as u64;
+        inputs.add_sum(&mut sums.sum)?;
+        inputs.add_gram(&mut sums.gram)
+    }
+}
+
+impl LayerSums {
+    fn into_statistics(self) -> Vec<InputStatistics> {
+        let statistics = |Sums { modules, tokens, sum, gram }| InputStatistics::new(modules, tokens, sum, &gram);
+        self.0.into_iter().map(statistics).collect()
+    }
+}
+
+/// Statistics that other jobs made, and the files that they lie in.
+pub(super) struct FoundStatistics {
+    tasks: Vec<TaskStatistics>,
+    files: FilesInUse,
+}
+
+impl FoundStatistics {
+    /// Fetches the artefacts that a merge needs; none for most recipes.
+    pub(super) fn fetch<J>(attempt: &mut Attempt<'_, J>, inputs: &[StatisticsInput]) -> Result<Self, JobError> {
+        let mut found = Self { tasks: Vec::with_capacity(inputs.len()), files: FilesInUse::default() };
+        for StatisticsInput { task, job } in inputs {
+            let place = InputRef::Artefact(*job);
+            let located = attempt.inputs.statistics(&place)?;
+            let digest = located.digest;
+            let Found { path, files } = attempt.checked(&place, located, digest)?;
+            let statistics = attempt.read(&files, || Ok(TaskStatistics::open(task, &path)?))?;
+            found.tasks.push(statistics);
+            found.files.extend(&files);
+        }
+        Ok(found)
+    }
+
+    /// Merges by these statistics, or without any if the recipe needs none.
+    pub(super) fn merge<J>(
+        &self,
+        attempt: &Attempt<'_, J>,
+        aligned: &Aligned,
+        recipe: &jobs::Recipe,
+    ) -> Result<MergedUpdate, JobError> {
+        if recipe.statistics().is_none() {
+            return Ok(aligned.merge(recipe)?);
+        }
+        // Gram matrices are read while the merge goes on.
+        attempt.read(&self.files, || Ok(aligned.merge_on_inputs(recipe, GramOptions::of(recipe), &self.tasks)?))
+    }
+}
