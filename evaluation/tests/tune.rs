@@ -40,7 +40,7 @@ fn settings() -> TuneSettings {
 }
 
 fn images(with_labels: bool) -> Vec<TuneTask> {
-    tasks(&FEW, with_labels)
+    tasks(&*FEW, with_labels)
 }
 
 fn tasks(splits: &[Embedded], with_labels: bool) -> Vec<TuneTask> {

@@ -64,10 +64,12 @@ pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
-pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
+pub use sweep::{
+    Baseline, Benchmark, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
+};
 pub use tune::{
-    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, TUNE_SEMANTICS, TuneCheck, TuneGuard,
-    TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
+    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,
+    TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
 };
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;

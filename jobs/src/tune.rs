@@ -2,7 +2,7 @@
 
 mod learned;
 
-pub use learned::{LEARNED_FILE, LearnedCoefficients, LearnedError, TuneCheck};
+pub use learned::{LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TuneCheck};
 
 use crate::{
     AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, Meaning, OtherSemantics, Precision, Subject, TaskInput,

@@ -8,6 +8,7 @@ mod recent;
 mod session;
 mod splits;
 mod statistics;
+mod tune;
 mod write;
 
 use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
@@ -150,6 +151,12 @@ impl Engine {
                 let meaning = spec.as_evaluation();
                 let mut attempt = Attempt::new(Evaluated { meaning: &meaning, places }, &inputs, stop, &metrics);
                 let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
+            JobSpec::Tune(spec) => {
+                let meaning = spec.as_evaluation();
+                let mut attempt = Attempt::new(Evaluated { meaning: &meaning, places }, &inputs, stop, &metrics);
+                let files = self.in_session(&mut attempt, |session, attempt| session.tune(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Write(spec) => {

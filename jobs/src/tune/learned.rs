@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 /// The name of the file in the artefact of a tuning job.
 pub const LEARNED_FILE: &str = "coefficients.json";
 
+/// What the facts of an artefact call coefficients. No task has a `/` in its name.
+const WEIGHTS: &str = "weights/";
+const LAYER_WEIGHTS: &str = "layer_weights/";
+
 /// The version of the file's layout.
 const VERSION: u32 = 1;
 
@@ -27,6 +31,31 @@ pub struct LearnedCoefficients {
     pub checks: Vec<TuneCheck>,
     /// True if the guard ended tuning before the last step.
     pub is_stopped: bool,
+}
+
+/// Learned coefficients as recipes state them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LearnedWeights {
+    /// As [`LearnedCoefficients::weights`].
+    pub weights: BTreeMap<String, f64>,
+    /// As [`LearnedCoefficients::layer_weights`].
+    pub layer_weights: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+impl LearnedWeights {
+    /// Reads the coefficients among the facts of an artefact: `weights/TASK` and `layer_weights/TASK/PLACE`.
+    pub fn from_facts(facts: &BTreeMap<String, f64>) -> Self {
+        let mut learned = Self::default();
+        for (name, value) in facts {
+            if let Some(task) = name.strip_prefix(WEIGHTS) {
+                learned.weights.insert(task.to_owned(), *value);
+            }
+            if let Some((task, place)) = name.strip_prefix(LAYER_WEIGHTS).and_then(|name| name.split_once('/')) {
+                learned.layer_weights.entry(task.to_owned()).or_default().insert(place.to_owned(), *value);
+            }
+        }
+        learned
+    }
 }
 
 /// One look of the guard.
@@ -94,6 +123,15 @@ impl LearnedCoefficients {
         serde_json::to_string_pretty(self).expect("maps of numbers are JSON")
     }
 
+    /// The coefficients as facts of an artefact, from which a sweep takes them without opening a file.
+    pub fn facts(&self) -> BTreeMap<String, f64> {
+        let whole = self.weights.iter().map(|(task, weight)| (format!("{WEIGHTS}{task}"), *weight));
+        let parts = self.layer_weights.iter().flat_map(|(task, parts)| {
+            parts.iter().map(move |(place, weight)| (format!("{LAYER_WEIGHTS}{task}/{place}"), *weight))
+        });
+        whole.chain(parts).collect()
+    }
+
     /// The agreement at the coefficients that were kept, if it was checked.
     pub fn agreement(&self) -> Option<f64> {
         self.checks.iter().map(|check| check.agreement).max_by(f64::total_cmp)
@@ -117,6 +155,14 @@ mod tests {
         let text = learned().to_json();
         assert_eq!(LearnedCoefficients::read(text.as_bytes()).unwrap(), learned());
         assert_eq!(learned().agreement(), Some(0.75));
+    }
+
+    #[test]
+    fn coefficients_are_found_among_the_facts_of_an_artefact() {
+        let LearnedCoefficients { weights, layer_weights, .. } = learned();
+        let mut facts = learned().facts();
+        facts.insert("steps".to_owned(), 30.0);
+        assert_eq!(LearnedWeights::from_facts(&facts), LearnedWeights { weights, layer_weights });
     }
 
     #[test]

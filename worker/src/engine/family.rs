@@ -5,7 +5,7 @@ use super::{
 use crate::{JobError, MadeFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore};
+use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 use merging::BaseHeader;
 use std::{collections::BTreeMap, path::Path};
 
@@ -16,7 +16,7 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) header: BaseHeader,
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
-    heads: Heads,
+    pub(super) heads: Heads,
 }
 
 /// Opens the base in a folder, of whatever family it is.
@@ -130,6 +130,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
 
     fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<MadeFiles, JobError> {
         self.make_statistics(attempt, spec)
+    }
+
+    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<MadeFiles, JobError> {
+        self.tune(attempt, spec)
     }
 }
 

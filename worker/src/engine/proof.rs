@@ -26,6 +26,7 @@ impl Proof for EngineProof {
         match &job.spec {
             JobSpec::Evaluate(meaning) => self.prove_evaluation(Evaluated { meaning, places }),
             JobSpec::Statistics(spec) => self.prove_evaluation(Evaluated { meaning: &spec.as_evaluation(), places }),
+            JobSpec::Tune(spec) => self.prove_evaluation(Evaluated { meaning: &spec.as_evaluation(), places }),
             JobSpec::Write(spec) => {
                 self.checked_model(&places.base, spec.base)?;
                 self.check_adapters(&spec.adapters, places)

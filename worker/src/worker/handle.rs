@@ -229,6 +229,7 @@ impl Worker {
             sources.begins(match &job.spec {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
                 JobSpec::Statistics(spec) => Some(spec.base),
+                JobSpec::Tune(spec) => Some(spec.base),
                 // It loads no model.
                 JobSpec::Write(_) => None,
             });
