@@ -55,8 +55,9 @@ pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
-    Axis, BelongsTo, Combine, DareDrop, Elect, KeyKind, KeyValue, Preset, Range, Recipe, RecipeError, RecipeKey,
-    RecipeSpec, SEMANTICS, SigmaCut, Space, Stage, Trim, TrimScope,
+    Axis, BelongsTo, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, KeyKind, KeyValue, Normalise, PostSteps,
+    Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma, SigmaCut, Space, Stage, Trim,
+    TrimCount, TrimScope,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};

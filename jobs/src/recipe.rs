@@ -1,17 +1,25 @@
 mod choice;
+mod combine;
 mod error;
 mod keys;
 mod notes;
+mod post;
 mod preset;
 mod resolve;
+mod space;
 mod spec;
+mod steps;
 
+pub use combine::{Combine, Gram};
 pub use error::RecipeError;
 pub(crate) use error::suggest;
 pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
+pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
 pub use preset::Preset;
+pub use space::{Axis, Sigma, SigmaCut, Space};
 pub use spec::RecipeSpec;
+pub use steps::{DareDrop, Elect, Trim, TrimCount, TrimScope};
 
 use crate::OtherSemantics;
 use serde::{Deserialize, Serialize};
@@ -26,13 +34,14 @@ use std::collections::BTreeMap;
 /// |---|---|
 /// | 1 | the first |
 /// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
-pub const SEMANTICS: u32 = 2;
+/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination |
+pub const SEMANTICS: u32 = 3;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
 ///
-/// The order is fixed: drop, trim, weights, elect, combine, scaling. A recipe is canonical: two
-/// that mean the same compare equal, so that they share a job id. It comes from a
-/// [`RecipeSpec`] and holds no value out of range.
+/// The order is fixed: drop, trim, weights, elect, combine, the steps after it ([`PostSteps`]), scaling. A recipe is
+/// canonical: two that mean the same compare equal, so that they share a job id. It comes from a [`RecipeSpec`] and
+/// holds no value out of range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -51,126 +60,15 @@ pub struct Recipe {
     pub elect: Option<Elect>,
     /// How the tasks' values become one.
     pub combine: Combine,
+    /// What happens to the merged matrices.
+    #[serde(default, skip_serializing_if = "PostSteps::is_empty")]
+    pub post: PostSteps,
     /// The scaling coefficient λ ≥ 0; the merged update is linear in it.
     pub scaling: f64,
     /// Factors on single tasks' updates, by task name, applied after the trim and before the
     /// election; tasks not named have weight 1, and a weight of exactly 1 is not listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
-}
-
-/// The coordinates in which task updates are compared and merged.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Space {
-    /// The updates ΔW themselves.
-    Full,
-    /// KnOTS: Σ·Vᵢᵀ in the shared basis U of the joint singular value decomposition.
-    Knots {
-        /// Which side of the updates shares the basis.
-        axis: Axis,
-        /// Which singular directions are left out.
-        cut: SigmaCut,
-    },
-    /// Core Space: U_BᵀΔWᵢV_A in the bases of the stacked factors.
-    Core,
-}
-
-/// The side along which updates are concatenated for KnOTS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Axis {
-    /// [ΔW₁ … ΔWₙ] side by side: a basis U of the outputs is shared (the paper's choice).
-    Columns,
-    /// The same on the transposes: a basis of the inputs is shared.
-    Rows,
-}
-
-/// The rule that drops singular directions: σ must exceed both bounds to stay.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SigmaCut {
-    /// Bound on σ itself; the reference uses 1e-5.
-    pub absolute: f64,
-    /// Bound on σ as a share of the largest σ of the same matrix; 0 switches it off.
-    pub relative: f64,
-}
-
-impl Default for SigmaCut {
-    fn default() -> Self {
-        Self { absolute: 1e-5, relative: 0.0 }
-    }
-}
-
-/// DARE: keep each entry with probability 1 − `rate` and multiply it by 1/(1 − `rate`).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DareDrop {
-    /// The share of entries dropped, in (0, 1).
-    pub rate: f64,
-    /// Chooses the mask, together with task, matrix and coordinate.
-    pub seed: u64,
-}
-
-/// TIES: keep the entries of largest magnitude of each task.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Trim {
-    /// The share of entries kept, in (0, 1).
-    pub density: f64,
-    /// What the share is counted over.
-    pub scope: TrimScope,
-}
-
-/// The entries that one trim threshold is found over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrimScope {
-    /// All matrices of a task together, as KnOTS does.
-    Model,
-    /// Each matrix by itself, as mergekit, PEFT and Core Space do.
-    Matrix,
-}
-
-/// What decides the sign that an entry of the merge takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Elect {
-    /// The sign of the sum over tasks.
-    SumOfValues,
-    /// The sign of the sum of the tasks' signs: one task, one vote. A tie is decided by the sign of the sum of the values.
-    SumOfSigns,
-}
-
-/// How the values of the tasks become one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Combine {
-    /// The mean over the non-zero values that agree with the elected sign, weighted where tasks have weights.
-    Mean,
-    /// The sum of the values that agree with the elected sign.
-    Sum,
-    /// The agreeing value of largest magnitude, with its sign.
-    Max,
-    /// TSV-Merge: the tasks' singular vectors side by side, made orthogonal (CVPR 2025).
-    Tsv,
-    /// Iso-C: the sum of the updates with a flat spectrum (ICML 2025).
-    IsoC,
-    /// Iso-CTS: common directions plus task-specific ones, with a flat spectrum (ICML 2025).
-    IsoCts {
-        /// The share of directions taken from the sum of the updates, in (0, 1].
-        common_share: f64,
-    },
-}
-
-impl Combine {
-    /// Whether it works on a matrix as a whole rather than on single entries.
-    pub fn is_matrix_wise(self) -> bool {
-        match self {
-            Self::Mean | Self::Sum | Self::Max => false,
-            Self::Tsv | Self::IsoC | Self::IsoCts { .. } => true,
-        }
-    }
 }
 
 impl Recipe {
@@ -181,11 +79,21 @@ impl Recipe {
             Some(Elect::SumOfValues) | None => 1,
         };
         let of_combination = match self.combine {
+            Combine::GramMerge { .. } | Combine::Cart { .. } => 3,
             Combine::Tsv => 2,
             Combine::Mean if !self.weights.is_empty() => 2,
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
         };
-        of_election.max(of_combination)
+        let of_space = match self.space {
+            Space::CoreQr | Space::Knots { sigma: Sigma::After, .. } => 3,
+            Space::Full | Space::Knots { sigma: Sigma::Folded, .. } | Space::Core => 1,
+        };
+        let of_trim = match self.trim {
+            Some(Trim { count, outliers, .. }) if count == TrimCount::Floor || outliers > 0.0 => 3,
+            Some(_) | None => 1,
+        };
+        let of_post = if self.post.is_empty() { 1 } else { 3 };
+        [of_election, of_combination, of_space, of_trim, of_post].into_iter().max().unwrap_or(SEMANTICS)
     }
 
     /// Whether this version of the program merges as was meant.
@@ -215,15 +123,50 @@ impl Recipe {
         Self { scaling, ..self.clone() }
     }
 
+    /// The space that adapters are aligned in for the recipe.
+    ///
+    /// It is that of the recipe, except for steps on whole matrices in `full`: these give the same merge in the core
+    /// space, without a matrix of the size of a weight.
+    pub fn alignment(&self) -> Space {
+        if self.space == Space::Full && self.is_equivariant() { Space::Core } else { self.space }
+    }
+
     /// Whether the merged update is exactly low-rank, and so can be written as an adapter.
     ///
-    /// It is in every aligned space. In `full` space only linear recipes keep the rank.
+    /// It is in every aligned space. In `full` space only linear recipes keep the rank, and those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        self.space != Space::Full || self.is_linear()
+        let keeps_factors = self.is_linear() || self.statistics().is_some();
+        self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 
     /// Whether the merged update is a weighted sum of the updates (task arithmetic).
     pub fn is_linear(&self) -> bool {
-        self.drop.is_none() && self.trim.is_none() && self.elect.is_none() && self.combine == Combine::Sum
+        self.is_sum() && self.post.is_empty()
+    }
+
+    /// Whether the matrices are added up, entry by entry.
+    fn is_sum(&self) -> bool {
+        !self.looks_at_entries() && self.elect.is_none() && self.combine == Combine::Sum
+    }
+
+    /// Whether single entries are dropped or trimmed.
+    fn looks_at_entries(&self) -> bool {
+        self.drop.is_some() || self.trim.is_some()
+    }
+
+    /// Whether the steps work on matrices as a whole, so that any orthonormal bases give the same merge.
+    ///
+    /// Task arithmetic by itself is not counted: in `full` it keeps the adapters' factors.
+    fn is_equivariant(&self) -> bool {
+        if self.statistics().is_some() {
+            return false;
+        }
+        let is_matrix_wise = self.combine.is_matrix_wise() && !self.looks_at_entries();
+        is_matrix_wise || self.is_sum() && !self.post.is_empty()
+    }
+
+    /// Whether a step depends on how many directions the space has room for.
+    fn counts_directions(&self) -> bool {
+        self.combine.counts_directions() || self.post.counts_directions()
     }
 }

@@ -49,6 +49,12 @@ pub struct MergeFacts {
     /// close to 0, the basis is not unique, and entry-wise recipes depend on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_gap: Option<f64>,
+    /// The share of the squared norm that `output_rank` cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_energy: Option<f64>,
+    /// The largest condition number of the systems that `gram_merge` solved: above 1e12 the merge is rounding noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<f64>,
 }
 
 /// Wall-clock seconds of the parts of a job; 0 for a part that a cache saved.

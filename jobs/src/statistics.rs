@@ -1,6 +1,6 @@
 use crate::{
-    AdapterInput, BenchmarkInput, Digest, EVALUATION_SEMANTICS, JobId, Meaning, OtherSemantics, Parameter, Precision,
-    Recipe, RecipeSpec, Search, Subject, Sweep, TaskInput,
+    AdapterInput, BenchmarkInput, Combine, Digest, EVALUATION_SEMANTICS, Gram, JobId, Meaning, OtherSemantics,
+    Parameter, Precision, Recipe, RecipeSpec, Search, Subject, Sweep, TaskInput,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -72,7 +72,8 @@ const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
 impl Recipe {
     /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
     pub fn statistics(&self) -> Option<StatisticsNeed> {
-        None
+        let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = self.combine else { return None };
+        Some(StatisticsNeed { what: StatisticsKind::Grams, examples })
     }
 }
 
@@ -154,6 +155,7 @@ impl StatisticsKind {
 mod tests {
     use super::*;
     use crate::{JobKind, JobSpec};
+    use serde_json::json;
 
     fn spec() -> StatisticsSpec {
         StatisticsSpec {
@@ -198,6 +200,27 @@ mod tests {
             change(&mut changed);
             assert!(ids.insert(JobSpec::from(changed.clone()).id()), "{changed:?}");
         }
+    }
+
+    #[test]
+    fn a_recipe_by_inputs_needs_statistics_and_no_other_does() {
+        let recipe = |spec: serde_json::Value| serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve();
+        let regmean = recipe(json!({"preset": "regmean", "examples": 64})).unwrap();
+        assert_eq!(regmean.statistics(), Some(StatisticsNeed { what: StatisticsKind::Grams, examples: 64 }));
+        assert!(regmean.is_low_rank());
+        let same = json!({"combine": "gram_merge", "gram": "inputs", "examples": 64, "off_diagonal": 0.9});
+        assert_eq!(recipe(same).unwrap(), regmean);
+        assert_eq!(recipe(json!({"preset": "actmerge"})).unwrap().statistics(), None);
+        for (key, value) in
+            [("space", json!("core")), ("density", json!(0.5)), ("flatten", json!(1.0)), ("drop_rate", json!(0.1))]
+        {
+            let refused = recipe(json!({"preset": "regmean", key: value})).unwrap_err().to_string();
+            assert!(refused.contains("`gram: inputs` merges the updates as they are"), "{key}: {refused}");
+        }
+        let refused = recipe(json!({"preset": "actmerge", "examples": 64})).unwrap_err().to_string();
+        assert_eq!(refused, "`examples` has no effect without `gram: inputs`");
+        let refused = recipe(json!({"preset": "regmean", "examples": 0})).unwrap_err().to_string();
+        assert!(refused.contains("`examples` is 0, outside the whole numbers from 1"), "{refused}");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use divan::{Bencher, black_box};
 use faer::Mat;
-use jobs::{Axis, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
+use jobs::{Axis, Preset, Recipe, Sigma, SigmaCut, Space, Trim, TrimScope};
 use merging::{Adapter, Aligned, LoraModule, Matrix};
 use rand_chacha::{
     ChaCha8Rng,
@@ -15,7 +15,8 @@ use rand_chacha::{
 };
 use std::{collections::BTreeMap, sync::OnceLock};
 
-const KNOTS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
+const KNOTS: Space =
+    Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 }, sigma: Sigma::Folded };
 const RANK: usize = 16;
 
 fn main() {
@@ -85,7 +86,7 @@ fn vit_dense_svd_of_1_matrix(bencher: Bencher<'_, '_>) {
 }
 
 fn density(preset: Preset, density: f64) -> Recipe {
-    Recipe { trim: Some(Trim { density, scope: TrimScope::Model }), ..preset.recipe() }
+    Recipe { trim: Some(Trim::new(density, TrimScope::Model)), ..preset.recipe() }
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1, args = [0.1, 0.3])]

@@ -5,7 +5,12 @@ mod naming;
 
 pub(crate) use matrix::{AlignedMatrix, Form};
 
-use crate::{Adapter, LoraModule, Matrix, MergeError, layout::Layout, linalg};
+use crate::{
+    Adapter, LoraModule, Matrix, MergeError,
+    layout::Layout,
+    linalg::{self, NoConvergence},
+};
+use core::{Bases, CoreBases};
 use faer::Mat;
 use jobs::{Axis, Space};
 use naming::Names;
@@ -80,7 +85,9 @@ impl Aligned {
     /// - `knots`: [ΔW₁ … ΔWₙ] = U Σ [V₁ᵀ … Vₙᵀ] without forming it, and Pᵢ = ΣVᵢᵀ. With the thin QR [s₁B₁ … sₙBₙ] = Q·R_B
     ///   and Aᵢ = LᵢQᵢᵀ, the core C = R_B·blkdiag(Lᵢ) = ŨΣṼᵀ is small, U = QŨ and Vᵢ = QᵢṼᵢ. With `axis: rows` the same on the
     ///   transposes.
+    ///   With `sigma: after` the task matrices are Vᵢᵀ, and a merge is multiplied by Σ.
     /// - `core`: Mᵢ = U_BᵀΔWᵢV_A, where U_B and V_A are the left singular vectors of [s₁B₁ … sₙBₙ] and of [A₁ᵀ … Aₙᵀ].
+    /// - `core_qr`: the same, where U_B and V_A are the Q of thin QRs of these stacks, in the order of the tasks.
     ///
     /// # Shapes
     /// A weight is `[O, I]`, adapter i has rank rᵢ, R = Σrᵢ; k ≤ R directions. Pᵢ is `[k, I]` (`rows`: `[k, O]`), Mᵢ is
@@ -189,6 +196,20 @@ fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {
     }
 }
 
+/// All tasks' updates of one weight in a space.
+struct Coordinates {
+    form: Form,
+    row_scale: Option<Vec<f32>>,
+    spectrum: Spectrum,
+}
+
+impl From<CoreBases> for Coordinates {
+    fn from(joint: CoreBases) -> Self {
+        let form = Form::Core { left: joint.left.into(), right: joint.right.into(), parts: joint.parts };
+        Self { form, row_scale: None, spectrum: joint.spectrum }
+    }
+}
+
 /// All tasks' updates of one weight.
 struct Input<'a> {
     name: &'a str,
@@ -221,29 +242,36 @@ fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>
 
 impl Input<'_> {
     fn align(self, space: Space) -> Result<(AlignedMatrix, Spectrum), MergeError> {
-        let (form, spectrum) = match space {
-            Space::Full => (matrix::full(&self.modules), Spectrum::default()),
-            Space::Knots { axis: Axis::Columns, cut } => {
-                let joint = knots::joint(self.shape, self.factors(), cut);
-                let joint = joint.map_err(|_| self.no_convergence())?;
-                (Form::Columns { basis: joint.basis.into(), parts: joint.parts }, joint.spectrum)
-            }
-            Space::Knots { axis: Axis::Rows, cut } => {
-                let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
-                let factors = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
-                let joint = knots::joint([self.shape[1], self.shape[0]], factors, cut);
-                let joint = joint.map_err(|_| self.no_convergence())?;
-                (Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts }, joint.spectrum)
-            }
-            Space::Core => {
-                let joint = core::joint(self.shape, &self.factors()).map_err(|_| self.no_convergence())?;
-                (Form::Core { left: joint.left.into(), right: joint.right.into(), parts: joint.parts }, joint.spectrum)
-            }
-        };
+        let Coordinates { form, row_scale, spectrum } =
+            self.coordinates(space).map_err(|_| MergeError::NoConvergence { module: self.name.to_owned() })?;
         let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
         let name = self.name.to_owned();
         let source = self.source.to_owned();
-        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, form }, spectrum))
+        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, row_scale, form }, spectrum))
+    }
+
+    fn coordinates(&self, space: Space) -> Result<Coordinates, NoConvergence> {
+        let coordinates = match space {
+            Space::Full => {
+                let form = matrix::full(&self.modules);
+                Coordinates { form, row_scale: None, spectrum: Spectrum::default() }
+            }
+            Space::Knots { axis: Axis::Columns, cut, sigma } => {
+                let joint = knots::joint(self.shape, self.factors(), cut, sigma)?;
+                let form = Form::Columns { basis: joint.basis.into(), parts: joint.parts };
+                Coordinates { form, row_scale: joint.row_scale, spectrum: joint.spectrum }
+            }
+            Space::Knots { axis: Axis::Rows, cut, sigma } => {
+                let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
+                let factors = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
+                let joint = knots::joint([self.shape[1], self.shape[0]], factors, cut, sigma)?;
+                let form = Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts };
+                Coordinates { form, row_scale: joint.row_scale, spectrum: joint.spectrum }
+            }
+            Space::Core => core::joint(self.shape, &self.factors(), Bases::Svd)?.into(),
+            Space::CoreQr => core::joint(self.shape, &self.factors(), Bases::Qr)?.into(),
+        };
+        Ok(coordinates)
     }
 
     fn factors(&self) -> Vec<Option<Factors>> {
@@ -253,9 +281,5 @@ impl Input<'_> {
             Factors { b, at: module.lora_a.transposed_to_f64() }
         };
         self.modules.iter().map(|module| module.map(factors)).collect()
-    }
-
-    fn no_convergence(&self) -> MergeError {
-        MergeError::NoConvergence { module: self.name.to_owned() }
     }
 }

@@ -1,5 +1,54 @@
-use crate::{InputStatistics, align::Factors, linalg};
+use crate::{
+    Aligned, InputMergeError, InputStatistics, Matrix, MergeError, TaskStatistics,
+    align::{Factors, Form},
+    linalg,
+};
 use faer::{Mat, MatRef};
+use jobs::Space;
+
+/// How alike the tasks' updates act on the same inputs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Similarity {
+    /// The base's module.
+    pub module: String,
+    /// Linear CKA of every pair of tasks, `[tasks, tasks]`, in the order of the adapters.
+    pub cka: Matrix,
+}
+
+impl Aligned {
+    /// Linear CKA between what the tasks' updates make of the inputs in `statistics`, for every module: of the updates in the
+    /// `full` space, and of the aligned task matrices in `knots` with `axis: columns`.
+    ///
+    /// Both are the same up to rounding where Σ is folded into V, since CKA does not change under the common basis U: what an
+    /// alignment changes shows in other measures.
+    ///
+    /// # Errors
+    /// Another space; a module that the statistics do not hold.
+    pub fn similarity(&self, statistics: &TaskStatistics) -> Result<Vec<Similarity>, InputMergeError> {
+        let one = |matrix: &crate::align::AlignedMatrix| {
+            let parts: Vec<Option<Factors>> = match &matrix.form {
+                Form::Full(parts) => parts
+                    .iter()
+                    .map(|part| part.as_ref().map(|(b, a)| Factors { b: b.to_f64(), at: a.transposed_to_f64() }))
+                    .collect(),
+                Form::Columns { parts, .. } => parts
+                    .iter()
+                    .map(|part| {
+                        Some(Factors { b: Mat::identity(part.rows(), part.rows()), at: part.transposed_to_f64() })
+                    })
+                    .collect(),
+                Form::Rows { .. } | Form::Core { .. } => {
+                    return Err(MergeError::OtherSpace { recipe: Space::Full, aligned: self.space }.into());
+                }
+            };
+            let inputs = crate::regmean::inputs_of(matrix, statistics)?;
+            let parts: Vec<Option<&Factors>> = parts.iter().map(Option::as_ref).collect();
+            let cka = Matrix::from_f64(cka(&parts, &inputs).as_ref());
+            Ok(Similarity { module: matrix.name.clone(), cka })
+        };
+        self.matrices.iter().map(one).collect()
+    }
+}
 
 /// Linear CKA between what the tasks' updates make of the same inputs, for every pair of tasks.
 ///

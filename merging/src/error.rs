@@ -61,7 +61,13 @@ pub enum MergeError {
         /// Its directions: the smaller side of the weight.
         directions: usize,
     },
-    /// A matrix-wise method was asked for in the `full` space.
-    #[error("`tsv`, `iso_c` and `iso_cts` need the space `core` or `knots`")]
+    /// A matrix-wise method was asked for on the entries of the `full` space.
+    #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]
     MatrixWiseInFull,
+    /// The recipe merges by the inputs of modules, and there are none.
+    #[error(
+        "the recipe merges by the inputs of the modules (`gram: inputs`), which are measured on data of the tasks: `bowline run` \
+         does that, for a sweep with this recipe"
+    )]
+    NeedsStatistics,
 }

@@ -1,24 +1,41 @@
 mod blocks;
 mod budget;
+mod cart;
 mod combination;
 mod election;
 mod elementwise;
+mod gram;
 mod mask;
 mod matrixwise;
+mod post;
 mod threshold;
 
 use crate::{
-    Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateMatrix,
+    Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
     regmean::{self, GramOptions, InputMerge},
 };
 use combination::Combination;
+use faer::Mat;
 use jobs::{Recipe, Space};
+use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// The updates of all weights, in order.
+struct Merged {
+    updates: Vec<UpdateMatrix>,
+    facts: UpdateFacts,
+}
+
+impl From<Vec<UpdateMatrix>> for Merged {
+    fn from(updates: Vec<UpdateMatrix>) -> Self {
+        Self { updates, facts: UpdateFacts::default() }
+    }
+}
+
 impl Aligned {
-    /// Merges the tasks as `recipe` says: drop, trim, weights, elect, combine. λ is kept apart.
+    /// Merges the tasks as `recipe` says: drop, trim, weights, elect, combine, the steps after that. λ is kept apart.
     ///
     /// Task arithmetic in the `full` space stays low-rank (the factors are stacked); other elementwise merges there
     /// are dense.
@@ -40,36 +57,57 @@ impl Aligned {
     /// honoured. `docs/methods.md` says where each method equals which code.
     pub fn merge(&self, recipe: &Recipe) -> Result<MergedUpdate, MergeError> {
         self.check(recipe)?;
-        let updates = match Combination::from(recipe.combine) {
-            Combination::MatrixWise(method) => matrixwise::merge(self, recipe, method)?,
+        if recipe.statistics().is_some() {
+            return Err(MergeError::NeedsStatistics);
+        }
+        let Merged { updates, facts } = match Combination::from(recipe.combine) {
+            Combination::MatrixWise(method) => {
+                let combined = matrixwise::merge(self, recipe, method)?;
+                let conditions = combined.iter().filter_map(|combined| combined.condition);
+                let condition = conditions.reduce(f64::max);
+                let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
+                let mut merged = self.finished(recipe, matrices)?;
+                merged.facts.condition = condition;
+                merged
+            }
             Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
-                self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect()
+                self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
+            }
+            Combination::EntryWise(rule) if recipe.post.is_empty() => {
+                let merged = elementwise::merge(self, recipe, rule);
+                let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
+                updates.collect::<Vec<_>>().into()
             }
             Combination::EntryWise(rule) => {
                 let merged = elementwise::merge(self, recipe, rule);
-                self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged)).collect()
+                self.finished(recipe, merged.iter().map(Matrix::to_f64).collect())?
             }
         };
-        Ok(self.merged(recipe, updates))
+        Ok(self.merged(recipe, Merged { updates, facts }))
     }
 
-    /// Merges the tasks by the inputs of the modules, as RegMean does.
+    /// Merges the tasks by the inputs of the modules in the tasks' own models, as RegMean does: recipes with `gram: inputs`.
+    ///
+    /// The merge stays in factors: its rank is the sum of the adapters' ranks.
     ///
     /// # Errors
-    /// As [`merge`](Self::merge); statistics that are not there or cannot be read; Gram matrices whose sum has no inverse.
+    /// As [`merge`](Self::merge); another recipe; statistics that are not there or cannot be read; Gram matrices whose sum
+    /// has no inverse.
     pub fn merge_on_inputs(
         &self,
         recipe: &Recipe,
-        options: GramOptions,
         statistics: &[TaskStatistics],
     ) -> Result<MergedUpdate, InputMergeError> {
         self.check(recipe)?;
+        let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let InputMerge { updates, .. } = regmean::merge_all(self, &weights, options, statistics)?;
-        Ok(self.merged(recipe, updates))
+        let InputMerge { updates, condition } = regmean::merge_all(self, &weights, options, statistics)?;
+        let facts = UpdateFacts { condition: Some(condition), ..UpdateFacts::default() };
+        Ok(self.merged(recipe, Merged { updates, facts }))
     }
 
-    fn merged(&self, recipe: &Recipe, updates: Vec<UpdateMatrix>) -> MergedUpdate {
+    fn merged(&self, recipe: &Recipe, merged: Merged) -> MergedUpdate {
+        let Merged { updates, facts } = merged;
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
         let modules: BTreeMap<_, _> = names.zip(updates).collect();
         let sources = self.matrices.iter().map(|matrix| (matrix.name.clone(), matrix.source.clone())).collect();
@@ -78,19 +116,39 @@ impl Aligned {
             scaling: recipe.scaling,
             recipe: recipe.clone(),
             tasks: self.tasks.clone(),
+            facts,
             sources: Arc::new(sources),
             layout: self.layout.clone(),
         }
     }
 
+    /// The steps after the combination, on every matrix.
+    fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
+            if let Some(factors) = &matrix.row_scale {
+                scale_rows(&mut merged, factors);
+            }
+            let directions = matrix.directions(recipe.space);
+            let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
+            context.finish(merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
+        });
+        let finished: Vec<Finished> = finished.collect::<Result<_, _>>()?;
+        let lost: f64 = finished.iter().map(|Finished { energy: Energy { lost, .. }, .. }| lost).sum();
+        let all: f64 = finished.iter().map(|Finished { energy: Energy { all, .. }, .. }| all).sum();
+        let lost_energy = recipe.post.output_rank.map(|_| if all > 0.0 { (lost / all).max(0.0) } else { 0.0 });
+        let updates = finished.into_iter().map(|finished| finished.update).collect();
+        Ok(Merged { updates, facts: UpdateFacts { lost_energy, condition: None } })
+    }
+
     fn check(&self, recipe: &Recipe) -> Result<(), MergeError> {
-        if recipe.space != self.space {
-            return Err(MergeError::OtherSpace { recipe: recipe.space, aligned: self.space });
+        if recipe.alignment() != self.space {
+            return Err(MergeError::OtherSpace { recipe: recipe.alignment(), aligned: self.space });
         }
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
-        if self.space == Space::Full && recipe.combine.is_matrix_wise() {
+        if self.space == Space::Full && recipe.combine.is_matrix_wise() && recipe.statistics().is_none() {
             return Err(MergeError::MatrixWiseInFull);
         }
         Ok(())
@@ -111,5 +169,11 @@ impl Aligned {
         }
         let a = present.iter().flat_map(|(_, a, _)| a.data().iter().copied()).collect();
         UpdateMatrix::LowRank { b: Matrix::new(rows, rank, b).into(), a: Matrix::new(rank, cols, a).into() }
+    }
+}
+
+fn scale_rows(matrix: &mut Mat<f64>, factors: &[f32]) {
+    for (row, factor) in factors.iter().enumerate() {
+        matrix.row_mut(row).iter_mut().for_each(|entry| *entry *= f64::from(*factor));
     }
 }

@@ -4,10 +4,11 @@ mod error;
 mod inputs;
 
 pub use error::InputMergeError;
-pub(crate) use inputs::{InputMerge, merge_all};
+pub(crate) use inputs::{InputMerge, inputs_of, merge_all};
 
 use crate::{InputStatistics, align::Factors, linalg};
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};
+use jobs::{Combine, Gram};
 
 /// Condition numbers above this leave less than two digits of a result: activations are `f32`, so that Gram matrices
 /// have relative errors of about 6e-8.
@@ -18,17 +19,18 @@ const STEPS: usize = 24;
 
 /// How the Gram matrices of the tasks enter a merge.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct GramOptions {
+pub(crate) struct GramOptions {
     /// Multiplies the entries off the diagonal, in [0, 1].
-    pub off_diagonal: f64,
+    pub(crate) off_diagonal: f64,
     /// Added to the diagonal of the sum, as a share of the diagonal's mean.
-    pub ridge: f64,
+    pub(crate) ridge: f64,
 }
 
 impl GramOptions {
-    /// Those of a recipe.
-    pub fn of(_recipe: &jobs::Recipe) -> Self {
-        Self { off_diagonal: 0.9, ridge: 0.0 }
+    /// Those of a recipe with `gram: inputs`; `None` for all others.
+    pub(crate) fn of(recipe: &jobs::Recipe) -> Option<Self> {
+        let Combine::GramMerge { gram: Gram::Inputs { off_diagonal, .. }, ridge } = recipe.combine else { return None };
+        Some(Self { off_diagonal, ridge })
     }
 }
 

@@ -15,9 +15,20 @@ pub struct MergedUpdate {
     pub recipe: Recipe,
     /// The merged tasks, in order.
     pub tasks: Vec<String>,
+    /// What the steps found out.
+    pub facts: UpdateFacts,
     /// What the adapters call each of the base's modules.
     pub(crate) sources: Arc<BTreeMap<String, String>>,
     pub(crate) layout: Layout,
+}
+
+/// What the steps of a merge found out about themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct UpdateFacts {
+    /// The share of the squared norm that `output_rank` cut off, over all matrices together.
+    pub lost_energy: Option<f64>,
+    /// The largest condition number of the systems that `gram_merge` solved.
+    pub condition: Option<f64>,
 }
 
 /// The update of one weight `[O, I]`, at λ = 1.

@@ -102,20 +102,8 @@ fn add_recipe(cells: &mut Vec<(&'static str, Cell)>, recipe: Option<&Recipe>, wo
 }
 
 /// The preset whose steps a recipe takes, whatever its numbers; `other` if there is none.
-///
-/// A trim is one of the numbers: at density 1 a preset that trims has none.
 fn method(recipe: &Recipe) -> &'static str {
-    let is_same = |preset: &&Preset| {
-        let known = preset.recipe();
-        // A matrix-wise method is the same merge in every space; results of older programs name `knots`.
-        let is_anywhere = recipe.combine.is_matrix_wise();
-        (is_anywhere || std::mem::discriminant(&known.space) == std::mem::discriminant(&recipe.space))
-            && std::mem::discriminant(&known.combine) == std::mem::discriminant(&recipe.combine)
-            && known.elect.is_some() == recipe.elect.is_some()
-            && known.drop.is_some() == recipe.drop.is_some()
-            && (known.trim.is_some() || known.drop.is_some() || recipe.trim.is_none())
-    };
-    Preset::ALL.iter().find(is_same).map_or("other", |preset| preset.name())
+    Preset::of(recipe).map_or("other", Preset::name)
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Merged {
         };
         let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
         let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));
-        let update = Aligned::new(&read, recipe.space)?.merge(recipe)?;
+        let update = Aligned::new(&read, recipe.alignment())?.merge(recipe)?;
         let card = Card {
             base_model: hub.map(|hub| hub.repository.clone()),
             revision: hub.and_then(|hub| hub.revision.clone()),

@@ -37,7 +37,7 @@ impl PendingJob {
 
     /// The job that makes statistics. It needs no artefact.
     pub(super) fn statistics(spec: StatisticsSpec) -> Self {
-        let label = format!("{} of {}", spec.what.name(), spec.adapter.task);
+        let label = format!("{} of {} over {} examples", spec.what.name(), spec.adapter.task, spec.examples);
         Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
     }
 

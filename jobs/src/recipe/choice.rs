@@ -1,6 +1,6 @@
 use super::{
-    Axis, Combine, Elect, RecipeError, Space, TrimScope,
-    preset::{COMMON_SHARE, KNOTS},
+    Axis, Combine, Elect, FlattenOver, Gram, Normalise, RecipeError, Sigma, Space, TrimCount, TrimScope,
+    preset::{CART, COMMON_SHARE, KNOTS},
 };
 use crate::nearest::nearest;
 
@@ -30,13 +30,14 @@ pub(super) fn unknown(key: &str, word: &str, valid: Vec<&'static str>) -> Recipe
 }
 
 impl Choice for Space {
-    const ALL: &'static [Self] = &[Self::Full, KNOTS, Self::Core];
+    const ALL: &'static [Self] = &[Self::Full, KNOTS, Self::Core, Self::CoreQr];
 
     fn word(self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Knots { .. } => "knots",
             Self::Core => "core",
+            Self::CoreQr => "core_qr",
         }
     }
 }
@@ -63,6 +64,62 @@ impl Choice for TrimScope {
     }
 }
 
+impl Choice for Sigma {
+    const ALL: &'static [Self] = &[Self::Folded, Self::After];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Folded => "folded",
+            Self::After => "after",
+        }
+    }
+}
+
+impl Choice for TrimCount {
+    const ALL: &'static [Self] = &[Self::FloorPlusOne, Self::Floor];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::FloorPlusOne => "floor_plus_one",
+            Self::Floor => "floor",
+        }
+    }
+}
+
+impl Choice for Gram {
+    const ALL: &'static [Self] = &[Self::Update, Self::UpdateNormalised, Self::INPUTS];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Update => "update",
+            Self::UpdateNormalised => "update_normalised",
+            Self::Inputs { .. } => "inputs",
+        }
+    }
+}
+
+impl Choice for FlattenOver {
+    const ALL: &'static [Self] = &[Self::Kept, Self::All];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::All => "all",
+        }
+    }
+}
+
+impl Choice for Option<Normalise> {
+    const ALL: &'static [Self] = &[Some(Normalise::MeanNorm), None];
+
+    fn word(self) -> &'static str {
+        match self {
+            Some(Normalise::MeanNorm) => "mean_norm",
+            None => "none",
+        }
+    }
+}
+
 impl Choice for Option<Elect> {
     const ALL: &'static [Self] = &[Some(Elect::SumOfValues), Some(Elect::SumOfSigns), None];
 
@@ -76,8 +133,16 @@ impl Choice for Option<Elect> {
 }
 
 impl Choice for Combine {
-    const ALL: &'static [Self] =
-        &[Self::Mean, Self::Sum, Self::Max, Self::Tsv, Self::IsoC, Self::IsoCts { common_share: COMMON_SHARE }];
+    const ALL: &'static [Self] = &[
+        Self::Mean,
+        Self::Sum,
+        Self::Max,
+        Self::Tsv,
+        Self::IsoC,
+        Self::IsoCts { common_share: COMMON_SHARE },
+        Self::GramMerge { gram: Gram::Update, ridge: 0.0 },
+        CART,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -87,6 +152,8 @@ impl Choice for Combine {
             Self::Tsv => "tsv",
             Self::IsoC => "iso_c",
             Self::IsoCts { .. } => "iso_cts",
+            Self::GramMerge { .. } => "gram_merge",
+            Self::Cart { .. } => "cart",
         }
     }
 }
@@ -105,14 +172,23 @@ mod tests {
         expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
     }
 
+    /// The words of a step that may be left out.
+    fn with_none<T: DeserializeOwned>() -> Vec<String> {
+        [known_to_serde::<T>(json!("?")), vec!["none".to_owned()]].concat()
+    }
+
     #[test]
     fn every_variant_that_can_be_stored_can_be_written_in_a_recipe() {
         assert_eq!(known_to_serde::<Space>(json!({"kind": "?"})), words_of::<Space>());
         assert_eq!(known_to_serde::<Axis>(json!("?")), words_of::<Axis>());
         assert_eq!(known_to_serde::<TrimScope>(json!("?")), words_of::<TrimScope>());
         assert_eq!(known_to_serde::<Combine>(json!({"kind": "?"})), words_of::<Combine>());
-        let with_none = [known_to_serde::<Elect>(json!("?")), vec!["none".to_owned()]].concat();
-        assert_eq!(with_none, words_of::<Option<Elect>>());
+        assert_eq!(known_to_serde::<Sigma>(json!("?")), words_of::<Sigma>());
+        assert_eq!(known_to_serde::<TrimCount>(json!("?")), words_of::<TrimCount>());
+        assert_eq!(known_to_serde::<Gram>(json!("?")), words_of::<Gram>());
+        assert_eq!(known_to_serde::<FlattenOver>(json!("?")), words_of::<FlattenOver>());
+        assert_eq!(with_none::<Elect>(), words_of::<Option<Elect>>());
+        assert_eq!(with_none::<Normalise>(), words_of::<Option<Normalise>>());
     }
 
     #[test]

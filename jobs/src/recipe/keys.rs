@@ -4,7 +4,7 @@ mod table;
 
 pub use range::Range;
 
-use super::{Recipe, RecipeError, RecipeSpec, choice::Choice};
+use super::{Combine, Recipe, RecipeError, RecipeSpec, choice::Choice};
 use access::Access;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -46,6 +46,8 @@ pub enum BelongsTo {
     Space(&'static str),
     /// Those that combine by the rule with this word.
     Combine(&'static str),
+    /// Those of `gram_merge` whose Gram matrices are of this word.
+    Gram(&'static str),
 }
 
 /// The earliest stage of a merge that a key changes. Everything before it can be kept when only the key changes,
@@ -64,6 +66,8 @@ pub enum Stage {
     Weights,
     /// The election and the combination.
     Combine,
+    /// The steps on the merged matrices.
+    Post,
     /// The scaling coefficient, in which the merge is linear: nothing is merged again.
     Scaling,
 }
@@ -113,6 +117,7 @@ impl BelongsTo {
             Self::Every => true,
             Self::Space(word) => recipe.space.word() == word,
             Self::Combine(word) => recipe.combine.word() == word,
+            Self::Gram(word) => matches!(recipe.combine, Combine::GramMerge { gram, .. } if gram.word() == word),
         }
     }
 
@@ -122,6 +127,7 @@ impl BelongsTo {
             Self::Every => "here".to_owned(),
             Self::Space(word) => format!("outside the `{word}` space"),
             Self::Combine(word) => format!("without `combine: {word}`"),
+            Self::Gram(word) => format!("without `gram: {word}`"),
         }
     }
 }
@@ -155,7 +161,7 @@ impl RecipeKey {
     pub fn kind(&self) -> KeyKind {
         match self.access {
             Access::Preset(_) | Access::Word { .. } => KeyKind::Word,
-            Access::Number { .. } => KeyKind::Number,
+            Access::Number { .. } | Access::Count { .. } => KeyKind::Number,
             Access::Seed { .. } => KeyKind::Seed,
             Access::PerTask { .. } => KeyKind::PerTask,
         }
@@ -180,7 +186,7 @@ impl RecipeKey {
     pub fn range(&self) -> Option<Range> {
         match self.access {
             Access::Preset(_) | Access::Word { .. } | Access::Seed { .. } => None,
-            Access::Number { range, .. } | Access::PerTask { range } => Some(range),
+            Access::Number { range, .. } | Access::Count { range, .. } | Access::PerTask { range } => Some(range),
         }
     }
 
@@ -189,7 +195,7 @@ impl RecipeKey {
         match &self.access {
             Access::Preset(_) => super::Preset::ALL.map(super::Preset::name).to_vec(),
             Access::Word { place, .. } => place.words(),
-            Access::Number { .. } | Access::Seed { .. } | Access::PerTask { .. } => Vec::new(),
+            Access::Number { .. } | Access::Count { .. } | Access::Seed { .. } | Access::PerTask { .. } => Vec::new(),
         }
     }
 
@@ -207,7 +213,9 @@ impl RecipeKey {
                 let word = (field.read)(spec).as_deref().filter(|word| Some(*word) != *neutral);
                 word.map(|word| KeyValue::Text(Cow::Borrowed(word)))
             }
-            Access::Number { field, neutral, .. } => field.get(spec).or(*neutral).map(KeyValue::Number),
+            Access::Number { field, neutral, .. } | Access::Count { field, neutral, .. } => {
+                field.get(spec).or(*neutral).map(KeyValue::Number)
+            }
             Access::Seed { field, .. } => field.get(spec).map(KeyValue::Whole),
             Access::PerTask { .. } => {
                 (!spec.weights.is_empty()).then(|| KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.weights))))
@@ -224,7 +232,7 @@ impl RecipeKey {
     pub(super) fn add_numbers(&self, spec: &RecipeSpec, numbers: &mut BTreeMap<String, f64>) {
         match &self.access {
             Access::Preset(_) | Access::Word { .. } => {}
-            Access::Number { field, .. } => {
+            Access::Number { field, .. } | Access::Count { field, .. } => {
                 numbers.extend(field.get(spec).map(|value| (self.name.to_owned(), value)));
             }
             Access::Seed { field, .. } => {

@@ -9,9 +9,10 @@ impl RecipeSpec {
         let mut notes = Vec::new();
         if let Some(alias) = self.preset.as_deref().and_then(Alias::named) {
             notes.push(old_name(alias, recipe.space));
-        } else if is_moved {
+        } else if is_moved && self.space.is_some() {
             let method = recipe.combine.word();
-            notes.push(format!("`{method}` is the same merge in `knots` and in `core`; it is computed in `core`"));
+            let space = written.space.word();
+            notes.push(format!("`{method}` is the same merge in `{space}` and in `core`; it is computed in `core`"));
         }
         notes
     }
@@ -19,7 +20,7 @@ impl RecipeSpec {
 
 fn old_name(Alias { name, preset, space }: Alias, computed: Space) -> String {
     match space {
-        Space::Core | Space::Full => format!("`{name}` is an old name of the preset `{preset}`"),
+        Space::Core | Space::CoreQr | Space::Full => format!("`{name}` is an old name of the preset `{preset}`"),
         Space::Knots { .. } if computed == Space::Core => format!(
             "`{name}` is an old name of the preset `{preset}`: in `knots` and in `core` it is the same merge, which is \
              computed in `core`"

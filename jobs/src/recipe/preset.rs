@@ -1,6 +1,12 @@
-use super::{Axis, Combine, DareDrop, Elect, Recipe, SEMANTICS, SigmaCut, Space, Trim, TrimScope};
+mod alias;
+mod steps;
+
+pub(super) use alias::Alias;
+pub(super) use steps::{CART, COMMON_SHARE, KNOTS};
+
+use super::Recipe;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// A named recipe, in the meaning of the publication that introduced it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -24,21 +30,33 @@ pub enum Preset {
     IsoC,
     /// Iso-CTS (arXiv:2502.04959), computed in the core space.
     IsoCts,
+    /// TIES on V without Σ, trimmed by matrix: what the code of Core Space and of CtM calls KnOTS.
+    KnotsTiesUnscaled,
+    /// TIES in the core space of QR bases, as merge-and-rebase has it.
+    CoreQrTies,
+    /// TSV-Merge with a flat spectrum, as Core Space (arXiv:2509.17786) recommends.
+    TsvIso,
+    /// Iso-C with the mean of its authors, over all directions of the weight.
+    IsoCFull,
+    /// Model Breadcrumbs (arXiv:2312.06795): a sum without the smallest and the largest entries.
+    Breadcrumbs,
+    /// PEFT's `magnitude_prune`: a sum of trimmed updates.
+    MagnitudePrune,
+    /// WUDI-Merging (arXiv:2503.08099), in closed form.
+    WudiClosed,
+    /// ActMerge: RegMean with Gram matrices of the updates themselves.
+    Actmerge,
+    /// RegMean (arXiv:2212.09849): least squares of the outputs on the inputs of each task.
+    Regmean,
+    /// CART (arXiv:2412.12153): the mean and the leading directions of each difference to it.
+    Cart,
+    /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
+    Svc,
 }
-
-/// The share of common directions that the Iso-CTS authors use.
-pub(super) const COMMON_SHARE: f64 = 0.8;
-
-pub(super) const KNOTS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
-const TRIM_MODEL: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Model });
-const TRIM_MATRIX: Option<Trim> = Some(Trim { density: 0.2, scope: TrimScope::Matrix });
-const DARE: Option<DareDrop> = Some(DareDrop { rate: 0.1, seed: 0 });
-const VALUES: Option<Elect> = Some(Elect::SumOfValues);
-const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 20] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -48,6 +66,17 @@ impl Preset {
         Self::Tsv,
         Self::IsoC,
         Self::IsoCts,
+        Self::KnotsTiesUnscaled,
+        Self::CoreQrTies,
+        Self::TsvIso,
+        Self::IsoCFull,
+        Self::Breadcrumbs,
+        Self::MagnitudePrune,
+        Self::WudiClosed,
+        Self::Actmerge,
+        Self::Regmean,
+        Self::Cart,
+        Self::Svc,
     ];
 
     /// The name used in recipes.
@@ -62,24 +91,26 @@ impl Preset {
             Self::Tsv => "tsv",
             Self::IsoC => "iso_c",
             Self::IsoCts => "iso_cts",
+            Self::KnotsTiesUnscaled => "knots_ties_unscaled",
+            Self::CoreQrTies => "core_qr_ties",
+            Self::TsvIso => "tsv_iso",
+            Self::IsoCFull => "iso_c_full",
+            Self::Breadcrumbs => "breadcrumbs",
+            Self::MagnitudePrune => "magnitude_prune",
+            Self::WudiClosed => "wudi_closed",
+            Self::Actmerge => "actmerge",
+            Self::Regmean => "regmean",
+            Self::Cart => "cart",
+            Self::Svc => "svc",
         }
     }
 
-    /// The preset's steps with its default values and λ = 1.
-    pub fn recipe(self) -> Recipe {
-        let (space, drop, trim, elect, combine) = match self {
-            Self::TaskArithmetic => (Space::Full, None, None, None, Combine::Sum),
-            Self::Ties => (Space::Full, None, TRIM_MODEL, VALUES, Combine::Mean),
-            Self::DareTies => (Space::Full, DARE, None, VALUES, Combine::Mean),
-            Self::KnotsTies => (KNOTS, None, TRIM_MODEL, VALUES, Combine::Mean),
-            Self::KnotsDareTies => (KNOTS, DARE, None, VALUES, Combine::Mean),
-            Self::CoreTies => (Space::Core, None, TRIM_MATRIX, VALUES, Combine::Mean),
-            Self::Tsv => (Space::Core, None, None, None, Combine::Tsv),
-            Self::IsoC => (Space::Core, None, None, None, Combine::IsoC),
-            Self::IsoCts => (Space::Core, None, None, None, ISO_CTS),
-        };
-        let weights = BTreeMap::new();
-        Recipe { semantics: SEMANTICS, space, drop, trim, elect, combine, scaling: 1.0, weights }.at_current_semantics()
+    /// The preset whose steps `recipe` takes, whatever its numbers.
+    ///
+    /// A trim is one of the numbers: at density 1 a preset that trims has none. The norm and the rank of the result
+    /// make no other method either.
+    pub fn of(recipe: &Recipe) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| steps::are_alike(&preset.recipe(), recipe))
     }
 }
 
@@ -94,31 +125,5 @@ impl FromStr for Preset {
 
     fn from_str(name: &str) -> Result<Self, ()> {
         Self::ALL.into_iter().find(|preset| preset.name() == name).ok_or(())
-    }
-}
-
-/// An old name of a preset, from when the space was a part of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Alias {
-    pub(super) name: &'static str,
-    pub(super) preset: Preset,
-    /// The space that the name says.
-    pub(super) space: Space,
-}
-
-impl Alias {
-    /// Every old name.
-    pub(super) const ALL: [Self; 6] = [
-        Self { name: "core_tsv", preset: Preset::Tsv, space: Space::Core },
-        Self { name: "core_iso_c", preset: Preset::IsoC, space: Space::Core },
-        Self { name: "core_iso_cts", preset: Preset::IsoCts, space: Space::Core },
-        Self { name: "knots_tsv", preset: Preset::Tsv, space: KNOTS },
-        Self { name: "knots_iso_c", preset: Preset::IsoC, space: KNOTS },
-        Self { name: "knots_iso_cts", preset: Preset::IsoCts, space: KNOTS },
-    ];
-
-    /// The alias of that name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|alias| alias.name == name)
     }
 }

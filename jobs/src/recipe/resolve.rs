@@ -1,6 +1,6 @@
 use super::{
-    Axis, Combine, DareDrop, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, SigmaCut, Space, Trim,
-    TrimScope, choice, preset::Alias,
+    Axis, Combine, DareDrop, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS,
+    Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
 };
 
 impl RecipeSpec {
@@ -44,43 +44,56 @@ impl RecipeSpec {
     }
 }
 
-/// The same recipe with a drop and a trim that do nothing where it has none, so that keys find their places.
-fn with_every_step(recipe: Recipe) -> Recipe {
-    let drop = recipe.drop.unwrap_or(DareDrop { rate: 0.0, seed: 0 });
-    let trim = recipe.trim.unwrap_or(Trim { density: 1.0, scope: TrimScope::Model });
-    Recipe { semantics: SEMANTICS, drop: Some(drop), trim: Some(trim), ..recipe }
+/// The same recipe with steps that do nothing where it has none, so that keys find their places.
+fn with_every_step(mut recipe: Recipe) -> Recipe {
+    recipe.drop.get_or_insert(DareDrop::new(0.0, 0));
+    recipe.trim.get_or_insert(Trim::new(1.0, TrimScope::Model));
+    recipe.post.calibrate_spectrum.get_or_insert(0.0);
+    recipe.post.flatten.get_or_insert(Flatten { share: 0.0, over: FlattenOver::Kept });
+    recipe.post.output_rank.get_or_insert(0);
+    Recipe { semantics: SEMANTICS, ..recipe }
 }
 
 /// The same recipe without what does nothing, so that two ways to say the same have one id.
 fn without_idle_steps(mut recipe: Recipe) -> Recipe {
     recipe.drop = recipe.drop.filter(|drop| drop.rate > 0.0);
-    recipe.trim = recipe.trim.filter(|trim| trim.density < 1.0);
+    recipe.trim = recipe.trim.filter(|trim| !trim.is_idle());
+    recipe.post.calibrate_spectrum = recipe.post.calibrate_spectrum.filter(|alpha| *alpha > 0.0);
+    recipe.post.flatten = recipe.post.flatten.filter(|flatten| flatten.share > 0.0);
+    recipe.post.output_rank = recipe.post.output_rank.filter(|rank| *rank > 0);
     recipe.weights.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
     recipe
 }
 
 fn usual_scope(space: Space) -> TrimScope {
     match space {
-        Space::Core => TrimScope::Matrix,
-        Space::Full | Space::Knots { .. } => TrimScope::Model,
+        Space::Core | Space::CoreQr | Space::Knots { sigma: Sigma::After, .. } => TrimScope::Matrix,
+        Space::Full | Space::Knots { sigma: Sigma::Folded, .. } => TrimScope::Model,
     }
 }
 
 impl Recipe {
     /// The same merge in the one space that recipes which mean it share.
     ///
-    /// `tsv`, `iso_c` and `iso_cts` use singular directions alone, and the bases of `knots` and `core` are orthonormal, so
-    /// both spaces give one merge. Not so after a drop or a trim, which look at entries, and not where a larger cut than
-    /// the usual one leaves directions out. On transposes `iso_cts` takes residuals on the other side, which is another merge.
+    /// Steps on whole matrices use singular directions, products and norms alone, and the bases of the spaces are
+    /// orthonormal, so all spaces give one merge, which is computed in `core`. Not so
+    /// - after a drop or a trim, which look at entries,
+    /// - where a larger cut than the usual one leaves directions out, or V is merged without its σ,
+    /// - where a step counts the directions that the space has room for,
+    /// - for `iso_cts` on transposes, which takes residuals on the other side.
+    ///
+    /// `tsv`, `iso_c` and `iso_cts` are not offered in `full` at all, see [`consistent`].
     fn canonical(self) -> Self {
-        let Space::Knots { axis, cut } = self.space else { return self };
-        let uses_directions_alone = match self.combine {
-            Combine::Mean | Combine::Sum | Combine::Max => false,
-            Combine::Tsv | Combine::IsoC => true,
-            Combine::IsoCts { .. } => axis == Axis::Columns,
+        if !self.is_equivariant() || self.counts_directions() {
+            return self;
+        }
+        let is_same_in_core = match self.space {
+            Space::Full | Space::Core | Space::CoreQr => true,
+            Space::Knots { axis, cut, sigma } => {
+                let is_same_on_transposes = !matches!(self.combine, Combine::IsoCts { .. });
+                sigma == Sigma::Folded && cut.is_usual() && (axis == Axis::Columns || is_same_on_transposes)
+            }
         };
-        let looks_at_entries = self.drop.is_some() || self.trim.is_some();
-        let is_same_in_core = uses_directions_alone && !looks_at_entries && cut.is_usual();
         if is_same_in_core { Self { space: Space::Core, ..self } } else { self }
     }
 }
@@ -93,18 +106,47 @@ impl SigmaCut {
 }
 
 fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+    if let Some(Trim { density, outliers, .. }) = recipe.trim
+        && density + outliers > 1.0
+    {
+        return Err(RecipeError::Contradiction(
+            "`density` and `outliers` add up to more than 1: the trim keeps one share of the entries, and leaves out \
+             the other, which are the largest",
+        ));
+    }
     if !recipe.combine.is_matrix_wise() {
         return Ok(());
     }
+    if recipe.statistics().is_some() {
+        if recipe.space != Space::Full || recipe.looks_at_entries() || recipe.elect.is_some() || !recipe.post.is_empty()
+        {
+            return Err(RecipeError::Contradiction(
+                "`gram: inputs` merges the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and no \
+                 step after the combination",
+            ));
+        }
+        return Ok(());
+    }
     if recipe.space == Space::Full {
-        return Err(RecipeError::Contradiction(
-            "`tsv`, `iso_c` and `iso_cts` need `space: core` or `space: knots`: in the full space most singular \
-             directions of a low-rank update are arbitrary",
-        ));
+        match recipe.combine {
+            Combine::Tsv | Combine::IsoC | Combine::IsoCts { .. } => {
+                return Err(RecipeError::Contradiction(
+                    "`tsv`, `iso_c` and `iso_cts` need `space: core` or `space: knots`: in the full space most \
+                     singular directions of a low-rank update are arbitrary",
+                ));
+            }
+            Combine::GramMerge { .. } | Combine::Cart { .. } if recipe.looks_at_entries() => {
+                return Err(RecipeError::Contradiction(
+                    "a combination of whole matrices after `density` or `drop_rate` needs `space: core` or `space: \
+                     knots`: in the full space the trimmed updates have no low rank",
+                ));
+            }
+            Combine::GramMerge { .. } | Combine::Cart { .. } | Combine::Mean | Combine::Sum | Combine::Max => {}
+        }
     }
     if recipe.elect.is_some() {
         return Err(RecipeError::Contradiction(
-            "`elect` chooses signs entry by entry, and `tsv`, `iso_c` and `iso_cts` work on whole matrices",
+            "`elect` chooses signs entry by entry, and the combination works on whole matrices",
         ));
     }
     Ok(())

@@ -14,7 +14,7 @@ pub struct RecipeSpec {
     /// The name of a [`Preset`](super::Preset), or an old name of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// `full`, `knots` or `core`.
+    /// `full`, `knots`, `core` or `core_qr`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<String>,
     /// `columns` or `rows`; only with `space: knots`.
@@ -26,6 +26,9 @@ pub struct RecipeSpec {
     /// σ must exceed this share of the largest to stay; only with `space: knots`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma_cut_relative: Option<f64>,
+    /// `folded` or `after`; only with `space: knots`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<String>,
     /// DARE's drop rate in [0, 1); 0 drops nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_rate: Option<f64>,
@@ -38,15 +41,54 @@ pub struct RecipeSpec {
     /// `model` or `matrix`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trim_scope: Option<String>,
+    /// `floor_plus_one` or `floor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim_count: Option<String>,
+    /// The share of entries, the largest, that the trim leaves out as well, in [0, 1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outliers: Option<f64>,
     /// `sum_of_values`, `sum_of_signs` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elect: Option<String>,
-    /// `mean`, `sum`, `max`, `tsv`, `iso_c` or `iso_cts`.
+    /// The word of a [`Combine`](super::Combine).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combine: Option<String>,
     /// The share of common directions, in (0, 1]; only with `combine: iso_cts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_share: Option<f64>,
+    /// `update`, `update_normalised` or `inputs`; only with `combine: gram_merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gram: Option<String>,
+    /// How many examples the inputs are measured on, a whole number; only with `gram: inputs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<f64>,
+    /// The factor of the entries off the diagonal, in [0, 1]; only with `gram: inputs`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub off_diagonal: Option<f64>,
+    /// ρ ≥ 0, added to the diagonal of the sum of Gram matrices; only with `combine: gram_merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ridge: Option<f64>,
+    /// The share of directions kept of each difference to the mean, in (0, 1]; only with `combine: cart`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank_share: Option<f64>,
+    /// The factor of the differences to the mean; only with `combine: cart`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub residual_scale: Option<f64>,
+    /// α of the calibration of the spectrum; 0 calibrates nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrate_spectrum: Option<f64>,
+    /// β in [0, 1] of the way to the mean singular value; 0 changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flatten: Option<f64>,
+    /// `kept` or `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flatten_over: Option<String>,
+    /// The largest rank of a merged matrix, a whole number; 0 truncates nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_rank: Option<f64>,
+    /// `mean_norm` or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalise: Option<String>,
     /// The scaling coefficient λ ≥ 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<f64>,
@@ -63,6 +105,8 @@ impl From<&Recipe> for RecipeSpec {
         for key in RecipeKey::ALL {
             key.write(&mut recipe, &mut spec);
         }
+        // What every recipe had before it could be said is not said: written recipes stay as they are.
+        spec.normalise = spec.normalise.filter(|word| word != "none");
         spec
     }
 }

@@ -73,8 +73,13 @@ impl JobResult {
     /// The first thing that cannot be.
     pub fn check(&self) -> Result<(), ResultFault> {
         check_answer(&self.meaning, &self.scores, &self.timings)?;
-        let gap = self.merge.as_ref().and_then(|MergeFacts { smallest_gap, .. }| *smallest_gap);
-        gap.map_or(Ok(()), |gap| check_number("merge.smallest_gap", gap))
+        let Some(MergeFacts { smallest_gap, lost_energy, condition, .. }) = &self.merge else { return Ok(()) };
+        for (name, number) in
+            [("merge.smallest_gap", smallest_gap), ("merge.lost_energy", lost_energy), ("merge.condition", condition)]
+        {
+            number.map_or(Ok(()), |number| check_number(name, number))?;
+        }
+        Ok(())
     }
 }
 

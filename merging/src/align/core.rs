@@ -19,9 +19,23 @@ pub(super) struct CoreBases {
     pub(super) spectrum: Spectrum,
 }
 
-pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Result<CoreBases, NoConvergence> {
-    let left = Side::new(rows, factors, |factors| factors.b.as_ref())?;
-    let right = Side::new(cols, factors, |factors| factors.at.as_ref())?;
+/// Which orthonormal bases of the stacked factors are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bases {
+    /// Their left singular vectors, largest σ first.
+    Svd,
+    /// The Q of their QR decomposition, in the order of the tasks. The columns of R that belong to a task are zero below
+    /// its own rows, so its core has exact zeros there.
+    Qr,
+}
+
+pub(super) fn joint(
+    [rows, cols]: [usize; 2],
+    factors: &[Option<Factors>],
+    bases: Bases,
+) -> Result<CoreBases, NoConvergence> {
+    let left = Side::new(rows, factors, bases, |factors| factors.b.as_ref())?;
+    let right = Side::new(cols, factors, bases, |factors| factors.at.as_ref())?;
     let mut start = 0;
     let part = |factors: &Option<Factors>| {
         let Some(factors) = factors else { return Matrix::zeros(left.kept(), right.kept()) };
@@ -29,7 +43,11 @@ pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Re
         start = columns.end;
         let b = left.coordinates.get(.., columns.clone());
         let a = right.coordinates.get(.., columns);
-        Matrix::from_f64(linalg::product(b, a.transpose()).as_ref())
+        let mut core = linalg::product(b, a.transpose());
+        if bases == Bases::Qr {
+            clear_noise(&mut core);
+        }
+        Matrix::from_f64(core.as_ref())
     };
     let parts = factors.iter().map(part).collect();
     let gap = left.gap.into_iter().chain(right.gap).reduce(f64::min);
@@ -38,7 +56,18 @@ pub(super) fn joint([rows, cols]: [usize; 2], factors: &[Option<Factors>]) -> Re
     Ok(CoreBases { left: Matrix::from_f64(left.basis.as_ref()), right, parts, spectrum })
 }
 
-/// The left singular vectors of stacked factors, and the factors in their coordinates.
+/// Sets entries below 1e-6 of the largest to zero.
+///
+/// Entry-wise steps count an entry as there if it is not zero, however small it is. Between the zeros of the structure
+/// that the bases of a QR give, an entry of that size is rounding noise in the `f32` bases of merge-and-rebase.
+fn clear_noise(core: &mut Mat<f64>) {
+    let bound = 1e-6 * core.norm_max();
+    for column in core.col_iter_mut() {
+        column.iter_mut().filter(|entry| entry.abs() < bound).for_each(|entry| *entry = 0.0);
+    }
+}
+
+/// An orthonormal basis of stacked factors, and the factors in its coordinates.
 struct Side {
     basis: Mat<f64>,
     coordinates: Mat<f64>,
@@ -50,10 +79,14 @@ impl Side {
     fn new(
         rows: usize,
         factors: &[Option<Factors>],
+        bases: Bases,
         side: impl Fn(&Factors) -> MatRef<'_, f64>,
     ) -> Result<Self, NoConvergence> {
         let stacked = linalg::side_by_side(rows, factors.iter().flatten().map(side));
         let qr = ThinQr::new(stacked);
+        if bases == Bases::Qr {
+            return Ok(Self { basis: qr.q(), coordinates: qr.r(), dropped: 0, gap: None });
+        }
         let svd = ThinSvd::new(qr.r().as_ref())?;
         let found = svd.sigma.len();
         let mut svd = svd.above(NUMERICALLY_THERE);

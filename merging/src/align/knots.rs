@@ -4,14 +4,15 @@ use crate::{
     linalg::{self, NoConvergence, ThinQr, ThinSvd},
 };
 use faer::{Mat, MatRef, prelude::ReborrowMut};
-use jobs::SigmaCut;
+use jobs::{Sigma, SigmaCut};
 
 /// The joint singular value decomposition of one matrix's updates.
 pub(super) struct JointBasis {
     /// U, `[O, k]`.
     pub(super) basis: Matrix,
-    /// ΣVᵢᵀ, `[k, I]` each.
+    /// ΣVᵢᵀ, `[k, I]` each, or Vᵢᵀ with σ in `row_scale`.
     pub(super) parts: Vec<Matrix>,
+    pub(super) row_scale: Option<Vec<f32>>,
     pub(super) spectrum: Spectrum,
 }
 
@@ -23,6 +24,7 @@ pub(super) fn joint(
     [rows, cols]: [usize; 2],
     factors: Vec<Option<Factors>>,
     cut: SigmaCut,
+    place: Sigma,
 ) -> Result<JointBasis, NoConvergence> {
     let left = ThinQr::new(linalg::side_by_side(rows, factors.iter().flatten().map(|factors| factors.b.as_ref())));
     let right: Vec<_> = factors.into_iter().map(|factors| factors.map(|factors| ThinQr::new(factors.at))).collect();
@@ -36,11 +38,15 @@ pub(super) fn joint(
     let signs = linalg::canonical_signs(&basis);
     linalg::scale_columns(&mut basis, &signs);
     linalg::scale_columns(&mut svd.v, &signs);
-    Ok(JointBasis {
-        basis: Matrix::from_f64(basis.as_ref()),
-        parts: parts(cols, &right, &svd),
-        spectrum: Spectrum { kept, dropped, gap: linalg::smallest_gap(&svd.sigma) },
-    })
+    let spectrum = Spectrum { kept, dropped, gap: linalg::smallest_gap(&svd.sigma) };
+    let row_scale = match place {
+        Sigma::Folded => None,
+        Sigma::After => {
+            let count = svd.sigma.len();
+            Some(std::mem::replace(&mut svd.sigma, vec![1.0; count]).into_iter().map(|sigma| sigma as f32).collect())
+        }
+    };
+    Ok(JointBasis { basis: Matrix::from_f64(basis.as_ref()), parts: parts(cols, &right, &svd), row_scale, spectrum })
 }
 
 /// R_B · blkdiag(Lᵢ), where Lᵢ is the transpose of the R of Aᵢᵀ.

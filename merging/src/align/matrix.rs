@@ -1,4 +1,5 @@
 use crate::{LoraModule, Matrix, UpdateMatrix, matrix::multiply};
+use jobs::Space;
 use std::{ops::Range, sync::Arc};
 
 /// All tasks' updates of one weight, in the coordinates of a space.
@@ -12,6 +13,8 @@ pub(crate) struct AlignedMatrix {
     pub(crate) shape: [usize; 2],
     /// The rank of every task's update; 0 where an adapter lacks the module.
     pub(crate) ranks: Vec<usize>,
+    /// Factors of the rows of a merge, where these are no part of the task matrices: σ of `sigma: after`.
+    pub(crate) row_scale: Option<Vec<f32>>,
     pub(crate) form: Form,
 }
 
@@ -47,6 +50,20 @@ impl AlignedMatrix {
             Form::Columns { basis, .. } => [basis.cols(), self.shape[1]],
             Form::Rows { basis, .. } => [basis.rows(), self.shape[0]],
             Form::Core { left, right, .. } => [left.cols(), right.rows()],
+        }
+    }
+
+    /// How many directions a matrix has room for in `space`, which may be `full` for a matrix in core coordinates.
+    pub(crate) fn directions(&self, space: Space) -> usize {
+        let [rows, cols] = if space == Space::Full { self.shape } else { self.entry_shape() };
+        rows.min(cols)
+    }
+
+    /// Whether task matrices are on transposes of the weight.
+    pub(crate) fn is_transposed(&self) -> bool {
+        match self.form {
+            Form::Rows { .. } => true,
+            Form::Full(_) | Form::Columns { .. } | Form::Core { .. } => false,
         }
     }
 
@@ -96,7 +113,15 @@ impl AlignedMatrix {
     }
 
     /// The update that merged entries stand for.
-    pub(crate) fn update(&self, merged: Matrix) -> UpdateMatrix {
+    pub(crate) fn update(&self, mut merged: Matrix) -> UpdateMatrix {
+        if let Some(factors) = &self.row_scale {
+            merged.scale_rows(factors);
+        }
+        self.lift(merged)
+    }
+
+    /// A matrix in the coordinates of orthonormal bases, as an update.
+    pub(crate) fn lift(&self, merged: Matrix) -> UpdateMatrix {
         match &self.form {
             Form::Full(_) => UpdateMatrix::Dense(Arc::new(merged)),
             Form::Columns { basis, .. } => UpdateMatrix::LowRank { b: basis.clone(), a: merged.into() },
@@ -106,5 +131,25 @@ impl AlignedMatrix {
             }
             Form::Core { left, right, .. } => UpdateMatrix::LowRank { b: left.times(&merged).into(), a: right.clone() },
         }
+    }
+
+    /// The product of two factors in the coordinates of orthonormal bases, as an update of their inner size.
+    pub(crate) fn lift_factors(&self, left: Matrix, right: Matrix) -> UpdateMatrix {
+        let factors = |b: Matrix, a: Matrix| UpdateMatrix::LowRank { b: b.into(), a: a.into() };
+        match &self.form {
+            Form::Full(_) => factors(left, right),
+            Form::Columns { basis, .. } => factors(basis.times(&left), right),
+            Form::Rows { basis, .. } => factors(right.transposed(), left.transposed().times(basis)),
+            Form::Core { left: outputs, right: inputs, .. } => factors(outputs.times(&left), right.times(inputs)),
+        }
+    }
+
+    /// A task's update in the coordinates of orthonormal bases.
+    pub(crate) fn coordinates(&self, task: usize) -> Matrix {
+        let mut entries = self.entries(task);
+        if let Some(factors) = &self.row_scale {
+            entries.scale_rows(factors);
+        }
+        entries
     }
 }

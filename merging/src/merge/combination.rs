@@ -1,4 +1,4 @@
-use jobs::Combine;
+use jobs::{Combine, Gram};
 
 /// How the values of all tasks are combined, by the unit of work.
 ///
@@ -23,6 +23,8 @@ pub(super) enum MatrixMethod {
     Tsv,
     IsoC,
     IsoCts { common_share: f64 },
+    GramMerge { gram: Gram, ridge: f64 },
+    Cart { rank_share: f64, residual_scale: f64 },
 }
 
 impl From<Combine> for Combination {
@@ -34,6 +36,10 @@ impl From<Combine> for Combination {
             Combine::Tsv => Self::MatrixWise(MatrixMethod::Tsv),
             Combine::IsoC => Self::MatrixWise(MatrixMethod::IsoC),
             Combine::IsoCts { common_share } => Self::MatrixWise(MatrixMethod::IsoCts { common_share }),
+            Combine::GramMerge { gram, ridge } => Self::MatrixWise(MatrixMethod::GramMerge { gram, ridge }),
+            Combine::Cart { rank_share, residual_scale } => {
+                Self::MatrixWise(MatrixMethod::Cart { rank_share, residual_scale })
+            }
         }
     }
 }
@@ -51,6 +57,8 @@ mod tests {
             Combine::Tsv,
             Combine::IsoC,
             Combine::IsoCts { common_share: 0.8 },
+            Combine::GramMerge { gram: Gram::Update, ridge: 0.0 },
+            Combine::Cart { rank_share: 0.2, residual_scale: 1.0 },
         ];
         for combine in combines {
             assert_eq!(

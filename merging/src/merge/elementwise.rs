@@ -2,7 +2,7 @@ use super::{
     blocks::{Block, block_rows},
     combination::EntryRule,
     election::{by_signs, by_values, is_zero},
-    threshold::{Thresholds, thresholds},
+    threshold::{Band, Thresholds, thresholds},
 };
 use crate::{Aligned, Matrix};
 use jobs::{DareDrop, Elect, Recipe};
@@ -136,7 +136,7 @@ struct Scratch(Vec<Vec<f32>>);
 #[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) entries: &'a [f32],
-    threshold: f32,
+    band: Band,
     weight: f32,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Task<'a> {
     /// An entry after trim and weight.
     #[inline(always)]
     pub(super) fn value(self, entry: f32) -> f32 {
-        if entry.abs() >= self.threshold { entry * self.weight } else { 0.0 }
+        if self.band.keeps(entry) { entry * self.weight } else { 0.0 }
     }
 }
 
@@ -173,7 +173,7 @@ impl Steps<'_> {
         scratch.0.resize_with(self.aligned.tasks.len(), Vec::new);
         let tasks = scratch.0.iter_mut().enumerate().filter_map(|(task, scratch)| {
             let entries = self.aligned.dropped(block, task, self.drop, scratch)?;
-            Some(Task { entries, threshold: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
+            Some(Task { entries, band: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
         });
         let tasks: Vec<_> = tasks.collect();
         let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });

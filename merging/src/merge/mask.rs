@@ -51,7 +51,7 @@ mod tests {
     use super::drop_entries;
     use jobs::DareDrop;
 
-    const DROP: DareDrop = DareDrop { rate: 0.25, seed: 7 };
+    const DROP: DareDrop = DareDrop::new(0.25, 7);
 
     #[test]
     fn a_mask_is_the_same_in_any_blocks() {
@@ -78,7 +78,7 @@ mod tests {
     fn tasks_and_matrices_have_masks_of_their_own() {
         let mask = |seed, task, matrix| {
             let mut entries = vec![1.0; 256];
-            drop_entries(&mut entries, 0, &DareDrop { rate: 0.5, seed }, task, matrix);
+            drop_entries(&mut entries, 0, &DareDrop::new(0.5, seed), task, matrix);
             entries
         };
         let first = mask(1, "ab", "c");

@@ -2,20 +2,35 @@ use super::{
     MergeError,
     blocks::Block,
     budget::triplets,
+    cart,
     combination::MatrixMethod,
+    gram,
     threshold::{Thresholds, thresholds},
 };
 use crate::{
-    Aligned, Matrix, UpdateMatrix,
+    Aligned,
     align::AlignedMatrix,
     linalg::{self, NoConvergence, ThinSvd},
 };
 use faer::Mat;
-use jobs::Recipe;
+use jobs::{Gram, Recipe};
 use rayon::prelude::*;
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
 const NUMERICALLY_THERE: f64 = 1e-6;
+
+/// A combined matrix.
+pub(super) struct Combined {
+    pub(super) matrix: Mat<f64>,
+    /// The condition number of the system that was solved for it, if one was.
+    pub(super) condition: Option<f64>,
+}
+
+impl From<Mat<f64>> for Combined {
+    fn from(matrix: Mat<f64>) -> Self {
+        Self { matrix, condition: None }
+    }
+}
 
 /// Merges the task matrices of every weight as matrices, after drop, trim and weights.
 ///
@@ -29,21 +44,76 @@ const NUMERICALLY_THERE: f64 = 1e-6;
 ///
 /// # Errors
 /// An SVD that does not converge; `tsv` of more tasks than a weight has directions.
-pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) -> Result<Vec<UpdateMatrix>, MergeError> {
+pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) -> Result<Vec<Combined>, MergeError> {
     let thresholds = thresholds(aligned, recipe);
     let matrices = aligned.matrices.par_iter().enumerate();
     let merged = matrices.map(|(index, matrix)| {
-        let tasks: Vec<_> =
-            (0..aligned.tasks.len()).map(|task| values(aligned, recipe, &thresholds, index, task)).collect();
-        let merged = match method {
-            MatrixMethod::IsoC => iso_c(&tasks, matrix.entry_shape()),
-            MatrixMethod::IsoCts { common_share } => iso_cts(&tasks, matrix.entry_shape(), common_share),
-            MatrixMethod::Tsv => tsv(&tasks, &kept_of(aligned, recipe, matrix)?, matrix.entry_shape()),
+        let values = |task| values(aligned, &thresholds, recipe, index, task);
+        let tasks: Vec<_> = (0..aligned.tasks.len()).map(values).collect();
+        let kept = match method {
+            MatrixMethod::Tsv => kept_of(aligned, recipe, matrix)?,
+            MatrixMethod::IsoC
+            | MatrixMethod::IsoCts { .. }
+            | MatrixMethod::GramMerge { .. }
+            | MatrixMethod::Cart { .. } => Vec::new(),
         };
-        let merged = merged.map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })?;
-        Ok(matrix.update(Matrix::from_f64(merged.as_ref())))
+        let inputs = Inputs {
+            tasks,
+            weights: aligned.tasks.iter().map(|task| recipe.weight(task)).collect(),
+            shape: matrix.entry_shape(),
+            is_transposed: matrix.is_transposed(),
+            kept,
+            directions: matrix.directions(recipe.space),
+        };
+        inputs.combine(method).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
     });
     merged.collect()
+}
+
+/// What a method works on, of one weight.
+struct Inputs {
+    /// The task matrices after drop and trim, without their weights.
+    tasks: Vec<Mat<f64>>,
+    weights: Vec<f64>,
+    shape: [usize; 2],
+    /// Whether the rows of the task matrices are on the side of the weight's inputs.
+    is_transposed: bool,
+    /// The singular triplets that `tsv` keeps of every task.
+    kept: Vec<usize>,
+    /// How many directions a matrix of the recipe's space has room for.
+    directions: usize,
+}
+
+impl Inputs {
+    fn combine(self, method: MatrixMethod) -> Result<Combined, NoConvergence> {
+        let shape = self.shape;
+        Ok(match method {
+            MatrixMethod::IsoC => iso_c(&self.weighed(), shape)?.into(),
+            MatrixMethod::IsoCts { common_share } => iso_cts(&self.weighed(), shape, common_share)?.into(),
+            MatrixMethod::Tsv => tsv(&self.weighed(), &self.kept, shape)?.into(),
+            MatrixMethod::GramMerge { gram, ridge } => self.gram_merge(gram, ridge)?,
+            MatrixMethod::Cart { rank_share, residual_scale } => {
+                let kept = cart::kept(rank_share, self.directions);
+                cart::cart(&self.weighed(), shape, kept, residual_scale)?.into()
+            }
+        })
+    }
+
+    /// The Gram matrices are those of the inputs, on whatever side these are.
+    fn gram_merge(self, source: Gram, ridge: f64) -> Result<Combined, NoConvergence> {
+        if !self.is_transposed {
+            return gram::merge(&gram::of_updates(&self.tasks, &self.weights, source), self.shape, ridge);
+        }
+        let tasks: Vec<_> = self.tasks.iter().map(|task| task.transpose().to_owned()).collect();
+        let [rows, cols] = self.shape;
+        let merged = gram::merge(&gram::of_updates(&tasks, &self.weights, source), [cols, rows], ridge)?;
+        Ok(Combined { matrix: merged.matrix.transpose().to_owned(), ..merged })
+    }
+
+    /// The task matrices times their weights.
+    fn weighed(&self) -> Vec<Mat<f64>> {
+        self.tasks.iter().zip(&self.weights).map(|(task, weight)| task * faer::Scale(*weight)).collect()
+    }
 }
 
 /// How many singular triplets of each task TSV-Merge keeps of a weight. A task of weight 0 has no share.
@@ -60,17 +130,16 @@ fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result
     })
 }
 
-/// One task matrix after drop, trim and weight.
-fn values(aligned: &Aligned, recipe: &Recipe, thresholds: &Thresholds, matrix: usize, task: usize) -> Mat<f64> {
+/// One task matrix after drop and trim.
+fn values(aligned: &Aligned, thresholds: &Thresholds, recipe: &Recipe, matrix: usize, task: usize) -> Mat<f64> {
     let [rows, cols] = aligned.matrices[matrix].entry_shape();
     let mut scratch = Vec::new();
     let entries = aligned.dropped(&Block { matrix, rows: 0..rows }, task, recipe.drop.as_ref(), &mut scratch);
     let Some(entries) = entries else { return Mat::zeros(rows, cols) };
-    let threshold = thresholds.of(matrix, task);
-    let weight = recipe.weight(&aligned.tasks[task]);
+    let band = thresholds.of(matrix, task);
     Mat::from_fn(rows, cols, |row, col| {
         let entry = entries[row * cols + col];
-        if entry.abs() >= threshold { weight * f64::from(entry) } else { 0.0 }
+        if band.keeps(entry) { f64::from(entry) } else { 0.0 }
     })
 }
 
@@ -154,7 +223,7 @@ fn split(size: usize, tasks: usize, share: f64) -> (usize, usize) {
     (size - own * tasks, own)
 }
 
-fn sum(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Mat<f64> {
+pub(super) fn sum(tasks: &[Mat<f64>], [rows, cols]: [usize; 2]) -> Mat<f64> {
     tasks.iter().fold(Mat::zeros(rows, cols), |sum, task| sum + task)
 }
 

@@ -1,6 +1,6 @@
 use super::blocks::Block;
 use crate::{Aligned, align::Histogram};
-use jobs::{DareDrop, Recipe, Trim, TrimScope};
+use jobs::{DareDrop, Recipe, Trim, TrimCount, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -12,32 +12,55 @@ const LOWER: usize = 1 << LOWER_BITS;
 /// Entries that are looked at together for the bin.
 const GROUP: usize = 64;
 
-/// The trim thresholds: entries stay if their magnitude is at least the threshold of their task (and matrix).
+/// The magnitudes that stay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Band {
+    /// The smallest.
+    pub(super) low: f32,
+    /// The largest.
+    pub(super) high: f32,
+}
+
+impl Band {
+    /// Every magnitude.
+    const ALL: Self = Self { low: 0.0, high: f32::INFINITY };
+    /// None: no finite number is as large.
+    const NOTHING: Self = Self { low: f32::INFINITY, high: f32::INFINITY };
+
+    /// Whether an entry stays.
+    #[inline(always)]
+    pub(super) fn keeps(self, entry: f32) -> bool {
+        (entry.abs() >= self.low) & (entry.abs() <= self.high)
+    }
+}
+
+/// The trim thresholds: entries stay if their magnitude is in the band of their task (and matrix).
 #[derive(Debug)]
 pub(super) enum Thresholds {
     None,
     /// By task.
-    Model(Vec<f32>),
+    Model(Vec<Band>),
     /// By matrix, then by task.
-    Matrix(Vec<Vec<f32>>),
+    Matrix(Vec<Vec<Band>>),
 }
 
 impl Thresholds {
-    /// The threshold of `task` in the matrix of index `matrix`; 0 keeps all entries.
-    pub(super) fn of(&self, matrix: usize, task: usize) -> f32 {
+    /// The band of `task` in the matrix of index `matrix`.
+    pub(super) fn of(&self, matrix: usize, task: usize) -> Band {
         match self {
-            Self::None => 0.0,
+            Self::None => Band::ALL,
             Self::Model(thresholds) => thresholds[task],
             Self::Matrix(thresholds) => thresholds[matrix][task],
         }
     }
 }
 
-/// Finds the magnitudes from which on entries are kept.
+/// Finds the magnitudes of the entries that are kept.
 ///
-/// With `d` entries and `k = ⌊density · d⌋`, the threshold is the `(d − k)`-th smallest magnitude, so that `k + 1`
-/// entries stay when all magnitudes differ, and every tie at the threshold stays. A density below 1/d keeps the
-/// largest.
+/// With `d` entries, `k = ⌊density · d⌋` and `o = ⌊outliers · d⌋`, the largest magnitude that stays is the `(d − o)`-th
+/// smallest, and the smallest one is the `(d − o − k)`-th (`floor_plus_one`) or the `(d − o − k + 1)`-th (`floor`). So
+/// `k + 1` or `k` entries stay when all magnitudes differ, and every tie at either end stays. With `floor_plus_one` a
+/// density below 1/d keeps one entry, with `floor` none.
 ///
 /// # Shapes
 /// The task matrices after the drop, taken as one vector per task (`scope: model`) or one by one (`scope: matrix`).
@@ -48,8 +71,9 @@ impl Thresholds {
 /// threshold. O(d), no copy.
 ///
 /// # Source
-/// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation; see
-/// [`Aligned::merge`].
+/// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation (`floor_plus_one`) or
+/// of PEFT and mergekit (`floor`); outliers as in Model Breadcrumbs (arXiv:2312.06795) and mergekit's
+/// `magnitude_outliers`. See [`Aligned::merge`].
 pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
     let Some(trim) = &recipe.trim else { return Thresholds::None };
     let drop = recipe.drop.as_ref();
@@ -59,7 +83,7 @@ pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
     }
 }
 
-fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<f32> {
+fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Band> {
     let blocks = aligned.blocks();
     let count_upper = || -> Vec<Histogram> {
         (0..aligned.tasks.len()).map(|task| count_parallel(aligned, &blocks, task, drop, None)).collect()
@@ -74,33 +98,45 @@ fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<f32>
     };
     let entries = aligned.matrices.iter().map(|matrix| matrix.entry_count() as u64).sum();
     let threshold = |(task, upper): (usize, &Histogram)| {
-        select(entries, trim.density, upper, |bin| count_parallel(aligned, &blocks, task, drop, Some(bin)))
+        select(entries, trim, upper, |bin| count_parallel(aligned, &blocks, task, drop, Some(bin)))
     };
     upper.iter().enumerate().map(threshold).collect()
 }
 
-fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Vec<f32>> {
+fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Vec<Band>> {
     let matrix = |index: usize| {
         let blocks = aligned.blocks_of(index);
         let entries = aligned.matrices[index].entry_count() as u64;
         let threshold = |task| {
             let upper = count(aligned, &blocks, task, drop, None);
-            select(entries, trim.density, &upper, |bin| count(aligned, &blocks, task, drop, Some(bin)))
+            select(entries, trim, &upper, |bin| count(aligned, &blocks, task, drop, Some(bin)))
         };
         (0..aligned.tasks.len()).map(threshold).collect()
     };
     (0..aligned.matrices.len()).into_par_iter().map(matrix).collect()
 }
 
-/// The threshold, given the counts of upper bits and a way to count the lower bits within one of those bins.
-fn select(entries: u64, density: f64, upper: &Histogram, lower: impl FnOnce(u32) -> Histogram) -> f32 {
+/// The band, given the counts of upper bits and a way to count the lower bits within one of those bins.
+fn select(entries: u64, trim: &Trim, upper: &Histogram, lower: impl Fn(u32) -> Histogram) -> Band {
     if entries == 0 {
-        return 0.0;
+        return Band::ALL;
     }
-    let kept = ((entries as f64 * density).floor() as u64).min(entries - 1);
-    let (bin, rank) = nth(upper, entries - kept);
-    let (low, _) = nth(&lower(bin), rank);
-    f32::from_bits(bin << LOWER_BITS | low)
+    let share = |share: f64| (entries as f64 * share).floor() as u64;
+    let smallest = |rank: u64| {
+        let (bin, rank) = nth(upper, rank.max(1));
+        let (low, _) = nth(&lower(bin), rank);
+        f32::from_bits(bin << LOWER_BITS | low)
+    };
+    let kept = share(trim.density);
+    let outliers = share(trim.outliers).min(entries - 1);
+    let below = (entries - outliers).saturating_sub(kept);
+    let low = match trim.count {
+        TrimCount::FloorPlusOne => smallest(below),
+        TrimCount::Floor if kept == 0 => return Band::NOTHING,
+        TrimCount::Floor => smallest(below + 1),
+    };
+    let high = if outliers == 0 { f32::INFINITY } else { smallest(entries - outliers) };
+    Band { low, high }
 }
 
 /// The bin of the `rank`-th entry in rising order (from 1), and its rank within the bin.

@@ -6,6 +6,9 @@ pub enum InputMergeError {
     /// The recipe does not fit the adapters.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// The recipe is of another kind.
+    #[error("the recipe merges by the adapters alone, and has no use for statistics")]
+    OtherRecipe,
     /// Statistics cannot be read.
     #[error("the statistics of `{task}` cannot be used")]
     Statistics {

@@ -63,7 +63,10 @@ pub(crate) fn merge_all(
     Ok(InputMerge { updates: merged.iter().map(update).collect(), condition })
 }
 
-fn inputs_of(matrix: &AlignedMatrix, statistics: &TaskStatistics) -> Result<InputStatistics, InputMergeError> {
+pub(crate) fn inputs_of(
+    matrix: &AlignedMatrix,
+    statistics: &TaskStatistics,
+) -> Result<InputStatistics, InputMergeError> {
     let task = statistics.task().to_owned();
     let found = statistics
         .of_module(&matrix.name)

@@ -3,7 +3,7 @@
 use crate::fixtures::{COLUMNS, Kind, ROWS, adapters, dense, distance};
 use crate::steps::recipe;
 use faer::Mat;
-use jobs::{Axis, SigmaCut, Space};
+use jobs::{Axis, Sigma, SigmaCut, Space};
 use merging::{Adapter, Aligned, LoraModule, Matrix};
 use proptest::prelude::*;
 use serde_json::json;
@@ -170,7 +170,7 @@ fn the_cut_takes_small_directions_away() {
     let mut tasks = adapters(&[Kind::Rank(2), Kind::Rank(2)], &[[10, 12]], 5);
     tasks[1].modules.get_mut("m0").unwrap().scale = 1e-7;
     let directions = |absolute, relative| {
-        let space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute, relative } };
+        let space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute, relative }, sigma: Sigma::Folded };
         let facts = Aligned::new(&tasks, space).unwrap().facts().clone();
         (facts.directions, facts.dropped)
     };

@@ -1,7 +1,7 @@
 //! Adapters from the repository and random ones.
 
 use faer::Mat;
-use jobs::{Axis, SigmaCut, Space};
+use jobs::{Axis, Sigma, SigmaCut, Space};
 use merging::{Adapter, BaseHeader, LoraModule, Matrix};
 use rand_chacha::{
     ChaCha8Rng,
@@ -12,8 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) const COLUMNS: Space = Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
-pub(crate) const ROWS: Space = Space::Knots { axis: Axis::Rows, cut: SigmaCut { absolute: 1e-5, relative: 0.0 } };
+pub(crate) const COLUMNS: Space = knots(Axis::Columns);
+pub(crate) const ROWS: Space = knots(Axis::Rows);
+
+const fn knots(axis: Axis) -> Space {
+    Space::Knots { axis, cut: SigmaCut { absolute: 1e-5, relative: 0.0 }, sigma: Sigma::Folded }
+}
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()

@@ -15,6 +15,7 @@ pub(crate) fn space_name(space: Space) -> &'static str {
     match space {
         Space::Full => "full",
         Space::Core => "core",
+        Space::CoreQr => "core_qr",
         Space::Knots { .. } => "knots",
     }
 }
@@ -178,7 +179,7 @@ fn recipes_that_do_not_fit_are_refused() {
     assert!(other.to_string().starts_with("the recipe works in the space Core"), "{other}");
     let unknown = aligned.merge(&recipe(json!({"weights": {"nobody": 2.0}}))).unwrap_err();
     assert_eq!(unknown.to_string(), "the recipe has a weight for `nobody`, which is none of the merged tasks: t0");
-    let mut matrix_wise = recipe(json!({"preset": "tsv"}));
+    let mut matrix_wise = recipe(json!({"preset": "tsv", "density": 0.5}));
     matrix_wise.space = Space::Full;
     assert_eq!(aligned.merge(&matrix_wise), Err(MergeError::MatrixWiseInFull));
 }

@@ -26,7 +26,13 @@ fn result(number: u32) -> JobResult {
         job: meaning.id(),
         meaning,
         scores: (0..TASKS).map(score).collect(),
-        merge: Some(MergeFacts { matrices: 48, rank: Some(128), smallest_gap: Some(0.01) }),
+        merge: Some(MergeFacts {
+            matrices: 48,
+            rank: Some(128),
+            smallest_gap: Some(0.01),
+            lost_energy: None,
+            condition: None,
+        }),
         timings: Timings { load_s: 0.0, align_s: 0.5, merge_s: 0.25, evaluate_s: 12.5 },
         run: RunFacts {
             worker: format!("worker-{}", number % 8),

@@ -17,7 +17,13 @@ pub fn computed(job: &Job) -> Computed {
     let is_merge = matches!(meaning.subject, Subject::Merge { .. });
     let scores = Scores {
         scores: meaning.tasks.iter().map(score).collect(),
-        merge: is_merge.then_some(MergeFacts { matrices: 24, rank: Some(32), smallest_gap: None }),
+        merge: is_merge.then_some(MergeFacts {
+            matrices: 24,
+            rank: Some(32),
+            smallest_gap: None,
+            lost_energy: None,
+            condition: None,
+        }),
     };
     Computed { output: Output::Scores(scores), timings: Timings::default(), commits: BTreeMap::new() }
 }

@@ -96,12 +96,12 @@ impl<M: Model> Merges<M> {
         let statistics = &attempt.job.meaning.statistics;
         let unscaled = recipe.with_scaling(1.0);
         merged.get_or_make(Digest::of_json(&(inputs, &unscaled, statistics)), || {
-            let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.space)), || {
+            let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.alignment())), || {
                 let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
                     attempt.loading(|attempt| read_adapters(attempt, base, header))
                 })?;
                 let stage = Stage::begin(info_span!("align"));
-                let aligned = Aligned::new(&adapters, recipe.space)?;
+                let aligned = Aligned::new(&adapters, recipe.alignment())?;
                 attempt.timings.align_s += stage.seconds();
                 Ok::<_, JobError>(aligned)
             })?;
@@ -143,6 +143,8 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
         rank: ranks.collect::<Option<Vec<_>>>().and_then(|ranks| ranks.into_iter().max()),
         // Updates of nothing but zeros have no such gap.
         smallest_gap: aligned.facts().smallest_gap.as_ref().map(|gap| gap.relative).filter(|gap| gap.is_finite()),
+        lost_energy: update.facts.lost_energy,
+        condition: update.facts.condition.filter(|condition| condition.is_finite()),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{JobError, MadeFiles};
 use evaluation::{ExampleCount, Examples, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed};
 use files::FilesInUse;
 use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec};
-use merging::{Aligned, GramOptions, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
+use merging::{Aligned, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl<F: ModelFamily> FamilySession<F> {
@@ -155,6 +155,6 @@ impl FoundStatistics {
             return Ok(aligned.merge(recipe)?);
         }
         // Gram matrices are read while the merge goes on.
-        attempt.read(&self.files, || Ok(aligned.merge_on_inputs(recipe, GramOptions::of(recipe), &self.tasks)?))
+        attempt.read(&self.files, || Ok(aligned.merge_on_inputs(recipe, &self.tasks)?))
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{JobError, MadeFiles};
 use files::FilesInUse;
 use jobs::{InputLocations, MergeNames, WriteFormat, WriteSpec};
-use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate};
+use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, UpdateFacts};
 use std::collections::BTreeMap;
 use tracing::info_span;
 
@@ -28,7 +28,7 @@ pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles,
     let adapters = attempt.loading(|attempt| read_adapters(attempt, &base.header))?;
     attempt.go_on()?;
     let stage = Stage::begin(info_span!("align"));
-    let aligned = Aligned::new(&adapters, spec.recipe.space)?;
+    let aligned = Aligned::new(&adapters, spec.recipe.alignment())?;
     attempt.timings.align_s += stage.seconds();
     drop(stage);
     attempt.go_on()?;
@@ -101,5 +101,10 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> BTreeMap<String, f64> {
     if let Some(rank) = ranks.and_then(|ranks| ranks.into_iter().max()) {
         facts.insert("rank".to_owned(), rank as f64);
     }
+    let UpdateFacts { lost_energy, condition } = update.facts;
+    facts.extend(lost_energy.map(|share| ("lost_energy".to_owned(), share)));
+    facts.extend(
+        condition.filter(|condition| condition.is_finite()).map(|condition| ("condition".to_owned(), condition)),
+    );
     facts
 }

@@ -1,10 +1,11 @@
 //! Statistics of the tasks' own models, and merges that need them, against the reference.
 
-use inputs::Inputs;
-use jobs::{Job, Preset, StatisticsKind, Sweep};
-use merging::{Adapter, Aligned, BaseHeader, GramOptions, Matrix, MergedUpdate, TaskStatistics};
+use inputs::{Artefacts, Inputs, ObjectSettings};
+use jobs::{Job, JobResult, Recipe, RecipeSpec, StatisticsKind, Subject, Sweep};
+use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics};
+use queue::{JobPublisher, MemoryQueue};
 use safetensors::SafeTensors;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -12,7 +13,10 @@ use std::{
     sync::Arc,
     time::Instant,
 };
-use worker::{Engine, EngineSettings, MadeFiles, Output, Stop};
+use store::Store;
+use tempfile::TempDir;
+use tokio::runtime::Handle;
+use worker::{DeviceThread, Engine, EngineSettings, JobError, MadeFiles, Output, Stop, Worker};
 
 const MINI8: [&str; 8] = ["mnist", "fashion_mnist", "optdigits", "letters", "scripts", "flags", "emoji", "icons"];
 const SUB4: [&str; 4] = ["mnist", "letters", "flags", "emoji"];
@@ -37,8 +41,9 @@ fn engine(inputs: &Arc<Inputs>) -> Engine {
     Engine::new(settings, Arc::clone(inputs)).unwrap()
 }
 
-/// The tasks of an example over the first rows of the training splits, which lie with the goldens.
+/// The tasks of an example. The first rows of their training splits lie with the goldens.
 struct Fixture {
+    _data: TempDir,
     inputs: Arc<Inputs>,
     frozen: coordinator::Frozen,
     engine: Engine,
@@ -47,9 +52,16 @@ struct Fixture {
 impl Fixture {
     fn new(example: &str, tasks: &[&str]) -> Self {
         let folder = root().join("examples").join(example);
+        let data_folder = TempDir::new().unwrap();
         let mut text = format!("name: {example}\nbase: base\ntasks:\n");
         for task in tasks {
-            let data = golden(example).join(task);
+            let data = data_folder.path().join(task);
+            fs::create_dir(&data).unwrap();
+            for from in [golden(example).join(task), folder.join("data").join(task)] {
+                for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+                    fs::copy(entry.path(), data.join(entry.file_name())).unwrap();
+                }
+            }
             let data = data.display();
             text += &match example {
                 "mini8" => format!(
@@ -60,14 +72,14 @@ impl Fixture {
                 ),
             };
         }
-        text += "evaluation: {select: train, report: train}\nmethod: linear\n\
+        text += "evaluation: {statistics: train}\nmethod: linear\n\
                  metric: {name: mean_accuracy, goal: maximize}\nrecipe: {preset: task_arithmetic}\n\
                  parameters: {scaling: {values: [1.0]}}\n";
         let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
         let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
         let frozen = coordinator::freeze(sweep, &inputs).unwrap();
         let engine = engine(&inputs);
-        Self { inputs, frozen, engine }
+        Self { _data: data_folder, inputs, frozen, engine }
     }
 
     fn job(&self, task: &str, examples: u64, what: StatisticsKind) -> Job {
@@ -96,10 +108,16 @@ impl Fixture {
                 Adapter::read(task, &self.inputs.adapter(place).unwrap().path, &base).unwrap()
             })
             .collect();
-        let recipe = Preset::TaskArithmetic.recipe().with_scaling(scaling);
-        let aligned = Aligned::new(&adapters, recipe.space).unwrap();
-        aligned.merge_on_inputs(&recipe, GramOptions { off_diagonal, ridge: 0.0 }, &statistics).unwrap()
+        let recipe = recipe(json!({"preset": "regmean", "off_diagonal": off_diagonal, "scaling": scaling}));
+        let aligned = Aligned::new(&adapters, recipe.alignment()).unwrap();
+        let update = aligned.merge_on_inputs(&recipe, &statistics).unwrap();
+        println!("off_diagonal {off_diagonal}: condition {:e}", update.facts.condition.unwrap());
+        update
     }
+}
+
+fn recipe(spec: Value) -> Recipe {
+    serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap()
 }
 
 /// Compares norms and first entries of all matrices, and all entries where the golden has them.
@@ -192,4 +210,142 @@ fn more_examples_than_a_split_has_are_refused_by_name() {
         "{text}"
     );
     assert!(text.ends_with("that has 256: ask for 256 at most"), "{text}");
+}
+
+#[test]
+fn a_merge_by_inputs_without_statistics_is_refused_and_so_is_one_without_the_modules() {
+    let mut fixture = Fixture::new("mini8", &SUB4);
+    let job = fixture.job("mnist", 1, StatisticsKind::Grams);
+    let base = BaseHeader::open(&fixture.inputs.model(&job.places.base).unwrap().path).unwrap();
+    let adapter = |task: &str| {
+        let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
+        Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
+    };
+    let (mnist, mut flags) = (adapter("mnist"), adapter("flags"));
+    let regmean = recipe(json!({"preset": "regmean"}));
+    let aligned = Aligned::new(&[mnist.clone(), flags.clone()], regmean.alignment()).unwrap();
+    let refused = aligned.merge(&regmean).unwrap_err().to_string();
+    assert!(refused.contains("`bowline run`"), "{refused}");
+    let made = fixture.make("mnist");
+    let statistics = TaskStatistics::open("mnist", made.folder()).unwrap();
+    let refused = aligned.merge_on_inputs(&regmean, std::slice::from_ref(&statistics)).unwrap_err().to_string();
+    assert!(refused.contains("no statistics of that task") && refused.contains("`flags`"), "{refused}");
+    let module = flags.modules.remove("vision_model.encoder.layers.0.self_attn.q_proj").unwrap();
+    flags.modules.insert(
+        "vision_model.encoder.layers.0.mlp.fc1".to_owned(),
+        merging::LoraModule { lora_b: Matrix::zeros(384, module.rank()), ..module },
+    );
+    let aligned = Aligned::new(&[flags], regmean.alignment()).unwrap();
+    let statistics = TaskStatistics::open("flags", made.folder()).unwrap();
+    let refused = aligned.merge_on_inputs(&regmean, &[statistics]).unwrap_err().to_string();
+    assert!(
+        refused.starts_with("the statistics of `flags` hold nothing of `vision_model.encoder.layers.0.mlp.fc1`"),
+        "{refused}"
+    );
+}
+
+/// What a worker makes of `jobs`, one after the other.
+async fn work(store: &Store, worker: &Worker, queue: &MemoryQueue, jobs: &[Job]) {
+    for job in jobs {
+        queue.publish(job, "tests").await.unwrap();
+        assert!(worker.run_one().await.unwrap());
+    }
+    assert!(queue.dead_lettered().is_empty(), "{:?}", store.jobs_with_failures().await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_reference() {
+    let fixture = Fixture::new("mini8", &SUB4);
+    let folder = TempDir::new().unwrap();
+    let sweep = folder.path().join("sweeps/tests");
+    fs::create_dir_all(&sweep).unwrap();
+    fs::write(sweep.join("manifest.json"), "{}").unwrap();
+    let store = Store::folder(folder.path()).unwrap();
+    let cache = TempDir::new().unwrap();
+    let source = Arc::new(Artefacts::default());
+    source.give(store.clone(), Handle::current());
+    let artefacts = Some(ObjectSettings { remote: source, cache: cache.path().to_owned() });
+    let inputs = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
+    let mut engine = engine(&inputs);
+    let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
+    let queue = MemoryQueue::new();
+    let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
+
+    // The golden is one of accuracies: where all entries off the diagonal count, rounding decides a part of the merge.
+    let recipe = recipe(json!({"preset": "regmean", "off_diagonal": 1.0}));
+    let frozen = &fixture.frozen;
+    let statistics: Vec<Job> =
+        frozen.statistics_specs(recipe.statistics().unwrap()).into_iter().map(|spec| frozen.job(spec)).collect();
+    let subject = Subject::Merge { recipe: recipe.clone() };
+    let merges = ["validation", "test"].map(|split| frozen.job(frozen.meaning(subject.clone(), split)));
+
+    work(&store, &worker, &queue, &statistics).await;
+    work(&store, &worker, &queue, &merges).await;
+    let golden = fs::read(golden("regmean_sub4_n256_o1.0.json")).unwrap();
+    let golden: Value = serde_json::from_slice(&golden).unwrap();
+    for merge in &merges {
+        let result: JobResult = store.result(&merge.id()).await.unwrap().expect("it is done");
+        let facts = result.merge.unwrap();
+        assert_eq!(facts.rank, Some(64));
+        println!("condition {:e}", facts.condition.unwrap());
+        assert!(facts.condition.unwrap() > 1e5, "{:?}", facts.condition);
+        for score in result.scores {
+            let want = golden["accuracy"][&score.task][&result.meaning.split]["right"].as_u64().unwrap();
+            println!("{} {}: {} against {want}", score.task, result.meaning.split, score.correct);
+            assert!(
+                want.abs_diff(score.correct) <= 3,
+                "{} {}: {} against {want}",
+                score.task,
+                result.meaning.split,
+                score.correct
+            );
+        }
+    }
+    // The same merge is written as an adapter, by the same artefacts.
+    let write = frozen.job(frozen.write_spec(&recipe, jobs::WriteFormat::Adapter));
+    work(&store, &worker, &queue, std::slice::from_ref(&write)).await;
+    let written = store.artefact_result(&write.id()).await.unwrap().expect("it is written");
+    assert_eq!(written.artefact.facts["rank"], 64.0);
+}
+
+#[test]
+fn statistics_that_were_never_made_are_missing_by_the_job() {
+    let mut fixture = Fixture::new("mini8", &SUB4);
+    let subject = Subject::Merge { recipe: recipe(json!({"preset": "regmean"})) };
+    let job = fixture.frozen.job(fixture.frozen.meaning(subject, "validation"));
+    let error = fixture.engine.compute(&job, &Stop::default()).unwrap_err();
+    assert!(matches!(error, JobError::Input(_)), "{error:?}");
+    let text = error.chain().join(": ");
+    let first =
+        jobs::JobSpec::from(fixture.frozen.statistics("mnist", "train", 256, StatisticsKind::Grams).unwrap()).id();
+    assert!(text.contains(&first.to_string()), "{text}");
+}
+
+#[test]
+fn updates_are_as_alike_before_an_alignment_as_after_it_unless_sigma_is_left_out() {
+    let mut fixture = Fixture::new("mini8", &SUB4);
+    let job = fixture.job("mnist", 1, StatisticsKind::Grams);
+    let base = BaseHeader::open(&fixture.inputs.model(&job.places.base).unwrap().path).unwrap();
+    let adapters = SUB4.map(|task| {
+        let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
+        Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
+    });
+    let made = fixture.make("mnist");
+    let statistics = TaskStatistics::open("mnist", made.folder()).unwrap();
+    let means = [json!({"space": "full"}), json!({"space": "knots"}), json!({"space": "knots", "sigma": "after"})].map(
+        |spec| {
+            let aligned = Aligned::new(&adapters, recipe(spec).space).unwrap();
+            let found = aligned.similarity(&statistics).unwrap();
+            assert_eq!(found.len(), 24);
+            let pairs = found.iter().flat_map(|own| {
+                assert_eq!(own.cka.shape(), [4, 4]);
+                (0..4).flat_map(move |row| (0..row).map(move |col| f64::from(own.cka.data()[4 * row + col])))
+            });
+            pairs.sum::<f64>() / (24.0 * 6.0)
+        },
+    );
+    println!("CKA {means:?}");
+    assert!((means[0] - means[1]).abs() < 1e-4, "{means:?}");
+    assert!((means[0] - means[2]).abs() > 1e-2, "{means:?}");
+    assert!(means.iter().all(|mean| *mean > 0.0 && *mean < 1.0));
 }

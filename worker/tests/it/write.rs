@@ -102,7 +102,7 @@ fn write_by_hand(job: &Job, inputs: &Inputs, to: &Path) {
             merging::Adapter::read(&input.task, &folder, &base).unwrap()
         })
         .collect();
-    let update = merging::Aligned::new(&adapters, spec.recipe.space).unwrap().merge(&spec.recipe).unwrap();
+    let update = merging::Aligned::new(&adapters, spec.recipe.alignment()).unwrap().merge(&spec.recipe).unwrap();
     let card = merging::Card { adapters: spec.names.adapters.clone(), ..merging::Card::default() };
     merging::write_adapter(&update, &card, to).unwrap();
 }

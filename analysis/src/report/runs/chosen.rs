@@ -42,16 +42,29 @@ fn is_text(frame: &DataFrame, name: &str, wanted: Option<&str>) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::testing::Made;
-    use jobs::{Axis, Combine, DareDrop, Elect, KeyKind, Preset, Recipe, SigmaCut, Space, Trim, TrimScope};
+    use jobs::{
+        Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, KeyKind, PostSteps, Preset, Recipe, Sigma, SigmaCut,
+        Space, Trim, TrimScope,
+    };
     use polars::prelude::Column;
     use serde_json::{Value, json};
 
     /// A recipe in which every key has a value. No such one resolves: it elects signs before a matrix-wise method.
     fn recipe() -> Recipe {
         Recipe {
-            space: Space::Knots { axis: Axis::Rows, cut: SigmaCut { absolute: 1e-4, relative: 0.1 } },
-            drop: Some(DareDrop { rate: 0.3, seed: 4 }),
-            trim: Some(Trim { density: 0.4, scope: TrimScope::Matrix }),
+            space: Space::Knots {
+                axis: Axis::Rows,
+                cut: SigmaCut { absolute: 1e-4, relative: 0.1 },
+                sigma: Sigma::Folded,
+            },
+            drop: Some(DareDrop::new(0.3, 4)),
+            trim: Some(Trim { outliers: 0.1, ..Trim::new(0.4, TrimScope::Matrix) }),
+            post: PostSteps {
+                calibrate_spectrum: Some(0.1),
+                flatten: Some(Flatten { share: 0.5, over: FlattenOver::Kept }),
+                output_rank: Some(16),
+                normalise: None,
+            },
             elect: Some(Elect::SumOfSigns),
             combine: Combine::IsoCts { common_share: 0.7 },
             scaling: 0.6,

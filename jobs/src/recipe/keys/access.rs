@@ -27,6 +27,14 @@ pub(super) enum Access {
         /// The number of a step that is not taken.
         neutral: Option<f64>,
     },
+    /// A whole number, which recipes hold as one.
+    Count {
+        field: Field<f64>,
+        place: Place<u64>,
+        range: Range,
+        /// The number of a step that is not taken.
+        neutral: Option<f64>,
+    },
     /// A seed.
     Seed { field: Field<u64>, place: Place<u64> },
     /// The weights of the tasks.
@@ -90,7 +98,9 @@ impl Access {
             Self::Preset(field) | Self::Word { field, .. } => {
                 *(field.write)(spec) = Some(typed(key, value, "a word")?);
             }
-            Self::Number { field, .. } => *(field.write)(spec) = Some(typed(key, value, "a number")?),
+            Self::Number { field, .. } | Self::Count { field, .. } => {
+                *(field.write)(spec) = Some(typed(key, value, "a number")?);
+            }
             Self::Seed { field, .. } => *(field.write)(spec) = Some(typed(key, value, "a whole number")?),
             Self::PerTask { .. } => match key.split_once('.') {
                 Some((_, task)) => {
@@ -117,6 +127,12 @@ impl Access {
                 *place = range.checked(key, *value)?;
                 Ok(true)
             }
+            Self::Count { field, place, range, .. } => {
+                let Some(value) = (field.read)(spec) else { return Ok(true) };
+                let Some(place) = (place.0)(recipe) else { return Ok(false) };
+                *place = range.checked(key, *value)? as u64;
+                Ok(true)
+            }
             Self::Seed { field, place } => {
                 let Some(value) = (field.read)(spec) else { return Ok(true) };
                 let Some(place) = (place.0)(recipe) else { return Ok(false) };
@@ -138,6 +154,9 @@ impl Access {
             Self::Preset(field) => *(field.write)(spec) = None,
             Self::Word { field, place, .. } => *(field.write)(spec) = place.word(recipe).map(str::to_owned),
             Self::Number { field, place, .. } => *(field.write)(spec) = (place.0)(recipe).copied(),
+            Self::Count { field, place, .. } => {
+                *(field.write)(spec) = (place.0)(recipe).map(|count| *count as f64);
+            }
             Self::Seed { field, place } => *(field.write)(spec) = (place.0)(recipe).copied(),
             Self::PerTask { .. } => spec.weights = recipe.weights.clone(),
         }

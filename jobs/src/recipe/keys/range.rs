@@ -1,11 +1,16 @@
 use crate::RecipeError;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
+/// More than any count of directions of a weight.
+const MOST: f64 = 1_048_576.0;
+
 /// The numbers in which a key has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Range {
     low: Bound<f64>,
     high: Bound<f64>,
+    /// Whether it has whole numbers alone.
+    is_whole: bool,
     /// How errors write it.
     text: &'static str,
     /// How the documentation writes it.
@@ -15,17 +20,37 @@ pub struct Range {
 impl Range {
     /// Zero and more.
     pub(super) const NOT_NEGATIVE: Self =
-        Self { low: Included(0.0), high: Unbounded, text: "[0, ∞)", in_words: "number ≥ 0" };
+        Self { low: Included(0.0), high: Unbounded, is_whole: false, text: "[0, ∞)", in_words: "number ≥ 0" };
     /// A share that is less than the whole.
     pub(super) const SHARE_BELOW_ONE: Self =
-        Self { low: Included(0.0), high: Excluded(1.0), text: "[0, 1)", in_words: "number in [0, 1)" };
+        Self { low: Included(0.0), high: Excluded(1.0), is_whole: false, text: "[0, 1)", in_words: "number in [0, 1)" };
     /// A share that is not nothing.
     pub(super) const SHARE_ABOVE_ZERO: Self =
-        Self { low: Excluded(0.0), high: Included(1.0), text: "(0, 1]", in_words: "number in (0, 1]" };
+        Self { low: Excluded(0.0), high: Included(1.0), is_whole: false, text: "(0, 1]", in_words: "number in (0, 1]" };
+    /// A share that may be nothing or the whole.
+    pub(super) const SHARE: Self =
+        Self { low: Included(0.0), high: Included(1.0), is_whole: false, text: "[0, 1]", in_words: "number in [0, 1]" };
+    /// A count that may be 0. Counts are numbers like others: a range of a search gives them as 16.0.
+    pub(super) const COUNT: Self = Self {
+        low: Included(0.0),
+        high: Included(MOST),
+        is_whole: true,
+        text: "the whole numbers from 0 to 1048576",
+        in_words: "whole number ≥ 0",
+    };
+    /// A count of something that there is.
+    pub(super) const COUNT_ABOVE_ZERO: Self = Self {
+        low: Included(1.0),
+        high: Included(MOST),
+        is_whole: true,
+        text: "the whole numbers from 1 to 1048576",
+        in_words: "whole number ≥ 1",
+    };
     /// Factors of entries, which are multiplied in 32 bits.
     pub(super) const FINITE_F32: Self = Self {
         low: Included(f32::MIN as f64),
         high: Included(f32::MAX as f64),
+        is_whole: false,
         text: "the finite 32-bit numbers",
         in_words: "number",
     };
@@ -45,12 +70,18 @@ impl Range {
             Excluded(high) => value < high,
             Unbounded => true,
         };
-        if value.is_finite() && is_above && is_below {
+        let is_of_kind = !self.is_whole || value.fract() == 0.0;
+        if value.is_finite() && is_above && is_below && is_of_kind {
             // -0.0 means 0 and must not be written as another number.
             Ok(value + 0.0)
         } else {
             Err(RecipeError::OutOfRange { key: key.to_owned(), value, range: self.text })
         }
+    }
+
+    /// Whether the range has whole numbers alone.
+    pub fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Whether the range has numbers below `value`.
@@ -81,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_text_of_a_range_says_its_ends() {
-        for range in [Range::NOT_NEGATIVE, Range::SHARE_BELOW_ONE, Range::SHARE_ABOVE_ZERO] {
+        for range in [Range::NOT_NEGATIVE, Range::SHARE_BELOW_ONE, Range::SHARE_ABOVE_ZERO, Range::SHARE] {
             let low = match range.low {
                 Included(low) => format!("[{low}"),
                 Excluded(low) => format!("({low}"),
@@ -113,6 +144,7 @@ mod tests {
         assert!(Range::SHARE_ABOVE_ZERO.checked("density", 0.0).is_err());
         assert!(Range::SHARE_BELOW_ONE.checked("drop_rate", 1.0).is_err());
         assert!(Range::FINITE_F32.checked("weights.mnist", 1e39).is_err());
+        assert!(Range::COUNT.checked("output_rank", 2.5).is_err() && Range::COUNT.checked("output_rank", 2.0).is_ok());
         assert!(Range::NOT_NEGATIVE.checked("scaling", -0.0).unwrap().is_sign_positive());
     }
 }

@@ -2,7 +2,9 @@ use super::{
     BelongsTo, Range, RecipeKey, Stage,
     access::{Access, Field, Place, WordPlace},
 };
-use crate::recipe::{Axis, Combine, Elect, Recipe, SigmaCut, Space, TrimScope};
+use crate::recipe::{
+    Axis, Combine, Elect, FlattenOver, Gram, Normalise, Recipe, Sigma, SigmaCut, Space, TrimCount, TrimScope,
+};
 
 /// The field of `RecipeSpec` with this name.
 macro_rules! field {
@@ -14,8 +16,18 @@ macro_rules! field {
 const SPACE: &dyn WordPlace = &Place::<Space>(|recipe| Some(&mut recipe.space));
 const AXIS: &dyn WordPlace = &Place::<Axis>(|recipe| match &mut recipe.space {
     Space::Knots { axis, .. } => Some(axis),
-    Space::Full | Space::Core => None,
+    Space::Full | Space::Core | Space::CoreQr => None,
 });
+const SIGMA: &dyn WordPlace = &Place::<Sigma>(|recipe| match &mut recipe.space {
+    Space::Knots { sigma, .. } => Some(sigma),
+    Space::Full | Space::Core | Space::CoreQr => None,
+});
+const TRIM_COUNT: &dyn WordPlace = &Place::<TrimCount>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.count));
+const GRAM: &dyn WordPlace =
+    &Place::<Gram>(|recipe| if let Combine::GramMerge { gram, .. } = &mut recipe.combine { Some(gram) } else { None });
+const FLATTEN_OVER: &dyn WordPlace =
+    &Place::<FlattenOver>(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.over));
+const NORMALISE: &dyn WordPlace = &Place::<Option<Normalise>>(|recipe| Some(&mut recipe.post.normalise));
 const TRIM_SCOPE: &dyn WordPlace = &Place::<TrimScope>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.scope));
 const ELECT: &dyn WordPlace = &Place::<Option<Elect>>(|recipe| Some(&mut recipe.elect));
 const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.combine));
@@ -23,15 +35,34 @@ const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.comb
 fn cut(recipe: &mut Recipe) -> Option<&mut SigmaCut> {
     match &mut recipe.space {
         Space::Knots { cut, .. } => Some(cut),
-        Space::Full | Space::Core => None,
+        Space::Full | Space::Core | Space::CoreQr => None,
     }
 }
 
 fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
-    match &mut recipe.combine {
-        Combine::IsoCts { common_share } => Some(common_share),
-        Combine::Mean | Combine::Sum | Combine::Max | Combine::Tsv | Combine::IsoC => None,
-    }
+    if let Combine::IsoCts { common_share } = &mut recipe.combine { Some(common_share) } else { None }
+}
+
+fn examples(recipe: &mut Recipe) -> Option<&mut u64> {
+    let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = &mut recipe.combine else { return None };
+    Some(examples)
+}
+
+fn off_diagonal(recipe: &mut Recipe) -> Option<&mut f64> {
+    let Combine::GramMerge { gram: Gram::Inputs { off_diagonal, .. }, .. } = &mut recipe.combine else { return None };
+    Some(off_diagonal)
+}
+
+fn ridge(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::GramMerge { ridge, .. } = &mut recipe.combine { Some(ridge) } else { None }
+}
+
+fn rank_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Cart { rank_share, .. } = &mut recipe.combine { Some(rank_share) } else { None }
+}
+
+fn residual_scale(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Cart { residual_scale, .. } = &mut recipe.combine { Some(residual_scale) } else { None }
 }
 
 impl RecipeKey {
@@ -88,6 +119,14 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "sigma",
+            access: Access::Word { field: field!(sigma), place: SIGMA, neutral: None },
+            belongs_to: BelongsTo::Space("knots"),
+            stage: Stage::Alignment,
+            order: 3,
+            hint: None,
+        },
+        Self {
             name: "drop_rate",
             access: Access::Number {
                 field: field!(drop_rate),
@@ -133,6 +172,29 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "trim_count",
+            access: Access::Word { field: field!(trim_count), place: TRIM_COUNT, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Trim,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "outliers",
+            access: Access::Number {
+                field: field!(outliers),
+                place: Place(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.outliers)),
+                range: Range::SHARE_BELOW_ONE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Trim,
+            order: 3,
+            hint: Some(
+                "outliers is the share of entries, the largest, that the trim leaves out as well; 0 leaves none out",
+            ),
+        },
+        Self {
             name: "elect",
             access: Access::Word { field: field!(elect), place: ELECT, neutral: Some("none") },
             belongs_to: BelongsTo::Every,
@@ -159,6 +221,138 @@ impl RecipeKey {
             belongs_to: BelongsTo::Combine("iso_cts"),
             stage: Stage::Combine,
             order: 1,
+            hint: None,
+        },
+        Self {
+            name: "gram",
+            access: Access::Word { field: field!(gram), place: GRAM, neutral: None },
+            belongs_to: BelongsTo::Combine("gram_merge"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "examples",
+            access: Access::Count {
+                field: field!(examples),
+                place: Place(examples),
+                range: Range::COUNT_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Gram("inputs"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: Some(
+                "examples is the number of the first examples of the split `evaluation.statistics`; 256 is usual",
+            ),
+        },
+        Self {
+            name: "off_diagonal",
+            access: Access::Number {
+                field: field!(off_diagonal),
+                place: Place(off_diagonal),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Gram("inputs"),
+            stage: Stage::Combine,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "ridge",
+            access: Access::Number {
+                field: field!(ridge),
+                place: Place(ridge),
+                range: Range::NOT_NEGATIVE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("gram_merge"),
+            stage: Stage::Combine,
+            order: 3,
+            hint: None,
+        },
+        Self {
+            name: "rank_share",
+            access: Access::Number {
+                field: field!(rank_share),
+                place: Place(rank_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("cart"),
+            stage: Stage::Combine,
+            order: 4,
+            hint: None,
+        },
+        Self {
+            name: "residual_scale",
+            access: Access::Number {
+                field: field!(residual_scale),
+                place: Place(residual_scale),
+                range: Range::FINITE_F32,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("cart"),
+            stage: Stage::Combine,
+            order: 5,
+            hint: None,
+        },
+        Self {
+            name: "calibrate_spectrum",
+            access: Access::Number {
+                field: field!(calibrate_spectrum),
+                place: Place(|recipe| recipe.post.calibrate_spectrum.as_mut()),
+                range: Range::NOT_NEGATIVE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 0,
+            hint: None,
+        },
+        Self {
+            name: "flatten",
+            access: Access::Number {
+                field: field!(flatten),
+                place: Place(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.share)),
+                range: Range::SHARE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 1,
+            hint: Some(
+                "flatten is the way to the mean singular value: 0 changes nothing, and 1 makes all of them equal",
+            ),
+        },
+        Self {
+            name: "flatten_over",
+            access: Access::Word { field: field!(flatten_over), place: FLATTEN_OVER, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 2,
+            hint: None,
+        },
+        Self {
+            name: "output_rank",
+            access: Access::Count {
+                field: field!(output_rank),
+                place: Place(|recipe| recipe.post.output_rank.as_mut()),
+                range: Range::COUNT,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 3,
+            hint: Some("output_rank is the largest rank of a merged matrix; 0 truncates nothing"),
+        },
+        Self {
+            name: "normalise",
+            access: Access::Word { field: field!(normalise), place: NORMALISE, neutral: Some("none") },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Post,
+            order: 4,
             hint: None,
         },
         Self {

@@ -1,17 +1,24 @@
 use super::*;
-use crate::{DareDrop, Preset, Trim, TrimScope, recipe::choice::words_of};
+use crate::{DareDrop, Flatten, FlattenOver, PostSteps, Preset, Trim, TrimScope, recipe::choice::words_of};
 use serde_json::json;
 
-/// A recipe of each space and combination, with a drop and a trim.
+/// A recipe of each space and combination, with every other step.
 fn recipes() -> Vec<Recipe> {
     let spaces = <crate::Space as Choice>::ALL;
-    let combines = <crate::Combine as Choice>::ALL;
+    let of_inputs = crate::Combine::GramMerge { gram: crate::Gram::INPUTS, ridge: 0.0 };
+    let combines = [<crate::Combine as Choice>::ALL, &[of_inputs]].concat();
     let pairs = spaces.iter().flat_map(|space| combines.iter().map(move |combine| (*space, *combine)));
     let recipe = |(space, combine)| Recipe {
         space,
         combine,
-        drop: Some(DareDrop { rate: 0.25, seed: 7 }),
-        trim: Some(Trim { density: 0.5, scope: TrimScope::Matrix }),
+        drop: Some(DareDrop::new(0.25, 7)),
+        trim: Some(Trim::new(0.5, TrimScope::Matrix)),
+        post: PostSteps {
+            calibrate_spectrum: Some(0.5),
+            flatten: Some(Flatten { share: 0.5, over: FlattenOver::Kept }),
+            output_rank: Some(4),
+            normalise: None,
+        },
         ..Preset::KnotsTies.recipe()
     };
     pairs.map(recipe).collect()
@@ -21,6 +28,7 @@ fn recipes() -> Vec<Recipe> {
 fn unusual(key: &RecipeKey) -> Value {
     match key.kind() {
         KeyKind::Word => json!(key.words().last().unwrap()),
+        KeyKind::Number if key.range().unwrap().is_whole() => json!(11.0),
         KeyKind::Number => json!(0.625),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
@@ -94,6 +102,7 @@ fn words_of_spaces_and_combinations_that_keys_belong_to_exist() {
             BelongsTo::Every => {}
             BelongsTo::Space(word) => assert!(words_of::<crate::Space>().contains(&word)),
             BelongsTo::Combine(word) => assert!(words_of::<crate::Combine>().contains(&word)),
+            BelongsTo::Gram(word) => assert!(words_of::<crate::Gram>().contains(&word)),
         }
     }
 }
@@ -103,10 +112,13 @@ fn numbers_out_of_their_range_are_refused_for_every_key() {
     for key in RecipeKey::resolved().filter(|key| key.kind() == KeyKind::Number) {
         let range = key.range().unwrap();
         let mut spec = RecipeSpec::default();
-        spec.set(key.name(), &json!(-0.5)).unwrap();
+        // Smaller than any factor of either sign may be.
+        let value = -1e300;
+        spec.set(key.name(), &json!(value)).unwrap();
         let recipe = recipes().into_iter().find(|recipe| key.belongs_to().holds(recipe)).unwrap();
         let error = key.apply(&spec, &mut recipe.clone()).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("`{}` is -0.5, outside ", key.name())), "{error} ({range:?})");
+        let expected = format!("`{}` is {value}, outside ", key.name());
+        assert!(error.to_string().starts_with(&expected), "{error} ({range:?})");
     }
 }
 
@@ -124,8 +136,10 @@ fn a_grid_varies_what_costs_least_innermost() {
     keys.sort_by_key(|key| key.cost_order());
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
-        ["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "seed", "drop_rate"],
-        ["trim_scope", "density", "weights", "elect", "combine", "common_share", "scaling"],
+        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "seed", "drop_rate"],
+        vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
+        vec!["gram", "examples", "off_diagonal", "ridge", "rank_share", "residual_scale"],
+        vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],
     ];
     assert_eq!(names, order.concat(), "another order decides otherwise between equal points of grids that are stored");
 }
@@ -177,7 +191,7 @@ fn the_documentation_says_what_a_key_belongs_to() {
     for (key, [name, _, _, note]) in RecipeKey::ALL.iter().zip(documented()) {
         match key.belongs_to() {
             BelongsTo::Every => assert!(!note.starts_with("only "), "{name}: {note}"),
-            BelongsTo::Space(word) | BelongsTo::Combine(word) => {
+            BelongsTo::Space(word) | BelongsTo::Combine(word) | BelongsTo::Gram(word) => {
                 assert!(note.starts_with(&format!("only `{word}`")), "{name}: {note}");
             }
         }
@@ -191,13 +205,17 @@ fn the_documentation_says_the_default_of_every_number() {
             continue;
         }
         let said: f64 = default.rsplit(' ').next().unwrap().parse().unwrap();
-        let (space, combine) = match key.belongs_to() {
-            BelongsTo::Every => ("full", "sum"),
-            BelongsTo::Space(word) => (word, "sum"),
-            BelongsTo::Combine(word) => ("core", word),
+        let (space, combine, gram) = match key.belongs_to() {
+            BelongsTo::Every => ("full", "sum", None),
+            BelongsTo::Space(word) => (word, "sum", None),
+            BelongsTo::Combine(word) => ("core", word, None),
+            BelongsTo::Gram(word) => ("full", "gram_merge", Some(word)),
         };
         let drop_rate = if key.kind() == KeyKind::Seed { 0.5 } else { 0.0 };
-        let spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
+        let mut spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
+        if let Some(word) = gram {
+            spec["gram"] = word.into();
+        }
         let recipe = serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap();
         let value = match key.shown(&RecipeSpec::from(&recipe)) {
             Some(KeyValue::Number(value)) => value,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Axis, Elect, Preset, SigmaCut, Space, Trim, TrimScope};
+use crate::{Axis, Elect, Preset, Sigma, SigmaCut, Space, Trim, TrimScope};
 use serde_json::json;
 
 fn spec(value: Value) -> RecipeSpec {
@@ -13,7 +13,7 @@ fn message(value: Value) -> String {
 #[test]
 fn a_preset_takes_changes() {
     let recipe = spec(json!({"preset": "knots_ties", "density": 0.3, "scaling": 0.6})).resolve().unwrap();
-    assert_eq!(recipe.trim, Some(Trim { density: 0.3, scope: TrimScope::Model }));
+    assert_eq!(recipe.trim, Some(Trim::new(0.3, TrimScope::Model)));
     assert_eq!(recipe.elect, Some(Elect::SumOfValues));
     assert!(recipe.is_low_rank());
 }
@@ -103,18 +103,21 @@ fn the_axis_matters_to_iso_cts_alone() {
     let rows = |method: &str| spec(json!({"space": "knots", "axis": "rows", "combine": method})).resolve().unwrap();
     assert_eq!(rows("tsv"), Preset::Tsv.recipe());
     assert_eq!(rows("iso_c"), Preset::IsoC.recipe());
-    assert_eq!(rows("iso_cts").space, Space::Knots { axis: Axis::Rows, cut: SigmaCut::default() });
+    assert_eq!(
+        rows("iso_cts").space,
+        Space::Knots { axis: Axis::Rows, cut: SigmaCut::default(), sigma: Sigma::Folded }
+    );
 }
 
 #[test]
 fn a_space_in_which_entries_are_looked_at_or_directions_left_out_stays() {
-    let knots = |axis| Space::Knots { axis, cut: SigmaCut::default() };
+    let knots = |axis| Space::Knots { axis, cut: SigmaCut::default(), sigma: Sigma::Folded };
     let space = |value: Value| spec(value).resolve().unwrap().space;
     assert_eq!(space(json!({"preset": "knots_tsv", "density": 0.5})), knots(Axis::Columns));
     assert_eq!(space(json!({"preset": "knots_iso_c", "drop_rate": 0.1, "axis": "rows"})), knots(Axis::Rows));
     let cut = SigmaCut { absolute: 1e-5, relative: 0.1 };
     let larger = space(json!({"space": "knots", "combine": "tsv", "sigma_cut_relative": 0.1}));
-    assert_eq!(larger, Space::Knots { axis: Axis::Columns, cut });
+    assert_eq!(larger, Space::Knots { axis: Axis::Columns, cut, sigma: Sigma::Folded });
     assert_eq!(space(json!({"preset": "knots_ties", "density": 1.0})), knots(Axis::Columns), "entries are elected");
 }
 
@@ -140,5 +143,78 @@ fn only_recipes_whose_merge_changed_have_a_new_version() {
         json!({"preset": "iso_cts", "weights": {"mnist": 0.5}}),
     ] {
         assert_eq!(version(first.clone()), 1, "{first}");
+    }
+}
+
+#[test]
+fn steps_on_whole_matrices_are_one_recipe_in_every_space() {
+    for steps in
+        [json!({"combine": "gram_merge"}), json!({"flatten": 0.5}), json!({"combine": "tsv", "output_rank": 8})]
+    {
+        let at = |space: &str| {
+            let mut steps = steps.clone();
+            steps["space"] = json!(space);
+            spec(steps).resolve()
+        };
+        let core = at("core").unwrap();
+        assert_eq!(core.space, Space::Core);
+        assert_eq!(at("knots").unwrap(), core, "{steps}");
+        assert_eq!(at("core_qr").unwrap(), core, "{steps}");
+        if steps["combine"] != "tsv" {
+            assert_eq!(at("full").unwrap(), core, "{steps}");
+        }
+    }
+}
+
+#[test]
+fn a_step_that_counts_the_directions_of_the_space_stays_in_it() {
+    for steps in [json!({"combine": "cart"}), json!({"flatten": 1.0, "flatten_over": "all"})] {
+        let recipe = spec(steps.clone()).resolve().unwrap();
+        assert_eq!(recipe.space, Space::Full, "{steps}");
+        assert_eq!(recipe.alignment(), Space::Core, "{steps}");
+        assert!(recipe.is_low_rank() && !recipe.is_linear());
+    }
+}
+
+#[test]
+fn steps_that_do_nothing_leave_the_recipe_as_it_was() {
+    let idle = json!({
+        "preset": "knots_ties", "calibrate_spectrum": 0.0, "flatten": 0.0, "flatten_over": "all", "output_rank": 0,
+        "normalise": "none", "outliers": 0.0, "trim_count": "floor_plus_one", "sigma": "folded",
+    });
+    assert_eq!(spec(idle).resolve().unwrap(), Preset::KnotsTies.recipe());
+}
+
+#[test]
+fn steps_that_contradict_each_other_say_so() {
+    assert!(message(json!({"combine": "gram_merge", "density": 0.5})).contains("needs `space: core`"));
+    assert!(message(json!({"density": 0.9, "outliers": 0.2})).contains("add up to more than 1"));
+    assert!(message(json!({"combine": "cart", "elect": "sum_of_values"})).contains("whole matrices"));
+    assert_eq!(message(json!({"ridge": 0.1})), "`ridge` has no effect without `combine: gram_merge`");
+    assert_eq!(
+        message(json!({"output_rank": 2.5})),
+        "`output_rank` is 2.5, outside the whole numbers from 0 to 1048576"
+    );
+    assert_eq!(message(json!({"space": "core", "sigma": "after"})), "`sigma` has no effect outside the `knots` space");
+}
+
+#[test]
+fn a_recipe_with_a_newer_step_has_the_newest_version() {
+    for newer in [
+        json!({"preset": "wudi_closed"}),
+        json!({"preset": "knots_ties", "sigma": "after"}),
+        json!({"preset": "ties", "trim_count": "floor"}),
+        json!({"preset": "ties", "outliers": 0.01}),
+        json!({"preset": "tsv", "flatten": 1.0}),
+        json!({"preset": "core_ties", "space": "core_qr"}),
+    ] {
+        assert_eq!(spec(newer.clone()).resolve().unwrap().semantics, 3, "{newer}");
+    }
+}
+
+#[test]
+fn a_preset_is_known_by_its_steps() {
+    for preset in Preset::ALL {
+        assert_eq!(Preset::of(&preset.recipe().with_scaling(0.3)), Some(preset));
     }
 }

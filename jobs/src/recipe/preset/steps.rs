@@ -1,0 +1,130 @@
+//! The steps of every preset, with their default values.
+
+use super::Preset;
+use crate::recipe::{
+    Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, Space,
+    Trim, TrimCount, TrimScope, choice::Choice,
+};
+use std::collections::BTreeMap;
+
+/// The share of common directions that the Iso-CTS authors use.
+pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
+
+pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
+pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
+
+const KNOTS_UNSCALED: Space = knots(Sigma::After);
+const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
+const TRIM_MATRIX: Trim = Trim::new(0.2, TrimScope::Matrix);
+const TRIM_FLOOR: Trim = Trim { count: TrimCount::Floor, ..TRIM_MATRIX };
+const BREADCRUMBS: Trim = Trim { density: 0.9, outliers: 0.01, ..TRIM_FLOOR };
+const DARE: DareDrop = DareDrop::new(0.1, 0);
+const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
+const FLAT_OVER_ALL: Flatten = Flatten { share: 1.0, over: FlattenOver::All };
+
+const fn knots(sigma: Sigma) -> Space {
+    Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 }, sigma }
+}
+
+impl Preset {
+    /// The preset's steps with its default values and λ = 1.
+    pub fn recipe(self) -> Recipe {
+        let sum = |space| of(space, Combine::Sum);
+        let recipe = match self {
+            Self::TaskArithmetic => sum(Space::Full),
+            Self::Ties => ties(Space::Full, Some(TRIM_MODEL)),
+            Self::DareTies => Recipe { drop: Some(DARE), ..ties(Space::Full, None) },
+            Self::KnotsTies => ties(KNOTS, Some(TRIM_MODEL)),
+            Self::KnotsDareTies => Recipe { drop: Some(DARE), ..ties(KNOTS, None) },
+            Self::CoreTies => ties(Space::Core, Some(TRIM_MATRIX)),
+            Self::Tsv => of(Space::Core, Combine::Tsv),
+            Self::IsoC => of(Space::Core, Combine::IsoC),
+            Self::IsoCts => of(Space::Core, ISO_CTS),
+            Self::KnotsTiesUnscaled => ties(KNOTS_UNSCALED, Some(Trim::new(0.9, TrimScope::Matrix))),
+            Self::CoreQrTies => ties(Space::CoreQr, Some(TRIM_FLOOR)),
+            Self::TsvIso => flat(of(Space::Core, Combine::Tsv)),
+            Self::IsoCFull => flat(sum(Space::Full)),
+            Self::Breadcrumbs => Recipe { trim: Some(BREADCRUMBS), ..sum(Space::Full) },
+            Self::MagnitudePrune => Recipe { trim: Some(TRIM_FLOOR), ..sum(Space::Full) },
+            Self::WudiClosed => gram_merge(Gram::UpdateNormalised, 1e-8),
+            Self::Actmerge => gram_merge(Gram::Update, 0.0),
+            Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
+            Self::Cart => of(Space::Core, CART),
+            Self::Svc => calibrated(sum(Space::Core), 0.1),
+        };
+        recipe.at_current_semantics()
+    }
+}
+
+fn of(space: Space, combine: Combine) -> Recipe {
+    Recipe {
+        semantics: SEMANTICS,
+        space,
+        drop: None,
+        trim: None,
+        elect: None,
+        combine,
+        post: PostSteps::default(),
+        scaling: 1.0,
+        weights: BTreeMap::new(),
+    }
+}
+
+fn ties(space: Space, trim: Option<Trim>) -> Recipe {
+    Recipe { trim, elect: Some(Elect::SumOfValues), ..of(space, Combine::Mean) }
+}
+
+fn gram_merge(gram: Gram, ridge: f64) -> Recipe {
+    of(Space::Core, Combine::GramMerge { gram, ridge })
+}
+
+fn flat(recipe: Recipe) -> Recipe {
+    Recipe { post: PostSteps { flatten: Some(FLAT_OVER_ALL), ..recipe.post }, ..recipe }
+}
+
+fn calibrated(recipe: Recipe, alpha: f64) -> Recipe {
+    Recipe { post: PostSteps { calibrate_spectrum: Some(alpha), ..recipe.post }, ..recipe }
+}
+
+/// Whether `recipe` takes the steps of `preset`, whatever their numbers.
+pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
+    // Whole matrices give the same merge in every space; results of older programs name `knots`.
+    let is_space = recipe.combine.is_matrix_wise() || kind_of_space(preset.space) == kind_of_space(recipe.space);
+    is_space
+        && kind_of_combination(preset.combine) == kind_of_combination(recipe.combine)
+        && preset.elect.is_some() == recipe.elect.is_some()
+        && preset.drop.is_some() == recipe.drop.is_some()
+        && (preset.trim.is_some() || preset.drop.is_some() || recipe.trim.is_none())
+        && is_trim_alike(preset.trim, recipe.trim)
+        && preset.post.calibrate_spectrum.is_some() == recipe.post.calibrate_spectrum.is_some()
+        && preset.post.flatten.is_some() == recipe.post.flatten.is_some()
+}
+
+fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
+    let sigma = match space {
+        Space::Knots { sigma, .. } => Some(sigma),
+        Space::Full | Space::Core | Space::CoreQr => None,
+    };
+    (space.word(), sigma)
+}
+
+fn kind_of_combination(combine: Combine) -> (&'static str, Option<Gram>) {
+    let gram = match combine {
+        Combine::GramMerge { gram: Gram::Inputs { .. }, .. } => Some(Gram::INPUTS),
+        Combine::GramMerge { gram, .. } => Some(gram),
+        Combine::Mean
+        | Combine::Sum
+        | Combine::Max
+        | Combine::Tsv
+        | Combine::IsoC
+        | Combine::IsoCts { .. }
+        | Combine::Cart { .. } => None,
+    };
+    (combine.word(), gram)
+}
+
+/// Whether both leave out the largest entries, or neither does, where both trim.
+fn is_trim_alike(preset: Option<Trim>, recipe: Option<Trim>) -> bool {
+    let (Some(preset), Some(recipe)) = (preset, recipe) else { return true };
+    (preset.outliers > 0.0) == (recipe.outliers > 0.0)
+}

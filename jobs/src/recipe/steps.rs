@@ -1,0 +1,87 @@
+use serde::{Deserialize, Serialize};
+
+/// DARE: keep each entry with probability 1 − `rate` and multiply it by 1/(1 − `rate`).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DareDrop {
+    /// The share of entries dropped, in (0, 1).
+    pub rate: f64,
+    /// Chooses the mask, together with task, matrix and coordinate.
+    pub seed: u64,
+}
+
+impl DareDrop {
+    /// DARE's drop, the same probability for every entry.
+    pub const fn new(rate: f64, seed: u64) -> Self {
+        Self { rate, seed }
+    }
+}
+
+/// TIES: keep the entries of largest magnitude of each task.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trim {
+    /// The share of entries kept, in (0, 1).
+    pub density: f64,
+    /// What the share is counted over.
+    pub scope: TrimScope,
+    /// How the share becomes a number of entries.
+    #[serde(default, skip_serializing_if = "TrimCount::is_usual")]
+    pub count: TrimCount,
+    /// The share of entries, the largest ones, that are left out as well (Model Breadcrumbs).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub outliers: f64,
+}
+
+impl Trim {
+    /// TIES' trim with the usual count, which leaves out no outliers.
+    pub const fn new(density: f64, scope: TrimScope) -> Self {
+        Self { density, scope, count: TrimCount::FloorPlusOne, outliers: 0.0 }
+    }
+
+    /// Whether it keeps every entry.
+    pub(super) fn is_idle(&self) -> bool {
+        self.density >= 1.0
+    }
+}
+
+/// How many entries a trim keeps of `d`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrimCount {
+    /// ⌊d·density⌋ + 1, as KnOTS, Core Space and CtM do.
+    #[default]
+    FloorPlusOne,
+    /// ⌊d·density⌋, as PEFT, mergekit and merge-and-rebase do.
+    Floor,
+}
+
+impl TrimCount {
+    fn is_usual(&self) -> bool {
+        *self == Self::FloorPlusOne
+    }
+}
+
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+/// The entries that one trim threshold is found over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrimScope {
+    /// All matrices of a task together, as KnOTS does.
+    Model,
+    /// Each matrix by itself, as mergekit, PEFT and Core Space do.
+    Matrix,
+}
+
+/// What decides the sign that an entry of the merge takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Elect {
+    /// The sign of the sum over tasks.
+    SumOfValues,
+    /// The sign of the sum of the tasks' signs: one task, one vote. A tie is decided by the sign of the sum of the values.
+    SumOfSigns,
+}
