@@ -57,7 +57,7 @@ pub use pool::PoolEntry;
 pub use recipe::{
     Axis, BelongsTo, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, KeyKind, KeyValue, Normalise, PostSteps,
     Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma, SigmaCut, Space, Stage, Trim,
-    TrimCount, TrimScope,
+    TrimCount, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};

@@ -246,7 +246,9 @@ mod tests {
         let numbers: Vec<&str> = number_keys().collect();
         let telling = ["scaling", "density", "drop_rate", "common_share", "sigma_cut", "sigma_cut_relative", "seed"];
         assert_eq!(numbers, telling);
-        let per_task = RecipeKey::resolved().filter(|key| key.kind() == KeyKind::PerTask).map(RecipeKey::name);
+        let per_task = RecipeKey::resolved()
+            .filter(|key| matches!(key.kind(), KeyKind::PerTask | KeyKind::PerLayer))
+            .map(RecipeKey::name);
         let mut drawn: Vec<&str> = numbers.into_iter().chain(word_keys()).chain(per_task).collect();
         let mut all: Vec<&str> = RecipeKey::resolved().map(RecipeKey::name).collect();
         drawn.sort_unstable();

@@ -1,7 +1,7 @@
 //! Which coefficient scales which direction.
 
 use crate::AdaptedModule;
-use jobs::CoefficientScope;
+use jobs::{CoefficientScope, layer_of};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -78,17 +78,11 @@ fn place(scope: CoefficientScope, module: &str, direction: usize) -> Coefficient
     match scope {
         CoefficientScope::Task => CoefficientPlace::Task,
         CoefficientScope::Layer => {
-            layer(module).map_or_else(|| CoefficientPlace::Module(module.to_owned()), CoefficientPlace::Layer)
+            layer_of(module).map_or_else(|| CoefficientPlace::Module(module.to_owned()), CoefficientPlace::Layer)
         }
         CoefficientScope::Module => CoefficientPlace::Module(module.to_owned()),
         CoefficientScope::Direction => CoefficientPlace::Direction(module.to_owned(), direction),
     }
-}
-
-/// The number after `layers.` in the name of a module.
-fn layer(module: &str) -> Option<usize> {
-    let (_, after) = module.split_once("layers.")?;
-    after.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]

@@ -317,6 +317,9 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
         if let Some(task) = recipe.weights.keys().find(|task| sweep.task(task).is_none()) {
             return Err(SweepError::invalid(format!("weights.{task}"), "names a task that is not listed"));
         }
+        if let Some(task) = recipe.layer_weights.keys().find(|task| sweep.task(task).is_none()) {
+            return Err(SweepError::invalid(format!("layer_weights.{task}"), "names a task that is not listed"));
+        }
     }
     for parameter in sweep.searches.iter().flat_map(|search| &search.parameters) {
         let maps = parameter.values.listed().unwrap_or_default().iter().filter_map(Value::as_object);

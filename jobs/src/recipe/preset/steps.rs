@@ -67,6 +67,7 @@ fn of(space: Space, combine: Combine) -> Recipe {
         post: PostSteps::default(),
         scaling: 1.0,
         weights: BTreeMap::new(),
+        layer_weights: BTreeMap::new(),
     }
 }
 
