@@ -250,7 +250,7 @@ async fn work(store: &Store, worker: &Worker, queue: &MemoryQueue, jobs: &[Job])
         queue.publish(job, "tests").await.unwrap();
         assert!(worker.run_one().await.unwrap());
     }
-    assert!(queue.dead_lettered().is_empty(), "{:?}", store.jobs_with_failures().await.unwrap());
+    assert!(queue.dead_letters().is_empty(), "{:?}", store.jobs_with_failures().await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
