@@ -8,7 +8,7 @@ use evaluation::{
 };
 use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
 use merging::Adapter;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 impl<F: ModelFamily> FamilySession<F> {
     /// Tunes on the examples of the job, and writes the coefficients with how it went.
@@ -42,8 +42,10 @@ impl<F: ModelFamily> FamilySession<F> {
         let mut tasks = Vec::with_capacity(job.meaning.tasks.len());
         for task in &job.meaning.tasks {
             let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
-            let count = spec.examples.unwrap_or(u64::MAX);
-            let examples = self.splits.first(attempt, &self.base, task, count)?;
+            let examples = match spec.examples {
+                Some(count) => Arc::new(self.splits.first(attempt, &self.base, task, count)?),
+                None => self.splits.get(attempt, &self.base, task)?,
+            };
             examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
             let classes = match spec.settings.objective {
                 TuneObjective::Labels => {

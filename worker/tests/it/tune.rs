@@ -37,6 +37,11 @@ fn job(frozen: &coordinator::Frozen) -> Job {
 }
 
 fn compute(learned: &str) -> Result<MadeFiles, JobError> {
+    compute_with(learned, |_| ())
+}
+
+/// The same with other settings than a sweep file may state.
+fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result<MadeFiles, JobError> {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let settings = EngineSettings {
         device: Default::default(),
@@ -46,7 +51,10 @@ fn compute(learned: &str) -> Result<MadeFiles, JobError> {
         memory_bytes: None,
     };
     let mut engine = Engine::new(settings, Arc::clone(&inputs)).unwrap();
-    let job = job(&frozen(&inputs, learned));
+    let mut job = job(&frozen(&inputs, learned));
+    if let jobs::JobSpec::Tune(spec) = &mut job.spec {
+        change(&mut spec.settings);
+    }
     assert_eq!(job.spec.kind(), JobKind::Tune);
     match engine.compute(&job, &Stop::default())?.output {
         Output::Files(files) => Ok(files),
@@ -60,16 +68,14 @@ fn learned(made: &MadeFiles) -> LearnedCoefficients {
 
 #[test]
 fn a_job_learns_the_coefficients_of_the_reference() {
-    let settings =
-        "objective: entropy, per: layer, start: 0.3, rate: 0.01, steps: 30, batch: 16, guard: {every: 30, fall: 1.0}";
-    let made = compute(settings).unwrap();
+    // A sweep file gives entropy a guard; the reference has none.
+    let settings = "objective: entropy, per: layer, start: 0.3, rate: 0.01, steps: 30, batch: 16";
+    let made = compute_with(settings, |settings| settings.guard = None).unwrap();
     let learned = learned(&made);
     let path = root().join("testdata/statistics/adamerging_layer_sub4_lr0.01.json");
     let golden: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert!(learned.weights.is_empty());
     assert_eq!(learned.losses.len(), 30);
-    // Of two checks, the one with the better agreement is kept; here it is the last.
-    assert!(learned.checks[1].agreement >= learned.checks[0].agreement, "{:?}", learned.checks);
     for (task, want) in TASKS.into_iter().zip(golden["lambdas"].as_array().unwrap()) {
         for (layer, want) in want.as_array().unwrap().iter().enumerate() {
             let (got, want) = (learned.layer_weights[task][&layer.to_string()], want.as_f64().unwrap());
