@@ -2,7 +2,7 @@
 """Times `bowline run` against the plain PyTorch loop of the same search, in turns, and compares every number.
 
 Both are whole processes, from start to result, with the same number of threads; Bowline starts with an empty store.
-Every evaluation of the one must be among those of the other, with at most one picture of difference per task.
+Every evaluation of the one must be among those of the other, with at most one image of difference per task.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def loop_counts(document):
 
 
 def compare(bowline, loop):
-    """The largest difference in pictures; leaves if the two did not evaluate the same."""
+    """The largest difference in images; leaves if the two did not evaluate the same."""
     if bowline.keys() != loop.keys():
         for name, difference in (("Bowline", bowline.keys() - loop.keys()), ("the loop", loop.keys() - bowline.keys())):
             for model, split in sorted(difference):
@@ -74,7 +74,7 @@ def compare(bowline, loop):
             sys.exit(f"{key}: not the same tasks")
         for task, (correct, n) in bowline[key].items():
             if n != loop[key][task][1]:
-                sys.exit(f"{key}, {task}: not the same number of pictures")
+                sys.exit(f"{key}, {task}: not the same number of images")
             worst = max(worst, abs(correct - loop[key][task][0]))
     return worst
 
@@ -117,10 +117,10 @@ def main():
     for index in range(arguments.rounds):
         seconds, chosen, evaluations, worst = one_round(arguments, first=("bowline", "loop")[index % 2])
         if worst > 1:
-            sys.exit(f"{worst} pictures apart in one task: one is allowed")
+            sys.exit(f"{worst} images apart in one task: one is allowed")
         rounds.append(seconds)
         print(f"round {index + 1}: {sentence(seconds)}")
-    print(f"both chose {chosen}; {evaluations} evaluations each, at most {worst} pictures apart in a task")
+    print(f"both chose {chosen}; {evaluations} evaluations each, at most {worst} images apart in a task")
     medians = {name: statistics.median(seconds[name] for seconds in rounds) for name in ("bowline", "loop")}
     print(f"median: {sentence(medians)}, {arguments.threads} threads")
 

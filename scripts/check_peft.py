@@ -2,7 +2,7 @@
 """Checks that Python's PEFT reads a merged adapter, and that it is the same model as the full merge.
 
 Loads ADAPTER with `PeftModel.from_pretrained` on the vision tower of BASE, compares every LoRA tensor with the file,
-then compares image features and logits with those of the model folder FULL over the test pictures of all tasks.
+then compares image features and logits with those of the model folder FULL over the test images of all tasks.
 Exits with 1 if any differs by more than the tolerance.
 """
 
@@ -69,7 +69,7 @@ def main():
         head = load_head(arguments.heads / f"{folder.name}.safetensors")
         features, logits = differences(adapted, full, pixels, images, head, batch_size=128)
         moved = max(moved, *differences(base, full, pixels, images[:64], head, batch_size=64))
-        print(f"{folder.name:>14}: {len(images)} pictures, features differ by {features:.1e}, logits by {logits:.1e}")
+        print(f"{folder.name:>14}: {len(images)} images, features differ by {features:.1e}, logits by {logits:.1e}")
         worst = max(worst, features, logits)
     if moved <= arguments.tolerance:
         sys.exit("the full model is the base model: there is nothing to compare")

@@ -1,7 +1,7 @@
 """CLIP image classification with PyTorch and transformers: the model, the tasks, the accuracy.
 
 The Python scripts in this folder share it. Nothing is cached on purpose: `pytorch_search.py` is the plain
-loop that Bowline is compared with, so every evaluation decodes its pictures anew.
+loop that Bowline is compared with, so every evaluation decodes its images anew.
 """
 
 import io
@@ -38,7 +38,7 @@ def load_model(folder):
 
 
 def read_split(folder, split):
-    """The encoded pictures and the labels of a parquet data set."""
+    """The encoded images and the labels of a parquet data set."""
     files = sorted(Path(folder).rglob(f"{split}-*.parquet"))
     if not files:
         raise FileNotFoundError(f"no parquet file of the split `{split}` under {folder}")
@@ -49,7 +49,7 @@ def read_split(folder, split):
 
 
 class Pixels:
-    """Encoded pictures to normalised pixels, as CLIPImageProcessor does for pictures with its settings."""
+    """encoded images to normalised pixels, as CLIPImageProcessor does for images with its settings."""
 
     def __init__(self, folder):
         config = json.loads((Path(folder) / "preprocessor_config.json").read_text())
@@ -58,8 +58,8 @@ class Pixels:
         self.std = torch.tensor(config["image_std"]).view(3, 1, 1)
 
     def __call__(self, images):
-        pictures = np.stack([self._decode(image) for image in images])
-        pixels = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        decoded = np.stack([self._decode(image) for image in images])
+        pixels = torch.from_numpy(decoded).permute(0, 3, 1, 2).float() / 255
         return (pixels - self.mean) / self.std
 
     def _decode(self, encoded):
@@ -85,7 +85,7 @@ def load_head(file):
 
 @torch.inference_mode()
 def count(model, pixels, images, labels, head, batch_size):
-    """Decodes, embeds and classifies every picture."""
+    """Decodes, embeds and classifies every image."""
     correct = 0
     for start in range(0, len(images), batch_size):
         features = image_features(model, pixels(images[start : start + batch_size]))

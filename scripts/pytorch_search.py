@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The search of a sweep file as a plain PyTorch loop, the way research code does it.
 
-At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all pictures decoded and
+At every point: dense updates, a dense f64 SVD of each matrix, a deep copy of the model, all images decoded and
 evaluated. It makes the evaluations that `bowline run` makes for the same file, and no others: zero-shot, every
 adapter on its own task and the baselines on both splits, each point of the search once on the selection split, the
 chosen recipe on the report split. Of sweep files it knows what `examples/mini8/knots-ties.yaml` uses.
@@ -260,7 +260,7 @@ def golden_recipe(golden):
 
 
 def check_goldens(sweep, folder, pattern):
-    """Compares with recorded accuracies of the reference implementation; one picture may differ."""
+    """Compares with recorded accuracies of the reference implementation; one image may differ."""
     worst, compared = 0, 0
     for file in sorted(Path(folder).glob(pattern)):
         golden = json.loads(file.read_text())
@@ -273,11 +273,11 @@ def check_goldens(sweep, folder, pattern):
         for split in SPLITS:
             counts = sweep.evaluate_recipe(recipe, split)
             differences += [abs(c.correct - golden["per_task"][task][split]["correct"]) for task, c in counts.items()]
-        print(f"{file.stem}: at most {max(differences)} pictures apart", flush=True)
+        print(f"{file.stem}: at most {max(differences)} images apart", flush=True)
         worst, compared = max(worst, *differences), compared + 1
     if compared == 0:
         sys.exit(f"no golden in {folder} could be compared")
-    sys.exit(0 if worst <= 1 else f"{worst} pictures apart: one is allowed")
+    sys.exit(0 if worst <= 1 else f"{worst} images apart: one is allowed")
 
 
 def to_json(value):

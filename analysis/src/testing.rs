@@ -19,7 +19,6 @@ impl Made {
     /// No rows yet.
     pub(crate) fn new(tasks: &[&str]) -> Self {
         let outcome = Outcome {
-            version: Outcome::VERSION,
             sweep: "small".to_owned(),
             revision: 1,
             objective: Objective { metric: Metric::MeanNormalisedAccuracy, goal: Goal::Maximize },

@@ -1,23 +1,16 @@
+use textwrap::{Options, WordSeparator, WordSplitter};
+
 /// The assumed width of a terminal, in columns.
 pub(crate) const WIDTH: usize = 120;
 
-/// `line` wrapped to [`WIDTH`]. Lines after the first are indented.
+/// `line` wrapped to [`WIDTH`]. Lines after the first are indented. A longer word stays whole: it may be a path.
 pub(crate) fn wrapped(line: &str) -> String {
-    let mut text = String::new();
-    let mut width = 0;
-    for word in line.split(' ') {
-        let columns = word.chars().count();
-        if width > 0 && width + 1 + columns > WIDTH {
-            text += "\n    ";
-            width = 4;
-        } else if !text.is_empty() {
-            text.push(' ');
-            width += 1;
-        }
-        text += word;
-        width += columns;
-    }
-    text
+    let options = Options::new(WIDTH)
+        .subsequent_indent("    ")
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(line, options)
 }
 
 #[cfg(test)]
@@ -31,5 +24,7 @@ mod tests {
         assert!(text.lines().skip(1).all(|line| line.starts_with("    word")), "{text}");
         assert_eq!(text.split_whitespace().count(), 60);
         assert_eq!(wrapped("short"), "short");
+        // Each takes two columns.
+        assert_eq!(wrapped(&["漢字"; 30].join(" ")).lines().count(), 2);
     }
 }

@@ -9,7 +9,10 @@ mod sweeps;
 pub(crate) use analyze::{Analyze, Output, TableName};
 pub(crate) use cluster::{Cancel, K8s, K8sCommand, K8sRender, Probe, Watch, Worker};
 pub(crate) use failures::{Failures, FailuresCommand, FailuresList, FailuresRetry, FailuresShow};
-pub(crate) use shared::{ComputeArgs, ListenArgs, PoolArgs, S3Args, Secret, StoreArgs, SweepArgs};
+pub(crate) use shared::{
+    ComputeArgs, ConditionsArgs, ListenArgs, OutputArgs, PoolArgs, PublishArgs, S3Args, Secret, StoreArgs,
+    StoredSweepArgs, SweepArgs,
+};
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -55,6 +58,8 @@ pub(crate) enum Command {
     Merge(Merge),
     /// Evaluate one recipe on the tasks of a sweep
     Evaluate(Evaluate),
+    /// Compare the adapters of a sweep with the base and with each other, before anything is merged
+    Check(Check),
     /// Build class vectors from class names and templates with the text tower
     Heads(Heads),
     /// Make tables, charts and reports from stored results
@@ -84,14 +89,10 @@ pub(crate) struct Run {
     pub(crate) compute: ComputeArgs,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Publish the jobs to workers through this broker (`amqp://user:password@host/vhost`), and compute none here
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
     /// The minimum number of jobs to keep in the queue; the actual number grows with the workers
     #[arg(long, value_name = "N", default_value_t = 64)]
     pub(crate) window: usize,
@@ -114,9 +115,8 @@ pub(crate) struct Run {
     /// Send a POST with a small JSON document to this URL when the run ends
     #[arg(long, value_name = "URL", env = "BOWLINE_ON_END_URL", hide_env_values = true)]
     pub(crate) on_end_url: Option<Secret>,
-    /// Accept a store that ignores conditional writes: another process may then overwrite results and revisions
-    #[arg(long)]
-    pub(crate) unconditional_store: bool,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
     /// Stop when more jobs than this have failed permanently
     #[arg(long, value_name = "N")]
     pub(crate) max_failures: Option<u64>,
@@ -143,9 +143,8 @@ pub(crate) struct Plan {
     pub(crate) sweep: SweepArgs,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -197,9 +196,36 @@ pub(crate) struct Evaluate {
     pub(crate) store: StoreArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
-    /// Print one JSON document
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+    /// The split on which the adapters and the base are evaluated [default: the split that the sweep selects on]
     #[arg(long)]
-    pub(crate) json: bool,
+    pub(crate) split: Option<String>,
+    /// Compare the adapters with each other only, and evaluate nothing
+    #[arg(long, conflicts_with = "split")]
+    pub(crate) adapters_only: bool,
+    /// Write the tables and charts into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Recompute jobs whose stored result is corrupt; the corrupt object moves to `set-aside/` in the store
+    #[arg(long)]
+    pub(crate) repair: bool,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) compute: ComputeArgs,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,12 +1,7 @@
 //! The clock on the wall.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
+pub(crate) use jobs::now_ms;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Milliseconds since 1970 as a date and a time to the minute, in UTC: `2026-11-29 18:05`.
 pub(crate) fn date(ms: u64) -> String {

@@ -1,5 +1,6 @@
 pub(crate) mod analyze;
 pub(crate) mod cancel;
+pub(crate) mod check;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod failures;

@@ -31,6 +31,11 @@ pub(crate) async fn of_sweep<'a>(
     Ok(failures.records.iter().filter(is_of).collect())
 }
 
+/// How many failed jobs of a sweep have a stored result that is corrupt; 0 if the store cannot tell.
+pub(crate) async fn corrupt(store: &Store, frozen: &Frozen) -> u64 {
+    coordinator::survey(frozen, store, Retry::Nothing).await.map_or(0, |resume| resume.survey.corrupt)
+}
+
 /// The failures of the revision that came to `outcome`.
 pub(crate) async fn of_outcome<'a>(
     store: &Store,

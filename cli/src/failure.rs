@@ -20,10 +20,9 @@ mod watching;
 mod worker;
 
 pub(crate) use self::{analysis::AnalysisFailure, merge::MergeFailure, queue::QueueFailure, worker::WorkerFailure};
-pub(crate) use code::UNAVAILABLE;
 pub(crate) use doctor::DoctorFailure;
 pub(crate) use files::FileFailure;
-pub(crate) use inputs::{HeadProblem, InputFailure};
+pub(crate) use inputs::InputFailure;
 pub(crate) use k8s::K8sFailure;
 pub(crate) use run::RunFailure;
 pub(crate) use stored::StoredFailure;
@@ -98,8 +97,8 @@ macro_rules! from {
 }
 
 from! {
-    merging::BaseError => InputFailure,
-    evaluation::ModelError => InputFailure,
+    preflight::CheckError => InputFailure,
+    ::files::FileChanged => InputFailure,
     merging::MergeError => MergeFailure,
     merging::OutputError => MergeFailure,
     coordinator::FreezeError => RunFailure,
@@ -109,6 +108,18 @@ from! {
     telemetry::EndpointError => WatchingFailure,
     telemetry::TracingError => WatchingFailure,
     ::queue::QueueError => QueueFailure,
+}
+
+impl From<merging::BaseError> for Failure {
+    fn from(error: merging::BaseError) -> Self {
+        preflight::CheckError::from(error).into()
+    }
+}
+
+impl From<evaluation::ModelError> for Failure {
+    fn from(error: evaluation::ModelError) -> Self {
+        preflight::CheckError::from(error).into()
+    }
 }
 
 impl From<::analysis::FrameError> for Failure {

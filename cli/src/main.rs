@@ -1,8 +1,8 @@
 //! `bowline`: sweeps over LoRA merges, from a sweep file to the winning adapter.
 
+mod adapters;
 mod analysed;
 mod args;
-mod check;
 mod clock;
 mod commands;
 mod failed;
@@ -10,15 +10,17 @@ mod failed;
 mod failure;
 mod interrupt;
 mod local;
-mod needs;
 mod pools;
 mod progress;
+mod ready;
 mod remote;
 mod report;
 mod revised;
 mod runner;
 mod sweep_file;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod watching;
 
 use args::{Args, Command};
@@ -76,6 +78,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Failures(args) => commands::failures::run(&args),
         Command::Merge(args) => commands::merge::run(&args),
         Command::Evaluate(args) => commands::evaluate::run(&args),
+        Command::Check(args) => commands::check::run(&args),
         Command::Heads(args) => commands::heads::run(&args),
         Command::Analyze(args) => commands::analyze::run(&args),
         Command::Doctor(args) => commands::doctor::run(&args),

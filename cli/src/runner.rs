@@ -13,7 +13,8 @@ use store::Store;
 use tokio::{runtime::Runtime, sync::Notify};
 use worker::{DeviceThread, Engine, Metrics, Worker};
 
-/// How often the store is asked for jobs whose end was not announced. Each time costs a request for each outstanding job.
+/// How often the store is asked for jobs whose end was not announced. Each time costs a request for each outstanding
+/// job.
 const POLL: Duration = Duration::from_secs(30);
 
 /// Runs sweeps, and ends them gracefully on a shutdown signal.

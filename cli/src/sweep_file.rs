@@ -3,6 +3,7 @@ use crate::{
     failure::{Failure, FileFailure},
 };
 use jobs::{Lines, RecipeSpec, Sweep, SweepError};
+use preflight::SweepLines;
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -20,15 +21,15 @@ pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure
 /// The sweep file that a sweep came from.
 #[derive(Debug)]
 pub(crate) struct SweepFile {
-    pub(crate) path: PathBuf,
+    path: PathBuf,
     text: String,
     overrides: Vec<String>,
 }
 
 impl SweepFile {
     /// Where its keys stand.
-    pub(crate) fn lines(&self) -> Lines {
-        Lines::of(&self.text, &self.overrides)
+    pub(crate) fn lines(&self) -> SweepLines {
+        SweepLines { path: self.path.clone(), lines: Lines::of(&self.text, &self.overrides) }
     }
 }
 

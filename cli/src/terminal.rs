@@ -182,8 +182,7 @@ struct FailureText<'a>(&'a Failure);
 
 /// An error and its causes in one line, escaped and without credentials.
 pub(crate) fn in_one_line(error: &dyn Error) -> String {
-    let line = causes(error).fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    jobs::escaped(&jobs::without_credentials(&line)).into_owned()
+    jobs::escaped(&jobs::without_credentials(&jobs::error_chain(error))).into_owned()
 }
 
 /// A message of one or more lines. Further lines are indented, so that none looks like a message of its own.
@@ -192,15 +191,10 @@ fn block(error: &dyn Error) -> String {
     jobs::escaped_lines(&jobs::without_credentials(&text)).replace('\n', "\n    ")
 }
 
-/// The causes of an error, the nearest first.
-pub(crate) fn causes(error: &dyn Error) -> impl Iterator<Item = &dyn Error> {
-    std::iter::successors(error.source(), |cause| <dyn Error>::source(*cause))
-}
-
 impl fmt::Display for FailureText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error: {}", block(self.0))?;
-        causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {}", block(cause)))?;
+        jobs::causes(self.0).try_for_each(|cause| write!(f, "\n  caused by: {}", block(cause)))?;
         self.0.hint().map_or(Ok(()), |hint| write!(f, "\n\nhint: {hint}"))
     }
 }

@@ -1,7 +1,7 @@
 //! What a worker and a run show while they run: metrics, and answers to probes.
 
 use crate::{args::ListenArgs, failure::Failure, terminal};
-use coordinator::Event;
+use coordinator::{Counts, Event};
 use jobs::WorkerState;
 use parking_lot::Mutex;
 use queue::{JobPublisher, RabbitQueue};
@@ -113,8 +113,8 @@ impl PendingWorker<'_> {
     pub(crate) fn set(self, worker: &Arc<Worker>) {
         let asked = Arc::clone(worker);
         self.status.ready_if(move || {
-            let vitals = asked.vitals();
-            match (vitals.state, vitals.is_in_reach) {
+            let health = asked.health();
+            match (health.state, health.is_connected) {
                 (WorkerState::Draining, _) => Err("draining".to_owned()),
                 (_, false) => Err("the broker is out of reach".to_owned()),
                 (_, true) => Ok(()),
@@ -136,9 +136,7 @@ pub(crate) struct RunMetrics {
 struct Numbers {
     sweep: String,
     bound: u64,
-    reused: u64,
-    done: u64,
-    failed: u64,
+    counts: Counts,
     published: u64,
     outstanding: u64,
     best: BTreeMap<String, f64>,
@@ -149,23 +147,18 @@ impl RunMetrics {
     /// Counts an event.
     pub(crate) fn note(&self, event: &Event) {
         let mut numbers = self.numbers.lock();
+        numbers.counts.note(event);
         match event {
-            Event::Plan { bound, stored } => (numbers.bound, numbers.reused) = (*bound, *stored),
+            Event::Plan { bound, .. } => numbers.bound = *bound,
             Event::Revision(_) | Event::Phase(_) | Event::WeakAdapter(_) => {}
             Event::Published { .. } => {
                 numbers.published += 1;
                 numbers.outstanding += 1;
             }
-            Event::Finished { is_reused: true, .. } => numbers.reused += 1,
-            Event::Finished { is_reused: false, .. } => {
-                numbers.done += 1;
-                numbers.outstanding = numbers.outstanding.saturating_sub(1);
-            }
-            Event::Written { is_reused, .. } | Event::NotWritten { is_reused, .. } => {
-                numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
-            }
-            Event::Failed { is_reused, .. } => {
-                numbers.failed += 1;
+            Event::Finished { is_reused, .. }
+            | Event::Failed { is_reused, .. }
+            | Event::Written { is_reused, .. }
+            | Event::NotWritten { is_reused, .. } => {
                 numbers.outstanding = numbers.outstanding.saturating_sub(u64::from(!is_reused));
             }
             Event::Best { search, value, .. } => drop(numbers.best.insert(search.clone(), *value)),
@@ -194,8 +187,8 @@ fn build_info() -> Vec<Sample> {
 }
 
 fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
-    let vitals = worker.map(Worker::vitals);
-    let state = match vitals.as_ref().map(|vitals| vitals.state) {
+    let health = worker.map(Worker::health);
+    let state = match health.as_ref().map(|health| health.state) {
         None => "starting",
         Some(WorkerState::Idle) => "idle",
         Some(WorkerState::Busy) => "busy",
@@ -206,10 +199,10 @@ fn worker_samples(worker: Option<&Worker>, has_broker: bool) -> Vec<Sample> {
             Sample::gauge("worker_state", "What the worker is doing", f64::from(each == state)).labelled("state", each)
         })
         .into();
-    if let Some(vitals) = vitals.filter(|_| has_broker) {
-        samples.extend(broker_samples(vitals.is_in_reach, vitals.reconnects));
+    if let Some(health) = health.filter(|_| has_broker) {
+        samples.extend(broker_samples(health.is_connected, health.reconnects));
         let help = "Jobs that were deferred to workers of another version";
-        samples.push(Sample::gauge("jobs_left_to_others", help, vitals.left as f64));
+        samples.push(Sample::gauge("jobs_left_to_others", help, health.deferred as f64));
     }
     samples
 }
@@ -222,7 +215,8 @@ fn broker_samples(is_in_reach: bool, reconnects: u64) -> [Sample; 2] {
 }
 
 fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue>) -> Vec<Sample> {
-    let Numbers { sweep, bound, reused, done, failed, published, outstanding, best, waiting } = numbers;
+    let Numbers { sweep, bound, counts, published, outstanding, best, waiting } = numbers;
+    let Counts { run: done, reused, failed } = counts;
     let states =
         [("bound", bound), ("reused", reused), ("done", done), ("failed", failed), ("outstanding", outstanding)];
     let mut samples: Vec<_> = states
@@ -241,8 +235,9 @@ fn run_samples(numbers: &Numbers, pool: Option<&str>, queue: Option<&RabbitQueue
     }));
     if let Some(waiting) = waiting {
         samples.push(
-            Sample::gauge("queue_jobs_waiting", "Jobs that wait for a worker", *waiting as f64)
-                .labelled("pool", pool.unwrap_or_default()),
+            Sample::gauge("queue_jobs_waiting", "Jobs of the sweep that wait for a worker", *waiting as f64)
+                .labelled("pool", pool.unwrap_or_default())
+                .labelled("sweep", sweep.as_str()),
         );
     }
     if let Some(queue) = queue {

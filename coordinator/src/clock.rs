@@ -1,4 +1,4 @@
-use std::time::{SystemTime, UNIX_EPOCH};
+pub(crate) use jobs::now_ms;
 use tokio::time::Instant;
 
 /// The time at which a decision is made. A shell reads it once, and passes it to the pure functions.
@@ -14,10 +14,4 @@ impl Now {
     pub(crate) fn read() -> Self {
         Self { instant: Instant::now(), unix_ms: now_ms() }
     }
-}
-
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock is set to an earlier time.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -9,8 +9,8 @@ use tokio::task::JoinSet;
 /// The number of results in a part.
 const PART: usize = 5_000;
 
-/// The number of results that are held in memory until their part is written. The others are read again: a result with the
-/// answers to every example takes tens of kilobytes.
+/// The number of results that are held in memory until their part is written. The others are read again: a result with
+/// the answers to every example takes tens of kilobytes.
 const MOST_HELD: usize = 1_000;
 
 /// Writes the results of a sweep into compacted parts in the background, so that a reader opens one object in place of

@@ -60,7 +60,7 @@ pub enum CoordinatorError {
         /// The job.
         job: JobId,
     },
-    /// The store holds a sweep under the same name that has nothing to do with this one.
+    /// The store holds a sweep under the same name that is unrelated to this one.
     #[error("the store {place} holds another sweep named `{sweep}`, with no task in common: this is no revision of it")]
     OtherSweep {
         /// The store.

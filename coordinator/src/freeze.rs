@@ -91,8 +91,8 @@ impl ResolvedInputs {
         Ok(())
     }
 
-    /// The digest of the joint head: of its two files, or of the texts from which it is made. Together with the digest of
-    /// the base model, which every meaning contains, either one decides the class vectors.
+    /// The digest of the joint head: of its two files, or of the texts from which it is made. Together with the digest
+    /// of the base model, which every meaning contains, either one decides the class vectors.
     fn joint_head(
         &mut self,
         sweep: &Sweep,

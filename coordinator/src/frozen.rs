@@ -34,22 +34,12 @@ pub enum FrozenError {
         /// The input: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`, `joint`.
         key: String,
     },
-    /// The manifest was written by another version of the program.
-    #[error("the manifest of the sweep `{sweep}` has version {found}, and this program reads version {expected}")]
-    Version {
-        /// The sweep.
-        sweep: String,
-        /// Its version.
-        found: u32,
-        /// The version that this program reads.
-        expected: u32,
-    },
 }
 
 impl Frozen {
-    /// The sweep with the `digests` of its inputs, by what they are (see [`Manifest::digests`]; the joint head is `joint`),
-    /// and the `commits` that its hub inputs were resolved to, by input. Jobs name these commits, so that a worker does
-    /// not read a newer state of a branch.
+    /// The sweep with the `digests` of its inputs, by what they are (see [`Manifest::digests`]; the joint head is
+    /// `joint`), and the `commits` that its hub inputs were resolved to, by input. Jobs name these commits, so that a
+    /// worker does not read a newer state of a branch.
     ///
     /// # Errors
     /// An input without a digest.
@@ -90,13 +80,9 @@ impl Frozen {
     /// The sweep of a stored manifest.
     ///
     /// # Errors
-    /// A manifest of another version, or one without a digest.
+    /// A manifest without a digest of an input.
     pub fn from_manifest(manifest: &Manifest) -> Result<Self, FrozenError> {
-        let Manifest { version, revision, sweep, digests, commits, .. } = manifest;
-        if !manifest.is_readable() {
-            let (sweep, found) = (sweep.name.clone(), *version);
-            return Err(FrozenError::Version { sweep, found, expected: Manifest::VERSION });
-        }
+        let Manifest { revision, sweep, digests, commits, .. } = manifest;
         Ok(Self::new(sweep.clone(), digests.clone(), commits.clone())?.at_revision(*revision))
     }
 
@@ -141,7 +127,6 @@ impl Frozen {
     /// The manifest of the sweep, without a beginning and changes.
     pub fn manifest(&self, versions: BTreeMap<String, String>) -> Manifest {
         Manifest {
-            version: Manifest::VERSION,
             revision: self.revision,
             begun_ms: None,
             changes: Vec::new(),
@@ -183,8 +168,8 @@ impl Frozen {
         }
     }
 
-    /// Whether an evaluation has the inputs of this sweep and is evaluated as this program does it. An earlier revision may
-    /// have had another base, other adapters or other data.
+    /// Whether an evaluation has the inputs of this sweep and is evaluated as this program does it. An earlier revision
+    /// may have had another base, other adapters or other data.
     ///
     /// The sweep may have these inputs and still not need the job.
     pub fn has_inputs_of(&self, meaning: &Meaning) -> bool {

@@ -2,12 +2,13 @@
 //!
 //! [`freeze`] turns a sweep into a [`Frozen`] one, whose inputs have digests, so that its jobs have ids. [`strategy`]
 //! decides what a search needs next, and [`SweepPlan`] what the whole sweep needs. Both are pure functions of the known
-//! results. [`Coordinator::run`] executes the decisions: it publishes jobs and follows the store. The coordinator has no
-//! state of its own: after a crash, the next run resumes from what the store holds.
+//! results. [`Coordinator::run`] executes the decisions: it publishes jobs and follows the store. The coordinator has
+//! no state of its own: after a crash, the next run resumes from what the store holds.
 
 mod clock;
 mod compaction;
 mod consistency;
+mod counting;
 mod error;
 mod event;
 mod freeze;

@@ -2,7 +2,6 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{ArtefactResult, Blame, Job, JobId, JobKind, JobResult};
-use std::{error::Error, iter::successors};
 use store::{Store, StoreError};
 
 /// What the store holds of a job.
@@ -143,9 +142,7 @@ const OTHER_VERSION: &str =
 
 /// `first`, then an error and its causes.
 fn chain(error: &StoreError, first: &str) -> Vec<String> {
-    let error: &(dyn Error + 'static) = error;
-    let causes = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source()).map(ToString::to_string);
-    [first.to_owned()].into_iter().chain(causes).collect()
+    [first.to_owned()].into_iter().chain(jobs::error_messages(error)).collect()
 }
 
 /// The failure that ended the job, if one did.

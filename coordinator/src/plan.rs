@@ -187,8 +187,8 @@ impl SweepPlan {
         self.issued.take_requests(id);
     }
 
-    /// Ends the searches, each with the best of the known points. Returns the points that the plan does not wait for any
-    /// more.
+    /// Ends the searches, each with the best of the known points. Returns the points that the plan does not wait for
+    /// any more.
     pub fn end_early(&mut self) -> Vec<JobId> {
         self.searches.end_early();
         self.issued.abandon_requests()

@@ -3,7 +3,7 @@ mod keys;
 #[cfg(test)]
 mod tests;
 
-use crate::{CoordinatorError, Frozen, FrozenError, clock::now_ms};
+use crate::{CoordinatorError, Frozen, clock::now_ms};
 use changes::{changes, is_unrelated};
 use jobs::{Change, Manifest, Progress};
 use std::{collections::BTreeMap, time::Duration};
@@ -119,8 +119,8 @@ async fn is_revision_active(store: &Store, sweep: &str, revision: u32) -> Result
 
 /// Refuses a new revision that equals an earlier one while the newest is active.
 ///
-/// Otherwise a superseded run, which a supervisor starts again, would take the sweep back, and both runs would supersede
-/// each other without end.
+/// Otherwise a superseded run, which a supervisor starts again, would take the sweep back, and both runs would
+/// supersede each other without end.
 async fn refuse_to_go_back(store: &Store, frozen: &Frozen, new: &SweepRevision) -> Result<(), CoordinatorError> {
     if !new.follows.is_some_and(|previous| previous.is_active) {
         return Ok(());
@@ -138,12 +138,8 @@ async fn refuse_to_go_back(store: &Store, frozen: &Frozen, new: &SweepRevision) 
 
 /// The manifest of a revision that exists.
 async fn manifest(store: &Store, revision: Revision<'_>) -> Result<Manifest, CoordinatorError> {
-    let sweep = || revision.sweep.to_owned();
     match store.revision::<Manifest>(revision).await? {
-        Some(manifest) if manifest.is_readable() => Ok(manifest),
-        Some(Manifest { version, .. }) => {
-            Err(FrozenError::Version { sweep: sweep(), found: version, expected: Manifest::VERSION }.into())
-        }
-        None => Err(CoordinatorError::Removed { sweep: sweep() }),
+        Some(manifest) => Ok(manifest),
+        None => Err(CoordinatorError::Removed { sweep: revision.sweep.to_owned() }),
     }
 }

@@ -1,4 +1,4 @@
-//! A small sweep whose inputs are made up, and answers from a formula.
+//! A small sweep with made-up inputs, and results from a formula.
 
 use crate::Frozen;
 use jobs::{
@@ -78,7 +78,7 @@ pub(crate) fn result(job: &Job) -> JobResult {
     }
 }
 
-/// What a job that writes comes to, with the one file `weights`, which holds its id.
+/// The artefact of a write: one file `weights`, which holds the id of the job.
 pub(crate) fn artefact(job: &Job) -> ArtefactResult {
     let content = job.id().to_string();
     let digest = Digest::of(content.as_bytes());
@@ -118,7 +118,7 @@ pub(crate) fn failure(job: &Job) -> FailureRecord {
     }
 }
 
-/// What a job evaluates.
+/// The meaning of an evaluation.
 pub(crate) fn meaning(job: &Job) -> &Meaning {
     job.spec.as_evaluation().expect("the job is an evaluation")
 }

@@ -84,7 +84,7 @@ impl Source<'_> {
                 Box::new(parquet::ParquetSet::open(paths, self.image_column, self.label_column)?)
             }
             DataFiles::Jsonl(_) => return Err(DataError::Kind { path: self.path().into(), expected: "images" }),
-            DataFiles::ImageFolder { folder, classes, pictures: images } => {
+            DataFiles::ImageFolder { folder, classes, images } => {
                 Box::new(folder::ImageFolder::open(folder, classes, images)?)
             }
             DataFiles::Idx { images, labels } => Box::new(idx::IdxPair::open(images, labels)?),

@@ -1,7 +1,5 @@
-use std::{
-    error::Error,
-    io::{self, ErrorKind},
-};
+use files::is_transient;
+use std::{error::Error, io};
 
 /// Whether an error, or one that caused it, says that the system was busy, out of memory or out of reach: states that end
 /// without a person doing anything. A file that is missing, damaged or forbidden stays so.
@@ -40,28 +38,11 @@ pub(crate) fn without_backtrace(error: candle_core::Error) -> candle_core::Error
     }
 }
 
-fn is_transient(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Interrupted
-            | ErrorKind::TimedOut
-            | ErrorKind::WouldBlock
-            | ErrorKind::ResourceBusy
-            | ErrorKind::OutOfMemory
-            | ErrorKind::StaleNetworkFileHandle
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::NotConnected
-            | ErrorKind::NetworkDown
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::HostUnreachable
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{DataError, HeadError, ModelError};
+    use std::io::ErrorKind;
 
     #[test]
     fn no_message_holds_a_backtrace() {

@@ -53,7 +53,7 @@ fn preprocessed_images_are_pillows() {
     }
     let listed = names.iter().map(|name| ("all".to_owned(), folder.path().join("all").join(name))).collect();
     let classes = vec!["all".to_owned()];
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: listed };
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, images: listed };
     let images = Images::read(&source(&files, &Rows::All), &square(edge), None).unwrap();
     assert_eq!(images.len(), names.len());
     for (n, (name, want)) in names.iter().zip(expected.chunks_exact(size)).enumerate() {
@@ -120,7 +120,7 @@ fn an_image_folders_images_are_those_of_its_list_and_no_others() {
         std::fs::write(folder.path().join(unlisted), png([9; 3])).unwrap();
     }
     let classes = ["ants", "bats", "cats"].map(str::to_owned).to_vec();
-    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, pictures: images.to_vec() };
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes, images: images.to_vec() };
     let read = || read(&files, &Rows::All);
     let got = read().unwrap();
     assert_eq!(got.classes().unwrap(), ["ants", "bats", "cats"], "also one of which this split has no image");
@@ -217,7 +217,7 @@ fn files_that_are_no_data_are_refused() {
     assert!(nowhere.starts_with("cannot read `nowhere.parquet`: "), "{nowhere}");
     let empty = tempfile::tempdir().unwrap();
     assert!(
-        refused(&DataFiles::ImageFolder { folder: empty.path().into(), classes: vec![], pictures: vec![] })
+        refused(&DataFiles::ImageFolder { folder: empty.path().into(), classes: vec![], images: vec![] })
             .starts_with("no rows are selected of the 0 in `")
     );
     let none = read(&files("mnist", "test"), &Rows::Share { start: 0.5, end: 0.5, shuffle_seed: None });

@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use evaluation::{Delta, Embedded, Head, ImageModel, Images, Preprocess, Source, Watch};
+pub(crate) use jobs::error_chain as chain;
 use jobs::{DataFiles, Rows};
 use serde_json::Value;
 use std::{
@@ -103,15 +104,4 @@ pub(crate) fn close(got: &[f32], want: &[f32], tolerance: f32, what: &str) {
     let worst = got.iter().zip(want).map(|(g, w)| (g - w).abs()).fold(0.0, f32::max);
     assert!(worst <= tolerance, "{what}: largest difference {worst:e}, allowed {tolerance:e}");
     assert!(got.iter().all(|x| x.is_finite()), "{what}: not finite");
-}
-
-/// The message of an error and of all that caused it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text += &format!(": {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -28,8 +28,7 @@ fn of_image(bytes: &[u8]) -> Result<(), String> {
     let path = folder.path().join("x.png");
     std::fs::write(&path, bytes).unwrap();
     let images = vec![("a".to_owned(), path)];
-    let files =
-        DataFiles::ImageFolder { folder: folder.path().into(), classes: vec!["a".to_owned()], pictures: images };
+    let files = DataFiles::ImageFolder { folder: folder.path().into(), classes: vec!["a".to_owned()], images };
     let read = Images::read(&source(&files, &Rows::All), &preprocess(), None);
     read.map(drop).map_err(|error| chain(&error))
 }

@@ -120,7 +120,7 @@ fn of_a_folder_of_images_each_is_looked_at() {
     let images = vec![put("cat/1.png", &good), put("cat/2.png", &good), put("dog/1.png", b"not an image")];
     let files = |images, classes: &[&str]| {
         let classes = classes.iter().map(|class| (*class).to_owned()).collect();
-        DataFiles::ImageFolder { folder: folder.path().to_owned(), classes, pictures: images }
+        DataFiles::ImageFolder { folder: folder.path().to_owned(), classes, images }
     };
     let all = files(images.clone(), &["cat", "dog"]);
     let errors = source(&all, &Rows::All).look(None).unwrap_err();

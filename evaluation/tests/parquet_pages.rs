@@ -67,18 +67,32 @@ fn files_of_every_codec_and_version_are_read() {
 }
 
 #[test]
-fn lengths_of_a_page_are_read_and_prefixes_refused() {
+fn texts_with_their_lengths_before_them_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.parquet");
+    let wanted = BTreeMap::from([(0, 1000), (1, 1000), (2, 1000)]);
     for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
-        let with = |encoding| {
+        for encoding in [Encoding::DELTA_LENGTH_BYTE_ARRAY, Encoding::DELTA_BYTE_ARRAY] {
             let properties = WriterProperties::builder().set_writer_version(version).set_dictionary_enabled(false);
             write(&path, properties.set_column_encoding("a".into(), encoding));
-            look(&path)
-        };
-        assert_eq!(with(Encoding::DELTA_LENGTH_BYTE_ARRAY).map(|labels| labels.len()), Ok(3));
-        let refused = with(Encoding::DELTA_BYTE_ARRAY).unwrap_err();
-        assert!(refused.contains("column `a` is in the encoding DELTA_BYTE_ARRAY, which is not read"), "{refused}");
+            assert_eq!(look(&path).as_ref(), Ok(&wanted), "{version:?} {encoding}");
+        }
+    }
+}
+
+/// Files that `make_parquet.py` writes with Arrow.
+#[test]
+fn texts_that_arrow_writes_with_their_lengths_before_them_are_read_to_the_last() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/parquet");
+    for encoding in ["delta_byte_array", "delta_length_byte_array"] {
+        for version in ["1.0", "2.0"] {
+            let path = data.join(format!("{encoding}-{version}.parquet"));
+            let files = DataFiles::Parquet(vec![path]);
+            let spec = TextSpec { columns: vec!["a".into()], ..TextSpec::default() };
+            let source = TextSource { files: &files, spec: &spec, label_column: "label", rows: &Rows::All };
+            let labels = source.look(None).unwrap().labels().clone();
+            assert_eq!(labels, BTreeMap::from([(0, 1000), (1, 1000), (2, 1000)]), "{encoding} {version}");
+        }
     }
 }
 

@@ -4,13 +4,16 @@
 //! file a handle is of, and when that was last written to. [`FilesInUse`] keeps these for files that were hashed, and
 //! [looks at them again](FilesInUse::check). [`MappedFile`] is a file whose pages are read while jobs compute: it keeps its
 //! handle. A mapped file that is truncated takes the process down; [`end_on_lost_pages`] makes that an end that names the file.
+//! [`is_transient`] says which errors of the operating system may pass.
 
 mod identity;
 mod in_use;
 mod lost_pages;
 mod mapped;
+mod transient;
 
 pub use identity::{Change, FileChanged, FileIdentity};
 pub use in_use::FilesInUse;
 pub use lost_pages::{LOST_PAGES_EXIT_CODE, end_on_lost_pages};
 pub use mapped::MappedFile;
+pub use transient::is_transient;

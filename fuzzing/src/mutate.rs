@@ -2,12 +2,12 @@
 
 mod bytes;
 mod gzip;
+mod image_file;
 mod json;
 mod lines;
 mod numbers;
 mod parquet;
 mod pickle;
-mod picture;
 mod safetensors;
 mod yaml;
 
@@ -33,7 +33,7 @@ pub enum Format {
     /// A parquet file.
     Parquet,
     /// PNG or JPEG.
-    Picture,
+    Image,
     /// IDX, plain or gzipped.
     Idx,
 }
@@ -51,7 +51,7 @@ impl Format {
             Self::Safetensors => safetensors::mutate(rng, input),
             Self::Pickle => pickle::mutate(rng, input, others),
             Self::Parquet => parquet::mutate(rng, input, others),
-            Self::Picture => picture::mutate(rng, input, others),
+            Self::Image => image_file::mutate(rng, input, others),
             Self::Idx => gzip::mutate_idx(rng, input, others),
         }
     }

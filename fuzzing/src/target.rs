@@ -1,5 +1,6 @@
 use crate::{mutate::Format, targets};
-use std::{error::Error, fmt::Write, path::Path};
+use jobs::error_chain;
+use std::{error::Error, path::Path};
 
 /// A reader, with files that it takes and what must hold of its answers.
 #[derive(Debug)]
@@ -25,18 +26,7 @@ impl Target {
     }
 }
 
-/// An error with all its sources, as the binary prints them.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        write!(text, ": {error}").expect("a text can be written to");
-        source = error.source();
-    }
-    text
-}
-
 /// Several errors as one text.
 pub(crate) fn chains<E: Error>(errors: &[E]) -> String {
-    errors.iter().map(|error| chain(error)).collect::<Vec<_>>().join("; ")
+    errors.iter().map(|error| error_chain(error)).collect::<Vec<_>>().join("; ")
 }

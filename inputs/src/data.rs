@@ -30,7 +30,7 @@ pub(crate) fn data_files(root: &Path, files: &SplitFiles) -> DataFiles {
             let images: Vec<_> = images.iter().map(at).collect();
             let own = images.iter().map(|(class, _)| class.clone());
             let classes: BTreeSet<String> = own.chain(files.absent_classes()).collect();
-            DataFiles::ImageFolder { folder, classes: classes.into_iter().collect(), pictures: images }
+            DataFiles::ImageFolder { folder, classes: classes.into_iter().collect(), images }
         }
         SplitFiles::Idx { images, labels } => DataFiles::Idx { images: root.join(images), labels: root.join(labels) },
     }
@@ -50,6 +50,7 @@ pub(crate) fn data_digest(files: &SplitFiles, contents: &[Digest], spec: &DataSp
         SplitFiles::Parquet(_) => with(columns(), "parquet", contents),
         SplitFiles::Jsonl(_) => with(columns(), "jsonl", contents),
         SplitFiles::Images { images, .. } => {
+            // The key is part of digests, and so of the ids of stored results.
             let mut content = json!({"pictures": images.iter().zip(contents).collect::<Vec<_>>()});
             let absent = files.absent_classes();
             if !absent.is_empty() {

@@ -285,17 +285,7 @@ impl InputError {
             Self::Hub { source, .. } => source.is_retryable,
             Self::Bucket { source, .. } => source.is_retryable(),
             Self::Replaced { .. } | Self::CutOff { .. } => true,
-            Self::Read { source, .. } => !matches!(
-                source.kind(),
-                io::ErrorKind::PermissionDenied
-                    | io::ErrorKind::NotFound
-                    | io::ErrorKind::NotADirectory
-                    | io::ErrorKind::IsADirectory
-            ),
-            Self::Cache { source, .. } => matches!(
-                source.kind(),
-                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StaleNetworkFileHandle
-            ),
+            Self::Read { source, .. } | Self::Cache { source, .. } => files::is_transient(source.kind()),
             _ => false,
         }
     }
@@ -419,16 +409,14 @@ impl From<hf_hub::HFError> for HubFailure {
     }
 }
 
-/// The error with all its causes, leaving out what was said already.
+/// The error with its causes in one line. A cause whose message the line already contains is left out.
 fn in_one_line(error: &dyn Error) -> String {
     let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
+    for cause in jobs::causes(error) {
+        let text = cause.to_string();
         if !line.contains(&text) {
             line = format!("{line}: {text}");
         }
-        cause = error.source();
     }
     line
 }
@@ -452,13 +440,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_place_of_a_folder_is_not_tried_again() {
+    fn only_a_transient_error_of_a_file_is_tried_again() {
         let read = |kind: io::ErrorKind| InputError::Read {
             reference: "x".to_owned(),
             file: PathBuf::from("x"),
             source: kind.into(),
         };
         assert!(!read(io::ErrorKind::NotADirectory).is_retryable());
+        assert!(!read(io::ErrorKind::InvalidInput).is_retryable());
         assert!(!read(io::ErrorKind::IsADirectory).is_retryable());
         assert!(read(io::ErrorKind::TimedOut).is_retryable());
     }

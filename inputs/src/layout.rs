@@ -6,8 +6,8 @@
 mod split;
 
 use crate::decides::{NEW_PROCESSOR, OLD_PROCESSOR};
+use jobs::WeightIndex;
 pub(crate) use split::{DataKind, NoSplit, SplitFiles, find_split, is_within};
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A description of a file that a folder lacks.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,12 +56,7 @@ pub(crate) fn model_files(names: &[String], shards: &[String]) -> Result<Vec<Str
 
 /// The shards in the text of an [`INDEX`], sorted.
 pub(crate) fn shards(index: &[u8]) -> serde_json::Result<Vec<String>> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let parsed: Index = serde_json::from_slice(index)?;
-    Ok(parsed.weight_map.into_values().collect::<BTreeSet<_>>().into_iter().collect())
+    Ok(WeightIndex::from_json(index)?.shards().into_iter().map(str::to_owned).collect())
 }
 
 /// The files of an adapter: its configuration and its weights, safetensors if there are both forms.

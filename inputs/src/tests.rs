@@ -165,14 +165,14 @@ fn a_splits_digest_does_not_know_where_its_files_lie_or_what_they_are_called() {
 }
 
 #[test]
-fn pictures_in_folders_count_with_their_names() {
+fn images_in_folders_count_with_their_names() {
     let inputs = inputs();
     let one = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let located = inputs.data(&spec(one.path()), "test").unwrap();
     let images = ["cat", "dog"].map(|class| (class.to_owned(), one.path().join("test").join(class).join("1.png")));
     let (folder_of_split, images) = (one.path().join("test"), images.to_vec());
     let classes = ["cat", "dog"].map(str::to_owned).to_vec();
-    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, pictures: images });
+    assert_eq!(located.files, DataFiles::ImageFolder { folder: folder_of_split, classes, images });
     let same = folder(&["test/cat/1.png", "test/dog/1.png", "test/notes.txt", "test/dog/.thumbnails/1.png"]);
     assert_eq!(inputs.data(&spec(same.path()), "test").unwrap().digest, located.digest);
     fs::rename(same.path().join("test/dog"), same.path().join("test/ant")).unwrap();
@@ -180,7 +180,7 @@ fn pictures_in_folders_count_with_their_names() {
 }
 
 #[test]
-fn a_folder_of_pictures_that_would_lose_some_is_refused() {
+fn a_folder_of_images_that_would_lose_some_is_refused() {
     let there = folder(&["test/cat/1.png", "test/dog/1.png", "train/cat/1.png"]);
     let refused = || inputs().data(&spec(there.path()), "test").unwrap_err().to_string();
     let holds = |entry: &str| format!("`{}` holds `{entry}`, ", there.path().display());
@@ -202,7 +202,7 @@ fn a_folder_of_pictures_that_would_lose_some_is_refused() {
 fn a_class_that_only_another_split_has_moves_no_label_and_is_part_of_the_digest() {
     let classes = |there: &TempDir, split: &str| {
         let located = inputs().data(&spec(there.path()), split).unwrap();
-        let DataFiles::ImageFolder { classes, pictures: images, .. } = located.files else { panic!() };
+        let DataFiles::ImageFolder { classes, images, .. } = located.files else { panic!() };
         (classes, images.len(), located.digest)
     };
     let alone = folder(&["test/ant/1.png", "test/cat/1.png"]);

@@ -11,11 +11,11 @@ use std::{
 pub struct DataSpec {
     /// A folder, on this machine, on the hub or in a bucket.
     pub source: InputRef,
-    /// The column that holds the pictures; nothing reads it of a data set of texts.
+    /// The column that holds the images; nothing reads it of a data set of texts.
     pub image_column: String,
     /// The column that holds the labels.
     pub label_column: String,
-    /// What makes it a data set of texts; `None` means pictures.
+    /// What makes it a data set of texts; `None` means images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextSpec>,
     /// Rules for splits that are not simply there under their name.
@@ -82,14 +82,14 @@ pub enum DataFiles {
     Parquet(Vec<PathBuf>),
     /// Files with one JSON object in each line.
     Jsonl(Vec<PathBuf>),
-    /// A folder with one folder of pictures per class.
+    /// A folder with one folder of images per class.
     ImageFolder {
         /// The folder that holds the classes' folders.
         folder: PathBuf,
         /// The names of the classes, sorted: those of all splits together. A class's number is its place here.
         classes: Vec<String>,
-        /// The class and file of every picture, sorted by class and then by file.
-        pictures: Vec<(String, PathBuf)>,
+        /// The class and file of every image, sorted by class and then by file.
+        images: Vec<(String, PathBuf)>,
     },
     /// A pair of MNIST IDX files, plain or gzipped.
     Idx {

@@ -1,12 +1,15 @@
 //! The vocabulary of Bowline: sweep file, search space, recipe, job, result.
 //!
-//! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor.
+//! Plain data and pure functions: nothing here reads a file, opens a socket or holds a tensor. Only [`now_ms`] reads the clock.
 //! A sweep file becomes a [`Sweep`]; a strategy proposes [`Recipe`]s; each becomes a [`Job`] whose
 //! id is the hash of what decides its outcome; a worker answers with a [`JobResult`] or an [`ArtefactResult`]; and the
 //! [`Outcome`] says which results make up the sweep's table.
 
 mod artefact;
 mod bitmap;
+mod byte_size;
+mod causes;
+mod clock;
 mod data;
 mod digest;
 mod examples;
@@ -37,10 +40,14 @@ mod sweep;
 mod tune;
 mod version;
 mod weak;
+mod weight_index;
 mod write;
 
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
+pub use byte_size::ByteSize;
+pub use causes::{causes, error_chain, error_messages};
+pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use examples::ExampleCounts;
@@ -55,9 +62,9 @@ pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
-    Axis, BelongsTo, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, KeyKind, KeyValue, Normalise, PostSteps,
-    Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma, SigmaCut, Space, Stage, Trim,
-    TrimCount, TrimScope, layer_of,
+    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
+    KeyValue, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
+    SigmaCut, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
@@ -74,6 +81,7 @@ pub use tune::{
 };
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
+pub use weight_index::WeightIndex;
 pub use write::{MergeNames, WRITE_SEMANTICS, WriteFormat, WriteSpec};
 
 pub(crate) use recipe::suggest as recipe_suggestion;

@@ -1,51 +1,34 @@
-use crate::{Digest, Sweep};
+use crate::{Digest, Sweep, stored::StoredManifest};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt};
 
 /// A revision of a sweep as it was frozen when it began.
 ///
-/// A sweep has one revision until its file or its inputs change in what they mean; each change makes another.
+/// A sweep has one revision until the meaning of its file or its inputs change; each change makes another revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredManifest", from = "StoredManifest")]
 pub struct Manifest {
-    /// [`VERSION`](Self::VERSION) when it was written.
-    pub version: u32,
     /// The number of the revision, from 1.
-    #[serde(default = "first_revision")]
     pub revision: u32,
-    /// When it began: milliseconds since 1970, UTC, by the coordinator's clock. Older programs did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it began: milliseconds since 1970, UTC, by the coordinator's clock. Older programs did not record it.
     pub begun_ms: Option<u64>,
-    /// What makes it another sweep than the revision before; nothing of a first one.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// The changes since the revision before; empty for the first one.
     pub changes: Vec<Change>,
     /// The sweep.
     pub sweep: Sweep,
     /// Digests of its inputs, by what they are: `base`, `adapters.mnist`, `data.mnist.test`, `heads.mnist`.
     pub digests: BTreeMap<String, Digest>,
     /// The commits that hub inputs were resolved to, by input.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub commits: BTreeMap<String, String>,
     /// Versions of the programs involved, by name.
     pub versions: BTreeMap<String, String>,
 }
 
-/// The revision of documents that know none.
-pub(crate) fn first_revision() -> u32 {
-    1
-}
-
 impl Manifest {
-    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
-    /// first one.
+    /// The version of the document that is written now. Version 1 is read as well.
     pub const VERSION: u32 = 2;
 
-    /// The versions of stored manifests that this program reads.
-    pub fn is_readable(&self) -> bool {
-        (1..=Self::VERSION).contains(&self.version)
-    }
-
-    /// Whether it was written by an older `bowline evaluate`, which kept each evaluation as a sweep of its own.
+    /// Whether an older `bowline evaluate` wrote it, which stored each evaluation as a sweep of its own.
     pub fn is_evaluation(&self) -> bool {
         let Sweep { name, evaluation, searches, baselines, .. } = &self.sweep;
         Self::is_name_of_evaluation(name)
@@ -67,11 +50,12 @@ impl Manifest {
 pub enum Change {
     /// A key of the sweep has another value.
     Value {
-        /// The key, with names in place of the numbers of a list: `searches.knots_ties.scaling.max`, `tasks.mnist.finetuned.test`.
+        /// The key, with names in place of the numbers of a list: `searches.knots_ties.scaling.max`,
+        /// `tasks.mnist.finetuned.test`.
         key: String,
-        /// The value before, as it is written; `None` where there was none.
+        /// The value before, as it is written; `None` if there was none.
         from: Option<String>,
-        /// The value now; `None` where there is none any more.
+        /// The value now; `None` if there is none.
         to: Option<String>,
     },
     /// Something with a name was added: a task, a search, a baseline.
@@ -79,12 +63,12 @@ pub enum Change {
         /// Its key, such as `tasks.mnist`.
         key: String,
     },
-    /// Something with a name was taken away.
+    /// Something with a name was removed.
     Removed {
         /// Its key.
         key: String,
     },
-    /// An input has other content, though the sweep file names it as before.
+    /// An input has other content, under the same name in the sweep file.
     Content {
         /// What it is, as in [`Manifest::digests`].
         input: String,
@@ -107,7 +91,7 @@ impl fmt::Display for Change {
     }
 }
 
-/// An input as people call it.
+/// The name of an input for people.
 fn input_in_words(input: &str) -> String {
     // Names of splits have no dots, and those of tasks may.
     let of_data =
@@ -161,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_of_a_person_is_no_evaluation() {
+    fn a_sweep_with_a_name_that_a_person_chose_is_no_evaluation() {
         for name in
             ["evaluate", "evaluate-me", "evaluate-f714f81f8e0", "evaluate-F714F81F8E0E", "evaluate-f714f81f8e0e-2"]
         {

@@ -1,20 +1,16 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, manifest::first_revision, version::known};
+use crate::{JobId, Objective, Recipe, RecipeSpec, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What a sweep came to: the rows of its table, each naming the jobs that hold its numbers.
+/// The outcome of a sweep: the rows of its table. Each row names the jobs that hold its numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredOutcome", from = "StoredOutcome")]
 pub struct Outcome {
-    /// [`VERSION`](Self::VERSION) when it was written.
-    #[serde(deserialize_with = "known::<_, 1, { Outcome::VERSION }>")]
-    pub version: u32,
     /// The sweep's name.
     pub sweep: String,
-    /// The revision of the sweep that came to this.
-    #[serde(default = "first_revision")]
+    /// The revision of the sweep with this outcome.
     pub revision: u32,
-    /// What was searched by.
+    /// The objective of the searches.
     pub objective: Objective,
     /// The split that recipes were chosen on.
     pub select: String,
@@ -25,28 +21,17 @@ pub struct Outcome {
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<Row>,
     /// Given accuracies of single adapters, by split and task.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub given_denominators: BTreeMap<String, BTreeMap<String, f64>>,
-    /// Points of searches, or fixed recipes where nothing is searched, whose jobs on the selection split failed for a reason that
-    /// may lie with a machine. What they are worth is not known, so that no winner is named while there are some.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// The number of search points (or of fixed recipes, if nothing is searched) whose jobs on the selection split
+    /// failed for a reason that may be the machine's. Their values are unknown, so no winner is named while there are
+    /// some.
     pub missing: u64,
-    /// Whether a person ended the searches where they were: each chose the best of the points that were evaluated by then.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Whether a person ended the searches early. Each search chose the best of the points known at that time.
     pub ended_early: bool,
 }
 
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
 impl Outcome {
-    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
-    /// first one.
+    /// The version of the document that is written now. Version 1 is read as well.
     pub const VERSION: u32 = 2;
 
     /// The name of the document of a sweep that holds it.
@@ -54,21 +39,18 @@ impl Outcome {
 }
 
 /// One row of a sweep's table.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// What it stands for.
+    /// What the row stands for.
     pub kind: RowKind,
-    /// The jobs that hold its numbers, by split: one, or one per task for single adapters. A job that
-    /// failed is missing.
+    /// The jobs that hold its numbers, by split: one, or one per task for single adapters. A failed job is missing.
     pub jobs: BTreeMap<String, Vec<JobId>>,
 }
 
 /// What a row stands for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum RowKind {
     /// The base model.
     ZeroShot,
@@ -83,39 +65,31 @@ pub enum RowKind {
     },
     /// The recipe that a search chose.
     Search {
-        /// The recipe as the search put it together.
+        /// The recipe as the search composed it.
         spec: RecipeSpec,
         /// The recipe.
         recipe: Recipe,
-        /// The points that were looked at, in search order; of very many the best, and those at the ends of the ranges.
+        /// The points that the search read, in search order. Of very many points these are the best, and those at the
+        /// ends of the ranges.
         points: Vec<Point>,
-        /// The others, which have their results like any.
-        #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
+        /// The number of points that are not listed. They have results like the others.
         left_out: LeftOut,
     },
 }
 
-/// Points that are counted and not told one by one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Points that are counted and not listed one by one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// How many they are.
+    /// The number of these points.
     pub points: u64,
-    /// How many of them failed.
+    /// The number of them that failed.
     pub failed: u64,
 }
 
-impl LeftOut {
-    fn is_empty(&self) -> bool {
-        self.points == 0
-    }
-}
-
-/// A point that a search looked at.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// A point that a search read.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// The recipe as the search put it together.
+    /// The recipe as the search composed it.
     pub spec: RecipeSpec,
     /// The job on the selection split.
     pub job: JobId,

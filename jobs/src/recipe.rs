@@ -10,7 +10,7 @@ mod space;
 mod spec;
 mod steps;
 
-pub use combine::{Combine, Gram};
+pub use combine::{ArcOver, Combine, Gram};
 pub use error::RecipeError;
 pub(crate) use error::suggest;
 pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
@@ -19,7 +19,7 @@ pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
 pub use preset::Preset;
 pub use space::{Axis, Sigma, SigmaCut, Space};
 pub use spec::RecipeSpec;
-pub use steps::{DareDrop, Elect, Trim, TrimCount, TrimScope};
+pub use steps::{Calibrate, DareDrop, DropRescale, Elect, Trim, TrimCount, TrimScope};
 
 use crate::OtherSemantics;
 use serde::{Deserialize, Serialize};
@@ -34,12 +34,12 @@ use std::collections::BTreeMap;
 /// |---|---|
 /// | 1 | the first |
 /// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
-/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination |
+/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `drop_spread`, `drop_rescale: sum` and `calibrate` |
 pub const SEMANTICS: u32 = 3;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
 ///
-/// The order is fixed: drop, trim, weights, elect, combine, the steps after it ([`PostSteps`]), scaling. A recipe is
+/// The order is fixed: calibrate, drop, trim, weights, elect, combine, the steps after it ([`PostSteps`]), scaling. A recipe is
 /// canonical: two that mean the same compare equal, so that they share a job id. It comes from a [`RecipeSpec`] and
 /// holds no value out of range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,10 @@ pub struct Recipe {
     pub semantics: u32,
     /// Where the entries live that the steps work on.
     pub space: Space,
-    /// DARE's random drop, before anything else.
+    /// The calibration of the tasks' updates, before anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrate: Option<Calibrate>,
+    /// DARE's random drop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop: Option<DareDrop>,
     /// TIES' trim by magnitude. A density of 1 is no trim at all, hence `None`.
@@ -95,6 +98,8 @@ impl Recipe {
         };
         let of_combination = match self.combine {
             Combine::GramMerge { .. } | Combine::Cart { .. } => 3,
+            Combine::Slerp { .. } | Combine::Nuslerp { .. } | Combine::Karcher { .. } | Combine::ModelStock => 3,
+            Combine::Pcb { .. } | Combine::Sce { .. } | Combine::Lego { .. } | Combine::RobustMerge { .. } => 3,
             Combine::Tsv => 2,
             Combine::Mean if !self.weights.is_empty() => 2,
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
@@ -108,7 +113,15 @@ impl Recipe {
             Some(_) | None => 1,
         };
         let of_post = if self.post.is_empty() { 1 } else { 3 };
-        [of_election, of_combination, of_space, of_trim, of_post].into_iter().max().unwrap_or(SEMANTICS)
+        let of_drop = match self.drop {
+            Some(DareDrop { spread, rescale, .. }) if spread > 0.0 || rescale == DropRescale::Sum => 3,
+            Some(_) | None => 1,
+        };
+        let of_calibration = if self.calibrate.is_none() { 1 } else { 3 };
+        [of_election, of_combination, of_space, of_trim, of_post, of_drop, of_calibration]
+            .into_iter()
+            .max()
+            .unwrap_or(SEMANTICS)
     }
 
     /// Whether this version of the program merges as was meant.
@@ -157,15 +170,17 @@ impl Recipe {
 
     /// Whether the merged update is exactly low-rank, and so can be written as an adapter.
     ///
-    /// It is in every aligned space. In `full` space only linear recipes keep the rank, and those that truncate it.
+    /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
+    /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let keeps_factors = self.is_linear() || self.statistics().is_some();
+        let works_on_factors = self.combine.is_factor_wise() && self.post.is_empty();
+        let keeps_factors = self.is_linear() || works_on_factors || self.statistics().is_some();
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 
     /// Whether the merged update is a weighted sum of the updates (task arithmetic).
     pub fn is_linear(&self) -> bool {
-        self.is_sum() && self.post.is_empty()
+        self.is_sum() && self.calibrate.is_none() && self.post.is_empty()
     }
 
     /// Whether the matrices are added up, entry by entry.
@@ -186,7 +201,7 @@ impl Recipe {
             return false;
         }
         let is_matrix_wise = self.combine.is_matrix_wise() && !self.looks_at_entries();
-        is_matrix_wise || self.is_sum() && !self.post.is_empty()
+        is_matrix_wise || self.is_sum() && (self.calibrate.is_some() || !self.post.is_empty())
     }
 
     /// Whether a step depends on how many directions the space has room for.

@@ -71,6 +71,23 @@ pub struct Timings {
     pub evaluate_s: f64,
 }
 
+impl Timings {
+    /// The time of all parts.
+    pub fn total_s(&self) -> f64 {
+        let Self { load_s, align_s, merge_s, evaluate_s } = self;
+        load_s + align_s + merge_s + evaluate_s
+    }
+
+    /// Adds the times of another job, part by part.
+    pub fn add(&mut self, other: &Self) {
+        let Self { load_s, align_s, merge_s, evaluate_s } = other;
+        self.load_s += load_s;
+        self.align_s += align_s;
+        self.merge_s += merge_s;
+        self.evaluate_s += evaluate_s;
+    }
+}
+
 /// Who computed a result, and on what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The ranks that a joint benchmark counts hits at.
 pub const HITS_AT: [u32; 4] = [1, 3, 5, 10];
 
-/// How a model did on the pictures or texts of one task.
+/// How a model did on the images or texts of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "stored::StoredScore")]
 pub struct TaskScore {

@@ -1,4 +1,8 @@
-use crate::{JobId, RecipeSpec, manifest::first_revision, version::known};
+use crate::{
+    JobId, RecipeSpec,
+    stored::{StoredProgress, first_revision},
+    version::known,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -191,56 +195,44 @@ impl Finish {
     }
 }
 
-/// What a coordinator tells of its sweep, every few seconds.
+/// The progress of a run, which its coordinator stores every few seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "StoredProgress", from = "StoredProgress")]
 pub struct Progress {
-    /// [`VERSION`](Self::VERSION) when it was written.
-    #[serde(deserialize_with = "known::<_, 1, { Progress::VERSION }>")]
-    pub version: u32,
-    /// The revision of the sweep that the coordinator runs.
-    #[serde(default = "first_revision")]
+    /// The revision of the sweep.
     pub revision: u32,
-    /// The pool whose workers it hands its jobs to; `None` if it computes them itself. Not told by older programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The pool whose workers compute the jobs; `None` if the run computes them itself. Older programs did not record it.
     pub pool: Option<String>,
-    /// The part of the sweep that jobs were last published for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The part of the sweep for which jobs were published last.
     pub phase: Option<String>,
-    /// The most jobs that the sweep may need.
+    /// The largest number of jobs that the sweep may need.
     pub bound: u64,
     /// Jobs that were computed while this coordinator waited for them.
     pub run: u64,
-    /// Jobs that were stored before it wanted them.
+    /// Jobs that were stored before this run needed them.
     pub reused: u64,
-    /// Jobs that failed for good.
+    /// Jobs that failed permanently.
     pub failed: u64,
-    /// Jobs that are published and not answered.
+    /// Jobs that are published and have not ended.
     pub outstanding: u64,
-    /// Jobs computed in the last minutes, for each second; `None` before that can be told.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Jobs computed per second in the last minutes; `None` until that is known.
     pub rate: Option<f64>,
     /// The best point of all searches so far.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<BestSoFar>,
     /// The errors of failed jobs, by kind, the most frequent first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<FailureKind>,
-    /// Seconds that jobs of the sweep computed, in this and earlier runs.
-    #[serde(default)]
+    /// Seconds of device time, in this and earlier runs.
     pub device_s: f64,
     /// When the coordinator started: milliseconds since 1970, UTC, by its own clock.
     pub started_ms: u64,
-    /// When it told this, by the same clock.
+    /// When it wrote this, by the same clock.
     pub updated_ms: u64,
-    /// How it ended; `None` while it runs, or if it died.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// How the run ended; `None` while it runs, or if it died.
     pub ended: Option<String>,
 }
 
 impl Progress {
-    /// The version of the document that is written now. Documents of version 1, which know no revisions, are read as those of a
-    /// first one.
+    /// The version of the document that is written now. Version 1 is read as well.
     pub const VERSION: u32 = 2;
 
     /// The name of the document of a sweep that holds it.
@@ -248,8 +240,7 @@ impl Progress {
 }
 
 /// The best point of all searches so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BestSoFar {
     /// The search.
     pub search: String,
@@ -259,14 +250,13 @@ pub struct BestSoFar {
     pub value: f64,
 }
 
-/// Failures with the same root.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Failures with the same errors. `bowline failures list --json` prints them as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FailureKind {
-    /// The error and its causes, outermost first, of one of them.
+    /// The error and its causes, outermost first.
     pub errors: Vec<String>,
-    /// How many jobs failed so.
+    /// The number of jobs that failed with them.
     pub jobs: u64,
-    /// One of them.
+    /// One of these jobs.
     pub example: JobId,
 }

@@ -1,20 +1,27 @@
-//! The layouts of stored results and failures and of messages, version by version, and the way from each to what the
-//! program works with.
+//! The layouts of stored documents and of messages, version by version, and their conversions to the working types.
 //!
-//! What is written is the oldest version that can hold it, so that programs of neighbouring versions share a store and
-//! a cluster: a version 1 result of an evaluation is read by a program that knows no other kinds of jobs. A version
-//! that is not known is refused, as is a field. A layout that was ever written stays here.
+//! A message, a result or a failure is written in the oldest version that can hold it, so that programs of neighbouring
+//! versions share a store and a cluster: a program that knows no other kinds of jobs reads a version 1 result of an
+//! evaluation. An unknown version is refused, and so is an unknown field. Every layout that was ever written stays here.
 
 mod artefact;
 mod failure;
 mod job;
+mod manifest;
+mod outcome;
+mod progress;
 mod result;
 
 pub(crate) use artefact::StoredArtefact;
 pub(crate) use failure::StoredFailure;
 pub(crate) use job::StoredJob;
+pub(crate) use manifest::{StoredManifest, first_revision};
+pub(crate) use outcome::StoredOutcome;
+pub(crate) use progress::StoredProgress;
 pub(crate) use result::StoredResult;
 
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;
 

@@ -111,7 +111,11 @@ mod tests {
         let job = "0".repeat(64);
         let in_hand = json!({"job": job, "sweep": "s", "attempt": 1, "since_ms": 1, "colour": "red"});
         let kind = json!({"errors": [], "jobs": 1, "example": job, "colour": "red"});
-        for error in [read::<crate::JobInHand>(&in_hand).unwrap_err(), read::<crate::FailureKind>(&kind).unwrap_err()] {
+        let progress = json!({
+            "version": 2, "bound": 1, "run": 1, "reused": 0, "failed": 0, "outstanding": 0, "started_ms": 1,
+            "updated_ms": 1, "failures": [kind],
+        });
+        for error in [read::<crate::JobInHand>(&in_hand).unwrap_err(), read::<Progress>(&progress).unwrap_err()] {
             assert!(error.to_string().contains("unknown field `colour`"), "{error}");
         }
     }

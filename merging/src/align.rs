@@ -118,6 +118,18 @@ impl Aligned {
         Ok(Self { space, tasks, matrices, layout: layout(adapters, &names), facts, upper_histograms: OnceLock::new() })
     }
 
+    /// The same tasks and space with other matrices.
+    pub(crate) fn with_matrices(&self, matrices: Vec<AlignedMatrix>) -> Self {
+        Self {
+            space: self.space,
+            tasks: self.tasks.clone(),
+            matrices,
+            layout: self.layout.clone(),
+            facts: self.facts.clone(),
+            upper_histograms: OnceLock::new(),
+        }
+    }
+
     /// The space that the adapters were brought into.
     pub fn space(&self) -> Space {
         self.space
@@ -200,13 +212,14 @@ fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {
 struct Coordinates {
     form: Form,
     row_scale: Option<Vec<f32>>,
+    output_sigma: Vec<f64>,
     spectrum: Spectrum,
 }
 
 impl From<CoreBases> for Coordinates {
     fn from(joint: CoreBases) -> Self {
         let form = Form::Core { left: joint.left.into(), right: joint.right.into(), parts: joint.parts };
-        Self { form, row_scale: None, spectrum: joint.spectrum }
+        Self { form, row_scale: None, output_sigma: joint.output_sigma, spectrum: joint.spectrum }
     }
 }
 
@@ -242,31 +255,31 @@ fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>
 
 impl Input<'_> {
     fn align(self, space: Space) -> Result<(AlignedMatrix, Spectrum), MergeError> {
-        let Coordinates { form, row_scale, spectrum } =
+        let Coordinates { form, row_scale, output_sigma, spectrum } =
             self.coordinates(space).map_err(|_| MergeError::NoConvergence { module: self.name.to_owned() })?;
         let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
         let name = self.name.to_owned();
         let source = self.source.to_owned();
-        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, row_scale, form }, spectrum))
+        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, row_scale, output_sigma, form }, spectrum))
     }
 
     fn coordinates(&self, space: Space) -> Result<Coordinates, NoConvergence> {
         let coordinates = match space {
             Space::Full => {
                 let form = matrix::full(&self.modules);
-                Coordinates { form, row_scale: None, spectrum: Spectrum::default() }
+                Coordinates { form, row_scale: None, output_sigma: Vec::new(), spectrum: Spectrum::default() }
             }
             Space::Knots { axis: Axis::Columns, cut, sigma } => {
                 let joint = knots::joint(self.shape, self.factors(), cut, sigma)?;
                 let form = Form::Columns { basis: joint.basis.into(), parts: joint.parts };
-                Coordinates { form, row_scale: joint.row_scale, spectrum: joint.spectrum }
+                Coordinates { form, row_scale: joint.row_scale, output_sigma: Vec::new(), spectrum: joint.spectrum }
             }
             Space::Knots { axis: Axis::Rows, cut, sigma } => {
                 let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
                 let factors = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
                 let joint = knots::joint([self.shape[1], self.shape[0]], factors, cut, sigma)?;
                 let form = Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts };
-                Coordinates { form, row_scale: joint.row_scale, spectrum: joint.spectrum }
+                Coordinates { form, row_scale: joint.row_scale, output_sigma: Vec::new(), spectrum: joint.spectrum }
             }
             Space::Core => core::joint(self.shape, &self.factors(), Bases::Svd)?.into(),
             Space::CoreQr => core::joint(self.shape, &self.factors(), Bases::Qr)?.into(),

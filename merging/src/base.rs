@@ -2,6 +2,7 @@ use crate::{
     small_file::{CONFIG_BYTES, INDEX_BYTES, read_small},
     torch_file::TorchFile,
 };
+use jobs::WeightIndex;
 use safetensors::Dtype;
 use serde::Deserialize;
 use serde_json::Value;
@@ -141,11 +142,6 @@ pub enum BaseError {
         /// The shard.
         path: PathBuf,
     },
-}
-
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
@@ -296,11 +292,10 @@ fn read_pickle(folder: &Path, file: &str) -> Result<BTreeMap<String, BaseTensor>
 
 fn read_shards(folder: &Path, index: &Path) -> Result<BTreeMap<String, BaseTensor>, BaseError> {
     let text = read_small(index, INDEX_BYTES).map_err(|source| BaseError::Read { path: index.to_owned(), source })?;
-    let parsed: Index =
-        serde_json::from_slice(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
+    let parsed = WeightIndex::from_json(&text).map_err(|source| BaseError::Index { path: index.to_owned(), source })?;
     let mut shards = BTreeMap::new();
     let mut tensors = BTreeMap::new();
-    for (name, file) in parsed.weight_map {
+    for (name, file) in parsed.files {
         if !shards.contains_key(&file) {
             shards.insert(file.clone(), read_file(folder, &file)?);
         }

@@ -74,6 +74,43 @@ pub enum MergeError {
         /// Its directions: the smaller side of the weight.
         directions: usize,
     },
+    /// The combination is defined for another number of tasks.
+    #[error("`{method}` merges {expected} tasks, and there are {found}: {}", .tasks.join(", "))]
+    TaskCount {
+        /// The combination.
+        method: &'static str,
+        /// How many it merges.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+        /// The merged tasks.
+        tasks: Vec<String>,
+    },
+    /// Weights that say where a mean lies leave no place for it.
+    #[error(
+        "the weights of `{method}` have to be 0 or more, and not all 0, because they say where between the updates the \
+         merge lies: found {found:?}"
+    )]
+    MeanWeights {
+        /// The combination.
+        method: &'static str,
+        /// The weights of the tasks.
+        found: Vec<f64>,
+    },
+    /// A method adds up factors of adapters with different ranks.
+    #[error(
+        "`{method}` adds up the factors of adapters, and those of `{module}` have different ranks: {}; use adapters of one \
+         rank, or another method",
+        .ranks.iter().map(|(task, rank)| format!("{task} {rank}")).collect::<Vec<_>>().join(", ")
+    )]
+    RanksDiffer {
+        /// The combination.
+        method: &'static str,
+        /// The base's module.
+        module: String,
+        /// The rank of each task.
+        ranks: Vec<(String, usize)>,
+    },
     /// A matrix-wise method was asked for on the entries of the `full` space.
     #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]
     MatrixWiseInFull,

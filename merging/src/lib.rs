@@ -13,12 +13,16 @@ mod adapter;
 mod align;
 mod base;
 mod cka;
+mod comparison;
 mod error;
+mod fisher;
 mod layout;
 mod linalg;
 mod matrix;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod merge;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "recipes take these methods up one by one"))]
+mod methods;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;
 mod regmean;
@@ -33,6 +37,7 @@ pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedT
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
 pub use cka::Similarity;
+pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};

@@ -1,5 +1,9 @@
 //! Decompositions in `f64` on one thread: matrices are many and small, so the parallelism lies over them.
 
+mod eigen;
+
+pub(crate) use eigen::SymmetricEigen;
+
 use faer::{
     Accum, Conj, Mat, MatMut, MatRef, Par,
     diag::Diag,

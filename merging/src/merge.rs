@@ -1,9 +1,14 @@
 mod blocks;
 mod budget;
+mod calibration;
 mod cart;
+mod coefficients;
 mod combination;
+mod drop;
 mod election;
 mod elementwise;
+mod entries;
+mod factorwise;
 mod gram;
 mod mask;
 mod matrixwise;
@@ -60,9 +65,11 @@ impl Aligned {
         if recipe.statistics().is_some() {
             return Err(MergeError::NeedsStatistics);
         }
+        let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
+        let source = calibrated.as_ref().unwrap_or(self);
         let Merged { updates, facts } = match Combination::from(recipe.combine) {
             Combination::MatrixWise(method) => {
-                let combined = matrixwise::merge(self, recipe, method)?;
+                let combined = matrixwise::merge(source, recipe, method)?;
                 let conditions = combined.iter().filter_map(|combined| combined.condition);
                 let condition = conditions.reduce(f64::max);
                 let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
@@ -73,14 +80,15 @@ impl Aligned {
             Combination::EntryWise(_) if self.space == Space::Full && recipe.is_linear() => {
                 self.matrices.par_iter().map(|matrix| self.stacked(matrix, recipe)).collect::<Vec<_>>().into()
             }
-            Combination::EntryWise(rule) if recipe.post.is_empty() => {
-                let merged = elementwise::merge(self, recipe, rule);
-                let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
-                updates.collect::<Vec<_>>().into()
-            }
-            Combination::EntryWise(rule) => {
-                let merged = elementwise::merge(self, recipe, rule);
-                self.finished(recipe, merged.iter().map(Matrix::to_f64).collect())?
+            Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
+            Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
+            Combination::FactorWise(method) => {
+                let merged = factorwise::merge(self, recipe, method)?;
+                if recipe.post.is_empty() {
+                    merged.into()
+                } else {
+                    self.finished(recipe, merged.iter().map(|update| update.to_dense().to_f64()).collect())?
+                }
             }
         };
         Ok(self.merged(recipe, Merged { updates, facts }))
@@ -106,6 +114,11 @@ impl Aligned {
         Ok(self.merged(recipe, Merged { updates, facts }))
     }
 
+    /// The merge of these updates, in the order of the matrices.
+    pub(crate) fn merged_from(&self, recipe: &Recipe, updates: Vec<UpdateMatrix>, facts: UpdateFacts) -> MergedUpdate {
+        self.merged(recipe, Merged { updates, facts })
+    }
+
     fn merged(&self, recipe: &Recipe, merged: Merged) -> MergedUpdate {
         let Merged { updates, facts } = merged;
         let names = self.matrices.iter().map(|matrix| matrix.name.clone());
@@ -120,6 +133,15 @@ impl Aligned {
             sources: Arc::new(sources),
             layout: self.layout.clone(),
         }
+    }
+
+    /// The updates that merged entries stand for, after the steps that follow the combination.
+    fn with_post_steps(&self, recipe: &Recipe, merged: Vec<Matrix>) -> Result<Merged, MergeError> {
+        if !recipe.post.is_empty() {
+            return self.finished(recipe, merged.iter().map(Matrix::to_f64).collect());
+        }
+        let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
+        Ok(updates.collect::<Vec<_>>().into())
     }
 
     /// The steps after the combination, on every matrix.
@@ -151,6 +173,18 @@ impl Aligned {
         self.check_layer_weights(recipe)?;
         if self.space == Space::Full && recipe.combine.is_matrix_wise() && recipe.statistics().is_none() {
             return Err(MergeError::MatrixWiseInFull);
+        }
+        if let Some(expected) = recipe.combine.task_count()
+            && expected != self.tasks.len()
+        {
+            let tasks = self.tasks.clone();
+            return Err(MergeError::TaskCount { method: recipe.combine.name(), expected, found: tasks.len(), tasks });
+        }
+        if recipe.combine.weights_are_places() {
+            let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+            if weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0) {
+                return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
+            }
         }
         Ok(())
     }

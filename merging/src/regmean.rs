@@ -4,7 +4,7 @@ mod error;
 mod inputs;
 
 pub use error::InputMergeError;
-pub(crate) use inputs::{InputMerge, inputs_of, merge_all};
+pub(crate) use inputs::{InputMerge, inputs_of, merge_all, of_tasks};
 
 use crate::{InputStatistics, align::Factors, linalg};
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};

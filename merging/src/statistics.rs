@@ -36,7 +36,19 @@ pub struct InputStatistics {
 struct Index {
     version: u32,
     examples: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     inputs: Vec<Entry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fisher: Vec<FisherEntry>,
+}
+
+/// Where the Fisher information of a module lies.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FisherEntry {
+    file: String,
+    module: String,
+    shape: [usize; 2],
 }
 
 /// Where the statistics of some modules lie.

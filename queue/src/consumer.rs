@@ -46,6 +46,15 @@ pub trait JobConsumer: fmt::Debug + Send + Sync + 'static {
         JobSource::Pool
     }
 
+    /// Waits until runs have published jobs to queues of their own after a pause, and returns the names of their
+    /// sweeps. For ever if the backend has one queue for all sweeps.
+    ///
+    /// An announcement saves the time until the next look. It may be missing or duplicated. One caller at a time.
+    /// Cancel safe.
+    async fn announced_sweeps(&self) -> Vec<String> {
+        std::future::pending().await
+    }
+
     /// The length of the queue of each of `sources`, in the same order; `None` for a queue that does not exist. `None`
     /// instead of a list if the backend has one queue for all sweeps, or if nothing is known at the moment.
     async fn backlog(&self, _sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {

@@ -1,6 +1,6 @@
 use crate::error::QueueError;
 use async_trait::async_trait;
-use jobs::Job;
+use jobs::{Job, JobId};
 use std::{fmt, time::Duration};
 
 /// How long a job that was deferred to a worker of another version stays away.
@@ -36,6 +36,11 @@ impl Delivery {
     /// The job to do.
     pub fn job(&self) -> &Job {
         &self.queued.job
+    }
+
+    /// The id of the job.
+    pub fn id(&self) -> JobId {
+        self.queued.id
     }
 
     /// The number of this attempt at the job, from 1. It is our own count, which travels with the message, because
@@ -157,6 +162,8 @@ pub(crate) enum Settlement {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct QueuedJob {
     pub(crate) job: Job,
+    /// The id of `job`. It is a hash of the whole job, so it is computed once.
+    pub(crate) id: JobId,
     pub(crate) sweep: String,
     /// From 1.
     pub(crate) attempt: u32,
@@ -170,7 +177,8 @@ pub(crate) struct QueuedJob {
 impl QueuedJob {
     /// The first attempt at `job`.
     pub(crate) fn first(job: Job, sweep: &str) -> Self {
-        Self { job, sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
+        let id = job.id();
+        Self { job, id, sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
     }
 
     /// The same job after a failed attempt.

@@ -170,14 +170,14 @@ impl State {
     fn settle(&mut self, queued: QueuedJob, settlement: Settlement) {
         self.unsettled -= 1;
         match settlement {
-            Settlement::Acknowledge => self.announce(queued.job.id()),
+            Settlement::Acknowledge => self.announce(queued.id),
             Settlement::GiveBack => self.ready.push_front(queued),
             Settlement::Retry { after } => self.delay(queued.retried(), after),
             Settlement::Postpone { after } => self.delay(queued, after),
             Settlement::Lose { after } => self.delay(queued.lost(), after),
             Settlement::Defer => self.delay(queued.deferred(), DEFER_DELAY),
             Settlement::DeadLetter { reason } => {
-                self.announce(queued.job.id());
+                self.announce(queued.id);
                 self.dead_letters.push(DeadLetter { job: queued.job, attempt: queued.attempt, reason });
             }
         }

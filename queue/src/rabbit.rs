@@ -6,6 +6,7 @@ mod address;
 mod announcements;
 mod announcer;
 mod buffer;
+mod bursts;
 mod channel;
 mod check;
 mod connection;

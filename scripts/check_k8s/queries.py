@@ -46,7 +46,7 @@ BOWLINE = {
     "bowline_sweep_jobs": metric(sweep="", state="bound reused done failed outstanding"),
     "bowline_sweep_published_total": metric(sweep=""),
     "bowline_sweep_best": metric(sweep="", search=""),
-    "bowline_queue_jobs_waiting": metric(pool=""),
+    "bowline_queue_jobs_waiting": metric(pool="", sweep=""),
 }
 # What RabbitMQ and kube-state-metrics show, as far as we ask for it.
 OTHERS = {

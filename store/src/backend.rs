@@ -153,9 +153,7 @@ impl Problem {
         match kind {
             Kind::PermissionDenied | Kind::ReadOnlyFilesystem => Self::Permission,
             Kind::StorageFull | Kind::QuotaExceeded => Self::NoSpace,
-            Kind::TimedOut | Kind::Interrupted | Kind::WouldBlock | Kind::ResourceBusy => Self::Unavailable,
-            Kind::StaleNetworkFileHandle | Kind::NetworkDown | Kind::HostUnreachable => Self::Unavailable,
-            Kind::NetworkUnreachable | Kind::ConnectionReset | Kind::ConnectionRefused => Self::Unavailable,
+            kind if files::is_transient(kind) => Self::Unavailable,
             _ => Self::Other,
         }
     }

@@ -5,7 +5,7 @@ use crate::{Action, Backend, BackendError, Dated, Key, Listing, Problem, Put};
 use async_trait::async_trait;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use parking_lot::{Mutex, MutexGuard};
-use std::{collections::HashSet, error::Error, iter::successors, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// The longest pause between two tries.
@@ -104,7 +104,7 @@ impl Outage {
             since.get_or_insert_with(Instant::now);
             is_new
         };
-        let reason = with_causes(error);
+        let reason = jobs::error_chain(error);
         if is_new {
             tracing::warn!(%reason, limit = ?self.limit, "the store is out of reach; trying again");
         } else {
@@ -123,15 +123,6 @@ impl Outage {
         // One assignment: a poisoned state is a whole one.
         self.since.lock()
     }
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &BackendError) -> String {
-    let first: &(dyn Error + 'static) = error;
-    successors(Some(first), |error: &&(dyn Error + 'static)| (*error).source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
 }
 
 // A method that is not handed on would take its default here, whatever the backend says.

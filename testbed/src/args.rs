@@ -61,7 +61,8 @@ impl Cluster {
         settings.pool = self.pool.parse()?;
         settings.sweep = sweep;
         name.clone_into(&mut settings.name);
-        (settings.first_limit, settings.outage_limit) = (self.outage(), self.outage());
+        settings.first_limit = self.outage();
+        settings.outage_limit = self.outage();
         Ok(RabbitQueue::connect(settings).await?)
     }
 

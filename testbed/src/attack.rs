@@ -1,7 +1,7 @@
 //! Attacks on the real program: broken, hostile and changing inputs, messages, stores and clients.
 //!
-//! Each [`Case`] starts what it needs – the binary, a private broker – on loopback and in a folder of its own, is bounded in time, and
-//! says what it proved. `scripts/attack` runs them.
+//! Each [`Case`] starts what it needs – the binary, a private broker – on loopback and in a folder of its own, is
+//! bounded in time, and says what it proved. `scripts/attack` runs them.
 
 mod bench;
 mod bombs;
@@ -59,7 +59,7 @@ pub const CASES: [Case; 18] = [
     results::EMPTY,
     parts::FLIPPED,
     bombs::ADAPTERS,
-    bombs::PICTURES,
+    bombs::IMAGES,
     bombs::TEXTS,
     endpoint::SLOW_CLIENTS,
     documents::BROKEN,

@@ -28,15 +28,16 @@ impl Broker {
         Self { address, private: None }
     }
 
-    /// Starts a private broker that keeps its data in `folder`; `None` where no server is installed or it does not start.
+    /// Starts a private broker that keeps its data in `folder`; `None` where no server is installed or it does not
+    /// start.
     ///
     /// # Errors
     /// No ports are free, or the script cannot be run.
     pub async fn start(folder: &Path) -> Result<Option<Self>, Failure> {
         let private = Private { folder: folder.to_owned(), port: free_port()? };
-        // Made before the start, so that a broker that comes up late is stopped as well.
+        // The handle exists before the start, so that a broker that starts late is stopped as well.
         let mut broker = Self { address: String::new(), private: Some(private) };
-        Ok(broker.come_up().await?.then_some(broker))
+        Ok(broker.start_server().await?.then_some(broker))
     }
 
     /// Its AMQP address.
@@ -62,29 +63,30 @@ impl Broker {
         std::fs::read_to_string(folder.join("pid")).ok()?.trim().parse().ok()
     }
 
-    /// Stops it in good order and starts it again on the same data.
+    /// Stops it cleanly and starts it again with the same data.
     ///
     /// # Errors
-    /// It is not ours, or does not come up again.
+    /// It is not private, or does not start again.
     pub async fn restart(&mut self) -> Result<(), Failure> {
-        self.end_and_come_up("stop").await
+        self.end_and_start("stop").await
     }
 
-    /// Kills it, as a power cut would, and starts it again on the same data.
+    /// Kills it, as a power failure would, and starts it again with the same data.
     ///
     /// # Errors
-    /// It is not ours, or does not come up again.
+    /// It is not private, or does not start again.
     pub async fn crash(&mut self) -> Result<(), Failure> {
-        self.end_and_come_up("kill").await
+        self.end_and_start("kill").await
     }
 
-    async fn end_and_come_up(&mut self, verb: &str) -> Result<(), Failure> {
+    async fn end_and_start(&mut self, verb: &str) -> Result<(), Failure> {
         let private = self.private.as_ref().ok_or("the broker is not private")?;
         Command::from(script(&[verb.as_ref(), private.folder.as_path()])).output().await?;
-        if self.come_up().await? { Ok(()) } else { Err("the broker does not start again".into()) }
+        if self.start_server().await? { Ok(()) } else { Err("the broker does not start again".into()) }
     }
 
-    async fn come_up(&mut self) -> Result<bool, Failure> {
+    /// Starts the server. Returns `false` if none is installed or it does not start.
+    async fn start_server(&mut self) -> Result<bool, Failure> {
         let private = self.private.as_ref().ok_or("the broker is not private")?;
         let port = private.port.to_string();
         let mut command = Command::from(script(&["start".as_ref(), private.folder.as_path(), port.as_ref()]));
@@ -103,7 +105,7 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         if let Some(private) = &self.private {
-            // What cannot be stopped was not started.
+            // This fails only if the server was not started.
             let _ = script(&["kill".as_ref(), private.folder.as_path()]).output();
         }
     }
@@ -115,8 +117,9 @@ fn script(args: &[&Path]) -> BlockingCommand {
     command
 }
 
-/// A port that is free together with the two that a broker takes beside it. All three lie below those that the system gives to
-/// clients (32768 and up on Linux): while the broker is down, a client would take one of its ports, and it could not start again.
+/// A port that is free together with the two that a broker takes beside it. All three lie below those that the system
+/// gives to clients (32768 and up on Linux): while the broker is down, a client would take one of its ports, and it
+/// could not start again.
 fn free_port() -> Result<u16, Failure> {
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let mut ports = std::iter::repeat_with(|| fastrand::u16(2_100..12_700)).take(200);
@@ -129,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_learns_host_and_port_whatever_else_the_address_holds() {
+    fn host_and_port_are_read_from_every_form_of_address() {
         for address in
             ["amqp://guest:guest@127.0.0.1:5672", "amqp://127.0.0.1:5672/a%2fb", "amqp://u:p@127.0.0.1:5672/v"]
         {

@@ -33,8 +33,10 @@ pub struct Settings {
     pub job: Duration,
     /// How often each fault is injected into a sweep that lasts long enough.
     pub repeats: u32,
-    /// The numbers of densities and scalings of a sweep.
-    pub values: (u32, u32),
+    /// The number of densities of a sweep.
+    pub densities: u32,
+    /// The number of scalings of a sweep.
+    pub scalings: u32,
     /// The longest that one sweep may take.
     pub limit: Duration,
     /// The folder with the programs `sim-worker` and `sim-coordinator`.
@@ -65,16 +67,16 @@ fn sweep(settings: &Settings, number: u64) -> SweepSpec {
     SweepSpec {
         sweep: format!("chaos-{number}"),
         seed: settings.seed.wrapping_add(number),
-        densities: settings.values.0,
-        scalings: settings.values.1,
+        densities: settings.densities,
+        scalings: settings.scalings,
         linear: number.is_multiple_of(3),
         poison: true,
         metric: "mean_normalised_accuracy".to_owned(),
     }
 }
 
-/// A folder below `folder`, made where it is missing.
-fn made(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+/// The folder `name` below `folder`. It is created if it is missing.
+fn subfolder(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     let folder = folder.join(name);
     std::fs::create_dir_all(&folder)?;
     Ok(folder)

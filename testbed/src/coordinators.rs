@@ -1,6 +1,6 @@
-use crate::{Failure, Process, Signal, args::Cluster, sim::SweepSpec};
+use crate::{Failure, History, Process, Signal, args::Cluster, sim::SweepSpec};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 use tokio::time::sleep;
 
 /// What the coordinators of a sweep are started with.
@@ -28,12 +28,9 @@ pub struct Coordinators {
 #[derive(Debug, Default)]
 struct State {
     running: Vec<Process>,
-    started: u32,
-    finished: u32,
     /// Whether new coordinators repair corrupt results, as a user asks for after the first failure.
     repairs: bool,
-    /// Coordinators that ended otherwise, by exit status.
-    ends: BTreeMap<String, u32>,
+    history: History,
 }
 
 /// The exit code of a coordinator that has met corrupt results.
@@ -97,10 +94,9 @@ impl Coordinators {
         self.state.lock().running.iter().map(Process::id).collect()
     }
 
-    /// The numbers of coordinators that were started and that finished the sweep, and of the others by exit status.
-    pub fn history(&self) -> (u32, u32, BTreeMap<String, u32>) {
-        let state = self.state.lock();
-        (state.started, state.finished, state.ends.clone())
+    /// How the coordinators started and ended.
+    pub fn history(&self) -> History {
+        self.state.lock().history.clone()
     }
 
     /// Whether all have finished the sweep.
@@ -111,12 +107,12 @@ impl Coordinators {
             match state.running[index].ended()? {
                 None => index += 1,
                 Some(status) if status.success() => {
-                    state.finished += 1;
+                    state.history.finished += 1;
                     drop(state.running.remove(index));
                 }
                 Some(status) => {
                     state.repairs |= status.code() == Some(SOME_FAILED);
-                    *state.ends.entry(status.to_string()).or_default() += 1;
+                    *state.history.ends.entry(status.to_string()).or_default() += 1;
                     state.running[index] = self.start_one(&mut state)?;
                     index += 1;
                 }
@@ -127,8 +123,8 @@ impl Coordinators {
 
     fn start_one(&self, state: &mut State) -> Result<Process, Failure> {
         let CoordinatorSpec { program, cluster, sweep, arguments, logs } = &self.spec;
-        state.started += 1;
-        let name = format!("{}-coordinator-{}", sweep.sweep, state.started);
+        state.history.started += 1;
+        let name = format!("{}-coordinator-{}", sweep.sweep, state.history.started);
         let folder = logs.join(&name);
         std::fs::create_dir_all(&folder)?;
         let mut command = Command::new(program);

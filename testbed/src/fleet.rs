@@ -1,6 +1,6 @@
-use crate::{Failure, Process, Signal, args::Cluster};
+use crate::{Failure, History, Process, Signal, args::Cluster};
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 use tokio::time::sleep;
 
 /// What the workers of a fleet are started with.
@@ -28,9 +28,7 @@ pub struct WorkerFleet {
 #[derive(Debug, Default)]
 struct State {
     workers: Vec<Process>,
-    started: u32,
-    /// Workers that ended, by exit status.
-    ends: BTreeMap<String, u32>,
+    history: History,
 }
 
 /// The limit on the address space of a worker.
@@ -87,10 +85,9 @@ impl WorkerFleet {
         self.state.lock().workers.iter().map(Process::id).collect()
     }
 
-    /// The number of workers started, and of those that ended, by exit status.
-    pub fn history(&self) -> (u32, BTreeMap<String, u32>) {
-        let state = self.state.lock();
-        (state.started, state.ends.clone())
+    /// How the workers started and ended. None of them finishes before it is drained.
+    pub fn history(&self) -> History {
+        self.state.lock().history.clone()
     }
 
     /// Drains all workers within `limit`. Returns a message for each worker that did not end well.
@@ -116,7 +113,7 @@ impl WorkerFleet {
         let mut state = self.state.lock();
         for index in 0..state.workers.len() {
             if let Some(status) = state.workers[index].ended()? {
-                *state.ends.entry(status.to_string()).or_default() += 1;
+                *state.history.ends.entry(status.to_string()).or_default() += 1;
                 state.workers[index] = self.start_worker(&mut state)?;
             }
         }
@@ -125,9 +122,10 @@ impl WorkerFleet {
 
     fn start_worker(&self, state: &mut State) -> Result<Process, Failure> {
         let WorkerSpec { program, cluster, arguments, logs, scratch } = &self.spec;
-        state.started += 1;
-        let name = format!("worker-{}", state.started);
-        // The shell limits the address space and becomes the worker: a job that takes all memory ends this worker alone.
+        state.history.started += 1;
+        let name = format!("worker-{}", state.history.started);
+        // The shell limits the address space and becomes the worker: a job that takes all memory ends this worker
+        // alone.
         let mut command = Command::new("sh");
         command.args(["-c", "ulimit -c 0; ulimit -v \"$1\"; shift; exec \"$@\"", "sh", MEMORY_KIB]).arg(program);
         command.args(cluster.arguments()).args(arguments).args(["--name", &name]).arg("--scratch").arg(scratch);

@@ -1,9 +1,9 @@
-//! A cluster on one machine for tests of faults: brokers, buckets and workers that die, hang, vanish and come back.
+//! A cluster on one machine for tests of faults: brokers, buckets and workers that crash, hang, disconnect and restart.
 //!
-//! Broker, S3 server and every worker and coordinator are processes of their own or servers on loopback, and the queue, the
-//! store, the worker's loop and the coordinator are the real ones. Only the computation is simulated: scores come from
-//! a formula ([`sim`]). [`chaos`] injects scheduled faults, and then checks that each job has exactly one answer, which is that
-//! of a run without faults. [`load`] measures the throughput of a cluster.
+//! Broker, S3 server and every worker and coordinator are processes of their own or servers on loopback, and the queue,
+//! the store, the worker's loop and the coordinator are the real ones. Only the computation is simulated: scores come
+//! from a formula ([`sim`]). [`chaos`] injects scheduled faults, and then checks that each job has exactly one result,
+//! equal to that of a run without faults. [`load`] measures the throughput of a cluster.
 //!
 //! Nothing depends on this crate; `scripts/chaos` and `scripts/load` run its programs.
 
@@ -22,13 +22,7 @@ pub mod sim;
 pub use broker::Broker;
 pub use coordinators::{CoordinatorSpec, Coordinators, SOME_FAILED};
 pub use fleet::{WorkerFleet, WorkerSpec};
-pub use process::{Process, Signal, end_with_parent, log_to_stderr};
+pub use process::{History, Process, Signal, end_with_parent, log_to_stderr};
 
 /// Why a run cannot continue. Callers print it and end; none decides by its kind.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-/// The message of a failure and of each cause, outermost first, separated by colons.
-pub fn error_chain(failure: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(failure), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

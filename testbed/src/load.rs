@@ -1,5 +1,6 @@
 //! Measurements of a cluster.
 
+mod beside;
 mod busy;
 mod memory;
 mod publish;
@@ -7,9 +8,10 @@ mod resume;
 mod table;
 mod traffic;
 
+pub use beside::{BesideSpec, beside};
 pub use busy::{Utilisation, busy};
-pub use memory::{Memory, memory_of};
-pub use publish::publish;
+pub use memory::{Memory, cpu_time_of, memory_of};
+pub use publish::{jobs_of, publish};
 pub use resume::{Resumed, Stored, prepare, resumed};
 pub use table::Table;
 pub use traffic::{Traffic, TrafficSpec, traffic};

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs::OpenOptions,
     io::{self, Read},
     path::Path,
@@ -26,6 +27,17 @@ impl Signal {
     }
 }
 
+/// How the processes of one kind started and ended.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The number that were started.
+    pub started: u32,
+    /// The number that finished their work.
+    pub finished: u32,
+    /// The number that ended before, by exit status.
+    pub ends: BTreeMap<String, u32>,
+}
+
 /// A process that never outlives its handle.
 #[derive(Debug)]
 pub struct Process {
@@ -39,7 +51,7 @@ impl Process {
     /// The program cannot be started, or the log not be written.
     pub fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
-        // Held open for as long as the handle lives: see `end_with_parent`.
+        // The pipe stays open while the handle exists: see `end_with_parent`.
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         Ok(Self { child: command.spawn()? })
     }
@@ -51,7 +63,7 @@ impl Process {
 
     /// Sends it a signal. A process that has ended is left alone.
     pub fn signal(&self, signal: Signal) {
-        // The process is not waited for before its end is noticed, so that the id is still its own.
+        // The process is not reaped before its end is noticed, so that the id is still its own.
         let _ = Command::new("kill").args([signal.flag(), &self.child.id().to_string()]).stderr(Stdio::null()).status();
     }
 
@@ -80,7 +92,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for.
+        // Both fail only if it has ended and was reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A simulated sweep: inputs that are made up, scores from a formula, and jobs that are poison to their workers.
+//! A simulated sweep: simulated inputs, scores from a formula, and poison jobs.
 
 mod compute;
 mod formula;

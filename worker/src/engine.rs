@@ -3,18 +3,18 @@ mod family;
 mod heads;
 mod memory;
 mod merges;
-mod proof;
 mod recent;
+mod self_test;
 mod session;
 mod splits;
 mod statistics;
 mod tune;
 mod write;
 
-use crate::{Computed, JobError, Metrics, Output, Scores, Stop, metrics::Cache};
-pub use proof::EngineProof;
+use crate::{AttemptContext, Computed, JobError, Metrics, Output, Scores, metrics::Cache};
+pub use self_test::EngineSelfTest;
 
-use attempt::{Attempt, Evaluated};
+use attempt::{Attempt, EvaluateJob};
 use evaluation::DeviceChoice;
 use files::FileChanged;
 use inputs::Inputs;
@@ -23,7 +23,7 @@ use lru::LruCache;
 use session::Session;
 use std::{collections::BTreeMap, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc};
 use tracing::{Span, warn};
-use write::Writing;
+use write::WriteJob;
 
 const _: () =
     assert!(evaluation::SEMANTICS == jobs::EVALUATION_SEMANTICS, "job ids name the evaluation that is computed");
@@ -33,36 +33,36 @@ const _: () =
 pub struct EngineSettings {
     /// The device.
     pub device: DeviceChoice,
-    /// Threads on the processor; `None` means one for each physical core.
+    /// CPU threads; `None` means one per physical core.
     pub threads: Option<usize>,
-    /// Memory for images that are kept between jobs.
+    /// Memory for images that stay between jobs.
     pub image_bytes: u64,
     /// A folder for preprocessed images and tokenised texts; `None` keeps them in memory only.
     pub cache: Option<PathBuf>,
-    /// Memory that models may take on the processor; `None` lets the system find out.
+    /// Memory that models may take on the CPU; `None` is no limit.
     pub memory_bytes: Option<u64>,
 }
 
 /// Why an engine cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The device is not there, or the program was built without it.
+    /// The device does not exist, or the program was built without support for it.
     #[error("the device cannot be opened")]
     Device(#[from] evaluation::ModelError),
     /// The threads cannot be started.
     #[error("{threads} threads cannot be started")]
     Threads {
-        /// How many were wanted.
+        /// The number of threads.
         threads: usize,
-        /// What the system says.
+        /// The error of the thread pool.
         source: rayon::ThreadPoolBuildError,
     },
 }
 
 /// Computes jobs on one device, and keeps what jobs share: the base, adapters, alignments, merges, images, heads.
 ///
-/// λ costs a scale, a density one pass over the aligned adapters; an alignment is computed once for each set of adapters
-/// and space. All results are those that a fresh engine gives.
+/// A new λ costs one scaled addition per matrix, a new density one pass over the aligned adapters. An alignment is
+/// computed once per set of adapters and space. All results equal those of a new engine.
 pub struct Engine {
     name: String,
     pool: Arc<rayon::ThreadPool>,
@@ -70,8 +70,14 @@ pub struct Engine {
     settings: EngineSettings,
     metrics: Metrics,
     sessions: LruCache<Digest, Session>,
-    /// The session that was dropped last since a file of its base changed, and which file that is.
-    changed: Option<(Digest, Arc<FileChanged>)>,
+    /// The last session that was closed because a file of its base changed.
+    closed: Option<ClosedSession>,
+}
+
+/// A session that was closed, and the file that changed.
+struct ClosedSession {
+    key: Digest,
+    changed: Arc<FileChanged>,
 }
 
 impl fmt::Debug for Engine {
@@ -84,9 +90,9 @@ impl Engine {
     /// Opens the device and starts the threads.
     ///
     /// # Errors
-    /// The device is not there, or the threads cannot be started.
+    /// The device cannot be opened, or the threads cannot be started.
     pub fn new(settings: EngineSettings, inputs: Arc<Inputs>) -> Result<Self, EngineError> {
-        // Opened again for every base; this is to fail before any job is taken.
+        // Each base opens the device again. This call fails before any job is taken.
         evaluation::open_device(settings.device)?;
         let threads = settings.threads.unwrap_or_else(num_cpus::get_physical);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|i| format!("compute-{i}")).build();
@@ -95,13 +101,14 @@ impl Engine {
             DeviceChoice::Cpu => format!("cpu ({threads} {})", if threads == 1 { "thread" } else { "threads" }),
             DeviceChoice::Cuda(ordinal) => format!("cuda:{ordinal}"),
         };
-        let (metrics, sessions) = (Metrics::default(), LruCache::new(NonZeroUsize::MIN));
-        Ok(Self { name, pool, inputs, settings, metrics, sessions, changed: None })
+        let metrics = Metrics::default();
+        let sessions = LruCache::new(NonZeroUsize::MIN);
+        Ok(Self { name, pool, inputs, settings, metrics, sessions, closed: None })
     }
 
-    /// The same engine, which keeps this many base models with all that belongs to them: those used last, at least one.
+    /// The same engine, which keeps this many base models with their sessions: those used last, at least one.
     #[must_use]
-    pub fn keeping(mut self, models: usize) -> Self {
+    pub fn with_model_capacity(mut self, models: usize) -> Self {
         self.sessions.resize(NonZeroUsize::new(models).unwrap_or(NonZeroUsize::MIN));
         self
     }
@@ -112,9 +119,9 @@ impl Engine {
         Self { metrics, ..self }
     }
 
-    /// What shows that this machine can do a job, apart from the engine.
-    pub fn proof(&self) -> EngineProof {
-        EngineProof { inputs: Arc::clone(&self.inputs), settings: self.settings.clone() }
+    /// The self-test of this machine, which runs without the engine.
+    pub fn self_test(&self) -> EngineSelfTest {
+        EngineSelfTest { inputs: Arc::clone(&self.inputs), settings: self.settings.clone() }
     }
 
     /// The device's name, for results.
@@ -130,37 +137,38 @@ impl Engine {
     /// Computes one job.
     ///
     /// # Errors
-    /// Whatever is wrong with an input, by name; [`JobError::Interrupted`] once `stop` is requested.
-    pub fn compute(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
-        let (pool, span) = (Arc::clone(&self.pool), Span::current());
-        pool.install(|| span.in_scope(|| self.compute_here(job, stop)))
+    /// What is wrong with an input, by name; [`JobError::Interrupted`] once the context is cancelled.
+    pub fn compute(&mut self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
+        let pool = Arc::clone(&self.pool);
+        let span = Span::current();
+        pool.install(|| span.in_scope(|| self.compute_in_pool(job, context)))
     }
 
-    fn compute_here(&mut self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+    fn compute_in_pool(&mut self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         let inputs = Arc::clone(&self.inputs);
         let metrics = self.metrics.clone();
         let places = &job.places;
-        // The one place where kinds of jobs are told apart: each has a module of its own.
+        // The only place that distinguishes the kinds of jobs: each kind has a module of its own.
         match &job.spec {
             JobSpec::Evaluate(meaning) => {
-                let mut attempt = Attempt::new(Evaluated { meaning, places }, &inputs, stop, &metrics);
+                let mut attempt = Attempt::new(EvaluateJob { meaning, places }, &inputs, context, &metrics);
                 let (scores, merge) = self.in_session(&mut attempt, Session::compute)?;
                 Ok(attempt.computed(Output::Scores(Scores { scores, merge })))
             }
             JobSpec::Statistics(spec) => {
                 let meaning = spec.as_evaluation();
-                let mut attempt = Attempt::new(Evaluated { meaning: &meaning, places }, &inputs, stop, &metrics);
+                let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
                 let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Tune(spec) => {
                 let meaning = spec.as_evaluation();
-                let mut attempt = Attempt::new(Evaluated { meaning: &meaning, places }, &inputs, stop, &metrics);
+                let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
                 let files = self.in_session(&mut attempt, |session, attempt| session.tune(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Write(spec) => {
-                let mut attempt = Attempt::new(Writing { spec, places }, &inputs, stop, &metrics);
+                let mut attempt = Attempt::new(WriteJob { spec, places }, &inputs, context, &metrics);
                 let files = write::files(&mut attempt)?;
                 Ok(attempt.computed(Output::Files(files)))
             }
@@ -175,12 +183,12 @@ impl Engine {
     ) -> Result<T, JobError> {
         let session = self.session(attempt)?;
         let computed = work(session, attempt);
-        // Whatever was computed, or went wrong, may come of other weights than those that the job names.
+        // If a file changed, what was computed or an error may come from other weights than those that the job names.
         if !matches!(computed, Err(JobError::Interrupted))
             && let Err(changed) = session.check_files()
         {
             let key = session_key(attempt.job.meaning);
-            return Err(JobError::FileChanged(self.drop_session(key, changed)));
+            return Err(JobError::FileChanged(self.close_session(key, changed)));
         }
         computed
     }
@@ -188,52 +196,52 @@ impl Engine {
     fn session(&mut self, attempt: &mut Attempt<'_>) -> Result<&mut Session, JobError> {
         let digest = session_key(attempt.job.meaning);
         if let Some(Err(changed)) = self.sessions.peek(&digest).map(Session::check_files) {
-            warn!(%changed, "the base model is opened anew");
-            self.drop_session(digest, changed);
+            warn!(%changed, "the base model is opened again");
+            self.close_session(digest, changed);
         }
         let is_open = self.sessions.contains(&digest);
-        self.metrics.looked(Cache::Model, is_open);
+        self.metrics.looked_up(Cache::Model, is_open);
         if !is_open {
-            // The oldest goes first: one more need not fit.
+            // The oldest session is closed first: memory may not hold one more.
             if self.sessions.len() == self.sessions.cap().get() {
                 self.sessions.pop_lru();
             }
             let session = attempt.loading(|attempt| Session::open(attempt, &self.settings));
             let session = session.map_err(|error| self.with_file(digest, error))?;
-            self.changed = None;
+            self.closed = None;
             self.sessions.put(digest, session);
         }
-        Ok(self.sessions.get_mut(&digest).expect("it was just made"))
+        Ok(self.sessions.get_mut(&digest).expect("the session was opened above"))
     }
 }
 
 impl Engine {
-    /// Lets go of a base of which a file changed, and of all that was made with it.
-    fn drop_session(&mut self, session: Digest, changed: FileChanged) -> Arc<FileChanged> {
+    /// Closes the session of a base of which a file changed.
+    fn close_session(&mut self, key: Digest, changed: FileChanged) -> Arc<FileChanged> {
         let changed = Arc::new(changed);
-        self.sessions.pop(&session);
-        self.changed = Some((session, Arc::clone(&changed)));
+        self.sessions.pop(&key);
+        self.closed = Some(ClosedSession { key, changed: Arc::clone(&changed) });
         changed
     }
 
-    /// The error of a base that is another than it was, with the file that was seen to change.
-    fn with_file(&self, session: Digest, error: JobError) -> JobError {
-        match (error, &self.changed) {
-            (JobError::Changed { place, expected, found, file: None }, Some((of, changed))) if *of == session => {
-                JobError::Changed { place, expected, found, file: Some(Arc::clone(changed)) }
+    /// Adds the file that changed to the error of a base whose digest is no longer the expected one.
+    fn with_file(&self, key: Digest, error: JobError) -> JobError {
+        match (error, &self.closed) {
+            (JobError::Changed { place, expected, found, file: None }, Some(closed)) if closed.key == key => {
+                JobError::Changed { place, expected, found, file: Some(Arc::clone(&closed.changed)) }
             }
             (error, _) => error,
         }
     }
 }
 
-/// What jobs have in common that share a session.
+/// The key of the session that a job uses: jobs with the same base and precision share one.
 fn session_key(meaning: &Meaning) -> Digest {
     Digest::of_json(&(meaning.base, meaning.precision))
 }
 
-/// The task's own places, or why the job is not complete.
+/// The location that belongs to a task, or an error that the job is incomplete.
 fn place<'a, T>(places: &'a BTreeMap<String, T>, task: &TaskInput, what: &str) -> Result<&'a T, JobError> {
-    let missing = || JobError::Incomplete(format!("it says nothing of the {what} of `{}`", task.name));
+    let missing = || JobError::Incomplete(format!("it does not locate the {what} of `{}`", task.name));
     places.get(&task.name).ok_or_else(missing)
 }

@@ -1,33 +1,36 @@
 //! A worker: takes a job, merges, evaluates or writes, stores the result, acknowledges.
 //!
-//! [`Worker`] is the loop between queue and store. What it does with a job is [`Compute`]: the real one is an
-//! [`Engine`], which owns the device and everything that jobs share (models, alignments, merges, pictures), on a
-//! thread of its own so that the runtime stays free while a merge or an evaluation takes its time.
+//! [`Worker`] is the loop between queue and store. [`Compute`] computes a job: the real one is an [`Engine`], which
+//! owns the device and everything that jobs share (models, alignments, merges, images). It runs on a thread of its own,
+//! so that the async runtime stays free while a merge or an evaluation runs.
 //!
-//! The order is take → result there? acknowledge → compute → store → acknowledge. A crash at any point gives the job
-//! back: at worst it is computed again, and the first stored result stays.
+//! The order is: take a job; acknowledge it if its result is stored; otherwise compute, store, acknowledge. A crash at
+//! any point returns the job to the queue: at worst it is computed twice, and the first stored result stays.
 
-mod cancelled;
+mod attempt_context;
+mod cancellations;
 mod choice;
-mod clock;
 mod compute;
+mod device_thread;
 mod engine;
 mod error;
+mod heartbeat;
+mod known_sweeps;
 mod limits;
 mod machine;
 mod metrics;
 mod output;
-mod pulse;
-mod settle;
-mod sources;
-mod sweeps;
+mod queue_selector;
+mod retry_policy;
 mod worker;
 
-pub use compute::{Compute, Computed, DeviceThread, Loading, Stop};
-pub use engine::{Engine, EngineError, EngineProof, EngineSettings};
+pub use attempt_context::{AttemptContext, Loading};
+pub use compute::{Compute, Computed};
+pub use device_thread::DeviceThread;
+pub use engine::{Engine, EngineError, EngineSelfTest, EngineSettings};
 pub use error::{JobError, WorkerError};
 pub use limits::Limits;
-pub use machine::{Machine, Proof};
+pub use machine::{Machine, SelfTest};
 pub use metrics::Metrics;
-pub use output::{MadeFiles, Output, Scores};
-pub use worker::{Ended, Vitals, Worker};
+pub use output::{Output, OutputFiles, Scores};
+pub use worker::{Worker, WorkerEnd, WorkerHealth};

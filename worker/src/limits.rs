@@ -1,27 +1,27 @@
 use std::time::Duration;
 
-/// What a worker puts up with.
+/// Limits of a worker and of the jobs that it takes.
 #[derive(Debug, Clone)]
 pub struct Limits {
-    /// Attempts at a job before its failure is final.
+    /// Attempts at a job before its failure is permanent.
     pub attempts: u32,
-    /// The pause before the second attempt; it doubles with every further one.
+    /// The back-off before the second attempt. It doubles with each further attempt.
     pub back_off: Duration,
-    /// The longest that one job may compute; `None` for ever. What it takes to fetch and read its inputs does not count.
+    /// The longest time that one job may compute; `None` is no limit. Fetching and reading its inputs does not count.
     pub wall_clock: Option<Duration>,
-    /// The longest that the inputs of one job may take to be fetched and read; `None` for ever.
+    /// The longest time in which the inputs of one job must be fetched and read; `None` is no limit.
     pub loading: Option<Duration>,
-    /// How long a job that was told to stop may take to do so, before the worker ends without it.
+    /// How long a cancelled computation may take to stop, before the worker ends without it.
     pub stopping: Duration,
-    /// Workers that may be lost over a job before it is set aside.
+    /// Lost deliveries of one job before the job is dead-lettered.
     pub losses: u32,
-    /// How long a failure that lies with a machine stays open for other machines that may come, though no other is there.
-    pub patience: Duration,
-    /// Jobs in a row that fail by this worker's own fault (a path that it may not read, an input that is not there) before it
-    /// ends; a job counts once, however often it comes. Such a failure is not final while another machine may do better.
-    /// `None` where there is no other worker, and such a failure is final.
+    /// How long a failure of a machine stays open for machines that may still start, if no other machine is alive.
+    pub machine_wait: Duration,
+    /// Different jobs in a row that fail by this worker's own fault (a path that it may not read, a missing input)
+    /// before the worker ends. Such a failure is not permanent while another machine may succeed. `None`: there is no
+    /// other worker, and such a failure is permanent.
     pub own_faults: Option<u32>,
-    /// How long the worker waits for a job before it ends; `None` for ever.
+    /// How long the worker waits for a job before it ends; `None` is no limit.
     pub idle: Option<Duration>,
 }
 
@@ -32,7 +32,7 @@ impl Default for Limits {
             back_off: Duration::from_secs(1),
             wall_clock: None,
             loading: None,
-            patience: Duration::from_secs(120),
+            machine_wait: Duration::from_secs(120),
             stopping: Duration::from_secs(30),
             losses: 5,
             own_faults: None,

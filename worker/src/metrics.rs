@@ -5,16 +5,16 @@ use prometheus_client::{
 };
 use std::time::Duration;
 
-/// Upper bounds of the classes in which times are counted, in seconds: jobs take from milliseconds (a new λ on a small model) to
-/// a quarter of an hour.
+/// Upper bounds of the histogram buckets for times, in seconds. Jobs take from milliseconds (a new λ on a small model)
+/// to a quarter of an hour.
 const SECONDS: [f64; 16] =
     [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0];
 
 type Label = [(&'static str, &'static str); 1];
 
-/// What a worker and its engine count. Clones count together.
+/// The metrics of a worker and its engine. Clones share them.
 ///
-/// `docs/cluster.md` says what each counts.
+/// `docs/cluster.md` describes each one.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     settled: Family<Label, Counter>,
@@ -26,20 +26,21 @@ pub struct Metrics {
     lookups: Family<[(&'static str, &'static str); 2], Counter>,
 }
 
-/// How a worker parted with a job.
+/// How a worker settled a job.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Outcome {
     /// Computed, and the result stored.
     Done,
-    /// The result was there already.
+    /// The result was stored before.
     Known,
-    /// Failed, and to be tried again.
+    /// Failed, and will be tried again.
     Retried,
-    /// Failed for good.
-    Parked,
-    /// The worker left, its store was another one, or the job was taken ahead and its turn did not come in time.
+    /// Failed permanently.
+    DeadLettered,
+    /// Returned to the queue: the worker ended, another machine may succeed, or the job was taken ahead and its turn
+    /// came too late.
     GivenBack,
-    /// Nobody wanted it any more.
+    /// Acknowledged because its sweep is cancelled or finished.
     Dropped,
     /// Left to a worker of another version.
     Deferred,
@@ -47,14 +48,15 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     const ALL: [Self; 7] =
-        [Self::Done, Self::Known, Self::Retried, Self::Parked, Self::GivenBack, Self::Dropped, Self::Deferred];
+        [Self::Done, Self::Known, Self::Retried, Self::DeadLettered, Self::GivenBack, Self::Dropped, Self::Deferred];
 
     fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Known => "known",
             Self::Retried => "retried",
-            Self::Parked => "parked",
+            // Like the queue of dead letters, `bowline.parked.<pool>`: alerts of users name it.
+            Self::DeadLettered => "parked",
             Self::GivenBack => "given_back",
             Self::Dropped => "dropped",
             Self::Deferred => "deferred",
@@ -62,7 +64,7 @@ impl Outcome {
     }
 }
 
-/// What an engine keeps between jobs.
+/// A cache of the engine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cache {
     Model,
@@ -100,7 +102,7 @@ impl Default for Metrics {
             tokens: Counter::default(),
             lookups: Family::default(),
         };
-        // A series that begins with its first event begins with 1, which no rate and no increase ever shows.
+        // A series that starts with its first event starts at 1, and no rate and no increase shows that event.
         for outcome in Outcome::ALL {
             drop(metrics.settled.get_or_create(&[("outcome", outcome.name())]));
         }
@@ -115,19 +117,15 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Adds them to `registry`, under names that its prefix completes.
+    /// Registers the metrics. The prefix of `registry` completes their names.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "jobs_settled",
-            "Jobs that the worker parted with, by what became of them",
-            self.settled.clone(),
-        );
+        registry.register("jobs_settled", "Jobs that the worker settled, by outcome", self.settled.clone());
         registry.register("job_seconds", "Seconds from taking a job to storing its result", self.seconds.clone());
         registry.register("job_phase_seconds", "Seconds that the parts of computed jobs took", self.phases.clone());
         registry.register("queue_wait_seconds", "Seconds that jobs waited in the queue", self.waited.clone());
         registry.register("examples", "Images or texts that models were evaluated on", self.examples.clone());
         registry.register("tokens", "Tokens of texts that models were evaluated on", self.tokens.clone());
-        registry.register("cache_lookups", "Looks into what is kept between jobs", self.lookups.clone());
+        registry.register("cache_lookups", "Lookups in the caches of the engine", self.lookups.clone());
     }
 
     pub(crate) fn settled(&self, outcome: Outcome) {
@@ -138,12 +136,12 @@ impl Metrics {
         self.waited.observe(waited.as_secs_f64());
     }
 
-    /// A job was computed; all of it, with taking and settling, took `whole`.
-    pub(crate) fn computed(&self, whole: Duration) {
-        self.seconds.observe(whole.as_secs_f64());
+    /// A job was computed. `total` is the time from taking it to storing its output.
+    pub(crate) fn computed(&self, total: Duration) {
+        self.seconds.observe(total.as_secs_f64());
     }
 
-    /// The parts of a job that the engine timed. One that did not happen is not counted.
+    /// The parts of a job that the engine timed. A part that did not happen is not counted.
     pub(crate) fn phases(&self, timings: &Timings) {
         let Timings { load_s, align_s, merge_s, evaluate_s } = *timings;
         let parts = [("load", load_s), ("align", align_s), ("merge", merge_s), ("evaluate", evaluate_s)];
@@ -165,8 +163,8 @@ impl Metrics {
         self.tokens.inc_by(tokens);
     }
 
-    /// Counts a look into `cache`.
-    pub(crate) fn looked(&self, cache: Cache, is_hit: bool) {
+    /// Counts a lookup in `cache`.
+    pub(crate) fn looked_up(&self, cache: Cache, is_hit: bool) {
         let outcome = if is_hit { "hit" } else { "miss" };
         self.lookups.get_or_create(&[("cache", cache.name()), ("outcome", outcome)]).inc();
     }
@@ -178,12 +176,13 @@ mod tests {
     use prometheus_client::encoding::text::encode;
 
     #[test]
-    fn what_is_counted_shows_under_its_name_and_labels() {
-        let (metrics, mut registry) = (Metrics::default(), Registry::with_prefix("bowline"));
+    fn metrics_have_the_documented_names_and_labels() {
+        let metrics = Metrics::default();
+        let mut registry = Registry::with_prefix("bowline");
         metrics.register(&mut registry);
         metrics.settled(Outcome::GivenBack);
         metrics.phases(&Timings { load_s: 0.0, align_s: 0.02, merge_s: 0.0, evaluate_s: 3.0 });
-        metrics.looked(Cache::Alignment, true);
+        metrics.looked_up(Cache::Alignment, true);
         metrics.texts(3, 120);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
@@ -199,6 +198,6 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }
-        assert!(!text.contains("phase=\"load\""), "what did not happen is not counted:\n{text}");
+        assert!(!text.contains("phase=\"load\""), "a part that did not happen is not counted:\n{text}");
     }
 }

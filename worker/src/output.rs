@@ -7,16 +7,16 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// What comes out of a job: scores of an evaluation, or files.
+/// The output of a job: scores of an evaluation, or files.
 #[derive(Debug)]
 pub enum Output {
-    /// Of an evaluation.
+    /// The output of an evaluation.
     Scores(Scores),
-    /// Of every other kind: they become an artefact.
-    Files(MadeFiles),
+    /// The output of every other kind. They become an artefact.
+    Files(OutputFiles),
 }
 
-/// Scores, with what was found on the way.
+/// Scores, with facts about the merge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scores {
     /// The scores, in the order of the job's tasks.
@@ -25,14 +25,14 @@ pub struct Scores {
     pub merge: Option<MergeFacts>,
 }
 
-/// Files on this machine that a job made, on their way into the store. They go when this is dropped.
+/// Files on this machine that a job wrote, before they are stored. They are deleted when this is dropped.
 #[derive(Debug)]
-pub struct MadeFiles {
+pub struct OutputFiles {
     folder: TempDir,
     artefact: Artefact,
 }
 
-impl MadeFiles {
+impl OutputFiles {
     /// All files below `folder`, with their digests.
     ///
     /// # Errors
@@ -44,12 +44,12 @@ impl MadeFiles {
         Ok(Self { folder, artefact: Artefact { files, facts } })
     }
 
-    /// The folder that they lie in.
+    /// The folder of the files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// What they become.
+    /// The artefact that the files become.
     pub fn artefact(&self) -> &Artefact {
         &self.artefact
     }
@@ -95,12 +95,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_named_from_their_folder_on_and_sorted() {
+    fn files_are_named_relative_to_their_folder_and_sorted() {
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("deep")).unwrap();
         fs::write(folder.path().join("z"), "last").unwrap();
         fs::write(folder.path().join("deep/a"), "first").unwrap();
-        let made = MadeFiles::of(folder, BTreeMap::new()).unwrap();
+        let made = OutputFiles::of(folder, BTreeMap::new()).unwrap();
         let files: Vec<_> = made.artefact().files.iter().map(|file| (file.name.as_str(), file.size)).collect();
         assert_eq!(files, [("deep/a", 5), ("z", 4)]);
         assert_eq!(made.artefact().files[1].digest, Digest::of(b"last"));

@@ -1,55 +1,60 @@
-mod answer;
-mod arrive;
 mod attempt;
+mod decision;
+mod facts;
+mod finish;
 mod handle;
-mod keep;
-mod lanes;
-mod others;
-mod pace;
+mod job_loops;
+mod lookup;
+mod loop_state;
+mod machine_history;
+mod outputs;
+mod settle;
+mod startup;
 
 use crate::{
-    Compute, Machine, WorkerError, cancelled::Cancellations, limits::Limits, metrics::Metrics, pulse::Pulse,
-    sources::Sources, sweeps::Sweeps,
+    Compute, Machine, WorkerError, cancellations::Cancellations, heartbeat::Heartbeat, known_sweeps::KnownSweeps,
+    limits::Limits, metrics::Metrics, queue_selector::QueueSelector,
 };
 use jobs::{JobId, OtherSemantics, WorkerState};
-use pace::Pace;
+use loop_state::LoopState;
+use parking_lot::Mutex;
 use queue::JobConsumer;
 use std::{
     collections::HashSet,
     convert::Infallible,
     fmt,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 use store::Store;
 use tokio::time::timeout;
 use tracing::Span;
 
-/// The longest that a worker takes to say that it has ended.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// The longest time that a worker takes for its last write to the store.
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How a worker came to its end.
+/// Why a worker ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// The queue was closed and holds nothing more.
+pub enum WorkerEnd {
+    /// The queue is closed and empty.
     QueueClosed,
-    /// It was told to stop.
+    /// It received a shutdown signal.
     Stopped,
-    /// No job came for as long as [`Limits::idle`].
+    /// No job arrived within [`Limits::idle`].
     Idle,
 }
 
-/// How a worker is, seen from outside.
+/// The health of a worker, for probes and metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vitals {
+pub struct WorkerHealth {
     /// What it is doing.
     pub state: WorkerState,
-    /// Whether jobs can arrive: it is registered with its queue.
-    pub is_in_reach: bool,
-    /// How often the way to the queue was opened anew.
+    /// Whether it is connected to its queue.
+    pub is_connected: bool,
+    /// How often the connection to the queue was opened again.
     pub reconnects: u64,
-    /// Jobs that it lately left to workers of another version.
-    pub left: usize,
+    /// The number of jobs that it lately left to workers of another version.
+    pub deferred: usize,
 }
 
 /// The loop between a queue and a store.
@@ -57,28 +62,28 @@ pub struct Worker {
     name: String,
     limits: Limits,
     queue: Arc<dyn JobConsumer>,
-    /// Where a job is taken from beside the one that computes.
+    /// The second consumer of the same queue, for jobs that are taken ahead.
     ahead: Option<Arc<dyn JobConsumer>>,
-    /// Which sweeps jobs are taken of, where the queue has several.
-    sources: Option<Sources>,
+    /// Selects the queue of a sweep, if sweeps have queues of their own.
+    queue_selector: Option<QueueSelector>,
     store: Store,
     compute: Arc<dyn Compute>,
     cancellations: Cancellations,
-    sweeps: Sweeps,
-    /// The coordinator is in this process and has the same store.
+    sweeps: KnownSweeps,
+    /// The coordinator runs in this process and uses the same store.
     shares_store: bool,
-    pulse: Pulse,
+    heartbeat: Heartbeat,
     metrics: Metrics,
-    /// Makes a span go on where a `traceparent` says.
+    /// Makes a span the child of a `traceparent`.
     follow_trace: Option<fn(&Span, &str)>,
-    /// What jobs of other versions came by: each kind is told of once.
-    others: Mutex<HashSet<OtherSemantics>>,
-    /// What is known of this worker across restarts, where it has a name for that.
+    /// The other versions whose jobs were deferred: each one is logged once.
+    deferred_versions: Mutex<HashSet<OtherSemantics>>,
+    /// The machine of this worker, if it has a name that stays across restarts.
     machine: Option<Machine>,
     /// Jobs in a row that failed by this worker's own fault.
     own_faults: Mutex<HashSet<JobId>>,
     /// Whether the store may hold faults of this machine.
-    has_record: AtomicBool,
+    may_have_faults: AtomicBool,
 }
 
 impl fmt::Debug for Worker {
@@ -88,28 +93,27 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// A worker called `name`, which shows in its results. Two workers of one store at the same time have two names.
+    /// A worker called `name`, which appears in its results. Two workers that use one store at the same time need two
+    /// names.
     pub fn new(name: String, queue: Arc<dyn JobConsumer>, store: Store, compute: Arc<dyn Compute>) -> Self {
-        let pulse = Pulse::new(name.clone(), compute.device(), compute.versions());
-        let (cancellations, sweeps) = (Cancellations::new(store.clone()), Sweeps::new(store.clone()));
         Self {
-            name,
             limits: Limits::default(),
             queue,
             ahead: None,
-            sources: None,
+            queue_selector: None,
+            cancellations: Cancellations::new(store.clone()),
+            sweeps: KnownSweeps::new(store.clone()),
             store,
-            compute,
-            cancellations,
-            sweeps,
             shares_store: false,
-            pulse,
+            heartbeat: Heartbeat::new(name.clone(), compute.device(), compute.versions()),
+            name,
+            compute,
             metrics: Metrics::default(),
             follow_trace: None,
-            others: Mutex::default(),
+            deferred_versions: Mutex::default(),
             machine: None,
             own_faults: Mutex::default(),
-            has_record: AtomicBool::new(false),
+            may_have_faults: AtomicBool::new(false),
         }
     }
 
@@ -119,48 +123,49 @@ impl Worker {
         Self { limits, ..self }
     }
 
-    /// The same worker, which takes a second job from `queue`, another end of the same queue, while it computes one, as long as
-    /// jobs take less than a second: it looks that one up, and stores the last result, beside the computation. A store far away
-    /// then costs such jobs no time.
+    /// The same worker, which takes jobs ahead from `queue`, a second consumer of the same queue.
+    ///
+    /// While jobs take less than a second, the worker looks up the next job, and stores the last result, during a
+    /// computation. The latency of a distant store then costs no time.
     #[must_use]
     pub fn looking_ahead(self, queue: Arc<dyn JobConsumer>) -> Self {
         Self { ahead: Some(queue), ..self }
     }
 
-    /// The same worker, which takes jobs of all sweeps of `pool` in turn: each has a queue of its own. It holds so many base
-    /// models at a time.
+    /// The same worker, which serves all sweeps of `pool`, each with a queue of its own. It keeps up to `models` base
+    /// models.
     #[must_use]
     pub fn serving(self, pool: impl Into<String>, models: usize) -> Self {
-        let sources = Sources::new(self.store.clone(), pool.into(), models);
-        Self { sources: Some(sources), ..self }
+        let selector = QueueSelector::new(self.store.clone(), pool.into(), models);
+        Self { queue_selector: Some(selector), ..self }
     }
 
-    /// Chooses the queues that jobs are taken from, for as long as it is polled.
-    async fn choose_sources(&self) -> Infallible {
-        match &self.sources {
-            Some(sources) => sources.follow(&*self.queue, self.ahead.as_deref()).await,
+    /// Selects the queues from which jobs are taken, for as long as it is polled.
+    async fn select_queues(&self) -> Infallible {
+        match &self.queue_selector {
+            Some(selector) => selector.run(&*self.queue, self.ahead.as_deref()).await,
             None => std::future::pending().await,
         }
     }
 
-    /// The same worker, of a machine that others may do better than: it proves itself before it takes jobs, and a failure that
-    /// lies with a machine is laid at this one's door and not at the job's.
+    /// The same worker on one of several machines. It tests its machine before it takes jobs, and a failure of the
+    /// machine is not a failure of the job.
     #[must_use]
     pub fn on_machine(self, machine: Machine) -> Self {
-        Self { pulse: self.pulse.of_machine(&machine), machine: Some(machine), ..self }
+        Self { heartbeat: self.heartbeat.on_machine(&machine), machine: Some(machine), ..self }
     }
 
-    /// The same worker, which tells the store of itself so often while it runs.
+    /// The same worker, which stores a heartbeat once per `interval` while it runs.
     #[must_use]
-    pub fn with_heartbeat(self, every: Duration) -> Self {
-        Self { pulse: self.pulse.every(every), ..self }
+    pub fn with_heartbeat(self, interval: Duration) -> Self {
+        Self { heartbeat: self.heartbeat.with_interval(interval), ..self }
     }
 
-    /// The same worker, beside a coordinator that has the same store: it doesn't look whether the store holds the sweep of a
-    /// job. One that is evaluated and not kept is in no store.
+    /// The same worker, beside a coordinator that uses the same store. It does not check whether the store holds the
+    /// sweep of a job: a sweep that is only evaluated is in no store.
     #[must_use]
     pub fn sharing_the_store(self) -> Self {
-        Self { pulse: self.pulse.of_own_process(), shares_store: true, ..self }
+        Self { heartbeat: self.heartbeat.of_own_process(), shares_store: true, ..self }
     }
 
     /// The same worker, which counts in `metrics`.
@@ -169,75 +174,70 @@ impl Worker {
         Self { metrics, ..self }
     }
 
-    /// The same worker, whose spans go on where the publisher's ended: `follow` makes a span the child of a `traceparent`.
+    /// The same worker, whose spans continue the publisher's trace: `follow` makes a span the child of a `traceparent`.
     #[must_use]
     pub fn with_traces(self, follow: fn(&Span, &str)) -> Self {
         Self { follow_trace: Some(follow), ..self }
     }
 
-    /// How the worker is.
-    pub fn vitals(&self) -> Vitals {
-        Vitals {
-            state: self.pulse.state(),
-            is_in_reach: self.queue.is_connected(),
+    /// The health of the worker.
+    pub fn health(&self) -> WorkerHealth {
+        WorkerHealth {
+            state: self.heartbeat.state(),
+            is_connected: self.queue.is_connected(),
             reconnects: self.queue.reconnects(),
-            left: self.queue.deferred_jobs().len(),
+            deferred: self.queue.deferred_jobs().len(),
         }
     }
 
-    /// Takes jobs until the queue is closed and empty, no job comes for too long, or it is told to end: once `drain` is
-    /// done the job in hand is finished and no other taken, once `now` is done the job in hand stops soon and goes back.
+    /// Takes jobs until the queue is closed and empty, no job arrives in time, or a shutdown signal arrives.
+    ///
+    /// Once `drain` is done, the worker finishes its job and takes no other. Once `now` is done, it stops its job soon
+    /// and returns it to the queue.
     ///
     /// # Errors
-    /// The queue or the store is out of reach for longer than their limits, a job does not stop, or jobs fail here that need
-    /// not fail elsewhere; the job in hand is given back where the queue takes it, and comes back by itself otherwise.
+    /// The queue or the store is unreachable for longer than the limit, a computation does not stop, or jobs fail here
+    /// that may succeed elsewhere. The job of the worker is returned if the queue is reachable; otherwise the queue
+    /// returns it by itself.
     pub async fn run_until(
         &self,
         drain: impl Future<Output = ()> + Send,
         now: impl Future<Output = ()> + Send,
-    ) -> Result<Ended, WorkerError> {
+    ) -> Result<WorkerEnd, WorkerError> {
         tokio::pin!(drain, now);
-        // Before it tells of itself: who waits for a machine that can do a job does not wait for one that has yet to prove it.
-        let has_arrived = tokio::select! {
+        // Before the first heartbeat: other workers leave jobs to a live machine, and this one is not tested yet.
+        let has_started = tokio::select! {
             biased;
             () = &mut now => false,
             () = &mut drain => false,
-            arrived = self.arrive() => arrived.map(|()| true)?,
+            started = self.start_up() => started.map(|()| true)?,
         };
-        if !has_arrived {
-            self.pulse.drains();
-            return Ok(Ended::Stopped);
+        if !has_started {
+            self.heartbeat.set_draining();
+            return Ok(WorkerEnd::Stopped);
         }
-        let ended = tokio::select! {
-            ended = self.take_jobs(drain, now) => ended,
-            never = self.choose_sources() => match never {},
-            never = self.pulse.beat(&self.store, || self.queue.deferred_jobs()) => match never {},
+        let end = tokio::select! {
+            end = self.take_jobs(drain, now) => end,
+            never = self.select_queues() => match never {},
+            never = self.heartbeat.run(&self.store, || self.queue.deferred_jobs()) => match never {},
         };
-        // Nothing relies on it, and a worker that is told to end should not wait for a store that is away.
-        let _ = timeout(FAREWELL, self.pulse.end(&self.store)).await;
-        ended
+        // Nothing depends on it, and a worker that stops must not wait for an unreachable store.
+        let _ = timeout(LAST_WRITE_TIMEOUT, self.heartbeat.remove(&self.store)).await;
+        end
     }
 
-    /// Takes one job and settles it; `false` when the queue is closed and empty.
+    /// Takes one job and settles it. Returns `false` if the queue is closed and empty.
     ///
     /// # Errors
     /// As [`run_until`](Self::run_until).
     pub async fn run_one(&self) -> Result<bool, WorkerError> {
         match self.queue.next().await? {
             Some(delivery) => {
-                let pace = Pace::default();
-                let device = pace.device().await;
-                self.handle(delivery, Some(device), &pace).await.map(|_| true)
+                let state = LoopState::default();
+                let device = state.device().await;
+                self.handle(delivery, Some(device), &state).await.map(|_| true)
             }
             None => Ok(false),
         }
-    }
-}
-
-/// Waits until so long has passed since `start`; for ever without a limit, or with one beyond all time.
-async fn passed(start: tokio::time::Instant, limit: Option<Duration>) {
-    match limit.and_then(|limit| start.checked_add(limit)) {
-        Some(end) => tokio::time::sleep_until(end).await,
-        None => std::future::pending().await,
     }
 }

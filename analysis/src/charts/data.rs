@@ -30,6 +30,19 @@ pub enum ChartData {
         /// The best cell, as its row and column.
         best: Option<[usize; 2]>,
     },
+    /// A value for every pair of tasks.
+    TaskPairs {
+        /// The tasks, of the columns from the left and of the rows from the top.
+        tasks: Vec<String>,
+        /// What the columns stand for.
+        columns: String,
+        /// What the rows stand for.
+        rows: String,
+        /// What the value is.
+        value: Axis,
+        /// The values, `cells[row][column]`; `None` where there is none.
+        cells: Vec<Vec<Option<f64>>>,
+    },
     /// Every point as a line across the parameters and the objective.
     Parallel {
         /// The axes; the last is the objective, by which lines are coloured.

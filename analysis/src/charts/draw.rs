@@ -39,6 +39,9 @@ impl Chart {
             ChartData::HeatMap { x, y, value, xs, ys, cells, best } => {
                 grids::heat_map(title, [x, y, value], [xs, ys], cells, *best)
             }
+            ChartData::TaskPairs { tasks, columns, rows, value, cells } => {
+                grids::task_pairs(title, [columns, rows], tasks, value, cells)
+            }
             ChartData::Parallel { axes, lines, .. } => grids::parallel(title, axes, lines),
             ChartData::Dots { tasks, value, rows } => rows::dots(title, tasks, value, rows),
             ChartData::Importance { bars, .. } => rows::importance(title, bars),

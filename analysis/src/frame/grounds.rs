@@ -66,14 +66,13 @@ impl Grounds {
     }
 }
 
-/// Whether two meanings differ in the subject alone.
+/// Whether two meanings differ in the subject alone. What a merge knows of the tasks belongs to its recipe.
 fn is_same(one: &Meaning, other: &Meaning) -> bool {
-    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics } = one;
+    let Meaning { evaluation, base, subject: _, adapters, tasks, benchmark, split, precision, statistics: _ } = one;
     (evaluation, base, split, precision) == (&other.evaluation, &other.base, &other.split, &other.precision)
         && benchmark == &other.benchmark
         && tasks == &other.tasks
         && adapters == &other.adapters
-        && statistics == &other.statistics
 }
 
 /// What `task` is evaluated on: the base model, data, head and benchmark. Joint benchmarks have no own accuracies.

@@ -1,8 +1,5 @@
 use jobs::JobId;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    error::Error,
-};
+use std::collections::{BTreeMap, BTreeSet};
 use store::StoreError;
 
 /// A result that tables lack.
@@ -109,7 +106,7 @@ impl Problem {
             kinds
                 .entry((problem.rank(), problem.sweep().unwrap_or_default()))
                 .or_default()
-                .insert(in_one_line(problem));
+                .insert(jobs::error_chain(problem));
         }
         let mut lines = Vec::new();
         for ((rank, sweep), told) in kinds {
@@ -148,16 +145,6 @@ fn more_of(rank: u8, sweep: &str, more: usize) -> String {
         3 => format!("{more} more {results} of sweep `{sweep}` cannot be read"),
         _ => format!("{more} more {results} cannot be read"),
     }
-}
-
-fn in_one_line(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 #[cfg(test)]

@@ -232,14 +232,12 @@ fn timings(outcome: &Outcome, results: &Results) -> Spent {
             jobs.extend(points.iter().map(|point| point.job));
         }
     }
-    let mut sum = Spent::default();
+    let mut found = 0;
+    let mut sum = Timings::default();
     for result in jobs.iter().filter_map(|job| results.found.get(job)) {
-        let Timings { load_s, align_s, merge_s, evaluate_s } = result.timings;
-        sum.jobs += 1;
-        sum.load_s += load_s;
-        sum.align_s += align_s;
-        sum.merge_s += merge_s;
-        sum.evaluate_s += evaluate_s;
+        found += 1;
+        sum.add(&result.timings);
     }
-    sum
+    let Timings { load_s, align_s, merge_s, evaluate_s } = sum;
+    Spent { jobs: found, load_s, align_s, merge_s, evaluate_s }
 }

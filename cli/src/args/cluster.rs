@@ -1,6 +1,6 @@
 //! The commands for sweeps on many machines.
 
-use super::{ComputeArgs, ListenArgs, PoolArgs, Secret, StoreArgs, SweepArgs};
+use super::{ComputeArgs, ConditionsArgs, ListenArgs, PoolArgs, Secret, StoreArgs, StoredSweepArgs, SweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
 use std::path::PathBuf;
 use url::Url;
@@ -52,9 +52,8 @@ pub(crate) struct Worker {
     /// Exit when the queue or the store is unreachable for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     pub(crate) outage_limit: u64,
-    /// Accept a store that ignores conditional writes: another process may then overwrite results
-    #[arg(long)]
-    pub(crate) unconditional_store: bool,
+    #[command(flatten)]
+    pub(crate) conditions: ConditionsArgs,
     /// The number of base models to keep in memory, with everything computed from them
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) keep_models: usize,
@@ -80,11 +79,8 @@ pub(crate) struct Watch {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Cancel {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
     #[command(flatten)]
-    pub(crate) store: StoreArgs,
+    pub(crate) sweep: StoredSweepArgs,
     /// Also stop running jobs, instead of letting them finish
     #[arg(long)]
     pub(crate) now: bool,

@@ -1,6 +1,6 @@
 //! `bowline failures`.
 
-use super::{PoolArgs, Secret, StoreArgs};
+use super::{OutputArgs, PoolArgs, Secret, StoreArgs, StoredSweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
@@ -26,9 +26,8 @@ pub(crate) struct FailuresList {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -38,21 +37,17 @@ pub(crate) struct FailuresShow {
     pub(crate) job: String,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct FailuresRetry {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) sweep: StoredSweepArgs,
     /// Retry only this job, given by its id or a prefix of it; repeat it for each job
     #[arg(long = "job", value_name = "JOB")]
     pub(crate) jobs: Vec<String>,
-    #[command(flatten)]
-    pub(crate) store: StoreArgs,
     /// The broker; without it, only the failure records are deleted, and the next `bowline run` retries the jobs
     #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
     pub(crate) queue: Option<Secret>,

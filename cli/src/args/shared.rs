@@ -37,7 +37,8 @@ pub(crate) struct S3Args {
     /// A PEM file of certificate authorities for the store and the queue, in addition to the system's
     #[arg(long, value_name = "FILE", env = "BOWLINE_CA")]
     pub(crate) ca: Option<PathBuf>,
-    /// The cache folder for inputs from buckets, shared by all processes [default: a folder in the user's cache folder]
+    /// The cache folder for inputs from buckets, shared by all processes [default: a folder in the user's cache
+    /// folder]
     #[arg(long, value_name = "FOLDER", env = "BOWLINE_INPUT_CACHE")]
     pub(crate) input_cache: Option<PathBuf>,
 }
@@ -48,6 +49,49 @@ pub(crate) struct PoolArgs {
     /// The pool of workers: its queues on the broker are `bowline.jobs.POOL` and so on
     #[arg(long, value_name = "POOL", default_value = "default", env = "BOWLINE_POOL")]
     pub(crate) pool: String,
+}
+
+/// The queue that jobs are published to.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct PublishArgs {
+    /// Publish the jobs to workers through this broker (`amqp://user:password@host/vhost`), and compute none here
+    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
+    pub(crate) queue: Option<Secret>,
+    #[command(flatten)]
+    pub(crate) pool: PoolArgs,
+}
+
+impl PublishArgs {
+    /// The pool whose workers compute the jobs; `None` if this process does.
+    pub(crate) fn remote_pool(&self) -> Option<&str> {
+        self.queue.as_ref().map(|_| self.pool.pool.as_str())
+    }
+}
+
+/// A sweep in a store, by name.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct StoredSweepArgs {
+    /// The sweep's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// What a command that writes results accepts of its store.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct ConditionsArgs {
+    /// Accept a store that ignores conditional writes: another process may then overwrite results and revisions
+    #[arg(long)]
+    pub(crate) unconditional_store: bool,
+}
+
+/// The form of what a command prints.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct OutputArgs {
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// An address that may hold a password. It is never shown.

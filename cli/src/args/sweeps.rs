@@ -1,6 +1,6 @@
 //! The commands for the sweeps in a store.
 
-use super::{ComputeArgs, PoolArgs, Secret, StoreArgs};
+use super::{ComputeArgs, ConditionsArgs, OutputArgs, PublishArgs, StoreArgs, StoredSweepArgs};
 use clap::{Args as ClapArgs, Subcommand};
 
 #[derive(Debug, ClapArgs)]
@@ -10,28 +10,22 @@ pub(crate) struct Status {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Finish {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
     #[command(flatten)]
-    pub(crate) store: StoreArgs,
+    pub(crate) sweep: StoredSweepArgs,
     #[command(flatten)]
     pub(crate) compute: ComputeArgs,
-    /// Print one JSON document instead of tables
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Publish the jobs to workers through this broker, and compute none here
-    #[arg(long, value_name = "URL", env = "BOWLINE_QUEUE", hide_env_values = true)]
-    pub(crate) queue: Option<Secret>,
     #[command(flatten)]
-    pub(crate) pool: PoolArgs,
+    pub(crate) conditions: ConditionsArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    #[command(flatten)]
+    pub(crate) publish: PublishArgs,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -52,18 +46,14 @@ pub(crate) enum SweepsCommand {
 pub(crate) struct SweepsList {
     #[command(flatten)]
     pub(crate) store: StoreArgs,
-    /// Print one JSON document
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct SweepsRemove {
-    /// The sweep's name
-    #[arg(value_name = "NAME")]
-    pub(crate) name: String,
     #[command(flatten)]
-    pub(crate) store: StoreArgs,
+    pub(crate) sweep: StoredSweepArgs,
     /// Also remove the results of its jobs, except those that another sweep in the store uses
     #[arg(long)]
     pub(crate) results: bool,

@@ -13,13 +13,13 @@ use store::{Store, StoreError};
 /// `bowline cancel`: drops what is left of a sweep, or takes that back.
 pub(crate) fn run(args: &args::Cancel) -> Result<(), Failure> {
     runtime()?.block_on(async {
-        let name = &args.name;
+        let name = &args.sweep.name;
         if let Some(url) = args.queue.as_ref().filter(|_| !args.undo) {
-            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            let settings = rabbit_settings(url, &args.pool, args.sweep.store.s3.ca.as_ref(), None)?;
             let dropped = RabbitQueue::connect(settings).await?.drop_sweep(name).await?;
             terminal::note(format_args!("`{}`: {dropped} jobs were in the queue, and are dropped", jobs::escaped(name)));
         }
-        let store = match existing_store(&args.store).await {
+        let store = match existing_store(&args.sweep.store).await {
             Ok(store) => store,
             // The queue is all that there was to be done.
             Err(Failure::Store(error)) if args.queue.is_some() && !args.undo => {

@@ -8,6 +8,7 @@ use crate::{
 };
 use evaluation::{DeviceChoice, FamilyVisitor, Model, ModelFamily, ModelKind, PairTokenizer, TextLimits, TriedOut};
 use jobs::{HubKind, InputRef, Precision};
+use preflight::CheckError;
 use queue::{RabbitCheck, RabbitQueue};
 use std::{
     path::Path,
@@ -73,6 +74,7 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
     let check = RabbitCheck {
         management: management.transpose()?,
         job_limit: Some(if args.job_limit > 0 { Duration::from_secs(args.job_limit) } else { Duration::MAX }),
+        sweeps: runtime()?.block_on(pool_sweeps(args)),
     };
     let report = runtime()?.block_on(RabbitQueue::check(settings, &check))?;
     let mut text =
@@ -87,6 +89,12 @@ fn check_queue(args: &args::Doctor, url: &Secret) -> Result<String, Failure> {
         text += &format!("\n        warning  {warning}");
     }
     Ok(text)
+}
+
+/// The sweeps of the pool, which have queues of their own. The check of the store reports why it cannot be read.
+async fn pool_sweeps(args: &args::Doctor) -> Vec<String> {
+    let Ok(store) = open_store(&args.store).await else { return Vec::new() };
+    store.pool_sweeps(&args.pool.pool).await.unwrap_or_default()
 }
 
 fn check_model(args: &args::Doctor, base: &str) -> Result<String, Failure> {
@@ -132,7 +140,7 @@ impl FamilyVisitor for TryOut<'_> {
 /// The line with what to know of a tokenizer, if there is something.
 fn check_tokenizer(folder: &Path, limits: TextLimits) -> Result<String, Failure> {
     let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), None)
-        .map_err(|source| Failure::Input(InputFailure::Tokenizer(source)))?;
+        .map_err(|source| Failure::from(CheckError::Tokenizer(source)))?;
     let warning = tokenizer.check_vocabulary(limits.vocabulary).err();
     Ok(warning.map(|warning| format!("\n        warning  {warning}")).unwrap_or_default())
 }

@@ -33,7 +33,7 @@ async fn list(args: &args::FailuresList) -> Result<(), Failure> {
         None => all_failed(&store).await?.records,
     };
     let kinds = Failures::by_kind(&failed);
-    if args.json {
+    if args.output.json {
         terminal::data(serde_json::to_string_pretty(&kinds).expect("kinds are plain data"));
         return Ok(());
     }
@@ -62,7 +62,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     if records.is_empty() && !has_result {
         return Err(Failure::Stored(StoredFailure::WhichJob { text: args.job.clone(), found: 0 }));
     }
-    if args.json {
+    if args.output.json {
         terminal::data(serde_json::to_string_pretty(&records).expect("records are plain data"));
         return Ok(());
     }
@@ -105,8 +105,8 @@ fn what(spec: &JobSpec) -> String {
 }
 
 async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
-    let store = existing_store(&args.store).await?;
-    let name = &args.name;
+    let store = existing_store(&args.sweep.store).await?;
+    let name = &args.sweep.name;
     let frozen = frozen(&store, name).await?;
     let mut failed = failed_in(&store, &frozen).await?;
     if !args.jobs.is_empty() {
@@ -118,7 +118,7 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
     }
     let queue = match &args.queue {
         Some(url) if !failed.is_empty() => {
-            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+            let settings = rabbit_settings(url, &args.pool, args.sweep.store.s3.ca.as_ref(), None)?;
             Some(RabbitQueue::connect(settings).await?)
         }
         _ => None,

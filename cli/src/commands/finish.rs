@@ -9,7 +9,7 @@ use crate::{
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
-    remote::{existing_store, rabbit_settings},
+    remote::{check_conditions, existing_store, rabbit_settings},
     runner::Runner,
 };
 use coordinator::{Event, Retry, Settings};
@@ -25,24 +25,27 @@ use worker::Metrics;
 pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
     let runtime = runtime()?;
     let interrupts = Interrupts::listen(&runtime);
-    let store = runtime.block_on(existing_store(&args.store))?.with_retries(OUTAGE);
-    let frozen = runtime.block_on(frozen(&store, &args.name))?;
+    let store = runtime.block_on(async {
+        let store = existing_store(&args.sweep.store).await?.with_retries(OUTAGE);
+        check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
+    })?;
+    let frozen = runtime.block_on(frozen(&store, &args.sweep.name))?;
     let artefacts = Arc::new(Artefacts::default());
     artefacts.give(store.clone(), runtime.handle().clone());
-    let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
+    let inputs = Arc::new(inputs_beside_a_store(&args.sweep.store.s3, &artefacts));
     let resume = runtime.block_on(coordinator::survey(&frozen, &store, Retry::Machines))?;
     // A run has begun a later one since: this one is not begun again.
     if resume.revision.is_new {
-        let sweep = args.name.clone();
+        let sweep = args.sweep.name.clone();
         let revision = frozen.revision();
         let newest = resume.revision.number - 1;
         return Err(coordinator::CoordinatorError::Superseded { sweep, revision, newest }.into());
     }
-    let queue = match &args.queue {
+    let queue = match &args.publish.queue {
         Some(url) => {
-            let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
-            let name = format!("finish {}", args.name);
-            let settings = RabbitSettings { name, sweep: Some(args.name.clone()), ..settings };
+            let settings = rabbit_settings(url, &args.publish.pool, args.sweep.store.s3.ca.as_ref(), None)?;
+            let name = format!("finish {}", args.sweep.name);
+            let settings = RabbitSettings { name, sweep: Some(args.sweep.name.clone()), ..settings };
             Some(Arc::new(runtime.block_on(RabbitQueue::connect(settings))?))
         }
         None => None,
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
         }
     };
     let wish = Finish::new(frozen.revision(), now_ms());
-    runner.runtime.block_on(runner.store.put_document(&args.name, Finish::DOCUMENT, &wish))?;
+    runner.runtime.block_on(runner.store.put_document(&args.sweep.name, Finish::DOCUMENT, &wish))?;
     let ended = {
         let progress = Progress::start();
         let mut on_event = |event| match event {
@@ -65,12 +68,12 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
             }
             _ => {}
         };
-        let pool = args.queue.as_ref().map(|_| args.pool.pool.clone());
+        let pool = args.publish.remote_pool().map(str::to_owned);
         let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };
         runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending())
     };
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
-        runner.runtime.block_on(leftovers::clear(queue, &args.name));
+        runner.runtime.block_on(leftovers::clear(queue, &args.sweep.name));
     }
-    conclude(&runner, &frozen, &ended?, args.json, &mut Account::of(&args.name))
+    conclude(&runner, &frozen, &ended?, args.output.json, &mut Account::of(&args.sweep.name))
 }

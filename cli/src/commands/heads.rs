@@ -1,36 +1,74 @@
 use crate::{
     args,
-    check::check_prompts,
     failure::{Failure, FileFailure, InputFailure},
     local,
     sweep_file::read_sweep,
     terminal,
 };
 use evaluation::{Head, TextModel, prompts};
-use jobs::HeadSpec;
+use files::FilesInUse;
+use inputs::Inputs;
+use jobs::{HeadSpec, InputRef};
+use preflight::check_prompts;
 use std::fs;
 
 /// `bowline heads`: class vectors of every task that has class names and templates.
 pub(crate) fn run(args: &args::Heads) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
     let inputs = local::inputs(&args.s3);
-    for note in check_prompts(&sweep, &file, &inputs)? {
-        terminal::note(format_args!("note: {note}"));
-    }
-    let base = inputs.model(&sweep.base);
-    let base =
-        base.map_err(|source| Failure::Input(InputFailure::Argument { argument: sweep.base.to_string(), source }))?;
-    let text = TextModel::open(&base.path)?;
+    terminal::notes(check_prompts(&sweep, file.lines(), &inputs)?);
+    let tower = Tower::open(&inputs, &sweep.base)?;
     fs::create_dir_all(&args.out)
         .map_err(|source| Failure::File(FileFailure::Write { path: args.out.clone(), source }))?;
     for task in &sweep.tasks {
         let Some(HeadSpec::Prompts { classes, templates }) = &task.head else { continue };
-        let wrong = |source| Failure::Input(InputFailure::Head { task: task.name.clone(), source });
-        let head = Head::from_prompts(&text, &prompts(classes, templates)).and_then(|head| head.named(classes));
-        let head = head.map_err(wrong)?;
+        let head = tower.head(&task.name, classes, templates)?;
         let path = args.out.join(format!("{}.safetensors", task.name));
-        head.write(&path).map_err(wrong)?;
+        head.write(&path).map_err(|source| Failure::Input(InputFailure::Head { task: task.name.clone(), source }))?;
         terminal::data(format_args!("{}: {} classes × {}", path.display(), head.classes(), head.width()));
     }
     Ok(())
+}
+
+/// The text tower of a base, and the files that it is read from.
+struct Tower {
+    text: TextModel,
+    files: FilesInUse,
+}
+
+impl Tower {
+    fn open(inputs: &Inputs, base: &InputRef) -> Result<Self, Failure> {
+        let located = inputs
+            .model(base)
+            .map_err(|source| Failure::Input(InputFailure::Argument { argument: base.to_string(), source }))?;
+        let text = TextModel::open(&located.path);
+        located.files_in_use.check()?;
+        Ok(Self { text: text?, files: located.files_in_use })
+    }
+
+    /// The head of a task. It fails if a file of the base has changed meanwhile: weights may be mapped.
+    fn head(&self, task: &str, classes: &[String], templates: &[String]) -> Result<Head, Failure> {
+        let head = Head::from_prompts(&self.text, &prompts(classes, templates)).and_then(|head| head.named(classes));
+        self.files.check()?;
+        head.map_err(|source| Failure::Input(InputFailure::Head { task: task.to_owned(), source }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::ChangedFile;
+
+    #[test]
+    fn no_head_is_made_of_a_base_that_was_written_to_after_it_was_opened() {
+        let base = ChangedFile::in_copy_of("examples/mini8/base", "model.safetensors");
+        let inputs = Inputs::new(inputs::Settings::default());
+        let tower = Tower::open(&inputs, &InputRef::Path(base.folder())).unwrap();
+        let head = || tower.head("digits", &["one".to_owned(), "two".to_owned()], &["a {}".to_owned()]);
+        head().unwrap();
+        base.change();
+        let failure = head().unwrap_err();
+        assert_eq!(failure.exit_code(), 69, "{failure:?}");
+        assert!(base.is_named_in(&failure), "{failure:?}");
+    }
 }

@@ -1,14 +1,16 @@
 use crate::{
+    adapters::ReadAdapters,
     args::{self, Format},
-    failure::{Failure, InputFailure},
+    failure::{Failure, FileFailure},
     local,
     sweep_file::{absolute, read_recipe},
     terminal,
 };
+use files::FilesInUse;
 use inputs::Inputs;
 use jobs::{HubKind, InputRef, Recipe};
-use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, origin_notes};
-use std::path::Path;
+use merging::{Aligned, BaseHeader, Card, MergedUpdate};
+use std::{fs, path::Path};
 
 /// `bowline merge`: adapters and a recipe in, an adapter or a model out.
 pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
@@ -31,9 +33,11 @@ pub(crate) fn run(args: &args::Merge) -> Result<(), Failure> {
 }
 
 /// A merge on its way to a folder.
-pub(crate) struct Merged {
+struct Merged {
     update: MergedUpdate,
     base: BaseHeader,
+    /// The files of the base: the weights of a whole model are read while it is written.
+    base_files: FilesInUse,
     card: Card,
     /// What a person should know of the adapters.
     notes: Vec<String>,
@@ -41,39 +45,27 @@ pub(crate) struct Merged {
 
 impl Merged {
     /// Reads the adapters and merges them as `recipe` says.
-    pub(crate) fn new(
+    ///
+    /// A file that changed between hashing and the end of reading is refused.
+    fn new(
         inputs: &Inputs,
         base: &InputRef,
         adapters: &[(String, InputRef)],
         recipe: &Recipe,
     ) -> Result<Self, Failure> {
-        let input = |reference: &InputRef| {
-            let argument = reference.to_string();
-            move |source| Failure::Input(InputFailure::Argument { argument, source })
-        };
-        let located = inputs.model(base).map_err(input(base))?;
-        let header = BaseHeader::open(&located.path)?;
-        let read = |(name, reference): &(String, InputRef)| {
-            let folder = inputs.adapter(reference).map_err(input(reference))?.path;
-            Adapter::read(name, &folder, &header).map_err(|source| {
-                Failure::Input(InputFailure::Adapter { name: name.clone(), source: Box::new(source) })
-            })
-        };
-        let read = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let read = ReadAdapters::new(inputs, base, adapters)?;
+        let update = Aligned::new(&read.adapters, recipe.alignment())?.merge(recipe)?;
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
         };
-        let origins: Vec<_> = read.iter().map(Adapter::origin).collect();
-        let notes = origin_notes(&origins, hub.map(|hub| hub.repository.as_str()));
-        let update = Aligned::new(&read, recipe.alignment())?.merge(recipe)?;
         let card = Card {
             base_model: hub.map(|hub| hub.repository.clone()),
             revision: hub.and_then(|hub| hub.revision.clone()),
             adapters: adapters.iter().map(|(_, reference)| reference.short_name()).collect(),
             notes: String::new(),
         };
-        Ok(Self { update, base: header, card, notes })
+        Ok(Self { update, base: read.base, base_files: read.base_files, card, notes: read.notes })
     }
 
     /// The nearest merge of rank at most `rank`; says what is lost.
@@ -92,11 +84,19 @@ impl Merged {
         Ok(self)
     }
 
-    /// Writes it into `folder`.
-    pub(crate) fn write(&self, format: Format, folder: &Path) -> Result<(), Failure> {
+    /// Writes it into `folder`. Nothing stays there if a file of the base changed while its weights were read.
+    fn write(&self, format: Format, folder: &Path) -> Result<(), Failure> {
         match format {
             Format::Peft => merging::write_adapter(&self.update, &self.card, folder)?,
-            Format::Full => merging::write_full(&self.update, &self.base, &self.card, folder)?,
+            Format::Full => {
+                merging::write_full(&self.update, &self.base, &self.card, folder)?;
+                if let Err(changed) = self.base_files.check() {
+                    // The folder did not exist before, or was empty.
+                    fs::remove_dir_all(folder)
+                        .map_err(|source| Failure::File(FileFailure::Write { path: folder.to_owned(), source }))?;
+                    return Err(changed.into());
+                }
+            }
         }
         Ok(())
     }
@@ -115,4 +115,31 @@ fn named(text: &str, folder: &Path) -> Result<(String, InputRef), Failure> {
         || Failure::Argument { argument: "--adapter", value: text.to_owned(), expected: "of the form NAME=DIR" };
     let (name, place) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(wrong)?;
     Ok((name.to_owned(), reference("--adapter", place, folder)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ChangedFile, example};
+
+    /// A merge of one adapter into the base at `base`.
+    fn merged(base: &ChangedFile, adapter: InputRef) -> Result<Merged, Failure> {
+        let recipe = jobs::Preset::Ties.recipe();
+        let inputs = Inputs::new(inputs::Settings::default());
+        Merged::new(&inputs, &InputRef::Path(base.folder()), &[("mnist".to_owned(), adapter)], &recipe)
+    }
+
+    #[test]
+    fn a_model_is_not_written_with_weights_that_changed_after_they_were_hashed() {
+        let base = ChangedFile::in_copy_of("examples/mini8/base", "model.safetensors");
+        let merge = merged(&base, InputRef::Path(example("examples/mini8/adapters/mnist"))).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        merge.write(Format::Full, &out.path().join("before")).unwrap();
+        base.change();
+        let after = out.path().join("after");
+        let failure = merge.write(Format::Full, &after).unwrap_err();
+        assert_eq!(failure.exit_code(), 69, "{failure:?}");
+        assert!(base.is_named_in(&failure), "{failure:?}");
+        assert!(!after.exists());
+    }
 }

@@ -2,16 +2,15 @@ mod print;
 
 use crate::{
     args::{self, StoreArgs},
-    check::{Checked, Computing, Download, Problems, check_inputs},
-    failure::{Failure, InputFailure},
+    failure::Failure,
     local::{inputs_at_hand, runtime},
-    needs::Needs,
     remote::existing_store,
     sweep_file::read_sweep,
     terminal,
 };
 use coordinator::{Frozen, Resume, Retry};
 use jobs::Change;
+use preflight::{CheckError, Checked, Computing, Download, MemoryNeeds, Problems, check_inputs};
 use serde::{Serialize, Serializer};
 use store::Location;
 
@@ -40,7 +39,7 @@ struct Plan {
     matrices: Vec<(String, usize)>,
     /// Memory that models of texts take; `None` for images, and while the base cannot be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
-    memory: Option<Needs>,
+    memory: Option<MemoryNeeds>,
     /// What a person should know beforehand.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -55,7 +54,7 @@ struct Plan {
 pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
     let (sweep, file) = read_sweep(&args.sweep)?;
     let inputs = inputs_at_hand(&args.store.s3);
-    let checked = check_inputs(&sweep, &file, &inputs, Computing::Here(None))?;
+    let checked = check_inputs(&sweep, file.lines(), &inputs, Computing::Here { threads: None })?;
     let jobs_at_most = coordinator::bound(&sweep)?;
     let resume = if checked.problems.is_empty() && checked.is_here() {
         let frozen = coordinator::freeze(sweep.clone(), &inputs)?;
@@ -82,12 +81,12 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
         unchecked,
         problems,
     };
-    if args.json {
+    if args.output.json {
         terminal::data(serde_json::to_string_pretty(&plan).expect("a plan is plain data"));
     } else {
         print::print(&plan, revised);
     }
-    if plan.problems.is_empty() { Ok(()) } else { Err(Failure::Input(InputFailure::Problems(plan.problems))) }
+    if plan.problems.is_empty() { Ok(()) } else { Err(CheckError::Problems(plan.problems).into()) }
 }
 
 /// What counts as missing.

@@ -8,12 +8,13 @@ pub(crate) use on_end::Account;
 
 use crate::{
     args,
-    check::{Computing, ready},
     commands::plan::{Reading, survey},
+    failed,
     failure::{Failure, RunFailure},
     interrupt::Interrupts,
     local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
+    ready::ready,
     remote::{check_conditions, open_store, rabbit_settings},
     report, revised,
     runner::{Done, Runner},
@@ -55,17 +56,16 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     let artefacts = Arc::new(Artefacts::default());
     let inputs = Arc::new(inputs_beside_a_store(&args.store.s3, &artefacts));
     // The device is opened before anything is hashed, so that an unusable device is reported at once.
-    let engine = match args.queue {
+    let engine = match args.publish.queue {
         None => Some(engine(&args.compute, Arc::clone(&inputs))?),
         Some(_) => None,
     };
     // The same holds for a wrong address, or an unreachable broker.
-    let queue = match &args.queue {
+    let queue = match &args.publish.queue {
         Some(url) => Some(Arc::new(runtime.block_on(RabbitQueue::connect(queue_settings(url, args, &sweep.name)?))?)),
         None => None,
     };
-    let computing = if engine.is_some() { Computing::Here(Some(&args.compute)) } else { Computing::Elsewhere };
-    let frozen = ready(sweep, file, &inputs, computing)?;
+    let frozen = ready(sweep, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
     let reading = Reading { retry: retry(args), repair: args.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revision.number);
@@ -74,7 +74,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
 
     let store = runtime.block_on(async {
         let store = open_store(&args.store).await?.with_retries(OUTAGE);
-        check_conditions(&store, args.unconditional_store).await.map(|()| store)
+        check_conditions(&store, args.conditions.unconditional_store).await.map(|()| store)
     })?;
     artefacts.give(store.clone(), runtime.handle().clone());
     let runner = match (engine, &queue) {
@@ -87,7 +87,8 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     }
     let ended = {
         let progress = Progress::start();
-        let shown = watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.pool.pool.as_str(), queue)));
+        let shown =
+            watching.run(&frozen.sweep().name, queue.as_ref().map(|queue| (args.publish.pool.pool.as_str(), queue)));
         let revision = resume.revision.number;
         let mut printer = EventPrinter::new(&progress, &shown, account, revision);
         let mut on_event = |event| printer.print(event);
@@ -96,7 +97,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
     if let Some(queue) = queue.as_ref().filter(|_| leftovers::are_unwanted(&ended)) {
         runner.runtime.block_on(leftovers::clear(queue, &frozen.sweep().name));
     }
-    conclude(&runner, &frozen, &ended?, args.json, account)
+    conclude(&runner, &frozen, &ended?, args.output.json, account)
 }
 
 /// Stores and prints the summary of a sweep, and writes its report and its winner.
@@ -125,7 +126,9 @@ pub(super) fn conclude(
     match counts.failed {
         0 => written,
         failed => {
-            written.and(Err(Failure::Run(RunFailure::Jobs { failed, total: failed + counts.run + counts.reused })))
+            let corrupt = runner.runtime.block_on(failed::corrupt(&runner.store, frozen));
+            let total = failed + counts.run + counts.reused;
+            written.and(Err(Failure::Run(RunFailure::Jobs { failed, corrupt, total })))
         }
     }
 }
@@ -137,7 +140,7 @@ async fn is_outrun(store: &Store, outcome: &Outcome) -> Result<bool, Failure> {
 }
 
 fn queue_settings(url: &args::Secret, args: &args::Run, sweep: &str) -> Result<RabbitSettings, Failure> {
-    let settings = rabbit_settings(url, &args.pool, args.store.s3.ca.as_ref(), None)?;
+    let settings = rabbit_settings(url, &args.publish.pool, args.store.s3.ca.as_ref(), None)?;
     Ok(RabbitSettings {
         name: format!("run {sweep}"),
         sweep: Some(sweep.to_owned()),
@@ -160,7 +163,7 @@ fn settings(args: &args::Run) -> Settings {
         max_time: args.max_time,
         max_device_time: args.max_device_hours,
         writes: true,
-        pool: args.queue.as_ref().map(|_| args.pool.pool.clone()),
+        pool: args.publish.remote_pool().map(str::to_owned),
         priority: args.priority,
         max_workers: args.max_workers,
         ..Settings::default()

@@ -54,7 +54,7 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
         Ok::<_, Failure>((states, broken))
     });
     let (states, broken) = states?;
-    if args.json {
+    if args.output.json {
         let all = states.iter().map(serde_json::to_value).chain(broken.iter().map(serde_json::to_value));
         let all: Vec<_> = all.map(|state| state.expect("a state is plain data")).collect();
         terminal::data(serde_json::to_string_pretty(&all).expect("a state is plain data"));

@@ -14,7 +14,7 @@ use std::{process, sync::Arc, time::Duration};
 use store::Key;
 use telemetry::follow_trace;
 use tokio::time::sleep;
-use worker::{DeviceThread, Ended, Engine, Limits, Machine, Worker};
+use worker::{DeviceThread, Engine, Limits, Machine, Worker, WorkerEnd};
 
 /// How often a worker tells the store that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -30,15 +30,16 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
     let watching = Watching::open(&args.listen, &runtime)?;
     let artefacts = Arc::new(Artefacts::default());
     let inputs = Arc::new(worker_inputs(args, &artefacts)?);
-    let mut engine = engine(&args.compute, inputs)?.keeping(args.keep_models).with_metrics(watching.metrics());
+    let mut engine =
+        engine(&args.compute, inputs)?.with_model_capacity(args.keep_models).with_metrics(watching.metrics());
     let device = engine.device().to_owned();
-    let proof = Arc::new(engine.proof());
+    let self_test = Arc::new(engine.self_test());
     let shown = watching.show_worker(&device, true);
     let outage = Duration::from_secs(args.outage_limit);
     let rabbit = rabbit_settings(&args.queue, &args.pool, args.store.s3.ca.as_ref(), Some(outage))?;
     let (store, queue) = runtime.block_on(async {
         let store = open_store(&args.store).await?.with_retries(outage);
-        check_conditions(&store, args.unconditional_store).await?;
+        check_conditions(&store, args.conditions.unconditional_store).await?;
         let queue = RabbitQueue::connect(RabbitSettings { name: name.clone(), ..rabbit }).await?;
         Ok::<_, Failure>((store, queue))
     })?;
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
             .looking_ahead(Arc::clone(&ahead) as Arc<dyn JobConsumer>)
             .serving(args.pool.pool.as_str(), args.keep_models)
             .with_limits(limits(args))
-            .on_machine(Machine::new(machine(args), proof).in_pool(args.pool.pool.as_str()))
+            .on_machine(Machine::new(machine(args), self_test).in_pool(args.pool.pool.as_str()))
             .with_metrics(watching.metrics())
             .with_traces(follow_trace)
             .with_heartbeat(HEARTBEAT);
@@ -80,8 +81,8 @@ pub(crate) fn run(args: &args::Worker) -> Result<(), Failure> {
         }))
     })?;
     terminal::note(match ended {
-        Ended::Idle => "no job came for a while; the worker ends",
-        Ended::Stopped | Ended::QueueClosed => "the worker ends",
+        WorkerEnd::Idle => "no job came for a while; the worker ends",
+        WorkerEnd::Stopped | WorkerEnd::QueueClosed => "the worker ends",
     });
     Ok(())
 }

@@ -27,13 +27,23 @@ pub(crate) enum RunFailure {
     TooManyJobs { jobs: u64, limit: u64 },
     /// The sweep ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
-    Jobs { failed: u64, total: u64 },
+    Jobs {
+        failed: u64,
+        /// Those of them whose stored result is corrupt.
+        corrupt: u64,
+        total: u64,
+    },
     /// The sweep ran to its end, and its winner is not written.
     #[error("the winner could not be written: job {job} made no artefact")]
     NotWritten { job: String },
     /// The evaluation ran to its end, and not all of it worked.
     #[error("{failed} of {total} jobs failed")]
-    Evaluated { failed: u64, total: u64 },
+    Evaluated {
+        failed: u64,
+        /// Those of them whose stored result is corrupt.
+        corrupt: u64,
+        total: u64,
+    },
     /// What is told of the end of a run cannot be sent as the command line says.
     #[error("`--on-end-url` does not work: {reason}")]
     Webhook { reason: String },
@@ -68,17 +78,31 @@ impl RunFailure {
                 Some("every finished job is stored; run the same command with more time to go on")
             }
             Self::TooManyFailures { .. } => Some(
-                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended",
+                "`bowline failures list` shows them; run the same command with `--retry-failed` when they are mended, with \
+                 `--repair` where a stored result is corrupt",
             ),
             Self::Cancelled => Some(UNDO),
-            Self::Jobs { .. } => Some(
+            Self::Jobs { failed, corrupt, .. } if corrupt >= failed => Some(
+                "the stored results are corrupt; `bowline run --repair` sets them aside and computes the jobs again",
+            ),
+            Self::Jobs { corrupt: 0, .. } => Some(
                 "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more",
+            ),
+            Self::Jobs { .. } => Some(
+                "the errors are above; mend the input, then run again: `--retry-failed` tries what failed before once more, \
+                 and `--repair` computes the jobs whose stored result is corrupt",
             ),
             Self::NotWritten { .. } => Some(
                 "the error is above, and in `bowline failures show JOB`; mend its cause and run the same command with \
                  `--retry-failed`: nothing is evaluated again",
             ),
-            Self::Evaluated { .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluated { failed, corrupt, .. } if corrupt >= failed => Some(
+                "the stored results are corrupt; `bowline evaluate --repair` sets them aside and computes the jobs again",
+            ),
+            Self::Evaluated { corrupt: 0, .. } => Some("the errors are above; mend the input, then run again"),
+            Self::Evaluated { .. } => Some(
+                "the errors are above; mend the input, then run again, with `--repair` where a stored result is corrupt",
+            ),
             Self::Evaluation(CoordinatorError::Denominator { .. }) => {
                 Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
             }

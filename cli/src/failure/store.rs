@@ -27,6 +27,9 @@ pub(super) fn hint_of(error: &StoreError) -> Option<&'static str> {
         StoreError::Corrupt { key, .. } if key.is_manifest() => Some(
             "`bowline sweeps remove NAME` takes away what is kept of the sweep but for its results; `bowline run` then makes it anew",
         ),
+        StoreError::Version { key, .. } if key.is_manifest() => {
+            Some("use the program that wrote it, or give the sweep another name (`name` in its file, or `-o name=…`)")
+        }
         StoreError::Corrupt { .. } | StoreError::Version { .. } => {
             Some("remove the object to have it made anew, or use the program that wrote it")
         }

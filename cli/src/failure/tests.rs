@@ -1,5 +1,6 @@
 use super::*;
 use coordinator::{CoordinatorError, FreezeError};
+use preflight::CheckError;
 use std::io::{Error, ErrorKind};
 
 /// Failures of a read, of every kind of input that a command may read.
@@ -21,16 +22,16 @@ fn reads(kind: ErrorKind) -> Vec<Failure> {
     vec![
         Failure::from(model()),
         Failure::from(base()),
-        InputFailure::Adapter { name: task(), source: Box::new(adapter()) }.into(),
-        InputFailure::AdapterModule { name: task(), place: "adapters/mnist".to_owned(), source: model() }.into(),
-        InputFailure::Data { task: task(), split: "test".to_owned(), source: data() }.into(),
-        InputFailure::SplitTexts { task: task(), split: "test".to_owned(), source: texts() }.into(),
-        InputFailure::Tokenizer(texts()).into(),
-        InputFailure::Texts { task: task(), source: texts() }.into(),
-        InputFailure::HeadFile { task: task(), source: head() }.into(),
+        CheckError::Adapter { name: task(), source: Box::new(adapter()) }.into(),
+        CheckError::AdapterModule { name: task(), place: "adapters/mnist".to_owned(), source: model() }.into(),
+        CheckError::Data { task: task(), split: "test".to_owned(), source: data() }.into(),
+        CheckError::SplitTexts { task: task(), split: "test".to_owned(), source: texts() }.into(),
+        CheckError::Tokenizer(texts()).into(),
+        CheckError::Texts { task: task(), source: texts() }.into(),
+        CheckError::HeadFile { task: task(), source: head() }.into(),
         InputFailure::Head { task: task(), source: head() }.into(),
-        InputFailure::JointMap { source: map }.into(),
-        InputFailure::SweepInput(input()).into(),
+        CheckError::JointMap { source: map }.into(),
+        CheckError::SweepInput(input()).into(),
         InputFailure::Argument { argument: "base".to_owned(), source: input() }.into(),
         FreezeError::Input { key: "base".to_owned(), source: input() }.into(),
         merging::OutputError::Base(base()).into(),

@@ -23,7 +23,7 @@ impl WorkerFailure {
             Self::Worker(
                 WorkerError::Queue(_)
                 | WorkerError::Store { .. }
-                | WorkerError::Unfit { .. }
+                | WorkerError::OwnFaults { .. }
                 | WorkerError::Unwritable(_)
                 | WorkerError::OtherStore { .. },
             )

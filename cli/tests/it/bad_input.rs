@@ -90,14 +90,14 @@ fn a_model_for_texts_is_shown_no_images() {
     ran.fails(65, &["is a language model, which reads texts, and the data of `optdigits` are images"]);
 }
 
-/// Ten classes of pictures, one of which is damaged, which only decoding tells.
-pub(crate) fn write_pictures_with_a_damaged_one(place: &Place) {
+/// Ten classes of images, one of which is damaged, which only decoding tells.
+pub(crate) fn write_images_with_a_damaged_one(place: &Place) {
     for class in 0..10 {
-        place.write(&format!("pictures/validation/{class}/a.png"), PNG);
+        place.write(&format!("images/validation/{class}/a.png"), PNG);
     }
     let mut damaged = PNG.to_vec();
     damaged[41] = 0;
-    place.write("pictures/validation/9/b.png", damaged);
+    place.write("images/validation/9/b.png", damaged);
 }
 
 /// One grey pixel.
@@ -106,30 +106,29 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0
 #[test]
 fn a_sweep_goes_on_past_a_job_that_fails() {
     let place = Place::new();
-    write_pictures_with_a_damaged_one(&place);
+    write_images_with_a_damaged_one(&place);
     let raw = ["-o", "metric.name=accuracy:optdigits"];
-    let ran =
-        place.run(&[&["run", "sweep.yaml", "--brake", "0", "-o", "tasks.mnist.data=pictures"], &raw[..]].concat());
+    let ran = place.run(&[&["run", "sweep.yaml", "--brake", "0", "-o", "tasks.mnist.data=images"], &raw[..]].concat());
     ran.fails(3, &["mnist alone failed", "jobs failed"]);
 }
 
 #[test]
 fn an_evaluation_whose_jobs_fail_says_what_to_mend() {
     let place = Place::new();
-    write_pictures_with_a_damaged_one(&place);
-    let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
+    write_images_with_a_damaged_one(&place);
+    let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=images"];
     let ran = place.run(&args);
     ran.fails(65, &["9/b.png` cannot be decoded", "mend the input"]);
     assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
 }
 
 #[test]
-fn a_picture_that_cannot_be_read_is_named() {
+fn an_image_that_cannot_be_read_is_named() {
     let place = Place::new();
     for class in ["one", "two"] {
-        place.write(&format!("pictures/validation/{class}/a.png"), b"not a picture");
+        place.write(&format!("images/validation/{class}/a.png"), b"not an image");
     }
-    let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=pictures"];
+    let args = ["evaluate", "sweep.yaml", "--split", "validation", "-o", "tasks.mnist.data=images"];
     place.run(&args).fails(65, &["the data of `mnist` cannot be used", "a.png"]);
 }
 
@@ -187,10 +186,10 @@ fn splits_that_name_their_classes_differently_are_refused() {
     let place = Place::new();
     for (split, classes) in [("validation", ["a", "b"]), ("test", ["c", "d"])] {
         for class in classes {
-            place.write(&format!("pictures/{split}/{class}/1.png"), PNG);
+            place.write(&format!("images/{split}/{class}/1.png"), PNG);
         }
     }
-    let data = ["-o", "tasks.mnist.data=pictures", "-o", "tasks.mnist.head=null"];
+    let data = ["-o", "tasks.mnist.data=images", "-o", "tasks.mnist.head=null"];
     let head = ["-o", "tasks.mnist.classes=[x, y]", "-o", "tasks.mnist.templates=['a {}.']"];
     let ran = place.run(&[&["plan", "sweep.yaml", "-o", "evaluation.report=test"], &data[..], &head[..]].concat());
     ran.fails(
@@ -221,8 +220,8 @@ fn classes_that_are_matched_by_place_are_noted_once() {
     let told = plan(&[]);
     assert!(!told.contains("matched by their place") && !told.contains("alphabetical"), "{told}");
     for class in ["eight", "five", "four", "nine", "one", "seven", "six", "three", "two", "zero"] {
-        place.write(&format!("pictures/validation/{class}/a.png"), PNG);
+        place.write(&format!("images/validation/{class}/a.png"), PNG);
     }
-    let told = plan(&["-o", "tasks.mnist.data=pictures"]);
+    let told = plan(&["-o", "tasks.mnist.data=images"]);
     assert!(told.contains("`mnist`: the folders of classes in alphabetical order, `eight`, `five`"), "{told}");
 }

@@ -10,7 +10,7 @@ fn example(name: &str) -> String {
     mini8().join("..").canonicalize().unwrap().join(name).to_str().unwrap().to_owned()
 }
 
-/// An IDX pair of black pictures, under MNIST's names for a split.
+/// An IDX pair of black images, under MNIST's names for a split.
 fn write_idx(place: &Place, folder: &str, prefix: &str, labels: &[u8]) {
     let header = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
     let n = u32::try_from(labels.len()).unwrap();

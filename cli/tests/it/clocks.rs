@@ -11,7 +11,7 @@ use store::Store;
 #[test]
 fn a_worker_is_missing_when_the_store_has_not_heard_of_it_and_not_when_its_clock_is_wrong() {
     let place = Place::new();
-    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has taken the time"]);
+    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let results = place.path("bowline-results");
     let store = Store::existing_folder(&results).unwrap();
     let now_ms = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();

@@ -7,7 +7,7 @@ use crate::{
 use store::testing::{HttpFault, HttpFaults, S3Server};
 
 #[test]
-fn a_run_refuses_a_store_that_ignores_conditions_unless_it_is_told_to_use_it() {
+fn commands_that_store_results_refuse_a_store_that_ignores_conditions_unless_they_are_told_to_use_it() {
     let place = Place::new();
     let runtime = runtime();
     let faults = HttpFaults::none();
@@ -28,7 +28,16 @@ fn a_run_refuses_a_store_that_ignores_conditions_unless_it_is_told_to_use_it() {
     let worker = ["worker", "--queue", "amqp://guest:guest@127.0.0.1:1", "--outage-limit", "1"];
     run(&worker).fails(69, &["ignores the condition of a write", "--unconditional-store"]);
 
+    let evaluate = ["evaluate", "sweep.yaml", "--split", "validation", "--threads", "1"];
+    run(&evaluate).fails(69, &["ignores the condition of a write", "--unconditional-store"]);
+
     let accepted = run(&["run", "sweep.yaml", "--threads", "1", "--unconditional-store"]);
+    assert!(accepted.succeeds().stderr.contains("warning: the store"), "{}", accepted.stderr);
+    let finish = ["finish", "small", "--threads", "1"];
+    run(&finish).fails(69, &["ignores the condition of a write", "--unconditional-store"]);
+    let accepted = run(&[&finish[..], &["--unconditional-store"]].concat());
+    assert!(accepted.succeeds().stderr.contains("warning: the store"), "{}", accepted.stderr);
+    let accepted = run(&[&evaluate[..], &["--unconditional-store"]].concat());
     assert!(accepted.succeeds().stderr.contains("warning: the store"), "{}", accepted.stderr);
     faults.end();
     let sound = run(&["run", "sweep.yaml", "--threads", "1"]);

@@ -1,6 +1,6 @@
 //! How runs end otherwise than by their sweep's end, and what is said then.
 
-use crate::{bad_input::write_pictures_with_a_damaged_one, bowline::Place};
+use crate::{bad_input::write_images_with_a_damaged_one, bowline::Place};
 use std::fs;
 
 #[test]
@@ -27,7 +27,7 @@ fn a_sweep_is_finished_with_the_best_so_far() {
     // One of two points is evaluated by another sweep, which has no other.
     let one = ["run", "sweep.yaml", "--threads", "1", "-o", "name=other", "-o", "parameters.scaling=[0.4]"];
     place.run(&one).succeeds();
-    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has taken the time"]);
+    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let status = place.run(&["status", "small"]);
     assert!(status.succeeds().stdout.contains("small: not finished"), "{}", status.stdout);
     let ended = place.run(&["finish", "small", "--threads", "1", "--json"]);
@@ -45,10 +45,10 @@ fn a_sweep_is_finished_with_the_best_so_far() {
 #[test]
 fn a_sweep_whose_base_cannot_be_evaluated_stops_with_one_message() {
     let place = Place::new();
-    write_pictures_with_a_damaged_one(&place);
+    write_images_with_a_damaged_one(&place);
     let grid = [
         "-o",
-        "tasks.mnist.data=pictures",
+        "tasks.mnist.data=images",
         "-o",
         "method=grid",
         "-o",

@@ -130,7 +130,14 @@ fn sweeps_are_listed_and_removed() {
     fs::write(&progress, told.to_string()).unwrap();
     let remove = ["sweeps", "remove", "small", "--results", "--yes"];
     place.run(&remove).fails(65, &["a run of the sweep `small` seems to be active", "--force"]);
-    place.run(&with(&remove, &["--force"])).fails(0, &["the results of 1 jobs; those of 4 stay"]);
+    // Workers of a pool looked for its jobs.
+    let entry = place.path("bowline-results/pools/a40/small.json");
+    fs::create_dir_all(entry.parent().unwrap()).unwrap();
+    fs::write(&entry, "{}").unwrap();
+    place
+        .run(&with(&remove, &["--force"]))
+        .fails(0, &["the results of 1 jobs; those of 4 stay", "`bowline cancel small --pool a40 --queue URL`"]);
+    assert!(!entry.exists());
     assert_eq!(place.results(), 4);
     place.run(&remove).fails(65, &["holds no sweep named `small`"]);
 }

@@ -10,7 +10,7 @@ use std::{
 /// A place whose sweep looks as if a run of it were at work.
 fn at_work() -> Place {
     let place = Place::new();
-    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has taken the time"]);
+    place.run(&["run", "sweep.yaml", "--threads", "1", "--max-time", "0"]).fails(75, &["has used its time limit"]);
     let path = place.path("bowline-results/sweeps/small/progress.json");
     let mut progress: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     progress.as_object_mut().unwrap().remove("ended");

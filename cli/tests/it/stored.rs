@@ -62,7 +62,8 @@ fn an_edited_result_is_one_corrupt_job_until_it_is_repaired() {
         edit(&path, change);
         let told = "the stored result of the job is corrupt; `bowline run --repair` computes it again";
         let failed = place.run(RUN);
-        failed.fails(3, &["1 of 5 jobs failed", told]);
+        failed.fails(3, &["1 of 5 jobs failed", told, "hint: the stored results are corrupt; `bowline run --repair`"]);
+        assert!(!failed.stderr.contains("--retry-failed"), "it would try nothing: {}", failed.stderr);
         assert!(!failed.stdout.contains("1000.0"), "{}", failed.stdout);
         let state = place.run(&["status", "--json"]).succeeds().json();
         assert_eq!((state[0]["corrupt"].as_u64(), state[0]["failed"].as_u64()), (Some(1), Some(1)), "{state}");

@@ -74,7 +74,7 @@ fn a_url_hears_how_a_run_ended_and_its_secrets_are_shown_to_nobody() {
     stopped.fails(75, &["warning: `--on-end-url` (http://127.0.0.1:", "was not told: the answer was 404 Not Found"]);
     let told = requests.recv().unwrap().body;
     assert_eq!((&told["ended"], &told["exit_code"], &told["winner"]), (&"stopped".into(), &75.into(), &Value::Null));
-    assert!(told["message"].as_str().unwrap().contains("has taken the time"), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("has used its time limit"), "{told}");
 }
 
 #[test]

@@ -26,7 +26,6 @@ impl OutcomeTable<'_> {
         let is_cut_short = self.searches.is_cut_short();
         let missing = if is_cut_short { 0 } else { self.missing(choices) };
         Ok(Outcome {
-            version: Outcome::VERSION,
             sweep: sweep.name.clone(),
             revision: self.known.frozen.revision(),
             objective: sweep.objective.clone(),

@@ -68,8 +68,8 @@ impl PendingJobs {
         self.0.get(&phase).is_some_and(VecDeque::is_empty)
     }
 
-    /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known, is
-    /// dropped. A job whose artefacts are not stored yet stays pending.
+    /// Issues jobs of a phase, until `jobs` has `limit` jobs. A job that was issued before, or whose result is known,
+    /// is dropped. A job whose artefacts are not stored yet stays pending.
     pub(super) fn issue(
         &mut self,
         phase: Phase,

@@ -26,9 +26,10 @@ fn finish(
                 let job = open.remove(pick(open.len()));
                 let result = result(&job.job);
                 let errors = ["the formula does not hold".to_owned(), "it is made up".to_owned()];
-                let answer = match fails(&job) {
-                    true => Completion::Failed { errors: &errors, blame: Some(Blame::Job) },
-                    false => Completion::Result(&result),
+                let answer = if fails(&job) {
+                    Completion::Failed { errors: &errors, blame: Some(Blame::Job) }
+                } else {
+                    Completion::Result(&result)
                 };
                 plan.record(job.id, answer)?;
             }
@@ -72,7 +73,7 @@ fn a_sweep_issues_its_phases_in_order_and_the_report_split_once() {
 }
 
 #[test]
-fn a_point_is_called_by_what_the_preset_says_where_the_search_says_nothing_yet() {
+fn a_label_has_the_values_of_the_preset_until_the_search_sets_them() {
     let (_, issued) = finish(&["recipe={preset: knots_ties}"], 1, &|_| false, &|_| 0).unwrap();
     assert_eq!(labels(&issued, Phase::Search)[0], "knots_ties scaling=0.1 density=0.2");
 }
@@ -111,7 +112,7 @@ fn with_correct(job: &PlannedJob, correct: u64) -> JobResult {
 }
 
 #[test]
-fn an_adapter_that_is_worse_than_the_base_is_said_once_and_before_the_search() {
+fn a_weak_adapter_is_reported_once_and_before_the_search() {
     let mut plan = SweepPlan::new(frozen(&[])).unwrap();
     let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
     let [base, mnist, flags] = &jobs[..] else { panic!("{jobs:?}") };
@@ -125,7 +126,7 @@ fn an_adapter_that_is_worse_than_the_base_is_said_once_and_before_the_search() {
     plan.record(flags.id, Completion::Result(&with_correct(flags, 300))).unwrap();
     assert_eq!(plan.newly_weak(), [], "once, and not of one that is as good");
     let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
-    assert!(jobs.iter().any(|job| job.phase == Phase::Search), "the search goes on");
+    assert!(jobs.iter().any(|job| job.phase == Phase::Search), "the search continues");
     let again = SweepPlan::new(frozen(&[])).unwrap().continuing(&plan);
     let mut again = SweepPlan { known: plan.known, ..again };
     assert_eq!(again.newly_weak(), [], "nor once more where the sweep is read again");
@@ -169,7 +170,7 @@ fn an_adapter_that_fails_ends_a_normalised_search_with_its_name() {
 }
 
 #[test]
-fn a_failed_point_is_passed_over_and_listed() {
+fn a_failed_point_is_skipped_and_listed() {
     let fails = |job: &PlannedJob| scaling(&job.job) == Some(0.3) && job.phase == Phase::Search;
     let (outcome, _) = finish(&[], 4, &fails, &|_| 0).unwrap();
     assert_eq!(chosen(&outcome, "knots_ties").scaling, Some(0.2));
@@ -211,7 +212,7 @@ fn a_joint_benchmark_has_no_denominators_and_stops_at_a_plateau() {
 }
 
 #[test]
-fn a_better_point_is_announced_for_its_search() {
+fn a_better_point_is_reported_for_its_search() {
     let mut plan = SweepPlan::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
     let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
     let point = jobs.iter().find(|job| job.phase == Phase::Search).unwrap();
@@ -238,7 +239,7 @@ fn announced(overrides: &[&str]) -> Vec<f64> {
 }
 
 #[test]
-fn only_what_is_better_than_all_before_is_announced() {
+fn only_points_that_are_better_than_all_before_are_reported() {
     let one = announced(&["metric.name=mean_accuracy"]);
     assert!(one.is_sorted_by(|a, b| a < b) && one.len() == 4, "{one:?}");
     // The first search reaches 0.77 at most; the second one begins below and passes it once.
@@ -283,7 +284,7 @@ fn another_name_leaves_the_jobs_as_they_are() {
 }
 
 #[test]
-fn jobs_carry_the_places_of_what_they_need() {
+fn jobs_carry_the_locations_of_the_inputs_that_they_need() {
     let (_, issued) = finish(&[], 4, &|_| false, &|_| 0).unwrap();
     let places = |label: &str| issued.iter().find(|job| job.label == label).unwrap().job.places.clone();
     let alone = places("mnist alone");
@@ -309,7 +310,7 @@ proptest! {
 }
 
 #[test]
-fn what_a_sweep_came_to_so_far_is_the_best_of_what_is_known_and_at_its_end_the_outcome() {
+fn the_outcome_so_far_has_the_best_known_points_and_equals_the_outcome_at_the_end() {
     for overrides in [&[][..], &["method=grid"], &["method=random", "trials=6"]] {
         let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
         let (mut open, mut answered): (Vec<PlannedJob>, Vec<JobId>) = (Vec::new(), Vec::new());
@@ -367,7 +368,7 @@ fn the_winner_is_written_once_everything_is_evaluated_and_the_sweep_is_over_then
     plan.record(jobs[0].id, Completion::Artefact(&artefact(&jobs[0].job))).unwrap();
     assert_eq!(plan.next(64).unwrap(), NextJobs::Finished(Box::new(outcome.clone())));
 
-    // A sweep whose winner cannot be written comes to the same.
+    // A sweep whose winner cannot be written has the same outcome.
     let mut plan = SweepPlan::new(frozen(&[])).unwrap().writing_winner();
     let NextJobs::Publish(jobs) = up_to_the_end(&mut plan) else { panic!("the winner is wanted") };
     let errors = ["the disk is full".to_owned()];
@@ -402,17 +403,17 @@ fn a_job_waits_for_the_artefacts_that_it_needs() {
 }
 
 /// A sweep with RegMean as its baseline, and a search of it over numbers of examples.
-const BY_INPUTS: [&str; 4] = [
+const BY_INPUTS: [&str; 5] = [
     "metric.name=mean_accuracy",
     "evaluation.statistics=train",
-    "baselines=[{name: regmean, preset: regmean, examples: 64}]",
+    "baselines=[{name: fixed, preset: regmean, examples: 64}]",
     "recipe={preset: regmean}",
+    "parameters={examples: [64, 128], scaling: [0.5, 1.0]}",
 ];
 
 #[test]
 fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
-    let overrides = [&BY_INPUTS[..], &["parameters={examples: [64, 128], scaling: [0.5, 1.0]}"]].concat();
-    let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    let mut plan = SweepPlan::new(frozen(&BY_INPUTS)).unwrap();
     let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("statistics are wanted") };
     assert!(jobs.iter().all(|job| matches!(job.phase, Phase::References | Phase::Statistics)));
     let of =
@@ -429,7 +430,7 @@ fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
     assert_eq!(plan.next(64).unwrap(), NextJobs::Wait, "one of them is missing");
     plan.record(statistics[0].id, Completion::Artefact(&artefact(&statistics[0].job))).unwrap();
     let NextJobs::Publish(merges) = plan.next(64).unwrap() else { panic!("merges can begin") };
-    let baseline = merges.iter().find(|job| job.label == "regmean" && job.phase == Phase::Baselines).unwrap();
+    let baseline = merges.iter().find(|job| job.label == "fixed" && job.phase == Phase::Baselines).unwrap();
     let named: Vec<_> =
         meaning(&baseline.job).statistics.iter().map(|input| (input.task.as_str(), input.job)).collect();
     assert_eq!(named, [("mnist", statistics[0].id), ("flags", statistics[1].id)]);

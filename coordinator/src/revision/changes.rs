@@ -3,10 +3,10 @@ use jobs::{Change, Digest, Manifest};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What makes `now` another revision of the sweep than `earlier`: nothing if they mean the same.
+/// The changes that make `now` a new revision of `earlier`; none if they have the same meaning.
 ///
-/// A key that is about an input counts where the input's digest differs, and another digest counts whatever the keys say:
-/// with the same digests and the same keys about anything else every job and every choice is the same.
+/// A key about an input counts only if the digest of the input differs. Another digest counts whatever the keys are. If
+/// all digests and all other keys are the same, every job and every choice is the same.
 pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     let differing = differing(&earlier.digests, &now.digests);
     let from = Keys::of(&earlier.sweep);
@@ -31,7 +31,7 @@ pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     for input in differing.iter().filter(|input| !explained.contains(input)) {
         let from = earlier.digests.get(input).copied();
         let to = now.digests.get(input).copied();
-        // An input that came or went did so for something that is told already.
+        // An input that was added or removed belongs to a task that is listed already.
         if from.is_some() && to.is_some() || !is_meant {
             changes.push(Change::Content { input: input.clone(), from, to });
         }
@@ -39,8 +39,8 @@ pub(super) fn changes(earlier: &Manifest, now: &Manifest) -> Vec<Change> {
     changes
 }
 
-/// Whether two sweeps have nothing to do with each other: no task in common, neither by its name nor by its adapter. Many sweeps
-/// share a base.
+/// Whether two sweeps are unrelated: no task in common, neither by its name nor by its adapter. A common base does not
+/// count, because many sweeps share one.
 pub(super) fn is_unrelated(one: &Manifest, other: &Manifest) -> bool {
     let names = |of: &Manifest| of.sweep.tasks.iter().map(|task| task.name.clone()).collect::<BTreeSet<_>>();
     let adapters = |of: &Manifest| {
@@ -55,12 +55,12 @@ fn differing(from: &BTreeMap<String, Digest>, to: &BTreeMap<String, Digest>) -> 
     from.keys().chain(to.keys()).filter(|key| from.get(*key) != to.get(*key)).cloned().collect()
 }
 
-/// What came, what went, and lists of which the same names stand in another order.
+/// The names that lists gained or lost, and lists with the same names in another order.
 fn of_lists(from: &Keys, to: &Keys) -> Vec<Change> {
     let mut changes = Vec::new();
     for (key, after) in &to.lists {
         let Some(before) = from.lists.get(key) else { continue };
-        // A parameter is told with its values.
+        // A parameter is listed with its values.
         if !key.ends_with(".parameters") {
             let at = |name: &&String| format!("{key}.{name}");
             let gone = before.iter().filter(|name| !after.contains(name));
@@ -71,16 +71,17 @@ fn of_lists(from: &Keys, to: &Keys) -> Vec<Change> {
         let common = |names: &[String], others: &[String]| -> Vec<String> {
             names.iter().filter(|name| others.contains(name)).cloned().collect()
         };
-        let (before, after) = (common(before, after), common(after, before));
-        if before != after {
-            let [from, to] = apart(&before.join(", "), &after.join(", ")).map(Some);
+        let common_before = common(before, after);
+        let common_after = common(after, before);
+        if common_before != common_after {
+            let [from, to] = apart(&common_before.join(", "), &common_after.join(", ")).map(Some);
             changes.push(Change::Value { key: key.clone(), from, to });
         }
     }
     changes
 }
 
-/// The key of something that came or went: what it holds needs no word.
+/// The key of something that was added or removed. Its content is not listed.
 fn named(change: &Change) -> Option<String> {
     match change {
         Change::Added { key } | Change::Removed { key } => Some(key.clone()),
@@ -88,12 +89,12 @@ fn named(change: &Change) -> Option<String> {
     }
 }
 
-/// The keys of all that lists name.
+/// The keys of all items of all lists.
 fn items(keys: &Keys) -> impl Iterator<Item = String> {
     keys.lists.iter().flat_map(|(list, names)| names.iter().map(move |name| format!("{list}.{name}")))
 }
 
-/// What of a list the key is about: of `tasks.a` and `tasks.a.b`, since names may have dots, the longer one.
+/// The item of a list that the key belongs to. Names may have dots: of `tasks.a` and `tasks.a.b`, the longer one.
 fn item_of<'a>(key: &str, items: &'a BTreeSet<String>) -> Option<&'a String> {
     let is_below = |rest: &str| rest.is_empty() || rest.starts_with('.');
     let over = items.iter().filter(|item| key.strip_prefix(item.as_str()).is_some_and(is_below));
@@ -112,14 +113,14 @@ fn of_key(key: &str, from: Option<&Value>, to: Option<&Value>) -> Vec<Change> {
         };
         Change::Value { key, from, to }
     };
-    // Of two ranges the ends and the step are compared.
+    // Two ranges are compared by their ends and steps.
     if let (Some(Value::Object(before)), Some(Value::Object(after))) = (from, to)
         && before.keys().eq(after.keys())
     {
         let differing = before.iter().filter(|(end, value)| after.get(*end) != Some(value));
         return differing.map(|(end, from)| value(format!("{key}.{end}"), Some(from), after.get(end))).collect();
     }
-    // Of two long lists that begin in the same way the first entry that differs is told.
+    // Two long lists with the same beginning are shown by their first different entry.
     if let (Some(Value::Array(before)), Some(Value::Array(after))) = (from, to)
         && from.map(text) == to.map(text)
     {
@@ -129,7 +130,7 @@ fn of_key(key: &str, from: Option<&Value>, to: Option<&Value>) -> Vec<Change> {
     vec![value(key.to_owned(), from, to)]
 }
 
-/// A value as people write it, in a few words.
+/// A value as people write it, shortened.
 fn text(value: &Value) -> String {
     shortened(&whole_text(value))
 }
@@ -147,13 +148,14 @@ fn whole_text(value: &Value) -> String {
     }
 }
 
-/// The longest text of a value, in letters.
+/// The longest text of a value, in characters.
 const LONGEST: usize = 120;
 
-/// The letters that two texts have in common which are told before those in which they differ.
+/// The number of common characters that are shown before the first difference of two texts.
 const BEFORE: usize = 20;
 
-/// Two texts in a few words: those that begin alike for too long are told from shortly before the first difference on.
+/// Two texts, shortened so that they differ. Texts with a long common beginning start shortly before the first
+/// difference.
 fn apart(one: &str, other: &str) -> [String; 2] {
     let both = [one, other].map(shortened);
     if both[0] != both[1] {

@@ -5,12 +5,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// What a sweep says, key by key, with names in place of the numbers of a list.
+/// The content of a sweep, key by key, with names in place of list indices.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     /// The values by key, spelled as in a sweep file.
     pub(super) values: BTreeMap<String, Entry>,
-    /// The names that lists have, in their order, by the list's key.
+    /// The names in each list, in their order, by the list's key.
     pub(super) lists: BTreeMap<String, Vec<String>>,
 }
 
@@ -18,15 +18,15 @@ pub(super) struct Keys {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) value: Value,
-    /// The inputs that the key says something about, as digests are named; it means nothing but for them. Other keys are about
-    /// none.
+    /// The inputs that the key is about, by the names of their digests. Such a key has no other meaning. Empty for keys
+    /// about no input.
     pub(super) inputs: Vec<String>,
 }
 
-/// Keys as they are stored, and as they are written.
+/// Keys as they are stored, and as a sweep file has them.
 const SPELLED: [(&str, &str); 2] = [(".data.text.columns", ".data.text_columns"), (".data.text.", ".data.")];
 
-/// The values of a parameter of fewer are not told as a range.
+/// Fewer values of a parameter are not shown as a range.
 const FEWEST: usize = 3;
 
 impl Keys {
@@ -55,10 +55,10 @@ impl Keys {
         self.of_input(&at("adapter"), adapter, &[format!("adapters.{name}")]);
         let of_data: Vec<String> = splits.iter().map(|split| format!("data.{name}.{split}")).collect();
         self.of_input(&at("data"), data, &of_data);
-        // A joint head may be made from those of the tasks.
+        // A joint head may be made from the heads of the tasks.
         let of_head = [format!("heads.{name}"), "joint".to_owned()];
         match head {
-            Some(HeadSpec::File(place) | HeadSpec::Adapter(place)) => self.of_input(&at("head"), place, &of_head),
+            Some(HeadSpec::File(head) | HeadSpec::Adapter(head)) => self.of_input(&at("head"), head, &of_head),
             Some(HeadSpec::Prompts { classes, templates }) => {
                 self.of_input(&at("classes"), classes, &of_head);
                 self.of_input(&at("templates"), templates, &of_head);
@@ -105,7 +105,7 @@ impl Keys {
         // A linear search goes through them in order.
         self.list(&format!("searches.{name}.parameters"), parameters.iter().map(|parameter| &parameter.key));
         for Parameter { key, values } in parameters {
-            self.insert(format!("searches.{name}.{key}"), in_short(values), &[]);
+            self.insert(format!("searches.{name}.{key}"), shortened(values), &[]);
         }
     }
 
@@ -113,15 +113,15 @@ impl Keys {
         self.lists.insert(key.to_owned(), names.cloned().collect());
     }
 
-    /// A key that is about no input, with all that is below it.
+    /// A key about no input, with all keys below it.
     fn put(&mut self, key: &str, value: impl Serialize) {
         self.of_input(key, value, &[]);
     }
 
-    /// A key with all that is below it.
+    /// A key about `inputs`, with all keys below it.
     fn of_input(&mut self, key: &str, value: impl Serialize, inputs: &[String]) {
         let value = serde_json::to_value(value).expect("plain data with texts as keys");
-        match place(&value).unwrap_or(value) {
+        match reference(&value).unwrap_or(value) {
             Value::Object(entries) => {
                 entries.into_iter().for_each(|(below, value)| self.of_input(&format!("{key}.{below}"), value, inputs));
             }
@@ -134,26 +134,26 @@ impl Keys {
     }
 }
 
-/// The place of an input as a sweep file has it, if the value is one.
-fn place(value: &Value) -> Option<Value> {
+/// The reference of an input as a sweep file has it, if the value is one.
+fn reference(value: &Value) -> Option<Value> {
     let entries = value.as_object().filter(|entries| entries.len() == 1)?;
-    let place: InputRef = serde_json::from_value(Value::Object(entries.clone())).ok()?;
-    Some(place.to_string().into())
+    let reference: InputRef = serde_json::from_value(Value::Object(entries.clone())).ok()?;
+    Some(reference.to_string().into())
 }
 
 fn spelled(key: String, (stored, written): &(&str, &str)) -> String {
     key.replacen(stored, written, 1)
 }
 
-/// The values of a parameter: a range where they are one.
-fn in_short(values: &Values) -> Value {
+/// The values of a parameter, as a range if they form one.
+fn shortened(values: &Values) -> Value {
     match values {
         Values::Continuous { min, max, log } => json!({"min": min, "max": max, "log": log}),
         Values::List(values) => range(values).unwrap_or_else(|| json!(values)),
     }
 }
 
-/// Numbers of the same distance from each other, as a range.
+/// Numbers with equal differences, as a range.
 fn range(values: &[Value]) -> Option<Value> {
     let numbers: Vec<f64> = values.iter().map(Value::as_f64).collect::<Option<_>>()?;
     let first = *numbers.first()?;
@@ -163,7 +163,7 @@ fn range(values: &[Value]) -> Option<Value> {
     if numbers.len() < FEWEST || step <= 0.0 || !numbers.windows(2).all(is_even) {
         return None;
     }
-    // Without the noise of the sums that ranges are made of.
+    // Removes the rounding errors of the sums that ranges consist of.
     let step = (step * 1e12).round() / 1e12;
     Some(json!({"min": values.first(), "max": values.last(), "step": step}))
 }

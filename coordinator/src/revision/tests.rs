@@ -8,14 +8,14 @@ fn manifest_of(overrides: &[&str]) -> Manifest {
     frozen(overrides).manifest(BTreeMap::new())
 }
 
-/// What is said of two manifests.
-fn said(from: &Manifest, to: &Manifest) -> Vec<String> {
+/// The changes between two manifests, as lines.
+fn lines(from: &Manifest, to: &Manifest) -> Vec<String> {
     changes(from, to).iter().map(Change::to_string).collect()
 }
 
-/// What is said of the small sweep with these overrides.
-fn said_of(overrides: &[&str]) -> Vec<String> {
-    said(&manifest_of(&[]), &manifest_of(overrides))
+/// The changes of the small sweep by these overrides.
+fn changes_by(overrides: &[&str]) -> Vec<String> {
+    lines(&manifest_of(&[]), &manifest_of(overrides))
 }
 
 fn other(manifest: &mut Manifest, input: &str) {
@@ -23,7 +23,7 @@ fn other(manifest: &mut Manifest, input: &str) {
 }
 
 #[test]
-fn every_change_of_meaning_is_said_by_its_key() {
+fn every_change_of_meaning_is_listed_by_its_key() {
     let cases: [(&[&str], &[&str]); 16] = [
         (&[], &[]),
         (&["parameters.scaling={min: 0.1, max: 1.0, step: 0.1}"], &["`searches.knots_ties.scaling.max`: 0.5 → 1.0"]),
@@ -57,19 +57,19 @@ fn every_change_of_meaning_is_said_by_its_key() {
             &["`baselines.ties`: added", "`baselines.sum.scaling`: 0.1 → 0.2"],
         ),
         (&["tasks.mnist.finetuned={test: 0.9}"], &["`tasks.mnist.finetuned.test`: not set → 0.9"]),
-        // The data of a split that is not looked at any more need no word.
+        // The data of a split that is not used any more are not listed.
         (&["evaluation.report=validation"], &["`evaluation.report`: test → validation"]),
         (&["name=other"], &[]),
     ];
     for (overrides, expected) in cases {
-        assert_eq!(said_of(overrides), expected, "{overrides:?}");
+        assert_eq!(changes_by(overrides), expected, "{overrides:?}");
     }
 }
 
 #[test]
-fn the_place_of_an_input_means_nothing_and_its_content_everything() {
+fn the_location_of_an_input_is_ignored_and_its_content_is_compared() {
     let moved = ["base=/elsewhere/base", "tasks.mnist.data=/elsewhere/mnist", "tasks.mnist.adapter=/elsewhere/adapter"];
-    assert_eq!(said_of(&moved), Vec::<String>::new());
+    assert_eq!(changes_by(&moved), Vec::<String>::new());
     for (input, word) in [
         ("base", "base model: other content"),
         ("adapters.mnist", "adapter of task `mnist`: other content"),
@@ -78,36 +78,36 @@ fn the_place_of_an_input_means_nothing_and_its_content_everything() {
     ] {
         let mut now = manifest_of(&[]);
         other(&mut now, input);
-        assert_eq!(said(&manifest_of(&[]), &now), [word]);
+        assert_eq!(lines(&manifest_of(&[]), &now), [word]);
     }
 }
 
 #[test]
-fn a_key_that_explains_other_content_is_said_in_its_place() {
+fn a_key_that_explains_other_content_is_listed_instead_of_it() {
     let mut now = manifest_of(&["tasks.mnist.data={source: data/mnist, label_column: digit}"]);
     other(&mut now, "data.mnist.test");
     other(&mut now, "data.mnist.validation");
-    assert_eq!(said(&manifest_of(&[]), &now), ["`tasks.mnist.data.label_column`: label → digit"]);
+    assert_eq!(lines(&manifest_of(&[]), &now), ["`tasks.mnist.data.label_column`: label → digit"]);
     let mut now = manifest_of(&["tasks.mnist.adapter=/other/adapter"]);
     other(&mut now, "adapters.mnist");
-    let [line] = &said(&manifest_of(&[]), &now)[..] else { panic!("one line") };
+    let [line] = &lines(&manifest_of(&[]), &now)[..] else { panic!("one line") };
     assert_eq!(line, "`tasks.mnist.adapter`: /sweeps/adapters/mnist → /other/adapter");
 }
 
 #[test]
-fn an_input_that_is_in_one_of_two_manifests_alone_is_never_passed_over() {
+fn an_input_that_only_one_manifest_has_is_never_skipped() {
     let mut now = manifest_of(&[]);
     now.digests.insert("joint.more".to_owned(), Digest::of(b"more"));
-    assert_eq!(said(&manifest_of(&[]), &now), ["joint head: other content"]);
+    assert_eq!(lines(&manifest_of(&[]), &now), ["joint head: other content"]);
 }
 
 #[test]
-fn tasks_and_searches_are_said_by_name() {
+fn tasks_and_searches_are_listed_by_name() {
     let one = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
     let change = |edit: fn(&mut Sweep)| {
         let mut other = one.clone();
         edit(&mut other);
-        said(&frozen_of(one.clone()).manifest(BTreeMap::new()), &frozen_of(other).manifest(BTreeMap::new()))
+        lines(&frozen_of(one.clone()).manifest(BTreeMap::new()), &frozen_of(other).manifest(BTreeMap::new()))
     };
     assert_eq!(change(|sweep| drop(sweep.tasks.remove(1))), ["`tasks.flags`: taken away"]);
     assert_eq!(
@@ -124,7 +124,7 @@ fn tasks_and_searches_are_said_by_name() {
 }
 
 #[test]
-fn of_two_long_lists_the_first_entry_that_differs_is_said() {
+fn two_long_lists_are_shown_by_their_first_different_entry() {
     let with = |last: &str| {
         let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
         let mut classes: Vec<String> = (0..100).map(|i| format!("class {i}")).collect();
@@ -134,11 +134,11 @@ fn of_two_long_lists_the_first_entry_that_differs_is_said() {
         manifest.digests.insert("heads.mnist".to_owned(), Digest::of(last.as_bytes()));
         manifest
     };
-    assert_eq!(said(&with("cat"), &with("dog")), ["`tasks.mnist.classes[90]`: cat → dog"]);
+    assert_eq!(lines(&with("cat"), &with("dog")), ["`tasks.mnist.classes[90]`: cat → dog"]);
 }
 
 #[test]
-fn of_two_long_texts_the_end_in_which_they_differ_is_said() {
+fn two_long_texts_are_shown_by_the_end_in_which_they_differ() {
     let with = |end: &str| {
         let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
         sweep.tasks[0].data.image_column = format!("{}{end}", "x".repeat(200));
@@ -148,7 +148,7 @@ fn of_two_long_texts_the_end_in_which_they_differ_is_said() {
     };
     let common = "x".repeat(20);
     let expected = format!("`tasks.mnist.data.image_column`: …{common}one → …{common}two");
-    assert_eq!(said(&with("one"), &with("two")), [expected]);
+    assert_eq!(lines(&with("one"), &with("two")), [expected]);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_new_task_does_not_hide_what_changed_in_one_whose_name_begins_like_it() {
     let more = with_finetuned.replace("flags.c", "flags");
     let earlier = of(&now);
     assert_eq!(
-        said(&earlier, &of(&more)),
+        lines(&earlier, &of(&more)),
         ["`tasks.flags.c`: taken away", "`tasks.flags`: added", "`tasks.flags.b.finetuned.test`: not set → 0.9"]
     );
 }
@@ -206,7 +206,7 @@ async fn revisions_follow_each_other_and_the_same_one_is_made_once() {
 }
 
 #[tokio::test]
-async fn of_two_runs_that_make_a_revision_at_once_each_has_one_of_its_own() {
+async fn two_runs_that_make_a_revision_at_once_make_two() {
     for _ in 0..20 {
         let store = Store::new(MemoryBackend::new());
         store_revision(&store, &frozen(&[]), &BTreeMap::new()).await.unwrap();
@@ -242,14 +242,19 @@ async fn a_manifest_of_a_program_without_revisions_is_the_first_one() {
 #[tokio::test]
 async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
     let store = Store::new(MemoryBackend::new());
-    let later = Manifest { version: Manifest::VERSION + 1, ..manifest_of(&[]) };
+    let mut later = serde_json::to_value(manifest_of(&[])).unwrap();
+    later["version"] = (Manifest::VERSION + 1).into();
     assert_eq!(store.put_manifest("small", &later).await.unwrap(), Put::Created);
-    let error = revision_of(&store, &frozen(&[])).await.unwrap_err().to_string();
-    assert_eq!(error, "the manifest of the sweep `small` has version 3, and this program reads version 2");
+    let error = revision_of(&store, &frozen(&[])).await.unwrap_err();
+    let reason = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(
+        reason,
+        "the object `sweeps/small/manifest.json` of the store has version 3, and this program reads version 2"
+    );
 }
 
 #[tokio::test]
-async fn a_run_that_was_overtaken_does_not_take_the_sweep_back_while_the_other_is_at_work() {
+async fn a_superseded_run_does_not_take_the_sweep_back_while_the_other_is_active() {
     let store = Store::new(MemoryBackend::new());
     let (first, versions) = (frozen(&[]), BTreeMap::new());
     store_revision(&store, &first, &versions).await.unwrap();
@@ -264,7 +269,7 @@ async fn a_run_that_was_overtaken_does_not_take_the_sweep_back_while_the_other_i
     tell(2, now_ms(), None).await;
     let error = store_revision(&store, &first, &versions).await.unwrap_err();
     assert!(matches!(error, CoordinatorError::Superseded { revision: 1, newest: 2, .. }), "{error}");
-    // Something new is no way back.
+    // A new file is no earlier revision.
     assert!(revision_of(&store, &frozen(&["recipe.scaling=0.7"])).await.unwrap().follows.unwrap().is_active);
     for (revision, updated_ms, ended) in
         [(2, now_ms() - 60_000, None), (2, now_ms(), Some("finished")), (1, now_ms(), None)]

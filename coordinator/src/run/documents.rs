@@ -51,7 +51,7 @@ impl SweepRun<'_> {
     ///
     /// Removes a mark that cancels earlier revisions only, and the mark of another run of this revision that has
     /// finished: workers follow both, and would drop jobs that this run waits for.
-    pub(super) async fn read_cancellation(&self) -> Result<Option<Cancellation>, StoreError> {
+    pub(super) async fn read_cancellation(&mut self) -> Result<Option<Cancellation>, StoreError> {
         let store = self.services.store;
         let Some(mark) = store.cancellation(self.sweep()).await? else { return Ok(None) };
         if mark.is_finished || !mark.covers(self.state.revision()) {
@@ -91,7 +91,7 @@ impl SweepRun<'_> {
     }
 
     /// Fails if the sweep has a later revision, because its documents belong to another run.
-    pub(super) async fn check_newest(&self) -> Result<(), CoordinatorError> {
+    pub(super) async fn check_newest(&mut self) -> Result<(), CoordinatorError> {
         let store = self.services.store;
         let revision = self.state.revision();
         if !store.has_revision(Revision::of(self.sweep(), revision + 1)).await? {
@@ -102,7 +102,7 @@ impl SweepRun<'_> {
     }
 
     /// Fails if the sweep was removed.
-    async fn check_kept(&self) -> Result<(), CoordinatorError> {
+    async fn check_kept(&mut self) -> Result<(), CoordinatorError> {
         if self.services.store.has_revision(Revision::of(self.sweep(), self.state.revision())).await? {
             return Ok(());
         }
@@ -123,9 +123,10 @@ impl SweepRun<'_> {
         Ok(Ended::Finished(outcome))
     }
 
-    /// Makes workers acknowledge what a finished sweep has left in its queue, such as messages that were duplicated when a
-    /// connection broke. Otherwise the queue would not become empty, and an autoscaler would not remove machines.
-    async fn drop_leftover_messages(&self) {
+    /// Makes workers acknowledge what a finished sweep has left in its queue, such as messages that were duplicated
+    /// when a connection broke. Otherwise the queue would not become empty, and an autoscaler would not remove
+    /// machines.
+    async fn drop_leftover_messages(&mut self) {
         if self.services.settings.pool.is_none() {
             return;
         }
@@ -136,7 +137,7 @@ impl SweepRun<'_> {
     }
 
     /// Adds the sweep to the list of its pool, so that workers take its jobs.
-    pub(super) async fn enter_pool(&self) -> Result<(), StoreError> {
+    pub(super) async fn enter_pool(&mut self) -> Result<(), StoreError> {
         let Services { store, settings, .. } = self.services;
         let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return Ok(()) };
         let Settings { priority, max_workers, .. } = *settings;
@@ -145,7 +146,7 @@ impl SweepRun<'_> {
     }
 
     /// Removes the sweep from the list of its pool.
-    pub(super) async fn leave_pool(&self) {
+    pub(super) async fn leave_pool(&mut self) {
         let Services { store, settings, .. } = self.services;
         let Some(pool) = settings.pool.as_ref().filter(|_| settings.is_kept) else { return };
         if let Err(error) = store.remove_pool_entry(pool, self.sweep()).await {

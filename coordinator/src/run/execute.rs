@@ -61,7 +61,7 @@ impl SweepRun<'_> {
     }
 
     /// Removes the status documents of workers that died long ago.
-    async fn remove_old_workers(&self) {
+    async fn remove_old_workers(&mut self) {
         let store = self.services.store;
         let workers = store.dated_workers::<WorkerStatus>().await.unwrap_or_default();
         for (name, status) in workers {

@@ -1,12 +1,11 @@
 use crate::{CoordinatorError, Ended};
-use std::error::Error;
 
 /// What a run does in the store when it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Farewell {
     /// How the run ended, for the progress document.
     pub(super) ended: String,
-    /// Workers must drop the jobs that are left: nobody waits for them.
+    /// Workers must drop the remaining jobs: no run waits for them.
     pub(super) drops_jobs: bool,
     /// The sweep leaves the list of its pool.
     pub(super) leaves_pool: bool,
@@ -39,19 +38,8 @@ pub(super) fn farewell(ended: &Result<Ended, CoordinatorError>, failed: u64) -> 
             | CoordinatorError::Metric { .. }
             | CoordinatorError::Queue(_)
             | CoordinatorError::Store(_)),
-        ) => farewell(&chain(error), false, false),
+        ) => farewell(&jobs::error_chain(error), false, false),
     })
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &CoordinatorError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ impl WorkerFleet {
         }
     }
 
-    /// The warning that is due while `outstanding` jobs wait. If all live workers are in other pools, it is due at once,
-    /// since waiting cannot help. If there is no worker at all, it is due after a while.
+    /// The warning that is due while `outstanding` jobs wait. If all live workers are in other pools, it is due at
+    /// once, since waiting cannot help. If there is no worker at all, it is due after a while.
     pub(super) fn warning(&mut self, alive: &[WorkerStatus], outstanding: usize, now: Instant) -> Option<String> {
         if outstanding == 0 || self.able(alive) > 0 {
             self.unserved_since = None;

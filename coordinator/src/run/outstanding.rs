@@ -34,8 +34,8 @@ struct OutstandingJob {
 #[derive(Debug, Clone, Copy)]
 struct Overtaken {
     since: Instant,
-    /// Everything in the queue at that time has a lower number. Once a job of this number or a higher one has ended, the
-    /// queue has turned over: a worker would have taken the job by then, even if it was requeued meanwhile.
+    /// Everything in the queue at that time has a lower number. Once a job of this number or a higher one has ended,
+    /// the queue has turned over: a worker would have taken the job by then, even if it was requeued meanwhile.
     turned_over_at: u64,
 }
 
@@ -75,8 +75,8 @@ impl Outstanding {
     /// The lost jobs, which count as published again from now on.
     ///
     /// A job is lost if for `after` no live worker has held or deferred it, and during that time the queue was empty or
-    /// has turned over. A broker forgets jobs when it is purged or set up anew, and some brokers drop a message that was
-    /// returned too often.
+    /// has turned over. A broker forgets jobs when it is purged or set up anew, and some brokers drop a message that
+    /// was returned too often.
     pub(super) fn lost(
         &mut self,
         workers: &[WorkerStatus],
@@ -129,8 +129,8 @@ impl Outstanding {
     }
 }
 
-/// The jobs that live workers hold, or have deferred to workers of another version. A deferred message moves between the
-/// queues and may be in none of them at the moment.
+/// The jobs that live workers hold, or have deferred to workers of another version. A deferred message moves between
+/// the queues and may be in none of them at the moment.
 fn held_by(workers: &[WorkerStatus]) -> HashSet<JobId> {
     let held = workers.iter().filter_map(|status| Some(status.job.as_ref()?.job));
     let deferred = workers.iter().flat_map(|status| &status.left).copied();

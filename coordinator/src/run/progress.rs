@@ -45,7 +45,7 @@ struct Sample {
     run: u64,
 }
 
-/// What a tracker is told at the beginning of a run.
+/// What is known at the beginning of a run.
 pub(super) struct Beginning {
     pub(super) pool: Option<String>,
     pub(super) bound: u64,
@@ -73,8 +73,7 @@ impl ProgressTracker {
 
     /// Adds the device time of a job.
     pub(super) fn add_device_time(&mut self, timings: &Timings) {
-        let Timings { load_s, align_s, merge_s, evaluate_s } = timings;
-        self.device_s += load_s + align_s + merge_s + evaluate_s;
+        self.device_s += timings.total_s();
     }
 
     /// The device time of the sweep's jobs, in all runs that waited for them.
@@ -125,7 +124,6 @@ impl ProgressTracker {
     pub(super) fn progress(&mut self, outstanding: usize, ended: Option<String>, now: Now) -> Progress {
         let rate = self.rate(now.instant);
         Progress {
-            version: Progress::VERSION,
             revision: self.revision,
             pool: self.pool.clone(),
             phase: self.phase.map(|phase| phase.to_string()),

@@ -12,8 +12,8 @@ use jobs::JobKind;
 const MAX_REPAIRS: u32 = 3;
 
 impl SweepRun<'_> {
-    /// Reads the sweep again at its end, because results contradict each other. Only all results together show which one
-    /// is corrupt. That one then counts as failed, or is computed again.
+    /// Reads the sweep again at its end, because results contradict each other. Only all results together show which
+    /// one is corrupt. That one then counts as failed, or is computed again.
     pub(super) async fn read_again(&mut self) -> Result<(), CoordinatorError> {
         let Services { store, settings, .. } = self.services;
         self.readings += 1;

@@ -20,8 +20,8 @@ pub struct Settings {
     pub retry: Retry,
     /// Set corrupt results aside and publish their jobs again, instead of counting them as failed.
     pub repair: bool,
-    /// The number of jobs in a row that may fail for the same reason before the run ends. With a limit, a failure of the
-    /// base model ends the run at once. `None` never ends it.
+    /// The number of jobs in a row that may fail for the same reason before the run ends. With a limit, a failure of
+    /// the base model ends the run at once. `None` never ends it.
     pub failure_streak: Option<u64>,
     /// End the searches now, with the best of the known points.
     pub finish: bool,
@@ -41,8 +41,8 @@ pub struct Settings {
     pub priority: i32,
     /// The largest number of workers of the pool that take jobs of the sweep at a time; `None` for all.
     pub max_workers: Option<u32>,
-    /// Whether the store keeps documents of the sweep: manifest, progress and outcome. Without them, nobody can follow
-    /// or cancel the sweep. Its results are stored in any case.
+    /// Whether the store keeps documents of the sweep: manifest, progress and outcome. Without them, the sweep
+    /// cannot be followed or cancelled. Its results are stored in any case.
     pub is_kept: bool,
 }
 

@@ -1,7 +1,11 @@
+mod action;
 mod completion;
+mod events;
 mod limits;
 #[cfg(test)]
 mod tests;
+
+pub(super) use action::{Action, Preparation, Publication};
 
 use super::{
     circuit_breaker::CircuitBreaker,
@@ -12,12 +16,12 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    CoordinatorError, Counts, Ended, Event, Frozen, NextJobs, Phase, PlannedJob, Resume, SweepPlan,
+    CoordinatorError, Counts, Event, Frozen, NextJobs, Phase, PlannedJob, Resume, SweepPlan,
     clock::Now,
     lookup::{Found, JobRef},
     resume::EarlierFailure,
 };
-use jobs::{Cancellation, ExampleCounts, JobId, JobResult, Outcome, Progress, WorkerStatus};
+use jobs::{Cancellation, ExampleCounts, JobId, JobResult, Progress, WorkerStatus};
 use limits::{Usage, early_end};
 use std::collections::{BTreeSet, HashSet};
 use store::{Dated, StoreError};
@@ -56,38 +60,6 @@ pub(super) struct RunState {
     earlier_failures: Vec<EarlierFailure>,
     events: Vec<Event>,
     new_results: Vec<JobResult>,
-}
-
-/// What the shell does next.
-#[derive(Debug, PartialEq)]
-pub(super) enum Action {
-    /// Look these jobs up, and publish those without a result.
-    Start(Vec<PlannedJob>),
-    /// Read the sweep again, because results contradict each other.
-    ReadAgain,
-    /// Wait for the end of a job, or for a timer.
-    Wait,
-    /// Store the outcome.
-    Finish(Box<Outcome>),
-    /// End the run.
-    End(Ended),
-}
-
-/// A job to publish, and what happens before.
-#[derive(Debug, PartialEq)]
-pub(super) struct Publication {
-    pub(super) job: PlannedJob,
-    pub(super) preparation: Preparation,
-}
-
-/// What happens before a job is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Preparation {
-    Nothing,
-    /// The records of its failures are removed.
-    ClearFailures,
-    /// Its corrupt result is set aside, or its corrupt artefact is removed.
-    RemoveCorrupt,
 }
 
 impl RunState {
@@ -143,7 +115,7 @@ impl RunState {
             return Ok(Action::End(ended));
         }
         let room = self.window.saturating_sub(self.outstanding.len());
-        // A plan that is asked for no jobs would answer that the sweep is over, or that it waits.
+        // With a limit of 0 the plan issues nothing, and might look finished.
         if room == 0 {
             return Ok(Action::Wait);
         }
@@ -307,42 +279,5 @@ impl RunState {
         // The other failures were reported before.
         self.report(failed.into_iter().filter(|failure| corrupt.contains(&failure.job)));
         Ok(())
-    }
-
-    /// Emits the events with which a run begins.
-    pub(super) fn begin(&mut self) {
-        let bound = self.plan.bound();
-        let stored = self.progress.counts.reused;
-        self.emit(Event::Plan { bound, stored });
-        self.report_weak_adapters();
-        let failures = std::mem::take(&mut self.earlier_failures);
-        self.report(failures.into_iter());
-    }
-
-    fn report(&mut self, failures: impl Iterator<Item = EarlierFailure>) {
-        for EarlierFailure { job, label, errors } in failures {
-            self.emit(Event::Failed { job, label, errors, is_reused: true });
-        }
-    }
-
-    fn report_weak_adapters(&mut self) {
-        for adapter in self.plan.newly_weak() {
-            self.emit(Event::WeakAdapter(adapter));
-        }
-    }
-
-    pub(super) fn emit(&mut self, event: Event) {
-        self.progress.note(&event);
-        self.events.push(event);
-    }
-
-    /// The events since the last call.
-    pub(super) fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
-    }
-
-    /// The results since the last call, for compaction.
-    pub(super) fn take_results(&mut self) -> Vec<JobResult> {
-        std::mem::take(&mut self.new_results)
     }
 }

@@ -12,6 +12,10 @@ pub(super) struct Services<'a> {
 }
 
 /// One run of a sweep: the state that decides, and what the shell needs to execute the decisions.
+///
+/// Async methods take `&mut self` even if they change nothing. `on_event` is not `Sync`, so a shared reference across
+/// an
+/// `await` would make the future of the run not `Send`.
 pub(super) struct SweepRun<'a> {
     pub(super) services: Services<'a>,
     pub(super) frozen: Frozen,

@@ -22,7 +22,7 @@ struct Fixture {
     store: Store,
 }
 
-/// A queue that tells nobody of what is settled.
+/// A queue that announces no settled jobs.
 #[derive(Debug)]
 struct SilentQueue(MemoryQueue);
 
@@ -41,7 +41,7 @@ impl JobPublisher for SilentQueue {
     }
 }
 
-/// What one run did.
+/// The end of a run, with its events and the jobs that were computed.
 struct Ran {
     end: RunEnd,
     events: Vec<Event>,
@@ -55,7 +55,7 @@ impl Fixture {
         Self { _folder: folder, store }
     }
 
-    /// Changes the stored result of a job as an editor does.
+    /// Edits the stored result of a job.
     fn edit(&self, job: &JobId, change: impl FnOnce(&mut serde_json::Value)) {
         let mut value = serde_json::from_slice(&std::fs::read(self.path(job)).unwrap()).unwrap();
         change(&mut value);
@@ -68,12 +68,12 @@ impl Fixture {
         self._folder.path().join("results").join(&name[..2]).join(format!("{name}.json"))
     }
 
-    /// Removes what repeats results, so that the results themselves are read.
+    /// Removes the compacted parts, so that single results are read.
     fn without_parts(&self) {
         std::fs::remove_dir_all(self._folder.path().join("sweeps/small/parts")).unwrap();
     }
 
-    /// Does a job that writes, as a worker would.
+    /// Computes a write, as a worker does.
     async fn write(&self, job: &Job, fails: Option<Blame>) {
         if let Some(blame) = fails {
             let failure = FailureRecord { blame: Some(blame), ..failure(job) };
@@ -90,7 +90,7 @@ impl Fixture {
         self.run_with(overrides, Settings::default(), usize::MAX, |_| false).await.unwrap()
     }
 
-    /// Runs the sweep until `stop_after` jobs are computed; those for which `fails` holds fail for good.
+    /// Runs the sweep until `stop_after` jobs are computed; jobs for which `fails` holds fail permanently.
     async fn run_with(
         &self,
         overrides: &[&str],
@@ -101,7 +101,7 @@ impl Fixture {
         self.run_blaming(overrides, settings, stop_after, fails, Blame::Job).await
     }
 
-    /// The same, with failures that lie elsewhere.
+    /// The same, with this blame for failures.
     async fn run_blaming(
         &self,
         overrides: &[&str],
@@ -111,9 +111,10 @@ impl Fixture {
         blame: Blame,
     ) -> Result<Ran, CoordinatorError> {
         let queue = MemoryQueue::new();
-        let resume = match settings.repair {
-            true => repair(&frozen(overrides), &self.store, settings.retry).await?,
-            false => survey(&frozen(overrides), &self.store, settings.retry).await?,
+        let resume = if settings.repair {
+            repair(&frozen(overrides), &self.store, settings.retry).await?
+        } else {
+            survey(&frozen(overrides), &self.store, settings.retry).await?
         };
         let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: self.store.clone(), settings };
         let computed = Mutex::new(Vec::new());
@@ -126,13 +127,11 @@ impl Fixture {
                     self.write(&job, fails(&job).then_some(blame)).await;
                     computed.lock().unwrap().push(job);
                 } else if self.store.result(&job.id()).await.unwrap().is_none() {
-                    match fails(&job) {
-                        true => self
-                            .store
-                            .put_failure(&FailureRecord { blame: Some(blame), ..failure(&job) })
-                            .await
-                            .unwrap(),
-                        false => drop(self.store.put_result(&result(&job)).await.unwrap()),
+                    if fails(&job) {
+                        let failure = FailureRecord { blame: Some(blame), ..failure(&job) };
+                        self.store.put_failure(&failure).await.unwrap();
+                    } else {
+                        let _first_or_not = self.store.put_result(&result(&job)).await.unwrap();
                     }
                     computed.lock().unwrap().push(job);
                 }
@@ -148,7 +147,7 @@ impl Fixture {
         let mut events = Vec::new();
         let mut on_event = |event| events.push(event);
         let run = coordinator.run(frozen(overrides), resume, &mut on_event, async {
-            // A worker that never stops the run drops its end: wait for ever then.
+            // A worker that never stops the run drops its end of the channel.
             if stopped.await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -193,15 +192,15 @@ async fn a_sweep_runs_to_its_chosen_recipe_and_a_second_run_publishes_nothing() 
 }
 
 #[tokio::test]
-async fn every_run_says_once_which_adapters_are_worse_than_the_base_and_before_the_search() {
+async fn every_run_reports_weak_adapters_once_and_before_the_search() {
     let fixture = Fixture::new();
     let overrides = ["tasks.mnist.finetuned={validation: 0.2, test: 0.9}"];
     for ran in [fixture.run(&overrides).await, fixture.run(&overrides).await] {
         let weak = |event: &Event| matches!(event, Event::WeakAdapter(adapter) if adapter.task == "mnist");
         assert_eq!(ran.events.iter().filter(|event| weak(event)).count(), 1, "{:?}", ran.events);
-        let told = ran.events.iter().position(weak).unwrap();
+        let reported = ran.events.iter().position(weak).unwrap();
         let search = ran.events.iter().position(|event| matches!(event, Event::Phase(crate::Phase::Search)));
-        assert!(search.is_none_or(|search| told < search), "{:?}", ran.events);
+        assert!(search.is_none_or(|search| reported < search), "{:?}", ran.events);
     }
 }
 
@@ -254,7 +253,7 @@ async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by
         assert!(points.iter().any(|point| point.value.is_none()));
         assert!(outcome(&first).rows[3].jobs.values().all(Vec::is_empty), "nothing was chosen");
         assert!(outcome(&first).missing > 0 && first.end.counts.failed > 0);
-        // The next run needs no flag for it.
+        // The next run retries them without a flag.
         let second = fixture.run(&overrides).await;
         assert_eq!((second.end.counts.failed, outcome(&second).missing), (0, 0));
         assert_eq!(outcome(&second), outcome(&undisturbed));
@@ -262,7 +261,7 @@ async fn a_point_that_machines_failed_on_decides_no_search_and_is_tried_again_by
 }
 
 #[tokio::test]
-async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
+async fn a_corrupt_object_fails_its_job_and_not_the_sweep() {
     let fixture = Fixture::new();
     let broken = frozen(&["method=grid"]);
     let recipe = jobs::Preset::TaskArithmetic.recipe().with_scaling(0.1);
@@ -272,7 +271,7 @@ async fn an_object_that_is_no_result_costs_its_job_and_not_the_sweep() {
     std::fs::write(folder.join(format!("{id}.json")), "").unwrap();
     let settings = Settings { retry: Retry::Nothing, ..Settings::default() };
     let ran = fixture.run_with(&["method=grid"], settings, usize::MAX, |_| false).await.unwrap();
-    // It is a fixed recipe, which is not chosen from where something is searched.
+    // A fixed recipe is not part of the choice if something is searched.
     assert_eq!((ran.end.counts.failed, outcome(&ran).missing), (1, 0));
     assert!(ran.events.iter().any(|event| matches!(event, Event::Failed { errors, .. }
         if errors[0].contains("`bowline run --repair` computes it again") && errors[1].contains(&id))));
@@ -292,7 +291,7 @@ async fn results_of_another_sweep_in_the_store_are_reused() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
     let other = fixture.run(&["name=other", "method=grid"]).await;
-    // Of the grid's 20 points 7 are there, the references, the baseline and the report's as well.
+    // Seven of the grid's 20 points exist, and the references, the baseline and the report split.
     assert_eq!(counts(&other), (13, 16, 0));
 }
 
@@ -306,7 +305,7 @@ async fn the_same_content_in_another_place_is_the_same_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn results_are_found_without_a_hint() {
+async fn results_are_found_without_an_announcement() {
     let fixture = Fixture::new();
     let queue = MemoryQueue::new();
     let coordinator = Coordinator {
@@ -350,7 +349,7 @@ async fn a_job_that_the_queue_forgot_is_published_again() {
     let mut forgotten = std::collections::BTreeSet::new();
     let worker = async {
         while let Some(delivery) = queue.next().await.unwrap() {
-            // The first delivery of every job comes to nothing: acknowledged and not done.
+            // The first delivery of every job is lost: it is acknowledged and not computed.
             if !forgotten.insert(delivery.job().id()) {
                 let _put = fixture.store.put_result(&result(delivery.job())).await.unwrap();
             }
@@ -372,7 +371,7 @@ async fn a_job_that_waits_for_a_worker_of_its_version_is_not_lost() {
     let resume = Resume::fresh(&frozen(&[])).unwrap();
     let settings = Settings { lost_after: Duration::from_secs(100), window: 1, ..Settings::default() };
     let coordinator = Coordinator { publisher: Arc::new(queue.clone()), store: fixture.store.clone(), settings };
-    // A worker of another version leaves all that comes to others, and tells of it for ten minutes.
+    // A worker of another version defers every job, and lists these jobs in its status for ten minutes.
     let worker = async {
         let mut left = std::collections::BTreeSet::new();
         for beat_ms in 0..60 {
@@ -387,7 +386,7 @@ async fn a_job_that_waits_for_a_worker_of_its_version_is_not_lost() {
         }
         fixture.store.remove_worker("w").await.unwrap();
         let again = queue.next().await.unwrap().unwrap();
-        assert!(left.contains(&again.job().id()), "now that nobody tells of it any more it is");
+        assert!(left.contains(&again.job().id()), "without the worker's status it is lost");
     };
     let mut on_event = |_| ();
     tokio::select! {

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 /// Every combination of listed values, read off a mixed-radix counter: combination `i` is computed, not kept.
 ///
-/// The counter's fastest digit is the parameter that costs least to change, so that neighbours share what is
-/// expensive ([`RecipeKey::cost_order`]): first the alignment, and innermost the scaling coefficient, in which a merge is
-/// linear. Parameters of the same cost keep the file's order.
+/// The counter's fastest digit is the parameter that costs least to change, so that neighbours share what is expensive
+/// ([`RecipeKey::cost_order`]): first the alignment, and innermost the scaling coefficient, in which a merge is linear.
+/// Parameters of the same cost keep the file's order.
 #[derive(Debug, Clone)]
 pub(super) struct Combinations {
     search: String,

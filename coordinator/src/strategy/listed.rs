@@ -141,8 +141,8 @@ impl<S: Source> Listed<S> {
         points
     }
 
-    /// The points that a choice lists, in search order: all of `sorted`, or of very many the best. The points at the ends
-    /// of the ranges are added to these, so that a reader sees whether the choice lies at the border of a range.
+    /// The points that a choice lists, in search order: all of `sorted`, or of very many the best. The points at the
+    /// ends of the ranges are added to these, so that a reader sees whether the choice lies at the border of a range.
     fn listed(&self, mut sorted: Vec<KnownPoint>) -> Result<Vec<KnownPoint>, StrategyError> {
         if sorted.len() > MAX_LISTED {
             let ends = self.ends(&sorted)?;

@@ -131,9 +131,12 @@ fn a_parameter_keeps_its_value_where_the_whole_scan_is_worse() {
 fn a_failed_point_is_worse_than_every_value() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4])]);
     let failing = |bad: f64| {
-        move |candidate: &Candidate| match (scaling(candidate) - bad).abs() < 1e-9 {
-            true => PointResult::Failed,
-            false => PointResult::Value(scaling(candidate)),
+        move |candidate: &Candidate| {
+            if (scaling(candidate) - bad).abs() < 1e-9 {
+                PointResult::Failed
+            } else {
+                PointResult::Value(scaling(candidate))
+            }
         }
     };
     let (choice, requested) = in_order(&search, Method::Linear, Ties::Last, &failing(0.3));
@@ -145,12 +148,11 @@ fn a_failed_point_is_worse_than_every_value() {
 }
 
 #[test]
-fn nothing_is_concluded_from_a_point_of_which_nothing_is_known() {
+fn a_missing_point_ends_a_search_without_a_choice() {
     let search = search(vec![numbers("scaling", &[0.1, 0.2, 0.3, 0.4]), numbers("density", &[0.1, 0.5])]);
     let missing_at = |missing: f64| {
-        move |candidate: &Candidate| match (scaling(candidate) - missing).abs() < 1e-9 {
-            true => PointResult::Missing,
-            false => hill(candidate),
+        move |candidate: &Candidate| {
+            if (scaling(candidate) - missing).abs() < 1e-9 { PointResult::Missing } else { hill(candidate) }
         }
     };
     for (missing, asked_for) in [(0.1, 1), (0.2, 2), (0.3, 3)] {
@@ -161,7 +163,7 @@ fn nothing_is_concluded_from_a_point_of_which_nothing_is_known() {
         let (choice, requested) = in_order(&search, method, Ties::Last, &missing_at(0.2));
         assert_eq!((choice.best, requested.len()), (None, 8), "all others are looked at: {method:?}");
     }
-    // A point that the search never comes to does not matter.
+    // A point that the search never reaches does not matter.
     let (choice, _) = in_order(&search, Method::Linear, Ties::Last, &missing_at(0.5));
     assert!((scaling(&choice.best.unwrap().0) - 0.3).abs() < 1e-9);
 }
@@ -188,7 +190,7 @@ fn less_is_better_when_minimizing() {
 }
 
 #[test]
-fn neighbours_in_a_grid_share_what_is_expensive() {
+fn neighbours_in_a_grid_share_the_expensive_steps() {
     let search = search(vec![
         numbers("scaling", &[0.1, 0.2]),
         numbers("density", &[0.3, 0.5]),
@@ -216,7 +218,7 @@ fn neighbours_in_a_grid_share_what_is_expensive() {
 }
 
 #[test]
-fn points_that_mean_the_same_are_evaluated_once() {
+fn points_with_the_same_meaning_are_evaluated_once() {
     // At density 1 nothing is trimmed, so the scope of the trim means nothing.
     let scopes = list("trim_scope", &[json!("model"), json!("matrix")]);
     let search = search(vec![scopes, numbers("density", &[0.5, 1.0])]);
@@ -271,7 +273,7 @@ fn of_very_many_points_the_best_and_the_ends_are_listed() {
 }
 
 #[test]
-fn absurd_grids_and_unsteady_ranges_are_refused() {
+fn too_large_grids_and_continuous_ranges_are_refused() {
     let many: Vec<_> = (0..1000).map(|_| 0.5).collect();
     let search = search((0..7).map(|_| numbers("scaling", &many)).collect());
     let text = SearchState::new(&search, Method::Grid, ranking(Ties::Last)).unwrap_err().to_string();
@@ -283,7 +285,7 @@ fn absurd_grids_and_unsteady_ranges_are_refused() {
 }
 
 #[test]
-fn values_that_do_not_go_together_are_found_before_anything_runs() {
+fn values_that_do_not_fit_together_are_found_before_anything_runs() {
     let spaces = list("space", &[json!("knots"), json!("core")]);
     let search = search(vec![spaces, list("axis", &[json!("columns"), json!("rows")])]);
     let error = SearchState::new(&search, Method::Grid, ranking(Ties::Last)).unwrap_err();
@@ -348,7 +350,7 @@ proptest! {
         let ids: std::collections::BTreeSet<_> = requested.iter().map(|candidate| candidate.id).collect();
         prop_assert_eq!(ids.len(), requested.len());
         let points: std::collections::BTreeSet<_> = choice.points.iter().map(|(candidate, _)| candidate.id).collect();
-        prop_assert_eq!(points, ids, "what was requested for is what was looked at");
+        prop_assert_eq!(points, ids, "the search reads exactly the points that it requested");
         let state = SearchState::new(&search, method, ranking(ties)).unwrap();
         prop_assert!(requested.len() as u64 <= state.bound());
     }
@@ -365,7 +367,7 @@ proptest! {
     }
 
     #[test]
-    fn a_search_goes_on_from_any_part_of_its_answers(
+    fn a_search_resumes_from_any_part_of_its_results(
         search in any_search(), method in any_method(), ties in any_ties(), seed: u64, cut in 0usize..40,
     ) {
         let answer = landscape(seed);

@@ -1,9 +1,4 @@
-mod chunks;
-mod footer;
-mod header;
-mod pages;
 mod table;
-mod unpacked;
 
 pub(crate) use table::{Column, Table};
 

@@ -4,10 +4,11 @@ pub(crate) use file::{Described, WeightFile};
 
 use super::{ClipConfig, EncoderConfig, ModelError, Module, patch};
 use crate::{
-    limits::{INDEX_BYTES, read_small_text},
+    limits::{INDEX_BYTES, read_small},
     transient::without_backtrace,
 };
 use candle_core::{DType, Device};
+use jobs::WeightIndex;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -19,11 +20,6 @@ pub(crate) struct Weights {
     files: Vec<Arc<WeightFile>>,
     /// Tensor to file, from the index; `None` for a single file.
     index: Option<(PathBuf, BTreeMap<String, usize>)>,
-}
-
-#[derive(serde::Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
 }
 
 impl Weights {
@@ -42,19 +38,17 @@ impl Weights {
             return Ok(Self { files: vec![Arc::new(WeightFile::open(&single)?)], index: None });
         }
         let text =
-            read_small_text(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
-        let parsed: Index = serde_json::from_str(&text).map_err(|source| ModelError::Json {
+            read_small(&index, INDEX_BYTES).map_err(|source| ModelError::Read { path: index.clone(), source })?;
+        let parsed = WeightIndex::from_json(&text).map_err(|source| ModelError::Json {
             path: index.clone(),
             what: "index of weights",
             source,
         })?;
-        let mut names: Vec<&String> = parsed.weight_map.values().collect();
-        names.sort_unstable();
-        names.dedup();
+        let names = parsed.shards();
         let files = names.iter().map(|name| WeightFile::open(&folder.join(name)).map(Arc::new));
         let files = files.collect::<Result<Vec<_>, _>>()?;
-        let place = |file: &String| names.binary_search(&file).expect("every name of the index was collected");
-        let tensors = parsed.weight_map.iter().map(|(key, file)| (key.clone(), place(file))).collect();
+        let place = |file: &str| names.binary_search(&file).expect("every name of the index is among its shards");
+        let tensors = parsed.files.iter().map(|(key, file)| (key.clone(), place(file))).collect();
         Ok(Self { files, index: Some((index, tensors)) })
     }
 

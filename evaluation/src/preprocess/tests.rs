@@ -2,7 +2,7 @@ use super::{
     keys::{IMAGES, PROCESSOR},
     *,
 };
-use crate::settings::walk::{chain, walk};
+use crate::settings::walk::walk;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ fn write(folder: &Path, name: &str, file: &Value) {
 fn of(files: &[(&str, &Value)]) -> Result<Preprocess, String> {
     let folder = tempfile::tempdir().unwrap();
     files.iter().for_each(|(name, file)| write(folder.path(), name, file));
-    Preprocess::of(folder.path()).map_err(|error| chain(&error))
+    Preprocess::of(folder.path()).map_err(|error| jobs::error_chain(&error))
 }
 
 fn old(file: &Value) -> Result<Preprocess, String> {

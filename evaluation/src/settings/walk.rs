@@ -59,9 +59,3 @@ fn with(plain: &Value, changes: &Value) -> Value {
     }
     value
 }
-
-/// The message of an error and of all that caused it.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}

@@ -1,10 +1,10 @@
-"""Makes the files beside it: pictures in the forms that decoders meet, and what Pillow and NumPy make of them.
+"""Makes the files beside it: images in the forms that decoders meet, and what Pillow and NumPy make of them.
 
     pip install pillow numpy && python make_goldens.py
 
-`images/*` are the inputs; `images.json` names, for each, size and file of the RGB picture after EXIF rotation and
+`images/*` are the inputs; `images.json` names, for each, size and file of the RGB image after EXIF rotation and
 `convert("RGB")`, resize of the shortest edge to 24 with PIL's bicubic, and a centre crop to 24x24, as Hugging Face's
-CLIPImageProcessor does it. `expected.bin` holds those pictures one after the other, 24 * 24 * 3 bytes each.
+CLIPImageProcessor does it. `expected.bin` holds those images one after the other, 24 * 24 * 3 bytes each.
 `shuffle.json` holds row orders by the rule in the documentation of `Source::rows`.
 """
 

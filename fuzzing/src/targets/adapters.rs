@@ -1,8 +1,8 @@
 //! Adapters: their configuration, their tensors, their pickles.
 
 use super::{examples, put};
-use crate::{Format, Target, mutate::archive, target::chain};
-use jobs::Preset;
+use crate::{Format, Target, mutate::archive};
+use jobs::{Preset, error_chain};
 use merging::{Adapter, AdapterError, Aligned, BaseHeader, Card, write_adapter};
 use serde_json::json;
 use std::path::Path;
@@ -72,10 +72,10 @@ fn prepare(folder: &Path) {
 }
 
 fn adapter(folder: &Path) -> Result<String, String> {
-    let base = BaseHeader::open(&folder.join("base")).map_err(|error| chain(&error))?;
+    let base = BaseHeader::open(&folder.join("base")).map_err(|error| error_chain(&error))?;
     let folder = folder.join("adapter");
-    let outline = Adapter::outline("task", &folder, &base).map(|_| ()).map_err(|error| chain(&error));
-    let adapter = Adapter::read("task", &folder, &base).map_err(|error| chain(&error))?;
+    let outline = Adapter::outline("task", &folder, &base).map(|_| ()).map_err(|error| error_chain(&error));
+    let adapter = Adapter::read("task", &folder, &base).map_err(|error| error_chain(&error))?;
     outline.map_err(|error| format!("adapter_ is read, but its outline is refused: {error}"))?;
     let said = format!("{adapter:?}");
     check_merge(folder.as_path(), &base, adapter)
@@ -86,14 +86,14 @@ fn adapter(folder: &Path) -> Result<String, String> {
 /// What is merged and written can be read.
 fn check_merge(folder: &Path, base: &BaseHeader, adapter: Adapter) -> Result<(), String> {
     let recipe = Preset::KnotsTies.recipe();
-    let aligned = Aligned::new(&[adapter], recipe.space).map_err(|error| chain(&error))?;
-    let update = aligned.merge(&recipe).map_err(|error| chain(&error))?;
+    let aligned = Aligned::new(&[adapter], recipe.space).map_err(|error| error_chain(&error))?;
+    let update = aligned.merge(&recipe).map_err(|error| error_chain(&error))?;
     let target = tempfile::tempdir_in(folder).map_err(|error| error.to_string())?;
-    write_adapter(&update, &Card::default(), target.path()).map_err(|error| chain(&error))?;
+    write_adapter(&update, &Card::default(), target.path()).map_err(|error| error_chain(&error))?;
     match Adapter::read("merged", target.path(), base) {
         // Trimming may leave nothing.
         Ok(_) | Err(AdapterError::ZeroUpdate { .. }) => Ok(()),
-        Err(error) => unreachable!("what was written is refused: {}", chain(&error)),
+        Err(error) => unreachable!("what was written is refused: {}", error_chain(&error)),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Base models as merging sees them, and heads.
 
 use super::{adapters, examples, nothing, put};
-use crate::{Format, Target, target::chain};
+use crate::{Format, Target};
 use evaluation::Head;
+use jobs::error_chain;
 use merging::BaseHeader;
 use serde_json::json;
 use std::path::Path;
@@ -74,7 +75,7 @@ fn head() -> Target {
         prepare: nothing,
         read: |folder, input| {
             put(folder, "head.safetensors", input);
-            let head = Head::read(&folder.join("head.safetensors")).map_err(|error| chain(&error))?;
+            let head = Head::read(&folder.join("head.safetensors")).map_err(|error| error_chain(&error))?;
             Ok(format!("{head:?}"))
         },
         named: "head.safetensors",
@@ -87,7 +88,7 @@ fn weights() -> Vec<u8> {
 
 /// Every tensor lies in its file, whole.
 fn base(folder: &Path) -> Result<String, String> {
-    let base = BaseHeader::open(folder).map_err(|error| chain(&error))?;
+    let base = BaseHeader::open(folder).map_err(|error| error_chain(&error))?;
     for (name, tensor) in base.tensors() {
         let length = std::fs::metadata(folder.join(&tensor.file)).map_or(0, |metadata| metadata.len());
         let end = tensor.offset_bytes.checked_add(tensor.len_bytes);

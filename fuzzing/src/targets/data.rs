@@ -1,41 +1,37 @@
-//! Pictures: files of one, pairs of IDX files, tables.
+//! Images: files of one, pairs of IDX files, tables.
 
 use super::{examples, nothing, put, tables};
-use crate::{
-    Format, Target,
-    mutate::packed,
-    target::{chain, chains},
-};
+use crate::{Format, Target, mutate::packed, target::chains};
 use evaluation::{Images, Preprocess, Source};
-use jobs::{DataFiles, Rows};
+use jobs::{DataFiles, Rows, error_chain};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::path::Path;
 
-/// Pictures of the two IDX files.
-const PICTURES: u32 = 3;
+/// Images of the two IDX files.
+const IMAGES: u32 = 3;
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
         Target {
-            name: "picture",
-            format: Format::Picture,
-            seeds: pictures,
+            name: "image",
+            format: Format::Image,
+            seeds: images,
             prepare: nothing,
             read: |folder, input| {
-                put(folder, "picture.img", input);
-                let pictures = vec![("class".to_owned(), folder.join("picture.img"))];
+                put(folder, "image.img", input);
+                let images = vec![("class".to_owned(), folder.join("image.img"))];
                 let classes = vec!["class".to_owned()];
-                read(&DataFiles::ImageFolder { folder: folder.to_owned(), classes, pictures })
+                read(&DataFiles::ImageFolder { folder: folder.to_owned(), classes, images })
             },
-            named: "picture.img",
+            named: "image.img",
         },
         Target {
-            name: "idx-pictures",
+            name: "idx-images",
             format: Format::Idx,
-            seeds: || vec![idx_pictures(), packed(&idx_pictures())],
+            seeds: || vec![idx_images(), packed(&idx_images())],
             prepare: |folder| put(folder, "labels", idx_labels()),
             read: |folder, input| {
-                put(folder, "pictures", input);
+                put(folder, "images", input);
                 idx(folder)
             },
             named: "/",
@@ -44,7 +40,7 @@ pub(super) fn targets() -> Vec<Target> {
             name: "idx-labels",
             format: Format::Idx,
             seeds: || vec![idx_labels(), packed(&idx_labels())],
-            prepare: |folder| put(folder, "pictures", idx_pictures()),
+            prepare: |folder| put(folder, "images", idx_images()),
             read: |folder, input| {
                 put(folder, "labels", input);
                 idx(folder)
@@ -52,13 +48,13 @@ pub(super) fn targets() -> Vec<Target> {
             named: "/",
         },
         Target {
-            name: "picture-parquet",
+            name: "image-parquet",
             format: Format::Parquet,
             seeds: || {
                 vec![
-                    tables::of_pictures(Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0),
-                    tables::of_pictures(Compression::SNAPPY, WriterVersion::PARQUET_2_0),
-                    tables::of_pictures(Compression::LZ4_RAW, WriterVersion::PARQUET_1_0),
+                    tables::of_images(Compression::UNCOMPRESSED, WriterVersion::PARQUET_1_0),
+                    tables::of_images(Compression::SNAPPY, WriterVersion::PARQUET_2_0),
+                    tables::of_images(Compression::LZ4_RAW, WriterVersion::PARQUET_1_0),
                 ]
             },
             prepare: nothing,
@@ -72,7 +68,7 @@ pub(super) fn targets() -> Vec<Target> {
 }
 
 fn idx(folder: &Path) -> Result<String, String> {
-    read(&DataFiles::Idx { images: folder.join("pictures"), labels: folder.join("labels") })
+    read(&DataFiles::Idx { images: folder.join("images"), labels: folder.join("labels") })
 }
 
 /// Looks at the files as before a sweep, and reads them as in one.
@@ -80,23 +76,23 @@ fn read(files: &DataFiles) -> Result<String, String> {
     let source = Source { files, image_column: "image", label_column: "label", rows: &Rows::All };
     let outline = source.look(None).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
     let preprocess = Preprocess::default();
-    let pictures = Images::read(&source, &preprocess, None).map_err(|error| chain(&error))?;
-    let sum: u64 = (0..pictures.len()).flat_map(|at| pictures.pixels(at)).map(|level| u64::from(*level)).sum();
-    Ok(format!("{outline:?} {:?} {:?} {sum}", pictures.labels(), pictures.classes()))
+    let images = Images::read(&source, &preprocess, None).map_err(|error| error_chain(&error))?;
+    let sum: u64 = (0..images.len()).flat_map(|at| images.pixels(at)).map(|level| u64::from(*level)).sum();
+    Ok(format!("{outline:?} {:?} {:?} {sum}", images.labels(), images.classes()))
 }
 
-fn pictures() -> Vec<Vec<u8>> {
+fn images() -> Vec<Vec<u8>> {
     ["alpha.png", "grey.png", "grey16.png", "one_bit.png", "palette.png", "tiny.png", "turned.jpg", "turned.png"]
         .iter()
         .map(|name| examples::file(&format!("evaluation/tests/data/images/{name}")))
         .collect()
 }
 
-fn idx_pictures() -> Vec<u8> {
-    let header = [0x0803, PICTURES, 4, 5].map(u32::to_be_bytes).concat();
+fn idx_images() -> Vec<u8> {
+    let header = [0x0803, IMAGES, 4, 5].map(u32::to_be_bytes).concat();
     [header, (0..60).collect()].concat()
 }
 
 fn idx_labels() -> Vec<u8> {
-    [[0x0801, PICTURES].map(u32::to_be_bytes).concat(), vec![0, 1, 2]].concat()
+    [[0x0801, IMAGES].map(u32::to_be_bytes).concat(), vec![0, 1, 2]].concat()
 }

@@ -1,8 +1,10 @@
 //! Documents of the store.
 
 use super::{examples, nothing};
-use crate::{Format, Target, target::chain};
-use jobs::{Cancellation, FailureRecord, Finish, JobResult, Manifest, Outcome, Progress, Sweep, WorkerStatus};
+use crate::{Format, Target};
+use jobs::{
+    Cancellation, FailureRecord, Finish, JobResult, Manifest, Outcome, Progress, Sweep, WorkerStatus, error_chain,
+};
 use serde_json::json;
 use std::{
     collections::{BTreeSet, HashSet},
@@ -104,7 +106,7 @@ where
         backend.put(&key, input.to_vec()).await?;
         ask(Store::new(backend)).await
     });
-    answer.map(|answer| format!("{answer:?}")).map_err(|error| chain(&error))
+    answer.map(|answer| format!("{answer:?}")).map_err(|error| error_chain(&error))
 }
 
 fn runtime() -> Runtime {

@@ -1,9 +1,9 @@
 //! Weights and configurations of whole models, which are tried out where they are taken.
 
 use super::{examples, put};
-use crate::{Format, Target, target::chain};
+use crate::{Format, Target};
 use evaluation::{DecoderModel, DeviceChoice, ImageModel, ModelError, TextModel, notes, open_device, outline};
-use jobs::Precision;
+use jobs::{Precision, error_chain};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -73,32 +73,32 @@ pub(super) fn targets() -> Vec<Target> {
 }
 
 fn clip(folder: &Path) -> Result<String, String> {
-    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
-    let noted = notes(folder).map_err(|error| chain(&error));
+    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| error_chain(&error));
+    let noted = notes(folder).map_err(|error| error_chain(&error));
     let _ = TextModel::note(folder);
-    let device = open_device(DeviceChoice::Cpu).map_err(|error| chain(&error))?;
-    let model = ImageModel::open(folder, &device).map_err(|error| chain(&error))?;
+    let device = open_device(DeviceChoice::Cpu).map_err(|error| error_chain(&error))?;
+    let model = ImageModel::open(folder, &device).map_err(|error| error_chain(&error))?;
     match model.try_out(1) {
         Ok(()) => {}
         // Numbers of a damaged file may be so large that features overflow.
         Err(ModelError::NotFinite) => {}
         Err(error) => {
-            return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", chain(&error)));
+            return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", error_chain(&error)));
         }
     }
     Ok(format!("{outline:?} {noted:?} {:?}", model.config()))
 }
 
 fn llama(folder: &Path) -> Result<String, String> {
-    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| chain(&error));
-    let noted = notes(folder).map_err(|error| chain(&error));
-    let device = open_device(DeviceChoice::Cpu).map_err(|error| chain(&error))?;
-    let model = DecoderModel::open(folder, &device, Precision::F32).map_err(|error| chain(&error))?;
+    let outline = outline(folder).map(|outline| format!("{:?}", outline.width())).map_err(|error| error_chain(&error));
+    let noted = notes(folder).map_err(|error| error_chain(&error));
+    let device = open_device(DeviceChoice::Cpu).map_err(|error| error_chain(&error))?;
+    let model = DecoderModel::open(folder, &device, Precision::F32).map_err(|error| error_chain(&error))?;
     match model.try_out(2, 3) {
         Ok(()) => {}
         Err(ModelError::NotFinite) => {}
         Err(error) => {
-            return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", chain(&error)));
+            return Err(format!("a model that is read fails: `{folder:?}/model.safetensors`: {}", error_chain(&error)));
         }
     }
     Ok(format!("{outline:?} {noted:?} {:?}", model.config()))

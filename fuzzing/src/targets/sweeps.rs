@@ -1,8 +1,8 @@
 //! Sweep files, recipes, and messages of the queue.
 
 use super::{examples, nothing};
-use crate::{Format, Target, target::chain};
-use jobs::{Lines, RecipeSpec, Sweep};
+use crate::{Format, Target};
+use jobs::{Lines, RecipeSpec, Sweep, error_chain};
 use serde_json::Value;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub(super) fn targets() -> Vec<Target> {
             read: |_, input| {
                 let text = String::from_utf8_lossy(input);
                 let _ = Lines::of(&text, &[]).line("tasks");
-                let sweep = Sweep::from_yaml(&text, Path::new("/folder"), &[]).map_err(|error| chain(&error))?;
+                let sweep = Sweep::from_yaml(&text, Path::new("/folder"), &[]).map_err(|error| error_chain(&error))?;
                 let recipes: Vec<_> = sweep.baselines.iter().map(|baseline| format!("{baseline:?}")).collect();
                 Ok(format!("{:?} {recipes:?} {:?}", sweep.notes(), sweep.splits()))
             },
@@ -42,7 +42,8 @@ pub(super) fn targets() -> Vec<Target> {
             },
             prepare: nothing,
             read: |_, input| {
-                let spec = RecipeSpec::from_yaml(&String::from_utf8_lossy(input)).map_err(|error| chain(&error))?;
+                let spec =
+                    RecipeSpec::from_yaml(&String::from_utf8_lossy(input)).map_err(|error| error_chain(&error))?;
                 let recipe = spec.resolve().map_err(|error| format!("a recipe that is read is refused: {error}"))?;
                 Ok(format!("{recipe:?} {:?}", spec.notes()))
             },

@@ -14,18 +14,18 @@ use parquet::{
 };
 use std::sync::Arc;
 
-/// A column of texts or pictures: its values in a row group, and the level at which they are there.
+/// A column of texts or images: its values in a row group, and the level at which they are there.
 struct Values {
     values: Vec<ByteArray>,
     level: i16,
 }
 
-/// Two row groups of two pictures with labels.
-pub(super) fn of_pictures(compression: Compression, version: WriterVersion) -> Vec<u8> {
+/// Two row groups of two images with labels.
+pub(super) fn of_images(compression: Compression, version: WriterVersion) -> Vec<u8> {
     let schema = "message schema { optional group image { optional binary bytes; optional binary path (UTF8); }
                   optional int64 label; }";
-    let picture = ByteArray::from(examples::file("evaluation/tests/data/images/tiny.png"));
-    let columns = [picture, ByteArray::from("picture.png")].map(|value| Values { values: vec![value; 2], level: 2 });
+    let image = ByteArray::from(examples::file("evaluation/tests/data/images/tiny.png"));
+    let columns = [image, ByteArray::from("image.png")].map(|value| Values { values: vec![value; 2], level: 2 });
     written(schema, &columns, compression, version)
 }
 

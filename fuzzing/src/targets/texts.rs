@@ -1,12 +1,9 @@
 //! Texts: JSON lines and tables.
 
 use super::{examples, nothing, put, tables, tokenizers};
-use crate::{
-    Format, Target,
-    target::{chain, chains},
-};
+use crate::{Format, Target, target::chains};
 use evaluation::{PairTokenizer, TextSource, Texts};
-use jobs::{DataFiles, Rows, TextSpec};
+use jobs::{DataFiles, Rows, TextSpec, error_chain};
 use parquet::{basic::Compression, file::properties::WriterVersion};
 use std::{path::Path, sync::OnceLock};
 
@@ -61,7 +58,7 @@ fn read(files: &DataFiles, columns: [&str; 2]) -> Result<String, String> {
     };
     let source = TextSource { files, spec: &spec, label_column: "label", rows: &Rows::All };
     let outline = source.look(Some(3)).map(|outline| format!("{outline:?}")).map_err(|errors| chains(&errors));
-    let texts = Texts::read(&source, tokenizer, None).map_err(|error| chain(&error))?;
+    let texts = Texts::read(&source, tokenizer, None).map_err(|error| error_chain(&error))?;
     Ok(format!("{outline:?} {texts:?}"))
 }
 
@@ -71,6 +68,6 @@ pub(super) fn tokenised(folder: &Path, tokenizer: &PairTokenizer) -> Result<Stri
     let files = DataFiles::Jsonl(vec![folder.join("texts.jsonl")]);
     let spec = TextSpec { columns: vec!["a".to_owned(), "b".to_owned()], ..TextSpec::default() };
     let source = TextSource { files: &files, spec: &spec, label_column: "label", rows: &Rows::All };
-    let texts = Texts::read(&source, tokenizer, None).map_err(|error| chain(&error))?;
+    let texts = Texts::read(&source, tokenizer, None).map_err(|error| error_chain(&error))?;
     Ok(format!("{texts:?}"))
 }

@@ -1,8 +1,9 @@
 //! Tokenizers, of both kinds of models.
 
 use super::{examples, nothing, put, texts};
-use crate::{Format, Target, target::chain};
+use crate::{Format, Target};
 use evaluation::{PairTokenizer, TextModel, notes};
+use jobs::error_chain;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -21,8 +22,8 @@ pub(super) fn targets() -> Vec<Target> {
             read: |folder, input| {
                 put(folder, "tokenizer.json", input);
                 let _ = notes(folder);
-                let tokenizer =
-                    PairTokenizer::open(&folder.join("tokenizer.json"), Some(24)).map_err(|error| chain(&error))?;
+                let tokenizer = PairTokenizer::open(&folder.join("tokenizer.json"), Some(24))
+                    .map_err(|error| error_chain(&error))?;
                 texts::tokenised(folder, &tokenizer)
             },
             // A text that the tokenizer refuses is named by its own file.
@@ -39,9 +40,9 @@ pub(super) fn targets() -> Vec<Target> {
             prepare,
             read: |folder, input| {
                 put(folder, "tokenizer.json", input);
-                let model = TextModel::open(folder).map_err(|error| chain(&error))?;
+                let model = TextModel::open(folder).map_err(|error| error_chain(&error))?;
                 let ids = ["a photo of a cat.", "\u{e9}", ""]
-                    .map(|text| model.tokenizer().encode(text).map_err(|error| chain(&error)));
+                    .map(|text| model.tokenizer().encode(text).map_err(|error| error_chain(&error)));
                 Ok(format!("{ids:?}"))
             },
             named: ".json",

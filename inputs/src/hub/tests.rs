@@ -178,7 +178,7 @@ fn classes_are_those_of_the_splits_on_the_hub_though_only_one_is_fetched() {
     let hub = FakeHub::start("datasets", "owner/name", COMMIT, &files);
     let cache = TempDir::new().unwrap();
     let data = online(&cache, hub.endpoint()).data(&mnist("hf://datasets/owner/name"), "test").unwrap();
-    let DataFiles::ImageFolder { classes, pictures: images, .. } = data.files else { panic!() };
+    let DataFiles::ImageFolder { classes, images, .. } = data.files else { panic!() };
     assert_eq!((classes, images.len()), (["ant", "cat"].map(str::to_owned).to_vec(), 1));
     assert_eq!(hub.fetched(), ["test/cat/1.png"]);
 }

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_and_pickles_tell_nothing_by_parts() {
+    fn images_and_pickles_tell_nothing_by_parts() {
         assert_eq!(Part::of("config.json", 10), Some(Part::Whole));
         assert_eq!(Part::of("huge.json", 1 << 40), None);
         assert_eq!(Part::of("data/test-0.parquet", 1 << 40), Some(Part::Footer));

@@ -1,6 +1,7 @@
 use super::{
-    Axis, Combine, Elect, FlattenOver, Gram, Normalise, RecipeError, Sigma, Space, TrimCount, TrimScope,
-    preset::{CART, COMMON_SHARE, KNOTS},
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Normalise, RecipeError, Sigma, Space,
+    TrimCount, TrimScope,
+    preset::{CART, COMMON_SHARE, KNOTS, LEGO, PCB, ROBUST_MERGE},
 };
 use crate::nearest::nearest;
 
@@ -98,6 +99,39 @@ impl Choice for Gram {
     }
 }
 
+impl Choice for ArcOver {
+    const ALL: &'static [Self] = &[Self::Matrix, Self::Rows];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Matrix => "matrix",
+            Self::Rows => "rows",
+        }
+    }
+}
+
+impl Choice for DropRescale {
+    const ALL: &'static [Self] = &[Self::Probability, Self::Sum];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Probability => "probability",
+            Self::Sum => "sum",
+        }
+    }
+}
+
+impl Choice for Option<Calibrate> {
+    const ALL: &'static [Self] = &[Some(Calibrate::Pico), None];
+
+    fn word(self) -> &'static str {
+        match self {
+            Some(Calibrate::Pico) => "pico",
+            None => "none",
+        }
+    }
+}
+
 impl Choice for FlattenOver {
     const ALL: &'static [Self] = &[Self::Kept, Self::All];
 
@@ -142,6 +176,14 @@ impl Choice for Combine {
         Self::IsoCts { common_share: COMMON_SHARE },
         Self::GramMerge { gram: Gram::Update, ridge: 0.0 },
         CART,
+        Self::Slerp { position: 0.5 },
+        Self::Nuslerp { over: ArcOver::Matrix },
+        Self::Karcher { tolerance: 1e-9 },
+        Self::ModelStock,
+        PCB,
+        Self::Sce { select: 0.1 },
+        LEGO,
+        ROBUST_MERGE,
     ];
 
     fn word(self) -> &'static str {
@@ -154,6 +196,14 @@ impl Choice for Combine {
             Self::IsoCts { .. } => "iso_cts",
             Self::GramMerge { .. } => "gram_merge",
             Self::Cart { .. } => "cart",
+            Self::Slerp { .. } => "slerp",
+            Self::Nuslerp { .. } => "nuslerp",
+            Self::Karcher { .. } => "karcher",
+            Self::ModelStock => "model_stock",
+            Self::Pcb { .. } => "pcb",
+            Self::Sce { .. } => "sce",
+            Self::Lego { .. } => "lego",
+            Self::RobustMerge { .. } => "robust_merge",
         }
     }
 }
@@ -187,6 +237,9 @@ mod tests {
         assert_eq!(known_to_serde::<TrimCount>(json!("?")), words_of::<TrimCount>());
         assert_eq!(known_to_serde::<Gram>(json!("?")), words_of::<Gram>());
         assert_eq!(known_to_serde::<FlattenOver>(json!("?")), words_of::<FlattenOver>());
+        assert_eq!(known_to_serde::<ArcOver>(json!("?")), words_of::<ArcOver>());
+        assert_eq!(known_to_serde::<DropRescale>(json!("?")), words_of::<DropRescale>());
+        assert_eq!(with_none::<Calibrate>(), words_of::<Option<Calibrate>>());
         assert_eq!(with_none::<Elect>(), words_of::<Option<Elect>>());
         assert_eq!(with_none::<Normalise>(), words_of::<Option<Normalise>>());
     }

@@ -1,3 +1,4 @@
+use super::choice::Choice;
 use serde::{Deserialize, Serialize};
 
 /// How the values of the tasks become one.
@@ -33,6 +34,60 @@ pub enum Combine {
         /// The factor of the differences.
         residual_scale: f64,
     },
+    /// SLERP of two updates: the point at a share of the arc between them.
+    Slerp {
+        /// The share of the way to the second task, in [0, 1].
+        position: f64,
+    },
+    /// NuSLERP of two updates: the weights of the tasks say where on the arc.
+    Nuslerp {
+        /// The vectors between which the arcs lie.
+        over: ArcOver,
+    },
+    /// The Karcher mean of the directions of the updates, with the mean of their norms.
+    Karcher {
+        /// The longest step, in radians, that ends the iteration, above 0.
+        tolerance: f64,
+    },
+    /// Model Stock: the mean of the updates, drawn towards the base as far as they point apart.
+    ModelStock,
+    /// PCB-Merging: entries weighted by their size in their task and their agreement with the others.
+    Pcb {
+        /// The share of magnitudes that is clamped at either end, in [0, 0.5).
+        clamp: f64,
+        /// The share of entries with the highest scores that take part, in (0, 1].
+        top_share: f64,
+    },
+    /// SCE: entries on which the tasks differ, tasks weighted by size, without the minority's signs.
+    Sce {
+        /// The share of entries that is selected by their variance, in (0, 1].
+        select: f64,
+    },
+    /// LoRA-LEGO: the rank-one directions of all adapters in groups, of which each becomes one.
+    Lego {
+        /// The rank of the merge, above 0.
+        rank: u64,
+        /// Chooses where the grouping begins.
+        seed: u64,
+    },
+    /// RobustMerge: pruned factors, rescaled by direction, added up factor by factor.
+    RobustMerge {
+        /// The share of the entries of each factor that stays, in (0, 1].
+        factor_density: f64,
+        /// The share of a task's directions that keep a scale of their own, in (0, 1].
+        distinct_share: f64,
+    },
+}
+
+/// The vectors that `nuslerp` interpolates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArcOver {
+    /// The matrix as one vector.
+    #[default]
+    Matrix,
+    /// Each row of the update by itself.
+    Rows,
 }
 
 /// The source of the Gram matrices of `gram_merge`, which stand for the inputs of a weight.
@@ -62,22 +117,42 @@ impl Combine {
     /// Whether it works on a matrix as a whole rather than on single entries.
     pub fn is_matrix_wise(self) -> bool {
         match self {
-            Self::Mean | Self::Sum | Self::Max => false,
+            Self::Mean | Self::Sum | Self::Max | Self::Pcb { .. } | Self::Sce { .. } => false,
+            Self::Lego { .. } | Self::RobustMerge { .. } | Self::Nuslerp { over: ArcOver::Rows } => false,
             Self::Tsv | Self::IsoC | Self::IsoCts { .. } | Self::GramMerge { .. } | Self::Cart { .. } => true,
+            Self::Slerp { .. } | Self::Nuslerp { over: ArcOver::Matrix } | Self::Karcher { .. } | Self::ModelStock => {
+                true
+            }
         }
+    }
+
+    /// Whether it works on the factors of the adapters, so that its merge has a low rank in the `full` space.
+    pub fn is_factor_wise(self) -> bool {
+        matches!(self, Self::Lego { .. } | Self::RobustMerge { .. } | Self::Nuslerp { over: ArcOver::Rows })
+    }
+
+    /// How recipes write it.
+    pub fn name(self) -> &'static str {
+        self.word()
+    }
+
+    /// Whether the weights of the tasks say where between the updates the merge lies, so that they are 0 or more.
+    pub fn weights_are_places(self) -> bool {
+        matches!(self, Self::Nuslerp { .. } | Self::Karcher { .. })
+    }
+
+    /// The number of tasks that it is defined for, if that is not any.
+    pub fn task_count(self) -> Option<usize> {
+        matches!(self, Self::Slerp { .. } | Self::Nuslerp { .. }).then_some(2)
+    }
+
+    /// Whether signs can be elected before it.
+    pub(super) fn elects(self) -> bool {
+        matches!(self, Self::Mean | Self::Sum | Self::Max)
     }
 
     /// Whether the merge depends on the number of directions of the task matrices beside the matrices themselves.
     pub(super) fn counts_directions(self) -> bool {
-        match self {
-            Self::Cart { .. } => true,
-            Self::Mean
-            | Self::Sum
-            | Self::Max
-            | Self::Tsv
-            | Self::IsoC
-            | Self::IsoCts { .. }
-            | Self::GramMerge { .. } => false,
-        }
+        matches!(self, Self::Cart { .. })
     }
 }

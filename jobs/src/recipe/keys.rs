@@ -60,6 +60,8 @@ pub enum Stage {
     Whole,
     /// The alignment: decompositions of all updates.
     Alignment,
+    /// The calibration of the tasks' updates.
+    Calibrate,
     /// The mask of dropped entries.
     Drop,
     /// The thresholds of the trim.

@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, KNOTS};
+pub(super) use steps::{CART, COMMON_SHARE, KNOTS, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -52,11 +52,31 @@ pub enum Preset {
     Cart,
     /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
     Svc,
+    /// DELLA (arXiv:2406.11617): a drop by magnitude, elect, disjoint mean, with mergekit's rescaling.
+    Della,
+    /// PCB-Merging (arXiv:2410.02396), by matrix.
+    Pcb,
+    /// SCE of FuseChat (arXiv:2408.07990), by matrix.
+    Sce,
+    /// SLERP of two updates.
+    Slerp,
+    /// SLERP of two updates whose weights say where on the arc, as in mergekit.
+    Nuslerp,
+    /// The Karcher mean of the updates, as in mergekit.
+    Karcher,
+    /// Model Stock (arXiv:2403.19522) of the updates, by matrix.
+    ModelStock,
+    /// Task arithmetic of updates that Pico (arXiv:2604.16826) calibrates, with the mean norm of the tasks.
+    Pico,
+    /// LoRA-LEGO (arXiv:2409.16167).
+    Lego,
+    /// RobustMerge (arXiv:2502.17159).
+    RobustMerge,
 }
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 30] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -77,6 +97,16 @@ impl Preset {
         Self::Regmean,
         Self::Cart,
         Self::Svc,
+        Self::Della,
+        Self::Pcb,
+        Self::Sce,
+        Self::Slerp,
+        Self::Nuslerp,
+        Self::Karcher,
+        Self::ModelStock,
+        Self::Pico,
+        Self::Lego,
+        Self::RobustMerge,
     ];
 
     /// The name used in recipes.
@@ -102,6 +132,16 @@ impl Preset {
             Self::Regmean => "regmean",
             Self::Cart => "cart",
             Self::Svc => "svc",
+            Self::Della => "della",
+            Self::Pcb => "pcb",
+            Self::Sce => "sce",
+            Self::Slerp => "slerp",
+            Self::Nuslerp => "nuslerp",
+            Self::Karcher => "karcher",
+            Self::ModelStock => "model_stock",
+            Self::Pico => "pico",
+            Self::Lego => "lego",
+            Self::RobustMerge => "robust_merge",
         }
     }
 

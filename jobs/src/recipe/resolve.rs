@@ -25,7 +25,7 @@ impl RecipeSpec {
         {
             trim.scope = presets_scope.unwrap_or_else(|| usual_scope(recipe.space));
         }
-        if self.elect.is_none() && recipe.combine.is_matrix_wise() {
+        if self.elect.is_none() && !recipe.combine.elects() {
             // A preset's election belongs to its own entry-wise step, not to one that replaces it.
             recipe.elect = None;
         }
@@ -124,6 +124,32 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
              after the combination",
         ));
     }
+    if let Some(DareDrop { rate, spread, .. }) = recipe.drop
+        && (rate - spread <= 0.0 || rate + spread >= 1.0)
+        && spread > 0.0
+    {
+        return Err(RecipeError::Contradiction(
+            "`drop_rate` minus `drop_spread` is not above 0, or their sum is not below 1: every entry needs a rate of \
+             its own between 0 and 1",
+        ));
+    }
+    let is_computed_in_core = recipe.space == Space::Core || recipe.alignment() == Space::Core;
+    if recipe.calibrate.is_some() && !is_computed_in_core {
+        return Err(RecipeError::Contradiction(
+            "`calibrate` scales singular directions of the stacked factors, which are the basis of `space: core` alone",
+        ));
+    }
+    if recipe.combine.is_factor_wise() && (recipe.space != Space::Full || recipe.looks_at_entries()) {
+        return Err(RecipeError::Contradiction(
+            "`lego`, `robust_merge` and `nuslerp` with `arc_over: rows` work on the factors of the adapters: they need \
+             `space: full`, without `density` and `drop_rate`",
+        ));
+    }
+    if recipe.elect.is_some() && !recipe.combine.elects() && !recipe.combine.is_matrix_wise() {
+        return Err(RecipeError::Contradiction(
+            "`elect` chooses signs before `mean`, `sum` and `max` alone: the combination has a rule of its own for them",
+        ));
+    }
     if !recipe.combine.is_matrix_wise() {
         return Ok(());
     }
@@ -138,20 +164,17 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
         return Ok(());
     }
     if recipe.space == Space::Full {
-        match recipe.combine {
-            Combine::Tsv | Combine::IsoC | Combine::IsoCts { .. } => {
-                return Err(RecipeError::Contradiction(
-                    "`tsv`, `iso_c` and `iso_cts` need `space: core` or `space: knots`: in the full space most \
-                     singular directions of a low-rank update are arbitrary",
-                ));
-            }
-            Combine::GramMerge { .. } | Combine::Cart { .. } if recipe.looks_at_entries() => {
-                return Err(RecipeError::Contradiction(
-                    "a combination of whole matrices after `density` or `drop_rate` needs `space: core` or `space: \
-                     knots`: in the full space the trimmed updates have no low rank",
-                ));
-            }
-            Combine::GramMerge { .. } | Combine::Cart { .. } | Combine::Mean | Combine::Sum | Combine::Max => {}
+        if matches!(recipe.combine, Combine::Tsv | Combine::IsoC | Combine::IsoCts { .. }) {
+            return Err(RecipeError::Contradiction(
+                "`tsv`, `iso_c` and `iso_cts` need `space: core` or `space: knots`: in the full space most singular \
+                 directions of a low-rank update are arbitrary",
+            ));
+        }
+        if recipe.looks_at_entries() {
+            return Err(RecipeError::Contradiction(
+                "a combination of whole matrices after `density` or `drop_rate` needs `space: core` or `space: \
+                 knots`: in the full space the trimmed updates have no low rank",
+            ));
         }
     }
     if recipe.elect.is_some() {

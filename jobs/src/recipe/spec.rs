@@ -29,12 +29,21 @@ pub struct RecipeSpec {
     /// `folded` or `after`; only with `space: knots`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma: Option<String>,
+    /// `pico` or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrate: Option<String>,
     /// DARE's drop rate in [0, 1); 0 drops nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_rate: Option<f64>,
     /// The seed of DARE's mask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// How much more often the smallest entry of a row is dropped, in [0, 1); 0 treats all alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop_spread: Option<f64>,
+    /// `probability` or `sum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drop_rescale: Option<String>,
     /// The share of entries kept by the trim, in (0, 1]; 1 keeps them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub density: Option<f64>,
@@ -74,6 +83,36 @@ pub struct RecipeSpec {
     /// The factor of the differences to the mean; only with `combine: cart`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub residual_scale: Option<f64>,
+    /// The share of the way from the first to the second task, in [0, 1]; only with `combine: slerp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<f64>,
+    /// `matrix` or `rows`; only with `combine: nuslerp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arc_over: Option<String>,
+    /// The longest step in radians that ends the iteration; only with `combine: karcher`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tolerance: Option<f64>,
+    /// The share of magnitudes that is clamped at either end, in [0, 0.5); only with `combine: pcb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<f64>,
+    /// The share of entries with the highest scores, in (0, 1]; only with `combine: pcb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_share: Option<f64>,
+    /// The share of entries selected by their variance, in (0, 1]; only with `combine: sce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub select: Option<f64>,
+    /// The rank of the merge, a whole number above 0; only with `combine: lego`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_rank: Option<f64>,
+    /// The seed of the groups; only with `combine: lego`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_seed: Option<u64>,
+    /// The share of entries of each factor that stays, in (0, 1]; only with `combine: robust_merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor_density: Option<f64>,
+    /// The share of directions with a scale of their own, in (0, 1]; only with `combine: robust_merge`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct_share: Option<f64>,
     /// α of the calibration of the spectrum; 0 calibrates nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrate_spectrum: Option<f64>,

@@ -8,12 +8,43 @@ pub struct DareDrop {
     pub rate: f64,
     /// Chooses the mask, together with task, matrix and coordinate.
     pub seed: u64,
+    /// ε of DELLA: the smallest entry of a row is dropped at `rate` + ε, the largest at `rate` − ε.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spread: f64,
+    /// What makes up for the dropped entries.
+    #[serde(default, skip_serializing_if = "DropRescale::is_probability")]
+    pub rescale: DropRescale,
+}
+
+/// What the entries that a drop keeps are multiplied with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropRescale {
+    /// Each one with the inverse of its probability of being kept (DARE and the DELLA paper).
+    #[default]
+    Probability,
+    /// All of a matrix with one number, so that the sum of magnitudes is what it was (mergekit).
+    Sum,
+}
+
+impl DropRescale {
+    fn is_probability(&self) -> bool {
+        *self == Self::Probability
+    }
+}
+
+/// What happens to the updates of the tasks before all other steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Calibrate {
+    /// Pico: output directions that dominate in all tasks are damped.
+    Pico,
 }
 
 impl DareDrop {
     /// DARE's drop, the same probability for every entry.
     pub const fn new(rate: f64, seed: u64) -> Self {
-        Self { rate, seed }
+        Self { rate, seed, spread: 0.0, rescale: DropRescale::Probability }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeSpec, Values,
 };
 use data::check_data;
-use head::{HeadKeys, picture_head, text_head};
+use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
@@ -80,7 +80,7 @@ fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepEr
         let keys = HeadKeys { head: file.head, classes: file.classes, templates: file.templates };
         let head = match data.text {
             Some(_) => text_head(&path, keys, &adapter, folder)?,
-            None => picture_head(&path, keys, folder)?,
+            None => image_head(&path, keys, folder)?,
         };
         tasks.push(Task { name: file.name, adapter, data, head, finetuned: file.finetuned });
     }
@@ -88,13 +88,13 @@ fn check_tasks(files: Vec<TaskFile>, folder: &Path) -> Result<Vec<Task>, SweepEr
     Ok(tasks)
 }
 
-/// One base model reads either pictures or texts.
+/// One base model reads either images or texts.
 fn check_kinds(tasks: &[Task]) -> Result<(), SweepError> {
     let texts = tasks.iter().position(|task| task.data.text.is_some());
-    let pictures = tasks.iter().position(|task| task.data.text.is_none());
-    match (texts, pictures) {
-        (Some(texts), Some(pictures)) => {
-            let problem = format!("has texts, and `tasks[{pictures}].data` pictures; a sweep is over one of them");
+    let images = tasks.iter().position(|task| task.data.text.is_none());
+    match (texts, images) {
+        (Some(texts), Some(images)) => {
+            let problem = format!("has texts, and `tasks[{images}].data` images; a sweep is over one of them");
             Err(SweepError::invalid(format!("tasks[{texts}].data"), problem))
         }
         _ => Ok(()),
@@ -105,11 +105,11 @@ fn check_evaluation(file: EvaluationFile, tasks: &[Task], folder: &Path) -> Resu
     let EvaluationFile { benchmark, select, report, statistics, precision, head, map } = file;
     let has_texts = tasks.iter().any(|task| task.data.text.is_some());
     if has_texts && benchmark == BenchmarkFile::Joint {
-        let problem = "is `joint`, which is for pictures; tasks with texts have `per_task`";
+        let problem = "is `joint`, which is for images; tasks with texts have `per_task`";
         return Err(SweepError::invalid("evaluation.benchmark", problem));
     }
     if !has_texts && precision != Precision::F32 {
-        let problem = "is for texts only; pictures are evaluated in `f32`";
+        let problem = "is for texts only; images are evaluated in `f32`";
         return Err(SweepError::invalid("evaluation.precision", problem));
     }
     let benchmark = match (benchmark, head, map) {

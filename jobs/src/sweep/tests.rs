@@ -34,14 +34,7 @@ fn read(text: &str, overrides: &[&str]) -> Result<Sweep, SweepError> {
 
 /// The error and its causes in one line each.
 fn message(overrides: &[&str]) -> String {
-    let error = read(SMALL, overrides).unwrap_err();
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+    crate::error_chain(&read(SMALL, overrides).unwrap_err())
 }
 
 #[test]
@@ -252,7 +245,7 @@ fn a_joint_benchmark_needs_class_names_or_files() {
 }
 
 #[test]
-fn a_sweep_over_pictures_is_stored_as_it_was_before_there_were_texts() {
+fn a_sweep_over_images_is_stored_as_it_was_before_there_were_texts() {
     let sweep = serde_json::to_value(read(SMALL, &[]).unwrap()).unwrap();
     assert_eq!(sweep["evaluation"], json!({"benchmark": "per_task", "select": "validation", "report": "test"}));
     let data = json!({"source": {"path": "/sweeps/data/mnist"}, "image_column": "image", "label_column": "label"});

@@ -16,6 +16,8 @@ pub(super) struct CoreBases {
     pub(super) right: Matrix,
     /// U_BᵀΔWᵢV_A, `[left, right]` each.
     pub(super) parts: Vec<Matrix>,
+    /// The singular values that belong to U_B; none for bases by QR.
+    pub(super) output_sigma: Vec<f64>,
     pub(super) spectrum: Spectrum,
 }
 
@@ -53,7 +55,8 @@ pub(super) fn joint(
     let gap = left.gap.into_iter().chain(right.gap).reduce(f64::min);
     let spectrum = Spectrum { kept: left.kept().max(right.kept()), dropped: left.dropped.max(right.dropped), gap };
     let right = Matrix::from_f64(right.basis.transpose());
-    Ok(CoreBases { left: Matrix::from_f64(left.basis.as_ref()), right, parts, spectrum })
+    let output_sigma = left.sigma;
+    Ok(CoreBases { left: Matrix::from_f64(left.basis.as_ref()), right, parts, output_sigma, spectrum })
 }
 
 /// Sets entries below 1e-6 of the largest to zero.
@@ -70,6 +73,8 @@ fn clear_noise(core: &mut Mat<f64>) {
 /// An orthonormal basis of stacked factors, and the factors in its coordinates.
 struct Side {
     basis: Mat<f64>,
+    /// Largest first; none for a basis by QR.
+    sigma: Vec<f64>,
     coordinates: Mat<f64>,
     dropped: usize,
     gap: Option<f64>,
@@ -85,7 +90,7 @@ impl Side {
         let stacked = linalg::side_by_side(rows, factors.iter().flatten().map(side));
         let qr = ThinQr::new(stacked);
         if bases == Bases::Qr {
-            return Ok(Self { basis: qr.q(), coordinates: qr.r(), dropped: 0, gap: None });
+            return Ok(Self { basis: qr.q(), sigma: Vec::new(), coordinates: qr.r(), dropped: 0, gap: None });
         }
         let svd = ThinSvd::new(qr.r().as_ref())?;
         let found = svd.sigma.len();
@@ -97,7 +102,8 @@ impl Side {
         let factors: Vec<_> = svd.sigma.iter().zip(&signs).map(|(sigma, sign)| sigma * sign).collect();
         linalg::scale_columns(&mut svd.v, &factors);
         let gap = linalg::smallest_gap(&svd.sigma);
-        Ok(Self { basis, coordinates: svd.v.transpose().to_owned(), dropped: found - svd.sigma.len(), gap })
+        let coordinates = svd.v.transpose().to_owned();
+        Ok(Self { basis, dropped: found - svd.sigma.len(), sigma: svd.sigma, coordinates, gap })
     }
 
     fn kept(&self) -> usize {

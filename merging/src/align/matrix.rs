@@ -15,6 +15,8 @@ pub(crate) struct AlignedMatrix {
     pub(crate) ranks: Vec<usize>,
     /// Factors of the rows of a merge, where these are no part of the task matrices: σ of `sigma: after`.
     pub(crate) row_scale: Option<Vec<f32>>,
+    /// The singular values of the stacked B that belong to the left basis of the core space; none elsewhere.
+    pub(crate) output_sigma: Vec<f64>,
     pub(crate) form: Form,
 }
 

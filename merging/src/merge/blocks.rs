@@ -1,6 +1,5 @@
-use super::mask::drop_entries;
+use super::drop::EntryDrop;
 use crate::{Aligned, align::AlignedMatrix};
-use jobs::DareDrop;
 use std::ops::Range;
 
 /// Entries per block and task: eight tasks' blocks fit into a second-level cache.
@@ -40,7 +39,7 @@ impl Aligned {
         &'a self,
         block: &Block,
         task: usize,
-        drop: Option<&DareDrop>,
+        drop: Option<&EntryDrop>,
         scratch: &'a mut Vec<f32>,
     ) -> Option<&'a [f32]> {
         let matrix: &AlignedMatrix = &self.matrices[block.matrix];
@@ -48,8 +47,7 @@ impl Aligned {
         if !matrix.fill_block(task, block.rows.clone(), scratch) {
             return None;
         }
-        let start = block.rows.start * matrix.entry_shape()[1];
-        drop_entries(scratch, start, drop, &self.tasks[task], &matrix.name);
+        drop.apply(self, block, task, scratch);
         Some(scratch)
     }
 }

@@ -1,4 +1,6 @@
-use jobs::{Combine, Gram};
+use super::coefficients::Coefficients;
+use crate::methods::{Lego, Pcb, RobustMerge};
+use jobs::{ArcOver, Combine, Gram};
 
 /// How the values of all tasks are combined, by the unit of work.
 ///
@@ -7,6 +9,10 @@ use jobs::{Combine, Gram};
 pub(super) enum Combination {
     EntryWise(EntryRule),
     MatrixWise(MatrixMethod),
+    /// With all entries of a matrix in view.
+    Entries(EntriesMethod),
+    /// On the factors of the adapters, in the `full` space.
+    FactorWise(FactorMethod),
 }
 
 /// What an entry becomes.
@@ -22,9 +28,34 @@ pub(super) enum EntryRule {
 pub(super) enum MatrixMethod {
     Tsv,
     IsoC,
-    IsoCts { common_share: f64 },
-    GramMerge { gram: Gram, ridge: f64 },
-    Cart { rank_share: f64, residual_scale: f64 },
+    IsoCts {
+        common_share: f64,
+    },
+    GramMerge {
+        gram: Gram,
+        ridge: f64,
+    },
+    Cart {
+        rank_share: f64,
+        residual_scale: f64,
+    },
+    /// A sum with coefficients that follow from inner products.
+    Coefficients(Coefficients),
+}
+
+/// What the entries of a matrix become.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum EntriesMethod {
+    Pcb(Pcb),
+    Sce { selected: f64 },
+}
+
+/// What factors become.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum FactorMethod {
+    Lego(Lego),
+    RobustMerge(RobustMerge),
+    NuslerpRows,
 }
 
 impl From<Combine> for Combination {
@@ -40,8 +71,26 @@ impl From<Combine> for Combination {
             Combine::Cart { rank_share, residual_scale } => {
                 Self::MatrixWise(MatrixMethod::Cart { rank_share, residual_scale })
             }
+            Combine::Slerp { position } => coefficients(Coefficients::Slerp { position }),
+            Combine::Nuslerp { over: ArcOver::Matrix } => coefficients(Coefficients::Nuslerp),
+            Combine::Nuslerp { over: ArcOver::Rows } => Self::FactorWise(FactorMethod::NuslerpRows),
+            Combine::Karcher { tolerance } => coefficients(Coefficients::Karcher { tolerance }),
+            Combine::ModelStock => coefficients(Coefficients::ModelStock),
+            Combine::Pcb { clamp, top_share } => {
+                Self::Entries(EntriesMethod::Pcb(Pcb { clamp_low: clamp, clamp_high: clamp, density: top_share }))
+            }
+            Combine::Sce { select } => Self::Entries(EntriesMethod::Sce { selected: select }),
+            Combine::Lego { rank, seed } => Self::FactorWise(FactorMethod::Lego(Lego { rank: rank as usize, seed })),
+            Combine::RobustMerge { factor_density, distinct_share } => {
+                let settings = RobustMerge { density: factor_density, distinct: distinct_share };
+                Self::FactorWise(FactorMethod::RobustMerge(settings))
+            }
         }
     }
+}
+
+fn coefficients(rule: Coefficients) -> Combination {
+    Combination::MatrixWise(MatrixMethod::Coefficients(rule))
 }
 
 #[cfg(test)]
@@ -59,11 +108,25 @@ mod tests {
             Combine::IsoCts { common_share: 0.8 },
             Combine::GramMerge { gram: Gram::Update, ridge: 0.0 },
             Combine::Cart { rank_share: 0.2, residual_scale: 1.0 },
+            Combine::Slerp { position: 0.5 },
+            Combine::Nuslerp { over: ArcOver::Matrix },
+            Combine::Nuslerp { over: ArcOver::Rows },
+            Combine::Karcher { tolerance: 1e-9 },
+            Combine::ModelStock,
+            Combine::Pcb { clamp: 0.01, top_share: 0.05 },
+            Combine::Sce { select: 0.1 },
+            Combine::Lego { rank: 16, seed: 0 },
+            Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 },
         ];
         for combine in combines {
             assert_eq!(
                 matches!(Combination::from(combine), Combination::MatrixWise(_)),
                 combine.is_matrix_wise(),
+                "{combine:?}"
+            );
+            assert_eq!(
+                matches!(Combination::from(combine), Combination::FactorWise(_)),
+                combine.is_factor_wise(),
                 "{combine:?}"
             );
         }

@@ -1,11 +1,12 @@
 use super::{
     blocks::{Block, block_rows},
     combination::EntryRule,
+    drop::EntryDrop,
     election::{by_signs, by_values, is_zero},
     threshold::{Band, Thresholds, thresholds},
 };
 use crate::{Aligned, Matrix};
-use jobs::{DareDrop, Elect, Recipe};
+use jobs::{Elect, Recipe};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
@@ -36,10 +37,11 @@ pub(super) const LANES: usize = 256;
 /// are 0. Its rule for ties of signs, the negative values, is not taken over: in an aligned space the sign of a
 /// direction is arbitrary. The weighted mean is that of mergekit, where weights are positive.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<Matrix> {
-    let thresholds = thresholds(aligned, recipe);
+    let drop = EntryDrop::of(aligned, recipe);
+    let thresholds = thresholds(aligned, recipe, drop.as_ref());
     let steps = Steps {
         aligned,
-        drop: recipe.drop.as_ref(),
+        drop: drop.as_ref(),
         thresholds: &thresholds,
         weights: weights(aligned, recipe, rule),
         elect: recipe.elect,
@@ -102,7 +104,7 @@ impl WithSimd for Lanes<'_> {
 /// The steps on one block of entries.
 struct Steps<'a> {
     aligned: &'a Aligned,
-    drop: Option<&'a DareDrop>,
+    drop: Option<&'a EntryDrop>,
     thresholds: &'a Thresholds,
     weights: Vec<f32>,
     elect: Option<Elect>,

@@ -4,6 +4,7 @@ use super::{
     budget::triplets,
     cart,
     combination::MatrixMethod,
+    drop::EntryDrop,
     gram,
     threshold::{Thresholds, thresholds},
 };
@@ -45,17 +46,19 @@ impl From<Mat<f64>> for Combined {
 /// # Errors
 /// An SVD that does not converge; `tsv` of more tasks than a weight has directions.
 pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) -> Result<Vec<Combined>, MergeError> {
-    let thresholds = thresholds(aligned, recipe);
+    let drop = EntryDrop::of(aligned, recipe);
+    let thresholds = thresholds(aligned, recipe, drop.as_ref());
+    let entries = Entries { aligned, thresholds: &thresholds, drop: drop.as_ref() };
     let matrices = aligned.matrices.par_iter().enumerate();
     let merged = matrices.map(|(index, matrix)| {
-        let values = |task| values(aligned, &thresholds, recipe, index, task);
-        let tasks: Vec<_> = (0..aligned.tasks.len()).map(values).collect();
+        let tasks: Vec<_> = (0..aligned.tasks.len()).map(|task| entries.of(index, task)).collect();
         let kept = match method {
             MatrixMethod::Tsv => kept_of(aligned, recipe, matrix)?,
             MatrixMethod::IsoC
             | MatrixMethod::IsoCts { .. }
             | MatrixMethod::GramMerge { .. }
-            | MatrixMethod::Cart { .. } => Vec::new(),
+            | MatrixMethod::Cart { .. }
+            | MatrixMethod::Coefficients(_) => Vec::new(),
         };
         let inputs = Inputs {
             tasks,
@@ -96,6 +99,7 @@ impl Inputs {
                 let kept = cart::kept(rank_share, self.directions);
                 cart::cart(&self.weighed(), shape, kept, residual_scale)?.into()
             }
+            MatrixMethod::Coefficients(rule) => rule.merge(&self.tasks, &self.weights, shape).into(),
         })
     }
 
@@ -130,17 +134,25 @@ fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result
     })
 }
 
-/// One task matrix after drop and trim.
-fn values(aligned: &Aligned, thresholds: &Thresholds, recipe: &Recipe, matrix: usize, task: usize) -> Mat<f64> {
-    let [rows, cols] = aligned.matrices[matrix].entry_shape();
-    let mut scratch = Vec::new();
-    let entries = aligned.dropped(&Block { matrix, rows: 0..rows }, task, recipe.drop.as_ref(), &mut scratch);
-    let Some(entries) = entries else { return Mat::zeros(rows, cols) };
-    let band = thresholds.of(matrix, task);
-    Mat::from_fn(rows, cols, |row, col| {
-        let entry = entries[row * cols + col];
-        if band.keeps(entry) { f64::from(entry) } else { 0.0 }
-    })
+/// The task matrices after drop and trim.
+struct Entries<'a> {
+    aligned: &'a Aligned,
+    thresholds: &'a Thresholds,
+    drop: Option<&'a EntryDrop>,
+}
+
+impl Entries<'_> {
+    fn of(&self, matrix: usize, task: usize) -> Mat<f64> {
+        let [rows, cols] = self.aligned.matrices[matrix].entry_shape();
+        let mut scratch = Vec::new();
+        let entries = self.aligned.dropped(&Block { matrix, rows: 0..rows }, task, self.drop, &mut scratch);
+        let Some(entries) = entries else { return Mat::zeros(rows, cols) };
+        let band = self.thresholds.of(matrix, task);
+        Mat::from_fn(rows, cols, |row, col| {
+            let entry = entries[row * cols + col];
+            if band.keeps(entry) { f64::from(entry) } else { 0.0 }
+        })
+    }
 }
 
 /// TSV-Merge: the tasks' singular vectors side by side, made orthogonal.

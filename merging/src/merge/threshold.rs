@@ -1,6 +1,6 @@
-use super::blocks::Block;
+use super::{blocks::Block, drop::EntryDrop};
 use crate::{Aligned, align::Histogram};
-use jobs::{DareDrop, Recipe, Trim, TrimCount, TrimScope};
+use jobs::{Recipe, Trim, TrimCount, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -74,16 +74,15 @@ impl Thresholds {
 /// TIES (arXiv:2306.01708) step 1, with the threshold rule of the KnOTS reference implementation (`floor_plus_one`) or
 /// of PEFT and mergekit (`floor`); outliers as in Model Breadcrumbs (arXiv:2312.06795) and mergekit's
 /// `magnitude_outliers`. See [`Aligned::merge`].
-pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe) -> Thresholds {
+pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe, drop: Option<&EntryDrop>) -> Thresholds {
     let Some(trim) = &recipe.trim else { return Thresholds::None };
-    let drop = recipe.drop.as_ref();
     match trim.scope {
         TrimScope::Model => Thresholds::Model(of_model(aligned, trim, drop)),
         TrimScope::Matrix => Thresholds::Matrix(of_matrices(aligned, trim, drop)),
     }
 }
 
-fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Band> {
+fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&EntryDrop>) -> Vec<Band> {
     let blocks = aligned.blocks();
     let count_upper = || -> Vec<Histogram> {
         (0..aligned.tasks.len()).map(|task| count_parallel(aligned, &blocks, task, drop, None)).collect()
@@ -103,7 +102,7 @@ fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Band
     upper.iter().enumerate().map(threshold).collect()
 }
 
-fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&DareDrop>) -> Vec<Vec<Band>> {
+fn of_matrices(aligned: &Aligned, trim: &Trim, drop: Option<&EntryDrop>) -> Vec<Vec<Band>> {
     let matrix = |index: usize| {
         let blocks = aligned.blocks_of(index);
         let entries = aligned.matrices[index].entry_count() as u64;
@@ -154,7 +153,7 @@ fn count_parallel(
     aligned: &Aligned,
     blocks: &[Block],
     task: usize,
-    drop: Option<&DareDrop>,
+    drop: Option<&EntryDrop>,
     within: Option<u32>,
 ) -> Histogram {
     // Few pieces: every one has a histogram of its own.
@@ -169,7 +168,7 @@ fn add(mut left: Histogram, right: Histogram) -> Histogram {
 }
 
 /// Counts the upper bits of magnitudes, or the lower bits of those whose upper bits are `within`.
-fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&DareDrop>, within: Option<u32>) -> Histogram {
+fn count(aligned: &Aligned, blocks: &[Block], task: usize, drop: Option<&EntryDrop>, within: Option<u32>) -> Histogram {
     let mut histogram = vec![0; if within.is_some() { LOWER } else { UPPER }];
     let mut scratch = Vec::new();
     for block in blocks {

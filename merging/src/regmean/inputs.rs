@@ -25,11 +25,7 @@ pub(crate) fn merge_all(
     options: GramOptions,
     statistics: &[TaskStatistics],
 ) -> Result<InputMerge, InputMergeError> {
-    let of_task = |task: &String| {
-        let found = statistics.iter().find(|statistics| statistics.task() == task);
-        found.ok_or_else(|| InputMergeError::NoStatistics { task: task.clone() })
-    };
-    let statistics = aligned.tasks.iter().map(of_task).collect::<Result<Vec<_>, _>>()?;
+    let statistics = of_tasks(aligned, statistics)?;
     let one = |matrix: &AlignedMatrix| {
         let Form::Full(parts) = &matrix.form else {
             return Err(MergeError::OtherSpace { recipe: jobs::Space::Full, aligned: aligned.space }.into());
@@ -75,4 +71,16 @@ pub(crate) fn inputs_of(
     let Some(inputs) = found else { return Err(InputMergeError::NoInputs { task, module }) };
     let (found, expected) = (inputs.width(), matrix.shape[1]);
     if found == expected { Ok(inputs) } else { Err(InputMergeError::Width { task, module, found, expected }) }
+}
+
+/// The statistics of every task, in the order of the adapters.
+pub(crate) fn of_tasks<'a>(
+    aligned: &Aligned,
+    statistics: &'a [TaskStatistics],
+) -> Result<Vec<&'a TaskStatistics>, InputMergeError> {
+    let of_task = |task: &String| {
+        let found = statistics.iter().find(|statistics| statistics.task() == task);
+        found.ok_or_else(|| InputMergeError::NoStatistics { task: task.clone() })
+    };
+    aligned.tasks.iter().map(of_task).collect()
 }

@@ -1,5 +1,6 @@
-use super::{Entry, INDEX, Index, InputStatistics, StatisticsError, VERSION, triangle};
+use super::{Entry, FisherEntry, INDEX, Index, InputStatistics, StatisticsError, VERSION, triangle};
 use crate::{
+    Matrix,
     base::read_header,
     small_file::{INDEX_BYTES, read_small},
 };
@@ -19,6 +20,7 @@ pub struct TaskStatistics {
     examples: u64,
     /// By module.
     inputs: BTreeMap<String, Entry>,
+    fisher: BTreeMap<String, FisherEntry>,
 }
 
 impl TaskStatistics {
@@ -37,7 +39,8 @@ impl TaskStatistics {
         }
         let named = |entry: Entry| entry.modules.clone().into_iter().map(move |module| (module, entry.clone()));
         let inputs = index.inputs.into_iter().flat_map(named).collect();
-        Ok(Self { task: task.to_owned(), folder: folder.to_owned(), examples: index.examples, inputs })
+        let fisher = index.fisher.into_iter().map(|entry| (entry.module.clone(), entry)).collect();
+        Ok(Self { task: task.to_owned(), folder: folder.to_owned(), examples: index.examples, inputs, fisher })
     }
 
     /// The task.
@@ -58,32 +61,54 @@ impl TaskStatistics {
         let Some(entry) = self.inputs.get(module) else { return Ok(None) };
         let (modules, tokens, width) = (entry.modules.clone(), entry.tokens, entry.width);
         let length = width.checked_mul(width.saturating_add(1)).map_or(usize::MAX, |_| triangle(width));
-        let [sum, gram] = [("sum", width), ("gram", length)].map(|(what, length)| self.tensor(entry, what, length));
+        let [sum, gram] = [("sum", width), ("gram", length)].map(|(what, length)| {
+            let bytes = self.tensor(&entry.file, &entry.tensor(what), Dtype::F64, &[length])?;
+            let (numbers, _) = bytes.as_chunks::<8>();
+            self.finite(&entry.file, &entry.tensor(what), numbers.iter().map(|x| f64::from_le_bytes(*x)).collect())
+        });
         Ok(Some(InputStatistics { modules, tokens, sum: sum?, gram: gram? }))
     }
 
-    fn tensor(&self, entry: &Entry, what: &str, length: usize) -> Result<Vec<f64>, StatisticsError> {
-        let path = self.folder.join(&entry.file);
-        let name = entry.tensor(what);
-        let found = read_header(&self.folder, &entry.file).map_err(StatisticsError::Tensors)?;
-        let expected = || format!("F64 of shape [{length}]");
-        let Some(tensor) = found.get(&name) else {
+    /// The Fisher information of the weight of a module, `[outputs, inputs]`; `None` if nothing is known.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not hold what the index says.
+    pub fn fisher_of(&self, module: &str) -> Result<Option<Matrix>, StatisticsError> {
+        let Some(FisherEntry { file, shape, .. }) = self.fisher.get(module) else { return Ok(None) };
+        let name = format!("{module}.fisher");
+        let bytes = self.tensor(file, &name, Dtype::F32, shape)?;
+        let (numbers, _) = bytes.as_chunks::<4>();
+        let values = self.finite(file, &name, numbers.iter().map(|x| f32::from_le_bytes(*x).into()).collect())?;
+        let [rows, cols] = *shape;
+        Ok(Some(Matrix::new(rows, cols, values.into_iter().map(|x| x as f32).collect())))
+    }
+
+    /// The modules whose Fisher information is known.
+    pub(crate) fn fisher_modules(&self) -> impl Iterator<Item = &str> {
+        self.fisher.keys().map(String::as_str)
+    }
+
+    /// The bytes of a tensor that has this type and shape.
+    fn tensor(&self, file: &str, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Vec<u8>, StatisticsError> {
+        let path = self.folder.join(file);
+        let found = read_header(&self.folder, file).map_err(StatisticsError::Tensors)?;
+        let expected = || format!("{dtype:?} of shape {shape:?}");
+        let Some(tensor) = found.get(name) else {
             let found = "not there".to_owned();
-            return Err(StatisticsError::Tensor { path, tensor: name, expected: expected(), found });
+            return Err(StatisticsError::Tensor { path, tensor: name.to_owned(), expected: expected(), found });
         };
-        if tensor.dtype != Dtype::F64 || tensor.shape != [length] {
+        if tensor.dtype != dtype || tensor.shape != shape {
             let found = format!("{:?} of shape {:?}", tensor.dtype, tensor.shape);
-            return Err(StatisticsError::Tensor { path, tensor: name, expected: expected(), found });
+            return Err(StatisticsError::Tensor { path, tensor: name.to_owned(), expected: expected(), found });
         }
-        let bytes = read_part(&path, tensor.offset_bytes, tensor.len_bytes)
-            .map_err(|source| StatisticsError::Read { path: path.clone(), source })?;
-        let (numbers, _) = bytes.as_chunks::<8>();
-        let values: Vec<f64> = numbers.iter().map(|number| f64::from_le_bytes(*number)).collect();
+        read_part(&path, tensor.offset_bytes, tensor.len_bytes).map_err(|source| StatisticsError::Read { path, source })
+    }
+
+    fn finite(&self, file: &str, name: &str, values: Vec<f64>) -> Result<Vec<f64>, StatisticsError> {
         if values.iter().all(|x| x.is_finite()) {
-            Ok(values)
-        } else {
-            Err(StatisticsError::NotFinite { path, tensor: name })
+            return Ok(values);
         }
+        Err(StatisticsError::NotFinite { path: self.folder.join(file), tensor: name.to_owned() })
     }
 }
 

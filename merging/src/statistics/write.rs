@@ -1,4 +1,4 @@
-use super::{Entry, INDEX, Index, InputStatistics, StatisticsError, VERSION, tensor_name};
+use super::{Entry, FisherEntry, INDEX, Index, InputStatistics, StatisticsError, VERSION, tensor_name};
 use safetensors::{Dtype, tensor::TensorView};
 use std::{
     fs,
@@ -10,12 +10,13 @@ use std::{
 pub struct StatisticsWriter {
     folder: PathBuf,
     inputs: Vec<Entry>,
+    fisher: Vec<FisherEntry>,
 }
 
 impl StatisticsWriter {
     /// Writes into an empty folder.
     pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), inputs: Vec::new() }
+        Self { folder: folder.to_owned(), inputs: Vec::new(), fisher: Vec::new() }
     }
 
     /// Writes what is known of the inputs of one layer.
@@ -41,13 +42,26 @@ impl StatisticsWriter {
             let modules = own.modules.clone();
             self.inputs.push(Entry { file: file.clone(), modules, tokens: own.tokens, width: own.width() });
         }
-        let failed = |source| StatisticsError::Serialise { path: path.clone(), source: Box::new(source) };
-        let mut views = Vec::with_capacity(tensors.len());
-        for (name, length, bytes) in &tensors {
-            views.push((name.as_str(), TensorView::new(Dtype::F64, vec![*length], bytes).map_err(failed)?));
+        let tensors: Vec<_> =
+            tensors.iter().map(|(name, length, bytes)| (name.as_str(), Dtype::F64, vec![*length], &**bytes)).collect();
+        write(&path, tensors)
+    }
+
+    /// Writes the mean Fisher information of the weight of a module, `[outputs, inputs]`, as `f32`.
+    ///
+    /// # Errors
+    /// The file cannot be written, or a number is not finite.
+    pub fn fisher(&mut self, module: &str, shape: [usize; 2], values: &[f64]) -> Result<(), StatisticsError> {
+        let file = format!("layer-{:03}.safetensors", self.fisher.len());
+        let path = self.folder.join(&file);
+        let tensor = format!("{module}.fisher");
+        if !values.iter().all(|x| (*x as f32).is_finite()) {
+            return Err(StatisticsError::NotFinite { path, tensor });
         }
-        let bytes = safetensors::serialize(views, None).map_err(failed)?;
-        fs::write(&path, bytes).map_err(|source| StatisticsError::Write { path, source })
+        let bytes: Vec<u8> = values.iter().flat_map(|x| (*x as f32).to_le_bytes()).collect();
+        write(&path, vec![(&tensor, Dtype::F32, shape.to_vec(), &bytes)])?;
+        self.fisher.push(FisherEntry { file, module: module.to_owned(), shape });
+        Ok(())
     }
 
     /// Writes the index, which names all other files and how many examples they are of.
@@ -56,8 +70,19 @@ impl StatisticsWriter {
     /// The file cannot be written.
     pub fn finish(self, examples: u64) -> Result<(), StatisticsError> {
         let path = self.folder.join(INDEX);
-        let index = Index { version: VERSION, examples, inputs: self.inputs };
+        let index = Index { version: VERSION, examples, inputs: self.inputs, fisher: self.fisher };
         let text = serde_json::to_string_pretty(&index).expect("an index has names and numbers only");
         fs::write(&path, format!("{text}\n")).map_err(|source| StatisticsError::Write { path, source })
     }
+}
+
+/// Writes tensors, each with name, type, shape and bytes.
+fn write(path: &Path, tensors: Vec<(&str, Dtype, Vec<usize>, &[u8])>) -> Result<(), StatisticsError> {
+    let failed = |source| StatisticsError::Serialise { path: path.to_owned(), source: Box::new(source) };
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, dtype, shape, bytes) in tensors {
+        views.push((name, TensorView::new(dtype, shape, bytes).map_err(failed)?));
+    }
+    let bytes = safetensors::serialize(views, None).map_err(failed)?;
+    fs::write(path, bytes).map_err(|source| StatisticsError::Write { path: path.to_owned(), source })
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
 mod alignment;
+mod comparison;
 mod contradictions;
 mod fixtures;
 mod full_model;

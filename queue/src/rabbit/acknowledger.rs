@@ -1,4 +1,5 @@
 use super::{
+    announcer::Announcement,
     channel::run_while_connected,
     pending_delivery::{PendingDelivery, Request},
     sender::Sender,
@@ -32,7 +33,7 @@ impl RabbitAcknowledger {
     }
 
     fn job(&self) -> JobId {
-        self.delivery.queued.job.id()
+        self.delivery.queued.id
     }
 
     /// The message that replaces the delivery in the queues, if one does.
@@ -134,12 +135,12 @@ impl Acknowledger for RabbitAcknowledger {
         }
         if matches!(settlement, Settlement::DeadLetter { .. }) {
             // Before the acknowledgement, which may fail: the failure is recorded and final in any case.
-            self.sender.announcer.announce(self.job());
+            self.sender.announcer.announce(Announcement::Settled(self.job()));
         }
         self.ack().await?;
         if matches!(settlement, Settlement::Acknowledge) {
             // After the acknowledgement. If it fails, another worker gets the job, finds the result and announces it.
-            self.sender.announcer.announce(self.job());
+            self.sender.announcer.announce(Announcement::Settled(self.job()));
         }
         Ok(())
     }

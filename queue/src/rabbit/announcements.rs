@@ -3,7 +3,6 @@ use super::{
     topology::Topology,
 };
 use futures_util::StreamExt;
-use jobs::JobId;
 use lapin::{
     Consumer,
     options::{BasicConsumeOptions, QueueBindOptions, QueueDeclareOptions},
@@ -13,93 +12,96 @@ use parking_lot::Mutex;
 use std::{collections::VecDeque, convert::Infallible, mem, sync::Arc, time::Duration};
 use tokio::{sync::Notify, time::sleep};
 
-/// Announcements that are kept for a publisher that does not ask for them.
+/// Announcements that are kept for a process that does not ask for them.
 const MAX_ANNOUNCEMENTS: usize = 10_000;
 
-/// The settled jobs that workers have announced and the publisher has not asked for.
-#[derive(Debug, Default)]
-pub(super) struct Announcements {
-    jobs: Mutex<VecDeque<JobId>>,
+/// What other processes have announced on one exchange, and this one has not asked for.
+#[derive(Debug)]
+pub(super) struct Announcements<T> {
+    announced: Mutex<VecDeque<T>>,
     changed: Notify,
 }
 
-impl Announcements {
+impl<T> Default for Announcements<T> {
+    fn default() -> Self {
+        Self { announced: Mutex::default(), changed: Notify::default() }
+    }
+}
+
+impl<T> Announcements<T> {
     /// Waits for announcements and takes them. Cancel safe.
-    pub(super) async fn take(&self) -> Vec<JobId> {
+    pub(super) async fn take(&self) -> Vec<T> {
         loop {
-            let jobs = mem::take(&mut *self.jobs.lock());
-            if !jobs.is_empty() {
-                return jobs.into();
+            let announced = mem::take(&mut *self.announced.lock());
+            if !announced.is_empty() {
+                return announced.into();
             }
             // `notify_one` keeps a permit, so a change between the check above and this wait is not missed.
             self.changed.notified().await;
         }
     }
 
-    fn put(&self, job: JobId) {
-        let mut jobs = self.jobs.lock();
-        if jobs.len() == MAX_ANNOUNCEMENTS {
-            jobs.pop_front();
+    fn put(&self, new: T) {
+        let mut announced = self.announced.lock();
+        if announced.len() == MAX_ANNOUNCEMENTS {
+            announced.pop_front();
         }
-        jobs.push_back(job);
+        announced.push_back(new);
         self.changed.notify_one();
     }
 }
 
-/// Receives announcements, through every outage.
-pub(super) async fn listen(
-    connection: Arc<BrokerConnection>,
-    topology: Topology,
-    settings: Arc<RabbitSettings>,
-    announcements: Arc<Announcements>,
-) {
-    let mut outage = Outage::new(Duration::MAX);
-    loop {
-        let Err(fault) = session(&connection, &topology, &settings, &announcements, &mut outage).await;
-        tracing::debug!(reason = %fault.reason, "no announcements can be received; trying again");
-        sleep(outage.failed().unwrap_or_default()).await;
-    }
+/// Receives the announcements of one exchange.
+pub(super) struct Listener<T> {
+    pub(super) connection: Arc<BrokerConnection>,
+    pub(super) topology: Topology,
+    pub(super) settings: Arc<RabbitSettings>,
+    pub(super) exchange: String,
+    /// Reads the body of a message. Any program may publish to the exchange: an unknown body is ignored.
+    pub(super) read: fn(&str) -> Option<T>,
+    pub(super) announcements: Arc<Announcements<T>>,
 }
 
-async fn session(
-    connection: &BrokerConnection,
-    topology: &Topology,
-    settings: &RabbitSettings,
-    announcements: &Announcements,
-    outage: &mut Outage,
-) -> Result<Infallible, Fault> {
-    let channel = connection.channel().await?;
-    let mut consumer = channel.run(subscribe(&channel, topology, settings)).await?;
-    outage.over();
-    loop {
-        tokio::select! {
-            arrival = consumer.next() => match arrival {
-                Some(arrival) => {
-                    let data = arrival?.data;
-                    // Anyone may publish to the exchange. A body that is no job's id is ignored.
-                    let job = std::str::from_utf8(&data).ok().and_then(|id| id.parse().ok());
-                    if let Some(job) = job {
-                        announcements.put(job);
-                    }
-                }
-                None => return Err(Fault::new("the broker ended the consumer of announcements")),
-            },
-            fault = channel.lost() => return Err(fault),
+impl<T: Send> Listener<T> {
+    /// Receives announcements, through every outage.
+    pub(super) async fn run(self) {
+        let mut outage = Outage::new(Duration::MAX);
+        loop {
+            let Err(fault) = self.session(&mut outage).await;
+            tracing::debug!(reason = %fault.reason, "no announcements can be received; trying again");
+            sleep(outage.failed().unwrap_or_default()).await;
         }
     }
-}
 
-async fn subscribe(
-    channel: &WatchedChannel,
-    topology: &Topology,
-    settings: &RabbitSettings,
-) -> Result<Consumer, Fault> {
-    topology.declare(channel, settings).await?;
-    // Exclusive to this connection and deleted with it: old announcements have no use.
-    let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?.name().clone();
-    let bind = QueueBindOptions::default();
-    channel.queue_bind(queue.clone(), topology.settled.as_str().into(), "".into(), bind, FieldTable::default()).await?;
-    let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..BasicConsumeOptions::default() };
-    Ok(channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?)
+    async fn session(&self, outage: &mut Outage) -> Result<Infallible, Fault> {
+        let channel = self.connection.channel().await?;
+        let mut consumer = channel.run(self.subscribe(&channel)).await?;
+        outage.over();
+        loop {
+            tokio::select! {
+                arrival = consumer.next() => match arrival {
+                    Some(arrival) => {
+                        let data = arrival?.data;
+                        if let Some(announced) = std::str::from_utf8(&data).ok().and_then(self.read) {
+                            self.announcements.put(announced);
+                        }
+                    }
+                    None => return Err(Fault::new("the broker ended the consumer of announcements")),
+                },
+                fault = channel.lost() => return Err(fault),
+            }
+        }
+    }
+
+    async fn subscribe(&self, channel: &WatchedChannel) -> Result<Consumer, Fault> {
+        self.topology.declare(channel, &self.settings).await?;
+        // Exclusive to this connection and deleted with it: old announcements have no use.
+        let options = QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+        let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?.name().clone();
+        let exchange = self.exchange.as_str().into();
+        let bind = QueueBindOptions::default();
+        channel.queue_bind(queue.clone(), exchange, "".into(), bind, FieldTable::default()).await?;
+        let options = BasicConsumeOptions { no_ack: true, exclusive: true, ..BasicConsumeOptions::default() };
+        Ok(channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?)
+    }
 }

@@ -18,15 +18,25 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// The delay after a channel failed.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
 
-/// Announces settled jobs to coordinators. Best effort: it never fails and never waits.
+/// What one process tells all others that listen. Nothing relies on it: it saves the time until they look by
+/// themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Announcement {
+    /// A worker has settled a job. Coordinators listen.
+    Settled(JobId),
+    /// A run has published jobs of this sweep. Workers listen.
+    Published(String),
+}
+
+/// Sends announcements. Best effort: it never fails and never waits.
 #[derive(Debug, Clone)]
 pub(super) struct Announcer {
-    settled: mpsc::Sender<JobId>,
+    announcements: mpsc::Sender<Announcement>,
 }
 
 /// The task that sends what an [`Announcer`] announces.
 pub(super) struct AnnouncerTask {
-    settled: mpsc::Receiver<JobId>,
+    announcements: mpsc::Receiver<Announcement>,
     connection: Arc<BrokerConnection>,
     topology: Topology,
     settings: Arc<RabbitSettings>,
@@ -39,19 +49,19 @@ impl Announcer {
         topology: &Topology,
         settings: &Arc<RabbitSettings>,
     ) -> (Self, AnnouncerTask) {
-        let (sender, settled) = mpsc::channel(MAX_WAITING);
+        let (sender, announcements) = mpsc::channel(MAX_WAITING);
         let task = AnnouncerTask {
-            settled,
+            announcements,
             connection: Arc::clone(connection),
             topology: topology.clone(),
             settings: Arc::clone(settings),
         };
-        (Self { settled: sender }, task)
+        (Self { announcements: sender }, task)
     }
 
-    pub(super) fn announce(&self, job: JobId) {
-        // Fails if too many wait, or if the task has ended. The coordinator finds the result at its next look.
-        _ = self.settled.try_send(job);
+    pub(super) fn announce(&self, announcement: Announcement) {
+        // Fails if too many wait, or if the task has ended. The listeners look by themselves a little later.
+        _ = self.announcements.try_send(announcement);
     }
 }
 
@@ -62,15 +72,15 @@ impl AnnouncerTask {
     /// minute later.
     pub(super) async fn run(mut self) {
         let mut kept: Option<WatchedChannel> = None;
-        while let Some(job) = self.settled.recv().await {
+        while let Some(announcement) = self.announcements.recv().await {
             loop {
-                match self.send(job, kept.take()).await {
+                match self.send(&announcement, kept.take()).await {
                     Ok(channel) => {
                         kept = Some(channel);
                         break;
                     }
                     Err(fault) => {
-                        tracing::debug!(reason = %fault.reason, %job, "a settled job was not announced; trying again");
+                        tracing::debug!(reason = %fault.reason, ?announcement, "nothing can be announced; trying again");
                         sleep(RETRY_DELAY).await;
                     }
                 }
@@ -79,16 +89,20 @@ impl AnnouncerTask {
     }
 
     /// Sends one announcement over `channel`, or over a new one, and returns the channel.
-    async fn send(&self, job: JobId, channel: Option<WatchedChannel>) -> Result<WatchedChannel, Fault> {
+    async fn send(
+        &self,
+        announcement: &Announcement,
+        channel: Option<WatchedChannel>,
+    ) -> Result<WatchedChannel, Fault> {
         let channel = match channel {
             Some(channel) => channel,
             None => self.open().await?,
         };
-        channel.run(publish(&channel, &self.topology.settled, job)).await?;
+        channel.run(publish(&channel, &self.topology, announcement)).await?;
         Ok(channel)
     }
 
-    /// Opens a channel, and declares the exchange.
+    /// Opens a channel, and declares the exchanges.
     async fn open(&self) -> Result<WatchedChannel, Fault> {
         let opening = async {
             let channel = self.connection.channel().await?;
@@ -99,11 +113,13 @@ impl AnnouncerTask {
     }
 }
 
-async fn publish(channel: &Channel, exchange: &str, job: JobId) -> Result<(), Fault> {
-    let properties =
-        BasicProperties::default().with_type("bowline.settled".into()).with_content_type("text/plain".into());
+async fn publish(channel: &Channel, topology: &Topology, announcement: &Announcement) -> Result<(), Fault> {
+    let (kind, exchange, body) = match announcement {
+        Announcement::Settled(job) => ("bowline.settled", &topology.settled, job.to_string()),
+        Announcement::Published(sweep) => ("bowline.published", &topology.sweeps, sweep.clone()),
+    };
+    let properties = BasicProperties::default().with_type(kind.into()).with_content_type("text/plain".into());
     let options = BasicPublishOptions::default();
-    let id = job.to_string();
-    channel.basic_publish(exchange.into(), "".into(), options, id.as_bytes(), properties).await?;
+    channel.basic_publish(exchange.as_str().into(), "".into(), options, body.as_bytes(), properties).await?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 use super::fault::Fault;
-use lapin::{Channel, Connection, ConnectionStatus};
+use crate::source::Backlog;
+use lapin::{Channel, Connection, ConnectionStatus, options::QueueDeclareOptions, types::FieldTable};
 use std::{ops::Deref, time::Duration};
 use tokio::time::sleep;
 
@@ -37,6 +38,15 @@ impl WatchedChannel {
     /// Runs requests to the broker. Fails if the connection breaks or the answer takes too long.
     pub(super) async fn run<T>(&self, requests: impl Future<Output = Result<T, Fault>> + Send) -> Result<T, Fault> {
         run_while_connected(&self.connection, requests).await
+    }
+
+    /// Queries the length of `queue` by a passive declaration. If the queue does not exist, the fault says so, and the
+    /// broker has closed the channel.
+    pub(super) async fn inspect(&self, queue: &str) -> Result<Backlog, Fault> {
+        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let declaring = self.queue_declare(queue.into(), passive, FieldTable::default());
+        let found = self.run(async { Ok(declaring.await?) }).await?;
+        Ok(Backlog { waiting: found.message_count().into(), consumers: found.consumer_count().into() })
     }
 
     /// Waits until the connection is lost.

@@ -9,7 +9,7 @@ use super::{
     settings::RabbitSettings,
     topology::Topology,
 };
-use crate::error::QueueError;
+use crate::{error::QueueError, source::Backlog};
 use lapin::{
     BasicProperties, Channel,
     options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
@@ -35,6 +35,8 @@ pub struct RabbitCheck {
     /// The limit of a job. The broker must wait 30 seconds longer for its acknowledgement. [`Duration::MAX`] if jobs
     /// have no limit; `None` if the limit is unknown, and not checked.
     pub job_limit: Option<Duration>,
+    /// The sweeps whose queues are checked as well. A queue that does not exist is left out.
+    pub sweeps: Vec<String>,
 }
 
 /// The result of the check of a broker that can transport jobs.
@@ -46,7 +48,8 @@ pub struct RabbitReport {
     pub heartbeat: Option<Duration>,
     /// The time from publishing a message to receiving it.
     pub round_trip: Duration,
-    /// The pool's queues. They are durable quorum queues; otherwise the declaration would have failed.
+    /// The pool's queues, those of jobs first. They are durable quorum queues; otherwise the declaration would have
+    /// failed.
     pub queues: Vec<QueueReport>,
     /// The policy of each queue, in the same order, or why it is unknown.
     pub policies: Result<Vec<Option<Policy>>, String>,
@@ -59,6 +62,8 @@ pub struct RabbitReport {
 pub struct QueueReport {
     /// Its name.
     pub name: String,
+    /// Whether workers take jobs from it.
+    pub holds_jobs: bool,
     /// Messages that wait.
     pub waiting: u64,
     /// Consumers.
@@ -76,7 +81,7 @@ impl RabbitQueue {
         let topology = Topology::of(&settings.pool);
         let connection = BrokerConnection::new(&settings, "checking")?;
         declare_until_answered(&connection, &topology, &settings).await?;
-        let measured = measure(&connection, &topology).await;
+        let measured = measure(&connection, &topology, &check.sweeps).await;
         let Measured { round_trip, queues } =
             measured.map_err(|fault| unreachable(&settings, Duration::ZERO, &fault.reason))?;
         let broker = server_properties::of(&connection)
@@ -95,22 +100,20 @@ struct Measured {
     queues: Vec<QueueReport>,
 }
 
-async fn measure(connection: &BrokerConnection, topology: &Topology) -> Result<Measured, Fault> {
+async fn measure(connection: &BrokerConnection, topology: &Topology, sweeps: &[String]) -> Result<Measured, Fault> {
     let channel = connection.channel().await?;
-    channel.run(measure_over(&channel, topology)).await
-}
-
-async fn measure_over(channel: &Channel, topology: &Topology) -> Result<Measured, Fault> {
-    let round_trip = round_trip(channel).await?;
+    let round_trip = channel.run(round_trip(&channel)).await?;
+    let names = [topology.jobs.clone()].into_iter().chain(sweeps.iter().map(|sweep| topology.jobs_of(sweep)));
     let mut queues = Vec::new();
-    for name in [&topology.jobs, &topology.retry, &topology.dead_letters] {
-        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await?;
-        queues.push(QueueReport {
-            name: name.clone(),
-            waiting: queue.message_count().into(),
-            consumers: queue.consumer_count().into(),
-        });
+    for name in names.chain([topology.retry.clone(), topology.dead_letters.clone()]) {
+        // A channel for each: the broker closes the channel if the queue does not exist.
+        match connection.channel().await?.inspect(&name).await {
+            Ok(Backlog { waiting, consumers }) => {
+                queues.push(QueueReport { holds_jobs: topology.holds_jobs(&name), name, waiting, consumers });
+            }
+            Err(fault) if fault.is_missing => {}
+            Err(fault) => return Err(fault),
+        }
     }
     Ok(Measured { round_trip, queues })
 }
@@ -147,27 +150,37 @@ fn warnings(
         .filter_map(|(queue, policy)| Some(policy.as_ref()?.warnings(&queue.name)))
         .flatten()
         .collect();
-    let of_jobs = policies.first().and_then(Option::as_ref).and_then(|policy| policy.consumer_timeout);
-    if let Some(limit) =
-        job_limit.filter(|limit| limit.saturating_add(STOP_GRACE) >= of_jobs.unwrap_or(DEFAULT_CONSUMER_TIMEOUT))
-    {
-        let takes = match limit {
-            Duration::MAX => "a job may take any time".to_owned(),
-            limit => format!("a job may take {} s, and {} s to stop", limit.as_secs(), STOP_GRACE.as_secs()),
-        };
-        let jobs = queues.first().map_or("", |queue| queue.name.as_str());
-        warnings.push(match of_jobs {
-            Some(timeout) => format!(
-                "the broker takes a job away after {} s (policy `consumer-timeout` on `{jobs}`), but {takes}",
-                timeout.as_secs()
-            ),
-            None => format!(
-                "{takes}, but brokers take one away after {} s unless they are configured otherwise; set the policy `consumer-timeout` on `{jobs}` or `consumer_timeout` in rabbitmq.conf",
-                DEFAULT_CONSUMER_TIMEOUT.as_secs()
-            ),
-        });
+    if let Some(limit) = job_limit {
+        warnings.extend(timeout_warning(queues, policies, limit));
     }
     warnings
+}
+
+/// The warning about the queue of jobs with the shortest timeout, if that is too short for `limit`.
+fn timeout_warning(queues: &[QueueReport], policies: &[Option<Policy>], limit: Duration) -> Option<String> {
+    let of_policy = |index: usize| policies.get(index)?.as_ref()?.consumer_timeout;
+    let of_jobs = queues.iter().enumerate().filter(|(_, queue)| queue.holds_jobs);
+    let (index, queue) = of_jobs.min_by_key(|(index, _)| of_policy(*index).unwrap_or(DEFAULT_CONSUMER_TIMEOUT))?;
+    let timeout = of_policy(index);
+    if limit.saturating_add(STOP_GRACE) < timeout.unwrap_or(DEFAULT_CONSUMER_TIMEOUT) {
+        return None;
+    }
+    let takes = match limit {
+        Duration::MAX => "a job may take any time".to_owned(),
+        limit => format!("a job may take {} s, and {} s to stop", limit.as_secs(), STOP_GRACE.as_secs()),
+    };
+    let jobs = &queue.name;
+    Some(match timeout {
+        Some(timeout) => format!(
+            "the broker takes a job away after {} s (policy `consumer-timeout` on `{jobs}`), but {takes}",
+            timeout.as_secs()
+        ),
+        None => format!(
+            "{takes}, but brokers take one away after {} s unless they are configured otherwise; set the policy \
+             `consumer-timeout` on `{jobs}` or `consumer_timeout` in rabbitmq.conf",
+            DEFAULT_CONSUMER_TIMEOUT.as_secs()
+        ),
+    })
 }
 
 #[cfg(test)]
@@ -175,7 +188,11 @@ mod tests {
     use super::*;
 
     fn queue() -> Vec<QueueReport> {
-        vec![QueueReport { name: "bowline.jobs.default".to_owned(), waiting: 0, consumers: 0 }]
+        vec![report("bowline.jobs.default", true)]
+    }
+
+    fn report(name: &str, holds_jobs: bool) -> QueueReport {
+        QueueReport { name: name.to_owned(), holds_jobs, waiting: 0, consumers: 0 }
     }
 
     fn policy(definition: &str) -> Result<Vec<Option<Policy>>, String> {
@@ -241,5 +258,26 @@ mod tests {
         ] {
             assert!(warnings_about(definition, 1).is_empty(), "{definition}");
         }
+    }
+
+    #[test]
+    fn the_shortest_timeout_of_all_queues_of_jobs_counts_and_no_other_queue() {
+        let policy = |timeout: &str| {
+            let definition = format!(r#"{{"consumer-timeout":{timeout}}}"#);
+            Some(Policy::new("own".to_owned(), &serde_json::from_str(&definition).unwrap()))
+        };
+        let queues = [
+            report("bowline.jobs.default", true),
+            report("bowline.jobs.default.mini8", true),
+            report("bowline.retry.default", false),
+        ];
+        let limit = Some(Duration::from_secs(600));
+        let warned = warnings(&queues, &Ok(vec![policy("7200000"), policy("60000"), policy("1000")]), limit);
+        assert_eq!(warned.len(), 1, "{warned:?}");
+        assert!(
+            warned[0].contains("after 60 s (policy `consumer-timeout` on `bowline.jobs.default.mini8`)"),
+            "{warned:?}"
+        );
+        assert!(warnings(&queues, &Ok(vec![policy("7200000"), None, policy("1000")]), limit).is_empty());
     }
 }

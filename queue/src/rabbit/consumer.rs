@@ -1,5 +1,6 @@
 use super::{
     acknowledger::RabbitAcknowledger,
+    announcements::{Announcements, Listener},
     buffer::{EndReason, LocalBuffer},
     channel::WatchedChannel,
     connection::BrokerConnection,
@@ -17,7 +18,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use jobs::JobId;
-use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use parking_lot::Mutex;
 use std::{mem, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
@@ -44,6 +44,8 @@ pub struct RabbitConsumer {
     buffer: Arc<LocalBuffer>,
     /// The queue to receive jobs from.
     source: watch::Sender<JobSource>,
+    /// The sweeps whose runs have published jobs.
+    announced_sweeps: Arc<Announcements<String>>,
     /// The channel that queries the lengths of queues.
     backlog_channel: tokio::sync::Mutex<Option<WatchedChannel>>,
     closing: CancellationToken,
@@ -72,6 +74,7 @@ impl RabbitConsumer {
             connection: Arc::clone(connection),
             buffer: Arc::default(),
             source: watch::Sender::new(JobSource::Pool),
+            announced_sweeps: Arc::default(),
             backlog_channel: tokio::sync::Mutex::default(),
             closing: CancellationToken::new(),
             tasks: Mutex::default(),
@@ -106,6 +109,16 @@ impl RabbitConsumer {
             let sender = Arc::clone(&self.sender);
             let connection = Arc::clone(&self.connection);
             tasks.spawn(retry_consumer::run(sender, connection, self.closing.clone()));
+            let sweeps = Listener {
+                connection: Arc::clone(&self.connection),
+                topology: self.sender.topology.clone(),
+                settings: Arc::clone(&self.sender.settings),
+                exchange: self.sender.topology.sweeps.clone(),
+                read: |name| jobs::is_name(name).then(|| name.to_owned()),
+                announcements: Arc::clone(&self.announced_sweeps),
+            };
+            let closing = self.closing.clone();
+            tasks.spawn(async move { _ = closing.run_until_cancelled(sweeps.run()).await });
         }
     }
 }
@@ -160,6 +173,10 @@ impl JobConsumer for RabbitConsumer {
         self.source.borrow().clone()
     }
 
+    async fn announced_sweeps(&self) -> Vec<String> {
+        self.announced_sweeps.take().await
+    }
+
     async fn backlog(&self, sources: &[JobSource]) -> Option<Vec<Option<Backlog>>> {
         // The consumer task connects. This query must not start another attempt.
         if !self.connection.is_open() {
@@ -196,12 +213,9 @@ async fn query(
             None => connection.channel().await?,
         };
         let queue = sender.topology.queue_of(source);
-        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let declaring = channel.queue_declare(queue.as_str().into(), options, FieldTable::default());
-        match channel.run(async { Ok(declaring.await?) }).await {
+        match channel.inspect(&queue).await {
             Ok(found) => {
-                let waiting = found.message_count().into();
-                backlog.push(Some(Backlog { waiting, consumers: found.consumer_count().into() }));
+                backlog.push(Some(found));
                 *kept = Some(channel);
             }
             // The broker has closed the channel with this answer.

@@ -52,7 +52,12 @@ pub(super) struct InFlight {
 impl InFlight {
     /// Whether another message may be published.
     pub(super) fn has_room(&self) -> bool {
-        self.fault.is_none() && self.unconfirmed.len() < MAX_UNCONFIRMED
+        self.fault.is_none() && self.room() > 0
+    }
+
+    /// How many further messages may be unconfirmed.
+    pub(super) fn room(&self) -> usize {
+        MAX_UNCONFIRMED.saturating_sub(self.unconfirmed.len())
     }
 
     /// Whether no message waits for the broker, or for its next attempt.

@@ -29,5 +29,5 @@ pub fn read_message(body: &[u8], example: &Job) -> Result<Job, String> {
 }
 
 fn queued(job: &Job, sweep: &str) -> QueuedJob {
-    QueuedJob { job: job.clone(), sweep: sweep.to_owned(), attempt: 1, losses: 0, deferrals: 0, trace_parent: None }
+    QueuedJob::first(job.clone(), sweep)
 }

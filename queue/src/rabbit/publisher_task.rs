@@ -8,6 +8,7 @@ use super::{
     settings::RabbitSettings,
     topology::Topology,
 };
+use futures_util::FutureExt;
 use lapin::{message::BasicReturnMessage, options::ConfirmSelectOptions};
 use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 use tokio::{
@@ -109,12 +110,23 @@ impl PublisherTask {
             let has_room = in_flight.has_room();
             let has_unconfirmed = in_flight.has_unconfirmed();
             tokio::select! {
-                Some(answer) = in_flight.next_answer() => self.handle(answer, &mut in_flight),
+                Some(answer) = in_flight.next_answer() => {
+                    self.handle(answer, &mut in_flight);
+                    // The broker confirms many messages at once. One iteration for each would cost more than the
+                    // message.
+                    while let Some(Some(answer)) = in_flight.next_answer().now_or_never() {
+                        self.handle(answer, &mut in_flight);
+                    }
+                }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && has_room => {
                     self.backlog.extend(in_flight.take_due());
                 }
                 pending = self.messages.recv(), if is_open && has_room => match pending {
-                    Some(pending) => self.backlog.push_back(pending),
+                    Some(pending) => {
+                        self.backlog.push_back(pending);
+                        let more = std::iter::from_fn(|| self.messages.try_recv().ok());
+                        self.backlog.extend(more.take(in_flight.room()));
+                    }
                     None => is_open = false,
                 },
                 () = sleep(CONFIRM_TIMEOUT), if has_unconfirmed => if !self.connection.is_blocked().await {

@@ -1,6 +1,7 @@
 use super::{
-    announcements::{Announcements, listen},
-    announcer::Announcer,
+    announcements::{Announcements, Listener},
+    announcer::{Announcement, Announcer},
+    bursts::Bursts,
     connection::BrokerConnection,
     consumer::RabbitConsumer,
     deferred::Deferred,
@@ -16,7 +17,6 @@ use super::{
 use crate::{delivery::QueuedJob, error::QueueError, publisher::JobPublisher};
 use async_trait::async_trait;
 use jobs::{Job, JobId};
-use lapin::{options::QueueDeclareOptions, types::FieldTable};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 use tokio::{task::JoinSet, time::timeout};
@@ -33,7 +33,8 @@ const COUNT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct RabbitQueue {
     pub(super) sender: Arc<Sender>,
     pub(super) connection: Arc<BrokerConnection>,
-    announcements: Arc<Announcements>,
+    announcements: Arc<Announcements<JobId>>,
+    bursts: Bursts,
     /// Runs from the first call of `settled`.
     listener: Mutex<JoinSet<()>>,
 }
@@ -57,7 +58,13 @@ impl RabbitQueue {
         let deferred = Deferred::default();
         let sender =
             Arc::new(Sender { settings, topology, outbox, dead_letter_outbox, announcer, deferred, _tasks: tasks });
-        Ok(Self { sender, connection, announcements: Arc::default(), listener: Mutex::default() })
+        Ok(Self {
+            sender,
+            connection,
+            announcements: Arc::default(),
+            bursts: Bursts::default(),
+            listener: Mutex::default(),
+        })
     }
 
     /// A consumer for one worker.
@@ -83,19 +90,21 @@ impl RabbitQueue {
         if !listener.is_empty() {
             return;
         }
-        let connection = Arc::clone(&self.connection);
-        let topology = self.sender.topology.clone();
-        let settings = Arc::clone(&self.sender.settings);
-        listener.spawn(listen(connection, topology, settings, Arc::clone(&self.announcements)));
+        let settled = Listener {
+            connection: Arc::clone(&self.connection),
+            topology: self.sender.topology.clone(),
+            settings: Arc::clone(&self.sender.settings),
+            exchange: self.sender.topology.settled.clone(),
+            read: |id| id.parse().ok(),
+            announcements: Arc::clone(&self.announcements),
+        };
+        listener.spawn(settled.run());
     }
 
     async fn count(&self) -> Result<u64, Fault> {
         let channel = self.connection.channel().await?;
-        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let queue = self.sender.topology.publish_queue();
-        let declared = channel.queue_declare(queue.into(), options, FieldTable::default()).await;
-        let count = match declared.map_err(Fault::from) {
-            Ok(queue) => queue.message_count().into(),
+        let count = match channel.inspect(self.sender.topology.publish_queue()).await {
+            Ok(found) => found.waiting,
             // Someone deleted the queue with its messages. It is needed again. The broker has closed the channel with
             // its answer.
             Err(fault) if fault.is_missing => {
@@ -116,7 +125,13 @@ impl JobPublisher for RabbitQueue {
     async fn publish(&self, job: &Job, sweep: &str) -> Result<(), QueueError> {
         let trace_parent = self.sender.settings.trace_parent.and_then(|current| current());
         let queued = QueuedJob { trace_parent, ..QueuedJob::first(job.clone(), sweep) };
-        self.sender.outbox.send(wire::encode(&queued, self.sender.topology.publish_queue())).await
+        self.sender.outbox.send(wire::encode(&queued, self.sender.topology.publish_queue())).await?;
+        // After the confirmation: workers that hear of it find the job in the queue. All workers look into the pool's
+        // queue anyway.
+        if self.sender.topology.sweep_jobs.is_some() && self.bursts.begins() {
+            self.sender.announcer.announce(Announcement::Published(sweep.to_owned()));
+        }
+        Ok(())
     }
 
     async fn settled(&self) -> Vec<JobId> {

@@ -7,8 +7,7 @@ use super::{
 use crate::error::QueueError;
 use lapin::{
     message::{BasicGetMessage, Delivery},
-    options::{BasicAckOptions, BasicGetOptions, QueueDeclareOptions, QueueDeleteOptions},
-    types::FieldTable,
+    options::{BasicAckOptions, BasicGetOptions, QueueDeleteOptions},
 };
 
 /// The longest name that AMQP allows. No queue has a longer one.
@@ -72,15 +71,12 @@ impl RabbitQueue {
         loop {
             let counting = async {
                 let channel = self.connection.channel().await?;
-                let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-                let queue = self.sender.topology.jobs.as_str().into();
-                let counting = async { Ok(channel.queue_declare(queue, passive, FieldTable::default()).await?) };
-                let counted = channel.run(counting).await?.message_count();
+                let waiting = channel.inspect(&self.sender.topology.jobs).await?.waiting;
                 channel.close(200, "done".into()).await?;
-                Ok::<_, Fault>(counted)
+                Ok::<_, Fault>(waiting)
             };
             match counting.await {
-                Ok(counted) => return Ok(counted.into()),
+                Ok(waiting) => return Ok(waiting),
                 Err(fault) => wait_or_fail(&mut outage, fault, &self.sender.settings).await?,
             }
         }
@@ -89,8 +85,7 @@ impl RabbitQueue {
     /// Reads as many messages as the queue contains now. Messages that are published again come after these.
     async fn remove_from(&self, queue: &str, sweep: &str, removed: &mut u64) -> Result<(), Fault> {
         let channel = self.connection.channel().await?;
-        let passive = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let waiting = channel.queue_declare(queue.into(), passive, FieldTable::default()).await?.message_count();
+        let waiting = channel.inspect(queue).await?.waiting;
         for _ in 0..waiting {
             let taken = channel.basic_get(queue.into(), BasicGetOptions { no_ack: false }).await?;
             let Some(BasicGetMessage { delivery, .. }) = taken else { return Ok(()) };

@@ -38,6 +38,7 @@ pub(super) struct Subscription<'a> {
 }
 
 /// What happens to a subscription.
+#[expect(clippy::large_enum_variant, reason = "an event is handled where it is returned, and never stored")]
 pub(super) enum Event {
     /// A message arrived, or the channel failed.
     Arrived(Result<Arrival, lapin::Error>),
@@ -156,7 +157,7 @@ impl<'a> Subscription<'a> {
             // The loss is counted in a new message. Versions of the broker count redeliveries differently, and no
             // header of a requeued message can be changed.
             Ok(queued) => {
-                let job = queued.job.id();
+                let job = queued.id;
                 let attempt = queued.attempt;
                 tracing::warn!(%job, attempt, "a worker lost a job; it is queued again");
                 wire::encode(&queued.lost(), &self.queue)

@@ -23,6 +23,8 @@ pub(super) struct Topology {
     pub(super) dead_letters: String,
     /// The exchange on which workers announce settled jobs.
     pub(super) settled: String,
+    /// The exchange on which runs announce that jobs of their sweep wait.
+    pub(super) sweeps: String,
 }
 
 impl Topology {
@@ -33,6 +35,7 @@ impl Topology {
             retry: format!("bowline.retry.{pool}"),
             dead_letters: format!("bowline.parked.{pool}"),
             settled: format!("bowline.settled.{pool}"),
+            sweeps: format!("bowline.sweeps.{pool}"),
         }
     }
 
@@ -83,14 +86,13 @@ impl Topology {
                 channel.queue_declare(queue.as_str().into(), QueueDeclareOptions::durable(), arguments()).await;
             declared.map_err(|error| Fault::declaring(queue, &error, settings))?;
         }
-        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        let declared = channel.exchange_declare(
-            self.settled.as_str().into(),
-            ExchangeKind::Fanout,
-            options,
-            FieldTable::default(),
-        );
-        declared.await.map_err(|error| Fault::declaring(&self.settled, &error, settings))
+        for exchange in [&self.settled, &self.sweeps] {
+            let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+            let name = exchange.as_str().into();
+            let declaring = channel.exchange_declare(name, ExchangeKind::Fanout, options, FieldTable::default());
+            declaring.await.map_err(|error| Fault::declaring(exchange, &error, settings))?;
+        }
+        Ok(())
     }
 }
 

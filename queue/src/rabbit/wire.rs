@@ -2,13 +2,13 @@
 mod tests;
 
 use crate::delivery::{DEFER_DELAY, QueuedJob};
-use jobs::{Job, JobId};
+use jobs::{Job, JobId, now_ms};
 use lapin::{
     BasicProperties,
     types::{AMQPValue, FieldTable, ShortString},
 };
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The version of the message around a job. It grows with every change that an older reader could misunderstand.
 /// Unknown fields are refused as well.
@@ -78,8 +78,7 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DecodedEnvelope {
-    #[serde(rename = "version")]
-    _version: u32,
+    version: u64,
     sweep: String,
     job: Job,
 }
@@ -112,7 +111,7 @@ pub(super) fn encode(queued: &QueuedJob, queue: &str) -> Message {
     }
     let properties = BasicProperties::default()
         .with_headers(headers)
-        .with_message_id(queued.job.id().to_string().into())
+        .with_message_id(queued.id.to_string().into())
         .with_type(KIND.into())
         .with_content_type("application/json".into())
         .with_delivery_mode(2)
@@ -123,16 +122,11 @@ pub(super) fn encode(queued: &QueuedJob, queue: &str) -> Message {
 
 /// Decodes the job in a message.
 pub(super) fn decode(body: &[u8], properties: &BasicProperties) -> Result<QueuedJob, DecodeError> {
-    let versioned: Versioned = serde_json::from_slice(body).map_err(|reason| DecodeError::NotOurs { reason })?;
-    if versioned.version != u64::from(WIRE_VERSION) {
-        return Err(DecodeError::Version { version: versioned.version });
+    let envelope = serde_json::from_slice(body).map_err(|reason| refusal(body, reason))?;
+    let DecodedEnvelope { version, sweep, job } = envelope;
+    if version != u64::from(WIRE_VERSION) {
+        return Err(DecodeError::Version { version });
     }
-    let unreadable = |reason| DecodeError::Unreadable { reason };
-    let peeked: JobVersionOnly = serde_json::from_slice(body).map_err(unreadable)?;
-    if !(1..=u64::from(Job::VERSION)).contains(&peeked.job.version) {
-        return Err(DecodeError::JobVersion { version: peeked.job.version });
-    }
-    let DecodedEnvelope { sweep, job, .. } = serde_json::from_slice(body).map_err(unreadable)?;
     let named = properties.message_id().as_ref().map_or("", ShortString::as_str);
     let found = job.id();
     if named != found.to_string() {
@@ -147,12 +141,32 @@ pub(super) fn decode(body: &[u8], properties: &BasicProperties) -> Result<Queued
     let losses = count(properties, LOSSES).ok_or(DecodeError::Count { header: LOSSES })?;
     Ok(QueuedJob {
         job,
+        id: found,
         sweep,
         attempt,
         losses,
         deferrals: deferrals(properties),
         trace_parent: trace_parent(properties),
     })
+}
+
+/// Why a body that is no message of our version is refused. Versions are read first: a message of another version may
+/// have any other content, and is for another worker.
+fn refusal(body: &[u8], reason: serde_json::Error) -> DecodeError {
+    let Versioned { version } = match serde_json::from_slice(body) {
+        Ok(versioned) => versioned,
+        Err(reason) => return DecodeError::NotOurs { reason },
+    };
+    if version != u64::from(WIRE_VERSION) {
+        return DecodeError::Version { version };
+    }
+    match serde_json::from_slice(body) {
+        Ok(JobVersionOnly { job }) if !(1..=u64::from(Job::VERSION)).contains(&job.version) => {
+            DecodeError::JobVersion { version: job.version }
+        }
+        Ok(_) => DecodeError::Unreadable { reason },
+        Err(reason) => DecodeError::Unreadable { reason },
+    }
 }
 
 /// The sweep that a message names, of whatever version it is.
@@ -278,10 +292,6 @@ fn integer(properties: &BasicProperties, name: &str) -> Option<i64> {
         AMQPValue::ShortShortUInt(value) => (*value).into(),
         _ => return None,
     })
-}
-
-fn now_ms() -> u64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Whole milliseconds, rounded up.

@@ -96,5 +96,5 @@ async fn a_folder_that_refuses_is_not_waited_for() {
 fn the_log_tells_the_cause_of_an_outage() {
     let source = std::io::Error::other("connection refused");
     let error = BackendError { source: Some(Box::new(source)), ..unavailable() };
-    assert_eq!(with_causes(&error), "cannot list `store`: the store is out of reach for now: connection refused");
+    assert_eq!(jobs::error_chain(&error), "cannot list `store`: the store is out of reach for now: connection refused");
 }

@@ -56,10 +56,7 @@ async fn keys(store: &S3Backend, folder: Option<&str>) -> Vec<String> {
 
 /// An error with its causes, as people see it.
 fn said(error: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" / ")
+    jobs::error_messages(error).join(" / ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 16)]

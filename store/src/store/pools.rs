@@ -52,24 +52,27 @@ impl Store {
         Ok(self.backend.delete(&entry_key(pool, sweep)?).await?)
     }
 
-    /// Forgets `sweep` in all pools.
+    /// Removes the entry of `sweep` from all pools, and returns the names of these pools.
     ///
     /// # Errors
     /// The store cannot be listed; a document cannot be deleted.
-    pub async fn remove_pool_entries(&self, sweep: &str) -> Result<(), StoreError> {
+    pub async fn remove_pool_entries(&self, sweep: &str) -> Result<Vec<String>, StoreError> {
         let mut found = Vec::new();
         let mut listing = self.backend.list(Some(&Key::new(POOLS)?)).await?;
         while let Some(keys) = listing.next_page().await? {
             let name = format!("{sweep}.json");
-            found.extend(keys.into_iter().filter(|key| {
-                let rest = key.as_str().strip_prefix(POOLS).and_then(|rest| rest.strip_prefix('/'));
-                rest.and_then(|rest| rest.split_once('/')).is_some_and(|(_, file)| file == name)
+            found.extend(keys.into_iter().filter_map(|key| {
+                let rest = key.as_str().strip_prefix(POOLS)?.strip_prefix('/')?;
+                let (pool, file) = rest.split_once('/')?;
+                (file == name).then(|| (pool.to_owned(), key.clone()))
             }));
         }
-        for key in found {
+        let mut pools = Vec::with_capacity(found.len());
+        for (pool, key) in found {
             self.backend.delete(&key).await?;
+            pools.push(pool);
         }
-        Ok(())
+        Ok(pools)
     }
 }
 

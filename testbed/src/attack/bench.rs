@@ -9,14 +9,14 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-/// What all cases share: the program, the examples and a folder.
+/// Shared by all cases: the program, the examples and a folder.
 #[derive(Debug)]
 pub struct Bench {
     /// The binary `bowline`.
     pub program: PathBuf,
     /// The folder `examples` of the checkout.
     pub examples: PathBuf,
-    /// The folder for all that cases write.
+    /// The folder for everything that cases write.
     pub folder: PathBuf,
     runtime: Runtime,
     broker: OnceLock<Option<Broker>>,
@@ -49,7 +49,7 @@ const CLEARED: [&str; 12] = [
 ];
 
 impl Bench {
-    /// A bench that starts its broker with the first case that wants one.
+    /// A bench that starts its broker for the first case that needs one.
     ///
     /// # Errors
     /// No runtime can be started.
@@ -58,7 +58,7 @@ impl Bench {
         Ok(Self { program, examples, folder, runtime, broker: OnceLock::new() })
     }
 
-    /// The address of a private broker; `None` where none can be started.
+    /// The address of a private broker; `None` if none can be started.
     pub(super) fn broker(&self) -> Option<&str> {
         let start = || self.block_on(Broker::start(&self.folder.join("broker"))).ok().flatten();
         self.broker.get_or_init(start).as_ref().map(Broker::address)
@@ -135,7 +135,7 @@ impl CaseFolder<'_> {
     }
 }
 
-/// Copies a folder with all that it holds.
+/// Copies a folder with its content.
 pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {

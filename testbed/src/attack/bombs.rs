@@ -1,4 +1,4 @@
-//! Small inputs that claim, or unpack to, more than a machine has.
+//! Small inputs that claim, or unpack to, more memory than a machine has.
 
 mod adapters;
 mod images;
@@ -21,23 +21,23 @@ use std::{
 
 pub(super) const ADAPTERS: Case = Case {
     name: "bombs-adapters",
-    about: "pickles that grow, nest and claim, thousands of patterns: refused by name within the budget of memory",
+    about: "pickles that grow, nest or claim large sizes, thousands of patterns: refused by name within the memory limit",
     run: |bench| drop_all(bench, "bombs-adapters", &adapters::BOMBS),
 };
 
-pub(super) const PICTURES: Case = Case {
-    name: "bombs-pictures",
-    about: "PNG, IDX, parquet and image processors of absurd sizes: refused by name, or read within the budget of memory",
-    run: |bench| drop_all(bench, "bombs-pictures", &images::BOMBS),
+pub(super) const IMAGES: Case = Case {
+    name: "bombs-images",
+    about: "PNG, IDX, parquet and image processors of absurd sizes: refused by name, or read within the memory limit",
+    run: |bench| drop_all(bench, "bombs-images", &images::BOMBS),
 };
 
 pub(super) const TEXTS: Case = Case {
     name: "bombs-texts",
-    about: "endless lines and words, a tokenizer that multiplies: refused by name, or read within the budget of memory",
+    about: "endless lines and words, a multiplying tokenizer: refused by name, or read within the memory limit",
     run: |bench| drop_all(bench, "bombs-texts", &texts::BOMBS),
 };
 
-/// An input that does harm, and the sweep that holds it.
+/// A harmful input, and a sweep that uses it.
 struct Bomb {
     name: &'static str,
     make: fn(&CaseFolder<'_>) -> Result<PathBuf, Failure>,
@@ -94,7 +94,7 @@ fn drop_one(case: &CaseFolder<'_>, bomb: &Bomb) -> Result<u64, Failure> {
     let peak = match running.watch(LIMIT)? {
         Watched::Ended(ended) => {
             let peak = ended.peak_mib;
-            // Refused beforehand, or as failures of its jobs, or read after all.
+            // It is refused beforehand, or fails its jobs, or is read.
             ended.ends_with(&[0, 3, 65]).map_err(|failure| format!("{failure} ({peak} MiB)"))?;
             peak
         }

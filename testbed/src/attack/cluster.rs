@@ -1,4 +1,4 @@
-//! Workers of the real program on a broker, each started again when it ends, as a supervisor does.
+//! Workers of the real program with a broker. Each one is restarted when it ends, as by a supervisor.
 
 use super::{
     Unavailable,
@@ -68,7 +68,7 @@ impl<'a> Cluster<'a> {
         self.case.path("store")
     }
 
-    /// Puts jobs of the sweep `sweep` into the queue, whatever they hold.
+    /// Publishes jobs of the sweep `sweep` without any check.
     pub(super) fn publish(&self, sweep: &str, jobs: &[Job]) -> Result<(), Failure> {
         let publisher = self.publisher()?;
         self.bench.block_on(async {
@@ -79,7 +79,7 @@ impl<'a> Cluster<'a> {
         })
     }
 
-    /// Puts a message into the queue that holds what it holds.
+    /// Publishes a message with any content.
     pub(super) fn publish_raw(&self, body: &[u8]) -> Result<(), Failure> {
         let settings = self.settings()?;
         self.bench.block_on(async { Ok(FaultInjector::connect(&settings).await?.publish(body).await?) })
@@ -91,7 +91,7 @@ impl<'a> Cluster<'a> {
         self.bench.block_on(async { Ok(FaultInjector::connect(&settings).await?.waiting().await?) })
     }
 
-    /// Starts workers again that have ended, until `is_over`; fails after `limit`.
+    /// Restarts workers that have ended, until `is_over`; fails after `limit`.
     pub(super) fn supervise_until(
         &mut self,
         limit: Duration,
@@ -127,14 +127,14 @@ impl<'a> Cluster<'a> {
         self.workers.iter().map(|worker| worker.starts - 1).sum()
     }
 
-    /// Takes a worker out and starts another in its place.
+    /// Replaces a worker by a new one.
     pub(super) fn replace(&mut self, number: usize) -> Result<Running, Failure> {
         let starts = self.workers[number].starts + 1;
         let fresh = Supervised { running: self.worker(number, starts)?, starts };
         Ok(std::mem::replace(&mut self.workers[number], fresh).running)
     }
 
-    /// Asks all workers to drain, and fails unless each ends with 0; what they logged last.
+    /// Drains all workers, and fails unless each one ends with 0. Returns their last log lines.
     pub(super) fn stop(self, limit: Duration) -> Result<Vec<String>, Failure> {
         for worker in &self.workers {
             worker.running.signal("TERM")?;
@@ -168,7 +168,7 @@ impl<'a> Cluster<'a> {
     }
 }
 
-/// The jobs of a sweep file as its coordinator makes them, but for the digests, which are made up.
+/// The jobs of a sweep file as its coordinator makes them, with invented digests.
 pub(super) fn frozen(sweep: &Path) -> Result<Frozen, Failure> {
     let text = std::fs::read_to_string(sweep)?;
     let sweep = Sweep::from_yaml(&text, sweep.parent().unwrap_or(Path::new("/")), &[])?;

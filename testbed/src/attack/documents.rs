@@ -1,4 +1,4 @@
-//! Documents of a store that are empty, broken, or say what is not so.
+//! Documents of a store that are empty, broken or false.
 
 use super::{
     Case,
@@ -11,7 +11,7 @@ use std::fs;
 
 pub(super) const BROKEN: Case = Case {
     name: "broken-documents",
-    about: "empty and broken cancelled.json, manifest.json, outcome.json, progress.json: no panic, and each has a way out that is named",
+    about: "empty and broken cancelled.json, manifest.json, outcome.json, progress.json: no panic, and the error names a remedy",
     run: |bench| {
         let case = bench.case_folder("broken-documents")?;
         let sweep = sweeps::images(&case, "small", 4)?;
@@ -46,7 +46,7 @@ pub(super) const BROKEN: Case = Case {
 
 pub(super) const OUTSIDE: Case = Case {
     name: "names-as-paths",
-    about: "an outcome whose sweep is named `../../../EVIL` or `/…/EVIL`: `analyze --out` writes nothing outside of its folder",
+    about: "an outcome of a sweep named `../../../EVIL` or `/…/EVIL`: `analyze --out` writes only into its folder",
     run: |bench| {
         let case = bench.case_folder("names-as-paths")?;
         let sweep = sweeps::images(&case, "small", 4)?;
@@ -72,7 +72,7 @@ pub(super) const OUTSIDE: Case = Case {
     },
 };
 
-/// Runs the sweep, and does what the message says where it does not run.
+/// Runs the sweep. If it does not run, follows the remedy in the message.
 fn run_or_recover(case: &CaseFolder<'_>, sweep: &str, document: &str) -> Result<(), Failure> {
     let run = ["run", sweep, "--store", "store"];
     let ran = case.run(&run)?;
@@ -91,7 +91,7 @@ fn run_or_recover(case: &CaseFolder<'_>, sweep: &str, document: &str) -> Result<
     Ok(())
 }
 
-/// Renames the sweep wherever the document says its name.
+/// Renames the sweep everywhere in the document.
 fn rename(value: &mut Value, name: &str) {
     for pointer in ["/sweep", "/sweep/name", "/name"] {
         if let Some(found) = value.pointer_mut(pointer).filter(|found| found.is_string()) {

@@ -12,7 +12,7 @@ use std::{
 
 pub(super) const SLOW_CLIENTS: Case = Case {
     name: "slow-clients",
-    about: "130 clients that send half a head and come again: probes are answered within a second",
+    about: "130 clients that send half a request and reconnect: probes are answered within a second",
     run: |bench| {
         let case = bench.case_folder("slow-clients")?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -38,7 +38,7 @@ const BETWEEN: Duration = Duration::from_millis(300);
 /// How long a probe waits, as a kubelet does by default.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many probes were answered, and how many slow connections were opened meanwhile.
+/// How many probes were answered, and how many slow connections were opened at the same time.
 fn probe_beside_slow_clients(address: SocketAddr) -> (u32, u32) {
     let is_over = AtomicBool::new(false);
     let opened = AtomicU32::new(0);
@@ -46,7 +46,7 @@ fn probe_beside_slow_clients(address: SocketAddr) -> (u32, u32) {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Relaxed) {
-                    // A client that was refused or cut off connects again.
+                    // A client that was refused or disconnected connects again.
                     let _ = hold_half_request(address, &is_over);
                     opened.fetch_add(1, Ordering::Relaxed);
                 }

@@ -60,7 +60,7 @@ const POINTS: u32 = 40;
 /// Results that are stored before the base changes.
 const BEFORE: usize = 4;
 
-/// Runs a sweep undisturbed, and again with the base changed after some jobs; then restores the base and goes on.
+/// Runs a sweep without changes, and again with the base changed after some jobs; then restores the base and resumes.
 fn attack(case: &CaseFolder<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Failure>) -> Result<String, Failure> {
     let base = half_width_base(case)?;
     let weights = base.join("model.safetensors");
@@ -78,7 +78,7 @@ fn attack(case: &CaseFolder<'_>, change: impl Fn(&Path, &[u8]) -> Result<(), Fai
     let before = sweeps::scores(&store)?.len();
     change(&weights, &changed(&sound)?)?;
     let ended = running.finish(LIMIT)?;
-    // First of all: nothing else matters beside a wrong number.
+    // This is checked first: a wrong number is the worst violation.
     let wrong = wrong(&expected, &store)?;
     ensure(wrong == 0, || format!("{wrong} results have other scores than those of the undisturbed run"))?;
     ended.ends_with(&CODES)?.says(&["/base"])?;
@@ -104,7 +104,7 @@ fn outcome(case: &CaseFolder<'_>, store: &str) -> Result<serde_json::Value, Fail
     sweeps::outcome(&case.path(store), "texts")
 }
 
-/// How many results are not those of the undisturbed run.
+/// The number of results that differ from those of the undisturbed run.
 fn wrong(expected: &std::collections::BTreeMap<String, serde_json::Value>, store: &Path) -> Result<usize, Failure> {
     Ok(sweeps::scores(store)?.iter().filter(|(job, scores)| expected.get(*job) != Some(scores)).count())
 }

@@ -16,7 +16,7 @@ use std::{
 
 pub(super) const NAMES: Case = Case {
     name: "forged-names",
-    about: "jobs of sweeps whose names are no keys, and messages without jobs: no worker ends, the sweep beside them is done",
+    about: "jobs of sweeps with invalid names, and messages without jobs: no worker ends, and the running sweep finishes",
     run: |bench| {
         let case = bench.case_folder("forged-names")?;
         let names = ["../x", "", "..", "a/b", ".h", "a\nb", "a\0b", &"n".repeat(300)];
@@ -52,7 +52,7 @@ pub(super) const UNKNOWN: Case = Case {
 
 pub(super) const PLACES: Case = Case {
     name: "forged-places",
-    about: "jobs that name files outside of every root, by `..`, absolute hub paths, buckets: nothing of them is read or shown",
+    about: "jobs that name files outside of every root, by `..`, absolute hub paths, buckets: none is read or shown",
     run: |bench| {
         let case = bench.case_folder("forged-places")?;
         let secret = case.write("outside/secret.json", format!("\"{SECRET}\""))?;
@@ -70,7 +70,7 @@ pub(super) const PLACES: Case = Case {
 
 pub(super) const PRECISION: Case = Case {
     name: "forged-precision",
-    about: "jobs for images in bf16, which are computed in f32 alone: nothing is stored under their ids",
+    about: "jobs for images in bf16, which are computed only in f32: nothing is stored under their ids",
     run: |bench| {
         let case = bench.case_folder("forged-precision")?;
         let sweep = sweeps::images(&case, "small", POINTS)?;
@@ -99,14 +99,14 @@ const POINTS: u32 = 60;
 const WORKERS: usize = 3;
 const SECRET: &str = "TOPSECRET-OUTSIDE";
 
-/// Whether workers may end by themselves: three different jobs in a row that cannot be read may lie with the worker.
+/// Whether workers may end by themselves: after three different unreadable jobs in a row, the worker may be the cause.
 #[derive(Clone, Copy, PartialEq)]
 enum Allowed {
     NoEnd,
     Ends,
 }
 
-/// Runs a sweep over three workers, publishes forged messages meanwhile, and checks that both are settled.
+/// Runs a sweep on three workers, publishes forged messages at the same time, and checks that both are settled.
 fn beside_a_sweep(
     bench: &Bench,
     case: &CaseFolder<'_>,
@@ -157,7 +157,7 @@ fn jobs(sweep: &Path, count: usize) -> Result<Vec<Job>, Failure> {
     Ok(subjects.into_iter().take(count).map(|subject| frozen.job(frozen.meaning(subject, "validation"))).collect())
 }
 
-/// `job` with each of its inputs at a place that it must not name.
+/// Copies of `job`, each with one input at a forbidden location.
 fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
     let hub = |path: String| {
         InputRef::Hub(HubRef {
@@ -178,7 +178,7 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
     ];
     let mut forged = Vec::new();
     for (number, case) in places.into_iter().enumerate() {
-        // Each a job of its own, so that none is taken for another.
+        // Each one has an id of its own.
         let mut base = job.clone();
         base.spec = with_base(&job.spec, format!("base {number}"));
         base.places.base = case.clone();

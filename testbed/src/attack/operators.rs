@@ -1,4 +1,4 @@
-//! What shells and terminals do to commands: pipes that close, terminals that hang up.
+//! Closed pipes and closed terminals.
 
 use super::{Case, bench::LIMIT, cluster::Cluster, ensure, sweeps};
 use std::{
@@ -10,7 +10,7 @@ use std::{
 
 pub(super) const CLOSED_PIPE: Case = Case {
     name: "closed-pipe",
-    about: "`watch | head -1` and `watch --json | head -1` of a sweep that runs: they end within seconds",
+    about: "`watch | head -1` and `watch --json | head -1` of a running sweep: they end within seconds",
     run: |bench| {
         let case = bench.case_folder("closed-pipe")?;
         let sweep = sweeps::images(&case, "small", 200)?;
@@ -27,7 +27,7 @@ pub(super) const CLOSED_PIPE: Case = Case {
             let output = watch.stdout.take().ok_or("no pipe")?;
             let mut line = String::new();
             BufReader::new(output).read_line(&mut line)?;
-            // The reader is dropped, and with it the pipe.
+            // Dropping the reader closes the pipe.
             let start = Instant::now();
             let ended = loop {
                 match watch.try_wait()? {
@@ -49,7 +49,7 @@ pub(super) const CLOSED_PIPE: Case = Case {
 
 pub(super) const HANGUP: Case = Case {
     name: "hangup",
-    about: "SIGHUP to a worker and to a run: a worker gives its job back and ends with 0, a run ends with 75, and the sweep goes on",
+    about: "SIGHUP to a worker and a run: the worker returns its job and ends with 0, the run with 75, and the sweep resumes",
     run: |bench| {
         let case = bench.case_folder("hangup")?;
         let sweep = sweeps::images(&case, "small", 40)?;
@@ -73,5 +73,5 @@ pub(super) const HANGUP: Case = Case {
     },
 };
 
-/// How long a command may go on without a reader.
+/// How long a command may run without a reader.
 const END_TIMEOUT: Duration = Duration::from_secs(15);

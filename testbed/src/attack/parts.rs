@@ -1,4 +1,4 @@
-//! Single bits of compacted parts that flip, as on a bad disk.
+//! Flipped bits in compacted parts, as on a failing disk.
 
 use super::{Case, ensure, sweeps};
 use fastrand::Rng;
@@ -6,7 +6,7 @@ use std::fs;
 
 pub(super) const FLIPPED: Case = Case {
     name: "flipped-bits",
-    about: "one bit of a compacted part flips: tables are the same, or the part is named",
+    about: "one bit of a compacted part is flipped: the tables are the same, or the part is named",
     run: |bench| {
         let case = bench.case_folder("flipped-bits")?;
         let sweep = sweeps::images(&case, "small", 10)?;

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A process that runs; it never outlives its handle.
+/// A running process. It never outlives its handle.
 #[derive(Debug)]
 pub(super) struct Running {
     name: String,
@@ -25,7 +25,7 @@ pub(super) struct Running {
 /// A process that has ended.
 #[derive(Debug)]
 pub(super) struct Ended {
-    /// Which one.
+    /// The name of its command.
     pub(super) name: String,
     /// Its exit code; `None` if a signal ended it.
     pub(super) code: Option<i32>,
@@ -39,12 +39,12 @@ pub(super) struct Ended {
     pub(super) peak_mib: u64,
 }
 
-/// What a process did in the time that it had.
+/// The state of a process after its time limit.
 #[derive(Debug)]
 pub(super) enum Watched {
     /// It ended.
     Ended(Ended),
-    /// It would have gone on.
+    /// It was still running.
     GoesOn {
         /// The most resident memory that it took, in MiB.
         peak_mib: u64,
@@ -73,7 +73,7 @@ impl Running {
 
     /// Sends it a signal, such as `HUP`.
     pub(super) fn signal(&self, signal: &str) -> Result<(), Failure> {
-        // It is not waited for before its end is noticed, so that the id is still its own.
+        // The process is not reaped before its end is noticed, so that the id is still its own.
         let sent = Command::new("kill").args([&format!("-{signal}"), &self.id().to_string()]).status()?;
         ensure(sent.success(), || format!("{} had ended before it was sent {signal}", self.name))
     }
@@ -104,7 +104,7 @@ impl Running {
         Ok(())
     }
 
-    /// Waits for its end; fails, and kills it, if that does not come within `limit`.
+    /// Waits for its end. Fails, and kills it, if it does not end within `limit`.
     pub(super) fn finish(self, limit: Duration) -> Result<Ended, Failure> {
         let name = self.name.clone();
         match self.watch(limit)? {
@@ -115,7 +115,7 @@ impl Running {
         }
     }
 
-    /// Waits for its end, and kills it if that does not come within `limit`.
+    /// Waits for its end, and kills it if it does not end within `limit`.
     pub(super) fn watch(mut self, limit: Duration) -> Result<Watched, Failure> {
         let start = Instant::now();
         while start.elapsed() < limit {
@@ -134,7 +134,7 @@ impl Running {
         Ok(Watched::GoesOn { peak_mib: self.peak_kib >> 10 })
     }
 
-    /// The system keeps the peak, so that only growth after the last check is missed.
+    /// The system records the peak, so only growth after the last check is missed.
     fn look_at_memory(&mut self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -145,7 +145,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only where it has ended and was waited for.
+        // Both fail only if it has ended and was reaped.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -163,7 +163,7 @@ impl Ended {
         Ok(self)
     }
 
-    /// Fails unless it says all of `words`, on standard output or standard error.
+    /// Fails unless its standard output or standard error contains all of `words`.
     pub(super) fn says(&self, words: &[&str]) -> Result<&Self, Failure> {
         let said = |word: &&&str| self.stderr.contains(**word) || self.stdout.contains(**word);
         match words.iter().find(|word| !said(word)) {

@@ -14,7 +14,7 @@ use std::{
 
 pub(super) const EDITED: Case = Case {
     name: "edited-results",
-    about: "numbers, tasks and scores of a losing result that cannot be: named corrupt, never in a table, repaired with --repair",
+    about: "impossible numbers, tasks and scores in a losing result: named corrupt, in no table, repaired by --repair",
     run: |bench| {
         let edits = EDITS.map(|(name, edit)| {
             let edit = move |content: &[u8]| {
@@ -30,7 +30,7 @@ pub(super) const EDITED: Case = Case {
 
 pub(super) const EMPTY: Case = Case {
     name: "broken-results",
-    about: "results that are empty, cut short or no JSON: each costs one job, repaired with --repair",
+    about: "results that are empty, truncated or no JSON: each fails one job and is repaired by --repair",
     run: |bench| attack(bench, "broken-results", &BREAKS),
 };
 

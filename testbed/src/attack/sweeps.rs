@@ -1,4 +1,4 @@
-//! Small sweeps over the examples, and what they came to.
+//! Small sweeps over the examples, and their outcomes.
 
 use super::bench::CaseFolder;
 use crate::Failure;
@@ -97,7 +97,7 @@ pub(super) fn result_files(store: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(files)
 }
 
-/// What a sweep came to: the rows of its table and the jobs behind them.
+/// The outcome of a sweep: the rows of its table and their jobs.
 pub(super) fn outcome(store: &Path, sweep: &str) -> Result<Value, Failure> {
     let path = store.join("sweeps").join(sweep).join("outcome.json");
     let read = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -108,7 +108,7 @@ pub(super) fn outcome(store: &Path, sweep: &str) -> Result<Value, Failure> {
     Ok(value)
 }
 
-/// Takes away the compacted parts of a sweep, so that its results themselves are read.
+/// Removes the compacted parts of a sweep, so that single results are read.
 pub(super) fn remove_parts(store: &Path, sweep: &str) -> Result<(), Failure> {
     match fs::remove_dir_all(store.join("sweeps").join(sweep).join("parts")) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),

@@ -11,7 +11,6 @@ use std::{
 use testbed::{
     Failure,
     attack::{Bench, CASES, Case, CaseResult},
-    error_chain,
 };
 
 #[derive(Debug, Parser)]
@@ -20,13 +19,13 @@ struct Args {
     /// Print the cases and run none.
     #[arg(long)]
     list: bool,
-    /// Run this case, once for each; all unless given. The beginning of a name will do.
+    /// Run only this case; repeatable. The beginning of a name is enough.
     #[arg(long)]
     only: Vec<String>,
-    /// The binary `bowline`; the one beside this program unless given.
+    /// The binary `bowline`; by default the one beside this program.
     #[arg(long)]
     program: Option<PathBuf>,
-    /// Where all that cases write goes; a folder that is removed unless something fails.
+    /// Folder for everything that cases write; by default a temporary one, kept if a case fails.
     #[arg(long)]
     folder: Option<PathBuf>,
 }
@@ -44,7 +43,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("attack: {}", error_chain(&*failure));
+            eprintln!("attack: {}", jobs::error_chain(&*failure));
             ExitCode::from(70)
         }
     }
@@ -70,7 +69,7 @@ fn run(args: &Args) -> Result<bool, Failure> {
         let (count, word, seen) = match verdict {
             CaseResult::Held(seen) => (&mut held, "held", seen),
             CaseResult::Skipped(why) => (&mut skipped, "skipped", why),
-            CaseResult::Failed(failure) => (&mut failed, "FAILED", error_chain(&*failure)),
+            CaseResult::Failed(failure) => (&mut failed, "FAILED", jobs::error_chain(&*failure)),
         };
         *count += 1;
         println!("{word:<8}{:<18}{seconds:>4} s  {seen}", case.name);

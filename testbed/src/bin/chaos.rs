@@ -7,7 +7,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use testbed::{
     Broker, Failure,
     chaos::{Report, Settings, run},
-    error_chain, log_to_stderr,
+    log_to_stderr,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
-            eprintln!("chaos: {}", error_chain(&*failure));
+            eprintln!("chaos: {}", jobs::error_chain(&*failure));
             ExitCode::from(70)
         }
     }
@@ -71,7 +71,8 @@ async fn run_chaos(args: &Args) -> Result<bool, Failure> {
         workers: args.workers,
         job: Duration::from_millis(args.job_ms),
         repeats: args.repeats,
-        values: (20, 20),
+        densities: 20,
+        scalings: 20,
         limit: Duration::from_secs(600) + args.repeats * Duration::from_secs(120),
         programs: programs()?,
         folder: folder.clone(),

@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that a person runs")]
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
@@ -12,8 +12,7 @@ use store::Store;
 use testbed::{
     Broker, CoordinatorSpec, Failure, WorkerSpec,
     args::Cluster,
-    error_chain,
-    load::{Stored, Table, TrafficSpec, busy, prepare, publish, resumed, traffic},
+    load::{BesideSpec, Stored, Table, TrafficSpec, beside, busy, prepare, publish, resumed, traffic},
     log_to_stderr,
     sim::SweepSpec,
 };
@@ -35,9 +34,33 @@ struct Args {
     /// Workers with jobs of a second.
     #[arg(long, default_value_t = 32)]
     workers: usize,
-    /// Where data goes: a temporary folder if it is not given. Fast where it lies in memory.
+    /// Measure these parts only.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Measurement>,
+    /// An empty folder for data, fast where it lies in memory [default: a temporary folder]
     #[arg(long)]
     folder: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Measurement {
+    /// Reading a large sweep at its start
+    Enumerate,
+    /// Publishing
+    Publish,
+    /// Jobs of no work from end to end
+    Pass,
+    /// How busy workers with jobs of a second are
+    Busy,
+    /// A small sweep beside a large one
+    Beside,
+}
+
+impl Args {
+    fn wants(&self, measurement: Measurement) -> bool {
+        self.only.is_empty() || self.only.contains(&measurement)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -84,7 +107,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("load: {}", error_chain(&*failure));
+            eprintln!("load: {}", jobs::error_chain(&*failure));
             ExitCode::from(70)
         }
     }
@@ -104,15 +127,34 @@ async fn measure(args: &Args) -> Result<(), Failure> {
     let temporary = tempfile::Builder::new().prefix("bowline-load-").tempdir()?;
     let folder = args.folder.clone().unwrap_or_else(|| temporary.path().to_owned());
     std::fs::create_dir_all(&folder)?;
+    if std::fs::read_dir(&folder)?.next().is_some() {
+        let folder = folder.display();
+        return Err(format!("the folder `{folder}` is not empty: results of an earlier run would count as done").into());
+    }
     let mut table = Table::default();
-    enumerate(args, &folder, &mut table).await?;
+    if args.wants(Measurement::Enumerate) {
+        enumerate(args, &folder, &mut table).await?;
+    }
+    if args.only == [Measurement::Enumerate] {
+        println!("{table}");
+        return Ok(());
+    }
     match Broker::start(&folder.join("broker")).await? {
         None => println!("skipped: no RabbitMQ can be started"),
         Some(broker) => {
             let bench = Bench { broker, folder };
-            bench.publish(args, &mut table).await?;
-            bench.pass(args, &mut table).await?;
-            bench.keep_busy(args, &mut table).await?;
+            if args.wants(Measurement::Publish) {
+                bench.publish(args, &mut table).await?;
+            }
+            if args.wants(Measurement::Pass) {
+                bench.pass(args, &mut table).await?;
+            }
+            if args.wants(Measurement::Busy) {
+                bench.keep_busy(args, &mut table).await?;
+            }
+            if args.wants(Measurement::Beside) {
+                bench.share(args, &mut table).await?;
+            }
         }
     }
     println!("{table}");
@@ -153,10 +195,21 @@ struct Bench {
 
 impl Bench {
     async fn publish(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
-        let took = publish(&self.cluster("published"), &sweep("published", args.jobs), args.jobs as usize).await?;
+        let own = || testbed::load::cpu_time_of(std::process::id());
+        let of_broker = || self.broker.pid().map(testbed::load::cpu_time_of).unwrap_or_default();
+        let sweep = sweep("published", args.jobs);
+        let jobs = testbed::load::jobs_of(&sweep, args.jobs as usize)?;
+        let before = own();
+        let broker_before = of_broker();
+        let took = publish(&self.cluster("published"), &sweep, &jobs).await?;
+        let cpu = format!(
+            "processor time a job: {} here, {} in the broker",
+            per_job(own().saturating_sub(before), jobs.len()),
+            per_job(of_broker().saturating_sub(broker_before), jobs.len())
+        );
         let rate = f64::from(args.jobs) / took.as_secs_f64();
         let broker = self.broker.pid().map(|pid| testbed::load::memory_of(pid).peak_bytes);
-        let figure = format!("{rate:.0} jobs/s; broker at most {}", mebibytes(broker.unwrap_or_default()));
+        let figure = format!("{rate:.0} jobs/s; {cpu}; broker at most {}", mebibytes(broker.unwrap_or_default()));
         println!("published: {figure}");
         table.add(format!("{} jobs published, each confirmed", args.jobs), figure, "at least 20,000 jobs/s");
         Ok(())
@@ -170,9 +223,19 @@ impl Bench {
         let done = cluster.store().await?.jobs_with_results().await?.len();
         let rate = done as f64 / passed.took.as_secs_f64();
         let end = if passed.is_finished { "" } else { ", then the time was up" };
-        let figure = format!("{rate:.0} jobs/s: {done} in {:.0} s{end}", passed.took.as_secs_f64());
+        let figure = format!(
+            "{rate:.0} jobs/s: {done} in {:.0} s{end}; processor time a job: {} in the workers, {} in the coordinator, {} in the broker",
+            passed.took.as_secs_f64(),
+            per_job(passed.workers_cpu, done),
+            per_job(passed.coordinator_cpu, done),
+            per_job(passed.broker_cpu, done)
+        );
         println!("passed: {figure}");
-        table.add(format!("{} jobs of no work, 8 workers, store in a folder", args.jobs), figure, "");
+        table.add(
+            format!("{} jobs of no work, 8 workers, store in a folder", args.jobs),
+            figure,
+            "at least 3,000 jobs/s",
+        );
         table.add("coordinator's memory meanwhile, over time", over_time(&passed.coordinator_bytes), "flat");
         table.add("broker's memory meanwhile, over time", over_time(&passed.broker_bytes), "flat");
         Ok(())
@@ -190,6 +253,33 @@ impl Bench {
             format!("{:.1} % busy ({} jobs), {:.0} s in all", busy.share * 100.0, busy.jobs, ran.took.as_secs_f64());
         println!("busy: {figure}");
         table.add(format!("{} workers with jobs of 1 s", args.workers), figure, "at least 95 %");
+        Ok(())
+    }
+
+    /// A search of two workers, alone and beside a sweep that keeps the queue full. Each of its jobs waits for the one before.
+    async fn share(&self, args: &Args, table: &mut Table) -> Result<(), Failure> {
+        let job = Duration::from_millis(200);
+        let mut seconds = Vec::new();
+        for has_large in [false, true] {
+            let cluster = self.cluster(if has_large { "beside" } else { "alone" });
+            let small = SweepSpec { linear: true, seed: 1, ..sweep("small", 100) };
+            let small = self.traffic(&cluster, small, 2, job, Duration::from_secs(args.seconds))?;
+            let large = self.traffic(&cluster, sweep("large", args.jobs), 2, job, small.limit)?;
+            let large = has_large.then_some(large.coordinator);
+            let spec = BesideSpec {
+                worker: small.worker,
+                workers: small.workers,
+                large,
+                small: small.coordinator,
+                limit: small.limit,
+            };
+            seconds.push(beside(spec).await?.as_secs_f64());
+        }
+        let [alone, beside] = seconds[..] else { return Err("two measurements are needed".into()) };
+        let figure = format!("{alone:.1} s alone, {beside:.1} s beside ({:.1} times)", beside / alone);
+        println!("small sweep: {figure}");
+        let title = format!("linear search, jobs of 0.2 s, 2 workers, beside {} jobs", args.jobs);
+        table.add(title, figure, "at most 3 times");
         Ok(())
     }
 
@@ -255,6 +345,11 @@ fn over_time(bytes: &[u64]) -> String {
     let samples: Vec<_> = bytes.iter().step_by(step).chain(bytes.last()).map(|bytes| bytes >> 20).collect();
     let samples: Vec<_> = samples.iter().map(u64::to_string).collect();
     format!("{} MiB, every {step} s", samples.join(", "))
+}
+
+/// Microseconds a job.
+fn per_job(time: Duration, jobs: usize) -> String {
+    format!("{:.0} µs", time.as_secs_f64() * 1e6 / jobs.max(1) as f64)
 }
 
 fn mebibytes(bytes: u64) -> String {

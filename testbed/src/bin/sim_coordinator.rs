@@ -3,7 +3,7 @@
 use clap::Parser;
 use coordinator::{Coordinator, Ended, Event, Retry, Settings, repair, survey};
 use std::{process::ExitCode, sync::Arc, time::Duration};
-use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, error_chain, log_to_stderr, sim::SweepSpec};
+use testbed::{Failure, SOME_FAILED, args::Cluster, end_with_parent, log_to_stderr, sim::SweepSpec};
 use tracing::{error, info};
 
 #[derive(Debug, Parser)]
@@ -15,13 +15,13 @@ struct Args {
     /// Jobs in the queue at a time.
     #[arg(long, default_value_t = 64)]
     window: usize,
-    /// How often it looks by itself.
+    /// The time between two lookups of outstanding jobs.
     #[arg(long, default_value_t = 1000)]
     poll_ms: u64,
     /// How long a job may be missing before it is published again.
     #[arg(long, default_value_t = 4000)]
     lost_after_ms: u64,
-    /// Compute jobs again whose stored result is corrupt.
+    /// Compute jobs with corrupt stored results again.
     #[arg(long)]
     repair: bool,
 }
@@ -34,10 +34,10 @@ fn main() -> ExitCode {
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(&args))) {
         Ok(Corrupt(0)) => ExitCode::SUCCESS,
         Ok(Corrupt(_)) => some_failed(),
-        // No search goes on without the results that all others are divided by.
-        Err(failure) if error_chain(&*failure).contains(CORRUPT) => some_failed(),
+        // A search ends without the results that normalise all others.
+        Err(failure) if jobs::error_chain(&*failure).contains(CORRUPT) => some_failed(),
         Err(failure) => {
-            error!(failure = error_chain(&*failure), "the coordinator ends");
+            error!(failure = jobs::error_chain(&*failure), "the coordinator ends");
             ExitCode::from(69)
         }
     }
@@ -50,7 +50,7 @@ fn some_failed() -> ExitCode {
 /// How many jobs failed because their stored result is corrupt.
 struct Corrupt(usize);
 
-/// How a failure says that the stored result of its job is corrupt.
+/// The words by which a failure says that the stored result of its job is corrupt.
 const CORRUPT: &str = "the stored result of the job is corrupt";
 
 async fn run(args: &Args) -> Result<Corrupt, Failure> {
@@ -81,7 +81,7 @@ async fn run(args: &Args) -> Result<Corrupt, Failure> {
         }
     };
     let report = coordinator.run(frozen, resume, &mut note, std::future::pending()).await?;
-    // As `bowline run` does at its end.
+    // `bowline run` does the same at its end.
     let left = queue.delete_queue(&args.sweep.sweep).await?;
     info!(counts = ?report.counts, left, "ends");
     match report.ended {

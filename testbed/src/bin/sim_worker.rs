@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use testbed::{
     Failure,
     args::Cluster,
-    end_with_parent, error_chain, log_to_stderr,
+    end_with_parent, log_to_stderr,
     sim::{SimInput, Simulation},
 };
 use tokio::{
@@ -20,7 +20,7 @@ use worker::{Limits, Worker, WorkerError};
 /// How long a draining worker may take for its current job.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// The most attempts at a job. Faults come at random, and may hit the same job more than once.
+/// The most attempts at a job. Faults are random, and may hit the same job more than once.
 const ATTEMPTS: u32 = 4;
 
 #[derive(Debug, Parser)]
@@ -42,7 +42,7 @@ struct Args {
     /// The longest that a job may take.
     #[arg(long, default_value_t = 2000)]
     job_limit_ms: u64,
-    /// Workers that may be lost over a job.
+    /// Lost deliveries of a job before it is dead-lettered.
     #[arg(long, default_value_t = 5)]
     losses: u32,
     /// The time between two heartbeats
@@ -55,12 +55,12 @@ fn main() -> ExitCode {
     end_with_parent();
     log_to_stderr("info");
     if let Err(failure) = files::end_on_lost_pages() {
-        error!(%failure, "a mapped file that is cut short ends this process without a message");
+        error!(%failure, "a truncated mapped file ends this process without a message");
     }
     match run(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            error!(worker = args.name, failure = error_chain(&*failure), "the worker ends");
+            error!(worker = args.name, failure = jobs::error_chain(&*failure), "the worker ends");
             let hangs = matches!(failure.downcast_ref(), Some(WorkerError::Hangs(_)));
             ExitCode::from(if hangs { 75 } else { 69 })
         }
@@ -68,17 +68,17 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Failure> {
-    // One thread, as there may be dozens of workers; jobs have one of their own.
+    // One thread, because there may be dozens of workers. Jobs run on a thread of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(work(args));
-    // A job that hangs is not waited for.
+    // The process does not wait for a job that hangs.
     runtime.shutdown_background();
     ended
 }
 
 async fn work(args: &Args) -> Result<(), Failure> {
     let mut listening = JoinSet::new();
-    let asked = listen(&mut listening)?;
+    let signals = listen(&mut listening)?;
     let queue = args.cluster.queue(&args.name).await?;
     let store = args.cluster.store().await?;
     let compute = Simulation {
@@ -90,7 +90,7 @@ async fn work(args: &Args) -> Result<(), Failure> {
     let consumer = Arc::new(queue.consumer()?);
     let ahead = Arc::new(consumer.second());
     let limits = Limits {
-        // Longer than an input stays changed: what fails for that is no reason to give a job up.
+        // Longer than an input stays changed, so that a changed input does not use up the attempts of a job.
         back_off: Duration::from_millis(700),
         attempts: ATTEMPTS,
         wall_clock: Some(Duration::from_millis(args.job_limit_ms)),
@@ -103,9 +103,9 @@ async fn work(args: &Args) -> Result<(), Failure> {
         .serving(args.cluster.pool.as_str(), 1)
         .with_limits(limits)
         .with_heartbeat(Duration::from_millis(args.heartbeat_ms));
-    let mut first = asked.clone();
-    let mut second = asked.clone();
-    let mut late = asked;
+    let mut first = signals.clone();
+    let mut second = signals.clone();
+    let mut late = signals;
     let drain = async { wait_for(&mut first, 1).await };
     let now = async {
         tokio::select! {
@@ -120,20 +120,20 @@ async fn work(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Counts how often the worker was asked to end.
+/// Counts the shutdown signals that the worker receives.
 fn listen(tasks: &mut JoinSet<()>) -> Result<watch::Receiver<u32>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let (sender, asked) = watch::channel(0);
+    let (sender, signals) = watch::channel(0);
     tasks.spawn(async move {
         while terminate.recv().await.is_some() {
             sender.send_modify(|times| *times += 1);
         }
     });
-    Ok(asked)
+    Ok(signals)
 }
 
-async fn wait_for(asked: &mut watch::Receiver<u32>, times: u32) {
-    if asked.wait_for(|asked| *asked >= times).await.is_err() {
+async fn wait_for(signals: &mut watch::Receiver<u32>, times: u32) {
+    if signals.wait_for(|signals| *signals >= times).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

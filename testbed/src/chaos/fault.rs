@@ -9,7 +9,7 @@ pub enum Fault {
     KillsAllWorkers,
     /// A worker drains.
     DrainsWorker,
-    /// A worker is told twice to end, so that it ends at once.
+    /// A worker receives two shutdown signals, so that it ends at once.
     StopsWorkerAtOnce,
     /// The broker is stopped and started.
     RestartsBroker,
@@ -45,7 +45,7 @@ pub enum Fault {
     EditsResult,
     /// The file that jobs read is rewritten in place, with the same size.
     RewritesInput,
-    /// The file that jobs read is cut short in place.
+    /// The file that jobs read is truncated in place.
     TruncatesInput,
     /// The file that jobs read is replaced by another one.
     ReplacesInput,

@@ -1,5 +1,5 @@
 use super::{Fault, Violation};
-use crate::Failure;
+use crate::{Failure, process::History};
 use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 
 /// The faults that a run injected, and what they broke.
@@ -21,11 +21,8 @@ pub(super) struct RoundReport {
     pub(super) jobs: usize,
     /// Poison jobs, which harm their worker.
     pub(super) poison: u32,
-    pub(super) workers: u32,
-    pub(super) worker_ends: BTreeMap<String, u32>,
-    pub(super) coordinators: u32,
-    pub(super) finished: u32,
-    pub(super) coordinator_ends: BTreeMap<String, u32>,
+    pub(super) workers: History,
+    pub(super) coordinators: History,
     pub(super) bucket_faults: u64,
     /// Messages that were left in the queue after the sweep.
     pub(super) leftovers: u64,
@@ -50,11 +47,8 @@ impl RoundReport {
             violations: Vec::new(),
             jobs: 0,
             poison: 0,
-            workers: 0,
-            worker_ends: BTreeMap::new(),
-            coordinators: 0,
-            finished: 0,
-            coordinator_ends: BTreeMap::new(),
+            workers: History::default(),
+            coordinators: History::default(),
             bucket_faults: 0,
             leftovers: 0,
             took: Duration::ZERO,
@@ -82,9 +76,9 @@ impl Report {
         Self { seed, violations: Vec::new(), rounds: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, mut played: RoundReport) {
-        self.violations.append(&mut played.violations);
-        self.rounds.push(played);
+    pub(super) fn add(&mut self, mut round: RoundReport) {
+        self.violations.append(&mut round.violations);
+        self.rounds.push(round);
     }
 
     /// How often each fault was injected.
@@ -135,10 +129,9 @@ impl fmt::Display for RoundReport {
             writeln!(f, "  {times:>5}  {meaning}")?;
         }
         writeln!(f, "  {:>5}  messages left over", self.leftovers)?;
-        writeln!(f, "  {:>5}  workers started; ended {}", self.workers, ends(&self.worker_ends))?;
-        let started = self.coordinators;
-        let finished = self.finished;
-        write!(f, "  {started:>5}  coordinators started, {finished} finished; ended {}", ends(&self.coordinator_ends))
+        writeln!(f, "  {:>5}  workers started; ended {}", self.workers.started, ends(&self.workers.ends))?;
+        let History { started, finished, ends: ended } = &self.coordinators;
+        write!(f, "  {started:>5}  coordinators started, {finished} finished; ended {}", ends(ended))
     }
 }
 

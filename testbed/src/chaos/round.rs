@@ -1,5 +1,5 @@
 use super::{
-    Fault, Settings, made, reference::Reference, report::RoundReport, schedule::FaultSchedule, targets::Targets,
+    Fault, Settings, reference::Reference, report::RoundReport, schedule::FaultSchedule, subfolder, targets::Targets,
     violations,
 };
 use crate::{
@@ -32,7 +32,7 @@ const BROKER_SETTLE_TIME: Duration = Duration::from_secs(3);
 /// How long workers may take to empty the queue, and to drain.
 const LEFTOVERS_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How much longer than a job takes the file that jobs read stays changed.
+/// The file that jobs read stays changed for the time of a job and this margin.
 const CHANGE_MARGIN: Duration = Duration::from_millis(100);
 
 /// One sweep with a bucket and a pool of its own.
@@ -59,7 +59,7 @@ impl Round {
     ) -> Result<Self, Failure> {
         let reference = Reference::of(sweep).await?;
         let seed = settings.seed.wrapping_add(number);
-        let bucket = made(&settings.folder, &format!("bucket-{number}"))?;
+        let bucket = subfolder(&settings.folder, &format!("bucket-{number}"))?;
         let server = S3Server::start(&bucket, HttpFaults::seeded(seed, RATES)).await?;
         let proxy = Proxy::before(broker.host()).await?;
         let cluster = Cluster {
@@ -72,7 +72,7 @@ impl Round {
         let mut faults = Fault::ALL.to_vec();
         faults.retain(|fault| broker.is_private() || !fault.needs_private_broker());
         Ok(Self {
-            logs: made(&settings.folder, &format!("logs-{number}"))?,
+            logs: subfolder(&settings.folder, &format!("logs-{number}"))?,
             settings: settings.clone(),
             sweep: sweep.clone(),
             reference,
@@ -115,15 +115,16 @@ impl Round {
         let mut report = RoundReport::new(self.sweep.sweep.clone(), injected);
         report.violations.extend(finished);
         if !edited.is_empty() && report.violations.is_empty() {
-            // A compacted part may hold the result as it was before the change. Without parts the object itself is read.
+            // A compacted part may hold the result as it was before the change. Without parts the object itself is
+            // read.
             remove(&parts)?;
             coordinators.add_repairing()?;
             report.violations.extend(finish_within(settings.limit, &coordinators, &fleet).await?);
         }
         let waiting = leftovers(&direct, &self.sweep.sweep, &fleet).await?;
         report.leftovers = waiting;
-        (report.workers, report.worker_ends) = fleet.history();
-        (report.coordinators, report.finished, report.coordinator_ends) = coordinators.history();
+        report.workers = fleet.history();
+        report.coordinators = coordinators.history();
         report.violations.extend(fleet.drain(LEFTOVERS_TIMEOUT).await?.into_iter().map(violations::Violation::Worker));
         report.bucket_faults = server.faults().struck();
         report.violations.extend(violations::check(&reference, &edited, &direct).await?);
@@ -178,10 +179,11 @@ impl Round {
 /// The longest that a job may take: far more than a sound job takes on a loaded machine.
 const JOB_LIMIT_MS: u32 = 8_000;
 
-/// Workers that may be lost over a job. Faults come at random, so a sound job may lose several.
+/// The limit of lost deliveries of a job. Faults are random, so a sound job may be lost several times.
 const LOSSES: u32 = 6;
 
-/// Declares the queues, which the fault injector needs before the first worker is there, with a foreign message in each.
+/// Declares the queues before the first worker starts, because the fault injector needs them. Each gets a foreign
+/// message.
 async fn make_queues(direct: &Cluster, sweep: &str) -> Result<(), Failure> {
     drop(direct.queue("chaos").await?);
     fault_injector(direct, sweep).await?.publish_everywhere(b"not of Bowline").await?;
@@ -202,7 +204,7 @@ async fn inject_until_finished(
         is_over.store(true, Ordering::Relaxed);
         finished
     };
-    let striking = async {
+    let injecting = async {
         loop {
             let is_more = targets.inject_next().await?;
             if !is_more || is_over.load(Ordering::Relaxed) {
@@ -210,12 +212,12 @@ async fn inject_until_finished(
             }
         }
     };
-    let (finished, injected) = tokio::join!(finishing, striking);
+    let (finished, injected) = tokio::join!(finishing, injecting);
     injected?;
     finished
 }
 
-/// Waits until all coordinators have finished. Replaces workers meanwhile.
+/// Waits until all coordinators have finished. Ended workers are replaced until then.
 async fn finish_within(
     limit: Duration,
     coordinators: &Coordinators,

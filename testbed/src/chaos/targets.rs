@@ -32,7 +32,8 @@ pub(super) struct Targets<'a> {
     pub(super) injected: BTreeMap<Fault, u32>,
     /// The file that jobs read.
     pub(super) input: &'a SimInput,
-    /// How long that file stays changed. It is longer than a job takes, so that every running job reads the changed file.
+    /// How long that file stays changed. It is longer than a job takes, so that every running job reads the changed
+    /// file.
     pub(super) changed: Duration,
     /// The stored results that were changed.
     pub(super) edited: Vec<Edited>,

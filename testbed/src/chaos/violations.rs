@@ -14,7 +14,7 @@ use std::{
 /// A broken guarantee: something that must not happen under any fault.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Violation {
-    /// The sweep did not come to its end.
+    /// The sweep did not finish.
     NotFinished {
         /// How long it had.
         limit: Duration,
@@ -114,7 +114,7 @@ fn of_results(reference: &Reference, results: &BTreeMap<JobId, String>) -> Vec<V
     let compare = |(job, found): (&JobId, &String)| match reference.results.get(job) {
         Some(expected) if expected == found => None,
         Some(expected) => Some(Violation::Different { job: *job, expected: expected.clone(), found: found.clone() }),
-        // A poison job that must not succeed, or a job of no sweep of ours.
+        // A poison job that must not succeed, or a job that is not of the sweep.
         None => Some(Violation::Unknown(*job)),
     };
     results.iter().filter_map(compare).collect()

@@ -5,19 +5,19 @@ use store::Store;
 /// How busy workers were.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Utilisation {
-    /// Jobs that ran, wholly or in part, in the time that counts.
+    /// Jobs that ran at least partly within the measured time.
     pub jobs: u64,
-    /// The share of the workers' time that they computed.
+    /// The share of the workers' time in which they computed.
     pub share: f64,
 }
 
-/// What is left out at either end: there, workers start and run out of jobs.
+/// The time that is left out at either end, when workers start or run out of jobs.
 const EDGE: Duration = Duration::from_secs(3);
 
 /// How busy `workers` were that took `job` for each job on the split `split`, by the times in the results.
 ///
 /// # Errors
-/// The store cannot be read, or holds results of too short a time.
+/// The store cannot be read, or its results cover too short a time.
 pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> Result<Utilisation, Failure> {
     let mut finished_ms = Vec::new();
     for result in store.results().await?.collect().await? {
@@ -30,7 +30,8 @@ pub async fn busy(store: &Store, split: &str, workers: usize, job: Duration) -> 
         .ok_or_else(|| "the sweep was too short to measure how busy its workers were".into())
 }
 
-/// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there is.
+/// Of each job, the part that lies in the time that counts: jobs that end together must not count as more than there
+/// is.
 fn share(finished_ms: &[u64], workers: usize, job: Duration) -> Option<Utilisation> {
     let edge = u64::try_from(EDGE.as_millis()).ok()?;
     let job = u64::try_from(job.as_millis()).ok()?;

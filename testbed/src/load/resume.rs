@@ -12,7 +12,7 @@ use std::{
 };
 use store::{Revision, Store};
 
-/// How results are kept.
+/// How results are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Stored {
     /// Each in an object of its own.
@@ -21,10 +21,10 @@ pub enum Stored {
     Parts,
 }
 
-/// What it took to find out how much of a sweep is done.
+/// The cost of a survey of a sweep.
 #[derive(Debug, Clone, Copy)]
 pub struct Resumed {
-    /// How much is done.
+    /// The number of stored results.
     pub survey: Survey,
     /// How long it took.
     pub took: Duration,
@@ -70,7 +70,7 @@ pub async fn prepare(store: &Store, sweep: &SweepSpec, done: usize, stored: Stor
     Ok(())
 }
 
-/// Goes through a sweep as a coordinator does that is started, up to the first job that it would publish.
+/// Surveys a sweep as a starting coordinator does, up to the first job that it would publish.
 ///
 /// # Errors
 /// The store cannot be read.

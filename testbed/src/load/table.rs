@@ -7,7 +7,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Adds what was measured, what came out and what was meant to.
+    /// Adds a row: what was measured, the figure, and its target.
     pub fn add(&mut self, what: impl Into<String>, figure: impl Into<String>, aim: impl Into<String>) {
         self.rows.push([what.into(), figure.into(), aim.into()]);
     }

@@ -1,4 +1,4 @@
-use super::memory_of;
+use super::{cpu_time_of, memory_of};
 use crate::{CoordinatorSpec, Coordinators, Failure, WorkerFleet, WorkerSpec};
 use std::time::{Duration, Instant};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
@@ -18,17 +18,23 @@ pub struct TrafficSpec {
     pub limit: Duration,
 }
 
-/// What a sweep took.
+/// The measurements of a sweep.
 #[derive(Debug, Clone, Default)]
 pub struct Traffic {
     /// From the start of the coordinator to the sweep's end, or to the limit.
     pub took: Duration,
-    /// Whether it came to its end.
+    /// Whether it finished.
     pub is_finished: bool,
     /// The coordinator's resident memory over time, in bytes.
     pub coordinator_bytes: Vec<u64>,
     /// The broker's.
     pub broker_bytes: Vec<u64>,
+    /// The processor time that the coordinator used.
+    pub coordinator_cpu: Duration,
+    /// The processor time that the broker used.
+    pub broker_cpu: Duration,
+    /// The processor time that all workers used together.
+    pub workers_cpu: Duration,
 }
 
 /// How often memory is read.
@@ -43,6 +49,8 @@ pub async fn traffic(spec: TrafficSpec) -> Result<Traffic, Failure> {
     let start = Instant::now();
     let coordinators = Coordinators::start(spec.coordinator)?;
     let mut traffic = Traffic::default();
+    let broker_cpu = || spec.broker.map(cpu_time_of).unwrap_or_default();
+    let broker_before = broker_cpu();
     let mut samples = every(SAMPLES);
     let watching = async {
         loop {
@@ -50,6 +58,8 @@ pub async fn traffic(spec: TrafficSpec) -> Result<Traffic, Failure> {
             let pid = coordinators.pids().first().copied();
             traffic.coordinator_bytes.extend(pid.map(|pid| memory_of(pid).resident_bytes));
             traffic.broker_bytes.extend(spec.broker.map(|pid| memory_of(pid).resident_bytes));
+            // The last sample before its end counts.
+            traffic.coordinator_cpu = pid.map_or(traffic.coordinator_cpu, cpu_time_of);
         }
     };
     let finished = tokio::select! {
@@ -57,7 +67,10 @@ pub async fn traffic(spec: TrafficSpec) -> Result<Traffic, Failure> {
         never = watching => never,
         never = fleet.supervise() => match never? {},
     };
-    (traffic.took, traffic.is_finished) = (start.elapsed(), finished.is_some());
+    traffic.took = start.elapsed();
+    traffic.is_finished = finished.is_some();
+    traffic.broker_cpu = broker_cpu().saturating_sub(broker_before);
+    traffic.workers_cpu = fleet.pids().into_iter().map(cpu_time_of).sum();
     Ok(traffic)
 }
 

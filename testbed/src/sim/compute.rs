@@ -8,7 +8,7 @@ use std::{
     thread::sleep,
     time::{Duration, Instant},
 };
-use worker::{Computed, DeviceThread, JobError, Output, Stop};
+use worker::{AttemptContext, Computed, DeviceThread, JobError, Output};
 
 /// How a job is simulated.
 #[derive(Debug, Clone)]
@@ -21,33 +21,33 @@ pub struct Simulation {
     pub input: Option<SimInput>,
 }
 
-/// The time between two checks for a request to stop.
+/// The time between two checks for a cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Simulation {
     /// Starts the thread that simulates jobs, in place of the one that computes them.
     pub fn start(self) -> DeviceThread {
-        DeviceThread::start("simulated".to_owned(), BTreeMap::new(), move |job, stop| self.compute(job, stop))
+        DeviceThread::start("simulated".to_owned(), BTreeMap::new(), move |job, context| self.compute(job, context))
     }
 
-    fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+    fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         match Poison::of(evaluated(job)) {
             #[expect(clippy::panic, reason = "this is what is simulated")]
-            Some(Poison::Panics) => panic!("told to panic"),
+            Some(Poison::Panics) => panic!("simulated: panics"),
             Some(Poison::Hangs) => loop {
                 sleep(POLL_INTERVAL);
             },
             Some(Poison::Exhausts) => exhaust(),
             Some(Poison::BadInput) => return Err(bad_input()),
             Some(Poison::FailsTwice) if self.times_tried(job).is_ok_and(|times| times <= 2) => {
-                return Err(JobError::Panicked("told to fail twice".to_owned()));
+                return Err(JobError::Panicked("simulated: fails twice".to_owned()));
             }
             Some(Poison::FailsTwice) | None => {}
         }
         let held = self.input.as_ref().map(SimInput::open).transpose()?;
         let start = Instant::now();
         while let Some(left) = self.takes.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) {
-            if stop.is_requested() {
+            if context.cancellation.is_cancelled() {
                 return Err(JobError::Interrupted);
             }
             sleep(left.min(POLL_INTERVAL));
@@ -77,7 +77,7 @@ impl Simulation {
 ///
 /// # Errors
 /// The job is poison that never succeeds.
-pub fn undisturbed(job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
+pub fn undisturbed(job: &Job, _context: &AttemptContext) -> Result<Computed, JobError> {
     match Poison::of(evaluated(job)).and_then(Poison::reason) {
         Some(_) => Err(bad_input()),
         None => Ok(computed(job)),
@@ -85,7 +85,7 @@ pub fn undisturbed(job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
 }
 
 fn bad_input() -> JobError {
-    JobError::Incomplete("told to be bad input".to_owned())
+    JobError::Incomplete("simulated: bad input".to_owned())
 }
 
 /// Takes memory until the process's limit ends it: an allocation that fails aborts. The limit counts what is asked for,

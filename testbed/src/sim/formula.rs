@@ -2,8 +2,8 @@ use jobs::{Job, Meaning, MergeFacts, Subject, TaskInput, TaskScore, Timings};
 use std::collections::BTreeMap;
 use worker::{Computed, Output, Scores};
 
-/// The result of `job`, the same on every machine and in every order: a hill over the recipes, with noise from the job's
-/// id.
+/// The result of `job`, the same on every machine and in every order: a hill over the recipes, with noise from the
+/// job's id.
 pub fn computed(job: &Job) -> Computed {
     let score = |task: &TaskInput| TaskScore {
         right: None,

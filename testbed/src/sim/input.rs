@@ -95,9 +95,10 @@ impl SimInput {
         let expected = Digest::of(&content(SOUND));
         let found = Digest::of(&map);
         if expected != found {
-            // A passing failure. `JobError::Changed` lies with a machine and is tried again on another one; simulated workers
-            // are on no machine, so with them it would be final at once.
-            return Err(self.unusable(io::Error::other("the file was changed since the job was made")));
+            // A transient error. `JobError::Changed` blames the machine and is tried again on another one; simulated
+            // workers have no machine, so their failure would be permanent at once.
+            let changed = "the file was changed after the job was made";
+            return Err(self.unusable(io::Error::new(io::ErrorKind::ResourceBusy, changed)));
         }
         Ok(HeldInput { map, files })
     }

@@ -5,13 +5,13 @@ use jobs::{Meaning, Subject};
 pub enum Poison {
     /// Its computation panics.
     Panics,
-    /// Its computation never ends, whatever it is asked.
+    /// Its computation never ends, even after its cancellation.
     Hangs,
-    /// Its computation takes all memory there is, and the process dies.
+    /// Its computation takes all memory, and the process dies.
     Exhausts,
     /// Its input is bad.
     BadInput,
-    /// Its first two computations fail, for a reason that passes.
+    /// Its first two computations fail with a transient failure.
     FailsTwice,
 }
 
@@ -19,7 +19,7 @@ impl Poison {
     /// All kinds.
     pub const ALL: [Self; 5] = [Self::Panics, Self::Hangs, Self::Exhausts, Self::BadInput, Self::FailsTwice];
 
-    /// The kind of a job, if it is one.
+    /// The kind of a poison job; `None` for a sound job.
     pub fn of(meaning: &Meaning) -> Option<Self> {
         let Subject::Merge { recipe } = &meaning.subject else { return None };
         Self::ALL.into_iter().find(|poison| (poison.scaling() - recipe.scaling).abs() < 0.5)
@@ -50,10 +50,10 @@ impl Poison {
     /// What the record of its final failure says; `None` if it succeeds in the end.
     pub fn reason(self) -> Option<&'static str> {
         match self {
-            Self::Panics => Some("the computation panicked: told to panic"),
+            Self::Panics => Some("the computation panicked: simulated: panics"),
             Self::Hangs => Some("the job took longer than its limit"),
-            Self::Exhausts => Some("workers took the job and were not heard of again"),
-            Self::BadInput => Some("the job is not complete: told to be bad input"),
+            Self::Exhausts => Some("workers took the job and did not settle it"),
+            Self::BadInput => Some("the job is not complete: simulated: bad input"),
             Self::FailsTwice => None,
         }
     }

@@ -1,4 +1,4 @@
-use crate::{Computed, JobError, Metrics, Output, Stop};
+use crate::{AttemptContext, Computed, JobError, Metrics, Output};
 use evaluation::{ModelError, ScoreError, Watch};
 use files::FilesInUse;
 use inputs::{Inputs, Located};
@@ -6,7 +6,7 @@ use jobs::{Digest, InputLocations, InputRef, Meaning, TaskInput, Timings};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 use tracing::{Span, info_span, span::EnteredSpan};
 
-/// A part of a job, timed and told of as a span until it is dropped.
+/// A part of a job: a timer and a span, until it is dropped.
 pub(super) struct Stage {
     start: Instant,
     _span: EnteredSpan,
@@ -17,45 +17,45 @@ impl Stage {
         Self { start: Instant::now(), _span: span.entered() }
     }
 
-    /// How long it has lasted.
+    /// How long it has taken so far.
     pub(super) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 }
 
-/// An input that is what the job was made for.
-pub(super) struct Found {
+/// An input whose digest is the one that the job names.
+pub(super) struct CheckedInput {
     pub(super) path: PathBuf,
-    /// What its digest is of.
+    /// The files that the digest covers.
     pub(super) files: FilesInUse,
 }
 
-/// An evaluation, and where its inputs lie.
+/// An evaluation and the locations of its inputs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Evaluated<'a> {
+pub(super) struct EvaluateJob<'a> {
     pub(super) meaning: &'a Meaning,
     pub(super) places: &'a InputLocations,
 }
 
-/// One go at a job of some kind: what it is, where its inputs come from, and what it noted on the way.
-pub(super) struct Attempt<'a, J = Evaluated<'a>> {
+/// One attempt at a job of some kind: the job, the source of its inputs, and what was measured.
+pub(super) struct Attempt<'a, J = EvaluateJob<'a>> {
     pub(super) job: J,
     pub(super) inputs: &'a Inputs,
     pub(super) metrics: &'a Metrics,
-    stop: &'a Stop,
+    context: &'a AttemptContext,
     pub(super) timings: Timings,
     pub(super) commits: BTreeMap<String, String>,
 }
 
 impl<'a, J> Attempt<'a, J> {
-    pub(super) fn new(job: J, inputs: &'a Inputs, stop: &'a Stop, metrics: &'a Metrics) -> Self {
-        Self { job, inputs, metrics, stop, timings: Timings::default(), commits: BTreeMap::new() }
+    pub(super) fn new(job: J, inputs: &'a Inputs, context: &'a AttemptContext, metrics: &'a Metrics) -> Self {
+        Self { job, inputs, metrics, context, timings: Timings::default(), commits: BTreeMap::new() }
     }
 
     /// Runs `work` and counts its time as loading.
     pub(super) fn loading<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
         let stage = Stage::begin(info_span!("load"));
-        let loading = self.stop.loading();
+        let loading = self.context.loading();
         let done = work(self);
         drop(loading);
         self.timings.load_s += stage.seconds();
@@ -73,9 +73,9 @@ impl<'a, J> Attempt<'a, J> {
         done
     }
 
-    /// Runs the model so that a stop ends it between two batches.
+    /// Runs the model so that a cancellation stops it between two batches.
     pub(super) fn watched<T>(&self, work: impl FnOnce(&Watch<'_>) -> Result<T, ModelError>) -> Result<T, JobError> {
-        let cancelled = || self.stop.is_requested();
+        let cancelled = || self.context.cancellation.is_cancelled();
         if cancelled() {
             return Err(JobError::Interrupted);
         }
@@ -85,9 +85,9 @@ impl<'a, J> Attempt<'a, J> {
         })
     }
 
-    /// Reads files that were hashed: fails if one of them is not the same afterwards, whatever came of reading.
+    /// Reads files that were hashed. Fails if one of them changed meanwhile, whether the read succeeded or not.
     ///
-    /// What is read lies in memory then, and the files may change.
+    /// `read` copies what it needs into memory, so that the files may change afterwards.
     pub(super) fn read<T>(
         &self,
         files: &FilesInUse,
@@ -99,29 +99,34 @@ impl<'a, J> Attempt<'a, J> {
         done
     }
 
-    /// An input, if it is still what the job was made for.
-    pub(super) fn checked(&mut self, place: &InputRef, located: Located, expected: Digest) -> Result<Found, JobError> {
+    /// An input, if its digest is still the one that the job names.
+    pub(super) fn checked(
+        &mut self,
+        place: &InputRef,
+        located: Located,
+        expected: Digest,
+    ) -> Result<CheckedInput, JobError> {
         self.note_commit(place, located.commit);
         self.unchanged(place, located.digest, expected)?;
-        Ok(Found { path: located.path, files: located.files_in_use })
+        Ok(CheckedInput { path: located.path, files: located.files_in_use })
     }
 
-    /// Fails once a stop is requested.
-    pub(super) fn go_on(&self) -> Result<(), JobError> {
-        if self.stop.is_requested() { Err(JobError::Interrupted) } else { Ok(()) }
+    /// Fails once the attempt is cancelled.
+    pub(super) fn check_cancelled(&self) -> Result<(), JobError> {
+        if self.context.cancellation.is_cancelled() { Err(JobError::Interrupted) } else { Ok(()) }
     }
 
-    /// What the job came to.
+    /// The output with what was measured.
     pub(super) fn computed(self, output: Output) -> Computed {
         Computed { output, timings: self.timings, commits: self.commits }
     }
 
-    /// Fails if an input is not what the job was made for.
+    /// Fails if the digest of an input is not the one that the job names.
     pub(super) fn unchanged(&self, place: &InputRef, found: Digest, expected: Digest) -> Result<(), JobError> {
         unchanged(place, found, expected)
     }
 
-    /// Keeps the commit that a hub input was resolved to.
+    /// Records the commit that a hub input was resolved to.
     pub(super) fn note_commit(&mut self, place: &InputRef, commit: Option<String>) {
         if let Some(commit) = commit {
             self.commits.insert(place.to_string(), commit);
@@ -136,7 +141,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Fails if an input is not what a job was made for.
+/// Fails if the digest of an input is not the one that a job names.
 pub(super) fn unchanged(place: &InputRef, found: Digest, expected: Digest) -> Result<(), JobError> {
     if found == expected {
         return Ok(());

@@ -2,12 +2,15 @@ use super::{
     EngineSettings, attempt::Attempt, heads::Heads, memory::check_memory, merges::Merges, session::JobSession,
     splits::Splits,
 };
-use crate::{JobError, MadeFiles};
+use crate::{JobError, OutputFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
 use files::MappedFile;
 use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 use merging::BaseHeader;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// A base of any family with the merges, splits and heads of its jobs.
 pub(super) struct FamilySession<F: ModelFamily> {
@@ -17,9 +20,11 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
     pub(super) heads: Heads,
+    /// Where the base was opened, and with which settings.
+    opened: (PathBuf, EngineSettings),
 }
 
-/// Opens the base in a folder, of whatever family it is.
+/// Opens the base in a folder, whatever its family.
 pub(super) struct Open<'a> {
     pub(super) attempt: &'a Attempt<'a>,
     pub(super) folder: &'a Path,
@@ -38,7 +43,8 @@ impl<F: ModelFamily> FamilySession<F> {
     fn open(open: &Open<'_>) -> Result<Self, JobError> {
         let Open { attempt, folder, settings } = open;
         let precision = attempt.job.meaning.precision;
-        // The sweep file refuses it, and a message may say it all the same: numbers would get the id of others.
+        // A sweep file with such a precision is refused, but a message may contain it. Computed in another precision,
+        // the scores would be stored under an id that does not describe them.
         if !F::PRECISIONS.contains(&precision) {
             return Err(JobError::Precision {
                 precision: precision.name(),
@@ -50,9 +56,23 @@ impl<F: ModelFamily> FamilySession<F> {
         Ok(Self {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
-            merges: Merges::keeping(F::KEPT_MERGES, attempt.metrics),
+            merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
+            opened: ((*folder).to_owned(), (*settings).clone()),
+        })
+    }
+
+    /// The same base once more, in a form that gradients pass through, for one job.
+    pub(super) fn differentiable(&self, attempt: &Attempt<'_>) -> Result<Self, JobError> {
+        let (folder, settings) = &self.opened;
+        Ok(Self {
+            base: F::open_differentiable(folder, settings.device, attempt.job.meaning.precision)?,
+            header: BaseHeader::open(folder)?,
+            merges: Merges::with_capacity(1, attempt.metrics),
+            splits: Splits::new(0, settings.cache.clone()),
+            heads: Heads::new(attempt.metrics),
+            opened: self.opened.clone(),
         })
     }
 
@@ -78,7 +98,7 @@ impl<F: ModelFamily> FamilySession<F> {
         Ok(scores)
     }
 
-    /// Every task is scored with one head over the labels of all.
+    /// Every task is scored with one head over the labels of all tasks.
     fn joint(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -128,16 +148,16 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
         Ok((scores, made.facts))
     }
 
-    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<MadeFiles, JobError> {
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError> {
         self.make_statistics(attempt, spec)
     }
 
-    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<MadeFiles, JobError> {
+    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
         self.tune(attempt, spec)
     }
 }
 
-/// Runs the model over a split, and counts what it was shown.
+/// Runs the model over a split, and counts the examples.
 fn features<F: ModelFamily>(
     attempt: &mut Attempt<'_>,
     model: &F::Model,

@@ -6,10 +6,11 @@ use std::path::Path;
 
 /// Refuses a base model that does not fit into the memory of this machine, before it is opened.
 ///
-/// Adapted matrices come on top: how many there are is known when adapters are read. Of other devices the memory is not
-/// known beforehand.
+/// Adapted matrices need more memory; how much is known only after the adapters are read. The memory of other devices
+/// is not known here.
 pub(super) fn check_memory(folder: &Path, precision: Precision, settings: &EngineSettings) -> Result<(), JobError> {
-    let (DeviceChoice::Cpu, Some(available)) = (settings.device, settings.memory_bytes) else { return Ok(()) };
+    let DeviceChoice::Cpu = settings.device else { return Ok(()) };
+    let Some(available) = settings.memory_bytes else { return Ok(()) };
     let threads = settings.threads.unwrap_or_else(num_cpus::get_physical);
     let place = Placement { on_host: true, precision, threads, longest: LONGEST_TEXT };
     match evaluation::configuration(folder)?.memory(place, &[])? {

@@ -1,5 +1,5 @@
 use super::{
-    attempt::{Attempt, Found, Stage},
+    attempt::{Attempt, CheckedInput, Stage},
     recent::Recent,
     statistics::FoundStatistics,
 };
@@ -17,21 +17,21 @@ pub(super) struct Merges<M: Model> {
     merged: Recent<Merged<M::Deltas>>,
 }
 
-/// A merge at λ = 1, laid out for the model.
+/// A merge at λ = 1, in the layout of the model.
 struct Merged<D> {
     deltas: D,
     facts: MergeFacts,
 }
 
-/// The model that a job is about.
-pub(super) struct Made<M> {
+/// The model that a job evaluates.
+pub(super) struct PatchedModel<M> {
     pub(super) model: M,
     pub(super) facts: Option<MergeFacts>,
 }
 
 impl<M: Model> Merges<M> {
-    /// Keeps the last `merges`, laid out for the model.
-    pub(super) fn keeping(merges: usize, metrics: &Metrics) -> Self {
+    /// Keeps the last `merges`, in the layout of the model.
+    pub(super) fn with_capacity(merges: usize, metrics: &Metrics) -> Self {
         Self {
             adapters: Recent::new(2, Cache::Adapters, metrics),
             aligned: Recent::new(4, Cache::Alignment, metrics),
@@ -39,28 +39,40 @@ impl<M: Model> Merges<M> {
         }
     }
 
-    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the base's.
+    /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the
+    /// base's.
     pub(super) fn model(
         &mut self,
         attempt: &mut Attempt<'_>,
         base: &M,
         header: &BaseHeader,
-    ) -> Result<Made<M>, JobError> {
-        let single;
-        let (recipe, is_merge) = match &attempt.job.meaning.subject {
-            Subject::Base => return Ok(Made { model: base.clone(), facts: None }),
-            // The sum of one update is that update, held in factors with its scale.
+    ) -> Result<PatchedModel<M>, JobError> {
+        match &attempt.job.meaning.subject {
+            Subject::Base => Ok(PatchedModel { model: base.clone(), facts: None }),
+            // The sum of one update is that update, kept in factors with its scale.
             Subject::Adapter { .. } => {
-                single = Preset::TaskArithmetic.recipe();
-                (&single, false)
+                let (model, _) = self.patched(attempt, base, header, &Preset::TaskArithmetic.recipe())?;
+                Ok(PatchedModel { model, facts: None })
             }
-            Subject::Merge { recipe } => (recipe, true),
-        };
-        let merged = self.merged(attempt, (base, header), recipe)?;
+            Subject::Merge { recipe } => {
+                let (model, facts) = self.patched(attempt, base, header, recipe)?;
+                Ok(PatchedModel { model, facts: Some(facts) })
+            }
+        }
+    }
+
+    fn patched(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+        recipe: &Recipe,
+    ) -> Result<(M, MergeFacts), JobError> {
+        let merged = self.merged(attempt, base, header, recipe)?;
         let stage = Stage::begin(info_span!("merge", step = "add"));
         let model = base.patched(&merged.deltas, recipe.scaling)?;
         attempt.timings.merge_s += stage.seconds();
-        Ok(Made { model, facts: is_merge.then(|| merged.facts.clone()) })
+        Ok((model, merged.facts.clone()))
     }
 
     /// The modules that the job's adapters update.
@@ -88,7 +100,8 @@ impl<M: Model> Merges<M> {
     fn merged(
         &mut self,
         attempt: &mut Attempt<'_>,
-        (base, header): (&M, &BaseHeader),
+        base: &M,
+        header: &BaseHeader,
         recipe: &Recipe,
     ) -> Result<Arc<Merged<M::Deltas>>, JobError> {
         let Self { adapters, aligned, merged } = self;
@@ -121,10 +134,10 @@ fn read_adapters<M: Model>(attempt: &mut Attempt<'_>, base: &M, header: &BaseHea
     let job = attempt.job;
     let mut adapters = Vec::with_capacity(job.meaning.adapters.len());
     for input in &job.meaning.adapters {
-        let missing = || JobError::Incomplete(format!("it says nothing of the adapter of `{}`", input.task));
+        let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
         let place = job.places.adapters.get(&input.task).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let Found { path, files } = attempt.checked(place, located, input.digest)?;
+        let CheckedInput { path, files } = attempt.checked(place, located, input.digest)?;
         let adapter = attempt.read(&files, || {
             Adapter::read(&input.task, &path, header)
                 .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
@@ -141,7 +154,7 @@ fn facts(aligned: &Aligned, update: &MergedUpdate) -> MergeFacts {
     MergeFacts {
         matrices: aligned.facts().matrices as u64,
         rank: ranks.collect::<Option<Vec<_>>>().and_then(|ranks| ranks.into_iter().max()),
-        // Updates of nothing but zeros have no such gap.
+        // Updates that are all zero have no such gap.
         smallest_gap: aligned.facts().smallest_gap.as_ref().map(|gap| gap.relative).filter(|gap| gap.is_finite()),
         lost_energy: update.facts.lost_energy,
         condition: update.facts.condition.filter(|condition| condition.is_finite()),

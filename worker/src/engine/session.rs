@@ -1,23 +1,23 @@
 use super::{
     EngineSettings,
-    attempt::{Attempt, Found},
+    attempt::{Attempt, CheckedInput},
     family::Open,
 };
-use crate::{JobError, MadeFiles};
+use crate::{JobError, OutputFiles};
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
 use jobs::{MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 
-/// All that belongs to one base model.
+/// Everything that the engine keeps of one base model.
 ///
-/// Its files are in use for as long as it lasts: weights are mapped, and tokenizer, text tower and copies of the base's tensors are
-/// read when they are needed first.
+/// The files of the base stay in use for as long as the session exists: weights are mapped, and tokenizer, text tower
+/// and copies of the base's tensors are read at first use.
 pub(super) struct Session {
     files: FilesInUse,
     model: Box<dyn JobSession>,
 }
 
-/// What computes the jobs of one base, of whatever family it is.
+/// Computes the jobs of one base, whatever its family.
 pub(super) trait JobSession: Send {
     /// The files of the base that are read while it is evaluated.
     fn mapped_files(&self) -> Vec<&MappedFile>;
@@ -26,10 +26,10 @@ pub(super) trait JobSession: Send {
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError>;
 
     /// Makes the job's model and writes statistics of it.
-    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<MadeFiles, JobError>;
+    fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError>;
 
     /// Learns the coefficients of a merge, and writes them.
-    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<MadeFiles, JobError>;
+    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError>;
 }
 
 impl Session {
@@ -38,7 +38,7 @@ impl Session {
         let place = &attempt.job.places.base;
         let expected = attempt.job.meaning.base;
         let located = attempt.inputs.expecting(expected).model(place)?;
-        let Found { path, files } = attempt.checked(place, located, expected)?;
+        let CheckedInput { path, files } = attempt.checked(place, located, expected)?;
         let model = attempt.read(&files, || {
             let attempt = &*attempt;
             ModelKind::of(&path)?.visit(Open { attempt, folder: &path, settings })
@@ -47,7 +47,7 @@ impl Session {
         Ok(Self { files, model })
     }
 
-    /// Fails unless the files of the base are what they were when they were hashed.
+    /// Fails if a file of the base changed after it was hashed.
     pub(super) fn check_files(&self) -> Result<(), FileChanged> {
         self.files.check()
     }
@@ -65,12 +65,12 @@ impl Session {
         &mut self,
         attempt: &mut Attempt<'_>,
         spec: &StatisticsSpec,
-    ) -> Result<MadeFiles, JobError> {
+    ) -> Result<OutputFiles, JobError> {
         self.model.make_statistics(attempt, spec)
     }
 
     /// Learns the coefficients of a merge, and writes them.
-    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<MadeFiles, JobError> {
+    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
         self.model.tune(attempt, spec)
     }
 }

@@ -5,7 +5,7 @@ use jobs::{Digest, Rows, TaskInput};
 use lru::LruCache;
 use std::{fmt, path::PathBuf, sync::Arc};
 
-/// Prepared splits of the tasks that the last jobs used, within a budget of memory.
+/// Prepared splits of the tasks that the last jobs used, within a memory budget.
 pub(super) struct Splits<F: ModelFamily> {
     budget_bytes: u64,
     held_bytes: u64,
@@ -30,7 +30,7 @@ impl<F: ModelFamily> fmt::Debug for Splits<F> {
     }
 }
 
-/// Bytes that a split may take while it is read, however small the budget for those that are kept.
+/// Bytes that a split may take while it is read, even if the budget for kept splits is smaller.
 const LEAST_BYTES: u64 = 256 << 20;
 
 impl<F: ModelFamily> Splits<F> {
@@ -46,7 +46,7 @@ impl<F: ModelFamily> Splits<F> {
         task: &TaskInput,
     ) -> Result<Arc<F::Examples>, JobError> {
         let held = self.held.get(&task.data);
-        attempt.metrics.looked(Cache::Data, held.is_some());
+        attempt.metrics.looked_up(Cache::Data, held.is_some());
         if let Some(held) = held {
             return Ok(Arc::clone(&held.examples));
         }
@@ -55,7 +55,7 @@ impl<F: ModelFamily> Splits<F> {
         let needed = prepared_bytes.saturating_add(read_bytes);
         while self.held_bytes.saturating_add(needed) > self.budget_bytes && self.drop_oldest() {}
         while self.held.len() >= F::KEPT_SPLITS && self.drop_oldest() {}
-        // Until it is prepared, what was read takes its part of the memory.
+        // The split as it was read stays in memory until it is prepared.
         let left = self.budget_bytes.saturating_sub(self.held_bytes).saturating_sub(read_bytes);
         let examples = Arc::new(attempt.evaluating(|watch| base.prepare(split, left, watch))?);
         if let Some(bytes) = examples.kept_bytes() {
@@ -77,7 +77,7 @@ impl<F: ModelFamily> Splits<F> {
         attempt.evaluating(|watch| base.prepare(split, u64::MAX, watch))
     }
 
-    /// Reads the task's split, or its first examples; splits that are held make room for it.
+    /// Reads the task's split, or its first examples. Held splits are dropped until it fits.
     fn read_within_budget(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -88,7 +88,7 @@ impl<F: ModelFamily> Splits<F> {
         loop {
             let image_bytes = self.budget_bytes.saturating_sub(self.held_bytes).max(LEAST_BYTES);
             let read = attempt.loading(|attempt| self.read(attempt, base, task, first, Limits { image_bytes }));
-            // How much a split takes is known when its first rows are read, so little is read twice.
+            // The size of a split is known after its first rows, so a repeated read repeats little.
             let is_too_large = matches!(&read, Err(JobError::Data { source, .. }) if source.is_too_large());
             if !(is_too_large && self.drop_oldest()) {
                 return read;
@@ -96,7 +96,7 @@ impl<F: ModelFamily> Splits<F> {
         }
     }
 
-    /// Lets go of the split that was not used for the longest time; false if there is none.
+    /// Drops the split that was not used for the longest time. Returns `false` if there is none.
     fn drop_oldest(&mut self) -> bool {
         let oldest = self.held.pop_lru();
         self.held_bytes -= oldest.as_ref().map_or(0, |(_, held)| held.bytes);

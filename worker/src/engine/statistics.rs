@@ -1,10 +1,10 @@
 //! Jobs that make statistics of a task's own model.
 
 use super::{
-    attempt::{Attempt, Found},
+    attempt::{Attempt, CheckedInput},
     family::FamilySession,
 };
-use crate::{JobError, MadeFiles};
+use crate::{JobError, OutputFiles};
 use evaluation::{ExampleCount, Examples, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed};
 use files::FilesInUse;
 use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec};
@@ -19,7 +19,7 @@ impl<F: ModelFamily> FamilySession<F> {
         &mut self,
         attempt: &mut Attempt<'_>,
         spec: &StatisticsSpec,
-    ) -> Result<MadeFiles, JobError> {
+    ) -> Result<OutputFiles, JobError> {
         let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
         let made = self.merges.model(attempt, self.base.model(), &self.header)?;
         let task = &attempt.job.meaning.tasks[0];
@@ -37,14 +37,42 @@ impl<F: ModelFamily> FamilySession<F> {
                 written.writer.finish(spec.examples)?;
             }
             StatisticsKind::Fisher => {
-                return Err(JobError::Incomplete("this program makes no Fisher information".to_owned()));
+                let writer = StatisticsWriter::new(folder.path());
+                let mut other = self.differentiable(attempt)?;
+                let count = other.write_fisher(attempt, spec, writer)?;
+                facts.insert("modules".to_owned(), count as f64);
             }
         }
         match examples.count() {
             ExampleCount::Images(images) => attempt.metrics.images(images as u64),
             ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
         }
-        MadeFiles::of(folder, facts).map_err(scratch)
+        OutputFiles::of(folder, facts).map_err(scratch)
+    }
+}
+
+impl<F: ModelFamily> FamilySession<F> {
+    /// Writes the Fisher information of every adapted module, and says how many there are.
+    fn write_fisher(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        spec: &StatisticsSpec,
+        mut writer: StatisticsWriter,
+    ) -> Result<usize, JobError> {
+        let modules = self.merges.adapted(attempt, self.base.model(), &self.header)?;
+        let model = self.merges.model(attempt, self.base.model(), &self.header)?.model;
+        let task = &attempt.job.meaning.tasks[0];
+        let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
+        let examples = self.splits.first(attempt, &self.base, task, spec.examples)?;
+        examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
+        let fisher = attempt.evaluating(|watch| model.fisher(&examples, &head, &modules, watch))?;
+        let shapes: BTreeMap<String, [usize; 2]> =
+            model.modules().into_iter().map(|module| (module.name, [module.outputs, module.inputs])).collect();
+        for (module, values) in &fisher {
+            writer.fisher(module, shapes[module], values)?;
+        }
+        writer.finish(spec.examples)?;
+        Ok(fisher.len())
     }
 }
 
@@ -136,7 +164,7 @@ impl FoundStatistics {
             let place = InputRef::Artefact(*job);
             let located = attempt.inputs.statistics(&place)?;
             let digest = located.digest;
-            let Found { path, files } = attempt.checked(&place, located, digest)?;
+            let CheckedInput { path, files } = attempt.checked(&place, located, digest)?;
             let statistics = attempt.read(&files, || Ok(TaskStatistics::open(task, &path)?))?;
             found.tasks.push(statistics);
             found.files.extend(&files);

@@ -1,7 +1,7 @@
 //! Jobs that learn coefficients.
 
 use super::{attempt::Attempt, family::FamilySession};
-use crate::{JobError, MadeFiles};
+use crate::{JobError, OutputFiles};
 use evaluation::{
     Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
     TuneTask, Tuner, Watch,
@@ -14,7 +14,7 @@ impl<F: ModelFamily> FamilySession<F> {
     /// Tunes on the examples of the job, and writes the coefficients with how it went.
     ///
     /// It runs on the processor, in `f32`, whatever the device: the base is held once more for it.
-    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<MadeFiles, JobError> {
+    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
         check_tasks(spec)?;
         let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
         let tasks = self.tune_tasks(attempt, spec)?;
@@ -33,7 +33,7 @@ impl<F: ModelFamily> FamilySession<F> {
         let folder = tempfile::Builder::new().prefix("bowline-tune-").tempdir().map_err(scratch)?;
         std::fs::write(folder.path().join(LEARNED_FILE), learned.to_json()).map_err(scratch)?;
         let facts = facts(&coefficients, &state).into_iter().chain(learned.facts()).collect();
-        MadeFiles::of(folder, facts).map_err(scratch)
+        OutputFiles::of(folder, facts).map_err(scratch)
     }
 
     /// The examples of every task, with its head.

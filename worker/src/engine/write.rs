@@ -1,73 +1,73 @@
 //! Jobs that write a merge.
 
 use super::{
-    attempt::{Attempt, Found, Stage},
+    attempt::{Attempt, CheckedInput, Stage},
     statistics::FoundStatistics,
 };
-use crate::{JobError, MadeFiles};
+use crate::{JobError, OutputFiles};
 use files::FilesInUse;
 use jobs::{InputLocations, MergeNames, WriteFormat, WriteSpec};
 use merging::{Adapter, Aligned, BaseHeader, Card, MergedUpdate, UpdateFacts};
 use std::collections::BTreeMap;
 use tracing::info_span;
 
-/// A job that writes, and where its inputs lie.
+/// A write job and the locations of its inputs.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Writing<'a> {
+pub(super) struct WriteJob<'a> {
     pub(super) spec: &'a WriteSpec,
     pub(super) places: &'a InputLocations,
 }
 
-/// Merges as the job says, and writes the merge into a folder of its own.
+/// Merges by the recipe of the job, and writes the merge into a new folder.
 ///
-/// Nothing of the base is read but its headers, unless a whole model is written; then its weights pass through memory
-/// one by one.
-pub(super) fn files(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<MadeFiles, JobError> {
-    let Writing { spec, .. } = attempt.job;
+/// Of the base, only the headers are read, unless a whole model is written; then its weights pass through memory one by
+/// one.
+pub(super) fn files(attempt: &mut Attempt<'_, WriteJob<'_>>) -> Result<OutputFiles, JobError> {
+    let WriteJob { spec, .. } = attempt.job;
     let base = attempt.loading(open_base)?;
     let adapters = attempt.loading(|attempt| read_adapters(attempt, &base.header))?;
-    attempt.go_on()?;
+    attempt.check_cancelled()?;
     let stage = Stage::begin(info_span!("align"));
     let aligned = Aligned::new(&adapters, spec.recipe.alignment())?;
     attempt.timings.align_s += stage.seconds();
     drop(stage);
-    attempt.go_on()?;
+    attempt.check_cancelled()?;
     let statistics = attempt.loading(|attempt| FoundStatistics::fetch(attempt, &spec.statistics))?;
     let stage = Stage::begin(info_span!("merge", step = "combine"));
     let update = statistics.merge(attempt, &aligned, &spec.recipe)?;
     let facts = facts(&aligned, &update);
     attempt.timings.merge_s += stage.seconds();
     drop(stage);
-    attempt.go_on()?;
+    attempt.check_cancelled()?;
     let stage = Stage::begin(info_span!("merge", step = "write"));
-    // A whole model is made of the base's weights, which are read now.
+    // Writing a whole model reads the base's weights.
     let files = attempt.read(&base.files, || write(spec, &base.header, &update, facts))?;
     attempt.timings.merge_s += stage.seconds();
     Ok(files)
 }
 
-/// The base's headers, and the files that they are of.
+/// The base's headers, and the files that they were read from.
 struct Base {
     header: BaseHeader,
     files: FilesInUse,
 }
 
-fn open_base(attempt: &mut Attempt<'_, Writing<'_>>) -> Result<Base, JobError> {
-    let Writing { spec, places } = attempt.job;
+fn open_base(attempt: &mut Attempt<'_, WriteJob<'_>>) -> Result<Base, JobError> {
+    let WriteJob { spec, places } = attempt.job;
     let located = attempt.inputs.expecting(spec.base).model(&places.base)?;
-    let Found { path, files } = attempt.checked(&places.base, located, spec.base)?;
+    let CheckedInput { path, files } = attempt.checked(&places.base, located, spec.base)?;
     let header = attempt.read(&files, || Ok(BaseHeader::open(&path)?))?;
     Ok(Base { header, files })
 }
 
-fn read_adapters(attempt: &mut Attempt<'_, Writing<'_>>, base: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
-    let Writing { spec, places } = attempt.job;
+fn read_adapters(attempt: &mut Attempt<'_, WriteJob<'_>>, base: &BaseHeader) -> Result<Vec<Adapter>, JobError> {
+    let WriteJob { spec, places } = attempt.job;
     let mut adapters = Vec::with_capacity(spec.adapters.len());
     for input in &spec.adapters {
-        let missing = || JobError::Incomplete(format!("it says nothing of the adapter of `{}`", input.task));
+        let missing = || JobError::Incomplete(format!("it does not locate the adapter of `{}`", input.task));
         let place = places.adapters.get(&input.task).ok_or_else(missing)?;
         let located = attempt.inputs.expecting(input.digest).adapter(place)?;
-        let Found { path, files } = attempt.checked(place, located, input.digest)?;
+        let CheckedInput { path, files } = attempt.checked(place, located, input.digest)?;
         let adapter = attempt.read(&files, || {
             Adapter::read(&input.task, &path, base)
                 .map_err(|source| JobError::Adapter { task: input.task.clone(), source })
@@ -82,7 +82,7 @@ fn write(
     base: &BaseHeader,
     update: &MergedUpdate,
     facts: BTreeMap<String, f64>,
-) -> Result<MadeFiles, JobError> {
+) -> Result<OutputFiles, JobError> {
     let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
     let folder = tempfile::Builder::new().prefix("bowline-write-").tempdir().map_err(scratch)?;
     let MergeNames { base_model, revision, adapters } = spec.names.clone();
@@ -91,10 +91,10 @@ fn write(
         WriteFormat::Adapter => merging::write_adapter(update, &card, folder.path())?,
         WriteFormat::Model => merging::write_full(update, base, &card, folder.path())?,
     }
-    MadeFiles::of(folder, facts).map_err(scratch)
+    OutputFiles::of(folder, facts).map_err(scratch)
 }
 
-/// What is known of a merge beside its files.
+/// Facts about a merge, for the record of its files.
 fn facts(aligned: &Aligned, update: &MergedUpdate) -> BTreeMap<String, f64> {
     let mut facts = BTreeMap::from([("matrices".to_owned(), aligned.facts().matrices as f64)]);
     let ranks = update.modules.values().map(|matrix| matrix.rank()).collect::<Option<Vec<_>>>();

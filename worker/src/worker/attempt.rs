@@ -1,42 +1,61 @@
-use super::{Worker, passed};
-use crate::{Computed, JobError, Stop};
-use jobs::Job;
+//! One attempt at a job: computes it, unless the worker stops, the sweep is cancelled or a limit is reached.
+
+use super::{Worker, loop_state::LoopState};
+use crate::{AttemptContext, Computed, JobError, attempt_context::LoadTime, limits::Limits};
+use jobs::{Job, JobSpec};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-/// How often it is looked whether inputs are still being read.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the time limits are checked while inputs may be read.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 pub(super) struct Attempted {
     pub(super) outcome: Result<Computed, JobError>,
-    /// The computation goes on although it was told to stop.
+    /// The computation continues although it was cancelled.
     pub(super) hangs: bool,
 }
 
-impl Attempted {
-    /// It came to nothing before it began.
-    pub(super) fn failed(error: JobError) -> Self {
-        Self { outcome: Err(error), hangs: false }
-    }
-}
-
 impl Worker {
-    /// Computes the job, unless something comes between: the worker leaves, the sweep is cancelled, time is up.
-    pub(super) async fn attempt(&self, job: &Job, sweep: &str, leave: &Stop) -> Attempted {
-        let stop = Stop::default();
-        let computing = self.compute.compute(job, &stop);
+    /// Attempts a job, and reports its times to the loop state and the queue selector.
+    pub(super) async fn attempt_timed(&self, job: &Job, sweep: &str, state: &LoopState) -> Attempted {
+        state.computation_started();
+        let started = Instant::now();
+        if let Some(selector) = &self.queue_selector {
+            let base = match &job.spec {
+                JobSpec::Evaluate(meaning) => Some(meaning.base),
+                JobSpec::Statistics(spec) => Some(spec.base),
+                JobSpec::Tune(spec) => Some(spec.base),
+                // A write job loads no model.
+                JobSpec::Write(_) => None,
+            };
+            selector.job_started(sweep, base);
+        }
+        let attempted = self.attempt(job, sweep, &state.interrupt).await;
+        if let Some(selector) = &self.queue_selector {
+            let load_s = attempted.outcome.as_ref().map_or(0.0, |computed| computed.timings.load_s);
+            let load = Duration::try_from_secs_f64(load_s).unwrap_or_default();
+            selector.job_ended(sweep, started.elapsed(), load);
+        }
+        state.computation_ended();
+        attempted
+    }
+
+    async fn attempt(&self, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
+        let context = AttemptContext::default();
+        let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {
             biased;
             outcome = &mut computing => return Attempted { outcome, hangs: false },
-            reason = self.disturbance(sweep, leave, &stop) => reason,
+            reason = self.interruption(sweep, interrupt, &context) => reason,
         };
-        stop.request();
-        // The device is one: the next job has to wait until this one let go of it.
+        context.cancellation.cancel();
+        // There is one device: the next job must wait until this computation has released it.
         match timeout(self.limits.stopping, computing).await {
-            // It was done before it heard.
+            // It ended before it saw the cancellation.
             Ok(Ok(computed)) => Attempted { outcome: Ok(computed), hangs: false },
             Ok(Err(_)) => Attempted { outcome: Err(reason), hangs: false },
             Err(_) => {
@@ -46,30 +65,83 @@ impl Worker {
         }
     }
 
-    async fn disturbance(&self, sweep: &str, leave: &Stop, stop: &Stop) -> JobError {
+    /// Waits for a reason to stop the computation.
+    async fn interruption(&self, sweep: &str, interrupt: &CancellationToken, context: &AttemptContext) -> JobError {
         tokio::select! {
-            () = leave.requested() => JobError::Interrupted,
+            () = interrupt.cancelled() => JobError::Interrupted,
             () = self.cancellations.stops_running(sweep) => JobError::Cancelled(sweep.to_owned()),
-            error = self.time_is_up(stop) => error,
+            error = self.time_limit(context) => error,
         }
     }
 
-    /// Waits until the job has computed for too long, or its inputs took too long. The two do not count together: how long a
-    /// download takes says nothing about a job.
-    async fn time_is_up(&self, stop: &Stop) -> JobError {
+    /// Waits until the job has computed, or its inputs were read, for longer than the limit.
+    async fn time_limit(&self, context: &AttemptContext) -> JobError {
         let start = Instant::now();
         loop {
-            let (loaded, is_loading) = stop.loaded_for();
-            let computed = start.elapsed().saturating_sub(loaded);
-            if let Some(limit) = self.limits.loading.filter(|limit| loaded >= *limit) {
-                return JobError::LoadTimedOut(limit);
-            }
-            match self.limits.wall_clock {
-                Some(limit) if computed >= limit => return JobError::TimedOut(limit),
-                // Whatever is loaded meanwhile makes it later.
-                Some(limit) if !is_loading => passed(Instant::now(), Some((limit - computed).min(LOOK))).await,
-                _ => sleep(LOOK).await,
+            match check_limits(start.elapsed(), context.load_time(), &self.limits) {
+                TimeCheck::Exceeded(error) => return error,
+                TimeCheck::Again(pause) => sleep(pause).await,
             }
         }
+    }
+}
+
+/// The result of a check of the time limits.
+#[derive(Debug)]
+enum TimeCheck {
+    Exceeded(JobError),
+    /// Check again after this time.
+    Again(Duration),
+}
+
+/// Checks the time limits of an attempt. The time of a download says nothing about a job, so reading and computing have
+/// separate limits.
+fn check_limits(elapsed: Duration, load_time: LoadTime, limits: &Limits) -> TimeCheck {
+    if let Some(limit) = limits.loading
+        && load_time.total >= limit
+    {
+        return TimeCheck::Exceeded(JobError::LoadTimedOut(limit));
+    }
+    let Some(limit) = limits.wall_clock else { return TimeCheck::Again(CHECK_EVERY) };
+    let computed = elapsed.saturating_sub(load_time.total);
+    if computed >= limit {
+        return TimeCheck::Exceeded(JobError::TimedOut(limit));
+    }
+    if load_time.is_loading {
+        return TimeCheck::Again(CHECK_EVERY);
+    }
+    // Reads that start meanwhile extend the time, so it is checked again even at the limit.
+    TimeCheck::Again((limit - computed).min(CHECK_EVERY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn limits() -> Limits {
+        Limits { wall_clock: Some(seconds(10)), loading: Some(seconds(30)), ..Limits::default() }
+    }
+
+    fn check(elapsed: u64, total: u64, is_loading: bool) -> TimeCheck {
+        check_limits(seconds(elapsed), LoadTime { total: seconds(total), is_loading }, &limits())
+    }
+
+    #[test]
+    fn reading_and_computing_have_separate_limits() {
+        assert!(matches!(check(29, 20, false), TimeCheck::Again(_)), "9 s computed");
+        assert!(matches!(check(30, 20, false), TimeCheck::Exceeded(JobError::TimedOut(_))));
+        assert!(matches!(check(29, 29, true), TimeCheck::Again(_)));
+        assert!(matches!(check(30, 30, true), TimeCheck::Exceeded(JobError::LoadTimedOut(_))));
+    }
+
+    #[test]
+    fn a_job_without_limits_is_never_too_long() {
+        let load_time = LoadTime { total: seconds(1_000_000), is_loading: true };
+        let check = check_limits(seconds(2_000_000), load_time, &Limits::default());
+        assert!(matches!(check, TimeCheck::Again(_)));
     }
 }

@@ -1,306 +1,239 @@
-//! What a worker does with one delivery, from taking it to settling it.
+//! Handles one delivery, from taking it to settling it. The [decision](super::decision) says what happens with it; this
+//! file waits for the device and carries the decision out.
 
 use super::{
     Worker,
-    arrive::out_of_reach,
-    attempt::Attempted,
-    others::Before,
-    pace::{Device, Exclusive, Pace},
+    lookup::Lookup,
+    loop_state::{Device, Exclusive, LoopState},
+    startup::store_failed,
 };
-use crate::{JobError, WorkerError, metrics::Outcome, settle::pause};
-use jobs::{Cancellation, Job, JobSpec, OtherSemantics};
+use crate::{JobError, WorkerError, metrics::Outcome};
 use queue::Delivery;
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 use store::StoreError;
-use tokio::time::sleep;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, debug, info_span, warn};
 
-/// How long a job waits whose workers seem lost while one of them is still at it.
-const STILL_AT_IT: Duration = Duration::from_secs(10);
-
-/// What the store says is to be done with a delivery.
-enum Look {
-    /// Its sweep was cancelled.
-    Cancelled,
-    /// The store does not hold its sweep.
-    UnknownSweep,
-    /// Its result is there.
-    Known,
-    /// It is for another worker, or for a later time.
-    Later(Duration),
-    /// It seems lost, and another worker tells that it is at it.
-    StillAtIt,
-    /// It cannot be done.
-    Fails(JobError),
-    /// It is to be computed.
-    Compute,
-}
-
-/// How a lane parted with a job.
+/// How a job loop ended with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parted {
+pub(super) enum Handled {
     /// It was settled.
     Settled,
-    /// It was taken ahead, and its turn did not come in time.
-    GaveBack,
+    /// It was taken ahead, and went back before its turn.
+    Returned,
+}
+
+/// The turn of a job to compute.
+pub(super) struct Turn<'a> {
+    device: Device<'a>,
+    /// A job that was lost before is alone in its worker.
+    exclusive: Option<Exclusive<'a>>,
 }
 
 impl Worker {
-    /// Settles a delivery. With `device` it is the worker's turn to compute; without, the job was taken ahead.
+    /// Handles a delivery. With `device` it is its turn to compute; without, the job was taken ahead.
     pub(super) async fn handle(
         &self,
         delivery: Delivery,
         device: Option<Device<'_>>,
-        pace: &Pace,
-    ) -> Result<Parted, WorkerError> {
-        let job = delivery.job().id();
+        state: &LoopState,
+    ) -> Result<Handled, WorkerError> {
+        let job = delivery.id();
         let attempt = delivery.attempt();
         let span = info_span!("job", sweep = delivery.sweep(), job = %job.short(), attempt);
-        if let (Some(follow), Some(parent)) = (self.follow_trace, delivery.trace_parent()) {
+        if let Some(follow) = self.follow_trace
+            && let Some(parent) = delivery.trace_parent()
+        {
             follow(&span, parent);
         }
-        let held = pace.hold();
-        let handled = match delivery.job().spec.check_semantics() {
-            Err(other) => self.leave_to_others(delivery, other).instrument(span).await.map(|()| Parted::Settled),
-            Ok(()) => {
-                let settled = self.take_up(delivery, device, pace).instrument(span).await;
-                self.pulse.rests(job);
-                settled
-            }
-        };
+        let held = state.hold();
+        let handled = self.handle_held(delivery, device, state).instrument(span).await;
         drop(held);
         match handled {
-            // The job comes back, here or elsewhere, and its result is found then.
+            // The queue returns the job, to this worker or another one, which finds its result.
             Err(WorkerError::Queue(error)) if error.is_retryable() => {
-                warn!(job = %job.short(), %error, "cannot settle the job; it comes back");
-                Ok(Parted::Settled)
+                warn!(job = %job.short(), %error, "cannot settle the job; the queue returns it");
+                Ok(Handled::Settled)
             }
             handled => handled,
         }
     }
 
-    /// Looks a job up, waits for its turn, and settles it.
-    ///
-    /// Every job is looked up, also one that comes for the first time: two runs, or two sweeps with a job in common, may both have
-    /// published it, and a message does not tell. The look costs one request, and no time where the job was taken ahead.
-    async fn take_up(
+    async fn handle_held(
         &self,
         delivery: Delivery,
         device: Option<Device<'_>>,
-        pace: &Pace,
-    ) -> Result<Parted, WorkerError> {
-        let was_lost = delivery.losses() > 0;
-        let device = if was_lost { device.or_else(|| pace.free_device()) } else { device };
-        if was_lost && device.is_none() {
-            return self.return_unstarted(delivery).await;
+        state: &LoopState,
+    ) -> Result<Handled, WorkerError> {
+        // A job of another version is not computed here, so it does not wait for the device.
+        if delivery.job().spec.check_semantics().is_err() {
+            let lookup = self.look_up(&delivery).await;
+            return self.carry_out(delivery, lookup, None, state).await.map(|()| Handled::Settled);
         }
-        if let Some(device) = device {
-            let alone = was_lost.then(|| pace.exclude_others());
-            if alone.is_some() {
-                tokio::select! {
-                    biased;
-                    () = pace.closing.requested() => return self.return_unstarted(delivery).await,
-                    () = pace.alone() => {}
-                }
-            }
-            let look = self.look(&delivery).await;
-            // Not before: of several workers that hold copies of a lost job, each would take the others to be at it, for ever.
-            if matches!(look, Ok(Look::Compute)) {
-                self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
-            }
-            return self.settle(delivery, look, Some(device), alone, pace).await.map(|()| Parted::Settled);
-        }
-        let look = tokio::select! {
-            biased;
-            () = pace.closing.requested() => return self.return_unstarted(delivery).await,
-            () = pace.overdue() => return self.return_unstarted(delivery).await,
-            look = self.look(&delivery) => look,
+        let job = delivery.id();
+        let handled = if delivery.losses() > 0 {
+            self.handle_alone(delivery, device, state).await
+        } else if let Some(device) = device {
+            let lookup = self.look_up(&delivery).await;
+            self.mark_started(&delivery, &lookup);
+            let turn = Turn { device, exclusive: None };
+            self.carry_out(delivery, lookup, Some(turn), state).await.map(|()| Handled::Settled)
+        } else {
+            self.handle_ahead(delivery, state).await
         };
-        if !matches!(look, Ok(Look::Compute)) {
-            return self.settle(delivery, look, None, None, pace).await.map(|()| Parted::Settled);
+        self.heartbeat.job_settled(job);
+        handled
+    }
+
+    /// Handles a job that was lost before. It is alone in this worker, because it may end the process.
+    async fn handle_alone(
+        &self,
+        delivery: Delivery,
+        device: Option<Device<'_>>,
+        state: &LoopState,
+    ) -> Result<Handled, WorkerError> {
+        let Some(device) = device.or_else(|| state.free_device()) else {
+            return self.return_unstarted(delivery).await;
+        };
+        let exclusive = state.exclude_others();
+        tokio::select! {
+            biased;
+            () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
+            () = state.alone() => {}
+        }
+        let lookup = self.look_up(&delivery).await;
+        // Not before the lookup: of several workers that hold copies of a lost job, each would wait for the others for
+        // ever.
+        self.mark_started(&delivery, &lookup);
+        let turn = Turn { device, exclusive: Some(exclusive) };
+        self.carry_out(delivery, lookup, Some(turn), state).await.map(|()| Handled::Settled)
+    }
+
+    /// Looks up a job that was taken ahead while another job computes, then waits for the device. The lookup then costs
+    /// no time.
+    async fn handle_ahead(&self, delivery: Delivery, state: &LoopState) -> Result<Handled, WorkerError> {
+        let lookup = tokio::select! {
+            biased;
+            () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
+            () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
+            () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
+            lookup = self.look_up(&delivery) => lookup,
+        };
+        if !matches!(lookup, Ok(Lookup::Compute)) {
+            return self.carry_out(delivery, lookup, None, state).await.map(|()| Handled::Settled);
         }
         let device = tokio::select! {
             biased;
-            () = pace.closing.requested() => return self.return_unstarted(delivery).await,
-            device = pace.device() => device,
-            () = pace.overdue() => return self.return_unstarted(delivery).await,
+            () = state.draining.cancelled() => return self.return_unstarted(delivery).await,
+            () = self.preempted(delivery.sweep()) => return self.return_unstarted(delivery).await,
+            device = state.device() => device,
+            () = state.ahead_overdue() => return self.return_unstarted(delivery).await,
         };
-        self.pulse.takes(delivery.job(), delivery.sweep(), delivery.attempt());
-        self.settle(delivery, look, Some(device), None, pace).await.map(|()| Parted::Settled)
+        self.mark_started(&delivery, &lookup);
+        let turn = Turn { device, exclusive: None };
+        self.carry_out(delivery, lookup, Some(turn), state).await.map(|()| Handled::Settled)
     }
 
-    /// Gives back a job that was not begun: neither an attempt nor a loss.
-    async fn return_unstarted(&self, delivery: Delivery) -> Result<Parted, WorkerError> {
-        debug!("a job that was taken ahead goes back");
-        self.counted(Outcome::GivenBack, delivery.give_back()).await.map(|()| Parted::GaveBack)
+    /// Waits until the jobs of another sweep go before those of `sweep`. A job that was taken ahead would otherwise be
+    /// computed first.
+    async fn preempted(&self, sweep: &str) {
+        match &self.queue_selector {
+            Some(selector) => selector.preempted(sweep).await,
+            None => std::future::pending().await,
+        }
     }
 
-    /// What the store says is to be done with the delivery.
-    async fn look(&self, delivery: &Delivery) -> Result<Look, StoreError> {
-        // Before anything else: what is cancelled may be of a sweep that the store holds no longer.
-        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
-            say_unwanted(&mark);
-            return Ok(Look::Cancelled);
+    /// Shows in the heartbeat that this worker computes the job, if it does.
+    fn mark_started(&self, delivery: &Delivery, lookup: &Result<Lookup, StoreError>) {
+        if matches!(lookup, Ok(Lookup::Compute)) {
+            self.heartbeat.job_started(delivery.job(), delivery.sweep(), delivery.attempt());
         }
-        if !self.shares_store && !self.sweeps.holds(delivery.sweep()).await? {
-            return Ok(Look::UnknownSweep);
-        }
-        let id = delivery.job().id();
-        match self.is_done(delivery.job()).await {
-            Ok(true) => return Ok(Look::Known),
-            Ok(false) => {}
-            Err(source @ StoreError::Backend(_)) => return Err(source),
-            Err(error @ StoreError::Version { .. }) => {
-                warn!(%error, "another version of the program has done the job");
-                return Ok(Look::Known);
-            }
-            Err(error) => return Ok(Look::Fails(JobError::Stored(error))),
-        }
-        Ok(match self.look_back(delivery).await? {
-            Before::Leave(pause) => Look::Later(pause),
-            Before::Lost(_) if self.is_in_other_hands(id).await => Look::StillAtIt,
-            Before::Lost(machines) => Look::Fails(JobError::Lost { losses: delivery.losses(), machines }),
-            Before::Try => Look::Compute,
-        })
     }
 
-    /// Settles a delivery as the store says; computing takes the device.
-    async fn settle(
+    /// Returns a job that was not started: neither an attempt nor a loss.
+    async fn return_unstarted(&self, delivery: Delivery) -> Result<Handled, WorkerError> {
+        debug!("a job that was taken ahead is returned");
+        self.counted(Outcome::GivenBack, delivery.give_back()).await.map(|()| Handled::Returned)
+    }
+
+    /// Settles a delivery as it was decided. Computing takes a turn.
+    async fn carry_out(
         &self,
         delivery: Delivery,
-        look: Result<Look, StoreError>,
-        mut device: Option<Device<'_>>,
-        alone: Option<Exclusive<'_>>,
-        pace: &Pace,
+        lookup: Result<Lookup, StoreError>,
+        turn: Option<Turn<'_>>,
+        state: &LoopState,
     ) -> Result<(), WorkerError> {
+        match (lookup, turn) {
+            (Err(source), _) => {
+                let error = store_failed(delivery.job(), source);
+                Err(self.return_and_end(delivery, error).await)
+            }
+            // The turn ends after the settlement: a job that was lost before is alone until then.
+            (Ok(Lookup::Settle(settlement)), _turn) => self.settle(delivery, settlement).await,
+            (Ok(Lookup::Compute), Some(turn)) => self.compute_and_finish(delivery, turn, state).await,
+            (Ok(Lookup::Compute), None) => self.return_unstarted(delivery).await.map(|_| ()),
+        }
+    }
+
+    /// Computes a job, stores what came of it, and settles the delivery.
+    async fn compute_and_finish(
+        &self,
+        delivery: Delivery,
+        turn: Turn<'_>,
+        state: &LoopState,
+    ) -> Result<(), WorkerError> {
+        let Turn { device, exclusive } = turn;
         let job = delivery.job().clone();
-        let id = job.id();
-        let taken = Instant::now();
         let losses = delivery.losses();
-        let Attempted { outcome, hangs } = match look {
-            Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
-            Ok(Look::Cancelled) => return self.counted(Outcome::Dropped, delivery.ack()).await,
-            Ok(Look::UnknownSweep) => return self.settle_unknown(delivery).await,
-            Ok(Look::Known) => {
-                if losses > 0 {
-                    self.forget_trials(&id, true).await;
-                }
-                return self.counted(Outcome::Known, delivery.ack()).await;
-            }
-            Ok(Look::Later(pause)) => return self.counted(Outcome::GivenBack, delivery.postpone(pause)).await,
-            Ok(Look::StillAtIt) => {
-                sleep(STILL_AT_IT).await;
-                return self.counted(Outcome::GivenBack, delivery.give_back()).await;
-            }
-            Ok(Look::Fails(error)) => Attempted::failed(error),
-            Ok(Look::Compute) => {
-                if let Some(waited) = delivery.waited() {
-                    self.metrics.waited(waited);
-                }
-                self.compute(&job, delivery.sweep(), pace).await
-            }
-        };
-        if hangs {
-            // The device is not free: the other lane is not to wait for it.
-            pace.closing.request();
-        } else if alone.is_none() {
-            // One that is alone keeps it until it is settled.
+        let taken = Instant::now();
+        if let Some(waited) = delivery.waited() {
+            self.metrics.waited(waited);
+        }
+        let attempted = self.attempt_timed(&job, delivery.sweep(), state).await;
+        let mut device = Some(device);
+        if attempted.hangs {
+            // The device is not free, and the other loop must not wait for it.
+            state.draining.cancel();
+        } else if exclusive.is_none() {
+            // The other loop computes while this one stores. A job that is alone keeps the device until it is settled.
             device = None;
         }
-        let is_over = outcome.is_ok() || matches!(outcome, Err(JobError::Lost { .. }));
-        let answered = self.answer(delivery, &job, outcome, taken).await;
-        if losses > 0 && !matches!(answered, Err(WorkerError::Store { .. })) {
-            self.forget_trials(&id, is_over).await;
+        let is_over = attempted.outcome.is_ok();
+        let finished = self.finish(delivery, &job, attempted.outcome, taken).await;
+        self.delete_trials_after(&job, losses, is_over, &finished).await;
+        drop(exclusive);
+        drop(device);
+        if !attempted.hangs {
+            return finished;
         }
-        drop((alone, device));
-        if !hangs {
-            return answered;
-        }
-        self.end_hanging(&job, answered).await
-    }
-
-    async fn compute(&self, job: &Job, sweep: &str, pace: &Pace) -> Attempted {
-        pace.begins();
-        let started = Instant::now();
-        if let Some(sources) = &self.sources {
-            sources.begins(match &job.spec {
-                JobSpec::Evaluate(meaning) => Some(meaning.base),
-                JobSpec::Statistics(spec) => Some(spec.base),
-                JobSpec::Tune(spec) => Some(spec.base),
-                // It loads no model.
-                JobSpec::Write(_) => None,
-            });
-        }
-        let attempted = self.attempt(job, sweep, &pace.leave).await;
-        if let Some(sources) = &self.sources {
-            let load = attempted.outcome.as_ref().map_or(0.0, |computed| computed.timings.load_s);
-            sources.ends(sweep, started.elapsed(), Duration::try_from_secs_f64(load).unwrap_or_default());
-        }
-        pace.ends();
-        attempted
-    }
-
-    /// Whatever became of the message: the device is not free, and the next job would wait for it until its time is up.
-    async fn end_hanging(&self, job: &Job, answered: Result<(), WorkerError>) -> Result<(), WorkerError> {
-        if let Err(error) = answered {
-            warn!(%error, "cannot settle the job that does not stop; it comes back");
+        // Whether the message was settled or not: the device is not free, and the next job would wait until its time is
+        // up.
+        if let Err(error) = finished {
+            warn!(%error, "cannot settle the job that does not stop; the queue returns it");
         }
         Err(WorkerError::Hangs(job.id()))
     }
 
-    /// Settles a job of a sweep that the store does not hold: it was removed while the job waited, or the store is another
-    /// one than the coordinator's. One message does not tell which, and ends no worker of a store that is in use.
-    async fn settle_unknown(&self, delivery: Delivery) -> Result<(), WorkerError> {
+    /// Settles a job as failed without an attempt.
+    pub(super) async fn fail(&self, delivery: Delivery, error: JobError) -> Result<(), WorkerError> {
         let job = delivery.job().clone();
-        let sweep = delivery.sweep().to_owned();
-        let losses = delivery.losses() + 1;
-        let strange = match self.sweeps.is_strange(&sweep).await {
-            Ok(strange) => strange,
-            Err(source) => return Err(self.give_up(delivery, out_of_reach(&job, source)).await),
-        };
-        let place = self.store.place();
-        if losses >= self.limits.losses {
-            warn!(sweep, place, "set aside: the store does not hold the sweep of the job");
-            let reason = format!("the store {place} does not hold the sweep `{sweep}`");
-            self.counted(Outcome::Parked, delivery.dead_letter(&reason)).await?;
-        } else {
-            debug!(sweep, place, "the store does not hold the sweep of the job; it comes back later");
-            self.counted(Outcome::GivenBack, delivery.lose(pause(losses, &self.limits))).await?;
-        }
-        match strange {
-            Some(sweeps) => Err(WorkerError::OtherStore { sweeps, place }),
-            None => Ok(()),
-        }
+        let losses = delivery.losses();
+        let is_over = matches!(error, JobError::Lost { .. });
+        let finished = self.finish(delivery, &job, Err(error), Instant::now()).await;
+        self.delete_trials_after(&job, losses, is_over, &finished).await;
+        finished
     }
 
-    /// Acknowledges a job that nobody wants any more.
-    async fn drop_unwanted(&self, delivery: Delivery, mark: &Cancellation) -> Result<(), WorkerError> {
-        say_unwanted(mark);
-        self.counted(Outcome::Dropped, delivery.ack()).await
-    }
-
-    /// Settles a job that would come to other numbers here than it was meant to.
-    async fn leave_to_others(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
-        if let Some(mark) = self.cancellations.of(delivery.sweep()).await {
-            return self.drop_unwanted(delivery, &mark).await;
+    /// Deletes trials of a settled job. If the store is unreachable, they stay, and the job is returned.
+    async fn delete_trials_after(
+        &self,
+        job: &jobs::Job,
+        losses: u32,
+        is_over: bool,
+        finished: &Result<(), WorkerError>,
+    ) {
+        if losses > 0 && !matches!(finished, Err(WorkerError::Store { .. })) {
+            self.delete_trials(&job.id(), is_over).await;
         }
-        let is_new = self.others.lock().unwrap_or_else(PoisonError::into_inner).insert(other.clone());
-        match is_new {
-            true => warn!(reason = %other, "a job is left to a worker of another version, as are all like it"),
-            false => debug!(reason = %other, "the job is left to a worker of another version"),
-        }
-        self.counted(Outcome::Deferred, delivery.defer()).await
-    }
-}
-
-/// Says why a job is dropped. Of a finished sweep it is a copy, and no news.
-fn say_unwanted(mark: &Cancellation) {
-    if mark.is_finished {
-        debug!("dropped: the sweep has finished");
-    } else {
-        info!("dropped: the sweep was cancelled");
     }
 }

@@ -15,7 +15,7 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tokio::time::{Instant, sleep};
-use worker::{Compute, Computed, Ended, JobError, Limits, Stop, Worker, WorkerError};
+use worker::{AttemptContext, Compute, Computed, JobError, Limits, Worker, WorkerEnd, WorkerError};
 
 const LATENCY: Duration = Duration::from_millis(30);
 const SHORT: Duration = Duration::from_millis(100);
@@ -41,7 +41,7 @@ struct Looker {
 
 #[async_trait]
 impl Compute for Looker {
-    async fn compute(&self, job: &Job, _: &Stop) -> Result<Computed, JobError> {
+    async fn compute(&self, job: &Job, _: &AttemptContext) -> Result<Computed, JobError> {
         sleep(SHORT).await;
         if job.id() == self.looks_at {
             sleep(SHORT * 4).await;
@@ -88,19 +88,20 @@ fn after_two_short(script: impl IntoIterator<Item = Next>) -> Arc<Fake> {
 
 /// How long twenty jobs of a tenth of a second take.
 async fn time_of_twenty(worker: impl Fn(&MemoryQueue, &Store, Arc<dyn Compute>) -> Worker) -> Duration {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(far()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(far()).await;
     publish(&queue, 20).await;
     queue.close();
     let fake = Arc::new(Fake::new((0..20).map(|_| Next::Take(SHORT))));
     let start = Instant::now();
     let ended = worker(&queue, &store, fake.clone()).run_until(pending(), pending()).await.unwrap();
-    assert_eq!((ended, fake.computed()), (Ended::QueueClosed, 20));
+    assert_eq!((ended, fake.computed()), (WorkerEnd::QueueClosed, 20));
     assert_eq!(store.jobs_with_results().await.unwrap().len(), 20);
     start.elapsed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_looks_ahead_computes_short_jobs_one_right_after_the_other() {
+async fn a_worker_that_looks_ahead_computes_short_jobs_without_pauses() {
     let alone = time_of_twenty(worker).await;
     assert!(alone > (SHORT + LATENCY * 2) * 20, "{alone:?}: each job waits for the store twice");
     let ahead = time_of_twenty(looking_ahead).await;
@@ -108,8 +109,9 @@ async fn a_worker_that_looks_ahead_computes_short_jobs_one_right_after_the_other
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_taken_ahead_goes_to_others_when_the_one_before_it_takes_long() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+async fn a_job_taken_ahead_is_returned_if_the_one_before_it_takes_long() {
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 4).await;
     let fake = after_two_short([Next::Take(Duration::from_secs(3600))]);
     let worker = looking_ahead(&queue, &store, fake.clone());
@@ -125,14 +127,15 @@ async fn a_job_taken_ahead_goes_to_others_when_the_one_before_it_takes_long() {
         delivery.ack().await.unwrap();
     };
     let start = Instant::now();
-    assert_eq!(worker.run_until(pending(), other).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(pending(), other).await.unwrap(), WorkerEnd::Stopped);
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert_eq!(fake.computed(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_worker_of_long_jobs_takes_none_ahead() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 3).await;
     let long = || Next::Take(Duration::from_secs(30));
     let fake = Arc::new(Fake::new([long(), long(), long()]));
@@ -144,12 +147,13 @@ async fn a_worker_of_long_jobs_takes_none_ahead() {
         sleep(Duration::from_secs(15)).await;
         assert_eq!(queue.waiting().await.unwrap(), Some(1), "the third job waits for whoever is free first");
     };
-    assert_eq!(worker.run_until(others, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(others, pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_drains_finishes_its_job_and_gives_back_the_one_taken_ahead() {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+async fn a_draining_worker_finishes_its_job_and_returns_the_one_taken_ahead() {
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     publish(&queue, 4).await;
     let fake = after_two_short([Next::Take(SHORT * 5)]);
     let worker = looking_ahead(&queue, &store, fake.clone());
@@ -160,14 +164,14 @@ async fn a_worker_that_drains_finishes_its_job_and_gives_back_the_one_taken_ahea
         sleep(SHORT).await;
         assert_eq!(queue.waiting().await.unwrap(), Some(0), "the fourth job was taken ahead");
     };
-    assert_eq!(worker.run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(worker.run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
     assert_eq!((fake.computed(), store.jobs_with_results().await.unwrap().len()), (3, 3));
     let delivery = queue.next().await.unwrap().unwrap();
     assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&job(0.04), 1, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_whose_store_is_away_gives_back_all_that_it_holds() {
+async fn a_worker_whose_store_is_unreachable_returns_all_its_jobs() {
     let backend = Faulty::new(MemoryBackend::new());
     let store = with_sweep(backend.clone()).await;
     let queue = MemoryQueue::new();
@@ -201,7 +205,8 @@ async fn a_worker_whose_store_is_away_gives_back_all_that_it_holds() {
 
 /// Ten jobs, of which the fifth looks around; `lost` says whether it was lost before.
 async fn look_around(lost: bool) -> (u64, Option<JobId>) {
-    let (queue, store) = (MemoryQueue::new(), with_sweep(MemoryBackend::new()).await);
+    let queue = MemoryQueue::new();
+    let store = with_sweep(MemoryBackend::new()).await;
     let looks_at = job(0.05).id();
     publish(&queue, 10).await;
     if lost {
@@ -211,9 +216,10 @@ async fn look_around(lost: bool) -> (u64, Option<JobId>) {
         }
         // Given back from last to first, they keep their order.
         for delivery in taken.into_iter().rev() {
-            match delivery.job().id() == looks_at {
-                true => drop(delivery),
-                false => delivery.give_back().await.unwrap(),
+            if delivery.job().id() == looks_at {
+                drop(delivery);
+            } else {
+                delivery.give_back().await.unwrap();
             }
         }
     }
@@ -228,14 +234,14 @@ async fn look_around(lost: bool) -> (u64, Option<JobId>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_sign_of_life_names_the_job_that_computes_and_not_the_one_taken_ahead() {
+async fn the_heartbeat_names_the_job_that_computes_and_not_the_one_taken_ahead() {
     let (waiting, told) = look_around(false).await;
     assert_eq!(told, Some(job(0.05).id()));
     assert_eq!(waiting, 4, "of the five jobs after it, one was taken ahead");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_was_lost_before_is_alone_in_its_workers_hands() {
+async fn a_job_that_was_lost_before_is_alone_in_its_worker() {
     let (waiting, told) = look_around(true).await;
     assert_eq!(told, Some(job(0.05).id()));
     // It went back once, since it came while another job computed; which jobs went before it meanwhile is no matter.

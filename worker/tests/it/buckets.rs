@@ -12,7 +12,7 @@ use std::{
     },
 };
 use store::{Action, BackendError};
-use worker::{Engine, EngineSettings, Stop};
+use worker::{AttemptContext, Engine, EngineSettings};
 
 const SWEEP: &str = "
 name: small
@@ -93,7 +93,7 @@ fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {
     };
     Engine::new(settings, Arc::clone(inputs))
         .unwrap()
-        .compute(job, &Stop::default())
+        .compute(job, &AttemptContext::default())
         .unwrap()
         .output
         .scores()
@@ -110,7 +110,8 @@ fn a_job_with_inputs_in_a_bucket_scores_the_same_and_asks_for_none_that_the_cach
         Arc::new(Inputs::new(inputs::Settings { objects: Some(objects), ..Default::default() }))
     };
     let here = Arc::new(Inputs::new(inputs::Settings::default()));
-    let (local, remote) = (job(mini8().to_str().unwrap(), &here), job("s3://bucket", &inputs()));
+    let local = job(mini8().to_str().unwrap(), &here);
+    let remote = job("s3://bucket", &inputs());
     assert_eq!(remote.id(), local.id(), "places are no part of what a job means");
 
     assert!(bucket.calls.swap(0, Ordering::Relaxed) > 0);

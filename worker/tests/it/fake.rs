@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Mutex,
 };
-use worker::{Compute, Computed, JobError, Output, Scores, Stop};
+use worker::{AttemptContext, Compute, Computed, JobError, Output, Scores};
 
 /// What the fake does with the next job.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Fake {
 
 #[async_trait]
 impl Compute for Fake {
-    async fn compute(&self, job: &Job, stop: &Stop) -> Result<Computed, JobError> {
+    async fn compute(&self, job: &Job, context: &AttemptContext) -> Result<Computed, JobError> {
         *self.computed.lock().unwrap() += 1;
         let next = self.script.lock().unwrap().pop_front().unwrap_or(Next::Succeed);
         match next {
@@ -58,25 +58,25 @@ impl Compute for Fake {
                 Ok(computed)
             }
             Next::WaitForStop => {
-                while !stop.is_requested() {
+                while !context.cancellation.is_cancelled() {
                     tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 }
                 Err(JobError::Interrupted)
             }
             Next::Take(time) => tokio::select! {
                 () = tokio::time::sleep(time) => Ok(computed(job)),
-                () = stop.requested() => Err(JobError::Interrupted),
+                () = context.cancellation.cancelled() => Err(JobError::Interrupted),
             },
             Next::Load(load, compute) => {
                 let done = async {
-                    let loading = stop.loading();
+                    let loading = context.loading();
                     tokio::time::sleep(load).await;
                     drop(loading);
                     tokio::time::sleep(compute).await;
                 };
                 tokio::select! {
                     () = done => Ok(computed(job)),
-                    () = stop.requested() => Err(JobError::Interrupted),
+                    () = context.cancellation.cancelled() => Err(JobError::Interrupted),
                 }
             }
             Next::Hang => std::future::pending().await,

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use worker::{Engine, EngineSettings, Stop};
+use worker::{AttemptContext, Engine, EngineSettings};
 
 /// The splits that the goldens hold.
 const SPLITS: [&str; 2] = ["validation", "test"];
@@ -74,7 +74,7 @@ impl Bench {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores
+        self.engine.compute(&job, &AttemptContext::default()).unwrap().output.scores().unwrap().scores
     }
 }
 
@@ -109,14 +109,14 @@ impl Golden {
         }
     }
 
-    /// Checks every task, split and rank against the golden: at most one picture off.
+    /// Checks every task, split and rank against the golden: at most one image off.
     fn check(&self, bench: &mut Bench) {
         let spec = self.spec();
         for split in SPLITS {
             for score in bench.scores(self, &spec, split, "knots-ties.yaml") {
                 let golden = &self.json["per_task"][&score.task][split];
                 assert_eq!(golden["n"], score.n, "{} {} {split}", self.name, score.task);
-                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
+                assert!(has_each_example(&score), "{} {} {split}", self.name, score.task);
                 self.near(&score.task, split, score.correct, golden["correct"].as_u64().unwrap());
             }
             let per_task = &self.json["joint_hits_per_task"];
@@ -124,7 +124,7 @@ impl Golden {
                 continue;
             }
             for score in bench.scores(self, &spec, split, "joint.yaml") {
-                assert!(is_told_by_example(&score), "{} {} {split}", self.name, score.task);
+                assert!(has_each_example(&score), "{} {} {split}", self.name, score.task);
                 for (k, hits) in score.hits {
                     let golden = per_task[&score.task][split][format!("hits@{k}")].as_u64().unwrap();
                     self.near(&score.task, split, hits, golden);
@@ -143,7 +143,7 @@ impl Golden {
 }
 
 /// Whether the score says of every example whether it was right, and the same as the count.
-fn is_told_by_example(score: &TaskScore) -> bool {
+fn has_each_example(score: &TaskScore) -> bool {
     score.right.as_ref().is_some_and(|right| (right.len() as u64, right.count()) == (score.n, score.correct))
 }
 
@@ -178,7 +178,7 @@ fn every_golden_is_met() {
     assert_eq!(unreachable.len(), UNREACHABLE.len());
     for golden in &reachable {
         golden.check(&mut bench);
-        println!("{}: every task and split within one picture", golden.name);
+        println!("{}: every task and split within one image", golden.name);
     }
     println!(
         "{} goldens met; {} depend on the SVD routine's signs and are records only",
@@ -217,14 +217,14 @@ fn denominators_are_those_of_the_fixture() {
     let json: BTreeMap<String, Value> = serde_json::from_slice(&json).unwrap();
     for task in ["mnist", "icons"] {
         let job = frozen.job(frozen.meaning(Subject::Adapter { task: task.to_owned() }, "test"));
-        let score = &bench.engine.compute(&job, &Stop::default()).unwrap().output.scores().unwrap().scores[0];
+        let score = &bench.engine.compute(&job, &AttemptContext::default()).unwrap().output.scores().unwrap().scores[0];
         let expected = json["finetuned_r16"][task]["test"]["accuracy"].as_f64().unwrap() / 100.0 * score.n as f64;
         assert!((score.correct as f64 - expected).abs() <= 1.001, "{task}: {} of {expected}", score.correct);
     }
 }
 
 #[test]
-fn a_job_for_pictures_in_another_number_format_is_refused() {
+fn a_job_for_images_in_another_number_format_is_refused() {
     let mut bench = Bench::new();
     let folder = bench.root.join("examples/mini8");
     let text = fs::read_to_string(folder.join("knots-ties.yaml")).unwrap();
@@ -234,9 +234,11 @@ fn a_job_for_pictures_in_another_number_format_is_refused() {
     let mut meaning = frozen.meaning(Subject::Base, "test");
     for precision in [jobs::Precision::Bf16, jobs::Precision::F16] {
         meaning.precision = precision;
-        let error = bench.engine.compute(&frozen.job(meaning.clone()), &Stop::default()).unwrap_err();
-        let said =
-            format!("the job is to be evaluated in {}, and models that read images are in f32 alone", precision.name());
+        let error = bench.engine.compute(&frozen.job(meaning.clone()), &AttemptContext::default()).unwrap_err();
+        let said = format!(
+            "the job names the precision {}, and models that read images are evaluated only in f32",
+            precision.name()
+        );
         assert!(error.to_string().starts_with(&said), "{error}");
         assert!(!error.is_retryable() && !error.is_own_fault());
     }
@@ -250,9 +252,10 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     let sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
     let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
     let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
-    let (classes, templates) = (vec!["one".to_owned()], vec!["a {}".to_owned()]);
+    let classes = vec!["one".to_owned()];
+    let templates = vec!["a {}".to_owned()];
     let task = job.spec.as_evaluation().unwrap().tasks[0].name.clone();
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
-    let error = bench.engine.compute(&job, &Stop::default()).unwrap_err().to_string();
-    assert!(error.ends_with(&format!("of `{task}` are not those that it was made for")), "{error}");
+    let error = bench.engine.compute(&job, &AttemptContext::default()).unwrap_err().to_string();
+    assert!(error.ends_with(&format!("of `{task}` have another digest than the job names")), "{error}");
 }

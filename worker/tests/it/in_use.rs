@@ -14,7 +14,7 @@ use tracing::{
     field::{Field, Visit},
     span,
 };
-use worker::{Engine, EngineSettings, JobError, Stop};
+use worker::{AttemptContext, Engine, EngineSettings, JobError};
 
 /// What happens to a file once it was hashed, before it is read.
 struct Meddling {
@@ -130,7 +130,7 @@ impl Place {
     }
 
     fn compute(&mut self, job: &jobs::Job) -> Result<Vec<TaskScore>, JobError> {
-        self.engine.compute(job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
+        self.engine.compute(job, &AttemptContext::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 }
 
@@ -157,7 +157,7 @@ fn overwrite(path: &Path) -> Vec<u8> {
 }
 
 fn is_changed(error: &JobError, file: &Path) {
-    let chain = error.chain().join(": ");
+    let chain = jobs::error_chain(error);
     assert!(matches!(error, JobError::FileChanged(_)), "{chain}");
     assert!(chain.contains(&format!("`{}` has changed since it was hashed", file.display())), "{chain}");
     assert!(error.is_retryable() && error.blame() == jobs::Blame::Machine);
@@ -174,14 +174,15 @@ fn a_base_that_is_overwritten_during_a_job_gives_no_result_and_the_job_succeeds_
     let job = place.job(Subject::Base);
     let weights = place.path("base/model-00002-of-00002.safetensors");
     let content = Arc::new(Mutex::new(Vec::new()));
-    let (kept, file) = (Arc::clone(&content), weights.clone());
+    let kept = Arc::clone(&content);
+    let file = weights.clone();
     before_reading(&place.path("data/sick"), move || *kept.lock().unwrap() = overwrite(&file));
     is_changed(&place.compute(&job).unwrap_err(), &weights);
 
     // The next attempt opens the base anew, and finds that it is another.
     let error = place.compute(&job).unwrap_err();
     assert!(matches!(&error, JobError::Changed { place, .. } if place.ends_with("base")), "{error}");
-    let chain = error.chain().join(": ");
+    let chain = jobs::error_chain(&error);
     assert!(
         chain.ends_with("model-00002-of-00002.safetensors` has changed since it was hashed: it was written to"),
         "{chain}"
@@ -192,7 +193,7 @@ fn a_base_that_is_overwritten_during_a_job_gives_no_result_and_the_job_succeeds_
 }
 
 #[test]
-fn a_base_that_is_overwritten_between_jobs_is_opened_anew() {
+fn a_base_that_is_overwritten_between_jobs_is_opened_again() {
     let mut place = Place::new();
     let job = place.job(Subject::Base);
     let undisturbed = place.compute(&job).unwrap();
@@ -243,7 +244,7 @@ fn data_that_are_swapped_between_hashing_and_reading_are_refused_by_name() {
 
 #[test]
 #[ignore = "measures; run it alone"]
-fn looking_at_all_files_of_a_base_takes_less_than_a_millisecond() {
+fn checking_all_files_of_a_base_takes_less_than_a_millisecond() {
     let place = Place::new();
     let located = place.inputs.model(&InputRef::Path(place.path("base"))).unwrap();
     let start = std::time::Instant::now();

@@ -11,7 +11,7 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tempfile::TempDir;
-use worker::{DeviceThread, Ended, JobError, Limits, Worker, WorkerError};
+use worker::{DeviceThread, JobError, Limits, Worker, WorkerEnd, WorkerError};
 
 struct Bench {
     _folder: TempDir,
@@ -34,7 +34,8 @@ fn folder_store(folder: &TempDir) -> Store {
 fn bench(script: impl IntoIterator<Item = Next>) -> Bench {
     let folder = TempDir::new().unwrap();
     let store = folder_store(&folder);
-    let (queue, fake) = (MemoryQueue::new(), Arc::new(Fake::new(script)));
+    let queue = MemoryQueue::new();
+    let fake = Arc::new(Fake::new(script));
     let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), fake.clone()).with_limits(limits);
     Bench { _folder: folder, store, queue, fake, worker }
@@ -50,7 +51,7 @@ async fn a_job_is_computed_stored_and_acknowledged() {
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
     let ended = bench.worker.run_until(pending(), pending()).await.unwrap();
-    assert_eq!(ended, Ended::QueueClosed);
+    assert_eq!(ended, WorkerEnd::QueueClosed);
     let result = bench.store.result(&job(0.5).id()).await.unwrap().unwrap();
     assert_eq!((result.scores[0].correct, result.run.attempt, result.run.worker.as_str()), (7, 1, "w1"));
 }
@@ -66,7 +67,7 @@ async fn a_stored_result_is_never_computed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_passing_failure_is_recorded_and_tried_again() {
+async fn a_transient_failure_is_recorded_and_tried_again() {
     let bench = bench([Next::Fail(passing()), Next::Succeed]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
@@ -80,7 +81,7 @@ async fn a_passing_failure_is_recorded_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
+async fn a_job_that_keeps_failing_is_dead_lettered_with_a_final_record() {
     let bench = bench([Next::Fail(passing()), Next::Fail(passing()), Next::Fail(passing())]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
@@ -93,7 +94,7 @@ async fn a_job_that_keeps_failing_is_parked_with_a_final_record() {
 }
 
 #[tokio::test]
-async fn bad_input_is_parked_at_once() {
+async fn bad_input_is_dead_lettered_at_once() {
     let bench = bench([Next::Fail(JobError::Incomplete("no head".to_owned()))]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     assert!(bench.worker.run_one().await.unwrap());
@@ -101,7 +102,7 @@ async fn bad_input_is_parked_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_worker_gives_its_job_back_uncounted() {
+async fn a_stopped_worker_returns_its_job_uncounted() {
     let bench = bench([Next::WaitForStop]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     let at_work = async {
@@ -109,7 +110,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
     };
-    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(pending(), at_work).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
     assert!(bench.worker.run_one().await.unwrap());
     assert_eq!(bench.store.result(&job(0.5).id()).await.unwrap().unwrap().run.attempt, 1);
@@ -118,7 +119,7 @@ async fn a_stopped_worker_gives_its_job_back_uncounted() {
 #[tokio::test]
 async fn an_idle_worker_stops_at_once() {
     let bench = bench([]);
-    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(ready(()), pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,17 +141,18 @@ async fn a_draining_worker_finishes_its_job_and_takes_no_other() {
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.publish(&job(0.6), "tests").await.unwrap();
     let drain = tokio::time::sleep(Duration::from_secs(2));
-    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(bench.worker.run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_some());
     assert_eq!(bench.queue.waiting().await.unwrap(), Some(1), "the other job is left for others");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_draining_worker_that_is_hurried_gives_its_job_back() {
+async fn a_second_shutdown_signal_returns_the_job_of_a_draining_worker() {
     let bench = bench([Next::Take(Duration::from_secs(50))]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    let (drain, now) = (tokio::time::sleep(Duration::from_secs(2)), tokio::time::sleep(Duration::from_secs(4)));
-    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), Ended::Stopped);
+    let drain = tokio::time::sleep(Duration::from_secs(2));
+    let now = tokio::time::sleep(Duration::from_secs(4));
+    assert_eq!(bench.worker.run_until(drain, now).await.unwrap(), WorkerEnd::Stopped);
     assert!(bench.store.result(&job(0.5).id()).await.unwrap().is_none());
     let delivery = bench.queue.next().await.unwrap().unwrap();
     assert_eq!((delivery.attempt(), delivery.losses()), (1, 0));
@@ -174,7 +176,8 @@ async fn a_job_that_does_not_stop_ends_the_worker_though_nothing_can_be_recorded
     let backend = Faulty::new(MemoryBackend::new());
     let store = Store::new(backend.clone());
     let _put = store.put_manifest("tests", &()).await.unwrap();
-    let (queue, fake) = (MemoryQueue::new(), Arc::new(Fake::new([Next::Hang])));
+    let queue = MemoryQueue::new();
+    let fake = Arc::new(Fake::new([Next::Hang]));
     let limits = Limits { wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store, fake).with_limits(limits);
     backend.strike(u32::MAX, Action::Write, "failures/", Fault::Fails(Problem::Unavailable));
@@ -185,7 +188,7 @@ async fn a_job_that_does_not_stop_ends_the_worker_though_nothing_can_be_recorded
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_takes_workers_down_is_set_aside() {
+async fn a_job_that_ends_its_workers_is_dead_lettered() {
     let bench = bench([]);
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     for _ in 0..5 {
@@ -222,7 +225,7 @@ async fn a_result_that_cannot_be_read_fails_its_job_and_not_the_worker() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
+async fn an_impossible_result_is_not_stored_and_fails_only_its_job() {
     let bench = bench([Next::Exaggerate, Next::Succeed]);
     for scaling in [0.5, 0.6] {
         bench.queue.publish(&job(scaling), "tests").await.unwrap();
@@ -232,7 +235,7 @@ async fn what_cannot_be_an_answer_is_not_stored_and_fails_its_job_alone() {
     assert!(bench.store.result(&job(0.6).id()).await.unwrap().is_some());
     let failures = bench.store.failures(&job(0.5).id()).await.unwrap();
     let failure = failures.into_iter().next().unwrap().unwrap();
-    assert!(failure.is_final && failure.errors[0].contains("cannot be an answer"), "{:?}", failure.errors);
+    assert!(failure.is_final && failure.errors[0].contains("cannot belong to the job"), "{:?}", failure.errors);
     assert_eq!(failure.errors[1], "task `mnist` has 1000 right answers of 10 examples");
 }
 
@@ -260,28 +263,28 @@ async fn a_job_of_another_semantics_is_left_to_another_worker_and_not_computed()
 }
 
 #[tokio::test]
-async fn limits_may_be_longer_than_time_lasts() {
+async fn limits_may_be_longer_than_the_clock_can_count() {
     let bench = bench([]);
     let endless = Some(Duration::MAX);
     let worker = bench.worker.with_limits(Limits { idle: endless, wall_clock: endless, ..Limits::default() });
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
     bench.queue.close();
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_has_only_jobs_of_others_is_idle() {
+async fn a_worker_that_receives_only_jobs_of_other_versions_is_idle() {
     let bench = bench([]);
     let later = of_later_semantics();
     bench.queue.publish(&later, "tests").await.unwrap();
     // The job comes by every quarter of a minute.
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(40)), ..Limits::default() });
     let ended = tokio::time::timeout(Duration::from_secs(60), worker.run_until(pending(), pending())).await;
-    assert_eq!(ended.expect("it is idle").unwrap(), Ended::Idle);
+    assert_eq!(ended.expect("it is idle").unwrap(), WorkerEnd::Idle);
 }
 
 #[tokio::test]
-async fn a_worker_counts_what_became_of_its_jobs() {
+async fn a_worker_counts_its_jobs_by_outcome() {
     let bench = bench([Next::Succeed, Next::Fail(JobError::Incomplete("x".to_owned()))]);
     let metrics = worker::Metrics::default();
     let mut registry = prometheus_client::registry::Registry::default();
@@ -305,7 +308,7 @@ async fn a_worker_counts_what_became_of_its_jobs() {
 }
 
 #[tokio::test]
-async fn a_job_that_a_removed_sweep_has_left_in_the_queue_is_dropped_and_costs_no_worker() {
+async fn a_leftover_job_of_a_removed_sweep_is_discarded_and_ends_no_worker() {
     let bench = bench([]);
     let mark = Cancellation::of_removed(1);
     bench.store.put_document("removed", Cancellation::DOCUMENT, &mark).await.unwrap();
@@ -315,7 +318,7 @@ async fn a_job_that_a_removed_sweep_has_left_in_the_queue_is_dropped_and_costs_n
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_finished_sweep_has_left_in_the_queue_is_acknowledged_and_not_computed() {
+async fn a_leftover_job_of_a_finished_sweep_is_acknowledged_and_not_computed() {
     let bench = bench([]);
     bench.store.put_document("tests", Cancellation::DOCUMENT, &Cancellation::finished(1, 1)).await.unwrap();
     for scaling in [0.5, 0.5, 0.6] {
@@ -330,7 +333,7 @@ async fn what_a_finished_sweep_has_left_in_the_queue_is_acknowledged_and_not_com
 }
 
 #[tokio::test]
-async fn a_worker_beside_its_coordinator_computes_what_no_sweep_of_the_store_wants() {
+async fn a_worker_beside_its_coordinator_computes_jobs_of_sweeps_that_no_store_holds() {
     let bench = bench([]);
     let worker = bench.worker.sharing_the_store();
     bench.queue.publish(&job(0.5), "evaluated and not kept").await.unwrap();
@@ -340,7 +343,7 @@ async fn a_worker_beside_its_coordinator_computes_what_no_sweep_of_the_store_wan
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_another_worker_is_still_at_is_not_set_aside() {
+async fn a_job_that_another_live_worker_computes_is_not_dead_lettered() {
     let bench = bench([]);
     let status = |beat_ms| {
         let in_hand = JobInHand { job: job(0.5).id(), sweep: "tests".to_owned(), attempt: 1, since_ms: 0 };
@@ -377,7 +380,7 @@ async fn jobs_of_a_cancelled_sweep_are_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it() {
+async fn a_running_job_finishes_after_a_cancellation_that_does_not_stop_running_jobs() {
     for stops_running in [false, true] {
         let bench = bench([Next::Take(Duration::from_secs(50))]);
         bench.queue.publish(&job(0.5), "tests").await.unwrap();
@@ -388,7 +391,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
             bench.store.put_document("tests", Cancellation::DOCUMENT, &cancellation).await.unwrap();
         };
         let (ended, ()) = tokio::join!(bench.worker.run_until(pending(), pending()), cancelling);
-        assert_eq!(ended.unwrap(), Ended::QueueClosed);
+        assert_eq!(ended.unwrap(), WorkerEnd::QueueClosed);
         let result = bench.store.result(&job(0.5).id()).await.unwrap();
         assert_eq!(result.is_none(), stops_running);
         assert!(bench.store.failures(&job(0.5).id()).await.unwrap().is_empty());
@@ -396,7 +399,7 @@ async fn a_running_job_goes_on_when_its_sweep_is_cancelled_unless_that_stops_it(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_out_of_reach_for_minutes_costs_no_job() {
+async fn a_store_that_is_unreachable_for_minutes_fails_no_job() {
     let backend = Faulty::new(MemoryBackend::new());
     let store = Store::new(backend.clone()).with_retries(Duration::from_secs(300));
     let _put = store.put_manifest("tests", &()).await.unwrap();
@@ -417,16 +420,16 @@ async fn a_store_out_of_reach_for_minutes_costs_no_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_without_a_job_ends_when_it_was_asked_to() {
+async fn an_idle_worker_ends_after_its_limit() {
     let bench = bench([]);
     let worker = bench.worker.with_limits(Limits { idle: Some(Duration::from_secs(30)), ..Limits::default() });
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::Idle);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::Idle);
     assert_eq!(bench.fake.computed(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_tells_what_it_does_and_takes_that_back_when_it_ends() {
+async fn a_worker_stores_a_heartbeat_and_removes_it_at_its_end() {
     let bench = bench([Next::Take(Duration::from_secs(50))]);
     let worker = bench.worker.with_heartbeat(Duration::from_secs(10));
     bench.queue.publish(&job(0.5), "tests").await.unwrap();
@@ -445,7 +448,7 @@ async fn a_worker_tells_what_it_does_and_takes_that_back_when_it_ends() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_the_job_and_not_the_thread() {
+async fn a_panic_fails_its_job_and_not_the_thread() {
     let mut first = true;
     let thread = DeviceThread::start("fake".to_owned(), Default::default(), move |job, _| {
         if std::mem::take(&mut first) {
@@ -454,7 +457,8 @@ async fn a_panic_costs_the_job_and_not_the_thread() {
         Ok(computed(job))
     });
     let folder = TempDir::new().unwrap();
-    let (store, queue) = (folder_store(&folder), MemoryQueue::new());
+    let store = folder_store(&folder);
+    let queue = MemoryQueue::new();
     let limits = Limits { attempts: 1, ..Limits::default() };
     let worker = Worker::new("w1".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
     let worker = worker.with_limits(limits);

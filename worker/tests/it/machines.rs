@@ -1,4 +1,4 @@
-//! Whose fault a failure is, where there are several machines.
+//! Whether a failure belongs to the job or to the machine, on several machines.
 
 use crate::fake::{Fake, Next, job};
 use jobs::{Blame, Job, Progress, WorkerStatus};
@@ -16,19 +16,19 @@ use store::{
     testing::{Fault, Faulty, MemoryBackend},
 };
 use tokio::time::{Instant, timeout};
-use worker::{Ended, JobError, Limits, Machine, Proof, Worker, WorkerError};
+use worker::{JobError, Limits, Machine, SelfTest, Worker, WorkerEnd, WorkerError};
 
-/// Whether jobs can be done here, and how often that was asked.
+/// A self-test with a given outcome. It counts its runs.
 #[derive(Debug, Default)]
-struct Fit {
-    is_unfit: bool,
-    asked: AtomicUsize,
+struct FakeSelfTest {
+    fails: bool,
+    runs: AtomicUsize,
 }
 
-impl Proof for Fit {
-    fn prove(&self, _: &Job) -> Result<(), JobError> {
-        self.asked.fetch_add(1, Ordering::Relaxed);
-        if self.is_unfit { Err(unfit()) } else { Ok(()) }
+impl SelfTest for FakeSelfTest {
+    fn run(&self, _: &Job) -> Result<(), JobError> {
+        self.runs.fetch_add(1, Ordering::Relaxed);
+        if self.fails { Err(changed_input()) } else { Ok(()) }
     }
 }
 
@@ -48,16 +48,21 @@ impl Cluster {
     }
 
     fn worker(&self, machine: &str, script: impl IntoIterator<Item = Next>) -> Worker {
-        self.worker_that_is(Arc::default(), machine, script)
+        self.worker_with(Arc::default(), machine, script)
     }
 
-    fn worker_that_is(&self, fit: Arc<Fit>, machine: &str, script: impl IntoIterator<Item = Next>) -> Worker {
+    fn worker_with(
+        &self,
+        self_test: Arc<FakeSelfTest>,
+        machine: &str,
+        script: impl IntoIterator<Item = Next>,
+    ) -> Worker {
         let fake = Arc::new(Fake::new(script));
         let limits = Limits { own_faults: Some(3), wall_clock: Some(Duration::from_secs(60)), ..Limits::default() };
         Worker::new(machine.to_owned(), Arc::new(self.queue.clone()), self.store.clone(), fake)
             .with_limits(limits)
             .with_heartbeat(Duration::from_secs(10))
-            .on_machine(Machine::new(machine, fit))
+            .on_machine(Machine::new(machine, self_test))
     }
 
     /// Has the store say that a worker is alive on `machine`.
@@ -78,7 +83,7 @@ impl Cluster {
     }
 }
 
-fn unfit() -> JobError {
+fn changed_input() -> JobError {
     JobError::Changed { place: "/data".to_owned(), expected: "a".to_owned(), found: "b".to_owned(), file: None }
 }
 
@@ -87,28 +92,28 @@ fn tenths(count: u32) -> impl Iterator<Item = f64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_fails_where_another_does_not_costs_no_job() {
+async fn a_job_that_fails_on_one_machine_succeeds_on_another() {
     let cluster = Cluster::new().await;
     cluster.publish(tenths(9)).await;
     cluster.is_alive("good").await;
-    let bad = cluster.worker("bad", (0..9).map(|_| Next::Fail(unfit())));
+    let bad = cluster.worker("bad", (0..9).map(|_| Next::Fail(changed_input())));
     let error = bad.run_until(pending(), pending()).await.unwrap_err();
-    assert!(matches!(&error, WorkerError::Unfit { count: 3, .. }), "{error}");
+    assert!(matches!(&error, WorkerError::OwnFaults { count: 3, .. }), "{error}");
     assert_eq!(cluster.queue.waiting().await.unwrap(), Some(9), "every job is left");
     cluster.queue.close();
-    assert_eq!(cluster.worker("good", []).run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(cluster.worker("good", []).run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
     assert_eq!(cluster.store.jobs_with_results().await.unwrap().len(), 9);
     assert_eq!(cluster.finals(0.1).await, [false]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_restarted_worker_uses_up_no_more_of_a_job_than_its_machine_did_before() {
+async fn a_restarted_worker_counts_as_the_same_machine() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     cluster.is_alive("good").await;
     // Without what a restart keeps it from: jobs are taken one by one.
     for _ in 0..12 {
-        let bad = cluster.worker("bad", [Next::Fail(unfit())]);
+        let bad = cluster.worker("bad", [Next::Fail(changed_input())]);
         assert!(bad.run_one().await.unwrap());
     }
     assert_eq!(cluster.finals(0.5).await, [false], "it failed once, and was left to others from then on");
@@ -118,7 +123,7 @@ async fn a_restarted_worker_uses_up_no_more_of_a_job_than_its_machine_did_before
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_never_gets_the_job_is_not_waited_for() {
+async fn a_job_does_not_wait_for_a_machine_that_never_receives_it() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     let elsewhere =
@@ -126,20 +131,20 @@ async fn a_machine_that_never_gets_the_job_is_not_waited_for() {
     cluster.store.put_worker("w1", &elsewhere).await.unwrap();
     let newer = WorkerStatus { left: vec![job(0.5).id()], beat_ms: u64::MAX, ..WorkerStatus::fresh("w2", "fake", 0) };
     cluster.store.put_worker("w2", &newer).await.unwrap();
-    let limits = Limits { attempts: 1, patience: Duration::ZERO, ..Limits::default() };
-    let machine = Machine::new("a", Arc::<Fit>::default()).in_pool("a");
-    let worker = cluster.worker("a", [Next::Fail(unfit())]).with_limits(limits).on_machine(machine);
+    let limits = Limits { attempts: 1, machine_wait: Duration::ZERO, ..Limits::default() };
+    let machine = Machine::new("a", Arc::<FakeSelfTest>::default()).in_pool("a");
+    let worker = cluster.worker("a", [Next::Fail(changed_input())]).with_limits(limits).on_machine(machine);
     assert!(worker.run_one().await.unwrap());
     assert_eq!(cluster.finals(0.5).await, [true]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_no_machine_can_do_fails_in_the_end_and_lies_with_the_machines() {
+async fn a_job_that_fails_on_every_machine_fails_permanently_and_blames_the_machines() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     let worker = |machine: &str| {
-        let limits = Limits { patience: Duration::ZERO, ..Limits::default() };
-        cluster.worker(machine, (0..9).map(|_| Next::Fail(unfit()))).with_limits(limits)
+        let limits = Limits { machine_wait: Duration::ZERO, ..Limits::default() };
+        cluster.worker(machine, (0..9).map(|_| Next::Fail(changed_input()))).with_limits(limits)
     };
     for machine in ["a", "b", "c"] {
         assert!(worker(machine).run_one().await.unwrap());
@@ -150,7 +155,7 @@ async fn a_job_that_no_machine_can_do_fails_in_the_end_and_lies_with_the_machine
 }
 
 #[tokio::test]
-async fn bad_input_fails_at_once_and_lies_with_the_job() {
+async fn bad_input_fails_at_once_and_blames_the_job() {
     let cluster = Cluster::new().await;
     cluster.is_alive("good").await;
     cluster.publish([0.5]).await;
@@ -161,57 +166,57 @@ async fn bad_input_fails_at_once_and_lies_with_the_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_job_that_fails_here_again_and_again_does_not_end_the_worker() {
+async fn one_job_that_fails_repeatedly_does_not_end_the_worker() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
-    let worker = cluster.worker("w", (0..4).map(|_| Next::Fail(unfit())));
+    let worker = cluster.worker("w", (0..4).map(|_| Next::Fail(changed_input())));
     for _ in 0..4 {
         assert!(worker.run_one().await.unwrap());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_with_faults_waits_longer_each_time_and_takes_no_job_before_it_has_proved_itself() {
+async fn a_machine_with_faults_waits_longer_each_time_and_takes_no_job_before_its_self_test_passes() {
     let cluster = Cluster::new().await;
     cluster.publish(tenths(9)).await;
-    let bad = cluster.worker("w", (0..3).map(|_| Next::Fail(unfit())));
+    let bad = cluster.worker("w", (0..3).map(|_| Next::Fail(changed_input())));
     bad.run_until(pending(), pending()).await.unwrap_err();
-    let still_bad = Arc::new(Fit { is_unfit: true, ..Fit::default() });
+    let still_bad = Arc::new(FakeSelfTest { fails: true, ..FakeSelfTest::default() });
     let mut waited = Vec::new();
     for _ in 0..3 {
         let start = Instant::now();
-        let worker = cluster.worker_that_is(Arc::clone(&still_bad), "w", []);
+        let worker = cluster.worker_with(Arc::clone(&still_bad), "w", []);
         let error = worker.run_until(pending(), pending()).await.unwrap_err();
-        assert!(matches!(&error, WorkerError::Unfit { count: 1, .. }), "{error}");
+        assert!(matches!(&error, WorkerError::OwnFaults { count: 1, .. }), "{error}");
         waited.push(start.elapsed().as_millis());
     }
     // The pauses are kept by the machine's clock, of which tests take next to nothing.
     for (waited, pause) in waited.iter().zip([2000, 4000, 8000]) {
         assert!((pause - 500..=pause + 50).contains(waited), "{waited} {pause}");
     }
-    assert_eq!((still_bad.asked.load(Ordering::Relaxed), cluster.queue.waiting().await.unwrap()), (3, Some(9)));
+    assert_eq!((still_bad.runs.load(Ordering::Relaxed), cluster.queue.waiting().await.unwrap()), (3, Some(9)));
     assert!(cluster.store.jobs_with_results().await.unwrap().is_empty());
     // Mended, it does what there is, and nothing is known against it any more.
     cluster.queue.close();
-    let mended = Arc::<Fit>::default();
-    let worker = cluster.worker_that_is(Arc::clone(&mended), "w", []);
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
-    assert_eq!((mended.asked.load(Ordering::Relaxed), cluster.store.jobs_with_results().await.unwrap().len()), (1, 9));
+    let mended = Arc::<FakeSelfTest>::default();
+    let worker = cluster.worker_with(Arc::clone(&mended), "w", []);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
+    assert_eq!((mended.runs.load(Ordering::Relaxed), cluster.store.jobs_with_results().await.unwrap().len()), (1, 9));
     assert_eq!(cluster.store.machine::<serde_json::Value>("w").await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_waits_for_its_faults_to_pass_ends_when_it_is_told_to() {
+async fn a_worker_that_waits_after_its_faults_ends_at_a_shutdown_signal() {
     let cluster = Cluster::new().await;
     cluster.publish(tenths(3)).await;
-    let bad = cluster.worker("w", (0..3).map(|_| Next::Fail(unfit())));
+    let bad = cluster.worker("w", (0..3).map(|_| Next::Fail(changed_input())));
     bad.run_until(pending(), pending()).await.unwrap_err();
     let drain = tokio::time::sleep(Duration::from_millis(500));
-    assert_eq!(cluster.worker("w", []).run_until(drain, pending()).await.unwrap(), Ended::Stopped);
+    assert_eq!(cluster.worker("w", []).run_until(drain, pending()).await.unwrap(), WorkerEnd::Stopped);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_whose_store_takes_no_write_takes_no_job() {
+async fn a_worker_whose_store_refuses_a_write_takes_no_job() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     cluster.backend.strike(u32::MAX, Action::Write, "", Fault::Fails(Problem::NoSpace));
@@ -221,12 +226,12 @@ async fn a_worker_whose_store_takes_no_write_takes_no_job() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_refuses_a_result_costs_the_job_neither_an_attempt_nor_a_loss() {
+async fn a_result_that_the_store_refuses_counts_neither_an_attempt_nor_a_loss() {
     for prefix in ["results/", "failures/"] {
         let cluster = Cluster::new().await;
         cluster.publish([0.5]).await;
         cluster.backend.strike(u32::MAX, Action::Write, prefix, Fault::Fails(Problem::Permission));
-        let next = if prefix == "results/" { Next::Succeed } else { Next::Fail(unfit()) };
+        let next = if prefix == "results/" { Next::Succeed } else { Next::Fail(changed_input()) };
         let error = cluster.worker("w", [next]).run_one().await.unwrap_err();
         assert!(matches!(&error, WorkerError::Store { .. }), "{error}");
         let delivery = cluster.queue.next().await.unwrap().unwrap();
@@ -238,7 +243,7 @@ async fn a_store_that_refuses_a_result_costs_the_job_neither_an_attempt_nor_a_lo
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_took_a_machine_down_is_left_to_another() {
+async fn a_job_that_was_lost_on_a_machine_is_left_to_another() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
     cluster.is_alive("large").await;
@@ -260,10 +265,10 @@ async fn a_job_that_took_a_machine_down_is_left_to_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_takes_every_machine_down_is_set_aside_with_their_names() {
+async fn a_job_that_was_lost_on_every_machine_is_dead_lettered_with_their_names() {
     let cluster = Cluster::new().await;
     cluster.publish([0.5]).await;
-    let limits = || Limits { losses: 3, patience: Duration::ZERO, ..Limits::default() };
+    let limits = || Limits { losses: 3, machine_wait: Duration::ZERO, ..Limits::default() };
     for machine in ["a", "b", "c"] {
         let worker = cluster.worker(machine, [Next::Hang]).with_limits(limits());
         drop(timeout(Duration::from_secs(3), worker.run_one()).await);
@@ -273,8 +278,7 @@ async fn a_job_that_takes_every_machine_down_is_set_aside_with_their_names() {
     drop(timeout(Duration::from_secs(3), worker.run_one()).await);
     assert!(cluster.worker("b", []).with_limits(limits()).run_one().await.unwrap());
     let failure = cluster.store.failures(&job(0.5).id()).await.unwrap().pop().unwrap().unwrap();
-    let lost =
-        "the job was lost 4 times on 3 machines, `a`, `b`, `c`: workers took the job and were not heard of again";
+    let lost = "the job was lost 4 times on 3 machines, `a`, `b`, `c`: workers took the job and did not settle it";
     assert_eq!((failure.errors.as_slice(), failure.is_final), (&[lost.to_owned()][..], true));
     assert_eq!(failure.blame, Some(Blame::Machine));
 }
@@ -301,14 +305,15 @@ async fn a_download_does_not_count_towards_the_limit_of_a_job() {
     }
     assert!(cluster.store.result(&job(0.1).id()).await.unwrap().is_some());
     let failed = async |scaling| cluster.store.failures(&job(scaling).id()).await.unwrap().pop().unwrap().unwrap();
-    let (load, compute) = (failed(0.2).await, failed(0.3).await);
+    let load = failed(0.2).await;
+    let compute = failed(0.3).await;
     assert_eq!(load.errors, ["the inputs of the job were not read within the limit of 7200 s"]);
     assert_eq!(compute.errors, ["the job took longer than its limit of 60 s"]);
     assert_eq!((load.is_final, load.blame, compute.blame), (false, Some(Blame::Machine), Some(Blame::Machine)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn jobs_of_a_sweep_that_was_removed_are_set_aside_and_end_no_worker() {
+async fn jobs_of_a_removed_sweep_are_dead_lettered_and_end_no_worker() {
     let cluster = Cluster::new().await;
     for sweep in ["gone", "gone-too", "tests"] {
         cluster.queue.publish(&job(0.5), sweep).await.unwrap();
@@ -317,7 +322,7 @@ async fn jobs_of_a_sweep_that_was_removed_are_set_aside_and_end_no_worker() {
     cluster.store.put_document("tests", Progress::DOCUMENT, &told).await.unwrap();
     cluster.queue.close();
     let worker = cluster.worker("w", []);
-    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), Ended::QueueClosed);
+    assert_eq!(worker.run_until(pending(), pending()).await.unwrap(), WorkerEnd::QueueClosed);
     assert!(cluster.store.result(&job(0.5).id()).await.unwrap().is_some());
     let reasons: Vec<String> = cluster.queue.dead_letters().into_iter().map(|dead| dead.reason).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
@@ -345,7 +350,6 @@ async fn a_worker_with_another_store_than_the_coordinator_computes_nothing_and_e
 fn running() -> Progress {
     Progress {
         revision: 1,
-        version: Progress::VERSION,
         pool: None,
         phase: None,
         bound: 1,

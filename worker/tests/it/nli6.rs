@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use worker::{Engine, EngineSettings, JobError, Stop};
+use worker::{AttemptContext, Engine, EngineSettings, JobError};
 
 /// Our splits and the reference's names of them.
 const SPLITS: [(&str, &str); 2] = [("validation", "val"), ("test", "test")];
@@ -55,7 +55,7 @@ impl Bench {
     fn compute(&mut self, sweep: Sweep, subject: Subject, split: &str) -> Result<Vec<TaskScore>, JobError> {
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
         let job = frozen.job(frozen.meaning(subject, split));
-        self.engine.compute(&job, &Stop::default()).map(|computed| computed.output.scores().unwrap().scores)
+        self.engine.compute(&job, &AttemptContext::default()).map(|computed| computed.output.scores().unwrap().scores)
     }
 
     /// Checks a merge of the reference on both splits: at most three examples of a task off, as the fixture allows.
@@ -159,7 +159,7 @@ fn every_golden_of_the_language_tasks_is_met() {
 }
 
 #[test]
-fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
+fn another_number_format_is_another_job_with_nearly_the_same_scores() {
     let mut bench = Bench::new(None);
     let f32 = bench.compute(bench.sweep(&["rte"], &[]), Subject::Base, "test").unwrap().remove(0);
     for precision in ["bf16", "f16"] {
@@ -172,7 +172,8 @@ fn a_number_format_is_another_job_and_comes_to_nearly_the_same() {
 #[test]
 fn texts_longer_than_the_base_takes_are_cut_where_a_length_is_set() {
     let mut bench = Bench::new(None);
-    let (folder, base) = (tempfile::TempDir::new().unwrap(), bench.root.join("examples/nli6/base"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let base = bench.root.join("examples/nli6/base");
     for entry in fs::read_dir(&base).unwrap() {
         let name = entry.unwrap().file_name();
         fs::copy(base.join(&name), folder.path().join(&name)).unwrap();
@@ -188,7 +189,7 @@ fn texts_longer_than_the_base_takes_are_cut_where_a_length_is_set() {
     assert_eq!(bench.compute(sweep.clone(), Subject::Base, "test").unwrap(), wanted, "the convention allows 2000");
 
     sweep.tasks[0].data.text.as_mut().unwrap().max_length = None;
-    let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
+    let error = jobs::error_chain(&bench.compute(sweep, Subject::Base, "test").unwrap_err());
     assert!(error.starts_with("the data of `rte` cannot be used for the split `test`: "), "{error}");
     assert!(error.ends_with("set `max_length` to at most 16"), "{error}");
 }
@@ -214,17 +215,17 @@ fn an_adapter_of_what_the_model_lacks_is_named() {
     let error = bench.compute(sweep, Subject::Adapter { task: "rte".to_owned() }, "test").unwrap_err();
     let words =
         "the adapter of `rte` cannot be used: an update is for `lm_head`: the language model has no linear layer";
-    assert!(error.chain().join(": ").starts_with(words), "{error:?}");
+    assert!(jobs::error_chain(&error).starts_with(words), "{error:?}");
 }
 
 #[test]
-fn features_that_are_not_finite_fail_the_job_for_good() {
+fn features_that_are_not_finite_fail_the_job_permanently() {
     let mut bench = Bench::new(None);
     let spec = RecipeSpec { scaling: Some(1e30), ..RecipeSpec::default() };
     let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
     let error = bench.compute(bench.sweep(&["rte"], &[]), subject, "test").unwrap_err();
     assert!(!error.is_retryable() && !error.is_own_fault());
-    let chain = error.chain().join(": ");
+    let chain = jobs::error_chain(&error);
     let words = "the task `rte` cannot be scored on `test`: 138 of 138 examples have features that are not finite";
     assert!(chain.starts_with(words), "{chain}");
 }
@@ -245,12 +246,12 @@ fn a_model_that_does_not_fit_is_refused_with_the_numbers() {
 }
 
 #[test]
-fn an_adapter_without_a_classifier_is_told_where_one_can_be_named() {
+fn the_error_of_an_adapter_without_a_classifier_says_where_to_name_one() {
     let mut bench = Bench::new(None);
     let without = bench.root.join("examples/mini8/adapters/mnist");
     let mut sweep = bench.sweep(&["rte"], &[]);
     sweep.tasks[0].head = Some(jobs::HeadSpec::Adapter(jobs::InputRef::Path(without)));
-    let error = bench.compute(sweep, Subject::Base, "test").unwrap_err().chain().join(": ");
+    let error = jobs::error_chain(&bench.compute(sweep, Subject::Base, "test").unwrap_err());
     assert!(error.contains("the adapter of `rte` cannot be used"), "of another model: {error}");
 }
 
@@ -261,6 +262,6 @@ fn a_joint_benchmark_of_texts_is_refused() {
     // No sweep file says so; a message may.
     let mut meaning = frozen.meaning(Subject::Base, "test");
     meaning.benchmark = jobs::BenchmarkInput::Joint { head: jobs::Digest::of_json(&"head") };
-    let error = bench.engine.compute(&frozen.job(meaning), &Stop::default()).unwrap_err();
+    let error = bench.engine.compute(&frozen.job(meaning), &AttemptContext::default()).unwrap_err();
     assert_eq!(error.to_string(), "the job is not complete: a model that reads texts has no joint benchmark");
 }

@@ -65,7 +65,7 @@ async fn a_new_sweep_costs_three_requests_a_job() {
     let requests = server.faults().requests() - before;
     let jobs = report.counts.run;
     assert!(jobs > 200 && fake.computed() as u64 == jobs, "{:?}, {} computed", report.counts, fake.computed());
-    // The worker's look before it computes, its write of the result, and the coordinator's reading of it. What a sweep costs
-    // beside its jobs is the same for ten jobs and for five hundred.
+    // The worker's look before it computes, its write of the result, and the coordinator's reading of it. What a sweep
+    // costs beside its jobs is the same for ten jobs and for five hundred.
     assert!((3 * jobs..3 * jobs + 60).contains(&requests), "{requests} requests for {jobs} jobs");
 }

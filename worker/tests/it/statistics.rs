@@ -16,7 +16,7 @@ use std::{
 use store::Store;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
-use worker::{DeviceThread, Engine, EngineSettings, JobError, MadeFiles, Output, Stop, Worker};
+use worker::{AttemptContext, DeviceThread, Engine, EngineSettings, JobError, Output, OutputFiles, Worker};
 
 const MINI8: [&str; 8] = ["mnist", "fashion_mnist", "optdigits", "letters", "scripts", "flags", "emoji", "icons"];
 const SUB4: [&str; 4] = ["mnist", "letters", "flags", "emoji"];
@@ -86,9 +86,9 @@ impl Fixture {
         self.frozen.job(self.frozen.statistics(task, "train", examples, what).unwrap())
     }
 
-    fn make(&mut self, task: &str) -> MadeFiles {
+    fn make(&mut self, task: &str) -> OutputFiles {
         let job = self.job(task, 256, StatisticsKind::Grams);
-        match self.engine.compute(&job, &Stop::default()).unwrap().output {
+        match self.engine.compute(&job, &AttemptContext::default()).unwrap().output {
             Output::Files(files) => files,
             Output::Scores(_) => unreachable!("statistics are files"),
         }
@@ -98,7 +98,7 @@ impl Fixture {
     fn regmean(&mut self, tasks: &[&str], off_diagonal: f64, scaling: f64) -> MergedUpdate {
         let places = self.job(tasks[0], 1, StatisticsKind::Grams).places;
         let base = BaseHeader::open(&self.inputs.model(&places.base).unwrap().path).unwrap();
-        let made: Vec<MadeFiles> = tasks.iter().map(|task| self.make(task)).collect();
+        let made: Vec<OutputFiles> = tasks.iter().map(|task| self.make(task)).collect();
         let statistics: Vec<TaskStatistics> =
             tasks.iter().zip(&made).map(|(task, made)| TaskStatistics::open(task, made.folder()).unwrap()).collect();
         let adapters: Vec<Adapter> = tasks
@@ -202,9 +202,9 @@ fn statistics_have_their_facts_and_are_the_same_when_made_again() {
 fn more_examples_than_a_split_has_are_refused_by_name() {
     let mut fixture = Fixture::new("mini8", &SUB4);
     let job = fixture.job("mnist", 257, StatisticsKind::Grams);
-    let error = fixture.engine.compute(&job, &Stop::default()).unwrap_err();
+    let error = fixture.engine.compute(&job, &AttemptContext::default()).unwrap_err();
     assert_eq!(error.blame(), jobs::Blame::Job);
-    let text = error.chain().join(": ");
+    let text = jobs::error_chain(&error);
     assert!(
         text.starts_with("the data of `mnist` cannot be used for the split `train`: the first 257 examples"),
         "{text}"
@@ -313,9 +313,9 @@ fn statistics_that_were_never_made_are_missing_by_the_job() {
     let mut fixture = Fixture::new("mini8", &SUB4);
     let subject = Subject::Merge { recipe: recipe(json!({"preset": "regmean"})) };
     let job = fixture.frozen.job(fixture.frozen.meaning(subject, "validation"));
-    let error = fixture.engine.compute(&job, &Stop::default()).unwrap_err();
+    let error = fixture.engine.compute(&job, &AttemptContext::default()).unwrap_err();
     assert!(matches!(error, JobError::Input(_)), "{error:?}");
-    let text = error.chain().join(": ");
+    let text = jobs::error_chain(&error);
     let first =
         jobs::JobSpec::from(fixture.frozen.statistics("mnist", "train", 256, StatisticsKind::Grams).unwrap()).id();
     assert!(text.contains(&first.to_string()), "{text}");
@@ -348,4 +348,39 @@ fn updates_are_as_alike_before_an_alignment_as_after_it_unless_sigma_is_left_out
     assert!((means[0] - means[1]).abs() < 1e-4, "{means:?}");
     assert!((means[0] - means[2]).abs() > 1e-2, "{means:?}");
     assert!(means.iter().all(|mean| *mean > 0.0 && *mean < 1.0));
+}
+
+#[test]
+fn a_merge_by_fisher_information_is_the_references() {
+    let mut fixture = Fixture::new("mini8", &SUB4);
+    let made: Vec<OutputFiles> = SUB4
+        .iter()
+        .map(|task| {
+            let job = fixture.job(task, 32, StatisticsKind::Fisher);
+            match fixture.engine.compute(&job, &AttemptContext::default()).unwrap().output {
+                Output::Files(files) => files,
+                Output::Scores(_) => unreachable!("statistics are files"),
+            }
+        })
+        .collect();
+    assert_eq!(made[0].artefact().facts["modules"], 24.0);
+    let statistics: Vec<TaskStatistics> =
+        SUB4.iter().zip(&made).map(|(task, made)| TaskStatistics::open(task, made.folder()).unwrap()).collect();
+    let job = fixture.job("mnist", 1, StatisticsKind::Grams);
+    let base = BaseHeader::open(&fixture.inputs.model(&job.places.base).unwrap().path).unwrap();
+    let adapters = SUB4.map(|task| {
+        let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
+        Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
+    });
+    let sum = recipe(json!({"preset": "task_arithmetic"}));
+    let aligned = Aligned::new(&adapters, sum.space).unwrap();
+    let update = aligned.merge_by_fisher(&sum, false, &statistics).unwrap();
+    for (module, want) in tensors(&golden("update_fisher_sub4_n32.safetensors")) {
+        let got = update.dense(&format!("vision_model.{}", module.strip_suffix(".weight").unwrap())).unwrap();
+        let off = distance(&got, &want);
+        assert!(off <= 1e-3, "{module}: {off:e}");
+    }
+    // A common factor of all of one task's information goes away where each is divided by its norm.
+    let normalised = aligned.merge_by_fisher(&sum, true, &statistics).unwrap();
+    assert_ne!(normalised.modules, update.modules);
 }

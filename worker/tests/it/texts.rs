@@ -85,7 +85,8 @@ fn texts_have_as_many_tokens_as_the_references() {
             let texts = texts(&data(task), split);
             let length = |text| texts.ids(text).len();
             let golden = &lengths[format!("{task}.{name}")];
-            let (min, max) = ((0..texts.len()).map(length).min(), (0..texts.len()).map(length).max());
+            let min = (0..texts.len()).map(length).min();
+            let max = (0..texts.len()).map(length).max();
             let found = [texts.len(), min.unwrap(), max.unwrap(), texts.tokens()];
             let wanted = ["n", "min", "max", "total"].map(|key| golden[key].as_u64().unwrap() as usize);
             assert_eq!(found, wanted, "{task} {split}");
@@ -105,7 +106,8 @@ fn the_first_texts_have_the_references_tokens_and_labels() {
     };
     for task in ["snli", "mnli", "rte", "scitail"] {
         let texts = texts(&data(task), "test");
-        let (ids, mask) = (numbers(&format!("{task}.input_ids")), numbers(&format!("{task}.attention_mask")));
+        let ids = numbers(&format!("{task}.input_ids"));
+        let mask = numbers(&format!("{task}.attention_mask"));
         let labels = numbers(&format!("{task}.labels"));
         let width = ids.len() / labels.len();
         for (text, (ids, mask)) in ids.chunks(width).zip(mask.chunks(width)).enumerate() {
@@ -138,8 +140,8 @@ fn what_is_made_of_texts_is_part_of_their_digest() {
         assert!(digests[..i].iter().all(|other| other != one), "change {i} changes nothing");
     }
     let mut other_image_column = data("qnli");
-    other_image_column.image_column = "picture".to_owned();
-    assert_eq!(digest(&other_image_column), digests[0], "nothing reads the column of pictures");
+    other_image_column.image_column = "image".to_owned();
+    assert_eq!(digest(&other_image_column), digests[0], "nothing reads the column of images");
 }
 
 #[test]

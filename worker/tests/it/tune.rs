@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use worker::{Engine, EngineSettings, JobError, MadeFiles, Output, Stop};
+use worker::{AttemptContext, Engine, EngineSettings, JobError, Output, OutputFiles};
 
 const TASKS: [&str; 4] = ["mnist", "letters", "flags", "emoji"];
 
@@ -36,12 +36,12 @@ fn job(frozen: &coordinator::Frozen) -> Job {
     frozen.job(frozen.tune_spec(&learned.split, learned.examples, &learned.settings).unwrap())
 }
 
-fn compute(learned: &str) -> Result<MadeFiles, JobError> {
+fn compute(learned: &str) -> Result<OutputFiles, JobError> {
     compute_with(learned, |_| ())
 }
 
 /// The same with other settings than a sweep file may state.
-fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result<MadeFiles, JobError> {
+fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result<OutputFiles, JobError> {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let settings = EngineSettings {
         device: Default::default(),
@@ -56,13 +56,13 @@ fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result
         change(&mut spec.settings);
     }
     assert_eq!(job.spec.kind(), JobKind::Tune);
-    match engine.compute(&job, &Stop::default())?.output {
+    match engine.compute(&job, &AttemptContext::default())?.output {
         Output::Files(files) => Ok(files),
         Output::Scores(_) => unreachable!("coefficients are files"),
     }
 }
 
-fn learned(made: &MadeFiles) -> LearnedCoefficients {
+fn learned(made: &OutputFiles) -> LearnedCoefficients {
     LearnedCoefficients::read(&fs::read(made.folder().join(LEARNED_FILE)).unwrap()).unwrap()
 }
 

@@ -16,7 +16,9 @@ use store::{
 };
 use tempfile::TempDir;
 use tokio::{runtime::Handle, task::spawn_blocking};
-use worker::{Compute, Computed, DeviceThread, Engine, EngineSettings, JobError, MadeFiles, Output, Stop, Worker};
+use worker::{
+    AttemptContext, Compute, Computed, DeviceThread, Engine, EngineSettings, JobError, Output, OutputFiles, Worker,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
@@ -62,7 +64,8 @@ async fn a_merge_is_written_as_by_hand_and_only_once() {
     let store = store(&folder);
     let queue = MemoryQueue::new();
     let mut engine = engine(&inputs);
-    let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
+    let thread =
+        DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, context| engine.compute(job, context));
     let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
     queue.publish(&job, "tests").await.unwrap();
     assert!(worker.run_one().await.unwrap());
@@ -115,7 +118,8 @@ async fn what_a_job_made_is_an_input_of_others_by_its_digest() {
     let store = store(&folder);
     let queue = MemoryQueue::new();
     let mut engine = engine(&inputs);
-    let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
+    let thread =
+        DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, context| engine.compute(job, context));
     let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
     queue.publish(&job, "tests").await.unwrap();
     assert!(worker.run_one().await.unwrap());
@@ -130,7 +134,8 @@ async fn what_a_job_made_is_an_input_of_others_by_its_digest() {
     let of_store = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
     let reference = InputRef::Artefact(job.id());
     let located = |inputs: &Arc<Inputs>, expected: Option<Digest>| {
-        let (inputs, reference) = (Arc::clone(inputs), reference.clone());
+        let inputs = Arc::clone(inputs);
+        let reference = reference.clone();
         spawn_blocking(move || match expected {
             Some(digest) => inputs.expecting(digest).adapter(&reference),
             None => inputs.adapter(&reference),
@@ -156,7 +161,7 @@ async fn what_a_job_made_is_an_input_of_others_by_its_digest() {
 fn a_whole_model_is_written_and_a_stop_leaves_nothing() {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
     let job = job(&inputs, WriteFormat::Model);
-    let computed = engine(&inputs).compute(&job, &Stop::default()).unwrap();
+    let computed = engine(&inputs).compute(&job, &AttemptContext::default()).unwrap();
     let Output::Files(made) = computed.output else { unreachable!("it makes files") };
     let names: Vec<&str> = made.artefact().files.iter().map(|file| file.name.as_str()).collect();
     assert!(names.contains(&"config.json") && names.contains(&"model.safetensors"), "{names:?}");
@@ -165,9 +170,9 @@ fn a_whole_model_is_written_and_a_stop_leaves_nothing() {
     assert_eq!(weights.size, fs::metadata(base.join("model.safetensors")).unwrap().len());
     assert_ne!(weights.digest, Digest::of(&fs::read(base.join("model.safetensors")).unwrap()));
 
-    let stop = Stop::default();
-    stop.request();
-    assert!(matches!(engine(&inputs).compute(&job, &stop), Err(JobError::Interrupted)));
+    let context = AttemptContext::default();
+    context.cancellation.cancel();
+    assert!(matches!(engine(&inputs).compute(&job, &context), Err(JobError::Interrupted)));
 }
 
 #[test]
@@ -177,7 +182,7 @@ fn an_adapter_that_is_not_what_the_job_was_made_for_is_not_merged() {
     if let jobs::JobSpec::Write(spec) = &mut job.spec {
         spec.adapters[0].digest = Digest::of(b"another");
     }
-    let error = engine(&inputs).compute(&job, &Stop::default()).unwrap_err();
+    let error = engine(&inputs).compute(&job, &AttemptContext::default()).unwrap_err();
     assert!(matches!(error, JobError::Changed { .. }), "{error}");
 }
 
@@ -187,10 +192,10 @@ struct Large(u64);
 
 #[async_trait]
 impl Compute for Large {
-    async fn compute(&self, _job: &Job, _stop: &Stop) -> Result<Computed, JobError> {
+    async fn compute(&self, _job: &Job, _context: &AttemptContext) -> Result<Computed, JobError> {
         let folder = TempDir::new().unwrap();
         File::create(folder.path().join("model.safetensors")).unwrap().set_len(self.0).unwrap();
-        let made = MadeFiles::of(folder, BTreeMap::new()).unwrap();
+        let made = OutputFiles::of(folder, BTreeMap::new()).unwrap();
         Ok(Computed { output: Output::Files(made), timings: Default::default(), commits: BTreeMap::new() })
     }
 

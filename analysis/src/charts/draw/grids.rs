@@ -27,6 +27,15 @@ fn share((low, high): (f64, f64), value: f64) -> f64 {
     if high > low { (value - low) / (high - low) } else { 0.5 }
 }
 
+/// What stands along the two sides of a grid of cells.
+struct Sides {
+    x_title: String,
+    y_title: String,
+    x_names: Vec<String>,
+    /// From the bottom.
+    y_names: Vec<String>,
+}
+
 pub(super) fn heat_map(
     title: &str,
     [x, y, value]: [&Axis; 3],
@@ -40,19 +49,46 @@ pub(super) fn heat_map(
         let name = |(place, value): (usize, &f64)| if place % step == 0 { said_short(*value) } else { String::new() };
         values.iter().enumerate().map(name).collect::<Vec<String>>()
     };
+    let sides =
+        Sides { x_title: titled(x), y_title: titled(y), x_names: names(xs, xs.len().max(1)), y_names: names(ys, 12) };
+    coloured(title, sides, value, cells, best)
+}
+
+/// A value for every pair of tasks, the first task in the upper left corner.
+pub(super) fn task_pairs(
+    title: &str,
+    [columns, rows]: [&String; 2],
+    tasks: &[String],
+    value: &Axis,
+    cells: &[Vec<Option<f64>>],
+) -> Canvas {
+    let names: Vec<String> = tasks.iter().map(|task| cut(task, WORD)).collect();
+    let sides = Sides {
+        x_title: cut(columns, 60),
+        y_title: cut(rows, 60),
+        y_names: names.iter().rev().cloned().collect(),
+        x_names: names,
+    };
+    let cells: Vec<_> = cells.iter().rev().cloned().collect();
+    coloured(title, sides, value, &cells, None)
+}
+
+/// Cells in colours, the first row at the bottom.
+fn coloured(title: &str, sides: Sides, value: &Axis, cells: &[Vec<Option<f64>>], best: Option<[usize; 2]>) -> Canvas {
     let around = |count: usize| (0.5, count as f64 + 0.5);
-    let height = (110.0 + ys.len() as f64 * 24.0).clamp(HEIGHT - 40.0, 560.0);
-    let mut layout = bare(title, around(xs.len()), around(ys.len()))
+    let columns = sides.x_names.len();
+    let height = (110.0 + sides.y_names.len() as f64 * 24.0).clamp(HEIGHT - 40.0, 560.0);
+    let mut layout = bare(title, around(columns), around(sides.y_names.len()))
         .with_height(height)
-        .with_x_label(titled(x))
-        .with_y_label(titled(y))
-        .with_x_categories(names(xs, xs.len().max(1)))
-        .with_y_categories(names(ys, 12))
+        .with_x_label(sides.x_title)
+        .with_y_label(sides.y_title)
+        .with_x_categories(sides.x_names)
+        .with_y_categories(sides.y_names)
         .with_show_grid(false);
     layout.force_margin_right = Some(BAR);
     let mut canvas = Canvas::new(layout);
     let range = ends(cells.iter().flatten().flatten().copied());
-    let has_numbers = xs.len() <= MOST_NUMBERS;
+    let has_numbers = columns <= MOST_NUMBERS;
     let corner = |canvas: &Canvas, row: usize, column: usize| {
         let (left, top) = canvas.at(column as f64 + 0.5, row as f64 + 1.5);
         let (right, bottom) = canvas.at(column as f64 + 1.5, row as f64 + 0.5);

@@ -38,7 +38,7 @@ pub(super) async fn write(
 }
 
 /// Each table in three files.
-fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
+pub(crate) fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
     make(folder)?;
     for table in tables {
         for (ending, style) in [("md", Style::Markdown), ("tex", Style::Latex), ("csv", Style::Csv)] {
@@ -50,7 +50,7 @@ fn write_tables(folder: &Path, tables: &[Table]) -> Result<(), Failure> {
 }
 
 /// Each chart in two files; no folder where there is none.
-fn write_charts(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
+pub(crate) fn write_charts(folder: &Path, charts: &[Chart]) -> Result<(), Failure> {
     if charts.is_empty() {
         return Ok(());
     }

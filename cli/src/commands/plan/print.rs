@@ -1,13 +1,10 @@
 //! A plan for people.
 
 use super::Plan;
-use crate::{
-    check::Download,
-    local::free_memory,
-    needs::{Needs, sized},
-    revised, terminal,
-};
+use crate::{local::free_memory, revised, terminal};
 use coordinator::SweepRevision;
+use jobs::ByteSize;
+use preflight::{Download, MemoryNeeds};
 
 /// Prints a plan. Its problems are an error, which is printed by itself.
 pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
@@ -25,8 +22,8 @@ pub(super) fn print(plan: &Plan, revised: Option<&SweepRevision>) {
     for (adapter, matrices) in &plan.matrices {
         terminal::data(format_args!("  adapter {adapter}: {matrices} matrices, all of them in the base"));
     }
-    if let Some(Needs { processor, device }) = &plan.memory {
-        let free = sized(free_memory());
+    if let Some(MemoryNeeds { processor, device }) = &plan.memory {
+        let free = ByteSize(free_memory());
         terminal::data(format_args!("  memory on the processor: {}; {free} are free", processor.in_words()));
         terminal::data(format_args!("  memory on a GPU: {}", device.in_words()));
     }
@@ -50,8 +47,8 @@ fn print_downloads(plan: &Plan) {
     let known = plan.downloads.iter().filter(|download| download.bytes.is_some()).count();
     let total = match (known, plan.downloads.len()) {
         (0, _) => String::new(),
-        (known, all) if known == all => format!(", {}", sized(plan.download_bytes)),
-        _ => format!(", at least {}", sized(plan.download_bytes)),
+        (known, all) if known == all => format!(", {}", ByteSize(plan.download_bytes)),
+        _ => format!(", at least {}", ByteSize(plan.download_bytes)),
     };
     let what = match plan.downloads.len() {
         1 => "1 input is not on this machine; a run downloads it".to_owned(),
@@ -61,7 +58,11 @@ fn print_downloads(plan: &Plan) {
     for Download { input, files, bytes } in &plan.downloads {
         match (files, bytes) {
             (Some(files), Some(bytes)) => {
-                terminal::data(format_args!("    {input}: {} in {}", sized(*bytes), counted(*files, "file", "files")));
+                terminal::data(format_args!(
+                    "    {input}: {} in {}",
+                    ByteSize(*bytes),
+                    counted(*files, "file", "files")
+                ));
             }
             _ => terminal::data(format_args!("    {input}: its size is not known")),
         }

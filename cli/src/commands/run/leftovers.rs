@@ -1,4 +1,4 @@
-//! What a run leaves in its queue: messages that were doubled when a connection broke, or that nobody waits for any more.
+//! Messages that a run leaves in its queue: duplicates from a broken connection, and jobs that are not needed any more.
 
 use crate::{
     failure::{Failure, RunFailure},
@@ -8,14 +8,14 @@ use queue::{QueueError, RabbitQueue};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The most messages of the pool's queue that are gone through. Those of other sweeps are sent once more, which takes its time; in a longer queue
-/// workers drop what is left as they come to it.
+/// The largest number of messages in the pool's queue that are read. Messages of other sweeps must be published again,
+/// which takes time. In a longer queue, workers drop the messages when they receive them.
 const MOST: u64 = 1000;
 
-/// How long that may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest time for this.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// Whether nobody wants what is left of the sweep in the queue.
+/// Whether the messages that are left of the sweep are not needed any more.
 pub(in crate::commands) fn are_unwanted<T>(ended: &Result<T, Failure>) -> bool {
     matches!(
         ended,
@@ -23,27 +23,31 @@ pub(in crate::commands) fn are_unwanted<T>(ended: &Result<T, Failure>) -> bool {
     )
 }
 
-/// Deletes the queue of the sweep, and takes what it has left out of that of the pool, so that a pool without work is seen to have none. The store tells workers to
-/// drop it as well: what cannot be done here costs a worker that is started for it.
+/// Deletes the queue of the sweep, and removes its messages from the queue of the pool, so that an autoscaler sees an
+/// empty queue. Workers also drop these messages, by the mark in the store; a worker may be started only for that.
 pub(in crate::commands) async fn clear(queue: &RabbitQueue, sweep: &str) {
     let clearing = async {
         let dropped = queue.delete_queue(sweep).await?;
-        // Messages of this sweep are there as well where a queue was deleted before they came back to it.
+        // Messages return to the pool's queue if the queue of their sweep was deleted before.
         match queue.waiting_in_pool().await? {
             1..=MOST => Ok(dropped + queue.drop_sweep(sweep).await?),
             _ => Ok(dropped),
         }
     };
-    match timeout(PATIENCE, clearing).await {
+    match timeout(TIME_LIMIT, clearing).await {
         Ok(Ok(0)) => {}
         Ok(Ok(dropped)) => {
-            terminal::note(format_args!("{dropped} messages of the sweep were left in the queue, and are dropped"));
+            terminal::note(format_args!(
+                "{dropped} messages of the sweep were left in the queue and have been dropped"
+            ));
         }
         Ok(Err(error)) => warn(&error),
-        Err(_) => tracing::warn!("what the sweep has left in the queue is not dropped yet: workers do that"),
+        Err(_) => {
+            tracing::warn!("the messages that the sweep left in the queue are not dropped yet; workers drop them")
+        }
     }
 }
 
 fn warn(error: &QueueError) {
-    tracing::warn!(%error, "cannot look what the sweep has left in the queue: workers drop it");
+    tracing::warn!(%error, "cannot read the messages that the sweep left in the queue; workers drop them");
 }

@@ -65,10 +65,36 @@ impl Words {
 
 fn word_of(failure: &Failure) -> &'static str {
     match failure {
-        Failure::Run(RunFailure::Jobs { .. }) => "finished with failures",
-        Failure::Run(RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. }) => "stopped",
-        Failure::Run(RunFailure::Cancelled) => "cancelled",
+        Failure::Run(failure) => word_of_run(failure),
         Failure::Interrupted => "interrupted",
-        _ => "failed",
+        Failure::Argument { .. }
+        | Failure::File(_)
+        | Failure::Input(_)
+        | Failure::Merge(_)
+        | Failure::Worker(_)
+        | Failure::Stored(_)
+        | Failure::Analysis(_)
+        | Failure::Queue(_)
+        | Failure::Watching(_)
+        | Failure::K8s(_)
+        | Failure::Doctor(_)
+        | Failure::Store(_)
+        | Failure::Panicked
+        | Failure::Runtime(_) => "failed",
+    }
+}
+
+fn word_of_run(failure: &RunFailure) -> &'static str {
+    match failure {
+        RunFailure::Jobs { .. } => "finished with failures",
+        RunFailure::Stopped(_) | RunFailure::TooManyFailures { .. } => "stopped",
+        RunFailure::Cancelled => "cancelled",
+        RunFailure::Freeze(_)
+        | RunFailure::Coordinator(_)
+        | RunFailure::Evaluation(_)
+        | RunFailure::TooManyJobs { .. }
+        | RunFailure::NotWritten { .. }
+        | RunFailure::Evaluated { .. }
+        | RunFailure::Webhook { .. } => "failed",
     }
 }

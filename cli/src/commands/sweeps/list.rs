@@ -74,7 +74,7 @@ pub(super) async fn list(args: &args::SweepsList) -> Result<(), Failure> {
     while let Some(listed) = found.next().await {
         sweeps.push(listed?);
     }
-    if args.json {
+    if args.output.json {
         terminal::data(serde_json::to_string_pretty(&sweeps).expect("a list is plain data"));
     } else if sweeps.is_empty() {
         terminal::data(format_args!("the store {} holds no sweep", store.place()));

@@ -17,8 +17,8 @@ const CONCURRENT: usize = 32;
 
 /// `bowline sweeps remove`
 pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
-    let store = existing_store(&args.store).await?;
-    let name = &args.name;
+    let store = existing_store(&args.sweep.store).await?;
+    let name = &args.sweep.name;
     let documents = store.artefacts(name, None).await?;
     // The mark alone is what a removal leaves.
     if documents.iter().all(|document| document == Cancellation::DOCUMENT) {
@@ -46,12 +46,20 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
     {
         store.remove_artefact(&artefact).await?;
     }
+    let pools = store.remove_pool_entries(name).await?;
     let removed = remove_documents(&store, name).await?;
     let s = if removed == 1 { "" } else { "s" };
     terminal::note(format_args!(
         "the sweep `{name}` is removed, with {removed} document{s}; {}",
         results.in_words(args.results)
     ));
+    for pool in pools {
+        // No worker looks into it any more, and autoscalers count its messages.
+        terminal::note(format_args!(
+            "the broker may still have the queue of `{name}` in pool `{pool}`; delete it with \
+             `bowline cancel {name} --pool {pool} --queue URL`"
+        ));
+    }
     Ok(())
 }
 
@@ -119,7 +127,6 @@ async fn remove_documents(store: &Store, name: &str) -> Result<usize, Failure> {
         return Ok(store.remove_sweep(name, None).await?);
     }
     store.put_document(name, Cancellation::DOCUMENT, &Cancellation::of_removed(now_ms())).await?;
-    store.remove_pool_entries(name).await?;
     Ok(store.remove_sweep(name, Some(Cancellation::DOCUMENT)).await?)
 }
 

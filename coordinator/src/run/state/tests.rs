@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Retry, StopReason,
+    Ended, Retry, StopReason,
     lookup::FinalFailure,
     testing::{frozen, result, scaling},
 };

@@ -1,21 +1,21 @@
-//! What ends a run before its searches are over, and what goes on afterwards.
+//! Runs that end before their searches are over, and the runs that resume them.
 
 use super::*;
 
 #[tokio::test]
-async fn a_run_ends_when_more_jobs_fail_than_may() {
+async fn a_run_ends_when_more_jobs_fail_than_are_allowed() {
     let fixture = Fixture::new();
     let settings = Settings { max_failures: Some(1), ..Settings::default() };
     let ran = fixture.run_with(&["method=grid"], settings, usize::MAX, |job| scaling(job).is_some()).await.unwrap();
     let Ended::TooManyFailures { failed, limit: 1 } = ran.end.ended else { panic!("{:?}", ran.end) };
     assert!(failed > 1, "{failed}");
-    let told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
-    assert_eq!((told.ended.as_deref(), told.failed), (Some("too many failures"), failed));
-    assert_eq!(told.failures[0].errors, ["the formula does not hold"]);
+    let progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert_eq!((progress.ended.as_deref(), progress.failed), (Some("too many failures"), failed));
+    assert_eq!(progress.failures[0].errors, ["the formula does not hold"]);
 }
 
 #[tokio::test]
-async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_on() {
+async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_resumes_it() {
     let fixture = Fixture::new();
     let large = ["method=grid", "parameters.scaling={min: 0.01, max: 2.0, step: 0.01}", "parameters.density=[0.5]"];
     let all = |job: &Job| !matches!(meaning(job).subject, jobs::Subject::Adapter { .. });
@@ -23,7 +23,7 @@ async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_o
     let Ended::Stopped(reason @ StopReason::Base { .. }) = &ran.end.ended else { panic!("{:?}", ran.end) };
     assert!(reason.to_string().contains("failed on `validation`"), "{reason}");
     assert!(ran.end.counts.failed < 64, "{:?}", ran.end.counts);
-    // What is left in the queue is dropped by workers, and the next run takes that back.
+    // Workers drop what is left in the queue, until the next run.
     let dropped: Cancellation = fixture.store.document("small", Cancellation::DOCUMENT).await.unwrap().unwrap();
     assert!(dropped.stopped.unwrap().contains("the base model itself failed"));
     let again = fixture.run_with(&large, Settings::default(), usize::MAX, |_| false).await.unwrap();
@@ -36,22 +36,22 @@ async fn a_sweep_whose_base_fails_stops_with_one_message_and_the_next_run_goes_o
 }
 
 #[tokio::test]
-async fn jobs_that_fail_alike_stop_a_sweep_that_does_not_come_to_anything() {
+async fn jobs_that_fail_for_the_same_reason_stop_the_sweep() {
     let fixture = Fixture::new();
     let settings = Settings { failure_streak: Some(5), window: 4, ..Settings::default() };
     let merges = |job: &Job| scaling(job).is_some();
     let ran = fixture.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
     let Ended::Stopped(StopReason::SameFailure { jobs, error }) = &ran.end.ended else { panic!("{:?}", ran.end) };
     assert!((5..10).contains(jobs) && error == "the formula does not hold", "{jobs} {error}");
-    let told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
-    assert!(told.ended.unwrap().starts_with("stopped: "));
+    let progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert!(progress.ended.unwrap().starts_with("stopped: "));
     let settings = Settings { failure_streak: None, retry: Retry::Everything, ..Settings::default() };
     let ran = fixture.run_with(&["method=grid"], settings, usize::MAX, merges).await.unwrap();
     assert!(matches!(ran.end.ended, Ended::Finished(_)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_ends_when_it_has_taken_its_time_and_goes_on_when_it_is_given_more() {
+async fn a_run_ends_at_its_time_limit_and_a_longer_limit_resumes_it() {
     let fixture = Fixture::new();
     let settings = |time| Settings { max_time: time, ..Settings::default() };
     let none = fixture.run_with(&[], settings(Some(Duration::ZERO)), usize::MAX, |_| false).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_run_ends_when_it_has_taken_its_time_and_goes_on_when_it_is_given_more
 }
 
 #[tokio::test]
-async fn a_search_that_is_ended_early_reports_the_best_so_far_and_can_go_on_later() {
+async fn a_search_that_ends_early_reports_the_best_so_far_and_can_be_resumed() {
     for method in ["method=linear", "method=grid"] {
         let fixture = Fixture::new();
         fixture.run_with(&[method], Settings::default(), 6, |_| false).await.unwrap();
@@ -88,15 +88,15 @@ async fn a_search_that_is_ended_early_reports_the_best_so_far_and_can_go_on_late
                 .computed
                 .iter()
                 .all(|job| scaling(job).is_none() || meaning(job).split == "test" || { scaling(job) == Some(0.1) }),
-            "no search went on"
+            "no search continued"
         );
         let whole = fixture.run(&[method]).await;
         assert_eq!(outcome(&whole), outcome(&Fixture::new().run(&[method]).await));
     }
 }
 
-/// What a run comes to that is told under way to end the searches of a `revision`.
-async fn told_to_finish(revision: u32) -> Outcome {
+/// The outcome of a run that receives a request to end the searches of `revision`.
+async fn requested_to_finish(revision: u32) -> Outcome {
     let fixture = Fixture::new();
     let queue = MemoryQueue::new();
     let settings = Settings { window: 3, ..Settings::default() };
@@ -109,7 +109,7 @@ async fn told_to_finish(revision: u32) -> Outcome {
             done += 1;
             if done == 8 {
                 fixture.store.put_document("small", Finish::DOCUMENT, &Finish::new(revision, 1)).await.unwrap();
-                // Jobs that take their time.
+                // Time for the run to read the request.
                 tokio::time::sleep(Duration::from_secs(30)).await;
             }
         }
@@ -125,9 +125,9 @@ async fn told_to_finish(revision: u32) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_under_way_hears_that_its_searches_are_to_end_and_no_wish_of_another_revision() {
-    assert!(!told_to_finish(2).await.ended_early);
-    let table = told_to_finish(1).await;
+async fn a_run_follows_a_request_to_end_its_searches_and_ignores_one_for_another_revision() {
+    assert!(!requested_to_finish(2).await.ended_early);
+    let table = requested_to_finish(1).await;
     assert!(table.ended_early);
     let RowKind::Search { points, .. } = &table.rows[3].kind else { panic!() };
     assert!(points.len() < 20, "{}", points.len());
@@ -139,9 +139,9 @@ async fn device_time_is_counted_over_all_runs_of_a_sweep() {
     let fixture = Fixture::new();
     let none = fixture.run_with(&[], Settings::default(), 5, |_| false).await.unwrap();
     assert_eq!(none.end.ended, Ended::Interrupted);
-    let mut told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
-    told.device_s += 7200.0;
-    fixture.store.put_document("small", Progress::DOCUMENT, &told).await.unwrap();
+    let mut progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    progress.device_s += 7200.0;
+    fixture.store.put_document("small", Progress::DOCUMENT, &progress).await.unwrap();
     let two_hours = Some(Duration::from_secs(7200));
     let settings = Settings { max_device_time: two_hours, ..Settings::default() };
     let ran = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();
@@ -149,7 +149,7 @@ async fn device_time_is_counted_over_all_runs_of_a_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_back() {
+async fn a_cancelled_sweep_ends_and_does_not_start_again_before_the_cancellation_is_withdrawn() {
     let fixture = Fixture::new();
     let coordinator = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
@@ -173,7 +173,7 @@ async fn a_cancelled_sweep_ends_and_does_not_start_again_before_that_is_taken_ba
 }
 
 #[tokio::test]
-async fn a_finished_sweep_has_workers_drop_what_is_left_in_their_queue_until_it_is_run_again() {
+async fn workers_drop_the_leftover_messages_of_a_finished_sweep_until_it_is_run_again() {
     let fixture = Fixture::new();
     let remote = || Settings { pool: Some("cpu".to_owned()), ..Settings::default() };
     let mark = async || fixture.store.cancellation("small").await.unwrap();
@@ -181,16 +181,16 @@ async fn a_finished_sweep_has_workers_drop_what_is_left_in_their_queue_until_it_
     assert!(matches!(ran.end.ended, Ended::Finished(_)));
     let left = mark().await.unwrap();
     assert!(left.is_finished && left.covers(1) && !left.is_wished_of(1) && !left.stops_running, "{left:?}");
-    let told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
-    assert_eq!(told.pool.as_deref(), Some("cpu"));
-    // A later revision has jobs of its own, which are wanted; so has a run that goes on for more.
+    let progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert_eq!(progress.pool.as_deref(), Some("cpu"));
+    // A later revision has jobs of its own, which must not be dropped.
     let ran = fixture.run_with(&["parameters.scaling=[0.01, 0.77]"], remote(), 1, |_| false).await.unwrap();
     assert!(matches!(ran.end.ended, Ended::Interrupted), "{:?}", ran.end);
     assert_eq!(mark().await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_goes_on_when_another_of_the_same_sweep_has_finished() {
+async fn a_run_continues_when_another_run_of_the_sweep_has_finished() {
     let fixture = Fixture::new();
     let settings = Settings { pool: Some("cpu".to_owned()), window: 1, ..Settings::default() };
     let queue = MemoryQueue::new();

@@ -1,4 +1,4 @@
-//! What becomes of stored results that are corrupt.
+//! Corrupt stored results, and their repair.
 
 use super::*;
 
@@ -11,7 +11,7 @@ pub(super) fn loser(ran: &Ran) -> JobId {
 
 type Edit = fn(&mut serde_json::Value);
 
-/// What no evaluation comes to.
+/// Edits that make a result impossible.
 const EDITS: [(&str, Edit); 9] = [
     ("1000 right answers of 100 examples", |value| {
         value["scores"][0]["n"] = 100.into();
@@ -25,7 +25,7 @@ const EDITS: [(&str, Edit); 9] = [
         value["scores"][0]["n"] = 0.into();
         value["scores"][0]["correct"] = 0.into();
     }),
-    // By themselves these could be so: only beside the others they could not.
+    // These are possible alone, and contradict the other results.
     ("task `mnist` has 1 examples, and the same data have 1000 in other results of the sweep", |value| {
         value["scores"][0]["n"] = 1.into();
         value["scores"][0]["correct"] = 1.into();
@@ -50,13 +50,13 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
         fixture.edit(&job, edit);
         fixture.without_parts();
         let ran = fixture.run(&[]).await;
-        // What that point is worth is not known: the search stops there, and no winner is named.
+        // The value of that point is unknown: the search stops there, and no winner is named.
         assert_eq!((counts(&ran), ran.computed.len(), outcome(&ran).missing), ((0, 8, 1), 0, 1), "{cause}");
-        let told = ran.events.iter().find_map(|event| match event {
+        let reported = ran.events.iter().find_map(|event| match event {
             Event::Failed { job: failed, errors, .. } => Some((*failed, errors.join(": "))),
             _ => None,
         });
-        let (failed, errors) = told.unwrap();
+        let (failed, errors) = reported.unwrap();
         assert_eq!(failed, job);
         assert!(errors.contains("`bowline run --repair` computes it again") && errors.contains(cause), "{errors}");
         assert!(outcome(&ran).rows[3].jobs.values().all(Vec::is_empty), "nothing is chosen: {cause}");
@@ -71,7 +71,7 @@ async fn an_edited_result_is_one_failed_job_and_is_repaired_on_request() {
 }
 
 #[tokio::test]
-async fn a_corrupt_result_of_the_base_model_costs_its_row_and_does_not_stop_the_sweep() {
+async fn a_corrupt_result_of_the_base_model_fails_its_row_and_does_not_stop_the_sweep() {
     let fixture = Fixture::new();
     let whole = fixture.run(&["method=grid"]).await;
     let base = frozen(&["method=grid"]).meaning(jobs::Subject::Base, "validation").id();
@@ -91,7 +91,7 @@ pub(super) fn repairing() -> Settings {
 }
 
 #[tokio::test]
-async fn an_empty_or_unreadable_result_costs_one_job() {
+async fn an_empty_or_unreadable_result_fails_one_job() {
     let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
     let jobs: Vec<JobId> = outcome(&whole).rows.iter().flat_map(|row| row.jobs.values().flatten().copied()).collect();
     fixture.run(&[]).await;
@@ -107,9 +107,9 @@ async fn an_empty_or_unreadable_result_costs_one_job() {
 }
 
 #[tokio::test]
-async fn what_contradicts_all_that_comes_after_it_is_found_at_the_end() {
+async fn a_result_that_contradicts_all_later_ones_is_found_at_the_end() {
     let (fixture, whole) = (Fixture::new(), Fixture::new().run(&[]).await);
-    // One job is done, and edited before the others are.
+    // One job is computed, and its result is edited before the others are computed.
     let first = fixture.run_with(&[], Settings::default(), 1, |_| false).await.unwrap();
     fixture.edit(&first.computed[0].id(), |value| value["scores"][0]["n"] = 4000.into());
     let ran = fixture.run(&[]).await;

@@ -24,7 +24,7 @@ impl Fixture {
         self.store.compacted_jobs(Revision::of("small", revision)).await.unwrap().jobs.len()
     }
 
-    /// Runs what `frozen` is, answered by the formula.
+    /// Runs `frozen`, with results from the formula.
     async fn run_frozen(&self, frozen: Frozen) -> RunEnd {
         let queue = MemoryQueue::new();
         let resume = survey(&frozen, &self.store, Retry::Machines).await.unwrap();
@@ -48,7 +48,7 @@ impl Fixture {
 }
 
 /// The small sweep with another content of an input.
-fn mended(input: &str, content: &str) -> Frozen {
+fn with_content(input: &str, content: &str) -> Frozen {
     let mut manifest = frozen(&[]).manifest(BTreeMap::new());
     manifest.digests.insert(input.to_owned(), Digest::of(content.as_bytes()));
     Frozen::from_manifest(&manifest).unwrap()
@@ -60,7 +60,7 @@ fn points_of(outcome: &Outcome) -> usize {
 }
 
 #[tokio::test]
-async fn a_wider_range_makes_a_revision_that_computes_the_new_points_alone() {
+async fn a_wider_range_makes_a_revision_that_computes_only_the_new_points() {
     let fixture = Fixture::new();
     let first = fixture.run(&["method=grid"]).await;
     let second = fixture.run(&["method=grid", WIDER]).await;
@@ -97,10 +97,10 @@ async fn a_narrower_range_leaves_no_point_of_the_earlier_revision_in_outcome_or_
 async fn other_data_make_a_revision_that_reuses_nothing_measured_on_them() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
-    let frozen = mended("data.mnist.validation", "mended");
+    let frozen = with_content("data.mnist.validation", "mended");
     let end = fixture.run_frozen(frozen.clone()).await;
-    // Single adapters are evaluated on their own tasks: that of flags on validation, and everything on test, is as it was but
-    // for what was not chosen before.
+    // Single adapters are evaluated on their own tasks: that of flags on validation, and everything on test, is as it
+    // was but for what was not chosen before.
     let Ended::Finished(outcome) = end.ended else { panic!() };
     let select: Vec<JobId> = outcome.rows.iter().flat_map(|row| row.jobs["validation"].clone()).collect();
     for job in select {
@@ -113,16 +113,16 @@ async fn other_data_make_a_revision_that_reuses_nothing_measured_on_them() {
 }
 
 #[tokio::test]
-async fn an_adapter_of_an_earlier_revision_is_not_what_later_ones_are_measured_by() {
+async fn an_adapter_of_an_earlier_revision_is_no_denominator_of_later_ones() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
-    // Parts of revision 2 hold the accuracy of the old adapter, as a run that was overtaken may leave them.
+    // Parts of revision 2 hold the accuracy of the old adapter, as a superseded run may leave them.
     let old = frozen(&[]);
     let job = old.job(old.meaning(Subject::Adapter { task: "mnist".to_owned() }, "validation"));
     let mut wrong = result(&job);
     wrong.scores[0].correct = 1;
     fixture.store.put_part(Revision::of("small", 2), vec![wrong]).await.unwrap();
-    let frozen = mended("adapters.mnist", "mended");
+    let frozen = with_content("adapters.mnist", "mended");
     let before = survey(&frozen, &fixture.store, Retry::Machines).await.unwrap();
     assert_eq!((before.revision.number, before.survey.stored), (2, 2), "zero-shot and flags alone");
     let Ended::Finished(outcome) = fixture.run_frozen(frozen).await.ended else { panic!() };
@@ -142,7 +142,11 @@ async fn a_revision_that_was_killed_anywhere_is_finished_with_exactly_the_rest()
         let settings = Settings::default();
         let killed = fixture.run_with(&["method=grid", WIDER], settings, 1, |_| false).await.unwrap();
         assert_eq!((killed.end.ended, killed.computed.len()), (Ended::Interrupted, 1));
-        assert_eq!(fixture.outcome().await, first, "what the earlier revision came to stays until there is more");
+        assert_eq!(
+            fixture.outcome().await,
+            first,
+            "the outcome of the earlier revision stays until there is a later one"
+        );
         let resume = survey(&frozen(&["method=grid", WIDER]), &fixture.store, Retry::Machines).await.unwrap();
         assert_eq!((resume.revision.number, resume.revision.is_new), (2, false));
         assert_eq!(resume.survey.missing, 4 - killed_after);
@@ -152,7 +156,7 @@ async fn a_revision_that_was_killed_anywhere_is_finished_with_exactly_the_rest()
 }
 
 #[tokio::test]
-async fn a_revision_that_was_made_and_not_begun_is_gone_on_with() {
+async fn a_revision_that_was_made_and_not_begun_is_continued() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
     // The coordinator died between the first write and the second.
@@ -166,7 +170,7 @@ async fn a_revision_that_was_made_and_not_begun_is_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_later_revision_is_repaired_as_what_it_is() {
+async fn a_later_revision_is_repaired_as_itself() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
     let whole = fixture.run(&[WIDER]).await;
@@ -208,7 +212,7 @@ async fn the_mark_of_a_cancelled_revision_does_not_cancel_the_next_one() {
 }
 
 #[tokio::test]
-async fn what_ended_a_revision_by_itself_does_not_end_the_next_one() {
+async fn a_stop_of_a_revision_does_not_stop_the_next_one() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
     let mark = Cancellation::stopped(1, "all failed alike".to_owned(), 7);
@@ -231,7 +235,7 @@ async fn a_sweep_that_was_removed_may_begin_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_is_overtaken_ends_and_writes_nothing_more() {
+async fn a_superseded_run_ends_and_writes_nothing_more() {
     let fixture = Fixture::new();
     let coordinator = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
@@ -249,16 +253,16 @@ async fn a_run_that_is_overtaken_ends_and_writes_nothing_more() {
     let (overtaken, other) = tokio::join!(running, overtaking);
     let error = overtaken.unwrap_err();
     assert!(matches!(&error, CoordinatorError::Superseded { revision: 1, newest: 2, .. }), "{error}");
-    let told: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
-    assert_eq!((told.revision, told.ended.as_deref()), (2, Some("finished")));
+    let progress: Progress = fixture.store.document("small", Progress::DOCUMENT).await.unwrap().unwrap();
+    assert_eq!((progress.revision, progress.ended.as_deref()), (2, Some("finished")));
     assert_eq!((outcome(&other).revision, fixture.outcome().await.revision), (2, 2));
 }
 
 #[tokio::test]
-async fn a_run_that_is_overtaken_at_its_end_does_not_replace_what_the_other_came_to() {
+async fn a_run_that_is_superseded_at_its_end_does_not_replace_the_later_outcome() {
     let fixture = Fixture::new();
     fixture.run(&[]).await;
-    // One that has all its answers, and looks at the store again when another has finished meanwhile.
+    // A run that has all results, and reads the store again after another run has finished.
     let resume = survey(&frozen(&[]), &fixture.store, Retry::Machines).await.unwrap();
     let late = Coordinator {
         publisher: Arc::new(MemoryQueue::new()),
@@ -279,7 +283,8 @@ async fn a_run_that_is_overtaken_at_its_end_does_not_replace_what_the_other_came
         crate::revision::store_revision(&fixture.store, &frozen(&["method=grid"]), &BTreeMap::new()).await.unwrap();
     };
     let (ran, ()) = tokio::join!(run, other);
-    // Whether or not it saw the other revision before its last write, no reader takes its document for that of the newest revision.
+    // Whether or not it saw the other revision before its last write, no reader takes its document for that of the
+    // newest revision.
     match ran {
         Ok(end) => assert!(matches!(end.ended, Ended::Finished(outcome) if outcome.revision == 1)),
         Err(error) => assert!(matches!(error, CoordinatorError::Superseded { .. }), "{error}"),
@@ -299,8 +304,8 @@ async fn two_runs_of_different_files_at_once_leave_one_outcome_that_is_whole() {
     assert_eq!(newest.revision, 2);
     let ran = [one, other];
     let overtaken = ran.iter().filter(|ran| matches!(ran, Err(CoordinatorError::Superseded { .. }))).count();
-    assert!(overtaken <= 1, "one of the two goes on");
-    // Whoever of the two is the newest, running it again computes at most what is missing and ends with its own outcome.
+    assert!(overtaken <= 1, "one of the two continues");
+    // Whichever is the newest: running it again computes at most what is missing, and ends with its own outcome.
     let overrides: &[&str] =
         if newest.changes[0].to_string().ends_with("0.6") { &["method=grid", WIDER] } else { &["method=grid"] };
     fixture.run(overrides).await;
@@ -309,7 +314,7 @@ async fn two_runs_of_different_files_at_once_leave_one_outcome_that_is_whole() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_is_not_kept_leaves_results_and_nothing_else() {
+async fn a_sweep_without_documents_leaves_only_results() {
     let fixture = Fixture::new();
     let settings = Settings { is_kept: false, ..Settings::default() };
     let ran = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();

@@ -8,7 +8,7 @@ async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
     let first = fixture.run(&[]).await;
     let compacted = fixture.store.compacted_jobs(store::Revision::first("small")).await.unwrap();
     assert_eq!((compacted.jobs.len(), compacted.broken.len()), (16, 0));
-    // The parts alone tell as much as the results did.
+    // The parts alone have the same content as the results.
     std::fs::remove_dir_all(fixture._folder.path().join("results")).unwrap();
     let again = fixture.run(&[]).await;
     assert_eq!((again.computed.len(), counts(&again)), (0, (0, 16, 0)));
@@ -21,7 +21,7 @@ async fn a_finished_sweep_is_compacted_and_known_from_its_parts() {
 }
 
 #[tokio::test]
-async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
+async fn a_large_sweep_is_surveyed_by_a_listing_of_the_store() {
     let fixture = Fixture::new();
     let large = ["name=large", "method=grid", "parameters.scaling={min: 0.001, max: 5.0, step: 0.001}"];
     let small = fixture.run(&["method=grid"]).await;
@@ -32,7 +32,7 @@ async fn a_large_sweep_is_told_from_a_listing_of_the_store() {
 }
 
 #[tokio::test]
-async fn a_small_sweep_in_a_store_that_holds_much_finds_its_results_without_listing_all() {
+async fn a_small_sweep_in_a_large_store_finds_its_results_without_a_listing() {
     let fixture = Fixture::new();
     let first = fixture.run(&["method=grid"]).await;
     fixture.without_parts();

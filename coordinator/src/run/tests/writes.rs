@@ -1,4 +1,4 @@
-//! Runs that have their winner written.
+//! Runs that write their winner.
 
 use super::*;
 use crate::Phase;
@@ -12,7 +12,7 @@ fn is_write(job: &Job) -> bool {
 }
 
 #[tokio::test]
-async fn the_winner_is_the_last_job_of_a_sweep_and_no_number_counts_it() {
+async fn the_winner_is_the_last_job_of_a_sweep_and_no_count_includes_it() {
     let fixture = Fixture::new();
     let first = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!(counts(&first), (16, 0, 0), "as without");
@@ -30,15 +30,15 @@ async fn the_winner_is_the_last_job_of_a_sweep_and_no_number_counts_it() {
 }
 
 #[tokio::test]
-async fn a_winner_that_cannot_be_written_costs_the_sweep_nothing_and_is_tried_again() {
+async fn a_winner_that_cannot_be_written_leaves_the_outcome_and_is_tried_again() {
     let fixture = Fixture::new();
     let first = fixture.run_with(&[], writing(), usize::MAX, is_write).await.unwrap();
     assert_eq!(counts(&first), (16, 0, 0), "every evaluation succeeded");
-    let told = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if !errors.is_empty());
-    assert!(first.events.iter().any(told));
+    let reported = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if !errors.is_empty());
+    assert!(first.events.iter().any(reported));
     let stored: Outcome = fixture.store.document("small", OUTCOME).await.unwrap().unwrap();
     assert_eq!(stored, *outcome(&first));
-    // The failure lies with the job: it is not tried again until that is asked for.
+    // The job is to blame, so it is not tried again without a flag.
     let second = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     assert_eq!(second.computed.len(), 0);
     let settings = Settings { retry: Retry::Everything, ..writing() };
@@ -47,7 +47,7 @@ async fn a_winner_that_cannot_be_written_costs_the_sweep_nothing_and_is_tried_ag
 }
 
 #[tokio::test]
-async fn a_winner_that_lost_a_file_is_said_to_be_corrupt_and_a_repair_writes_it_again() {
+async fn a_winner_without_one_of_its_files_is_corrupt_and_a_repair_writes_it_again() {
     let fixture = Fixture::new();
     let first = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
     let job = first.computed.last().unwrap().id();
@@ -56,8 +56,8 @@ async fn a_winner_that_lost_a_file_is_said_to_be_corrupt_and_a_repair_writes_it_
         .unwrap();
 
     let second = fixture.run_with(&[], writing(), usize::MAX, |_| false).await.unwrap();
-    let told = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if errors[0].contains("--repair"));
-    assert!(second.events.iter().any(told) && second.computed.is_empty(), "{:?}", second.events);
+    let reported = |event: &Event| matches!(event, Event::NotWritten { errors, .. } if errors[0].contains("--repair"));
+    assert!(second.events.iter().any(reported) && second.computed.is_empty(), "{:?}", second.events);
 
     let settings = Settings { repair: true, ..writing() };
     let third = fixture.run_with(&[], settings, usize::MAX, |_| false).await.unwrap();

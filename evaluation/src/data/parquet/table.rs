@@ -1,22 +1,18 @@
-use super::{DataError, chunks::Chunks, damaged, footer::check_footer, meaning, pages::CheckedGroup};
+use super::{DataError, damaged, meaning};
 use crate::{
     classes::{check_names, listed},
     data::read_error,
-    limits::{Ceiling, ROWS},
+    limits::{Ceiling, PAGE_BYTES, ROWS},
 };
+use checked_parquet::{CheckedFile, Limits, guarded};
 use parquet::{
     basic::Type as Physical,
-    errors::ParquetError,
-    file::{
-        metadata::ParquetMetaData,
-        reader::{FileReader, RowGroupReader, SerializedFileReader},
-    },
+    file::{metadata::ParquetMetaData, reader::RowGroupReader},
     record::Row,
     schema::types::Type,
 };
 use std::{
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -37,6 +33,9 @@ const MOST_ROWS: Ceiling = Ceiling {
     remedy: "write those that are taken into files of their own",
 };
 
+/// Rows are decoded in batches, and pages are read one at a time.
+const LIMITS: Limits = Limits { page_bytes: PAGE_BYTES, column_bytes: u64::MAX, group_rows: u64::MAX };
+
 /// Takes a row with the file that it stands in and its number there.
 pub(crate) type TakeRow<'a> = dyn FnMut(&Path, u64, Row) -> Result<(), DataError> + 'a;
 
@@ -47,7 +46,7 @@ pub(crate) struct Table {
 
 struct TableFile {
     path: PathBuf,
-    reader: SerializedFileReader<Chunks>,
+    reader: CheckedFile<File>,
     rows: u64,
     /// The columns read, and nothing else.
     columns: Type,
@@ -139,13 +138,8 @@ impl Table {
 impl TableFile {
     fn open(path: &Path, columns: &[Column<'_>]) -> Result<Self, DataError> {
         let file = File::open(path).map_err(read_error(path))?;
-        let length = file.metadata().map_err(read_error(path))?.len();
-        check_footer(&file, length).map_err(|source| damaged(path, source))?;
-        let chunks = Chunks::new(file).map_err(read_error(path))?;
-        let opened = || SerializedFileReader::new(chunks.clone());
-        let reader = guarded(opened).map_err(|source| damaged(path, source))?;
+        let reader = CheckedFile::open(file, LIMITS).map_err(|source| damaged(path, source))?;
         let metadata = reader.metadata();
-        chunks.expect_pages(metadata);
         let groups = metadata.row_groups().iter();
         let rows = groups.fold(0, |rows: u64, group| rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(0)));
         let schema = metadata.file_metadata().schema();
@@ -173,7 +167,7 @@ impl TableFile {
         take: &mut TakeRow<'_>,
     ) -> Result<(), DataError> {
         let failed = |source| damaged(&self.path, source);
-        let reader = CheckedGroup(self.reader.get_row_group(group).map_err(failed)?);
+        let reader = self.reader.row_group(group).map_err(failed)?;
         let mut rows = guarded(|| reader.get_row_iter(Some(columns.clone()))).map_err(failed)?;
         let mut wanted = wanted.iter().peekable();
         for row in first.. {
@@ -188,12 +182,6 @@ impl TableFile {
         }
         Ok(())
     }
-}
-
-/// What the library makes of a file. Where what it reads contradicts itself, it panics now and then.
-fn guarded<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
-    let given_up = || ParquetError::General("the file contradicts itself: it is damaged".to_owned());
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(given_up()))
 }
 
 impl Column<'_> {

@@ -4,10 +4,7 @@ use super::{
 };
 use crate::{
     decoder::family::{self, SlidingWindow},
-    settings::{
-        Keys,
-        walk::{chain, walk},
-    },
+    settings::{Keys, walk::walk},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,7 +13,7 @@ fn read(file: &Value) -> Result<DecoderConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    DecoderConfig::read(&path).map_err(|error| chain(&error))
+    DecoderConfig::read(&path).map_err(|error| jobs::error_chain(&error))
 }
 
 fn with(changes: Value) -> Value {

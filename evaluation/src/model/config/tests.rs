@@ -2,7 +2,7 @@ use super::{
     ClipConfig,
     keys::{MODEL, TEXT, VISION},
 };
-use crate::settings::walk::{chain, walk};
+use crate::settings::walk::walk;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ fn read(file: &Value) -> Result<ClipConfig, String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     std::fs::write(&path, file.to_string()).unwrap();
-    ClipConfig::read(&path).map_err(|error| chain(&error))
+    ClipConfig::read(&path).map_err(|error| jobs::error_chain(&error))
 }
 
 fn refused(file: &Value) -> String {

@@ -90,7 +90,7 @@ fn the_shards_of_a_model_are_those_that_its_index_names() {
 }
 
 #[test]
-fn of_tables_the_footer_is_read_and_of_pictures_the_names() {
+fn of_tables_the_footer_is_read_and_of_images_the_names() {
     let table = format!("{}footer\u{6}\0\0\0PAR1", "x".repeat(100_000));
     let files = [("mnist/test-00000-of-00001.parquet", table.as_str()), ("mnist/train/cat/1.png", "image")];
     let (hub, cache) = (FakeHub::start("datasets", "ylecun/mnist", COMMIT, &files), TempDir::new().unwrap());
@@ -105,7 +105,7 @@ fn of_tables_the_footer_is_read_and_of_pictures_the_names() {
 
     let data = inputs.list_data(&spec, "train").unwrap();
     let outline = inputs.outline(&data.listing).unwrap();
-    let DataFiles::ImageFolder { pictures: images, .. } = data.files(&outline) else { panic!("{data:?}") };
+    let DataFiles::ImageFolder { images, .. } = data.files(&outline) else { panic!("{data:?}") };
     assert_eq!((images[0].0.as_str(), images[0].1.exists()), ("cat", false));
     assert_eq!(hub.fetched().len(), 1, "an image is not read");
     let error = inputs.list_data(&spec, "validation").unwrap_err().to_string();

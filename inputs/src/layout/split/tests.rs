@@ -154,7 +154,7 @@ fn the_folder_that_has_the_split_is_named() {
 }
 
 #[test]
-fn pictures_and_idx_files_are_splits_too() {
+fn images_and_idx_files_are_splits_too() {
     let images = names(&["test/cat/2.PNG", "test/cat/1.jpg", "test/notes.txt", "train/cat/1.jpg"]);
     assert_eq!(find_split(&images, "test", DataKind::Images).unwrap().names(), ["test/cat/1.jpg", "test/cat/2.PNG"]);
     let idx = names(&["t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte", "train-images-idx3-ubyte"]);
@@ -201,14 +201,14 @@ fn what_is_not_read_is_named_with_what_would_be() {
 }
 
 #[test]
-fn pictures_are_sorted_by_class_before_their_name() {
+fn images_are_sorted_by_class_before_their_name() {
     let there = names(&["test/cat-a/1.png", "test/cat/2.png", "test/cat/1.png"]);
     let sorted = find_split(&there, "test", DataKind::Images).unwrap().names();
     assert_eq!(sorted, ["test/cat/1.png", "test/cat/2.png", "test/cat-a/1.png"]);
 }
 
 #[test]
-fn what_is_no_picture_in_a_class_is_refused_by_name() {
+fn what_is_no_image_in_a_class_is_refused_by_name() {
     for (entry, why) in [
         ("test/cat/2.webp", "neither `.png`, `.jpg` nor `.jpeg`"),
         ("test/cat/README", "neither `.png`, `.jpg` nor `.jpeg`"),

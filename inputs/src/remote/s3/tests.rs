@@ -4,7 +4,6 @@ use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::list
 use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
 use std::{
     collections::BTreeMap,
-    error::Error,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -102,13 +101,13 @@ fn what_s3_says_is_told_without_secrets() {
     let wrong = S3Credentials::new("bowline", "not-the-secret");
     let wrong = S3Settings { credentials: Some(wrong), ..bucket.server.settings() };
     let error = head(wrong, "s3://inputs/head.safetensors");
-    let told = chain(&error);
+    let told = jobs::error_chain(&error);
     assert!(told.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{told}");
     assert!(told.contains("check the access key") && !told.contains("not-the-secret"), "{told}");
     assert!(!error.is_retryable());
 
     let error = head(bucket.server.settings(), "s3://elsewhere/head.safetensors");
-    assert!(chain(&error).contains("there is no bucket of this name"), "{}", chain(&error));
+    assert!(jobs::error_chain(&error).contains("there is no bucket of this name"), "{}", jobs::error_chain(&error));
     let error = head(bucket.server.settings(), "s3://inputs/other.safetensors");
     assert!(matches!(error, InputError::NoObjects { .. }), "{error}");
 
@@ -116,7 +115,7 @@ fn what_s3_says_is_told_without_secrets() {
     let down = S3Settings { patience, ..bucket.server.settings() };
     bucket.server.faults().strike(u32::MAX, "GET", "", HttpFault::Answers(503, "SlowDown"));
     let error = head(down, "s3://inputs/head.safetensors");
-    assert!(chain(&error).contains("SlowDown") && error.is_retryable(), "{}", chain(&error));
+    assert!(jobs::error_chain(&error).contains("SlowDown") && error.is_retryable(), "{}", jobs::error_chain(&error));
 }
 
 #[test]
@@ -181,10 +180,4 @@ fn an_object_that_was_replaced_is_seen() {
         bucket.put("head.safetensors", content.into());
         assert_eq!(digest(&inputs), Digest::of(content.as_bytes()));
     }
-}
-
-/// An error with its causes, as the binary prints them.
-fn chain(error: &dyn Error) -> String {
-    let cause = error.source().map(|cause| format!(": {}", chain(cause)));
-    format!("{error}{}", cause.unwrap_or_default())
 }

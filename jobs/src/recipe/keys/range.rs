@@ -21,6 +21,17 @@ impl Range {
     /// Zero and more.
     pub(super) const NOT_NEGATIVE: Self =
         Self { low: Included(0.0), high: Unbounded, is_whole: false, text: "[0, ∞)", in_words: "number ≥ 0" };
+    /// More than zero.
+    pub(super) const POSITIVE: Self =
+        Self { low: Excluded(0.0), high: Unbounded, is_whole: false, text: "(0, ∞)", in_words: "number > 0" };
+    /// A share of both ends that leaves something between them.
+    pub(super) const BELOW_HALF: Self = Self {
+        low: Included(0.0),
+        high: Excluded(0.5),
+        is_whole: false,
+        text: "[0, 0.5)",
+        in_words: "number in [0, 0.5)",
+    };
     /// A share that is less than the whole.
     pub(super) const SHARE_BELOW_ONE: Self =
         Self { low: Included(0.0), high: Excluded(1.0), is_whole: false, text: "[0, 1)", in_words: "number in [0, 1)" };
@@ -38,8 +49,8 @@ impl Range {
         text: "the whole numbers from 0 to 1048576",
         in_words: "whole number ≥ 0",
     };
-    /// A count of something that there is.
-    pub(super) const COUNT_ABOVE_ZERO: Self = Self {
+    /// A count that is not 0.
+    pub(super) const POSITIVE_COUNT: Self = Self {
         low: Included(1.0),
         high: Included(MOST),
         is_whole: true,
@@ -112,7 +123,14 @@ mod tests {
 
     #[test]
     fn the_text_of_a_range_says_its_ends() {
-        for range in [Range::NOT_NEGATIVE, Range::SHARE_BELOW_ONE, Range::SHARE_ABOVE_ZERO, Range::SHARE] {
+        for range in [
+            Range::NOT_NEGATIVE,
+            Range::POSITIVE,
+            Range::BELOW_HALF,
+            Range::SHARE_BELOW_ONE,
+            Range::SHARE_ABOVE_ZERO,
+            Range::SHARE,
+        ] {
             let low = match range.low {
                 Included(low) => format!("[{low}"),
                 Excluded(low) => format!("({low}"),

@@ -3,7 +3,8 @@ use super::{
     access::{Access, Field, Place, WordPlace},
 };
 use crate::recipe::{
-    Axis, Combine, Elect, FlattenOver, Gram, Normalise, Recipe, Sigma, SigmaCut, Space, TrimCount, TrimScope,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Normalise, Recipe, Sigma, SigmaCut,
+    Space, TrimCount, TrimScope,
 };
 
 /// The field of `RecipeSpec` with this name.
@@ -25,6 +26,10 @@ const SIGMA: &dyn WordPlace = &Place::<Sigma>(|recipe| match &mut recipe.space {
 const TRIM_COUNT: &dyn WordPlace = &Place::<TrimCount>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.count));
 const GRAM: &dyn WordPlace =
     &Place::<Gram>(|recipe| if let Combine::GramMerge { gram, .. } = &mut recipe.combine { Some(gram) } else { None });
+const ARC_OVER: &dyn WordPlace =
+    &Place::<ArcOver>(|recipe| if let Combine::Nuslerp { over } = &mut recipe.combine { Some(over) } else { None });
+const CALIBRATE: &dyn WordPlace = &Place::<Option<Calibrate>>(|recipe| Some(&mut recipe.calibrate));
+const DROP_RESCALE: &dyn WordPlace = &Place::<DropRescale>(|recipe| recipe.drop.as_mut().map(|drop| &mut drop.rescale));
 const FLATTEN_OVER: &dyn WordPlace =
     &Place::<FlattenOver>(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.over));
 const NORMALISE: &dyn WordPlace = &Place::<Option<Normalise>>(|recipe| Some(&mut recipe.post.normalise));
@@ -63,6 +68,42 @@ fn rank_share(recipe: &mut Recipe) -> Option<&mut f64> {
 
 fn residual_scale(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Combine::Cart { residual_scale, .. } = &mut recipe.combine { Some(residual_scale) } else { None }
+}
+
+fn position(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Slerp { position } = &mut recipe.combine { Some(position) } else { None }
+}
+
+fn tolerance(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Karcher { tolerance } = &mut recipe.combine { Some(tolerance) } else { None }
+}
+
+fn clamp(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Pcb { clamp, .. } = &mut recipe.combine { Some(clamp) } else { None }
+}
+
+fn top_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Pcb { top_share, .. } = &mut recipe.combine { Some(top_share) } else { None }
+}
+
+fn select(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Sce { select } = &mut recipe.combine { Some(select) } else { None }
+}
+
+fn group_rank(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Combine::Lego { rank, .. } = &mut recipe.combine { Some(rank) } else { None }
+}
+
+fn group_seed(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Combine::Lego { seed, .. } = &mut recipe.combine { Some(seed) } else { None }
+}
+
+fn factor_density(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::RobustMerge { factor_density, .. } = &mut recipe.combine { Some(factor_density) } else { None }
+}
+
+fn distinct_share(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::RobustMerge { distinct_share, .. } = &mut recipe.combine { Some(distinct_share) } else { None }
 }
 
 impl RecipeKey {
@@ -127,6 +168,14 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "calibrate",
+            access: Access::Word { field: field!(calibrate), place: CALIBRATE, neutral: Some("none") },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Calibrate,
+            order: 0,
+            hint: None,
+        },
+        Self {
             name: "drop_rate",
             access: Access::Number {
                 field: field!(drop_rate),
@@ -148,6 +197,29 @@ impl RecipeKey {
             belongs_to: BelongsTo::Every,
             stage: Stage::Drop,
             order: 0,
+            hint: None,
+        },
+        Self {
+            name: "drop_spread",
+            access: Access::Number {
+                field: field!(drop_spread),
+                place: Place(|recipe| recipe.drop.as_mut().map(|drop| &mut drop.spread)),
+                range: Range::SHARE_BELOW_ONE,
+                neutral: Some(0.0),
+            },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Drop,
+            order: 2,
+            hint: Some(
+                "drop_spread is how much more often than drop_rate the smallest entry of a row is dropped; 0 treats all alike",
+            ),
+        },
+        Self {
+            name: "drop_rescale",
+            access: Access::Word { field: field!(drop_rescale), place: DROP_RESCALE, neutral: None },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Drop,
+            order: 3,
             hint: None,
         },
         Self {
@@ -236,7 +308,7 @@ impl RecipeKey {
             access: Access::Count {
                 field: field!(examples),
                 place: Place(examples),
-                range: Range::COUNT_ABOVE_ZERO,
+                range: Range::POSITIVE_COUNT,
                 neutral: None,
             },
             belongs_to: BelongsTo::Gram("inputs"),
@@ -296,6 +368,126 @@ impl RecipeKey {
             belongs_to: BelongsTo::Combine("cart"),
             stage: Stage::Combine,
             order: 5,
+            hint: None,
+        },
+        Self {
+            name: "position",
+            access: Access::Number {
+                field: field!(position),
+                place: Place(position),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("slerp"),
+            stage: Stage::Combine,
+            order: 6,
+            hint: None,
+        },
+        Self {
+            name: "arc_over",
+            access: Access::Word { field: field!(arc_over), place: ARC_OVER, neutral: None },
+            belongs_to: BelongsTo::Combine("nuslerp"),
+            stage: Stage::Combine,
+            order: 7,
+            hint: None,
+        },
+        Self {
+            name: "tolerance",
+            access: Access::Number {
+                field: field!(tolerance),
+                place: Place(tolerance),
+                range: Range::POSITIVE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("karcher"),
+            stage: Stage::Combine,
+            order: 8,
+            hint: None,
+        },
+        Self {
+            name: "clamp",
+            access: Access::Number {
+                field: field!(clamp),
+                place: Place(clamp),
+                range: Range::BELOW_HALF,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("pcb"),
+            stage: Stage::Combine,
+            order: 9,
+            hint: None,
+        },
+        Self {
+            name: "top_share",
+            access: Access::Number {
+                field: field!(top_share),
+                place: Place(top_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("pcb"),
+            stage: Stage::Combine,
+            order: 10,
+            hint: None,
+        },
+        Self {
+            name: "select",
+            access: Access::Number {
+                field: field!(select),
+                place: Place(select),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("sce"),
+            stage: Stage::Combine,
+            order: 11,
+            hint: None,
+        },
+        Self {
+            name: "group_rank",
+            access: Access::Count {
+                field: field!(group_rank),
+                place: Place(group_rank),
+                range: Range::POSITIVE_COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("lego"),
+            stage: Stage::Combine,
+            order: 12,
+            hint: None,
+        },
+        Self {
+            name: "group_seed",
+            access: Access::Seed { field: field!(group_seed), place: Place(group_seed) },
+            belongs_to: BelongsTo::Combine("lego"),
+            stage: Stage::Combine,
+            order: 13,
+            hint: None,
+        },
+        Self {
+            name: "factor_density",
+            access: Access::Number {
+                field: field!(factor_density),
+                place: Place(factor_density),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("robust_merge"),
+            stage: Stage::Combine,
+            order: 14,
+            hint: None,
+        },
+        Self {
+            name: "distinct_share",
+            access: Access::Number {
+                field: field!(distinct_share),
+                place: Place(distinct_share),
+                range: Range::SHARE_ABOVE_ZERO,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("robust_merge"),
+            stage: Stage::Combine,
+            order: 15,
             hint: None,
         },
         Self {

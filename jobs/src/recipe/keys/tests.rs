@@ -29,7 +29,7 @@ fn unusual(key: &RecipeKey) -> Value {
     match key.kind() {
         KeyKind::Word => json!(key.words().last().unwrap()),
         KeyKind::Number if key.range().unwrap().is_whole() => json!(11.0),
-        KeyKind::Number => json!(0.625),
+        KeyKind::Number => json!(0.375),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
         KeyKind::PerLayer => json!({"mnist": {"0": 0.625, "visual_projection": 0.5}}),
@@ -138,7 +138,8 @@ fn a_grid_varies_what_costs_least_innermost() {
     keys.sort_by_key(|key| key.cost_order());
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
-        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "seed", "drop_rate"],
+        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "calibrate", "seed", "drop_rate"],
+        vec!["drop_spread", "drop_rescale"],
         vec![
             "trim_scope",
             "density",
@@ -150,7 +151,20 @@ fn a_grid_varies_what_costs_least_innermost() {
             "combine",
             "common_share",
         ],
-        vec!["gram", "examples", "off_diagonal", "ridge", "rank_share", "residual_scale"],
+        vec![
+            "gram",
+            "examples",
+            "off_diagonal",
+            "ridge",
+            "rank_share",
+            "residual_scale",
+            "position",
+            "arc_over",
+            "tolerance",
+            "clamp",
+            "top_share",
+        ],
+        vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share"],
         vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],
     ];
     assert_eq!(names, order.concat(), "another order decides otherwise between equal points of grids that are stored");

@@ -2,8 +2,8 @@
 
 use super::Preset;
 use crate::recipe::{
-    Axis, Combine, DareDrop, Elect, Flatten, FlattenOver, Gram, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, Space,
-    Trim, TrimCount, TrimScope, choice::Choice,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Normalise, PostSteps,
+    Recipe, SEMANTICS, Sigma, SigmaCut, Space, Trim, TrimCount, TrimScope, choice::Choice,
 };
 use std::collections::BTreeMap;
 
@@ -13,12 +13,17 @@ pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
 pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
 
+pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, top_share: 0.05 };
+pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
+pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
+
 const KNOTS_UNSCALED: Space = knots(Sigma::After);
 const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
 const TRIM_MATRIX: Trim = Trim::new(0.2, TrimScope::Matrix);
 const TRIM_FLOOR: Trim = Trim { count: TrimCount::Floor, ..TRIM_MATRIX };
 const BREADCRUMBS: Trim = Trim { density: 0.9, outliers: 0.01, ..TRIM_FLOOR };
 const DARE: DareDrop = DareDrop::new(0.1, 0);
+const DELLA: DareDrop = DareDrop { rate: 0.5, seed: 0, spread: 0.15, rescale: DropRescale::Sum };
 const ISO_CTS: Combine = Combine::IsoCts { common_share: COMMON_SHARE };
 const FLAT_OVER_ALL: Flatten = Flatten { share: 1.0, over: FlattenOver::All };
 
@@ -51,6 +56,16 @@ impl Preset {
             Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
+            Self::Della => Recipe { drop: Some(DELLA), ..ties(Space::Full, None) },
+            Self::Pcb => of(Space::Full, PCB),
+            Self::Sce => of(Space::Full, Combine::Sce { select: 0.1 }),
+            Self::Slerp => of(Space::Core, Combine::Slerp { position: 0.5 }),
+            Self::Nuslerp => of(Space::Core, Combine::Nuslerp { over: ArcOver::Matrix }),
+            Self::Karcher => of(Space::Core, Combine::Karcher { tolerance: 1e-9 }),
+            Self::ModelStock => of(Space::Core, Combine::ModelStock),
+            Self::Pico => pico(sum(Space::Core)),
+            Self::Lego => of(Space::Full, LEGO),
+            Self::RobustMerge => of(Space::Full, ROBUST_MERGE),
         };
         recipe.at_current_semantics()
     }
@@ -60,6 +75,7 @@ fn of(space: Space, combine: Combine) -> Recipe {
     Recipe {
         semantics: SEMANTICS,
         space,
+        calibrate: None,
         drop: None,
         trim: None,
         elect: None,
@@ -87,6 +103,11 @@ fn calibrated(recipe: Recipe, alpha: f64) -> Recipe {
     Recipe { post: PostSteps { calibrate_spectrum: Some(alpha), ..recipe.post }, ..recipe }
 }
 
+fn pico(recipe: Recipe) -> Recipe {
+    let post = PostSteps { normalise: Some(Normalise::MeanNorm), ..recipe.post };
+    Recipe { calibrate: Some(Calibrate::Pico), post, ..recipe }
+}
+
 /// Whether `recipe` takes the steps of `preset`, whatever their numbers.
 pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
     // Whole matrices give the same merge in every space; results of older programs name `knots`.
@@ -95,6 +116,8 @@ pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
         && kind_of_combination(preset.combine) == kind_of_combination(recipe.combine)
         && preset.elect.is_some() == recipe.elect.is_some()
         && preset.drop.is_some() == recipe.drop.is_some()
+        && is_drop_alike(preset.drop, recipe.drop)
+        && preset.calibrate.is_some() == recipe.calibrate.is_some()
         && (preset.trim.is_some() || preset.drop.is_some() || recipe.trim.is_none())
         && is_trim_alike(preset.trim, recipe.trim)
         && preset.post.calibrate_spectrum.is_some() == recipe.post.calibrate_spectrum.is_some()
@@ -111,17 +134,18 @@ fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
 
 fn kind_of_combination(combine: Combine) -> (&'static str, Option<Gram>) {
     let gram = match combine {
+        // Examples and factors are numbers: they make no other method.
         Combine::GramMerge { gram: Gram::Inputs { .. }, .. } => Some(Gram::INPUTS),
         Combine::GramMerge { gram, .. } => Some(gram),
-        Combine::Mean
-        | Combine::Sum
-        | Combine::Max
-        | Combine::Tsv
-        | Combine::IsoC
-        | Combine::IsoCts { .. }
-        | Combine::Cart { .. } => None,
+        _ => None,
     };
     (combine.word(), gram)
+}
+
+/// Whether both drop smaller entries more often, or neither does, where both drop.
+fn is_drop_alike(preset: Option<DareDrop>, recipe: Option<DareDrop>) -> bool {
+    let (Some(preset), Some(recipe)) = (preset, recipe) else { return true };
+    (preset.spread > 0.0) == (recipe.spread > 0.0)
 }
 
 /// Whether both leave out the largest entries, or neither does, where both trim.

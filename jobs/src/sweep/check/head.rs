@@ -12,12 +12,12 @@ pub(super) struct HeadKeys {
     pub(super) templates: Option<Vec<String>>,
 }
 
-/// The head of a task whose data are pictures: a file, or prompts for the text tower.
-pub(super) fn picture_head(path: &str, keys: HeadKeys, folder: &Path) -> Result<Option<HeadSpec>, SweepError> {
+/// The head of a task whose data are images: a file, or prompts for the text tower.
+pub(super) fn image_head(path: &str, keys: HeadKeys, folder: &Path) -> Result<Option<HeadSpec>, SweepError> {
     match keys {
         HeadKeys { head: None, classes: None, templates: None } => Ok(None),
         HeadKeys { head: Some(head), classes: None, templates: None } if head == ADAPTER => {
-            let problem = "is `adapter`, which only texts can have; pictures need a file, or `classes` and `templates`";
+            let problem = "is `adapter`, which only texts can have; images need a file, or `classes` and `templates`";
             Err(SweepError::invalid(format!("{path}.head"), problem))
         }
         HeadKeys { head: Some(head), classes: None, templates: None } => file(path, &head, folder).map(Some),
@@ -47,7 +47,7 @@ pub(super) fn text_head(
     folder: &Path,
 ) -> Result<Option<HeadSpec>, SweepError> {
     if keys.classes.is_some() || keys.templates.is_some() {
-        let problem = "has `classes` or `templates`, of which only heads for pictures are made";
+        let problem = "has `classes` or `templates`, of which only heads for images are made";
         return Err(SweepError::invalid(path, problem));
     }
     match keys.head {
@@ -70,7 +70,7 @@ fn check_classes(classes: &[String], path: &str) -> Result<(), SweepError> {
         }
         if let Some(first) = seen.insert(read, i) {
             let problem = format!(
-                "is `{name}`, which class {first} is called already (case aside): no picture could be told apart"
+                "is `{name}`, which class {first} is called already (case aside): no image could be told apart"
             );
             return Err(SweepError::invalid(format!("{path}[{i}]"), problem));
         }

@@ -49,7 +49,7 @@ fn named(path: &str, name: &str) -> Result<Convention, SweepError> {
     })
 }
 
-/// Nothing would read these keys of a data set of pictures.
+/// Nothing would read these keys of a data set of images.
 fn no_text_keys(path: &str, file: &DataFile) -> Result<(), SweepError> {
     let keys = [
         ("labels", file.labels.is_some()),

@@ -146,18 +146,18 @@ fn what_texts_cannot_have_is_refused_by_name() {
 }
 
 #[test]
-fn pictures_and_texts_do_not_mix() {
-    let mixed = refused(&["tasks.reviews.data=data/pictures"]);
-    assert_eq!(mixed, "`tasks[0].data` has texts, and `tasks[1].data` pictures; a sweep is over one of them");
+fn images_and_texts_do_not_mix() {
+    let mixed = refused(&["tasks.reviews.data=data/images"]);
+    assert_eq!(mixed, "`tasks[0].data` has texts, and `tasks[1].data` images; a sweep is over one of them");
     let joint = refused(&["evaluation={benchmark: joint}"]);
-    assert_eq!(joint, "`evaluation.benchmark` is `joint`, which is for pictures; tasks with texts have `per_task`");
+    assert_eq!(joint, "`evaluation.benchmark` is `joint`, which is for images; tasks with texts have `per_task`");
     let prompts = refused(&["tasks.scitail.classes=[a, b]", "tasks.scitail.templates=[\"{}\"]"]);
-    assert_eq!(prompts, "`tasks[0]` has `classes` or `templates`, of which only heads for pictures are made");
-    let picture = |overrides: &[&str]| read(super::SMALL, overrides).unwrap_err().to_string();
-    let precision = picture(&["evaluation.precision=bf16"]);
-    assert_eq!(precision, "`evaluation.precision` is for texts only; pictures are evaluated in `f32`");
+    assert_eq!(prompts, "`tasks[0]` has `classes` or `templates`, of which only heads for images are made");
+    let image = |overrides: &[&str]| read(super::SMALL, overrides).unwrap_err().to_string();
+    let precision = image(&["evaluation.precision=bf16"]);
+    assert_eq!(precision, "`evaluation.precision` is for texts only; images are evaluated in `f32`");
     let head =
-        "`tasks[0].head` is `adapter`, which only texts can have; pictures need a file, or `classes` and `templates`";
-    assert_eq!(picture(&["tasks.mnist.head=adapter"]), head);
+        "`tasks[0].head` is `adapter`, which only texts can have; images need a file, or `classes` and `templates`";
+    assert_eq!(image(&["tasks.mnist.head=adapter"]), head);
     assert!(matches!(read(TEXTS, &["evaluation.precision=f8"]).unwrap_err(), SweepError::Shape { .. }));
 }

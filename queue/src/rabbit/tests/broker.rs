@@ -74,8 +74,9 @@ impl TestPool {
         for queue in [&self.topology.jobs, &self.topology.retry, &self.topology.dead_letters] {
             channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.unwrap();
         }
-        let exchange = self.topology.settled.as_str().into();
-        channel.exchange_delete(exchange, ExchangeDeleteOptions::default()).await.unwrap();
+        for exchange in [&self.topology.settled, &self.topology.sweeps] {
+            channel.exchange_delete(exchange.as_str().into(), ExchangeDeleteOptions::default()).await.unwrap();
+        }
     }
 }
 

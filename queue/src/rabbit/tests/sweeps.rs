@@ -2,7 +2,8 @@
 
 use super::broker::{TestPool, address};
 use crate::{
-    Backlog, Delivery, JobConsumer, JobPublisher, JobSource, RabbitConsumer, RabbitQueue, RabbitSettings, contract::job,
+    Backlog, Delivery, JobConsumer, JobPublisher, JobSource, RabbitCheck, RabbitConsumer, RabbitQueue, RabbitSettings,
+    contract::job,
 };
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -130,5 +131,51 @@ async fn a_job_returns_to_the_queue_of_its_sweep_and_to_the_pools_after_that_was
     assert_eq!((delivery.job(), worker.source()), (&job(2), JobSource::Pool));
     delivery.ack().await.unwrap();
     worker.close().await;
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn workers_hear_of_a_sweep_whose_jobs_are_published() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let small = publisher(&pool, "small").await;
+    let worker = pool.queue().await.consumer().unwrap();
+    // The listener runs once the worker has asked for jobs. Only what is published after that is announced to it.
+    assert!(timeout(Duration::ZERO, worker.next()).await.is_err());
+    let publishing = async {
+        loop {
+            small.publish(&job(1), "small").await.unwrap();
+            sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        never = publishing => never,
+        heard = timeout(PATIENCE, worker.announced_sweeps()) => assert_eq!(heard.expect("announced")[0], "small"),
+    }
+    worker.close().await;
+    small.delete_queue("small").await.unwrap();
+    pool.delete().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_counts_the_jobs_of_all_given_sweeps_that_have_a_queue() {
+    let Some(address) = address() else { return };
+    let pool = TestPool::new(&address).await;
+    let small = publisher(&pool, "small").await;
+    small.publish(&job(1), "small").await.unwrap();
+    let check = RabbitCheck { sweeps: vec!["ended".to_owned(), "small".to_owned()], ..RabbitCheck::default() };
+    // The broker counts with a delay.
+    let counted = async {
+        loop {
+            let report = RabbitQueue::check(pool.settings.clone(), &check).await.unwrap();
+            let counts: Vec<u64> = report.queues.iter().map(|queue| queue.waiting).collect();
+            if counts == [0, 1, 0, 0] {
+                return report;
+            }
+        }
+    };
+    let report = timeout(PATIENCE, counted).await.expect("counted");
+    assert_eq!(report.queues[1].name, pool.topology.jobs_of("small"));
+    small.delete_queue("small").await.unwrap();
     pool.delete().await;
 }

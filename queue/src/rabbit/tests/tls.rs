@@ -75,8 +75,11 @@ async fn an_encrypted_broker_is_verified_used_and_checked() {
 }
 
 async fn check(settings: RabbitSettings, management: &str) {
-    let mut check =
-        RabbitCheck { management: Some(management.parse().unwrap()), job_limit: Some(Duration::from_secs(600)) };
+    let mut check = RabbitCheck {
+        management: Some(management.parse().unwrap()),
+        job_limit: Some(Duration::from_secs(600)),
+        sweeps: vec!["unknown".to_owned()],
+    };
     let report = RabbitQueue::check(settings.clone(), &check).await.unwrap();
     assert!(report.broker.starts_with("RabbitMQ ") && report.broker.contains(", cluster "), "{report:?}");
     assert_eq!(report.heartbeat, Some(Duration::from_secs(20)));

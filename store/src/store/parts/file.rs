@@ -1,5 +1,6 @@
 use super::{PartError, brief, row::Cells};
 use bytes::Bytes;
+use checked_parquet::{CheckedFile, Limits};
 use jobs::{Digest, JobId, JobResult};
 use parquet::{
     basic::{Compression, ZstdLevel},
@@ -9,7 +10,7 @@ use parquet::{
     file::{
         metadata::KeyValue,
         properties::WriterProperties,
-        reader::{FileReader, SerializedFileReader},
+        reader::RowGroupReader,
         writer::{SerializedFileWriter, SerializedRowGroupWriter},
     },
     schema::parser::parse_message_type,
@@ -24,6 +25,12 @@ const VERSION_KEY: &str = "bowline.part";
 const JOBS_KEY: &str = "bowline.jobs";
 /// Rows that are written and read together: what a reader holds in memory.
 const GROUP: usize = 1000;
+
+/// Bytes of results that are written together, unless one has more.
+const GROUP_BYTES: usize = 64 << 20;
+/// What is read of a part at most: twice what is written in a group, and more rows, since a number of rows is little
+/// without their bytes.
+const LIMITS: Limits = Limits { page_bytes: 128 << 20, column_bytes: 128 << 20, group_rows: 10 * GROUP as u64 };
 
 const JOB: &str = "job";
 const RESULT: &str = "result";
@@ -65,10 +72,23 @@ pub(super) fn encode(results: &[JobResult]) -> Result<Vec<u8>, PartError> {
         .build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
-    for group in rows.chunks(GROUP) {
+    let mut rest = rows.as_slice();
+    while !rest.is_empty() {
+        let (group, later) = rest.split_at(group_rows(rest));
         write_group(writer.next_row_group()?, group)?;
+        rest = later;
     }
     Ok(writer.into_inner()?)
+}
+
+/// How many of `rows` make the next group: one at least.
+fn group_rows(rows: &[Cells]) -> usize {
+    let mut bytes = 0;
+    let fits = |row: &&Cells| {
+        bytes += row.whole.len();
+        bytes <= GROUP_BYTES
+    };
+    rows.iter().take(GROUP).take_while(fits).count().max(1)
 }
 
 /// The digest of the jobs of rows, in their order.
@@ -116,7 +136,7 @@ fn missing() -> ParquetError {
 
 /// A part that is being read.
 pub(super) struct Part {
-    reader: SerializedFileReader<Bytes>,
+    reader: CheckedFile<Bytes>,
     job: usize,
     result: usize,
     digest: usize,
@@ -146,7 +166,7 @@ impl Row {
 impl Part {
     /// Takes `content` as a part, after a look at its version and columns.
     pub(super) fn open(content: Vec<u8>) -> Result<Self, PartError> {
-        let reader = SerializedFileReader::new(Bytes::from(content))?;
+        let reader = CheckedFile::open(Bytes::from(content), LIMITS)?;
         let file = reader.metadata().file_metadata();
         let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
         let value = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
@@ -184,7 +204,7 @@ impl Part {
     }
 
     pub(super) fn groups(&self) -> usize {
-        self.reader.num_row_groups()
+        self.reader.metadata().num_row_groups()
     }
 
     /// A group of rows.
@@ -234,7 +254,7 @@ impl Part {
     }
 
     fn column(&self, group: usize, column: usize) -> Result<(ColumnReader, usize), PartError> {
-        let group = self.reader.get_row_group(group)?;
+        let group = self.reader.row_group(group)?;
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         Ok((group.get_column_reader(column)?, rows))
     }
@@ -244,7 +264,7 @@ fn job_of(text: &ByteArray) -> Option<JobId> {
     str::from_utf8(text.data()).ok()?.parse().ok()
 }
 
-fn position(reader: &SerializedFileReader<Bytes>, column: &str) -> Option<usize> {
+fn position(reader: &CheckedFile<Bytes>, column: &str) -> Option<usize> {
     let mut columns = reader.metadata().file_metadata().schema_descr().columns().iter();
     columns.position(|descriptor| descriptor.path().string() == column)
 }

@@ -168,6 +168,17 @@ async fn what_is_no_part_is_refused_for_what_it_is() {
 }
 
 #[tokio::test]
+async fn a_part_that_claims_more_rows_than_a_group_is_read_with_is_refused_with_the_number() {
+    let (store, backend) = in_memory();
+    let rows = vec![[String::new(), String::new(), String::new()]; 10_001];
+    backend.put(&part_key(Revision::first("s"), 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
+    let error = store.part_results(Revision::first("s"), 0).await.unwrap_err();
+    let mut causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let wanted = "a row group is too large: 10001 rows, and at most 10000 are read";
+    assert!(causes.any(|cause| cause.to_string().contains(wanted)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_spoilt_row_is_an_error_of_its_own() {
     let (store, backend) = in_memory();
     let results = results(4);

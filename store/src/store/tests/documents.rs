@@ -91,7 +91,9 @@ async fn sweeps_of_a_pool_are_known_until_they_are_forgotten() {
     store.remove_pool_entry("a40", "nobodys").await.unwrap();
     assert_eq!(store.pool_sweeps("a40").await.unwrap(), ["v1.one"]);
     assert_eq!(store.pool_sweeps("a40-big").await.unwrap(), ["two"]);
-    store.remove_pool_entries("v1.one").await.unwrap();
+    let mut pools = store.remove_pool_entries("v1.one").await.unwrap();
+    pools.sort_unstable();
+    assert_eq!(pools, ["a40", "cpu"]);
     assert_eq!([store.pool_sweeps("a40").await.unwrap(), store.pool_sweeps("cpu").await.unwrap()], [[""; 0]; 2]);
     assert!(matches!(store.put_pool_entry("a/b", "two", &json!({})).await, Err(StoreError::Key(_))));
     assert!(matches!(store.put_pool_entry("a40", "a/b", &json!({})).await, Err(StoreError::Key(_))));

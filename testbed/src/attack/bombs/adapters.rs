@@ -1,4 +1,4 @@
-//! Adapters that unpack to more than they are.
+//! Adapters that unpack to much more than their size.
 
 use super::{Bomb, changed, image_sweep};
 use crate::{Failure, attack::bench::CaseFolder};

@@ -57,7 +57,7 @@ fn processor(case: &CaseFolder<'_>, change: impl Fn(&mut Value)) -> Result<PathB
     image_sweep(case, &base, &case.example("mini8/adapters/optdigits"), &data)
 }
 
-/// A black image with one bit a pixel.
+/// A black image with one bit per pixel.
 fn png(width: u32, height: u32) -> Result<Vec<u8>, Failure> {
     let line = 1 + u64::from(width.div_ceil(8));
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
@@ -134,7 +134,7 @@ fn gzipped(head: &[u8], zeros: u64) -> Result<Vec<u8>, Failure> {
     let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
     gzip.extend(first);
     gzip.extend(deflated_zeros(zeros)?);
-    // No reader that holds to a limit comes so far.
+    // A reader with a limit stops before this.
     gzip.extend([0; 8]);
     Ok(gzip)
 }

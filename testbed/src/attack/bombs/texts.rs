@@ -1,4 +1,4 @@
-//! Texts without an end, and a tokenizer that multiplies them.
+//! Endless texts, and a tokenizer that multiplies them.
 
 use super::{Bomb, changed};
 use crate::{
@@ -43,7 +43,7 @@ fn sweep(case: &CaseFolder<'_>, base: &Path) -> Result<PathBuf, Failure> {
     sweeps::one_task(case, base, &format!("adapter: {adapter}, data: {{source: {data}, text_columns: [text]}}"))
 }
 
-/// A size that wraps to a sound one where it is multiplied by the number of heads.
+/// A size that overflows to a sound one when it is multiplied by the number of heads.
 fn heads(case: &CaseFolder<'_>) -> Result<PathBuf, Failure> {
     write(case, "{\"text\": \"a plain sentence\", \"label\": 0}")?;
     let base = changed(case, "nli6/base", "config.json", |config| config["head_dim"] = json!((1_u64 << 63) + 16))?;

@@ -32,20 +32,10 @@ impl Account {
         Self { sweep: sweep.to_owned(), ..Self::default() }
     }
 
-    /// The run is of this revision, of which so many jobs were stored before.
-    pub(crate) fn begins(&mut self, revision: u32, stored: u64) {
+    /// The run is of this revision, and has counted these jobs so far.
+    pub(crate) fn update(&mut self, revision: u32, counts: Counts) {
         self.revision = Some(revision);
-        self.counts = Counts { reused: stored, ..Counts::default() };
-    }
-
-    /// A job has a result, found or computed.
-    pub(crate) fn finished(&mut self, is_reused: bool) {
-        *(if is_reused { &mut self.counts.reused } else { &mut self.counts.run }) += 1;
-    }
-
-    /// A job has failed for good.
-    pub(crate) fn failed(&mut self) {
-        self.counts.failed += 1;
+        self.counts = counts;
     }
 
     /// The sweep has come to its end.
@@ -103,10 +93,7 @@ mod tests {
     #[test]
     fn an_end_without_a_winner_is_told_with_what_was_counted() {
         let mut account = Account::of("small");
-        account.begins(2, 5);
-        account.finished(false);
-        account.finished(true);
-        account.failed();
+        account.update(2, Counts { run: 1, reused: 6, failed: 1 });
         let told = account.in_json(&Err(Failure::Run(crate::failure::RunFailure::Cancelled)));
         assert_eq!(told["counts"], json!({"run": 1, "reused": 6, "failed": 1}));
         assert_eq!(

@@ -1,0 +1,48 @@
+//! A base and adapters, read whole.
+
+use crate::failure::{Failure, InputFailure};
+use files::FilesInUse;
+use inputs::Inputs;
+use jobs::InputRef;
+use merging::{Adapter, BaseHeader, origin_notes};
+use preflight::CheckError;
+
+/// The header of a base and the adapters for it.
+pub(crate) struct ReadAdapters {
+    pub(crate) base: BaseHeader,
+    /// The files of the base as they were hashed.
+    pub(crate) base_files: FilesInUse,
+    pub(crate) adapters: Vec<Adapter>,
+    /// What a person should know of where the adapters come from.
+    pub(crate) notes: Vec<String>,
+}
+
+impl ReadAdapters {
+    /// Reads adapters by name. A file that changed between hashing and the end of reading is refused.
+    pub(crate) fn new(inputs: &Inputs, base: &InputRef, adapters: &[(String, InputRef)]) -> Result<Self, Failure> {
+        let input = |reference: &InputRef| {
+            let argument = reference.to_string();
+            move |source| Failure::Input(InputFailure::Argument { argument, source })
+        };
+        let located = inputs.model(base).map_err(input(base))?;
+        let header = BaseHeader::open(&located.path);
+        located.files_in_use.check()?;
+        let header = header?;
+        let read = |(name, reference): &(String, InputRef)| {
+            let located = inputs.adapter(reference).map_err(input(reference))?;
+            let adapter = Adapter::read(name, &located.path, &header);
+            // Whatever came of reading: the change is the cause of an error as well.
+            located.files_in_use.check()?;
+            adapter
+                .map_err(|source| Failure::from(CheckError::Adapter { name: name.clone(), source: Box::new(source) }))
+        };
+        let adapters = adapters.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let repository = match base {
+            InputRef::Hub(hub) => Some(hub.repository.as_str()),
+            InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,
+        };
+        let origins: Vec<_> = adapters.iter().map(Adapter::origin).collect();
+        let notes = origin_notes(&origins, repository);
+        Ok(Self { base: header, base_files: located.files_in_use, adapters, notes })
+    }
+}

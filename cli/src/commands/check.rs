@@ -1,0 +1,67 @@
+mod account;
+
+use crate::{
+    adapters::ReadAdapters,
+    args,
+    commands::{
+        analyze::files::{write_charts, write_tables},
+        evaluate::{Scored, Scoring},
+    },
+    failure::{Failure, InputFailure},
+    local,
+    sweep_file::read_sweep,
+    terminal,
+};
+use account::Account;
+use analysis::Style;
+use merging::Comparison;
+use std::io::{IsTerminal, stdout};
+
+/// `bowline check`: the adapters of a sweep beside the base and beside each other.
+///
+/// # Errors
+/// An adapter that is worse on its own task than the base without it.
+pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
+    let (sweep, file) = read_sweep(&args.sweep)?;
+    let inputs = local::inputs(&args.store.s3);
+    let adapters: Vec<_> = sweep.tasks.iter().map(|task| (task.name.clone(), task.adapter.clone())).collect();
+    let read = ReadAdapters::new(&inputs, &sweep.base, &adapters)?;
+    read.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
+    let comparison = Comparison::new(&read.adapters)?;
+    drop(read);
+    let scored = if args.adapters_only {
+        None
+    } else {
+        let split = args.split.clone().unwrap_or_else(|| sweep.evaluation.select.clone());
+        let scoring = Scoring {
+            split: &split,
+            recipe: None,
+            repair: args.repair,
+            store: &args.store,
+            conditions: &args.conditions,
+            compute: &args.compute,
+        };
+        Some(scoring.run(sweep, &file)?)
+    };
+    let (summary, failed) = match scored {
+        Some(Scored { summary, failed }) => (Some(summary), failed),
+        None => (None, None),
+    };
+    let account = Account { comparison: &comparison, summary: summary.as_ref() };
+    if args.output.json {
+        terminal::data(serde_json::to_string_pretty(&account.document()).expect("the account is plain data"));
+    } else {
+        let style = if stdout().is_terminal() { Style::Terminal } else { Style::Plain };
+        account.tables().iter().for_each(|table| terminal::styled_data(table.render(style)));
+        account.warnings().iter().for_each(|warning| terminal::note(format_args!("warning: {warning}")));
+    }
+    if let Some(folder) = &args.out {
+        write_tables(&folder.join("tables"), &account.tables())?;
+        write_charts(&folder.join("charts"), &account.charts())?;
+    }
+    if let Some(failed) = failed {
+        return Err(failed.into());
+    }
+    let weak: Vec<String> = account.weak().iter().map(|adapter| adapter.task.clone()).collect();
+    if weak.is_empty() { Ok(()) } else { Err(InputFailure::WeakAdapters { tasks: weak }.into()) }
+}

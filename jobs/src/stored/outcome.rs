@@ -1,0 +1,144 @@
+use super::manifest::first_revision;
+use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, version::known};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An outcome as it is stored. Version 1 knows no revisions, and is read as the outcome of a first revision.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredOutcome {
+    #[serde(deserialize_with = "known::<_, 1, { Outcome::VERSION }>")]
+    version: u32,
+    sweep: String,
+    #[serde(default = "first_revision")]
+    revision: u32,
+    objective: Objective,
+    select: String,
+    report: String,
+    tasks: Vec<String>,
+    rows: Vec<StoredRow>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    given_denominators: BTreeMap<String, BTreeMap<String, f64>>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    missing: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended_early: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredRow {
+    name: String,
+    kind: StoredRowKind,
+    jobs: BTreeMap<String, Vec<JobId>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum StoredRowKind {
+    ZeroShot,
+    Finetuned,
+    Baseline {
+        spec: RecipeSpec,
+        recipe: Recipe,
+    },
+    Search {
+        spec: RecipeSpec,
+        recipe: Recipe,
+        points: Vec<StoredPoint>,
+        #[serde(default, skip_serializing_if = "StoredLeftOut::is_empty")]
+        left_out: StoredLeftOut,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPoint {
+    spec: RecipeSpec,
+    job: JobId,
+    value: Option<f64>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredLeftOut {
+    points: u64,
+    failed: u64,
+}
+
+impl StoredLeftOut {
+    fn is_empty(&self) -> bool {
+        self.points == 0
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl From<Outcome> for StoredOutcome {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            version: Outcome::VERSION,
+            sweep: outcome.sweep,
+            revision: outcome.revision,
+            objective: outcome.objective,
+            select: outcome.select,
+            report: outcome.report,
+            tasks: outcome.tasks,
+            rows: outcome.rows.into_iter().map(StoredRow::from).collect(),
+            given_denominators: outcome.given_denominators,
+            missing: outcome.missing,
+            ended_early: outcome.ended_early,
+        }
+    }
+}
+
+impl From<StoredOutcome> for Outcome {
+    fn from(stored: StoredOutcome) -> Self {
+        Self {
+            sweep: stored.sweep,
+            revision: stored.revision,
+            objective: stored.objective,
+            select: stored.select,
+            report: stored.report,
+            tasks: stored.tasks,
+            rows: stored.rows.into_iter().map(Row::from).collect(),
+            given_denominators: stored.given_denominators,
+            missing: stored.missing,
+            ended_early: stored.ended_early,
+        }
+    }
+}
+
+impl From<Row> for StoredRow {
+    fn from(Row { name, kind, jobs }: Row) -> Self {
+        let kind = match kind {
+            RowKind::ZeroShot => StoredRowKind::ZeroShot,
+            RowKind::Finetuned => StoredRowKind::Finetuned,
+            RowKind::Baseline { spec, recipe } => StoredRowKind::Baseline { spec, recipe },
+            RowKind::Search { spec, recipe, points, left_out: LeftOut { points: others, failed } } => {
+                let points = points.into_iter().map(|Point { spec, job, value }| StoredPoint { spec, job, value });
+                let left_out = StoredLeftOut { points: others, failed };
+                StoredRowKind::Search { spec, recipe, points: points.collect(), left_out }
+            }
+        };
+        Self { name, kind, jobs }
+    }
+}
+
+impl From<StoredRow> for Row {
+    fn from(StoredRow { name, kind, jobs }: StoredRow) -> Self {
+        let kind = match kind {
+            StoredRowKind::ZeroShot => RowKind::ZeroShot,
+            StoredRowKind::Finetuned => RowKind::Finetuned,
+            StoredRowKind::Baseline { spec, recipe } => RowKind::Baseline { spec, recipe },
+            StoredRowKind::Search { spec, recipe, points, left_out: StoredLeftOut { points: others, failed } } => {
+                let points = points.into_iter().map(|StoredPoint { spec, job, value }| Point { spec, job, value });
+                let left_out = LeftOut { points: others, failed };
+                RowKind::Search { spec, recipe, points: points.collect(), left_out }
+            }
+        };
+        Self { name, kind, jobs }
+    }
+}

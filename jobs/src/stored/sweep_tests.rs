@@ -1,0 +1,105 @@
+//! Documents of a sweep as programs wrote them before their layouts were parted from working types.
+
+use crate::{Change, Manifest, Outcome, Progress, RowKind, UnknownVersion};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+const MANIFEST: &str = include_str!("../../../testdata/documents/manifest.json");
+const REVISION: &str = include_str!("../../../testdata/documents/revision-2.json");
+const OUTCOME: &str = include_str!("../../../testdata/documents/outcome.json");
+const PROGRESS: &str = include_str!("../../../testdata/documents/progress.json");
+
+/// The document, which must be written again as it was, to the byte.
+fn unchanged<T: Serialize + DeserializeOwned>(text: &str) -> T {
+    let document: T = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string_pretty(&document).unwrap(), text.trim_end());
+    document
+}
+
+#[test]
+fn a_manifest_of_an_earlier_program_is_read_and_written_as_it_was() {
+    let manifest: Manifest = unchanged(MANIFEST);
+    assert_eq!((manifest.revision, manifest.sweep.tasks.len(), manifest.changes.len()), (1, 2, 0));
+    let revision: Manifest = unchanged(REVISION);
+    assert_eq!(revision.revision, 2);
+    assert!(matches!(&revision.changes[..], [Change::Value { key, .. }] if key.starts_with("searches.knots_ties")));
+    assert_eq!(revision.digests, manifest.digests);
+}
+
+#[test]
+fn an_outcome_of_an_earlier_program_is_read_and_written_as_it_was() {
+    let outcome: Outcome = unchanged(OUTCOME);
+    assert_eq!((outcome.revision, outcome.given_denominators["validation"]["mnist"]), (2, 0.9));
+    let kinds: Vec<&RowKind> = outcome.rows.iter().map(|row| &row.kind).collect();
+    let [RowKind::ZeroShot, RowKind::Finetuned, RowKind::Baseline { .. }, RowKind::Search { points, .. }] = kinds[..]
+    else {
+        panic!("{kinds:?}");
+    };
+    assert_eq!(points.len(), 3);
+}
+
+#[test]
+fn a_progress_of_an_earlier_program_is_read_and_written_as_it_was() {
+    let progress: Progress = unchanged(PROGRESS);
+    assert_eq!((progress.revision, progress.ended.as_deref()), (2, Some("finished")));
+}
+
+#[test]
+fn fields_that_are_rarely_set_are_read_and_written_as_they_were() {
+    let mut outcome: Value = serde_json::from_str(OUTCOME).unwrap();
+    outcome["rows"][3]["kind"]["search"]["left_out"] = serde_json::json!({"points": 7, "failed": 2});
+    outcome["missing"] = 3.into();
+    outcome["ended_early"] = true.into();
+    let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+    assert_eq!((read.missing, read.ended_early), (3, true));
+    assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
+
+    let mut progress: Value = serde_json::from_str(PROGRESS).unwrap();
+    let job = &outcome["rows"][0]["jobs"]["validation"][0];
+    progress["pool"] = "a40".into();
+    progress["failures"] = serde_json::json!([{"errors": ["no", "why"], "jobs": 2, "example": job}]);
+    let read: Progress = serde_json::from_value(progress.clone()).unwrap();
+    assert_eq!((read.pool.as_deref(), read.failures[0].jobs), (Some("a40"), 2));
+    assert_eq!(serde_json::to_value(&read).unwrap(), progress);
+
+    let mut manifest: Value = serde_json::from_str(MANIFEST).unwrap();
+    manifest["commits"] = serde_json::json!({"hf://owner/base": "0123abcd"});
+    let read: Manifest = serde_json::from_value(manifest.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), manifest);
+}
+
+/// `text` as version 1 has it: without a revision.
+fn version_1<T: DeserializeOwned>(text: &str) -> T {
+    let mut document: Value = serde_json::from_str(text).unwrap();
+    document["version"] = 1.into();
+    document.as_object_mut().unwrap().remove("revision");
+    serde_json::from_value(document).unwrap()
+}
+
+#[test]
+fn documents_of_version_1_belong_to_the_first_revision() {
+    assert_eq!(version_1::<Manifest>(REVISION).revision, 1);
+    assert_eq!(version_1::<Outcome>(OUTCOME).revision, 1);
+    assert_eq!(version_1::<Progress>(PROGRESS).revision, 1);
+}
+
+#[test]
+fn a_manifest_of_a_later_version_is_refused_by_its_version_whatever_else_it_holds() {
+    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 3, \"colour\": \"red\"", 1);
+    let error = serde_json::from_str::<Manifest>(&later).unwrap_err();
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 3, oldest: 1, newest: 2 }));
+    let unknown = MANIFEST.replacen("\"version\": 2", "\"version\": 2, \"colour\": \"red\"", 1);
+    let error = serde_json::from_str::<Manifest>(&unknown).unwrap_err().to_string();
+    assert!(error.contains("unknown field `colour`"), "{error}");
+}
+
+#[test]
+fn the_parts_of_an_outcome_refuse_unknown_fields() {
+    let document: Value = serde_json::from_str(OUTCOME).unwrap();
+    for pointer in ["/rows/0", "/rows/2/kind/baseline", "/rows/3/kind/search", "/rows/3/kind/search/points/0"] {
+        let mut changed = document.clone();
+        changed.pointer_mut(pointer).unwrap()["colour"] = "red".into();
+        let error = serde_json::from_value::<Outcome>(changed).unwrap_err().to_string();
+        assert!(error.contains("unknown field `colour`"), "{pointer}: {error}");
+    }
+}

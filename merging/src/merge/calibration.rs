@@ -1,0 +1,43 @@
+use crate::{
+    Aligned, Matrix,
+    align::{AlignedMatrix, Form},
+    methods::pico,
+};
+use jobs::Calibrate;
+use rayon::prelude::*;
+
+/// The same tasks with calibrated updates, in the core space.
+///
+/// The rows of core matrices belong to the left singular vectors of the stacked B, in the order of their singular
+/// values, so a factor by direction is a factor by row. Tasks count that have an update of the weight.
+///
+/// # Numerics
+/// `f32` entries times factors that are rounded once. Costs a copy of the core matrices.
+pub(super) fn calibrated(aligned: &Aligned, rule: Calibrate) -> Aligned {
+    let matrices = aligned.matrices.par_iter().map(|matrix| match rule {
+        Calibrate::Pico => with_rows_scaled(matrix),
+    });
+    aligned.with_matrices(matrices.collect())
+}
+
+fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
+    let Form::Core { left, right, parts } = &matrix.form else {
+        unreachable!("recipes calibrate in the core space alone")
+    };
+    let tasks = matrix.ranks.iter().filter(|rank| **rank > 0).count();
+    let factors: Vec<f32> = pico(&matrix.output_sigma, tasks).into_iter().map(|factor| factor as f32).collect();
+    let scaled = |part: &Matrix| {
+        let mut part = part.clone();
+        part.scale_rows(&factors);
+        part
+    };
+    AlignedMatrix {
+        name: matrix.name.clone(),
+        source: matrix.source.clone(),
+        shape: matrix.shape,
+        ranks: matrix.ranks.clone(),
+        row_scale: None,
+        output_sigma: matrix.output_sigma.clone(),
+        form: Form::Core { left: left.clone(), right: right.clone(), parts: parts.iter().map(scaled).collect() },
+    }
+}

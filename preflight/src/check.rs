@@ -1,0 +1,145 @@
+//! The check of all inputs of a sweep: a file for each kind of input.
+
+mod adapters;
+mod base;
+mod classes;
+mod data;
+mod heads;
+mod joint;
+mod notes;
+mod prompts;
+mod sources;
+mod splits;
+mod texts;
+
+pub use prompts::check_prompts;
+pub use sources::Download;
+pub use splits::check_other_splits;
+
+use crate::{
+    CheckError, Problems, SweepLines,
+    memory::{MemoryNeeds, memory_needs},
+    problems::Place,
+};
+use inputs::Inputs;
+use jobs::{Benchmark, Sweep};
+use sources::Sources;
+use std::collections::BTreeSet;
+
+/// What the inputs of a sweep are like.
+#[derive(Debug)]
+pub struct Checked {
+    /// The number of adapted matrices of each adapter.
+    pub matrices: Vec<(String, usize)>,
+    /// Memory that models of texts take.
+    pub memory: Option<MemoryNeeds>,
+    /// What a person should know, though jobs do not fail on it.
+    pub notes: Vec<String>,
+    /// What a run fetches.
+    pub downloads: Vec<Download>,
+    /// What could not be checked, and why.
+    pub unchecked: Vec<String>,
+    /// What jobs would fail on.
+    pub problems: Problems,
+}
+
+impl Checked {
+    /// Whether all of it is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.downloads.is_empty()
+    }
+
+    /// Fails with all problems, if there are any.
+    ///
+    /// # Errors
+    /// [`CheckError::Problems`].
+    pub fn passed(self) -> Result<Self, CheckError> {
+        if self.problems.is_empty() { Ok(self) } else { Err(CheckError::Problems(self.problems)) }
+    }
+
+    /// Fails if a model of texts needs more memory on the CPU than these bytes.
+    ///
+    /// # Errors
+    /// [`CheckError::Memory`].
+    pub fn fits(&self, available: u64) -> Result<(), CheckError> {
+        match self.memory.map(|needs| needs.processor) {
+            Some(needed) if needed.total() > available => Err(CheckError::Memory { needed, available }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Who computes the jobs of a sweep.
+#[derive(Debug, Clone, Copy)]
+pub enum Computing {
+    /// This process, if any.
+    Here {
+        /// The number of CPU threads; `None` for all physical cores.
+        threads: Option<usize>,
+    },
+    /// Workers elsewhere. What they have of memory is not known here, and a coordinator has little of its own.
+    Elsewhere,
+}
+
+/// Checks the inputs of `sweep`, which came from `file`, and collects all that is wrong with them.
+///
+/// # Errors
+/// The base cannot be the base of any sweep, so that its memory cannot be computed.
+pub fn check_inputs(
+    sweep: &Sweep,
+    file: SweepLines,
+    inputs: &Inputs,
+    computing: Computing,
+) -> Result<Checked, CheckError> {
+    let mut check = Check::new(sweep, file, inputs, computing);
+    let base = check.base();
+    let joint = check.joint_rows(base.as_ref());
+    let mut adapters = Vec::new();
+    for (i, task) in sweep.tasks.iter().enumerate() {
+        let place = Place::of_task(i, task);
+        let adapter = check.adapter(&place, task, &task.adapter, base.as_ref());
+        let head = match &sweep.evaluation.benchmark {
+            Benchmark::PerTask => check.head(&place, task, adapter.as_ref(), base.as_ref()),
+            Benchmark::Joint { .. } => check.joint_classes(&place, task, joint.as_ref()),
+        };
+        check.data(&place, task, head.as_ref());
+        adapters.extend(adapter);
+    }
+    let matrices = adapters.iter().map(|adapter| (adapter.task.clone(), adapter.modules.len())).collect();
+    let mut memory = None;
+    if let Some(base) = &base {
+        if let Some(outline) = &base.outline {
+            if let Some(limits) = outline.text_limits() {
+                check.tokenizer(base, limits);
+            }
+            let modules: BTreeSet<String> =
+                adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
+            let threads = if let Computing::Here { threads } = computing { threads } else { None };
+            memory = memory_needs(sweep, outline.as_ref(), &modules, threads)?;
+        }
+        check.text_tower(base);
+    }
+    check.notes.extend(notes::of(&adapters, &sweep.base));
+    Ok(check.finish(matrices, memory))
+}
+
+/// A look at inputs, and what came of it so far.
+struct Check<'a> {
+    sweep: &'a Sweep,
+    sources: Sources<'a>,
+    problems: Problems,
+    notes: Vec<String>,
+    computing: Computing,
+}
+
+impl<'a> Check<'a> {
+    fn new(sweep: &'a Sweep, file: SweepLines, inputs: &'a Inputs, computing: Computing) -> Self {
+        let problems = Problems::of(file);
+        Self { sweep, sources: Sources::new(inputs), problems, notes: sweep.notes(), computing }
+    }
+
+    fn finish(self, matrices: Vec<(String, usize)>, memory: Option<MemoryNeeds>) -> Checked {
+        let (downloads, unchecked) = self.sources.finish();
+        Checked { matrices, memory, notes: self.notes, downloads, unchecked, problems: self.problems }
+    }
+}

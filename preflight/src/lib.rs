@@ -1,0 +1,18 @@
+//! What the jobs of a sweep would fail on, found before anything is computed or fetched.
+//!
+//! [`check_inputs`] checks everything that is on this machine: the headers of the base, all that adapters and heads
+//! hold, and of data all labels and the formats of images. Of inputs elsewhere it reads small files and headers. It
+//! collects [`Problems`], so that a person sees all of them at once.
+//!
+//! Nothing here prints, fetches weights or knows a store.
+
+mod check;
+mod error;
+mod memory;
+mod problems;
+mod words;
+
+pub use check::{Checked, Computing, Download, check_inputs, check_other_splits, check_prompts};
+pub use error::{CheckError, HeadProblem};
+pub use memory::{MemoryNeed, MemoryNeeds};
+pub use problems::{Problem, Problems, SweepLines};

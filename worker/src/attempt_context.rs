@@ -1,0 +1,86 @@
+use parking_lot::{Mutex, MutexGuard};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What an attempt at a job shares with the worker that started it. Clones share the same state.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptContext {
+    /// Cancelled when the computation must stop. The engine checks it between batches.
+    pub cancellation: CancellationToken,
+    load_timer: Arc<Mutex<LoadTimer>>,
+}
+
+/// Measures how long inputs are read.
+#[derive(Debug, Default)]
+struct LoadTimer {
+    /// When the outermost read started, if one is running.
+    since: Option<Instant>,
+    /// How many reads are running: one may contain others.
+    depth: u32,
+    /// The time of all reads that have ended.
+    total: Duration,
+}
+
+/// How long inputs of a job have been read so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LoadTime {
+    pub(crate) total: Duration,
+    pub(crate) is_loading: bool,
+}
+
+/// Marks that inputs of a job are being read, until it is dropped.
+#[derive(Debug)]
+pub struct Loading(AttemptContext);
+
+impl AttemptContext {
+    /// Marks that inputs are being read. That time does not count as computing.
+    #[must_use]
+    pub fn loading(&self) -> Loading {
+        let mut timer = self.timer();
+        timer.depth += 1;
+        timer.since.get_or_insert_with(Instant::now);
+        drop(timer);
+        Loading(self.clone())
+    }
+
+    pub(crate) fn load_time(&self) -> LoadTime {
+        let timer = self.timer();
+        let running = timer.since.map_or(Duration::ZERO, |since| since.elapsed());
+        LoadTime { total: timer.total + running, is_loading: timer.since.is_some() }
+    }
+
+    fn timer(&self) -> MutexGuard<'_, LoadTimer> {
+        self.load_timer.lock()
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let mut timer = self.0.timer();
+        timer.depth = timer.depth.saturating_sub(1);
+        if timer.depth == 0 {
+            let since = timer.since.take();
+            timer.total += since.map_or(Duration::ZERO, |since| since.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn nested_reads_count_once() {
+        let context = AttemptContext::default();
+        let outer = context.loading();
+        let inner = context.loading();
+        tokio::time::advance(Duration::from_secs(2)).await;
+        drop(inner);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(context.load_time(), LoadTime { total: Duration::from_secs(3), is_loading: true });
+        drop(outer);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(context.load_time(), LoadTime { total: Duration::from_secs(3), is_loading: false });
+    }
+}

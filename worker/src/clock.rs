@@ -1,7 +1,0 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since 1970, UTC; 0 on a machine whose clock stands before that.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}

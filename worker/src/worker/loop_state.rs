@@ -1,0 +1,193 @@
+//! What the job loops of one worker share: shutdown, the device, and how long jobs take.
+
+use std::time::Duration;
+use tokio::{
+    sync::{Mutex, MutexGuard, watch},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A worker takes jobs ahead only while jobs take less than this. For a longer job, the latency of the store matters
+/// little.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// A job that was taken ahead is returned once the job before it has computed for this long: other workers may be idle.
+const MAX_AHEAD: Duration = Duration::from_secs(2);
+
+/// What the job loops of one worker share.
+#[derive(Debug)]
+pub(super) struct LoopState {
+    /// Cancelled when the running computation must stop. Its child `draining` is cancelled with it.
+    pub(super) interrupt: CancellationToken,
+    /// Cancelled when no further job is taken.
+    pub(super) draining: CancellationToken,
+    device: Mutex<()>,
+    state: watch::Sender<State>,
+}
+
+/// The device, until it is dropped.
+pub(super) type Device<'a> = MutexGuard<'a, ()>;
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    /// Jobs that the loops hold.
+    held: usize,
+    /// When the running computation started.
+    computing: Option<Instant>,
+    /// A held job must be alone.
+    is_exclusive: bool,
+    /// How long the last job computed.
+    last: Option<Duration>,
+    /// When the worker last settled a job.
+    last_settled: Instant,
+}
+
+impl State {
+    /// Whether jobs are short: the last one was, and the running one has been so far.
+    fn are_jobs_short(&self) -> bool {
+        let was_short = self.last.is_some_and(|last| last < SHORT);
+        let is_short = self.computing.is_none_or(|since| since.elapsed() < SHORT);
+        was_short && is_short && !self.is_exclusive
+    }
+}
+
+/// A held job, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Held<'a>(&'a LoopState);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.state.send_modify(|state| state.held -= 1);
+    }
+}
+
+/// A held job that must be alone, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Exclusive<'a>(&'a LoopState);
+
+impl Drop for Exclusive<'_> {
+    fn drop(&mut self) {
+        self.0.state.send_modify(|state| state.is_exclusive = false);
+    }
+}
+
+impl Default for LoopState {
+    fn default() -> Self {
+        let interrupt = CancellationToken::new();
+        let draining = interrupt.child_token();
+        let state = State { held: 0, computing: None, is_exclusive: false, last: None, last_settled: Instant::now() };
+        Self { interrupt, draining, device: Mutex::default(), state: watch::Sender::new(state) }
+    }
+}
+
+impl LoopState {
+    /// Waits for the device.
+    pub(super) async fn device(&self) -> Device<'_> {
+        self.device.lock().await
+    }
+
+    /// The device, if it is free.
+    pub(super) fn free_device(&self) -> Option<Device<'_>> {
+        self.device.try_lock().ok()
+    }
+
+    /// Counts a held job.
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.state.send_modify(|state| state.held += 1);
+        Held(self)
+    }
+
+    /// Makes other loops return their jobs. The caller has the device and holds a job itself.
+    pub(super) fn exclude_others(&self) -> Exclusive<'_> {
+        self.state.send_modify(|state| state.is_exclusive = true);
+        Exclusive(self)
+    }
+
+    /// A computation starts.
+    pub(super) fn computation_started(&self) {
+        self.state.send_modify(|state| state.computing = Some(Instant::now()));
+    }
+
+    /// The computation has ended.
+    pub(super) fn computation_ended(&self) {
+        self.state.send_modify(|state| state.last = state.computing.take().map(|since| since.elapsed()));
+    }
+
+    /// Restarts the idle time: the worker has just settled a job.
+    pub(super) fn restart_idle_time(&self) {
+        self.state.send_modify(|state| state.last_settled = Instant::now());
+    }
+
+    pub(super) fn are_jobs_short(&self) -> bool {
+        self.state.borrow().are_jobs_short()
+    }
+
+    /// Waits until jobs are short.
+    pub(super) async fn jobs_short(&self) {
+        self.until(|state| if state.are_jobs_short() { Due::Now } else { Due::AfterChange }).await;
+    }
+
+    /// Waits until jobs are no longer short.
+    pub(super) async fn jobs_long(&self) {
+        self.until(|state| {
+            if !state.are_jobs_short() {
+                return Due::Now;
+            }
+            state.computing.map_or(Due::AfterChange, |since| Due::At(since + SHORT))
+        })
+        .await;
+    }
+
+    /// Waits until a job that was taken ahead must be returned: another job computes for long, or must be alone.
+    pub(super) async fn ahead_overdue(&self) {
+        self.until(|state| {
+            if state.is_exclusive {
+                return Due::Now;
+            }
+            state.computing.map_or(Due::AfterChange, |since| Due::At(since + MAX_AHEAD))
+        })
+        .await;
+    }
+
+    /// Waits until the caller's job is the only one that is held.
+    pub(super) async fn alone(&self) {
+        self.until(|state| if state.held <= 1 { Due::Now } else { Due::AfterChange }).await;
+    }
+
+    /// Waits until no job was held for this time. Without a limit, or with one beyond all time, it waits for ever.
+    pub(super) async fn idle(&self, limit: Option<Duration>) {
+        self.until(|state| match limit.and_then(|limit| state.last_settled.checked_add(limit)) {
+            Some(end) if state.held == 0 => Due::At(end),
+            _ => Due::AfterChange,
+        })
+        .await;
+    }
+
+    async fn until(&self, due: impl Fn(&State) -> Due + Send + Sync) {
+        let mut states = self.state.subscribe();
+        loop {
+            let due = due(&states.borrow_and_update());
+            let passed = async {
+                match due {
+                    Due::Now => {}
+                    Due::At(time) => sleep_until(time).await,
+                    Due::AfterChange => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = passed => return,
+                // `changed` cannot fail: the sender is in `self`.
+                _ = states.changed() => {}
+            }
+        }
+    }
+}
+
+/// When the awaited condition holds, if the state does not change.
+enum Due {
+    Now,
+    At(Instant),
+    /// Not before the state changes.
+    AfterChange,
+}

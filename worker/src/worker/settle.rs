@@ -1,0 +1,107 @@
+//! Settles deliveries whose jobs are not computed here.
+
+use super::{Worker, decision::Settlement, startup::store_failed};
+use crate::{WorkerError, metrics::Outcome, retry_policy::back_off};
+use jobs::{Cancellation, OtherSemantics};
+use queue::{Delivery, QueueError};
+use std::time::Duration;
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+/// How long a worker waits before it returns a job that looks lost while another worker computes it.
+const WAIT_FOR_HOLDER: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Settles a delivery as it was decided.
+    pub(super) async fn settle(&self, delivery: Delivery, settlement: Settlement) -> Result<(), WorkerError> {
+        match settlement {
+            Settlement::Discard(cancellation) => {
+                log_discarded(&cancellation);
+                self.counted(Outcome::Dropped, delivery.ack()).await
+            }
+            Settlement::Defer(other) => self.defer(delivery, other).await,
+            Settlement::UnknownSweep => self.settle_unknown_sweep(delivery).await,
+            Settlement::Known => {
+                if delivery.losses() > 0 {
+                    self.delete_trials(&delivery.id(), true).await;
+                }
+                self.counted(Outcome::Known, delivery.ack()).await
+            }
+            Settlement::Postpone(pause) => self.counted(Outcome::GivenBack, delivery.postpone(pause)).await,
+            Settlement::WaitForHolder => {
+                sleep(WAIT_FOR_HOLDER).await;
+                self.counted(Outcome::GivenBack, delivery.give_back()).await
+            }
+            Settlement::Fail(error) => self.fail(delivery, error).await,
+        }
+    }
+
+    /// Settles a delivery, and counts it as `outcome` if that succeeds. Otherwise the queue returns the job, and it is
+    /// counted then.
+    pub(super) async fn counted(
+        &self,
+        outcome: Outcome,
+        settling: impl Future<Output = Result<(), QueueError>> + Send,
+    ) -> Result<(), WorkerError> {
+        settling.await?;
+        self.metrics.settled(outcome);
+        Ok(())
+    }
+
+    /// Returns the job because the worker ends with `error`. The end of the worker is no loss of the job.
+    pub(super) async fn return_and_end(&self, delivery: Delivery, error: WorkerError) -> WorkerError {
+        if let Err(error) = self.counted(Outcome::GivenBack, delivery.give_back()).await {
+            warn!(%error, "cannot return the job; the queue returns it with a loss");
+        }
+        error
+    }
+
+    /// Settles a job of a sweep that the store does not hold.
+    ///
+    /// Either the sweep was removed while the job waited, or the coordinator uses another store. One message does not
+    /// show which, and must not end a worker whose store is in use.
+    async fn settle_unknown_sweep(&self, delivery: Delivery) -> Result<(), WorkerError> {
+        let sweep = delivery.sweep().to_owned();
+        let losses = delivery.losses() + 1;
+        let other_store = match self.sweeps.other_store(&sweep).await {
+            Ok(other_store) => other_store,
+            Err(source) => {
+                let error = store_failed(delivery.job(), source);
+                return Err(self.return_and_end(delivery, error).await);
+            }
+        };
+        let place = self.store.place();
+        if losses >= self.limits.losses {
+            warn!(sweep, place, "the job is dead-lettered: the store does not hold its sweep");
+            let reason = format!("the store {place} does not hold the sweep `{sweep}`");
+            self.counted(Outcome::DeadLettered, delivery.dead_letter(&reason)).await?;
+        } else {
+            debug!(sweep, place, "the store does not hold the sweep of the job; the job is tried later");
+            self.counted(Outcome::GivenBack, delivery.lose(back_off(losses, &self.limits))).await?;
+        }
+        match other_store {
+            Some(sweeps) => Err(WorkerError::OtherStore { sweeps, place }),
+            None => Ok(()),
+        }
+    }
+
+    /// Leaves a job to a worker of another version: computed here, it would have other numbers than the job means.
+    async fn defer(&self, delivery: Delivery, other: OtherSemantics) -> Result<(), WorkerError> {
+        let is_first = self.deferred_versions.lock().insert(other.clone());
+        if is_first {
+            warn!(reason = %other, "the job is left to a worker of another version, as are all jobs like it");
+        } else {
+            debug!(reason = %other, "the job is left to a worker of another version");
+        }
+        self.counted(Outcome::Deferred, delivery.defer()).await
+    }
+}
+
+/// Logs why a job is discarded. A leftover copy of a finished sweep is no news.
+fn log_discarded(cancellation: &Cancellation) {
+    if cancellation.is_finished {
+        debug!("the job is discarded: its sweep has finished");
+    } else {
+        info!("the job is discarded: its sweep was cancelled");
+    }
+}
