@@ -17,7 +17,7 @@ pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
 pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
 pub use preset::Preset;
-pub use space::{Axis, Sigma, SigmaCut, Space};
+pub use space::{Axis, Mask, Sigma, SigmaCut, SmoothingRule, Space};
 pub use spec::RecipeSpec;
 pub use steps::{Calibrate, DareDrop, DropRescale, Elect, Trim, TrimCount, TrimScope};
 
@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 /// |---|---|
 /// | 1 | the first |
 /// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
-/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `drop_spread`, `drop_rescale: sum` and `calibrate` |
+/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `core_geodesic`, `compressed`, `dc`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `drop_spread`, `drop_rescale: sum` and `calibrate` |
 pub const SEMANTICS: u32 = 3;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
@@ -105,7 +105,11 @@ impl Recipe {
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
         };
         let of_space = match self.space {
-            Space::CoreQr | Space::Knots { sigma: Sigma::After, .. } => 3,
+            Space::CoreQr
+            | Space::CoreGeodesic
+            | Space::Knots { sigma: Sigma::After, .. }
+            | Space::Compressed { .. }
+            | Space::Dc { .. } => 3,
             Space::Full | Space::Knots { sigma: Sigma::Folded, .. } | Space::Core => 1,
         };
         let of_trim = match self.trim {
@@ -173,8 +177,7 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let works_on_factors = self.combine.is_factor_wise() && self.post.is_empty();
-        let keeps_factors = self.is_linear() || works_on_factors || self.statistics().is_some();
+        let keeps_factors = self.is_linear() || self.combine.is_factor_wise() || self.statistics().is_some();
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 

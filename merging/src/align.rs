@@ -1,22 +1,20 @@
+mod coordinates;
 mod core;
+mod input;
 mod knots;
 mod matrix;
 mod naming;
 
-pub(crate) use matrix::{AlignedMatrix, Form};
+pub(crate) use matrix::{AlignedMatrix, Form, Lift};
 
-use crate::{
-    Adapter, LoraModule, Matrix, MergeError,
-    layout::Layout,
-    linalg::{self, NoConvergence},
-};
-use core::{Bases, CoreBases};
+use crate::{Adapter, Matrix, MergeError, layout::Layout};
 use faer::Mat;
-use jobs::{Axis, Space};
+use input::inputs;
+use jobs::Space;
 use naming::Names;
 use rayon::prelude::*;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::{Arc, OnceLock},
 };
 
@@ -87,7 +85,10 @@ impl Aligned {
     ///   transposes.
     ///   With `sigma: after` the task matrices are Vᵢᵀ, and a merge is multiplied by Σ.
     /// - `core`: Mᵢ = U_BᵀΔWᵢV_A, where U_B and V_A are the left singular vectors of [s₁B₁ … sₙBₙ] and of [A₁ᵀ … Aₙᵀ].
-    /// - `core_qr`: the same, where U_B and V_A are the Q of thin QRs of these stacks, in the order of the tasks.
+    /// - `core_geodesic`: LᵀΔWᵢR in the geodesic means L, R of the tasks' bases, all of one rank.
+    /// - `compressed`: Cᵢ = ÛᵀMᵢV̂ in the two bases of a given rank that keep the most of all tasks.
+    /// - `dc`: ŨᵀDᵢṼ, where Dᵢ has a smoothed spectrum, in the whitened bases of all tasks' directions.
+    /// - `core_qr`: the same as `core`, where U_B and V_A are the Q of thin QRs of these stacks, in the order of the tasks.
     ///
     /// # Shapes
     /// A weight is `[O, I]`, adapter i has rank rᵢ, R = Σrᵢ; k ≤ R directions. Pᵢ is `[k, I]` (`rows`: `[k, O]`), Mᵢ is
@@ -205,94 +206,5 @@ fn facts(matrices: &[AlignedMatrix], spectra: &[Spectrum]) -> AlignmentFacts {
         directions: spectra.iter().map(|spectrum| spectrum.kept).sum(),
         dropped: spectra.iter().map(|spectrum| spectrum.dropped).sum(),
         smallest_gap: smallest.map(|(matrix, relative)| Gap { matrix: matrix.clone(), relative }),
-    }
-}
-
-/// All tasks' updates of one weight in a space.
-struct Coordinates {
-    form: Form,
-    row_scale: Option<Vec<f32>>,
-    output_sigma: Vec<f64>,
-    spectrum: Spectrum,
-}
-
-impl From<CoreBases> for Coordinates {
-    fn from(joint: CoreBases) -> Self {
-        let form = Form::Core { left: joint.left.into(), right: joint.right.into(), parts: joint.parts };
-        Self { form, row_scale: None, output_sigma: joint.output_sigma, spectrum: joint.spectrum }
-    }
-}
-
-/// All tasks' updates of one weight.
-struct Input<'a> {
-    name: &'a str,
-    source: &'a str,
-    shape: [usize; 2],
-    modules: Vec<Option<&'a LoraModule>>,
-}
-
-fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Vec<Input<'a>>, MergeError> {
-    let mut inputs: BTreeMap<&str, Input<'a>> = BTreeMap::new();
-    for (task, adapter) in adapters.iter().enumerate() {
-        for (name, module) in &adapter.modules {
-            let shape = [module.lora_b.rows(), module.lora_a.cols()];
-            let source = names.of_module(name);
-            let input =
-                inputs.entry(name).or_insert(Input { name, source, shape, modules: vec![None; adapters.len()] });
-            if input.shape != shape || module.lora_b.cols() != module.lora_a.rows() {
-                return Err(MergeError::Shape {
-                    module: name.clone(),
-                    task: adapter.name.clone(),
-                    found: shape,
-                    expected: input.shape,
-                });
-            }
-            input.modules[task] = Some(module);
-        }
-    }
-    Ok(inputs.into_values().collect())
-}
-
-impl Input<'_> {
-    fn align(self, space: Space) -> Result<(AlignedMatrix, Spectrum), MergeError> {
-        let Coordinates { form, row_scale, output_sigma, spectrum } =
-            self.coordinates(space).map_err(|_| MergeError::NoConvergence { module: self.name.to_owned() })?;
-        let ranks = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
-        let name = self.name.to_owned();
-        let source = self.source.to_owned();
-        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, row_scale, output_sigma, form }, spectrum))
-    }
-
-    fn coordinates(&self, space: Space) -> Result<Coordinates, NoConvergence> {
-        let coordinates = match space {
-            Space::Full => {
-                let form = matrix::full(&self.modules);
-                Coordinates { form, row_scale: None, output_sigma: Vec::new(), spectrum: Spectrum::default() }
-            }
-            Space::Knots { axis: Axis::Columns, cut, sigma } => {
-                let joint = knots::joint(self.shape, self.factors(), cut, sigma)?;
-                let form = Form::Columns { basis: joint.basis.into(), parts: joint.parts };
-                Coordinates { form, row_scale: joint.row_scale, output_sigma: Vec::new(), spectrum: joint.spectrum }
-            }
-            Space::Knots { axis: Axis::Rows, cut, sigma } => {
-                let swap = |factors: Factors| Factors { b: factors.at, at: factors.b };
-                let factors = self.factors().into_iter().map(|factors| factors.map(swap)).collect();
-                let joint = knots::joint([self.shape[1], self.shape[0]], factors, cut, sigma)?;
-                let form = Form::Rows { basis: joint.basis.transposed().into(), parts: joint.parts };
-                Coordinates { form, row_scale: joint.row_scale, output_sigma: Vec::new(), spectrum: joint.spectrum }
-            }
-            Space::Core => core::joint(self.shape, &self.factors(), Bases::Svd)?.into(),
-            Space::CoreQr => core::joint(self.shape, &self.factors(), Bases::Qr)?.into(),
-        };
-        Ok(coordinates)
-    }
-
-    fn factors(&self) -> Vec<Option<Factors>> {
-        let factors = |module: &LoraModule| {
-            let mut b = module.lora_b.to_f64();
-            linalg::scale_columns(&mut b, &vec![module.scale; module.rank()]);
-            Factors { b, at: module.lora_a.transposed_to_f64() }
-        };
-        self.modules.iter().map(|module| module.map(factors)).collect()
     }
 }

@@ -74,6 +74,19 @@ pub enum MergeError {
         /// Its directions: the smaller side of the weight.
         directions: usize,
     },
+    /// More tasks update a weight than DC-Merge can give a direction of their own.
+    #[error(
+        "the space `dc` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: \
+         merge fewer adapters, or use another space"
+    )]
+    TooFewDirectionsInDc {
+        /// The base's module.
+        module: String,
+        /// How many tasks update it.
+        tasks: usize,
+        /// Its directions: the smaller side of the weight.
+        directions: usize,
+    },
     /// The combination is defined for another number of tasks.
     #[error("`{method}` merges {expected} tasks, and there are {found}: {}", .tasks.join(", "))]
     TaskCount {
@@ -103,13 +116,25 @@ pub enum MergeError {
          rank, or another method",
         .ranks.iter().map(|(task, rank)| format!("{task} {rank}")).collect::<Vec<_>>().join(", ")
     )]
-    RanksDiffer {
+    FactorRanksDiffer {
         /// The combination.
         method: &'static str,
         /// The base's module.
         module: String,
         /// The rank of each task.
         ranks: Vec<(String, usize)>,
+    },
+    /// The tasks' updates of a weight have different ranks, so that no mean of their bases is defined.
+    #[error(
+        "`core_geodesic` takes the mean of bases of one rank, and the adapters update `{module}` with ranks {}: zero \
+         updates count as rank 0; use another space",
+        .ranks.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    RanksDiffer {
+        /// The base's module.
+        module: String,
+        /// The ranks of the adapters there, by task.
+        ranks: Vec<usize>,
     },
     /// A matrix-wise method was asked for on the entries of the `full` space.
     #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]

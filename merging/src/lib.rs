@@ -21,7 +21,6 @@ mod linalg;
 mod matrix;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod merge;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "recipes take these methods up one by one"))]
 mod methods;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod output;

@@ -109,6 +109,15 @@ impl ThinSvd {
         Ok(Self { u, sigma: sigma.column_vector().iter().copied().collect(), v })
     }
 
+    /// The decomposition of `b · atᵀ`, by two thin QRs and the decomposition of a small core.
+    pub(crate) fn of_product(b: Mat<f64>, at: Mat<f64>) -> Result<Self, NoConvergence> {
+        let left = ThinQr::new(b);
+        let right = ThinQr::new(at);
+        let core = product(left.r().as_ref(), right.r().transpose());
+        let svd = Self::new(core.as_ref())?;
+        Ok(Self { u: left.q_times(svd.u.as_ref()), sigma: svd.sigma, v: right.q_times(svd.v.as_ref()) })
+    }
+
     /// Keeps the first `count` directions.
     pub(crate) fn leading(mut self, count: usize) -> Self {
         self.sigma.truncate(count);

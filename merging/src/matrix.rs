@@ -78,13 +78,6 @@ impl Matrix {
         self
     }
 
-    /// Multiplies every row by its factor.
-    pub(crate) fn scale_rows(&mut self, factors: &[f32]) {
-        for (row, factor) in self.data.chunks_mut(self.cols.max(1)).zip(factors) {
-            row.iter_mut().for_each(|entry| *entry *= factor);
-        }
-    }
-
     /// The product `self · other`.
     ///
     /// # Numerics

@@ -18,14 +18,18 @@ mod threshold;
 use crate::{
     Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
+    linalg::NoConvergence,
     regmean::{self, GramOptions, InputMerge},
 };
+pub(crate) use budget::triplets;
 use combination::Combination;
-use faer::Mat;
 use jobs::{Recipe, Space};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Systems with a larger condition number amplify the rounding of 32-bit task matrices to the size of the merge.
+const NOISE: f64 = 1e12;
 
 /// The updates of all weights, in order.
 struct Merged {
@@ -72,8 +76,11 @@ impl Aligned {
                 let combined = matrixwise::merge(source, recipe, method)?;
                 let conditions = combined.iter().filter_map(|combined| combined.condition);
                 let condition = conditions.reduce(f64::max);
-                let matrices = combined.into_iter().map(|combined| combined.matrix).collect();
-                let mut merged = self.finished(recipe, matrices)?;
+                if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
+                    tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
+                }
+                let mut merged =
+                    self.finished(recipe, combined, |context, combined| context.finish(combined.matrix))?;
                 merged.facts.condition = condition;
                 merged
             }
@@ -87,7 +94,10 @@ impl Aligned {
                 if recipe.post.is_empty() {
                     merged.into()
                 } else {
-                    self.finished(recipe, merged.iter().map(|update| update.to_dense().to_f64()).collect())?
+                    self.finished(recipe, merged, |context, update| match update {
+                        UpdateMatrix::LowRank { b, a } => context.finish_factors(b.to_f64(), a.transposed_to_f64()),
+                        UpdateMatrix::Dense(matrix) => context.finish(matrix.to_f64()),
+                    })?
                 }
             }
         };
@@ -138,22 +148,25 @@ impl Aligned {
     /// The updates that merged entries stand for, after the steps that follow the combination.
     fn with_post_steps(&self, recipe: &Recipe, merged: Vec<Matrix>) -> Result<Merged, MergeError> {
         if !recipe.post.is_empty() {
-            return self.finished(recipe, merged.iter().map(Matrix::to_f64).collect());
+            return self.finished(recipe, merged, |context, merged| context.finish(merged.to_f64()));
         }
         let updates = self.matrices.par_iter().zip(merged).map(|(matrix, merged)| matrix.update(merged));
         Ok(updates.collect::<Vec<_>>().into())
     }
 
-    /// The steps after the combination, on every matrix.
-    fn finished(&self, recipe: &Recipe, matrices: Vec<Mat<f64>>) -> Result<Merged, MergeError> {
+    /// The steps after the combination, on every matrix. `finish` forms what it needs in `f64` for one matrix: in the
+    /// `full` space all of them at once would not fit into memory.
+    fn finished<M: Send>(
+        &self,
+        recipe: &Recipe,
+        matrices: Vec<M>,
+        finish: impl Fn(&Context<'_>, M) -> Result<Finished, NoConvergence> + Sync,
+    ) -> Result<Merged, MergeError> {
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, mut merged)| {
-            if let Some(factors) = &matrix.row_scale {
-                scale_rows(&mut merged, factors);
-            }
+        let finished = self.matrices.par_iter().zip(matrices).map(|(matrix, merged)| {
             let directions = matrix.directions(recipe.space);
             let context = Context { steps: &recipe.post, matrix, weights: &weights, directions };
-            context.finish(merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
+            finish(&context, merged).map_err(|_| MergeError::NoConvergence { module: matrix.name.clone() })
         });
         let finished: Vec<Finished> = finished.collect::<Result<_, _>>()?;
         let lost: f64 = finished.iter().map(|Finished { energy: Energy { lost, .. }, .. }| lost).sum();
@@ -225,11 +238,5 @@ impl Aligned {
         }
         let a = present.iter().flat_map(|(_, a, _)| a.data().iter().copied()).collect();
         UpdateMatrix::LowRank { b: Matrix::new(rows, rank, b).into(), a: Matrix::new(rank, cols, a).into() }
-    }
-}
-
-fn scale_rows(matrix: &mut Mat<f64>, factors: &[f32]) {
-    for (row, factor) in factors.iter().enumerate() {
-        matrix.row_mut(row).iter_mut().for_each(|entry| *entry *= f64::from(*factor));
     }
 }

@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use compress::compress;
 pub(crate) use dc::{Cover, DcMerge, Smoothing};
-pub(crate) use geodesic::geodesic_mean;
+pub(crate) use geodesic::{MeanBases, NoMean, geodesic_mean};
 pub(crate) use inner_products::InnerProducts;
 pub(crate) use karcher::{Stop, karcher};
 pub(crate) use lego::{Lego, lego};

@@ -1,7 +1,7 @@
 use super::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Normalise, RecipeError, Sigma, Space,
-    TrimCount, TrimScope,
-    preset::{CART, COMMON_SHARE, KNOTS, LEGO, PCB, ROBUST_MERGE},
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, RecipeError, Sigma,
+    SmoothingRule, Space, TrimCount, TrimScope,
+    preset::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS, LEGO, PCB, ROBUST_MERGE},
 };
 use crate::nearest::nearest;
 
@@ -31,7 +31,7 @@ pub(super) fn unknown(key: &str, word: &str, valid: Vec<&'static str>) -> Recipe
 }
 
 impl Choice for Space {
-    const ALL: &'static [Self] = &[Self::Full, KNOTS, Self::Core, Self::CoreQr];
+    const ALL: &'static [Self] = &[Self::Full, KNOTS, Self::Core, Self::CoreQr, Self::CoreGeodesic, COMPRESSED, DC];
 
     fn word(self) -> &'static str {
         match self {
@@ -39,6 +39,9 @@ impl Choice for Space {
             Self::Knots { .. } => "knots",
             Self::Core => "core",
             Self::CoreQr => "core_qr",
+            Self::CoreGeodesic => "core_geodesic",
+            Self::Compressed { .. } => "compressed",
+            Self::Dc { .. } => "dc",
         }
     }
 }
@@ -72,6 +75,28 @@ impl Choice for Sigma {
         match self {
             Self::Folded => "folded",
             Self::After => "after",
+        }
+    }
+}
+
+impl Choice for SmoothingRule {
+    const ALL: &'static [Self] = &[Self::Average, Self::Linear];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Average => "average",
+            Self::Linear => "linear",
+        }
+    }
+}
+
+impl Choice for Mask {
+    const ALL: &'static [Self] = &[Self::Block, Self::None];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::None => "none",
         }
     }
 }
@@ -235,6 +260,8 @@ mod tests {
         assert_eq!(known_to_serde::<Combine>(json!({"kind": "?"})), words_of::<Combine>());
         assert_eq!(known_to_serde::<Sigma>(json!("?")), words_of::<Sigma>());
         assert_eq!(known_to_serde::<TrimCount>(json!("?")), words_of::<TrimCount>());
+        assert_eq!(known_to_serde::<SmoothingRule>(json!("?")), words_of::<SmoothingRule>());
+        assert_eq!(known_to_serde::<Mask>(json!("?")), words_of::<Mask>());
         assert_eq!(known_to_serde::<Gram>(json!("?")), words_of::<Gram>());
         assert_eq!(known_to_serde::<FlattenOver>(json!("?")), words_of::<FlattenOver>());
         assert_eq!(known_to_serde::<ArcOver>(json!("?")), words_of::<ArcOver>());

@@ -20,7 +20,12 @@ impl RecipeSpec {
 
 fn old_name(Alias { name, preset, space }: Alias, computed: Space) -> String {
     match space {
-        Space::Core | Space::CoreQr | Space::Full => format!("`{name}` is an old name of the preset `{preset}`"),
+        Space::Core
+        | Space::CoreQr
+        | Space::CoreGeodesic
+        | Space::Compressed { .. }
+        | Space::Dc { .. }
+        | Space::Full => format!("`{name}` is an old name of the preset `{preset}`"),
         Space::Knots { .. } if computed == Space::Core => format!(
             "`{name}` is an old name of the preset `{preset}`: in `knots` and in `core` it is the same merge, which is \
              computed in `core`"

@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, KNOTS, LEGO, PCB, ROBUST_MERGE};
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,12 @@ pub enum Preset {
     Cart,
     /// Task arithmetic with a calibrated spectrum (arXiv:2602.05536).
     Svc,
+    /// Compress-then-Merge: a sum in bases of rank 16.
+    Ctm,
+    /// Compress-then-Merge with TIES in bases of rank 16.
+    CtmTies,
+    /// DC-Merge: a sum of updates with flat spectra in whitened bases.
+    DcMerge,
     /// DELLA (arXiv:2406.11617): a drop by magnitude, elect, disjoint mean, with mergekit's rescaling.
     Della,
     /// PCB-Merging (arXiv:2410.02396), by matrix.
@@ -76,7 +82,7 @@ pub enum Preset {
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 33] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -97,6 +103,9 @@ impl Preset {
         Self::Regmean,
         Self::Cart,
         Self::Svc,
+        Self::Ctm,
+        Self::CtmTies,
+        Self::DcMerge,
         Self::Della,
         Self::Pcb,
         Self::Sce,
@@ -132,6 +141,9 @@ impl Preset {
             Self::Regmean => "regmean",
             Self::Cart => "cart",
             Self::Svc => "svc",
+            Self::Ctm => "ctm",
+            Self::CtmTies => "ctm_ties",
+            Self::DcMerge => "dc_merge",
             Self::Della => "della",
             Self::Pcb => "pcb",
             Self::Sce => "sce",

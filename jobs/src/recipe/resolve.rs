@@ -71,7 +71,12 @@ fn without_idle_steps(mut recipe: Recipe) -> Recipe {
 
 fn usual_scope(space: Space) -> TrimScope {
     match space {
-        Space::Core | Space::CoreQr | Space::Knots { sigma: Sigma::After, .. } => TrimScope::Matrix,
+        Space::Core
+        | Space::CoreQr
+        | Space::CoreGeodesic
+        | Space::Knots { sigma: Sigma::After, .. }
+        | Space::Compressed { .. }
+        | Space::Dc { .. } => TrimScope::Matrix,
         Space::Full | Space::Knots { sigma: Sigma::Folded, .. } => TrimScope::Model,
     }
 }
@@ -93,6 +98,8 @@ impl Recipe {
         }
         let is_same_in_core = match self.space {
             Space::Full | Space::Core | Space::CoreQr => true,
+            // Their bases leave out a part of the updates.
+            Space::CoreGeodesic | Space::Compressed { .. } | Space::Dc { .. } => false,
             Space::Knots { axis, cut, sigma } => {
                 let is_same_on_transposes = !matches!(self.combine, Combine::IsoCts { .. });
                 sigma == Sigma::Folded && cut.is_usual() && (axis == Axis::Columns || is_same_on_transposes)

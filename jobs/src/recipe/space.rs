@@ -20,6 +20,46 @@ pub enum Space {
     Core,
     /// The same in the bases that a QR decomposition of the stacked factors gives, in the order of the tasks.
     CoreQr,
+    /// Bases in the geodesic middle of those of all tasks, of the rank of one adapter.
+    CoreGeodesic,
+    /// Compress-then-Merge: the tasks in two common bases of a given rank, which becomes that of the merge.
+    Compressed {
+        /// The rank, at least 1.
+        rank: u64,
+        /// β in [0, 1]: how much the size of an update counts in the choice of the bases; 0 counts all alike.
+        balance: f64,
+    },
+    /// DC-Merge: updates with smoothed spectra in whitened bases of all tasks' directions.
+    Dc {
+        /// s in [0, 1] of the way from each spectrum to a smooth one.
+        smoothing: f64,
+        /// The smooth spectrum.
+        rule: SmoothingRule,
+        /// What of a merge stays.
+        mask: Mask,
+    },
+}
+
+/// The smooth spectrum that DC-Merge moves towards; it has the sum of the singular values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmoothingRule {
+    /// All values equal.
+    #[default]
+    Average,
+    /// Values that fall as K : … : 2 : 1.
+    Linear,
+}
+
+/// What stays of a matrix that was merged in the bases of DC-Merge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mask {
+    /// The blocks of single tasks on the diagonal.
+    #[default]
+    Block,
+    /// Everything.
+    None,
 }
 
 /// The side along which updates are concatenated for KnOTS.

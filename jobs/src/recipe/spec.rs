@@ -14,7 +14,7 @@ pub struct RecipeSpec {
     /// The name of a [`Preset`](super::Preset), or an old name of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<String>,
-    /// `full`, `knots`, `core` or `core_qr`.
+    /// The word of a [`Space`](super::Space).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<String>,
     /// `columns` or `rows`; only with `space: knots`.
@@ -29,6 +29,21 @@ pub struct RecipeSpec {
     /// `folded` or `after`; only with `space: knots`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sigma: Option<String>,
+    /// The rank of the common bases, a whole number ≥ 1; only with `space: compressed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rank: Option<f64>,
+    /// β in [0, 1]: how much the size of an update counts in the bases; only with `space: compressed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<f64>,
+    /// s in [0, 1] of the way to a smooth spectrum; only with `space: dc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothing: Option<f64>,
+    /// `average` or `linear`; only with `space: dc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smoothing_rule: Option<String>,
+    /// `block` or `none`; only with `space: dc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<String>,
     /// `pico` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrate: Option<String>,
@@ -148,7 +163,9 @@ impl From<&Recipe> for RecipeSpec {
             key.write(&mut recipe, &mut spec);
         }
         // What every recipe had before it could be said is not said: written recipes stay as they are.
-        spec.normalise = spec.normalise.filter(|word| word != "none");
+        for word in [&mut spec.normalise, &mut spec.calibrate] {
+            *word = word.take().filter(|word| word != "none");
+        }
         spec
     }
 }

@@ -1,4 +1,4 @@
-use super::{Factors, Spectrum};
+use super::{Factors, Form, Spectrum};
 use crate::{
     Matrix,
     linalg::{self, NoConvergence, ThinQr, ThinSvd},
@@ -8,17 +8,38 @@ use faer::{Mat, MatRef};
 /// Directions of the stacked factors below this share of the largest are rounding noise of rank-deficient stacks.
 const NUMERICALLY_THERE: f64 = 1e-12;
 
-/// One matrix's updates between the bases of the stacked factors.
+/// One matrix's updates between two bases.
 pub(super) struct CoreBases {
     /// U_B, `[O, left]`.
-    pub(super) left: Matrix,
-    /// V_Aᵀ, `[right, I]`.
-    pub(super) right: Matrix,
+    pub(super) left: Mat<f64>,
+    /// V_A, `[I, right]`.
+    pub(super) right: Mat<f64>,
     /// U_BᵀΔWᵢV_A, `[left, right]` each.
-    pub(super) parts: Vec<Matrix>,
-    /// The singular values that belong to U_B; none for bases by QR.
+    pub(super) parts: Vec<Mat<f64>>,
+    /// The singular values that belong to U_B, largest first; none for bases of other kinds.
     pub(super) output_sigma: Vec<f64>,
     pub(super) spectrum: Spectrum,
+}
+
+impl CoreBases {
+    /// The coordinates in bases within these ones: `left` and `right` are those bases, in the coordinates of these.
+    pub(super) fn within(self, left: &Mat<f64>, right: &Mat<f64>, parts: Vec<Mat<f64>>) -> Self {
+        Self {
+            left: linalg::product(self.left.as_ref(), left.as_ref()),
+            right: linalg::product(self.right.as_ref(), right.as_ref()),
+            spectrum: Spectrum { kept: left.ncols().max(right.ncols()), ..self.spectrum },
+            output_sigma: Vec::new(),
+            parts,
+        }
+    }
+
+    pub(super) fn into_form(self) -> Form {
+        Form::Core {
+            left: Matrix::from_f64(self.left.as_ref()).into(),
+            right: Matrix::from_f64(self.right.transpose()).into(),
+            parts: self.parts.iter().map(|part| Matrix::from_f64(part.as_ref())).collect(),
+        }
+    }
 }
 
 /// Which orthonormal bases of the stacked factors are taken.
@@ -40,7 +61,7 @@ pub(super) fn joint(
     let right = Side::new(cols, factors, bases, |factors| factors.at.as_ref())?;
     let mut start = 0;
     let part = |factors: &Option<Factors>| {
-        let Some(factors) = factors else { return Matrix::zeros(left.kept(), right.kept()) };
+        let Some(factors) = factors else { return Mat::zeros(left.kept(), right.kept()) };
         let columns = start..start + factors.b.ncols();
         start = columns.end;
         let b = left.coordinates.get(.., columns.clone());
@@ -49,14 +70,12 @@ pub(super) fn joint(
         if bases == Bases::Qr {
             clear_noise(&mut core);
         }
-        Matrix::from_f64(core.as_ref())
+        core
     };
     let parts = factors.iter().map(part).collect();
     let gap = left.gap.into_iter().chain(right.gap).reduce(f64::min);
     let spectrum = Spectrum { kept: left.kept().max(right.kept()), dropped: left.dropped.max(right.dropped), gap };
-    let right = Matrix::from_f64(right.basis.transpose());
-    let output_sigma = left.sigma;
-    Ok(CoreBases { left: Matrix::from_f64(left.basis.as_ref()), right, parts, output_sigma, spectrum })
+    Ok(CoreBases { left: left.basis, right: right.basis, parts, output_sigma: left.sigma, spectrum })
 }
 
 /// Sets entries below 1e-6 of the largest to zero.

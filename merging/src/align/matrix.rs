@@ -1,4 +1,5 @@
 use crate::{LoraModule, Matrix, UpdateMatrix, matrix::multiply};
+use faer::Mat;
 use jobs::Space;
 use std::{ops::Range, sync::Arc};
 
@@ -13,11 +14,62 @@ pub(crate) struct AlignedMatrix {
     pub(crate) shape: [usize; 2],
     /// The rank of every task's update; 0 where an adapter lacks the module.
     pub(crate) ranks: Vec<usize>,
-    /// Factors of the rows of a merge, where these are no part of the task matrices: σ of `sigma: after`.
-    pub(crate) row_scale: Option<Vec<f32>>,
+    /// What turns a merge of the task matrices into one in the coordinates of the bases.
+    pub(crate) lift: Lift,
+    /// The norms of the tasks' updates, where the task matrices have others.
+    pub(crate) norms: Option<Vec<f64>>,
     /// The singular values of the stacked B that belong to the left basis of the core space; none elsewhere.
     pub(crate) output_sigma: Vec<f64>,
     pub(crate) form: Form,
+}
+
+/// Steps of a space on the merged matrix.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Lift {
+    /// Factors of the rows, where these are no part of the task matrices: σ of `sigma: after`.
+    pub(crate) row_scale: Option<Vec<f32>>,
+    /// Where the blocks on the diagonal begin that stay of a merge, and the size at the end: `mask: block` of `dc`.
+    pub(crate) blocks: Option<Vec<usize>>,
+}
+
+impl Lift {
+    /// What entry (row, col) is multiplied with.
+    fn factor(&self, row: usize, col: usize) -> f32 {
+        let is_masked = self.blocks.as_ref().is_some_and(|bounds| block_of(bounds, row) != block_of(bounds, col));
+        if is_masked {
+            return 0.0;
+        }
+        self.row_scale.as_ref().map_or(1.0, |factors| factors[row])
+    }
+
+    fn is_idle(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn on_entries(&self, matrix: &mut Matrix) {
+        if self.is_idle() {
+            return;
+        }
+        let cols = matrix.cols().max(1);
+        for (row, entries) in matrix.data_mut().chunks_mut(cols).enumerate() {
+            entries.iter_mut().enumerate().for_each(|(col, entry)| *entry *= self.factor(row, col));
+        }
+    }
+
+    /// The merge in the coordinates of the bases.
+    pub(crate) fn on_matrix(&self, matrix: &mut Mat<f64>) {
+        if self.is_idle() {
+            return;
+        }
+        for (col, entries) in matrix.col_iter_mut().enumerate() {
+            entries.iter_mut().enumerate().for_each(|(row, entry)| *entry *= f64::from(self.factor(row, col)));
+        }
+    }
+}
+
+/// The block that an index lies in.
+fn block_of(bounds: &[usize], index: usize) -> usize {
+    bounds.partition_point(|bound| *bound <= index)
 }
 
 /// The coordinates, and what leads back to the weight.
@@ -116,9 +168,7 @@ impl AlignedMatrix {
 
     /// The update that merged entries stand for.
     pub(crate) fn update(&self, mut merged: Matrix) -> UpdateMatrix {
-        if let Some(factors) = &self.row_scale {
-            merged.scale_rows(factors);
-        }
+        self.lift.on_entries(&mut merged);
         self.lift(merged)
     }
 
@@ -149,9 +199,12 @@ impl AlignedMatrix {
     /// A task's update in the coordinates of orthonormal bases.
     pub(crate) fn coordinates(&self, task: usize) -> Matrix {
         let mut entries = self.entries(task);
-        if let Some(factors) = &self.row_scale {
-            entries.scale_rows(factors);
-        }
+        self.lift.on_entries(&mut entries);
         entries
+    }
+
+    /// ‖ΔW‖ of a task.
+    pub(crate) fn norm(&self, task: usize) -> f64 {
+        self.norms.as_ref().map_or_else(|| self.coordinates(task).frobenius(), |norms| norms[task])
     }
 }

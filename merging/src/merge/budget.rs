@@ -22,7 +22,7 @@
 /// # Examples
 /// Six tasks of rank 16 on a weight of 32 rows keep 5 triplets each. Ranks 16, 8 and 4 keep 16, 8 and 4 of 32
 /// directions, and 8, 4 and 2 of 14.
-pub(super) fn triplets(ranks: &[usize], directions: usize) -> Option<Vec<usize>> {
+pub(crate) fn triplets(ranks: &[usize], directions: usize) -> Option<Vec<usize>> {
     let sum: usize = ranks.iter().sum();
     if sum <= directions {
         return Some(ranks.to_vec());

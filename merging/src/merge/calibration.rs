@@ -28,7 +28,10 @@ fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
     let factors: Vec<f32> = pico(&matrix.output_sigma, tasks).into_iter().map(|factor| factor as f32).collect();
     let scaled = |part: &Matrix| {
         let mut part = part.clone();
-        part.scale_rows(&factors);
+        let cols = part.cols().max(1);
+        for (row, factor) in part.data_mut().chunks_mut(cols).zip(&factors) {
+            row.iter_mut().for_each(|entry| *entry *= factor);
+        }
         part
     };
     AlignedMatrix {
@@ -36,7 +39,8 @@ fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
         source: matrix.source.clone(),
         shape: matrix.shape,
         ranks: matrix.ranks.clone(),
-        row_scale: None,
+        lift: matrix.lift.clone(),
+        norms: matrix.norms.clone(),
         output_sigma: matrix.output_sigma.clone(),
         form: Form::Core { left: left.clone(), right: right.clone(), parts: parts.iter().map(scaled).collect() },
     }

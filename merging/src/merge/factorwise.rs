@@ -58,7 +58,7 @@ fn robust(tasks: &[Task], matrix: &AlignedMatrix, settings: RobustMerge) -> Resu
     }
     let weights: Vec<f64> = tasks.iter().map(|task| task.weight).collect();
     let factors: Vec<&Factors> = tasks.iter().map(|task| &task.factors).collect();
-    robust_merge(&factors, &weights, settings).ok_or_else(|| MergeError::RanksDiffer {
+    robust_merge(&factors, &weights, settings).ok_or_else(|| MergeError::FactorRanksDiffer {
         method: "robust_merge",
         module: matrix.name.clone(),
         ranks: tasks.iter().map(|task| (task.name.clone(), task.factors.b.ncols())).collect(),

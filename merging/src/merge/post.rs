@@ -7,7 +7,7 @@ use crate::{
 };
 use faer::Mat;
 use jobs::{FlattenOver, Normalise, PostSteps};
-use spectrum::{calibrated, flattened, strongest};
+use spectrum::{Directions, calibrated, flattened, strongest};
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
 const NUMERICALLY_THERE: f64 = 1e-6;
@@ -39,22 +39,31 @@ impl Context<'_> {
     /// Takes the steps after the combination: calibrates the spectrum, flattens it, truncates, normalises.
     ///
     /// # Shapes
-    /// `merged` in the coordinates of orthonormal bases, where the update and its task matrices have the same singular
-    /// values and norms as on the weight.
+    /// `merged`: a merge of the task matrices. In the coordinates of orthonormal bases the update has the same singular
+    /// values and norm as on the weight.
     ///
     /// # Numerics
     /// In `f64`. Directions with σ ≤ 1e-6 of the largest count as none, where a step looks at directions.
-    pub(super) fn finish(&self, merged: Mat<f64>) -> Result<Finished, NoConvergence> {
+    pub(super) fn finish(&self, mut merged: Mat<f64>) -> Result<Finished, NoConvergence> {
+        self.matrix.lift.on_matrix(&mut merged);
         let looks_at_directions = PostSteps { normalise: None, ..*self.steps } != PostSteps::default();
         if !looks_at_directions {
             let factor = self.norm_factor(merged.norm_l2());
             let update = self.matrix.lift(Matrix::from_f64((merged * faer::Scale(factor)).as_ref()));
             return Ok(Finished { update, energy: Energy::default() });
         }
-        let mut svd = ThinSvd::new(merged.as_ref())?.above(NUMERICALLY_THERE);
+        Ok(self.finish_directions(ThinSvd::new(merged.as_ref())?))
+    }
+
+    /// The same for an update in factors, `b` `[O, r]` and `at` `[I, r]`, which stays one.
+    pub(super) fn finish_factors(&self, b: Mat<f64>, at: Mat<f64>) -> Result<Finished, NoConvergence> {
+        Ok(self.finish_directions(ThinSvd::of_product(b, at)?))
+    }
+
+    fn finish_directions(&self, svd: ThinSvd) -> Finished {
+        let mut svd = svd.above(NUMERICALLY_THERE);
         if let Some(alpha) = self.steps.calibrate_spectrum {
-            let tasks: Vec<_> = self.taking_part().map(|task| self.matrix.coordinates(task).to_f64()).collect();
-            svd.sigma = calibrated(&svd, &tasks, alpha);
+            svd.sigma = self.calibrated(&svd, alpha);
         }
         if let Some(flatten) = self.steps.flatten {
             let count = match flatten.over {
@@ -74,7 +83,18 @@ impl Context<'_> {
         linalg::scale_columns(&mut svd.v, &sigma);
         let left = Matrix::from_f64(svd.u.as_ref());
         let right = Matrix::from_f64(svd.v.transpose());
-        Ok(Finished { update: self.matrix.lift_factors(left, right), energy })
+        Finished { update: self.matrix.lift_factors(left, right), energy }
+    }
+
+    /// The calibration looks at directions of the outputs; `axis: rows` has these in the columns.
+    fn calibrated(&self, svd: &ThinSvd, alpha: f64) -> Vec<f64> {
+        let tasks = self.taking_part().map(|task| self.matrix.coordinates(task));
+        if self.matrix.is_transposed() {
+            let tasks: Vec<_> = tasks.map(|task| task.transposed_to_f64()).collect();
+            return calibrated(&Directions { outputs: &svd.v, sigma: &svd.sigma, inputs: &svd.u }, &tasks, alpha);
+        }
+        let tasks: Vec<_> = tasks.map(|task| task.to_f64()).collect();
+        calibrated(&Directions { outputs: &svd.u, sigma: &svd.sigma, inputs: &svd.v }, &tasks, alpha)
     }
 
     /// The tasks that have an update of the weight, and a share in it.
@@ -92,7 +112,7 @@ impl Context<'_> {
     fn norm_factor(&self, norm: f64) -> f64 {
         match self.steps.normalise {
             Some(Normalise::MeanNorm) if norm > 0.0 => {
-                let weighed = |task: usize| self.weights[task].abs() * self.matrix.coordinates(task).frobenius();
+                let weighed = |task: usize| self.weights[task].abs() * self.matrix.norm(task);
                 let sum: f64 = self.taking_part().map(weighed).sum();
                 let weights: f64 = self.taking_part().map(|task| self.weights[task].abs()).sum();
                 sum / (weights * norm)

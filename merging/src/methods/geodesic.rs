@@ -49,7 +49,7 @@ pub(crate) struct MeanBases {
 ///
 /// # Source
 /// `geo_core`, variant `geodesic_mean`, of `merge-and-rebase`, which weighs tasks equally by default.
-pub(crate) fn geodesic_mean(tasks: &[Factors], weights: &[f64]) -> Result<MeanBases, NoMean> {
+pub(crate) fn geodesic_mean(tasks: &[&Factors], weights: &[f64]) -> Result<MeanBases, NoMean> {
     let side = |basis: fn(&Factors) -> &Mat<f64>| -> Result<Mat<f64>, NoMean> {
         let bases = tasks.iter().map(|task| Ok(ThinSvd::new(basis(task).as_ref())?.above(NUMERICALLY_THERE).u));
         mean(&bases.collect::<Result<Vec<_>, NoConvergence>>()?, weights)
@@ -107,21 +107,21 @@ mod tests {
 
     #[test]
     fn the_mean_of_lines_lies_at_the_mean_of_their_angles() {
-        let mean = geodesic_mean(&[line(0.1), line(0.3), line(0.8)], &[1.0; 3]).unwrap();
+        let mean = geodesic_mean(&[&line(0.1), &line(0.3), &line(0.8)], &[1.0; 3]).unwrap();
         assert!((angle(&mean.left) - 0.4).abs() < 1e-12 && (angle(&mean.right) - 0.4).abs() < 1e-12);
-        let weighted = geodesic_mean(&[line(0.1), line(0.5)], &[3.0, 1.0]).unwrap();
+        let weighted = geodesic_mean(&[&line(0.1), &line(0.5)], &[3.0, 1.0]).unwrap();
         assert!((angle(&weighted.left) - 0.2).abs() < 1e-12);
     }
 
     #[test]
     fn equal_spaces_are_their_own_mean() {
-        let mean = geodesic_mean(&[line(0.7), line(0.7)], &[1.0; 2]).unwrap();
+        let mean = geodesic_mean(&[&line(0.7), &line(0.7)], &[1.0; 2]).unwrap();
         assert!((angle(&mean.left) - 0.7).abs() < 1e-7);
     }
 
     #[test]
     fn spaces_of_different_dimensions_have_no_mean() {
         let plane = Factors { b: Mat::identity(2, 2), at: Mat::identity(2, 2) };
-        assert_eq!(geodesic_mean(&[line(0.1), plane], &[1.0; 2]).unwrap_err(), NoMean::RanksDiffer);
+        assert_eq!(geodesic_mean(&[&line(0.1), &plane], &[1.0; 2]).unwrap_err(), NoMean::RanksDiffer);
     }
 }

@@ -1,7 +1,7 @@
 use super::OutputError;
 use crate::{
     Matrix, MergedUpdate, UpdateMatrix,
-    linalg::{self, NoConvergence, ThinQr, ThinSvd},
+    linalg::{self, NoConvergence, ThinSvd},
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -58,13 +58,7 @@ struct Truncated {
 fn truncated(matrix: &UpdateMatrix, rank: usize) -> Result<Truncated, NoConvergence> {
     let svd = match matrix {
         UpdateMatrix::Dense(dense) => ThinSvd::new(dense.to_f64().as_ref())?,
-        UpdateMatrix::LowRank { b, a } => {
-            let left = ThinQr::new(b.to_f64());
-            let right = ThinQr::new(a.transposed_to_f64());
-            let core = linalg::product(left.r().as_ref(), right.r().transpose());
-            let svd = ThinSvd::new(core.as_ref())?;
-            ThinSvd { u: left.q_times(svd.u.as_ref()), sigma: svd.sigma, v: right.q_times(svd.v.as_ref()) }
-        }
+        UpdateMatrix::LowRank { b, a } => ThinSvd::of_product(b.to_f64(), a.transposed_to_f64())?,
     };
     let energy = |sigma: &[f64]| sigma.iter().map(|sigma| sigma * sigma).sum::<f64>();
     let kept = rank.min(svd.sigma.len());

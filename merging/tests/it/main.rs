@@ -12,6 +12,7 @@ mod kinds;
 mod layouts;
 mod matrixwise;
 mod method_goldens;
+mod methods;
 mod names;
 mod nli6;
 mod origins;

@@ -59,7 +59,7 @@ impl Golden {
         match self.fixture.as_str() {
             "nli6" => self.tasks.iter().map(nli6).collect(),
             "mini8" => self.tasks.iter().map(|task| mini8("adapters", task)).collect(),
-            other => panic!("there are no adapters of `{other}`"),
+            other => unreachable!("there are no adapters of `{other}`"),
         }
     }
 
@@ -97,7 +97,7 @@ fn whole(name: &str, update: &MergedUpdate) -> f64 {
         let expected: Vec<f64> = match view.dtype() {
             Dtype::F64 => view.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect(),
             Dtype::F32 => view.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes).into()).collect(),
-            other => panic!("{name}: {other:?}"),
+            other => unreachable!("{name}: {other:?}"),
         };
         let found = update.dense(key.strip_suffix(".weight").unwrap_or(&key)).unwrap();
         worst = worst.max(difference(&found, &expected));
@@ -130,6 +130,7 @@ fn merges_equal_those_of_the_authors_code() {
     let names = names();
     assert_eq!(names.len(), 59, "{names:?}");
     let mut beyond = Vec::new();
+    let mut records = Vec::new();
     for name in names {
         let golden = Golden::read(&name);
         let (worst, tolerance) = match checked(&golden.method, &golden.config, &golden.tasks) {
@@ -137,6 +138,7 @@ fn merges_equal_those_of_the_authors_code() {
             Checked::MeanNorm { spec, tolerance } => (worst_mean(&golden, &spec), tolerance),
             Checked::Not(reason) => {
                 eprintln!("{name}: not compared: {reason}");
+                records.push(name);
                 continue;
             }
         };
@@ -146,4 +148,6 @@ fn merges_equal_those_of_the_authors_code() {
         }
     }
     assert!(beyond.is_empty(), "{beyond:#?}");
+    // The first depends on where its iteration stops, the second on rounding noise.
+    assert_eq!(records, ["nli6_ctm_r16_b0.25_sum", "sub4_core_qr_ties_asis_d0.2"]);
 }

@@ -155,6 +155,22 @@ fn the_mean_norm_counts_tasks_by_their_weights() {
 }
 
 #[test]
+fn a_merge_in_factors_stays_one_after_the_steps() {
+    let tasks = adapters(&[Kind::Rank(3), Kind::Rank(3)], &[SHAPE], 30);
+    for preset in ["lego", "robust_merge"] {
+        let plain = merged(&tasks, json!({"preset": preset}));
+        let recipe = recipe(json!({"preset": preset, "normalise": "mean_norm"}));
+        assert!(recipe.is_low_rank());
+        let update = merge(&tasks, &recipe);
+        assert!(update.modules["m0"].rank().is_some(), "{preset}");
+        let norms: Vec<f64> = updates(&tasks).iter().map(|update| update.norm_l2()).collect();
+        let factor = f64::midpoint(norms[0], norms[1]) / plain.norm_l2();
+        let found = update.modules["m0"].to_dense().to_f64();
+        assert!(distance(&found, &(plain * Scale(factor))) < 1e-5, "{preset}");
+    }
+}
+
+#[test]
 fn steps_on_zeros_give_zeros() {
     let tasks = adapters(&[Kind::Zero(3), Kind::Zero(2)], &[SHAPE], 29);
     for spec in equivariant() {

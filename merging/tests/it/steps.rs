@@ -16,6 +16,9 @@ pub(crate) fn space_name(space: Space) -> &'static str {
         Space::Full => "full",
         Space::Core => "core",
         Space::CoreQr => "core_qr",
+        Space::CoreGeodesic => "core_geodesic",
+        Space::Compressed { .. } => "compressed",
+        Space::Dc { .. } => "dc",
         Space::Knots { .. } => "knots",
     }
 }

@@ -1,4 +1,5 @@
 use crate::{CoordinatorSpec, Coordinators, Failure, WorkerFleet, WorkerSpec};
+use jobs::WorkerStatus;
 use std::{
     convert::Infallible,
     time::{Duration, Instant},
@@ -36,6 +37,8 @@ pub async fn beside(spec: BesideSpec) -> Result<Duration, Failure> {
     let fleet = WorkerFleet::start(spec.worker, spec.workers)?;
     let large = spec.large.map(Coordinators::start).transpose()?;
     let measuring = async {
+        // Their start is no part of the sweep, with or without a large one.
+        wait_for_workers(&store, spec.workers).await?;
         if large.is_some() {
             wait_for_results(&store, BUSY).await?;
         }
@@ -57,6 +60,13 @@ pub async fn beside(spec: BesideSpec) -> Result<Duration, Failure> {
         took = bounded => took,
         never = supervising => match never? as Infallible {},
     }
+}
+
+async fn wait_for_workers(store: &Store, count: usize) -> Result<(), Failure> {
+    while store.dated_workers::<WorkerStatus>().await?.len() < count {
+        sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
 }
 
 async fn wait_for_results(store: &Store, count: usize) -> Result<(), Failure> {

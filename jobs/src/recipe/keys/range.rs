@@ -49,7 +49,7 @@ impl Range {
         text: "the whole numbers from 0 to 1048576",
         in_words: "whole number ≥ 0",
     };
-    /// A count that is not 0.
+    /// A count of at least one.
     pub(super) const POSITIVE_COUNT: Self = Self {
         low: Included(1.0),
         high: Included(MOST),
@@ -162,6 +162,7 @@ mod tests {
         assert!(Range::SHARE_ABOVE_ZERO.checked("density", 0.0).is_err());
         assert!(Range::SHARE_BELOW_ONE.checked("drop_rate", 1.0).is_err());
         assert!(Range::FINITE_F32.checked("weights.mnist", 1e39).is_err());
+        assert!(Range::POSITIVE_COUNT.checked("rank", 0.0).is_err());
         assert!(Range::COUNT.checked("output_rank", 2.5).is_err() && Range::COUNT.checked("output_rank", 2.0).is_ok());
         assert!(Range::NOT_NEGATIVE.checked("scaling", -0.0).unwrap().is_sign_positive());
     }

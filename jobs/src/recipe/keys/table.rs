@@ -3,8 +3,8 @@ use super::{
     access::{Access, Field, Place, WordPlace},
 };
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Normalise, Recipe, Sigma, SigmaCut,
-    Space, TrimCount, TrimScope,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, Recipe, Sigma, SigmaCut,
+    SmoothingRule, Space, TrimCount, TrimScope,
 };
 
 /// The field of `RecipeSpec` with this name.
@@ -15,14 +15,14 @@ macro_rules! field {
 }
 
 const SPACE: &dyn WordPlace = &Place::<Space>(|recipe| Some(&mut recipe.space));
-const AXIS: &dyn WordPlace = &Place::<Axis>(|recipe| match &mut recipe.space {
-    Space::Knots { axis, .. } => Some(axis),
-    Space::Full | Space::Core | Space::CoreQr => None,
-});
-const SIGMA: &dyn WordPlace = &Place::<Sigma>(|recipe| match &mut recipe.space {
-    Space::Knots { sigma, .. } => Some(sigma),
-    Space::Full | Space::Core | Space::CoreQr => None,
-});
+const AXIS: &dyn WordPlace =
+    &Place::<Axis>(|recipe| if let Space::Knots { axis, .. } = &mut recipe.space { Some(axis) } else { None });
+const SIGMA: &dyn WordPlace =
+    &Place::<Sigma>(|recipe| if let Space::Knots { sigma, .. } = &mut recipe.space { Some(sigma) } else { None });
+const SMOOTHING_RULE: &dyn WordPlace =
+    &Place::<SmoothingRule>(|recipe| if let Space::Dc { rule, .. } = &mut recipe.space { Some(rule) } else { None });
+const MASK: &dyn WordPlace =
+    &Place::<Mask>(|recipe| if let Space::Dc { mask, .. } = &mut recipe.space { Some(mask) } else { None });
 const TRIM_COUNT: &dyn WordPlace = &Place::<TrimCount>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.count));
 const GRAM: &dyn WordPlace =
     &Place::<Gram>(|recipe| if let Combine::GramMerge { gram, .. } = &mut recipe.combine { Some(gram) } else { None });
@@ -38,10 +38,19 @@ const ELECT: &dyn WordPlace = &Place::<Option<Elect>>(|recipe| Some(&mut recipe.
 const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.combine));
 
 fn cut(recipe: &mut Recipe) -> Option<&mut SigmaCut> {
-    match &mut recipe.space {
-        Space::Knots { cut, .. } => Some(cut),
-        Space::Full | Space::Core | Space::CoreQr => None,
-    }
+    if let Space::Knots { cut, .. } = &mut recipe.space { Some(cut) } else { None }
+}
+
+fn rank(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Space::Compressed { rank, .. } = &mut recipe.space { Some(rank) } else { None }
+}
+
+fn balance(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Space::Compressed { balance, .. } = &mut recipe.space { Some(balance) } else { None }
+}
+
+fn smoothing(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Space::Dc { smoothing, .. } = &mut recipe.space { Some(smoothing) } else { None }
 }
 
 fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
@@ -165,6 +174,61 @@ impl RecipeKey {
             belongs_to: BelongsTo::Space("knots"),
             stage: Stage::Alignment,
             order: 3,
+            hint: None,
+        },
+        Self {
+            name: "rank",
+            access: Access::Count {
+                field: field!(rank),
+                place: Place(rank),
+                range: Range::POSITIVE_COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Space("compressed"),
+            stage: Stage::Alignment,
+            order: 4,
+            hint: None,
+        },
+        Self {
+            name: "balance",
+            access: Access::Number {
+                field: field!(balance),
+                place: Place(balance),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Space("compressed"),
+            stage: Stage::Alignment,
+            order: 5,
+            hint: None,
+        },
+        Self {
+            name: "smoothing",
+            access: Access::Number {
+                field: field!(smoothing),
+                place: Place(smoothing),
+                range: Range::SHARE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Space("dc"),
+            stage: Stage::Alignment,
+            order: 6,
+            hint: None,
+        },
+        Self {
+            name: "smoothing_rule",
+            access: Access::Word { field: field!(smoothing_rule), place: SMOOTHING_RULE, neutral: None },
+            belongs_to: BelongsTo::Space("dc"),
+            stage: Stage::Alignment,
+            order: 7,
+            hint: None,
+        },
+        Self {
+            name: "mask",
+            access: Access::Word { field: field!(mask), place: MASK, neutral: None },
+            belongs_to: BelongsTo::Space("dc"),
+            stage: Stage::Alignment,
+            order: 8,
             hint: None,
         },
         Self {

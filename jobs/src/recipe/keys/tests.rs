@@ -138,7 +138,8 @@ fn a_grid_varies_what_costs_least_innermost() {
     keys.sort_by_key(|key| key.cost_order());
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
-        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma", "calibrate", "seed", "drop_rate"],
+        vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma"],
+        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "calibrate", "seed", "drop_rate"],
         vec!["drop_spread", "drop_rescale"],
         vec![
             "trim_scope",
@@ -237,10 +238,12 @@ fn the_documentation_says_the_default_of_every_number() {
         let (space, combine, gram) = match key.belongs_to() {
             BelongsTo::Every => ("full", "sum", None),
             BelongsTo::Space(word) => (word, "sum", None),
+            BelongsTo::Combine(word @ ("lego" | "robust_merge")) => ("full", word, None),
             BelongsTo::Combine(word) => ("core", word, None),
             BelongsTo::Gram(word) => ("full", "gram_merge", Some(word)),
         };
-        let drop_rate = if key.kind() == KeyKind::Seed { 0.5 } else { 0.0 };
+        let is_seed_of_drop = key.kind() == KeyKind::Seed && key.belongs_to() == BelongsTo::Every;
+        let drop_rate = if is_seed_of_drop { 0.5 } else { 0.0 };
         let mut spec = json!({"space": space, "combine": combine, "drop_rate": drop_rate});
         if let Some(word) = gram {
             spec["gram"] = word.into();

@@ -2,8 +2,8 @@
 
 use super::Preset;
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Normalise, PostSteps,
-    Recipe, SEMANTICS, Sigma, SigmaCut, Space, Trim, TrimCount, TrimScope, choice::Choice,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Mask, Normalise,
+    PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
 };
 use std::collections::BTreeMap;
 
@@ -13,6 +13,8 @@ pub(in crate::recipe) const COMMON_SHARE: f64 = 0.8;
 pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
 
+pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
+pub(in crate::recipe) const DC: Space = Space::Dc { smoothing: 1.0, rule: SmoothingRule::Average, mask: Mask::Block };
 pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, top_share: 0.05 };
 pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
 pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
@@ -56,6 +58,9 @@ impl Preset {
             Self::Regmean => Recipe { space: Space::Full, ..gram_merge(Gram::INPUTS, 0.0) },
             Self::Cart => of(Space::Core, CART),
             Self::Svc => calibrated(sum(Space::Core), 0.1),
+            Self::Ctm => sum(COMPRESSED),
+            Self::CtmTies => ties(COMPRESSED, Some(Trim::new(0.25, TrimScope::Matrix))),
+            Self::DcMerge => sum(DC),
             Self::Della => Recipe { drop: Some(DELLA), ..ties(Space::Full, None) },
             Self::Pcb => of(Space::Full, PCB),
             Self::Sce => of(Space::Full, Combine::Sce { select: 0.1 }),
@@ -127,7 +132,12 @@ pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
 fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {
     let sigma = match space {
         Space::Knots { sigma, .. } => Some(sigma),
-        Space::Full | Space::Core | Space::CoreQr => None,
+        Space::Full
+        | Space::Core
+        | Space::CoreQr
+        | Space::CoreGeodesic
+        | Space::Compressed { .. }
+        | Space::Dc { .. } => None,
     };
     (space.word(), sigma)
 }

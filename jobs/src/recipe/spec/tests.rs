@@ -199,12 +199,42 @@ fn steps_that_contradict_each_other_say_so() {
 }
 
 #[test]
+fn methods_with_rules_of_their_own_say_what_they_go_with() {
+    assert!(
+        message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")
+    );
+    assert!(message(json!({"preset": "lego", "space": "core"})).contains("need `space: full`"));
+    assert!(message(json!({"preset": "robust_merge", "density": 0.5})).contains("work on the factors"));
+    assert!(message(json!({"preset": "nuslerp", "arc_over": "rows"})).contains("need `space: full`"));
+    assert!(message(json!({"preset": "ties", "calibrate": "pico"})).contains("`space: core` alone"));
+    assert!(
+        message(json!({"preset": "slerp", "space": "full", "density": 0.5})).contains("whole matrices after `density`")
+    );
+    let drop = json!({"preset": "dare_ties", "drop_rate": 0.1, "drop_spread": 0.2});
+    assert!(message(drop).contains("`drop_rate` minus `drop_spread` is not above 0"));
+    assert_eq!(message(json!({"preset": "pcb", "clamp": 0.5})), "`clamp` is 0.5, outside [0, 0.5)");
+    assert_eq!(message(json!({"top_share": 0.1})), "`top_share` has no effect without `combine: pcb`");
+}
+
+#[test]
+fn a_calibrated_sum_is_computed_in_the_core_space() {
+    let recipe = spec(json!({"calibrate": "pico"})).resolve().unwrap();
+    assert_eq!(recipe.space, Space::Core);
+    assert!(!recipe.is_linear() && recipe.is_low_rank());
+}
+
+#[test]
 fn a_recipe_with_a_newer_step_has_the_newest_version() {
     for newer in [
         json!({"preset": "wudi_closed"}),
         json!({"preset": "knots_ties", "sigma": "after"}),
         json!({"preset": "ties", "trim_count": "floor"}),
         json!({"preset": "ties", "outliers": 0.01}),
+        json!({"preset": "karcher"}),
+        json!({"preset": "sce"}),
+        json!({"preset": "lego"}),
+        json!({"preset": "dare_ties", "drop_spread": 0.01}),
+        json!({"preset": "core_ties", "calibrate": "pico"}),
         json!({"preset": "tsv", "flatten": 1.0}),
         json!({"preset": "core_ties", "space": "core_qr"}),
     ] {

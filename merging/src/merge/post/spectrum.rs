@@ -1,6 +1,15 @@
 use crate::linalg::{self, ThinSvd};
 use faer::Mat;
 
+/// The singular directions of a merged matrix `[p, q]`.
+pub(super) struct Directions<'a> {
+    /// `[p, r]`.
+    pub(super) outputs: &'a Mat<f64>,
+    pub(super) sigma: &'a [f64],
+    /// `[q, r]`.
+    pub(super) inputs: &'a Mat<f64>,
+}
+
 /// Singular values after SVC: each is multiplied by what makes the tasks own it once.
 ///
 /// With M = FΣGᵀ, aᵣ = FᵣᵀM = σᵣGᵣᵀ and aᵣᵗ = FᵣᵀMₜ: sᵣᵗ = ⟨aᵣ, aᵣᵗ⟩/‖aᵣᵗ‖² says how much of task t's part the merge has in
@@ -15,12 +24,12 @@ use faer::Mat;
 ///
 /// # Examples
 /// Two equal tasks with σ = 3: their sum has 6, s is 2 for both, γ is 1/2, and 3 is left.
-pub(super) fn calibrated(merged: &ThinSvd, tasks: &[Mat<f64>], alpha: f64) -> Vec<f64> {
-    let parts: Vec<_> = tasks.iter().map(|task| linalg::product(merged.u.transpose(), task.as_ref())).collect();
+pub(super) fn calibrated(merged: &Directions<'_>, tasks: &[Mat<f64>], alpha: f64) -> Vec<f64> {
+    let parts: Vec<_> = tasks.iter().map(|task| linalg::product(merged.outputs.transpose(), task.as_ref())).collect();
     let share = |direction: usize, part: &Mat<f64>| {
         let row = part.row(direction);
         let own: f64 = row.iter().map(|entry| entry * entry).sum();
-        let along: f64 = row.iter().zip(merged.v.col(direction).iter()).map(|(entry, v)| entry * v).sum();
+        let along: f64 = row.iter().zip(merged.inputs.col(direction).iter()).map(|(entry, v)| entry * v).sum();
         if own > 0.0 { (merged.sigma[direction] * along / own).max(alpha) } else { alpha }
     };
     let factor = |direction: usize| {
@@ -60,18 +69,21 @@ mod tests {
         found.len() == expected.len() && found.iter().zip(expected).all(|(one, other)| (one - other).abs() < 1e-12)
     }
 
+    fn after_calibration(merged: &Mat<f64>, tasks: &[Mat<f64>], alpha: f64) -> Vec<f64> {
+        let svd = ThinSvd::new(merged.as_ref()).unwrap();
+        calibrated(&Directions { outputs: &svd.u, sigma: &svd.sigma, inputs: &svd.v }, tasks, alpha)
+    }
+
     #[test]
     fn directions_that_tasks_share_count_once_after_calibration() {
         let task = diagonal(&[3.0, 1.0]);
-        let merged = ThinSvd::new((&task + &task).as_ref()).unwrap();
-        assert!(equal(&calibrated(&merged, &[task.clone(), task], 0.1), &[3.0, 1.0]));
+        assert!(equal(&after_calibration(&(&task + &task), &[task.clone(), task], 0.1), &[3.0, 1.0]));
     }
 
     #[test]
     fn a_task_alone_is_calibrated_already() {
         let task = diagonal(&[3.0, 2.0, 1.0]);
-        let merged = ThinSvd::new(task.as_ref()).unwrap();
-        assert!(equal(&calibrated(&merged, &[task], 1.0), &[3.0, 2.0, 1.0]));
+        assert!(equal(&after_calibration(&task.clone(), &[task], 1.0), &[3.0, 2.0, 1.0]));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::methods::{Collinear, InnerProducts, Pair, Stop, karcher, slerp};
 use faer::Mat;
 
 fn products(weight: &Weight) -> InnerProducts {
-    InnerProducts::of_factors(&weight.copies().into_iter().map(Some).collect::<Vec<_>>())
+    InnerProducts::of_matrices(&weight.updates())
 }
 
 fn combined(weight: &Weight, coefficients: &[f64]) -> Mat<f64> {

@@ -8,7 +8,6 @@ pub(super) enum Checked {
     /// Norms and values of a merge.
     Whole { spec: RecipeSpec, tolerance: f64 },
     /// Mean norms of random merges.
-    #[expect(dead_code, reason = "of a random drop that is not there yet")]
     MeanNorm { spec: RecipeSpec, tolerance: f64 },
     /// Not at all.
     Not(&'static str),
@@ -16,62 +15,135 @@ pub(super) enum Checked {
 
 /// The recipe that means `method` with its authors' `config`.
 pub(super) fn checked(method: &str, config: &Value, tasks: &[String]) -> Checked {
-    let number = |key: &str| config[key].as_f64().unwrap();
-    let scaling = number_or(config, "scaling", 1.0);
-    let of = |spec: Value, tolerance: f64| {
-        let mut spec: RecipeSpec = serde_json::from_value(spec).unwrap();
-        spec.scaling = Some(spec.scaling.unwrap_or(1.0) * scaling);
-        Checked::Whole { spec, tolerance }
-    };
-    let core_ties = |density: f64| json!({"preset": "core_ties", "density": density});
-    match method {
-        "core_tsv" => of(json!({"preset": "tsv"}), 1e-4),
-        "core_tsv_isotropize" => of(json!({"preset": "tsv_iso"}), 1e-4),
-        "core_ties_isotropize" => {
-            let mut spec = core_ties(number("topK_percent") / 100.0);
-            spec["flatten"] = json!(1.0);
-            spec["flatten_over"] = json!("all");
-            of(spec, 1e-4)
-        }
-        "core_iso_c" => of(json!({"space": "core", "flatten": 1.0, "flatten_over": "all"}), 1e-4),
-        "iso_c_full_restricted" => of(json!({"preset": "iso_c_full"}), 1e-4),
-        "core_cart" | "cart_full" => {
-            let space = if method == "cart_full" { "full" } else { "core" };
-            let share = number("pruning_rank");
-            let spec = json!({"preset": "cart", "space": space, "rank_share": share, "residual_scale": number("cart_scaling")});
-            of(spec, 1e-4)
-        }
-        "svc" => of(svc(config, tasks), 1e-4),
-        "wudi_closed" => {
-            of(json!({"preset": "wudi_closed", "ridge": number("ridge"), "weights": weights(config, tasks)}), 1e-5)
-        }
-        "actmerge" => {
-            of(json!({"preset": "actmerge", "ridge": number("ridge"), "weights": weights(config, tasks)}), 1e-5)
-        }
-        "knots_ties_unscaled" => {
-            let cut = number("singular_value_threshold");
-            let density = number("topK_percent") / 100.0;
-            of(json!({"preset": "knots_ties_unscaled", "density": density, "sigma_cut": cut}), 1e-5)
-        }
-        "core_qr_ties_clean" => of(json!({"preset": "core_qr_ties", "density": number("topk")}), 1e-5),
-        "core_qr_ties_asis" => Checked::Not("keeps rounding noise of structural zeros: a record only"),
-        "magnitude_prune" => of(json!({"preset": "magnitude_prune", "density": number("density")}), 1e-6),
-        "breadcrumbs" | "breadcrumbs_ties" => {
-            let mut spec = json!({
-                "preset": "breadcrumbs", "density": number("density"), "outliers": number("gamma"),
-            });
-            if config["consensus"] == "sum" {
-                spec["elect"] = json!("sum_of_values");
-            }
-            // One entry at a threshold is on the other side in `f32`: it moves its matrix by 6e-6.
-            of(spec, 1e-5)
-        }
-        _ => Checked::Not("not there yet"),
-    }
+    let golden = Config { config, tasks };
+    let found = golden.of_whole_matrices(method);
+    let found = found.or_else(|| golden.of_entries(method)).or_else(|| golden.of_mergekit(method));
+    found.unwrap_or(Checked::Not("there is no such method"))
 }
 
-fn number_or(config: &Value, key: &str, usual: f64) -> f64 {
-    config[key].as_f64().unwrap_or(usual)
+/// The parameters of a golden.
+struct Config<'a> {
+    config: &'a Value,
+    tasks: &'a [String],
+}
+
+impl Config<'_> {
+    fn number(&self, key: &str) -> f64 {
+        self.config[key].as_f64().unwrap()
+    }
+
+    /// The comparison with a recipe, times the λ of the golden.
+    fn with(&self, spec: Value, tolerance: f64) -> Checked {
+        let mut spec: RecipeSpec = serde_json::from_value(spec).unwrap();
+        spec.scaling = Some(spec.scaling.unwrap_or(1.0) * self.config["scaling"].as_f64().unwrap_or(1.0));
+        Checked::Whole { spec, tolerance }
+    }
+
+    /// Methods that work on whole matrices, and spaces of their own.
+    fn of_whole_matrices(&self, method: &str) -> Option<Checked> {
+        let Self { config, tasks } = *self;
+        let number = |key: &str| self.number(key);
+        let of = |spec, tolerance| self.with(spec, tolerance);
+        Some(match method {
+            "core_tsv" => of(json!({"preset": "tsv"}), 1e-4),
+            "core_tsv_isotropize" => of(json!({"preset": "tsv_iso"}), 1e-4),
+            "core_ties_isotropize" => {
+                let mut spec = json!({"preset": "core_ties", "density": number("topK_percent") / 100.0});
+                spec["flatten"] = json!(1.0);
+                spec["flatten_over"] = json!("all");
+                of(spec, 1e-4)
+            }
+            "core_iso_c" => of(json!({"space": "core", "flatten": 1.0, "flatten_over": "all"}), 1e-4),
+            "iso_c_full_restricted" => of(json!({"preset": "iso_c_full"}), 1e-4),
+            "core_cart" | "cart_full" => {
+                let space = if method == "cart_full" { "full" } else { "core" };
+                let share = number("pruning_rank");
+                let spec = json!({"preset": "cart", "space": space, "rank_share": share, "residual_scale": number("cart_scaling")});
+                of(spec, 1e-4)
+            }
+            "ctm" if number("hooi_tol") > 1e-9 => Checked::Not("depends on where the iteration stops: a record only"),
+            "ctm" => of(ctm(config), 1e-4),
+            "dc_merge" => of(dc_merge(config), 1e-4),
+            "geo_core" => of(json!({"space": "core_geodesic", "combine": "sum"}), 1e-5),
+            "svc" => of(svc(config, tasks), 1e-4),
+            "wudi_closed" => {
+                of(json!({"preset": "wudi_closed", "ridge": number("ridge"), "weights": weights(config, tasks)}), 1e-5)
+            }
+            "actmerge" => {
+                of(json!({"preset": "actmerge", "ridge": number("ridge"), "weights": weights(config, tasks)}), 1e-5)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Trims and other spaces for TIES.
+    fn of_entries(&self, method: &str) -> Option<Checked> {
+        let config = self.config;
+        let number = |key: &str| self.number(key);
+        let of = |spec, tolerance| self.with(spec, tolerance);
+        Some(match method {
+            "knots_ties_unscaled" => {
+                let cut = number("singular_value_threshold");
+                let density = number("topK_percent") / 100.0;
+                of(json!({"preset": "knots_ties_unscaled", "density": density, "sigma_cut": cut}), 1e-5)
+            }
+            "core_qr_ties_clean" => of(json!({"preset": "core_qr_ties", "density": number("topk")}), 1e-5),
+            "core_qr_ties_asis" => Checked::Not("keeps rounding noise of structural zeros: a record only"),
+            "magnitude_prune" => of(json!({"preset": "magnitude_prune", "density": number("density")}), 1e-6),
+            "breadcrumbs" | "breadcrumbs_ties" => {
+                let mut spec = json!({
+                    "preset": "breadcrumbs", "density": number("density"), "outliers": number("gamma"),
+                });
+                if config["consensus"] == "sum" {
+                    spec["elect"] = json!("sum_of_values");
+                }
+                // One entry at a threshold is on the other side in `f32`: it moves its matrix by 6e-6.
+                of(spec, 1e-5)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Methods of mergekit, and those whose rules look at all entries.
+    fn of_mergekit(&self, method: &str) -> Option<Checked> {
+        let Self { config, tasks } = *self;
+        let number = |key: &str| self.number(key);
+        let of = |spec, tolerance| self.with(spec, tolerance);
+        Some(match method {
+            "slerp" => of(json!({"preset": "slerp", "position": number("t")}), 1e-6),
+            "nuslerp" => {
+                let mut spec = json!({"preset": "nuslerp", "weights": weights(config, tasks)});
+                if config["flatten"] == false {
+                    assert_eq!(config["row_wise"], false, "mergekit calls columns rows");
+                    spec["space"] = json!("full");
+                    spec["arc_over"] = json!("rows");
+                }
+                of(spec, 1e-6)
+            }
+            "karcher" => of(json!({"preset": "karcher", "tolerance": number("tol")}), 1e-5),
+            "pcb" => {
+                assert_eq!(config["clamp_min_ratio"], config["clamp_max_ratio"]);
+                let space = if config["space"] == "full" { "full" } else { "core" };
+                let spec = json!({
+                    "preset": "pcb", "space": space, "clamp": number("clamp_min_ratio"), "top_share": number("att_ratio"),
+                    "scaling": number("lam"),
+                });
+                // Task matrices of the core are `f32`: one entry of rank 1 in 20 may pass a quantile.
+                of(spec, if space == "full" { 1e-6 } else { 1e-5 })
+            }
+            "sce" => of(json!({"preset": "sce", "select": number("select_topk")}), 1e-6),
+            "della" | "della_linear" => {
+                let is_elected = config["consensus"] == "sum";
+                let spec = json!({
+                    "preset": "della", "drop_rate": 1.0 - number("density"), "drop_spread": number("epsilon"),
+                    "elect": if is_elected { "sum_of_values" } else { "none" },
+                    "combine": if config["normalize"] == true { "mean" } else { "sum" },
+                });
+                Checked::MeanNorm { spec: serde_json::from_value(spec).unwrap(), tolerance: 0.03 }
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// The weights by task.
@@ -93,4 +165,29 @@ fn svc(config: &Value, tasks: &[String]) -> Value {
     let factor: f64 = merged.split_once(" times").map_or(1.0, |(factor, _)| factor.parse().unwrap());
     let weights: Map<String, Value> = tasks.iter().map(|task| (task.clone(), json!(factor))).collect();
     json!({"preset": "svc", "calibrate_spectrum": alpha, "weights": weights})
+}
+
+fn ctm(config: &Value) -> Value {
+    let mut spec = json!({"preset": "ctm", "rank": config["rank"], "balance": config["beta"]});
+    if config["combine"] == "ties" {
+        spec["preset"] = json!("ctm_ties");
+        spec["density"] = json!(config["topK_percent"].as_f64().unwrap() / 100.0);
+    }
+    spec
+}
+
+fn dc_merge(config: &Value) -> Value {
+    let mut spec = json!({
+        "preset": "dc_merge",
+        "smoothing": config["energy_smoothing_strength"],
+        "smoothing_rule": config["energy_smoothing"],
+        "mask": config["mask_mode"],
+    });
+    if config["cover_merge_method"] == "ties_merge" {
+        spec["elect"] = json!("sum_of_values");
+        spec["combine"] = json!("mean");
+        spec["density"] = config["cover_merge_params"]["topk"].clone();
+        spec["trim_count"] = json!("floor");
+    }
+    spec
 }

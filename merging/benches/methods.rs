@@ -1,0 +1,71 @@
+//! What each method costs after the alignment, at the shapes of ViT-B/32 with eight adapters of rank 16.
+//!
+//! `cargo bench --workspace --bench methods` runs everything; a word after `--` picks some.
+
+#![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
+
+use divan::Bencher;
+use jobs::{Preset, Recipe, RecipeSpec, Space};
+use merging::{Adapter, Aligned, LoraModule, Matrix};
+use rand_chacha::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use std::{collections::BTreeMap, sync::OnceLock};
+
+const RANK: usize = 16;
+
+/// Combinations of whole matrices and the steps after a combination, in the core space.
+const MATRIX_WISE: [&str; 8] = ["tsv", "tsv_iso", "iso_c", "iso_cts", "wudi_closed", "actmerge", "cart", "svc"];
+
+fn main() {
+    divan::main();
+}
+
+fn random(rows: usize, cols: usize, rng: &mut ChaCha8Rng) -> Matrix {
+    Matrix::from_fn(rows, cols, |_, _| (rng.next_u32() as f32 / (1u64 << 31) as f32 - 1.0) * 0.05)
+}
+
+/// Eight adapters of q, k, v and out in twelve layers.
+fn adapters() -> &'static [Adapter] {
+    static ADAPTERS: OnceLock<Vec<Adapter>> = OnceLock::new();
+    ADAPTERS.get_or_init(|| {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut module = |index: usize| {
+            let (lora_b, lora_a) = (random(768, RANK, &mut rng), random(RANK, 768, &mut rng));
+            let name = format!("m{index:03}");
+            (name.clone(), LoraModule { source: name, lora_b, lora_a, scale: 1.0 })
+        };
+        let mut task = |task: usize| {
+            let modules: BTreeMap<_, _> = (0..48).map(&mut module).collect();
+            Adapter { name: format!("task{task}"), modules, ..Adapter::default() }
+        };
+        (0..8).map(&mut task).collect()
+    })
+}
+
+fn recipe(preset: &str) -> Recipe {
+    RecipeSpec { preset: Some(preset.to_owned()), ..RecipeSpec::default() }.resolve().unwrap()
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1, args = MATRIX_WISE)]
+fn merge_of_48_matrices_in_core(bencher: Bencher<'_, '_>, preset: &str) {
+    static CORE: OnceLock<Aligned> = OnceLock::new();
+    let aligned = CORE.get_or_init(|| Aligned::new(adapters(), Space::Core).unwrap());
+    let recipe = recipe(preset);
+    bencher.bench_local(|| aligned.merge(&recipe).unwrap());
+}
+
+/// The alignment is the larger part of these.
+#[divan::bench(sample_count = 3, sample_size = 1, args = [Preset::Ctm, Preset::DcMerge, Preset::CoreQrTies])]
+fn alignment_of_48_matrices(bencher: Bencher<'_, '_>, preset: Preset) {
+    let space = preset.recipe().alignment();
+    bencher.bench_local(|| Aligned::new(adapters(), space).unwrap());
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1, args = ["ctm", "ctm_ties", "dc_merge", "core_qr_ties", "knots_ties_unscaled"])]
+fn merge_of_48_matrices_in_the_space_of_the_preset(bencher: Bencher<'_, '_>, preset: &str) {
+    let recipe = recipe(preset);
+    let aligned = Aligned::new(adapters(), recipe.alignment()).unwrap();
+    bencher.bench_local(|| aligned.merge(&recipe).unwrap());
+}
