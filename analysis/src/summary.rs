@@ -2,6 +2,7 @@ mod beaten;
 mod build;
 mod lines;
 mod normalised;
+mod optimism;
 mod render;
 #[cfg(test)]
 mod tests;

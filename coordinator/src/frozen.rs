@@ -1,8 +1,8 @@
 use jobs::{
     AdapterInput, Benchmark, BenchmarkInput, Digest, EVALUATION_SEMANTICS, HeadSpec, InputLocations, InputRef, Job,
     JobSpec, JointHeadSpec, Manifest, Meaning, MergeNames, Recipe, STATISTICS_SEMANTICS, StatisticsInput,
-    StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep, Task, TaskInput, WRITE_SEMANTICS, WriteFormat,
-    WriteSpec,
+    StatisticsKind, StatisticsNeed, StatisticsSpec, Subject, Sweep, TUNE_SEMANTICS, Task, TaskInput, TuneSettings,
+    TuneSpec, WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
 use std::collections::BTreeMap;
 
@@ -232,6 +232,21 @@ impl Frozen {
         })
     }
 
+    /// What learns the coefficients of all adapters on a split, on all examples or the first of them; `None` if the sweep has no
+    /// such split.
+    pub fn tune_spec(&self, split: &str, examples: Option<u64>, settings: &TuneSettings) -> Option<TuneSpec> {
+        Some(TuneSpec {
+            semantics: TUNE_SEMANTICS,
+            evaluation: EVALUATION_SEMANTICS,
+            base: self.base,
+            adapters: self.adapters.clone(),
+            tasks: self.tasks.get(split)?.clone(),
+            split: split.to_owned(),
+            examples,
+            settings: settings.clone(),
+        })
+    }
+
     /// Whether a job of any kind has the inputs of this sweep; see [`has_inputs_of`](Self::has_inputs_of).
     pub fn has_inputs_of_job(&self, spec: &JobSpec) -> bool {
         match spec {
@@ -240,6 +255,7 @@ impl Frozen {
             JobSpec::Statistics(spec) => {
                 self.statistics(&spec.adapter.task, &spec.split, spec.examples, spec.what).as_ref() == Some(spec)
             }
+            JobSpec::Tune(spec) => self.tune_spec(&spec.split, spec.examples, &spec.settings).as_ref() == Some(spec),
         }
     }
 
@@ -248,6 +264,10 @@ impl Frozen {
         match spec.into() {
             JobSpec::Evaluate(meaning) => self.evaluation(meaning),
             JobSpec::Statistics(spec) => {
+                let Job { places, .. } = self.evaluation(spec.as_evaluation());
+                Job::new(spec, places)
+            }
+            JobSpec::Tune(spec) => {
                 let Job { places, .. } = self.evaluation(spec.as_evaluation());
                 Job::new(spec, places)
             }

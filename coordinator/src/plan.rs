@@ -4,6 +4,7 @@ mod bound;
 mod issued;
 mod job;
 mod known;
+mod learned;
 mod outcome;
 mod pending;
 mod phases;
@@ -25,7 +26,7 @@ use jobs::{Blame, JobId, JobResult, Outcome, Subject, WeakAdapter};
 use known::Known;
 use outcome::OutcomeTable;
 use pending::PendingJob;
-use phases::{Needs, PendingJobs, baseline_jobs, reference_jobs, report_jobs, statistics_jobs};
+use phases::{Needs, PendingJobs, baseline_jobs, learned_jobs, reference_jobs, report_jobs, statistics_jobs};
 use results::JobStatus;
 use searches::Searches;
 use std::collections::{HashSet, VecDeque};
@@ -37,7 +38,8 @@ use winner::write_job;
 /// same [`Outcome`], in whatever order the results arrive. The phases overlap if nothing forbids it, so that workers
 /// do not idle during a linear search:
 ///
-/// 1. the base model and each adapter alone, on the selection split, and the statistics that recipes merge by;
+/// 1. the base model and each adapter alone, on the selection split; beside these, the statistics that recipes merge by, and
+///    the coefficients that are learned;
 /// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters, and if a recipe merges by
 ///    statistics, for those;
 /// 3. once all searches have chosen, the report split: the chosen recipes, baselines, base model and adapters;
@@ -248,7 +250,8 @@ impl SweepPlan {
             Needs::Nothing => Ok(true),
             // Both are asked: what can never be known is an error, whatever else is missing.
             Needs::Grounds => Ok(self.known.has_denominators()? & self.known.has_statistics()?),
-            Needs::Choices => Ok(self.searches.have_chosen()),
+            Needs::Coefficients => Ok(self.has(Needs::Grounds)? && self.known.has_learned()),
+            Needs::Choices => Ok(self.searches.have_chosen() && self.known.has_learned()),
             Needs::Evaluations => Ok(self.is_evaluated()),
         }
     }
@@ -258,6 +261,8 @@ impl SweepPlan {
         Ok(match phase {
             Phase::References => reference_jobs(&self.known),
             Phase::Statistics => statistics_jobs(&self.known),
+            Phase::Tune => self.known.tune_jobs(),
+            Phase::Learned => learned_jobs(&self.known),
             Phase::Search => VecDeque::new(),
             Phase::Baselines => baseline_jobs(&self.known, &self.baselines),
             Phase::Report => report_jobs(&self.known, &self.searches, &self.baselines),
@@ -273,7 +278,8 @@ impl SweepPlan {
 
     /// Whether every evaluation has ended.
     fn is_evaluated(&self) -> bool {
-        let evaluating = [Phase::References, Phase::Statistics, Phase::Baselines, Phase::Report];
+        let evaluating =
+            [Phase::References, Phase::Statistics, Phase::Tune, Phase::Baselines, Phase::Learned, Phase::Report];
         !self.issued.has_open()
             && self.searches.have_chosen()
             && evaluating.into_iter().all(|phase| self.pending.is_issued(phase))

@@ -17,12 +17,15 @@ pub use config::DecoderConfig;
 pub(crate) use family::named as family_of;
 pub use family::{Biases, SlidingWindow};
 pub use memory::DecoderPlacement;
-pub(crate) use module::modules;
+pub(crate) use module::{ModuleKind, modules, name as module_name};
+pub(crate) use rope::Rope;
 pub use rope::RopeScaling;
+pub(crate) use stored::Stored;
+pub(crate) use weights::{DecoderWeights, LayerWeights, LinearWeights};
 
 use crate::model::weights::WeightFile;
 use crate::{
-    Delta, Features, Fisher, Head, ModelError, Module, Texts, Watch,
+    Delta, Features, Fisher, Head, ModelError, Module, Sequences, Texts, Watch,
     observe::{Observation, Observed},
 };
 use candle_core::{Device, Tensor};
@@ -34,7 +37,6 @@ use jobs::Precision;
 use module::ModuleId;
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 use updates::Updates;
-use weights::DecoderWeights;
 
 /// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
 ///
@@ -236,6 +238,22 @@ impl DecoderModel {
             Model::Composed(model) => model.features(&read, watch)?,
         };
         Ok(Features::of_texts(values, self.base.config.width, texts.labels()))
+    }
+
+    /// The embeddings of texts up to the token that [stands for](DecoderConfig::pooled) each, for
+    /// [gradients](crate::GradientTower).
+    ///
+    /// # Errors
+    /// [`ModelError::Text`] as [`features`](Self::features), or the device fails.
+    pub fn sequences(&self, texts: &Texts) -> Result<Sequences, ModelError> {
+        batches::check(texts, &self.base.config)?;
+        let read = texts.up_to(|ids| self.base.config.pooled(ids));
+        let states = match &self.model {
+            Model::Host(model) => model.embeddings(&read),
+            Model::Composed(model) => model.embeddings(&read)?,
+        };
+        let lengths = (0..read.len()).map(|text| read.ids(text).len());
+        Ok(Sequences::new(states, lengths, self.base.config.width))
     }
 
     /// What the first layer takes of texts: the embeddings of all their tokens.

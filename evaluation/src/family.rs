@@ -16,7 +16,8 @@ pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
-    Delta, DeviceChoice, DiskCache, Features, Fisher, Head, Limits, ModelError, Module, Observed, TextModel, Watch,
+    Delta, DeviceChoice, DiskCache, Features, Fisher, GradientTower, Head, Limits, ModelError, Module, Observed,
+    Sequences, TextModel, Watch,
 };
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Precision, Rows};
@@ -103,6 +104,18 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// The model does not take such examples, the device fails, or the caller cancels.
     fn prepare(&self, split: Self::Split, budget_bytes: u64, watch: &Watch<'_>) -> Result<Self::Examples, ModelError>;
+
+    /// The base for gradients, read from its files again: every matrix takes four bytes a number, in memory of the processor.
+    ///
+    /// # Errors
+    /// The files cannot be read.
+    fn gradient_tower(&self) -> Result<GradientTower<f32>, ModelError>;
+
+    /// Examples as the first block of [that tower](Self::gradient_tower) takes them.
+    ///
+    /// # Errors
+    /// The examples are of another base, the device fails, or the caller cancels.
+    fn sequences(&self, examples: &Self::Examples, watch: &Watch<'_>) -> Result<Sequences, ModelError>;
 
     /// The text tower, of which heads are made from class names; `None` if the family has none.
     ///

@@ -15,6 +15,7 @@ mod decoder;
 mod device;
 mod family;
 mod fisher;
+mod gradient;
 mod head;
 mod images;
 mod joint;
@@ -31,6 +32,7 @@ mod text;
 mod texts;
 mod tokenizing;
 mod transient;
+mod tune;
 
 /// The version of what turns files into scores: decoding, preprocessing, towers, heads and scoring.
 ///
@@ -53,6 +55,7 @@ pub use family::{
     configuration, outline,
 };
 pub use fisher::Fisher;
+pub use gradient::{AdaptedModule, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
@@ -69,6 +72,7 @@ pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map,
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
 pub use transient::may_pass;
+pub use tune::{Check, Coefficient, CoefficientPlace, Readout, TuneError, TuneState, TuneTask, Tuner};
 
 #[cfg(test)]
 mod tests {

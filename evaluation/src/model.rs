@@ -14,7 +14,7 @@ pub use patch::{Delta, Module};
 pub use watch::Watch;
 
 use crate::{
-    Head,
+    Head, Sequences,
     fisher::Fisher,
     images::Images,
     observe::{Observation, Observed},
@@ -255,6 +255,29 @@ impl ImageModel {
         Ok(Features { values, width, labels: Arc::clone(&embedded.labels), classes: embedded.classes.clone() })
     }
 
+    /// The tokens of embedded images, for [gradients](crate::GradientTower).
+    ///
+    /// # Errors
+    /// [`ModelError::ForeignEmbedding`] if another base embedded the images, the device fails, or the caller cancels.
+    pub fn sequences(&self, embedded: &Embedded, watch: &Watch<'_>) -> Result<Sequences, ModelError> {
+        if !Arc::ptr_eq(&self.base, &embedded.base) {
+            return Err(ModelError::ForeignEmbedding);
+        }
+        let states = match (&self.tower, &embedded.tokens) {
+            (Tower::Host(_), Tokens::Host(tokens)) => tokens.clone(),
+            (Tower::Host(tower), Tokens::Images(images)) => tower.embed(images, watch)?,
+            (Tower::Composed(_), Tokens::Device(tokens)) => composed::flat(tokens)?,
+            (Tower::Composed(tower), Tokens::Images(images)) => composed::flat(&tower.embed(images, watch)?)?,
+            _ => return Err(ModelError::ForeignEmbedding),
+        };
+        if let Tokens::Images(images) = &embedded.tokens {
+            images.check_unchanged()?;
+        }
+        let vision = &self.base.config.vision;
+        let lengths = std::iter::repeat_n(vision.tokens(), embedded.len());
+        Ok(Sequences::new(states, lengths, vision.encoder.width))
+    }
+
     /// The layers that [`run_layer`](Self::run_layer) takes: those of the encoder, and the projection as the last one.
     pub fn layers(&self) -> usize {
         self.base.config.vision.encoder.layers + 1
@@ -363,6 +386,16 @@ impl Embedded {
     /// True without images.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// The class of each image.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The class names, in the order of the labels, if the data set states them.
+    pub fn classes(&self) -> Option<&[String]> {
+        self.classes.as_deref()
     }
 
     /// Bytes of the tokens, where they are held.

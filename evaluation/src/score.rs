@@ -185,9 +185,13 @@ struct Classes<'a> {
 
 impl<'a> Classes<'a> {
     fn of(features: &'a Features, head: Option<&'a [String]>, count: usize) -> Result<Self, ScoreError> {
-        let rows = features.classes().map(|data| head_rows(data, head, count)).transpose()?;
+        Self::new(features.classes(), head, count)
+    }
+
+    fn new(data: Option<&'a [String]>, head: Option<&'a [String]>, count: usize) -> Result<Self, ScoreError> {
+        let rows = data.map(|data| head_rows(data, head, count)).transpose()?;
         let rows = rows.map(|found| found.rows);
-        Ok(Self { rows, data: features.classes().unwrap_or_default(), head: head.unwrap_or_default(), count })
+        Ok(Self { rows, data: data.unwrap_or_default(), head: head.unwrap_or_default(), count })
     }
 
     fn row(&self, example: usize, label: u32) -> Result<usize, ScoreError> {
@@ -196,6 +200,12 @@ impl<'a> Classes<'a> {
         let absent = || ClassError::Absent { name: self.data[class].clone(), head: self.head.to_vec() };
         Ok(rows[class].ok_or_else(absent)?)
     }
+}
+
+/// The row of the head of each example's class.
+pub(crate) fn label_rows(labels: &[u32], data: Option<&[String]>, head: &Head) -> Result<Vec<usize>, ScoreError> {
+    let classes = Classes::new(data, head.names(), head.classes())?;
+    labels.iter().enumerate().map(|(example, label)| classes.row(example, *label)).collect()
 }
 
 /// A label as a place among `classes`.

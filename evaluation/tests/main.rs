@@ -11,6 +11,8 @@ mod fisher;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod gradients;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod llama;
@@ -36,3 +38,5 @@ mod parquet_pages;
 mod text;
 #[cfg(test)]
 mod texts;
+#[cfg(test)]
+mod tune;

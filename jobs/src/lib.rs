@@ -37,6 +37,7 @@ mod statistics;
 mod status;
 mod stored;
 mod sweep;
+mod tune;
 mod version;
 mod weak;
 mod weight_index;
@@ -63,7 +64,7 @@ pub use pool::PoolEntry;
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
     KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
-    SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope,
+    SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
@@ -71,7 +72,13 @@ pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
-pub use sweep::{Baseline, Benchmark, Evaluation, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden};
+pub use sweep::{
+    Baseline, Benchmark, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
+};
+pub use tune::{
+    CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,
+    TuneGuard, TuneObjective, TuneSettings, TuneSettingsError, TuneSpec,
+};
 pub use version::{UnknownVersion, known as known_version};
 pub use weak::WeakAdapter;
 pub use weight_index::WeightIndex;

@@ -72,6 +72,21 @@ pub struct Recipe {
     /// election; tasks not named have weight 1, and a weight of exactly 1 is not listed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
+    /// Factors on parts of single tasks' updates, by task name and then by the number of a layer or the name of a module, on
+    /// top of `weights`; what is not named has 1. Only task arithmetic has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layer_weights: BTreeMap<String, BTreeMap<String, f64>>,
+}
+
+/// The number of the layer that a module lies in: what comes after `layers.` in its name.
+///
+/// ```
+/// assert_eq!(jobs::layer_of("model.layers.11.self_attn.q_proj"), Some(11));
+/// assert_eq!(jobs::layer_of("visual_projection"), None);
+/// ```
+pub fn layer_of(module: &str) -> Option<usize> {
+    let (_, after) = module.split_once("layers.")?;
+    after.split('.').next()?.parse().ok()
 }
 
 impl Recipe {
@@ -133,6 +148,15 @@ impl Recipe {
     /// The weight of `task`: 1 unless the recipe says otherwise.
     pub fn weight(&self, task: &str) -> f64 {
         self.weights.get(task).copied().unwrap_or(1.0)
+    }
+
+    /// The weight of `task` on a module: that of the task, times that of the module, or else of its layer, if there is one.
+    pub fn weight_on(&self, task: &str, module: &str) -> f64 {
+        let part = |parts: &BTreeMap<String, f64>| {
+            let of_layer = || parts.get(&layer_of(module)?.to_string()).copied();
+            parts.get(module).copied().or_else(of_layer)
+        };
+        self.weight(task) * self.layer_weights.get(task).and_then(part).unwrap_or(1.0)
     }
 
     /// The same recipe at another scaling coefficient.

@@ -1,4 +1,4 @@
-use crate::{Digest, JobId, Meaning, OtherSemantics, StatisticsSpec, WriteSpec};
+use crate::{Digest, JobId, Meaning, OtherSemantics, StatisticsSpec, TuneSpec, WriteSpec};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,6 +15,8 @@ pub enum JobSpec {
     Write(WriteSpec),
     /// Runs a task's own model over examples and keeps what it learns of them. Its output is an artefact.
     Statistics(StatisticsSpec),
+    /// Learns the coefficients of a merge from examples of all tasks. Its output is an artefact.
+    Tune(TuneSpec),
 }
 
 /// The kinds of jobs.
@@ -26,6 +28,8 @@ pub enum JobKind {
     Write,
     /// See [`JobSpec::Statistics`].
     Statistics,
+    /// See [`JobSpec::Tune`].
+    Tune,
 }
 
 impl JobSpec {
@@ -36,7 +40,7 @@ impl JobSpec {
     pub fn id(&self) -> JobId {
         match self {
             Self::Evaluate(meaning) => meaning.id(),
-            Self::Write(_) | Self::Statistics(_) => JobId::from(Digest::of_json(self)),
+            Self::Write(_) | Self::Statistics(_) | Self::Tune(_) => JobId::from(Digest::of_json(self)),
         }
     }
 
@@ -46,6 +50,7 @@ impl JobSpec {
             Self::Evaluate(_) => JobKind::Evaluate,
             Self::Write(_) => JobKind::Write,
             Self::Statistics(_) => JobKind::Statistics,
+            Self::Tune(_) => JobKind::Tune,
         }
     }
 
@@ -53,7 +58,7 @@ impl JobSpec {
     pub fn as_evaluation(&self) -> Option<&Meaning> {
         match self {
             Self::Evaluate(meaning) => Some(meaning),
-            Self::Write(_) | Self::Statistics(_) => None,
+            Self::Write(_) | Self::Statistics(_) | Self::Tune(_) => None,
         }
     }
 
@@ -67,6 +72,7 @@ impl JobSpec {
             Self::Evaluate(meaning) => meaning.check_semantics(),
             Self::Write(spec) => spec.check_semantics(),
             Self::Statistics(spec) => spec.check_semantics(),
+            Self::Tune(spec) => spec.check_semantics(),
         }
     }
 }
@@ -89,6 +95,12 @@ impl From<StatisticsSpec> for JobSpec {
     }
 }
 
+impl From<TuneSpec> for JobSpec {
+    fn from(spec: TuneSpec) -> Self {
+        Self::Tune(spec)
+    }
+}
+
 impl JobKind {
     /// Its name in documents and logs.
     pub fn name(self) -> &'static str {
@@ -96,6 +108,7 @@ impl JobKind {
             Self::Evaluate => "evaluate",
             Self::Write => "write",
             Self::Statistics => "statistics",
+            Self::Tune => "tune",
         }
     }
 }

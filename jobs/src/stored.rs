@@ -46,7 +46,9 @@ impl From<JobSpec> for StoredSpec {
     fn from(spec: JobSpec) -> Self {
         match spec {
             JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(meaning), spec: None },
-            spec @ (JobSpec::Write(_) | JobSpec::Statistics(_)) => Self { version: 2, meaning: None, spec: Some(spec) },
+            spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_)) => {
+                Self { version: 2, meaning: None, spec: Some(spec) }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;
 
-use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec};
+use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, TuneSettings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +37,9 @@ pub struct Sweep {
     /// Recipes that are evaluated as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<Baseline>,
+    /// Merges by task arithmetic whose coefficients are learned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub learned: Vec<LearnedMerge>,
 }
 
 /// One task: an adapter, labelled data and class vectors.
@@ -128,6 +131,21 @@ pub struct Baseline {
     pub recipe: RecipeSpec,
 }
 
+/// A merge by task arithmetic whose coefficients are learned on a split of their own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnedMerge {
+    /// The row's name in tables, unique in the sweep.
+    pub name: String,
+    /// The split that coefficients are tuned on: neither the one that recipes are chosen on nor the one that is reported.
+    pub split: String,
+    /// How many examples of each task are taken, the first ones in the order of the split; `None` means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
+    /// How coefficients are tuned.
+    pub settings: TuneSettings,
+}
+
 impl Sweep {
     /// The task of that name.
     pub fn task(&self, name: &str) -> Option<&Task> {
@@ -146,12 +164,16 @@ impl Sweep {
         statistics.as_deref().unwrap_or(select)
     }
 
-    /// All splits that are read: those that are evaluated, and the one that statistics are made of.
+    /// All splits that are read: those that are evaluated, the one that statistics are made of, and those that coefficients
+    /// are tuned on.
     pub fn data_splits(&self) -> Vec<&str> {
         let mut splits = self.splits();
         let statistics = self.statistics_split();
-        if !splits.contains(&statistics) {
-            splits.push(statistics);
+        let tuned = self.learned.iter().map(|learned| learned.split.as_str());
+        for split in std::iter::once(statistics).chain(tuned) {
+            if !splits.contains(&split) {
+                splits.push(split);
+            }
         }
         splits
     }

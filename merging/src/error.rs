@@ -48,6 +48,19 @@ pub enum MergeError {
         /// The merged tasks.
         tasks: Vec<String>,
     },
+    /// The recipe weighs a part of an update that is not there.
+    #[error(
+        "the recipe has a weight for `{part}` of `{task}`, which is neither the number of a layer nor the name of a module that the \
+         adapters update, such as `{example}`"
+    )]
+    UnknownPart {
+        /// The task.
+        task: String,
+        /// What the recipe names.
+        part: String,
+        /// A module.
+        example: String,
+    },
     /// More tasks update a weight than TSV-Merge can give a direction of their own.
     #[error(
         "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \

@@ -183,6 +183,7 @@ impl Aligned {
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }
+        self.check_layer_weights(recipe)?;
         if self.space == Space::Full && recipe.combine.is_matrix_wise() && recipe.statistics().is_none() {
             return Err(MergeError::MatrixWiseInFull);
         }
@@ -201,12 +202,33 @@ impl Aligned {
         Ok(())
     }
 
+    /// A part that no module lies in would be left out without a word.
+    fn check_layer_weights(&self, recipe: &Recipe) -> Result<(), MergeError> {
+        for (task, parts) in &recipe.layer_weights {
+            if !self.tasks.contains(task) {
+                return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
+            }
+            let is_there = |part: &str| {
+                self.matrices.iter().any(|matrix| {
+                    let layer = jobs::layer_of(&matrix.name).map(|layer| layer.to_string());
+                    matrix.name == part || layer.as_deref() == Some(part)
+                })
+            };
+            if let Some(part) = parts.keys().find(|part| !is_there(part)) {
+                let example = self.matrices.first().map_or_else(String::new, |matrix| matrix.name.clone());
+                return Err(MergeError::UnknownPart { task: task.clone(), part: part.clone(), example });
+            }
+        }
+        Ok(())
+    }
+
     /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ].
     fn stacked(&self, matrix: &AlignedMatrix, recipe: &Recipe) -> UpdateMatrix {
         let [rows, cols] = matrix.shape;
         let Form::Full(factors) = &matrix.form else { unreachable!("only the full space keeps factors") };
         let present = factors.iter().zip(&self.tasks).filter_map(|(factors, task)| Some((factors.as_ref()?, task)));
-        let present: Vec<_> = present.map(|((b, a), task)| (b, a, recipe.weight(task) as f32)).collect();
+        let weight = |task: &str| recipe.weight_on(task, &matrix.name) as f32;
+        let present: Vec<_> = present.map(|((b, a), task)| (b, a, weight(task))).collect();
         let rank = present.iter().map(|(b, ..)| b.cols()).sum();
         let mut b = Vec::with_capacity(rows * rank);
         for row in 0..rows {

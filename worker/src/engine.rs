@@ -8,6 +8,7 @@ mod self_test;
 mod session;
 mod splits;
 mod statistics;
+mod tune;
 mod write;
 
 use crate::{AttemptContext, Computed, JobError, Metrics, Output, Scores, metrics::Cache};
@@ -158,6 +159,12 @@ impl Engine {
                 let meaning = spec.as_evaluation();
                 let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
                 let files = self.in_session(&mut attempt, |session, attempt| session.make_statistics(attempt, spec))?;
+                Ok(attempt.computed(Output::Files(files)))
+            }
+            JobSpec::Tune(spec) => {
+                let meaning = spec.as_evaluation();
+                let mut attempt = Attempt::new(EvaluateJob { meaning: &meaning, places }, &inputs, context, &metrics);
+                let files = self.in_session(&mut attempt, |session, attempt| session.tune(attempt, spec))?;
                 Ok(attempt.computed(Output::Files(files)))
             }
             JobSpec::Write(spec) => {

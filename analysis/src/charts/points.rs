@@ -247,7 +247,9 @@ mod tests {
         let telling = ["scaling", "density", "drop_rate", "common_share", "sigma_cut", "sigma_cut_relative", "seed"];
         let known: Vec<&str> = numbers.iter().copied().filter(|name| telling.contains(name)).collect();
         assert_eq!(known, telling);
-        let per_task = RecipeKey::resolved().filter(|key| key.kind() == KeyKind::PerTask).map(RecipeKey::name);
+        let per_task = RecipeKey::resolved()
+            .filter(|key| matches!(key.kind(), KeyKind::PerTask | KeyKind::PerLayer))
+            .map(RecipeKey::name);
         let mut drawn: Vec<&str> = numbers.into_iter().chain(word_keys()).chain(per_task).collect();
         let mut all: Vec<&str> = RecipeKey::resolved().map(RecipeKey::name).collect();
         drawn.sort_unstable();

@@ -71,7 +71,7 @@ pub(super) fn without_rows() -> Vec<(&'static str, Cells)> {
     let numbers = |name| (name, Cells::Numbers(Vec::new()));
     let wholes = |name| (name, Cells::Wholes(Vec::new()));
     let key = |key: &RecipeKey| match key.kind() {
-        KeyKind::Word | KeyKind::PerTask => words(key.name()),
+        KeyKind::Word | KeyKind::PerTask | KeyKind::PerLayer => words(key.name()),
         KeyKind::Number => numbers(key.name()),
         KeyKind::Seed => wholes(key.name()),
     };
@@ -93,7 +93,9 @@ fn add_recipe(cells: &mut Vec<(&'static str, Cell)>, recipe: Option<&Recipe>, wo
     cells.extend(RecipeKey::resolved().map(|key| {
         let shown = spec.as_ref().and_then(|spec| key.shown(spec));
         let cell = match key.kind() {
-            KeyKind::Word | KeyKind::PerTask => words.cell(shown.as_ref().and_then(KeyValue::as_text)),
+            KeyKind::Word | KeyKind::PerTask | KeyKind::PerLayer => {
+                words.cell(shown.as_ref().and_then(KeyValue::as_text))
+            }
             KeyKind::Number => Cell::Number(shown.as_ref().and_then(KeyValue::as_number)),
             KeyKind::Seed => Cell::Whole(shown.as_ref().and_then(KeyValue::as_whole)),
         };

@@ -2,6 +2,7 @@ use super::{
     Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     beaten::beaten_by,
     normalised::{Own, normalised_interval},
+    optimism::optimism,
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
@@ -55,7 +56,7 @@ impl Summary {
             ended_early: outcome.ended_early,
             rows,
             beaten_by,
-            notes: Vec::new(),
+            notes: optimism(outcome, results),
             problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),
         }
@@ -68,7 +69,7 @@ fn results_of<'a>(row: &'a Row, split: &str, results: &'a Results) -> impl Itera
 }
 
 /// The scores of a row on one split, in table order.
-fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<TaskScore> {
+pub(super) fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Results) -> Vec<TaskScore> {
     let mut scores: Vec<TaskScore> = results_of(row, split, results).flat_map(|result| result.scores.clone()).collect();
     let place = |score: &TaskScore| outcome.tasks.iter().position(|task| *task == score.task);
     scores.sort_by_key(|score| place(score).unwrap_or(usize::MAX));

@@ -330,3 +330,17 @@ async fn a_sweep_sums_up_all_its_jobs_and_tells_each_problem_once() {
     assert_eq!(summary.timings.jobs, 10);
     assert!((summary.timings.evaluate_s - 10.0).abs() < 1e-12, "{:?}", summary.timings);
 }
+
+#[test]
+fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
+    let mut made = Made::small();
+    assert!(Summary::build(&made.outcome, &made.results, None).notes.is_empty());
+    let row = made.outcome.rows.iter_mut().find(|row| row.name == "sum").unwrap();
+    let mut tuned = made.results.found[&row.jobs["test"][0]].clone();
+    tuned.job = jobs::JobId::from(jobs::Digest::of(b"tuned"));
+    tuned.scores.iter_mut().for_each(|score| score.correct += 10);
+    row.jobs.insert("tuning".to_owned(), vec![tuned.job]);
+    made.results.found.insert(tuned.job, tuned);
+    let told = "`sum` was tuned on `tuning`, where its mean accuracy is 55.0 %; on `test` it is 45.0 %: an optimism of 10.0 points";
+    assert_eq!(Summary::build(&made.outcome, &made.results, None).notes, [told]);
+}

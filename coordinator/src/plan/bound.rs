@@ -24,5 +24,7 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
         fixed += references(report) + sweep.baselines.len() + sweep.searches.len();
     }
     fixed += sweep.tasks.len() * sweep.statistics_needs().len();
+    // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.
+    fixed += sweep.learned.len() * if report == select { 3 } else { 4 };
     searches.bound().saturating_add(fixed as u64)
 }

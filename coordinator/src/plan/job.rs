@@ -11,10 +11,14 @@ pub enum Phase {
     References,
     /// What merges need to know of the tasks' own models.
     Statistics,
+    /// The coefficients that are learned.
+    Tune,
     /// The searches.
     Search,
     /// The fixed recipes.
     Baselines,
+    /// The merges by learned coefficients.
+    Learned,
     /// The report split.
     Report,
     /// The winner as an artefact.
@@ -26,6 +30,8 @@ impl fmt::Display for Phase {
         f.pad(match self {
             Self::References => "references",
             Self::Statistics => "statistics",
+            Self::Tune => "tune",
+            Self::Learned => "learned",
             Self::Search => "search",
             Self::Baselines => "baselines",
             Self::Report => "report",

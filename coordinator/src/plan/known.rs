@@ -7,8 +7,8 @@ use crate::{
     strategy::{PointResult, PointResults},
 };
 use jobs::{
-    ArtefactResult, JobId, JobResult, JobSpec, Meaning, Metric, Recipe, StatisticsNeed, StatisticsSpec, Subject, Sweep,
-    Task, TaskScore, WeakAdapter,
+    ArtefactResult, JobId, JobResult, JobSpec, LearnedWeights, Meaning, Metric, Recipe, StatisticsNeed, StatisticsSpec,
+    Subject, Sweep, Task, TaskScore, WeakAdapter,
 };
 use std::collections::{HashMap, HashSet};
 
@@ -140,7 +140,15 @@ impl Known {
     /// The status of a job with an artefact. Notes that the artefact is stored.
     pub(super) fn read_artefact(&mut self, result: &ArtefactResult) -> JobStatus {
         self.artefacts.insert(result.job);
+        if matches!(result.spec, JobSpec::Tune(_)) {
+            self.results.learned.insert(result.job, LearnedWeights::from_facts(&result.artefact.facts));
+        }
         JobStatus::Done(None)
+    }
+
+    /// The coefficients that a job has learned.
+    pub(super) fn coefficients(&self, job: &JobId) -> Option<&LearnedWeights> {
+        self.results.learned.get(job)
     }
 
     /// Whether the artefact of a job is stored.

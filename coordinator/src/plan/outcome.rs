@@ -8,7 +8,7 @@ use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
-use jobs::{JobId, Outcome, Point, Row, RowKind, Search, Subject, Sweep};
+use jobs::{JobId, LearnedMerge, Outcome, Point, Preset, RecipeSpec, Row, RowKind, Search, Subject, Sweep};
 use std::collections::BTreeMap;
 
 /// Makes the table of a sweep. Each number in it is named by the job that holds it.
@@ -49,6 +49,9 @@ impl OutcomeTable<'_> {
             let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
             rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: recipe.clone() })));
         }
+        for learned in &sweep.learned {
+            rows.push(self.learned(learned));
+        }
         for (ActiveSearch { search, .. }, choice) in self.searches.iter().zip(choices) {
             rows.push(self.searched(search, choice.as_ref())?);
         }
@@ -77,6 +80,23 @@ impl OutcomeTable<'_> {
             (split.to_owned(), id.filter(|id| self.succeeded(id)).into_iter().collect())
         });
         Row { name: name.to_owned(), kind, jobs: jobs.collect() }
+    }
+
+    /// The row of a learned merge, with its job on what it was tuned on. It has no jobs if nothing was learned.
+    fn learned(&self, learned: &LearnedMerge) -> Row {
+        let Some(recipe) = self.known.learned_recipe(learned) else {
+            let recipe = Preset::TaskArithmetic.recipe();
+            let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
+            return self.row(&learned.name, kind, None);
+        };
+        let subject = Subject::Merge { recipe: recipe.clone() };
+        let tuned = self.known.id_of(subject.clone(), &learned.split);
+        let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
+        let mut row = self.row(&learned.name, kind, Some(&subject));
+        if self.succeeded(&tuned) {
+            row.jobs.insert(learned.split.clone(), vec![tuned]);
+        }
+        row
     }
 
     fn finetuned(&self) -> Row {

@@ -1,6 +1,6 @@
 use super::job::{Phase, PlannedJob};
 use crate::Frozen;
-use jobs::{JobId, Recipe, StatisticsSpec, Subject, WriteFormat};
+use jobs::{JobId, Recipe, StatisticsSpec, Subject, TuneSpec, WriteFormat};
 
 /// A job that a phase will issue.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ enum PendingSpec {
     Evaluate { subject: Subject, split: String },
     Write { recipe: Recipe, format: WriteFormat },
     Statistics(StatisticsSpec),
+    Tune(TuneSpec),
 }
 
 impl PendingJob {
@@ -41,12 +42,19 @@ impl PendingJob {
         Self { spec: PendingSpec::Statistics(spec), label, artefacts: Vec::new() }
     }
 
+    /// The job that learns the coefficients of a merge. It needs no artefact.
+    pub(super) fn tune(name: &str, spec: TuneSpec) -> Self {
+        let label = format!("coefficients of {name}");
+        Self { spec: PendingSpec::Tune(spec), label, artefacts: Vec::new() }
+    }
+
     /// The job itself, as one of `phase`.
     pub(super) fn into_planned(self, frozen: &Frozen, phase: Phase) -> PlannedJob {
         let job = match self.spec {
             PendingSpec::Evaluate { subject, split } => frozen.job(frozen.meaning(subject, &split)),
             PendingSpec::Write { recipe, format } => frozen.job(frozen.write_spec(&recipe, format)),
             PendingSpec::Statistics(spec) => frozen.job(spec),
+            PendingSpec::Tune(spec) => frozen.job(spec),
         };
         PlannedJob { id: job.id(), job, phase, label: self.label }
     }

@@ -17,7 +17,9 @@ pub(super) enum Needs {
     /// The accuracies of the adapters alone, if the metric is normalised by them, and the statistics of all tasks, if a
     /// recipe merges by them.
     Grounds,
-    /// The choice of every search.
+    /// The same, and the coefficients of all learned merges.
+    Coefficients,
+    /// The choice of every search, and these coefficients.
     Choices,
     /// The result of every evaluation.
     Evaluations,
@@ -25,14 +27,23 @@ pub(super) enum Needs {
 
 impl Phase {
     /// All phases. If several phases are ready, their jobs are issued in this order.
-    pub(super) const ALL: [Self; 6] =
-        [Self::References, Self::Statistics, Self::Search, Self::Baselines, Self::Report, Self::Write];
+    pub(super) const ALL: [Self; 8] = [
+        Self::References,
+        Self::Statistics,
+        Self::Tune,
+        Self::Search,
+        Self::Baselines,
+        Self::Learned,
+        Self::Report,
+        Self::Write,
+    ];
 
     pub(super) fn needs(self) -> Needs {
         match self {
-            Self::References | Self::Statistics => Needs::Nothing,
+            Self::References | Self::Statistics | Self::Tune => Needs::Nothing,
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
             Self::Search | Self::Baselines => Needs::Grounds,
+            Self::Learned => Needs::Coefficients,
             Self::Report => Needs::Choices,
             Self::Write => Needs::Evaluations,
         }
@@ -104,6 +115,13 @@ pub(super) fn baseline_jobs(known: &Known, baselines: &[FixedRecipe]) -> VecDequ
     baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select)).collect()
 }
 
+/// The jobs of the learned merges, on the selection split and on what they were tuned on.
+pub(super) fn learned_jobs(known: &Known) -> VecDeque<PendingJob> {
+    let mut jobs = known.learned_jobs(&known.select, "");
+    jobs.append(&mut known.tuned_jobs());
+    jobs
+}
+
 /// The jobs on the report split: the references, the chosen recipes and the fixed ones. If the report split is the
 /// selection split, everything is evaluated already.
 pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
@@ -120,5 +138,6 @@ pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[Fixed
     for FixedRecipe { name, recipe } in baselines {
         jobs.push_back(PendingJob::merge(&format!("{name} on {report}"), recipe, report));
     }
+    jobs.append(&mut known.learned_jobs(report, &format!(" on {report}")));
     jobs
 }

@@ -1,5 +1,5 @@
 use crate::RecordedError;
-use jobs::JobId;
+use jobs::{JobId, LearnedWeights};
 use std::collections::{BTreeMap, HashMap};
 
 /// What a plan knows about its jobs: one number per job, since there may be a million. Another plan of the same sweep
@@ -13,6 +13,8 @@ pub struct KnownResults {
     pub(super) denominators: BTreeMap<String, BTreeMap<String, f64>>,
     /// Accuracies of the base model, by split and task.
     pub(super) zero_shot: BTreeMap<String, BTreeMap<String, f64>>,
+    /// The coefficients that jobs have learned.
+    pub(super) learned: HashMap<JobId, LearnedWeights>,
 }
 
 /// The status of a job that has ended.

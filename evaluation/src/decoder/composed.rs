@@ -151,6 +151,14 @@ impl ComposedDecoder {
         Ok(features)
     }
 
+    /// The embeddings of all texts in their order, `[tokens, width]`.
+    pub(crate) fn embeddings(&self, texts: &Texts) -> Result<Vec<f32>> {
+        let ids: Vec<u32> = (0..texts.len()).flat_map(|text| texts.ids(text)).copied().collect();
+        let count = ids.len();
+        let rows = self.embedding.index_select(&Tensor::from_vec(ids, count, &self.device)?, 0)?;
+        rows.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    }
+
     /// The embeddings of all texts, batch by batch.
     pub(crate) fn states(&self, texts: &Texts) -> Result<Vec<Step>> {
         let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };

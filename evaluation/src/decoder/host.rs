@@ -150,6 +150,11 @@ impl HostDecoder {
         Ok(features)
     }
 
+    /// The embeddings of all texts in their order.
+    pub(crate) fn embeddings(&self, texts: &Texts) -> Vec<f32> {
+        self.embedded(texts, &(0..texts.len()).collect::<Vec<_>>())
+    }
+
     fn embedded(&self, texts: &Texts, batch: &[usize]) -> Vec<f32> {
         let ids = || batch.iter().flat_map(|text| texts.ids(*text));
         let mut x = vec![0.0; ids().count() * self.config.width];

@@ -5,9 +5,9 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Fisher, Head, ImageModel, ImageStates, Images, Limits,
-    ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, ScoreError, Source, TextModel, Watch, accuracy,
-    model, notes, open_device,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Fisher, GradientTower, Head, ImageModel, ImageStates,
+    Images, Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError, Sequences,
+    Source, TextModel, Watch, accuracy, model, notes, open_device, score,
 };
 use jobs::Precision;
 use std::{
@@ -100,6 +100,14 @@ impl ModelFamily for ClipBase {
         self.model.embed(&Arc::new(split), budget_bytes, watch)
     }
 
+    fn gradient_tower(&self) -> Result<GradientTower<f32>, ModelError> {
+        GradientTower::open_clip(&self.folder)
+    }
+
+    fn sequences(&self, examples: &Embedded, watch: &Watch<'_>) -> Result<Sequences, ModelError> {
+        self.model.sequences(examples, watch)
+    }
+
     fn text_tower(&mut self) -> Result<Option<&TextModel>, ModelError> {
         if self.text.is_none() {
             self.text = Some(TextModel::open(&self.folder)?);
@@ -184,6 +192,14 @@ impl Examples for Embedded {
 
     fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
         accuracy(features, head)
+    }
+
+    fn readout(&self, head: &Head) -> Readout {
+        Readout::of_units(head)
+    }
+
+    fn class_rows(&self, head: &Head) -> Result<Vec<usize>, ScoreError> {
+        score::label_rows(self.labels(), self.classes(), head)
     }
 }
 

@@ -6,8 +6,9 @@ use super::{
 };
 use crate::{
     ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher,
-    Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, ScoreError, TextClasses,
-    TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
+    GradientTower, Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, Readout,
+    ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
+    score,
 };
 use files::MappedFile;
 use jobs::Precision;
@@ -22,6 +23,7 @@ const TRIED_TOKENS: usize = 32;
 
 /// A resident decoder.
 pub struct DecoderBase {
+    folder: PathBuf,
     model: DecoderModel,
     tokenizer: PathBuf,
 }
@@ -67,12 +69,12 @@ impl ModelFamily for DecoderBase {
 
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
         let model = DecoderModel::open(folder, &open_device(device)?, precision)?;
-        Ok(Self { model, tokenizer: folder.join("tokenizer.json") })
+        Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
     }
 
     fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
         let model = DecoderModel::open_differentiable(folder, &open_device(device)?, precision)?;
-        Ok(Self { model, tokenizer: folder.join("tokenizer.json") })
+        Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
     }
 
     fn model(&self) -> &DecoderModel {
@@ -111,6 +113,14 @@ impl ModelFamily for DecoderBase {
         _watch: &Watch<'_>,
     ) -> Result<TokenisedSplit, ModelError> {
         Ok(split)
+    }
+
+    fn gradient_tower(&self) -> Result<GradientTower<f32>, ModelError> {
+        GradientTower::open_decoder(&self.folder)
+    }
+
+    fn sequences(&self, examples: &TokenisedSplit, _watch: &Watch<'_>) -> Result<Sequences, ModelError> {
+        self.model.sequences(&examples.texts)
     }
 
     fn try_out(&self) -> Result<TriedOut, ModelError> {
@@ -203,6 +213,14 @@ impl Examples for TokenisedSplit {
 
     fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError> {
         classify(features, head, &self.masked)
+    }
+
+    fn readout(&self, head: &Head) -> Readout {
+        Readout::of_states(head, &self.masked)
+    }
+
+    fn class_rows(&self, head: &Head) -> Result<Vec<usize>, ScoreError> {
+        score::label_rows(self.texts.labels(), None, head)
     }
 }
 

@@ -1,4 +1,4 @@
-use crate::{ClassError, Features, Head, PerTaskScore, ScoreError};
+use crate::{ClassError, Features, Head, PerTaskScore, Readout, ScoreError};
 
 /// What a model reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,4 +68,13 @@ pub trait Examples: Send + Sync {
     /// # Errors
     /// Features, labels and head do not fit together.
     fn score(&self, features: &Features, head: &Head) -> Result<PerTaskScore, ScoreError>;
+
+    /// How a head makes logits of the features of these examples, for [tuning](crate::Tuner).
+    fn readout(&self, head: &Head) -> Readout;
+
+    /// The row of the head of each example's class.
+    ///
+    /// # Errors
+    /// The classes of the data set are not those of the head.
+    fn class_rows(&self, head: &Head) -> Result<Vec<usize>, ScoreError>;
 }

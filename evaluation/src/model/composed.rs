@@ -365,6 +365,12 @@ impl ComposedTower {
     }
 }
 
+/// The numbers of all tensors, one after the other.
+pub(crate) fn flat(tensors: &[Tensor]) -> Result<Vec<f32>> {
+    let parts = tensors.iter().map(|tensor| tensor.flatten_all()?.to_vec1());
+    Ok(parts.collect::<Result<Vec<Vec<f32>>>>()?.concat())
+}
+
 /// For each row 0, or NaN where its squares overflow in `f32`: a norm makes zeros of such a row, as if it held nothing.
 pub(crate) fn overflows(rows: &Tensor) -> Result<Tensor> {
     rows.to_dtype(DType::F32)?.sqr()?.sum_keepdim(D::Minus1)? * 0.0

@@ -205,6 +205,9 @@ pub enum ModuleProblem {
     /// The update holds NaN or an infinity.
     #[error("it holds a value that is not finite")]
     NotFinite,
+    /// The update is a whole matrix where the factors of an adapter are needed.
+    #[error("it is a whole matrix, and coefficients are learned of low-rank factors alone; use a LoRA adapter")]
+    Dense,
 }
 
 /// What is wrong with a text.

@@ -8,4 +8,5 @@ pub(crate) mod encoder;
 pub(crate) mod kernels;
 mod linear;
 pub(crate) mod product;
+pub(crate) mod real;
 pub(crate) mod tower;

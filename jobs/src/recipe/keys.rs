@@ -35,6 +35,8 @@ pub enum KeyKind {
     Seed,
     /// A number for each task, which `<key>.<task>` sets as well.
     PerTask,
+    /// A number for each layer or module of each task; `<key>.<task>` sets those of a task.
+    PerLayer,
 }
 
 /// The recipes in which a key has a meaning. In others it is an error.
@@ -77,7 +79,7 @@ pub enum Stage {
 /// A key's value as tables show it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyValue<'a> {
-    /// A word, or the map of a [`KeyKind::PerTask`] as canonical JSON.
+    /// A word, or the map of a [`KeyKind::PerTask`] or [`KeyKind::PerLayer`] as canonical JSON.
     Text(Cow<'a, str>),
     /// A number.
     Number(f64),
@@ -138,7 +140,8 @@ impl RecipeKey {
     /// The key of this name, or the one that `name` sets for a task (`weights.mnist`).
     pub fn of(name: &str) -> Option<&'static Self> {
         let (key, task) = name.split_once('.').map_or((name, None), |(key, task)| (key, Some(task)));
-        Self::ALL.iter().find(|known| known.name == key && (task.is_none() || known.kind() == KeyKind::PerTask))
+        let is_of_tasks = |known: &Self| matches!(known.kind(), KeyKind::PerTask | KeyKind::PerLayer);
+        Self::ALL.iter().find(|known| known.name == key && (task.is_none() || is_of_tasks(known)))
     }
 
     /// The keys that a resolved recipe has. `preset` is none of them: it only says where a recipe starts.
@@ -155,7 +158,7 @@ impl RecipeKey {
     pub fn is_number(&self) -> bool {
         match self.kind() {
             KeyKind::Number | KeyKind::Seed => true,
-            KeyKind::Word | KeyKind::PerTask => false,
+            KeyKind::Word | KeyKind::PerTask | KeyKind::PerLayer => false,
         }
     }
 
@@ -166,6 +169,7 @@ impl RecipeKey {
             Access::Number { .. } | Access::Count { .. } => KeyKind::Number,
             Access::Seed { .. } => KeyKind::Seed,
             Access::PerTask { .. } => KeyKind::PerTask,
+            Access::PerLayer { .. } => KeyKind::PerLayer,
         }
     }
 
@@ -188,7 +192,8 @@ impl RecipeKey {
     pub fn range(&self) -> Option<Range> {
         match self.access {
             Access::Preset(_) | Access::Word { .. } | Access::Seed { .. } => None,
-            Access::Number { range, .. } | Access::Count { range, .. } | Access::PerTask { range } => Some(range),
+            Access::Number { range, .. } | Access::Count { range, .. } => Some(range),
+            Access::PerTask { range } | Access::PerLayer { range } => Some(range),
         }
     }
 
@@ -197,7 +202,11 @@ impl RecipeKey {
         match &self.access {
             Access::Preset(_) => super::Preset::ALL.map(super::Preset::name).to_vec(),
             Access::Word { place, .. } => place.words(),
-            Access::Number { .. } | Access::Count { .. } | Access::Seed { .. } | Access::PerTask { .. } => Vec::new(),
+            Access::Number { .. }
+            | Access::Count { .. }
+            | Access::Seed { .. }
+            | Access::PerTask { .. }
+            | Access::PerLayer { .. } => Vec::new(),
         }
     }
 
@@ -222,6 +231,10 @@ impl RecipeKey {
             Access::PerTask { .. } => {
                 (!spec.weights.is_empty()).then(|| KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.weights))))
             }
+            Access::PerLayer { .. } => {
+                let text = || KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.layer_weights)));
+                (!spec.layer_weights.is_empty()).then(text)
+            }
         }
     }
 
@@ -233,7 +246,8 @@ impl RecipeKey {
     /// Adds what `spec` says of the key, if it is a number.
     pub(super) fn add_numbers(&self, spec: &RecipeSpec, numbers: &mut BTreeMap<String, f64>) {
         match &self.access {
-            Access::Preset(_) | Access::Word { .. } => {}
+            // Weights of layers may be thousands.
+            Access::Preset(_) | Access::Word { .. } | Access::PerLayer { .. } => {}
             Access::Number { field, .. } | Access::Count { field, .. } => {
                 numbers.extend(field.get(spec).map(|value| (self.name.to_owned(), value)));
             }

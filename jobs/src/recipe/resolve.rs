@@ -62,6 +62,10 @@ fn without_idle_steps(mut recipe: Recipe) -> Recipe {
     recipe.post.flatten = recipe.post.flatten.filter(|flatten| flatten.share > 0.0);
     recipe.post.output_rank = recipe.post.output_rank.filter(|rank| *rank > 0);
     recipe.weights.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
+    recipe.layer_weights.retain(|_, parts| {
+        parts.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
+        !parts.is_empty()
+    });
     recipe
 }
 
@@ -131,6 +135,12 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
         return Err(RecipeError::Contradiction(
             "`density` and `outliers` add up to more than 1: the trim keeps one share of the entries, and leaves out \
              the other, which are the largest",
+        ));
+    }
+    if !recipe.layer_weights.is_empty() && !(recipe.is_linear() && recipe.space == Space::Full) {
+        return Err(RecipeError::Contradiction(
+            "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
+             after the combination",
         ));
     }
     if let Some(DareDrop { rate, spread, .. }) = recipe.drop

@@ -149,6 +149,9 @@ pub struct RecipeSpec {
     /// Factors on single tasks' updates, by task name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub weights: BTreeMap<String, f64>,
+    /// Factors on parts of single tasks' updates, by task name and then by the number of a layer or the name of a module.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layer_weights: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl From<&Recipe> for RecipeSpec {

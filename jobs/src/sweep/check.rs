@@ -1,9 +1,10 @@
 mod data;
 mod head;
+mod learned;
 mod texts;
 
 use super::{
-    Baseline, Benchmark, Evaluation, Method, Search, Sweep, SweepError, Task,
+    Baseline, Benchmark, Evaluation, LearnedMerge, Method, Search, Sweep, SweepError, Task,
     file::{
         BenchmarkFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile, SweepFile, TaskFile,
     },
@@ -14,6 +15,7 @@ use crate::{
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
+use learned::check_learned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
 
@@ -26,8 +28,9 @@ impl SweepFile {
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
         let searches = check_searches(self.recipe, self.parameters, self.searches, method)?;
         let baselines = check_baselines(self.baselines)?;
+        let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
-        let sweep = Sweep { name: self.name, base, tasks, evaluation, method, objective, searches, baselines };
+        let sweep = Sweep { name: self.name, base, tasks, evaluation, method, objective, searches, baselines, learned };
         check_rows(&sweep)?;
         Ok(sweep)
     }
@@ -296,10 +299,16 @@ fn check_baselines(files: Vec<Map<String, Value>>) -> Result<Vec<Baseline>, Swee
 fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
     let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe));
     let rows: Vec<_> = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe))).collect();
-    if rows.is_empty() {
-        return Err(SweepError::invalid("recipe", "is missing; give `recipe`, `searches` or `baselines`"));
+    if rows.is_empty() && sweep.learned.is_empty() {
+        return Err(SweepError::invalid("recipe", "is missing; give `recipe`, `searches`, `baselines` or `learned`"));
     }
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<&String> = BTreeSet::new();
+    for LearnedMerge { name, .. } in &sweep.learned {
+        if !names.insert(name) {
+            let problem = format!("would appear twice as `{name}`; give each a `name` of its own");
+            return Err(SweepError::invalid("learned", problem));
+        }
+    }
     for (name, recipe) in rows {
         if !names.insert(name) {
             let problem = format!("would appear twice as `{name}`; give each search and baseline a `name` of its own");
@@ -307,6 +316,9 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
         }
         if let Some(task) = recipe.weights.keys().find(|task| sweep.task(task).is_none()) {
             return Err(SweepError::invalid(format!("weights.{task}"), "names a task that is not listed"));
+        }
+        if let Some(task) = recipe.layer_weights.keys().find(|task| sweep.task(task).is_none()) {
+            return Err(SweepError::invalid(format!("layer_weights.{task}"), "names a task that is not listed"));
         }
     }
     for parameter in sweep.searches.iter().flat_map(|search| &search.parameters) {

@@ -1,6 +1,6 @@
 //! The sweep file as people write it: untyped where two spellings are allowed.
 
-use crate::{Precision, RecipeSpec, ShuffleLike};
+use crate::{CoefficientScope, Precision, RecipeSpec, ShuffleLike, TuneGuard, TuneObjective};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -25,6 +25,34 @@ pub(super) struct SweepFile {
     /// Named recipes: the name stands among the recipe's own keys.
     #[serde(default)]
     pub(super) baselines: Vec<Map<String, Value>>,
+    #[serde(default)]
+    pub(super) learned: Vec<LearnedFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LearnedFile {
+    pub(super) name: Option<String>,
+    pub(super) split: String,
+    pub(super) examples: Option<u64>,
+    #[serde(default = "agreement")]
+    pub(super) objective: TuneObjective,
+    #[serde(default = "per_task")]
+    pub(super) per: CoefficientScope,
+    pub(super) start: Option<f64>,
+    pub(super) rate: Option<f64>,
+    pub(super) steps: Option<usize>,
+    pub(super) batch: Option<usize>,
+    pub(super) seed: Option<u64>,
+    pub(super) guard: Option<TuneGuard>,
+}
+
+fn agreement() -> TuneObjective {
+    TuneObjective::Agreement
+}
+
+fn per_task() -> CoefficientScope {
+    CoefficientScope::Task
 }
 
 #[derive(Debug, Deserialize)]

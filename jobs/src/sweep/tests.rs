@@ -1,4 +1,5 @@
 use super::*;
+use crate::{CoefficientScope, TuneGuard, TuneObjective, TuneSettings};
 use crate::{Metric, Values};
 use serde_json::json;
 use std::path::Path;
@@ -145,6 +146,29 @@ fn values_that_cannot_be_are_refused() {
     for (text, expected) in cases {
         assert_eq!(message(&[text]), expected, "{text}");
     }
+}
+
+#[test]
+fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
+    let sweep =
+        read(SMALL, &["learned=[{split: tuning}, {name: sure, split: tuning, objective: entropy, per: layer}]"]);
+    let learned = sweep.unwrap().learned;
+    let TuneSettings { objective, per, guard, .. } = learned[0].settings;
+    assert_eq!((learned[0].name.as_str(), learned[0].examples), ("learned by agreement", None));
+    assert_eq!((objective, per, guard), (TuneObjective::Agreement, CoefficientScope::Task, None));
+    let guard = Some(TuneGuard { every: 5, fall: 0.02 });
+    assert_eq!((learned[1].settings.per, learned[1].settings.guard), (CoefficientScope::Layer, guard));
+    let refused = |keys: &str| message(&[&format!("learned=[{{{keys}}}]")]);
+    let same = refused("split: validation");
+    assert!(same.starts_with("`learned[0].split` is `validation`, which is `evaluation.select`: "), "{same}");
+    assert!(refused("split: test").starts_with("`learned[0].split` is `test`, which is `evaluation.report`: "));
+    assert!(
+        refused("split: a, per: direction").starts_with("`learned[0].per` is `direction`, which no recipe can state")
+    );
+    assert_eq!(refused("split: a, rate: 0"), "`learned[0].rate` is 0, expected a number above 0");
+    assert_eq!(refused("split: a, examples: 0"), "`learned[0].examples` is 0");
+    let twice = message(&["learned=[{split: a}, {split: a}]"]);
+    assert_eq!(twice, "`learned` would appear twice as `learned by agreement`; give each a `name` of its own");
 }
 
 #[test]

@@ -362,3 +362,30 @@ proptest! {
         prop_assert!(kept == count + 1 || kept == few.len(), "{kept} of {} at {low}", few.len());
     }
 }
+
+#[test]
+fn weights_of_layers_and_modules_scale_parts_of_an_update() {
+    let module = |value: f32| LoraModule {
+        source: String::new(),
+        lora_b: Matrix::new(1, 1, vec![value]),
+        lora_a: Matrix::new(1, 1, vec![1.0]),
+        scale: 1.0,
+    };
+    let names = ["m.layers.0.q", "m.layers.0.k", "m.layers.1.q", "head"];
+    let task = |name: &str, value: f32| adapter(name, names.map(|name| (name.to_owned(), module(value))).into());
+    let aligned = Aligned::new(&[task("t0", 1.0), task("t1", 10.0)], Space::Full).unwrap();
+    let merged = |spec: Value| {
+        let update = aligned.merge(&recipe(spec)).unwrap();
+        assert!(update.modules.values().all(|matrix| matrix.rank() == Some(2)), "the merge stays an adapter");
+        names.map(|name| update.modules[name].to_dense().into_data()[0])
+    };
+    let weights = json!({"t0": {"0": 0.5, "m.layers.0.k": 3.0}, "t1": {"1": 2.0, "head": 0.0}});
+    assert_eq!(merged(json!({"layer_weights": weights})), [10.5, 13.0, 21.0, 1.0]);
+    let both = json!({"layer_weights": weights, "weights": {"t0": 2.0}});
+    assert_eq!(merged(both), [11.0, 16.0, 22.0, 2.0], "on top of the weight of the task");
+    let refused = |weights: Value| aligned.merge(&recipe(json!({"layer_weights": weights}))).unwrap_err().to_string();
+    let message = refused(json!({"t0": {"2": 0.5}}));
+    assert!(message.starts_with("the recipe has a weight for `2` of `t0`, which is neither the number"), "{message}");
+    let message = refused(json!({"t7": {"0": 0.5}}));
+    assert_eq!(message, "the recipe has a weight for `t7`, which is none of the merged tasks: t0, t1");
+}

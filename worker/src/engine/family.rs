@@ -5,7 +5,7 @@ use super::{
 use crate::{JobError, OutputFiles};
 use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore};
+use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 use merging::BaseHeader;
 use std::{
     collections::BTreeMap,
@@ -150,6 +150,10 @@ impl<F: ModelFamily> JobSession for FamilySession<F> {
 
     fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError> {
         self.make_statistics(attempt, spec)
+    }
+
+    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
+        self.tune(attempt, spec)
     }
 }
 

@@ -82,10 +82,19 @@ impl<M: Model> Merges<M> {
         base: &M,
         header: &BaseHeader,
     ) -> Result<BTreeSet<String>, JobError> {
-        let key = Digest::of_json(&attempt.job.meaning.adapters);
-        let adapters =
-            self.adapters.get_or_make(key, || attempt.loading(|attempt| read_adapters(attempt, base, header)))?;
+        let adapters = self.adapters(attempt, base, header)?;
         Ok(adapters.iter().flat_map(|adapter| adapter.modules.keys().cloned()).collect())
+    }
+
+    /// The job's adapters.
+    pub(super) fn adapters(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+    ) -> Result<Arc<Vec<Adapter>>, JobError> {
+        let key = Digest::of_json(&attempt.job.meaning.adapters);
+        self.adapters.get_or_make(key, || attempt.loading(|attempt| read_adapters(attempt, base, header)))
     }
 
     fn merged(

@@ -6,7 +6,7 @@ use super::{
 use crate::{JobError, OutputFiles};
 use evaluation::ModelKind;
 use files::{FileChanged, FilesInUse, MappedFile};
-use jobs::{MergeFacts, StatisticsSpec, TaskScore};
+use jobs::{MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
 
 /// Everything that the engine keeps of one base model.
 ///
@@ -27,6 +27,9 @@ pub(super) trait JobSession: Send {
 
     /// Makes the job's model and writes statistics of it.
     fn make_statistics(&mut self, attempt: &mut Attempt<'_>, spec: &StatisticsSpec) -> Result<OutputFiles, JobError>;
+
+    /// Learns the coefficients of a merge, and writes them.
+    fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError>;
 }
 
 impl Session {
@@ -64,5 +67,10 @@ impl Session {
         spec: &StatisticsSpec,
     ) -> Result<OutputFiles, JobError> {
         self.model.make_statistics(attempt, spec)
+    }
+
+    /// Learns the coefficients of a merge, and writes them.
+    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
+        self.model.tune(attempt, spec)
     }
 }

@@ -56,6 +56,9 @@ pub enum JobError {
     /// The adapters cannot be merged by the inputs of their modules.
     #[error("the merge is not possible")]
     InputMerge(#[from] merging::InputMergeError),
+    /// Coefficients cannot be learned.
+    #[error("the coefficients cannot be learned")]
+    Tune(#[source] evaluation::TuneError),
     /// Statistics cannot be written, or those of another job cannot be read.
     #[error("the statistics cannot be used")]
     Statistics(#[from] merging::StatisticsError),
@@ -195,6 +198,7 @@ impl JobError {
             | Self::Merge(_)
             | Self::InputMerge(_)
             | Self::Statistics(_)
+            | Self::Tune(_)
             | Self::Output(_)
             | Self::Scratch { .. }
             | Self::NoHead { .. }

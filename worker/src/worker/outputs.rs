@@ -34,7 +34,7 @@ impl Worker {
         let id = job.id();
         match job.spec.kind() {
             JobKind::Evaluate => Ok(self.store.result(&id).await?.is_some()),
-            JobKind::Write | JobKind::Statistics => match self.store.artefact_result(&id).await? {
+            JobKind::Write | JobKind::Statistics | JobKind::Tune => match self.store.artefact_result(&id).await? {
                 Some(result) => self.store.check_artefact_files(&result).await.map(|()| true),
                 None => Ok(false),
             },
@@ -57,7 +57,7 @@ impl Worker {
                 let meaning = meaning.clone();
                 CompletedJob::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))
             }
-            (spec @ (JobSpec::Write(_) | JobSpec::Statistics(_)), Output::Files(files)) => {
+            (spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_)), Output::Files(files)) => {
                 let artefact = files.artefact().clone();
                 let result = ArtefactResult { job: id, spec: spec.clone(), artefact, timings, run };
                 CompletedJob::Files { result: Box::new(result), files }

@@ -13,4 +13,5 @@ mod nli6;
 mod requests;
 mod statistics;
 mod texts;
+mod tune;
 mod write;

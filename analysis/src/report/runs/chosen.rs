@@ -81,6 +81,7 @@ mod tests {
             KeyKind::Number => json!(0.9),
             KeyKind::Seed => json!(5),
             KeyKind::PerTask => json!({"mnist": 0.9}),
+            KeyKind::PerLayer => json!({"mnist": {"0": 0.9}}),
         };
         spec.set(key.name(), &value).unwrap();
         spec

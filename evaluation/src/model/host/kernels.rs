@@ -1,6 +1,6 @@
 //! The loops of the host models: safe slices in, vector instructions picked at run time.
 
-use super::activation::exp;
+use super::{activation::exp, real::Real};
 use pulp::Arch;
 
 /// Independent sums per row, so that the compiler may use whole vector registers without reordering a sum.
@@ -49,13 +49,13 @@ impl View {
         self.start.checked_add(row)?.checked_add(column)?.checked_add(1)
     }
 
-    fn is_inside(&self, slice: &[f32]) -> bool {
+    fn is_inside<T>(&self, slice: &[T]) -> bool {
         self.end().is_some_and(|end| end <= slice.len())
     }
 }
 
 /// Computes `c = keep · c + scale · a · b` on one thread.
-pub(crate) fn matmul(c: (&mut [f32], View), keep: bool, scale: f32, a: (&[f32], View), b: (&[f32], View)) {
+pub(crate) fn matmul<T: Real>(c: (&mut [T], View), keep: bool, scale: T, a: (&[T], View), b: (&[T], View)) {
     let ((c, cv), (a, av), (b, bv)) = (c, a, b);
     assert!(av.rows == cv.rows && bv.columns == cv.columns && av.columns == bv.rows, "shapes of a product agree");
     assert!(cv.is_inside(c) && av.is_inside(a) && bv.is_inside(b), "a view stays inside its slice");
@@ -77,7 +77,7 @@ pub(crate) fn matmul(c: (&mut [f32], View), keep: bool, scale: f32, a: (&[f32], 
             b.as_ptr().add(bv.start),
             stride(bv.column_stride),
             stride(bv.row_stride),
-            1.0,
+            T::ONE,
             scale,
             false,
             false,
@@ -221,10 +221,10 @@ mod tests {
         for view in
             [wrapping, View::dense(half, 2), View::dense(2, half), View { start: usize::MAX, ..View::dense(1, 1) }]
         {
-            assert!(!view.is_inside(&[0.0; 4]), "{} × {}", view.rows, view.columns);
+            assert!(!view.is_inside(&[0.0f32; 4]), "{} × {}", view.rows, view.columns);
         }
         assert_eq!(View::dense(0, half).end(), Some(0));
-        assert!(View::dense(2, 2).is_inside(&[0.0; 4]) && !View::dense(2, 2).is_inside(&[0.0; 3]));
+        assert!(View::dense(2, 2).is_inside(&[0.0f32; 4]) && !View::dense(2, 2).is_inside(&[0.0f32; 3]));
     }
 
     #[test]

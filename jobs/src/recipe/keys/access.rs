@@ -39,6 +39,8 @@ pub(super) enum Access {
     Seed { field: Field<u64>, place: Place<u64> },
     /// The weights of the tasks.
     PerTask { range: Range },
+    /// The weights of parts of the tasks' updates: by layer or module.
+    PerLayer { range: Range },
 }
 
 /// A field of [`RecipeSpec`].
@@ -108,6 +110,13 @@ impl Access {
                 }
                 None => spec.weights = typed(key, value, "a map from task to number")?,
             },
+            Self::PerLayer { .. } => match key.split_once('.') {
+                Some((_, task)) => {
+                    let parts = typed(key, value, "a map from layer or module to number")?;
+                    spec.layer_weights.insert(task.to_owned(), parts);
+                }
+                None => spec.layer_weights = typed(key, value, "a map from task to layer or module to number")?,
+            },
         }
         Ok(())
     }
@@ -146,6 +155,15 @@ impl Access {
                 }
                 Ok(true)
             }
+            Self::PerLayer { range } => {
+                for (task, parts) in &spec.layer_weights {
+                    for (part, weight) in parts {
+                        let weight = range.checked(&format!("{key}.{task}.{part}"), *weight)?;
+                        recipe.layer_weights.entry(task.clone()).or_default().insert(part.clone(), weight);
+                    }
+                }
+                Ok(true)
+            }
         }
     }
 
@@ -159,6 +177,7 @@ impl Access {
             }
             Self::Seed { field, place } => *(field.write)(spec) = (place.0)(recipe).copied(),
             Self::PerTask { .. } => spec.weights = recipe.weights.clone(),
+            Self::PerLayer { .. } => spec.layer_weights = recipe.layer_weights.clone(),
         }
     }
 }

@@ -632,5 +632,13 @@ impl RecipeKey {
             order: 0,
             hint: None,
         },
+        Self {
+            name: "layer_weights",
+            access: Access::PerLayer { range: Range::FINITE_F32 },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Weights,
+            order: 1,
+            hint: None,
+        },
     ];
 }

@@ -32,6 +32,7 @@ fn unusual(key: &RecipeKey) -> Value {
         KeyKind::Number => json!(0.375),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
+        KeyKind::PerLayer => json!({"mnist": {"0": 0.625, "visual_projection": 0.5}}),
     }
 }
 
@@ -126,6 +127,7 @@ fn numbers_out_of_their_range_are_refused_for_every_key() {
 fn a_name_finds_its_key_and_a_task_that_of_the_tasks() {
     assert_eq!(RecipeKey::of("weights.mnist").unwrap().name(), "weights");
     assert_eq!(RecipeKey::of("weights").unwrap().kind(), KeyKind::PerTask);
+    assert_eq!(RecipeKey::of("layer_weights.mnist").unwrap().name(), "layer_weights");
     assert!(RecipeKey::of("density.mnist").is_none());
     assert!(RecipeKey::of("densty").is_none());
 }
@@ -139,7 +141,17 @@ fn a_grid_varies_what_costs_least_innermost() {
         vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma"],
         vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "calibrate", "seed", "drop_rate"],
         vec!["drop_spread", "drop_rescale"],
-        vec!["trim_scope", "density", "trim_count", "outliers", "weights", "elect", "combine", "common_share"],
+        vec![
+            "trim_scope",
+            "density",
+            "trim_count",
+            "outliers",
+            "weights",
+            "layer_weights",
+            "elect",
+            "combine",
+            "common_share",
+        ],
         vec![
             "gram",
             "examples",
@@ -195,6 +207,9 @@ fn the_documentation_names_every_key_with_its_values() {
         KeyKind::Number => key.range().unwrap().in_words().to_owned(),
         KeyKind::Seed => "whole number ≥ 0".to_owned(),
         KeyKind::PerTask => format!("map from task to {}", key.range().unwrap().in_words()),
+        KeyKind::PerLayer => {
+            format!("map from task to map from layer or module to {}", key.range().unwrap().in_words())
+        }
     };
     let expected: Vec<(String, String)> =
         RecipeKey::ALL.iter().map(|key| (format!("`{}`", key.name()), values(key))).collect();

@@ -88,6 +88,7 @@ fn of(space: Space, combine: Combine) -> Recipe {
         post: PostSteps::default(),
         scaling: 1.0,
         weights: BTreeMap::new(),
+        layer_weights: BTreeMap::new(),
     }
 }
 

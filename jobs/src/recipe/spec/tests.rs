@@ -257,3 +257,22 @@ fn a_recipe_without_newer_steps_is_written_as_before_them() {
         ["space", "axis", "sigma_cut", "sigma_cut_relative", "density", "trim_scope", "elect", "combine", "scaling"];
     assert_eq!(keys, before);
 }
+
+#[test]
+fn weights_of_layers_belong_to_task_arithmetic_and_are_left_out_where_they_are_1() {
+    let weights = json!({"mnist": {"0": 0.5, "1": 1.0}, "flags": {"0": 1.0}});
+    let recipe = spec(json!({"preset": "task_arithmetic", "layer_weights": weights})).resolve().unwrap();
+    assert_eq!(json!(recipe.layer_weights), json!({"mnist": {"0": 0.5}}));
+    assert_eq!(RecipeSpec::from(&recipe).resolve().unwrap(), recipe);
+    assert!((recipe.weight_on("mnist", "m.layers.0.q") - 0.5).abs() < 1e-12);
+    assert!((recipe.weight_on("mnist", "m.layers.10.q") - 1.0).abs() < 1e-12);
+    for other in [json!({"preset": "ties"}), json!({"flatten": 1.0}), json!({"combine": "mean"})] {
+        let mut refused = spec(other);
+        refused.set("layer_weights.mnist", &json!({"0": 0.5})).unwrap();
+        let error = refused.resolve().unwrap_err().to_string();
+        assert!(error.starts_with("`layer_weights` are for task arithmetic"), "{error}");
+    }
+    let mut wrong = spec(json!({}));
+    let error = wrong.set("layer_weights.mnist", &json!(0.5)).unwrap_err().to_string();
+    assert!(error.contains("a map from layer or module to number"), "{error}");
+}

@@ -1,0 +1,24 @@
+//! Gradients through the towers, in the space of the factors.
+//!
+//! A [`GradientTower`] holds a frozen base and the low-rank updates of several tasks. Of a matrix `W + Σ_j c_j b_j a_jᵀ` with
+//! inputs x and gradients δ by its outputs, the gradient by c_j is the sum over tokens of `(b_jᵀ δ)(a_jᵀ x)`: a pass costs one
+//! forward and the backward of activations, and no gradient of a matrix is ever made. One block serves all families; they
+//! differ in the parts that they have.
+
+mod activation;
+mod attention;
+mod block;
+mod clip;
+mod decoder;
+mod factors;
+mod linear;
+mod norm;
+mod sequences;
+mod tower;
+mod turn;
+
+pub use crate::model::host::real::Real;
+pub use factors::{AdaptedModule, Scales};
+pub use linear::ModuleGradient;
+pub use sequences::Sequences;
+pub use tower::{GradientTower, Recorded};

@@ -1,0 +1,149 @@
+//! Jobs that learn coefficients.
+
+use super::{attempt::Attempt, family::FamilySession};
+use crate::{JobError, OutputFiles};
+use evaluation::{
+    Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
+    TuneTask, Tuner, Watch,
+};
+use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
+use merging::Adapter;
+use std::{collections::BTreeMap, sync::Arc};
+
+impl<F: ModelFamily> FamilySession<F> {
+    /// Tunes on the examples of the job, and writes the coefficients with how it went.
+    ///
+    /// It runs on the processor, in `f32`, whatever the device: the base is held once more for it.
+    pub(super) fn tune(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<OutputFiles, JobError> {
+        check_tasks(spec)?;
+        let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
+        let tasks = self.tune_tasks(attempt, spec)?;
+        let factors: Vec<Vec<Factors<'_>>> = adapters.iter().map(factors).collect();
+        let deltas: Vec<Vec<(&str, Delta<'_>)>> = factors.iter().map(|task| deltas(task)).collect();
+        let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
+        let settings = spec.settings.clone();
+        let tuned = attempt.evaluating(|watch| Ok(tuned(tower, tasks, settings, watch)))?;
+        let Tuned { coefficients, state } = tuned.map_err(|error| match error {
+            TuneError::Model(ModelError::Cancelled) => JobError::Interrupted,
+            TuneError::Model(error) => JobError::Model(error),
+            error => JobError::Tune(error),
+        })?;
+        let learned = learned(spec, &coefficients, &state)?;
+        let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
+        let folder = tempfile::Builder::new().prefix("bowline-tune-").tempdir().map_err(scratch)?;
+        std::fs::write(folder.path().join(LEARNED_FILE), learned.to_json()).map_err(scratch)?;
+        let facts = facts(&coefficients, &state).into_iter().chain(learned.facts()).collect();
+        OutputFiles::of(folder, facts).map_err(scratch)
+    }
+
+    /// The examples of every task, with its head.
+    fn tune_tasks(&mut self, attempt: &mut Attempt<'_>, spec: &TuneSpec) -> Result<Vec<TuneTask>, JobError> {
+        let job = attempt.job;
+        let mut tasks = Vec::with_capacity(job.meaning.tasks.len());
+        for task in &job.meaning.tasks {
+            let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
+            let examples = match spec.examples {
+                Some(count) => Arc::new(self.splits.first(attempt, &self.base, task, count)?),
+                None => self.splits.get(attempt, &self.base, task)?,
+            };
+            examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
+            let classes = match spec.settings.objective {
+                TuneObjective::Labels => {
+                    let rows = examples.class_rows(&head);
+                    Some(rows.map_err(|source| attempt.unscored(task, source))?)
+                }
+                TuneObjective::Entropy | TuneObjective::Agreement => None,
+            };
+            let sequences = attempt.evaluating(|watch| self.base.sequences(&examples, watch))?;
+            tasks.push(TuneTask { name: task.name.clone(), sequences, readout: examples.readout(&head), classes });
+        }
+        Ok(tasks)
+    }
+}
+
+/// Adapters and tasks have to be the same, in the same order: each adapter is tuned on its own task.
+fn check_tasks(spec: &TuneSpec) -> Result<(), JobError> {
+    let adapters = spec.adapters.iter().map(|adapter| &adapter.task);
+    if adapters.eq(spec.tasks.iter().map(|task| &task.name)) {
+        return Ok(());
+    }
+    Err(JobError::Incomplete("its adapters are not those of its tasks, in their order".to_owned()))
+}
+
+/// What a run has come to.
+struct Tuned {
+    coefficients: Vec<Coefficient>,
+    state: TuneState,
+}
+
+fn tuned(
+    tower: GradientTower<f32>,
+    tasks: Vec<TuneTask>,
+    settings: TuneSettings,
+    watch: &Watch<'_>,
+) -> Result<Tuned, TuneError> {
+    let tuner = Tuner::new(tower, tasks, settings, watch)?;
+    let mut state = tuner.start();
+    tuner.run(&mut state, watch, &mut |_| ())?;
+    Ok(Tuned { coefficients: tuner.learned(&state), state })
+}
+
+/// The factors of one module, the adapter's own scale in B.
+struct Factors<'a> {
+    module: &'a str,
+    b: Vec<f32>,
+    a: &'a [f32],
+    rank: usize,
+}
+
+fn factors(adapter: &Adapter) -> Vec<Factors<'_>> {
+    let factors = adapter.modules.iter().map(|(name, module)| Factors {
+        module: name,
+        b: module.lora_b.data().iter().map(|x| (f64::from(*x) * module.scale) as f32).collect(),
+        a: module.lora_a.data(),
+        rank: module.lora_a.rows(),
+    });
+    factors.collect()
+}
+
+fn deltas<'a>(factors: &'a [Factors<'_>]) -> Vec<(&'a str, Delta<'a>)> {
+    let delta = |f: &'a Factors<'_>| (f.module, Delta::LowRank { b: &f.b, a: f.a, rank: f.rank });
+    factors.iter().map(delta).collect()
+}
+
+/// The coefficients as recipes state them.
+fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> Result<LearnedCoefficients, JobError> {
+    let checks = state.checks.iter().map(|check| TuneCheck { step: check.step, agreement: check.agreement });
+    let mut learned = LearnedCoefficients::new(state.losses.clone(), checks.collect(), state.is_stopped);
+    for Coefficient { task, place, value } in coefficients {
+        let task = spec.adapters[*task].task.clone();
+        let part = match place {
+            CoefficientPlace::Task => {
+                learned.weights.insert(task, *value);
+                continue;
+            }
+            CoefficientPlace::Layer(layer) => layer.to_string(),
+            CoefficientPlace::Module(module) => module.clone(),
+            CoefficientPlace::Direction(..) => {
+                let message = "a recipe has no coefficients of single directions; tune per task, layer or module";
+                return Err(JobError::Incomplete(message.to_owned()));
+            }
+        };
+        learned.layer_weights.entry(task).or_default().insert(part, *value);
+    }
+    Ok(learned)
+}
+
+/// What is known of a run beside its file.
+fn facts(coefficients: &[Coefficient], state: &TuneState) -> BTreeMap<String, f64> {
+    let mut facts = BTreeMap::from([
+        ("coefficients".to_owned(), coefficients.len() as f64),
+        ("steps".to_owned(), state.steps() as f64),
+    ]);
+    let losses = [("first_loss", state.losses.first()), ("last_loss", state.losses.last())];
+    facts.extend(losses.into_iter().filter_map(|(name, loss)| Some((name.to_owned(), *loss?))));
+    if let Some(agreement) = state.checks.iter().map(|check| check.agreement).max_by(f64::total_cmp) {
+        facts.insert("agreement".to_owned(), agreement);
+    }
+    facts
+}
