@@ -198,6 +198,17 @@ async fn a_sweep_with_as_many_workers_as_it_may_have_gets_no_further_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn workers_beyond_the_maximum_leave_a_sweep_although_jobs_wait_in_its_queue() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry { max_workers: Some(2), ..PoolEntry::new("one", base("a")) }).await;
+    bench.main.waits("one", 9, 1);
+    assert_eq!(bench.after(MOMENT).await, of("one"));
+    // Fifty workers joined at the same time.
+    bench.main.waits("one", 9, 50);
+    assert_eq!(bench.after(Duration::from_secs(30)).await, JobSource::Pool);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     let bench = Bench::new();
     bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
