@@ -11,7 +11,7 @@ use std::{
 use store::{Store, StoreError};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// How often a worker with work selects its queue again.
@@ -20,7 +20,9 @@ const SELECT_EVERY: Duration = Duration::from_millis(200);
 const IDLE_SELECT_EVERY: Duration = Duration::from_secs(1);
 /// A worker is without work this long after its last job: a search may be about to publish its next one.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
-/// How often a worker with work lists the sweeps of its pool. Without work, it lists them at every selection.
+/// The shortest time from one selection to the next, however many announcements arrive.
+const MIN_SELECT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a worker with work lists the sweeps of its pool. Without work, it lists them every [`IDLE_SELECT_EVERY`].
 const LIST_EVERY: Duration = Duration::from_secs(5);
 /// How long the entry of a sweep in the store is cached.
 const CACHED_FOR: Duration = Duration::from_secs(30);
@@ -140,9 +142,13 @@ impl QueueSelector {
     pub(crate) async fn run(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
         loop {
             let has_work = self.select(main, ahead).await;
+            let selected = Instant::now();
             tokio::select! {
                 () = sleep(if has_work { SELECT_EVERY } else { IDLE_SELECT_EVERY }) => {}
-                sweeps = main.announced_sweeps() => self.state().note_announced(&sweeps),
+                sweeps = main.announced_sweeps() => {
+                    self.state().note_announced(&sweeps);
+                    sleep_until(selected + MIN_SELECT_PAUSE).await;
+                }
             }
         }
     }
@@ -191,7 +197,7 @@ impl QueueSelector {
                 // Announcements may be frequent, and the sweep may never be in the list.
                 (true, _) => SELECT_EVERY,
                 (false, true) => LIST_EVERY,
-                (false, false) => Duration::ZERO,
+                (false, false) => IDLE_SELECT_EVERY,
             };
             if state.listed.is_some_and(|listed| listed.elapsed() < pause) {
                 return;
@@ -234,7 +240,8 @@ impl State {
 
     /// Records that runs have published jobs of these sweeps.
     fn note_announced(&mut self, sweeps: &[String]) {
-        self.has_new |= sweeps.iter().any(|sweep| !self.entries.contains_key(sweep));
+        let is_known = |sweep: &String| self.entries.contains_key(sweep) || self.unreadable.contains(sweep);
+        self.has_new |= !sweeps.iter().all(is_known);
     }
 
     fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {

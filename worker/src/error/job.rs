@@ -215,10 +215,8 @@ impl JobError {
     /// Whether the failure belongs to the job or to the machine. A failure that may pass, or that another machine may
     /// not have, says nothing about the job.
     pub fn blame(&self) -> Blame {
-        let is_of_service = matches!(
-            self,
-            Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. } | Self::Artefact(_)
-        );
+        let is_of_service =
+            matches!(self, Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. } | Self::Artefact(_));
         let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
         if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }

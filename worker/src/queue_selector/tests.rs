@@ -216,6 +216,42 @@ async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     assert_eq!(bench.after(MOMENT).await, JobSource::Pool);
 }
 
+#[tokio::test(start_paused = true)]
+async fn announcements_of_a_sweep_that_is_known_or_cannot_be_read_do_not_list_the_sweeps_again() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry::new("one", base("a"))).await;
+    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.after(MIN_SELECT_PAUSE).await;
+    let listed = bench.selector.state().listed;
+    assert!(listed.is_some());
+    for sweep in ["one", "new"] {
+        bench.main.announces(sweep);
+        bench.after(MIN_SELECT_PAUSE * 3).await;
+        assert_eq!(bench.selector.state().listed, listed, "{sweep}");
+    }
+    bench.main.announces("two");
+    bench.after(SELECT_EVERY).await;
+    assert_ne!(bench.selector.state().listed, listed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_announcements_do_not_make_a_worker_select_all_the_time() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry::new("one", base("a"))).await;
+    let announcements = async {
+        loop {
+            bench.main.announces("one");
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = bench.after(Duration::from_secs(2)) => {}
+        () = announcements => {}
+    }
+    let looks = bench.main.looks.load(Ordering::Relaxed);
+    assert!((20..=41).contains(&looks), "{looks} looks in two seconds");
+}
+
 /// A worker that computes a job of a large sweep, while a small sweep has just started.
 async fn busy_beside_a_new_sweep() -> Bench {
     let bench = Bench::new();
