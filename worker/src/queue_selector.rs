@@ -76,6 +76,8 @@ struct State {
     /// How long the worker waited for that job after the last job of the same source.
     awaited: Duration,
     last_switched: Option<Instant>,
+    /// The source that was selected last.
+    selected: Option<JobSource>,
     /// Since when jobs of other base models wait while the worker keeps its own.
     others_wait: Option<Instant>,
     /// How long the last base model took to load.
@@ -157,6 +159,7 @@ impl QueueSelector {
     async fn select(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> bool {
         self.list().await;
         let current = main.source();
+        self.note_current(&current);
         let mut sources = vec![JobSource::Pool];
         sources.extend(self.state().entries.keys().cloned().map(JobSource::Sweep));
         let Some(backlog) = main.backlog(&sources).await else { return self.state().has_work() };
@@ -182,11 +185,20 @@ impl QueueSelector {
             }
         }
         main.take_from(&chosen);
+        state.selected = Some(chosen.clone());
         if let Some(ahead) = ahead {
             // If the sweep limits its workers, a second consumer would count as another worker.
             ahead.take_from(if is_capped { &JobSource::Pool } else { &chosen });
         }
         state.has_work() || queues.iter().any(|queue| queue.waiting > 0)
+    }
+
+    /// A consumer whose queue was deleted takes from the pool without a selection. The worker has then left no source
+    /// for another one, so jobs of the source that it left before stay.
+    fn note_current(&self, current: &JobSource) {
+        if *current == JobSource::Pool && self.state().selected.as_ref().is_some_and(|selected| selected != current) {
+            self.preempted.send_replace(None);
+        }
     }
 
     /// Lists the sweeps of the pool, if it is time to. An entry that cannot be read now is read later.

@@ -288,6 +288,21 @@ async fn a_job_that_was_taken_ahead_is_returned_for_a_sweep_that_had_less_of_the
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_was_taken_ahead_stays_once_the_queue_that_went_first_is_deleted() {
+    let bench = busy_beside_a_new_sweep().await;
+    let is_preempted = async |sweep| timeout(Duration::from_millis(1), bench.selector.preempted(sweep)).await.is_ok();
+    bench.main.announces("small");
+    assert_eq!(bench.after(SELECT_EVERY).await, of("small"));
+    assert!(is_preempted("large").await);
+    // The small sweep ended: its queue is gone, and the consumer takes from the pool. The large one has no more jobs.
+    bench.main.waits("large", 0, 0);
+    bench.main.waiting.lock().remove(&of("small"));
+    bench.main.take_from(&JobSource::Pool);
+    assert_eq!(bench.after(SELECT_EVERY * 2).await, JobSource::Pool);
+    assert!(!is_preempted("large").await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_time_that_a_worker_waits_for_a_search_counts_as_work_for_it() {
     let bench = Bench::new();
     for sweep in ["large", "small"] {
