@@ -43,6 +43,8 @@ const MIN_STAY_WITHOUT_JOBS: Duration = Duration::from_millis(100);
 /// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. This
 /// time counts as work for the search.
 const AWAIT: Duration = Duration::from_millis(500);
+/// Less recent work than this, in seconds, is forgotten: it decides nothing.
+const LEAST_WORK: f64 = 0.01;
 /// The time in which the weight of past work halves.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
@@ -126,6 +128,7 @@ impl QueueSelector {
         }
         let source = state.source_of(sweep);
         let now = Instant::now();
+        state.work.retain(|of, work| *of == source || work.now() >= LEAST_WORK);
         let before = state.work.get(&source).map_or(0.0, |work| work.now());
         let seconds = before + (took + state.awaited).as_secs_f64();
         state.work.insert(source, Work { seconds, at: now });
@@ -258,9 +261,11 @@ impl State {
 
     fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
+        self.unreadable.retain(|sweep| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
                 Ok(Some(entry)) => {
+                    self.unreadable.remove(&sweep);
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }

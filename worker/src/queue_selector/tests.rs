@@ -252,6 +252,25 @@ async fn many_announcements_do_not_make_a_worker_select_all_the_time() {
     assert!((20..=41).contains(&looks), "{looks} looks in two seconds");
 }
 
+#[tokio::test(start_paused = true)]
+async fn sweeps_that_ended_are_forgotten() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    for sweep in ["one", "two"] {
+        bench.enter(PoolEntry::new(sweep, base("a"))).await;
+    }
+    bench.after(MOMENT).await;
+    bench.computes("one", "a", Duration::from_secs(1)).await;
+    assert!(bench.selector.state().unreadable.contains("new"));
+    for sweep in ["one", "new"] {
+        bench.store.remove_pool_entry("a40", sweep).await.unwrap();
+    }
+    bench.computes("two", "a", HALF_LIFE * 8).await;
+    let state = bench.selector.state();
+    assert_eq!(state.work.keys().collect::<Vec<_>>(), [&of("two")]);
+    assert!(state.unreadable.is_empty());
+}
+
 /// A worker that computes a job of a large sweep, while a small sweep has just started.
 async fn busy_beside_a_new_sweep() -> Bench {
     let bench = Bench::new();
