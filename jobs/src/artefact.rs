@@ -64,8 +64,9 @@ impl Artefact {
 }
 
 impl ArtefactResult {
-    /// The version of the document that is written now.
-    pub const VERSION: u32 = 1;
+    /// The newest version of the document. Statistics, and merges with statistics or with newer recipes, are written as
+    /// version 2, and all others as version 1.
+    pub const VERSION: u32 = 2;
 
     /// Looks whether this can be what the job came to: files with names that lead out of no folder, each once and in
     /// order, and finite numbers.

@@ -57,8 +57,9 @@ pub struct Job {
 }
 
 impl Job {
-    /// The newest version of the message: an evaluation is written as version 1, and all other kinds as version 2.
-    pub const VERSION: u32 = 2;
+    /// The newest version of the message. An evaluation is written as version 1, a job that writes as version 2, and jobs
+    /// with statistics or with newer recipes as version 3.
+    pub const VERSION: u32 = 3;
 
     /// The job of `spec`, with its inputs at `places`.
     pub fn new(spec: impl Into<JobSpec>, places: InputLocations) -> Self {

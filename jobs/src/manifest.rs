@@ -25,8 +25,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The version of the document that is written now. Version 1 is read as well.
-    pub const VERSION: u32 = 2;
+    /// The newest version of the document. Sweeps with statistics or with newer recipes are written as version 3, and all
+    /// others as version 2. Version 1 is read as well.
+    pub const VERSION: u32 = 3;
 
     /// Whether an older `bowline evaluate` wrote it, which stored each evaluation as a sweep of its own.
     pub fn is_evaluation(&self) -> bool {

@@ -31,8 +31,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The version of the document that is written now. Version 1 is read as well.
-    pub const VERSION: u32 = 2;
+    /// The newest version of the document. Outcomes with newer recipes are written as version 3, and all others as
+    /// version 2. Version 1 is read as well.
+    pub const VERSION: u32 = 3;
 
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "outcome.json";

@@ -32,8 +32,9 @@ pub struct JobResult {
 }
 
 impl JobResult {
-    /// The version of the document that is written now.
-    pub const VERSION: u32 = 1;
+    /// The newest version of the document. Results of merges with statistics or with newer recipes are written as
+    /// version 2, and all others as version 1.
+    pub const VERSION: u32 = 2;
 }
 
 /// What the alignment and the merge found.
@@ -145,6 +146,6 @@ pub struct FailureRecord {
 }
 
 impl FailureRecord {
-    /// The newest version of the document: that of an evaluation is written as version 1, and all others as version 2.
-    pub const VERSION: u32 = 2;
+    /// The newest version of the document. Versions are those of [`Job`](crate::Job).
+    pub const VERSION: u32 = 3;
 }

@@ -232,8 +232,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The version of the document that is written now. Version 1 is read as well.
-    pub const VERSION: u32 = 2;
+    /// The newest version of the document. A progress whose best point is a newer recipe is written as version 3, and all
+    /// others as version 2. Version 1 is read as well.
+    pub const VERSION: u32 = 3;
 
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "progress.json";

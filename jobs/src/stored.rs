@@ -3,6 +3,7 @@
 //! A message, a result or a failure is written in the oldest version that can hold it, so that programs of neighbouring
 //! versions share a store and a cluster: a program that knows no other kinds of jobs reads a version 1 result of an
 //! evaluation. An unknown version is refused, and so is an unknown field. Every layout that was ever written stays here.
+//! What [`recipe_age`] calls newer is in a version that earlier programs refuse as newer.
 
 mod artefact;
 mod failure;
@@ -10,6 +11,7 @@ mod job;
 mod manifest;
 mod outcome;
 mod progress;
+mod recipe_age;
 mod result;
 
 pub(crate) use artefact::StoredArtefact;
@@ -26,6 +28,7 @@ mod sweep_tests;
 mod tests;
 
 use crate::{JobSpec, Meaning};
+use recipe_age::Age;
 
 /// A document that does not hold what one of its version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,7 +38,8 @@ pub(crate) struct OtherLayout {
     expected: &'static str,
 }
 
-/// What a job is, as documents say it: version 1 knows evaluations alone, and names their meaning.
+/// What a job is, as documents say it: version 1 knows evaluations alone, and names their meaning. Version 2 knows jobs
+/// that write as well. Version 3 knows statistics and the recipes that [`recipe_age`] calls newer.
 struct StoredSpec {
     version: u32,
     meaning: Option<Meaning>,
@@ -45,6 +49,7 @@ struct StoredSpec {
 impl From<JobSpec> for StoredSpec {
     fn from(spec: JobSpec) -> Self {
         match spec {
+            spec if spec.is_newer() => Self { version: 3, meaning: None, spec: Some(spec) },
             JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(meaning), spec: None },
             spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_)) => {
                 Self { version: 2, meaning: None, spec: Some(spec) }

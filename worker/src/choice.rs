@@ -104,8 +104,12 @@ pub(crate) fn choose(queues: &[QueueState], situation: &Situation<'_>) -> JobSou
 /// [0, 1).
 ///
 /// All workers of a pool receive the announcement of a job at the same time. A few jobs need a few workers, so only
-/// some workers of a large pool switch. The others decide again at the next selection.
+/// some workers of a large pool switch. The others decide again at the next selection. A worker that is one too many at
+/// its source always leaves it.
 pub(crate) fn may_switch(queues: &[QueueState], current: &JobSource, chosen: &JobSource, chance: f64) -> bool {
+    if queues.iter().any(|queue| queue.source == *current && queue.is_full) {
+        return true;
+    }
     let waiting = |source: &JobSource| {
         queues.iter().find(|queue| queue.source == *source).map_or(0, |queue| queue.waiting) as f64
     };

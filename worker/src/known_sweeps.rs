@@ -9,6 +9,9 @@ use store::{Dated, Revision, Store, StoreError};
 /// So many different sweeps that the store does not hold show that it is not the coordinator's store.
 const MAX_UNKNOWN: usize = 3;
 
+/// So many sweeps that the store holds are remembered. Beyond that, all are looked up again.
+const MAX_HELD: usize = 1000;
+
 /// A run is alive if its last progress report is younger than this, by the store's clock.
 const ALIVE_WITHIN: Duration = Duration::from_secs(120);
 
@@ -26,6 +29,16 @@ pub(crate) struct KnownSweeps {
 struct Seen {
     held: HashSet<String>,
     unknown: BTreeSet<String>,
+}
+
+impl Seen {
+    /// Remembers a sweep that the store holds. At least one stays remembered.
+    fn remember(&mut self, sweep: &str) {
+        if self.held.len() >= MAX_HELD {
+            self.held.clear();
+        }
+        self.held.insert(sweep.to_owned());
+    }
 }
 
 impl KnownSweeps {
@@ -46,7 +59,7 @@ impl KnownSweeps {
             Err(error) => return Err(error),
         };
         if is_held {
-            self.seen().held.insert(sweep.to_owned());
+            self.seen().remember(sweep);
         }
         Ok(is_held)
     }
@@ -91,5 +104,20 @@ impl KnownSweeps {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_remembered_sweeps_is_bounded_and_the_last_one_stays() {
+        let mut seen = Seen::default();
+        for number in 0..=3 * MAX_HELD {
+            let sweep = format!("sweep-{number}");
+            seen.remember(&sweep);
+            assert!(seen.held.len() <= MAX_HELD && seen.held.contains(&sweep));
+        }
     }
 }

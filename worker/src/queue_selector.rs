@@ -11,7 +11,7 @@ use std::{
 use store::{Store, StoreError};
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// How often a worker with work selects its queue again.
@@ -20,7 +20,9 @@ const SELECT_EVERY: Duration = Duration::from_millis(200);
 const IDLE_SELECT_EVERY: Duration = Duration::from_secs(1);
 /// A worker is without work this long after its last job: a search may be about to publish its next one.
 const IDLE_AFTER: Duration = Duration::from_secs(5);
-/// How often a worker with work lists the sweeps of its pool. Without work, it lists them at every selection.
+/// The shortest time from one selection to the next, however many announcements arrive.
+const MIN_SELECT_PAUSE: Duration = Duration::from_millis(50);
+/// How often a worker with work lists the sweeps of its pool. Without work, it lists them every [`IDLE_SELECT_EVERY`].
 const LIST_EVERY: Duration = Duration::from_secs(5);
 /// How long the entry of a sweep in the store is cached.
 const CACHED_FOR: Duration = Duration::from_secs(30);
@@ -41,6 +43,8 @@ const MIN_STAY_WITHOUT_JOBS: Duration = Duration::from_millis(100);
 /// How long a worker waits for the next job of a search before it takes one of a sweep that had more of its time. This
 /// time counts as work for the search.
 const AWAIT: Duration = Duration::from_millis(500);
+/// Less recent work than this, in seconds, is forgotten: it decides nothing.
+const LEAST_WORK: f64 = 0.01;
 /// The time in which the weight of past work halves.
 const HALF_LIFE: Duration = Duration::from_secs(60);
 
@@ -74,6 +78,8 @@ struct State {
     /// How long the worker waited for that job after the last job of the same source.
     awaited: Duration,
     last_switched: Option<Instant>,
+    /// The source that was selected last.
+    selected: Option<JobSource>,
     /// Since when jobs of other base models wait while the worker keeps its own.
     others_wait: Option<Instant>,
     /// How long the last base model took to load.
@@ -122,6 +128,7 @@ impl QueueSelector {
         }
         let source = state.source_of(sweep);
         let now = Instant::now();
+        state.work.retain(|of, work| *of == source || work.now() >= LEAST_WORK);
         let before = state.work.get(&source).map_or(0.0, |work| work.now());
         let seconds = before + (took + state.awaited).as_secs_f64();
         state.work.insert(source, Work { seconds, at: now });
@@ -140,9 +147,13 @@ impl QueueSelector {
     pub(crate) async fn run(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> Infallible {
         loop {
             let has_work = self.select(main, ahead).await;
+            let selected = Instant::now();
             tokio::select! {
                 () = sleep(if has_work { SELECT_EVERY } else { IDLE_SELECT_EVERY }) => {}
-                sweeps = main.announced_sweeps() => self.state().note_announced(&sweeps),
+                sweeps = main.announced_sweeps() => {
+                    self.state().note_announced(&sweeps);
+                    sleep_until(selected + MIN_SELECT_PAUSE).await;
+                }
             }
         }
     }
@@ -151,6 +162,7 @@ impl QueueSelector {
     async fn select(&self, main: &dyn JobConsumer, ahead: Option<&dyn JobConsumer>) -> bool {
         self.list().await;
         let current = main.source();
+        self.note_current(&current);
         let mut sources = vec![JobSource::Pool];
         sources.extend(self.state().entries.keys().cloned().map(JobSource::Sweep));
         let Some(backlog) = main.backlog(&sources).await else { return self.state().has_work() };
@@ -176,11 +188,20 @@ impl QueueSelector {
             }
         }
         main.take_from(&chosen);
+        state.selected = Some(chosen.clone());
         if let Some(ahead) = ahead {
             // If the sweep limits its workers, a second consumer would count as another worker.
             ahead.take_from(if is_capped { &JobSource::Pool } else { &chosen });
         }
         state.has_work() || queues.iter().any(|queue| queue.waiting > 0)
+    }
+
+    /// A consumer whose queue was deleted takes from the pool without a selection. The worker has then left no source
+    /// for another one, so jobs of the source that it left before stay.
+    fn note_current(&self, current: &JobSource) {
+        if *current == JobSource::Pool && self.state().selected.as_ref().is_some_and(|selected| selected != current) {
+            self.preempted.send_replace(None);
+        }
     }
 
     /// Lists the sweeps of the pool, if it is time to. An entry that cannot be read now is read later.
@@ -191,7 +212,7 @@ impl QueueSelector {
                 // Announcements may be frequent, and the sweep may never be in the list.
                 (true, _) => SELECT_EVERY,
                 (false, true) => LIST_EVERY,
-                (false, false) => Duration::ZERO,
+                (false, false) => IDLE_SELECT_EVERY,
             };
             if state.listed.is_some_and(|listed| listed.elapsed() < pause) {
                 return;
@@ -233,14 +254,17 @@ impl State {
 
     /// Records that runs have published jobs of these sweeps.
     fn note_announced(&mut self, sweeps: &[String]) {
-        self.has_new |= sweeps.iter().any(|sweep| !self.entries.contains_key(sweep));
+        let is_known = |sweep: &String| self.entries.contains_key(sweep) || self.unreadable.contains(sweep);
+        self.has_new |= !sweeps.iter().all(is_known);
     }
 
     fn update_entries(&mut self, sweeps: &[String], read: Vec<(String, Result<Option<PoolEntry>, StoreError>)>) {
         self.entries.retain(|sweep, _| sweeps.contains(sweep));
+        self.unreadable.retain(|sweep| sweeps.contains(sweep));
         for (sweep, entry) in read {
             let reason = match entry {
                 Ok(Some(entry)) => {
+                    self.unreadable.remove(&sweep);
                     self.entries.insert(sweep, (entry, Instant::now()));
                     continue;
                 }

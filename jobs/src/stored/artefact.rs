@@ -1,3 +1,4 @@
+use super::recipe_age::Age;
 use crate::{Artefact, ArtefactFile, ArtefactResult, JobId, JobSpec, RunFacts, Timings, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ pub(crate) struct StoredArtefact {
 impl From<ArtefactResult> for StoredArtefact {
     fn from(ArtefactResult { job, spec, artefact, timings, run }: ArtefactResult) -> Self {
         let Artefact { files, facts } = artefact;
-        Self { version: ArtefactResult::VERSION, job, spec, files, facts, timings, run }
+        let version = if spec.is_newer() { ArtefactResult::VERSION } else { 1 };
+        Self { version, job, spec, files, facts, timings, run }
     }
 }
 

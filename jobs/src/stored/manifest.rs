@@ -1,3 +1,4 @@
+use super::recipe_age::Age;
 use crate::{Change, Digest, Manifest, Sweep, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,7 +30,8 @@ pub(crate) fn first_revision() -> u32 {
 impl From<Manifest> for StoredManifest {
     fn from(manifest: Manifest) -> Self {
         let Manifest { revision, begun_ms, changes, sweep, digests, commits, versions } = manifest;
-        Self { version: Manifest::VERSION, revision, begun_ms, changes, sweep, digests, commits, versions }
+        let version = if sweep.is_newer() { Manifest::VERSION } else { 2 };
+        Self { version, revision, begun_ms, changes, sweep, digests, commits, versions }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::manifest::first_revision;
+use super::{manifest::first_revision, recipe_age::Age};
 use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ fn is_zero(count: &u64) -> bool {
 impl From<Outcome> for StoredOutcome {
     fn from(outcome: Outcome) -> Self {
         Self {
-            version: Outcome::VERSION,
+            version: if outcome.rows.iter().any(|row| row.kind.is_newer()) { Outcome::VERSION } else { 2 },
             sweep: outcome.sweep,
             revision: outcome.revision,
             objective: outcome.objective,
@@ -107,6 +107,18 @@ impl From<StoredOutcome> for Outcome {
             given_denominators: stored.given_denominators,
             missing: stored.missing,
             ended_early: stored.ended_early,
+        }
+    }
+}
+
+impl Age for RowKind {
+    fn is_newer(&self) -> bool {
+        match self {
+            Self::ZeroShot | Self::Finetuned => false,
+            Self::Baseline { spec, recipe } => spec.is_newer() || recipe.is_newer(),
+            Self::Search { spec, recipe, points, .. } => {
+                spec.is_newer() || recipe.is_newer() || points.iter().any(|point| point.spec.is_newer())
+            }
         }
     }
 }

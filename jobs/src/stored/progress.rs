@@ -1,4 +1,4 @@
-use super::manifest::first_revision;
+use super::{manifest::first_revision, recipe_age::Age};
 use crate::{BestSoFar, FailureKind, JobId, Progress, RecipeSpec, version::known};
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +57,9 @@ impl From<Progress> for StoredProgress {
             let FailureKind { errors, jobs, example } = kind;
             StoredFailureKind { errors, jobs, example }
         });
+        let is_newer = best.as_ref().is_some_and(|best| best.spec.is_newer());
         Self {
-            version: Progress::VERSION,
+            version: if is_newer { Progress::VERSION } else { 2 },
             revision: progress.revision,
             pool: progress.pool,
             phase: progress.phase,

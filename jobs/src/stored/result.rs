@@ -1,3 +1,4 @@
+use super::recipe_age::Age;
 use crate::{JobId, JobResult, Meaning, MergeFacts, RunFacts, TaskScore, Timings, version::known};
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +19,8 @@ pub(crate) struct StoredResult {
 
 impl From<JobResult> for StoredResult {
     fn from(JobResult { job, meaning, scores, merge, timings, run }: JobResult) -> Self {
-        Self { version: JobResult::VERSION, job, meaning, scores, merge, timings, run }
+        let version = if meaning.is_newer() { JobResult::VERSION } else { 1 };
+        Self { version, job, meaning, scores, merge, timings, run }
     }
 }
 

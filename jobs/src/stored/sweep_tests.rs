@@ -85,9 +85,9 @@ fn documents_of_version_1_belong_to_the_first_revision() {
 
 #[test]
 fn a_manifest_of_a_later_version_is_refused_by_its_version_whatever_else_it_holds() {
-    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 3, \"colour\": \"red\"", 1);
+    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 4, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&later).unwrap_err();
-    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 3, oldest: 1, newest: 2 }));
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 4, oldest: 1, newest: 3 }));
     let unknown = MANIFEST.replacen("\"version\": 2", "\"version\": 2, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&unknown).unwrap_err().to_string();
     assert!(error.contains("unknown field `colour`"), "{error}");
@@ -102,4 +102,28 @@ fn the_parts_of_an_outcome_refuse_unknown_fields() {
         let error = serde_json::from_value::<Outcome>(changed).unwrap_err().to_string();
         assert!(error.contains("unknown field `colour`"), "{pointer}: {error}");
     }
+}
+
+/// The version of a document with this value in place of another, which is read as what it holds.
+fn version_with<T: Serialize + DeserializeOwned>(text: &str, pointer: &str, value: Value) -> u64 {
+    let mut document: Value = serde_json::from_str(text).unwrap();
+    *document.pointer_mut(pointer).unwrap() = value;
+    let read: T = serde_json::from_value(document.clone()).unwrap();
+    let written = serde_json::to_value(&read).unwrap();
+    serde_json::from_value::<T>(written.clone()).unwrap();
+    written["version"].as_u64().unwrap()
+}
+
+#[test]
+fn documents_of_sweeps_that_older_programs_cannot_read_are_of_a_later_version() {
+    let old = serde_json::json!({"preset": "core_ties", "density": 0.3});
+    let new = serde_json::json!({"preset": "core_ties", "output_rank": 4});
+    for (recipe, version) in [(old, 2), (new, 3)] {
+        let manifest = version_with::<Manifest>(MANIFEST, "/sweep/searches/0/recipe", recipe.clone());
+        let outcome = version_with::<Outcome>(OUTCOME, "/rows/3/kind/search/points/0/spec", recipe.clone());
+        let progress = version_with::<Progress>(PROGRESS, "/best/spec", recipe);
+        assert_eq!((manifest, outcome, progress), (version, version, version));
+    }
+    let parameters = serde_json::json!([{"key": "flatten", "values": {"list": [0.0, 0.5]}}]);
+    assert_eq!(version_with::<Manifest>(MANIFEST, "/sweep/searches/0/parameters", parameters), 3);
 }

@@ -1,9 +1,11 @@
 //! Documents as they were written before there were other kinds of jobs than evaluations.
 
 use crate::{
-    AdapterInput, Blame, Digest, FailureRecord, InputLocations, InputRef, Job, JobResult, JobSpec, MergeNames, Preset,
-    UnknownVersion, WRITE_SEMANTICS, WriteFormat, WriteSpec,
+    AdapterInput, Artefact, ArtefactResult, Blame, Digest, FailureRecord, InputLocations, InputRef, Job, JobResult,
+    JobSpec, Meaning, MergeNames, Preset, RecipeSpec, StatisticsSpec, Subject, Timings, UnknownVersion,
+    WRITE_SEMANTICS, WriteFormat, WriteSpec,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -58,9 +60,9 @@ fn a_result_of_version_1_is_read_and_written_as_it_was() {
     assert_eq!(result.job, result.meaning.id());
     assert_eq!(result.scores[0].correct, 2);
     assert_eq!(serde_json::to_string(&result).unwrap(), text);
-    let later = text.replacen(r#""version":1"#, r#""version":2,"output":{}"#, 1);
+    let later = text.replacen(r#""version":1"#, r#""version":3,"output":{}"#, 1);
     let error = serde_json::from_str::<JobResult>(&later).unwrap_err();
-    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 2, oldest: 1, newest: 1 }));
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 3, oldest: 1, newest: 2 }));
 }
 
 #[test]
@@ -115,7 +117,7 @@ fn the_message_of_an_evaluation_is_what_it_was_and_that_of_another_kind_is_of_ve
     assert_eq!(message["spec"]["write"]["format"], "adapter");
     assert_eq!(serde_json::from_value::<Job>(message.clone()).unwrap(), job);
     let mut wrong = message.clone();
-    wrong["version"] = json!(3);
+    wrong["version"] = json!(4);
     let error = serde_json::from_str::<Job>(&wrong.to_string()).unwrap_err();
     assert!(error.to_string().contains("version"), "{error}");
     let mut wrong = message;
@@ -130,4 +132,78 @@ fn a_kind_that_is_not_known_is_refused_by_its_name() {
         format!(r#"{{"version":2,"spec":{{"dance":{{}}}},"places":{}}}"#, serde_json::to_string(&places()).unwrap());
     let error = serde_json::from_str::<Job>(&text).unwrap_err().to_string();
     assert!(error.contains("unknown variant `dance`, expected one of `evaluate`, `write`, `statistics`"), "{error}");
+}
+
+fn with_recipe(recipe: Value, statistics: Value) -> Meaning {
+    let recipe = serde_json::from_value::<RecipeSpec>(recipe).unwrap().resolve().unwrap();
+    let mut meaning: Value = serde_json::from_str(&meaning()).unwrap();
+    meaning["subject"] = json!({"merge": {"recipe": recipe}});
+    meaning["statistics"] = statistics;
+    serde_json::from_value(meaning).unwrap()
+}
+
+fn version(document: &impl Serialize) -> u64 {
+    serde_json::to_value(document).unwrap()["version"].as_u64().unwrap()
+}
+
+/// Fails unless the message of the job, its failure, and its result or artefact are of these versions, and are read as
+/// what was written.
+fn check_versions(spec: &JobSpec, of_job: u64, of_output: u64) {
+    let job = Job::new(spec.clone(), places());
+    assert_eq!(version(&job), of_job, "{spec:?}");
+    assert_eq!(serde_json::from_value::<Job>(serde_json::to_value(&job).unwrap()).unwrap(), job);
+    let failure = FailureRecord {
+        job: spec.id(),
+        spec: spec.clone(),
+        attempt: 1,
+        sweep: None,
+        is_final: true,
+        blame: None,
+        errors: vec!["no".to_owned()],
+        worker: "w".to_owned(),
+        machine: None,
+        failed_ms: 7,
+    };
+    assert_eq!(version(&failure), of_job);
+    assert_eq!(serde_json::from_value::<FailureRecord>(serde_json::to_value(&failure).unwrap()).unwrap(), failure);
+    let run = serde_json::from_str(RUN).unwrap();
+    let (job, timings) = (spec.id(), Timings::default());
+    if let Some(meaning) = spec.as_evaluation() {
+        let result = JobResult { job, meaning: meaning.clone(), scores: Vec::new(), merge: None, timings, run };
+        assert_eq!(version(&result), of_output);
+        assert_eq!(serde_json::from_value::<JobResult>(serde_json::to_value(&result).unwrap()).unwrap(), result);
+    } else {
+        let artefact = Artefact { files: Vec::new(), facts: BTreeMap::new() };
+        let result = ArtefactResult { job, spec: spec.clone(), artefact, timings, run };
+        assert_eq!(version(&result), of_output);
+        assert_eq!(serde_json::from_value::<ArtefactResult>(serde_json::to_value(&result).unwrap()).unwrap(), result);
+    }
+}
+
+#[test]
+fn jobs_that_older_programs_cannot_read_are_of_a_version_that_they_leave_to_newer_ones() {
+    let none = json!([]);
+    check_versions(&with_recipe(json!({"preset": "knots_ties"}), none.clone()).into(), 1, 1);
+    check_versions(&with_recipe(json!({"preset": "tsv"}), none.clone()).into(), 1, 1);
+    check_versions(&write(), 2, 1);
+    for recipe in [
+        json!({"preset": "slerp"}),
+        json!({"preset": "knots_ties", "output_rank": 4}),
+        json!({"preset": "core_ties", "space": "core_qr"}),
+    ] {
+        let meaning = with_recipe(recipe, none.clone());
+        let Subject::Merge { recipe } = meaning.subject.clone() else { panic!("a merge") };
+        check_versions(&meaning.into(), 3, 2);
+        let JobSpec::Write(spec) = write() else { panic!("a job that writes") };
+        check_versions(&JobSpec::Write(WriteSpec { recipe, ..spec }), 3, 2);
+    }
+    let input = json!([{"task": "mnist", "job": digest()}]);
+    check_versions(&with_recipe(json!({"preset": "regmean"}), input.clone()).into(), 3, 2);
+    check_versions(&with_recipe(json!({"preset": "knots_ties"}), input).into(), 3, 2);
+    let statistics: StatisticsSpec = serde_json::from_value(json!({
+        "semantics": 1, "evaluation": 1, "base": digest(), "adapter": {"task": "mnist", "digest": digest()},
+        "data": digest(), "split": "train", "examples": 8, "what": "grams", "precision": "f32",
+    }))
+    .unwrap();
+    check_versions(&JobSpec::Statistics(statistics), 3, 2);
 }

@@ -105,12 +105,12 @@ async fn a_result_that_is_not_of_its_job_is_refused() {
 #[tokio::test]
 async fn a_spoilt_result_is_an_error_that_names_the_object() {
     let key = result(0).key().unwrap();
-    let error = tampered(|value| value["version"] = 2.into()).await;
-    let expected = format!("the object `{key}` of the store has version 2, and this program reads version 1");
+    let error = tampered(|value| value["version"] = 3.into()).await;
+    let expected = format!("the object `{key}` of the store has version 3, and this program reads version 2");
     assert_eq!(error.to_string(), expected);
     // Another version may have other fields: that it is another version is what counts.
     let error = tampered(|value| *value = json!({"version": 7, "colour": "red"})).await;
-    assert!(matches!(error, StoreError::Version { found: 7, expected: 1, .. }));
+    assert!(matches!(error, StoreError::Version { found: 7, expected: 2, .. }));
     let error = tampered(|value| value["colour"] = "red".into()).await;
     assert_eq!(error.to_string(), format!("the object `{key}` of the store is corrupt"));
     let error = tampered(|value| value["meaning"]["split"] = "test".into()).await;
@@ -180,7 +180,7 @@ async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
     assert_eq!(store.put_result(&result(0)).await.unwrap(), Put::Created);
     assert_eq!(store.set_aside(&job, any).await.unwrap(), None);
     assert_eq!(store.result(&job).await.unwrap(), Some(result(0)));
-    let newer = json!({"version": 2}).to_string().into_bytes();
+    let newer = json!({"version": 3}).to_string().into_bytes();
     backend.put(&key, newer.clone()).await.unwrap();
     assert!(matches!(store.set_aside(&job, any).await, Err(StoreError::Version { .. })));
     assert_eq!(backend.get(&key).await.unwrap(), Some(newer), "what another version wrote stays");

@@ -162,7 +162,7 @@ impl FoundStatistics {
         let mut found = Self { tasks: Vec::with_capacity(inputs.len()), files: FilesInUse::default() };
         for StatisticsInput { task, job } in inputs {
             let place = InputRef::Artefact(*job);
-            let located = attempt.inputs.statistics(&place)?;
+            let located = attempt.inputs.statistics(&place).map_err(JobError::Artefact)?;
             let digest = located.digest;
             let CheckedInput { path, files } = attempt.checked(&place, located, digest)?;
             let statistics = attempt.read(&files, || Ok(TaskStatistics::open(task, &path)?))?;

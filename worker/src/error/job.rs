@@ -9,6 +9,9 @@ pub enum JobError {
     /// An input is missing, or cannot be read.
     #[error("an input of the job cannot be used")]
     Input(#[from] inputs::InputError),
+    /// What another job made for this one is missing from the store, or damaged.
+    #[error("the statistics that another job made cannot be used")]
+    Artefact(#[source] inputs::InputError),
     /// An input has changed since the sweep was frozen.
     #[error("`{place}` has changed since the job was made: its digest is {found}, the job's {expected}")]
     Changed {
@@ -182,7 +185,7 @@ impl JobError {
     /// Whether another attempt may succeed. With bad input, none does.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Input(error) => error.is_retryable(),
+            Self::Input(error) | Self::Artefact(error) => error.is_retryable(),
             Self::Model(error) => error.is_retryable(),
             Self::Data { source, .. } => source.is_retryable(),
             Self::Head { source, .. } => source.is_retryable(),
@@ -216,13 +219,15 @@ impl JobError {
     /// Whether the failure belongs to the job or to the machine. A failure that may pass, or that another machine may
     /// not have, says nothing about the job.
     pub fn blame(&self) -> Blame {
-        let is_of_service = matches!(self, Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. });
+        let is_of_service =
+            matches!(self, Self::CorruptResult(_) | Self::ImpossibleResult(_) | Self::Lost { .. } | Self::Artefact(_));
         let is_of_machine = self.is_retryable() || self.is_own_fault() || self.is_of_system();
         if is_of_machine || is_of_service { Blame::Machine } else { Blame::Job }
     }
 
     /// Whether the fault may be the worker's own, so that another worker may succeed. Inputs were found and hashed when
-    /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere.
+    /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere. Artefacts
+    /// lie in the store that all workers share.
     pub fn is_own_fault(&self) -> bool {
         matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_) | Self::TooLarge { .. })
     }
@@ -260,5 +265,14 @@ mod tests {
         assert_eq!(JobError::Incomplete(String::new()).blame(), Blame::Job);
         assert_eq!(JobError::Panicked(String::new()).blame(), Blame::Machine);
         assert_eq!(JobError::LoadTimedOut(Duration::ZERO).blame(), Blame::Machine);
+    }
+
+    #[test]
+    fn a_missing_artefact_is_no_fault_of_the_worker_and_says_nothing_about_the_job() {
+        let missing = || inputs::InputError::Missing { reference: "artefact:1".to_owned() };
+        let error = JobError::Artefact(missing());
+        assert!(!error.is_own_fault() && !error.is_retryable());
+        assert_eq!(error.blame(), Blame::Machine);
+        assert!(JobError::Input(missing()).is_own_fault());
     }
 }

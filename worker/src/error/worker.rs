@@ -1,5 +1,5 @@
 use crate::error::names;
-use jobs::JobId;
+use jobs::{Job, JobId};
 
 /// Why a worker ended without a shutdown signal.
 #[derive(Debug, thiserror::Error)]
@@ -44,4 +44,11 @@ pub enum WorkerError {
     /// A computation did not stop after its cancellation. Its thread cannot be ended from outside, so the process ends.
     #[error("job {} still computes after its cancellation; restart the worker", .0.short())]
     Hangs(JobId),
+}
+
+impl WorkerError {
+    /// The error of a worker whose store failed while it had `job`.
+    pub(crate) fn store_failed(job: &Job, source: store::StoreError) -> Self {
+        Self::Store { job: job.id(), source }
+    }
 }

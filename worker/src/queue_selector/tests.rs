@@ -198,11 +198,77 @@ async fn a_sweep_with_as_many_workers_as_it_may_have_gets_no_further_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn workers_beyond_the_maximum_leave_a_sweep_although_jobs_wait_in_its_queue() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry { max_workers: Some(2), ..PoolEntry::new("one", base("a")) }).await;
+    bench.main.waits("one", 9, 1);
+    assert_eq!(bench.after(MOMENT).await, of("one"));
+    // Fifty workers joined at the same time.
+    bench.main.waits("one", 9, 50);
+    assert_eq!(bench.after(Duration::from_secs(30)).await, JobSource::Pool);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_sweep_of_a_version_that_cannot_be_read_is_passed_over() {
     let bench = Bench::new();
     bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
     bench.main.waits("new", 9, 0);
     assert_eq!(bench.after(MOMENT).await, JobSource::Pool);
+}
+
+#[tokio::test(start_paused = true)]
+async fn announcements_of_a_sweep_that_is_known_or_cannot_be_read_do_not_list_the_sweeps_again() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry::new("one", base("a"))).await;
+    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    bench.after(MIN_SELECT_PAUSE).await;
+    let listed = bench.selector.state().listed;
+    assert!(listed.is_some());
+    for sweep in ["one", "new"] {
+        bench.main.announces(sweep);
+        bench.after(MIN_SELECT_PAUSE * 3).await;
+        assert_eq!(bench.selector.state().listed, listed, "{sweep}");
+    }
+    bench.main.announces("two");
+    bench.after(SELECT_EVERY).await;
+    assert_ne!(bench.selector.state().listed, listed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_announcements_do_not_make_a_worker_select_all_the_time() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry::new("one", base("a"))).await;
+    let announcements = async {
+        loop {
+            bench.main.announces("one");
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        _ = bench.after(Duration::from_secs(2)) => {}
+        () = announcements => {}
+    }
+    let looks = bench.main.looks.load(Ordering::Relaxed);
+    assert!((20..=41).contains(&looks), "{looks} looks in two seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sweeps_that_ended_are_forgotten() {
+    let bench = Bench::new();
+    bench.enter(PoolEntry { version: PoolEntry::VERSION + 1, ..PoolEntry::new("new", base("a")) }).await;
+    for sweep in ["one", "two"] {
+        bench.enter(PoolEntry::new(sweep, base("a"))).await;
+    }
+    bench.after(MOMENT).await;
+    bench.computes("one", "a", Duration::from_secs(1)).await;
+    assert!(bench.selector.state().unreadable.contains("new"));
+    for sweep in ["one", "new"] {
+        bench.store.remove_pool_entry("a40", sweep).await.unwrap();
+    }
+    bench.computes("two", "a", HALF_LIFE * 8).await;
+    let state = bench.selector.state();
+    assert_eq!(state.work.keys().collect::<Vec<_>>(), [&of("two")]);
+    assert!(state.unreadable.is_empty());
 }
 
 /// A worker that computes a job of a large sweep, while a small sweep has just started.
@@ -238,6 +304,21 @@ async fn a_job_that_was_taken_ahead_is_returned_for_a_sweep_that_had_less_of_the
     bench.main.waits("small", 0, 0);
     assert_eq!(bench.after(SELECT_EVERY * 2).await, of("large"));
     assert!(!is_preempted("small").await && !is_preempted("large").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_taken_ahead_stays_once_the_queue_that_went_first_is_deleted() {
+    let bench = busy_beside_a_new_sweep().await;
+    let is_preempted = async |sweep| timeout(Duration::from_millis(1), bench.selector.preempted(sweep)).await.is_ok();
+    bench.main.announces("small");
+    assert_eq!(bench.after(SELECT_EVERY).await, of("small"));
+    assert!(is_preempted("large").await);
+    // The small sweep ended: its queue is gone, and the consumer takes from the pool. The large one has no more jobs.
+    bench.main.waits("large", 0, 0);
+    bench.main.waiting.lock().remove(&of("small"));
+    bench.main.take_from(&JobSource::Pool);
+    assert_eq!(bench.after(SELECT_EVERY * 2).await, JobSource::Pool);
+    assert!(!is_preempted("large").await);
 }
 
 #[tokio::test(start_paused = true)]

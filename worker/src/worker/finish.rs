@@ -1,6 +1,6 @@
 //! Stores the outcome of an attempt and settles the delivery.
 
-use super::{Worker, startup::store_failed};
+use super::Worker;
 use crate::{
     Computed, JobError, WorkerError,
     metrics::Outcome,
@@ -27,6 +27,29 @@ impl Worker {
                 self.settle_failure(delivery, job, &error).await?;
                 self.count_own_fault(job, &error).await
             }
+        }
+    }
+
+    /// Settles a job as failed without an attempt.
+    pub(super) async fn fail(&self, delivery: Delivery, error: JobError) -> Result<(), WorkerError> {
+        let job = delivery.job().clone();
+        let losses = delivery.losses();
+        let is_over = matches!(error, JobError::Lost { .. });
+        let finished = self.finish(delivery, &job, Err(error), Instant::now()).await;
+        self.delete_trials_after(&job, losses, is_over, &finished).await;
+        finished
+    }
+
+    /// Deletes trials of a settled job. If the store is unreachable, they stay, and the job is returned.
+    pub(super) async fn delete_trials_after(
+        &self,
+        job: &Job,
+        losses: u32,
+        is_over: bool,
+        finished: &Result<(), WorkerError>,
+    ) {
+        if losses > 0 && !matches!(finished, Err(WorkerError::Store { .. })) {
+            self.delete_trials(&job.id(), is_over).await;
         }
     }
 
@@ -67,7 +90,7 @@ impl Worker {
         }
         // The next worker of this machine could not store its output either: it waits, longer each time.
         self.record_own_fault(source.to_string(), None).await;
-        Err(self.return_and_end(delivery, store_failed(job, source)).await)
+        Err(self.return_and_end(delivery, WorkerError::store_failed(job, source)).await)
     }
 
     /// Records a failure unless it does not count, and settles the delivery as the retry policy says.
@@ -80,7 +103,7 @@ impl Worker {
         if matches!(next, AfterFailure::Retry(_) | AfterFailure::DeadLetter) {
             let failure = self.failure(&delivery, job, error, next == AfterFailure::DeadLetter);
             if let Err(source) = self.store.put_failure(&failure).await {
-                return Err(self.return_and_end(delivery, store_failed(job, source)).await);
+                return Err(self.return_and_end(delivery, WorkerError::store_failed(job, source)).await);
             }
             warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
             self.heartbeat.count_failed();

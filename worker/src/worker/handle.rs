@@ -5,9 +5,8 @@ use super::{
     Worker,
     lookup::Lookup,
     loop_state::{Device, Exclusive, LoopState},
-    startup::store_failed,
 };
-use crate::{JobError, WorkerError, metrics::Outcome};
+use crate::{WorkerError, metrics::Outcome};
 use queue::Delivery;
 use std::time::Instant;
 use store::StoreError;
@@ -165,7 +164,7 @@ impl Worker {
     ) -> Result<(), WorkerError> {
         match (lookup, turn) {
             (Err(source), _) => {
-                let error = store_failed(delivery.job(), source);
+                let error = WorkerError::store_failed(delivery.job(), source);
                 Err(self.return_and_end(delivery, error).await)
             }
             // The turn ends after the settlement: a job that was lost before is alone until then.
@@ -212,28 +211,5 @@ impl Worker {
             warn!(%error, "cannot settle the job that does not stop; the queue returns it");
         }
         Err(WorkerError::Hangs(job.id()))
-    }
-
-    /// Settles a job as failed without an attempt.
-    pub(super) async fn fail(&self, delivery: Delivery, error: JobError) -> Result<(), WorkerError> {
-        let job = delivery.job().clone();
-        let losses = delivery.losses();
-        let is_over = matches!(error, JobError::Lost { .. });
-        let finished = self.finish(delivery, &job, Err(error), Instant::now()).await;
-        self.delete_trials_after(&job, losses, is_over, &finished).await;
-        finished
-    }
-
-    /// Deletes trials of a settled job. If the store is unreachable, they stay, and the job is returned.
-    async fn delete_trials_after(
-        &self,
-        job: &jobs::Job,
-        losses: u32,
-        is_over: bool,
-        finished: &Result<(), WorkerError>,
-    ) {
-        if losses > 0 && !matches!(finished, Err(WorkerError::Store { .. })) {
-            self.delete_trials(&job.id(), is_over).await;
-        }
     }
 }

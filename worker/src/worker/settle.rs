@@ -1,6 +1,6 @@
 //! Settles deliveries whose jobs are not computed here.
 
-use super::{Worker, decision::Settlement, startup::store_failed};
+use super::{Worker, decision::Settlement};
 use crate::{WorkerError, metrics::Outcome, retry_policy::back_off};
 use jobs::{Cancellation, OtherSemantics};
 use queue::{Delivery, QueueError};
@@ -66,7 +66,7 @@ impl Worker {
         let other_store = match self.sweeps.other_store(&sweep).await {
             Ok(other_store) => other_store,
             Err(source) => {
-                let error = store_failed(delivery.job(), source);
+                let error = WorkerError::store_failed(delivery.job(), source);
                 return Err(self.return_and_end(delivery, error).await);
             }
         };

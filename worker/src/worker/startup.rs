@@ -4,7 +4,6 @@ use super::{LAST_WRITE_TIMEOUT, Worker};
 use crate::{WorkerError, machine::Faults};
 use jobs::{Job, WorkerStatus, error_chain, now_ms};
 use std::sync::{Arc, atomic::Ordering};
-use store::StoreError;
 use tokio::{
     task::spawn_blocking,
     time::{sleep, timeout},
@@ -108,9 +107,4 @@ impl Worker {
             Err(error) => warn!(%error, "cannot delete the faults of this machine"),
         }
     }
-}
-
-/// The error of a worker whose store failed while it had a job.
-pub(super) fn store_failed(job: &Job, source: StoreError) -> WorkerError {
-    WorkerError::Store { job: job.id(), source }
 }

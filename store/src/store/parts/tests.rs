@@ -186,7 +186,7 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     let row = |number: usize, text: String| [results[number].job.to_string(), text.clone(), text];
     let mut altered = row(3, text(3));
     altered[1] = altered[1].replacen("validation", "test", 1);
-    let newer = text(2).replacen("\"version\":1", "\"version\":2", 1);
+    let newer = text(2).replacen("\"version\":1", "\"version\":3", 1);
     let rows = [row(0, text(0)), row(1, text(2)), row(2, newer), altered];
     backend.put(&part_key(Revision::first("s"), 0).unwrap(), file::tests::with_rows(&rows)).await.unwrap();
     let read = all(&store, 0).await;
@@ -194,7 +194,7 @@ async fn a_spoilt_row_is_an_error_of_its_own() {
     assert!(
         matches!(&read[1], Err(StoreError::Part { source: PartError::OtherJob { job }, .. }) if *job == results[2].job)
     );
-    assert!(matches!(&read[2], Err(StoreError::Version { found: 2, expected: JobResult::VERSION, .. })));
+    assert!(matches!(&read[2], Err(StoreError::Version { found: 3, expected: JobResult::VERSION, .. })));
     let error = std::error::Error::source(read[3].as_ref().unwrap_err()).unwrap().to_string();
     assert_eq!(error, format!("the row of job `{}` was altered", results[3].job));
 }
