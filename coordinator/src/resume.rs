@@ -12,7 +12,7 @@ use std::collections::HashSet;
 pub struct Survey {
     /// The largest number of jobs that the sweep may need. A job that several phases share counts once for each.
     pub bound: u64,
-    /// The jobs needed so far that have a result.
+    /// The jobs needed so far that have a result, or an artefact that merges are made from.
     pub stored: u64,
     /// The jobs needed so far that failed permanently.
     pub failed: u64,
@@ -118,6 +118,7 @@ impl Resume {
             }
             Found::Artefact(result) => {
                 plan.record(id, Completion::Artefact(&result))?;
+                self.survey.stored += 1;
             }
             Found::Failed(failed) if !options.retry.covers(&failed) => self.fail(plan, job, failed)?,
             Found::Corrupt(errors) => {
