@@ -26,6 +26,10 @@ fn is_record(file: &Path) -> bool {
     file.ends_with("artefact.json")
 }
 
+fn artefacts(place: &Place) -> usize {
+    files(place).iter().filter(|file| is_record(file)).count()
+}
+
 fn evaluate(place: &Place, split: &str) -> Ran {
     evaluate_with(place, split, &[])
 }
@@ -59,4 +63,23 @@ fn a_corrupt_artefact_of_statistics_is_told_and_measured_again_on_request() {
     assert!(!ran.stderr.contains("--retry-failed"), "`evaluate` has no such flag: {}", ran.stderr);
     let repaired = evaluate_with(&place, "test", &["--repair"]).succeeds().json();
     assert_eq!(repaired["counts"]["failed"], 0);
+}
+
+#[test]
+fn the_results_of_a_sweep_are_removed_with_the_statistics_that_no_other_sweep_has() {
+    let place = Place::new();
+    let run = |name: &str| {
+        let (name, recipe) = (format!("name={name}"), format!("recipe={RECIPE}"));
+        let args = ["run", "sweep.yaml", "--input-cache", "cache", "-o", &name, "-o", &recipe];
+        place.run(&args).succeeds();
+    };
+    run("one");
+    run("two");
+    let both = artefacts(&place);
+    assert_eq!(both, 3, "the statistics of two tasks, and the winner");
+    let remove = |name| place.run(&["sweeps", "remove", name, "--results", "--yes"]).succeeds().stderr.clone();
+    remove("one");
+    assert_eq!(artefacts(&place), both);
+    remove("two");
+    assert_eq!(files(&place), Vec::<PathBuf>::new());
 }
