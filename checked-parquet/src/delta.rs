@@ -122,7 +122,9 @@ impl Blocks {
                 if *width > 32 {
                     return Err(LengthsProblem::Width(*width));
                 }
-                let packed = bytes.take(self.part / 8 * usize::from(*width))?;
+                // The page claims the size of a part, up to all that a number can hold.
+                let packed = (self.part / 8).checked_mul(usize::from(*width)).ok_or(LengthsProblem::End)?;
+                let packed = bytes.take(packed)?;
                 for place in 0..left.min(self.part) {
                     last = last.wrapping_add(least).wrapping_add(bits(packed, place, *width) as i32);
                     numbers.push(last);
@@ -230,6 +232,14 @@ mod tests {
         assert_eq!(check_lengths(&[0x80, 1, 4, 0xff, 0xff, 0xff, 0xff, 1, 0]), Err(LengthsProblem::Count(0x1fff_ffff)));
         assert_eq!(check_lengths(&[0x80, 1, 0, 1, 0]), Err(LengthsProblem::Blocks { block: 128, parts: 0 }));
         assert_eq!(check_lengths(&[0x80, 1, 8, 1, 0]), Err(LengthsProblem::Blocks { block: 128, parts: 8 }));
+    }
+
+    #[test]
+    fn parts_larger_than_a_number_can_hold_are_refused() {
+        // One part of 2^62 numbers of 32 bits each.
+        let block = [[0x80; 8].as_slice(), &[0x40]].concat();
+        let page = [block.as_slice(), &[1, 2, 0, 0, 32]].concat();
+        assert_eq!(check_lengths(&page), Err(LengthsProblem::End));
     }
 
     #[test]

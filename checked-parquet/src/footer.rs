@@ -12,7 +12,7 @@ use parquet::{
 /// The length of the footer, and `PAR1`.
 const END: u64 = 8;
 
-/// How deep columns, and the footer's own structs, may be nested.
+/// How deep columns, and the footer's own values, may be nested: structs, lists and maps in each other.
 const MOST_DEPTH: usize = 64;
 
 /// `FileMetaData.schema`, and the number of children of one of its elements.
@@ -40,7 +40,7 @@ pub(crate) fn check_footer(file: &impl ChunkReader) -> Result<()> {
 }
 
 fn check(footer: &[u8]) -> Result<()> {
-    let mut walk = Walk { rest: footer, children: Vec::new() };
+    let mut walk = Walk { rest: footer, depth: 0, children: Vec::new() };
     walk.fields(&mut Vec::new()).ok_or_else(|| damaged("it is no list of fields"))?;
     check_schema(&walk.children)
 }
@@ -76,6 +76,8 @@ fn damaged(what: &str) -> ParquetError {
 /// hold.
 struct Walk<'a> {
     rest: &'a [u8],
+    /// The number of values that are open. Lists of lists go deeper without a field.
+    depth: usize,
     /// The number of children of each element of the schema.
     children: Vec<i64>,
 }
@@ -83,9 +85,6 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// The fields of a struct whose place in the footer is `path`.
     fn fields(&mut self, path: &mut Vec<i16>) -> Option<()> {
-        if path.len() > MOST_DEPTH {
-            return None;
-        }
         if path == SCHEMA {
             self.children.push(0);
         }
@@ -109,7 +108,18 @@ impl Walk<'_> {
         }
     }
 
+    /// A value. Every value within another one is read through here, so that the depth is limited here alone.
     fn value(&mut self, kind: u8, path: &mut Vec<i16>) -> Option<()> {
+        if self.depth == MOST_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        self.value_within(kind, path)?;
+        self.depth -= 1;
+        Some(())
+    }
+
+    fn value_within(&mut self, kind: u8, path: &mut Vec<i16>) -> Option<()> {
         match kind {
             1..=3 => self.skip(1),
             4..=6 => {
@@ -224,6 +234,23 @@ mod tests {
         assert!(refusal(&deep).contains("nested too deep"), "{}", refusal(&deep));
         // A struct in a struct in a struct.
         assert!(refusal(&[0x1c; 10_000]).contains("it is no list of fields"));
+    }
+
+    #[test]
+    fn values_that_are_nested_without_end_are_refused() {
+        let list = check(&[0x19; 1 << 20]);
+        assert!(list.unwrap_err().to_string().contains("it is no list of fields"));
+        // A map whose only key is a map, and so on.
+        let map = [[0x1b].as_slice(), &[1, 0xbb].repeat(1 << 19)].concat();
+        assert!(refusal(&map).contains("it is no list of fields"));
+    }
+
+    #[test]
+    fn values_are_nested_up_to_the_limit() {
+        let nested = |lists: usize| [vec![0x19; lists], vec![0x03, 0]].concat();
+        // The innermost list is empty.
+        check(&nested(MOST_DEPTH)).unwrap();
+        assert!(refusal(&nested(MOST_DEPTH + 1)).contains("it is no list of fields"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use crate::{Phase, StopReason, SweepRevision};
-use jobs::{JobId, Outcome, RecipeSpec, Timings, WeakAdapter};
+use jobs::{JobId, JobKind, Outcome, RecipeSpec, Timings, WeakAdapter};
 
 /// An event of a running sweep, for progress bars and logs.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,10 +35,12 @@ pub enum Event {
         /// Whether the result was stored before this run needed it.
         is_reused: bool,
     },
-    /// A job has an artefact, such as the winner as an adapter. Counts include evaluations only.
+    /// A job has an artefact. Counts include statistics, and not the winner as an adapter.
     Written {
         /// The job.
         job: JobId,
+        /// Its kind.
+        kind: JobKind,
         /// Its label for people.
         label: String,
         /// The size of its files in bytes.
@@ -46,7 +48,7 @@ pub enum Event {
         /// Whether it was stored before this run needed it.
         is_reused: bool,
     },
-    /// A job that should write an artefact failed permanently.
+    /// The job that should write the winner failed permanently.
     NotWritten {
         /// The job.
         job: JobId,

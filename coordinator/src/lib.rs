@@ -21,6 +21,7 @@ mod resume;
 mod revision;
 mod run;
 mod stop_reason;
+mod stored_jobs;
 pub mod strategy;
 mod survey;
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use resume::{Resume, Survey};
 pub use revision::{PreviousRevision, SweepRevision, is_active};
 pub use run::{Coordinator, DEFAULT_FAILURE_STREAK, OUTCOME, Settings};
 pub use stop_reason::StopReason;
+pub use stored_jobs::StoredJobs;
 pub use survey::{repair, so_far, stored_jobs, survey};

@@ -12,7 +12,7 @@ use std::collections::HashSet;
 pub struct Survey {
     /// The largest number of jobs that the sweep may need. A job that several phases share counts once for each.
     pub bound: u64,
-    /// The jobs needed so far that have a result.
+    /// The jobs needed so far that have a result, or an artefact that merges are made from.
     pub stored: u64,
     /// The jobs needed so far that failed permanently.
     pub failed: u64,
@@ -33,6 +33,8 @@ pub struct Resume {
     pub(crate) listing: StoreListing,
     /// Jobs whose result is in no compacted part yet.
     pub(crate) uncompacted: Vec<JobId>,
+    /// Jobs whose artefact merges are made from.
+    pub(crate) artefacts: Vec<JobId>,
     /// The first jobs that failed permanently, to be reported one by one.
     pub(crate) failed: Vec<EarlierFailure>,
     /// All jobs that failed permanently.
@@ -82,6 +84,7 @@ impl Resume {
             results: KnownResults::default(),
             listing,
             uncompacted: Vec::new(),
+            artefacts: Vec::new(),
             failed: Vec::new(),
             failed_jobs: Vec::new(),
             corrupt: HashSet::new(),
@@ -118,6 +121,8 @@ impl Resume {
             }
             Found::Artefact(result) => {
                 plan.record(id, Completion::Artefact(&result))?;
+                self.survey.stored += 1;
+                self.artefacts.push(id);
             }
             Found::Failed(failed) if !options.retry.covers(&failed) => self.fail(plan, job, failed)?,
             Found::Corrupt(errors) => {

@@ -1,5 +1,5 @@
 use crate::{
-    CoordinatorError, Frozen, NextJobs, PlannedJob, SweepPlan,
+    CoordinatorError, Frozen, NextJobs, PlannedJob, StoredJobs, SweepPlan,
     consistency::ConsistencyCheck,
     listing::StoreListing,
     lookup::{JobRef, Retry},
@@ -48,17 +48,17 @@ pub async fn so_far(frozen: &Frozen, store: &Store) -> Result<(Outcome, Survey),
     Ok((read.plan.so_far()?, read.resume.survey))
 }
 
-/// The jobs of a revision that have a result or a permanent failure in the store.
+/// The jobs of a revision that have a result, an artefact or a permanent failure in the store.
 ///
 /// # Errors
 /// As [`survey`].
-pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<HashSet<JobId>, CoordinatorError> {
+pub async fn stored_jobs(frozen: &Frozen, store: &Store) -> Result<StoredJobs, CoordinatorError> {
     let read = read_sweep(frozen, store, ReadOptions { retry: Retry::Nothing, repair: false }).await?;
     let revision = Revision::of(&frozen.sweep().name, frozen.revision());
-    let mut jobs = store.compacted_jobs(revision).await?.jobs;
-    jobs.extend(read.resume.uncompacted);
-    jobs.extend(read.resume.failed_jobs);
-    Ok(jobs)
+    let mut ended = store.compacted_jobs(revision).await?.jobs;
+    ended.extend(read.resume.uncompacted);
+    ended.extend(read.resume.failed_jobs);
+    Ok(StoredJobs { ended, artefacts: read.resume.artefacts.into_iter().collect() })
 }
 
 /// As [`survey`], of the revision of `frozen`, whichever revision the store holds.

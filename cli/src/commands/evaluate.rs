@@ -4,7 +4,7 @@ use crate::{
     failed,
     failure::{Failure, InputFailure, RunFailure},
     interrupt::Interrupts,
-    local::{engine, inputs, runtime},
+    local::{engine, inputs_beside_a_store, runtime},
     progress::Progress,
     ready::ready,
     remote::{check_conditions, open_store},
@@ -14,6 +14,7 @@ use crate::{
 };
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
+use inputs::Artefacts;
 use jobs::{Baseline, Benchmark, Digest, Method, RecipeSpec, Sweep};
 use preflight::check_other_splits;
 use std::{future::pending, sync::Arc};
@@ -67,14 +68,18 @@ impl Scoring<'_> {
         let runtime = runtime()?;
         let interrupts = Interrupts::listen(&runtime);
         let written = sweep.clone();
+        let statistics = sweep.statistics_split().to_owned();
         sweep.method = Method::Grid;
         sweep.searches.clear();
         sweep.baselines =
             self.recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
         sweep.evaluation.select = self.split.to_owned();
         sweep.evaluation.report = self.split.to_owned();
+        // The recipe merges as in a run of the sweep, whichever split is evaluated here.
+        sweep.evaluation.statistics = (!sweep.statistics_needs().is_empty()).then_some(statistics);
 
-        let inputs = Arc::new(inputs(&self.store.s3));
+        let artefacts = Arc::new(Artefacts::default());
+        let inputs = Arc::new(inputs_beside_a_store(&self.store.s3, &artefacts));
         let engine = engine(self.compute, Arc::clone(&inputs))?;
         let frozen = named_by_content(ready(sweep, file, &inputs, Some(self.compute))?);
         check_other_splits(&written, file.lines(), &inputs, self.split)?;
@@ -82,11 +87,13 @@ impl Scoring<'_> {
             let store = open_store(self.store).await?;
             check_conditions(&store, self.conditions.unconditional_store).await.map(|()| store)
         })?;
-        let resume = if self.repair {
-            runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))?
+        artefacts.give(store.clone(), runtime.handle().clone());
+        let surveyed = if self.repair {
+            runtime.block_on(coordinator::repair(&frozen, &store, Retry::Everything))
         } else {
-            runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))?
+            runtime.block_on(coordinator::survey(&frozen, &store, Retry::Everything))
         };
+        let resume = surveyed.map_err(|error| of_evaluation(error.into()))?;
         let runner = Runner::local(runtime, interrupts, engine, store, Metrics::default());
         let progress = Progress::start();
         let mut failures = Vec::new();
@@ -105,13 +112,7 @@ impl Scoring<'_> {
             _ => {}
         };
         let ran = runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending());
-        let Done { outcome, counts } = ran.map_err(|failure| match failure {
-            // What failed is always tried again here: no flag has to say so.
-            Failure::Run(RunFailure::Coordinator(error @ CoordinatorError::Denominator { .. })) => {
-                Failure::Run(RunFailure::Evaluation(error))
-            }
-            other => other,
-        })?;
+        let Done { outcome, counts } = ran.map_err(of_evaluation)?;
         drop(progress);
         failures.iter().for_each(terminal::note);
         let results = runner.runtime.block_on(Results::of(&outcome, &runner.store));
@@ -121,6 +122,16 @@ impl Scoring<'_> {
             RunFailure::Evaluated { failed: counts.failed, corrupt, total }
         });
         Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed })
+    }
+}
+
+/// What failed is always tried again here: no flag has to say so.
+fn of_evaluation(failure: Failure) -> Failure {
+    match failure {
+        Failure::Run(RunFailure::Coordinator(
+            error @ (CoordinatorError::Denominator { .. } | CoordinatorError::Statistics { .. }),
+        )) => Failure::Run(RunFailure::Evaluation(error)),
+        other => other,
     }
 }
 

@@ -103,8 +103,12 @@ impl RunFailure {
             Self::Evaluated { .. } => Some(
                 "the errors are above; mend the input, then run again, with `--repair` where a stored result is corrupt",
             ),
-            Self::Evaluation(CoordinatorError::Denominator { .. }) => {
-                Some("mend the input, then run again, or give `finetuned` accuracies in the sweep file")
+            Self::Evaluation(CoordinatorError::Denominator { .. }) => Some(
+                "mend the input, then run again (with `--repair` where a stored result is corrupt), or give `finetuned` \
+                 accuracies in the sweep file",
+            ),
+            Self::Evaluation(CoordinatorError::Statistics { .. }) => {
+                Some("mend the input, then run again, with `--repair` where a stored artefact is corrupt")
             }
             Self::Coordinator(error) | Self::Evaluation(error) => coordinator_hint(error),
             Self::Freeze(_) | Self::Webhook { .. } => None,
@@ -151,7 +155,8 @@ fn coordinator_hint(error: &CoordinatorError) -> Option<&'static str> {
              `finetuned` accuracies in the sweep file",
         ),
         CoordinatorError::Statistics { .. } => Some(
-            "mend the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave              out the recipes with `gram: inputs`",
+            "mend the input and run again with `--retry-failed` (with `--repair` where a stored artefact is corrupt), or leave \
+             out the recipes with `gram: inputs`",
         ),
         CoordinatorError::Store(error) => store::hint_of(error),
         CoordinatorError::Queue(_)

@@ -8,6 +8,7 @@ mod analyze;
 mod bad_input;
 mod beforehand;
 mod bowline;
+mod by_inputs;
 mod check;
 mod clocks;
 mod cluster;

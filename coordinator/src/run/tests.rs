@@ -1,6 +1,7 @@
 mod ends;
 mod repairs;
 mod revisions;
+mod statistics;
 mod surveys;
 mod writes;
 

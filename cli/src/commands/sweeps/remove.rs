@@ -6,10 +6,9 @@ use crate::{
     remote::existing_store,
     terminal,
 };
-use coordinator::{CoordinatorError, FreezeError, Frozen, is_active};
+use coordinator::{CoordinatorError, FreezeError, Frozen, StoredJobs, is_active};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jobs::{Cancellation, JobId, Manifest, Progress};
-use std::collections::HashSet;
 use store::{Revision, Store, StoreError};
 
 /// Results that are removed at the same time.
@@ -33,14 +32,7 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
         return Ok(());
     }
     // Results first: without the sweep nobody knows which they are.
-    let delete = |job: JobId| {
-        let store = &store;
-        async move {
-            store.remove_result(&job).await?;
-            store.clear_failures(&job).await.map(drop)
-        }
-    };
-    stream::iter(results.own.iter().copied().map(delete)).buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
+    remove_jobs(&store, &results.own).await?;
     if args.results
         && let Some(artefact) = own_artefact(&store, name).await?
     {
@@ -67,14 +59,14 @@ pub(super) async fn remove(args: &args::SweepsRemove) -> Result<(), Failure> {
 #[derive(Debug, Default)]
 struct Results {
     /// Those of no other sweep.
-    own: HashSet<JobId>,
+    own: StoredJobs,
     /// How many another sweep has as well.
     shared: usize,
 }
 
 impl Results {
     fn in_words(&self, are_asked_for: bool) -> String {
-        match (are_asked_for, self.own.len(), self.shared) {
+        match (are_asked_for, self.own.count(), self.shared) {
             (false, ..) => "its results stay".to_owned(),
             (true, own, 0) => format!("so are the results of {own} jobs"),
             (true, own, shared) => {
@@ -82,6 +74,20 @@ impl Results {
             }
         }
     }
+}
+
+async fn remove_jobs(store: &Store, jobs: &StoredJobs) -> Result<(), Failure> {
+    let remove_result = |job: JobId| async move {
+        store.remove_result(&job).await?;
+        store.clear_failures(&job).await.map(drop)
+    };
+    let ended = stream::iter(jobs.ended.iter().copied().map(remove_result));
+    ended.buffered(CONCURRENT).try_collect::<Vec<()>>().await?;
+    for job in &jobs.artefacts {
+        store.remove_artefact(job).await?;
+        store.clear_failures(job).await?;
+    }
+    Ok(())
 }
 
 /// The artefact of the sweep's winner, unless another sweep has the same.
@@ -110,7 +116,7 @@ async fn check_idle(store: &Store, name: &str) -> Result<(), Failure> {
 }
 
 fn is_confirmed(name: &str, results: &Results, are_asked_for: bool) -> Result<bool, Failure> {
-    let with = match (are_asked_for, results.own.len()) {
+    let with = match (are_asked_for, results.own.count()) {
         (true, own) => format!(", and the results of {own} jobs that no other sweep has"),
         (false, _) => "; its results stay".to_owned(),
     };
@@ -139,14 +145,14 @@ async fn results_of(store: &Store, name: &str) -> Result<Results, Failure> {
         let jobs = jobs.map_err(|source| {
             Failure::Stored(StoredFailure::Shared { name: other.clone(), source: Box::new(source) })
         })?;
-        own.retain(|job| !jobs.contains(job));
+        own.remove_all(&jobs);
     }
-    Ok(Results { shared: all.len() - own.len(), own })
+    Ok(Results { shared: all.count() - own.count(), own })
 }
 
 /// The jobs of all revisions of a sweep. With `is_lenient` a revision that cannot be gone through counts as far as its parts tell.
-async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<HashSet<JobId>, Failure> {
-    let mut jobs = HashSet::new();
+async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<StoredJobs, Failure> {
+    let mut jobs = StoredJobs::default();
     for number in 1..=store.newest_revision(name).await? {
         let revision = Revision::of(name, number);
         match jobs_of_revision(store, revision).await {
@@ -157,15 +163,15 @@ async fn jobs_of(store: &Store, name: &str, is_lenient: bool) -> Result<HashSet<
             ) => {
                 return Err(error);
             }
-            Err(_) if is_lenient => jobs.extend(store.compacted_jobs(revision).await?.jobs),
+            Err(_) if is_lenient => jobs.ended.extend(store.compacted_jobs(revision).await?.jobs),
             Err(error) => return Err(error),
         }
     }
     Ok(jobs)
 }
 
-async fn jobs_of_revision(store: &Store, revision: Revision<'_>) -> Result<HashSet<JobId>, Failure> {
-    let Some(manifest) = store.revision::<Manifest>(revision).await? else { return Ok(HashSet::new()) };
+async fn jobs_of_revision(store: &Store, revision: Revision<'_>) -> Result<StoredJobs, Failure> {
+    let Some(manifest) = store.revision::<Manifest>(revision).await? else { return Ok(StoredJobs::default()) };
     let frozen = Frozen::from_manifest(&manifest).map_err(FreezeError::from)?;
     Ok(coordinator::stored_jobs(&frozen, store).await?)
 }

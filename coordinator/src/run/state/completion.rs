@@ -5,7 +5,7 @@ use crate::{
     Completion, CoordinatorError, Event, PlannedJob,
     lookup::{FinalFailure, Found},
 };
-use jobs::{ArtefactResult, Blame, JobResult};
+use jobs::{ArtefactResult, Blame, JobKind, JobResult};
 
 impl RunState {
     /// Records the end of a job; `is_reused` if it ended before this run needed it.
@@ -28,7 +28,7 @@ impl RunState {
         let FinalFailure { errors, blame } = failed;
         let is_write = self.plan.is_write(&id);
         self.plan.record(id, Completion::Failed { errors: &errors, blame })?;
-        // Counts include evaluations only.
+        // Counts do not include the winner.
         if is_write {
             self.emit(Event::NotWritten { job: id, label, errors, is_reused });
             return Ok(());
@@ -39,13 +39,19 @@ impl RunState {
     }
 
     fn written(&mut self, job: PlannedJob, result: &ArtefactResult, is_reused: bool) -> Result<(), CoordinatorError> {
+        let kind = job.job.spec.kind();
         let PlannedJob { id, label, .. } = job;
         self.plan.record(id, Completion::Artefact(result))?;
         self.breaker.succeeded();
         if !is_reused {
             self.progress.add_device_time(&result.timings);
         }
-        self.emit(Event::Written { job: id, label, size: result.artefact.size(), is_reused });
+        match (kind, is_reused) {
+            (JobKind::Write, _) => {}
+            (JobKind::Statistics | JobKind::Evaluate, true) => self.progress.counts.reused += 1,
+            (JobKind::Statistics | JobKind::Evaluate, false) => self.progress.counts.run += 1,
+        }
+        self.emit(Event::Written { job: id, kind, label, size: result.artefact.size(), is_reused });
         Ok(())
     }
 
