@@ -1,12 +1,13 @@
 //! Combinations of whole matrices, and the steps after a combination: their laws.
 
-use crate::fixtures::{COLUMNS, Kind, ROWS, adapters, dense, distance};
+use crate::fixtures::{COLUMNS, Kind, ROWS, adapter, adapters, dense, distance};
 use crate::steps::recipe;
 use faer::{Mat, Scale};
 use jobs::{Recipe, Space};
-use merging::{Adapter, Aligned, MergedUpdate, truncate};
+use merging::{Adapter, Aligned, LoraModule, Matrix, MergedUpdate, truncate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const SHAPE: [usize; 2] = [24, 31];
 
@@ -175,6 +176,33 @@ fn steps_on_zeros_give_zeros() {
     let tasks = adapters(&[Kind::Zero(3), Kind::Zero(2)], &[SHAPE], 29);
     for spec in equivariant() {
         assert!(merged(&tasks, spec.clone()).norm_l2() <= 0.0, "{spec}");
+    }
+}
+
+/// Adapters of rank 2 of which each has rows and columns of its own.
+fn disjoint(count: usize) -> Vec<Adapter> {
+    let task = |task: usize| {
+        let own =
+            move |index: usize, rank: usize| if index / 2 == task { 1.0 + (index % 2 + 3 * rank) as f32 } else { 0.0 };
+        let module = LoraModule {
+            source: "m0".to_owned(),
+            lora_b: Matrix::from_fn(SHAPE[0], 2, own),
+            lora_a: Matrix::from_fn(2, SHAPE[1], |rank, col| own(col, 1 - rank)),
+            scale: 0.7,
+        };
+        adapter(&format!("task{task}"), BTreeMap::from([("m0".to_owned(), module)]))
+    };
+    (0..count).map(task).collect()
+}
+
+#[test]
+fn a_task_has_no_part_in_directions_that_are_anothers() {
+    let tasks = disjoint(2);
+    let sum = merged(&tasks, json!({}));
+    for alpha in [0.1, 0.5] {
+        let found = merged(&tasks, json!({"combine": "sum", "calibrate_spectrum": alpha}));
+        let error = distance(&found, &(&sum * Scale(2.0 / (1.0 + alpha))));
+        assert!(error < 1e-5, "{alpha}: {error:e}");
     }
 }
 
