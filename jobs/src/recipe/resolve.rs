@@ -152,6 +152,13 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
              its own between 0 and 1",
         ));
     }
+    let is_partial = matches!(recipe.space, Space::CoreGeodesic | Space::Compressed { .. } | Space::Dc { .. });
+    if recipe.post.calibrate_spectrum.is_some() && is_partial {
+        return Err(RecipeError::Contradiction(
+            "`calibrate_spectrum` compares the merge with the tasks' whole updates, and the bases of `space: core_geodesic`, \
+             `compressed` and `dc` leave out or change a part of them: use another space",
+        ));
+    }
     let is_computed_in_core = recipe.space == Space::Core || recipe.alignment() == Space::Core;
     if recipe.calibrate.is_some() && !is_computed_in_core {
         return Err(RecipeError::Contradiction(

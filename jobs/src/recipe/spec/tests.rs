@@ -199,6 +199,17 @@ fn steps_that_contradict_each_other_say_so() {
 }
 
 #[test]
+fn a_spectrum_is_calibrated_only_in_spaces_that_hold_the_whole_updates() {
+    for space in ["compressed", "dc", "core_geodesic"] {
+        let error = message(json!({"space": space, "calibrate_spectrum": 0.1}));
+        assert!(error.starts_with("`calibrate_spectrum` compares the merge with the tasks' whole updates"), "{error}");
+    }
+    for space in ["full", "core", "core_qr", "knots"] {
+        spec(json!({"space": space, "calibrate_spectrum": 0.1})).resolve().unwrap();
+    }
+}
+
+#[test]
 fn methods_with_rules_of_their_own_say_what_they_go_with() {
     assert!(
         message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")
