@@ -23,7 +23,7 @@ use crate::{
 };
 pub(crate) use budget::triplets;
 use combination::Combination;
-use jobs::{Recipe, Space};
+use jobs::{Combine, Recipe, Space};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
@@ -193,11 +193,14 @@ impl Aligned {
             let tasks = self.tasks.clone();
             return Err(MergeError::TaskCount { method: recipe.combine.name(), expected, found: tasks.len(), tasks });
         }
-        if recipe.combine.weights_are_places() {
-            let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-            if weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0) {
-                return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
-            }
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let is_negative_or_nothing =
+            weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0);
+        if recipe.combine.weights_are_places() && is_negative_or_nothing {
+            return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
+        }
+        if matches!(recipe.combine, Combine::GramMerge { .. }) && is_negative_or_nothing {
+            return Err(MergeError::GramWeights { found: weights });
         }
         Ok(())
     }

@@ -129,6 +129,12 @@ fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
 }
 
 fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+    if matches!(recipe.combine, Combine::GramMerge { .. }) && recipe.weights.values().any(|weight| *weight < 0.0) {
+        return Err(RecipeError::Contradiction(
+            "`gram_merge` multiplies the squared errors of the tasks by their `weights`, which have to be 0 or more: with a \
+             negative weight there is no smallest sum",
+        ));
+    }
     if let Some(Trim { density, outliers, .. }) = recipe.trim
         && density + outliers > 1.0
     {

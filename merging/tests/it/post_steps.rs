@@ -206,6 +206,14 @@ fn a_task_has_no_part_in_directions_that_are_anothers() {
     }
 }
 
+#[test]
+fn least_squares_without_any_weight_are_refused() {
+    let tasks = adapters(&[Kind::Rank(2), Kind::Rank(2)], &[SHAPE], 34);
+    let recipe = recipe(json!({"preset": "actmerge", "weights": {"task0": 0.0, "task1": 0.0}}));
+    let error = Aligned::new(&tasks, recipe.alignment()).unwrap().merge(&recipe).unwrap_err();
+    assert!(error.to_string().ends_with("and not all 0: found [0.0, 0.0]"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

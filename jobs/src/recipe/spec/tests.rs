@@ -210,6 +210,14 @@ fn a_spectrum_is_calibrated_only_in_spaces_that_hold_the_whole_updates() {
 }
 
 #[test]
+fn least_squares_take_no_negative_weights() {
+    for (gram, space) in [("update", "core"), ("update_normalised", "core"), ("inputs", "full")] {
+        let error = message(json!({"combine": "gram_merge", "gram": gram, "space": space, "weights": {"mnist": -0.5}}));
+        assert!(error.starts_with("`gram_merge` multiplies the squared errors"), "{error}");
+    }
+}
+
+#[test]
 fn methods_with_rules_of_their_own_say_what_they_go_with() {
     assert!(
         message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")
