@@ -63,6 +63,7 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) ->
         let inputs = Inputs {
             tasks,
             weights: aligned.tasks.iter().map(|task| recipe.weight(task)).collect(),
+            ranks: matrix.ranks.clone(),
             shape: matrix.entry_shape(),
             is_transposed: matrix.is_transposed(),
             kept,
@@ -78,6 +79,8 @@ struct Inputs {
     /// The task matrices after drop and trim, without their weights.
     tasks: Vec<Mat<f64>>,
     weights: Vec<f64>,
+    /// The rank of every task's update; 0 where an adapter lacks the module.
+    ranks: Vec<usize>,
     shape: [usize; 2],
     /// Whether the rows of the task matrices are on the side of the weight's inputs.
     is_transposed: bool,
@@ -97,7 +100,7 @@ impl Inputs {
             MatrixMethod::GramMerge { gram, ridge } => self.gram_merge(gram, ridge)?,
             MatrixMethod::Cart { rank_share, residual_scale } => {
                 let kept = cart::kept(rank_share, self.directions);
-                cart::cart(&self.weighed(), shape, kept, residual_scale)?.into()
+                cart::cart(&self.taking_part(), shape, kept, residual_scale)?.into()
             }
             MatrixMethod::Coefficients(rule) => rule.merge(&self.tasks, &self.weights, shape).into(),
         })
@@ -112,6 +115,12 @@ impl Inputs {
         let [rows, cols] = self.shape;
         let merged = gram::merge(&gram::of_updates(&tasks, &self.weights, source), [cols, rows], ridge)?;
         Ok(Combined { matrix: merged.matrix.transpose().to_owned(), ..merged })
+    }
+
+    /// The task matrices times their weights, of the tasks that have an update of the weight and a share in the merge.
+    fn taking_part(&self) -> Vec<Mat<f64>> {
+        let tasks = self.weighed().into_iter().zip(&self.ranks).zip(&self.weights);
+        tasks.filter(|((_, rank), weight)| **rank > 0 && weight.abs() > 0.0).map(|((task, _), _)| task).collect()
     }
 
     /// The task matrices times their weights.

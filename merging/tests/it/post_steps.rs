@@ -214,6 +214,18 @@ fn least_squares_without_any_weight_are_refused() {
     assert!(error.to_string().ends_with("and not all 0: found [0.0, 0.0]"), "{error}");
 }
 
+#[test]
+fn differences_to_the_mean_count_the_tasks_that_take_part() {
+    let kinds = [Kind::Rank(4), Kind::Missing, Kind::Rank(3), Kind::Rank(2)];
+    let tasks = adapters(&kinds, &[SHAPE], 33);
+    let all = merged(&tasks, json!({"preset": "cart", "weights": {"task3": 0.0}}));
+    let present = merged(&[tasks[0].clone(), tasks[2].clone()], json!({"space": "core", "combine": "sum"}));
+    // Every direction of every difference is kept at a share of 1: M̄ + s·Σ(Mₜ − M̄) = M̄.
+    let whole = merged(&tasks, json!({"preset": "cart", "rank_share": 1.0, "weights": {"task3": 0.0}}));
+    assert!(distance(&whole, &(present * Scale(0.5))) < 1e-5);
+    assert!(all.norm_l2() > 0.0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
