@@ -92,7 +92,7 @@ impl Recipe {
     /// - for `iso_cts` on transposes, which takes residuals on the other side.
     ///
     /// `tsv`, `iso_c` and `iso_cts` are not offered in `full` at all, see [`consistent`].
-    fn canonical(self) -> Self {
+    pub(super) fn canonical(self) -> Self {
         if !self.is_equivariant() || self.counts_directions() {
             return self;
         }

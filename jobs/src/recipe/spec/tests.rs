@@ -218,6 +218,21 @@ fn least_squares_take_no_negative_weights() {
 }
 
 #[test]
+fn a_merge_has_the_name_of_a_preset_only_where_the_space_gives_the_same() {
+    let named = |value: Value| Preset::of(&spec(value).resolve().unwrap());
+    for space in ["compressed", "dc", "core_geodesic"] {
+        assert_eq!(named(json!({"space": space, "combine": "tsv"})), None, "{space}");
+    }
+    let after = json!({"space": "knots", "sigma": "after", "combine": "tsv"});
+    assert_eq!(named(after), None);
+    assert_eq!(named(json!({"space": "knots", "combine": "tsv"})), Some(Preset::Tsv));
+    assert_eq!(named(json!({"preset": "cart", "space": "full"})), Some(Preset::Cart));
+    assert_eq!(named(json!({"normalise": "mean_norm"})), Some(Preset::TaskArithmetic));
+    assert_eq!(named(json!({"preset": "svc", "space": "full"})), Some(Preset::Svc));
+    assert_eq!(named(json!({"space": "core", "flatten": 1.0, "flatten_over": "all"})), None);
+}
+
+#[test]
 fn methods_with_rules_of_their_own_say_what_they_go_with() {
     assert!(
         message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")
