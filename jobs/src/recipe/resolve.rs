@@ -1,6 +1,6 @@
 use super::{
-    Axis, Combine, DareDrop, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS,
-    Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
+    Axis, Combine, DareDrop, DropRescale, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec,
+    SEMANTICS, Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
 };
 
 impl RecipeSpec {
@@ -16,6 +16,7 @@ impl RecipeSpec {
     pub(super) fn as_written(&self) -> Result<Recipe, RecipeError> {
         let start = self.start()?;
         let presets_scope = start.trim.map(|trim| trim.scope);
+        let presets_drop = start.drop;
         let mut recipe = with_every_step(start);
         for key in RecipeKey::ALL {
             key.apply(self, &mut recipe)?;
@@ -29,9 +30,22 @@ impl RecipeSpec {
             // A preset's election belongs to its own entry-wise step, not to one that replaces it.
             recipe.elect = None;
         }
+        self.check_drop(presets_drop, &recipe)?;
         let recipe = without_idle_steps(recipe);
         consistent(&recipe)?;
         Ok(recipe)
+    }
+
+    /// Refuses keys of a drop where nothing asks for one. A `drop_rate` of 0 that is written may be a point of a search.
+    fn check_drop(&self, presets: Option<DareDrop>, recipe: &Recipe) -> Result<(), RecipeError> {
+        let Some(DareDrop { spread, rescale, .. }) = recipe.drop else { return Ok(()) };
+        let key = match () {
+            () if self.drop_rate.is_some() || presets.is_some() => return Ok(()),
+            () if spread > 0.0 => "drop_spread",
+            () if rescale != DropRescale::Probability => "drop_rescale",
+            () => return Ok(()),
+        };
+        Err(RecipeError::NoEffect { key: key.to_owned(), because: "without `drop_rate`".to_owned() })
     }
 
     fn start(&self) -> Result<Recipe, RecipeError> {

@@ -233,6 +233,20 @@ fn a_merge_has_the_name_of_a_preset_only_where_the_space_gives_the_same() {
 }
 
 #[test]
+fn keys_of_a_drop_without_a_rate_are_refused() {
+    assert_eq!(message(json!({"drop_spread": 0.1})), "`drop_spread` has no effect without `drop_rate`");
+    assert_eq!(message(json!({"drop_rescale": "sum"})), "`drop_rescale` has no effect without `drop_rate`");
+    for allowed in [
+        json!({"preset": "della", "drop_spread": 0.1}),
+        json!({"preset": "dare_ties", "drop_rescale": "sum"}),
+        json!({"drop_rate": 0.0, "drop_rescale": "sum"}),
+        json!({"drop_spread": 0.0, "drop_rescale": "probability"}),
+    ] {
+        spec(allowed.clone()).resolve().unwrap_or_else(|error| panic!("{allowed}: {error}"));
+    }
+}
+
+#[test]
 fn methods_with_rules_of_their_own_say_what_they_go_with() {
     assert!(
         message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")
