@@ -14,7 +14,7 @@ use crate::{
     linalg::{self, NoConvergence, ThinSvd},
 };
 use faer::Mat;
-use jobs::{Gram, Recipe};
+use jobs::{Gram, Recipe, Space};
 use rayon::prelude::*;
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
@@ -132,15 +132,28 @@ impl Inputs {
 /// How many singular triplets of each task TSV-Merge keeps of a weight. A task of weight 0 has no share.
 fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result<Vec<usize>, MergeError> {
     let [rows, cols] = matrix.shape;
-    let directions = rows.min(cols);
+    let basis = basis_rank(recipe.space, matrix);
+    let directions = basis.unwrap_or(rows.min(cols));
     let takes_part = |task: &String| recipe.weight(task).abs() > 0.0;
     let ranks = matrix.ranks.iter().zip(&aligned.tasks);
-    let ranks: Vec<usize> = ranks.map(|(rank, task)| if takes_part(task) { *rank } else { 0 }).collect();
+    let ranks: Vec<usize> = ranks
+        .map(|(rank, task)| if takes_part(task) { basis.map_or(*rank, |basis| basis.min(*rank)) } else { 0 })
+        .collect();
     triplets(&ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
         module: matrix.name.clone(),
         tasks: ranks.iter().filter(|rank| **rank > 0).count(),
         directions,
     })
+}
+
+/// How many orthonormal columns both sides of the task matrices have room for, in spaces whose bases do not span all updates
+/// and so have fewer than the weight.
+fn basis_rank(space: Space, matrix: &AlignedMatrix) -> Option<usize> {
+    let [rows, cols] = matrix.shape;
+    match space {
+        Space::Compressed { .. } | Space::CoreGeodesic => Some(rows.min(cols).min(matrix.directions(space))),
+        Space::Full | Space::Core | Space::CoreQr | Space::Knots { .. } | Space::Dc { .. } => None,
+    }
 }
 
 /// The task matrices after drop and trim.

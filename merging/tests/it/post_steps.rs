@@ -226,6 +226,38 @@ fn differences_to_the_mean_count_the_tasks_that_take_part() {
     assert!(all.norm_l2() > 0.0);
 }
 
+#[test]
+fn tsv_in_bases_of_a_given_rank_keeps_no_more_directions_than_they_have() {
+    let kinds = [Kind::Rank(4), Kind::Rank(4), Kind::Rank(4)];
+    let tasks = adapters(&kinds, &[SHAPE], 35);
+    let parts: Vec<_> = tasks.iter().map(|task| (*task).clone()).collect();
+    for space in [json!({"space": "compressed", "rank": 6}), json!({"space": "core_geodesic"})] {
+        let with = |combine: &str| {
+            let mut spec = space.clone();
+            spec["combine"] = json!(combine);
+            recipe(spec)
+        };
+        // The polar factors of three tasks' directions have orthonormal columns only where these fit in, and then the
+        // merge has the singular values of the tasks.
+        let tsv = merge(&parts, &with("tsv")).modules["m0"].to_dense().to_f64();
+        let largest = parts.iter().map(|task| {
+            let alone = merge(&parts, &Recipe { weights: others_at_zero(&parts, &task.name), ..with("sum") });
+            sigma(&alone.modules["m0"].to_dense().to_f64())[0]
+        });
+        let largest = largest.fold(0.0f64, f64::max);
+        let found = sigma(&tsv)[0];
+        assert!((found / largest - 1.0).abs() < 1e-4, "{space}: {found}, not {largest}");
+    }
+}
+
+fn others_at_zero(tasks: &[Adapter], name: &str) -> BTreeMap<String, f64> {
+    tasks.iter().filter(|task| task.name != name).map(|task| (task.name.clone(), 0.0)).collect()
+}
+
+fn sigma(matrix: &Mat<f64>) -> Vec<f64> {
+    matrix.singular_values().unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
