@@ -142,7 +142,8 @@ fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
     ))
 }
 
-fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+/// Numbers that contradict each other, or the combination.
+fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
     if matches!(recipe.combine, Combine::GramMerge { .. }) && recipe.weights.values().any(|weight| *weight < 0.0) {
         return Err(RecipeError::Contradiction(
             "`gram_merge` multiplies the squared errors of the tasks by their `weights`, which have to be 0 or more: with a \
@@ -157,7 +158,7 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
              the other, which are the largest",
         ));
     }
-    if !recipe.layer_weights.is_empty() && !(recipe.is_linear() && recipe.space == Space::Full) {
+    if !(recipe.layer_weights.is_empty() || recipe.is_linear() && recipe.space == Space::Full) {
         return Err(RecipeError::Contradiction(
             "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
              after the combination",
@@ -172,6 +173,11 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
              its own between 0 and 1",
         ));
     }
+    Ok(())
+}
+
+fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+    consistent_numbers(recipe)?;
     let is_partial = matches!(recipe.space, Space::CoreGeodesic | Space::Compressed { .. } | Space::Dc { .. });
     if recipe.post.calibrate_spectrum.is_some() && is_partial {
         return Err(RecipeError::Contradiction(
