@@ -90,6 +90,8 @@ tests! {
     damage_does_not_break_what_holds_of_clip_config: "clip-config",
     damage_does_not_break_what_holds_of_llama_tensors: "llama-tensors",
     damage_does_not_break_what_holds_of_llama_config: "llama-config",
+    damage_does_not_break_what_holds_of_statistics_index: "statistics-index",
+    damage_does_not_break_what_holds_of_statistics_tensors: "statistics-tensors",
     damage_does_not_break_what_holds_of_sweep: "sweep",
     damage_does_not_break_what_holds_of_recipe: "recipe",
     damage_does_not_break_what_holds_of_message: "message",

@@ -131,6 +131,12 @@ impl Aligned {
         }
     }
 
+    /// The same tasks, whose entries in the `full` space are formed in `f64` and rounded once. The factors are shared.
+    pub(crate) fn rounded_once(&self) -> Self {
+        let matrices = self.matrices.iter().cloned();
+        self.with_matrices(matrices.map(|matrix| AlignedMatrix { is_rounded_once: true, ..matrix }).collect())
+    }
+
     /// The space that the adapters were brought into.
     pub fn space(&self) -> Space {
         self.space

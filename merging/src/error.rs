@@ -110,6 +110,15 @@ pub enum MergeError {
         /// The weights of the tasks.
         found: Vec<f64>,
     },
+    /// The weights of a least-squares merge leave nothing to minimise, or no smallest sum.
+    #[error(
+        "`gram_merge` multiplies the squared errors of the tasks by their weights, which have to be 0 or more, and not all 0: \
+         found {found:?}"
+    )]
+    GramWeights {
+        /// The weights of the tasks.
+        found: Vec<f64>,
+    },
     /// A method adds up factors of adapters with different ranks.
     #[error(
         "`{method}` adds up the factors of adapters, and those of `{module}` have different ranks: {}; use adapters of one \

@@ -1,3 +1,4 @@
+use crate::linalg;
 use faer::{Accum, Mat, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 /// Rows that are copied together where one side lies by rows and the other by columns, so that both stay in the cache.
@@ -154,4 +155,14 @@ pub(crate) fn multiply(out: &mut [f32], left: &[f32], shape: [usize; 2], right: 
     let right = MatRef::from_row_major_slice(&right.data, inner, right.cols);
     let out = MatMut::from_row_major_slice_mut(out, rows, right.ncols());
     matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+}
+
+/// The same with products and sums in `f64`, each rounded once.
+pub(crate) fn multiply_in_f64(out: &mut [f32], left: &[f32], [rows, inner]: [usize; 2], right: &Matrix) {
+    let left = Mat::from_fn(inner, rows, |col, row| f64::from(left[row * inner + col]));
+    // The transpose of the product lies by columns as the product lies by rows.
+    let transposed = linalg::product(right.transposed_to_f64().as_ref(), left.as_ref());
+    for (row, out) in out.chunks_mut(right.cols.max(1)).enumerate() {
+        out.iter_mut().zip(transposed.col_as_slice(row)).for_each(|(out, entry)| *out = *entry as f32);
+    }
 }

@@ -23,13 +23,22 @@ use crate::{
 };
 pub(crate) use budget::triplets;
 use combination::Combination;
-use jobs::{Recipe, Space};
+use jobs::{Combine, Recipe, Space, Trim, TrimCount};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Systems with a larger condition number amplify the rounding of 32-bit task matrices to the size of the merge.
 const NOISE: f64 = 1e12;
+
+/// Whether a trim selects among the products of the factors as other tools do, which form them in one piece.
+///
+/// An entry next to a threshold falls on one side or the other by its rounding, and the bulk of an update lies close
+/// together. Other trims keep the `f32` entries that results of earlier programs were made with.
+fn needs_exact_entries(recipe: &Recipe) -> bool {
+    let is_exact = |trim: Trim| trim.count == TrimCount::Floor || trim.outliers > 0.0;
+    recipe.alignment() == Space::Full && recipe.trim.is_some_and(is_exact)
+}
 
 /// The updates of all weights, in order.
 struct Merged {
@@ -70,7 +79,8 @@ impl Aligned {
             return Err(MergeError::NeedsStatistics);
         }
         let calibrated = recipe.calibrate.map(|rule| calibration::calibrated(self, rule));
-        let source = calibrated.as_ref().unwrap_or(self);
+        let exact = needs_exact_entries(recipe).then(|| self.rounded_once());
+        let source = calibrated.as_ref().or(exact.as_ref()).unwrap_or(self);
         let Merged { updates, facts } = match Combination::from(recipe.combine) {
             Combination::MatrixWise(method) => {
                 let combined = matrixwise::merge(source, recipe, method)?;
@@ -193,11 +203,14 @@ impl Aligned {
             let tasks = self.tasks.clone();
             return Err(MergeError::TaskCount { method: recipe.combine.name(), expected, found: tasks.len(), tasks });
         }
-        if recipe.combine.weights_are_places() {
-            let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-            if weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0) {
-                return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
-            }
+        let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
+        let is_negative_or_nothing =
+            weights.iter().any(|weight| *weight < 0.0) || weights.iter().all(|weight| *weight <= 0.0);
+        if recipe.combine.weights_are_places() && is_negative_or_nothing {
+            return Err(MergeError::MeanWeights { method: recipe.combine.name(), found: weights });
+        }
+        if matches!(recipe.combine, Combine::GramMerge { .. }) && is_negative_or_nothing {
+            return Err(MergeError::GramWeights { found: weights });
         }
         Ok(())
     }

@@ -173,7 +173,7 @@ fn a_worker_that_may_read_nothing_spoils_no_sweep_and_takes_no_job_when_it_comes
     let output = refusing.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("reasons that lie with this worker") && told.contains("--root"), "{told}");
+    assert!(told.contains("failed because of this worker") && told.contains("--root"), "{told}");
     assert!(running.try_wait().unwrap().is_none(), "the sweep goes on");
 
     // Started again it takes no job, and none has failed for good.

@@ -1,6 +1,6 @@
 use super::{
-    Axis, Combine, DareDrop, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS,
-    Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
+    Axis, Combine, DareDrop, DropRescale, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec,
+    SEMANTICS, Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
 };
 
 impl RecipeSpec {
@@ -16,6 +16,7 @@ impl RecipeSpec {
     pub(super) fn as_written(&self) -> Result<Recipe, RecipeError> {
         let start = self.start()?;
         let presets_scope = start.trim.map(|trim| trim.scope);
+        let presets_drop = start.drop;
         let mut recipe = with_every_step(start);
         for key in RecipeKey::ALL {
             key.apply(self, &mut recipe)?;
@@ -29,9 +30,22 @@ impl RecipeSpec {
             // A preset's election belongs to its own entry-wise step, not to one that replaces it.
             recipe.elect = None;
         }
+        self.check_drop(presets_drop, &recipe)?;
         let recipe = without_idle_steps(recipe);
         consistent(&recipe)?;
         Ok(recipe)
+    }
+
+    /// Refuses keys of a drop where nothing asks for one. A `drop_rate` of 0 that is written may be a point of a search.
+    fn check_drop(&self, presets: Option<DareDrop>, recipe: &Recipe) -> Result<(), RecipeError> {
+        let Some(DareDrop { spread, rescale, .. }) = recipe.drop else { return Ok(()) };
+        let key = match () {
+            () if self.drop_rate.is_some() || presets.is_some() => return Ok(()),
+            () if spread > 0.0 => "drop_spread",
+            () if rescale != DropRescale::Probability => "drop_rescale",
+            () => return Ok(()),
+        };
+        Err(RecipeError::NoEffect { key: key.to_owned(), because: "without `drop_rate`".to_owned() })
     }
 
     fn start(&self) -> Result<Recipe, RecipeError> {
@@ -92,7 +106,7 @@ impl Recipe {
     /// - for `iso_cts` on transposes, which takes residuals on the other side.
     ///
     /// `tsv`, `iso_c` and `iso_cts` are not offered in `full` at all, see [`consistent`].
-    fn canonical(self) -> Self {
+    pub(super) fn canonical(self) -> Self {
         if !self.is_equivariant() || self.counts_directions() {
             return self;
         }
@@ -128,7 +142,14 @@ fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
     ))
 }
 
-fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+/// Numbers that contradict each other, or the combination.
+fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
+    if matches!(recipe.combine, Combine::GramMerge { .. }) && recipe.weights.values().any(|weight| *weight < 0.0) {
+        return Err(RecipeError::Contradiction(
+            "`gram_merge` multiplies the squared errors of the tasks by their `weights`, which have to be 0 or more: with a \
+             negative weight there is no smallest sum",
+        ));
+    }
     if let Some(Trim { density, outliers, .. }) = recipe.trim
         && density + outliers > 1.0
     {
@@ -137,7 +158,7 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
              the other, which are the largest",
         ));
     }
-    if !recipe.layer_weights.is_empty() && !(recipe.is_linear() && recipe.space == Space::Full) {
+    if !(recipe.layer_weights.is_empty() || recipe.is_linear() && recipe.space == Space::Full) {
         return Err(RecipeError::Contradiction(
             "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
              after the combination",
@@ -150,6 +171,18 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
         return Err(RecipeError::Contradiction(
             "`drop_rate` minus `drop_spread` is not above 0, or their sum is not below 1: every entry needs a rate of \
              its own between 0 and 1",
+        ));
+    }
+    Ok(())
+}
+
+fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
+    consistent_numbers(recipe)?;
+    let is_partial = matches!(recipe.space, Space::CoreGeodesic | Space::Compressed { .. } | Space::Dc { .. });
+    if recipe.post.calibrate_spectrum.is_some() && is_partial {
+        return Err(RecipeError::Contradiction(
+            "`calibrate_spectrum` compares the merge with the tasks' whole updates, and the bases of `space: core_geodesic`, \
+             `compressed` and `dc` leave out or change a part of them: use another space",
         ));
     }
     let is_computed_in_core = recipe.space == Space::Core || recipe.alignment() == Space::Core;

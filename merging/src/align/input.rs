@@ -52,7 +52,20 @@ impl Input<'_> {
         let Coordinates { form, lift, norms, output_sigma, spectrum } = coordinates;
         let name = self.name.to_owned();
         let source = self.source.to_owned();
-        Ok((AlignedMatrix { name, source, shape: self.shape, ranks, lift, norms, output_sigma, form }, spectrum))
+        Ok((
+            AlignedMatrix {
+                name,
+                source,
+                shape: self.shape,
+                ranks,
+                lift,
+                norms,
+                output_sigma,
+                is_rounded_once: false,
+                form,
+            },
+            spectrum,
+        ))
     }
 
     /// How many singular triplets of each task have room side by side.

@@ -1,10 +1,13 @@
-use crate::{LoraModule, Matrix, UpdateMatrix, matrix::multiply};
+use crate::{
+    LoraModule, Matrix, UpdateMatrix,
+    matrix::{multiply, multiply_in_f64},
+};
 use faer::Mat;
 use jobs::Space;
 use std::{ops::Range, sync::Arc};
 
 /// All tasks' updates of one weight, in the coordinates of a space.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct AlignedMatrix {
     /// The base's module.
     pub(crate) name: String,
@@ -20,6 +23,8 @@ pub(crate) struct AlignedMatrix {
     pub(crate) norms: Option<Vec<f64>>,
     /// The singular values of the stacked B that belong to the left basis of the core space; none elsewhere.
     pub(crate) output_sigma: Vec<f64>,
+    /// Whether entries of the `full` space are formed in `f64` and rounded once, rather than in `f32`.
+    pub(crate) is_rounded_once: bool,
     pub(crate) form: Form,
 }
 
@@ -73,10 +78,10 @@ fn block_of(bounds: &[usize], index: usize) -> usize {
 }
 
 /// The coordinates, and what leads back to the weight.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Form {
     /// ΔWᵢ = b·a; the entries are formed when they are asked for.
-    Full(Vec<Option<(Matrix, Matrix)>>),
+    Full(Arc<Vec<Option<(Matrix, Matrix)>>>),
     /// ΔWᵢ = basis · partᵢ.
     Columns { basis: Arc<Matrix>, parts: Vec<Matrix> },
     /// ΔWᵢ = partᵢᵀ · basis, with the basis stored `[k, I]`.
@@ -93,7 +98,7 @@ pub(super) fn full(modules: &[Option<&LoraModule>]) -> Form {
         });
         (b, module.lora_a.clone())
     };
-    Form::Full(modules.iter().map(|module| module.map(factors)).collect())
+    Form::Full(Arc::new(modules.iter().map(|module| module.map(factors)).collect()))
 }
 
 impl AlignedMatrix {
@@ -150,6 +155,7 @@ impl AlignedMatrix {
             Form::Full(factors) => {
                 let Some((b, a)) = &factors[task] else { return false };
                 out.resize(rows.len() * a.cols(), 0.0);
+                let multiply = if self.is_rounded_once { multiply_in_f64 } else { multiply };
                 multiply(out, b.row_block(rows.clone()), [rows.len(), b.cols()], a);
                 true
             }

@@ -42,6 +42,7 @@ fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
         lift: matrix.lift.clone(),
         norms: matrix.norms.clone(),
         output_sigma: matrix.output_sigma.clone(),
+        is_rounded_once: matrix.is_rounded_once,
         form: Form::Core { left: left.clone(), right: right.clone(), parts: parts.iter().map(scaled).collect() },
     }
 }

@@ -6,7 +6,8 @@ use faer::Mat;
 /// With M̄ = (1/n)Σₜ Mₜ: M = M̄ + s·Σₜ rank_k(Mₜ − M̄), where rank_k is the nearest matrix of rank k.
 ///
 /// # Shapes
-/// `tasks` `[p, q]` each; `kept` = k = ⌈share·D⌉, where D is the number of directions of the space: min(O, I) in `full`
+/// `tasks` `[p, q]` each, of the tasks that take part: one of weight 0 or without the module would draw the mean, and so
+/// the differences, towards 0; `kept` = k = ⌈share·D⌉, where D is the number of directions of the space: min(O, I) in `full`
 /// and min(p, q) in `core`. Result `[p, q]`.
 ///
 /// # Numerics

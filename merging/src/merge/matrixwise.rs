@@ -14,7 +14,7 @@ use crate::{
     linalg::{self, NoConvergence, ThinSvd},
 };
 use faer::Mat;
-use jobs::{Gram, Recipe};
+use jobs::{Gram, Recipe, Space};
 use rayon::prelude::*;
 
 /// Directions below this share of the largest are rounding noise of `f32` task matrices.
@@ -63,6 +63,7 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: MatrixMethod) ->
         let inputs = Inputs {
             tasks,
             weights: aligned.tasks.iter().map(|task| recipe.weight(task)).collect(),
+            ranks: matrix.ranks.clone(),
             shape: matrix.entry_shape(),
             is_transposed: matrix.is_transposed(),
             kept,
@@ -78,6 +79,8 @@ struct Inputs {
     /// The task matrices after drop and trim, without their weights.
     tasks: Vec<Mat<f64>>,
     weights: Vec<f64>,
+    /// The rank of every task's update; 0 where an adapter lacks the module.
+    ranks: Vec<usize>,
     shape: [usize; 2],
     /// Whether the rows of the task matrices are on the side of the weight's inputs.
     is_transposed: bool,
@@ -97,7 +100,7 @@ impl Inputs {
             MatrixMethod::GramMerge { gram, ridge } => self.gram_merge(gram, ridge)?,
             MatrixMethod::Cart { rank_share, residual_scale } => {
                 let kept = cart::kept(rank_share, self.directions);
-                cart::cart(&self.weighed(), shape, kept, residual_scale)?.into()
+                cart::cart(&self.taking_part(), shape, kept, residual_scale)?.into()
             }
             MatrixMethod::Coefficients(rule) => rule.merge(&self.tasks, &self.weights, shape).into(),
         })
@@ -114,6 +117,12 @@ impl Inputs {
         Ok(Combined { matrix: merged.matrix.transpose().to_owned(), ..merged })
     }
 
+    /// The task matrices times their weights, of the tasks that have an update of the weight and a share in the merge.
+    fn taking_part(&self) -> Vec<Mat<f64>> {
+        let tasks = self.weighed().into_iter().zip(&self.ranks).zip(&self.weights);
+        tasks.filter(|((_, rank), weight)| **rank > 0 && weight.abs() > 0.0).map(|((task, _), _)| task).collect()
+    }
+
     /// The task matrices times their weights.
     fn weighed(&self) -> Vec<Mat<f64>> {
         self.tasks.iter().zip(&self.weights).map(|(task, weight)| task * faer::Scale(*weight)).collect()
@@ -123,15 +132,28 @@ impl Inputs {
 /// How many singular triplets of each task TSV-Merge keeps of a weight. A task of weight 0 has no share.
 fn kept_of(aligned: &Aligned, recipe: &Recipe, matrix: &AlignedMatrix) -> Result<Vec<usize>, MergeError> {
     let [rows, cols] = matrix.shape;
-    let directions = rows.min(cols);
+    let basis = basis_rank(recipe.space, matrix);
+    let directions = basis.unwrap_or(rows.min(cols));
     let takes_part = |task: &String| recipe.weight(task).abs() > 0.0;
     let ranks = matrix.ranks.iter().zip(&aligned.tasks);
-    let ranks: Vec<usize> = ranks.map(|(rank, task)| if takes_part(task) { *rank } else { 0 }).collect();
+    let ranks: Vec<usize> = ranks
+        .map(|(rank, task)| if takes_part(task) { basis.map_or(*rank, |basis| basis.min(*rank)) } else { 0 })
+        .collect();
     triplets(&ranks, directions).ok_or_else(|| MergeError::TooFewDirections {
         module: matrix.name.clone(),
         tasks: ranks.iter().filter(|rank| **rank > 0).count(),
         directions,
     })
+}
+
+/// How many orthonormal columns both sides of the task matrices have room for, in spaces whose bases do not span all updates
+/// and so have fewer than the weight.
+fn basis_rank(space: Space, matrix: &AlignedMatrix) -> Option<usize> {
+    let [rows, cols] = matrix.shape;
+    match space {
+        Space::Compressed { .. } | Space::CoreGeodesic => Some(rows.min(cols).min(matrix.directions(space))),
+        Space::Full | Space::Core | Space::CoreQr | Space::Knots { .. } | Space::Dc { .. } => None,
+    }
 }
 
 /// The task matrices after drop and trim.

@@ -2,7 +2,8 @@ use super::NUMERICALLY_THERE;
 use crate::linalg::{self, NoConvergence, ThinSvd};
 use faer::Mat;
 
-/// Singular values of the stacked directions below this are not raised to 1 as a whole: the authors add √(1e-6).
+/// Singular values of the stacked directions below this count as this: the authors clamp the eigenvalues, which are their
+/// squares, at 1e-6.
 const WHITENING_FLOOR: f64 = 1e-3;
 
 /// What smoothed singular values approach.

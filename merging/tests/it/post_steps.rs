@@ -1,12 +1,13 @@
 //! Combinations of whole matrices, and the steps after a combination: their laws.
 
-use crate::fixtures::{COLUMNS, Kind, ROWS, adapters, dense, distance};
+use crate::fixtures::{COLUMNS, Kind, ROWS, adapter, adapters, dense, distance};
 use crate::steps::recipe;
 use faer::{Mat, Scale};
 use jobs::{Recipe, Space};
-use merging::{Adapter, Aligned, MergedUpdate, truncate};
+use merging::{Adapter, Aligned, LoraModule, Matrix, MergedUpdate, truncate};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const SHAPE: [usize; 2] = [24, 31];
 
@@ -176,6 +177,85 @@ fn steps_on_zeros_give_zeros() {
     for spec in equivariant() {
         assert!(merged(&tasks, spec.clone()).norm_l2() <= 0.0, "{spec}");
     }
+}
+
+/// Adapters of rank 2 of which each has rows and columns of its own.
+fn disjoint(count: usize) -> Vec<Adapter> {
+    let task = |task: usize| {
+        let own =
+            move |index: usize, rank: usize| if index / 2 == task { 1.0 + (index % 2 + 3 * rank) as f32 } else { 0.0 };
+        let module = LoraModule {
+            source: "m0".to_owned(),
+            lora_b: Matrix::from_fn(SHAPE[0], 2, own),
+            lora_a: Matrix::from_fn(2, SHAPE[1], |rank, col| own(col, 1 - rank)),
+            scale: 0.7,
+        };
+        adapter(&format!("task{task}"), BTreeMap::from([("m0".to_owned(), module)]))
+    };
+    (0..count).map(task).collect()
+}
+
+#[test]
+fn a_task_has_no_part_in_directions_that_are_anothers() {
+    let tasks = disjoint(2);
+    let sum = merged(&tasks, json!({}));
+    for alpha in [0.1, 0.5] {
+        let found = merged(&tasks, json!({"combine": "sum", "calibrate_spectrum": alpha}));
+        let error = distance(&found, &(&sum * Scale(2.0 / (1.0 + alpha))));
+        assert!(error < 1e-5, "{alpha}: {error:e}");
+    }
+}
+
+#[test]
+fn least_squares_without_any_weight_are_refused() {
+    let tasks = adapters(&[Kind::Rank(2), Kind::Rank(2)], &[SHAPE], 34);
+    let recipe = recipe(json!({"preset": "actmerge", "weights": {"task0": 0.0, "task1": 0.0}}));
+    let error = Aligned::new(&tasks, recipe.alignment()).unwrap().merge(&recipe).unwrap_err();
+    assert!(error.to_string().ends_with("and not all 0: found [0.0, 0.0]"), "{error}");
+}
+
+#[test]
+fn differences_to_the_mean_count_the_tasks_that_take_part() {
+    let kinds = [Kind::Rank(4), Kind::Missing, Kind::Rank(3), Kind::Rank(2)];
+    let tasks = adapters(&kinds, &[SHAPE], 33);
+    let all = merged(&tasks, json!({"preset": "cart", "weights": {"task3": 0.0}}));
+    let present = merged(&[tasks[0].clone(), tasks[2].clone()], json!({"space": "core", "combine": "sum"}));
+    // Every direction of every difference is kept at a share of 1: M̄ + s·Σ(Mₜ − M̄) = M̄.
+    let whole = merged(&tasks, json!({"preset": "cart", "rank_share": 1.0, "weights": {"task3": 0.0}}));
+    assert!(distance(&whole, &(present * Scale(0.5))) < 1e-5);
+    assert!(all.norm_l2() > 0.0);
+}
+
+#[test]
+fn tsv_in_bases_of_a_given_rank_keeps_no_more_directions_than_they_have() {
+    let kinds = [Kind::Rank(4), Kind::Rank(4), Kind::Rank(4)];
+    let tasks = adapters(&kinds, &[SHAPE], 35);
+    let parts: Vec<_> = tasks.iter().map(|task| (*task).clone()).collect();
+    for space in [json!({"space": "compressed", "rank": 6}), json!({"space": "core_geodesic"})] {
+        let with = |combine: &str| {
+            let mut spec = space.clone();
+            spec["combine"] = json!(combine);
+            recipe(spec)
+        };
+        // The polar factors of three tasks' directions have orthonormal columns only where these fit in, and then the
+        // merge has the singular values of the tasks.
+        let tsv = merge(&parts, &with("tsv")).modules["m0"].to_dense().to_f64();
+        let largest = parts.iter().map(|task| {
+            let alone = merge(&parts, &Recipe { weights: others_at_zero(&parts, &task.name), ..with("sum") });
+            sigma(&alone.modules["m0"].to_dense().to_f64())[0]
+        });
+        let largest = largest.fold(0.0f64, f64::max);
+        let found = sigma(&tsv)[0];
+        assert!((found / largest - 1.0).abs() < 1e-4, "{space}: {found}, not {largest}");
+    }
+}
+
+fn others_at_zero(tasks: &[Adapter], name: &str) -> BTreeMap<String, f64> {
+    tasks.iter().filter(|task| task.name != name).map(|task| (task.name.clone(), 0.0)).collect()
+}
+
+fn sigma(matrix: &Mat<f64>) -> Vec<f64> {
+    matrix.singular_values().unwrap()
 }
 
 proptest! {

@@ -115,9 +115,7 @@ fn pico(recipe: Recipe) -> Recipe {
 
 /// Whether `recipe` takes the steps of `preset`, whatever their numbers.
 pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
-    // Whole matrices give the same merge in every space; results of older programs name `knots`.
-    let is_space = recipe.combine.is_matrix_wise() || kind_of_space(preset.space) == kind_of_space(recipe.space);
-    is_space
+    is_space_alike(preset, recipe)
         && kind_of_combination(preset.combine) == kind_of_combination(recipe.combine)
         && preset.elect.is_some() == recipe.elect.is_some()
         && preset.drop.is_some() == recipe.drop.is_some()
@@ -127,6 +125,29 @@ pub(super) fn are_alike(preset: &Recipe, recipe: &Recipe) -> bool {
         && is_trim_alike(preset.trim, recipe.trim)
         && preset.post.calibrate_spectrum.is_some() == recipe.post.calibrate_spectrum.is_some()
         && preset.post.flatten.is_some() == recipe.post.flatten.is_some()
+}
+
+/// Whether both merge in one space, or in spaces that give the same merge.
+fn is_space_alike(preset: &Recipe, recipe: &Recipe) -> bool {
+    if kind_of_space(preset.clone().canonical().space) == kind_of_space(recipe.clone().canonical().space) {
+        return true;
+    }
+    // Whole matrices give the same merge in the spaces that span all updates; results of older programs name `knots`.
+    let is_free = recipe.combine.is_matrix_wise() && spans_all(preset.space) && spans_all(recipe.space);
+    // A sum in `full` with a step after it is computed in `core`.
+    let is_sum = recipe.is_sum() && !recipe.counts_directions() && preset.space == Space::Full;
+    is_free || is_sum && recipe.space == Space::Core
+}
+
+/// Whether the bases of a space hold the whole updates.
+fn spans_all(space: Space) -> bool {
+    match space {
+        Space::Full | Space::Core | Space::CoreQr | Space::Knots { sigma: Sigma::Folded, .. } => true,
+        Space::Knots { sigma: Sigma::After, .. }
+        | Space::CoreGeodesic
+        | Space::Compressed { .. }
+        | Space::Dc { .. } => false,
+    }
 }
 
 fn kind_of_space(space: Space) -> (&'static str, Option<Sigma>) {

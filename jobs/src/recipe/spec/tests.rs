@@ -199,6 +199,54 @@ fn steps_that_contradict_each_other_say_so() {
 }
 
 #[test]
+fn a_spectrum_is_calibrated_only_in_spaces_that_hold_the_whole_updates() {
+    for space in ["compressed", "dc", "core_geodesic"] {
+        let error = message(json!({"space": space, "calibrate_spectrum": 0.1}));
+        assert!(error.starts_with("`calibrate_spectrum` compares the merge with the tasks' whole updates"), "{error}");
+    }
+    for space in ["full", "core", "core_qr", "knots"] {
+        spec(json!({"space": space, "calibrate_spectrum": 0.1})).resolve().unwrap();
+    }
+}
+
+#[test]
+fn least_squares_take_no_negative_weights() {
+    for (gram, space) in [("update", "core"), ("update_normalised", "core"), ("inputs", "full")] {
+        let error = message(json!({"combine": "gram_merge", "gram": gram, "space": space, "weights": {"mnist": -0.5}}));
+        assert!(error.starts_with("`gram_merge` multiplies the squared errors"), "{error}");
+    }
+}
+
+#[test]
+fn a_merge_has_the_name_of_a_preset_only_where_the_space_gives_the_same() {
+    let named = |value: Value| Preset::of(&spec(value).resolve().unwrap());
+    for space in ["compressed", "dc", "core_geodesic"] {
+        assert_eq!(named(json!({"space": space, "combine": "tsv"})), None, "{space}");
+    }
+    let after = json!({"space": "knots", "sigma": "after", "combine": "tsv"});
+    assert_eq!(named(after), None);
+    assert_eq!(named(json!({"space": "knots", "combine": "tsv"})), Some(Preset::Tsv));
+    assert_eq!(named(json!({"preset": "cart", "space": "full"})), Some(Preset::Cart));
+    assert_eq!(named(json!({"normalise": "mean_norm"})), Some(Preset::TaskArithmetic));
+    assert_eq!(named(json!({"preset": "svc", "space": "full"})), Some(Preset::Svc));
+    assert_eq!(named(json!({"space": "core", "flatten": 1.0, "flatten_over": "all"})), None);
+}
+
+#[test]
+fn keys_of_a_drop_without_a_rate_are_refused() {
+    assert_eq!(message(json!({"drop_spread": 0.1})), "`drop_spread` has no effect without `drop_rate`");
+    assert_eq!(message(json!({"drop_rescale": "sum"})), "`drop_rescale` has no effect without `drop_rate`");
+    for allowed in [
+        json!({"preset": "della", "drop_spread": 0.1}),
+        json!({"preset": "dare_ties", "drop_rescale": "sum"}),
+        json!({"drop_rate": 0.0, "drop_rescale": "sum"}),
+        json!({"drop_spread": 0.0, "drop_rescale": "probability"}),
+    ] {
+        spec(allowed.clone()).resolve().unwrap_or_else(|error| panic!("{allowed}: {error}"));
+    }
+}
+
+#[test]
 fn methods_with_rules_of_their_own_say_what_they_go_with() {
     assert!(
         message(json!({"preset": "pcb", "elect": "sum_of_values"})).contains("before `mean`, `sum` and `max` alone")

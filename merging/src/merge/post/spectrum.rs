@@ -1,3 +1,4 @@
+use super::NUMERICALLY_THERE;
 use crate::linalg::{self, ThinSvd};
 use faer::Mat;
 
@@ -14,7 +15,8 @@ pub(super) struct Directions<'a> {
 ///
 /// With M = FΣGᵀ, aᵣ = FᵣᵀM = σᵣGᵣᵀ and aᵣᵗ = FᵣᵀMₜ: sᵣᵗ = ⟨aᵣ, aᵣᵗ⟩/‖aᵣᵗ‖² says how much of task t's part the merge has in
 /// direction r, and γᵣ = n/Σₜ max(α, sᵣᵗ). A merge that has a direction more than once, because tasks share it, is
-/// shortened there. A task without a part in a direction counts as α.
+/// shortened there. A task without a part in a direction counts as α: its ‖aᵣᵗ‖ is at most 1e-6 of ‖Mₜ‖, rounding noise of
+/// `f32` task matrices, which would divide to any number.
 ///
 /// # Shapes
 /// `merged` `[p, q]`, of the tasks' `[p, q]`, without their weights; n tasks.
@@ -26,14 +28,16 @@ pub(super) struct Directions<'a> {
 /// Two equal tasks with σ = 3: their sum has 6, s is 2 for both, γ is 1/2, and 3 is left.
 pub(super) fn calibrated(merged: &Directions<'_>, tasks: &[Mat<f64>], alpha: f64) -> Vec<f64> {
     let parts: Vec<_> = tasks.iter().map(|task| linalg::product(merged.outputs.transpose(), task.as_ref())).collect();
-    let share = |direction: usize, part: &Mat<f64>| {
+    let noise: Vec<f64> =
+        tasks.iter().map(|task| NUMERICALLY_THERE * NUMERICALLY_THERE * task.squared_norm_l2()).collect();
+    let share = |direction: usize, part: &Mat<f64>, noise: f64| {
         let row = part.row(direction);
         let own: f64 = row.iter().map(|entry| entry * entry).sum();
         let along: f64 = row.iter().zip(merged.inputs.col(direction).iter()).map(|(entry, v)| entry * v).sum();
-        if own > 0.0 { (merged.sigma[direction] * along / own).max(alpha) } else { alpha }
+        if own > noise { (merged.sigma[direction] * along / own).max(alpha) } else { alpha }
     };
     let factor = |direction: usize| {
-        let sum: f64 = parts.iter().map(|part| share(direction, part)).sum();
+        let sum: f64 = parts.iter().zip(&noise).map(|(part, noise)| share(direction, part, *noise)).sum();
         tasks.len() as f64 / sum
     };
     merged.sigma.iter().enumerate().map(|(direction, sigma)| sigma * factor(direction)).collect()

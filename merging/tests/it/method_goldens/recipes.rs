@@ -97,8 +97,7 @@ impl Config<'_> {
                 if config["consensus"] == "sum" {
                     spec["elect"] = json!("sum_of_values");
                 }
-                // One entry at a threshold is on the other side in `f32`: it moves its matrix by 6e-6.
-                of(spec, 1e-5)
+                of(spec, 1e-6)
             }
             _ => return None,
         })
