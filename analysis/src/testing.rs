@@ -90,7 +90,7 @@ impl Made {
     /// A point with its scaling as its value, and its result.
     fn point(&mut self, spec: RecipeSpec, correct: &[u64]) -> Point {
         let tasks: Vec<(String, u64)> = self.outcome.tasks.iter().cloned().zip(correct.iter().copied()).collect();
-        let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+        let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = result(subject, SPLITS[0], &tasks);
         let job = result.job;
         let value = spec.scaling;
@@ -116,7 +116,7 @@ impl Made {
                         .for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
                 }
                 RowKind::Baseline { recipe, .. } | RowKind::Search { recipe, .. } => {
-                    add(Subject::Merge { recipe: recipe.clone() }, &tasks);
+                    add(Subject::Merge { recipe: Box::new(recipe.clone()) }, &tasks);
                 }
             }
         }

@@ -147,7 +147,7 @@ pub enum Subject {
     /// A merge of all adapters.
     Merge {
         /// How they are merged.
-        recipe: Recipe,
+        recipe: Box<Recipe>,
     },
 }
 
@@ -297,7 +297,7 @@ mod tests {
         Meaning {
             evaluation: EVALUATION_SEMANTICS,
             base: Digest::of(b"base"),
-            subject: Subject::Merge { recipe: Preset::KnotsTies.recipe() },
+            subject: Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe()) },
             adapters,
             tasks,
             benchmark: BenchmarkInput::PerTask,
@@ -319,7 +319,7 @@ mod tests {
     fn a_change_of_one_method_leaves_the_ids_of_the_others_as_they_were() {
         let id = |spec: serde_json::Value| {
             let recipe = serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve().unwrap();
-            Meaning { subject: Subject::Merge { recipe }, ..meaning() }.id().short()
+            Meaning { subject: Subject::Merge { recipe: Box::new(recipe) }, ..meaning() }.id().short()
         };
         // The ids of version 1, from a Python program that hashes the canonical JSON.
         for (preset, expected) in [
@@ -347,7 +347,7 @@ mod tests {
             |meaning, other, _| meaning.base = other,
             |meaning, _, _| meaning.subject = Subject::Base,
             |meaning, _, _| {
-                meaning.subject = Subject::Merge { recipe: Preset::KnotsTies.recipe().with_scaling(0.5) };
+                meaning.subject = Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe().with_scaling(0.5)) };
             },
             |meaning, _, second| meaning.adapters.push(second),
             |meaning, _, second| meaning.adapters.insert(0, second),
@@ -375,7 +375,7 @@ mod tests {
             error.to_string(),
             "the job's evaluation is of semantics 2, while this Bowline computes semantics 1"
         );
-        let of = |recipe| Meaning { subject: Subject::Merge { recipe }, ..meaning() };
+        let of = |recipe| Meaning { subject: Subject::Merge { recipe: Box::new(recipe) }, ..meaning() };
         let other = of(Recipe { semantics: 7, ..Preset::KnotsTies.recipe() });
         assert_eq!(other.check_semantics(), Err(OtherSemantics { part: "recipe", job: 7, ours: 1 }));
         assert_eq!(Meaning { subject: Subject::Base, ..meaning() }.check_semantics(), Ok(()));
@@ -400,7 +400,7 @@ mod tests {
     fn the_id_survives_the_way_through_json_whatever_the_numbers() {
         for part in 1..=2000 {
             let recipe = Preset::KnotsTies.recipe().with_scaling(f64::from(part) / 24.0);
-            let meaning = Meaning { subject: Subject::Merge { recipe }, ..meaning() };
+            let meaning = Meaning { subject: Subject::Merge { recipe: Box::new(recipe) }, ..meaning() };
             let json = serde_json::to_string(&meaning).unwrap();
             assert_eq!(serde_json::from_str::<Meaning>(&json).unwrap().id(), meaning.id(), "{json}");
         }

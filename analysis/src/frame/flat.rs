@@ -23,7 +23,7 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
     let (subject, adapter, recipe) = match subject {
         Subject::Base => ("base", None, None),
         Subject::Adapter { task } => ("adapter", Some(task.as_str()), None),
-        Subject::Merge { recipe } => ("merge", None, Some(recipe)),
+        Subject::Merge { recipe } => ("merge", None, Some(recipe.as_ref())),
     };
     let benchmark = match ground.benchmark {
         BenchmarkInput::PerTask => "per_task",
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn columns_are_the_same_without_a_row() {
-        let subject = Subject::Merge { recipe: Preset::KnotsTies.recipe() };
+        let subject = Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe()) };
         let result = crate::testing::result(subject, "test", &[("mnist".to_owned(), 30)]);
         let cells = flat(&result.into(), Named::default(), &mut Words::default());
         let with = cells.into_iter().map(|(name, cell)| (name, std::mem::discriminant(&Cells::of(cell))));

@@ -239,7 +239,7 @@ impl Known {
 
 impl PointResults for Known {
     fn id(&self, recipe: &Recipe) -> JobId {
-        self.id_of(Subject::Merge { recipe: recipe.clone() }, &self.select)
+        self.id_of(Subject::Merge { recipe: Box::new(recipe.clone()) }, &self.select)
     }
 
     fn of(&self, id: &JobId) -> Option<PointResult> {

@@ -47,7 +47,7 @@ impl OutcomeTable<'_> {
         }
         for (baseline, FixedRecipe { name, recipe }) in sweep.baselines.iter().zip(self.baselines) {
             let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
-            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: recipe.clone() })));
+            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })));
         }
         for learned in &sweep.learned {
             rows.push(self.learned(learned));
@@ -65,7 +65,7 @@ impl OutcomeTable<'_> {
         if choices.is_empty() {
             let select = &self.known.select;
             let fixed = self.baselines.iter().map(|baseline| {
-                let subject = Subject::Merge { recipe: baseline.recipe.clone() };
+                let subject = Subject::Merge { recipe: Box::new(baseline.recipe.clone()) };
                 self.known.id_of(subject, select)
             });
             return self.known.missing(fixed);
@@ -89,7 +89,7 @@ impl OutcomeTable<'_> {
             let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
             return self.row(&learned.name, kind, None);
         };
-        let subject = Subject::Merge { recipe: recipe.clone() };
+        let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
         let tuned = self.known.id_of(subject.clone(), &learned.split);
         let kind = RowKind::Baseline { spec: RecipeSpec::from(&recipe), recipe };
         let mut row = self.row(&learned.name, kind, Some(&subject));
@@ -131,7 +131,7 @@ impl OutcomeTable<'_> {
             return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points, left_out }, None));
         };
         let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points, left_out };
-        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: recipe.clone() })))
+        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })))
     }
 
     fn succeeded(&self, id: &JobId) -> bool {

@@ -28,7 +28,7 @@ impl PendingJob {
 
     /// The evaluation of a merge.
     pub(super) fn merge(label: &str, recipe: &Recipe, split: &str) -> Self {
-        Self::evaluation(Subject::Merge { recipe: recipe.clone() }, split, label.to_owned())
+        Self::evaluation(Subject::Merge { recipe: Box::new(recipe.clone()) }, split, label.to_owned())
     }
 
     /// The job that writes a merge. It needs no artefact.

@@ -389,7 +389,7 @@ fn nothing_is_written_unless_asked_for_nor_where_no_adapter_can_hold_the_winner(
 fn a_job_waits_for_the_artefacts_that_it_needs() {
     let mut plan = SweepPlan::new(frozen(&[])).unwrap();
     let needed = frozen(&[]).job(frozen(&[]).write_spec(&jobs::Preset::KnotsTies.recipe(), WriteFormat::Adapter));
-    let subject = Subject::Merge { recipe: jobs::Preset::KnotsTies.recipe().with_scaling(0.77) };
+    let subject = Subject::Merge { recipe: Box::new(jobs::Preset::KnotsTies.recipe().with_scaling(0.77)) };
     let mut waiting = PendingJob::evaluation(subject, "validation", "needs an artefact".to_owned());
     waiting.artefacts = vec![needed.id()];
     let first = PendingJob::evaluation(Subject::Base, "validation", "zero-shot".to_owned());
@@ -442,7 +442,7 @@ fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
 fn the_result_of_a_merge_by_inputs_is_loaded_with_its_statistics_alone() {
     let frozen = frozen(&BY_INPUTS);
     let recipe = frozen.sweep().baselines[0].recipe.resolve().unwrap();
-    let job = frozen.job(frozen.meaning(Subject::Merge { recipe }, "validation"));
+    let job = frozen.job(frozen.meaning(Subject::Merge { recipe: Box::new(recipe) }, "validation"));
     let mut plan = SweepPlan::new(frozen.clone()).unwrap();
     let mut other = result(&job);
     other.meaning.statistics[0].job = other.job;

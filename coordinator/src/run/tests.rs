@@ -266,7 +266,7 @@ async fn a_corrupt_object_fails_its_job_and_not_the_sweep() {
     let fixture = Fixture::new();
     let broken = frozen(&["method=grid"]);
     let recipe = jobs::Preset::TaskArithmetic.recipe().with_scaling(0.1);
-    let id = broken.meaning(jobs::Subject::Merge { recipe }, "validation").id().to_string();
+    let id = broken.meaning(jobs::Subject::Merge { recipe: Box::new(recipe) }, "validation").id().to_string();
     let folder = fixture._folder.path().join("results").join(&id[..2]);
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{id}.json")), "").unwrap();

@@ -67,7 +67,7 @@ pub(super) trait Age {
 
 impl Age for Recipe {
     fn is_newer(&self) -> bool {
-        self.current_semantics() >= NEWER_SEMANTICS
+        self.current_semantics() >= NEWER_SEMANTICS || !self.layer_weights.is_empty()
     }
 }
 
@@ -93,6 +93,7 @@ impl Age for Sweep {
         let mut recipes =
             self.baselines.iter().map(|row| &row.recipe).chain(self.searches.iter().map(|row| &row.recipe));
         self.evaluation.statistics.is_some()
+            || !self.learned.is_empty()
             || recipes.any(Age::is_newer)
             || self.searches.iter().flat_map(|search| &search.parameters).any(Age::is_newer)
     }
@@ -101,7 +102,7 @@ impl Age for Sweep {
 impl Age for Meaning {
     fn is_newer(&self) -> bool {
         let recipe = match &self.subject {
-            Subject::Merge { recipe } => Some(recipe),
+            Subject::Merge { recipe } => Some(recipe.as_ref()),
             Subject::Base | Subject::Adapter { .. } => None,
         };
         !self.statistics.is_empty() || recipe.is_some_and(Age::is_newer)
@@ -113,7 +114,7 @@ impl Age for JobSpec {
         match self {
             Self::Evaluate(meaning) => meaning.is_newer(),
             Self::Write(spec) => !spec.statistics.is_empty() || spec.recipe.is_newer(),
-            Self::Statistics(_) => true,
+            Self::Statistics(_) | Self::Tune(_) => true,
         }
     }
 }

@@ -52,7 +52,7 @@ fn meaning(number: u32) -> Meaning {
         evaluation: EVALUATION_SEMANTICS,
         // Stands for whatever differs between the jobs of a sweep.
         base: Digest::of(&number.to_le_bytes()),
-        subject: Subject::Merge { recipe: Preset::KnotsTies.recipe() },
+        subject: Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe()) },
         adapters: (0..TASKS).map(|task| AdapterInput { task: name(task), digest: digest("adapter", task) }).collect(),
         tasks: (0..TASKS)
             .map(|task| TaskInput { name: name(task), data: digest("data", task), head: Some(digest("head", task)) })

@@ -80,7 +80,7 @@ fn mini8() -> PathBuf {
 fn job(root: &str, inputs: &Inputs) -> Job {
     let sweep = Sweep::from_yaml(&SWEEP.replace("ROOT", root), Path::new("/"), &[]).unwrap();
     let frozen = coordinator::freeze(sweep, inputs).unwrap();
-    frozen.job(frozen.meaning(Subject::Merge { recipe: Preset::KnotsTies.recipe() }, "validation"))
+    frozen.job(frozen.meaning(Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe()) }, "validation"))
 }
 
 fn scores(inputs: &Arc<Inputs>, job: &Job) -> Vec<TaskScore> {

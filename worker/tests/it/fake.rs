@@ -112,7 +112,7 @@ pub(crate) fn job(scaling: f64) -> Job {
     let meaning = Meaning {
         evaluation: jobs::EVALUATION_SEMANTICS,
         base: Digest::of(b"base"),
-        subject: Subject::Merge { recipe },
+        subject: Subject::Merge { recipe: Box::new(recipe) },
         adapters: Vec::new(),
         tasks: vec![task],
         benchmark: BenchmarkInput::PerTask,

@@ -72,7 +72,7 @@ impl Bench {
             task.adapter = jobs::InputRef::Path(adapters.join(&task.name));
         }
         let frozen = coordinator::freeze(sweep, &self.inputs).unwrap();
-        let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+        let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let job = frozen.job(frozen.meaning(subject, split));
         self.engine.compute(&job, &AttemptContext::default()).unwrap().output.scores().unwrap().scores
     }

@@ -217,7 +217,7 @@ fn what_is_swapped_between_hashing_and_reading_is_refused_by_name() {
     ] {
         let mut place = Place::new();
         let recipe = jobs::RecipeSpec { preset: Some("ties".to_owned()), ..Default::default() }.resolve().unwrap();
-        let job = place.job(Subject::Merge { recipe });
+        let job = place.job(Subject::Merge { recipe: Box::new(recipe) });
         let path = place.path(swapped);
         let file = path.clone();
         before_reading(&place.path(read), move || {

@@ -62,7 +62,7 @@ impl Bench {
     fn check(&mut self, golden: &Value) {
         let tasks: Vec<&str> = golden["tasks"].as_array().unwrap().iter().map(|task| task.as_str().unwrap()).collect();
         for (split, name) in SPLITS {
-            let subject = Subject::Merge { recipe: spec(golden).resolve().unwrap() };
+            let subject = Subject::Merge { recipe: Box::new(spec(golden).resolve().unwrap()) };
             for score in self.compute(self.sweep(&tasks, &[]), subject, split).unwrap() {
                 let expected = golden["accuracy"][&score.task][name].as_f64().unwrap() * score.n as f64;
                 let correct = score.correct as f64;
@@ -222,7 +222,7 @@ fn an_adapter_of_what_the_model_lacks_is_named() {
 fn features_that_are_not_finite_fail_the_job_permanently() {
     let mut bench = Bench::new(None);
     let spec = RecipeSpec { scaling: Some(1e30), ..RecipeSpec::default() };
-    let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+    let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
     let error = bench.compute(bench.sweep(&["rte"], &[]), subject, "test").unwrap_err();
     assert!(!error.is_retryable() && !error.is_own_fault());
     let chain = jobs::error_chain(&error);

@@ -274,7 +274,7 @@ async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_r
     let frozen = &fixture.frozen;
     let statistics: Vec<Job> =
         frozen.statistics_specs(recipe.statistics().unwrap()).into_iter().map(|spec| frozen.job(spec)).collect();
-    let subject = Subject::Merge { recipe: recipe.clone() };
+    let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
     let merges = ["validation", "test"].map(|split| frozen.job(frozen.meaning(subject.clone(), split)));
 
     work(&store, &worker, &queue, &statistics).await;
@@ -307,7 +307,7 @@ async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_r
 #[test]
 fn statistics_that_were_never_made_are_missing_by_the_job() {
     let mut fixture = Fixture::new("mini8", &SUB4);
-    let subject = Subject::Merge { recipe: recipe(json!({"preset": "regmean"})) };
+    let subject = Subject::Merge { recipe: Box::new(recipe(json!({"preset": "regmean"}))) };
     let job = fixture.frozen.job(fixture.frozen.meaning(subject, "validation"));
     let error = fixture.engine.compute(&job, &AttemptContext::default()).unwrap_err();
     assert!(matches!(error, JobError::Artefact(_)) && !error.is_own_fault(), "{error:?}");

@@ -238,7 +238,7 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
     for (scaling, seed, correct) in [(0.3, 1, 71), (0.3, 2, 68), (0.3, 3, 73), (0.3, 4, 70), (0.3, 5, 69), (0.5, 1, 90)]
     {
         let spec = of_seed(scaling, seed);
-        let subject = Subject::Merge { recipe: spec.resolve().unwrap() };
+        let subject = Subject::Merge { recipe: Box::new(spec.resolve().unwrap()) };
         let result = crate::testing::result(subject, "validation", &[("mnist".to_owned(), correct)]);
         points.push(Point { spec, job: result.job, value: Some(correct as f64 / 100.0) });
         made.results.found.insert(result.job, result);

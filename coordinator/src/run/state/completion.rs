@@ -48,8 +48,8 @@ impl RunState {
         }
         match (kind, is_reused) {
             (JobKind::Write, _) => {}
-            (JobKind::Statistics | JobKind::Evaluate, true) => self.progress.counts.reused += 1,
-            (JobKind::Statistics | JobKind::Evaluate, false) => self.progress.counts.run += 1,
+            (JobKind::Statistics | JobKind::Tune | JobKind::Evaluate, true) => self.progress.counts.reused += 1,
+            (JobKind::Statistics | JobKind::Tune | JobKind::Evaluate, false) => self.progress.counts.run += 1,
         }
         self.emit(Event::Written { job: id, kind, label, size: result.artefact.size(), is_reused });
         Ok(())
