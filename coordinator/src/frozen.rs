@@ -187,7 +187,7 @@ impl Frozen {
             semantics: WRITE_SEMANTICS,
             base: self.base,
             adapters: self.adapters.clone(),
-            recipe: recipe.clone(),
+            recipe: Box::new(recipe.clone()),
             statistics: self.statistics_inputs(recipe),
             format,
             names: MergeNames {

@@ -16,7 +16,7 @@ pub struct WriteSpec {
     /// The adapters, in merge order.
     pub adapters: Vec<AdapterInput>,
     /// How they are merged.
-    pub recipe: Recipe,
+    pub recipe: Box<Recipe>,
     /// The statistics that the recipe merges by, in merge order; none for most recipes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statistics: Vec<StatisticsInput>,

@@ -111,7 +111,8 @@ impl Searches {
                         let Candidate { spec, recipe, id } = *candidate;
                         if issued.issue(id) {
                             let label = point_label(&search.search, &spec);
-                            let meaning = known.frozen.meaning(Subject::Merge { recipe: Box::new(recipe) }, &known.select);
+                            let meaning =
+                                known.frozen.meaning(Subject::Merge { recipe: Box::new(recipe) }, &known.select);
                             let job = known.frozen.job(meaning);
                             jobs.push(PlannedJob { id, job, phase: Phase::Search, label });
                         }

@@ -362,7 +362,7 @@ fn the_winner_is_written_once_everything_is_evaluated_and_the_sweep_is_over_then
     let jobs::JobSpec::Write(spec) = &jobs[0].job.spec else { panic!("it writes") };
     let outcome = plan.so_far().unwrap();
     let RowKind::Search { recipe, .. } = &outcome.rows[3].kind else { panic!("a search") };
-    assert_eq!(spec.recipe, *recipe);
+    assert_eq!(*spec.recipe, *recipe);
     assert_eq!(jobs[0].job.places.data.len(), 0, "nothing is evaluated");
     assert_eq!(plan.next(64).unwrap(), NextJobs::Wait);
     plan.record(jobs[0].id, Completion::Artefact(&artefact(&jobs[0].job))).unwrap();

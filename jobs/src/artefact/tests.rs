@@ -6,7 +6,7 @@ fn spec() -> WriteSpec {
         semantics: WRITE_SEMANTICS,
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
-        recipe: Preset::KnotsTies.recipe(),
+        recipe: Box::new(Preset::KnotsTies.recipe()),
         statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames { adapters: vec!["mnist-lora".to_owned()], ..MergeNames::default() },
@@ -91,7 +91,7 @@ fn whatever_decides_the_files_changes_the_id_of_what_writes_them() {
         &|spec| spec.base = Digest::of(b"other"),
         &|spec| spec.adapters[0].digest = Digest::of(b"other"),
         &|spec| spec.adapters[0].task = "other".to_owned(),
-        &|spec| spec.recipe = Preset::KnotsTies.recipe().with_scaling(0.5),
+        &|spec| spec.recipe = Box::new(Preset::KnotsTies.recipe().with_scaling(0.5)),
         &|spec| spec.format = WriteFormat::Model,
         &|spec| spec.names.base_model = Some("openai/clip".to_owned()),
     ];
@@ -106,7 +106,7 @@ fn what_another_version_would_write_otherwise_is_told_from_ours() {
     let later = WriteSpec { semantics: WRITE_SEMANTICS + 1, ..spec() };
     let error = JobSpec::from(later).check_semantics().unwrap_err();
     assert_eq!(error.to_string(), "the job's output is of semantics 2, while this Bowline computes semantics 1");
-    let recipe = Recipe { semantics: 7, ..Preset::KnotsTies.recipe() };
+    let recipe = Box::new(Recipe { semantics: 7, ..Preset::KnotsTies.recipe() });
     let error = JobSpec::from(WriteSpec { recipe, ..spec() }).check_semantics().unwrap_err();
     assert_eq!(error.part, "recipe");
 }

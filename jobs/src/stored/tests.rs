@@ -41,7 +41,7 @@ fn write() -> JobSpec {
         semantics: WRITE_SEMANTICS,
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
-        recipe: Preset::KnotsTies.recipe(),
+        recipe: Box::new(Preset::KnotsTies.recipe()),
         statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames::default(),
@@ -195,7 +195,7 @@ fn jobs_that_older_programs_cannot_read_are_of_a_version_that_they_leave_to_newe
         let Subject::Merge { recipe } = meaning.subject.clone() else { panic!("a merge") };
         check_versions(&meaning.into(), 3, 2);
         let JobSpec::Write(spec) = write() else { panic!("a job that writes") };
-        check_versions(&JobSpec::Write(WriteSpec { recipe: *recipe, ..spec }), 3, 2);
+        check_versions(&JobSpec::Write(WriteSpec { recipe, ..spec }), 3, 2);
     }
     let input = json!([{"task": "mnist", "job": digest()}]);
     check_versions(&with_recipe(json!({"preset": "regmean"}), input.clone()).into(), 3, 2);

@@ -250,7 +250,7 @@ fn made_up() -> Job {
         semantics: WRITE_SEMANTICS,
         base: Digest::of(b"base"),
         adapters: Vec::new(),
-        recipe: Preset::KnotsTies.recipe(),
+        recipe: Box::new(Preset::KnotsTies.recipe()),
         statistics: Vec::new(),
         format: WriteFormat::Model,
         names: jobs::MergeNames::default(),

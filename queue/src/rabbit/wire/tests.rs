@@ -98,7 +98,7 @@ fn a_job_that_writes_is_sent_as_version_2_which_older_programs_defer() {
         semantics: jobs::WRITE_SEMANTICS,
         base: meaning.base,
         adapters: meaning.adapters.clone(),
-        recipe: jobs::Preset::KnotsTies.recipe(),
+        recipe: Box::new(jobs::Preset::KnotsTies.recipe()),
         statistics: Vec::new(),
         format: jobs::WriteFormat::Adapter,
         names: jobs::MergeNames::default(),

@@ -22,7 +22,7 @@ fn made(files: &[(&str, &str)]) -> (TempDir, ArtefactResult) {
         semantics: WRITE_SEMANTICS,
         base: Digest::of(b"base"),
         adapters: vec![AdapterInput { task: "mnist".to_owned(), digest: Digest::of(b"adapter") }],
-        recipe: Preset::KnotsTies.recipe(),
+        recipe: Box::new(Preset::KnotsTies.recipe()),
         statistics: Vec::new(),
         format: WriteFormat::Adapter,
         names: MergeNames::default(),
