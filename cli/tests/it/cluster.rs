@@ -181,7 +181,7 @@ fn a_worker_that_may_read_nothing_spoils_no_sweep_and_takes_no_job_when_it_comes
     let output = refusing.wait_with_output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(69), "{told}");
-    assert!(told.contains("this one waits first") && told.contains("1 job failed for reasons"), "{told}");
+    assert!(told.contains("this one waits") && told.contains("1 job failed because of this worker"), "{told}");
     let listed = cluster.run(&["failures", "list", "small"]).succeeds().stdout.clone();
     assert!(listed.contains("no job has failed"), "{listed}");
     assert!(running.try_wait().unwrap().is_none(), "the sweep waits");
