@@ -91,7 +91,7 @@ fn whatever_decides_the_files_changes_the_id_of_what_writes_them() {
         &|spec| spec.base = Digest::of(b"other"),
         &|spec| spec.adapters[0].digest = Digest::of(b"other"),
         &|spec| spec.adapters[0].task = "other".to_owned(),
-        &|spec| spec.recipe = Box::new(Preset::KnotsTies.recipe().with_scaling(0.5)),
+        &|spec| *spec.recipe = Preset::KnotsTies.recipe().with_scaling(0.5),
         &|spec| spec.format = WriteFormat::Model,
         &|spec| spec.names.base_model = Some("openai/clip".to_owned()),
     ];
