@@ -1,7 +1,8 @@
 use crate::{
     Digest, JobId, JobSpec, RunFacts, Timings,
-    result::{ResultFault, check_number, check_timings},
+    result::{ResultFault, check_finite, check_number, check_timings},
     stored::StoredArtefact,
+    tune::is_coefficient,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,7 +86,15 @@ impl ArtefactResult {
         if !names.into_iter().eq(files.iter().map(|file| file.name.as_str())) {
             return Err(ResultFault::FileOrder);
         }
-        facts.iter().try_for_each(|(name, value)| check_number(&format!("facts.{name}"), *value))?;
+        for (name, value) in facts {
+            let key = format!("facts.{name}");
+            // A learned coefficient may take an update away; all other facts are counts and measures.
+            if is_coefficient(name) {
+                check_finite(&key, *value)?;
+            } else {
+                check_number(&key, *value)?;
+            }
+        }
         check_timings(&self.timings)
     }
 }

@@ -1,7 +1,7 @@
 mod check;
 
 pub use check::{ResultFault, check_answer};
-pub(crate) use check::{check_number, check_timings};
+pub(crate) use check::{check_finite, check_number, check_timings};
 
 use crate::{
     JobId, JobSpec, Meaning, TaskScore,

@@ -2,6 +2,7 @@
 
 mod learned;
 
+pub(crate) use learned::is_coefficient;
 pub use learned::{LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TuneCheck};
 
 use crate::{

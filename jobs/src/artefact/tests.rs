@@ -64,6 +64,17 @@ fn files_that_lead_out_of_the_folder_or_come_twice_are_refused() {
 }
 
 #[test]
+fn a_learned_coefficient_may_be_negative_and_has_to_be_finite() {
+    let mut result = result(&["coefficients.json"]);
+    result.artefact.facts.insert("layer_weights/emoji/2".to_owned(), -0.04);
+    result.artefact.facts.insert("weights/flags".to_owned(), -1.0);
+    assert_eq!(result.check(), Ok(()));
+    result.artefact.facts.insert("weights/flags".to_owned(), f64::INFINITY);
+    let error = result.check().unwrap_err().to_string();
+    assert_eq!(error, "`facts.weights/flags` is inf, and has to be a finite number");
+}
+
+#[test]
 fn an_artefact_is_named_by_what_its_files_hold() {
     let one = result(&["a", "b"]).artefact;
     assert_eq!(one.digest(), result(&["a", "b"]).artefact.digest());

@@ -43,6 +43,14 @@ pub enum ResultFault {
         /// The number.
         value: f64,
     },
+    /// A number is not finite.
+    #[error("`{key}` is {value}, and has to be a finite number")]
+    Infinite {
+        /// Its key.
+        key: String,
+        /// The number.
+        value: f64,
+    },
     /// The output is none of the job's kind.
     #[error("it is no output of a job that is to {kind}")]
     OtherKind {
@@ -147,6 +155,13 @@ pub(crate) fn check_number(key: &str, value: f64) -> Result<(), ResultFault> {
         return Ok(());
     }
     Err(ResultFault::Number { key: key.to_owned(), value })
+}
+
+pub(crate) fn check_finite(key: &str, value: f64) -> Result<(), ResultFault> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(ResultFault::Infinite { key: key.to_owned(), value })
 }
 
 /// Names in words; many of them are counted.

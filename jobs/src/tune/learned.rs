@@ -10,6 +10,11 @@ pub const LEARNED_FILE: &str = "coefficients.json";
 const WEIGHTS: &str = "weights/";
 const LAYER_WEIGHTS: &str = "layer_weights/";
 
+/// Whether a fact of an artefact is a learned coefficient.
+pub(crate) fn is_coefficient(fact: &str) -> bool {
+    fact.starts_with(WEIGHTS) || fact.starts_with(LAYER_WEIGHTS)
+}
+
 /// The version of the file's layout.
 const VERSION: u32 = 1;
 
