@@ -190,6 +190,17 @@ impl Aligned {
         if recipe.alignment() != self.space {
             return Err(MergeError::OtherSpace { recipe: recipe.alignment(), aligned: self.space });
         }
+        // A recipe of a message was not resolved from a sweep file, so its parts may not belong together.
+        let only_space = if recipe.calibrate.is_some() {
+            Some(Space::Core)
+        } else if recipe.combine.is_factor_wise() {
+            Some(Space::Full)
+        } else {
+            None
+        };
+        if let Some(space) = only_space.filter(|space| *space != self.space) {
+            return Err(MergeError::OtherSpace { recipe: space, aligned: self.space });
+        }
         if let Some(task) = recipe.weights.keys().find(|task| !self.tasks.contains(task)) {
             return Err(MergeError::UnknownTask { task: task.clone(), tasks: self.tasks.clone() });
         }

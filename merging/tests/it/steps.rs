@@ -389,3 +389,24 @@ fn weights_of_layers_and_modules_scale_parts_of_an_update() {
     let message = refused(json!({"t7": {"0": 0.5}}));
     assert_eq!(message, "the recipe has a weight for `t7`, which is none of the merged tasks: t0, t1");
 }
+
+#[test]
+fn a_recipe_whose_step_does_not_belong_to_its_space_is_an_error() {
+    let adapters = [adapter("t0", [("m".to_owned(), module_of_one())].into())];
+    for (preset, space) in [("lego", Space::Core), ("robust_merge", Space::Core)] {
+        let mut odd = recipe(json!({"preset": preset}));
+        odd.space = space;
+        let aligned = Aligned::new(&adapters, odd.alignment()).unwrap();
+        let error = aligned.merge(&odd).unwrap_err();
+        assert!(matches!(error, MergeError::OtherSpace { .. }), "{preset}: {error}");
+    }
+}
+
+fn module_of_one() -> LoraModule {
+    LoraModule {
+        source: "m".to_owned(),
+        lora_b: Matrix::new(1, 1, vec![1.0]),
+        lora_a: Matrix::new(1, 1, vec![1.0]),
+        scale: 1.0,
+    }
+}
