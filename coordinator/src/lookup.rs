@@ -34,7 +34,7 @@ pub(crate) struct JobRef {
 
 impl JobRef {
     pub(crate) fn new(id: JobId, job: &Job) -> Self {
-        Self { id, kind: job.spec.kind() }
+        Self { id, kind: job.spec().kind() }
     }
 }
 

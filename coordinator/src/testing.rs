@@ -85,7 +85,7 @@ pub(crate) fn artefact(job: &Job) -> ArtefactResult {
     let file = ArtefactFile { name: "weights".to_owned(), digest, size: content.len() as u64 };
     ArtefactResult {
         job: job.id(),
-        spec: job.spec.clone(),
+        spec: job.spec().clone(),
         artefact: Artefact { files: vec![file], facts: BTreeMap::new() },
         timings: Timings::default(),
         run: run_facts(),
@@ -106,7 +106,7 @@ pub(crate) fn run_facts() -> RunFacts {
 pub(crate) fn failure(job: &Job) -> FailureRecord {
     FailureRecord {
         job: job.id(),
-        spec: job.spec.clone(),
+        spec: job.spec().clone(),
         attempt: 1,
         sweep: None,
         is_final: true,
@@ -120,7 +120,7 @@ pub(crate) fn failure(job: &Job) -> FailureRecord {
 
 /// The meaning of an evaluation.
 pub(crate) fn meaning(job: &Job) -> &Meaning {
-    job.spec.as_evaluation().expect("the job is an evaluation")
+    job.spec().as_evaluation().expect("the job is an evaluation")
 }
 
 /// The scaling of a merge.

@@ -1,5 +1,5 @@
 use crate::{DataSpec, Digest, InputRef, JobSpec, Recipe, StatisticsInput, stored::StoredJob};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 /// The version of what turns a model and files into scores: decoding, preprocessing, towers, heads, counting. It is part
@@ -47,11 +47,11 @@ impl FromStr for JobId {
 }
 
 /// One thing to make: small, plain, and independent of every other job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "StoredJob", try_from = "StoredJob")]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "StoredJob<'_>")]
 pub struct Job {
-    /// What decides the outcome.
-    pub spec: JobSpec,
+    id: JobId,
+    spec: JobSpec,
     /// Where the inputs lie; no part of the identity.
     pub places: InputLocations,
 }
@@ -63,12 +63,24 @@ impl Job {
 
     /// The job of `spec`, with its inputs at `places`.
     pub fn new(spec: impl Into<JobSpec>, places: InputLocations) -> Self {
-        Self { spec: spec.into(), places }
+        let spec = spec.into();
+        Self { id: spec.id(), spec, places }
     }
 
-    /// The job's identity.
+    /// The job's identity. It is computed once: [`JobSpec::id`] writes and hashes the whole specification.
     pub fn id(&self) -> JobId {
-        self.spec.id()
+        self.id
+    }
+
+    /// What decides the outcome.
+    pub fn spec(&self) -> &JobSpec {
+        &self.spec
+    }
+}
+
+impl Serialize for Job {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        StoredJob::from(self).serialize(serializer)
     }
 }
 

@@ -29,6 +29,7 @@ mod tests;
 
 use crate::{JobSpec, Meaning};
 use recipe_age::Age;
+use std::borrow::Cow;
 
 /// A document that does not hold what one of its version holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,32 +41,33 @@ pub(crate) struct OtherLayout {
 
 /// What a job is, as documents say it: version 1 knows evaluations alone, and names their meaning. Version 2 knows jobs
 /// that write as well. Version 3 knows statistics and the recipes that [`recipe_age`] calls newer.
-struct StoredSpec {
+///
+/// It borrows where it is written from a job that stays: a specification has some hundred strings.
+struct StoredSpec<'a> {
     version: u32,
-    meaning: Option<Meaning>,
-    spec: Option<JobSpec>,
+    meaning: Option<Cow<'a, Meaning>>,
+    spec: Option<Cow<'a, JobSpec>>,
 }
 
-impl From<JobSpec> for StoredSpec {
-    fn from(spec: JobSpec) -> Self {
+impl<'a> From<&'a JobSpec> for StoredSpec<'a> {
+    fn from(spec: &'a JobSpec) -> Self {
+        let whole = |version| Self { version, meaning: None, spec: Some(Cow::Borrowed(spec)) };
         match spec {
-            spec if spec.is_newer() => Self { version: 3, meaning: None, spec: Some(spec) },
-            JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(meaning), spec: None },
-            spec @ (JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_)) => {
-                Self { version: 2, meaning: None, spec: Some(spec) }
-            }
+            spec if spec.is_newer() => whole(3),
+            JobSpec::Evaluate(meaning) => Self { version: 1, meaning: Some(Cow::Borrowed(meaning)), spec: None },
+            JobSpec::Write(_) | JobSpec::Statistics(_) | JobSpec::Tune(_) => whole(2),
         }
     }
 }
 
-impl TryFrom<StoredSpec> for JobSpec {
+impl TryFrom<StoredSpec<'_>> for JobSpec {
     type Error = OtherLayout;
 
-    fn try_from(StoredSpec { version, meaning, spec }: StoredSpec) -> Result<Self, OtherLayout> {
+    fn try_from(StoredSpec { version, meaning, spec }: StoredSpec<'_>) -> Result<Self, OtherLayout> {
         match (version, meaning, spec) {
-            (1, Some(meaning), None) => Ok(Self::Evaluate(meaning)),
+            (1, Some(meaning), None) => Ok(Self::Evaluate(meaning.into_owned())),
             (1, _, _) => Err(OtherLayout { version, expected: "a `meaning` and no `spec`" }),
-            (_, None, Some(spec)) => Ok(spec),
+            (_, None, Some(spec)) => Ok(spec.into_owned()),
             (_, _, _) => Err(OtherLayout { version, expected: "a `spec` and no `meaning`" }),
         }
     }

@@ -149,7 +149,7 @@ impl Engine {
         let metrics = self.metrics.clone();
         let places = &job.places;
         // The only place that distinguishes the kinds of jobs: each kind has a module of its own.
-        match &job.spec {
+        match job.spec() {
             JobSpec::Evaluate(meaning) => {
                 let mut attempt = Attempt::new(EvaluateJob { meaning, places }, &inputs, context, &metrics);
                 let (scores, merge) = self.in_session(&mut attempt, Session::compute)?;

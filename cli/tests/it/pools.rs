@@ -69,7 +69,7 @@ fn a_queue_is_empty_when_a_sweep_has_finished_whatever_was_doubled_on_the_way() 
     let waiting = || runtime.block_on(queue.waiting()).unwrap().unwrap();
     runtime.block_on(async {
         for result in results.iter().take(3) {
-            let job = Job { spec: result.as_ref().unwrap().meaning.clone().into(), ..queue::contract::job(1) };
+            let job = Job::new(result.as_ref().unwrap().meaning.clone(), queue::contract::job(1).places);
             queue.publish(&job, "small").await.unwrap();
         }
         queue.publish(&queue::contract::job(2), "another").await.unwrap();

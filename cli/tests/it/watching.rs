@@ -240,10 +240,10 @@ fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
     let runtime = runtime();
     let mut settings = RabbitSettings::new(cluster.amqp.parse().unwrap());
     settings.pool = cluster.name.parse().unwrap();
-    let jobs::Job { spec, places } = queue::contract::job(1);
-    let mut meaning = spec.as_evaluation().unwrap().clone();
+    let own = queue::contract::job(1);
+    let mut meaning = own.spec().as_evaluation().unwrap().clone();
     meaning.evaluation += 1;
-    let later = jobs::Job::new(meaning, places);
+    let later = jobs::Job::new(meaning, own.places);
     let queue = runtime.block_on(async {
         let queue = RabbitQueue::connect(settings).await.unwrap();
         queue.publish(&later, "another").await.unwrap();

@@ -359,7 +359,7 @@ fn the_winner_is_written_once_everything_is_evaluated_and_the_sweep_is_over_then
     let mut plan = SweepPlan::new(frozen(&[])).unwrap().writing_winner();
     let NextJobs::Publish(jobs) = up_to_the_end(&mut plan) else { panic!("the winner is wanted") };
     assert_eq!(labels(&jobs, Phase::Write), ["write knots_ties"]);
-    let jobs::JobSpec::Write(spec) = &jobs[0].job.spec else { panic!("it writes") };
+    let jobs::JobSpec::Write(spec) = jobs[0].job.spec() else { panic!("it writes") };
     let outcome = plan.so_far().unwrap();
     let RowKind::Search { recipe, .. } = &outcome.rows[3].kind else { panic!("a search") };
     assert_eq!(*spec.recipe, *recipe);
@@ -420,7 +420,7 @@ fn merges_by_inputs_wait_for_the_statistics_of_every_task_and_name_them() {
         |examples: &str| ["mnist", "flags"].map(|task| format!("Gram matrices of {task} over {examples} examples"));
     assert_eq!(labels(&jobs, Phase::Statistics), [of("32"), of("64"), of("128"), of("256")].concat());
     let statistics: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Statistics).collect();
-    let jobs::JobSpec::Statistics(spec) = &statistics[0].job.spec else { panic!("they are statistics") };
+    let jobs::JobSpec::Statistics(spec) = statistics[0].job.spec() else { panic!("they are statistics") };
     assert_eq!((spec.examples, spec.split.as_str(), spec.head), (32, "train", None));
     assert_eq!(statistics[0].job.places.data.keys().collect::<Vec<_>>(), ["mnist"]);
     assert_eq!(statistics[0].job.places.adapters.keys().collect::<Vec<_>>(), ["mnist"]);
@@ -492,7 +492,7 @@ fn learned_merges_are_evaluated_where_they_were_tuned_chosen_and_reported() {
     let NextJobs::Publish(jobs) = plan.next(64).unwrap() else { panic!("something is ready") };
     assert_eq!(labels(&jobs, Phase::Tune), ["coefficients of per task", "coefficients of per layer"]);
     let tunes: Vec<&PlannedJob> = jobs.iter().filter(|job| job.phase == Phase::Tune).collect();
-    let jobs::JobSpec::Tune(spec) = &tunes[1].job.spec else { panic!("it learns") };
+    let jobs::JobSpec::Tune(spec) = tunes[1].job.spec() else { panic!("it learns") };
     assert_eq!((spec.split.as_str(), spec.examples, spec.tasks.len()), ("train", Some(8), 2));
     assert!(spec.settings.guard.is_some(), "entropy has a guard");
     for job in jobs.iter().filter(|job| job.phase != Phase::Tune) {

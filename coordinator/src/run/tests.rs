@@ -124,7 +124,7 @@ impl Fixture {
             let mut stop = Some(stop);
             while let Some(delivery) = queue.next().await.unwrap() {
                 let job = delivery.job().clone();
-                if job.spec.as_evaluation().is_none() {
+                if job.spec().as_evaluation().is_none() {
                     self.write(&job, fails(&job).then_some(blame)).await;
                     computed.lock().unwrap().push(job);
                 } else if self.store.result(&job.id()).await.unwrap().is_none() {

@@ -1,6 +1,7 @@
 use super::{OtherLayout, StoredSpec};
 use crate::{Blame, FailureRecord, JobId, JobSpec, Meaning, version::known};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A failed attempt as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -29,7 +30,9 @@ pub(crate) struct StoredFailure {
 impl From<FailureRecord> for StoredFailure {
     fn from(failure: FailureRecord) -> Self {
         let FailureRecord { job, spec, attempt, sweep, is_final, blame, errors, worker, machine, failed_ms } = failure;
-        let StoredSpec { version, meaning, spec } = spec.into();
+        let StoredSpec { version, meaning, spec } = StoredSpec::from(&spec);
+        let meaning = meaning.map(Cow::into_owned);
+        let spec = spec.map(Cow::into_owned);
         Self { version, job, meaning, spec, attempt, sweep, is_final, blame, errors, worker, machine, failed_ms }
     }
 }
@@ -52,6 +55,8 @@ impl TryFrom<StoredFailure> for FailureRecord {
             machine,
             failed_ms,
         } = stored;
+        let meaning = meaning.map(Cow::Owned);
+        let spec = spec.map(Cow::Owned);
         let spec = StoredSpec { version, meaning, spec }.try_into()?;
         Ok(Self { job, spec, attempt, sweep, is_final, blame, errors, worker, machine, failed_ms })
     }

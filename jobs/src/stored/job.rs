@@ -1,31 +1,33 @@
 use super::{OtherLayout, StoredSpec};
 use crate::{InputLocations, Job, JobSpec, Meaning, version::known};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A job as messages hold it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct StoredJob {
+pub(crate) struct StoredJob<'a> {
     #[serde(deserialize_with = "known::<_, 1, { Job::VERSION }>")]
     version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    meaning: Option<Meaning>,
+    meaning: Option<Cow<'a, Meaning>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    spec: Option<JobSpec>,
-    places: InputLocations,
+    spec: Option<Cow<'a, JobSpec>>,
+    places: Cow<'a, InputLocations>,
 }
 
-impl From<Job> for StoredJob {
-    fn from(Job { spec, places }: Job) -> Self {
-        let StoredSpec { version, meaning, spec } = spec.into();
-        Self { version, meaning, spec, places }
+impl<'a> From<&'a Job> for StoredJob<'a> {
+    fn from(job: &'a Job) -> Self {
+        let StoredSpec { version, meaning, spec } = job.spec().into();
+        Self { version, meaning, spec, places: Cow::Borrowed(&job.places) }
     }
 }
 
-impl TryFrom<StoredJob> for Job {
+impl TryFrom<StoredJob<'_>> for Job {
     type Error = OtherLayout;
 
-    fn try_from(StoredJob { version, meaning, spec, places }: StoredJob) -> Result<Self, OtherLayout> {
-        Ok(Self { spec: StoredSpec { version, meaning, spec }.try_into()?, places })
+    fn try_from(StoredJob { version, meaning, spec, places }: StoredJob<'_>) -> Result<Self, OtherLayout> {
+        let spec = JobSpec::try_from(StoredSpec { version, meaning, spec })?;
+        Ok(Self::new(spec, places.into_owned()))
     }
 }

@@ -179,12 +179,10 @@ fn leaks(job: &Job, secret: &Path) -> Vec<Job> {
     let mut forged = Vec::new();
     for (number, case) in places.into_iter().enumerate() {
         // Each one has an id of its own.
-        let mut base = job.clone();
-        base.spec = with_base(&job.spec, format!("base {number}"));
+        let mut base = Job::new(with_base(job.spec(), format!("base {number}")), job.places.clone());
         base.places.base = case.clone();
         forged.push(base);
-        let mut rows = job.clone();
-        rows.spec = with_base(&job.spec, format!("rows {number}"));
+        let mut rows = Job::new(with_base(job.spec(), format!("rows {number}")), job.places.clone());
         for data in rows.places.data.values_mut() {
             let rule = SplitRule { indices: Some(case.clone()), ..SplitRule::default() };
             data.splits.insert("validation".to_owned(), rule);

@@ -63,7 +63,7 @@ impl Reference {
 
     /// The number of poison jobs.
     pub(super) fn poison(&self) -> u32 {
-        self.jobs.iter().map(|job| u32::from(job.spec.as_evaluation().and_then(Poison::of).is_some())).sum()
+        self.jobs.iter().map(|job| u32::from(job.spec().as_evaluation().and_then(Poison::of).is_some())).sum()
     }
 
     /// All jobs of the sweep, in the order of their ids.

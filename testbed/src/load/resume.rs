@@ -92,6 +92,6 @@ fn result(job: &Job) -> JobResult {
         commits,
         finished_ms: 0,
     };
-    let meaning = job.spec.as_evaluation().expect("simulated sweeps evaluate").clone();
+    let meaning = job.spec().as_evaluation().expect("simulated sweeps evaluate").clone();
     JobResult { job: job.id(), meaning, scores, merge, timings, run }
 }

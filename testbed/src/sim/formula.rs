@@ -33,7 +33,7 @@ const EXAMPLES: u64 = 10_000;
 
 /// What a job of the testbed evaluates: its sweeps write nothing.
 pub(crate) fn evaluated(job: &Job) -> &Meaning {
-    job.spec.as_evaluation().expect("simulated sweeps evaluate, and write nothing")
+    job.spec().as_evaluation().expect("simulated sweeps evaluate, and write nothing")
 }
 
 fn correct(job: &Job, task: &TaskInput) -> u64 {

@@ -24,7 +24,7 @@ impl fmt::Debug for EngineSelfTest {
 impl SelfTest for EngineSelfTest {
     fn run(&self, job: &Job) -> Result<(), JobError> {
         let places = &job.places;
-        match &job.spec {
+        match job.spec() {
             JobSpec::Evaluate(meaning) => self.check_evaluation(EvaluateJob { meaning, places }),
             JobSpec::Statistics(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),
             JobSpec::Tune(spec) => self.check_evaluation(EvaluateJob { meaning: &spec.as_evaluation(), places }),

@@ -24,7 +24,7 @@ impl Worker {
         state.computation_started();
         let started = Instant::now();
         if let Some(selector) = &self.queue_selector {
-            let base = match &job.spec {
+            let base = match job.spec() {
                 JobSpec::Evaluate(meaning) => Some(meaning.base),
                 JobSpec::Statistics(spec) => Some(spec.base),
                 JobSpec::Tune(spec) => Some(spec.base),

@@ -137,7 +137,7 @@ impl Worker {
     fn failure(&self, delivery: &Delivery, job: &Job, error: &JobError, is_final: bool) -> FailureRecord {
         FailureRecord {
             job: job.id(),
-            spec: job.spec.clone(),
+            spec: job.spec().clone(),
             attempt: delivery.attempt(),
             sweep: Some(delivery.sweep().to_owned()),
             is_final,

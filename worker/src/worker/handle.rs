@@ -64,7 +64,7 @@ impl Worker {
         state: &LoopState,
     ) -> Result<Handled, WorkerError> {
         // A job of another version is not computed here, so it does not wait for the device.
-        if delivery.job().spec.check_semantics().is_err() {
+        if delivery.job().spec().check_semantics().is_err() {
             let lookup = self.look_up(&delivery).await;
             return self.carry_out(delivery, lookup, None, state).await.map(|()| Handled::Settled);
         }

@@ -108,7 +108,7 @@ impl Worker {
                 Received::Again => continue,
                 Received::End(end) => return Ok(end),
             };
-            let is_own_version = delivery.job().spec.check_semantics().is_ok();
+            let is_own_version = delivery.job().spec().check_semantics().is_ok();
             let handled = self.handle(delivery, device, state).await?;
             if state.draining.is_cancelled() {
                 return Ok(self.stopped());

@@ -24,7 +24,7 @@ impl Worker {
             job: delivery.id(),
             attempt: delivery.attempt(),
             losses: delivery.losses(),
-            other_semantics: delivery.job().spec.check_semantics().err(),
+            other_semantics: delivery.job().spec().check_semantics().err(),
             cancellation: Fact::Unread,
             // A coordinator in this process uses the same store, and a sweep that is only evaluated is in no store.
             has_sweep: if self.shares_store { Fact::Read(true) } else { Fact::Unread },

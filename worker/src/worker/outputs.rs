@@ -32,7 +32,7 @@ impl Worker {
     /// Whether the store holds the output of the job.
     pub(super) async fn has_output(&self, job: &Job) -> Result<bool, StoreError> {
         let id = job.id();
-        match job.spec.kind() {
+        match job.spec().kind() {
             JobKind::Evaluate => Ok(self.store.result(&id).await?.is_some()),
             JobKind::Write | JobKind::Statistics | JobKind::Tune => match self.store.artefact_result(&id).await? {
                 Some(result) => self.store.check_artefact_files(&result).await.map(|()| true),
@@ -52,7 +52,7 @@ impl Worker {
             finished_ms: now_ms(),
         };
         let id = job.id();
-        match (&job.spec, output) {
+        match (job.spec(), output) {
             (JobSpec::Evaluate(meaning), Output::Scores(Scores { scores, merge })) => {
                 let meaning = meaning.clone();
                 CompletedJob::Scores(Box::new(JobResult { job: id, meaning, scores, merge, timings, run }))

@@ -101,7 +101,7 @@ pub(crate) fn computed(job: &Job) -> Computed {
         right: None,
         truncated: 0,
     };
-    let meaning = job.spec.as_evaluation().unwrap();
+    let meaning = job.spec().as_evaluation().unwrap();
     let scores = Scores { scores: meaning.tasks.iter().map(score).collect(), merge: None };
     Computed { output: Output::Scores(scores), timings: Timings::default(), commits: BTreeMap::new() }
 }

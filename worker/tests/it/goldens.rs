@@ -254,7 +254,7 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     let mut job = frozen.job(frozen.meaning(Subject::Base, "test"));
     let classes = vec!["one".to_owned()];
     let templates = vec!["a {}".to_owned()];
-    let task = job.spec.as_evaluation().unwrap().tasks[0].name.clone();
+    let task = job.spec().as_evaluation().unwrap().tasks[0].name.clone();
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
     let error = bench.engine.compute(&job, &AttemptContext::default()).unwrap_err().to_string();
     assert!(error.ends_with(&format!("of `{task}` have another digest than the job names")), "{error}");

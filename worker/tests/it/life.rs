@@ -240,10 +240,10 @@ async fn an_impossible_result_is_not_stored_and_fails_only_its_job() {
 }
 
 fn of_later_semantics() -> jobs::Job {
-    let jobs::Job { spec, places } = job(0.5);
-    let mut meaning = spec.as_evaluation().unwrap().clone();
+    let own = job(0.5);
+    let mut meaning = own.spec().as_evaluation().unwrap().clone();
     meaning.evaluation += 1;
-    jobs::Job::new(meaning, places)
+    jobs::Job::new(meaning, own.places)
 }
 
 #[tokio::test(start_paused = true)]

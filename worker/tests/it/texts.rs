@@ -158,11 +158,11 @@ fn a_frozen_sweep_names_the_adapters_as_heads_also_where_they_take_no_part() {
     sweep.evaluation.precision = jobs::Precision::Bf16;
     let frozen = coordinator::freeze(sweep, &inputs()).unwrap();
     let job = frozen.job(frozen.meaning(jobs::Subject::Base, "test"));
-    assert_eq!(job.spec.as_evaluation().unwrap().precision, jobs::Precision::Bf16);
+    assert_eq!(job.spec().as_evaluation().unwrap().precision, jobs::Precision::Bf16);
     assert!(job.places.adapters.is_empty());
     assert_eq!(job.places.heads["qnli"], jobs::HeadSpec::Adapter(at("adapters/mnist")));
     let adapter = frozen.digests()["adapters.qnli"];
-    assert!(job.spec.as_evaluation().unwrap().tasks.iter().all(|task| task.head == Some(adapter)));
+    assert!(job.spec().as_evaluation().unwrap().tasks.iter().all(|task| task.head == Some(adapter)));
     let stored = coordinator::Frozen::from_manifest(&frozen.manifest(BTreeMap::new())).unwrap();
     assert_eq!(stored.job(stored.meaning(jobs::Subject::Base, "test")).id(), job.id());
 }

@@ -1,7 +1,7 @@
 //! Learned coefficients as a job, against the reference.
 
 use inputs::Inputs;
-use jobs::{CoefficientScope, Job, JobKind, LEARNED_FILE, LearnedCoefficients, Sweep, TuneObjective, TuneSettings};
+use jobs::{CoefficientScope, Job, LEARNED_FILE, LearnedCoefficients, Sweep, TuneObjective, TuneSettings};
 use serde_json::Value;
 use std::{
     fs,
@@ -51,11 +51,10 @@ fn compute_with(learned: &str, change: impl FnOnce(&mut TuneSettings)) -> Result
         memory_bytes: None,
     };
     let mut engine = Engine::new(settings, Arc::clone(&inputs)).unwrap();
-    let mut job = job(&frozen(&inputs, learned));
-    if let jobs::JobSpec::Tune(spec) = &mut job.spec {
-        change(&mut spec.settings);
-    }
-    assert_eq!(job.spec.kind(), JobKind::Tune);
+    let job = job(&frozen(&inputs, learned));
+    let jobs::JobSpec::Tune(mut spec) = job.spec().clone() else { panic!("it tunes") };
+    change(&mut spec.settings);
+    let job = Job::new(spec, job.places);
     match engine.compute(&job, &AttemptContext::default())?.output {
         Output::Files(files) => Ok(files),
         Output::Scores(_) => unreachable!("coefficients are files"),
@@ -116,6 +115,6 @@ fn what_decides_coefficients_changes_the_id_of_their_job() {
     assert_ne!(id(&first, Some(8)), base);
     assert_ne!(id(&TuneSettings { per: CoefficientScope::Module, ..first.clone() }, None), base);
     assert_ne!(id(&TuneSettings { objective: TuneObjective::Labels, ..first.clone() }, None), base);
-    assert!(frozen.has_inputs_of_job(&job(&frozen).spec));
+    assert!(frozen.has_inputs_of_job(job(&frozen).spec()));
     assert!(frozen.tune_spec("no such split", None, &first).is_none());
 }

@@ -88,7 +88,7 @@ async fn a_merge_is_written_as_by_hand_and_only_once() {
 }
 
 fn spec_of(job: &Job) -> &WriteSpec {
-    match &job.spec {
+    match job.spec() {
         jobs::JobSpec::Write(spec) => spec,
         jobs::JobSpec::Evaluate(_) | jobs::JobSpec::Statistics(_) | jobs::JobSpec::Tune(_) => unreachable!("it writes"),
     }
@@ -178,10 +178,10 @@ fn a_whole_model_is_written_and_a_stop_leaves_nothing() {
 #[test]
 fn an_adapter_that_is_not_what_the_job_was_made_for_is_not_merged() {
     let inputs = Arc::new(Inputs::new(inputs::Settings::default()));
-    let mut job = job(&inputs, WriteFormat::Adapter);
-    if let jobs::JobSpec::Write(spec) = &mut job.spec {
-        spec.adapters[0].digest = Digest::of(b"another");
-    }
+    let right = job(&inputs, WriteFormat::Adapter);
+    let jobs::JobSpec::Write(mut spec) = right.spec().clone() else { panic!("it writes") };
+    spec.adapters[0].digest = Digest::of(b"another");
+    let job = Job::new(spec, right.places);
     let error = engine(&inputs).compute(&job, &AttemptContext::default()).unwrap_err();
     assert!(matches!(error, JobError::Changed { .. }), "{error}");
 }

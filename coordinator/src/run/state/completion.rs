@@ -39,7 +39,7 @@ impl RunState {
     }
 
     fn written(&mut self, job: PlannedJob, result: &ArtefactResult, is_reused: bool) -> Result<(), CoordinatorError> {
-        let kind = job.job.spec.kind();
+        let kind = job.job.spec().kind();
         let PlannedJob { id, label, .. } = job;
         self.plan.record(id, Completion::Artefact(result))?;
         self.breaker.succeeded();

@@ -7,7 +7,7 @@ const BY_INPUTS: [&str; 3] =
     ["method=grid", "metric.name=mean_accuracy", "baselines=[{name: fixed, preset: regmean, examples: 32}]"];
 
 fn is_statistics(job: &Job) -> bool {
-    job.spec.kind() == jobs::JobKind::Statistics
+    job.spec().kind() == jobs::JobKind::Statistics
 }
 
 #[tokio::test]

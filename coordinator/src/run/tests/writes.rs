@@ -8,7 +8,7 @@ fn writing() -> Settings {
 }
 
 fn is_write(job: &Job) -> bool {
-    job.spec.as_evaluation().is_none()
+    job.spec().as_evaluation().is_none()
 }
 
 #[tokio::test]

@@ -92,8 +92,8 @@ fn what_is_no_job_is_refused_with_a_reason() {
 
 #[test]
 fn a_job_that_writes_is_sent_as_version_2_which_older_programs_defer() {
-    let Job { spec, places } = job(1);
-    let meaning = spec.as_evaluation().unwrap();
+    let evaluation = job(1);
+    let meaning = evaluation.spec().as_evaluation().unwrap();
     let write = jobs::WriteSpec {
         semantics: jobs::WRITE_SEMANTICS,
         base: meaning.base,
@@ -103,7 +103,7 @@ fn a_job_that_writes_is_sent_as_version_2_which_older_programs_defer() {
         format: jobs::WriteFormat::Adapter,
         names: jobs::MergeNames::default(),
     };
-    let write = Job::new(write, places);
+    let write = Job::new(write, evaluation.places);
     let message = encode(&QueuedJob { attempt: 3, ..QueuedJob::first(write.clone(), "mini8") }, "q");
     let body: serde_json::Value = serde_json::from_slice(&message.body).unwrap();
     assert_eq!((&body["version"], &body["job"]["version"]), (&json!(1), &json!(2)));
