@@ -1,3 +1,4 @@
+use crate::canonical_json;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, io, str::FromStr};
 
@@ -45,15 +46,6 @@ impl Digest {
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
     }
-}
-
-/// JSON with sorted keys and no spaces: the same text for the same meaning.
-///
-/// Numbers are written by `serde_json`: the shortest decimal that reads back as the same `f64`.
-pub fn canonical_json(value: &impl Serialize) -> String {
-    let mut value = serde_json::to_value(value).expect("plain data with string keys");
-    value.sort_all_objects();
-    value.to_string()
 }
 
 impl fmt::Display for Digest {

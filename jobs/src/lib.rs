@@ -8,6 +8,7 @@
 mod artefact;
 mod bitmap;
 mod byte_size;
+mod canonical_json;
 mod causes;
 mod clock;
 mod data;
@@ -46,10 +47,11 @@ mod write;
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
 pub use byte_size::ByteSize;
+pub use canonical_json::canonical_json;
 pub use causes::{causes, error_chain, error_messages};
 pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
-pub use digest::{Digest, DigestError, canonical_json};
+pub use digest::{Digest, DigestError};
 pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{

@@ -7,14 +7,14 @@ use crate::{
     JobId, JobSpec, Meaning, TaskScore,
     stored::{StoredFailure, StoredResult},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// What an evaluation came to: written once, and the only truth of "done".
 ///
 /// A job of another kind comes to an [`ArtefactResult`](crate::ArtefactResult).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "StoredResult", from = "StoredResult")]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "StoredResult<'_>")]
 pub struct JobResult {
     /// The job's id.
     pub job: JobId,
@@ -29,6 +29,12 @@ pub struct JobResult {
     pub timings: Timings,
     /// Who computed it, on what.
     pub run: RunFacts,
+}
+
+impl Serialize for JobResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        StoredResult::from(self).serialize(serializer)
+    }
 }
 
 impl JobResult {
