@@ -36,7 +36,10 @@ pub use number::fixed;
 pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
-pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
+pub use statistics::{
+    Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask, WeightedTask, holm,
+    stratified_mid_p,
+};
 pub use summary::{
     Better, Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
 };

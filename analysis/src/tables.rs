@@ -18,11 +18,13 @@ mod terminal;
 mod tests;
 mod uncertainty;
 mod values;
+mod weighting;
 
 pub use comparison::{Comparison, Side};
 pub(crate) use differences::pairs_of;
 pub use of_sweep::Tables;
 pub(crate) use pairs::Verdict;
+pub(crate) use weighting::Weighting;
 
 pub(crate) use csv::as_text;
 

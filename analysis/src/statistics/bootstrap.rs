@@ -1,4 +1,4 @@
-use super::draw::Draw;
+use super::{WeightedTask, draw::Draw};
 use jobs::{Bitmap, Interval};
 
 /// Two recipes on the same examples of one task.
@@ -45,10 +45,10 @@ impl Default for Bootstrap {
     }
 }
 
-/// A difference of two mean accuracies: the first less the second.
+/// A difference of a metric between two recipes: the first less the second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Difference {
-    /// The difference, in [−1, 1].
+    /// The difference: of a mean of accuracies, in [−1, 1].
     pub value: f64,
     /// Its 95 % interval; both ends may lie below 0.
     pub interval: Interval,
@@ -62,11 +62,11 @@ impl Difference {
 }
 
 impl Bootstrap {
-    /// The difference of the mean accuracies over `tasks`, with its interval by the paired bootstrap; `None` without a
-    /// task.
+    /// The difference of the weighted sum of accuracies over `tasks`, with its interval by the paired bootstrap; `None`
+    /// without a task.
     ///
     /// With `dᵢⱼ` in {−1, 0, 1} for example `j` of task `i`, as only the second, both or none, or only the first is
-    /// right, the statistic is `mean over i of mean over j of dᵢⱼ`. Every resample draws as many examples of each task
+    /// right, the statistic is `Σᵢ wᵢ · mean over j of dᵢⱼ`. Every resample draws as many examples of each task
     /// as it has, with replacement; the interval reaches from the 2.5 % to the 97.5 % quantile of the resampled
     /// statistics (between two of them linearly, as numpy does). It tells what the finite number of examples leaves
     /// open, not what another choice of tasks would.
@@ -77,14 +77,13 @@ impl Bootstrap {
     /// # Source
     /// B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13; pairs are kept, tasks are
     /// strata.
-    pub fn difference(&self, tasks: &[PairedTask]) -> Option<Difference> {
-        let count = tasks.len() as f64;
-        let value = tasks.iter().map(PairedTask::difference).sum::<f64>() / count;
+    pub fn difference(&self, tasks: &[WeightedTask]) -> Option<Difference> {
+        let value = tasks.iter().map(|task| task.weight * task.pair.difference()).sum();
         let mut drawn: Vec<f64> = (0..self.resamples.max(1)).map(|_| 0.0).collect();
         for (place, task) in (0..).zip(tasks) {
             let mut draw = Draw::new(self.seed, place);
             for sum in &mut drawn {
-                *sum += resampled(task, &mut draw) / count;
+                *sum += task.weight * resampled(&task.pair, &mut draw);
             }
         }
         drawn.sort_unstable_by(f64::total_cmp);
@@ -121,7 +120,8 @@ mod tests {
 
     fn interval(tasks: &[(u64, u64, u64)]) -> Difference {
         let task = |&(n, only_first, only_second): &(u64, u64, u64)| PairedTask { n, only_first, only_second };
-        Bootstrap { resamples: 20_000, seed: 1 }.difference(&tasks.iter().map(task).collect::<Vec<_>>()).unwrap()
+        let pairs: Vec<PairedTask> = tasks.iter().map(task).collect();
+        Bootstrap { resamples: 20_000, seed: 1 }.difference(&WeightedTask::of_mean(&pairs)).unwrap()
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_interval_and_another_seed_another() {
-        let tasks = [PairedTask { n: 777, only_first: 100, only_second: 91 }];
+        let tasks = WeightedTask::of_mean(&[PairedTask { n: 777, only_first: 100, only_second: 91 }]);
         let by = |seed| Bootstrap { resamples: 500, seed }.difference(&tasks).unwrap();
         assert_eq!(by(1), by(1));
         assert_ne!(by(1), by(2));

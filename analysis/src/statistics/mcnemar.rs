@@ -65,7 +65,7 @@ impl McNemar {
 }
 
 /// The probability of `k` heads among `n` tosses of a fair coin.
-fn at_half(k: u64, n: u64) -> f64 {
+pub(super) fn at_half(k: u64, n: u64) -> f64 {
     let choices: f64 = (1..=k).map(|i| ((n - k + i) as f64 / i as f64).ln()).sum();
     (choices - n as f64 * std::f64::consts::LN_2).exp()
 }

@@ -1,7 +1,8 @@
 use super::{Kind, Summary, SummaryRow};
 use crate::{
     Results,
-    tables::{Verdict, pairs_of},
+    summary::Own,
+    tables::{Verdict, Weighting, pairs_of},
 };
 use jobs::Outcome;
 use serde::Serialize;
@@ -17,8 +18,8 @@ pub struct Better {
     pub value: f64,
     /// By how much that is better than the chosen row's: above 0, whichever way is better.
     pub by: f64,
-    /// Whether the examples of the selection split do not tell whose mean accuracy is higher, by the paired bootstrap;
-    /// `null` where results do not say which examples were right.
+    /// Whether the examples of the selection split do not tell which is better by the objective, by the paired bootstrap
+    /// (by mean accuracies for hits of the joint benchmark); `null` where results do not say which examples were right.
     pub is_tie: Option<bool>,
 }
 
@@ -30,6 +31,8 @@ pub(super) fn beaten_by(rows: &[SummaryRow], outcome: &Outcome, results: &Result
         return Vec::new();
     };
     let rivals = rows.iter().filter(|row| matches!(row.kind, Kind::ZeroShot | Kind::Baseline));
+    let own = Own::of_split(outcome, results, &outcome.select);
+    let weighting = Weighting::by(&outcome.objective.metric, &own.accuracies);
     let better = rivals.filter_map(|row| Some((row, row.value?)));
     let mut better: Vec<Better> = better
         .filter(|(_, value)| outcome.objective.compare(*value, best).is_gt())
@@ -39,7 +42,7 @@ pub(super) fn beaten_by(rows: &[SummaryRow], outcome: &Outcome, results: &Result
             value,
             by: (value - best).abs(),
             is_tie: pairs_of([&row.name, &chosen.name], &outcome.select, outcome, results)
-                .and_then(|pairs| pairs.verdict())
+                .and_then(|pairs| pairs.verdict(&weighting))
                 .map(|Verdict { difference, .. }| difference.is_tie()),
         })
         .collect();

@@ -37,7 +37,7 @@ impl Summary {
     /// What `outcome` came to, by the `results` that are at hand.
     pub fn build(outcome: &Outcome, results: &Results, counts: Option<Counts>) -> Self {
         let denominators: BTreeMap<&str, Own> = [&outcome.select, &outcome.report]
-            .map(|split| (split.as_str(), denominators(outcome, results, split)))
+            .map(|split| (split.as_str(), Own::of_split(outcome, results, split)))
             .into();
         let mut rows: Vec<SummaryRow> =
             outcome.rows.iter().map(|row| summarise(row, outcome, results, &denominators)).collect();
@@ -76,20 +76,22 @@ pub(super) fn scores(row: &Row, split: &str, outcome: &Outcome, results: &Result
     scores
 }
 
-/// Given accuracies, and measured ones where none is given.
-fn denominators(outcome: &Outcome, results: &Results, split: &str) -> Own {
-    let mut own = Own::default();
-    for row in outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned) {
-        for score in scores(row, split, outcome, results) {
-            own.accuracies.insert(score.task.clone(), score.accuracy());
-            own.examples.insert(score.task, score.n);
+impl Own {
+    /// Given accuracies, and measured ones where none is given.
+    pub(crate) fn of_split(outcome: &Outcome, results: &Results, split: &str) -> Self {
+        let mut own = Self::default();
+        for row in outcome.rows.iter().filter(|row| row.kind == RowKind::Finetuned) {
+            for score in scores(row, split, outcome, results) {
+                own.accuracies.insert(score.task.clone(), score.accuracy());
+                own.examples.insert(score.task, score.n);
+            }
         }
+        for (task, accuracy) in outcome.given_denominators.get(split).into_iter().flatten() {
+            own.accuracies.insert(task.clone(), *accuracy);
+            own.examples.remove(task);
+        }
+        own
     }
-    for (task, accuracy) in outcome.given_denominators.get(split).into_iter().flatten() {
-        own.accuracies.insert(task.clone(), *accuracy);
-        own.examples.remove(task);
-    }
-    own
 }
 
 fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTreeMap<&str, Own>) -> SummaryRow {

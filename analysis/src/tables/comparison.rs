@@ -1,9 +1,10 @@
 use super::{
     Cell, Column, ColumnKind, Table, TableRow,
     differences::result,
-    pairs::{HOW, Pairs, Verdict},
+    pairs::{Pairs, Verdict, how},
+    weighting::Weighting,
 };
-use crate::{Results, Summary};
+use crate::{Results, Summary, WeightedTask};
 use jobs::{JobResult, Outcome, TaskScore};
 
 /// Two sweeps, to be compared on what their report splits have in common.
@@ -47,7 +48,7 @@ impl Comparison<'_> {
         let pairs = Pairs::of(one, other);
         for (task, pair) in &pairs.tasks {
             let accuracies = [one, other].map(|result| accuracy(result, task));
-            table.rows.push(line(task, accuracies, Verdict::of(&[*pair]).as_ref()));
+            table.rows.push(line(task, accuracies, Verdict::of(&WeightedTask::of_mean(&[*pair])).as_ref()));
         }
         if pairs.tasks.is_empty() {
             table.notes.push("the two sweeps have no examples in common: there is nothing to compare".to_owned());
@@ -57,8 +58,8 @@ impl Comparison<'_> {
                     pairs.tasks.iter().filter_map(|(task, _)| score(result, task)).map(TaskScore::accuracy);
                 Cell::number(Some(accuracies.sum::<f64>() / pairs.tasks.len() as f64))
             };
-            table.rows.push(line("mean", [mean(one), mean(other)], pairs.verdict().as_ref()));
-            table.notes.extend(HOW.map(str::to_owned));
+            table.rows.push(line("mean", [mean(one), mean(other)], pairs.verdict(&Weighting::Mean).as_ref()));
+            table.notes.extend(how(&Weighting::Mean));
         }
         table.notes.extend(pairs.left_out().map(|why| format!("left out: {why}")));
         table
@@ -74,13 +75,13 @@ impl Comparison<'_> {
             let Some((one, other)) = self.first.row(&row.name).zip(self.second.row(&row.name)) else { continue };
             let pairs = Pairs::of(one, other);
             let mut cells = vec![Cell::text(&row.name), Cell::Count(pairs.tasks.len() as u64)];
-            cells.extend(Verdict::cells(pairs.verdict().as_ref()));
+            cells.extend(Verdict::cells(pairs.verdict(&Weighting::Mean).as_ref()));
             rows.push(TableRow { is_chosen: false, cells });
         }
         let notes = if rows.is_empty() {
             vec!["no row of both sweeps has the same name and a result".to_owned()]
         } else {
-            HOW.map(str::to_owned).into()
+            how(&Weighting::Mean).into()
         };
         let title =
             format!("rows that {} and {} both have, on the same examples", self.first.name(), self.second.name());

@@ -1,5 +1,5 @@
-use super::{Cell, Column, ColumnKind};
-use crate::{Bootstrap, Difference, McNemar, PairedTask};
+use super::{Cell, Column, ColumnKind, weighting::Weighting};
+use crate::{Bootstrap, Difference, PairedTask, WeightedTask, stratified_mid_p};
 use jobs::{JobResult, TaskScore};
 use std::collections::BTreeMap;
 
@@ -36,9 +36,9 @@ impl Pairs {
         self.left_out.iter().map(|(why, tasks)| format!("{}: {why}", tasks.join(", ")))
     }
 
-    /// What the two differ by over all tasks; `None` if no task is paired.
-    pub(crate) fn verdict(&self) -> Option<Verdict> {
-        Verdict::of(&self.tasks.iter().map(|(_, pair)| *pair).collect::<Vec<_>>())
+    /// What the two differ by over all tasks, with their weights in the metric; `None` if no task is paired.
+    pub(crate) fn verdict(&self, weighting: &Weighting) -> Option<Verdict> {
+        Verdict::of(&weighting.of(&self.tasks))
     }
 }
 
@@ -62,14 +62,22 @@ fn pair(score: &TaskScore, first: &JobResult, second: &JobResult) -> Result<Pair
 #[derive(Debug)]
 pub(crate) struct Verdict {
     pub(crate) difference: Difference,
-    pub(super) test: McNemar,
-    pub(super) n: u64,
+    pub(super) mid_p: f64,
+    only_first: u64,
+    only_second: u64,
+    n: u64,
 }
 
 impl Verdict {
-    pub(super) fn of(tasks: &[PairedTask]) -> Option<Self> {
-        let difference = Bootstrap::default().difference(tasks)?;
-        Some(Self { difference, test: McNemar::of(tasks), n: tasks.iter().map(|task| task.n).sum() })
+    pub(super) fn of(tasks: &[WeightedTask]) -> Option<Self> {
+        let sum = |count: fn(&PairedTask) -> u64| tasks.iter().map(|task| count(&task.pair)).sum();
+        Some(Self {
+            difference: Bootstrap::default().difference(tasks)?,
+            mid_p: stratified_mid_p(tasks),
+            only_first: sum(|pair| pair.only_first),
+            only_second: sum(|pair| pair.only_second),
+            n: sum(|pair| pair.n),
+        })
     }
 
     /// The columns of its cells: `only_first` and `only_second` are heads.
@@ -86,28 +94,57 @@ impl Verdict {
 
     /// The cells of a verdict, or of none.
     pub(super) fn cells(verdict: Option<&Self>) -> [Cell; 6] {
-        let Some(Self { difference, test, n }) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
-        let word = if difference.is_tie() {
+        let Some(verdict) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
+        let [difference, only_first, only_second, mid_p, n] = verdict.numbers();
+        [difference, only_first, only_second, mid_p, n, verdict.word(!verdict.difference.is_tie())]
+    }
+
+    /// The columns of a verdict that is one of several.
+    pub(super) fn columns_in_family(only_first: &str, only_second: &str) -> [Column; 7] {
+        let [difference, only_first, only_second, mid_p, n, verdict] = Self::columns(only_first, only_second);
+        [difference, only_first, only_second, mid_p, Column::new("Holm", ColumnKind::Number), n, verdict]
+    }
+
+    /// The cells of a verdict that is one of several, with its corrected p-value, which decides.
+    pub(super) fn cells_in_family(verdict: Option<(&Self, f64)>) -> [Cell; 7] {
+        let Some((verdict, corrected)) = verdict else { return std::array::from_fn(|_| Cell::Empty) };
+        let [difference, only_first, only_second, mid_p, n] = verdict.numbers();
+        let word = verdict.word(corrected <= LEVEL);
+        [difference, only_first, only_second, mid_p, Cell::Number(corrected), n, word]
+    }
+
+    fn numbers(&self) -> [Cell; 5] {
+        [
+            Cell::measured(Some(self.difference.value), Some(self.difference.interval), false),
+            Cell::Count(self.only_first),
+            Cell::Count(self.only_second),
+            Cell::Number(self.mid_p),
+            Cell::Count(self.n),
+        ]
+    }
+
+    fn word(&self, is_decided: bool) -> Cell {
+        Cell::text(if !is_decided {
             "tie"
-        } else if difference.value > 0.0 {
+        } else if self.difference.value > 0.0 {
             "better"
         } else {
             "worse"
-        };
-        [
-            Cell::measured(Some(difference.value), Some(difference.interval), false),
-            Cell::Count(test.only_first),
-            Cell::Count(test.only_second),
-            Cell::Number(test.mid_p),
-            Cell::Count(*n),
-            Cell::text(word),
-        ]
+        })
     }
 }
 
-/// How the numbers of [`Verdict::columns`] come about.
-pub(super) const HOW: [&str; 2] = [
-    "difference: of the mean accuracies, in percentage points, with its 95 % interval by the paired bootstrap (10,000 \
-     resamples of the examples of each task); a tie if 0 lies in the interval",
-    "mid-p: McNemar's test on all examples together; no correction for several comparisons",
-];
+/// The level of a family of comparisons.
+const LEVEL: f64 = 0.05;
+
+/// How the numbers of [`Verdict::columns`] come about, where tasks have the weights of `weighting`.
+pub(super) fn how(weighting: &Weighting) -> [String; 2] {
+    let what = weighting.metric();
+    [
+        format!(
+            "difference: of {what}, in percentage points, with its 95 % interval by the paired bootstrap (10,000 resamples \
+             of the examples of each task); a tie if 0 lies in the interval"
+        ),
+        format!("mid-p: two-sided, that {what} differs so much on the same examples by chance; tasks are strata"),
+    ]
+}
