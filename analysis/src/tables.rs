@@ -9,6 +9,7 @@ mod markdown;
 mod merges;
 mod of_sweep;
 mod pairs;
+mod published;
 mod ranking;
 mod seeds;
 mod shown;

@@ -28,6 +28,8 @@ pub(crate) enum TableName {
     Normalised,
     /// Hits@1, 3, 5 and 10 of a joint benchmark
     Hits,
+    /// Published figures beside those of the sweep, with the difference and known defects
+    Published,
     /// The best merge of each method, with its parameters
     Best,
     /// The difference of each merge to the chosen one on the same examples, and which are a tie
