@@ -3,6 +3,7 @@ mod cost;
 mod csv;
 mod differences;
 mod failed;
+mod html;
 mod importance;
 mod latex;
 mod markdown;
@@ -26,6 +27,7 @@ pub use of_sweep::Tables;
 pub(crate) use pairs::Verdict;
 
 pub(crate) use csv::as_text;
+pub(crate) use html::escaped as escaped_html;
 
 use crate::number::without_negative_zero;
 use jobs::{escaped, escaped_lines};
