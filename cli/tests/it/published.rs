@@ -1,6 +1,6 @@
 //! Published figures beside our own.
 
-use crate::bowline::Place;
+use crate::bowline::{Place, mini8};
 use std::{fs, path::Path};
 
 const FIGURES: &str = "
@@ -101,4 +101,20 @@ fn a_rendered_sweep_has_its_published_figures_in_itself() {
     let text = fs::read_to_string(place.path("first/sweep.yaml")).unwrap();
     assert!(text.contains("60.5") && !text.contains("table.yaml"), "{text}");
     place.run(&["k8s", "render", "first/sweep.yaml", "--overlay", overlay, "--write", "second"]).succeeds();
+}
+
+#[test]
+fn the_published_figures_of_the_examples_are_read() {
+    let mut read = 0;
+    for entry in mini8().join("../knots-paper/published").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let text = fs::read_to_string(&path).unwrap();
+            if let Err(error) = jobs::PublishedFigures::from_yaml(&text) {
+                panic!("{}: {error}", path.display());
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 4, "{read}");
 }
