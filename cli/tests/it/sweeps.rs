@@ -164,7 +164,36 @@ fn every_example_can_be_planned() {
             planned += 1;
         }
     }
-    assert!(planned >= 16, "{planned}");
+    assert!(planned >= 21, "{planned}");
+}
+
+#[test]
+fn every_preset_is_in_the_examples_that_compare_all_methods_with_equal_budgets() {
+    let read = |file: &str| {
+        let path = mini8().join("..").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        jobs::Sweep::from_yaml(&text, path.parent().unwrap(), &[]).unwrap()
+    };
+    let presets = |sweep: &jobs::Sweep| {
+        let names = sweep.searches.iter().filter_map(|search| search.recipe.preset.clone());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let two = read("mini8/all-methods-two.yaml");
+    for file in ["mini8/all-methods.yaml", "mini8/all-methods-four.yaml", "nli6/all-methods.yaml"] {
+        let sweep = read(file);
+        let left_out: Vec<String> = presets(&two).difference(&presets(&sweep)).cloned().collect();
+        assert_eq!(left_out, ["nuslerp", "slerp"], "{file}");
+        for search in sweep.searches.iter().chain(&two.searches) {
+            let points: Vec<usize> =
+                search.parameters.iter().map(|parameter| parameter.values.listed().unwrap().len()).collect();
+            assert_eq!(points, [12], "{file}: {}", search.name);
+        }
+    }
+    let all: std::collections::BTreeSet<String> =
+        jobs::Preset::ALL.into_iter().map(|preset| preset.name().to_owned()).collect();
+    let left_out: Vec<String> = all.difference(&presets(&two)).cloned().collect();
+    // The same merge as `iso_c` after `normalise`.
+    assert_eq!(left_out, ["iso_c_full"]);
 }
 
 #[test]
