@@ -148,7 +148,7 @@ fn what_the_hub_would_have_to_give_is_no_download_without_it() {
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;
-    for folder in ["../mini8", "../nli6", "../knots-paper"] {
+    for folder in ["../mini8", "../nli6", "../knots-mini8", "../knots-paper"] {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {
@@ -164,7 +164,7 @@ fn every_example_can_be_planned() {
             planned += 1;
         }
     }
-    assert!(planned >= 21, "{planned}");
+    assert!(planned >= 24, "{planned}");
 }
 
 #[test]
