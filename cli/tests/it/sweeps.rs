@@ -197,6 +197,16 @@ fn every_preset_is_in_the_examples_that_compare_all_methods_with_equal_budgets()
 }
 
 #[test]
+fn every_preset_has_its_parameters_cost_and_rank_in_the_document_of_methods() {
+    let text = fs::read_to_string(mini8().join("../../docs/methods.md")).unwrap();
+    let table = text.split("## Parameters, data, cost and rank").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next()).collect();
+    for preset in jobs::Preset::ALL {
+        assert!(names.iter().any(|names| names.contains(&format!("`{preset}`"))), "{preset}");
+    }
+}
+
+#[test]
 fn heads_built_from_prompts_are_those_that_are_evaluated() {
     let place = Place::new();
     let prompts = ["-o", "tasks.mnist.head=null", "-o", "tasks.mnist.classes=[zero, one]"];
