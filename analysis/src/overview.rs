@@ -28,7 +28,7 @@ const STYLE: &str = "\
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a; }
 h2 { margin-top: 3rem; border-bottom: 1px solid #bbb; }
 table { border-collapse: collapse; margin-top: 2rem; font-size: 13px; display: block; overflow-x: auto; }
-caption { text-align: left; font-weight: 600; padding-bottom: .4rem; }
+caption { text-align: left; font-weight: 600; padding-bottom: .4rem; white-space: nowrap; }
 th, td { padding: .15rem .6rem; text-align: left; white-space: nowrap; }
 th { border-bottom: 1px solid #888; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }

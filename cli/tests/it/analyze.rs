@@ -86,7 +86,9 @@ fn several_sweeps_have_one_page_with_all_tables_and_charts() {
     place.run(&["run", "sweep.yaml", "-o", "name=other"]).succeeds();
     place.run(&["analyze", "--out", "all"]).succeeds();
     let page = std::fs::read_to_string(place.path("all/report.html")).unwrap();
-    for text in ["id=\"small\"", "id=\"other\"", "href=\"other/report.html\"", "<img alt=", "data:image/svg+xml;base64,"] {
+    for text in
+        ["id=\"small\"", "id=\"other\"", "href=\"other/report.html\"", "<img alt=", "data:image/svg+xml;base64,"]
+    {
         assert!(page.contains(text), "{text}");
     }
     place.run(&["analyze", "--sweep", "small", "--out", "one"]).succeeds();
