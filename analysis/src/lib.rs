@@ -4,7 +4,7 @@
 //! script wants to know of them, with [`Summary::render`] for the former and serde for the latter; [`Frame`] is one row
 //! per job, to be queried with polars or written as CSV or parquet; [`Tables`] are all tables of a sweep, and
 //! [`Comparison`] those of two; [`Chart`] is a drawing of results, as SVG, PNG or data; [`Report`] is all of it as one
-//! page. Every missing or corrupt result is reported.
+//! page, and [`Overview`] that of several sweeps. Every missing or corrupt result is reported.
 //!
 //! `examples/analysis.rs` opens a store, asks a question and prints a table for a paper.
 
@@ -15,6 +15,7 @@ mod failures;
 mod frame;
 mod metric;
 mod number;
+mod overview;
 mod report;
 mod results;
 mod statistics;
@@ -32,6 +33,7 @@ pub use charts::{
 pub use failures::Failures;
 pub use frame::{Frame, FrameError, Sweep};
 pub use number::fixed;
+pub use overview::{Overview, OverviewSweep};
 /// The polars that frames are made with: queries take expressions of the same version.
 pub use polars;
 pub use report::{ProvenInput, Provenance, Report, RunRows};
@@ -41,7 +43,8 @@ pub use statistics::{
     stratified_mid_p,
 };
 pub use summary::{
-    Better, Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
+    Better, Counts, Figure, Kind, PublishedSummary, ReferenceSummary, SearchSummary, SoFar, Spent, SplitSummary,
+    Splits, Summary, SummaryRow, TaskSummary,
 };
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

@@ -3,6 +3,7 @@ mod build;
 mod lines;
 mod normalised;
 mod optimism;
+mod published;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod weak;
 pub use beaten::Better;
 pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
+pub use published::{Figure, PublishedSummary, ReferenceSummary};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
@@ -47,6 +49,9 @@ pub struct Summary {
     /// Whether a person ended the searches before they were over.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ended_early: bool,
+    /// Where the published figures stand that rows are beside; absent without a `reference` in the sweep file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceSummary>,
     /// The rows: zero-shot, fine-tuned, baselines, searches.
     pub rows: Vec<SummaryRow>,
     /// The rows that nothing has chosen and that are better than the chosen one by the objective on the selection
@@ -158,6 +163,9 @@ pub struct SummaryRow {
     /// What the search looked at; only searches have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSummary>,
+    /// The published figures of the same method, beside those on the report split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSummary>,
     /// The numbers by split; a split of which nothing is known is absent.
     pub splits: BTreeMap<String, SplitSummary>,
 }

@@ -3,12 +3,14 @@ mod cost;
 mod csv;
 mod differences;
 mod failed;
+mod html;
 mod importance;
 mod latex;
 mod markdown;
 mod merges;
 mod of_sweep;
 mod pairs;
+mod published;
 mod ranking;
 mod seeds;
 mod shown;
@@ -27,6 +29,7 @@ pub(crate) use pairs::Verdict;
 pub(crate) use weighting::Weighting;
 
 pub(crate) use csv::as_text;
+pub(crate) use html::escaped as escaped_html;
 
 use crate::number::without_negative_zero;
 use jobs::{escaped, escaped_lines};

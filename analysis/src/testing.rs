@@ -29,6 +29,7 @@ impl Made {
             given_denominators: BTreeMap::new(),
             missing: 0,
             ended_early: false,
+            reference: None,
         };
         Self { outcome, results: Results::default() }
     }

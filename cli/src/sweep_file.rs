@@ -2,7 +2,7 @@ use crate::{
     args::SweepArgs,
     failure::{Failure, FileFailure},
 };
-use jobs::{Lines, RecipeSpec, Sweep, SweepError};
+use jobs::{Lines, PublishedFigures, RecipeSpec, Sweep, SweepError};
 use preflight::SweepLines;
 use std::{
     env, fs,
@@ -13,8 +13,8 @@ use std::{
 pub(crate) fn read_sweep(args: &SweepArgs) -> Result<(Sweep, SweepFile), Failure> {
     let text = read(&args.sweep, "sweep file")?;
     let folder = absolute(args.sweep.parent().unwrap_or(Path::new("")))?;
-    let wrong = |source| wrong(args, &text, source);
-    let sweep = Sweep::from_yaml(&text, &folder, &args.overrides).map_err(wrong)?;
+    let overrides = with_reference(args, &text)?;
+    let sweep = Sweep::from_yaml(&text, &folder, &overrides).map_err(|source| wrong(args, &text, source))?;
     Ok((sweep, SweepFile { path: args.sweep.clone(), text, overrides: args.overrides.clone() }))
 }
 
@@ -35,7 +35,7 @@ impl SweepFile {
 
 /// A sweep file as text, and what it says.
 pub(crate) struct SweepText {
-    /// The file as it is, or, with overrides, the same in plain YAML.
+    /// The file as it is, or, with overrides or published figures, the same with them in plain YAML.
     pub(crate) text: String,
     pub(crate) sweep: Sweep,
 }
@@ -44,14 +44,32 @@ pub(crate) struct SweepText {
 pub(crate) fn read_sweep_text(args: &SweepArgs, folder: &Path) -> Result<SweepText, Failure> {
     let text = read(&args.sweep, "sweep file")?;
     let wrong = |source| wrong(args, &text, source);
-    let sweep = Sweep::from_yaml(&text, folder, &args.overrides).map_err(wrong)?;
-    if args.overrides.is_empty() {
+    let overrides = with_reference(args, &text)?;
+    let sweep = Sweep::from_yaml(&text, folder, &overrides).map_err(wrong)?;
+    if overrides.is_empty() {
         return Ok(SweepText { text, sweep });
     }
-    let text = jobs::overridden(&text, &args.overrides).map_err(wrong)?;
+    let text = jobs::overridden(&text, &overrides).map_err(wrong)?;
     // What is written down has to mean what was checked.
     let sweep = Sweep::from_yaml(&text, folder, &[]).map_err(wrong)?;
     Ok(SweepText { text, sweep })
+}
+
+/// The overrides of the command line, and one more with the published figures in place of the file that `reference` names.
+fn with_reference(args: &SweepArgs, text: &str) -> Result<Vec<String>, Failure> {
+    let mut overrides = args.overrides.clone();
+    let named = jobs::reference_file(text, &overrides).map_err(|source| wrong(args, text, source))?;
+    let Some(file) = named else { return Ok(overrides) };
+    let path = args.sweep.parent().unwrap_or(Path::new("")).join(file);
+    let published = read(&path, "file of published figures")?;
+    let figures = PublishedFigures::from_yaml(&published).map_err(|source| {
+        let line = source.key().and_then(|key| Lines::of(&published, &[]).line(key));
+        Failure::File(FileFailure::Published { path, line, source: Box::new(source) })
+    })?;
+    // JSON is YAML.
+    let figures = serde_json::to_string(&figures).expect("published figures are plain data");
+    overrides.push(format!("reference={figures}"));
+    Ok(overrides)
 }
 
 /// Reads a recipe from a YAML or JSON file.

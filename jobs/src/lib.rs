@@ -27,6 +27,8 @@ mod outcome;
 mod parameter;
 mod pool;
 #[warn(clippy::wildcard_enum_match_arm)]
+mod published;
+#[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod result;
@@ -63,6 +65,7 @@ pub use metric::{Goal, Metric, MetricError, Objective, normalised};
 pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
+pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
     KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,

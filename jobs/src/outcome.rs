@@ -1,4 +1,4 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, stored::StoredOutcome};
+use crate::{JobId, Objective, Recipe, RecipeSpec, Reference, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -28,12 +28,14 @@ pub struct Outcome {
     pub missing: u64,
     /// Whether a person ended the searches early. Each search chose the best of the points known at that time.
     pub ended_early: bool,
+    /// Published figures that rows are shown beside.
+    pub reference: Option<Reference>,
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with newer recipes are written as version 3, and all others as
-    /// version 2. Version 1 is read as well.
-    pub const VERSION: u32 = 3;
+    /// The newest version of the document. Outcomes with published figures are written as version 4, others with newer
+    /// recipes as version 3, and all others as version 2. Version 1 is read as well.
+    pub const VERSION: u32 = 4;
 
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "outcome.json";

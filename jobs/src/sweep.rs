@@ -11,8 +11,14 @@ pub use check::is_name;
 pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;
+pub(crate) use {
+    overrides::apply as apply_override,
+    read::{typed, yaml},
+};
 
-use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, TuneSettings};
+use crate::{
+    DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Reference, TuneSettings,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +46,9 @@ pub struct Sweep {
     /// Merges by task arithmetic whose coefficients are learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<LearnedMerge>,
+    /// Published figures that rows are shown beside. No job depends on them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
 }
 
 /// One task: an adapter, labelled data and class vectors.

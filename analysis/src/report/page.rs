@@ -1,3 +1,4 @@
+use crate::tables::escaped_html as escaped;
 use jobs::Digest;
 
 const PAGE: &str = include_str!("../../assets/report/page.html");
@@ -47,10 +48,6 @@ fn filled(template: &str, content: impl Fn(&str) -> String) -> String {
         rest = after;
     }
     page + rest
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
 #[cfg(test)]

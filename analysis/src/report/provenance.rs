@@ -41,6 +41,8 @@ impl Provenance {
         };
         let mut facts = manifest.map(of_manifest).unwrap_or_default();
         facts.extend(of_results(columns, &rows));
+        let reference = summary.reference.as_ref();
+        facts.extend(reference.map(|reference| ("Published figures", reference.source.in_words())));
         Self {
             facts,
             first_ms: finished.iter().min().copied(),

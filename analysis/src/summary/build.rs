@@ -3,6 +3,7 @@ use super::{
     beaten::beaten_by,
     normalised::{Own, normalised_interval},
     optimism::optimism,
+    published::{ReferenceSummary, publish},
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
@@ -42,6 +43,7 @@ impl Summary {
         let mut rows: Vec<SummaryRow> =
             outcome.rows.iter().map(|row| summarise(row, outcome, results, &denominators)).collect();
         mark_chosen(&mut rows, outcome);
+        publish(&mut rows, outcome);
         let beaten_by = beaten_by(&rows, outcome, results);
         Self {
             version: Self::VERSION,
@@ -54,6 +56,7 @@ impl Summary {
             so_far: None,
             missing: outcome.missing,
             ended_early: outcome.ended_early,
+            reference: ReferenceSummary::of(outcome),
             rows,
             beaten_by,
             notes: optimism(outcome, results),
@@ -123,7 +126,17 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
             splits.insert((*split).to_owned(), summary);
         }
     }
-    SummaryRow { name: row.name.clone(), kind, is_chosen: false, value, recipe, canonical, search, splits }
+    SummaryRow {
+        name: row.name.clone(),
+        kind,
+        is_chosen: false,
+        value,
+        recipe,
+        canonical,
+        search,
+        published: None,
+        splits,
+    }
 }
 
 fn summarise_split(

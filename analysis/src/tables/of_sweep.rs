@@ -23,9 +23,9 @@ pub struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection
-    /// split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
-    /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where they would be empty.
+    /// All tables of the sweep: `accuracy`, `normalised`, `hits` and `published` of the report split and the first three
+    /// of the selection split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
+    /// behind their own. `normalised`, `hits`, `published`, `differences` and `seeds` are left out where they would be empty.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -42,6 +42,9 @@ impl Tables<'_> {
             tables.push(Table::accuracy(summary, split));
             tables.extend(Table::normalised(summary, split));
             tables.extend(Table::hits(summary, split));
+            if *split == summary.splits.report {
+                tables.extend(Table::published(summary));
+            }
         }
         let mut best = merges.best(chosen)?;
         best.notes.extend(summary.choices());

@@ -1,4 +1,4 @@
-use super::{Cell, Column, ColumnKind, Table, TableRow};
+use super::{Cell, Column, ColumnKind, Table, TableRow, published::Measured};
 use crate::{SplitSummary, Summary, SummaryRow, TaskSummary, fixed};
 use jobs::{HITS_AT, Interval};
 
@@ -16,7 +16,9 @@ impl Table {
             columns.push(Measure::new("norm.", |split| Some((split.mean_normalised?, split.normalised_interval))));
         }
         let notes = sheet.few_examples().into_iter().chain(sheet.cut_texts()).collect();
-        Self { notes, ..sheet.table("accuracy", format!("accuracy on {split}, in %"), columns) }
+        let table = Self { notes, ..sheet.table("accuracy", format!("accuracy on {split}, in %"), columns) };
+        let table = table.with_published_means(summary, split, Measured::Accuracy);
+        table.with_published_means(summary, split, Measured::Normalised { head: "norm." })
     }
 
     /// What every row of a sweep reaches on a split, over what each task's own adapter reaches there: on each task, and
@@ -31,7 +33,8 @@ impl Table {
             summary.tasks.iter().map(|name| sheet.of_task(name, |task| Some((task.normalised?, None)))).collect();
         columns.push(Measure::new("mean", |split| Some((split.mean_normalised?, split.normalised_interval))));
         let title = format!("accuracy on {split} over that of each task's own adapter, in %");
-        Some(sheet.table("normalised", title, columns))
+        let table = sheet.table("normalised", title, columns);
+        Some(table.with_published_means(summary, split, Measured::Normalised { head: "mean" }))
     }
 
     /// The shares of examples of a joint benchmark whose true class is among the first k; `None` for any other
@@ -45,7 +48,8 @@ impl Table {
             Measure::new(&format!("hits@{k}"), move |split: &SplitSummary| Some((split.hits.get(&k).copied()?, None)))
         });
         let title = format!("joint labels on {split}: true class among the first k, in %");
-        Some(Sheet { summary, split }.table("hits", title, columns.into()))
+        let table = Sheet { summary, split }.table("hits", title, columns.into());
+        Some(table.with_published_hits(summary, split))
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum TableName {
     Normalised,
     /// Hits@1, 3, 5 and 10 of a joint benchmark
     Hits,
+    /// Published figures beside those of the sweep, with the difference and known defects
+    Published,
     /// The best merge of each method, with its parameters
     Best,
     /// The difference of each merge to the chosen one on the same examples, and which are a tie
@@ -75,7 +77,7 @@ pub(crate) struct Analyze {
     pub(crate) compare: Vec<String>,
     /// A folder to write everything into: `results.csv` and `results.parquet` with one row for each job, and for each sweep
     /// its report as `SWEEP/report.html`, all tables as Markdown, LaTeX and CSV in `SWEEP/tables`, and charts as SVG and PNG
-    /// in `SWEEP/charts`
+    /// in `SWEEP/charts`; with several sweeps, `report.html` with all their tables and charts
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -100,6 +100,7 @@ fn word(name: TableName) -> String {
 fn why_not(name: TableName) -> &'static str {
     match name {
         TableName::Hits => "its benchmark is not joint",
+        TableName::Published => "its file names no published figures, with `reference`",
         TableName::Normalised => "the accuracies of its single adapters are not known",
         TableName::Differences => "it chose no recipe, or the chosen one has no result",
         TableName::Seeds => "no recipe was computed with two seeds",

@@ -11,8 +11,11 @@ pub(crate) enum FileFailure {
     #[error("cannot write `{}`", path.display())]
     Write { path: PathBuf, source: io::Error },
     /// The sweep file does not describe a sweep.
-    #[error("the sweep file `{}` is not valid{}", path.display(), line.map(|line| format!(", in line {line}")).unwrap_or_default())]
+    #[error("the sweep file `{}` is not valid{}", path.display(), in_line(*line))]
     Sweep { path: PathBuf, line: Option<usize>, source: Box<jobs::SweepError> },
+    /// The file that `reference` names has no published figures.
+    #[error("the published figures in `{}` are not valid{}", path.display(), in_line(*line))]
+    Published { path: PathBuf, line: Option<usize>, source: Box<jobs::SweepError> },
     /// The recipe file does not describe a merge.
     #[error("the recipe file `{}` is not valid", path.display())]
     Recipe { path: PathBuf, source: Box<jobs::SweepError> },
@@ -21,10 +24,14 @@ pub(crate) enum FileFailure {
     Stdout(io::Error),
 }
 
+fn in_line(line: Option<usize>) -> String {
+    line.map(|line| format!(", in line {line}")).unwrap_or_default()
+}
+
 impl FileFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Read { .. } | Self::Sweep { .. } | Self::Recipe { .. } => code::BAD_INPUT,
+            Self::Read { .. } | Self::Sweep { .. } | Self::Published { .. } | Self::Recipe { .. } => code::BAD_INPUT,
             Self::Write { .. } | Self::Stdout(_) => code::UNAVAILABLE,
         }
     }
@@ -32,7 +39,7 @@ impl FileFailure {
     pub(super) fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Sweep { source, .. } | Self::Recipe { source, .. } => sweep_hint(source),
-            Self::Read { .. } | Self::Write { .. } | Self::Stdout(_) => None,
+            Self::Read { .. } | Self::Published { .. } | Self::Write { .. } | Self::Stdout(_) => None,
         }
     }
 }

@@ -78,3 +78,19 @@ fn a_sweep_that_goes_on_is_shown_as_far_as_it_has_come() {
     nothing.fails(0, &["small has not finished"]);
     assert!(nothing.stdout.contains("no merge has a value"), "{nothing:?}");
 }
+
+#[test]
+fn several_sweeps_have_one_page_with_all_tables_and_charts() {
+    let place = Place::new();
+    place.run(&["run", "sweep.yaml"]).succeeds();
+    place.run(&["run", "sweep.yaml", "-o", "name=other"]).succeeds();
+    place.run(&["analyze", "--out", "all"]).succeeds();
+    let page = std::fs::read_to_string(place.path("all/report.html")).unwrap();
+    for text in
+        ["id=\"small\"", "id=\"other\"", "href=\"other/report.html\"", "<img alt=", "data:image/svg+xml;base64,"]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+    place.run(&["analyze", "--sweep", "small", "--out", "one"]).succeeds();
+    assert!(place.path("one/small/report.html").exists() && !place.path("one/report.html").exists());
+}

@@ -20,6 +20,7 @@ mod k8s;
 mod older_store;
 mod pools;
 mod process;
+mod published;
 mod revisions;
 mod signals;
 mod stored;

@@ -148,14 +148,14 @@ fn what_the_hub_would_have_to_give_is_no_download_without_it() {
 fn every_example_can_be_planned() {
     let place = Place::new();
     let mut planned = 0;
-    for folder in ["../mini8", "../nli6", "../vision8"] {
+    for folder in ["../mini8", "../nli6", "../knots-mini8", "../knots-paper"] {
         for entry in mini8().join(folder).read_dir().unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "yaml") {
                 continue;
             }
             let ran = place.run_online(&["plan", path.to_str().unwrap()]);
-            if path.ends_with("llama3-8b.yaml") {
+            if path.ends_with("table-3-llama3-8b.yaml") {
                 // Its heads have to be made by hand.
                 ran.fails(65, &["llama3-8b-heads/snli.safetensors` is not there", "have 6 problems"]);
             } else {
@@ -164,7 +164,46 @@ fn every_example_can_be_planned() {
             planned += 1;
         }
     }
-    assert!(planned >= 16, "{planned}");
+    assert!(planned >= 24, "{planned}");
+}
+
+#[test]
+fn every_preset_is_in_the_examples_that_compare_all_methods_with_equal_budgets() {
+    let read = |file: &str| {
+        let path = mini8().join("..").join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        jobs::Sweep::from_yaml(&text, path.parent().unwrap(), &[]).unwrap()
+    };
+    let presets = |sweep: &jobs::Sweep| {
+        let names = sweep.searches.iter().filter_map(|search| search.recipe.preset.clone());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    let two = read("mini8/all-methods-two.yaml");
+    for file in ["mini8/all-methods.yaml", "mini8/all-methods-four.yaml", "nli6/all-methods.yaml"] {
+        let sweep = read(file);
+        let left_out: Vec<String> = presets(&two).difference(&presets(&sweep)).cloned().collect();
+        assert_eq!(left_out, ["nuslerp", "slerp"], "{file}");
+        for search in sweep.searches.iter().chain(&two.searches) {
+            let points: Vec<usize> =
+                search.parameters.iter().map(|parameter| parameter.values.listed().unwrap().len()).collect();
+            assert_eq!(points, [12], "{file}: {}", search.name);
+        }
+    }
+    let all: std::collections::BTreeSet<String> =
+        jobs::Preset::ALL.into_iter().map(|preset| preset.name().to_owned()).collect();
+    let left_out: Vec<String> = all.difference(&presets(&two)).cloned().collect();
+    // The same merge as `iso_c` after `normalise`.
+    assert_eq!(left_out, ["iso_c_full"]);
+}
+
+#[test]
+fn every_preset_has_its_parameters_cost_and_rank_in_the_document_of_methods() {
+    let text = fs::read_to_string(mini8().join("../../docs/methods.md")).unwrap();
+    let table = text.split("## Parameters, data, cost and rank").nth(1).unwrap().split("\n## ").next().unwrap();
+    let names: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next()).collect();
+    for preset in jobs::Preset::ALL {
+        assert!(names.iter().any(|names| names.contains(&format!("`{preset}`"))), "{preset}");
+    }
 }
 
 #[test]

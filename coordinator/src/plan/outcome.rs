@@ -36,6 +36,7 @@ impl OutcomeTable<'_> {
             given_denominators: given_denominators(sweep),
             missing,
             ended_early: is_cut_short,
+            reference: sweep.reference.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 use jobs::{
-    Baseline, Benchmark, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, Search, Sweep, Task, Values,
+    Baseline, Benchmark, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures, Reference,
+    Search, Sweep, Task, Values,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,7 +32,8 @@ const FEWEST: usize = 3;
 
 impl Keys {
     pub(super) fn of(sweep: &Sweep) -> Self {
-        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines, learned } = sweep;
+        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines, learned, reference } =
+            sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
@@ -46,6 +48,7 @@ impl Keys {
         baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
+        reference.iter().for_each(|reference| keys.reference(reference));
         keys
     }
 
@@ -107,6 +110,20 @@ impl Keys {
         for Parameter { key, values } in parameters {
             self.insert(format!("searches.{name}.{key}"), shortened(values), &[]);
         }
+    }
+
+    fn reference(&mut self, reference: &Reference) {
+        let Reference { figures, methods } = reference;
+        let PublishedFigures { source, metric, tasks, rows, notes } = figures;
+        self.put("reference.source", source);
+        if let Some(metric) = metric {
+            self.put("reference.metric", metric);
+        }
+        self.put("reference.tasks", tasks);
+        self.list("reference.rows", rows.iter().map(|row| &row.method));
+        rows.iter().for_each(|row| self.put(&format!("reference.rows.{}", row.method), row));
+        self.put("reference.notes", notes);
+        methods.iter().for_each(|(row, method)| self.put(&format!("reference.published.{row}"), method));
     }
 
     fn list<'a>(&mut self, key: &str, names: impl Iterator<Item = &'a String>) {

@@ -124,6 +124,18 @@ fn tasks_and_searches_are_listed_by_name() {
 }
 
 #[test]
+fn other_published_figures_are_listed_by_their_keys() {
+    const FIGURES: &str = "reference={source: {paper: A paper}, metric: mean_accuracy, tasks: [mnist, flags], \
+                           rows: [{method: sum, mean: 60.0}]}";
+    let of = |more: &[&str]| manifest_of(&[&[FIGURES], more].concat());
+    assert_eq!(lines(&of(&[]), &of(&[])), [""; 0]);
+    assert_eq!(lines(&of(&[]), &of(&["reference.rows.0.mean=61.5"])), ["`reference.rows.sum.mean`: 60.0 → 61.5"]);
+    let added = "reference.rows=[{method: sum, mean: 60.0}, {method: TIES, mean: 62.0}]";
+    assert_eq!(lines(&of(&[]), &of(&[added])), ["`reference.rows.TIES`: added"]);
+    assert!(!lines(&manifest_of(&[]), &of(&[])).is_empty());
+}
+
+#[test]
 fn two_long_lists_are_shown_by_their_first_different_entry() {
     let with = |last: &str| {
         let mut sweep = Sweep::from_yaml(SEARCHES, Path::new("/sweeps"), &[]).unwrap();
@@ -249,7 +261,7 @@ async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(
         reason,
-        "the object `sweeps/small/manifest.json` of the store has version 4, and this program reads version 3"
+        "the object `sweeps/small/manifest.json` of the store has version 5, and this program reads version 4"
     );
 }
 

@@ -1,13 +1,13 @@
-//! Sweep files, recipes, and messages of the queue.
+//! Sweep files, recipes, published figures, and messages of the queue.
 
 use super::{examples, nothing};
 use crate::{Format, Target};
-use jobs::{Lines, RecipeSpec, Sweep, error_chain};
+use jobs::{Lines, PublishedFigures, RecipeSpec, Sweep, error_chain};
 use serde_json::Value;
 use std::path::Path;
 
 const SWEEPS: [&str; 6] =
-    ["mini8/knots-ties", "mini8/joint", "mini8/compare", "nli6/iso-c", "nli6/tsv", "vision8/vit-b-32"];
+    ["mini8/knots-ties", "mini8/joint", "mini8/compare", "nli6/iso-c", "nli6/tsv", "knots-paper/table-4-joint"];
 
 pub(super) fn targets() -> Vec<Target> {
     vec![
@@ -49,6 +49,7 @@ pub(super) fn targets() -> Vec<Target> {
             },
             named: "",
         },
+        published(),
         Target {
             name: "message",
             format: Format::Json,
@@ -58,6 +59,27 @@ pub(super) fn targets() -> Vec<Target> {
             named: "",
         },
     ]
+}
+
+/// Published figures, in a file of their own.
+fn published() -> Target {
+    Target {
+        name: "published",
+        format: Format::Yaml,
+        seeds: || {
+            let file = |table: u8| examples::file(&format!("examples/knots-paper/published/table-{table}.yaml"));
+            (1..=4).flat_map(|table| both(&file(table))).collect()
+        },
+        prepare: nothing,
+        read: |_, input| {
+            let text = String::from_utf8_lossy(input);
+            let _ = jobs::reference_file(&text, &[]);
+            let figures = PublishedFigures::from_yaml(&text).map_err(|error| error_chain(&error))?;
+            Ok(format!("{figures:?} {}", figures.source.in_words()))
+        },
+        // The command line names the file.
+        named: "",
+    }
 }
 
 /// A file of YAML as it is, and the same as JSON, of which more is changed with sense.

@@ -30,9 +30,16 @@ pub(crate) fn first_revision() -> u32 {
 impl From<Manifest> for StoredManifest {
     fn from(manifest: Manifest) -> Self {
         let Manifest { revision, begun_ms, changes, sweep, digests, commits, versions } = manifest;
-        let version = if sweep.is_newer() { Manifest::VERSION } else { 2 };
-        Self { version, revision, begun_ms, changes, sweep, digests, commits, versions }
+        Self { version: version_of(&sweep), revision, begun_ms, changes, sweep, digests, commits, versions }
     }
+}
+
+/// The oldest version that can hold the sweep.
+fn version_of(sweep: &Sweep) -> u32 {
+    if sweep.reference.is_some() {
+        return Manifest::VERSION;
+    }
+    if sweep.is_newer() { 3 } else { 2 }
 }
 
 impl From<StoredManifest> for Manifest {

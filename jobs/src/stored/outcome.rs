@@ -1,5 +1,5 @@
 use super::{manifest::first_revision, recipe_age::Age};
-use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, version::known};
+use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub(crate) struct StoredOutcome {
     missing: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended_early: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reference: Option<Reference>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +81,7 @@ fn is_zero(count: &u64) -> bool {
 impl From<Outcome> for StoredOutcome {
     fn from(outcome: Outcome) -> Self {
         Self {
-            version: if outcome.rows.iter().any(|row| row.kind.is_newer()) { Outcome::VERSION } else { 2 },
+            version: version_of(&outcome),
             sweep: outcome.sweep,
             revision: outcome.revision,
             objective: outcome.objective,
@@ -90,8 +92,17 @@ impl From<Outcome> for StoredOutcome {
             given_denominators: outcome.given_denominators,
             missing: outcome.missing,
             ended_early: outcome.ended_early,
+            reference: outcome.reference,
         }
     }
+}
+
+/// The oldest version that can hold the outcome.
+fn version_of(outcome: &Outcome) -> u32 {
+    if outcome.reference.is_some() {
+        return Outcome::VERSION;
+    }
+    if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
 }
 
 impl From<StoredOutcome> for Outcome {
@@ -107,6 +118,7 @@ impl From<StoredOutcome> for Outcome {
             given_denominators: stored.given_denominators,
             missing: stored.missing,
             ended_early: stored.ended_early,
+            reference: stored.reference,
         }
     }
 }

@@ -85,9 +85,9 @@ fn documents_of_version_1_belong_to_the_first_revision() {
 
 #[test]
 fn a_manifest_of_a_later_version_is_refused_by_its_version_whatever_else_it_holds() {
-    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 4, \"colour\": \"red\"", 1);
+    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 5, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&later).unwrap_err();
-    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 4, oldest: 1, newest: 3 }));
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 5, oldest: 1, newest: 4 }));
     let unknown = MANIFEST.replacen("\"version\": 2", "\"version\": 2, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&unknown).unwrap_err().to_string();
     assert!(error.contains("unknown field `colour`"), "{error}");
@@ -126,4 +126,24 @@ fn documents_of_sweeps_that_older_programs_cannot_read_are_of_a_later_version() 
     }
     let parameters = serde_json::json!([{"key": "flatten", "values": {"list": [0.0, 0.5]}}]);
     assert_eq!(version_with::<Manifest>(MANIFEST, "/sweep/searches/0/parameters", parameters), 3);
+}
+
+#[test]
+fn documents_of_sweeps_with_published_figures_are_of_version_4() {
+    let figures = serde_json::json!({
+        "source": {"paper": "A paper", "table": "Table 1"}, "metric": "mean_normalised_accuracy", "tasks": ["mnist", "flags"],
+        "rows": [{"method": "KnOTS-TIES", "mean": 68.0, "tasks": {"mnist": 70.5}, "hits": {"1": 40.0}}],
+    });
+    let reference = serde_json::json!({"figures": figures, "methods": {"knots_ties": "KnOTS-TIES"}});
+    let mut manifest: Value = serde_json::from_str(MANIFEST).unwrap();
+    manifest["sweep"]["reference"] = reference.clone();
+    manifest["version"] = 4.into();
+    let read: Manifest = serde_json::from_value(manifest.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), manifest);
+    let mut outcome: Value = serde_json::from_str(OUTCOME).unwrap();
+    outcome["reference"] = reference;
+    outcome["version"] = 4.into();
+    let read: Outcome = serde_json::from_value(outcome.clone()).unwrap();
+    assert_eq!(serde_json::to_value(&read).unwrap(), outcome);
+    assert_eq!(read.reference.unwrap().row("knots_ties").unwrap().hits.get(&1), Some(&40.0));
 }

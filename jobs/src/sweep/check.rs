@@ -1,6 +1,7 @@
 mod data;
 mod head;
 mod learned;
+mod reference;
 mod texts;
 
 use super::{
@@ -16,12 +17,14 @@ use crate::{
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
+use reference::PublishedKeys;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
 
 impl SweepFile {
-    pub(super) fn check(self, folder: &Path) -> Result<Sweep, SweepError> {
+    pub(super) fn check(mut self, folder: &Path) -> Result<Sweep, SweepError> {
         check_name("name", &self.name)?;
+        let published = PublishedKeys::take(&mut self.searches, &mut self.baselines)?;
         let tasks = check_tasks(self.tasks, folder)?;
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let method = check_method(&self.method, self.trials, self.seed)?;
@@ -30,9 +33,12 @@ impl SweepFile {
         let baselines = check_baselines(self.baselines)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
-        let sweep = Sweep { name: self.name, base, tasks, evaluation, method, objective, searches, baselines, learned };
+        let name = self.name;
+        let reference = None;
+        let sweep = Sweep { name, base, tasks, evaluation, method, objective, searches, baselines, learned, reference };
         check_rows(&sweep)?;
-        Ok(sweep)
+        let reference = published.check(self.reference, &sweep)?;
+        Ok(Sweep { reference, ..sweep })
     }
 }
 

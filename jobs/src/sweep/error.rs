@@ -90,7 +90,7 @@ impl SweepError {
         }
     }
 
-    pub(super) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
+    pub(crate) fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid { path: path.into(), problem: problem.into() }
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct SweepFile {
     pub(super) baselines: Vec<Map<String, Value>>,
     #[serde(default)]
     pub(super) learned: Vec<LearnedFile>,
+    /// A map of published figures. The program replaces the path of a file by its content.
+    pub(super) reference: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -157,6 +159,8 @@ pub(super) enum GoalFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct SearchFile {
     pub(super) name: Option<String>,
+    /// The method of the published figures that its row stands beside.
+    pub(super) published: Option<String>,
     pub(super) recipe: RecipeSpec,
     #[serde(default)]
     pub(super) parameters: Map<String, Value>,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// A path goes through maps by key and through lists by number or by the `name` of an entry:
 /// `recipe.density=0.3`, `tasks.0.data=data/x`, `tasks.mnist.adapter=adapters/mnist`.
 /// The last key may be new; everything before it must exist, except that maps are made on the way.
-pub(super) fn apply(tree: &mut Value, text: &str) -> Result<(), SweepError> {
+pub(crate) fn apply(tree: &mut Value, text: &str) -> Result<(), SweepError> {
     let wrong = |problem: String| SweepError::Override { text: text.to_owned(), problem };
     let (path, value) = text.split_once('=').ok_or_else(|| wrong("is not of the form key=value".to_owned()))?;
     let value = yaml(value).map_err(|message| wrong(format!("has a value that is no YAML: {message}")))?;

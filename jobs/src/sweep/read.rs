@@ -55,13 +55,13 @@ impl RecipeSpec {
 }
 
 /// Reads YAML as version 1.2 means it: `no`, `on` and `y` are words, not booleans.
-pub(super) fn yaml(text: &str) -> Result<Value, String> {
+pub(crate) fn yaml(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
 }
 
 /// Reads `value`, which stands at `path` in the file, as a `T`; errors carry the whole path.
-pub(super) fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, SweepError> {
+pub(crate) fn typed<T: DeserializeOwned>(value: Value, path: &str) -> Result<T, SweepError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let inner = join(path, &error.path().to_string());
         let message = error.inner().to_string();

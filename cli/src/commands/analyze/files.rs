@@ -3,11 +3,11 @@ use crate::{
     failure::{Failure, FileFailure},
     report, terminal,
 };
-use analysis::{Chart, Frame, Style, Table};
+use analysis::{Chart, Frame, Overview, OverviewSweep, Style, Table};
 use std::{fs, path::Path};
 use store::Store;
 
-/// Writes the frame; tables, charts and report of each sweep; and the tables of a comparison.
+/// Writes the frame; tables, charts and report of each sweep; a page over all of them; and the tables of a comparison.
 pub(super) async fn write(
     store: &Store,
     folder: &Path,
@@ -24,6 +24,7 @@ pub(super) async fn write(
     frame.write_csv(&csv)?;
     frame.write_parquet(&parquet)?;
     terminal::note(format_args!("wrote {} and {}: {} rows", csv.display(), parquet.display(), frame.len()));
+    let mut all_charts = Vec::with_capacity(analysed.len());
     for sweep in analysed {
         // The store has seen that it is the name of the folder that the sweep lies in, and thus no path.
         let folder = folder.join(file_name(&sweep.summary.sweep));
@@ -33,8 +34,31 @@ pub(super) async fn write(
         let path = folder.join(report::NAME);
         put(&path, report::page(store, frame, sweep, &charts).await.as_bytes())?;
         terminal::note(format_args!("wrote {}", path.display()));
+        all_charts.push(charts);
     }
+    write_overview(folder, analysed, &all_charts)?;
     compared.map_or(Ok(()), |tables| write_tables(folder, tables))
+}
+
+/// All tables and charts in one page, if there are several sweeps.
+fn write_overview(folder: &Path, analysed: &[Analysed], charts: &[Vec<Chart>]) -> Result<(), Failure> {
+    if analysed.len() < 2 {
+        return Ok(());
+    }
+    let sweeps: Vec<OverviewSweep<'_>> = analysed
+        .iter()
+        .zip(charts)
+        .map(|(sweep, charts)| OverviewSweep {
+            summary: &sweep.summary,
+            tables: &sweep.tables,
+            charts,
+            report: format!("{}/{}", file_name(&sweep.summary.sweep), report::NAME),
+        })
+        .collect();
+    let path = folder.join(report::NAME);
+    put(&path, Overview { sweeps: &sweeps }.html().as_bytes())?;
+    terminal::note(format_args!("wrote {}, with all tables and charts of {} sweeps", path.display(), sweeps.len()));
+    Ok(())
 }
 
 /// Each table in three files.

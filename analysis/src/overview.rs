@@ -1,0 +1,113 @@
+use crate::{Chart, Summary, Table, tables::escaped_html};
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+/// Every table and chart of several sweeps in one page.
+///
+/// The page has no script and loads nothing. Charts are drawings in it; [`Report`](crate::Report) is the page of one
+/// sweep, in which one can search and sort.
+#[derive(Debug)]
+pub struct Overview<'a> {
+    /// The sweeps, in the order of the page.
+    pub sweeps: &'a [OverviewSweep<'a>],
+}
+
+/// A sweep of an [`Overview`].
+#[derive(Debug)]
+pub struct OverviewSweep<'a> {
+    /// What it came to.
+    pub summary: &'a Summary,
+    /// Its tables; empty ones are left out.
+    pub tables: &'a [Table],
+    /// Its charts.
+    pub charts: &'a [Chart],
+    /// Where its own report lies, as an address relative to the page.
+    pub report: String,
+}
+
+const STYLE: &str = "\
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem; color: #1a1a1a; }
+h2 { margin-top: 3rem; border-bottom: 1px solid #bbb; }
+table { border-collapse: collapse; margin-top: 2rem; font-size: 13px; display: block; overflow-x: auto; }
+caption { text-align: left; font-weight: 600; padding-bottom: .4rem; white-space: nowrap; }
+th, td { padding: .15rem .6rem; text-align: left; white-space: nowrap; }
+th { border-bottom: 1px solid #888; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.chosen td { background: #eef4fb; }
+.notes { color: #555; font-size: 13px; }
+figure { margin: 2rem 0; }
+figure img { max-width: 100%; width: 44rem; height: auto; }
+";
+
+impl Overview<'_> {
+    /// The page, whole.
+    pub fn html(&self) -> String {
+        let contents: String = self.sweeps.iter().map(contents_line).collect();
+        let sections: String = self.sweeps.iter().map(section).collect();
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Bowline</title>\n\
+             <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{} sweeps</h1>\n<ul>\n{contents}</ul>\n{sections}</body>\n</html>\n",
+            self.sweeps.len()
+        )
+    }
+}
+
+fn contents_line(sweep: &OverviewSweep<'_>) -> String {
+    let name = escaped_html(&sweep.summary.sweep);
+    format!("<li><a href=\"#{name}\">{name}</a></li>\n")
+}
+
+fn section(sweep: &OverviewSweep<'_>) -> String {
+    let name = escaped_html(&sweep.summary.sweep);
+    let tasks = escaped_html(&sweep.summary.tasks.join(", "));
+    let tables: String = sweep.tables.iter().filter(|table| !table.rows.is_empty()).map(Table::html).collect();
+    let charts: String = sweep.charts.iter().map(figure).collect();
+    let report = escaped_html(&sweep.report);
+    format!(
+        "<section id=\"{name}\">\n<h2>{name}</h2>\n<p>Tasks: {tasks}. <a href=\"{report}\">Report of this sweep</a></p>\n\
+         {tables}{charts}</section>\n"
+    )
+}
+
+/// As an image of its own, a drawing shares no names of parts with others.
+fn figure(chart: &Chart) -> String {
+    let title = escaped_html(&chart.title);
+    let svg = STANDARD.encode(chart.svg());
+    format!("<figure><img alt=\"{title}\" src=\"data:image/svg+xml;base64,{svg}\"></figure>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Cell, Column, ColumnKind, TableRow, testing::Made};
+
+    #[test]
+    fn text_of_results_is_text_of_the_page() {
+        let made = Made::small();
+        let mut summary = Summary::build(&made.outcome, &made.results, None);
+        summary.tasks = vec!["<script>".to_owned()];
+        let table = Table {
+            name: "best".to_owned(),
+            title: "a & b".to_owned(),
+            columns: vec![Column::new("<b>", ColumnKind::Text), Column::new("mean", ColumnKind::Share)],
+            rows: vec![TableRow { is_chosen: true, cells: vec![Cell::text("\"x\""), Cell::Number(0.5)] }],
+            notes: vec!["1 < 2".to_owned()],
+        };
+        let tables = [table, Table::failures(&[])];
+        let sweep =
+            OverviewSweep { summary: &summary, tables: &tables, charts: &[], report: "small/report.html".to_owned() };
+        let page = Overview { sweeps: &[sweep] }.html();
+        for text in [
+            "<caption>a &amp; b</caption>",
+            "<th>&lt;b&gt;</th><th class=\"number\">mean</th>",
+            "<tr class=\"chosen\"><td>&quot;x&quot;</td><td class=\"number\">50.0</td></tr>",
+            "<li>1 &lt; 2</li>",
+            "Tasks: &lt;script&gt;.",
+        ] {
+            assert!(page.contains(text), "no {text} in {page}");
+        }
+        assert_eq!(page.matches("<table>").count(), 1, "an empty table is left out");
+        assert!(!page.contains("<script"));
+    }
+}
