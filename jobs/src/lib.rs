@@ -63,8 +63,8 @@ pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
-    KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
-    SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
+    KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec,
+    SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};

@@ -28,7 +28,7 @@ impl<F: ModelFamily> FamilySession<F> {
             TuneError::Model(error) => JobError::Model(error),
             error => JobError::Tune(error),
         })?;
-        let learned = learned(spec, &coefficients, &state)?;
+        let learned = learned(spec, &coefficients, &state);
         let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
         let folder = tempfile::Builder::new().prefix("bowline-tune-").tempdir().map_err(scratch)?;
         std::fs::write(folder.path().join(LEARNED_FILE), learned.to_json()).map_err(scratch)?;
@@ -112,7 +112,7 @@ fn deltas<'a>(factors: &'a [Factors<'_>]) -> Vec<(&'a str, Delta<'a>)> {
 }
 
 /// The coefficients as recipes state them.
-fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> Result<LearnedCoefficients, JobError> {
+fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> LearnedCoefficients {
     let checks = state.checks.iter().map(|check| TuneCheck { step: check.step, agreement: check.agreement });
     let mut learned = LearnedCoefficients::new(state.losses.clone(), checks.collect(), state.is_stopped);
     for Coefficient { task, place, value } in coefficients {
@@ -124,14 +124,15 @@ fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> 
             }
             CoefficientPlace::Layer(layer) => layer.to_string(),
             CoefficientPlace::Module(module) => module.clone(),
-            CoefficientPlace::Direction(..) => {
-                let message = "a recipe has no coefficients of single directions; tune per task, layer or module";
-                return Err(JobError::Incomplete(message.to_owned()));
+            // The directions of a module come in their order.
+            CoefficientPlace::Direction(module, _) => {
+                learned.push_direction(&task, module, *value);
+                continue;
             }
         };
-        learned.layer_weights.entry(task).or_default().insert(part, *value);
+        learned.layer_weights.entry(task).or_default().insert(part, (*value).into());
     }
-    Ok(learned)
+    learned
 }
 
 /// What is known of a run beside its file.

@@ -78,7 +78,10 @@ fn a_job_learns_the_coefficients_of_the_reference() {
     assert_eq!(learned.losses.len(), 30);
     for (task, want) in TASKS.into_iter().zip(golden["lambdas"].as_array().unwrap()) {
         for (layer, want) in want.as_array().unwrap().iter().enumerate() {
-            let (got, want) = (learned.layer_weights[task][&layer.to_string()], want.as_f64().unwrap());
+            let [got] = *learned.layer_weights[task][&layer.to_string()].numbers() else {
+                unreachable!("one for a layer")
+            };
+            let want = want.as_f64().unwrap();
             assert!((got - want).abs() <= 1e-3, "{task} {layer}: {got}, the reference has {want}");
         }
     }
@@ -118,4 +121,21 @@ fn what_decides_coefficients_changes_the_id_of_their_job() {
     assert_ne!(id(&TuneSettings { objective: TuneObjective::Labels, ..first.clone() }, None), base);
     assert!(frozen.has_inputs_of_job(&job(&frozen).spec));
     assert!(frozen.tune_spec("no such split", None, &first).is_none());
+}
+
+#[test]
+fn coefficients_of_directions_become_a_merge() {
+    let made = compute("objective: labels, per: direction, examples: 8, steps: 2").unwrap();
+    let learned = learned(&made);
+    assert_eq!(learned.layer_weights["mnist"].len(), 24);
+    assert!(learned.layer_weights.values().flat_map(|parts| parts.values()).all(|part| part.numbers().len() == 16));
+    let facts = jobs::LearnedWeights::from_facts(&made.artefact().facts);
+    assert_eq!(facts.layer_weights, learned.layer_weights);
+    let spec = jobs::RecipeSpec { layer_weights: facts.layer_weights, ..jobs::RecipeSpec::default() };
+    let recipe = spec.resolve().unwrap();
+    let root = root().join("examples/mini8");
+    let base = merging::BaseHeader::open(&root.join("base")).unwrap();
+    let adapters = TASKS.map(|task| merging::Adapter::read(task, &root.join("adapters").join(task), &base).unwrap());
+    let update = merging::Aligned::for_recipe(&adapters, &recipe).unwrap().merge(&recipe).unwrap();
+    assert!(update.modules.values().all(|matrix| matrix.rank() == Some(64)), "the merge is an adapter");
 }
