@@ -1,7 +1,7 @@
 //! Jobs that learn coefficients.
 
 use super::{attempt::Attempt, family::FamilySession};
-use crate::{JobError, OutputFiles};
+use crate::{Checkpoints, JobError, OutputFiles};
 use evaluation::{
     Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
     TuneTask, Tuner, Watch,
@@ -9,6 +9,9 @@ use evaluation::{
 use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
 use merging::Adapter;
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Steps after which the state is kept. Where a worker is lost, those since the last state that was stored are made again.
+const CHECKPOINT_STEPS: usize = 5;
 
 impl<F: ModelFamily> FamilySession<F> {
     /// Tunes on the examples of the job, and writes the coefficients with how it went.
@@ -22,7 +25,8 @@ impl<F: ModelFamily> FamilySession<F> {
         let deltas: Vec<Vec<(&str, Delta<'_>)>> = factors.iter().map(|task| deltas(task)).collect();
         let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
         let settings = spec.settings.clone();
-        let tuned = attempt.evaluating(|watch| Ok(tuned(tower, tasks, settings, watch)))?;
+        let checkpoints = attempt.checkpoints();
+        let tuned = attempt.evaluating(|watch| Ok(tuned(tower, tasks, settings, watch, &checkpoints)))?;
         let Tuned { coefficients, state } = tuned.map_err(|error| match error {
             TuneError::Model(ModelError::Cancelled) => JobError::Interrupted,
             TuneError::Model(error) => JobError::Model(error),
@@ -81,11 +85,28 @@ fn tuned(
     tasks: Vec<TuneTask>,
     settings: TuneSettings,
     watch: &Watch<'_>,
+    checkpoints: &Checkpoints,
 ) -> Result<Tuned, TuneError> {
     let tuner = Tuner::new(tower, tasks, settings, watch)?;
-    let mut state = tuner.start();
-    tuner.run(&mut state, watch, &mut |_| ())?;
+    let mut state = last_state(&tuner, checkpoints).unwrap_or_else(|| tuner.start());
+    tuner.run(&mut state, watch, &mut |state| {
+        if state.steps().is_multiple_of(CHECKPOINT_STEPS)
+            && let Ok(text) = serde_json::to_string(state)
+        {
+            checkpoints.keep(text);
+        }
+    })?;
     Ok(Tuned { coefficients: tuner.learned(&state), state })
+}
+
+/// The state that an earlier attempt kept, if this run can have come to it.
+fn last_state(tuner: &Tuner<f32>, checkpoints: &Checkpoints) -> Option<TuneState> {
+    let state = serde_json::from_str::<TuneState>(checkpoints.last()?).ok().filter(|state| tuner.accepts(state));
+    match &state {
+        Some(state) => tracing::info!(steps = state.steps(), "tuning continues"),
+        None => tracing::warn!("the checkpoint of the job is of another run; tuning starts from the beginning"),
+    }
+    state
 }
 
 /// The factors of one module, the adapter's own scale in B.
