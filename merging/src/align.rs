@@ -107,7 +107,7 @@ impl Aligned {
     /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786),
     /// whose authors leave α/r out of the bases, while here it is part of B.
     pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
-        Self::aligned(adapters, space, false)
+        Self::in_space(adapters, space, false)
     }
 
     /// Brings the updates of `adapters` into the space that `recipe` merges in, with all that it needs there: recipes that
@@ -116,7 +116,7 @@ impl Aligned {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn for_recipe(adapters: &[Adapter], recipe: &Recipe) -> Result<Self, MergeError> {
-        Self::aligned(adapters, recipe.alignment(), Self::keeps_exact(recipe))
+        Self::in_space(adapters, recipe.alignment(), Self::keeps_exact(recipe))
     }
 
     /// Whether [`for_recipe`](Self::for_recipe) keeps more than [`new`](Self::new), so that another alignment is needed.
@@ -125,7 +125,7 @@ impl Aligned {
         is_plain && matches!(recipe.combine, Combine::Pcb { .. } | Combine::Sce { .. })
     }
 
-    fn aligned(adapters: &[Adapter], space: Space, keeps_exact: bool) -> Result<Self, MergeError> {
+    fn in_space(adapters: &[Adapter], space: Space, keeps_exact: bool) -> Result<Self, MergeError> {
         let tasks = task_names(adapters)?;
         let names = Names::of(adapters);
         let inputs = inputs(adapters, &names)?;

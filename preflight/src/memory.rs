@@ -103,8 +103,6 @@ impl From<evaluation::MemoryNeed> for MemoryNeed {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
-
     use super::*;
     use std::path::Path;
 

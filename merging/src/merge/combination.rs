@@ -2,6 +2,9 @@ use super::coefficients::Coefficients;
 use crate::methods::{Lego, Pcb, RobustMerge, Stop};
 use jobs::{ArcOver, Combine, Gram};
 
+/// The most steps of an iteration: the number in a recipe of a message was not checked.
+const MOST_STEPS: u64 = 1 << 20;
+
 /// How the values of all tasks are combined, by the unit of work.
 ///
 /// Each unit has a type of its own, so that its code never meets a combination of the other one.
@@ -86,7 +89,7 @@ impl From<Combine> for Combination {
             Combine::Nuslerp { over: ArcOver::Rows } => Self::FactorWise(FactorMethod::Nuslerp(ArcVectors::Rows)),
             Combine::Nuslerp { over: ArcOver::Columns } => Self::FactorWise(FactorMethod::Nuslerp(ArcVectors::Columns)),
             Combine::Karcher { tolerance, max_iterations } => {
-                let steps = usize::try_from(max_iterations).unwrap_or(usize::MAX);
+                let steps = max_iterations.min(MOST_STEPS) as usize;
                 coefficients(Coefficients::Karcher(Stop { tolerance, steps }))
             }
             Combine::ModelStock => coefficients(Coefficients::ModelStock),

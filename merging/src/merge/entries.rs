@@ -262,14 +262,12 @@ mod tests {
                 (0..700).flat_map(|row| transposed.col_as_slice(row).iter().copied()).collect()
             })
             .collect();
-        for preset in [Preset::Pcb, Preset::Sce] {
+        let by_pcb = pcb(&whole, &[1.0; 2], Pcb { clamp_low: 0.01, clamp_high: 0.01, density: 0.05 });
+        let by_sce = sce(&whole, 0.1);
+        for (preset, expected) in [(Preset::Pcb, by_pcb), (Preset::Sce, by_sce)] {
             let recipe = preset.recipe();
             let update = Aligned::for_recipe(&adapters, &recipe).unwrap().merge(&recipe).unwrap();
             let found = update.modules["m"].to_dense().into_data();
-            let expected = match preset {
-                Preset::Pcb => pcb(&whole, &[1.0; 2], Pcb { clamp_low: 0.01, clamp_high: 0.01, density: 0.05 }),
-                _ => sce(&whole, 0.1),
-            };
             let off = found.iter().zip(&expected).filter(|(found, entry)| (f64::from(**found) - **entry).abs() > 1e-6);
             assert_eq!(off.count(), 0, "{preset}");
         }
