@@ -1,6 +1,6 @@
 //! A step of tuning against a forward pass of the same examples, on the examples' own models and adapters.
 //!
-//! `cargo bench --workspace --bench tune`; examples per second are the items.
+//! `cargo bench -p evaluation --bench tune`; examples per second are the items. A model takes seconds.
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
@@ -80,7 +80,7 @@ fn texts() -> Texts {
     Texts::new((0..EXAMPLES as u32).map(|n| ((0..20 + n % 32).map(|token| (token * 37 + n * 11) % 1000).collect(), 0)))
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn mini8_forward(bencher: Bencher<'_, '_>) {
     let model = ImageModel::open(&example("mini8/base"), &Device::Cpu).unwrap();
     let splits = MINI8.map(|task| images(&model, task));
@@ -89,7 +89,7 @@ fn mini8_forward(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn mini8_step(bencher: Bencher<'_, '_>) {
     let model = ImageModel::open(&example("mini8/base"), &Device::Cpu).unwrap();
     let factors = MINI8.map(|task| factors(&example(&format!("mini8/adapters/{task}")), "vision_model."));
@@ -108,7 +108,7 @@ fn mini8_step(bencher: Bencher<'_, '_>) {
         .bench_local(|| tuner.step(&mut state, &Watch::default()).unwrap());
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn nli6_forward(bencher: Bencher<'_, '_>) {
     let model = DecoderModel::open(&example("nli6/base"), &Device::Cpu, Precision::F32).unwrap();
     let texts = texts();
@@ -117,7 +117,7 @@ fn nli6_forward(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_count = 5, sample_size = 1)]
 fn nli6_step(bencher: Bencher<'_, '_>) {
     let model = DecoderModel::open(&example("nli6/base"), &Device::Cpu, Precision::F32).unwrap();
     let factors = NLI6.map(|task| factors(&example(&format!("nli6/adapters/{task}")), ""));

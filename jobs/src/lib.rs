@@ -10,6 +10,7 @@ mod bitmap;
 mod byte_size;
 mod canonical_json;
 mod causes;
+mod checkpoint;
 mod clock;
 mod data;
 mod digest;
@@ -51,6 +52,7 @@ pub use bitmap::{Bitmap, BitmapError};
 pub use byte_size::ByteSize;
 pub use canonical_json::canonical_json;
 pub use causes::{causes, error_chain, error_messages};
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError};
@@ -68,8 +70,8 @@ pub use pool::PoolEntry;
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use recipe::{
     ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
-    KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
-    SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
+    KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec,
+    SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};

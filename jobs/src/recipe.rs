@@ -3,6 +3,7 @@ mod combine;
 mod error;
 mod keys;
 mod notes;
+mod part_weight;
 mod post;
 mod preset;
 mod resolve;
@@ -15,11 +16,12 @@ pub use error::RecipeError;
 pub(crate) use error::suggest;
 pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
 pub(crate) use notes::push_new;
+pub use part_weight::PartWeight;
 pub use post::{Flatten, FlattenOver, Normalise, PostSteps};
 pub use preset::Preset;
 pub use space::{Axis, Mask, Sigma, SigmaCut, SmoothingRule, Space};
 pub use spec::RecipeSpec;
-pub use steps::{Calibrate, DareDrop, DropRescale, Elect, Trim, TrimCount, TrimScope};
+pub use steps::{Calibrate, DareDrop, DropRescale, Elect, Trim, TrimCount, TrimRescale, TrimScope};
 
 use crate::OtherSemantics;
 use serde::{Deserialize, Serialize};
@@ -34,7 +36,7 @@ use std::collections::BTreeMap;
 /// |---|---|
 /// | 1 | the first |
 /// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
-/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `core_geodesic`, `compressed`, `dc`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `drop_spread`, `drop_rescale: sum` and `calibrate` |
+/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `core_geodesic`, `compressed`, `dc`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `average`, `drop_spread`, `drop_rescale`, `trim_rescale` and `calibrate` |
 pub const SEMANTICS: u32 = 3;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
@@ -75,7 +77,7 @@ pub struct Recipe {
     /// Factors on parts of single tasks' updates, by task name and then by the number of a layer or the name of a module, on
     /// top of `weights`; what is not named has 1. Only task arithmetic has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub layer_weights: BTreeMap<String, BTreeMap<String, f64>>,
+    pub layer_weights: BTreeMap<String, BTreeMap<String, PartWeight>>,
 }
 
 /// The number of the layer that a module lies in: what comes after `layers.` in its name.
@@ -100,6 +102,7 @@ impl Recipe {
             Combine::GramMerge { .. } | Combine::Cart { .. } => 3,
             Combine::Slerp { .. } | Combine::Nuslerp { .. } | Combine::Karcher { .. } | Combine::ModelStock => 3,
             Combine::Pcb { .. } | Combine::Sce { .. } | Combine::Lego { .. } | Combine::RobustMerge { .. } => 3,
+            Combine::Average => 3,
             Combine::Tsv => 2,
             Combine::Mean if !self.weights.is_empty() => 2,
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
@@ -113,12 +116,13 @@ impl Recipe {
             Space::Full | Space::Knots { sigma: Sigma::Folded, .. } | Space::Core => 1,
         };
         let of_trim = match self.trim {
-            Some(Trim { count, outliers, .. }) if count == TrimCount::Floor || outliers > 0.0 => 3,
+            Some(Trim { count: TrimCount::Floor, .. }) => 3,
+            Some(Trim { outliers, rescale, .. }) if outliers > 0.0 || rescale != TrimRescale::None => 3,
             Some(_) | None => 1,
         };
         let of_post = if self.post.is_empty() { 1 } else { 3 };
         let of_drop = match self.drop {
-            Some(DareDrop { spread, rescale, .. }) if spread > 0.0 || rescale == DropRescale::Sum => 3,
+            Some(DareDrop { spread, rescale, .. }) if spread > 0.0 || rescale != DropRescale::Probability => 3,
             Some(_) | None => 1,
         };
         let of_calibration = if self.calibrate.is_none() { 1 } else { 3 };
@@ -151,12 +155,26 @@ impl Recipe {
     }
 
     /// The weight of `task` on a module: that of the task, times that of the module, or else of its layer, if there is one.
+    /// Weights of single directions come on top.
     pub fn weight_on(&self, task: &str, module: &str) -> f64 {
-        let part = |parts: &BTreeMap<String, f64>| {
-            let of_layer = || parts.get(&layer_of(module)?.to_string()).copied();
-            parts.get(module).copied().or_else(of_layer)
+        let part = match self.part_weight(task, module) {
+            Some(PartWeight::Whole(weight)) => *weight,
+            Some(PartWeight::Directions(_)) | None => 1.0,
         };
-        self.weight(task) * self.layer_weights.get(task).and_then(part).unwrap_or(1.0)
+        self.weight(task) * part
+    }
+
+    /// The weights of the single directions of a module of `task`, on top of [`weight_on`](Self::weight_on).
+    pub fn direction_weights(&self, task: &str, module: &str) -> Option<&[f64]> {
+        match self.part_weight(task, module)? {
+            PartWeight::Directions(weights) => Some(weights),
+            PartWeight::Whole(_) => None,
+        }
+    }
+
+    fn part_weight(&self, task: &str, module: &str) -> Option<&PartWeight> {
+        let parts = self.layer_weights.get(task)?;
+        parts.get(module).or_else(|| parts.get(&layer_of(module)?.to_string()))
     }
 
     /// The same recipe at another scaling coefficient.
@@ -188,7 +206,8 @@ impl Recipe {
 
     /// Whether the matrices are added up, entry by entry.
     fn is_sum(&self) -> bool {
-        !self.looks_at_entries() && self.elect.is_none() && self.combine == Combine::Sum
+        let adds_up = matches!(self.combine, Combine::Sum | Combine::Average);
+        !self.looks_at_entries() && self.elect.is_none() && adds_up
     }
 
     /// Whether single entries are dropped or trimmed.

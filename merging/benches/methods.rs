@@ -1,6 +1,6 @@
 //! What each method costs after the alignment, at the shapes of ViT-B/32 with eight adapters of rank 16.
 //!
-//! `cargo bench --workspace --bench methods` runs everything; a word after `--` picks some.
+//! `cargo bench -p merging --bench methods` runs everything; a word after `--` picks some.
 
 #![expect(clippy::unwrap_used, reason = "what fails here should stop at once")]
 
@@ -16,7 +16,11 @@ use std::{collections::BTreeMap, sync::OnceLock};
 const RANK: usize = 16;
 
 /// Combinations of whole matrices and the steps after a combination, in the core space.
-const MATRIX_WISE: [&str; 8] = ["tsv", "tsv_iso", "iso_c", "iso_cts", "wudi_closed", "actmerge", "cart", "svc"];
+const MATRIX_WISE: [&str; 11] =
+    ["tsv", "tsv_iso", "iso_c", "iso_cts", "wudi_closed", "actmerge", "cart", "svc", "karcher", "model_stock", "pico"];
+
+/// Combinations that look at all entries of a matrix, by preset and space.
+const ALL_ENTRIES: [(&str, &str); 4] = [("pcb", "core"), ("sce", "core"), ("pcb", "full"), ("sce", "full")];
 
 fn main() {
     divan::main();
@@ -44,8 +48,12 @@ fn adapters() -> &'static [Adapter] {
     })
 }
 
+fn spec(preset: &str) -> RecipeSpec {
+    RecipeSpec { preset: Some(preset.to_owned()), ..RecipeSpec::default() }
+}
+
 fn recipe(preset: &str) -> Recipe {
-    RecipeSpec { preset: Some(preset.to_owned()), ..RecipeSpec::default() }.resolve().unwrap()
+    spec(preset).resolve().unwrap()
 }
 
 #[divan::bench(sample_count = 3, sample_size = 1, args = MATRIX_WISE)]
@@ -67,5 +75,17 @@ fn alignment_of_48_matrices(bencher: Bencher<'_, '_>, preset: Preset) {
 fn merge_of_48_matrices_in_the_space_of_the_preset(bencher: Bencher<'_, '_>, preset: &str) {
     let recipe = recipe(preset);
     let aligned = Aligned::new(adapters(), recipe.alignment()).unwrap();
+    bencher.bench_local(|| aligned.merge(&recipe).unwrap());
+}
+
+#[divan::bench(sample_count = 3, sample_size = 1, args = ALL_ENTRIES)]
+fn merge_of_two_matrices_with_all_entries_in_view(bencher: Bencher<'_, '_>, (preset, space): (&str, &str)) {
+    let recipe = RecipeSpec { space: Some(space.to_owned()), ..spec(preset) }.resolve().unwrap();
+    let two = |adapter: &Adapter| {
+        let modules = adapter.modules.iter().take(2).map(|(name, module)| (name.clone(), module.clone())).collect();
+        Adapter { modules, ..adapter.clone() }
+    };
+    let adapters: Vec<Adapter> = adapters().iter().map(two).collect();
+    let aligned = Aligned::for_recipe(&adapters, &recipe).unwrap();
     bencher.bench_local(|| aligned.merge(&recipe).unwrap());
 }

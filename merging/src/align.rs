@@ -10,7 +10,7 @@ pub(crate) use matrix::{AlignedMatrix, Form, Lift};
 use crate::{Adapter, Matrix, MergeError, layout::Layout};
 use faer::Mat;
 use input::inputs;
-use jobs::Space;
+use jobs::{Combine, Recipe, Space};
 use naming::Names;
 use rayon::prelude::*;
 use std::{
@@ -107,10 +107,29 @@ impl Aligned {
     /// KnOTS (arXiv:2410.19735), with its reference's rounding and absolute cut on σ; Core Space (arXiv:2509.17786),
     /// whose authors leave α/r out of the bases, while here it is part of B.
     pub fn new(adapters: &[Adapter], space: Space) -> Result<Self, MergeError> {
+        Self::in_space(adapters, space, false)
+    }
+
+    /// Brings the updates of `adapters` into the space that `recipe` merges in, with all that it needs there: recipes that
+    /// compare entries with quantiles (`pcb`, `sce`) read cores in `f64`, which take twice the memory of those in `f32`.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_recipe(adapters: &[Adapter], recipe: &Recipe) -> Result<Self, MergeError> {
+        Self::in_space(adapters, recipe.alignment(), Self::keeps_exact(recipe))
+    }
+
+    /// Whether [`for_recipe`](Self::for_recipe) keeps more than [`new`](Self::new), so that another alignment is needed.
+    pub fn keeps_exact(recipe: &Recipe) -> bool {
+        let is_plain = recipe.drop.is_none() && recipe.trim.is_none();
+        is_plain && matches!(recipe.combine, Combine::Pcb { .. } | Combine::Sce { .. })
+    }
+
+    fn in_space(adapters: &[Adapter], space: Space, keeps_exact: bool) -> Result<Self, MergeError> {
         let tasks = task_names(adapters)?;
         let names = Names::of(adapters);
         let inputs = inputs(adapters, &names)?;
-        let aligned = inputs.into_par_iter().map(|input| input.align(space));
+        let aligned = inputs.into_par_iter().map(|input| input.align(space, keeps_exact));
         let (matrices, spectra): (Vec<_>, Vec<_>) = aligned.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
         let facts = facts(&matrices, &spectra);
         if let Some(Gap { matrix, relative }) = facts.smallest_gap.as_ref().filter(|gap| gap.relative < COINCIDE) {

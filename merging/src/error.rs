@@ -61,6 +61,21 @@ pub enum MergeError {
         /// A module.
         example: String,
     },
+    /// The recipe weighs another number of directions than an adapter has.
+    #[error(
+        "the recipe weighs {found} directions of `{module}` of `{task}`, whose adapter has {expected} there: the list needs as \
+         many numbers as the adapter has ranks"
+    )]
+    Directions {
+        /// The task.
+        task: String,
+        /// The base's module.
+        module: String,
+        /// The numbers of the list.
+        found: usize,
+        /// The rank of the adapter there.
+        expected: usize,
+    },
     /// More tasks update a weight than TSV-Merge can give a direction of their own.
     #[error(
         "`tsv` gives each task a direction of its own, and {tasks} tasks update `{module}`, which has {directions}: merge fewer \

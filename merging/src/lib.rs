@@ -39,6 +39,7 @@ pub use cka::Similarity;
 pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;
+pub use merge::working_memory;
 pub use output::{Card, LostEnergy, OutputError, truncate, write_adapter, write_full};
 pub use regmean::InputMergeError;
 pub use statistics::{InputStatistics, StatisticsError, StatisticsWriter, TaskStatistics};

@@ -13,6 +13,7 @@ mod gram;
 mod mask;
 mod matrixwise;
 mod post;
+mod rescale;
 mod threshold;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
 };
 pub(crate) use budget::triplets;
 use combination::Combination;
+pub use entries::working_memory;
 use jobs::{Combine, Recipe, Space, Trim, TrimCount};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
@@ -112,6 +114,11 @@ impl Aligned {
             }
         };
         Ok(self.merged(recipe, Merged { updates, facts }))
+    }
+
+    /// The bytes that [`merge`](Self::merge) by `recipe` takes beside what it is given and what it makes.
+    pub fn working_memory(&self, recipe: &Recipe) -> u64 {
+        working_memory(recipe, self.matrices.iter().map(|matrix| matrix.shape))
     }
 
     /// Merges the tasks by the inputs of the modules in the tasks' own models, as RegMean does: recipes with `gram: inputs`.
@@ -242,22 +249,57 @@ impl Aligned {
                 let example = self.matrices.first().map_or_else(String::new, |matrix| matrix.name.clone());
                 return Err(MergeError::UnknownPart { task: task.clone(), part: part.clone(), example });
             }
+            self.check_directions(recipe, task)?;
         }
         Ok(())
     }
 
-    /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ].
+    /// A list of weights has one for each direction that the adapter has there.
+    fn check_directions(&self, recipe: &Recipe, task: &str) -> Result<(), MergeError> {
+        let place = self.tasks.iter().position(|known| known == task);
+        for matrix in &self.matrices {
+            let rank = place.map_or(0, |place| matrix.ranks[place]);
+            if let Some(weights) = recipe.direction_weights(task, &matrix.name)
+                && weights.len() != rank
+            {
+                let module = matrix.name.clone();
+                return Err(MergeError::Directions {
+                    task: task.to_owned(),
+                    module,
+                    found: weights.len(),
+                    expected: rank,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the weights of an average are multiplied with, so that they add up to 1; 1 for other combinations.
+    fn average_factor(&self, recipe: &Recipe) -> f64 {
+        if recipe.combine != Combine::Average {
+            return 1.0;
+        }
+        1.0 / self.tasks.iter().map(|task| recipe.weight(task)).sum::<f64>()
+    }
+
+    /// The weighted sum of low-rank updates as one pair of factors: [w₁B₁ … wₙBₙ]·[A₁; …; Aₙ], where wₜ may be a diagonal matrix:
+    /// a weight for each direction.
     fn stacked(&self, matrix: &AlignedMatrix, recipe: &Recipe) -> UpdateMatrix {
         let [rows, cols] = matrix.shape;
         let Form::Full(factors) = &matrix.form else { unreachable!("only the full space keeps factors") };
         let present = factors.iter().zip(&self.tasks).filter_map(|(factors, task)| Some((factors.as_ref()?, task)));
-        let weight = |task: &str| recipe.weight_on(task, &matrix.name) as f32;
-        let present: Vec<_> = present.map(|((b, a), task)| (b, a, weight(task))).collect();
+        let factor = self.average_factor(recipe);
+        let weight = |task: &str| factor * recipe.weight_on(task, &matrix.name);
+        let weights = |task: &str, rank: usize| match recipe.direction_weights(task, &matrix.name) {
+            Some(directions) => directions.iter().map(|direction| (weight(task) * direction) as f32).collect(),
+            None => vec![weight(task) as f32; rank],
+        };
+        let present: Vec<_> = present.map(|((b, a), task)| (b, a, weights(task, b.cols()))).collect();
         let rank = present.iter().map(|(b, ..)| b.cols()).sum();
         let mut b = Vec::with_capacity(rows * rank);
         for row in 0..rows {
-            for (part, _, weight) in &present {
-                b.extend(part.row_block(row..row + 1).iter().map(|entry| weight * entry));
+            for (part, _, weights) in &present {
+                b.extend(part.row_block(row..row + 1).iter().zip(weights).map(|(entry, weight)| weight * entry));
             }
         }
         let a = present.iter().flat_map(|(_, a, _)| a.data().iter().copied()).collect();

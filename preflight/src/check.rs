@@ -115,7 +115,7 @@ pub fn check_inputs(
             let modules: BTreeSet<String> =
                 adapters.iter().flat_map(|adapter| adapter.modules.iter().cloned()).collect();
             let threads = if let Computing::Here { threads } = computing { threads } else { None };
-            memory = memory_needs(sweep, outline.as_ref(), &modules, threads)?;
+            memory = memory_needs(sweep, outline.as_ref(), base.header.as_ref(), &modules, threads)?;
         }
         check.text_tower(base);
     }

@@ -1,5 +1,6 @@
 mod artefacts;
 mod check;
+mod checkpoints;
 mod documents;
 mod machines;
 mod parts;

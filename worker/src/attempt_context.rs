@@ -1,3 +1,4 @@
+use crate::Checkpoints;
 use parking_lot::{Mutex, MutexGuard};
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -8,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 pub struct AttemptContext {
     /// Cancelled when the computation must stop. The engine checks it between batches.
     pub cancellation: CancellationToken,
+    /// What an earlier attempt kept, and where this one keeps its state.
+    pub checkpoints: Checkpoints,
     load_timer: Arc<Mutex<LoadTimer>>,
 }
 
@@ -34,6 +37,11 @@ pub(crate) struct LoadTime {
 pub struct Loading(AttemptContext);
 
 impl AttemptContext {
+    /// A context with checkpoints.
+    pub fn with_checkpoints(checkpoints: Checkpoints) -> Self {
+        Self { checkpoints, ..Self::default() }
+    }
+
     /// Marks that inputs are being read. That time does not count as computing.
     #[must_use]
     pub fn loading(&self) -> Loading {

@@ -169,7 +169,7 @@ impl Engine {
             }
             JobSpec::Write(spec) => {
                 let mut attempt = Attempt::new(WriteJob { spec, places }, &inputs, context, &metrics);
-                let files = write::files(&mut attempt)?;
+                let files = write::files(&mut attempt, self.settings.memory_bytes)?;
                 Ok(attempt.computed(Output::Files(files)))
             }
         }

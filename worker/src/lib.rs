@@ -9,6 +9,7 @@
 
 mod attempt_context;
 mod cancellations;
+mod checkpoints;
 mod choice;
 mod compute;
 mod device_thread;
@@ -25,6 +26,7 @@ mod retry_policy;
 mod worker;
 
 pub use attempt_context::{AttemptContext, Loading};
+pub use checkpoints::Checkpoints;
 pub use compute::{Compute, Computed};
 pub use device_thread::DeviceThread;
 pub use engine::{Engine, EngineError, EngineSelfTest, EngineSettings};

@@ -1,4 +1,5 @@
 mod attempt;
+mod checkpoints;
 mod decision;
 mod facts;
 mod finish;

@@ -54,7 +54,7 @@ impl Merged {
         recipe: &Recipe,
     ) -> Result<Self, Failure> {
         let read = ReadAdapters::new(inputs, base, adapters)?;
-        let update = Aligned::new(&read.adapters, recipe.alignment())?.merge(recipe)?;
+        let update = Aligned::for_recipe(&read.adapters, recipe)?.merge(recipe)?;
         let hub = match base {
             InputRef::Hub(hub) => Some(hub),
             InputRef::S3(_) | InputRef::Path(_) | InputRef::Artefact(_) => None,

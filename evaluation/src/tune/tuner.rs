@@ -84,6 +84,20 @@ impl<T: Real> Tuner<T> {
         TuneState::new(self.coefficients.len(), self.settings.start)
     }
 
+    /// True if this run can have come to the state: it is not one of another run, and all its numbers are finite.
+    pub fn accepts(&self, state: &TuneState) -> bool {
+        let is_whole = |numbers: &[f64]| {
+            numbers.len() == self.coefficients.len() && numbers.iter().all(|number| number.is_finite())
+        };
+        let TuneState { coefficients, means, squares, losses, checks, is_stopped } = state;
+        let has_guard = self.settings.guard.is_some();
+        [coefficients, means, squares].into_iter().all(|numbers| is_whole(numbers))
+            && checks.iter().all(|check| is_whole(&check.coefficients) && check.agreement.is_finite())
+            && losses.iter().all(|loss| loss.is_finite())
+            && losses.len() <= self.settings.steps
+            && (has_guard || checks.is_empty() && !is_stopped)
+    }
+
     /// True if a run has no further step to make.
     pub fn is_done(&self, state: &TuneState) -> bool {
         state.is_stopped || state.steps() >= self.settings.steps

@@ -1,7 +1,7 @@
 use super::{
     ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, RecipeError, Sigma,
-    SmoothingRule, Space, TrimCount, TrimScope,
-    preset::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS, LEGO, PCB, ROBUST_MERGE},
+    SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
+    preset::{CART, COMMON_SHARE, COMPRESSED, DC, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE},
 };
 use crate::nearest::nearest;
 
@@ -80,12 +80,13 @@ impl Choice for Sigma {
 }
 
 impl Choice for SmoothingRule {
-    const ALL: &'static [Self] = &[Self::Average, Self::Linear];
+    const ALL: &'static [Self] = &[Self::Average, Self::Linear, Self::None];
 
     fn word(self) -> &'static str {
         match self {
             Self::Average => "average",
             Self::Linear => "linear",
+            Self::None => "none",
         }
     }
 }
@@ -125,23 +126,38 @@ impl Choice for Gram {
 }
 
 impl Choice for ArcOver {
-    const ALL: &'static [Self] = &[Self::Matrix, Self::Rows];
+    const ALL: &'static [Self] = &[Self::Matrix, Self::Rows, Self::Columns];
 
     fn word(self) -> &'static str {
         match self {
             Self::Matrix => "matrix",
             Self::Rows => "rows",
+            Self::Columns => "columns",
         }
     }
 }
 
 impl Choice for DropRescale {
-    const ALL: &'static [Self] = &[Self::Probability, Self::Sum];
+    const ALL: &'static [Self] = &[Self::Probability, Self::Sum, Self::Norm, Self::None];
 
     fn word(self) -> &'static str {
         match self {
             Self::Probability => "probability",
             Self::Sum => "sum",
+            Self::Norm => "norm",
+            Self::None => "none",
+        }
+    }
+}
+
+impl Choice for TrimRescale {
+    const ALL: &'static [Self] = &[Self::Sum, Self::Norm, Self::None];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Norm => "norm",
+            Self::None => "none",
         }
     }
 }
@@ -195,6 +211,7 @@ impl Choice for Combine {
     const ALL: &'static [Self] = &[
         Self::Mean,
         Self::Sum,
+        Self::Average,
         Self::Max,
         Self::Tsv,
         Self::IsoC,
@@ -203,7 +220,7 @@ impl Choice for Combine {
         CART,
         Self::Slerp { position: 0.5 },
         Self::Nuslerp { over: ArcOver::Matrix },
-        Self::Karcher { tolerance: 1e-9 },
+        KARCHER,
         Self::ModelStock,
         PCB,
         Self::Sce { select: 0.1 },
@@ -215,6 +232,7 @@ impl Choice for Combine {
         match self {
             Self::Mean => "mean",
             Self::Sum => "sum",
+            Self::Average => "average",
             Self::Max => "max",
             Self::Tsv => "tsv",
             Self::IsoC => "iso_c",
@@ -266,6 +284,7 @@ mod tests {
         assert_eq!(known_to_serde::<FlattenOver>(json!("?")), words_of::<FlattenOver>());
         assert_eq!(known_to_serde::<ArcOver>(json!("?")), words_of::<ArcOver>());
         assert_eq!(known_to_serde::<DropRescale>(json!("?")), words_of::<DropRescale>());
+        assert_eq!(known_to_serde::<TrimRescale>(json!("?")), words_of::<TrimRescale>());
         assert_eq!(with_none::<Calibrate>(), words_of::<Option<Calibrate>>());
         assert_eq!(with_none::<Elect>(), words_of::<Option<Elect>>());
         assert_eq!(with_none::<Normalise>(), words_of::<Option<Normalise>>());

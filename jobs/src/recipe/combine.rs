@@ -9,6 +9,8 @@ pub enum Combine {
     Mean,
     /// The sum of the values that agree with the elected sign.
     Sum,
+    /// The weighted average over all tasks, Σwx/Σw: values that are 0 count as well.
+    Average,
     /// The agreeing value of largest magnitude, with its sign.
     Max,
     /// TSV-Merge: the tasks' singular vectors side by side, made orthogonal (CVPR 2025).
@@ -48,13 +50,19 @@ pub enum Combine {
     Karcher {
         /// The longest step, in radians, that ends the iteration, above 0.
         tolerance: f64,
+        /// The number of steps after which it ends in any case, at least 1.
+        #[serde(default = "usual_iterations", skip_serializing_if = "is_usual_iterations")]
+        max_iterations: u64,
     },
     /// Model Stock: the mean of the updates, drawn towards the base as far as they point apart.
     ModelStock,
     /// PCB-Merging: entries weighted by their size in their task and their agreement with the others.
     Pcb {
-        /// The share of magnitudes that is clamped at either end, in [0, 0.5).
+        /// The share of magnitudes that is clamped at the lower end, in [0, 0.5).
         clamp: f64,
+        /// The share that is clamped at the upper end, in [0, 0.5), if it is another one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clamp_high: Option<f64>,
         /// The share of entries with the highest scores that take part, in (0, 1].
         top_share: f64,
     },
@@ -88,6 +96,29 @@ pub enum ArcOver {
     Matrix,
     /// Each row of the update by itself.
     Rows,
+    /// Each column of the update by itself.
+    Columns,
+}
+
+impl ArcOver {
+    /// Whether there are several vectors in a matrix, so that the arcs depend on the basis.
+    fn is_of_vectors(self) -> bool {
+        match self {
+            Self::Matrix => false,
+            Self::Rows | Self::Columns => true,
+        }
+    }
+}
+
+/// The number of steps after which the Karcher mean ends in any case, unless a recipe says otherwise.
+pub(crate) const USUAL_ITERATIONS: u64 = 1000;
+
+fn usual_iterations() -> u64 {
+    USUAL_ITERATIONS
+}
+
+fn is_usual_iterations(iterations: &u64) -> bool {
+    *iterations == USUAL_ITERATIONS
 }
 
 /// The source of the Gram matrices of `gram_merge`, which stand for the inputs of a weight.
@@ -125,18 +156,18 @@ impl Combine {
     /// Whether it works on a matrix as a whole rather than on single entries.
     pub fn is_matrix_wise(self) -> bool {
         match self {
-            Self::Mean | Self::Sum | Self::Max | Self::Pcb { .. } | Self::Sce { .. } => false,
-            Self::Lego { .. } | Self::RobustMerge { .. } | Self::Nuslerp { over: ArcOver::Rows } => false,
+            Self::Mean | Self::Sum | Self::Average | Self::Max | Self::Pcb { .. } | Self::Sce { .. } => false,
+            Self::Lego { .. } | Self::RobustMerge { .. } => false,
+            Self::Nuslerp { over } => !over.is_of_vectors(),
             Self::Tsv | Self::IsoC | Self::IsoCts { .. } | Self::GramMerge { .. } | Self::Cart { .. } => true,
-            Self::Slerp { .. } | Self::Nuslerp { over: ArcOver::Matrix } | Self::Karcher { .. } | Self::ModelStock => {
-                true
-            }
+            Self::Slerp { .. } | Self::Karcher { .. } | Self::ModelStock => true,
         }
     }
 
     /// Whether it works on the factors of the adapters, so that its merge has a low rank in the `full` space.
     pub fn is_factor_wise(self) -> bool {
-        matches!(self, Self::Lego { .. } | Self::RobustMerge { .. } | Self::Nuslerp { over: ArcOver::Rows })
+        let is_by_vectors = matches!(self, Self::Nuslerp { over } if over.is_of_vectors());
+        is_by_vectors || matches!(self, Self::Lego { .. } | Self::RobustMerge { .. })
     }
 
     /// How recipes write it.
@@ -146,7 +177,7 @@ impl Combine {
 
     /// Whether the weights of the tasks say where between the updates the merge lies, so that they are 0 or more.
     pub fn weights_are_places(self) -> bool {
-        matches!(self, Self::Nuslerp { .. } | Self::Karcher { .. })
+        matches!(self, Self::Nuslerp { .. } | Self::Karcher { .. } | Self::Average)
     }
 
     /// The number of tasks that it is defined for, if that is not any.

@@ -4,7 +4,8 @@ mod table;
 
 pub use range::Range;
 
-use super::{Combine, Recipe, RecipeError, RecipeSpec, choice::Choice};
+use super::{Combine, PartWeight, Recipe, RecipeError, RecipeSpec, choice::Choice};
+use crate::Digest;
 use access::Access;
 use serde_json::Value;
 use std::{borrow::Cow, collections::BTreeMap};
@@ -35,7 +36,7 @@ pub enum KeyKind {
     Seed,
     /// A number for each task, which `<key>.<task>` sets as well.
     PerTask,
-    /// A number for each layer or module of each task; `<key>.<task>` sets those of a task.
+    /// A number for each layer or module of each task, or a list of numbers; `<key>.<task>` sets those of a task.
     PerLayer,
 }
 
@@ -166,7 +167,7 @@ impl RecipeKey {
     pub fn kind(&self) -> KeyKind {
         match self.access {
             Access::Preset(_) | Access::Word { .. } => KeyKind::Word,
-            Access::Number { .. } | Access::Count { .. } => KeyKind::Number,
+            Access::Number { .. } | Access::Count { .. } | Access::Override { .. } => KeyKind::Number,
             Access::Seed { .. } => KeyKind::Seed,
             Access::PerTask { .. } => KeyKind::PerTask,
             Access::PerLayer { .. } => KeyKind::PerLayer,
@@ -192,7 +193,7 @@ impl RecipeKey {
     pub fn range(&self) -> Option<Range> {
         match self.access {
             Access::Preset(_) | Access::Word { .. } | Access::Seed { .. } => None,
-            Access::Number { range, .. } | Access::Count { range, .. } => Some(range),
+            Access::Number { range, .. } | Access::Count { range, .. } | Access::Override { range, .. } => Some(range),
             Access::PerTask { range } | Access::PerLayer { range } => Some(range),
         }
     }
@@ -204,6 +205,7 @@ impl RecipeKey {
             Access::Word { place, .. } => place.words(),
             Access::Number { .. }
             | Access::Count { .. }
+            | Access::Override { .. }
             | Access::Seed { .. }
             | Access::PerTask { .. }
             | Access::PerLayer { .. } => Vec::new(),
@@ -227,12 +229,13 @@ impl RecipeKey {
             Access::Number { field, neutral, .. } | Access::Count { field, neutral, .. } => {
                 field.get(spec).or(*neutral).map(KeyValue::Number)
             }
+            Access::Override { field, .. } => field.get(spec).map(KeyValue::Number),
             Access::Seed { field, .. } => field.get(spec).map(KeyValue::Whole),
             Access::PerTask { .. } => {
                 (!spec.weights.is_empty()).then(|| KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.weights))))
             }
             Access::PerLayer { .. } => {
-                let text = || KeyValue::Text(Cow::Owned(crate::canonical_json(&spec.layer_weights)));
+                let text = || KeyValue::Text(Cow::Owned(shown_parts(&spec.layer_weights)));
                 (!spec.layer_weights.is_empty()).then(text)
             }
         }
@@ -248,7 +251,7 @@ impl RecipeKey {
         match &self.access {
             // Weights of layers may be thousands.
             Access::Preset(_) | Access::Word { .. } | Access::PerLayer { .. } => {}
-            Access::Number { field, .. } | Access::Count { field, .. } => {
+            Access::Number { field, .. } | Access::Count { field, .. } | Access::Override { field, .. } => {
                 numbers.extend(field.get(spec).map(|value| (self.name.to_owned(), value)));
             }
             Access::Seed { field, .. } => {
@@ -272,6 +275,17 @@ impl RecipeKey {
     pub(super) fn write(&self, recipe: &mut Recipe, spec: &mut RecipeSpec) {
         self.access.write(recipe, spec);
     }
+}
+
+/// Weights of parts as tables show them: as canonical JSON. Those of single directions are thousands, of which their number
+/// and a digest are shown.
+fn shown_parts(weights: &BTreeMap<String, BTreeMap<String, PartWeight>>) -> String {
+    let parts = || weights.values().flat_map(BTreeMap::values);
+    if parts().all(|weight| matches!(weight, PartWeight::Whole(_))) {
+        return crate::canonical_json(weights);
+    }
+    let count: usize = parts().map(|weight| weight.numbers().len()).sum();
+    format!("{count} numbers ({})", Digest::of_json(weights).short())
 }
 
 #[cfg(test)]

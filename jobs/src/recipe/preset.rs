@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KNOTS, LEGO, PCB, ROBUST_MERGE};
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 use super::{
-    Axis, Combine, DareDrop, DropRescale, Flatten, FlattenOver, Preset, Recipe, RecipeError, RecipeKey, RecipeSpec,
-    SEMANTICS, Sigma, SigmaCut, Space, Trim, TrimScope, choice, preset::Alias,
+    Axis, Combine, DareDrop, DropRescale, Flatten, FlattenOver, PartWeight, Preset, Recipe, RecipeError, RecipeKey,
+    RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimScope, choice, preset::Alias,
 };
 
 impl RecipeSpec {
@@ -72,12 +72,21 @@ fn with_every_step(mut recipe: Recipe) -> Recipe {
 fn without_idle_steps(mut recipe: Recipe) -> Recipe {
     recipe.drop = recipe.drop.filter(|drop| drop.rate > 0.0);
     recipe.trim = recipe.trim.filter(|trim| !trim.is_idle());
+    if let Combine::Pcb { clamp, clamp_high, .. } = &mut recipe.combine {
+        *clamp_high = clamp_high.filter(|high| high.to_bits() != clamp.to_bits());
+    }
+    if let Space::Dc { smoothing, rule, .. } = &mut recipe.space
+        && *rule == SmoothingRule::None
+    {
+        *smoothing = 0.0;
+        *rule = SmoothingRule::Average;
+    }
     recipe.post.calibrate_spectrum = recipe.post.calibrate_spectrum.filter(|alpha| *alpha > 0.0);
     recipe.post.flatten = recipe.post.flatten.filter(|flatten| flatten.share > 0.0);
     recipe.post.output_rank = recipe.post.output_rank.filter(|rank| *rank > 0);
     recipe.weights.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
     recipe.layer_weights.retain(|_, parts| {
-        parts.retain(|_, weight| weight.to_bits() != 1.0f64.to_bits());
+        parts.retain(|_, weight| !weight.is_idle());
         !parts.is_empty()
     });
     recipe
@@ -150,6 +159,12 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
              negative weight there is no smallest sum",
         ));
     }
+    if recipe.combine.weights_are_places() && recipe.weights.values().any(|weight| *weight < 0.0) {
+        return Err(RecipeError::Contradiction(
+            "`weights` of `nuslerp`, `karcher` and `average` say where between the updates the merge lies: they have to be 0 or \
+             more",
+        ));
+    }
     if let Some(Trim { density, outliers, .. }) = recipe.trim
         && density + outliers > 1.0
     {
@@ -158,7 +173,18 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
              the other, which are the largest",
         ));
     }
-    if !(recipe.layer_weights.is_empty() || recipe.is_linear() && recipe.space == Space::Full) {
+    let parts = recipe.layer_weights.values().flatten();
+    for (part, weight) in parts {
+        let PartWeight::Directions(weights) = weight else { continue };
+        if weights.is_empty() || part.parse::<usize>().is_ok() {
+            return Err(RecipeError::Contradiction(
+                "a list in `layer_weights` has a number for each direction of a module: it is not empty, and stands under the \
+                 name of a module, not under the number of a layer",
+            ));
+        }
+    }
+    let is_task_arithmetic = recipe.is_linear() && recipe.space == Space::Full && recipe.combine == Combine::Sum;
+    if !(recipe.layer_weights.is_empty() || is_task_arithmetic) {
         return Err(RecipeError::Contradiction(
             "`layer_weights` are for task arithmetic: `space: full` and `combine: sum`, without drop, trim, `elect` and steps \
              after the combination",
@@ -193,7 +219,7 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
     }
     if recipe.combine.is_factor_wise() && (recipe.space != Space::Full || recipe.looks_at_entries()) {
         return Err(RecipeError::Contradiction(
-            "`lego`, `robust_merge` and `nuslerp` with `arc_over: rows` work on the factors of the adapters: they need \
+            "`lego`, `robust_merge` and `nuslerp` with `arc_over: rows` or `columns` work on the factors of the adapters: they need \
              `space: full`, without `density` and `drop_rate`",
         ));
     }

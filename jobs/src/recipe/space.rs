@@ -37,6 +37,9 @@ pub enum Space {
         rule: SmoothingRule,
         /// What of a merge stays.
         mask: Mask,
+        /// The most singular directions that are taken of a task; 0 takes as many as have room.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        cover_rank: u64,
     },
 }
 
@@ -49,6 +52,12 @@ pub enum SmoothingRule {
     Average,
     /// Values that fall as K : … : 2 : 1.
     Linear,
+    /// The spectrum as it is. A recipe that is resolved says so by a smoothing of 0.
+    None,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What stays of a matrix that was merged in the bases of DC-Merge.

@@ -1,4 +1,4 @@
-use super::{Recipe, RecipeError, keys::RecipeKey};
+use super::{PartWeight, Recipe, RecipeError, keys::RecipeKey};
 use crate::nearest::nearest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,12 +38,15 @@ pub struct RecipeSpec {
     /// s in [0, 1] of the way to a smooth spectrum; only with `space: dc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoothing: Option<f64>,
-    /// `average` or `linear`; only with `space: dc`.
+    /// `average`, `linear` or `none`; only with `space: dc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smoothing_rule: Option<String>,
     /// `block` or `none`; only with `space: dc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<String>,
+    /// The most directions that are taken of a task, a whole number; 0 is no limit; only with `space: dc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cover_rank: Option<f64>,
     /// `pico` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrate: Option<String>,
@@ -56,7 +59,7 @@ pub struct RecipeSpec {
     /// How much more often the smallest entry of a row is dropped, in [0, 1); 0 treats all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_spread: Option<f64>,
-    /// `probability` or `sum`.
+    /// `probability`, `sum`, `norm` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop_rescale: Option<String>,
     /// The share of entries kept by the trim, in (0, 1]; 1 keeps them all.
@@ -71,6 +74,9 @@ pub struct RecipeSpec {
     /// The share of entries, the largest, that the trim leaves out as well, in [0, 1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<f64>,
+    /// `sum`, `norm` or `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trim_rescale: Option<String>,
     /// `sum_of_values`, `sum_of_signs` or `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elect: Option<String>,
@@ -101,15 +107,21 @@ pub struct RecipeSpec {
     /// The share of the way from the first to the second task, in [0, 1]; only with `combine: slerp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<f64>,
-    /// `matrix` or `rows`; only with `combine: nuslerp`.
+    /// `matrix`, `rows` or `columns`; only with `combine: nuslerp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arc_over: Option<String>,
     /// The longest step in radians that ends the iteration; only with `combine: karcher`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tolerance: Option<f64>,
-    /// The share of magnitudes that is clamped at either end, in [0, 0.5); only with `combine: pcb`.
+    /// The number of steps after which it ends in any case, a whole number above 0; only with `combine: karcher`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_iterations: Option<f64>,
+    /// The share of magnitudes that is clamped at the lower end, in [0, 0.5); only with `combine: pcb`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clamp: Option<f64>,
+    /// The share that is clamped at the upper end, in [0, 0.5); that of `clamp` if nothing is said; only with `combine: pcb`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamp_high: Option<f64>,
     /// The share of entries with the highest scores, in (0, 1]; only with `combine: pcb`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub top_share: Option<f64>,
@@ -151,7 +163,7 @@ pub struct RecipeSpec {
     pub weights: BTreeMap<String, f64>,
     /// Factors on parts of single tasks' updates, by task name and then by the number of a layer or the name of a module.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub layer_weights: BTreeMap<String, BTreeMap<String, f64>>,
+    pub layer_weights: BTreeMap<String, BTreeMap<String, PartWeight>>,
 }
 
 impl From<&Recipe> for RecipeSpec {
@@ -177,6 +189,7 @@ impl RecipeSpec {
             (&mut self.drop_rescale, "probability"),
             (&mut self.calibrate, "none"),
             (&mut self.normalise, "none"),
+            (&mut self.trim_rescale, "none"),
         ];
         for (word, usual) in words {
             *word = word.take().filter(|word| word != usual);

@@ -25,6 +25,10 @@ pub enum DropRescale {
     Probability,
     /// All of a matrix with one number, so that the sum of magnitudes is what it was (mergekit).
     Sum,
+    /// All of a matrix with one number, so that the norm is what it was.
+    Norm,
+    /// Nothing: they stay as they are.
+    None,
 }
 
 impl DropRescale {
@@ -62,12 +66,34 @@ pub struct Trim {
     /// The share of entries, the largest ones, that are left out as well (Model Breadcrumbs).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub outliers: f64,
+    /// What makes up for the entries that are left out.
+    #[serde(default, skip_serializing_if = "TrimRescale::is_none")]
+    pub rescale: TrimRescale,
+}
+
+/// What the entries that a trim keeps are multiplied with: one number for each task and matrix.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrimRescale {
+    /// What brings the sum of magnitudes back to what it was (`rescale` of mergekit).
+    Sum,
+    /// What brings the norm back to what it was.
+    Norm,
+    /// Nothing: they stay as they are.
+    #[default]
+    None,
+}
+
+impl TrimRescale {
+    fn is_none(&self) -> bool {
+        *self == Self::None
+    }
 }
 
 impl Trim {
     /// TIES' trim with the usual count, which leaves out no outliers.
     pub const fn new(density: f64, scope: TrimScope) -> Self {
-        Self { density, scope, count: TrimCount::FloorPlusOne, outliers: 0.0 }
+        Self { density, scope, count: TrimCount::FloorPlusOne, outliers: 0.0, rescale: TrimRescale::None }
     }
 
     /// Whether it keeps every entry.

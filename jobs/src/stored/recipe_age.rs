@@ -168,6 +168,9 @@ mod tests {
             ("sigma", json!("after")),
             ("trim_count", json!("floor")),
             ("drop_spread", json!(0.05)),
+            ("drop_rescale", json!("none")),
+            ("trim_rescale", json!("norm")),
+            ("combine", json!("average")),
             ("space", json!("core_qr")),
         ] {
             let mut spec: RecipeSpec = serde_json::from_value(json!({"preset": "knots_dare_ties"})).unwrap();

@@ -29,8 +29,8 @@ impl SweepFile {
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let method = check_method(&self.method, self.trials, self.seed)?;
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
-        let searches = check_searches(self.recipe, self.parameters, self.searches, method)?;
-        let baselines = check_baselines(self.baselines)?;
+        let searches = check_searches(self.recipe, self.parameters, self.searches, method, &tasks)?;
+        let baselines = check_baselines(self.baselines, &tasks)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
         let name = self.name;
@@ -193,6 +193,7 @@ fn check_searches(
     parameters: Option<Map<String, Value>>,
     searches: Vec<SearchFile>,
     method: Method,
+    tasks: &[Task],
 ) -> Result<Vec<Search>, SweepError> {
     if let Some(recipe) = recipe {
         if !searches.is_empty() {
@@ -201,7 +202,7 @@ fn check_searches(
         let name = recipe.preset.clone().unwrap_or_else(|| "recipe".to_owned());
         let parameters = check_parameters("parameters", parameters.unwrap_or_default(), method)?;
         let search = Search { name, recipe, parameters };
-        try_recipes(&search, "recipe", "parameters")?;
+        try_recipes(&search, "recipe", "parameters", tasks)?;
         return Ok(vec![search]);
     }
     if parameters.is_some() {
@@ -213,7 +214,7 @@ fn check_searches(
         let name = file.name.or_else(|| file.recipe.preset.clone()).unwrap_or_else(|| format!("search {}", i + 1));
         let parameters = check_parameters(&format!("{path}.parameters"), file.parameters, method)?;
         let search = Search { name, recipe: file.recipe, parameters };
-        try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"))?;
+        try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"), tasks)?;
         checked.push(search);
     }
     Ok(checked)
@@ -264,8 +265,8 @@ fn check_values(path: &str, file: ParameterFile, method: Method) -> Result<Value
 }
 
 /// Puts every single value into the starting recipe, so that a wrong one is named before anything runs.
-fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str) -> Result<(), SweepError> {
-    search.recipe.resolve().map_err(|source| SweepError::Recipe { path: recipe_path.to_owned(), source })?;
+fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str, tasks: &[Task]) -> Result<(), SweepError> {
+    resolved(&search.recipe, recipe_path.to_owned(), tasks)?;
     for Parameter { key, values } in &search.parameters {
         let ends;
         let values = match values {
@@ -277,15 +278,38 @@ fn try_recipes(search: &Search, recipe_path: &str, parameters_path: &str) -> Res
         };
         for (i, value) in values.iter().enumerate() {
             let mut recipe = search.recipe.clone();
-            let tried = recipe.set(key, value).and_then(|()| recipe.resolve().map(drop));
-            let path = || format!("{parameters_path}.{key}[{i}]");
-            tried.map_err(|source| SweepError::Recipe { path: path(), source })?;
+            let path = format!("{parameters_path}.{key}[{i}]");
+            let set = recipe.set(key, value);
+            set.map_err(|source| SweepError::Recipe { path: path.clone(), source })?;
+            resolved(&recipe, path, tasks)?;
         }
     }
     Ok(())
 }
 
-fn check_baselines(files: Vec<Map<String, Value>>) -> Result<Vec<Baseline>, SweepError> {
+/// Resolves a recipe, and refuses one that is defined for another number of tasks, or whose weights leave nothing to merge.
+fn resolved(spec: &RecipeSpec, path: String, tasks: &[Task]) -> Result<(), SweepError> {
+    let recipe = match spec.resolve() {
+        Ok(recipe) => recipe,
+        Err(source) => return Err(SweepError::Recipe { path, source }),
+    };
+    let method = recipe.combine.name();
+    if let Some(expected) = recipe.combine.task_count()
+        && expected != tasks.len()
+    {
+        let names = tasks.iter().map(|task| task.name.as_str()).collect::<Vec<_>>().join(", ");
+        let found = tasks.len();
+        let problem = format!("merges by `{method}`, which takes {expected} tasks, and the sweep has {found}: {names}");
+        return Err(SweepError::invalid(path, problem));
+    }
+    if recipe.combine.weights_are_places() && tasks.iter().all(|task| recipe.weight(&task.name) <= 0.0) {
+        let problem = format!("merges by `{method}` with a weight of 0 for every task, which leaves nothing to merge");
+        return Err(SweepError::invalid(path, problem));
+    }
+    Ok(())
+}
+
+fn check_baselines(files: Vec<Map<String, Value>>, tasks: &[Task]) -> Result<Vec<Baseline>, SweepError> {
     let baseline = |(i, mut file): (usize, Map<String, Value>)| {
         let path = format!("baselines[{i}]");
         let name = match file.remove("name") {
@@ -294,7 +318,7 @@ fn check_baselines(files: Vec<Map<String, Value>>) -> Result<Vec<Baseline>, Swee
             Some(_) => return Err(SweepError::invalid(format!("{path}.name"), "is not a text")),
         };
         let recipe: RecipeSpec = typed(Value::Object(file), &path)?;
-        recipe.resolve().map_err(|source| SweepError::Recipe { path, source })?;
+        resolved(&recipe, path, tasks)?;
         let name = name.or_else(|| recipe.preset.clone()).unwrap_or_else(|| format!("baseline {}", i + 1));
         Ok(Baseline { name, recipe })
     };

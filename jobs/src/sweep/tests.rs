@@ -150,6 +150,27 @@ fn values_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_method_for_two_tasks_is_refused_beside_three_and_weights_of_zero_everywhere() {
+    let third =
+        "  - {name: flags, adapter: adapters/flags, data: data/flags, head: heads/flags.safetensors}\nevaluation:";
+    let three = SMALL.replacen("evaluation:", third, 1);
+    let refused = |text: &str, overrides: &[&str]| crate::error_chain(&read(text, overrides).unwrap_err());
+    let rest = "which takes 2 tasks, and the sweep has 3: mnist, icons, flags";
+    for (overrides, expected) in [
+        ("recipe={preset: slerp}", format!("`recipe` merges by `slerp`, {rest}")),
+        ("baselines=[{preset: nuslerp}]", format!("`baselines[0]` merges by `nuslerp`, {rest}")),
+        ("parameters={combine: [sum, slerp]}", format!("`parameters.combine[1]` merges by `slerp`, {rest}")),
+    ] {
+        assert_eq!(refused(&three, &[overrides]), expected);
+    }
+    assert!(read(SMALL, &["recipe={preset: slerp}", "parameters={position: [0.2, 0.5]}"]).is_ok());
+    let nothing = "baselines=[{space: core, combine: karcher, weights: {mnist: 0, icons: 0}}]";
+    let expected =
+        "`baselines[0]` merges by `karcher` with a weight of 0 for every task, which leaves nothing to merge";
+    assert_eq!(refused(SMALL, &[nothing]), expected);
+}
+
+#[test]
 fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
     let sweep =
         read(SMALL, &["learned=[{split: tuning}, {name: sure, split: tuning, objective: entropy, per: layer}]"]);
@@ -159,13 +180,12 @@ fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
     assert_eq!((objective, per, guard), (TuneObjective::Agreement, CoefficientScope::Task, None));
     let guard = Some(TuneGuard { every: 5, fall: 0.02 });
     assert_eq!((learned[1].settings.per, learned[1].settings.guard), (CoefficientScope::Layer, guard));
+    let directions = read(SMALL, &["learned=[{split: tuning, per: direction}]"]).unwrap();
+    assert_eq!(directions.learned[0].settings.per, CoefficientScope::Direction);
     let refused = |keys: &str| message(&[&format!("learned=[{{{keys}}}]")]);
     let same = refused("split: validation");
     assert!(same.starts_with("`learned[0].split` is `validation`, which is `evaluation.select`: "), "{same}");
     assert!(refused("split: test").starts_with("`learned[0].split` is `test`, which is `evaluation.report`: "));
-    assert!(
-        refused("split: a, per: direction").starts_with("`learned[0].per` is `direction`, which no recipe can state")
-    );
     assert_eq!(refused("split: a, rate: 0"), "`learned[0].rate` is 0, expected a number above 0");
     assert_eq!(refused("split: a, examples: 0"), "`learned[0].examples` is 0");
     let twice = message(&["learned=[{split: a}, {split: a}]"]);

@@ -19,12 +19,21 @@ pub(super) struct Coordinates {
     pub(super) norms: Option<Vec<f64>>,
     /// The singular values of the stacked B that belong to the left basis, if it is theirs.
     pub(super) output_sigma: Vec<f64>,
+    /// The task matrices before they are rounded, of spaces whose bases are those of stacked factors.
+    pub(super) exact: Option<Vec<Mat<f64>>>,
     pub(super) spectrum: Spectrum,
 }
 
 impl From<Form> for Coordinates {
     fn from(form: Form) -> Self {
-        Self { form, lift: Lift::default(), norms: None, output_sigma: Vec::new(), spectrum: Spectrum::default() }
+        Self {
+            form,
+            lift: Lift::default(),
+            norms: None,
+            output_sigma: Vec::new(),
+            exact: None,
+            spectrum: Spectrum::default(),
+        }
     }
 }
 
@@ -32,7 +41,8 @@ impl From<CoreBases> for Coordinates {
     fn from(mut bases: CoreBases) -> Self {
         let spectrum = bases.spectrum;
         let output_sigma = std::mem::take(&mut bases.output_sigma);
-        Self { spectrum, output_sigma, ..bases.into_form().into() }
+        let (form, exact) = bases.into_form();
+        Self { spectrum, output_sigma, exact: Some(exact), ..form.into() }
     }
 }
 
@@ -46,12 +56,13 @@ impl Coordinates {
             Space::CoreQr => core::joint(input.shape, &input.factors(), Bases::Qr)?.into(),
             Space::CoreGeodesic => Self::between_bases(input)?,
             Space::Compressed { rank, balance } => Self::compressed(input, rank as usize, balance)?,
-            Space::Dc { smoothing, rule, mask } => {
-                let rule = match rule {
-                    SmoothingRule::Average => Smoothing::Average,
-                    SmoothingRule::Linear => Smoothing::Linear,
+            Space::Dc { smoothing, rule, mask, cover_rank: _ } => {
+                let settings = match rule {
+                    SmoothingRule::Average => DcMerge { rule: Smoothing::Average, strength: smoothing },
+                    SmoothingRule::Linear => DcMerge { rule: Smoothing::Linear, strength: smoothing },
+                    SmoothingRule::None => DcMerge { rule: Smoothing::Average, strength: 0.0 },
                 };
-                Self::covered(input, kept, DcMerge { rule, strength: smoothing }, mask)?
+                Self::covered(input, kept, settings, mask)?
             }
         };
         Ok(coordinates)

@@ -33,12 +33,14 @@ impl CoreBases {
         }
     }
 
-    pub(super) fn into_form(self) -> Form {
-        Form::Core {
+    /// The form, and the cores before they are rounded.
+    pub(super) fn into_form(self) -> (Form, Vec<Mat<f64>>) {
+        let form = Form::Core {
             left: Matrix::from_f64(self.left.as_ref()).into(),
             right: Matrix::from_f64(self.right.transpose()).into(),
             parts: self.parts.iter().map(|part| Matrix::from_f64(part.as_ref())).collect(),
-        }
+        };
+        (form, self.parts)
     }
 }
 

@@ -1,7 +1,7 @@
 use super::{AlignedMatrix, Factors, Spectrum, coordinates::Coordinates, naming::Names};
 use crate::{Adapter, LoraModule, MergeError, linalg, merge::triplets, methods::NoMean};
 use jobs::Space;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// All tasks' updates of one weight.
 pub(super) struct Input<'a> {
@@ -33,11 +33,18 @@ pub(super) fn inputs<'a>(adapters: &'a [Adapter], names: &'a Names) -> Result<Ve
     Ok(inputs.into_values().collect())
 }
 
+/// The ranks, of which at most `most` directions count; 0 is no limit.
+fn capped(ranks: &[usize], most: u64) -> Vec<usize> {
+    let most = if most == 0 { usize::MAX } else { usize::try_from(most).unwrap_or(usize::MAX) };
+    ranks.iter().map(|rank| *rank.min(&most)).collect()
+}
+
 impl Input<'_> {
-    pub(super) fn align(self, space: Space) -> Result<(AlignedMatrix, Spectrum), MergeError> {
+    /// The task matrices in `space`; before they are rounded as well, if these are wanted.
+    pub(super) fn align(self, space: Space, keeps_exact: bool) -> Result<(AlignedMatrix, Spectrum), MergeError> {
         let ranks: Vec<usize> = self.modules.iter().map(|module| module.map_or(0, LoraModule::rank)).collect();
         let kept = match space {
-            Space::Dc { .. } => self.triplets(&ranks)?,
+            Space::Dc { cover_rank, .. } => self.triplets(&capped(&ranks, cover_rank))?,
             Space::Full
             | Space::Knots { .. }
             | Space::Core
@@ -49,7 +56,7 @@ impl Input<'_> {
             NoMean::NoConvergence => MergeError::NoConvergence { module: self.name.to_owned() },
             NoMean::RanksDiffer => MergeError::RanksDiffer { module: self.name.to_owned(), ranks: ranks.clone() },
         })?;
-        let Coordinates { form, lift, norms, output_sigma, spectrum } = coordinates;
+        let Coordinates { form, lift, norms, output_sigma, exact, spectrum } = coordinates;
         let name = self.name.to_owned();
         let source = self.source.to_owned();
         Ok((
@@ -62,6 +69,7 @@ impl Input<'_> {
                 norms,
                 output_sigma,
                 is_rounded_once: false,
+                exact: exact.filter(|_| keeps_exact).map(Arc::new),
                 form,
             },
             spectrum,

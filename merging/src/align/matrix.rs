@@ -25,6 +25,8 @@ pub(crate) struct AlignedMatrix {
     pub(crate) output_sigma: Vec<f64>,
     /// Whether entries of the `full` space are formed in `f64` and rounded once, rather than in `f32`.
     pub(crate) is_rounded_once: bool,
+    /// The task matrices before they are rounded to `f32`, where a recipe compares entries with quantiles.
+    pub(crate) exact: Option<Arc<Vec<Mat<f64>>>>,
     pub(crate) form: Form,
 }
 

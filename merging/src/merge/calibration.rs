@@ -3,8 +3,10 @@ use crate::{
     align::{AlignedMatrix, Form},
     methods::pico,
 };
+use faer::Mat;
 use jobs::Calibrate;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// The same tasks with calibrated updates, in the core space.
 ///
@@ -25,7 +27,8 @@ fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
         unreachable!("recipes calibrate in the core space alone")
     };
     let tasks = matrix.ranks.iter().filter(|rank| **rank > 0).count();
-    let factors: Vec<f32> = pico(&matrix.output_sigma, tasks).into_iter().map(|factor| factor as f32).collect();
+    let exact = pico(&matrix.output_sigma, tasks);
+    let factors: Vec<f32> = exact.iter().map(|factor| *factor as f32).collect();
     let scaled = |part: &Matrix| {
         let mut part = part.clone();
         let cols = part.cols().max(1);
@@ -43,6 +46,14 @@ fn with_rows_scaled(matrix: &AlignedMatrix) -> AlignedMatrix {
         norms: matrix.norms.clone(),
         output_sigma: matrix.output_sigma.clone(),
         is_rounded_once: matrix.is_rounded_once,
+        exact: matrix
+            .exact
+            .as_ref()
+            .map(|parts| Arc::new(parts.iter().map(|part| scaled_exactly(part, &exact)).collect())),
         form: Form::Core { left: left.clone(), right: right.clone(), parts: parts.iter().map(scaled).collect() },
     }
+}
+
+fn scaled_exactly(part: &Mat<f64>, factors: &[f64]) -> Mat<f64> {
+    Mat::from_fn(part.nrows(), part.ncols(), |row, col| part[(row, col)] * factors[row])
 }

@@ -1,15 +1,12 @@
 use crate::methods::{Collinear, InnerProducts, Pair, Stop, karcher, model_stock, slerp};
 use faer::Mat;
 
-/// Steps of the Karcher iteration after which it ends in any case.
-const MOST_STEPS: usize = 1000;
-
 /// What gives every task of a matrix a coefficient.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Coefficients {
     Slerp { position: f64 },
     Nuslerp,
-    Karcher { tolerance: f64 },
+    Karcher(Stop),
     ModelStock,
 }
 
@@ -37,9 +34,7 @@ impl Coefficients {
                 let position = weights[1] / (weights[0] + weights[1]);
                 slerp(pair(&InnerProducts::of_matrices(tasks)), position, Collinear::Sine).to_vec()
             }
-            Self::Karcher { tolerance } => {
-                karcher(&InnerProducts::of_matrices(tasks), weights, Stop { tolerance, steps: MOST_STEPS })
-            }
+            Self::Karcher(stop) => karcher(&InnerProducts::of_matrices(tasks), weights, stop),
             Self::ModelStock => {
                 let part: Vec<usize> = (0..tasks.len()).filter(|task| weights[*task].abs() > 0.0).collect();
                 let taking: Vec<_> = part.iter().map(|task| &tasks[*task] * faer::Scale(weights[*task])).collect();

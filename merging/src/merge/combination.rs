@@ -1,6 +1,9 @@
 use super::coefficients::Coefficients;
-use crate::methods::{Lego, Pcb, RobustMerge};
+use crate::methods::{Lego, Pcb, RobustMerge, Stop};
 use jobs::{ArcOver, Combine, Gram};
+
+/// The most steps of an iteration: the number in a recipe of a message was not checked.
+const MOST_STEPS: u64 = 1 << 20;
 
 /// How the values of all tasks are combined, by the unit of work.
 ///
@@ -20,6 +23,8 @@ pub(super) enum Combination {
 pub(super) enum EntryRule {
     Mean,
     Sum,
+    /// The sum, with weights that add up to 1.
+    Average,
     Max,
 }
 
@@ -55,7 +60,14 @@ pub(super) enum EntriesMethod {
 pub(super) enum FactorMethod {
     Lego(Lego),
     RobustMerge(RobustMerge),
-    NuslerpRows,
+    Nuslerp(ArcVectors),
+}
+
+/// The vectors that `nuslerp` interpolates one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ArcVectors {
+    Rows,
+    Columns,
 }
 
 impl From<Combine> for Combination {
@@ -63,6 +75,7 @@ impl From<Combine> for Combination {
         match combine {
             Combine::Mean => Self::EntryWise(EntryRule::Mean),
             Combine::Sum => Self::EntryWise(EntryRule::Sum),
+            Combine::Average => Self::EntryWise(EntryRule::Average),
             Combine::Max => Self::EntryWise(EntryRule::Max),
             Combine::Tsv => Self::MatrixWise(MatrixMethod::Tsv),
             Combine::IsoC => Self::MatrixWise(MatrixMethod::IsoC),
@@ -73,11 +86,16 @@ impl From<Combine> for Combination {
             }
             Combine::Slerp { position } => coefficients(Coefficients::Slerp { position }),
             Combine::Nuslerp { over: ArcOver::Matrix } => coefficients(Coefficients::Nuslerp),
-            Combine::Nuslerp { over: ArcOver::Rows } => Self::FactorWise(FactorMethod::NuslerpRows),
-            Combine::Karcher { tolerance } => coefficients(Coefficients::Karcher { tolerance }),
+            Combine::Nuslerp { over: ArcOver::Rows } => Self::FactorWise(FactorMethod::Nuslerp(ArcVectors::Rows)),
+            Combine::Nuslerp { over: ArcOver::Columns } => Self::FactorWise(FactorMethod::Nuslerp(ArcVectors::Columns)),
+            Combine::Karcher { tolerance, max_iterations } => {
+                let steps = max_iterations.min(MOST_STEPS) as usize;
+                coefficients(Coefficients::Karcher(Stop { tolerance, steps }))
+            }
             Combine::ModelStock => coefficients(Coefficients::ModelStock),
-            Combine::Pcb { clamp, top_share } => {
-                Self::Entries(EntriesMethod::Pcb(Pcb { clamp_low: clamp, clamp_high: clamp, density: top_share }))
+            Combine::Pcb { clamp, clamp_high, top_share } => {
+                let clamp_high = clamp_high.unwrap_or(clamp);
+                Self::Entries(EntriesMethod::Pcb(Pcb { clamp_low: clamp, clamp_high, density: top_share }))
             }
             Combine::Sce { select } => Self::Entries(EntriesMethod::Sce { selected: select }),
             Combine::Lego { rank, seed } => Self::FactorWise(FactorMethod::Lego(Lego { rank: rank as usize, seed })),
@@ -102,6 +120,7 @@ mod tests {
         let combines = [
             Combine::Mean,
             Combine::Sum,
+            Combine::Average,
             Combine::Max,
             Combine::Tsv,
             Combine::IsoC,
@@ -111,9 +130,10 @@ mod tests {
             Combine::Slerp { position: 0.5 },
             Combine::Nuslerp { over: ArcOver::Matrix },
             Combine::Nuslerp { over: ArcOver::Rows },
-            Combine::Karcher { tolerance: 1e-9 },
+            Combine::Nuslerp { over: ArcOver::Columns },
+            Combine::Karcher { tolerance: 1e-9, max_iterations: 10 },
             Combine::ModelStock,
-            Combine::Pcb { clamp: 0.01, top_share: 0.05 },
+            Combine::Pcb { clamp: 0.01, clamp_high: None, top_share: 0.05 },
             Combine::Sce { select: 0.1 },
             Combine::Lego { rank: 16, seed: 0 },
             Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 },

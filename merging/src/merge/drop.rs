@@ -1,5 +1,5 @@
-use super::{blocks::Block, mask::drop_entries};
-use crate::{Aligned, methods::l1_factor};
+use super::{blocks::Block, mask::drop_entries, rescale::Size};
+use crate::Aligned;
 use jobs::{DareDrop, DropRescale, Recipe};
 use rayon::prelude::*;
 
@@ -13,18 +13,20 @@ pub(super) struct EntryDrop {
 }
 
 impl EntryDrop {
-    /// The drop of `recipe`, if it has one. With `drop_rescale: sum`, the sums of magnitudes are taken here.
+    /// The drop of `recipe`, if it has one. With `drop_rescale: sum` or `norm`, the sizes of matrices are taken here.
     pub(super) fn of(aligned: &Aligned, recipe: &Recipe) -> Option<Self> {
         let step = recipe.drop?;
-        let factors = match step.rescale {
-            DropRescale::Probability => None,
-            DropRescale::Sum => {
-                let of_matrix = |matrix: usize| -> Vec<f32> {
-                    (0..aligned.tasks.len()).map(|task| factor(aligned, matrix, task, &step)).collect()
-                };
-                Some((0..aligned.matrices.len()).into_par_iter().map(of_matrix).collect())
-            }
+        let size = match step.rescale {
+            DropRescale::Probability | DropRescale::None => None,
+            DropRescale::Sum => Some(Size::Sum),
+            DropRescale::Norm => Some(Size::Norm),
         };
+        let factors = size.map(|size| {
+            let of_matrix = |matrix: usize| -> Vec<f32> {
+                (0..aligned.tasks.len()).map(|task| factor(aligned, matrix, task, &step, size)).collect()
+            };
+            (0..aligned.matrices.len()).into_par_iter().map(of_matrix).collect()
+        });
         Some(Self { step, factors })
     }
 
@@ -44,18 +46,17 @@ fn mask(aligned: &Aligned, block: &Block, task: usize, step: &DareDrop, entries:
     drop_entries(entries, block.rows.start * cols, cols, step, &aligned.tasks[task], &matrix.name);
 }
 
-/// What brings the sum of magnitudes of a task matrix back to what it was before the drop.
-fn factor(aligned: &Aligned, matrix: usize, task: usize, step: &DareDrop) -> f32 {
+/// What brings the size of a task matrix back to what it was before the drop.
+fn factor(aligned: &Aligned, matrix: usize, task: usize, step: &DareDrop, size: Size) -> f32 {
     let mut before = 0.0;
     let mut after = 0.0;
     let mut entries = Vec::new();
-    let sum = |entries: &[f32]| entries.iter().map(|entry| f64::from(entry.abs())).sum::<f64>();
     for block in aligned.blocks_of(matrix) {
         if aligned.matrices[matrix].fill_block(task, block.rows.clone(), &mut entries) {
-            before += sum(&entries);
+            before += size.sum(entries.iter().copied());
             mask(aligned, &block, task, step, &mut entries);
-            after += sum(&entries);
+            after += size.sum(entries.iter().copied());
         }
     }
-    l1_factor(before, after) as f32
+    size.factor(before, after)
 }

@@ -18,7 +18,7 @@ pub(super) const LANES: usize = 256;
 /// Per entry, with x₁ … xₙ the tasks' values after drop and trim and w₁ … wₙ their weights: the elected sign is that
 /// of Σwᵢxᵢ (`sum_of_values`) or of Σsign(wᵢxᵢ) (`sum_of_signs`); values wᵢxᵢ of the other sign, and zeros, take no
 /// part. Over those that do, `sum` is Σwᵢxᵢ, `mean` is Σwᵢxᵢ / Σ|wᵢ|, and `max` is the wᵢxᵢ of largest magnitude,
-/// with its sign.
+/// with its sign. `average` is Σwᵢxᵢ / Σwᵢ over all tasks.
 ///
 /// So `mean` is the weighted mean: weights that are all equal are as good as none. A negative weight turns a task's
 /// update around and counts by its size, and a weight of 0 leaves the task out.
@@ -64,9 +64,11 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<
     merged
 }
 
-/// The weights of the tasks; equal ones are left out of a mean, which they do not change.
+/// The weights of the tasks; equal ones are left out of a mean, which they do not change, and those of an average add up
+/// to 1.
 fn weights(aligned: &Aligned, recipe: &Recipe, rule: EntryRule) -> Vec<f32> {
-    let weights: Vec<f32> = aligned.tasks.iter().map(|task| recipe.weight(task) as f32).collect();
+    let factor = aligned.average_factor(recipe);
+    let weights: Vec<f32> = aligned.tasks.iter().map(|task| (factor * recipe.weight(task)) as f32).collect();
     let is_equal = weights.iter().all(|weight| weight.to_bits() == weights[0].to_bits() && *weight > 0.0);
     if rule == EntryRule::Mean && is_equal { vec![1.0; weights.len()] } else { weights }
 }
@@ -92,7 +94,7 @@ impl WithSimd for Lanes<'_> {
             let elected = self.steps.elect.map(|elect| self.steps.vote(elect, &tasks, &mut signs, &mut cancelled));
             match self.steps.rule {
                 EntryRule::Max => largest(&tasks, elected.as_ref(), out),
-                rule @ (EntryRule::Mean | EntryRule::Sum) => {
+                rule @ (EntryRule::Mean | EntryRule::Sum | EntryRule::Average) => {
                     total(&tasks, elected.as_ref(), rule == EntryRule::Mean, out);
                 }
             }
@@ -139,6 +141,8 @@ struct Scratch(Vec<Vec<f32>>);
 pub(super) struct Task<'a> {
     pub(super) entries: &'a [f32],
     band: Band,
+    /// The weight, times what makes up for the trim.
+    factor: f32,
     weight: f32,
 }
 
@@ -150,7 +154,7 @@ impl<'a> Task<'a> {
     /// An entry after trim and weight.
     #[inline(always)]
     pub(super) fn value(self, entry: f32) -> f32 {
-        if self.band.keeps(entry) { entry * self.weight } else { 0.0 }
+        if self.band.keeps(entry) { entry * self.factor } else { 0.0 }
     }
 }
 
@@ -175,7 +179,9 @@ impl Steps<'_> {
         scratch.0.resize_with(self.aligned.tasks.len(), Vec::new);
         let tasks = scratch.0.iter_mut().enumerate().filter_map(|(task, scratch)| {
             let entries = self.aligned.dropped(block, task, self.drop, scratch)?;
-            Some(Task { entries, band: self.thresholds.of(block.matrix, task), weight: self.weights[task] })
+            let band = self.thresholds.of(block.matrix, task);
+            let weight = self.weights[task];
+            Some(Task { entries, band, factor: weight * band.scale, weight })
         });
         let tasks: Vec<_> = tasks.collect();
         let (signs, cancelled) = Arch::new().dispatch(Lanes { steps: self, tasks: &tasks, out });

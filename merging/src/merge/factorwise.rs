@@ -1,4 +1,7 @@
-use super::{MergeError, combination::FactorMethod};
+use super::{
+    MergeError,
+    combination::{ArcVectors, FactorMethod},
+};
 use crate::{
     Aligned, Matrix, UpdateMatrix,
     align::{AlignedMatrix, Factors, Form},
@@ -26,7 +29,8 @@ pub(super) fn merge(aligned: &Aligned, recipe: &Recipe, method: FactorMethod) ->
         let merged = match method {
             FactorMethod::Lego(settings) => lego(&weighed(&tasks), settings, &matrix.name),
             FactorMethod::RobustMerge(settings) => robust(&tasks, matrix, settings)?,
-            FactorMethod::NuslerpRows => interpolated_rows(aligned, recipe, &tasks),
+            FactorMethod::Nuslerp(ArcVectors::Rows) => interpolated_rows(aligned, recipe, &tasks),
+            FactorMethod::Nuslerp(ArcVectors::Columns) => interpolated_columns(aligned, recipe, tasks),
         };
         Ok(update(matrix, &merged))
     });
@@ -63,6 +67,16 @@ fn robust(tasks: &[Task], matrix: &AlignedMatrix, settings: RobustMerge) -> Resu
         module: matrix.name.clone(),
         ranks: tasks.iter().map(|task| (task.name.clone(), task.factors.b.ncols())).collect(),
     })
+}
+
+/// NuSLERP by columns: by rows, on the transposes.
+///
+/// # Source
+/// mergekit's `nuslerp` with `nuslerp_flatten: false` and `nuslerp_row_wise: true`.
+fn interpolated_columns(aligned: &Aligned, recipe: &Recipe, tasks: Vec<Task>) -> Factors {
+    let swap = |Factors { b, at }| Factors { b: at, at: b };
+    let transposed = tasks.into_iter().map(|task| Task { factors: swap(task.factors), ..task });
+    swap(interpolated_rows(aligned, recipe, &transposed.collect::<Vec<_>>()))
 }
 
 /// NuSLERP by rows: every row of the two updates is interpolated by the angle between its two versions.

@@ -12,7 +12,7 @@ const WORDS: usize = 256;
 ///
 /// With drop rate p, DARE keeps every entry with probability 1 − p. With a spread, DELLA keeps the smaller ones of a row
 /// less often than the larger ones, see [`RankedDrop`]. With `rescale: probability`, entries that are kept are divided
-/// by their probability; with `sum`, they stay as they are, for a factor by matrix.
+/// by their probability; else they stay as they are, for a factor by matrix or none.
 ///
 /// # Shapes
 /// `entries`: consecutive rows of a task matrix with `cols` columns; `start` is the index of the first entry, row ·
@@ -65,7 +65,7 @@ impl Mask {
     fn new(keep: f64, rescale: DropRescale) -> Self {
         let factor = match rescale {
             DropRescale::Probability => (1.0 / keep) as f32,
-            DropRescale::Sum => 1.0,
+            DropRescale::Sum | DropRescale::Norm | DropRescale::None => 1.0,
         };
         Self { bound: (keep * 2f64.powi(32)).ceil() as u64, factor }
     }

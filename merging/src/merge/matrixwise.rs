@@ -172,7 +172,7 @@ impl Entries<'_> {
         let band = self.thresholds.of(matrix, task);
         Mat::from_fn(rows, cols, |row, col| {
             let entry = entries[row * cols + col];
-            if band.keeps(entry) { f64::from(entry) } else { 0.0 }
+            if band.keeps(entry) { f64::from(entry) * f64::from(band.scale) } else { 0.0 }
         })
     }
 }

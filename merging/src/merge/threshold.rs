@@ -1,6 +1,6 @@
-use super::{blocks::Block, drop::EntryDrop};
+use super::{blocks::Block, drop::EntryDrop, rescale::Size};
 use crate::{Aligned, align::Histogram};
-use jobs::{Recipe, Trim, TrimCount, TrimScope};
+use jobs::{Recipe, Trim, TrimCount, TrimRescale, TrimScope};
 use pulp::Arch;
 use rayon::prelude::*;
 
@@ -19,13 +19,15 @@ pub(super) struct Band {
     pub(super) low: f32,
     /// The largest.
     pub(super) high: f32,
+    /// What entries that stay are multiplied with.
+    pub(super) scale: f32,
 }
 
 impl Band {
     /// Every magnitude.
-    const ALL: Self = Self { low: 0.0, high: f32::INFINITY };
+    const ALL: Self = Self { low: 0.0, high: f32::INFINITY, scale: 1.0 };
     /// None: no finite number is as large.
-    const NOTHING: Self = Self { low: f32::INFINITY, high: f32::INFINITY };
+    const NOTHING: Self = Self { low: f32::INFINITY, high: f32::INFINITY, scale: 1.0 };
 
     /// Whether an entry stays.
     #[inline(always)]
@@ -76,10 +78,37 @@ impl Thresholds {
 /// `magnitude_outliers`. See [`Aligned::merge`].
 pub(super) fn thresholds(aligned: &Aligned, recipe: &Recipe, drop: Option<&EntryDrop>) -> Thresholds {
     let Some(trim) = &recipe.trim else { return Thresholds::None };
-    match trim.scope {
+    let found = match trim.scope {
         TrimScope::Model => Thresholds::Model(of_model(aligned, trim, drop)),
         TrimScope::Matrix => Thresholds::Matrix(of_matrices(aligned, trim, drop)),
+    };
+    match trim.rescale {
+        TrimRescale::None => found,
+        TrimRescale::Sum => Thresholds::Matrix(rescaled(aligned, &found, Size::Sum, drop)),
+        TrimRescale::Norm => Thresholds::Matrix(rescaled(aligned, &found, Size::Norm, drop)),
     }
+}
+
+/// The same bands with what brings the size of every task matrix back to what it was before the trim.
+///
+/// # Source
+/// mergekit's `rescale`, which it offers for every way to sparsify.
+fn rescaled(aligned: &Aligned, found: &Thresholds, size: Size, drop: Option<&EntryDrop>) -> Vec<Vec<Band>> {
+    let band = |matrix: usize, task: usize| {
+        let band = found.of(matrix, task);
+        let mut before = 0.0;
+        let mut after = 0.0;
+        let mut scratch = Vec::new();
+        for block in aligned.blocks_of(matrix) {
+            if let Some(entries) = aligned.dropped(&block, task, drop, &mut scratch) {
+                before += size.sum(entries.iter().copied());
+                after += size.sum(entries.iter().copied().filter(|entry| band.keeps(*entry)));
+            }
+        }
+        Band { scale: size.factor(before, after), ..band }
+    };
+    let of_matrix = |matrix| (0..aligned.tasks.len()).map(|task| band(matrix, task)).collect();
+    (0..aligned.matrices.len()).into_par_iter().map(of_matrix).collect()
 }
 
 fn of_model(aligned: &Aligned, trim: &Trim, drop: Option<&EntryDrop>) -> Vec<Band> {
@@ -135,7 +164,7 @@ fn select(entries: u64, trim: &Trim, upper: &Histogram, lower: impl Fn(u32) -> H
         TrimCount::Floor => smallest(below + 1),
     };
     let high = if outliers == 0 { f32::INFINITY } else { smallest(entries - outliers) };
-    Band { low, high }
+    Band { low, high, scale: 1.0 }
 }
 
 /// The bin of the `rank`-th entry in rising order (from 1), and its rank within the bin.

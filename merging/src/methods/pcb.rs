@@ -1,4 +1,11 @@
-use super::quantile::nth_smallest;
+use super::{Entries, quantile::nth_smallest};
+use rayon::prelude::*;
+
+/// Buffers of as many numbers as a task has entries.
+pub(crate) const BUFFERS: usize = 5;
+
+/// Entries that are worth a thread.
+const PARALLEL: usize = 1 << 14;
 
 /// The settings of PCB-Merging.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,50 +32,61 @@ struct Clamped {
 /// Σₜ cₜ is 0.
 ///
 /// # Shapes
-/// `tasks`: the entries of every task, in one order; as many `weights`. T counts all of them, also zero updates.
+/// `tasks`: the entries of every task; as many `weights`. T counts all of them, also zero updates.
 ///
 /// # Numerics
 /// In `f64` with exact selection: one entry that passes the threshold of scores because it was rounded to `f32` moves a
 /// matrix by about 0.4 %. Quantiles are the values of rank ⌊d·low⌋ and
 /// ⌊d·(1 − high) − 1⌋, and of rank ⌊d·(1 − density)⌋ for scores, from 0, in rising order. Where all magnitudes (or all
-/// scores) of a task are equal, n (or c) is 0. O(T·d) time, four buffers of d numbers. The result depends on the
+/// scores) of a task are equal, n (or c) is 0. O(T·d) time; the entries of one task are in memory at a time, with
+/// [`BUFFERS`] buffers of d numbers in all, and every task is read twice. The result depends on the
 /// basis of the entries, but not on the signs and the order of its vectors.
 ///
 /// # Source
 /// PCB-Merging (arXiv:2410.02396) with the scores of `merge-and-rebase`, per matrix. Its λ of 1.2 is the scaling
 /// coefficient here. The authors' own code takes tanh(xₜ·Σₛxₛ), clamps at 0.01 %, and works on the whole model.
-pub(crate) fn pcb(tasks: &[Vec<f64>], weights: &[f64], settings: Pcb) -> Vec<f64> {
-    let entries = tasks.first().map_or(0, Vec::len);
-    if entries == 0 {
+pub(crate) fn pcb(tasks: &impl Entries, weights: &[f64], settings: Pcb) -> Vec<f64> {
+    let count = tasks.count();
+    if count == 0 {
         return Vec::new();
     }
-    let mut scratch = vec![0.0; entries];
-    let clamps: Vec<_> = tasks.iter().map(|task| settings.clamp(task, &mut scratch)).collect();
-    let mut votes = vec![0.0; entries];
-    for (task, clamp) in tasks.iter().zip(&clamps) {
-        votes.iter_mut().zip(task).for_each(|(vote, entry)| *vote += clamp.signed_share(*entry));
-    }
-    let mut sum = vec![0.0; entries];
-    let mut shares = vec![0.0; entries];
-    for ((task, clamp), weight) in tasks.iter().zip(&clamps).zip(weights) {
+    let mut entries = vec![0.0; count];
+    let mut scratch = vec![0.0; count];
+    let mut votes = vec![0.0; count];
+    let clamp = |task: usize| {
+        tasks.read_all(task, &mut entries);
+        let clamp = settings.clamp(&entries, &mut scratch);
+        let pairs = votes.par_iter_mut().zip(&entries).with_min_len(PARALLEL);
+        pairs.for_each(|(vote, entry)| *vote += clamp.signed_share(*entry));
+        clamp
+    };
+    let clamps: Vec<Clamped> = (0..tasks.tasks()).map(clamp).collect();
+    let mut sum = vec![0.0; count];
+    let mut shares = vec![0.0; count];
+    for (task, (clamp, weight)) in clamps.iter().zip(weights).enumerate() {
+        tasks.read_all(task, &mut entries);
         let score = |entry: f64, vote: f64| {
             let share = clamp.signed_share(entry);
-            (tasks.len() as f64 * share * share).exp() * (entry * vote).tanh()
+            (clamps.len() as f64 * share * share).exp() * (entry * vote).tanh()
         };
-        scratch.iter_mut().zip(task).zip(&votes).for_each(|((out, entry), vote)| *out = score(*entry, *vote));
+        let scored = scratch.par_iter_mut().zip(&entries).zip(&votes).with_min_len(PARALLEL);
+        scored.for_each(|((out, entry), vote)| *out = score(*entry, *vote));
         let highest = scratch.iter().copied().fold(f64::MIN, f64::max);
-        let rank = (entries as f64 * (1.0 - settings.density)) as usize;
-        let lowest = nth_smallest(&mut scratch, rank.min(entries - 1));
+        let rank = (count as f64 * (1.0 - settings.density)) as usize;
+        let lowest = nth_smallest(&mut scratch, rank.min(count - 1));
         if highest <= lowest {
             continue;
         }
-        for (index, (entry, vote)) in task.iter().zip(&votes).enumerate() {
+        let places = sum.par_iter_mut().zip(&mut shares).zip(&entries).zip(&votes).with_min_len(PARALLEL);
+        places.for_each(|(((sum, shares), entry), vote)| {
             let share = ((score(*entry, *vote) - lowest) / (highest - lowest)).max(0.0);
-            sum[index] += weight * share * clamp.value(*entry);
-            shares[index] += share;
-        }
+            *sum += weight * share * clamp.value(*entry);
+            *shares += share;
+        });
     }
-    sum.iter().zip(&shares).map(|(sum, shares)| if *shares > 0.0 { sum / shares } else { 0.0 }).collect()
+    let mean = |(sum, shares): (&mut f64, &f64)| *sum = if *shares > 0.0 { *sum / shares } else { 0.0 };
+    sum.iter_mut().zip(&shares).for_each(mean);
+    sum
 }
 
 impl Pcb {
@@ -120,7 +138,7 @@ mod tests {
     #[test]
     fn entries_with_low_scores_take_no_part() {
         let task = vec![0.1, -0.2, 0.3, 4.0];
-        let merged = pcb(&[task.clone(), task], &[1.0, 1.0], WIDE);
+        let merged = pcb(&vec![task.clone(), task], &[1.0, 1.0], WIDE);
         // The threshold has rank 2: the third score is 0 after it is clamped, only the largest is left.
         assert_eq!(merged, [0.0, 0.0, 0.0, 4.0]);
     }
@@ -129,8 +147,8 @@ mod tests {
     fn zero_updates_add_nothing() {
         let task = vec![0.1, -0.2, 0.3, 4.0];
         let zero = vec![0.0; 4];
-        assert_eq!(pcb(&[task, zero.clone()], &[1.0, 1.0], WIDE), [0.0, 0.0, 0.0, 4.0]);
-        assert_eq!(pcb(&[zero.clone(), zero.clone()], &[1.0, 1.0], WIDE), zero);
+        assert_eq!(pcb(&vec![task, zero.clone()], &[1.0, 1.0], WIDE), [0.0, 0.0, 0.0, 4.0]);
+        assert_eq!(pcb(&vec![zero.clone(), zero.clone()], &[1.0, 1.0], WIDE), zero);
     }
 
     proptest! {
@@ -143,8 +161,8 @@ mod tests {
                 entries.iter().zip(&flips).map(|(entry, flip)| if *flip { -entry } else { *entry }).collect()
             };
             let settings = Pcb { clamp_low: 0.05, clamp_high: 0.05, density: 0.3 };
-            let merged = pcb(&[first.clone(), second.clone()], &[1.0, 0.5], settings);
-            prop_assert_eq!(flip(&merged), pcb(&[flip(&first), flip(&second)], &[1.0, 0.5], settings));
+            let merged = pcb(&vec![first.clone(), second.clone()], &[1.0, 0.5], settings);
+            prop_assert_eq!(flip(&merged), pcb(&vec![flip(&first), flip(&second)], &[1.0, 0.5], settings));
         }
     }
 }

@@ -5,6 +5,7 @@
 mod alignment;
 mod comparison;
 mod contradictions;
+mod dc;
 mod fixtures;
 mod full_model;
 mod goldens;

@@ -65,7 +65,7 @@ impl Golden {
 
     fn merge(&self, spec: &RecipeSpec) -> MergedUpdate {
         let recipe = spec.resolve().unwrap();
-        Aligned::new(&self.adapters(), recipe.alignment()).unwrap().merge(&recipe).unwrap()
+        Aligned::for_recipe(&self.adapters(), &recipe).unwrap().merge(&recipe).unwrap()
     }
 }
 

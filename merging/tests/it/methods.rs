@@ -49,6 +49,8 @@ fn equal_adapters_merge_to_themselves() {
         json!({"combine": "slerp", "position": 0.3}),
         json!({"combine": "nuslerp"}),
         json!({"combine": "nuslerp", "arc_over": "rows"}),
+        json!({"combine": "nuslerp", "arc_over": "columns"}),
+        json!({"combine": "average"}),
         json!({"combine": "karcher"}),
         json!({"combine": "model_stock"}),
         json!({"combine": "sce", "select": 1.0}),
@@ -92,6 +94,23 @@ fn arcs_between_rows_have_the_rank_of_both_adapters() {
         let expected = first.row(row) * Scale(left) + second.row(row) * Scale(right);
         assert!((found.row(row) - expected).norm_l2() < 1e-5 * norm(&first), "row {row}");
     }
+}
+
+#[test]
+fn arcs_between_columns_are_arcs_between_rows_of_the_transposes() {
+    let tasks = adapters(&[Kind::Rank(4), Kind::Rank(3)], &[SHAPE], 34);
+    let mut transposed = tasks.clone();
+    for module in transposed.iter_mut().flat_map(|task| task.modules.values_mut()) {
+        let lora_b = module.lora_a.transposed();
+        module.lora_a = module.lora_b.transposed();
+        module.lora_b = lora_b;
+    }
+    let over = |vectors: &str| json!({"combine": "nuslerp", "arc_over": vectors, "weights": {"task1": 3.0}});
+    let update = merge(&tasks, &recipe(over("columns"))).unwrap();
+    assert_eq!(update.modules["m0"].rank(), Some(7));
+    let rows = merged(&transposed, over("rows"));
+    assert!(distance(&update.modules["m0"].to_dense().to_f64(), &rows.transpose().to_owned()) < 1e-6);
+    assert!(distance(&update.modules["m0"].to_dense().to_f64(), &merged(&tasks, over("rows"))) > 1e-3);
 }
 
 #[test]
@@ -143,7 +162,10 @@ fn what_a_method_is_not_defined_for_is_said() {
         message(&tasks, json!({"preset": "slerp"})),
         "`slerp` merges 2 tasks, and there are 3: task0, task1, task2"
     );
-    let weights = message(&tasks, json!({"preset": "karcher", "weights": {"task0": -1.0}}));
+    // No sweep file has such weights, but a message may.
+    let mut negative = recipe(json!({"preset": "karcher"}));
+    negative.weights.insert("task0".to_owned(), -1.0);
+    let weights = merge(&tasks, &negative).unwrap_err().to_string();
     assert!(weights.starts_with("the weights of `karcher` have to be 0 or more"), "{weights}");
     let ranks = message(&tasks, json!({"preset": "robust_merge"}));
     assert!(ranks.contains("those of `m0` have different ranks: task0 4, task1 3, task2 4"), "{ranks}");

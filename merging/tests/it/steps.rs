@@ -388,6 +388,73 @@ fn weights_of_layers_and_modules_scale_parts_of_an_update() {
     assert!(message.starts_with("the recipe has a weight for `2` of `t0`, which is neither the number"), "{message}");
     let message = refused(json!({"t7": {"0": 0.5}}));
     assert_eq!(message, "the recipe has a weight for `t7`, which is none of the merged tasks: t0, t1");
+    let message = refused(json!({"t1": {"head": [0.5, 2.0]}}));
+    assert!(
+        message.starts_with("the recipe weighs 2 directions of `head` of `t1`, whose adapter has 1 there"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_list_of_weights_scales_the_directions_of_a_module_and_the_merge_stays_an_adapter() {
+    let tasks: [&[f32]; 2] = [&[1.0, 2.0, 3.0, 4.0], &[10.0, 20.0, 30.0, 40.0]];
+    let spec = json!({"layer_weights": {"t0": {"m": [2.0, -1.0]}}, "weights": {"t0": 0.5}});
+    let update = Aligned::new(&exact(&tasks, 2), Space::Full).unwrap().merge(&recipe(spec)).unwrap();
+    assert_eq!(update.modules["m"].rank(), Some(4));
+    // Rows of A are directions: the first of t0 counts 0.5 · 2, the second 0.5 · −1.
+    assert_eq!(update.modules["m"].to_dense().into_data(), [11.0, 22.0, 28.5, 38.0]);
+}
+
+#[test]
+fn an_average_divides_by_all_weights_and_keeps_the_factors() {
+    let tasks: [&[f32]; 2] = [&[3.0, 0.0], &[-1.0, 4.0]];
+    assert_eq!(merge_exact(&tasks, json!({"combine": "average"})), [1.0, 2.0]);
+    let weights = json!({"t0": 3.0});
+    assert_eq!(merge_exact(&tasks, json!({"combine": "average", "weights": weights})), [2.0, 1.0]);
+    let update = Aligned::new(&exact(&tasks, 1), Space::Full).unwrap().merge(&recipe(json!({"combine": "average"})));
+    assert_eq!(update.unwrap().modules["m"].rank(), Some(2));
+    // After a trim, entries that it left out count as zeros: (3 + 0)/2 and (0 + 4)/2.
+    let trimmed = json!({"combine": "average", "density": 0.5, "trim_scope": "matrix", "trim_count": "floor"});
+    assert_eq!(merge_exact(&tasks, trimmed), [1.5, 2.0]);
+    let error = Aligned::new(&exact(&tasks, 1), Space::Full).unwrap();
+    let nothing = recipe(json!({"combine": "average", "weights": {"t0": 0.0, "t1": 0.0}}));
+    assert!(matches!(error.merge(&nothing), Err(MergeError::MeanWeights { method: "average", .. })));
+}
+
+#[test]
+fn a_trim_may_give_a_matrix_the_size_that_it_had() {
+    let task: &[f32] = &[4.0, -3.0, 2.0, 1.0];
+    let trim = json!({"density": 0.5, "trim_scope": "matrix", "trim_count": "floor"});
+    let with = |rescale: &str| {
+        let mut spec = trim.clone();
+        spec["trim_rescale"] = json!(rescale);
+        merge_exact(&[task], spec)
+    };
+    assert_eq!(with("none"), [4.0, -3.0, 0.0, 0.0]);
+    let factor = 10.0f32 / 7.0;
+    assert_eq!(with("sum"), [4.0 * factor, -3.0 * factor, 0.0, 0.0]);
+    let norm = with("norm").iter().map(|entry| f64::from(*entry).powi(2)).sum::<f64>();
+    assert!((norm - 30.0).abs() < 1e-5, "{norm}");
+    // The weights of a mean are those of the tasks, whatever makes up for the trim.
+    let mut mean = trim;
+    mean["trim_rescale"] = json!("sum");
+    mean["combine"] = json!("mean");
+    mean["weights"] = json!({"t1": 3.0});
+    assert_eq!(merge_exact(&[task, &[0.0, 0.0, 8.0, 7.0]], mean)[..2], [4.0 * factor, -3.0 * factor]);
+}
+
+#[test]
+fn a_drop_may_keep_entries_as_they_are_or_keep_the_norm() {
+    let task: Vec<f32> = (1..=64u8).map(f32::from).collect();
+    let with = |rescale: &str| {
+        let spec = json!({"drop_rate": 0.5, "seed": 3, "drop_rescale": rescale});
+        merge_exact(&[&task], spec)
+    };
+    let plain = with("none");
+    assert!(plain.iter().zip(&task).all(|(found, entry)| found.abs() < 0.5 || (found - entry).abs() < 1e-6));
+    assert!(plain.iter().any(|entry| entry.abs() < 0.5) && plain.iter().any(|entry| *entry > 0.5));
+    let squares = |entries: &[f32]| entries.iter().map(|entry| f64::from(*entry).powi(2)).sum::<f64>();
+    assert!((squares(&with("norm")) / squares(&task) - 1.0).abs() < 1e-6);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::{AttemptContext, Computed, JobError, Metrics, Output};
+use crate::{AttemptContext, Checkpoints, Computed, JobError, Metrics, Output};
 use evaluation::{ModelError, ScoreError, Watch};
 use files::FilesInUse;
 use inputs::{Inputs, Located};
@@ -109,6 +109,11 @@ impl<'a, J> Attempt<'a, J> {
         self.note_commit(place, located.commit);
         self.unchanged(place, located.digest, expected)?;
         Ok(CheckedInput { path: located.path, files: located.files_in_use })
+    }
+
+    /// What an earlier attempt kept, and where this one keeps its state.
+    pub(super) fn checkpoints(&self) -> Checkpoints {
+        self.context.checkpoints.clone()
     }
 
     /// Fails once the attempt is cancelled.

@@ -52,11 +52,11 @@ impl<F: ModelFamily> FamilySession<F> {
                 expected: F::PRECISIONS.iter().map(|precision| precision.name()).collect::<Vec<_>>().join(", "),
             });
         }
-        check_memory(folder, precision, settings)?;
+        let free = check_memory(folder, precision, settings)?;
         Ok(Self {
             base: F::open(folder, settings.device, precision)?,
             header: BaseHeader::open(folder)?,
-            merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics),
+            merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
             opened: ((*folder).to_owned(), (*settings).clone()),

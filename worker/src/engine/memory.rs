@@ -1,22 +1,77 @@
 use super::EngineSettings;
 use crate::JobError;
 use evaluation::{DeviceChoice, LONGEST_TEXT, Placement};
-use jobs::Precision;
+use jobs::{Precision, Recipe};
+use merging::Aligned;
 use std::path::Path;
 
-/// Refuses a base model that does not fit into the memory of this machine, before it is opened.
+/// Refuses a base model that does not fit into the memory of this machine, before it is opened. Returns the bytes that are
+/// left for merges, if there is a limit.
 ///
 /// Adapted matrices need more memory; how much is known only after the adapters are read. The memory of other devices
 /// is not known here.
-pub(super) fn check_memory(folder: &Path, precision: Precision, settings: &EngineSettings) -> Result<(), JobError> {
-    let DeviceChoice::Cpu = settings.device else { return Ok(()) };
-    let Some(available) = settings.memory_bytes else { return Ok(()) };
+pub(super) fn check_memory(
+    folder: &Path,
+    precision: Precision,
+    settings: &EngineSettings,
+) -> Result<Option<u64>, JobError> {
+    let Some(available) = settings.memory_bytes else { return Ok(None) };
+    let DeviceChoice::Cpu = settings.device else { return Ok(Some(available)) };
     let threads = settings.threads.unwrap_or_else(num_cpus::get_physical);
     let place = Placement { on_host: true, precision, threads, longest: LONGEST_TEXT };
     match evaluation::configuration(folder)?.memory(place, &[])? {
         Some(need) if need.total() > available => {
             Err(JobError::TooLarge { base: need.base, activations: need.activations, available })
         }
-        _ => Ok(()),
+        Some(need) => Ok(Some(available - need.total())),
+        None => Ok(Some(available)),
+    }
+}
+
+/// Refuses a merge that takes more memory than there is, before it is computed: one that looks at all entries of a large weight.
+pub(super) fn check_merge(recipe: &Recipe, aligned: &Aligned, available: Option<u64>) -> Result<(), JobError> {
+    let needed = aligned.working_memory(recipe);
+    match available {
+        Some(available) if needed > available => {
+            Err(JobError::MergeTooLarge { method: recipe.combine.name(), needed, available })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jobs::{Preset, Space};
+    use merging::{Adapter, LoraModule, Matrix};
+
+    #[test]
+    fn a_merge_that_does_not_fit_is_refused_before_it_is_computed() {
+        let module = LoraModule {
+            source: "m".to_owned(),
+            lora_b: Matrix::zeros(4000, 1),
+            lora_a: Matrix::zeros(1, 4000),
+            scale: 1.0,
+        };
+        let adapters = ["one", "two"].map(|name| Adapter {
+            name: name.to_owned(),
+            modules: [("m".to_owned(), module.clone())].into(),
+            ..Adapter::default()
+        });
+        let aligned = Aligned::new(&adapters, Space::Full).unwrap();
+        let refused = check_merge(&Preset::Pcb.recipe(), &aligned, Some(300 << 20)).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "merging by `pcb` in `full` takes 672 MiB of memory beside the model, and 300 MiB are free: use another space or \
+             method, or a machine with more memory"
+        );
+        for (recipe, available) in [
+            (Preset::Pcb.recipe(), Some(704_000_000)),
+            (Preset::Pcb.recipe(), None),
+            (Preset::CoreTies.recipe(), Some(0)),
+            (Preset::TaskArithmetic.recipe(), Some(0)),
+        ] {
+            check_merge(&recipe, &aligned, available).unwrap();
+        }
     }
 }

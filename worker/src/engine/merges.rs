@@ -1,5 +1,6 @@
 use super::{
     attempt::{Attempt, CheckedInput, Stage},
+    memory::check_merge,
     recent::Recent,
     statistics::FoundStatistics,
 };
@@ -15,6 +16,8 @@ pub(super) struct Merges<M: Model> {
     adapters: Recent<Vec<Adapter>>,
     aligned: Recent<Aligned>,
     merged: Recent<Merged<M::Deltas>>,
+    /// Bytes that a merge may take, if there is a limit.
+    free: Option<u64>,
 }
 
 /// A merge at λ = 1, in the layout of the model.
@@ -36,7 +39,13 @@ impl<M: Model> Merges<M> {
             adapters: Recent::new(2, Cache::Adapters, metrics),
             aligned: Recent::new(4, Cache::Alignment, metrics),
             merged: Recent::new(merges, Cache::Merge, metrics),
+            free: None,
         }
+    }
+
+    /// The same, which refuses merges that take more than `free` bytes.
+    pub(super) fn within(self, free: Option<u64>) -> Self {
+        Self { free, ..self }
     }
 
     /// Makes the model of the job's subject: the base, one adapter at its own scale, or a merge. `header` is the
@@ -104,20 +113,22 @@ impl<M: Model> Merges<M> {
         header: &BaseHeader,
         recipe: &Recipe,
     ) -> Result<Arc<Merged<M::Deltas>>, JobError> {
-        let Self { adapters, aligned, merged } = self;
+        let Self { adapters, aligned, merged, free } = self;
         let inputs = &attempt.job.meaning.adapters;
         let statistics = &attempt.job.meaning.statistics;
         let unscaled = recipe.with_scaling(1.0);
         merged.get_or_make(Digest::of_json(&(inputs, &unscaled, statistics)), || {
-            let aligned = aligned.get_or_make(Digest::of_json(&(inputs, recipe.alignment())), || {
+            let alignment = Digest::of_json(&(inputs, recipe.alignment(), Aligned::keeps_exact(recipe)));
+            let aligned = aligned.get_or_make(alignment, || {
                 let adapters = adapters.get_or_make(Digest::of_json(inputs), || {
                     attempt.loading(|attempt| read_adapters(attempt, base, header))
                 })?;
                 let stage = Stage::begin(info_span!("align"));
-                let aligned = Aligned::new(&adapters, recipe.alignment())?;
+                let aligned = Aligned::for_recipe(&adapters, recipe)?;
                 attempt.timings.align_s += stage.seconds();
                 Ok::<_, JobError>(aligned)
             })?;
+            check_merge(recipe, &aligned, *free)?;
             let statistics = attempt.loading(|attempt| FoundStatistics::fetch(attempt, statistics))?;
             let stage = Stage::begin(info_span!("merge", step = "combine"));
             let update = statistics.merge(attempt, &aligned, &unscaled)?;

@@ -1,7 +1,7 @@
 //! Jobs that learn coefficients.
 
 use super::{attempt::Attempt, family::FamilySession};
-use crate::{JobError, OutputFiles};
+use crate::{Checkpoints, JobError, OutputFiles};
 use evaluation::{
     Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
     TuneTask, Tuner, Watch,
@@ -9,6 +9,9 @@ use evaluation::{
 use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
 use merging::Adapter;
 use std::{collections::BTreeMap, sync::Arc};
+
+/// Steps after which the state is kept. Where a worker is lost, those since the last state that was stored are made again.
+const CHECKPOINT_STEPS: usize = 5;
 
 impl<F: ModelFamily> FamilySession<F> {
     /// Tunes on the examples of the job, and writes the coefficients with how it went.
@@ -22,13 +25,14 @@ impl<F: ModelFamily> FamilySession<F> {
         let deltas: Vec<Vec<(&str, Delta<'_>)>> = factors.iter().map(|task| deltas(task)).collect();
         let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
         let settings = spec.settings.clone();
-        let tuned = attempt.evaluating(|watch| Ok(tuned(tower, tasks, settings, watch)))?;
+        let checkpoints = attempt.checkpoints();
+        let tuned = attempt.evaluating(|watch| Ok(tuned(tower, tasks, settings, watch, &checkpoints)))?;
         let Tuned { coefficients, state } = tuned.map_err(|error| match error {
             TuneError::Model(ModelError::Cancelled) => JobError::Interrupted,
             TuneError::Model(error) => JobError::Model(error),
             error => JobError::Tune(error),
         })?;
-        let learned = learned(spec, &coefficients, &state)?;
+        let learned = learned(spec, &coefficients, &state);
         let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
         let folder = tempfile::Builder::new().prefix("bowline-tune-").tempdir().map_err(scratch)?;
         std::fs::write(folder.path().join(LEARNED_FILE), learned.to_json()).map_err(scratch)?;
@@ -81,11 +85,28 @@ fn tuned(
     tasks: Vec<TuneTask>,
     settings: TuneSettings,
     watch: &Watch<'_>,
+    checkpoints: &Checkpoints,
 ) -> Result<Tuned, TuneError> {
     let tuner = Tuner::new(tower, tasks, settings, watch)?;
-    let mut state = tuner.start();
-    tuner.run(&mut state, watch, &mut |_| ())?;
+    let mut state = last_state(&tuner, checkpoints).unwrap_or_else(|| tuner.start());
+    tuner.run(&mut state, watch, &mut |state| {
+        if state.steps().is_multiple_of(CHECKPOINT_STEPS)
+            && let Ok(text) = serde_json::to_string(state)
+        {
+            checkpoints.keep(text);
+        }
+    })?;
     Ok(Tuned { coefficients: tuner.learned(&state), state })
+}
+
+/// The state that an earlier attempt kept, if this run can have come to it.
+fn last_state(tuner: &Tuner<f32>, checkpoints: &Checkpoints) -> Option<TuneState> {
+    let state = serde_json::from_str::<TuneState>(checkpoints.last()?).ok().filter(|state| tuner.accepts(state));
+    match &state {
+        Some(state) => tracing::info!(steps = state.steps(), "tuning continues"),
+        None => tracing::warn!("the checkpoint of the job is of another run; tuning starts from the beginning"),
+    }
+    state
 }
 
 /// The factors of one module, the adapter's own scale in B.
@@ -112,7 +133,7 @@ fn deltas<'a>(factors: &'a [Factors<'_>]) -> Vec<(&'a str, Delta<'a>)> {
 }
 
 /// The coefficients as recipes state them.
-fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> Result<LearnedCoefficients, JobError> {
+fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> LearnedCoefficients {
     let checks = state.checks.iter().map(|check| TuneCheck { step: check.step, agreement: check.agreement });
     let mut learned = LearnedCoefficients::new(state.losses.clone(), checks.collect(), state.is_stopped);
     for Coefficient { task, place, value } in coefficients {
@@ -124,14 +145,15 @@ fn learned(spec: &TuneSpec, coefficients: &[Coefficient], state: &TuneState) -> 
             }
             CoefficientPlace::Layer(layer) => layer.to_string(),
             CoefficientPlace::Module(module) => module.clone(),
-            CoefficientPlace::Direction(..) => {
-                let message = "a recipe has no coefficients of single directions; tune per task, layer or module";
-                return Err(JobError::Incomplete(message.to_owned()));
+            // The directions of a module come in their order.
+            CoefficientPlace::Direction(module, _) => {
+                learned.push_direction(&task, module, *value);
+                continue;
             }
         };
-        learned.layer_weights.entry(task).or_default().insert(part, *value);
+        learned.layer_weights.entry(task).or_default().insert(part, (*value).into());
     }
-    Ok(learned)
+    learned
 }
 
 /// What is known of a run beside its file.

@@ -2,6 +2,7 @@
 
 use super::{
     attempt::{Attempt, CheckedInput, Stage},
+    memory::check_merge,
     statistics::FoundStatistics,
 };
 use crate::{JobError, OutputFiles};
@@ -21,16 +22,17 @@ pub(super) struct WriteJob<'a> {
 /// Merges by the recipe of the job, and writes the merge into a new folder.
 ///
 /// Of the base, only the headers are read, unless a whole model is written; then its weights pass through memory one by
-/// one.
-pub(super) fn files(attempt: &mut Attempt<'_, WriteJob<'_>>) -> Result<OutputFiles, JobError> {
+/// one. A merge that takes more than `free` bytes is refused.
+pub(super) fn files(attempt: &mut Attempt<'_, WriteJob<'_>>, free: Option<u64>) -> Result<OutputFiles, JobError> {
     let WriteJob { spec, .. } = attempt.job;
     let base = attempt.loading(open_base)?;
     let adapters = attempt.loading(|attempt| read_adapters(attempt, &base.header))?;
     attempt.check_cancelled()?;
     let stage = Stage::begin(info_span!("align"));
-    let aligned = Aligned::new(&adapters, spec.recipe.alignment())?;
+    let aligned = Aligned::for_recipe(&adapters, &spec.recipe)?;
     attempt.timings.align_s += stage.seconds();
     drop(stage);
+    check_merge(&spec.recipe, &aligned, free)?;
     attempt.check_cancelled()?;
     let statistics = attempt.loading(|attempt| FoundStatistics::fetch(attempt, &spec.statistics))?;
     let stage = Stage::begin(info_span!("merge", step = "combine"));

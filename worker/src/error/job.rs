@@ -95,6 +95,21 @@ pub enum JobError {
         /// The task.
         task: String,
     },
+    /// A merge does not fit into memory.
+    #[error(
+        "merging by `{method}` in `full` takes {} of memory beside the model, and {} are free: use another space or method, or a \
+         machine with more memory",
+        ByteSize(*needed),
+        ByteSize(*available)
+    )]
+    MergeTooLarge {
+        /// The combination.
+        method: &'static str,
+        /// Bytes that the merge takes.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
     /// The base model does not fit into memory.
     #[error(
         "the base model takes {} of memory, and {} to run; {} are free",
@@ -206,6 +221,7 @@ impl JobError {
             | Self::Scratch { .. }
             | Self::NoHead { .. }
             | Self::TooLarge { .. }
+            | Self::MergeTooLarge { .. }
             | Self::Joint(_)
             | Self::Score { .. }
             | Self::Incomplete(_)
@@ -229,7 +245,8 @@ impl JobError {
     /// the sweep was frozen: if they are missing, unreadable or different here, they need not be so elsewhere. Artefacts
     /// lie in the store that all workers share.
     pub fn is_own_fault(&self) -> bool {
-        matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_) | Self::TooLarge { .. })
+        let lacks_memory = matches!(self, Self::TooLarge { .. } | Self::MergeTooLarge { .. });
+        lacks_memory || matches!(self, Self::Input(_) | Self::Changed { .. } | Self::FileChanged(_))
     }
 
     /// Whether the operating system refused an operation. The input was hashed before, so its content is not the cause:

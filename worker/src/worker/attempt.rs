@@ -44,17 +44,23 @@ impl Worker {
     }
 
     async fn attempt(&self, job: &Job, sweep: &str, interrupt: &CancellationToken) -> Attempted {
-        let context = AttemptContext::default();
+        let (checkpoints, mut kept) = self.checkpoints(job).await;
+        let context = AttemptContext::with_checkpoints(checkpoints);
         let computing = self.compute.compute(job, &context);
         tokio::pin!(computing);
         let reason = tokio::select! {
             biased;
             outcome = &mut computing => return Attempted { outcome, hangs: false },
             reason = self.interruption(sweep, interrupt, &context) => reason,
+            never = self.write_checkpoints(kept.as_mut()) => match never {},
         };
         context.cancellation.cancel();
         // There is one device: the next job must wait until this computation has released it.
-        match timeout(self.limits.stopping, computing).await {
+        let stopped = timeout(self.limits.stopping, computing).await;
+        if !matches!(stopped, Ok(Ok(_))) {
+            self.write_last_checkpoint(kept).await;
+        }
+        match stopped {
             // It ended before it saw the cancellation.
             Ok(Ok(computed)) => Attempted { outcome: Ok(computed), hangs: false },
             Ok(Err(_)) => Attempted { outcome: Err(reason), hangs: false },

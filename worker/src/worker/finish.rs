@@ -6,7 +6,7 @@ use crate::{
     metrics::Outcome,
     retry_policy::{AfterFailure, after_failure},
 };
-use jobs::{FailureRecord, Job, error_chain, now_ms};
+use jobs::{Blame, FailureRecord, Job, error_chain, now_ms};
 use queue::Delivery;
 use std::{sync::Arc, time::Instant};
 use store::StoreError;
@@ -79,6 +79,7 @@ impl Worker {
         self.heartbeat.count_done();
         self.own_faults.lock().clear();
         self.clear_faults().await;
+        self.delete_checkpoint(job).await;
         Ok(delivery.ack().await?)
     }
 
@@ -107,6 +108,11 @@ impl Worker {
             }
             warn!(error = failure.errors.join(": "), is_final = failure.is_final, "job failed");
             self.heartbeat.count_failed();
+        }
+        // A job that failed by itself would fail again from where it came to; another machine may go on with one that did not.
+        let is_over = next == AfterFailure::DeadLetter && error.blame() == Blame::Job;
+        if is_over || next == AfterFailure::Discard {
+            self.delete_checkpoint(job).await;
         }
         let reason = error.to_string();
         match next {

@@ -35,6 +35,8 @@ pub(super) enum Access {
         /// The number of a step that is not taken.
         neutral: Option<f64>,
     },
+    /// A number that is that of another key unless it is said.
+    Override { field: Field<f64>, place: Place<Option<f64>>, range: Range },
     /// A seed.
     Seed { field: Field<u64>, place: Place<u64> },
     /// The weights of the tasks.
@@ -100,7 +102,7 @@ impl Access {
             Self::Preset(field) | Self::Word { field, .. } => {
                 *(field.write)(spec) = Some(typed(key, value, "a word")?);
             }
-            Self::Number { field, .. } | Self::Count { field, .. } => {
+            Self::Number { field, .. } | Self::Count { field, .. } | Self::Override { field, .. } => {
                 *(field.write)(spec) = Some(typed(key, value, "a number")?);
             }
             Self::Seed { field, .. } => *(field.write)(spec) = Some(typed(key, value, "a whole number")?),
@@ -112,10 +114,13 @@ impl Access {
             },
             Self::PerLayer { .. } => match key.split_once('.') {
                 Some((_, task)) => {
-                    let parts = typed(key, value, "a map from layer or module to number")?;
+                    let parts = typed(key, value, "a map from layer or module to number or list of numbers")?;
                     spec.layer_weights.insert(task.to_owned(), parts);
                 }
-                None => spec.layer_weights = typed(key, value, "a map from task to layer or module to number")?,
+                None => {
+                    spec.layer_weights =
+                        typed(key, value, "a map from task to layer or module to number or list of numbers")?
+                }
             },
         }
         Ok(())
@@ -142,6 +147,12 @@ impl Access {
                 *place = range.checked(key, *value)? as u64;
                 Ok(true)
             }
+            Self::Override { field, place, range } => {
+                let Some(value) = (field.read)(spec) else { return Ok(true) };
+                let Some(place) = (place.0)(recipe) else { return Ok(false) };
+                *place = Some(range.checked(key, *value)?);
+                Ok(true)
+            }
             Self::Seed { field, place } => {
                 let Some(value) = (field.read)(spec) else { return Ok(true) };
                 let Some(place) = (place.0)(recipe) else { return Ok(false) };
@@ -158,8 +169,10 @@ impl Access {
             Self::PerLayer { range } => {
                 for (task, parts) in &spec.layer_weights {
                     for (part, weight) in parts {
-                        let weight = range.checked(&format!("{key}.{task}.{part}"), *weight)?;
-                        recipe.layer_weights.entry(task.clone()).or_default().insert(part.clone(), weight);
+                        for number in weight.numbers() {
+                            range.checked(&format!("{key}.{task}.{part}"), *number)?;
+                        }
+                        recipe.layer_weights.entry(task.clone()).or_default().insert(part.clone(), weight.clone());
                     }
                 }
                 Ok(true)
@@ -175,6 +188,7 @@ impl Access {
             Self::Count { field, place, .. } => {
                 *(field.write)(spec) = (place.0)(recipe).map(|count| *count as f64);
             }
+            Self::Override { field, place, .. } => *(field.write)(spec) = (place.0)(recipe).copied().flatten(),
             Self::Seed { field, place } => *(field.write)(spec) = (place.0)(recipe).copied(),
             Self::PerTask { .. } => spec.weights = recipe.weights.clone(),
             Self::PerLayer { .. } => spec.layer_weights = recipe.layer_weights.clone(),

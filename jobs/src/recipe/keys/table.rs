@@ -4,7 +4,7 @@ use super::{
 };
 use crate::recipe::{
     ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, Recipe, Sigma, SigmaCut,
-    SmoothingRule, Space, TrimCount, TrimScope,
+    SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
 };
 
 /// The field of `RecipeSpec` with this name.
@@ -33,6 +33,7 @@ const DROP_RESCALE: &dyn WordPlace = &Place::<DropRescale>(|recipe| recipe.drop.
 const FLATTEN_OVER: &dyn WordPlace =
     &Place::<FlattenOver>(|recipe| recipe.post.flatten.as_mut().map(|flatten| &mut flatten.over));
 const NORMALISE: &dyn WordPlace = &Place::<Option<Normalise>>(|recipe| Some(&mut recipe.post.normalise));
+const TRIM_RESCALE: &dyn WordPlace = &Place::<TrimRescale>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.rescale));
 const TRIM_SCOPE: &dyn WordPlace = &Place::<TrimScope>(|recipe| recipe.trim.as_mut().map(|trim| &mut trim.scope));
 const ELECT: &dyn WordPlace = &Place::<Option<Elect>>(|recipe| Some(&mut recipe.elect));
 const COMBINE: &dyn WordPlace = &Place::<Combine>(|recipe| Some(&mut recipe.combine));
@@ -51,6 +52,10 @@ fn balance(recipe: &mut Recipe) -> Option<&mut f64> {
 
 fn smoothing(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Space::Dc { smoothing, .. } = &mut recipe.space { Some(smoothing) } else { None }
+}
+
+fn cover_rank(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Space::Dc { cover_rank, .. } = &mut recipe.space { Some(cover_rank) } else { None }
 }
 
 fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
@@ -84,11 +89,19 @@ fn position(recipe: &mut Recipe) -> Option<&mut f64> {
 }
 
 fn tolerance(recipe: &mut Recipe) -> Option<&mut f64> {
-    if let Combine::Karcher { tolerance } = &mut recipe.combine { Some(tolerance) } else { None }
+    if let Combine::Karcher { tolerance, .. } = &mut recipe.combine { Some(tolerance) } else { None }
+}
+
+fn max_iterations(recipe: &mut Recipe) -> Option<&mut u64> {
+    if let Combine::Karcher { max_iterations, .. } = &mut recipe.combine { Some(max_iterations) } else { None }
 }
 
 fn clamp(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Combine::Pcb { clamp, .. } = &mut recipe.combine { Some(clamp) } else { None }
+}
+
+fn clamp_high(recipe: &mut Recipe) -> Option<&mut Option<f64>> {
+    if let Combine::Pcb { clamp_high, .. } = &mut recipe.combine { Some(clamp_high) } else { None }
 }
 
 fn top_share(recipe: &mut Recipe) -> Option<&mut f64> {
@@ -232,6 +245,19 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "cover_rank",
+            access: Access::Count {
+                field: field!(cover_rank),
+                place: Place(cover_rank),
+                range: Range::COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Space("dc"),
+            stage: Stage::Alignment,
+            order: 9,
+            hint: Some("cover_rank is the most directions that are taken of a task; 0 takes as many as have room"),
+        },
+        Self {
             name: "calibrate",
             access: Access::Word { field: field!(calibrate), place: CALIBRATE, neutral: Some("none") },
             belongs_to: BelongsTo::Every,
@@ -329,6 +355,14 @@ impl RecipeKey {
             hint: Some(
                 "outliers is the share of entries, the largest, that the trim leaves out as well; 0 leaves none out",
             ),
+        },
+        Self {
+            name: "trim_rescale",
+            access: Access::Word { field: field!(trim_rescale), place: TRIM_RESCALE, neutral: Some("none") },
+            belongs_to: BelongsTo::Every,
+            stage: Stage::Trim,
+            order: 4,
+            hint: None,
         },
         Self {
             name: "elect",
@@ -469,6 +503,19 @@ impl RecipeKey {
             hint: None,
         },
         Self {
+            name: "max_iterations",
+            access: Access::Count {
+                field: field!(max_iterations),
+                place: Place(max_iterations),
+                range: Range::POSITIVE_COUNT,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("karcher"),
+            stage: Stage::Combine,
+            order: 8,
+            hint: None,
+        },
+        Self {
             name: "clamp",
             access: Access::Number {
                 field: field!(clamp),
@@ -476,6 +523,14 @@ impl RecipeKey {
                 range: Range::BELOW_HALF,
                 neutral: None,
             },
+            belongs_to: BelongsTo::Combine("pcb"),
+            stage: Stage::Combine,
+            order: 9,
+            hint: None,
+        },
+        Self {
+            name: "clamp_high",
+            access: Access::Override { field: field!(clamp_high), place: Place(clamp_high), range: Range::BELOW_HALF },
             belongs_to: BelongsTo::Combine("pcb"),
             stage: Stage::Combine,
             order: 9,

@@ -32,7 +32,7 @@ fn unusual(key: &RecipeKey) -> Value {
         KeyKind::Number => json!(0.375),
         KeyKind::Seed => json!(11),
         KeyKind::PerTask => json!({"mnist": 0.625}),
-        KeyKind::PerLayer => json!({"mnist": {"0": 0.625, "visual_projection": 0.5}}),
+        KeyKind::PerLayer => json!({"mnist": {"0": 0.625, "m.layers.0.q": [0.5, 1.0], "visual_projection": 0.5}}),
     }
 }
 
@@ -139,13 +139,14 @@ fn a_grid_varies_what_costs_least_innermost() {
     let names: Vec<&str> = keys.into_iter().map(RecipeKey::name).collect();
     let order = [
         vec!["preset", "space", "axis", "sigma_cut", "sigma_cut_relative", "sigma"],
-        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "calibrate", "seed", "drop_rate"],
+        vec!["rank", "balance", "smoothing", "smoothing_rule", "mask", "cover_rank", "calibrate", "seed", "drop_rate"],
         vec!["drop_spread", "drop_rescale"],
         vec![
             "trim_scope",
             "density",
             "trim_count",
             "outliers",
+            "trim_rescale",
             "weights",
             "layer_weights",
             "elect",
@@ -162,7 +163,9 @@ fn a_grid_varies_what_costs_least_innermost() {
             "position",
             "arc_over",
             "tolerance",
+            "max_iterations",
             "clamp",
+            "clamp_high",
             "top_share",
         ],
         vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share"],
@@ -208,7 +211,7 @@ fn the_documentation_names_every_key_with_its_values() {
         KeyKind::Seed => "whole number ≥ 0".to_owned(),
         KeyKind::PerTask => format!("map from task to {}", key.range().unwrap().in_words()),
         KeyKind::PerLayer => {
-            format!("map from task to map from layer or module to {}", key.range().unwrap().in_words())
+            format!("map from task to map from layer or module to {0} or list of {0}s", key.range().unwrap().in_words())
         }
     };
     let expected: Vec<(String, String)> =
@@ -232,6 +235,10 @@ fn the_documentation_says_what_a_key_belongs_to() {
 fn the_documentation_says_the_default_of_every_number() {
     for (key, [name, _, default, _]) in RecipeKey::ALL.iter().zip(documented()) {
         if !matches!(key.kind(), KeyKind::Number | KeyKind::Seed) {
+            continue;
+        }
+        if let Some(other) = default.strip_prefix("that of ") {
+            assert!(RecipeKey::ALL.iter().any(|key| format!("`{}`", key.name()) == other), "{name}: {default}");
             continue;
         }
         let said: f64 = default.rsplit(' ').next().unwrap().parse().unwrap();

@@ -4,6 +4,7 @@ use super::Preset;
 use crate::recipe::{
     ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Mask, Normalise,
     PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
+    combine::USUAL_ITERATIONS,
 };
 use std::collections::BTreeMap;
 
@@ -14,8 +15,10 @@ pub(in crate::recipe) const KNOTS: Space = knots(Sigma::Folded);
 pub(in crate::recipe) const CART: Combine = Combine::Cart { rank_share: 0.16, residual_scale: 1.0 };
 
 pub(in crate::recipe) const COMPRESSED: Space = Space::Compressed { rank: 16, balance: 0.25 };
-pub(in crate::recipe) const DC: Space = Space::Dc { smoothing: 1.0, rule: SmoothingRule::Average, mask: Mask::Block };
-pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, top_share: 0.05 };
+pub(in crate::recipe) const DC: Space =
+    Space::Dc { smoothing: 1.0, rule: SmoothingRule::Average, mask: Mask::Block, cover_rank: 0 };
+pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, clamp_high: None, top_share: 0.05 };
+pub(in crate::recipe) const KARCHER: Combine = Combine::Karcher { tolerance: 1e-9, max_iterations: USUAL_ITERATIONS };
 pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
 pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
 
@@ -66,7 +69,7 @@ impl Preset {
             Self::Sce => of(Space::Full, Combine::Sce { select: 0.1 }),
             Self::Slerp => of(Space::Core, Combine::Slerp { position: 0.5 }),
             Self::Nuslerp => of(Space::Core, Combine::Nuslerp { over: ArcOver::Matrix }),
-            Self::Karcher => of(Space::Core, Combine::Karcher { tolerance: 1e-9 }),
+            Self::Karcher => of(Space::Core, KARCHER),
             Self::ModelStock => of(Space::Core, Combine::ModelStock),
             Self::Pico => pico(sum(Space::Core)),
             Self::Lego => of(Space::Full, LEGO),

@@ -260,6 +260,8 @@ fn methods_with_rules_of_their_own_say_what_they_go_with() {
     );
     let drop = json!({"preset": "dare_ties", "drop_rate": 0.1, "drop_spread": 0.2});
     assert!(message(drop).contains("`drop_rate` minus `drop_spread` is not above 0"));
+    assert!(message(json!({"preset": "nuslerp", "arc_over": "columns"})).contains("need `space: full`"));
+    assert!(message(json!({"combine": "average", "elect": "sum_of_values"})).contains("`sum` and `max` alone"));
     assert_eq!(message(json!({"preset": "pcb", "clamp": 0.5})), "`clamp` is 0.5, outside [0, 0.5)");
     assert_eq!(message(json!({"top_share": 0.1})), "`top_share` has no effect without `combine: pcb`");
 }
@@ -278,6 +280,9 @@ fn a_recipe_with_a_newer_step_has_the_newest_version() {
         json!({"preset": "knots_ties", "sigma": "after"}),
         json!({"preset": "ties", "trim_count": "floor"}),
         json!({"preset": "ties", "outliers": 0.01}),
+        json!({"preset": "ties", "trim_rescale": "sum"}),
+        json!({"preset": "dare_ties", "drop_rescale": "none"}),
+        json!({"combine": "average"}),
         json!({"preset": "karcher"}),
         json!({"preset": "sce"}),
         json!({"preset": "lego"}),
@@ -323,4 +328,70 @@ fn weights_of_layers_belong_to_task_arithmetic_and_are_left_out_where_they_are_1
     let mut wrong = spec(json!({}));
     let error = wrong.set("layer_weights.mnist", &json!(0.5)).unwrap_err().to_string();
     assert!(error.contains("a map from layer or module to number"), "{error}");
+}
+
+#[test]
+fn keys_that_came_later_leave_recipes_without_them_as_they_were() {
+    for (preset, usual) in [
+        ("dc_merge", json!({"cover_rank": 0})),
+        ("karcher", json!({"max_iterations": 1000})),
+        ("pcb", json!({"clamp_high": 0.01})),
+        ("breadcrumbs", json!({"trim_rescale": "none"})),
+    ] {
+        let plain = spec(json!({"preset": preset}));
+        let mut said = plain.clone();
+        for (key, value) in usual.as_object().unwrap() {
+            said.set(key, value).unwrap();
+        }
+        let recipe = said.resolve().unwrap();
+        assert_eq!(recipe, plain.resolve().unwrap(), "{preset}");
+        let text = serde_json::to_string(&recipe).unwrap();
+        for key in ["cover_rank", "max_iterations", "clamp_high", "rescale"] {
+            assert!(!text.contains(key), "{preset}: {text}");
+        }
+    }
+}
+
+#[test]
+fn no_smoothing_is_smoothing_by_nothing() {
+    let none = spec(json!({"preset": "dc_merge", "smoothing_rule": "none", "smoothing": 0.5})).resolve().unwrap();
+    assert_eq!(none, spec(json!({"preset": "dc_merge", "smoothing": 0.0})).resolve().unwrap());
+}
+
+#[test]
+fn an_average_keeps_the_factors_and_takes_no_negative_weights() {
+    let average = spec(json!({"combine": "average", "weights": {"mnist": 0.5}})).resolve().unwrap();
+    assert!(average.is_linear() && average.is_low_rank());
+    assert_eq!(spec(json!({"combine": "average", "flatten": 0.5})).resolve().unwrap().space, Space::Core);
+    for combine in ["average", "nuslerp", "karcher"] {
+        let error = message(json!({"space": "core", "combine": combine, "weights": {"mnist": -0.5}}));
+        assert!(error.starts_with("`weights` of `nuslerp`, `karcher` and `average`"), "{error}");
+    }
+    let mut refused = spec(json!({"combine": "average"}));
+    refused.set("layer_weights.mnist", &json!({"0": 0.5})).unwrap();
+    assert!(refused.resolve().is_err(), "weights of layers would have no sum to be divided by");
+}
+
+#[test]
+fn a_list_of_weights_belongs_to_the_directions_of_a_module() {
+    let weights = json!({"mnist": {"0": 0.5, "m.layers.0.q": [0.5, 2.0], "m.layers.0.k": [1.0, 1.0]}});
+    let recipe = spec(json!({"layer_weights": weights, "weights": {"mnist": 3.0}})).resolve().unwrap();
+    assert_eq!(json!(recipe.layer_weights), json!({"mnist": {"0": 0.5, "m.layers.0.q": [0.5, 2.0]}}));
+    assert_eq!(recipe.direction_weights("mnist", "m.layers.0.q"), Some(&[0.5, 2.0][..]));
+    assert_eq!(recipe.direction_weights("mnist", "m.layers.0.v"), None);
+    assert!(
+        (recipe.weight_on("mnist", "m.layers.0.q") - 3.0).abs() < 1e-12,
+        "the list takes the place of the layer's number"
+    );
+    assert!((recipe.weight_on("mnist", "m.layers.0.v") - 1.5).abs() < 1e-12);
+    assert_eq!(RecipeSpec::from(&recipe).resolve().unwrap(), recipe);
+    let text = serde_json::to_string(&recipe).unwrap();
+    assert_eq!(serde_json::from_str::<crate::Recipe>(&text).unwrap(), recipe);
+    for refused in [json!({"mnist": {"0": [0.5, 2.0]}}), json!({"mnist": {"m.layers.0.q": []}})] {
+        let error = message(json!({"layer_weights": refused}));
+        assert!(error.starts_with("a list in `layer_weights` has a number for each direction"), "{error}");
+    }
+    let written = RecipeSpec::from(&recipe);
+    let shown = RecipeKey::of("layer_weights").unwrap().shown(&written).unwrap();
+    assert!(shown.as_text().unwrap().starts_with("3 numbers ("), "{shown:?}");
 }

@@ -2,8 +2,7 @@
 
 use super::check_name;
 use crate::{
-    CoefficientScope, Evaluation, LearnedMerge, SweepError, Task, TuneGuard, TuneObjective, TuneSettings,
-    sweep::file::LearnedFile,
+    Evaluation, LearnedMerge, SweepError, Task, TuneGuard, TuneObjective, TuneSettings, sweep::file::LearnedFile,
 };
 
 /// What holds where the sweep file leaves it out.
@@ -33,9 +32,6 @@ fn check(path: &str, file: LearnedFile, evaluation: &Evaluation, tasks: &[Task])
             );
             return refuse("split", problem);
         }
-    }
-    if file.per == CoefficientScope::Direction {
-        return refuse("per", "is `direction`, which no recipe can state; use `task`, `layer` or `module`".to_owned());
     }
     if file.examples == Some(0) {
         return refuse("examples", "is 0".to_owned());

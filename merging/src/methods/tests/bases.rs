@@ -61,13 +61,12 @@ fn blocks_of(bounds: &[usize], merged: &Mat<f64>) -> Mat<f64> {
 #[test]
 fn dc_merge_equals_merge_and_rebase() {
     for golden in goldens("dc_merge") {
-        let settings = DcMerge {
-            rule: match golden.text("/config/energy_smoothing") {
-                "average" => Smoothing::Average,
-                "linear" => Smoothing::Linear,
-                other => panic!("{other}"),
-            },
-            strength: golden.number("/config/energy_smoothing_strength").unwrap(),
+        let strength = golden.number("/config/energy_smoothing_strength").unwrap();
+        let settings = match golden.text("/config/energy_smoothing") {
+            "average" => DcMerge { rule: Smoothing::Average, strength },
+            "linear" => DcMerge { rule: Smoothing::Linear, strength },
+            "none" => DcMerge { rule: Smoothing::Average, strength: 0.0 },
+            other => panic!("{other}"),
         };
         golden.check(1e-6, |_, weight| {
             let [rows, cols] = weight.shape();
@@ -78,6 +77,7 @@ fn dc_merge_equals_merge_and_rebase() {
             let entries = cover.cores[0].nrows().pow(2);
             let mut merged = match golden.text("/config/cover_merge_method") {
                 "task_arithmetic" => sum(&cover.cores),
+                "weighted_average" => sum(&cover.cores) * faer::Scale(1.0 / cover.cores.len() as f64),
                 "ties_merge" => {
                     let density = golden.number("/config/cover_merge_params/topk").unwrap();
                     ties(&cover.cores, (entries as f64 * density) as usize)

@@ -28,8 +28,7 @@ fn slerp_equals_mergekit() {
 }
 
 /// Rows of the two updates, each interpolated by its own angle.
-fn by_rows(weight: &Weight, position: f64) -> Mat<f64> {
-    let updates = weight.updates();
+fn by_rows(updates: &[Mat<f64>], position: f64) -> Mat<f64> {
     let mut merged = Mat::zeros(updates[0].nrows(), updates[0].ncols());
     for row in 0..merged.nrows() {
         let [first, second] = [&updates[0], &updates[1]].map(|update| update.row(row));
@@ -48,9 +47,14 @@ fn nuslerp_equals_mergekit() {
         let weights = golden.numbers("/config/weights");
         let position = weights[1] / (weights[0] + weights[1]);
         golden.check(1e-6, |_, weight| {
+            let updates = weight.updates();
+            if !golden.flag("/config/flatten") && golden.flag("/config/row_wise") {
+                // What mergekit calls row-wise are vectors along the first dimension.
+                let transposed: Vec<_> = updates.iter().map(|update| update.transpose().to_owned()).collect();
+                return by_rows(&transposed, position).transpose().to_owned();
+            }
             if !golden.flag("/config/flatten") {
-                assert!(!golden.flag("/config/row_wise"), "mergekit calls columns rows");
-                return by_rows(weight, position);
+                return by_rows(&updates, position);
             }
             combined(weight, &slerp(pair(&products(weight)), position, Collinear::Sine))
         });

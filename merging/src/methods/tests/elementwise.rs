@@ -18,7 +18,7 @@ fn rows(entries: &[f64], [rows, cols]: [usize; 2]) -> Mat<f64> {
     MatRef::from_row_major_slice(entries, rows, cols).to_owned()
 }
 
-fn of_updates(weight: &Weight, rule: impl Fn(&[Vec<f64>]) -> Vec<f64>) -> Mat<f64> {
+fn of_updates(weight: &Weight, rule: impl Fn(&Vec<Vec<f64>>) -> Vec<f64>) -> Mat<f64> {
     let tasks: Vec<_> = weight.updates().iter().map(entries).collect();
     rows(&rule(&tasks), weight.shape())
 }
@@ -37,7 +37,7 @@ fn pcb_equals_merge_and_rebase() {
             density: golden.number("/config/att_ratio").unwrap(),
         };
         let scaling = golden.number("/config/lam").unwrap();
-        let rule = |tasks: &[Vec<f64>]| pcb(tasks, &vec![1.0; tasks.len()], settings);
+        let rule = |tasks: &Vec<Vec<f64>>| pcb(tasks, &vec![1.0; tasks.len()], settings);
         golden.check(1e-6, |_, weight| {
             if golden.text("/config/space") == "full" {
                 return of_updates(weight, rule) * faer::Scale(scaling);
@@ -46,7 +46,7 @@ fn pcb_equals_merge_and_rebase() {
             let left = basis(height, weight.factors.iter().map(|factors| factors.b.as_ref()));
             let right = basis(width, weight.factors.iter().map(|factors| factors.at.as_ref()));
             let core = |update: &Mat<f64>| entries(&(left.transpose() * update * &right));
-            let cores: Vec<_> = weight.updates().iter().map(core).collect();
+            let cores: Vec<Vec<f64>> = weight.updates().iter().map(core).collect();
             left.as_ref()
                 * rows(&rule(&cores), [left.ncols(), right.ncols()])
                 * right.transpose()

@@ -94,9 +94,11 @@ impl Config<'_> {
                 let mut spec = json!({
                     "preset": "breadcrumbs", "density": number("density"), "outliers": number("gamma"),
                 });
-                if config["consensus"] == "sum" {
+                let is_elected = config["consensus"] == "sum";
+                if is_elected {
                     spec["elect"] = json!("sum_of_values");
                 }
+                spec["combine"] = json!(combination(is_elected, config["normalize"] == true));
                 of(spec, 1e-6)
             }
             _ => return None,
@@ -113,22 +115,25 @@ impl Config<'_> {
             "nuslerp" => {
                 let mut spec = json!({"preset": "nuslerp", "weights": weights(config, tasks)});
                 if config["flatten"] == false {
-                    assert_eq!(config["row_wise"], false, "mergekit calls columns rows");
                     spec["space"] = json!("full");
-                    spec["arc_over"] = json!("rows");
+                    // What mergekit calls row-wise are vectors along the first dimension.
+                    spec["arc_over"] = json!(if config["row_wise"] == true { "columns" } else { "rows" });
                 }
                 of(spec, 1e-6)
             }
-            "karcher" => of(json!({"preset": "karcher", "tolerance": number("tol")}), 1e-5),
+            "karcher" => {
+                let spec = json!({
+                    "preset": "karcher", "tolerance": number("tol"), "max_iterations": number("max_iter"),
+                });
+                of(spec, 1e-5)
+            }
             "pcb" => {
-                assert_eq!(config["clamp_min_ratio"], config["clamp_max_ratio"]);
                 let space = if config["space"] == "full" { "full" } else { "core" };
                 let spec = json!({
-                    "preset": "pcb", "space": space, "clamp": number("clamp_min_ratio"), "top_share": number("att_ratio"),
-                    "scaling": number("lam"),
+                    "preset": "pcb", "space": space, "clamp": number("clamp_min_ratio"),
+                    "clamp_high": number("clamp_max_ratio"), "top_share": number("att_ratio"), "scaling": number("lam"),
                 });
-                // Task matrices of the core are `f32`: one entry of rank 1 in 20 may pass a quantile.
-                of(spec, if space == "full" { 1e-6 } else { 1e-5 })
+                of(spec, 1e-6)
             }
             "sce" => of(json!({"preset": "sce", "select": number("select_topk")}), 1e-6),
             "della" | "della_linear" => {
@@ -136,7 +141,7 @@ impl Config<'_> {
                 let spec = json!({
                     "preset": "della", "drop_rate": 1.0 - number("density"), "drop_spread": number("epsilon"),
                     "elect": if is_elected { "sum_of_values" } else { "none" },
-                    "combine": if config["normalize"] == true { "mean" } else { "sum" },
+                    "combine": combination(is_elected, config["normalize"] == true),
                 });
                 Checked::MeanNorm { spec: serde_json::from_value(spec).unwrap(), tolerance: 0.03 }
             }
@@ -149,6 +154,15 @@ impl Config<'_> {
 fn weights(config: &Value, tasks: &[String]) -> Value {
     let Some(weights) = config["weights"].as_array() else { return json!({}) };
     Value::Object(tasks.iter().cloned().zip(weights.iter().cloned()).collect())
+}
+
+/// What mergekit's `normalize` divides by: the weights of the tasks that agree, or of all.
+fn combination(is_elected: bool, normalize: bool) -> &'static str {
+    match (normalize, is_elected) {
+        (false, _) => "sum",
+        (true, true) => "mean",
+        (true, false) => "average",
+    }
 }
 
 /// What is calibrated is said in words: a sum, a multiple of one, or TIES.
@@ -181,12 +195,37 @@ fn dc_merge(config: &Value) -> Value {
         "smoothing": config["energy_smoothing_strength"],
         "smoothing_rule": config["energy_smoothing"],
         "mask": config["mask_mode"],
+        "cover_rank": config["max_rank"].as_u64().unwrap_or(0),
     });
-    if config["cover_merge_method"] == "ties_merge" {
-        spec["elect"] = json!("sum_of_values");
-        spec["combine"] = json!("mean");
-        spec["density"] = config["cover_merge_params"]["topk"].clone();
-        spec["trim_count"] = json!("floor");
+    let parameters = &config["cover_merge_params"];
+    let or = |key: &str, usual: f64| json!(parameters[key].as_f64().unwrap_or(usual));
+    match config["cover_merge_method"].as_str().unwrap() {
+        "task_arithmetic" => {}
+        "weighted_average" => spec["combine"] = json!("average"),
+        "ties_merge" => {
+            spec["elect"] = json!("sum_of_values");
+            spec["combine"] = json!("mean");
+            spec["density"] = or("topk", 0.2);
+            spec["trim_count"] = json!("floor");
+        }
+        "wudi" => {
+            spec["combine"] = json!("gram_merge");
+            spec["gram"] = json!("update_normalised");
+            spec["ridge"] = or("ridge", 1e-8);
+        }
+        "pcb" => {
+            spec["combine"] = json!("pcb");
+            spec["clamp"] = or("clamp_min_ratio", 0.01);
+            spec["clamp_high"] = or("clamp_max_ratio", 0.01);
+            spec["top_share"] = or("att_ratio", 0.05);
+            spec["scaling"] = or("lam", 1.2);
+        }
+        "cart_merge" => {
+            spec["combine"] = json!("cart");
+            spec["rank_share"] = or("pruning_rank", 0.5);
+            spec["residual_scale"] = or("scaling_coeffs", 0.5);
+        }
+        other => unreachable!("no recipe merges by `{other}`"),
     }
     spec
 }
