@@ -1,5 +1,6 @@
 mod beaten;
 mod build;
+mod condition;
 mod lines;
 mod normalised;
 mod optimism;
@@ -12,7 +13,7 @@ pub use beaten::Better;
 pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 
-use jobs::{Interval, Objective, Recipe, RecipeSpec};
+use jobs::{Interval, MergeFacts, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -129,6 +130,8 @@ pub enum Kind {
     Baseline,
     /// The recipe that a search chose.
     Search,
+    /// All adapters together without a merge.
+    Ensemble,
 }
 
 impl Kind {
@@ -158,6 +161,9 @@ pub struct SummaryRow {
     /// What the search looked at; only searches have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<SearchSummary>,
+    /// What the merge found about itself; only merges with a result on the selection split have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeFacts>,
     /// The numbers by split; a split of which nothing is known is absent.
     pub splits: BTreeMap<String, SplitSummary>,
 }

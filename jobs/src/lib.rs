@@ -53,8 +53,8 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
-    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, InputLocations, Job, JobId, JointHeadSpec, Meaning,
-    OtherSemantics, Precision, Subject, TaskInput,
+    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, EnsembleRule, HeadSpec, InputLocations, Job, JobId,
+    JointHeadSpec, Meaning, OtherSemantics, Precision, Subject, TaskInput,
 };
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
@@ -62,9 +62,9 @@ pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
-    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
-    KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
-    SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
+    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram,
+    KeyKind, KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec,
+    SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
 };
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
@@ -73,7 +73,8 @@ pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use sweep::{
-    Baseline, Benchmark, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
+    Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
+    overridden,
 };
 pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,

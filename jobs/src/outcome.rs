@@ -1,4 +1,4 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, stored::StoredOutcome};
+use crate::{EnsembleRule, JobId, Objective, Recipe, RecipeSpec, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -75,6 +75,11 @@ pub enum RowKind {
         points: Vec<Point>,
         /// The number of points that are not listed. They have results like the others.
         left_out: LeftOut,
+    },
+    /// All adapters together without a merge.
+    Ensemble {
+        /// How their scores become one.
+        rule: EnsembleRule,
     },
 }
 

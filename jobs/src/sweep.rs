@@ -12,7 +12,10 @@ pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;
 
-use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, TuneSettings};
+use crate::{
+    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec,
+    TuneSettings,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +43,9 @@ pub struct Sweep {
     /// Merges by task arithmetic whose coefficients are learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<LearnedMerge>,
+    /// Ensembles of all adapters, for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ensembles: Vec<Ensemble>,
 }
 
 /// One task: an adapter, labelled data and class vectors.
@@ -129,6 +135,17 @@ pub struct Baseline {
     pub name: String,
     /// The recipe.
     pub recipe: RecipeSpec,
+}
+
+/// All adapters together without a merge, beside the searches: in a joint benchmark, every adapter sees the examples of all
+/// tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ensemble {
+    /// The row's name in tables, unique in the sweep.
+    pub name: String,
+    /// How the scores become one.
+    pub rule: EnsembleRule,
 }
 
 /// A merge by task arithmetic whose coefficients are learned on a split of their own.

@@ -130,6 +130,18 @@ impl SigmaCut {
     }
 }
 
+/// What a recipe with `combine: fisher` may say.
+fn consistent_by_fisher(recipe: &Recipe) -> Result<(), RecipeError> {
+    if recipe.space == Space::Full && recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none()
+    {
+        return Ok(());
+    }
+    Err(RecipeError::Contradiction(
+        "`fisher` weighs the entries of the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and \
+         no `calibrate`",
+    ))
+}
+
 /// What a recipe with `gram: inputs` may say.
 fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
     let is_plain = recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none();
@@ -148,6 +160,12 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
         return Err(RecipeError::Contradiction(
             "`gram_merge` multiplies the squared errors of the tasks by their `weights`, which have to be 0 or more: with a \
              negative weight there is no smallest sum",
+        ));
+    }
+    if matches!(recipe.combine, Combine::Fisher { .. }) && recipe.weights.values().any(|weight| *weight < 0.0) {
+        return Err(RecipeError::Contradiction(
+            "`fisher` takes a weighted mean of the tasks, whose `weights` have to be 0 or more: with a negative weight the sum \
+             of the weights of an entry may be 0",
         ));
     }
     if let Some(Trim { density, outliers, .. }) = recipe.trim
@@ -196,6 +214,9 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
             "`lego`, `robust_merge` and `nuslerp` with `arc_over: rows` work on the factors of the adapters: they need \
              `space: full`, without `density` and `drop_rate`",
         ));
+    }
+    if matches!(recipe.combine, Combine::Fisher { .. }) {
+        return consistent_by_fisher(recipe);
     }
     if recipe.elect.is_some() && !recipe.combine.elects() && !recipe.combine.is_matrix_wise() {
         return Err(RecipeError::Contradiction(

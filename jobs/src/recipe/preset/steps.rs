@@ -2,8 +2,9 @@
 
 use super::Preset;
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Mask, Normalise,
-    PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, Mask,
+    Normalise, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope,
+    choice::Choice,
 };
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub(in crate::recipe) const DC: Space = Space::Dc { smoothing: 1.0, rule: Smooth
 pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, top_share: 0.05 };
 pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
 pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
+
+pub(in crate::recipe) const FISHER: Combine = Combine::Fisher { examples: 256, floor: 1e-6, norm: FisherNorm::None };
 
 const KNOTS_UNSCALED: Space = knots(Sigma::After);
 const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
@@ -71,6 +74,7 @@ impl Preset {
             Self::Pico => pico(sum(Space::Core)),
             Self::Lego => of(Space::Full, LEGO),
             Self::RobustMerge => of(Space::Full, ROBUST_MERGE),
+            Self::Fisher => of(Space::Full, FISHER),
         };
         recipe.at_current_semantics()
     }
