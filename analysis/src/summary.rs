@@ -1,5 +1,6 @@
 mod beaten;
 mod build;
+mod condition;
 mod lines;
 mod normalised;
 mod optimism;
@@ -14,7 +15,7 @@ pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 pub use published::{Figure, PublishedSummary, ReferenceSummary};
 
-use jobs::{Interval, Objective, Recipe, RecipeSpec};
+use jobs::{Interval, MergeFacts, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -134,6 +135,8 @@ pub enum Kind {
     Baseline,
     /// The recipe that a search chose.
     Search,
+    /// All adapters together without a merge.
+    Ensemble,
 }
 
 impl Kind {
@@ -166,6 +169,9 @@ pub struct SummaryRow {
     /// The published figures of the same method, beside those on the report split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedSummary>,
+    /// What the merge found about itself; only merges with a result on the selection split have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merge: Option<MergeFacts>,
     /// The numbers by split; a split of which nothing is known is absent.
     pub splits: BTreeMap<String, SplitSummary>,
 }

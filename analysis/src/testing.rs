@@ -116,6 +116,7 @@ impl Made {
                         .iter()
                         .for_each(|task| add(Subject::Adapter { task: task.0.clone() }, std::slice::from_ref(task)));
                 }
+                RowKind::Ensemble { rule } => add(Subject::Ensemble { rule: *rule }, &tasks),
                 RowKind::Baseline { recipe, .. } | RowKind::Search { recipe, .. } => {
                     add(Subject::Merge { recipe: Box::new(recipe.clone()) }, &tasks);
                 }

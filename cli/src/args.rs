@@ -16,7 +16,7 @@ pub(crate) use shared::{
 pub(crate) use sweeps::{Finish, Status, Sweeps, SweepsCommand, SweepsList, SweepsRemove};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 /// Sweeps over LoRA merges: exact KnOTS, TIES, DARE, TSV and Iso merges, evaluated and compared.
 #[derive(Debug, Parser)]
@@ -212,6 +212,12 @@ pub(crate) struct Check {
     /// Compare the adapters with each other only, and evaluate nothing
     #[arg(long, conflicts_with = "split")]
     pub(crate) adapters_only: bool,
+    /// Compare what the updates make of the same inputs as well: linear CKA, before and after an alignment
+    #[arg(long, conflicts_with = "adapters_only")]
+    pub(crate) similarity: bool,
+    /// With `--similarity`: of each task, the first examples of the split `evaluation.statistics` whose inputs are taken
+    #[arg(long, value_name = "N", default_value = "256", requires = "similarity")]
+    pub(crate) examples: NonZeroU64,
     /// Write the tables and charts into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,

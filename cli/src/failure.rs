@@ -100,6 +100,7 @@ from! {
     preflight::CheckError => InputFailure,
     ::files::FileChanged => InputFailure,
     merging::MergeError => MergeFailure,
+    merging::InputMergeError => MergeFailure,
     merging::OutputError => MergeFailure,
     coordinator::FreezeError => RunFailure,
     coordinator::CoordinatorError => RunFailure,

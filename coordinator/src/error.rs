@@ -35,7 +35,7 @@ pub enum CoordinatorError {
         source: Option<Box<RecordedError>>,
     },
     /// Recipes merge by statistics of a task, and the job that makes them failed.
-    #[error("a recipe needs the {what} of task `{task}`, and job {} that makes them failed", .job.short())]
+    #[error("the sweep needs the {what} of task `{task}`, and job {} that makes them failed", .job.short())]
     Statistics {
         /// The task.
         task: String,

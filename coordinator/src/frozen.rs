@@ -21,6 +21,8 @@ pub struct Frozen {
     tasks: BTreeMap<String, Vec<TaskInput>>,
     benchmark: BenchmarkInput,
     locations: InputLocations,
+    /// Statistics that are made although no recipe merges by them.
+    other_statistics: Vec<StatisticsNeed>,
 }
 
 /// Why a sweep and digests do not make a frozen sweep.
@@ -74,7 +76,18 @@ impl Frozen {
         let tasks = tasks.collect::<Result<_, FrozenError>>()?;
         let base = digest("base".to_owned())?;
         let locations = locations(&sweep, &commits);
-        Ok(Self { sweep, revision: 1, digests, commits, base, adapters, tasks, benchmark, locations })
+        Ok(Self {
+            sweep,
+            revision: 1,
+            digests,
+            commits,
+            base,
+            adapters,
+            tasks,
+            benchmark,
+            locations,
+            other_statistics: Vec::new(),
+        })
     }
 
     /// The sweep of a stored manifest.
@@ -90,6 +103,26 @@ impl Frozen {
     #[must_use]
     pub fn at_revision(self, number: u32) -> Self {
         Self { revision: number, ..self }
+    }
+
+    /// The same sweep, whose jobs make these statistics as well. It is not part of what is stored of a sweep.
+    #[must_use]
+    pub fn also_making(mut self, statistics: StatisticsNeed) -> Self {
+        if !self.other_statistics.contains(&statistics) {
+            self.other_statistics.push(statistics);
+        }
+        self
+    }
+
+    /// The statistics that the sweep's jobs make, each once.
+    pub fn statistics_needs(&self) -> Vec<StatisticsNeed> {
+        let mut needs = self.sweep.statistics_needs();
+        for need in &self.other_statistics {
+            if !needs.contains(need) {
+                needs.push(*need);
+            }
+        }
+        needs
     }
 
     /// The same sweep under another name. It has the same inputs, and therefore the same jobs.
@@ -139,12 +172,12 @@ impl Frozen {
 
     /// Everything that decides the result of `subject` on `split`, which is one of the sweep's two.
     ///
-    /// The base model is evaluated on all tasks without adapters, a single adapter on its own task only, and a merge of
-    /// all adapters on all tasks.
+    /// The base model is evaluated on all tasks without adapters, a single adapter on its own task only, and a merge or an
+    /// ensemble of all adapters on all tasks.
     pub fn meaning(&self, subject: Subject, split: &str) -> Meaning {
         let is_own = |task: &str| match &subject {
             Subject::Adapter { task: own } => task == own,
-            Subject::Base | Subject::Merge { .. } => true,
+            Subject::Base | Subject::Merge { .. } | Subject::Ensemble { .. } => true,
         };
         let adapters = match &subject {
             Subject::Base => Vec::new(),
@@ -153,7 +186,7 @@ impl Frozen {
         let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
         let statistics = match &subject {
             Subject::Merge { recipe } => self.statistics_inputs(recipe),
-            Subject::Base | Subject::Adapter { .. } => Vec::new(),
+            Subject::Base | Subject::Adapter { .. } | Subject::Ensemble { .. } => Vec::new(),
         };
         Meaning {
             evaluation: EVALUATION_SEMANTICS,

@@ -100,7 +100,7 @@ impl SweepPlan {
 
     /// The largest number of jobs that the sweep may need.
     pub fn bound(&self) -> u64 {
-        bound_of(self.known.frozen.sweep(), &self.searches)
+        bound_of(self.known.frozen.sweep(), &self.searches).saturating_add(self.known.other_statistics())
     }
 
     /// Whether an issued job writes an artefact, and does not evaluate.

@@ -50,6 +50,7 @@ pub(crate) fn correct(subject: &Subject) -> u64 {
     match subject {
         Subject::Base => 300,
         Subject::Adapter { .. } => 900,
+        Subject::Ensemble { .. } => 850,
         Subject::Merge { recipe } => {
             let density = recipe.trim.map_or(1.0, |trim| trim.density);
             (800.0 - 1000.0 * (recipe.scaling - 0.3).abs() - 100.0 * (density - 0.5).abs()).round() as u64

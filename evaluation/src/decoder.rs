@@ -25,17 +25,16 @@ pub(crate) use weights::{DecoderWeights, LayerWeights, LinearWeights};
 
 use crate::model::weights::WeightFile;
 use crate::{
-    Delta, Features, Fisher, Head, ModelError, Module, Sequences, Texts, Watch,
+    Delta, Features, ModelError, Module, Sequences, Texts, Watch,
     observe::{Observation, Observed},
 };
 use candle_core::{Device, Tensor};
-use composed::{ComposedDecoder, Scores};
+use composed::ComposedDecoder;
 use files::MappedFile;
 use half::Half;
 use host::HostDecoder;
 use jobs::Precision;
-use module::ModuleId;
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 use updates::Updates;
 
 /// A Llama, Mistral, Qwen2 or Qwen3 up to its final norm, as in `LlamaForSequenceClassification` and the like.
@@ -111,59 +110,6 @@ impl DecoderModel {
         let files = found.files.clone();
         let model = Model::Composed(ComposedDecoder::new(config.clone(), found, device, precision)?);
         Ok(Self { base: Arc::new(Base { config, precision, files }), model })
-    }
-
-    /// Opens a folder like [`open_composed`](Self::open_composed), so that gradients pass through the model.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_differentiable(folder: &Path, device: &Device, precision: Precision) -> Result<Self, ModelError> {
-        let Self { base, model } = Self::open_composed(folder, device, precision)?;
-        let model = match model {
-            Model::Composed(model) => Model::Composed(model.differentiable()),
-            model @ Model::Host(_) => model,
-        };
-        Ok(Self { base, model })
-    }
-
-    /// The diagonal of the Fisher information of some modules' weights: `E_x Σ_c p(c|x)·(∂log p(c|x)/∂W)²`, per text and class,
-    /// where the logits are the products of the head's rows with the features. Classes in `masked` have probability 0.
-    ///
-    /// # Shapes
-    /// One `[outputs, inputs]` for each module, row-major.
-    ///
-    /// # Numerics
-    /// As [`ImageModel::fisher`](crate::ImageModel::fisher).
-    ///
-    /// # Errors
-    /// [`ModelError::NotDifferentiable`] unless the model was [opened](Self::open_differentiable) for it; an unknown module; a head
-    /// of another width; and as [`features`](Self::features).
-    pub fn fisher(
-        &self,
-        texts: &Texts,
-        scores: (&Head, &[u32]),
-        modules: &BTreeSet<String>,
-        watch: &Watch<'_>,
-    ) -> Result<Fisher, ModelError> {
-        let (head, masked) = scores;
-        let Model::Composed(model) = &self.model else { return Err(ModelError::NotDifferentiable) };
-        if !model.is_differentiable() {
-            return Err(ModelError::NotDifferentiable);
-        }
-        let config = &self.base.config;
-        batches::check(texts, config)?;
-        let read = texts.up_to(|ids| config.pooled(ids));
-        let matrices = modules.iter().map(|module| module::find(config, module)).collect::<Result<Vec<_>, _>>()?;
-        let mask = |class: usize| if masked.contains(&(class as u32)) { f32::NEG_INFINITY } else { 0.0 };
-        let mask: Vec<f32> = (0..head.classes()).map(mask).collect();
-        let mask = Tensor::from_vec(mask, head.classes(), model.device())?;
-        let head = head.tensor(config.width, model.device())?;
-        let mut means = model.fisher(&read, Scores { head: &head, mask: &mask }, &matrices, watch)?;
-        let of = |(module, id): (&String, &ModuleId)| {
-            let [outputs, inputs] = id.1.shape(config);
-            (module.clone(), means.remove(id).unwrap_or_else(|| vec![0.0; outputs * inputs]))
-        };
-        Ok(modules.iter().zip(&matrices).map(of).collect())
     }
 
     /// The mapped files of the weights, which are read for as long as the model is used: on the processor, half-width

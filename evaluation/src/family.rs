@@ -16,12 +16,12 @@ pub use error::SplitError;
 pub use examples::{ExampleCount, ExampleKind, Examples};
 
 use crate::{
-    Delta, DeviceChoice, DiskCache, Features, Fisher, GradientTower, Head, Limits, ModelError, Module, Observed,
-    Sequences, TextModel, Watch,
+    Delta, DeviceChoice, DiskCache, Features, GradientTower, Limits, ModelError, Module, Observed, Sequences,
+    TextModel, Watch,
 };
 use files::MappedFile;
 use jobs::{DataFiles, DataSpec, Precision, Rows};
-use std::{collections::BTreeSet, path::Path};
+use std::path::Path;
 
 /// A resident base model of a family, with what belongs to it: its image processor, tokenizer or text tower.
 pub trait ModelFamily: Sized + Send + 'static {
@@ -70,12 +70,6 @@ pub trait ModelFamily: Sized + Send + 'static {
     /// # Errors
     /// Names the file, the key or tensor, and what was expected.
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
-
-    /// Opens a base on a device in a form that gradients pass through. It makes the same numbers, and is slower.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError>;
 
     /// The base model.
     fn model(&self) -> &Self::Model;
@@ -191,19 +185,6 @@ pub trait Model: Clone + Send + Sync + 'static {
         observed: Option<Observed<'_>>,
         watch: &Watch<'_>,
     ) -> Result<(), ModelError>;
-
-    /// The diagonal of the Fisher information of some modules, by what the model predicts with a head.
-    ///
-    /// # Errors
-    /// The model was not [opened](ModelFamily::open_differentiable) for it; a module that the model does not have; a head that
-    /// does not fit; the device fails, or the caller cancels.
-    fn fisher(
-        &self,
-        examples: &Self::Examples,
-        head: &Head,
-        modules: &BTreeSet<String>,
-        watch: &Watch<'_>,
-    ) -> Result<Fisher, ModelError>;
 
     /// What the model is, in words with its sizes.
     fn describe(&self) -> String;

@@ -11,6 +11,7 @@ mod block;
 mod clip;
 mod decoder;
 mod factors;
+mod fisher;
 mod linear;
 mod norm;
 mod sequences;
@@ -19,6 +20,7 @@ mod turn;
 
 pub use crate::model::host::real::Real;
 pub use factors::{AdaptedModule, Scales};
+pub use fisher::Fisher;
 pub use linear::ModuleGradient;
 pub use sequences::Sequences;
 pub use tower::{GradientTower, Recorded};

@@ -152,17 +152,6 @@ pub fn prompts(classes: &[String], templates: &[String]) -> Vec<Vec<String>> {
 }
 
 impl Head {
-    /// The matrix `[classes, width]` on a device.
-    ///
-    /// # Errors
-    /// [`ModelError::HeadWidth`] unless its width is that of the features; the device fails.
-    pub(crate) fn tensor(&self, features: usize, device: &Device) -> Result<Tensor, ModelError> {
-        if self.width != features {
-            return Err(ModelError::HeadWidth { head: self.width, features });
-        }
-        Ok(Tensor::from_slice(&self.weight, (self.classes, self.width), device)?)
-    }
-
     /// Makes a head from the prompts of each class.
     ///
     /// Each prompt's features are scaled to length 1, averaged over the class, scaled to length 1 again, and multiplied by

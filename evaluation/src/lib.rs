@@ -14,12 +14,10 @@ mod data;
 mod decoder;
 mod device;
 mod family;
-mod fisher;
 mod gradient;
 mod head;
 mod images;
 mod joint;
-mod kernels;
 mod kind;
 mod limits;
 mod model;
@@ -54,8 +52,7 @@ pub use family::{
     Model, ModelFamily, Placement, SplitError, SplitMemory, SplitSource, TextLimits, TokenisedSplit, TriedOut,
     configuration, outline,
 };
-pub use fisher::Fisher;
-pub use gradient::{AdaptedModule, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
+pub use gradient::{AdaptedModule, Fisher, GradientTower, ModuleGradient, Real, Recorded, Scales, Sequences};
 pub use head::{Head, HeadError, prompts};
 pub use images::Images;
 pub use joint::{JointError, JointHead, JointMap, JointPrompts};
@@ -68,7 +65,7 @@ pub use model::{
 pub use notes::notes;
 pub use observe::{InputObserver, ModuleInputs, Observed};
 pub use preprocess::{Filter, Preprocess, Resize};
-pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, joint_hits};
+pub use score::{HITS, JointScore, PerTaskScore, ScoreError, accuracy, check_map, classify, ensemble_hits, joint_hits};
 pub use text::{TextModel, Tokenizer};
 pub use texts::{PairTokenizer, Place, TextClasses, TextError, TextSource, Texts};
 pub use transient::may_pass;

@@ -14,8 +14,7 @@ pub use patch::{Delta, Module};
 pub use watch::Watch;
 
 use crate::{
-    Head, Sequences,
-    fisher::Fisher,
+    Sequences,
     images::Images,
     observe::{Observation, Observed},
 };
@@ -23,11 +22,7 @@ use candle_core::{Device, Tensor};
 use composed::ComposedTower;
 use host::tower::HostTower;
 use patch::{TowerMatrix, Updates};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 use weights::Weights;
 
 /// A CLIP image tower with its projection.
@@ -107,52 +102,6 @@ impl ImageModel {
         let read = Weights::open(folder)?.vision(&config)?;
         let tower = Tower::Composed(ComposedTower::new(config, read, device)?);
         Ok(Self { base: Arc::new(Base { config }), tower })
-    }
-
-    /// Opens a folder like [`open_composed`](Self::open_composed), so that gradients pass through the model.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub fn open_differentiable(folder: &Path, device: &Device) -> Result<Self, ModelError> {
-        let Self { base, tower } = Self::open_composed(folder, device)?;
-        let tower = match tower {
-            Tower::Composed(tower) => Tower::Composed(tower.differentiable()),
-            tower @ Tower::Host(_) => tower,
-        };
-        Ok(Self { base, tower })
-    }
-
-    /// The diagonal of the Fisher information of some modules' weights: `E_x Σ_c p(c|x)·(∂log p(c|x)/∂W)²`, per image and class,
-    /// where the logits are the products of the head's rows with the features at length 1.
-    ///
-    /// # Shapes
-    /// One `[outputs, inputs]` for each module, row-major.
-    ///
-    /// # Numerics
-    /// Gradients in `f32`, means in `f64`. One backward pass for each class and each batch of images.
-    ///
-    /// # Errors
-    /// [`ModelError::NotDifferentiable`] unless the model was [opened](Self::open_differentiable) for it; an unknown module;
-    /// images that another base embedded; a head of another width; the device fails, or the caller cancels.
-    pub fn fisher(
-        &self,
-        embedded: &Embedded,
-        head: &Head,
-        modules: &BTreeSet<String>,
-        watch: &Watch<'_>,
-    ) -> Result<Fisher, ModelError> {
-        let states = self.states(embedded, watch)?;
-        let (Tower::Composed(tower), StateValues::Device(steps)) = (&self.tower, &states.tokens) else {
-            return Err(ModelError::NotDifferentiable);
-        };
-        if !tower.is_differentiable() {
-            return Err(ModelError::NotDifferentiable);
-        }
-        let config = &self.base.config;
-        let matrices = patch::matrices_of(config, modules.iter().map(String::as_str))?;
-        let head = head.tensor(config.projection, tower.device())?;
-        let means = tower.fisher(steps, &head, &matrices, watch)?;
-        modules.iter().map(|module| Ok((module.clone(), patch::rows_of(config, module, &means)?))).collect()
     }
 
     /// The model's configuration.

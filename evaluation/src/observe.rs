@@ -5,7 +5,7 @@
 mod hook;
 mod sites;
 
-pub(crate) use hook::{Hook, Noted, Passed, Probes};
+pub(crate) use hook::{Hook, Noted};
 pub(crate) use sites::{Observation, Site};
 
 use crate::{

@@ -134,17 +134,69 @@ pub fn accuracy(features: &Features, head: &Head) -> Result<PerTaskScore, ScoreE
 /// features are not finite.
 pub fn joint_hits(features: &Features, joint: &Head, map: &[usize]) -> Result<JointScore, ScoreError> {
     check_map(map, joint.classes())?;
-    let names: Option<Vec<String>> =
-        joint.names().map(|names| map.iter().map(|joint_class| names[*joint_class].clone()).collect());
+    let names = names_of(joint, map);
     let classes = Classes::of(features, names.as_deref(), map.len())?;
     let mut ranks = Vec::with_capacity(features.labels().len());
     each_row(Vectors::of(features), joint, unit_rows, |example, label, scores| {
-        let own = scores[map[classes.row(example, label)?]];
-        ranks.push(scores.iter().filter(|score| **score > own).count());
+        ranks.push(rank(scores, map[classes.row(example, label)?]));
         Ok(())
     })?;
-    let hits = HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count());
-    Ok(JointScore { hits, n: ranks.len(), ranks })
+    Ok(JointScore::new(ranks))
+}
+
+/// Ranks the true class of each image among the classes of all tasks, where several models see every image and the largest
+/// score of each class counts.
+///
+/// `models` gives the features that each model makes of the same images, one after the other.
+///
+/// # Numerics
+/// As [`joint_hits`], with the features of every model at length 1 by themselves. Of N images and C classes, N·C scores are in
+/// memory, and the features of one model.
+///
+/// # Errors
+/// Those of `models`; as [`joint_hits`], of any model.
+pub fn ensemble_hits<E: From<ScoreError>>(
+    models: impl IntoIterator<Item = Result<Features, E>>,
+    joint: &Head,
+    map: &[usize],
+) -> Result<JointScore, E> {
+    check_map(map, joint.classes())?;
+    let names = names_of(joint, map);
+    let mut best: Vec<f32> = Vec::new();
+    // The joint class of each image.
+    let mut own: Vec<usize> = Vec::new();
+    for (model, features) in models.into_iter().enumerate() {
+        let features = features?;
+        let classes = Classes::of(&features, names.as_deref(), map.len())?;
+        each_row(Vectors::of(&features), joint, unit_rows, |example, label, scores| {
+            if model == 0 {
+                own.push(map[classes.row(example, label)?]);
+                best.extend_from_slice(scores);
+                return Ok(());
+            }
+            let best = &mut best[example * scores.len()..][..scores.len()];
+            best.iter_mut().zip(scores).for_each(|(best, score)| *best = best.max(*score));
+            Ok(())
+        })?;
+    }
+    let scores = best.chunks_exact(joint.classes().max(1));
+    Ok(JointScore::new(scores.zip(&own).map(|(scores, own)| rank(scores, *own)).collect()))
+}
+
+impl JointScore {
+    fn new(ranks: Vec<usize>) -> Self {
+        Self { hits: HITS.map(|k| ranks.iter().filter(|rank| **rank < k).count()), n: ranks.len(), ranks }
+    }
+}
+
+/// The names of the joint classes of a task's own ones.
+fn names_of(joint: &Head, map: &[usize]) -> Option<Vec<String>> {
+    joint.names().map(|names| map.iter().map(|joint_class| names[*joint_class].clone()).collect())
+}
+
+/// How many classes have a strictly higher score than this one.
+fn rank(scores: &[f32], class: usize) -> usize {
+    scores.iter().filter(|score| **score > scores[class]).count()
 }
 
 /// Checks that the joint classes of a task are classes of a joint head.

@@ -17,6 +17,7 @@ mod tuner;
 pub use coefficients::{Coefficient, CoefficientPlace};
 pub use error::TuneError;
 pub use guard::Check;
+pub(crate) use loss::shares;
 pub use readout::Readout;
 pub use state::TuneState;
 pub use tuner::{TuneTask, Tuner};

@@ -1,37 +1,38 @@
 //! The diagonal of the Fisher information, against the reference and against differences.
 
 use crate::{
-    fixture::{close, example, head, preprocess, root, source, tensors, values, with_adapter},
+    fixture::{base, example, head, preprocess, root, source, tensors, values},
+    gradients::{adapter, deltas},
     nli6,
 };
 use candle_core::Device;
-use evaluation::{DecoderModel, Delta, Head, ImageModel, Images, ModelError, Texts, Watch};
+use evaluation::{DecoderModel, Delta, GradientTower, Head, Images, ModelError, Readout, Sequences, Texts, Watch};
 use jobs::{DataFiles, Precision, Rows};
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-fn names(modules: &[&str]) -> BTreeSet<String> {
-    modules.iter().map(|name| (*name).to_owned()).collect()
-}
-
-fn first_of_mnist(model: &ImageModel, count: u64) -> evaluation::Embedded {
+/// The first training images of mnist, as the first block takes them.
+fn first_of_mnist(count: u64) -> Sequences {
     let file = root().join("testdata/statistics/mini8/mnist/train-00000-of-00001.parquet");
     let rows = Rows::First { count, of: Box::new(Rows::All) };
     let files = DataFiles::Parquet(vec![file]);
     let images = Images::read(&source(&files, &rows), &preprocess(), None).unwrap();
-    model.embed(&Arc::new(images), u64::MAX, &Watch::default()).unwrap()
+    let base = base();
+    let embedded = base.embed(&Arc::new(images), u64::MAX, &Watch::default()).unwrap();
+    base.sequences(&embedded, &Watch::default()).unwrap()
+}
+
+fn tower() -> GradientTower<f32> {
+    let factors = adapter(&example("adapters/mnist"), "vision_model.", 16, 1.0);
+    GradientTower::open_clip(&example("base")).unwrap().with_tasks(&[deltas(&factors)]).unwrap()
 }
 
 #[test]
 fn the_fisher_information_of_an_image_tower_is_the_references() {
-    let base = ImageModel::open_differentiable(&example("base"), &Device::Cpu).unwrap();
-    let model = with_adapter(&base, &example("adapters/mnist"), 1.0);
-    let sites = ["q_proj", "k_proj", "v_proj", "out_proj"];
-    let modules: Vec<String> =
-        sites.iter().map(|site| format!("vision_model.encoder.layers.0.self_attn.{site}")).collect();
-    let modules = names(&modules.iter().map(String::as_str).collect::<Vec<_>>());
-    let found = model.fisher(&first_of_mnist(&base, 32), &head("mnist"), &modules, &Watch::default()).unwrap();
+    let readout = Readout::of_units(&head("mnist"));
+    let found = tower().fisher(0, &first_of_mnist(32), &readout, &Watch::default()).unwrap();
+    assert_eq!(found.len(), 24);
     let goldens = tensors(&root().join("testdata/statistics/fisher_mnist_32_layer0.safetensors"));
-    assert_eq!(goldens.len(), found.len());
+    assert_eq!(goldens.len(), 4);
     for (name, want) in &goldens {
         let (got, want) = (&found[&format!("vision_model.{name}")], values(want));
         assert_eq!(got.len(), want.len());
@@ -43,26 +44,20 @@ fn the_fisher_information_of_an_image_tower_is_the_references() {
 }
 
 #[test]
-fn a_differentiable_model_makes_the_same_numbers() {
-    let plain = ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap();
-    let other = ImageModel::open_differentiable(&example("base"), &Device::Cpu).unwrap();
-    let features =
-        |model: &ImageModel| model.features(&first_of_mnist(model, 8), &Watch::default()).unwrap().values().to_vec();
-    close(&features(&plain), &features(&other), 1e-4, "images");
-    let (texts, folder) = (nli6::all_texts(), nli6::example("base"));
-    let plain = DecoderModel::open_composed(&folder, &Device::Cpu, Precision::F32).unwrap();
-    let other = DecoderModel::open_differentiable(&folder, &Device::Cpu, Precision::F32).unwrap();
-    let features = |model: &DecoderModel| model.features(&texts, &Watch::default()).unwrap().values().to_vec();
-    close(&features(&plain), &features(&other), 1e-4, "texts");
+fn fisher_information_does_not_depend_on_the_number_of_threads() {
+    let (tower, sequences, readout) = (tower(), first_of_mnist(20), Readout::of_units(&head("mnist")));
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| tower.fisher(0, &sequences, &readout, &Watch::default()).unwrap())
+    };
+    assert_eq!(on(1), on(3));
 }
 
 #[test]
-fn a_model_that_was_opened_without_gradients_has_no_fisher_information() {
-    let modules = names(&["vision_model.encoder.layers.0.self_attn.q_proj"]);
-    for base in [crate::fixture::base(), ImageModel::open_composed(&example("base"), &Device::Cpu).unwrap()] {
-        let refused = base.fisher(&first_of_mnist(&base, 1), &head("mnist"), &modules, &Watch::default());
-        assert!(matches!(refused, Err(ModelError::NotDifferentiable)));
-    }
+fn a_head_for_other_features_is_refused() {
+    let other = Head::new(vec![1.0; 6], 2, 3).unwrap();
+    let refused = tower().fisher(0, &first_of_mnist(1), &Readout::of_units(&other), &Watch::default());
+    assert!(matches!(refused, Err(ModelError::HeadWidth { head: 3, .. })), "{refused:?}");
 }
 
 /// log p of every text and class.
@@ -86,17 +81,24 @@ fn log_p(model: &DecoderModel, texts: &Texts, head: &[f32], masked: u32) -> Vec<
 #[test]
 fn the_fisher_information_of_a_language_model_is_that_of_differences() {
     let folder = nli6::example("base");
-    let base = DecoderModel::open_differentiable(&folder, &Device::Cpu, Precision::F32).unwrap();
+    let base = DecoderModel::open(&folder, &Device::Cpu, Precision::F32).unwrap();
     let all = nli6::all_texts();
     let texts = Texts::new((0..3).map(|n| (all.ids(n).to_vec(), 0)));
     let weight = tensors(&nli6::example("heads/rte.safetensors")).remove("score.weight").unwrap();
     let (classes, width) = weight.dims2().unwrap();
     let (weight, masked) = (values(&weight), 1);
     let head = Head::new(weight.clone(), classes, width).unwrap();
+    // Updates of zeros: what is looked at is the base.
     let modules = ["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"];
     let modules: Vec<String> = modules.iter().map(|name| format!("model.layers.1.{name}")).collect();
-    let modules = names(&modules.iter().map(String::as_str).collect::<Vec<_>>());
-    let found = base.fisher(&texts, (&head, &[masked]), &modules, &Watch::default()).unwrap();
+    let shapes = base.modules().into_iter().filter(|module| modules.contains(&module.name));
+    let zeros: Vec<(String, Vec<f32>, Vec<f32>)> =
+        shapes.map(|module| (module.name, vec![0.0; module.outputs], vec![0.0; module.inputs])).collect();
+    let task = zeros.iter().map(|(name, b, a)| (name.as_str(), Delta::LowRank { b, a, rank: 1 })).collect();
+    let tower = GradientTower::<f32>::open_decoder(&folder).unwrap().with_tasks(&[task]).unwrap();
+    let readout = Readout::of_states(&head, &[masked]);
+    let found = tower.fisher(0, &base.sequences(&texts).unwrap(), &readout, &Watch::default()).unwrap();
+    assert_eq!(found.keys().collect::<Vec<_>>().len(), modules.len());
     let before = log_p(&base, &texts, &weight, masked);
     for (module, values) in &found {
         let (entry, want) = values.iter().copied().enumerate().max_by(|(_, x), (_, y)| x.total_cmp(y)).unwrap();

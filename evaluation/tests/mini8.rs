@@ -5,7 +5,7 @@ use crate::fixture::{
     with_update,
 };
 use candle_core::Device;
-use evaluation::{HITS, ImageModel, Watch, accuracy, joint_hits};
+use evaluation::{Features, HITS, ImageModel, ScoreError, Watch, accuracy, ensemble_hits, joint_hits};
 use jobs::Rows;
 use serde_json::Value;
 
@@ -127,4 +127,41 @@ fn the_task_arithmetic_merge_scores_as_the_reference() {
 #[test]
 fn the_merge_of_small_adapters_scores_as_the_reference() {
     expect_merged("r4_knots_ties_k20_a0.6");
+}
+
+#[test]
+fn an_ensemble_takes_the_largest_score_of_every_class() {
+    let (base, joint) = (base(), head("joint"));
+    let map = json(&example("heads/joint_map.json"));
+    let map: Vec<usize> = serde_json::from_value(map["map"]["emoji"].clone()).unwrap();
+    let embedded = embedded(&base, "emoji", "validation");
+    let experts: Vec<Features> = ["emoji", "mnist", "flags"]
+        .map(|task| with_adapter(&base, &example(&format!("adapters/{task}")), 1.0))
+        .map(|expert| expert.features(&embedded, &Watch::default()).unwrap())
+        .into();
+    let score = ensemble_hits(experts.iter().cloned().map(Ok::<_, ScoreError>), &joint, &map).unwrap();
+    // All scores of all experts, by the definition.
+    let width = joint.width();
+    let cosine = |features: &Features, image: usize, class: usize| {
+        let x = &features.values()[image * width..][..width];
+        let row = &joint.weight()[class * width..][..width];
+        let length = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        x.iter().zip(row).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum::<f64>() / length
+    };
+    let labels = experts[0].labels();
+    let mut hits = [0_u64; 4];
+    for (image, label) in labels.iter().enumerate() {
+        let of_class = |class| experts.iter().map(|own| cosine(own, image, class)).fold(f64::NEG_INFINITY, f64::max);
+        let scores: Vec<f64> = (0..joint.classes()).map(of_class).collect();
+        let rank = scores.iter().filter(|score| **score > scores[map[*label as usize]]).count();
+        HITS.iter().zip(&mut hits).for_each(|(k, hits)| *hits += u64::from(rank < *k));
+    }
+    assert_eq!(score.n, labels.len());
+    for (found, naive) in score.hits.iter().zip(hits) {
+        assert!(naive.abs_diff(*found as u64) <= 1, "{:?} against {hits:?}", score.hits);
+    }
+    let alone = joint_hits(&experts[0], &joint, &map).unwrap();
+    assert_ne!(alone.ranks, score.ranks);
+    let one = ensemble_hits([Ok::<_, ScoreError>(experts[0].clone())], &joint, &map).unwrap();
+    assert_eq!(one, alone, "an ensemble of one is that one");
 }

@@ -128,7 +128,7 @@ impl Meaning {
         }
         match &self.subject {
             Subject::Merge { recipe } => recipe.check_semantics(),
-            Subject::Base | Subject::Adapter { .. } => Ok(()),
+            Subject::Base | Subject::Adapter { .. } | Subject::Ensemble { .. } => Ok(()),
         }
     }
 }
@@ -161,6 +161,28 @@ pub enum Subject {
         /// How they are merged.
         recipe: Box<Recipe>,
     },
+    /// Every adapter alone, each on the examples of all tasks: no single model, and what a merge is held against.
+    Ensemble {
+        /// How their scores become one.
+        rule: EnsembleRule,
+    },
+}
+
+/// How the scores of several models for one example become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnsembleRule {
+    /// Of each class, the largest.
+    Max,
+}
+
+impl EnsembleRule {
+    /// Its name in sweep files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Max => "max",
+        }
+    }
 }
 
 /// An adapter's part in a job.
@@ -354,10 +376,11 @@ mod tests {
     fn what_decides_the_outcome_changes_the_id() {
         let other = Digest::of(b"other");
         let second = AdapterInput { task: "icons".to_owned(), digest: other };
-        let changes: [fn(&mut Meaning, Digest, AdapterInput); 10] = [
+        let changes: [fn(&mut Meaning, Digest, AdapterInput); 11] = [
             |meaning, _, _| meaning.evaluation += 1,
             |meaning, other, _| meaning.base = other,
             |meaning, _, _| meaning.subject = Subject::Base,
+            |meaning, _, _| meaning.subject = Subject::Ensemble { rule: EnsembleRule::Max },
             |meaning, _, _| {
                 meaning.subject = Subject::Merge { recipe: Box::new(Preset::KnotsTies.recipe().with_scaling(0.5)) };
             },

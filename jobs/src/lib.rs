@@ -59,8 +59,8 @@ pub use digest::{Digest, DigestError};
 pub use examples::ExampleCounts;
 pub use input::{HubKind, HubRef, InputRef, InputRefError, S3Ref};
 pub use job::{
-    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, HeadSpec, InputLocations, Job, JobId, JointHeadSpec, Meaning,
-    OtherSemantics, Precision, Subject, TaskInput,
+    AdapterInput, BenchmarkInput, EVALUATION_SEMANTICS, EnsembleRule, HeadSpec, InputLocations, Job, JobId,
+    JointHeadSpec, Meaning, OtherSemantics, Precision, Subject, TaskInput,
 };
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
@@ -69,7 +69,7 @@ pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use recipe::{
-    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, KeyKind,
+    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, KeyKind,
     KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec,
     SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope, layer_of,
 };
@@ -80,7 +80,8 @@ pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
 pub use sweep::{
-    Baseline, Benchmark, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
+    Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
+    overridden,
 };
 pub use tune::{
     CoefficientScope, LEARNED_FILE, LearnedCoefficients, LearnedError, LearnedWeights, TUNE_SEMANTICS, TuneCheck,

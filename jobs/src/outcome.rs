@@ -1,4 +1,4 @@
-use crate::{JobId, Objective, Recipe, RecipeSpec, Reference, stored::StoredOutcome};
+use crate::{EnsembleRule, JobId, Objective, Recipe, RecipeSpec, Reference, stored::StoredOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -77,6 +77,11 @@ pub enum RowKind {
         points: Vec<Point>,
         /// The number of points that are not listed. They have results like the others.
         left_out: LeftOut,
+    },
+    /// All adapters together without a merge.
+    Ensemble {
+        /// How their scores become one.
+        rule: EnsembleRule,
     },
 }
 

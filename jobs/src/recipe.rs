@@ -11,7 +11,7 @@ mod space;
 mod spec;
 mod steps;
 
-pub use combine::{ArcOver, Combine, Gram};
+pub use combine::{ArcOver, Combine, FisherNorm, Gram};
 pub use error::RecipeError;
 pub(crate) use error::suggest;
 pub use keys::{BelongsTo, KeyKind, KeyValue, Range, RecipeKey, Stage};
@@ -36,7 +36,7 @@ use std::collections::BTreeMap;
 /// |---|---|
 /// | 1 | the first |
 /// | 2 | `tsv` keeps at most min(O, I) singular triplets in all; ties of `sum_of_signs` go to the sign of the sum of values; `mean` with `weights` is the weighted mean |
-/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `core_geodesic`, `compressed`, `dc`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `average`, `drop_spread`, `drop_rescale`, `trim_rescale` and `calibrate` |
+/// | 3 | the first of `gram_merge`, `cart`, `core_qr`, `core_geodesic`, `compressed`, `dc`, `sigma: after`, `trim_count: floor`, `outliers` and the steps after a combination; of `slerp`, `nuslerp`, `karcher`, `model_stock`, `pcb`, `sce`, `lego`, `robust_merge`, `average`, `drop_spread`, `drop_rescale`, `trim_rescale` and `calibrate`; of `fisher` |
 pub const SEMANTICS: u32 = 3;
 
 /// Everything that defines a merge: a space and the steps that happen in it.
@@ -102,7 +102,7 @@ impl Recipe {
             Combine::GramMerge { .. } | Combine::Cart { .. } => 3,
             Combine::Slerp { .. } | Combine::Nuslerp { .. } | Combine::Karcher { .. } | Combine::ModelStock => 3,
             Combine::Pcb { .. } | Combine::Sce { .. } | Combine::Lego { .. } | Combine::RobustMerge { .. } => 3,
-            Combine::Average => 3,
+            Combine::Average | Combine::Fisher { .. } => 3,
             Combine::Tsv => 2,
             Combine::Mean if !self.weights.is_empty() => 2,
             Combine::Mean | Combine::Sum | Combine::Max | Combine::IsoC | Combine::IsoCts { .. } => 1,
@@ -177,6 +177,19 @@ impl Recipe {
         parts.get(module).or_else(|| parts.get(&layer_of(module)?.to_string()))
     }
 
+    /// The condition number of the matrices that the recipe inverts above which rounding decides a part of the merge; `None` if
+    /// it inverts nothing.
+    ///
+    /// Inputs of modules are measured in `f32`, so that their Gram matrices have relative errors of about 6e-8: above 1e5, less
+    /// than two digits of a merge stay. Gram matrices of the updates are made and solved in `f64`.
+    pub fn condition_limit(&self) -> Option<f64> {
+        let Combine::GramMerge { gram, .. } = self.combine else { return None };
+        Some(match gram {
+            Gram::Inputs { .. } => 1e5,
+            Gram::Update | Gram::UpdateNormalised => 1e12,
+        })
+    }
+
     /// The same recipe at another scaling coefficient.
     pub fn with_scaling(&self, scaling: f64) -> Self {
         Self { scaling, ..self.clone() }
@@ -195,7 +208,8 @@ impl Recipe {
     /// It is in every aligned space. In `full` space only recipes that are linear or work on factors keep the rank, and
     /// those that truncate it.
     pub fn is_low_rank(&self) -> bool {
-        let keeps_factors = self.is_linear() || self.combine.is_factor_wise() || self.statistics().is_some();
+        let merges_by_inputs = matches!(self.combine, Combine::GramMerge { gram: Gram::Inputs { .. }, .. });
+        let keeps_factors = self.is_linear() || self.combine.is_factor_wise() || merges_by_inputs;
         self.alignment() != Space::Full || keeps_factors || self.post.output_rank.is_some()
     }
 

@@ -59,7 +59,8 @@ pub struct MergeFacts {
     /// The share of the squared norm that `output_rank` cut off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_energy: Option<f64>,
-    /// The largest condition number of the systems that `gram_merge` solved: above 1e12 the merge is rounding noise.
+    /// The largest condition number of the systems that `gram_merge` solved: above
+    /// [`condition_limit`](crate::Recipe::condition_limit), rounding decides a part of the merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub condition: Option<f64>,
 }

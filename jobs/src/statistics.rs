@@ -72,8 +72,11 @@ const DECIDING: [&str; 3] = ["combine", "gram", "examples"];
 impl Recipe {
     /// The statistics that this recipe merges by; `None` if it merges by the adapters alone.
     pub fn statistics(&self) -> Option<StatisticsNeed> {
-        let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = self.combine else { return None };
-        Some(StatisticsNeed { what: StatisticsKind::Grams, examples })
+        if let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = self.combine {
+            return Some(StatisticsNeed { what: StatisticsKind::Grams, examples });
+        }
+        let Combine::Fisher { examples, .. } = self.combine else { return None };
+        Some(StatisticsNeed { what: StatisticsKind::Fisher, examples })
     }
 }
 
@@ -218,9 +221,34 @@ mod tests {
             assert!(refused.contains("`gram: inputs` merges the updates as they are"), "{key}: {refused}");
         }
         let refused = recipe(json!({"preset": "actmerge", "examples": 64})).unwrap_err().to_string();
-        assert_eq!(refused, "`examples` has no effect without `gram: inputs`");
+        assert_eq!(refused, "`examples` has no effect without `gram: inputs` or `combine: fisher`");
         let refused = recipe(json!({"preset": "regmean", "examples": 0})).unwrap_err().to_string();
         assert!(refused.contains("`examples` is 0, outside the whole numbers from 1"), "{refused}");
+    }
+
+    #[test]
+    fn a_recipe_by_fisher_information_has_no_low_rank_unless_it_is_cut_to_one() {
+        let recipe = |spec: serde_json::Value| serde_json::from_value::<RecipeSpec>(spec).unwrap().resolve();
+        let fisher = recipe(json!({"preset": "fisher", "examples": 8})).unwrap();
+        assert_eq!(fisher.statistics(), Some(StatisticsNeed { what: StatisticsKind::Fisher, examples: 8 }));
+        assert_eq!(fisher.current_semantics(), 3);
+        assert!(!fisher.is_low_rank());
+        assert!(recipe(json!({"preset": "fisher", "output_rank": 16})).unwrap().is_low_rank());
+        for (key, value) in [
+            ("space", json!("core")),
+            ("density", json!(0.5)),
+            ("elect", json!("sum_of_values")),
+            ("calibrate", json!("pico")),
+        ] {
+            let refused = recipe(json!({"preset": "fisher", key: value})).unwrap_err().to_string();
+            assert!(refused.contains("`fisher` weighs the entries") || key == "calibrate", "{key}: {refused}");
+        }
+        let refused = recipe(json!({"preset": "fisher", "weights": {"mnist": -1.0}})).unwrap_err().to_string();
+        assert!(refused.contains("`fisher` takes a weighted mean"), "{refused}");
+        let refused = recipe(json!({"preset": "fisher", "fisher_floor": 0.0})).unwrap_err().to_string();
+        assert!(refused.contains("`fisher_floor` is 0, outside (0, ∞)"), "{refused}");
+        let refused = recipe(json!({"preset": "regmean", "fisher_norm": "model"})).unwrap_err().to_string();
+        assert_eq!(refused, "`fisher_norm` has no effect without `combine: fisher`");
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub(crate) use {
 };
 
 use crate::{
-    DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Reference, TuneSettings,
+    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec,
+    Reference, TuneSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -49,6 +50,9 @@ pub struct Sweep {
     /// Published figures that rows are shown beside. No job depends on them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
+    /// Ensembles of all adapters, for comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ensembles: Vec<Ensemble>,
 }
 
 /// One task: an adapter, labelled data and class vectors.
@@ -138,6 +142,17 @@ pub struct Baseline {
     pub name: String,
     /// The recipe.
     pub recipe: RecipeSpec,
+}
+
+/// All adapters together without a merge, beside the searches: in a joint benchmark, every adapter sees the examples of all
+/// tasks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ensemble {
+    /// The row's name in tables, unique in the sweep.
+    pub name: String,
+    /// How the scores become one.
+    pub rule: EnsembleRule,
 }
 
 /// A merge by task arithmetic whose coefficients are learned on a split of their own.

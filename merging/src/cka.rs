@@ -1,53 +1,137 @@
+//! Linear CKA between what the tasks' updates make of the same inputs, before and after an alignment.
+
 use crate::{
-    Aligned, InputMergeError, InputStatistics, Matrix, MergeError, TaskStatistics,
-    align::{Factors, Form},
+    Adapter, Aligned, InputMergeError, InputStatistics, MergeError, TaskStatistics,
+    align::{AlignedMatrix, Factors, Form},
     linalg,
 };
 use faer::{Mat, MatRef};
-use jobs::Space;
+use jobs::{Axis, Sigma, SigmaCut, Space};
+use serde::Serialize;
+
+/// The alignment that updates are compared after: KnOTS, whose task matrices are V_t without Σ.
+///
+/// With Σ folded into V, ΔW_t = U·P_t with a common U, and CKA does not change under U: before and after would be the same.
+const ALIGNMENT: Space =
+    Space::Knots { axis: Axis::Columns, cut: SigmaCut { absolute: 1e-5, relative: 0.0 }, sigma: Sigma::After };
 
 /// How alike the tasks' updates act on the same inputs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Similarity {
-    /// The base's module.
-    pub module: String,
-    /// Linear CKA of every pair of tasks, `[tasks, tasks]`, in the order of the adapters.
-    pub cka: Matrix,
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct UpdateSimilarity {
+    /// The tasks, in the order of the adapters.
+    pub tasks: Vec<String>,
+    /// The examples of every task that the inputs are of.
+    pub examples: Vec<u64>,
+    /// CKA of the updates, `[task][task]`: the mean over the modules that both tasks update, `null` where there is none.
+    pub before: Vec<Vec<Option<f64>>>,
+    /// CKA of the aligned task matrices (KnOTS, V without Σ), in the same way.
+    pub after: Vec<Vec<Option<f64>>>,
+    /// The modules that the means are over, in order.
+    pub modules: Vec<ModuleSimilarity>,
 }
 
-impl Aligned {
-    /// Linear CKA between what the tasks' updates make of the inputs in `statistics`, for every module: of the updates in the
-    /// `full` space, and of the aligned task matrices in `knots` with `axis: columns`.
+/// How alike the tasks' updates of one weight act on the same inputs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModuleSimilarity {
+    /// The base's module.
+    pub module: String,
+    /// How many inputs there were, of all tasks.
+    pub inputs: u64,
+    /// CKA of the updates, `[task][task]`; `null` where a task does not update the weight.
+    pub before: Vec<Vec<Option<f64>>>,
+    /// CKA of the aligned task matrices.
+    pub after: Vec<Vec<Option<f64>>>,
+}
+
+impl UpdateSimilarity {
+    /// Compares the updates of `adapters` on the inputs that `statistics` are of: those of all tasks together, each in its own
+    /// model, centred by their common mean.
     ///
-    /// Both are the same up to rounding where Σ is folded into V, since CKA does not change under the common basis U: what an
-    /// alignment changes shows in other measures.
+    /// # Numerics
+    /// As [`cka`]. The Gram matrices of one module are in memory at a time, of two tasks at most.
     ///
     /// # Errors
-    /// Another space; a module that the statistics do not hold.
-    pub fn similarity(&self, statistics: &TaskStatistics) -> Result<Vec<Similarity>, InputMergeError> {
-        let one = |matrix: &crate::align::AlignedMatrix| {
-            let parts: Vec<Option<Factors>> = match &matrix.form {
-                Form::Full(parts) => parts
-                    .iter()
-                    .map(|part| part.as_ref().map(|(b, a)| Factors { b: b.to_f64(), at: a.transposed_to_f64() }))
-                    .collect(),
-                Form::Columns { parts, .. } => parts
-                    .iter()
-                    .map(|part| {
-                        Some(Factors { b: Mat::identity(part.rows(), part.rows()), at: part.transposed_to_f64() })
-                    })
-                    .collect(),
-                Form::Rows { .. } | Form::Core { .. } => {
-                    return Err(MergeError::OtherSpace { recipe: Space::Full, aligned: self.space }.into());
-                }
-            };
-            let inputs = crate::regmean::inputs_of(matrix, statistics)?;
-            let parts: Vec<Option<&Factors>> = parts.iter().map(Option::as_ref).collect();
-            let cka = Matrix::from_f64(cka(&parts, &inputs).as_ref());
-            Ok(Similarity { module: matrix.name.clone(), cka })
-        };
-        self.matrices.iter().map(one).collect()
+    /// Those of [`Aligned::new`]; statistics that cannot be read, that have no inputs of a module, or inputs of another width.
+    pub fn new(adapters: &[Adapter], statistics: &[TaskStatistics]) -> Result<Self, InputMergeError> {
+        let updates = Aligned::new(adapters, Space::Full)?;
+        let aligned = Aligned::new(adapters, ALIGNMENT)?;
+        let found = crate::regmean::of_tasks(&updates, statistics)?;
+        let mut modules = Vec::with_capacity(updates.matrices.len());
+        for (before, after) in updates.matrices.iter().zip(&aligned.matrices) {
+            let inputs = pooled(before, &found)?;
+            modules.push(ModuleSimilarity {
+                module: before.name.clone(),
+                inputs: inputs.tokens,
+                before: of_matrix(before, &inputs)?,
+                after: of_matrix(after, &inputs)?,
+            });
+        }
+        let mean = |of: fn(&ModuleSimilarity) -> &Vec<Vec<Option<f64>>>| means(&modules, adapters.len(), of);
+        Ok(Self {
+            before: mean(|module| &module.before),
+            after: mean(|module| &module.after),
+            tasks: updates.tasks.clone(),
+            examples: found.iter().map(|statistics| statistics.examples()).collect(),
+            modules,
+        })
     }
+
+    /// The mean over all pairs of two tasks; `None` where no pair has a value.
+    pub fn mean_of_pairs(cells: &[Vec<Option<f64>>]) -> Option<f64> {
+        let pairs = cells.iter().enumerate().flat_map(|(row, cells)| cells[..row].iter().flatten());
+        mean(pairs.copied())
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0_u32, 0.0), |(count, sum), value| (count + 1, sum + value));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+fn means(
+    modules: &[ModuleSimilarity],
+    tasks: usize,
+    of: fn(&ModuleSimilarity) -> &Vec<Vec<Option<f64>>>,
+) -> Vec<Vec<Option<f64>>> {
+    let cell = |row: usize, col: usize| mean(modules.iter().filter_map(|module| of(module)[row][col]));
+    (0..tasks).map(|row| (0..tasks).map(|col| cell(row, col)).collect()).collect()
+}
+
+/// The inputs of a module in the models of all tasks that update it.
+fn pooled(matrix: &AlignedMatrix, statistics: &[&TaskStatistics]) -> Result<InputStatistics, InputMergeError> {
+    let mut sum: Option<InputStatistics> = None;
+    let updating = statistics.iter().zip(&matrix.ranks).filter(|(_, rank)| **rank > 0);
+    for (statistics, _) in updating {
+        let inputs = crate::regmean::inputs_of(matrix, statistics)?;
+        match &mut sum {
+            Some(sum) => sum.add(&inputs),
+            None => sum = Some(inputs),
+        }
+    }
+    // Of a weight that all updates leave as it is, no input is needed.
+    Ok(sum.unwrap_or_else(|| InputStatistics::nothing(matrix.shape[1])))
+}
+
+fn of_matrix(matrix: &AlignedMatrix, inputs: &InputStatistics) -> Result<Vec<Vec<Option<f64>>>, MergeError> {
+    let parts: Vec<Option<Factors>> = match &matrix.form {
+        Form::Full(parts) => parts
+            .iter()
+            .map(|part| part.as_ref().map(|(b, a)| Factors { b: b.to_f64(), at: a.transposed_to_f64() }))
+            .collect(),
+        Form::Columns { parts, .. } => parts
+            .iter()
+            .map(|part| Some(Factors { b: Mat::identity(part.rows(), part.rows()), at: part.transposed_to_f64() }))
+            .collect(),
+        Form::Rows { .. } | Form::Core { .. } => {
+            return Err(MergeError::OtherSpace { recipe: Space::Full, aligned: Space::Core });
+        }
+    };
+    let is_there = |task: usize| matrix.ranks[task] > 0;
+    let parts: Vec<Option<&Factors>> =
+        parts.iter().enumerate().map(|(task, part)| part.as_ref().filter(|_| is_there(task))).collect();
+    let cka = cka(&parts, inputs);
+    let cell = |row: usize, col: usize| (is_there(row) && is_there(col)).then(|| cka[(row, col)]);
+    Ok((0..parts.len()).map(|row| (0..parts.len()).map(|col| cell(row, col)).collect()).collect())
 }
 
 /// Linear CKA between what the tasks' updates make of the same inputs, for every pair of tasks.

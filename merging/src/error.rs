@@ -163,10 +163,10 @@ pub enum MergeError {
     /// A matrix-wise method was asked for on the entries of the `full` space.
     #[error("a combination of whole matrices needs the space `core` or `knots` after a drop or a trim")]
     MatrixWiseInFull,
-    /// The recipe merges by the inputs of modules, and there are none.
+    /// The recipe merges by statistics, and there are none.
     #[error(
-        "the recipe merges by the inputs of the modules (`gram: inputs`), which are measured on data of the tasks: `bowline run` \
-         does that, for a sweep with this recipe"
+        "the recipe merges by statistics of the tasks' own models (`gram: inputs`, `combine: fisher`), which are measured on data of \
+         the tasks: `bowline run` does that, for a sweep with this recipe"
     )]
     NeedsStatistics,
 }

@@ -35,7 +35,7 @@ mod update;
 pub use adapter::{Adapter, AdapterError, AutoMapping, LoraModule, Origin, SavedTensor, origin_notes};
 pub use align::{Aligned, AlignmentFacts, Gap};
 pub use base::{BaseError, BaseHeader, BaseTensor};
-pub use cka::Similarity;
+pub use cka::{ModuleSimilarity, UpdateSimilarity};
 pub use comparison::{AdapterSummary, Comparison, PairSummary};
 pub use error::MergeError;
 pub use matrix::Matrix;

@@ -19,6 +19,7 @@ mod threshold;
 use crate::{
     Aligned, InputMergeError, Matrix, MergeError, MergedUpdate, TaskStatistics, UpdateFacts, UpdateMatrix,
     align::{AlignedMatrix, Form},
+    fisher::{self, FisherOptions},
     linalg::NoConvergence,
     regmean::{self, GramOptions, InputMerge},
 };
@@ -29,9 +30,6 @@ use jobs::{Combine, Recipe, Space, Trim, TrimCount};
 use post::{Context, Energy, Finished};
 use rayon::prelude::*;
 use std::{collections::BTreeMap, sync::Arc};
-
-/// Systems with a larger condition number amplify the rounding of 32-bit task matrices to the size of the merge.
-const NOISE: f64 = 1e12;
 
 /// Whether a trim selects among the products of the factors as other tools do, which form them in one piece.
 ///
@@ -88,7 +86,8 @@ impl Aligned {
                 let combined = matrixwise::merge(source, recipe, method)?;
                 let conditions = combined.iter().filter_map(|combined| combined.condition);
                 let condition = conditions.reduce(f64::max);
-                if let Some(condition) = condition.filter(|condition| *condition > NOISE) {
+                let limit = recipe.condition_limit().unwrap_or(f64::INFINITY);
+                if let Some(condition) = condition.filter(|condition| *condition > limit) {
                     tracing::warn!(condition, "the Gram matrices of `gram_merge` are singular: set `ridge`");
                 }
                 let mut merged =
@@ -101,6 +100,7 @@ impl Aligned {
             }
             Combination::EntryWise(rule) => self.with_post_steps(recipe, elementwise::merge(source, recipe, rule))?,
             Combination::Entries(method) => self.with_post_steps(recipe, entries::merge(source, recipe, method))?,
+            Combination::ByStatistics => return Err(MergeError::NeedsStatistics),
             Combination::FactorWise(method) => {
                 let merged = factorwise::merge(self, recipe, method)?;
                 if recipe.post.is_empty() {
@@ -121,29 +121,37 @@ impl Aligned {
         working_memory(recipe, self.matrices.iter().map(|matrix| matrix.shape))
     }
 
-    /// Merges the tasks by the inputs of the modules in the tasks' own models, as RegMean does: recipes with `gram: inputs`.
+    /// Merges the tasks by statistics of their own models.
     ///
-    /// The merge stays in factors: its rank is the sum of the adapters' ranks.
+    /// `gram: inputs` (RegMean) merges by the inputs of the modules, and stays in factors: its rank is the sum of the adapters'
+    /// ranks. `combine: fisher` weighs entries by their Fisher information, and is dense unless a step after it truncates.
     ///
     /// # Errors
     /// As [`merge`](Self::merge); another recipe; statistics that are not there or cannot be read; Gram matrices whose sum
     /// has no inverse.
-    pub fn merge_on_inputs(
+    pub fn merge_by_statistics(
         &self,
         recipe: &Recipe,
         statistics: &[TaskStatistics],
     ) -> Result<MergedUpdate, InputMergeError> {
         self.check(recipe)?;
-        let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
         let weights: Vec<f64> = self.tasks.iter().map(|task| recipe.weight(task)).collect();
-        let InputMerge { updates, condition } = regmean::merge_all(self, &weights, options, statistics)?;
+        if let Some(options) = FisherOptions::of(recipe) {
+            let merged = fisher::merge_all(self, &weights, options, statistics)?;
+            return Ok(self.merged(recipe, self.with_post_steps(recipe, merged)?));
+        }
+        let options = GramOptions::of(recipe).ok_or(InputMergeError::OtherRecipe)?;
+        let InputMerge { updates, worst } = regmean::merge_all(self, &weights, options, statistics)?;
+        let condition = worst.as_ref().map_or(1.0, |worst| worst.condition);
+        if let Some(worst) = worst.filter(|worst| recipe.condition_limit().is_some_and(|limit| worst.condition > limit))
+        {
+            tracing::warn!(
+                matrix = %worst.module, condition,
+                "the Gram matrices are close to singular, so that rounding decides a part of the merge: lower `off_diagonal` or set a `ridge`",
+            );
+        }
         let facts = UpdateFacts { condition: Some(condition), ..UpdateFacts::default() };
         Ok(self.merged(recipe, Merged { updates, facts }))
-    }
-
-    /// The merge of these updates, in the order of the matrices.
-    pub(crate) fn merged_from(&self, recipe: &Recipe, updates: Vec<UpdateMatrix>, facts: UpdateFacts) -> MergedUpdate {
-        self.merged(recipe, Merged { updates, facts })
     }
 
     fn merged(&self, recipe: &Recipe, merged: Merged) -> MergedUpdate {
@@ -200,7 +208,7 @@ impl Aligned {
         // A recipe of a message was not resolved from a sweep file, so its parts may not belong together.
         let only_space = if recipe.calibrate.is_some() {
             Some(Space::Core)
-        } else if recipe.combine.is_factor_wise() {
+        } else if recipe.combine.is_factor_wise() || matches!(recipe.combine, Combine::Fisher { .. }) {
             Some(Space::Full)
         } else {
             None

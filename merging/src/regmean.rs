@@ -10,10 +10,6 @@ use crate::{InputStatistics, align::Factors, linalg};
 use faer::{Mat, MatRef, Side, linalg::solvers::Solve};
 use jobs::{Combine, Gram};
 
-/// Condition numbers above this leave less than two digits of a result: activations are `f32`, so that Gram matrices
-/// have relative errors of about 6e-8.
-pub(crate) const NOISE: f64 = 1e5;
-
 /// Steps of the iterations that estimate a condition number.
 const STEPS: usize = 24;
 

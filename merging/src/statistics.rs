@@ -91,6 +91,18 @@ impl InputStatistics {
         self.sum.len()
     }
 
+    /// Sums over no inputs of this width.
+    pub(crate) fn nothing(width: usize) -> Self {
+        Self { modules: Vec::new(), tokens: 0, sum: vec![0.0; width], gram: vec![0.0; triangle(width)] }
+    }
+
+    /// Adds the sums over other inputs of the same width.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.sum.iter_mut().zip(&other.sum).for_each(|(sum, x)| *sum += x);
+        self.gram.iter_mut().zip(&other.gram).for_each(|(sum, x)| *sum += x);
+    }
+
     /// `Σ x·xᵀ / n` with every entry off the diagonal multiplied by `off_diagonal`.
     pub(crate) fn mean_gram(&self, off_diagonal: f64) -> Mat<f64> {
         let factor = 1.0 / self.tokens.max(1) as f64;

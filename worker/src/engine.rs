@@ -1,4 +1,5 @@
 mod attempt;
+mod factors;
 mod family;
 mod heads;
 mod memory;

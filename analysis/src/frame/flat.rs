@@ -24,6 +24,7 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         Subject::Base => ("base", None, None),
         Subject::Adapter { task } => ("adapter", Some(task.as_str()), None),
         Subject::Merge { recipe } => ("merge", None, Some(recipe.as_ref())),
+        Subject::Ensemble { .. } => ("ensemble", None, None),
     };
     let benchmark = match ground.benchmark {
         BenchmarkInput::PerTask => "per_task",

@@ -1,6 +1,7 @@
 use super::{
     Counts, Kind, SearchSummary, Spent, SplitSummary, Splits, Summary, SummaryRow, TaskSummary,
     beaten::beaten_by,
+    condition::ill_conditioned,
     normalised::{Own, normalised_interval},
     optimism::optimism,
     published::{ReferenceSummary, publish},
@@ -45,6 +46,7 @@ impl Summary {
         mark_chosen(&mut rows, outcome);
         publish(&mut rows, outcome);
         let beaten_by = beaten_by(&rows, outcome, results);
+        let notes = optimism(outcome, results).into_iter().chain(ill_conditioned(&rows)).collect();
         Self {
             version: Self::VERSION,
             sweep: outcome.sweep.clone(),
@@ -59,7 +61,7 @@ impl Summary {
             reference: ReferenceSummary::of(outcome),
             rows,
             beaten_by,
-            notes: optimism(outcome, results),
+            notes,
             problems: Problem::in_words(&results.problems),
             timings: timings(outcome, results),
         }
@@ -101,6 +103,7 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
     let (kind, recipe, canonical, search) = match &row.kind {
         RowKind::ZeroShot => (Kind::ZeroShot, None, None, None),
         RowKind::Finetuned => (Kind::Finetuned, None, None, None),
+        RowKind::Ensemble { .. } => (Kind::Ensemble, None, None, None),
         RowKind::Baseline { spec, recipe } => (Kind::Baseline, Some(spec.clone()), Some(recipe.clone()), None),
         // Every point failed: the recipe is where the search began, and nothing that it chose.
         RowKind::Search { points, left_out, .. } if points.iter().all(|point| point.value.is_none()) => {
@@ -126,6 +129,7 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
             splits.insert((*split).to_owned(), summary);
         }
     }
+    let merge = results_of(row, &outcome.select, results).find_map(|result| result.merge.clone());
     SummaryRow {
         name: row.name.clone(),
         kind,
@@ -134,6 +138,7 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         recipe,
         canonical,
         search,
+        merge,
         published: None,
         splits,
     }

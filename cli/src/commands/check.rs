@@ -1,4 +1,5 @@
 mod account;
+mod similarity;
 
 use crate::{
     adapters::ReadAdapters,
@@ -14,7 +15,9 @@ use crate::{
 };
 use account::Account;
 use analysis::Style;
-use merging::Comparison;
+use jobs::{StatisticsKind, StatisticsNeed};
+use merging::{Comparison, UpdateSimilarity};
+use similarity::SimilarityOf;
 use std::io::{IsTerminal, stdout};
 
 /// `bowline check`: the adapters of a sweep beside the base and beside each other.
@@ -28,7 +31,7 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
     let read = ReadAdapters::new(&inputs, &sweep.base, &adapters)?;
     read.notes.iter().for_each(|note| terminal::note(format_args!("note: {note}")));
     let comparison = Comparison::new(&read.adapters)?;
-    drop(read);
+    let statistics_split = sweep.statistics_split().to_owned();
     let scored = if args.adapters_only {
         None
     } else {
@@ -37,17 +40,23 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
             split: &split,
             recipe: None,
             repair: args.repair,
+            statistics: args
+                .similarity
+                .then_some(StatisticsNeed { what: StatisticsKind::Grams, examples: args.examples.get() }),
             store: &args.store,
             conditions: &args.conditions,
             compute: &args.compute,
         };
         Some(scoring.run(sweep, &file)?)
     };
-    let (summary, failed) = match scored {
-        Some(Scored { summary, failed }) => (Some(summary), failed),
-        None => (None, None),
+    let (summary, failed, statistics) = match scored {
+        Some(Scored { summary, failed, statistics }) => (Some(summary), failed, statistics),
+        None => (None, None, Vec::new()),
     };
-    let account = Account { comparison: &comparison, summary: summary.as_ref() };
+    let similarity = args.similarity.then(|| UpdateSimilarity::new(&read.adapters, &statistics)).transpose()?;
+    drop(read);
+    let similarity = similarity.as_ref().map(|similarity| SimilarityOf { similarity, split: &statistics_split });
+    let account = Account { comparison: &comparison, summary: summary.as_ref(), similarity };
     if args.output.json {
         terminal::data(serde_json::to_string_pretty(&account.document()).expect("the account is plain data"));
     } else {

@@ -14,8 +14,9 @@ use crate::{
 };
 use analysis::{Results, Summary};
 use coordinator::{CoordinatorError, Event, Frozen, Retry, Settings};
-use inputs::Artefacts;
-use jobs::{Baseline, Benchmark, Digest, Method, RecipeSpec, Sweep};
+use inputs::{Artefacts, Inputs};
+use jobs::{Baseline, Benchmark, Digest, InputRef, JobSpec, Method, RecipeSpec, StatisticsNeed, StatisticsSpec, Sweep};
+use merging::{InputMergeError, TaskStatistics};
 use preflight::check_other_splits;
 use std::{future::pending, sync::Arc};
 use worker::Metrics;
@@ -31,11 +32,12 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
         split: &args.split,
         recipe,
         repair: args.repair,
+        statistics: None,
         store: &args.store,
         conditions: &args.conditions,
         compute: &args.compute,
     };
-    let Scored { summary, failed } = scoring.run(sweep, &file)?;
+    let Scored { summary, failed, statistics: _ } = scoring.run(sweep, &file)?;
     print(&summary, args.output.json);
     failed.map_or(Ok(()), |failed| Err(Failure::Run(failed)))
 }
@@ -50,6 +52,8 @@ pub(crate) struct Scoring<'a> {
     pub(crate) recipe: Option<RecipeSpec>,
     /// Whether corrupt results are computed again.
     pub(crate) repair: bool,
+    /// Statistics that are wanted beside the numbers.
+    pub(crate) statistics: Option<StatisticsNeed>,
     pub(crate) store: &'a args::StoreArgs,
     pub(crate) conditions: &'a args::ConditionsArgs,
     pub(crate) compute: &'a args::ComputeArgs,
@@ -60,6 +64,8 @@ pub(crate) struct Scored {
     pub(crate) summary: Summary,
     /// Set if jobs failed.
     pub(crate) failed: Option<RunFailure>,
+    /// The statistics that were wanted, of every task; none if none were.
+    pub(crate) statistics: Vec<TaskStatistics>,
 }
 
 impl Scoring<'_> {
@@ -78,12 +84,16 @@ impl Scoring<'_> {
         sweep.evaluation.select = self.split.to_owned();
         sweep.evaluation.report = self.split.to_owned();
         // The recipe merges as in a run of the sweep, whichever split is evaluated here.
-        sweep.evaluation.statistics = (!sweep.statistics_needs().is_empty()).then_some(statistics);
+        let needs_statistics = self.statistics.is_some() || !sweep.statistics_needs().is_empty();
+        sweep.evaluation.statistics = needs_statistics.then_some(statistics);
 
         let artefacts = Arc::new(Artefacts::default());
         let inputs = Arc::new(inputs_beside_a_store(&self.store.s3, &artefacts));
         let engine = engine(self.compute, Arc::clone(&inputs))?;
-        let frozen = named_by_content(ready(sweep, file, &inputs, Some(self.compute))?);
+        let mut frozen = named_by_content(ready(sweep, file, &inputs, Some(self.compute))?);
+        if let Some(need) = self.statistics {
+            frozen = frozen.also_making(need);
+        }
         check_other_splits(&written, file.lines(), &inputs, self.split)?;
         let store = runtime.block_on(async {
             let store = open_store(self.store).await?;
@@ -123,8 +133,27 @@ impl Scoring<'_> {
             let total = counts.failed + counts.run + counts.reused;
             RunFailure::Evaluated { failed: counts.failed, corrupt, total }
         });
-        Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed })
+        let statistics = match self.statistics {
+            Some(need) => stored_statistics(&inputs, &frozen, need)?,
+            None => Vec::new(),
+        };
+        Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed, statistics })
     }
+}
+
+/// The statistics of every task, which jobs have made by now.
+fn stored_statistics(inputs: &Inputs, frozen: &Frozen, need: StatisticsNeed) -> Result<Vec<TaskStatistics>, Failure> {
+    let of_task = |spec: StatisticsSpec| {
+        let task = spec.adapter.task.clone();
+        let place = InputRef::Artefact(JobSpec::from(spec).id());
+        let located = inputs.statistics(&place).map_err(|source| {
+            let argument = place.to_string();
+            Failure::Input(InputFailure::Argument { argument, source })
+        })?;
+        let opened = TaskStatistics::open(&task, &located.path);
+        Ok(opened.map_err(|source| InputMergeError::Statistics { task, source })?)
+    };
+    frozen.statistics_specs(need).into_iter().map(of_task).collect()
 }
 
 /// What failed is always tried again here: no flag has to say so.

@@ -7,6 +7,9 @@ pub(crate) enum MergeFailure {
     /// The merge is not possible.
     #[error("cannot merge")]
     Merge(#[from] merging::MergeError),
+    /// The updates cannot be compared by the inputs of their modules.
+    #[error("cannot compare the updates")]
+    Inputs(#[from] merging::InputMergeError),
     /// The merge cannot be written.
     #[error("cannot write the merge")]
     Output(#[from] OutputError),
@@ -15,7 +18,7 @@ pub(crate) enum MergeFailure {
 impl MergeFailure {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
-            Self::Merge(_) => code::BAD_INPUT,
+            Self::Merge(_) | Self::Inputs(_) => code::BAD_INPUT,
             Self::Output(OutputError::Io { .. }) => code::UNAVAILABLE,
             Self::Output(OutputError::Base(error)) => code::of_input(evaluation::may_pass(error)),
             Self::Output(
@@ -34,7 +37,7 @@ impl MergeFailure {
             Self::Output(OutputError::NotLowRank { .. }) => {
                 Some("`--rank N` cuts it to a rank and says what is lost; `--format full` writes the whole model")
             }
-            Self::Merge(_) | Self::Output(_) => None,
+            Self::Merge(_) | Self::Inputs(_) | Self::Output(_) => None,
         }
     }
 }

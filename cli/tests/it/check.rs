@@ -55,3 +55,37 @@ fn an_adapter_that_is_given_twice_is_pointed_out() {
     let ran = place.run(&["check", "sweep.yaml", "--adapters-only", "-o", &given]);
     assert!(ran.succeeds().stderr.contains("is one adapter given twice?"), "{ran:?}");
 }
+
+#[test]
+fn what_updates_make_of_the_same_inputs_is_compared_before_and_after_an_alignment() {
+    let place = Place::new();
+    let asked = ["check", "sweep.yaml", "--input-cache", "cache", "--similarity", "--examples", "32"];
+    let ran = place.run(&[&asked[..], &["--out", "looked-at"]].concat());
+    let shown = &ran.succeeds().stdout;
+    for word in ["CKA after alignment", "mean of all pairs", "the first 32 examples of `validation`"] {
+        assert!(shown.split_whitespace().collect::<Vec<_>>().join(" ").contains(word), "no `{word}` in {shown}");
+    }
+    for file in ["tables/similarity.csv", "charts/similarity-before.svg", "charts/similarity-after.png"] {
+        assert!(place.path("looked-at").join(file).exists(), "{file}");
+    }
+    // What was measured is stored: the second time nothing is computed.
+    let document = place.run(&[&asked[..], &["--json"]].concat()).succeeds().json();
+    let cka = &document["similarity"]["cka"];
+    assert_eq!(document["similarity"]["split"], "validation");
+    assert_eq!(cka["examples"], serde_json::json!([32, 32]));
+    assert_eq!(cka["modules"].as_array().unwrap().len(), 24);
+    for cells in ["before", "after"] {
+        let (cell, other) = (&cka[cells][0][1], &cka[cells][1][0]);
+        assert!(cell.as_f64().is_some_and(|cell| cell > 0.0 && cell < 1.0), "{cka}");
+        assert!((cell.as_f64().unwrap() - other.as_f64().unwrap()).abs() < 1e-9, "{cka}");
+    }
+    let ran = place.run(&["check", "sweep.yaml", "--input-cache", "cache", "--similarity", "--examples", "100000"]);
+    ran.fails(65, &["the first 100000 examples", "ask for"]);
+}
+
+#[test]
+fn similarity_needs_a_forward_pass() {
+    let place = Place::new();
+    place.run(&["check", "sweep.yaml", "--similarity", "--adapters-only"]).fails(2, &["--adapters-only"]);
+    place.run(&["check", "sweep.yaml", "--examples", "3"]).fails(2, &["--similarity"]);
+}

@@ -19,9 +19,10 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
     let report = &sweep.evaluation.report;
     // The base model and the adapters alone.
     let references = |split: &str| 1 + measured(sweep, split).count();
-    let mut fixed = references(select) + sweep.baselines.len();
+    let given = sweep.baselines.len() + sweep.ensembles.len();
+    let mut fixed = references(select) + given;
     if report != select {
-        fixed += references(report) + sweep.baselines.len() + sweep.searches.len();
+        fixed += references(report) + given + sweep.searches.len();
     }
     fixed += sweep.tasks.len() * sweep.statistics_needs().len();
     // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.

@@ -30,7 +30,7 @@ pub(super) struct Known {
 impl Known {
     pub(super) fn new(frozen: Frozen, mut results: KnownResults) -> Self {
         let evaluation = frozen.sweep().evaluation.clone();
-        let statistics = frozen.sweep().statistics_needs();
+        let statistics = frozen.statistics_needs();
         if frozen.sweep().has_denominators() {
             for task in &frozen.sweep().tasks {
                 for (split, accuracy) in &task.finetuned {
@@ -211,6 +211,12 @@ impl Known {
     /// The statistics that recipes of the sweep merge by.
     pub(super) fn statistics(&self) -> impl Iterator<Item = StatisticsSpec> {
         self.statistics.iter().flat_map(|need| self.frozen.statistics_specs(*need))
+    }
+
+    /// The number of jobs that make statistics by which no recipe merges.
+    pub(super) fn other_statistics(&self) -> u64 {
+        let other = self.statistics.len() - self.frozen.sweep().statistics_needs().len();
+        (other * self.frozen.sweep().tasks.len()) as u64
     }
 
     /// Whether all statistics that recipes merge by are there. Statistics that can never be made are an error.

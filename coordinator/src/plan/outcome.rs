@@ -8,7 +8,7 @@ use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
-use jobs::{JobId, LearnedMerge, Outcome, Point, Preset, RecipeSpec, Row, RowKind, Search, Subject, Sweep};
+use jobs::{Ensemble, JobId, LearnedMerge, Outcome, Point, Preset, RecipeSpec, Row, RowKind, Search, Subject, Sweep};
 use std::collections::BTreeMap;
 
 /// Makes the table of a sweep. Each number in it is named by the job that holds it.
@@ -49,6 +49,10 @@ impl OutcomeTable<'_> {
         for (baseline, FixedRecipe { name, recipe }) in sweep.baselines.iter().zip(self.baselines) {
             let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
             rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })));
+        }
+        for Ensemble { name, rule } in &sweep.ensembles {
+            let kind = RowKind::Ensemble { rule: *rule };
+            rows.push(self.row(name, kind, Some(&Subject::Ensemble { rule: *rule })));
         }
         for learned in &sweep.learned {
             rows.push(self.learned(learned));

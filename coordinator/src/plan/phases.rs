@@ -8,6 +8,7 @@ use super::{
     pending::PendingJob,
     searches::Searches,
 };
+use jobs::{Ensemble, Subject};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What must be known before a phase can begin.
@@ -110,9 +111,17 @@ pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
     known.statistics().map(PendingJob::statistics).collect()
 }
 
-/// The jobs of the fixed recipes on the selection split.
+/// The jobs of the fixed recipes and of the ensembles on the selection split.
 pub(super) fn baseline_jobs(known: &Known, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
-    baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select)).collect()
+    let recipes = baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select));
+    recipes.chain(ensemble_jobs(known, &known.select, "")).collect()
+}
+
+/// The jobs of the ensembles on a split; `on` ends their labels.
+fn ensemble_jobs(known: &Known, split: &str, on: &str) -> impl Iterator<Item = PendingJob> {
+    known.frozen.sweep().ensembles.iter().map(move |Ensemble { name, rule }| {
+        PendingJob::evaluation(Subject::Ensemble { rule: *rule }, split, format!("{name}{on}"))
+    })
 }
 
 /// The jobs of the learned merges, on the selection split and on what they were tuned on.
@@ -138,6 +147,7 @@ pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[Fixed
     for FixedRecipe { name, recipe } in baselines {
         jobs.push_back(PendingJob::merge(&format!("{name} on {report}"), recipe, report));
     }
+    jobs.extend(ensemble_jobs(known, report, &format!(" on {report}")));
     jobs.append(&mut known.learned_jobs(report, &format!(" on {report}")));
     jobs
 }

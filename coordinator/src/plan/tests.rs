@@ -212,6 +212,35 @@ fn a_joint_benchmark_has_no_denominators_and_stops_at_a_plateau() {
 }
 
 #[test]
+fn an_ensemble_is_evaluated_on_both_splits_and_never_chosen() {
+    let joint = [
+        "evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}",
+        "metric.name=mean_accuracy",
+        "baselines=[{name: sum, preset: task_arithmetic, scaling: 0.1}, {name: experts, ensemble: max}]",
+    ];
+    let (outcome, issued) = finish(&joint, 4, &|_| false, &|_| 0).unwrap();
+    assert_eq!(labels(&issued, Phase::Baselines), ["sum", "experts"]);
+    assert!(labels(&issued, Phase::Report).contains(&"experts on test"));
+    let row = outcome.rows.iter().find(|row| row.name == "experts").unwrap();
+    assert!(matches!(row.kind, RowKind::Ensemble { .. }));
+    assert_eq!(row.jobs.values().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+    let job = issued.iter().find(|job| job.label == "experts").unwrap();
+    assert_eq!((meaning(&job.job).adapters.len(), meaning(&job.job).tasks.len()), (2, 2));
+    let mut plan = SweepPlan::new(frozen(&joint)).unwrap().writing_winner();
+    assert_eq!(plan.bound(), bound(&crate::testing::sweep(&joint)).unwrap());
+    assert!(plan.next(100).is_ok());
+}
+
+#[test]
+fn statistics_that_no_recipe_asks_for_are_made_on_request() {
+    let need = jobs::StatisticsNeed { what: jobs::StatisticsKind::Grams, examples: 8 };
+    let mut plan = SweepPlan::new(frozen(&[]).also_making(need).also_making(need)).unwrap();
+    assert_eq!(plan.bound(), SweepPlan::new(frozen(&[])).unwrap().bound() + 2);
+    let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
+    assert_eq!(labels(&jobs, Phase::Statistics).len(), 2);
+}
+
+#[test]
 fn a_better_point_is_reported_for_its_search() {
     let mut plan = SweepPlan::new(frozen(&["metric.name=mean_accuracy"])).unwrap();
     let NextJobs::Publish(jobs) = plan.next(100).unwrap() else { panic!() };
@@ -461,7 +490,7 @@ fn statistics_that_cannot_be_made_end_the_sweep_by_name() {
     plan.record(job.id, Completion::Failed { errors: &errors, blame: Some(Blame::Job) }).unwrap();
     let error = plan.next(64).unwrap_err();
     let text =
-        format!("a recipe needs the Gram matrices of task `mnist`, and job {} that makes them failed", job.id.short());
+        format!("the sweep needs the Gram matrices of task `mnist`, and job {} that makes them failed", job.id.short());
     assert_eq!(error.to_string(), text);
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), errors[0]);
 }

@@ -31,7 +31,8 @@ fn winner<'a>(known: &Known, outcome: &'a Outcome) -> Option<Winner<'a>> {
         let recipe = match &row.kind {
             RowKind::Search { recipe, .. } if is_searched => recipe,
             RowKind::Baseline { recipe, .. } if !is_searched => recipe,
-            RowKind::Search { .. } | RowKind::Baseline { .. } | RowKind::ZeroShot | RowKind::Finetuned => continue,
+            RowKind::Search { .. } | RowKind::Baseline { .. } => continue,
+            RowKind::ZeroShot | RowKind::Finetuned | RowKind::Ensemble { .. } => continue,
         };
         let jobs = row.jobs.get(&outcome.select).into_iter().flatten();
         let Some(value) = jobs.filter_map(|job| known.value(job)).next() else { continue };

@@ -1,5 +1,5 @@
 use jobs::{
-    Baseline, Benchmark, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures, Reference,
+    Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures, Reference,
     Search, Sweep, Task, Values,
 };
 use serde::Serialize;
@@ -32,7 +32,19 @@ const FEWEST: usize = 3;
 
 impl Keys {
     pub(super) fn of(sweep: &Sweep) -> Self {
-        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines, learned, reference } =
+        let Sweep {
+            name: _,
+            base,
+            tasks,
+            evaluation,
+            method,
+            objective,
+            searches,
+            baselines,
+            learned,
+            reference,
+            ensembles,
+        } =
             sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
@@ -44,8 +56,12 @@ impl Keys {
         keys.put("metric.goal", objective.goal);
         keys.list("searches", searches.iter().map(|search| &search.name));
         searches.iter().for_each(|search| keys.search(search));
-        keys.list("baselines", baselines.iter().map(|baseline| &baseline.name));
+        let names = baselines.iter().map(|baseline| &baseline.name);
+        keys.list("baselines", names.chain(ensembles.iter().map(|ensemble| &ensemble.name)));
         baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
+        for Ensemble { name, rule } in ensembles {
+            keys.put(&format!("baselines.{name}.ensemble"), rule);
+        }
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
         reference.iter().for_each(|reference| keys.reference(reference));

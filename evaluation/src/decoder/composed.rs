@@ -12,15 +12,12 @@ use super::{
 };
 use crate::{
     ModelError, Texts, Watch,
-    fisher::{self, FisherSums},
-    kernels::Kernels,
     model::composed::overflows,
-    observe::{InputRows, Noted, Observation, Probes},
+    observe::{InputRows, Noted, Observation},
 };
 use candle_core::{D, DType, Device, Result, Tensor};
 use jobs::Precision;
 use layer::{Batch, Layer, Norm};
-use std::collections::BTreeMap;
 
 /// Tokens of one forward, padding included: enough to fill an accelerator, little enough for its memory.
 pub(crate) const BATCH_TOKENS: usize = 16_384;
@@ -48,15 +45,6 @@ impl Step {
     }
 }
 
-/// What makes logits of features.
-#[derive(Clone, Copy)]
-pub(crate) struct Scores<'a> {
-    /// `[classes, width]`
-    pub(crate) head: &'a Tensor,
-    /// `[classes]`: 0, or −∞ for a class that is never the answer.
-    pub(crate) mask: &'a Tensor,
-}
-
 /// The language model composed of candle's operations; a clone shares every matrix.
 #[derive(Clone)]
 pub(crate) struct ComposedDecoder {
@@ -66,7 +54,6 @@ pub(crate) struct ComposedDecoder {
     embedding: Tensor,
     layers: Vec<Layer>,
     norm: Norm,
-    kernels: Kernels,
 }
 
 impl ComposedDecoder {
@@ -99,8 +86,7 @@ impl ComposedDecoder {
         });
         let layers = layers.collect::<std::result::Result<_, _>>()?;
         let (embedding, norm) = (read(&found.embedding)?, norm(&found.norm)?);
-        let kernels = Kernels::Fused;
-        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm, kernels })
+        Ok(Self { config, device: device.clone(), dtype, embedding, layers, norm })
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
@@ -177,7 +163,7 @@ impl ComposedDecoder {
             if watch.is_cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            let batch = Batch::new(&self.config, &step.lengths, &self.device, self.kernels)?;
+            let batch = Batch::new(&self.config, &step.lengths, &self.device)?;
             let wants = |kind| observation.wants(kind);
             let mut noted = Noted { wants: &wants, rows: Vec::new() };
             step.x = self.layers[layer].apply(&self.config, &step.x, &batch, false, &mut noted)?;
@@ -205,73 +191,11 @@ impl ComposedDecoder {
 
     fn forward(&self, texts: &Texts, batch: &[usize]) -> Result<Vec<f32>> {
         let Step { lengths, mut x } = self.embedded(texts, batch)?;
-        let batch = Batch::new(&self.config, &lengths, &self.device, self.kernels)?;
+        let batch = Batch::new(&self.config, &lengths, &self.device)?;
         for (n, layer) in self.layers.iter().enumerate() {
             x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut ())?;
         }
-        let features = self.norm.apply(&x, self.kernels)?.to_dtype(DType::F32)?;
+        let features = self.norm.apply(&x)?.to_dtype(DType::F32)?;
         features.broadcast_add(&overflows(&x)?)?.flatten_all()?.to_vec1()
-    }
-
-    /// The mean Fisher information of some matrices, `[outputs, inputs]` each.
-    ///
-    /// `texts` end where they are read. `head` is `[classes, width]`, and the logits are its products with the features plus
-    /// `mask`, `[classes]`: −∞ for a class that is never the answer.
-    pub(crate) fn fisher(
-        &self,
-        texts: &Texts,
-        scores: Scores<'_>,
-        matrices: &[ModuleId],
-        watch: &Watch<'_>,
-    ) -> std::result::Result<BTreeMap<ModuleId, Vec<f64>>, ModelError> {
-        let entries =
-            matrices.iter().map(|(layer, kind)| self.layers[*layer].linears[*kind as usize].elem_count()).max();
-        let texts_at_once = fisher::batch(entries.unwrap_or(0));
-        let budget = Budget { tokens: BATCH_TOKENS, pairs: BATCH_PAIRS, padded: true };
-        let mut sums = FisherSums::new();
-        for batch in batches(texts, budget).iter().flat_map(|batch| batch.chunks(texts_at_once)) {
-            if watch.is_cancelled() {
-                return Err(ModelError::Cancelled);
-            }
-            self.add_fisher(self.embedded(texts, batch)?, scores, matrices, &mut sums)?;
-            watch.done(batch.len());
-        }
-        let means = sums.means();
-        fisher::check(&means)?;
-        Ok(means)
-    }
-
-    fn add_fisher(
-        &self,
-        step: Step,
-        scores: Scores<'_>,
-        matrices: &[ModuleId],
-        sums: &mut FisherSums<ModuleId>,
-    ) -> Result<()> {
-        let Step { lengths, mut x } = step;
-        let batch = Batch::new(&self.config, &lengths, &self.device, self.kernels)?;
-        let mut passed = Vec::new();
-        for (n, layer) in self.layers.iter().enumerate() {
-            let of_layer: Vec<ModuleKind> = matrices.iter().filter(|(of, _)| *of == n).map(|(_, kind)| *kind).collect();
-            let mut probes = Probes { matrices: &of_layer, passed: Vec::new() };
-            x = layer.apply(&self.config, &x, &batch, n + 1 == self.layers.len(), &mut probes)?;
-            passed.extend(probes.passed.into_iter().map(|own| own.renamed(|kind| (n, kind))));
-        }
-        let features = self.norm.apply(&x, self.kernels)?.to_dtype(DType::F32)?.squeeze(1)?;
-        let logits = features.matmul(&scores.head.t()?)?.broadcast_add(scores.mask)?;
-        sums.add(&logits, &passed)
-    }
-
-    /// The same model, through which gradients pass.
-    pub(crate) fn differentiable(self) -> Self {
-        Self { kernels: Kernels::Differentiable, ..self }
-    }
-
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
-    }
-
-    pub(crate) fn is_differentiable(&self) -> bool {
-        self.kernels == Kernels::Differentiable
     }
 }

@@ -5,13 +5,12 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, Fisher, GradientTower, Head, ImageModel, ImageStates,
-    Images, Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError, Sequences,
-    Source, TextModel, Watch, accuracy, model, notes, open_device, score,
+    ClipConfig, Delta, Deltas, DeviceChoice, Embedded, Features, GradientTower, Head, ImageModel, ImageStates, Images,
+    Limits, ModelError, ModelKind, Module, Observed, PerTaskScore, Preprocess, Readout, ScoreError, Sequences, Source,
+    TextModel, Watch, accuracy, model, notes, open_device, score,
 };
 use jobs::Precision;
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -66,11 +65,6 @@ impl ModelFamily for ClipBase {
 
     fn open(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
         let model = ImageModel::open(folder, &open_device(device)?)?;
-        Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
-    }
-
-    fn open_differentiable(folder: &Path, device: DeviceChoice, _precision: Precision) -> Result<Self, ModelError> {
-        let model = ImageModel::open_differentiable(folder, &open_device(device)?)?;
         Ok(Self { folder: folder.to_owned(), model, preprocess: Preprocess::of(folder)?, text: None })
     }
 
@@ -162,16 +156,6 @@ impl Model for ImageModel {
         watch: &Watch<'_>,
     ) -> Result<(), ModelError> {
         self.run_layer(layer, states, observed, watch)
-    }
-
-    fn fisher(
-        &self,
-        examples: &Embedded,
-        head: &Head,
-        modules: &BTreeSet<String>,
-        watch: &Watch<'_>,
-    ) -> Result<Fisher, ModelError> {
-        self.fisher(examples, head, modules, watch)
     }
 
     fn describe(&self) -> String {

@@ -5,7 +5,7 @@ use super::{
     SplitMemory, SplitSource, TextLimits, TriedOut,
 };
 use crate::{
-    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features, Fisher,
+    ClassError, DecoderConfig, DecoderDeltas, DecoderModel, DecoderPlacement, Delta, DeviceChoice, Features,
     GradientTower, Head, Limits, ModelError, ModelKind, Module, Observed, PairTokenizer, PerTaskScore, Readout,
     ScoreError, Sequences, TextClasses, TextSource, TextStates, Texts, Watch, classify, decoder, notes, open_device,
     score,
@@ -69,11 +69,6 @@ impl ModelFamily for DecoderBase {
 
     fn open(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
         let model = DecoderModel::open(folder, &open_device(device)?, precision)?;
-        Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
-    }
-
-    fn open_differentiable(folder: &Path, device: DeviceChoice, precision: Precision) -> Result<Self, ModelError> {
-        let model = DecoderModel::open_differentiable(folder, &open_device(device)?, precision)?;
         Ok(Self { folder: folder.to_owned(), model, tokenizer: folder.join("tokenizer.json") })
     }
 
@@ -170,16 +165,6 @@ impl Model for DecoderModel {
         watch: &Watch<'_>,
     ) -> Result<(), ModelError> {
         self.run_layer(layer, states, observed, watch)
-    }
-
-    fn fisher(
-        &self,
-        examples: &TokenisedSplit,
-        head: &Head,
-        modules: &BTreeSet<String>,
-        watch: &Watch<'_>,
-    ) -> Result<Fisher, ModelError> {
-        self.fisher(&examples.texts, (head, &examples.masked), modules, watch)
     }
 
     fn describe(&self) -> String {

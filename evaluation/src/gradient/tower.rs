@@ -218,7 +218,7 @@ impl<T: Real> GradientTower<T> {
         }
     }
 
-    fn linear(&self, slot: Slot) -> &Linear<T> {
+    pub(super) fn linear(&self, slot: Slot) -> &Linear<T> {
         match slot {
             Slot::Query(n) => &self.blocks[n].query,
             Slot::Key(n) => &self.blocks[n].key,

@@ -4,13 +4,9 @@ use super::{
     weights::{BlockWeights, LinearWeights, NormWeights, VisionWeights},
 };
 use crate::images::Images;
-use crate::{
-    fisher::{self, FisherSums},
-    kernels::Kernels,
-    observe::{Hook, InputRows, Noted, Observation, Probes},
-};
+use crate::observe::{Hook, InputRows, Noted, Observation};
 use candle_core::{D, DType, Device, IndexOp, Result, Tensor};
-use candle_nn::ops::sigmoid;
+use candle_nn::ops::{layer_norm, sigmoid, softmax_last_dim};
 use std::collections::BTreeMap;
 
 /// Token rows of one forward: enough to fill an accelerator, little enough for its memory.
@@ -27,7 +23,6 @@ pub(crate) struct ComposedTower {
     blocks: Vec<Block>,
     post: Norm,
     projection: Tensor,
-    kernels: Kernels,
 }
 
 #[derive(Clone)]
@@ -44,8 +39,8 @@ impl Norm {
         Ok(Self { weight: put(read.weight)?, bias: put(read.bias)?, eps })
     }
 
-    fn apply(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-        kernels.layer_norm(x, &self.weight, &self.bias, self.eps)
+    fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
     }
 }
 
@@ -85,13 +80,6 @@ struct Block {
     fc2: Linear,
 }
 
-/// How the tokens of a step pass a block.
-#[derive(Clone, Copy)]
-struct Pass<'a> {
-    config: &'a EncoderConfig,
-    kernels: Kernels,
-}
-
 impl Block {
     fn new(read: BlockWeights, eps: f32, device: &Device) -> Result<Self> {
         Ok(Self {
@@ -105,11 +93,16 @@ impl Block {
     }
 
     /// With `pooled`, only the class token comes out: `[images, 1, width]`.
-    fn apply(&self, x: &Tensor, pass: Pass<'_>, pooled: bool, hook: &mut dyn Hook<BlockMatrix>) -> Result<Tensor> {
-        let Pass { config, kernels } = pass;
+    fn apply(
+        &self,
+        x: &Tensor,
+        config: &EncoderConfig,
+        pooled: bool,
+        hook: &mut dyn Hook<BlockMatrix>,
+    ) -> Result<Tensor> {
         let (images, tokens, width) = x.dims3()?;
         let depth = width / config.heads;
-        let normed = self.norm1.apply(x, kernels)?;
+        let normed = self.norm1.apply(x)?;
         let qkv = self.project(BlockMatrix::Qkv, &normed, hook)?;
         let qkv = qkv.reshape((images, tokens, 3, config.heads, depth))?;
         let part = |n: usize| qkv.i((.., .., n))?.transpose(1, 2)?.contiguous();
@@ -120,10 +113,10 @@ impl Block {
             (query, x.clone())
         };
         let scores = (query.matmul(&key.t()?)? * (1.0 / (depth as f64).sqrt()))?;
-        let context = kernels.softmax(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
+        let context = softmax_last_dim(&scores)?.matmul(&value)?.transpose(1, 2)?.contiguous()?;
         let context = context.reshape((images, (), width))?;
         let x = (x + self.project(BlockMatrix::Out, &context, hook)?)?;
-        let normed = self.norm2.apply(&x, kernels)?;
+        let normed = self.norm2.apply(&x)?;
         let inner = self.project(BlockMatrix::Fc1, &normed, hook)?;
         let inner = match config.activation {
             Activation::QuickGelu => (&inner * sigmoid(&(&inner * 1.702)?)?)?,
@@ -134,7 +127,7 @@ impl Block {
 
     fn project(&self, matrix: BlockMatrix, x: &Tensor, hook: &mut dyn Hook<BlockMatrix>) -> Result<Tensor> {
         hook.takes(matrix, x);
-        hook.makes(matrix, x, self.linear(matrix).apply(x)?)
+        self.linear(matrix).apply(x)
     }
 }
 
@@ -152,21 +145,7 @@ impl ComposedTower {
             post: Norm::new(read.post, eps, device)?,
             projection: Tensor::from_vec(read.projection, (width, config.projection), device)?,
             config,
-            kernels: Kernels::Fused,
         })
-    }
-
-    /// The same tower, through which gradients pass.
-    pub(crate) fn differentiable(self) -> Self {
-        Self { kernels: Kernels::Differentiable, ..self }
-    }
-
-    pub(crate) fn device(&self) -> &Device {
-        &self.device
-    }
-
-    pub(crate) fn is_differentiable(&self) -> bool {
-        self.kernels == Kernels::Differentiable
     }
 
     /// Puts updates on the device once; they are then added at any scaling.
@@ -225,7 +204,7 @@ impl ComposedTower {
         let tokens = values.matmul(&self.patch)?.reshape((count, patches, width))?;
         let class = Tensor::zeros((count, 1, width), DType::F32, &self.device)?;
         let tokens = Tensor::cat(&[&class, &tokens], 1)?.broadcast_add(&self.position)?;
-        let tokens = self.pre.apply(&tokens, self.kernels)?;
+        let tokens = self.pre.apply(&tokens)?;
         watch.done(count);
         Ok(tokens)
     }
@@ -266,7 +245,7 @@ impl ComposedTower {
             }
             let wants = |kind| observation.wants(TowerMatrix::Block(layer, kind));
             let mut noted = Noted { wants: &wants, rows: Vec::new() };
-            *x = self.blocks[layer].apply(x, self.pass(), false, &mut noted)?;
+            *x = self.blocks[layer].apply(x, &self.config.vision.encoder, false, &mut noted)?;
             for (kind, rows) in noted.rows {
                 let rows = rows.flatten_to(D::Minus2)?;
                 observation.hand_over(TowerMatrix::Block(layer, kind), InputRows::Device(&rows))?;
@@ -283,7 +262,7 @@ impl ComposedTower {
         observation: &mut Observation<'_, TowerMatrix>,
     ) -> std::result::Result<(), ModelError> {
         for x in steps {
-            let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?, self.kernels)?;
+            let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?)?;
             observation.hand_over(TowerMatrix::Projection, InputRows::Device(&pooled))?;
         }
         Ok(())
@@ -292,76 +271,11 @@ impl ComposedTower {
     fn features_step(&self, tokens: &Tensor) -> Result<Vec<f32>> {
         let mut x = tokens.clone();
         for (n, block) in self.blocks.iter().enumerate() {
-            x = block.apply(&x, self.pass(), n + 1 == self.blocks.len(), &mut ())?;
+            x = block.apply(&x, &self.config.vision.encoder, n + 1 == self.blocks.len(), &mut ())?;
         }
         let pooled = x.narrow(1, 0, 1)?.squeeze(D::Minus2)?;
-        let features = self.post.apply(&pooled, self.kernels)?.matmul(&self.projection)?;
+        let features = self.post.apply(&pooled)?.matmul(&self.projection)?;
         features.broadcast_add(&overflows(&pooled)?)?.flatten_all()?.to_vec1()
-    }
-
-    fn pass(&self) -> Pass<'_> {
-        Pass { config: &self.config.vision.encoder, kernels: self.kernels }
-    }
-
-    /// The mean Fisher information of some block matrices, `[outputs, inputs]` each.
-    ///
-    /// `steps` are embedded images, `head` is `[classes, projection]`; logits are the products of its rows with the
-    /// features at length 1.
-    pub(crate) fn fisher(
-        &self,
-        steps: &[Tensor],
-        head: &Tensor,
-        matrices: &[TowerMatrix],
-        watch: &Watch<'_>,
-    ) -> std::result::Result<BTreeMap<TowerMatrix, Vec<f64>>, ModelError> {
-        let entries = matrices.iter().map(|id| self.matrix(*id).elem_count()).max().unwrap_or(0);
-        let count = fisher::batch(entries);
-        let mut sums = FisherSums::new();
-        for step in steps {
-            let images = step.dim(0)?;
-            for first in (0..images).step_by(count) {
-                if watch.is_cancelled() {
-                    return Err(ModelError::Cancelled);
-                }
-                let count = count.min(images - first);
-                self.add_fisher(&step.narrow(0, first, count)?, head, matrices, &mut sums)?;
-                watch.done(count);
-            }
-        }
-        let means = sums.means();
-        fisher::check(&means)?;
-        Ok(means)
-    }
-
-    fn add_fisher(
-        &self,
-        tokens: &Tensor,
-        head: &Tensor,
-        matrices: &[TowerMatrix],
-        sums: &mut FisherSums<TowerMatrix>,
-    ) -> Result<()> {
-        let mut x = tokens.clone();
-        let mut passed = Vec::new();
-        for (layer, block) in self.blocks.iter().enumerate() {
-            let of_layer = matrices.iter().filter_map(|id| match *id {
-                TowerMatrix::Block(of, kind) if of == layer => Some(kind),
-                _ => None,
-            });
-            let of_layer: Vec<BlockMatrix> = of_layer.collect();
-            let mut probes = Probes { matrices: &of_layer, passed: Vec::new() };
-            x = block.apply(&x, self.pass(), layer + 1 == self.blocks.len(), &mut probes)?;
-            passed.extend(probes.passed.into_iter().map(|own| own.renamed(|kind| TowerMatrix::Block(layer, kind))));
-        }
-        let pooled = self.post.apply(&x.narrow(1, 0, 1)?.squeeze(D::Minus2)?, self.kernels)?;
-        let mut probes = Probes { matrices, passed: Vec::new() };
-        // As rows of one token each.
-        let normed = pooled.unsqueeze(1)?;
-        let made = normed.broadcast_matmul(&self.projection)?;
-        let features = probes.makes(TowerMatrix::Projection, &normed, made)?.squeeze(1)?;
-        passed.append(&mut probes.passed);
-        let length = features.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
-        let logits = features.broadcast_div(&length)?.matmul(&head.t()?)?;
-        sums.add(&logits, &passed)
     }
 }
 

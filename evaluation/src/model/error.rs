@@ -4,9 +4,6 @@ use std::path::PathBuf;
 /// Why a model could not be opened, patched or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A gradient is wanted of a model that was opened without.
-    #[error("the model was opened in a form that gradients do not pass through")]
-    NotDifferentiable,
     /// A head was made for features of another width.
     #[error("the head has vectors of {head} numbers, the features have {features}")]
     HeadWidth {

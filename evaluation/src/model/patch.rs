@@ -100,34 +100,6 @@ pub(crate) fn modules_of(config: &ClipConfig, layer: usize) -> Vec<(String, Towe
     names.into_iter().filter_map(found).collect()
 }
 
-/// The matrices that hold some modules.
-pub(crate) fn matrices_of<'a>(
-    config: &ClipConfig,
-    modules: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<TowerMatrix>, ModelError> {
-    let mut matrices = Vec::new();
-    for module in modules {
-        let ModuleRange { matrix, .. } = find(config, module)?;
-        if !matrices.contains(&matrix) {
-            matrices.push(matrix);
-        }
-    }
-    Ok(matrices)
-}
-
-/// The rows of a module in values `[outputs, inputs]` of the matrix that holds it.
-pub(crate) fn rows_of(
-    config: &ClipConfig,
-    module: &str,
-    matrices: &BTreeMap<TowerMatrix, Vec<f64>>,
-) -> Result<Vec<f64>, ModelError> {
-    let ModuleRange { matrix, outputs, inputs, column, .. } = find(config, module)?;
-    Ok(match matrices.get(&matrix) {
-        Some(values) => values[column * inputs..(column + outputs) * inputs].to_vec(),
-        None => vec![0.0; outputs * inputs],
-    })
-}
-
 impl ClipConfig {
     /// Checks that the image tower has a linear layer of that name, which takes updates.
     ///

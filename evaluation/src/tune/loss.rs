@@ -18,7 +18,7 @@ pub(super) enum Target<'a> {
 }
 
 /// The softmax of logits; minus infinity, a masked class, has the share 0.
-pub(super) fn shares(logits: &[f64]) -> Vec<f64> {
+pub(crate) fn shares(logits: &[f64]) -> Vec<f64> {
     let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut shares: Vec<f64> = logits.iter().map(|logit| (logit - top).exp()).collect();
     let total: f64 = shares.iter().sum();

@@ -44,7 +44,7 @@ impl Readout {
     }
 
     /// The logits of every example; minus infinity for a masked class.
-    pub(super) fn logits<T: Real>(&self, features: &[T]) -> Vec<Vec<f64>> {
+    pub(crate) fn logits<T: Real>(&self, features: &[T]) -> Vec<Vec<f64>> {
         let rows = features.len() / self.width;
         let mut units = features.to_vec();
         if self.is_unit {
@@ -67,7 +67,7 @@ impl Readout {
     /// The gradient by one example's features, given that by its logits.
     ///
     /// Of u = f / |f| with the gradient g by u, it is (g − u (u · g)) / |f|.
-    pub(super) fn backward<T: Real>(&self, features: &[T], by_logits: &[f64]) -> Vec<T> {
+    pub(crate) fn backward<T: Real>(&self, features: &[T], by_logits: &[f64]) -> Vec<T> {
         let mut by_units = vec![0.0; self.width];
         for (row, delta) in self.head.chunks_exact(self.width).zip(by_logits) {
             by_units.iter_mut().zip(row).for_each(|(to, weight)| *to += f64::from(*weight) * delta);

@@ -1,7 +1,7 @@
 use super::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, RecipeError, Sigma,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, RecipeError, Sigma,
     SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
-    preset::{CART, COMMON_SHARE, COMPRESSED, DC, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE},
+    preset::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE},
 };
 use crate::nearest::nearest;
 
@@ -137,6 +137,17 @@ impl Choice for ArcOver {
     }
 }
 
+impl Choice for FisherNorm {
+    const ALL: &'static [Self] = &[Self::None, Self::Model];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Model => "model",
+        }
+    }
+}
+
 impl Choice for DropRescale {
     const ALL: &'static [Self] = &[Self::Probability, Self::Sum, Self::Norm, Self::None];
 
@@ -226,6 +237,7 @@ impl Choice for Combine {
         Self::Sce { select: 0.1 },
         LEGO,
         ROBUST_MERGE,
+        FISHER,
     ];
 
     fn word(self) -> &'static str {
@@ -247,6 +259,7 @@ impl Choice for Combine {
             Self::Sce { .. } => "sce",
             Self::Lego { .. } => "lego",
             Self::RobustMerge { .. } => "robust_merge",
+            Self::Fisher { .. } => "fisher",
         }
     }
 }
@@ -283,6 +296,7 @@ mod tests {
         assert_eq!(known_to_serde::<Gram>(json!("?")), words_of::<Gram>());
         assert_eq!(known_to_serde::<FlattenOver>(json!("?")), words_of::<FlattenOver>());
         assert_eq!(known_to_serde::<ArcOver>(json!("?")), words_of::<ArcOver>());
+        assert_eq!(known_to_serde::<FisherNorm>(json!("?")), words_of::<FisherNorm>());
         assert_eq!(known_to_serde::<DropRescale>(json!("?")), words_of::<DropRescale>());
         assert_eq!(known_to_serde::<TrimRescale>(json!("?")), words_of::<TrimRescale>());
         assert_eq!(with_none::<Calibrate>(), words_of::<Option<Calibrate>>());

@@ -85,6 +85,26 @@ pub enum Combine {
         /// The share of a task's directions that keep a scale of their own, in (0, 1].
         distinct_share: f64,
     },
+    /// Fisher merging: the mean of the entries, weighted by the diagonal Fisher information of the tasks' own weights.
+    Fisher {
+        /// The number of examples that the information is measured on.
+        examples: u64,
+        /// Added to the information of every entry, above 0.
+        floor: f64,
+        /// What the information of each task is divided by.
+        norm: FisherNorm,
+    },
+}
+
+/// What makes the Fisher information of several tasks comparable.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FisherNorm {
+    /// It is taken as it is.
+    #[default]
+    None,
+    /// It is divided by its norm over all weights of the task's model.
+    Model,
 }
 
 /// The vectors that `nuslerp` interpolates.
@@ -157,7 +177,7 @@ impl Combine {
     pub fn is_matrix_wise(self) -> bool {
         match self {
             Self::Mean | Self::Sum | Self::Average | Self::Max | Self::Pcb { .. } | Self::Sce { .. } => false,
-            Self::Lego { .. } | Self::RobustMerge { .. } => false,
+            Self::Fisher { .. } | Self::Lego { .. } | Self::RobustMerge { .. } => false,
             Self::Nuslerp { over } => !over.is_of_vectors(),
             Self::Tsv | Self::IsoC | Self::IsoCts { .. } | Self::GramMerge { .. } | Self::Cart { .. } => true,
             Self::Slerp { .. } | Self::Karcher { .. } | Self::ModelStock => true,
@@ -177,7 +197,7 @@ impl Combine {
 
     /// Whether the weights of the tasks say where between the updates the merge lies, so that they are 0 or more.
     pub fn weights_are_places(self) -> bool {
-        matches!(self, Self::Nuslerp { .. } | Self::Karcher { .. } | Self::Average)
+        matches!(self, Self::Nuslerp { .. } | Self::Karcher { .. } | Self::Average | Self::Fisher { .. })
     }
 
     /// The number of tasks that it is defined for, if that is not any.

@@ -51,6 +51,8 @@ pub enum BelongsTo {
     Combine(&'static str),
     /// Those of `gram_merge` whose Gram matrices are of this word.
     Gram(&'static str),
+    /// Those that merge by statistics of the tasks' own models.
+    Statistics,
 }
 
 /// The earliest stage of a merge that a key changes. Everything before it can be kept when only the key changes,
@@ -123,6 +125,7 @@ impl BelongsTo {
             Self::Space(word) => recipe.space.word() == word,
             Self::Combine(word) => recipe.combine.word() == word,
             Self::Gram(word) => matches!(recipe.combine, Combine::GramMerge { gram, .. } if gram.word() == word),
+            Self::Statistics => recipe.statistics().is_some(),
         }
     }
 
@@ -133,6 +136,7 @@ impl BelongsTo {
             Self::Space(word) => format!("outside the `{word}` space"),
             Self::Combine(word) => format!("without `combine: {word}`"),
             Self::Gram(word) => format!("without `gram: {word}`"),
+            Self::Statistics => "without `gram: inputs` or `combine: fisher`".to_owned(),
         }
     }
 }

@@ -2,7 +2,7 @@ mod alias;
 mod steps;
 
 pub(super) use alias::Alias;
-pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};
+pub(super) use steps::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE};
 
 use super::Recipe;
 use serde::{Deserialize, Serialize};
@@ -78,11 +78,13 @@ pub enum Preset {
     Lego,
     /// RobustMerge (arXiv:2502.17159).
     RobustMerge,
+    /// Fisher merging (arXiv:2111.09832).
+    Fisher,
 }
 
 impl Preset {
     /// Every preset, in the order in which they are listed to people.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::TaskArithmetic,
         Self::Ties,
         Self::DareTies,
@@ -116,6 +118,7 @@ impl Preset {
         Self::Pico,
         Self::Lego,
         Self::RobustMerge,
+        Self::Fisher,
     ];
 
     /// The name used in recipes.
@@ -154,6 +157,7 @@ impl Preset {
             Self::Pico => "pico",
             Self::Lego => "lego",
             Self::RobustMerge => "robust_merge",
+            Self::Fisher => "fisher",
         }
     }
 

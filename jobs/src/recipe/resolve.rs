@@ -139,6 +139,18 @@ impl SigmaCut {
     }
 }
 
+/// What a recipe with `combine: fisher` may say.
+fn consistent_by_fisher(recipe: &Recipe) -> Result<(), RecipeError> {
+    if recipe.space == Space::Full && recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none()
+    {
+        return Ok(());
+    }
+    Err(RecipeError::Contradiction(
+        "`fisher` weighs the entries of the updates as they are, in `space: full`: it takes no drop, no trim, no `elect` and \
+         no `calibrate`",
+    ))
+}
+
 /// What a recipe with `gram: inputs` may say.
 fn consistent_by_inputs(recipe: &Recipe) -> Result<(), RecipeError> {
     let is_plain = recipe.calibrate.is_none() && !recipe.looks_at_entries() && recipe.elect.is_none();
@@ -161,7 +173,7 @@ fn consistent_numbers(recipe: &Recipe) -> Result<(), RecipeError> {
     }
     if recipe.combine.weights_are_places() && recipe.weights.values().any(|weight| *weight < 0.0) {
         return Err(RecipeError::Contradiction(
-            "`weights` of `nuslerp`, `karcher` and `average` say where between the updates the merge lies: they have to be 0 or \
+            "`weights` of `nuslerp`, `karcher`, `average` and `fisher` say where between the updates the merge lies: they have to be 0 or \
              more",
         ));
     }
@@ -222,6 +234,9 @@ fn consistent(recipe: &Recipe) -> Result<(), RecipeError> {
             "`lego`, `robust_merge` and `nuslerp` with `arc_over: rows` or `columns` work on the factors of the adapters: they need \
              `space: full`, without `density` and `drop_rate`",
         ));
+    }
+    if matches!(recipe.combine, Combine::Fisher { .. }) {
+        return consistent_by_fisher(recipe);
     }
     if recipe.elect.is_some() && !recipe.combine.elects() && !recipe.combine.is_matrix_wise() {
         return Err(RecipeError::Contradiction(

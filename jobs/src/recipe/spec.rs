@@ -89,7 +89,7 @@ pub struct RecipeSpec {
     /// `update`, `update_normalised` or `inputs`; only with `combine: gram_merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gram: Option<String>,
-    /// How many examples the inputs are measured on, a whole number; only with `gram: inputs`.
+    /// How many examples statistics are measured on, a whole number; only with `gram: inputs` and `combine: fisher`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub examples: Option<f64>,
     /// The factor of the entries off the diagonal, in [0, 1]; only with `gram: inputs`.
@@ -140,6 +140,12 @@ pub struct RecipeSpec {
     /// The share of directions with a scale of their own, in (0, 1]; only with `combine: robust_merge`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distinct_share: Option<f64>,
+    /// Added to the Fisher information of every entry, above 0; only with `combine: fisher`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fisher_floor: Option<f64>,
+    /// `none` or `model`; only with `combine: fisher`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fisher_norm: Option<String>,
     /// α of the calibration of the spectrum; 0 calibrates nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibrate_spectrum: Option<f64>,

@@ -1,5 +1,7 @@
 use super::{manifest::first_revision, recipe_age::Age};
-use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind, version::known};
+use crate::{
+    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind, version::known,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -50,6 +52,9 @@ enum StoredRowKind {
         points: Vec<StoredPoint>,
         #[serde(default, skip_serializing_if = "StoredLeftOut::is_empty")]
         left_out: StoredLeftOut,
+    },
+    Ensemble {
+        rule: EnsembleRule,
     },
 }
 
@@ -127,6 +132,7 @@ impl Age for RowKind {
     fn is_newer(&self) -> bool {
         match self {
             Self::ZeroShot | Self::Finetuned => false,
+            Self::Ensemble { .. } => true,
             Self::Baseline { spec, recipe } => spec.is_newer() || recipe.is_newer(),
             Self::Search { spec, recipe, points, .. } => {
                 spec.is_newer() || recipe.is_newer() || points.iter().any(|point| point.spec.is_newer())
@@ -140,6 +146,7 @@ impl From<Row> for StoredRow {
         let kind = match kind {
             RowKind::ZeroShot => StoredRowKind::ZeroShot,
             RowKind::Finetuned => StoredRowKind::Finetuned,
+            RowKind::Ensemble { rule } => StoredRowKind::Ensemble { rule },
             RowKind::Baseline { spec, recipe } => StoredRowKind::Baseline { spec, recipe },
             RowKind::Search { spec, recipe, points, left_out: LeftOut { points: others, failed } } => {
                 let points = points.into_iter().map(|Point { spec, job, value }| StoredPoint { spec, job, value });
@@ -156,6 +163,7 @@ impl From<StoredRow> for Row {
         let kind = match kind {
             StoredRowKind::ZeroShot => RowKind::ZeroShot,
             StoredRowKind::Finetuned => RowKind::Finetuned,
+            StoredRowKind::Ensemble { rule } => RowKind::Ensemble { rule },
             StoredRowKind::Baseline { spec, recipe } => RowKind::Baseline { spec, recipe },
             StoredRowKind::Search { spec, recipe, points, left_out: StoredLeftOut { points: others, failed } } => {
                 let points = points.into_iter().map(|StoredPoint { spec, job, value }| Point { spec, job, value });

@@ -1,4 +1,4 @@
-//! Which recipes only newer programs can read.
+//! Which recipes and subjects only newer programs can read.
 //!
 //! A program refuses a recipe with a key or a word that it does not know. It cannot tell such a document from a damaged
 //! one, so a document with a newer recipe has a newer version.
@@ -94,6 +94,7 @@ impl Age for Sweep {
             self.baselines.iter().map(|row| &row.recipe).chain(self.searches.iter().map(|row| &row.recipe));
         self.evaluation.statistics.is_some()
             || !self.learned.is_empty()
+            || !self.ensembles.is_empty()
             || recipes.any(Age::is_newer)
             || self.searches.iter().flat_map(|search| &search.parameters).any(Age::is_newer)
     }
@@ -103,6 +104,7 @@ impl Age for Meaning {
     fn is_newer(&self) -> bool {
         let recipe = match &self.subject {
             Subject::Merge { recipe } => Some(recipe.as_ref()),
+            Subject::Ensemble { .. } => return true,
             Subject::Base | Subject::Adapter { .. } => None,
         };
         !self.statistics.is_empty() || recipe.is_some_and(Age::is_newer)
@@ -181,6 +183,26 @@ mod tests {
         let calibrated: RecipeSpec =
             serde_json::from_value(json!({"preset": "task_arithmetic", "calibrate": "pico"})).unwrap();
         assert!(calibrated.is_newer() && calibrated.resolve().unwrap().is_newer());
+    }
+
+    #[test]
+    fn an_ensemble_is_in_documents_that_older_programs_refuse_as_newer() {
+        let subject: Subject = serde_json::from_value(json!({"ensemble": {"rule": "max"}})).unwrap();
+        let mut meaning: Meaning = serde_json::from_value(json!({
+            "evaluation": 1, "base": crate::Digest::of(b"base"), "subject": "base", "adapters": [], "tasks": [],
+            "benchmark": "per_task", "split": "test", "precision": "f32",
+        }))
+        .unwrap();
+        assert!(!meaning.is_newer());
+        meaning.subject = subject;
+        assert!(meaning.is_newer());
+        let job = crate::Job::new(
+            meaning,
+            crate::InputLocations::of_model(crate::InputRef::Path("b".into()), Default::default()),
+        );
+        let written = serde_json::to_value(&job).unwrap();
+        assert_eq!(written["version"], 3);
+        assert_eq!(serde_json::from_value::<crate::Job>(written).unwrap(), job);
     }
 
     #[test]

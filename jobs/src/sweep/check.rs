@@ -5,14 +5,15 @@ mod reference;
 mod texts;
 
 use super::{
-    Baseline, Benchmark, Evaluation, LearnedMerge, Method, Search, Sweep, SweepError, Task,
+    Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Method, Search, Sweep, SweepError, Task,
     file::{
         BenchmarkFile, EvaluationFile, GoalFile, MethodFile, MetricFile, ParameterFile, SearchFile, SweepFile, TaskFile,
     },
     read::typed,
 };
 use crate::{
-    Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision, RecipeSpec, Values,
+    EnsembleRule, Goal, HeadSpec, HubKind, InputRef, JointHeadSpec, Metric, Objective, Parameter, Precision,
+    RecipeSpec, StatisticsKind, Values,
 };
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
@@ -30,12 +31,22 @@ impl SweepFile {
         let method = check_method(&self.method, self.trials, self.seed)?;
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
         let searches = check_searches(self.recipe, self.parameters, self.searches, method, &tasks)?;
-        let baselines = check_baselines(self.baselines, &tasks)?;
+        let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
-        let name = self.name;
-        let reference = None;
-        let sweep = Sweep { name, base, tasks, evaluation, method, objective, searches, baselines, learned, reference };
+        let sweep = Sweep {
+            name: self.name,
+            base,
+            tasks,
+            evaluation,
+            method,
+            objective,
+            searches,
+            baselines,
+            learned,
+            reference: None,
+            ensembles,
+        };
         check_rows(&sweep)?;
         let reference = published.check(self.reference, &sweep)?;
         Ok(Sweep { reference, ..sweep })
@@ -309,27 +320,65 @@ fn resolved(spec: &RecipeSpec, path: String, tasks: &[Task]) -> Result<(), Sweep
     Ok(())
 }
 
-fn check_baselines(files: Vec<Map<String, Value>>, tasks: &[Task]) -> Result<Vec<Baseline>, SweepError> {
-    let baseline = |(i, mut file): (usize, Map<String, Value>)| {
+/// The baselines that are recipes, and those that are ensembles.
+fn check_baselines(
+    files: Vec<Map<String, Value>>,
+    tasks: &[Task],
+    benchmark: &Benchmark,
+) -> Result<(Vec<Baseline>, Vec<Ensemble>), SweepError> {
+    let mut baselines = Vec::new();
+    let mut ensembles = Vec::new();
+    for (i, mut file) in files.into_iter().enumerate() {
         let path = format!("baselines[{i}]");
         let name = match file.remove("name") {
             Some(Value::String(name)) => Some(name),
             None => None,
             Some(_) => return Err(SweepError::invalid(format!("{path}.name"), "is not a text")),
         };
+        if let Some(rule) = file.remove("ensemble") {
+            ensembles.push(check_ensemble(&path, name, rule, &file, benchmark)?);
+            continue;
+        }
         let recipe: RecipeSpec = typed(Value::Object(file), &path)?;
         resolved(&recipe, path, tasks)?;
         let name = name.or_else(|| recipe.preset.clone()).unwrap_or_else(|| format!("baseline {}", i + 1));
-        Ok(Baseline { name, recipe })
-    };
-    files.into_iter().enumerate().map(baseline).collect()
+        baselines.push(Baseline { name, recipe });
+    }
+    Ok((baselines, ensembles))
+}
+
+fn check_ensemble(
+    path: &str,
+    name: Option<String>,
+    rule: Value,
+    others: &Map<String, Value>,
+    benchmark: &Benchmark,
+) -> Result<Ensemble, SweepError> {
+    let at = format!("{path}.ensemble");
+    let rule: EnsembleRule = typed(rule, &at)?;
+    if let Some(key) = others.keys().next() {
+        let problem = "has no effect beside `ensemble`, which merges nothing";
+        return Err(SweepError::invalid(format!("{path}.{key}"), problem));
+    }
+    if *benchmark == Benchmark::PerTask {
+        let problem = "asks every adapter about the examples of all tasks, and needs `benchmark: joint`: with a head for each task, \
+                       the adapter of that task alone is the ensemble";
+        return Err(SweepError::invalid(at, problem));
+    }
+    Ok(Ensemble { name: name.unwrap_or_else(|| "ensemble".to_owned()), rule })
 }
 
 /// What concerns several parts: rows of a table need names of their own, weights need tasks.
 fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
+    let needs_heads = sweep.statistics_needs().iter().any(|need| need.what == StatisticsKind::Fisher);
+    if needs_heads && sweep.evaluation.benchmark != Benchmark::PerTask {
+        let problem = "is `joint`, and a recipe with `combine: fisher` needs what every task's own model predicts with a head of its \
+                       own: use `per_task`";
+        return Err(SweepError::invalid("evaluation.benchmark", problem));
+    }
     let searches = sweep.searches.iter().map(|search| (&search.name, &search.recipe));
     let rows: Vec<_> = searches.chain(sweep.baselines.iter().map(|row| (&row.name, &row.recipe))).collect();
-    if rows.is_empty() && sweep.learned.is_empty() {
+    if rows.is_empty() && sweep.learned.is_empty() && sweep.ensembles.is_empty() {
         return Err(SweepError::invalid("recipe", "is missing; give `recipe`, `searches`, `baselines` or `learned`"));
     }
     let mut names: BTreeSet<&String> = BTreeSet::new();
@@ -337,6 +386,12 @@ fn check_rows(sweep: &Sweep) -> Result<(), SweepError> {
         if !names.insert(name) {
             let problem = format!("would appear twice as `{name}`; give each a `name` of its own");
             return Err(SweepError::invalid("learned", problem));
+        }
+    }
+    for Ensemble { name, .. } in &sweep.ensembles {
+        if !names.insert(name) {
+            let problem = format!("would appear twice as `{name}`; give each a `name` of its own");
+            return Err(SweepError::invalid("baselines", problem));
         }
     }
     for (name, recipe) in rows {

@@ -283,3 +283,37 @@ fn every_class_has_a_name_and_a_prompt_of_its_own() {
         assert!(twice.contains("which class 0 is called already"), "{twice}");
     }
 }
+
+const JOINT: [&str; 2] =
+    ["evaluation={benchmark: joint, head: heads/joint.safetensors, map: heads/map.json}", "metric.name=joint_hits@3"];
+
+#[test]
+fn an_ensemble_stands_among_the_baselines_of_a_joint_benchmark() {
+    let with = |baseline: &str| {
+        let baselines = format!("baselines=[{baseline}, {{name: sum, preset: task_arithmetic}}]");
+        read(SMALL, &[JOINT[0], JOINT[1], &baselines])
+    };
+    let sweep = with("{ensemble: max}").unwrap();
+    assert_eq!(sweep.ensembles, [Ensemble { name: "ensemble".to_owned(), rule: EnsembleRule::Max }]);
+    assert_eq!(sweep.baselines.len(), 1);
+    let written = serde_json::to_value(&sweep).unwrap();
+    assert_eq!(serde_json::from_value::<Sweep>(written).unwrap(), sweep);
+    assert_eq!(with("{name: experts, ensemble: max}").unwrap().ensembles[0].name, "experts");
+    for (baseline, words) in [
+        ("{ensemble: mean}", "unknown variant `mean`"),
+        ("{ensemble: max, scaling: 0.3}", "`baselines[0].scaling` has no effect beside `ensemble`"),
+        ("{name: sum, ensemble: max}", "would appear twice as `sum`"),
+    ] {
+        let refused = crate::error_chain(&with(baseline).unwrap_err());
+        assert!(refused.contains(words), "{baseline}: {refused}");
+    }
+    assert!(message(&["baselines=[{ensemble: max}]"]).contains("needs `benchmark: joint`"));
+    assert!(serde_json::to_value(read(SMALL, &[]).unwrap()).unwrap().get("ensembles").is_none());
+}
+
+#[test]
+fn fisher_information_needs_a_head_of_every_task() {
+    let refused = read(SMALL, &[JOINT[0], JOINT[1], "baselines=[{preset: fisher}]"]).unwrap_err();
+    assert!(crate::error_chain(&refused).contains("use `per_task`"), "{refused}");
+    assert!(read(SMALL, &["baselines=[{preset: fisher}]"]).is_ok());
+}

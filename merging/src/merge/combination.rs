@@ -16,6 +16,8 @@ pub(super) enum Combination {
     Entries(EntriesMethod),
     /// On the factors of the adapters, in the `full` space.
     FactorWise(FactorMethod),
+    /// By statistics of the tasks' own models, see [`Aligned::merge_by_statistics`](crate::Aligned::merge_by_statistics).
+    ByStatistics,
 }
 
 /// What an entry becomes.
@@ -103,6 +105,7 @@ impl From<Combine> for Combination {
                 let settings = RobustMerge { density: factor_density, distinct: distinct_share };
                 Self::FactorWise(FactorMethod::RobustMerge(settings))
             }
+            Combine::Fisher { .. } => Self::ByStatistics,
         }
     }
 }
@@ -137,6 +140,7 @@ mod tests {
             Combine::Sce { select: 0.1 },
             Combine::Lego { rank: 16, seed: 0 },
             Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 },
+            Combine::Fisher { examples: 1, floor: 1e-6, norm: jobs::FisherNorm::None },
         ];
         for combine in combines {
             assert_eq!(

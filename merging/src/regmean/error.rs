@@ -1,6 +1,6 @@
 use crate::{MergeError, StatisticsError};
 
-/// Why a merge by the inputs of the modules is not possible.
+/// Why a merge by statistics of the tasks' own models is not possible.
 #[derive(Debug, thiserror::Error)]
 pub enum InputMergeError {
     /// The recipe does not fit the adapters.
@@ -18,7 +18,7 @@ pub enum InputMergeError {
         source: StatisticsError,
     },
     /// There are no statistics of a task.
-    #[error("the merge needs the inputs of the modules in the model of `{task}`, and has no statistics of that task")]
+    #[error("the merge needs statistics of the model of `{task}`, and has no statistics of that task")]
     NoStatistics {
         /// The task.
         task: String,
@@ -33,6 +33,31 @@ pub enum InputMergeError {
         task: String,
         /// The base's module.
         module: String,
+    },
+    /// A task's statistics do not hold the information of a module that other adapters update.
+    #[error(
+        "the statistics of `{task}` hold no Fisher information of `{module}`, which adapters of other tasks update: merge adapters \
+         that update the same modules, or use a method without `combine: fisher`"
+    )]
+    NoFisher {
+        /// The task.
+        task: String,
+        /// The base's module.
+        module: String,
+    },
+    /// The information of a weight has another shape than the weight.
+    #[error(
+        "the Fisher information of `{module}` in the statistics of `{task}` has shape {found:?}, and the weight has {expected:?}"
+    )]
+    FisherShape {
+        /// The task.
+        task: String,
+        /// The base's module.
+        module: String,
+        /// The shape in the statistics.
+        found: [usize; 2],
+        /// The shape of the weight.
+        expected: [usize; 2],
     },
     /// The inputs of a module have another width than the module.
     #[error(

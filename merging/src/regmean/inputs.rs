@@ -1,6 +1,6 @@
 //! Merges of aligned adapters by the inputs of their modules.
 
-use super::{GramMerge, GramOptions, GramTask, InputMergeError, NOISE, merge};
+use super::{GramMerge, GramOptions, GramTask, InputMergeError, merge};
 use crate::{
     Aligned, InputStatistics, Matrix, MergeError, TaskStatistics, UpdateMatrix,
     align::{AlignedMatrix, Factors, Form},
@@ -12,7 +12,15 @@ use rayon::prelude::*;
 pub(crate) struct InputMerge {
     /// In the order of the matrices.
     pub(crate) updates: Vec<UpdateMatrix>,
-    /// The largest condition number of a matrix that was inverted.
+    /// The matrix of the largest condition number among those that were inverted.
+    pub(crate) worst: Option<Worst>,
+}
+
+/// A matrix that was inverted.
+#[derive(Debug)]
+pub(crate) struct Worst {
+    /// The base's module.
+    pub(crate) module: String,
     pub(crate) condition: f64,
 }
 
@@ -43,20 +51,14 @@ pub(crate) fn merge_all(
         merge(matrix.shape, &tasks, options).map_err(|_| InputMergeError::Singular { module: matrix.name.clone() })
     };
     let merged = aligned.matrices.par_iter().map(one).collect::<Result<Vec<GramMerge>, InputMergeError>>()?;
-    let worst =
-        merged.iter().zip(&aligned.matrices).max_by(|(one, _), (other, _)| one.condition.total_cmp(&other.condition));
-    if let Some((GramMerge { condition, .. }, matrix)) = worst.filter(|(merged, _)| merged.condition > NOISE) {
-        tracing::warn!(
-            matrix = %matrix.name, condition,
-            "the Gram matrices are close to singular, so that rounding decides a part of the merge: lower `off_diagonal` or set a `ridge`",
-        );
-    }
-    let condition = worst.map_or(1.0, |(merged, _)| merged.condition);
+    let pairs = merged.iter().zip(&aligned.matrices);
+    let worst = pairs.max_by(|(one, _), (other, _)| one.condition.total_cmp(&other.condition));
+    let worst = worst.map(|(merged, matrix)| Worst { module: matrix.name.clone(), condition: merged.condition });
     let update = |merged: &GramMerge| UpdateMatrix::LowRank {
         b: Matrix::from_f64(merged.b.as_ref()).into(),
         a: Matrix::from_f64(merged.a.as_ref()).into(),
     };
-    Ok(InputMerge { updates: merged.iter().map(update).collect(), condition })
+    Ok(InputMerge { updates: merged.iter().map(update).collect(), worst })
 }
 
 pub(crate) fn inputs_of(

@@ -1,4 +1,4 @@
-use super::{GramMerge, GramOptions, GramTask, NOISE, Singular, merge};
+use super::{GramMerge, GramOptions, GramTask, Singular, merge};
 use crate::{InputStatistics, align::Factors};
 use faer::{Mat, Side, linalg::solvers::Solve};
 
@@ -22,6 +22,9 @@ pub(crate) fn statistics(x: &Mat<f64>) -> InputStatistics {
     let sum = (0..x.ncols()).map(|col| x.col(col).iter().sum()).collect();
     InputStatistics::new(vec!["m".to_owned()], x.nrows() as u64, sum, &entries)
 }
+
+/// The limit of recipes with `gram: inputs`.
+const NOISE: f64 = 1e5;
 
 const SHAPE: [usize; 2] = [5, 7];
 const EXACT: GramOptions = GramOptions { off_diagonal: 1.0, ridge: 0.0 };

@@ -42,6 +42,7 @@ fn correct(job: &Job, task: &TaskInput) -> u64 {
     match &evaluated(job).subject {
         Subject::Base => 3000 + bump,
         Subject::Adapter { .. } => 9000 + bump,
+        Subject::Ensemble { .. } => 8500 + bump,
         Subject::Merge { recipe } => {
             let density = recipe.trim.map_or(1.0, |trim| trim.density);
             let height = 8000.0 - 5000.0 * (recipe.scaling.min(1.0) - 0.3).abs() - 1000.0 * (density - 0.5).abs();

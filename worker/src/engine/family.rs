@@ -3,14 +3,11 @@ use super::{
     splits::Splits,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, Watch};
+use evaluation::{ExampleCount, Examples, FamilyVisitor, HITS, Model, ModelFamily, ScoreError, Watch};
 use files::MappedFile;
-use jobs::{BenchmarkInput, Digest, MergeFacts, StatisticsSpec, TaskScore, TuneSpec};
+use jobs::{BenchmarkInput, Digest, EnsembleRule, MergeFacts, StatisticsSpec, Subject, TaskScore, TuneSpec};
 use merging::BaseHeader;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// A base of any family with the merges, splits and heads of its jobs.
 pub(super) struct FamilySession<F: ModelFamily> {
@@ -20,8 +17,6 @@ pub(super) struct FamilySession<F: ModelFamily> {
     pub(super) merges: Merges<F::Model>,
     pub(super) splits: Splits<F>,
     pub(super) heads: Heads,
-    /// Where the base was opened, and with which settings.
-    opened: (PathBuf, EngineSettings),
 }
 
 /// Opens the base in a folder, whatever its family.
@@ -59,20 +54,6 @@ impl<F: ModelFamily> FamilySession<F> {
             merges: Merges::with_capacity(F::KEPT_MERGES, attempt.metrics).within(free),
             splits: Splits::new(settings.image_bytes, settings.cache.clone()),
             heads: Heads::new(attempt.metrics),
-            opened: ((*folder).to_owned(), (*settings).clone()),
-        })
-    }
-
-    /// The same base once more, in a form that gradients pass through, for one job.
-    pub(super) fn differentiable(&self, attempt: &Attempt<'_>) -> Result<Self, JobError> {
-        let (folder, settings) = &self.opened;
-        Ok(Self {
-            base: F::open_differentiable(folder, settings.device, attempt.job.meaning.precision)?,
-            header: BaseHeader::open(folder)?,
-            merges: Merges::with_capacity(1, attempt.metrics),
-            splits: Splits::new(0, settings.cache.clone()),
-            heads: Heads::new(attempt.metrics),
-            opened: self.opened.clone(),
         })
     }
 
@@ -99,10 +80,13 @@ impl<F: ModelFamily> FamilySession<F> {
     }
 
     /// Every task is scored with one head over the labels of all tasks.
+    ///
+    /// Without a `model`, every adapter of the job sees all examples, each in a model of its own, and the largest score of each
+    /// class counts.
     fn joint(
         &mut self,
         attempt: &mut Attempt<'_>,
-        model: &F::Model,
+        model: Option<&F::Model>,
         digest: Digest,
     ) -> Result<Vec<TaskScore>, JobError> {
         if !F::HAS_JOINT_BENCHMARK {
@@ -116,9 +100,24 @@ impl<F: ModelFamily> FamilySession<F> {
             let missing = || JobError::Incomplete(format!("the joint head has no labels of `{}`", task.name));
             let rows = joint.rows_of(&task.name).ok_or_else(missing)?;
             let examples = self.splits.get(attempt, &self.base, task)?;
-            let features = features::<F>(attempt, model, &examples)?;
-            let score = evaluation::joint_hits(&features, &joint.head, rows);
-            let score = score.map_err(|source| attempt.unscored(task, source))?;
+            let score = match model {
+                Some(model) => {
+                    let features = features::<F>(attempt, model, &examples)?;
+                    evaluation::joint_hits(&features, &joint.head, rows).map_err(EnsembleError::Score)
+                }
+                None => {
+                    let experts = 0..job.meaning.adapters.len();
+                    let features = experts.map(|adapter| {
+                        let model = self.merges.expert(attempt, self.base.model(), &self.header, adapter)?;
+                        Ok(features::<F>(attempt, &model, &examples)?)
+                    });
+                    evaluation::ensemble_hits(features, &joint.head, rows)
+                }
+            };
+            let score = score.map_err(|error| match error {
+                EnsembleError::Score(source) => attempt.unscored(task, source),
+                EnsembleError::Job(error) => *error,
+            })?;
             let hits: BTreeMap<u32, u64> =
                 HITS.map(|k| k as u32).into_iter().zip(score.hits.map(|hits| hits as u64)).collect();
             scores.push(TaskScore {
@@ -134,16 +133,45 @@ impl<F: ModelFamily> FamilySession<F> {
     }
 }
 
+/// Why the features of several models come to no score.
+enum EnsembleError {
+    /// A model cannot be made or run.
+    Job(Box<JobError>),
+    /// Features that cannot be scored.
+    Score(ScoreError),
+}
+
+impl From<JobError> for EnsembleError {
+    fn from(error: JobError) -> Self {
+        Self::Job(Box::new(error))
+    }
+}
+
+impl From<ScoreError> for EnsembleError {
+    fn from(error: ScoreError) -> Self {
+        Self::Score(error)
+    }
+}
+
 impl<F: ModelFamily> JobSession for FamilySession<F> {
     fn mapped_files(&self) -> Vec<&MappedFile> {
         self.base.mapped_files()
     }
 
     fn compute(&mut self, attempt: &mut Attempt<'_>) -> Result<(Vec<TaskScore>, Option<MergeFacts>), JobError> {
+        let meaning = attempt.job.meaning;
+        if let (Subject::Ensemble { rule: EnsembleRule::Max }, BenchmarkInput::Joint { head }) =
+            (&meaning.subject, &meaning.benchmark)
+        {
+            if meaning.adapters.is_empty() {
+                return Err(JobError::Incomplete("it names no adapter of its ensemble".to_owned()));
+            }
+            return Ok((self.joint(attempt, None, *head)?, None));
+        }
         let made = self.merges.model(attempt, self.base.model(), &self.header)?;
-        let scores = match attempt.job.meaning.benchmark {
+        let scores = match meaning.benchmark {
             BenchmarkInput::PerTask => self.per_task(attempt, &made.model)?,
-            BenchmarkInput::Joint { head } => self.joint(attempt, &made.model, head)?,
+            BenchmarkInput::Joint { head } => self.joint(attempt, Some(&made.model), head)?,
         };
         Ok((scores, made.facts))
     }

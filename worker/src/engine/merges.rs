@@ -1,5 +1,6 @@
 use super::{
     attempt::{Attempt, CheckedInput, Stage},
+    factors::Factors,
     memory::check_merge,
     recent::Recent,
     statistics::FoundStatistics,
@@ -63,11 +64,30 @@ impl<M: Model> Merges<M> {
                 let (model, _) = self.patched(attempt, base, header, &Preset::TaskArithmetic.recipe())?;
                 Ok(PatchedModel { model, facts: None })
             }
+            Subject::Ensemble { .. } => {
+                Err(JobError::Incomplete("an ensemble is no single model, and needs the joint benchmark".to_owned()))
+            }
             Subject::Merge { recipe } => {
                 let (model, facts) = self.patched(attempt, base, header, recipe)?;
                 Ok(PatchedModel { model, facts: Some(facts) })
             }
         }
+    }
+
+    /// The model of one of the job's adapters alone, at its own scale. It is not kept.
+    pub(super) fn expert(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        base: &M,
+        header: &BaseHeader,
+        adapter: usize,
+    ) -> Result<M, JobError> {
+        let adapters = self.adapters(attempt, base, header)?;
+        let stage = Stage::begin(info_span!("merge", step = "add"));
+        let factors = Factors::of(&adapters[adapter]);
+        let model = base.patched(&base.deltas(Factors::deltas(&factors))?, 1.0)?;
+        attempt.timings.merge_s += stage.seconds();
+        Ok(model)
     }
 
     fn patched(

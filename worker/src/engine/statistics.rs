@@ -2,12 +2,15 @@
 
 use super::{
     attempt::{Attempt, CheckedInput},
+    factors::Factors,
     family::FamilySession,
 };
 use crate::{JobError, OutputFiles};
-use evaluation::{ExampleCount, Examples, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed};
+use evaluation::{
+    ExampleCount, Examples, Fisher, InputObserver, Model, ModelError, ModelFamily, ModuleInputs, Observed,
+};
 use files::FilesInUse;
-use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec};
+use jobs::{InputRef, StatisticsInput, StatisticsKind, StatisticsSpec, TaskInput};
 use merging::{Aligned, InputStatistics, MergedUpdate, StatisticsWriter, TaskStatistics};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,59 +23,61 @@ impl<F: ModelFamily> FamilySession<F> {
         attempt: &mut Attempt<'_>,
         spec: &StatisticsSpec,
     ) -> Result<OutputFiles, JobError> {
-        let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
-        let made = self.merges.model(attempt, self.base.model(), &self.header)?;
         let task = &attempt.job.meaning.tasks[0];
         let examples = self.splits.first(attempt, &self.base, task, spec.examples)?;
         let scratch = |source| JobError::Scratch { path: std::env::temp_dir(), source };
         let folder = tempfile::Builder::new().prefix("bowline-statistics-").tempdir().map_err(scratch)?;
         let mut facts = BTreeMap::from([("examples".to_owned(), spec.examples as f64)]);
+        let mut writer = StatisticsWriter::new(folder.path());
         match spec.what {
             StatisticsKind::Grams => {
-                let writer = StatisticsWriter::new(folder.path());
-                let written =
-                    write_grams::<F>(attempt, Run { model: &made.model, examples: &examples, modules }, writer)?;
-                facts.insert("inputs".to_owned(), written.inputs as f64);
-                facts.insert("tokens".to_owned(), written.tokens as f64);
-                written.writer.finish(spec.examples)?;
+                let modules: BTreeSet<String> = self.merges.adapted(attempt, self.base.model(), &self.header)?;
+                let made = self.merges.model(attempt, self.base.model(), &self.header)?;
+                let run = Run { model: &made.model, examples: &examples, modules };
+                let Observations { inputs, tokens } = write_grams::<F>(attempt, run, &mut writer)?;
+                facts.insert("inputs".to_owned(), inputs as f64);
+                facts.insert("tokens".to_owned(), tokens as f64);
             }
             StatisticsKind::Fisher => {
-                let writer = StatisticsWriter::new(folder.path());
-                let mut other = self.differentiable(attempt)?;
-                let count = other.write_fisher(attempt, spec, writer)?;
-                facts.insert("modules".to_owned(), count as f64);
+                let fisher = self.fisher(attempt, task, &examples)?;
+                facts.insert("modules".to_owned(), fisher.len() as f64);
+                for (module, values) in &fisher {
+                    writer.fisher(module, self.shape_of(module)?, values)?;
+                }
             }
         }
+        writer.finish(spec.examples)?;
         match examples.count() {
             ExampleCount::Images(images) => attempt.metrics.images(images as u64),
             ExampleCount::Texts { texts, tokens } => attempt.metrics.texts(texts as u64, tokens as u64),
         }
         OutputFiles::of(folder, facts).map_err(scratch)
     }
-}
 
-impl<F: ModelFamily> FamilySession<F> {
-    /// Writes the Fisher information of every adapted module, and says how many there are.
-    fn write_fisher(
+    /// The Fisher information of every adapted module in the task's own model.
+    ///
+    /// It is computed on the processor, in `f32`, whatever the device: the base is held once more for it.
+    fn fisher(
         &mut self,
         attempt: &mut Attempt<'_>,
-        spec: &StatisticsSpec,
-        mut writer: StatisticsWriter,
-    ) -> Result<usize, JobError> {
-        let modules = self.merges.adapted(attempt, self.base.model(), &self.header)?;
-        let model = self.merges.model(attempt, self.base.model(), &self.header)?.model;
-        let task = &attempt.job.meaning.tasks[0];
+        task: &TaskInput,
+        examples: &F::Examples,
+    ) -> Result<Fisher, JobError> {
         let head = attempt.loading(|attempt| self.heads.of_task(attempt, &mut self.base, &self.header, task))?;
-        let examples = self.splits.first(attempt, &self.base, task, spec.examples)?;
         examples.check_head(&head).map_err(|source| attempt.unscored(task, source.into()))?;
-        let fisher = attempt.evaluating(|watch| model.fisher(&examples, &head, &modules, watch))?;
-        let shapes: BTreeMap<String, [usize; 2]> =
-            model.modules().into_iter().map(|module| (module.name, [module.outputs, module.inputs])).collect();
-        for (module, values) in &fisher {
-            writer.fisher(module, shapes[module], values)?;
-        }
-        writer.finish(spec.examples)?;
-        Ok(fisher.len())
+        let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
+        let factors: Vec<Vec<Factors<'_>>> = adapters.iter().map(Factors::of).collect();
+        let deltas: Vec<_> = factors.iter().map(|task| Factors::deltas(task)).collect();
+        let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
+        let sequences = attempt.evaluating(|watch| self.base.sequences(examples, watch))?;
+        attempt.evaluating(|watch| tower.fisher(0, &sequences, &examples.readout(&head), watch))
+    }
+
+    /// The shape `[outputs, inputs]` of a module's weight.
+    fn shape_of(&self, module: &str) -> Result<[usize; 2], JobError> {
+        self.base.model().check_module(module)?;
+        let found = self.base.model().modules().into_iter().find(|known| known.name == module);
+        Ok(found.map(|module| [module.outputs, module.inputs]).expect("the model has the module"))
     }
 }
 
@@ -84,8 +89,8 @@ struct Run<'a, F: ModelFamily> {
 }
 
 /// What was written of a model's layers.
-struct Written {
-    writer: StatisticsWriter,
+#[derive(Default)]
+struct Observations {
     /// Sites whose inputs were observed.
     inputs: usize,
     /// The most tokens of a site.
@@ -95,10 +100,10 @@ struct Written {
 fn write_grams<F: ModelFamily>(
     attempt: &mut Attempt<'_>,
     run: Run<'_, F>,
-    writer: StatisticsWriter,
-) -> Result<Written, JobError> {
+    writer: &mut StatisticsWriter,
+) -> Result<Observations, JobError> {
     let Run { model, examples, modules } = run;
-    let mut written = Written { writer, inputs: 0, tokens: 0 };
+    let mut written = Observations::default();
     let mut states = attempt.evaluating(|watch| model.states(examples, watch))?;
     for layer in 0..model.layers() {
         let mut sums = LayerSums::default();
@@ -107,7 +112,7 @@ fn write_grams<F: ModelFamily>(
         let inputs = sums.into_statistics();
         written.inputs += inputs.len();
         written.tokens = inputs.iter().map(|inputs| inputs.tokens).fold(written.tokens, u64::max);
-        written.writer.layer(layer, &inputs)?;
+        writer.layer(layer, &inputs)?;
     }
     Ok(written)
 }
@@ -182,7 +187,7 @@ impl FoundStatistics {
         if recipe.statistics().is_none() {
             return Ok(aligned.merge(recipe)?);
         }
-        // Gram matrices are read while the merge goes on.
-        attempt.read(&self.files, || Ok(aligned.merge_on_inputs(recipe, &self.tasks)?))
+        // Statistics are read while the merge goes on.
+        attempt.read(&self.files, || Ok(aligned.merge_by_statistics(recipe, &self.tasks)?))
     }
 }

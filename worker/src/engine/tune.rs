@@ -1,13 +1,12 @@
 //! Jobs that learn coefficients.
 
-use super::{attempt::Attempt, family::FamilySession};
+use super::{attempt::Attempt, factors::Factors, family::FamilySession};
 use crate::{Checkpoints, JobError, OutputFiles};
 use evaluation::{
-    Coefficient, CoefficientPlace, Delta, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState,
-    TuneTask, Tuner, Watch,
+    Coefficient, CoefficientPlace, Examples, GradientTower, ModelError, ModelFamily, TuneError, TuneState, TuneTask,
+    Tuner, Watch,
 };
 use jobs::{LEARNED_FILE, LearnedCoefficients, TuneCheck, TuneObjective, TuneSettings, TuneSpec};
-use merging::Adapter;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Steps after which the state is kept. Where a worker is lost, those since the last state that was stored are made again.
@@ -21,8 +20,8 @@ impl<F: ModelFamily> FamilySession<F> {
         check_tasks(spec)?;
         let adapters = self.merges.adapters(attempt, self.base.model(), &self.header)?;
         let tasks = self.tune_tasks(attempt, spec)?;
-        let factors: Vec<Vec<Factors<'_>>> = adapters.iter().map(factors).collect();
-        let deltas: Vec<Vec<(&str, Delta<'_>)>> = factors.iter().map(|task| deltas(task)).collect();
+        let factors: Vec<Vec<Factors<'_>>> = adapters.iter().map(Factors::of).collect();
+        let deltas: Vec<_> = factors.iter().map(|task| Factors::deltas(task)).collect();
         let tower = attempt.loading(|_| self.base.gradient_tower().and_then(|tower| tower.with_tasks(&deltas)))?;
         let settings = spec.settings.clone();
         let checkpoints = attempt.checkpoints();
@@ -107,29 +106,6 @@ fn last_state(tuner: &Tuner<f32>, checkpoints: &Checkpoints) -> Option<TuneState
         None => tracing::warn!("the checkpoint of the job is of another run; tuning starts from the beginning"),
     }
     state
-}
-
-/// The factors of one module, the adapter's own scale in B.
-struct Factors<'a> {
-    module: &'a str,
-    b: Vec<f32>,
-    a: &'a [f32],
-    rank: usize,
-}
-
-fn factors(adapter: &Adapter) -> Vec<Factors<'_>> {
-    let factors = adapter.modules.iter().map(|(name, module)| Factors {
-        module: name,
-        b: module.lora_b.data().iter().map(|x| (f64::from(*x) * module.scale) as f32).collect(),
-        a: module.lora_a.data(),
-        rank: module.lora_a.rows(),
-    });
-    factors.collect()
-}
-
-fn deltas<'a>(factors: &'a [Factors<'_>]) -> Vec<(&'a str, Delta<'a>)> {
-    let delta = |f: &'a Factors<'_>| (f.module, Delta::LowRank { b: &f.b, a: f.a, rank: f.rank });
-    factors.iter().map(delta).collect()
 }
 
 /// The coefficients as recipes state them.

@@ -1,7 +1,7 @@
 //! The whole way from adapters to accuracies against the reference implementation's numbers for mini8.
 
 use inputs::Inputs;
-use jobs::{RecipeSpec, Subject, Sweep, TaskScore};
+use jobs::{EnsembleRule, RecipeSpec, Subject, Sweep, TaskScore};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -258,4 +258,37 @@ fn class_names_that_a_job_was_not_made_for_are_refused() {
     job.places.heads.insert(task.clone(), jobs::HeadSpec::Prompts { classes, templates });
     let error = bench.engine.compute(&job, &AttemptContext::default()).unwrap_err().to_string();
     assert!(error.ends_with(&format!("of `{task}` have another digest than the job names")), "{error}");
+}
+
+#[test]
+fn an_ensemble_agrees_with_its_adapters_where_these_agree() {
+    let mut bench = Bench::new();
+    let folder = bench.root.join("examples/mini8");
+    let text = fs::read_to_string(folder.join("joint.yaml")).unwrap();
+    let mut sweep = Sweep::from_yaml(&text, &folder, &[]).unwrap();
+    assert_eq!(sweep.ensembles.len(), 1);
+    sweep.tasks.retain(|task| ["mnist", "optdigits"].contains(&task.name.as_str()));
+    let frozen = coordinator::freeze(sweep, &bench.inputs).unwrap();
+    let mut scores = |subject: Subject, tasks: &[&str]| {
+        let mut meaning = frozen.meaning(subject, "validation");
+        meaning.tasks = frozen.meaning(Subject::Base, "validation").tasks;
+        meaning.tasks.retain(|task| tasks.contains(&task.name.as_str()));
+        bench.engine.compute(&frozen.job(meaning), &AttemptContext::default()).unwrap().output.scores().unwrap()
+    };
+    let both = ["mnist", "optdigits"];
+    let ensemble = scores(Subject::Ensemble { rule: EnsembleRule::Max }, &both);
+    assert_eq!(ensemble.merge, None);
+    let alone = both.map(|task| scores(Subject::Adapter { task: task.to_owned() }, &both).scores);
+    for (n, score) in ensemble.scores.iter().enumerate() {
+        assert!(has_each_example(score) && score.hits.len() == 4);
+        let hits: Vec<u64> = score.hits.values().copied().collect();
+        assert!(hits.windows(2).all(|pair| pair[0] <= pair[1]) && hits[0] == score.correct);
+        // An image that both experts name rightly has the right class at the top of both, and so of the ensemble.
+        let right = |score: &TaskScore| score.right.as_ref().unwrap().iter().collect::<Vec<bool>>();
+        let [first, second] = alone.each_ref().map(|scores| right(&scores[n]));
+        for (image, ensemble) in right(score).into_iter().enumerate() {
+            assert!(ensemble || !(first[image] && second[image]), "image {image} of {}", score.task);
+        }
+        assert!(alone.iter().any(|scores| scores[n].correct != score.correct));
+    }
 }

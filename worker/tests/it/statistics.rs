@@ -1,8 +1,8 @@
 //! Statistics of the tasks' own models, and merges that need them, against the reference.
 
 use inputs::{Artefacts, Inputs, ObjectSettings};
-use jobs::{Job, JobResult, Recipe, RecipeSpec, StatisticsKind, Subject, Sweep};
-use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics};
+use jobs::{InputRef, Job, JobResult, MergeFacts, Recipe, RecipeSpec, StatisticsKind, Subject, Sweep};
+use merging::{Adapter, Aligned, BaseHeader, Matrix, MergedUpdate, TaskStatistics, UpdateSimilarity};
 use queue::{JobPublisher, MemoryQueue};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -93,23 +93,25 @@ impl Fixture {
         }
     }
 
-    /// RegMean of all tasks.
-    fn regmean(&mut self, tasks: &[&str], off_diagonal: f64, scaling: f64) -> MergedUpdate {
+    fn adapters(&self, tasks: &[&str]) -> Vec<Adapter> {
         let places = self.job(tasks[0], 1, StatisticsKind::Grams).places;
         let base = BaseHeader::open(&self.inputs.model(&places.base).unwrap().path).unwrap();
+        let adapter = |task: &&str| {
+            let place = &self.job(task, 1, StatisticsKind::Grams).places.adapters[*task];
+            Adapter::read(task, &self.inputs.adapter(place).unwrap().path, &base).unwrap()
+        };
+        tasks.iter().map(adapter).collect()
+    }
+
+    /// RegMean of all tasks.
+    fn regmean(&mut self, tasks: &[&str], off_diagonal: f64, scaling: f64) -> MergedUpdate {
         let made: Vec<OutputFiles> = tasks.iter().map(|task| self.make(task)).collect();
         let statistics: Vec<TaskStatistics> =
             tasks.iter().zip(&made).map(|(task, made)| TaskStatistics::open(task, made.folder()).unwrap()).collect();
-        let adapters: Vec<Adapter> = tasks
-            .iter()
-            .map(|task| {
-                let place = &self.job(task, 1, StatisticsKind::Grams).places.adapters[*task];
-                Adapter::read(task, &self.inputs.adapter(place).unwrap().path, &base).unwrap()
-            })
-            .collect();
+        let adapters = self.adapters(tasks);
         let recipe = recipe(json!({"preset": "regmean", "off_diagonal": off_diagonal, "scaling": scaling}));
         let aligned = Aligned::new(&adapters, recipe.alignment()).unwrap();
-        aligned.merge_on_inputs(&recipe, &statistics).unwrap()
+        aligned.merge_by_statistics(&recipe, &statistics).unwrap()
     }
 }
 
@@ -226,7 +228,7 @@ fn a_merge_by_inputs_without_statistics_is_refused_and_so_is_one_without_the_mod
     assert!(refused.contains("`bowline run`"), "{refused}");
     let made = fixture.make("mnist");
     let statistics = TaskStatistics::open("mnist", made.folder()).unwrap();
-    let refused = aligned.merge_on_inputs(&regmean, std::slice::from_ref(&statistics)).unwrap_err().to_string();
+    let refused = aligned.merge_by_statistics(&regmean, std::slice::from_ref(&statistics)).unwrap_err().to_string();
     assert!(refused.contains("no statistics of that task") && refused.contains("`flags`"), "{refused}");
     let module = flags.modules.remove("vision_model.encoder.layers.0.self_attn.q_proj").unwrap();
     flags.modules.insert(
@@ -235,73 +237,135 @@ fn a_merge_by_inputs_without_statistics_is_refused_and_so_is_one_without_the_mod
     );
     let aligned = Aligned::new(&[flags], regmean.alignment()).unwrap();
     let statistics = TaskStatistics::open("flags", made.folder()).unwrap();
-    let refused = aligned.merge_on_inputs(&regmean, &[statistics]).unwrap_err().to_string();
+    let refused = aligned.merge_by_statistics(&regmean, &[statistics]).unwrap_err().to_string();
     assert!(
         refused.starts_with("the statistics of `flags` hold nothing of `vision_model.encoder.layers.0.mlp.fc1`"),
         "{refused}"
     );
 }
 
-/// What a worker makes of `jobs`, one after the other.
-async fn work(store: &Store, worker: &Worker, queue: &MemoryQueue, jobs: &[Job]) {
-    for job in jobs {
-        queue.publish(job, "tests").await.unwrap();
-        assert!(worker.run_one().await.unwrap());
+/// A store with a worker.
+struct Bench {
+    _folders: [TempDir; 2],
+    store: Store,
+    queue: MemoryQueue,
+    worker: Worker,
+    inputs: Arc<Inputs>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = TempDir::new().unwrap();
+        let sweep = folder.path().join("sweeps/tests");
+        fs::create_dir_all(&sweep).unwrap();
+        fs::write(sweep.join("manifest.json"), "{}").unwrap();
+        let store = Store::folder(folder.path()).unwrap();
+        let cache = TempDir::new().unwrap();
+        let source = Arc::new(Artefacts::default());
+        source.give(store.clone(), Handle::current());
+        let artefacts = Some(ObjectSettings { remote: source, cache: cache.path().to_owned() });
+        let inputs = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
+        let mut engine = engine(&inputs);
+        let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
+        let queue = MemoryQueue::new();
+        let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
+        Self { _folders: [folder, cache], store, queue, worker, inputs }
     }
-    assert!(queue.dead_letters().is_empty(), "{:?}", store.jobs_with_failures().await.unwrap());
+
+    /// Has the jobs done, one after the other.
+    async fn work(&self, jobs: &[Job]) {
+        for job in jobs {
+            self.queue.publish(job, "tests").await.unwrap();
+            assert!(self.worker.run_one().await.unwrap());
+        }
+        let failures = self.store.jobs_with_failures().await.unwrap();
+        assert!(self.queue.dead_letters().is_empty(), "{failures:?}");
+    }
+
+    /// Fails unless merges score as a golden does, up to some images.
+    async fn expect_scores(&self, merges: &[Job], golden_name: &str) -> MergeFacts {
+        let golden = fs::read(golden(golden_name)).unwrap();
+        let golden: Value = serde_json::from_slice(&golden).unwrap();
+        let mut facts = None;
+        for merge in merges {
+            let result: JobResult = self.store.result(&merge.id()).await.unwrap().expect("it is done");
+            for score in &result.scores {
+                let want = golden["accuracy"][&score.task][&result.meaning.split]["right"].as_u64().unwrap();
+                let off = want.abs_diff(score.correct);
+                assert!(off <= 3, "{} {}: {} against {want}", score.task, result.meaning.split, score.correct);
+            }
+            facts = result.merge;
+        }
+        facts.unwrap()
+    }
+}
+
+/// The jobs of a merge: its statistics, and its evaluations on both splits.
+fn jobs_of(frozen: &coordinator::Frozen, recipe: &Recipe) -> [Vec<Job>; 2] {
+    let specs = frozen.statistics_specs(recipe.statistics().unwrap());
+    let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
+    let merges = ["validation", "test"].map(|split| frozen.job(frozen.meaning(subject.clone(), split)));
+    [specs.into_iter().map(|spec| frozen.job(spec)).collect(), merges.into()]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_merge_by_inputs_takes_statistics_out_of_the_store_and_scores_as_the_reference() {
     let fixture = Fixture::new("mini8", &SUB4);
-    let folder = TempDir::new().unwrap();
-    let sweep = folder.path().join("sweeps/tests");
-    fs::create_dir_all(&sweep).unwrap();
-    fs::write(sweep.join("manifest.json"), "{}").unwrap();
-    let store = Store::folder(folder.path()).unwrap();
-    let cache = TempDir::new().unwrap();
-    let source = Arc::new(Artefacts::default());
-    source.give(store.clone(), Handle::current());
-    let artefacts = Some(ObjectSettings { remote: source, cache: cache.path().to_owned() });
-    let inputs = Arc::new(Inputs::new(inputs::Settings { artefacts, ..inputs::Settings::default() }));
-    let mut engine = engine(&inputs);
-    let thread = DeviceThread::start("cpu".to_owned(), BTreeMap::new(), move |job, stop| engine.compute(job, stop));
-    let queue = MemoryQueue::new();
-    let worker = Worker::new("w".to_owned(), Arc::new(queue.clone()), store.clone(), Arc::new(thread));
-
+    let bench = Bench::new();
     // The golden is one of accuracies: where all entries off the diagonal count, rounding decides a part of the merge.
     let recipe = recipe(json!({"preset": "regmean", "off_diagonal": 1.0}));
-    let frozen = &fixture.frozen;
-    let statistics: Vec<Job> =
-        frozen.statistics_specs(recipe.statistics().unwrap()).into_iter().map(|spec| frozen.job(spec)).collect();
-    let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
-    let merges = ["validation", "test"].map(|split| frozen.job(frozen.meaning(subject.clone(), split)));
-
-    work(&store, &worker, &queue, &statistics).await;
-    work(&store, &worker, &queue, &merges).await;
-    let golden = fs::read(golden("regmean_sub4_n256_o1.0.json")).unwrap();
-    let golden: Value = serde_json::from_slice(&golden).unwrap();
-    for merge in &merges {
-        let result: JobResult = store.result(&merge.id()).await.unwrap().expect("it is done");
-        let facts = result.merge.unwrap();
-        assert_eq!(facts.rank, Some(64));
-        assert!(facts.condition.unwrap() > 1e5, "{:?}", facts.condition);
-        for score in result.scores {
-            let want = golden["accuracy"][&score.task][&result.meaning.split]["right"].as_u64().unwrap();
-            assert!(
-                want.abs_diff(score.correct) <= 3,
-                "{} {}: {} against {want}",
-                score.task,
-                result.meaning.split,
-                score.correct
-            );
-        }
-    }
+    let [statistics, merges] = jobs_of(&fixture.frozen, &recipe);
+    bench.work(&statistics).await;
+    bench.work(&merges).await;
+    let facts = bench.expect_scores(&merges, "regmean_sub4_n256_o1.0.json").await;
+    assert_eq!(facts.rank, Some(64));
+    assert!(facts.condition > recipe.condition_limit(), "{:?}", facts.condition);
     // The same merge is written as an adapter, by the same artefacts.
-    let write = frozen.job(frozen.write_spec(&recipe, jobs::WriteFormat::Adapter));
-    work(&store, &worker, &queue, std::slice::from_ref(&write)).await;
-    let written = store.artefact_result(&write.id()).await.unwrap().expect("it is written");
+    let write = fixture.frozen.job(fixture.frozen.write_spec(&recipe, jobs::WriteFormat::Adapter));
+    bench.work(std::slice::from_ref(&write)).await;
+    let written = bench.store.artefact_result(&write.id()).await.unwrap().expect("it is written");
     assert_eq!(count(&written.artefact.facts, "rank"), 64);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_by_fisher_information_is_the_references_from_images_to_accuracies() {
+    let fixture = Fixture::new("mini8", &SUB4);
+    let bench = Bench::new();
+    // The reference has no floor but 1e-12 below the fraction line.
+    let fisher = json!({"preset": "fisher", "examples": 32, "fisher_floor": 1e-12});
+    let recipe = recipe(fisher.clone());
+    let [statistics, merges] = jobs_of(&fixture.frozen, &recipe);
+    bench.work(&statistics).await;
+    bench.work(&merges).await;
+    let facts = bench.expect_scores(&merges, "fisher_sub4_n32.json").await;
+    assert_eq!((facts.rank, facts.lost_energy), (None, None), "it is dense");
+    let made = bench.store.artefact_result(&statistics[0].id()).await.unwrap().expect("it is made");
+    assert_eq!((count(&made.artefact.facts, "modules"), count(&made.artefact.facts, "examples")), (24, 32));
+    let found: Vec<TaskStatistics> = tokio::task::block_in_place(|| {
+        let places = SUB4.iter().zip(&statistics).map(|(task, job)| (task, InputRef::Artefact(job.id())));
+        places
+            .map(|(task, place)| TaskStatistics::open(task, &bench.inputs.statistics(&place).unwrap().path).unwrap())
+            .collect()
+    });
+    let aligned = Aligned::new(&fixture.adapters(&SUB4), recipe.alignment()).unwrap();
+    let update = aligned.merge_by_statistics(&recipe, &found).unwrap();
+    for (module, want) in tensors(&golden("update_fisher_sub4_n32.safetensors")) {
+        let got = update.dense(&format!("vision_model.{}", module.strip_suffix(".weight").unwrap())).unwrap();
+        let off = distance(&got, &want);
+        assert!(off <= 1e-3, "{module}: {off:e}");
+    }
+    // A dense merge is written as a model, and as an adapter where it is cut to a rank.
+    let mut cut = fisher;
+    cut["output_rank"] = json!(16);
+    let cut = crate::statistics::recipe(cut);
+    let frozen = &fixture.frozen;
+    let model = frozen.job(frozen.write_spec(&recipe, jobs::WriteFormat::Model));
+    let adapter = frozen.job(frozen.write_spec(&cut, jobs::WriteFormat::Adapter));
+    bench.work(&[model, adapter.clone()]).await;
+    let written = bench.store.artefact_result(&adapter.id()).await.unwrap().expect("it is written");
+    assert_eq!(count(&written.artefact.facts, "rank"), 16);
+    let lost = written.artefact.facts["lost_energy"];
+    assert!(lost > 0.0 && lost < 1.0, "{lost}");
 }
 
 #[test]
@@ -318,65 +382,19 @@ fn statistics_that_were_never_made_are_missing_by_the_job() {
 }
 
 #[test]
-fn updates_are_as_alike_before_an_alignment_as_after_it_unless_sigma_is_left_out() {
+fn updates_of_mini8_are_alike_in_part_and_otherwise_after_an_alignment() {
     let mut fixture = Fixture::new("mini8", &SUB4);
-    let job = fixture.job("mnist", 1, StatisticsKind::Grams);
-    let base = BaseHeader::open(&fixture.inputs.model(&job.places.base).unwrap().path).unwrap();
-    let adapters = SUB4.map(|task| {
-        let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
-        Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
-    });
-    let made = fixture.make("mnist");
-    let statistics = TaskStatistics::open("mnist", made.folder()).unwrap();
-    let means = [json!({"space": "full"}), json!({"space": "knots"}), json!({"space": "knots", "sigma": "after"})].map(
-        |spec| {
-            let aligned = Aligned::new(&adapters, recipe(spec).space).unwrap();
-            let found = aligned.similarity(&statistics).unwrap();
-            assert_eq!(found.len(), 24);
-            let pairs = found.iter().flat_map(|own| {
-                assert_eq!(own.cka.shape(), [4, 4]);
-                (0..4).flat_map(move |row| (0..row).map(move |col| f64::from(own.cka.data()[4 * row + col])))
-            });
-            pairs.sum::<f64>() / (24.0 * 6.0)
-        },
-    );
-    assert!((means[0] - means[1]).abs() < 1e-4, "{means:?}");
-    assert!((means[0] - means[2]).abs() > 1e-2, "{means:?}");
-    assert!(means.iter().all(|mean| *mean > 0.0 && *mean < 1.0));
-}
-
-#[test]
-#[ignore = "it takes minutes: 85 classes of 32 images each, every gradient entry by entry"]
-fn a_merge_by_fisher_information_is_the_references() {
-    let mut fixture = Fixture::new("mini8", &SUB4);
-    let made: Vec<OutputFiles> = SUB4
-        .iter()
-        .map(|task| {
-            let job = fixture.job(task, 32, StatisticsKind::Fisher);
-            match fixture.engine.compute(&job, &AttemptContext::default()).unwrap().output {
-                Output::Files(files) => files,
-                Output::Scores(_) => unreachable!("statistics are files"),
-            }
-        })
-        .collect();
-    assert_eq!(count(&made[0].artefact().facts, "modules"), 24);
+    let adapters = fixture.adapters(&SUB4);
+    let made = SUB4.map(|task| fixture.make(task));
     let statistics: Vec<TaskStatistics> =
         SUB4.iter().zip(&made).map(|(task, made)| TaskStatistics::open(task, made.folder()).unwrap()).collect();
-    let job = fixture.job("mnist", 1, StatisticsKind::Grams);
-    let base = BaseHeader::open(&fixture.inputs.model(&job.places.base).unwrap().path).unwrap();
-    let adapters = SUB4.map(|task| {
-        let place = &fixture.job(task, 1, StatisticsKind::Grams).places.adapters[task];
-        Adapter::read(task, &fixture.inputs.adapter(place).unwrap().path, &base).unwrap()
-    });
-    let sum = recipe(json!({"preset": "task_arithmetic"}));
-    let aligned = Aligned::new(&adapters, sum.space).unwrap();
-    let update = aligned.merge_by_fisher(&sum, false, &statistics).unwrap();
-    for (module, want) in tensors(&golden("update_fisher_sub4_n32.safetensors")) {
-        let got = update.dense(&format!("vision_model.{}", module.strip_suffix(".weight").unwrap())).unwrap();
-        let off = distance(&got, &want);
-        assert!(off <= 1e-3, "{module}: {off:e}");
-    }
-    // A common factor of all of one task's information goes away where each is divided by its norm.
-    let normalised = aligned.merge_by_fisher(&sum, true, &statistics).unwrap();
-    assert_ne!(normalised.modules, update.modules);
+    let found = UpdateSimilarity::new(&adapters, &statistics).unwrap();
+    assert_eq!((found.modules.len(), &found.examples[..]), (24, &[256; 4][..]));
+    assert!(found.modules.iter().all(|module| module.inputs == 4 * 256 * 17));
+    let means = [&found.before, &found.after].map(|cells| UpdateSimilarity::mean_of_pairs(cells).unwrap());
+    assert!(means.iter().all(|mean| *mean > 0.0 && *mean < 1.0), "{means:?}");
+    assert!((means[0] - means[1]).abs() > 1e-2, "{means:?}");
+    // Each mean over weights is that of the cells of the weights.
+    let cells = found.modules.iter().map(|module| module.before[1][2].unwrap());
+    assert!((cells.sum::<f64>() / 24.0 - found.before[1][2].unwrap()).abs() < 1e-12);
 }

@@ -1,3 +1,4 @@
+use super::similarity::SimilarityOf;
 use analysis::{Axis, AxisScale, AxisUnit, Cell, Chart, ChartData, Column, ColumnKind, Kind, Summary, Table, TableRow};
 use jobs::WeakAdapter;
 use merging::{AdapterSummary, Comparison, PairSummary};
@@ -13,6 +14,8 @@ pub(super) struct Account<'a> {
     pub(super) comparison: &'a Comparison,
     /// The base and the adapters alone on a split, if they were evaluated.
     pub(super) summary: Option<&'a Summary>,
+    /// How alike the updates act, if that was asked for.
+    pub(super) similarity: Option<SimilarityOf<'a>>,
 }
 
 impl Account<'_> {
@@ -46,9 +49,10 @@ impl Account<'_> {
         warnings
     }
 
-    /// A table of the adapters, and one of the pairs.
-    pub(super) fn tables(&self) -> [Table; 2] {
-        [self.adapters(), self.pairs()]
+    /// A table of the adapters, one of the pairs, and one of their similarity.
+    pub(super) fn tables(&self) -> Vec<Table> {
+        let similarity = self.similarity.as_ref().map(SimilarityOf::table);
+        [self.adapters(), self.pairs()].into_iter().chain(similarity).collect()
     }
 
     fn adapters(&self) -> Table {
@@ -145,7 +149,7 @@ impl Account<'_> {
         }
     }
 
-    /// Heat maps of interference and cosine; none for a single adapter.
+    /// Heat maps of interference, cosine and similarity; none for a single adapter.
     pub(super) fn charts(&self) -> Vec<Chart> {
         let tasks: Vec<String> = self.comparison.adapters.iter().map(|adapter| adapter.task.clone()).collect();
         if tasks.len() < 2 {
@@ -168,7 +172,8 @@ impl Account<'_> {
                 },
             }
         };
-        vec![
+        let similarity = self.similarity.as_ref().map(SimilarityOf::charts).unwrap_or_default();
+        let charts = [
             chart(
                 "interference",
                 "interference between adapters",
@@ -182,7 +187,8 @@ impl Account<'_> {
                 "Σ⟨ΔW, ΔW′⟩ as a share of the product of the norms.",
                 |pair| pair.cosine,
             ),
-        ]
+        ];
+        charts.into_iter().chain(similarity).collect()
     }
 
     /// All of it as one JSON document.
@@ -203,6 +209,7 @@ impl Account<'_> {
             "adapters": self.comparison.adapters,
             "pairs": self.comparison.pairs,
             "accuracies": accuracies,
+            "similarity": self.similarity.as_ref().map(|of| json!({ "split": of.split, "cka": of.similarity })),
             "warnings": self.warnings(),
         })
     }
@@ -217,6 +224,6 @@ impl Account<'_> {
 }
 
 /// To three digits behind the point: more are noise here.
-fn rounded(number: f64) -> f64 {
+pub(super) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }

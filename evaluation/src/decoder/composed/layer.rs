@@ -2,11 +2,13 @@
 
 use crate::{
     decoder::{DecoderConfig, module::ModuleKind, rope::Rope},
-    kernels::Kernels,
     observe::Hook,
 };
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::ops::silu;
+use candle_nn::{
+    ops::{rms_norm, silu, softmax_last_dim},
+    rotary_emb::rope,
+};
 
 /// An RMS norm, computed in `f32`.
 #[derive(Clone)]
@@ -16,8 +18,8 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
-    pub(crate) fn apply(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-        kernels.rms_norm(&x.to_dtype(DType::F32)?, &self.weight, self.eps)?.to_dtype(x.dtype())
+    pub(crate) fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        rms_norm(&x.to_dtype(DType::F32)?.contiguous()?, &self.weight, self.eps)?.to_dtype(x.dtype())
     }
 }
 
@@ -44,7 +46,6 @@ pub(crate) struct Batch {
     ends: Tensor,
     whole: Masks,
     windowed: Option<Masks>,
-    kernels: Kernels,
 }
 
 /// What tokens see.
@@ -69,7 +70,7 @@ impl Masks {
 }
 
 impl Batch {
-    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device, kernels: Kernels) -> Result<Self> {
+    pub(crate) fn new(config: &DecoderConfig, lengths: &[usize], device: &Device) -> Result<Self> {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let rope = Rope::new(config, longest);
         let masks = |window| Masks::new(lengths, longest, window, device);
@@ -81,7 +82,6 @@ impl Batch {
             ends: Tensor::from_vec(ends.collect::<Vec<_>>(), lengths.len(), device)?,
             whole: masks(usize::MAX)?,
             windowed,
-            kernels,
         })
     }
 
@@ -93,7 +93,7 @@ impl Batch {
 
     /// Turns `[texts, heads, longest, head_width]`.
     fn turn(&self, x: &Tensor) -> Result<Tensor> {
-        let turned = self.kernels.rope(&x.to_dtype(DType::F32)?, &self.cos, &self.sin)?;
+        let turned = rope(&x.to_dtype(DType::F32)?.contiguous()?, &self.cos, &self.sin)?;
         turned.to_dtype(x.dtype())
     }
 }
@@ -108,14 +108,13 @@ impl Layer {
         to_ends: bool,
         hook: &mut dyn Hook<ModuleKind>,
     ) -> Result<Tensor> {
-        let kernels = batch.kernels;
-        let normed = self.norms[0].apply(x, kernels)?;
+        let normed = self.norms[0].apply(x)?;
         hook.takes(ModuleKind::Query, &normed);
-        let mut heads = |kind, count, norm: Option<&Norm>| {
-            let projected = self.project(kind, &normed, hook)?;
+        let heads = |kind, count, norm: Option<&Norm>| {
+            let projected = self.project(kind, &normed)?;
             let (texts, longest, _) = projected.dims3()?;
             let heads = projected.reshape((texts, longest, count, config.head_width))?;
-            let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads, kernels))?;
+            let heads = norm.map_or(Ok(heads.clone()), |norm| norm.apply(&heads))?;
             heads.transpose(1, 2)?.contiguous()
         };
         let [query_norm, key_norm] = self.head_norms.as_ref().map_or([None; 2], |norms| norms.each_ref().map(Some));
@@ -131,19 +130,19 @@ impl Layer {
         };
         let masks = batch.windowed.as_ref().filter(|_| self.has_window).unwrap_or(&batch.whole);
         let mask = if to_ends { &masks.ends } else { &masks.all };
-        let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask, kernels)?;
+        let context = attend(config, Heads { query: &query, key: &key, value: &value }, mask)?;
         hook.takes(ModuleKind::Out, &context);
-        let x = (x + self.project(ModuleKind::Out, &context, hook)?)?;
-        let normed = self.norms[1].apply(&x, kernels)?;
+        let x = (x + self.project(ModuleKind::Out, &context)?)?;
+        let normed = self.norms[1].apply(&x)?;
         hook.takes(ModuleKind::Gate, &normed);
-        let gate = silu(&self.project(ModuleKind::Gate, &normed, hook)?)?;
-        let inner = (gate * self.project(ModuleKind::Up, &normed, hook)?)?;
+        let gate = silu(&self.project(ModuleKind::Gate, &normed)?)?;
+        let inner = (gate * self.project(ModuleKind::Up, &normed)?)?;
         hook.takes(ModuleKind::Down, &inner);
-        x + self.project(ModuleKind::Down, &inner, hook)?
+        x + self.project(ModuleKind::Down, &inner)?
     }
 
     /// Rows of any leading shape times a matrix, as one product.
-    fn project(&self, kind: ModuleKind, x: &Tensor, hook: &mut dyn Hook<ModuleKind>) -> Result<Tensor> {
+    fn project(&self, kind: ModuleKind, x: &Tensor) -> Result<Tensor> {
         let matrix = &self.linears[kind as usize];
         let (outputs, inputs) = matrix.dims2()?;
         let mut shape = x.dims().to_vec();
@@ -154,7 +153,7 @@ impl Layer {
             Some(bias) => product.broadcast_add(bias)?,
             None => product,
         };
-        hook.makes(kind, x, product.reshape(shape)?)
+        product.reshape(shape)
     }
 }
 
@@ -167,13 +166,13 @@ struct Heads<'a> {
 
 /// `softmax(q · kᵀ / √head_width) · v` as `[texts, queries, heads · head_width]`. The heads that share keys and values
 /// are rows of one product.
-fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor, kernels: Kernels) -> Result<Tensor> {
+fn attend(config: &DecoderConfig, heads: Heads<'_>, mask: &Tensor) -> Result<Tensor> {
     let Heads { query, key, value } = heads;
     let (texts, heads, count, width) = query.dims4()?;
     let shared = query.contiguous()?.reshape((texts, config.kv_heads, (), width))?;
     let scores = (shared.matmul(&key.t()?)? * (1.0 / (width as f64).sqrt()))?.to_dtype(DType::F32)?;
     let scores = scores.reshape((texts, heads, count, ()))?.broadcast_add(mask)?;
-    let shares = kernels.softmax(&scores)?.to_dtype(value.dtype())?;
+    let shares = softmax_last_dim(&scores)?.to_dtype(value.dtype())?;
     let longest = shares.dim(D::Minus1)?;
     let context = shares.reshape((texts, config.kv_heads, (), longest))?.matmul(value)?;
     context.reshape((texts, heads, count, width))?.transpose(1, 2)?.contiguous()?.reshape((texts, count, heads * width))

@@ -3,7 +3,7 @@ use super::{
     access::{Access, Field, Place, WordPlace},
 };
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FlattenOver, Gram, Mask, Normalise, Recipe, Sigma, SigmaCut,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, Recipe, Sigma, SigmaCut,
     SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
 };
 
@@ -28,6 +28,10 @@ const GRAM: &dyn WordPlace =
     &Place::<Gram>(|recipe| if let Combine::GramMerge { gram, .. } = &mut recipe.combine { Some(gram) } else { None });
 const ARC_OVER: &dyn WordPlace =
     &Place::<ArcOver>(|recipe| if let Combine::Nuslerp { over } = &mut recipe.combine { Some(over) } else { None });
+const FISHER_NORM: &dyn WordPlace =
+    &Place::<FisherNorm>(
+        |recipe| if let Combine::Fisher { norm, .. } = &mut recipe.combine { Some(norm) } else { None },
+    );
 const CALIBRATE: &dyn WordPlace = &Place::<Option<Calibrate>>(|recipe| Some(&mut recipe.calibrate));
 const DROP_RESCALE: &dyn WordPlace = &Place::<DropRescale>(|recipe| recipe.drop.as_mut().map(|drop| &mut drop.rescale));
 const FLATTEN_OVER: &dyn WordPlace =
@@ -63,7 +67,11 @@ fn common_share(recipe: &mut Recipe) -> Option<&mut f64> {
 }
 
 fn examples(recipe: &mut Recipe) -> Option<&mut u64> {
-    let Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } = &mut recipe.combine else { return None };
+    let (Combine::GramMerge { gram: Gram::Inputs { examples, .. }, .. } | Combine::Fisher { examples, .. }) =
+        &mut recipe.combine
+    else {
+        return None;
+    };
     Some(examples)
 }
 
@@ -126,6 +134,10 @@ fn factor_density(recipe: &mut Recipe) -> Option<&mut f64> {
 
 fn distinct_share(recipe: &mut Recipe) -> Option<&mut f64> {
     if let Combine::RobustMerge { distinct_share, .. } = &mut recipe.combine { Some(distinct_share) } else { None }
+}
+
+fn fisher_floor(recipe: &mut Recipe) -> Option<&mut f64> {
+    if let Combine::Fisher { floor, .. } = &mut recipe.combine { Some(floor) } else { None }
 }
 
 impl RecipeKey {
@@ -409,7 +421,7 @@ impl RecipeKey {
                 range: Range::POSITIVE_COUNT,
                 neutral: None,
             },
-            belongs_to: BelongsTo::Gram("inputs"),
+            belongs_to: BelongsTo::Statistics,
             stage: Stage::Combine,
             order: 2,
             hint: Some(
@@ -607,6 +619,30 @@ impl RecipeKey {
             belongs_to: BelongsTo::Combine("robust_merge"),
             stage: Stage::Combine,
             order: 15,
+            hint: None,
+        },
+        Self {
+            name: "fisher_floor",
+            access: Access::Number {
+                field: field!(fisher_floor),
+                place: Place(fisher_floor),
+                range: Range::POSITIVE,
+                neutral: None,
+            },
+            belongs_to: BelongsTo::Combine("fisher"),
+            stage: Stage::Combine,
+            order: 16,
+            hint: Some(
+                "fisher_floor is added to the information of every entry, so that an entry which no task depends on becomes the \
+                 mean; 0.000001 is usual",
+            ),
+        },
+        Self {
+            name: "fisher_norm",
+            access: Access::Word { field: field!(fisher_norm), place: FISHER_NORM, neutral: None },
+            belongs_to: BelongsTo::Combine("fisher"),
+            stage: Stage::Combine,
+            order: 17,
             hint: None,
         },
         Self {

@@ -100,7 +100,7 @@ fn a_key_without_a_place_is_an_error_wherever_it_does_not_belong() {
 fn words_of_spaces_and_combinations_that_keys_belong_to_exist() {
     for key in RecipeKey::ALL {
         match key.belongs_to() {
-            BelongsTo::Every => {}
+            BelongsTo::Every | BelongsTo::Statistics => {}
             BelongsTo::Space(word) => assert!(words_of::<crate::Space>().contains(&word)),
             BelongsTo::Combine(word) => assert!(words_of::<crate::Combine>().contains(&word)),
             BelongsTo::Gram(word) => assert!(words_of::<crate::Gram>().contains(&word)),
@@ -168,7 +168,7 @@ fn a_grid_varies_what_costs_least_innermost() {
             "clamp_high",
             "top_share",
         ],
-        vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share"],
+        vec!["select", "group_rank", "group_seed", "factor_density", "distinct_share", "fisher_floor", "fisher_norm"],
         vec!["calibrate_spectrum", "flatten", "flatten_over", "output_rank", "normalise", "scaling"],
     ];
     assert_eq!(names, order.concat(), "another order decides otherwise between equal points of grids that are stored");
@@ -224,6 +224,7 @@ fn the_documentation_says_what_a_key_belongs_to() {
     for (key, [name, _, _, note]) in RecipeKey::ALL.iter().zip(documented()) {
         match key.belongs_to() {
             BelongsTo::Every => assert!(!note.starts_with("only "), "{name}: {note}"),
+            BelongsTo::Statistics => assert!(note.starts_with("only `inputs` and `fisher`"), "{name}: {note}"),
             BelongsTo::Space(word) | BelongsTo::Combine(word) | BelongsTo::Gram(word) => {
                 assert!(note.starts_with(&format!("only `{word}`")), "{name}: {note}");
             }
@@ -245,9 +246,10 @@ fn the_documentation_says_the_default_of_every_number() {
         let (space, combine, gram) = match key.belongs_to() {
             BelongsTo::Every => ("full", "sum", None),
             BelongsTo::Space(word) => (word, "sum", None),
-            BelongsTo::Combine(word @ ("lego" | "robust_merge")) => ("full", word, None),
+            BelongsTo::Combine(word @ ("lego" | "robust_merge" | "fisher")) => ("full", word, None),
             BelongsTo::Combine(word) => ("core", word, None),
             BelongsTo::Gram(word) => ("full", "gram_merge", Some(word)),
+            BelongsTo::Statistics => ("full", "gram_merge", Some("inputs")),
         };
         let is_seed_of_drop = key.kind() == KeyKind::Seed && key.belongs_to() == BelongsTo::Every;
         let drop_rate = if is_seed_of_drop { 0.5 } else { 0.0 };

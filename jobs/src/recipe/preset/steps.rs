@@ -2,7 +2,7 @@
 
 use super::Preset;
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, Flatten, FlattenOver, Gram, Mask, Normalise,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, Mask, Normalise,
     PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
     combine::USUAL_ITERATIONS,
 };
@@ -21,6 +21,8 @@ pub(in crate::recipe) const PCB: Combine = Combine::Pcb { clamp: 0.01, clamp_hig
 pub(in crate::recipe) const KARCHER: Combine = Combine::Karcher { tolerance: 1e-9, max_iterations: USUAL_ITERATIONS };
 pub(in crate::recipe) const LEGO: Combine = Combine::Lego { rank: 16, seed: 0 };
 pub(in crate::recipe) const ROBUST_MERGE: Combine = Combine::RobustMerge { factor_density: 0.2, distinct_share: 0.2 };
+
+pub(in crate::recipe) const FISHER: Combine = Combine::Fisher { examples: 256, floor: 1e-6, norm: FisherNorm::None };
 
 const KNOTS_UNSCALED: Space = knots(Sigma::After);
 const TRIM_MODEL: Trim = Trim::new(0.2, TrimScope::Model);
@@ -74,6 +76,7 @@ impl Preset {
             Self::Pico => pico(sum(Space::Core)),
             Self::Lego => of(Space::Full, LEGO),
             Self::RobustMerge => of(Space::Full, ROBUST_MERGE),
+            Self::Fisher => of(Space::Full, FISHER),
         };
         recipe.at_current_semantics()
     }
