@@ -32,6 +32,9 @@ impl Results {
             for (split, job) in row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (split, *job))) {
                 places.entry(job).or_insert((row.name.as_str(), split.as_str()));
             }
+            for job in row.subsets.iter().filter_map(|subset| subset.job) {
+                places.entry(job).or_insert((row.name.as_str(), outcome.report.as_str()));
+            }
         }
         let jobs: Vec<JobId> = places.keys().copied().collect();
         let mut results = Self::default();

@@ -4,6 +4,7 @@ mod lines;
 mod normalised;
 mod optimism;
 mod render;
+mod subsets;
 #[cfg(test)]
 mod tests;
 mod weak;
@@ -11,6 +12,8 @@ mod weak;
 pub use beaten::Better;
 pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
+pub(crate) use subsets::shown_metric;
+pub use subsets::{Spread, SubsetSize};
 
 use jobs::{Interval, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
@@ -160,6 +163,9 @@ pub struct SummaryRow {
     pub search: Option<SearchSummary>,
     /// The numbers by split; a split of which nothing is known is absent.
     pub splits: BTreeMap<String, SplitSummary>,
+    /// What its recipe reaches on the report split for subsets of the tasks, by their number of tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subsets: Vec<SubsetSize>,
 }
 
 /// What a search looked at.

@@ -12,6 +12,7 @@ mod pairs;
 mod ranking;
 mod seeds;
 mod shown;
+mod subsets;
 mod summaries;
 mod terminal;
 #[cfg(test)]

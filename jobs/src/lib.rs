@@ -36,6 +36,7 @@ mod statistics;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod status;
 mod stored;
+mod subsets;
 mod sweep;
 mod tune;
 mod version;
@@ -58,7 +59,7 @@ pub use job::{
 };
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
+pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, SubsetJob};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
@@ -72,6 +73,7 @@ pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name, overridden,
 };

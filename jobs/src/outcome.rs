@@ -31,9 +31,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with newer recipes are written as version 3, and all others as
-    /// version 2. Version 1 is read as well.
-    pub const VERSION: u32 = 3;
+    /// The newest version of the document. Outcomes with subsets of the tasks are written as version 4, others with newer
+    /// recipes as version 3, and all others as version 2. Version 1 is read as well.
+    pub const VERSION: u32 = 4;
 
     /// The name of the document of a sweep that holds it.
     pub const DOCUMENT: &str = "outcome.json";
@@ -48,6 +48,17 @@ pub struct Row {
     pub kind: RowKind,
     /// The jobs that hold its numbers, by split: one, or one per task for single adapters. A failed job is missing.
     pub jobs: BTreeMap<String, Vec<JobId>>,
+    /// The jobs that hold the numbers of its recipe for subsets of the tasks, on the report split.
+    pub subsets: Vec<SubsetJob>,
+}
+
+/// A subset of the tasks, and the job that evaluates a recipe for it on the tasks of the subset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubsetJob {
+    /// The tasks, in the order of the sweep.
+    pub tasks: Vec<String>,
+    /// The job. `None` if it failed, and for a single task whose accuracy was given.
+    pub job: Option<JobId>,
 }
 
 /// What a row stands for.

@@ -159,6 +159,14 @@ impl Recipe {
         self.weight(task) * self.layer_weights.get(task).and_then(part).unwrap_or(1.0)
     }
 
+    /// The same recipe for the adapters of these tasks alone: without the weights of others.
+    pub fn for_tasks(&self, tasks: &[String]) -> Self {
+        let mut recipe = self.clone();
+        recipe.weights.retain(|task, _| tasks.contains(task));
+        recipe.layer_weights.retain(|task, _| tasks.contains(task));
+        recipe
+    }
+
     /// The same recipe at another scaling coefficient.
     pub fn with_scaling(&self, scaling: f64) -> Self {
         Self { scaling, ..self.clone() }

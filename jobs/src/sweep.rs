@@ -12,7 +12,9 @@ pub use error::SweepError;
 pub use lines::Lines;
 pub use read::overridden;
 
-use crate::{DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, TuneSettings};
+use crate::{
+    DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Subsets, TuneSettings,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +42,9 @@ pub struct Sweep {
     /// Merges by task arithmetic whose coefficients are learned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<LearnedMerge>,
+    /// Subsets of the tasks for which the chosen recipes are merged once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsets: Option<Subsets>,
 }
 
 /// One task: an adapter, labelled data and class vectors.

@@ -243,5 +243,11 @@ fn places(outcome: &Outcome) -> HashMap<JobId, Place<'_>> {
             places.entry(job).or_insert((row.name.as_str(), split));
         }
     }
+    // After all rows: the merge of all tasks, and an adapter alone, are named by their own rows.
+    for row in &outcome.rows {
+        for job in row.subsets.iter().filter_map(|subset| subset.job) {
+            places.entry(job).or_insert((row.name.as_str(), outcome.report.as_str()));
+        }
+    }
     places
 }

@@ -3,6 +3,7 @@ use super::{
     beaten::beaten_by,
     normalised::{Own, normalised_interval},
     optimism::optimism,
+    subsets::subset_sizes,
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
@@ -121,7 +122,11 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
             splits.insert((*split).to_owned(), summary);
         }
     }
-    SummaryRow { name: row.name.clone(), kind, is_chosen: false, value, recipe, canonical, search, splits }
+    let subsets = denominators
+        .get(outcome.report.as_str())
+        .map(|own| subset_sizes(row, outcome, results, own))
+        .unwrap_or_default();
+    SummaryRow { name: row.name.clone(), kind, is_chosen: false, value, recipe, canonical, search, splits, subsets }
 }
 
 fn summarise_split(
@@ -231,6 +236,7 @@ fn timings(outcome: &Outcome, results: &Results) -> Spent {
         if let RowKind::Search { points, .. } = &row.kind {
             jobs.extend(points.iter().map(|point| point.job));
         }
+        jobs.extend(row.subsets.iter().filter_map(|subset| subset.job));
     }
     let mut found = 0;
     let mut sum = Timings::default();

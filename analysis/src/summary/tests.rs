@@ -344,3 +344,35 @@ fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
     let told = "`sum` was tuned on `tuning`, where its mean accuracy is 55.0 %; on `test` it is 45.0 %: an optimism of 10.0 points";
     assert_eq!(Summary::build(&made.outcome, &made.results, None).notes, [told]);
 }
+
+#[test]
+fn subsets_are_summed_up_by_their_size_on_the_report_split() {
+    let mut made = Made::small();
+    made.subsets();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let [alone, both] = &row(&summary, "knots_ties").subsets[..] else { panic!("two sizes") };
+    assert_eq!((alone.size, alone.subsets, alone.missing), (1, 2, 0));
+    // 0.8 and 0.5: the standard deviation is 0.212132, and 1.96 · s / √2 is 0.294.
+    let spread = alone.mean_accuracy.unwrap();
+    assert!((spread.mean - 0.65).abs() < 1e-12 && (spread.min, spread.max) == (0.5, 0.8));
+    let Interval { low, high } = spread.interval.unwrap();
+    assert!((low - 0.356_005).abs() < 1e-5 && (high - 0.943_995).abs() < 1e-5, "{low} {high}");
+    assert!((alone.mean_normalised.unwrap().mean - 1.0).abs() < 1e-12, "an adapter over itself");
+    let spread = both.mean_normalised.unwrap();
+    assert!((spread.mean - 0.7).abs() < 1e-12 && spread.interval.is_none(), "one value has no spread");
+    assert!(row(&summary, "sum").subsets.is_empty());
+}
+
+#[test]
+fn a_subset_without_a_job_is_missing_unless_its_accuracy_was_given() {
+    let mut made = Made::small();
+    made.subsets();
+    let subsets = &mut made.outcome.rows.last_mut().unwrap().subsets;
+    subsets.iter_mut().for_each(|subset| subset.job = None);
+    made.outcome.given_denominators = [("test".to_owned(), [("mnist".to_owned(), 0.6)].into())].into();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let [alone, both] = &row(&summary, "knots_ties").subsets[..] else { panic!("two sizes") };
+    assert_eq!((alone.subsets, alone.missing, both.subsets, both.missing), (1, 1, 0, 1));
+    assert!((alone.mean_accuracy.unwrap().mean - 0.6).abs() < 1e-12);
+    assert_eq!(both.mean_accuracy, None);
+}

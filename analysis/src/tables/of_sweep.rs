@@ -24,8 +24,9 @@ pub struct Tables<'a> {
 
 impl Tables<'_> {
     /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection
-    /// split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
-    /// behind their own. `normalised`, `hits`, `differences` and `seeds` are left out where they would be empty.
+    /// split, `best`, `differences`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have
+    /// its name behind their own. `normalised`, `hits`, `differences`, `subsets` and `seeds` are left out where they would be
+    /// empty.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -47,6 +48,7 @@ impl Tables<'_> {
         best.notes.extend(summary.choices());
         tables.push(best);
         tables.extend(splits.iter().filter_map(|split| Table::differences(summary, outcome, results, split)));
+        tables.extend(Table::subsets(summary));
         tables.push(merges.top(self.top, chosen)?);
         for split in &splits {
             tables.extend(merges.seeds(split, self.top)?);

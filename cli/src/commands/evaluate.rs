@@ -71,6 +71,7 @@ impl Scoring<'_> {
         let statistics = sweep.statistics_split().to_owned();
         sweep.method = Method::Grid;
         sweep.searches.clear();
+        sweep.subsets = None;
         sweep.baselines =
             self.recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
         sweep.evaluation.select = self.split.to_owned();

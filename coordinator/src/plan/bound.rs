@@ -26,5 +26,11 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
     fixed += sweep.tasks.len() * sweep.statistics_needs().len();
     // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.
     fixed += sweep.learned.len() * if report == select { 3 } else { 4 };
-    searches.bound().saturating_add(fixed as u64)
+    let recipes = (sweep.searches.len() + sweep.baselines.len()) as u64;
+    let of_subsets = sweep.subsets.as_ref().map_or(0, |subsets| {
+        // A subset of one task is a reference.
+        let sizes = subsets.sizes.iter().filter(|size| **size > 1);
+        sizes.map(|size| subsets.count(sweep.tasks.len() as u64, *size)).sum::<u64>()
+    });
+    searches.bound().saturating_add(fixed as u64).saturating_add(recipes * of_subsets)
 }

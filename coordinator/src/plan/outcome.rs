@@ -3,6 +3,7 @@ use super::{
     known::Known,
     results::JobStatus,
     searches::{ActiveSearch, Searches},
+    subsets::TaskSubsets,
 };
 use crate::{
     CoordinatorError,
@@ -16,6 +17,7 @@ pub(super) struct OutcomeTable<'a> {
     pub(super) known: &'a Known,
     pub(super) searches: &'a Searches,
     pub(super) baselines: &'a [FixedRecipe],
+    pub(super) subsets: &'a TaskSubsets,
 }
 
 impl OutcomeTable<'_> {
@@ -47,7 +49,9 @@ impl OutcomeTable<'_> {
         }
         for (baseline, FixedRecipe { name, recipe }) in sweep.baselines.iter().zip(self.baselines) {
             let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
-            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })));
+            let subsets = self.subsets.named(recipe, self.known);
+            let row = self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) }));
+            rows.push(Row { subsets, ..row });
         }
         for learned in &sweep.learned {
             rows.push(self.learned(learned));
@@ -79,7 +83,7 @@ impl OutcomeTable<'_> {
             let id = subject.map(|subject| self.known.id_of(subject.clone(), split));
             (split.to_owned(), id.filter(|id| self.succeeded(id)).into_iter().collect())
         });
-        Row { name: name.to_owned(), kind, jobs: jobs.collect() }
+        Row { name: name.to_owned(), kind, jobs: jobs.collect(), subsets: Vec::new() }
     }
 
     /// The row of a learned merge, with its job on what it was tuned on. It has no jobs if nothing was learned.
@@ -105,7 +109,7 @@ impl OutcomeTable<'_> {
             let ids = alone.map(|subject| self.known.id_of(subject, split));
             (split.to_owned(), ids.filter(|id| self.succeeded(id)).collect())
         });
-        Row { name: "fine-tuned".to_owned(), kind: RowKind::Finetuned, jobs: jobs.collect() }
+        Row { name: "fine-tuned".to_owned(), kind: RowKind::Finetuned, jobs: jobs.collect(), subsets: Vec::new() }
     }
 
     /// The row of a search. It has no jobs if every point failed.
@@ -131,7 +135,9 @@ impl OutcomeTable<'_> {
             return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points, left_out }, None));
         };
         let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points, left_out };
-        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })))
+        let subsets = self.subsets.named(recipe, self.known);
+        let row = self.row(&search.name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) }));
+        Ok(Row { subsets, ..row })
     }
 
     fn succeeded(&self, id: &JobId) -> bool {

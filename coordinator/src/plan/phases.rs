@@ -7,6 +7,7 @@ use super::{
     known::Known,
     pending::PendingJob,
     searches::Searches,
+    subsets::TaskSubsets,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,7 +28,7 @@ pub(super) enum Needs {
 
 impl Phase {
     /// All phases. If several phases are ready, their jobs are issued in this order.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::References,
         Self::Statistics,
         Self::Tune,
@@ -35,6 +36,7 @@ impl Phase {
         Self::Baselines,
         Self::Learned,
         Self::Report,
+        Self::Subsets,
         Self::Write,
     ];
 
@@ -44,7 +46,7 @@ impl Phase {
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
             Self::Search | Self::Baselines => Needs::Grounds,
             Self::Learned => Needs::Coefficients,
-            Self::Report => Needs::Choices,
+            Self::Report | Self::Subsets => Needs::Choices,
             Self::Write => Needs::Evaluations,
         }
     }
@@ -140,4 +142,19 @@ pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[Fixed
     }
     jobs.append(&mut known.learned_jobs(report, &format!(" on {report}")));
     jobs
+}
+
+/// The jobs of the chosen recipes and the fixed ones for subsets of the tasks.
+pub(super) fn subset_jobs(
+    known: &Known,
+    subsets: &TaskSubsets,
+    searches: &Searches,
+    baselines: &[FixedRecipe],
+) -> VecDeque<PendingJob> {
+    let chosen = searches.iter().filter_map(|search| {
+        let (candidate, _) = search.choice.as_ref()?.best.as_ref()?;
+        Some((&search.search.name, &candidate.recipe))
+    });
+    let fixed = baselines.iter().map(|FixedRecipe { name, recipe }| (name, recipe));
+    chosen.chain(fixed).flat_map(|(name, recipe)| subsets.jobs(name, recipe, known)).collect()
 }

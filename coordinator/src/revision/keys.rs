@@ -31,7 +31,8 @@ const FEWEST: usize = 3;
 
 impl Keys {
     pub(super) fn of(sweep: &Sweep) -> Self {
-        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines, learned } = sweep;
+        let Sweep { name: _, base, tasks, evaluation, method, objective, searches, baselines, learned, subsets } =
+            sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
@@ -46,6 +47,9 @@ impl Keys {
         baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
+        if let Some(subsets) = subsets {
+            keys.put("subsets", subsets);
+        }
         keys
     }
 

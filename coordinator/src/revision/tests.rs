@@ -249,7 +249,7 @@ async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(
         reason,
-        "the object `sweeps/small/manifest.json` of the store has version 4, and this program reads version 3"
+        "the object `sweeps/small/manifest.json` of the store has version 5, and this program reads version 4"
     );
 }
 

@@ -30,7 +30,11 @@ pub(crate) fn first_revision() -> u32 {
 impl From<Manifest> for StoredManifest {
     fn from(manifest: Manifest) -> Self {
         let Manifest { revision, begun_ms, changes, sweep, digests, commits, versions } = manifest;
-        let version = if sweep.is_newer() { Manifest::VERSION } else { 2 };
+        let version = match (sweep.has_axes(), sweep.is_newer()) {
+            (true, _) => Manifest::VERSION,
+            (false, true) => 3,
+            (false, false) => 2,
+        };
         Self { version, revision, begun_ms, changes, sweep, digests, commits, versions }
     }
 }

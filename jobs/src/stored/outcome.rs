@@ -1,5 +1,5 @@
 use super::{manifest::first_revision, recipe_age::Age};
-use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, version::known};
+use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, SubsetJob, version::known};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,15 @@ struct StoredRow {
     name: String,
     kind: StoredRowKind,
     jobs: BTreeMap<String, Vec<JobId>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    subsets: Vec<StoredSubset>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSubset {
+    tasks: Vec<String>,
+    job: Option<JobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +88,7 @@ fn is_zero(count: &u64) -> bool {
 impl From<Outcome> for StoredOutcome {
     fn from(outcome: Outcome) -> Self {
         Self {
-            version: if outcome.rows.iter().any(|row| row.kind.is_newer()) { Outcome::VERSION } else { 2 },
+            version: version(&outcome.rows),
             sweep: outcome.sweep,
             revision: outcome.revision,
             objective: outcome.objective,
@@ -111,6 +120,14 @@ impl From<StoredOutcome> for Outcome {
     }
 }
 
+/// The oldest version that can hold the rows.
+fn version(rows: &[Row]) -> u32 {
+    if rows.iter().any(|row| !row.subsets.is_empty()) {
+        return Outcome::VERSION;
+    }
+    if rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
+}
+
 impl Age for RowKind {
     fn is_newer(&self) -> bool {
         match self {
@@ -124,7 +141,7 @@ impl Age for RowKind {
 }
 
 impl From<Row> for StoredRow {
-    fn from(Row { name, kind, jobs }: Row) -> Self {
+    fn from(Row { name, kind, jobs, subsets }: Row) -> Self {
         let kind = match kind {
             RowKind::ZeroShot => StoredRowKind::ZeroShot,
             RowKind::Finetuned => StoredRowKind::Finetuned,
@@ -135,12 +152,13 @@ impl From<Row> for StoredRow {
                 StoredRowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
         };
-        Self { name, kind, jobs }
+        let subsets = subsets.into_iter().map(|SubsetJob { tasks, job }| StoredSubset { tasks, job }).collect();
+        Self { name, kind, jobs, subsets }
     }
 }
 
 impl From<StoredRow> for Row {
-    fn from(StoredRow { name, kind, jobs }: StoredRow) -> Self {
+    fn from(StoredRow { name, kind, jobs, subsets }: StoredRow) -> Self {
         let kind = match kind {
             StoredRowKind::ZeroShot => RowKind::ZeroShot,
             StoredRowKind::Finetuned => RowKind::Finetuned,
@@ -151,6 +169,7 @@ impl From<StoredRow> for Row {
                 RowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
         };
-        Self { name, kind, jobs }
+        let subsets = subsets.into_iter().map(|StoredSubset { tasks, job }| SubsetJob { tasks, job }).collect();
+        Self { name, kind, jobs, subsets }
     }
 }

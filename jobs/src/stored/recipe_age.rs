@@ -99,6 +99,13 @@ impl Age for Sweep {
     }
 }
 
+impl Sweep {
+    /// Whether it has parts beside recipes that came after version 3 of a manifest.
+    pub(super) fn has_axes(&self) -> bool {
+        self.subsets.is_some()
+    }
+}
+
 impl Age for Meaning {
     fn is_newer(&self) -> bool {
         let recipe = match &self.subject {

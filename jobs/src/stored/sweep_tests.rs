@@ -1,6 +1,6 @@
 //! Documents of a sweep as programs wrote them before their layouts were parted from working types.
 
-use crate::{Change, Manifest, Outcome, Progress, RowKind, UnknownVersion};
+use crate::{Change, Digest, Manifest, Outcome, Progress, RowKind, SubsetJob, Subsets, UnknownVersion};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -24,6 +24,22 @@ fn a_manifest_of_an_earlier_program_is_read_and_written_as_it_was() {
     assert_eq!(revision.revision, 2);
     assert!(matches!(&revision.changes[..], [Change::Value { key, .. }] if key.starts_with("searches.knots_ties")));
     assert_eq!(revision.digests, manifest.digests);
+}
+
+#[test]
+fn a_sweep_over_subsets_is_of_a_version_that_earlier_programs_refuse() {
+    let mut manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+    manifest.sweep.subsets = Some(Subsets { sizes: vec![2], samples: 28, seed: 1 });
+    let written = serde_json::to_value(&manifest).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Manifest>(written).unwrap(), manifest);
+    let mut outcome: Outcome = serde_json::from_str(OUTCOME).unwrap();
+    let job = Digest::of(b"a job").into();
+    let tasks = vec!["mnist".to_owned()];
+    outcome.rows[0].subsets = vec![SubsetJob { tasks: tasks.clone(), job: Some(job) }, SubsetJob { tasks, job: None }];
+    let written = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);
 }
 
 #[test]
@@ -85,9 +101,9 @@ fn documents_of_version_1_belong_to_the_first_revision() {
 
 #[test]
 fn a_manifest_of_a_later_version_is_refused_by_its_version_whatever_else_it_holds() {
-    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 4, \"colour\": \"red\"", 1);
+    let later = MANIFEST.replacen("\"version\": 2", "\"version\": 5, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&later).unwrap_err();
-    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 4, oldest: 1, newest: 3 }));
+    assert_eq!(UnknownVersion::in_error(&error), Some(UnknownVersion { found: 5, oldest: 1, newest: 4 }));
     let unknown = MANIFEST.replacen("\"version\": 2", "\"version\": 2, \"colour\": \"red\"", 1);
     let error = serde_json::from_str::<Manifest>(&unknown).unwrap_err().to_string();
     assert!(error.contains("unknown field `colour`"), "{error}");

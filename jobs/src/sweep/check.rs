@@ -1,6 +1,7 @@
 mod data;
 mod head;
 mod learned;
+mod subsets;
 mod texts;
 
 use super::{
@@ -18,6 +19,7 @@ use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
+use subsets::check_subsets;
 
 impl SweepFile {
     pub(super) fn check(self, folder: &Path) -> Result<Sweep, SweepError> {
@@ -29,8 +31,10 @@ impl SweepFile {
         let searches = check_searches(self.recipe, self.parameters, self.searches, method)?;
         let baselines = check_baselines(self.baselines)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
+        let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
-        let sweep = Sweep { name: self.name, base, tasks, evaluation, method, objective, searches, baselines, learned };
+        let name = self.name;
+        let sweep = Sweep { name, base, tasks, evaluation, method, objective, searches, baselines, learned, subsets };
         check_rows(&sweep)?;
         Ok(sweep)
     }

@@ -27,6 +27,15 @@ pub(super) struct SweepFile {
     pub(super) baselines: Vec<Map<String, Value>>,
     #[serde(default)]
     pub(super) learned: Vec<LearnedFile>,
+    pub(super) subsets: Option<SubsetsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubsetsFile {
+    pub(super) sizes: Vec<u64>,
+    pub(super) samples: Option<u32>,
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

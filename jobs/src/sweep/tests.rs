@@ -172,6 +172,26 @@ fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
 }
 
 #[test]
+fn subsets_have_sizes_that_the_sweep_has_tasks_for() {
+    let subsets = |keys: &str| read(SMALL, &[&format!("subsets={{{keys}}}")]).unwrap().subsets.unwrap();
+    assert_eq!(subsets("sizes: [2, 1]"), crate::Subsets { sizes: vec![2, 1], samples: 28, seed: 0 });
+    assert_eq!(subsets("sizes: [2], samples: 5, seed: 7"), crate::Subsets { sizes: vec![2], samples: 5, seed: 7 });
+    for (keys, expected) in [
+        ("sizes: []", "`subsets.sizes` is empty; list numbers of tasks"),
+        ("sizes: [1, 0]", "`subsets.sizes[1]` is 0; a subset has at least one task"),
+        ("sizes: [3]", "`subsets.sizes[0]` is 3, and the sweep has 2 tasks"),
+        ("sizes: [2, 2]", "`subsets.sizes[1]` is 2 a second time"),
+        ("sizes: [2], samples: 0", "`subsets.samples` is 0, expected 1 to 10000"),
+        ("sizes: [2], sample: 3", "unknown key `subsets.sample`; did you mean `samples`?"),
+    ] {
+        assert_eq!(message(&[&format!("subsets={{{keys}}}")]), expected, "{keys}");
+    }
+    assert!(message(&["subsets={}"]).contains("missing field `sizes`"));
+    let joint = ["evaluation={benchmark: joint, head: a, map: b}", "metric.name=joint_hits@3", "subsets={sizes: [2]}"];
+    assert!(message(&joint).starts_with("`subsets` needs `benchmark: per_task`: a joint head has the labels of all"));
+}
+
+#[test]
 fn a_shuffle_may_be_that_of_another_program() {
     let rule = "tasks.icons.data.splits.validation";
     let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();
