@@ -38,8 +38,8 @@ pub use report::{ProvenInput, Provenance, Report, RunRows};
 pub use results::{Problem, Results};
 pub use statistics::{Bootstrap, Difference, Feature, Importance, ImportanceError, McNemar, PairedTask};
 pub use summary::{
-    Better, Counts, Kind, SearchSummary, SoFar, Spent, SplitSummary, Splits, Spread, SubsetSize, Summary, SummaryRow,
-    TaskSummary,
+    Better, Counts, Kind, ReplicatesSummary, SearchSummary, SeedSpread, SoFar, Spent, SplitSummary, Splits, Spread,
+    SubsetSize, Summary, SummaryRow, TaskSummary,
 };
 pub use sweeps::Sweeps;
 pub use tables::{Cell, Column, ColumnKind, Comparison, Side, Style, Table, TableRow, Tables};

@@ -10,6 +10,7 @@ mod merges;
 mod of_sweep;
 mod pairs;
 mod ranking;
+mod replicates;
 mod seeds;
 mod shown;
 mod subsets;

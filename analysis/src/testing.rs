@@ -132,7 +132,7 @@ impl Made {
                 }
             }
         }
-        self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs, subsets: Vec::new() });
+        self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs, subsets: Vec::new(), replicates: None });
     }
 }
 

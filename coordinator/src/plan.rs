@@ -8,6 +8,7 @@ mod learned;
 mod outcome;
 mod pending;
 mod phases;
+mod replicates;
 mod results;
 mod searches;
 mod subsets;
@@ -31,7 +32,7 @@ use phases::{
     Needs, PendingJobs, baseline_jobs, learned_jobs, reference_jobs, report_jobs, statistics_jobs, subset_jobs,
 };
 use results::JobStatus;
-use searches::Searches;
+use searches::{Issue, Searches};
 use std::collections::{HashSet, VecDeque};
 use subsets::TaskSubsets;
 use winner::write_job;
@@ -163,6 +164,7 @@ impl SweepPlan {
         let mut recorded = Recorded { value, best_of: None };
         // If several searches wait for the same point, the first one is named.
         if let (Some(value), Some(point)) = (value, points.into_iter().next())
+            && let Some(value) = self.searches.point_value(&self.known, &point, value)
             && self.searches.improve_best(&self.known, value)
         {
             recorded.best_of = Some((self.searches.name(point.search).to_owned(), point.spec));
@@ -246,7 +248,8 @@ impl SweepPlan {
                 continue;
             }
             if phase == Phase::Search {
-                self.searches.issue(&self.known, &mut self.issued, &mut jobs, limit)?;
+                let issued = &mut self.issued;
+                self.searches.issue(Issue { known: &self.known, issued, jobs: &mut jobs, limit })?;
                 continue;
             }
             if !self.pending.has_begun(phase) {

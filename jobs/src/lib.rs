@@ -27,6 +27,7 @@ mod parameter;
 mod pool;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
+mod replicates;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod result;
 mod score;
@@ -59,7 +60,7 @@ pub use job::{
 };
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, SubsetJob};
+pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use recipe::{
@@ -67,6 +68,7 @@ pub use recipe::{
     KeyValue, Mask, Normalise, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec, SEMANTICS, Sigma,
     SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimScope, layer_of,
 };
+pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};

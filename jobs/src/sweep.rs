@@ -13,7 +13,8 @@ pub use lines::Lines;
 pub use read::overridden;
 
 use crate::{
-    DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Subsets, TuneSettings,
+    DataSpec, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Replicates, Subsets,
+    TuneSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -124,6 +125,9 @@ pub struct Search {
     pub recipe: RecipeSpec,
     /// What it changes, in order.
     pub parameters: Vec<Parameter>,
+    /// The seeds with which each point is evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
 }
 
 /// A fixed recipe beside the searches.
@@ -134,6 +138,9 @@ pub struct Baseline {
     pub name: String,
     /// The recipe.
     pub recipe: RecipeSpec,
+    /// The seeds with which it is evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
 }
 
 /// A merge by task arithmetic whose coefficients are learned on a split of their own.

@@ -3,12 +3,13 @@ use super::{
     beaten::beaten_by,
     normalised::{Own, normalised_interval},
     optimism::optimism,
+    replicates::replicates,
     subsets::subset_sizes,
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
-    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, TaskScore, Timings,
-    joint_hits, mean_accuracy, mean_interval,
+    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, RowReplicates, TaskScore,
+    Timings, joint_hits, mean_accuracy, mean_interval,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,7 +127,12 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         .get(outcome.report.as_str())
         .map(|own| subset_sizes(row, outcome, results, own))
         .unwrap_or_default();
-    SummaryRow { name: row.name.clone(), kind, is_chosen: false, value, recipe, canonical, search, splits, subsets }
+    let replicates = replicates(row, outcome, results, denominators);
+    if let Some(replicates) = &replicates {
+        value = replicates.whole_mean(&outcome.select);
+    }
+    let name = row.name.clone();
+    SummaryRow { name, kind, is_chosen: false, value, recipe, canonical, search, splits, replicates, subsets }
 }
 
 fn summarise_split(
@@ -237,6 +243,7 @@ fn timings(outcome: &Outcome, results: &Results) -> Spent {
             jobs.extend(points.iter().map(|point| point.job));
         }
         jobs.extend(row.subsets.iter().filter_map(|subset| subset.job));
+        jobs.extend(row.replicates.iter().flat_map(RowReplicates::jobs).map(|(_, job)| job));
     }
     let mut found = 0;
     let mut sum = Timings::default();

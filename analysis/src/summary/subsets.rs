@@ -68,11 +68,9 @@ impl Spread {
     /// assert_eq!(analysis::Spread::of(&[0.4]).unwrap().interval, None);
     /// ```
     pub fn of(values: &[f64]) -> Option<Self> {
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let deviation = sample_deviation(values);
-        let half = deviation.map(|deviation| Z95 * deviation / n.sqrt());
-        (!values.is_empty()).then(|| Self {
+        let mean = mean_of(values)?;
+        let half = sample_deviation(values).map(|deviation| Z95 * deviation / (values.len() as f64).sqrt());
+        Some(Self {
             mean,
             interval: half.map(|half| Interval { low: mean - half, high: mean + half }),
             min: values.iter().copied().fold(f64::INFINITY, f64::min),
@@ -84,12 +82,16 @@ impl Spread {
 /// The two-sided 95 % quantile of the normal distribution.
 const Z95: f64 = 1.959_963_984_540_054;
 
+/// The mean; `None` for no value.
+pub(super) fn mean_of(values: &[f64]) -> Option<f64> {
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// The sample standard deviation; `None` for fewer than two values.
 pub(crate) fn sample_deviation(values: &[f64]) -> Option<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
+    let mean = mean_of(values).filter(|_| values.len() > 1)?;
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt())
+    Some((squares / (values.len() as f64 - 1.0)).sqrt())
 }
 
 /// The sizes of a row, in the order of its subsets.

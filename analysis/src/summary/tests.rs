@@ -376,3 +376,32 @@ fn a_subset_without_a_job_is_missing_unless_its_accuracy_was_given() {
     assert!((alone.mean_accuracy.unwrap().mean - 0.6).abs() < 1e-12);
     assert_eq!(both.mean_accuracy, None);
 }
+
+#[test]
+fn replicates_have_the_mean_over_seeds_as_their_value_and_show_the_best_seed() {
+    let mut made = Made::small();
+    // Two seeds: the row itself, and another job with the scores of the baseline.
+    let jobs = |row: &jobs::Row| -> std::collections::BTreeMap<_, _> {
+        row.jobs.iter().map(|(split, jobs)| (split.clone(), jobs[0])).collect()
+    };
+    let other = jobs(&made.outcome.rows[2]);
+    let last = made.outcome.rows.last_mut().unwrap();
+    let runs = vec![jobs::SeedRun { seed: 4, jobs: other }, jobs::SeedRun { seed: 5, jobs: jobs(last) }];
+    last.replicates = Some(jobs::RowReplicates { key: "seed".to_owned(), runs });
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let row = row(&summary, "knots_ties");
+    let replicates = row.replicates.as_ref().unwrap();
+    assert_eq!((replicates.seeds.as_slice(), replicates.best), (&[4, 5][..], Some(5)));
+    // 0.6/0.8 and 0.3/0.5 are 0.675 on average, 0.4/0.8 and 0.45/0.5 are 0.7.
+    let spread = replicates.splits["validation"];
+    assert!((spread.mean - 0.6875).abs() < 1e-12 && (spread.best.unwrap() - 0.7).abs() < 1e-12);
+    assert!((spread.sd.unwrap() - 0.025 / 2f64.sqrt()).abs() < 1e-12);
+    assert_eq!(row.value, Some(spread.mean));
+    let table = crate::Table::replicates(&summary).unwrap();
+    assert_eq!(table.rows.len(), 2);
+    insta::assert_snapshot!(table.render(crate::Style::Plain));
+    made.results.found.remove(&made.outcome.rows[2].jobs["validation"][0]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let value = summary.rows.iter().find(|row| row.name == "knots_ties").unwrap().value;
+    assert_eq!(value, None, "a mean over some of the seeds would compare other things");
+}

@@ -24,8 +24,8 @@ pub struct Tables<'a> {
 
 impl Tables<'_> {
     /// All tables of the sweep: `accuracy`, `normalised` and `hits` of the report split and then of the selection
-    /// split, `best`, `differences`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have
-    /// its name behind their own. `normalised`, `hits`, `differences`, `subsets` and `seeds` are left out where they would be
+    /// split, `best`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have
+    /// its name behind their own. `normalised`, `hits`, `differences`, `replicates`, `subsets` and `seeds` are left out where they would be
     /// empty.
     ///
     /// # Errors
@@ -48,6 +48,7 @@ impl Tables<'_> {
         best.notes.extend(summary.choices());
         tables.push(best);
         tables.extend(splits.iter().filter_map(|split| Table::differences(summary, outcome, results, split)));
+        tables.extend(Table::replicates(summary));
         tables.extend(Table::subsets(summary));
         tables.push(merges.top(self.top, chosen)?);
         for split in &splits {

@@ -72,8 +72,11 @@ impl Scoring<'_> {
         sweep.method = Method::Grid;
         sweep.searches.clear();
         sweep.subsets = None;
-        sweep.baselines =
-            self.recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
+        sweep.baselines = self
+            .recipe
+            .into_iter()
+            .map(|recipe| Baseline { name: "recipe".to_owned(), recipe, replicates: None })
+            .collect();
         sweep.evaluation.select = self.split.to_owned();
         sweep.evaluation.report = self.split.to_owned();
         // The recipe merges as in a run of the sweep, whichever split is evaluated here.

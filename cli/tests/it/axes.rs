@@ -1,4 +1,4 @@
-//! Sweeps over more than recipes: subsets of the tasks.
+//! Sweeps over more than recipes: subsets of the tasks, and seeds.
 
 use crate::bowline::{Place, mini8};
 use serde_json::{Value, json};
@@ -60,4 +60,23 @@ fn a_size_that_no_subset_has_is_named_with_its_line() {
     place.write("sweep.yaml", sweep("two", &["optdigits", "mnist"], &format!("{PAIRS}subsets:\n  sizes: [2, 5]\n")));
     let words = ["sweep.yaml", "line 9", "`subsets.sizes[1]` is 5, and the sweep has 2 tasks"];
     place.run(&["plan", "sweep.yaml"]).fails(65, &words);
+}
+
+#[test]
+fn a_search_with_replicates_writes_its_best_seed_and_shows_the_mean_of_all() {
+    let place = Place::new();
+    let search = "recipe: {preset: knots_dare_ties, density: 0.2, drop_rate: 0.5, seed: 3}\nparameters: {scaling: [0.4, \
+                  0.6]}\nreplicates: {seed: 2}\nmethod: grid\n";
+    place.write("sweep.yaml", sweep("drawn", &["optdigits", "mnist"], search));
+    let drawn = place.run(&["run", "sweep.yaml", "--json"]).succeeds().json();
+    // The base, two adapters alone, and two seeds at two scalings; the winner counts as a job as well.
+    assert_eq!(drawn["counts"]["failed"], 0);
+    let row = row(&drawn, "knots_dare_ties");
+    assert_eq!((&row["search"]["points"], &row["replicates"]["seeds"]), (&json!(4), &json!([3, 4])));
+    assert_eq!(row["recipe"]["seed"], row["replicates"]["best"]);
+    let spread = &row["replicates"]["splits"]["validation"];
+    assert_eq!((&spread["n"], &spread["mean"]), (&json!(2), &row["value"]));
+    assert!(spread["best"].as_f64() >= spread["mean"].as_f64());
+    let table = place.run(&["analyze", "--table", "replicates"]);
+    assert!(table.succeeds().stdout.contains("sample standard deviation over seeds"), "{}", table.stdout);
 }

@@ -1,6 +1,6 @@
 use super::{baselines::baselines, known::measured, searches::Searches};
 use crate::CoordinatorError;
-use jobs::Sweep;
+use jobs::{Replicates, Sweep};
 
 /// The largest number of jobs that `sweep` may need. Opens no input.
 ///
@@ -19,9 +19,12 @@ pub(super) fn bound_of(sweep: &Sweep, searches: &Searches) -> u64 {
     let report = &sweep.evaluation.report;
     // The base model and the adapters alone.
     let references = |split: &str| 1 + measured(sweep, split).count();
-    let mut fixed = references(select) + sweep.baselines.len();
+    let seeds = |replicates: &Option<Replicates>| replicates.as_ref().map_or(1, |replicates| replicates.count as usize);
+    let baselines: usize = sweep.baselines.iter().map(|baseline| seeds(&baseline.replicates)).sum();
+    let chosen: usize = sweep.searches.iter().map(|search| seeds(&search.replicates)).sum();
+    let mut fixed = references(select) + baselines;
     if report != select {
-        fixed += references(report) + sweep.baselines.len() + sweep.searches.len();
+        fixed += references(report) + baselines + chosen;
     }
     fixed += sweep.tasks.len() * sweep.statistics_needs().len();
     // The job that learns, and evaluations where coefficients were tuned and where recipes are chosen and reported.

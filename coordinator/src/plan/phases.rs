@@ -6,9 +6,11 @@ use super::{
     job::{Phase, PlannedJob},
     known::Known,
     pending::PendingJob,
+    replicates::{best_replicate, replicates},
     searches::Searches,
     subsets::TaskSubsets,
 };
+use jobs::{Recipe, Replicate, Replicates, Search};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What must be known before a phase can begin.
@@ -112,9 +114,25 @@ pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
     known.statistics().map(PendingJob::statistics).collect()
 }
 
+impl FixedRecipe {
+    fn jobs(&self, split: &str, on: &str) -> Vec<PendingJob> {
+        merges(&self.name, &self.recipe, self.replicates.as_ref(), split, on)
+    }
+}
+
+/// The evaluations of a recipe on a split, one for each of its seeds.
+fn merges(name: &str, recipe: &Recipe, of: Option<&Replicates>, split: &str, on: &str) -> Vec<PendingJob> {
+    let key = of.map_or("", |replicates| replicates.key.as_str());
+    let job = |Replicate { seed, recipe }: Replicate| {
+        let seed = seed.map(|seed| format!(" {key}={seed}")).unwrap_or_default();
+        PendingJob::merge(&format!("{name}{seed}{on}"), &recipe, split)
+    };
+    replicates(recipe, of).into_iter().map(job).collect()
+}
+
 /// The jobs of the fixed recipes on the selection split.
 pub(super) fn baseline_jobs(known: &Known, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
-    baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select)).collect()
+    baselines.iter().flat_map(|baseline| baseline.jobs(&known.select, "")).collect()
 }
 
 /// The jobs of the learned merges, on the selection split and on what they were tuned on.
@@ -134,11 +152,12 @@ pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[Fixed
     let mut jobs: VecDeque<PendingJob> = known.references(report).collect();
     for search in searches.iter() {
         if let Some((chosen, _)) = search.choice.as_ref().and_then(|choice| choice.best.as_ref()) {
-            jobs.push_back(PendingJob::merge(&format!("{} on {report}", search.search.name), &chosen.recipe, report));
+            let Search { name, replicates, .. } = &search.search;
+            jobs.extend(merges(name, &chosen.recipe, replicates.as_ref(), report, &format!(" on {report}")));
         }
     }
-    for FixedRecipe { name, recipe } in baselines {
-        jobs.push_back(PendingJob::merge(&format!("{name} on {report}"), recipe, report));
+    for baseline in baselines {
+        jobs.extend(baseline.jobs(report, &format!(" on {report}")));
     }
     jobs.append(&mut known.learned_jobs(report, &format!(" on {report}")));
     jobs
@@ -153,8 +172,10 @@ pub(super) fn subset_jobs(
 ) -> VecDeque<PendingJob> {
     let chosen = searches.iter().filter_map(|search| {
         let (candidate, _) = search.choice.as_ref()?.best.as_ref()?;
-        Some((&search.search.name, &candidate.recipe))
+        Some((&search.search.name, best_replicate(&candidate.recipe, search.search.replicates.as_ref(), known)))
     });
-    let fixed = baselines.iter().map(|FixedRecipe { name, recipe }| (name, recipe));
-    chosen.chain(fixed).flat_map(|(name, recipe)| subsets.jobs(name, recipe, known)).collect()
+    let fixed = baselines
+        .iter()
+        .map(|FixedRecipe { name, recipe, replicates }| (name, best_replicate(recipe, replicates.as_ref(), known)));
+    chosen.chain(fixed).flat_map(|(name, best)| subsets.jobs(name, &best.recipe, known)).collect()
 }

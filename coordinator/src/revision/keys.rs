@@ -44,7 +44,7 @@ impl Keys {
         keys.list("searches", searches.iter().map(|search| &search.name));
         searches.iter().for_each(|search| keys.search(search));
         keys.list("baselines", baselines.iter().map(|baseline| &baseline.name));
-        baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
+        baselines.iter().for_each(|baseline| keys.baseline(baseline));
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
         if let Some(subsets) = subsets {
@@ -104,12 +104,23 @@ impl Keys {
     }
 
     fn search(&mut self, search: &Search) {
-        let Search { name, recipe, parameters } = search;
+        let Search { name, recipe, parameters, replicates } = search;
         self.put(&format!("searches.{name}.recipe"), recipe);
         // A linear search goes through them in order.
         self.list(&format!("searches.{name}.parameters"), parameters.iter().map(|parameter| &parameter.key));
         for Parameter { key, values } in parameters {
             self.insert(format!("searches.{name}.{key}"), shortened(values), &[]);
+        }
+        if let Some(replicates) = replicates {
+            self.put(&format!("searches.{name}.replicates"), replicates);
+        }
+    }
+
+    fn baseline(&mut self, baseline: &Baseline) {
+        let Baseline { name, recipe, replicates } = baseline;
+        self.put(&format!("baselines.{name}"), recipe);
+        if let Some(replicates) = replicates {
+            self.put(&format!("baselines.{name}.replicates"), replicates);
         }
     }
 

@@ -1,5 +1,8 @@
 use super::{manifest::first_revision, recipe_age::Age};
-use crate::{JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, SubsetJob, version::known};
+use crate::{
+    JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Row, RowKind, RowReplicates, SeedRun, SubsetJob,
+    version::known,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -33,6 +36,22 @@ struct StoredRow {
     jobs: BTreeMap<String, Vec<JobId>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     subsets: Vec<StoredSubset>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replicates: Option<StoredReplicates>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredReplicates {
+    key: String,
+    runs: Vec<StoredSeedRun>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSeedRun {
+    seed: u64,
+    jobs: BTreeMap<String, JobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,7 +141,7 @@ impl From<StoredOutcome> for Outcome {
 
 /// The oldest version that can hold the rows.
 fn version(rows: &[Row]) -> u32 {
-    if rows.iter().any(|row| !row.subsets.is_empty()) {
+    if rows.iter().any(|row| !row.subsets.is_empty() || row.replicates.is_some()) {
         return Outcome::VERSION;
     }
     if rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -141,7 +160,7 @@ impl Age for RowKind {
 }
 
 impl From<Row> for StoredRow {
-    fn from(Row { name, kind, jobs, subsets }: Row) -> Self {
+    fn from(Row { name, kind, jobs, subsets, replicates }: Row) -> Self {
         let kind = match kind {
             RowKind::ZeroShot => StoredRowKind::ZeroShot,
             RowKind::Finetuned => StoredRowKind::Finetuned,
@@ -153,12 +172,12 @@ impl From<Row> for StoredRow {
             }
         };
         let subsets = subsets.into_iter().map(|SubsetJob { tasks, job }| StoredSubset { tasks, job }).collect();
-        Self { name, kind, jobs, subsets }
+        Self { name, kind, jobs, subsets, replicates: replicates.map(StoredReplicates::from) }
     }
 }
 
 impl From<StoredRow> for Row {
-    fn from(StoredRow { name, kind, jobs, subsets }: StoredRow) -> Self {
+    fn from(StoredRow { name, kind, jobs, subsets, replicates }: StoredRow) -> Self {
         let kind = match kind {
             StoredRowKind::ZeroShot => RowKind::ZeroShot,
             StoredRowKind::Finetuned => RowKind::Finetuned,
@@ -170,6 +189,18 @@ impl From<StoredRow> for Row {
             }
         };
         let subsets = subsets.into_iter().map(|StoredSubset { tasks, job }| SubsetJob { tasks, job }).collect();
-        Self { name, kind, jobs, subsets }
+        Self { name, kind, jobs, subsets, replicates: replicates.map(RowReplicates::from) }
+    }
+}
+
+impl From<RowReplicates> for StoredReplicates {
+    fn from(RowReplicates { key, runs }: RowReplicates) -> Self {
+        Self { key, runs: runs.into_iter().map(|SeedRun { seed, jobs }| StoredSeedRun { seed, jobs }).collect() }
+    }
+}
+
+impl From<StoredReplicates> for RowReplicates {
+    fn from(StoredReplicates { key, runs }: StoredReplicates) -> Self {
+        Self { key, runs: runs.into_iter().map(|StoredSeedRun { seed, jobs }| SeedRun { seed, jobs }).collect() }
     }
 }

@@ -102,7 +102,9 @@ impl Age for Sweep {
 impl Sweep {
     /// Whether it has parts beside recipes that came after version 3 of a manifest.
     pub(super) fn has_axes(&self) -> bool {
-        self.subsets.is_some()
+        let searched = self.searches.iter().map(|search| &search.replicates);
+        let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
+        self.subsets.is_some() || searched.chain(fixed).any(Option::is_some)
     }
 }
 

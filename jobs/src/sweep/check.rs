@@ -1,6 +1,7 @@
 mod data;
 mod head;
 mod learned;
+mod replicates;
 mod subsets;
 mod texts;
 
@@ -17,6 +18,7 @@ use crate::{
 use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
+use replicates::check_replicates;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
 use subsets::check_subsets;
@@ -28,7 +30,7 @@ impl SweepFile {
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let method = check_method(&self.method, self.trials, self.seed)?;
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
-        let searches = check_searches(self.recipe, self.parameters, self.searches, method)?;
+        let searches = check_searches(self.recipe, self.parameters, self.replicates, self.searches, method)?;
         let baselines = check_baselines(self.baselines)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
         let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
@@ -189,6 +191,7 @@ fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Resu
 fn check_searches(
     recipe: Option<RecipeSpec>,
     parameters: Option<Map<String, Value>>,
+    replicates: Option<Value>,
     searches: Vec<SearchFile>,
     method: Method,
 ) -> Result<Vec<Search>, SweepError> {
@@ -198,21 +201,28 @@ fn check_searches(
         }
         let name = recipe.preset.clone().unwrap_or_else(|| "recipe".to_owned());
         let parameters = check_parameters("parameters", parameters.unwrap_or_default(), method)?;
-        let search = Search { name, recipe, parameters };
+        let search = Search { name, recipe, parameters, replicates: None };
         try_recipes(&search, "recipe", "parameters")?;
-        return Ok(vec![search]);
+        let replicates = check_replicates("replicates", replicates, &search.recipe, &search.parameters)?;
+        return Ok(vec![Search { replicates, ..search }]);
     }
     if parameters.is_some() {
         return Err(SweepError::invalid("parameters", "needs a `recipe` to change"));
+    }
+    if replicates.is_some() {
+        let problem = "needs a `recipe` beside it; searches and baselines have `replicates` of their own";
+        return Err(SweepError::invalid("replicates", problem));
     }
     let mut checked = Vec::with_capacity(searches.len());
     for (i, file) in searches.into_iter().enumerate() {
         let path = format!("searches[{i}]");
         let name = file.name.or_else(|| file.recipe.preset.clone()).unwrap_or_else(|| format!("search {}", i + 1));
         let parameters = check_parameters(&format!("{path}.parameters"), file.parameters, method)?;
-        let search = Search { name, recipe: file.recipe, parameters };
+        let search = Search { name, recipe: file.recipe, parameters, replicates: None };
         try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"))?;
-        checked.push(search);
+        let path = format!("{path}.replicates");
+        let replicates = check_replicates(&path, file.replicates, &search.recipe, &search.parameters)?;
+        checked.push(Search { replicates, ..search });
     }
     Ok(checked)
 }
@@ -291,10 +301,12 @@ fn check_baselines(files: Vec<Map<String, Value>>) -> Result<Vec<Baseline>, Swee
             None => None,
             Some(_) => return Err(SweepError::invalid(format!("{path}.name"), "is not a text")),
         };
+        let replicates = file.remove("replicates");
         let recipe: RecipeSpec = typed(Value::Object(file), &path)?;
-        recipe.resolve().map_err(|source| SweepError::Recipe { path, source })?;
+        recipe.resolve().map_err(|source| SweepError::Recipe { path: path.clone(), source })?;
+        let replicates = check_replicates(&format!("{path}.replicates"), replicates, &recipe, &[])?;
         let name = name.or_else(|| recipe.preset.clone()).unwrap_or_else(|| format!("baseline {}", i + 1));
-        Ok(Baseline { name, recipe })
+        Ok(Baseline { name, recipe, replicates })
     };
     files.into_iter().enumerate().map(baseline).collect()
 }

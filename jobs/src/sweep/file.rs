@@ -20,6 +20,7 @@ pub(super) struct SweepFile {
     pub(super) metric: MetricFile,
     pub(super) recipe: Option<RecipeSpec>,
     pub(super) parameters: Option<Map<String, Value>>,
+    pub(super) replicates: Option<Value>,
     #[serde(default)]
     pub(super) searches: Vec<SearchFile>,
     /// Named recipes: the name stands among the recipe's own keys.
@@ -169,6 +170,7 @@ pub(super) struct SearchFile {
     pub(super) recipe: RecipeSpec,
     #[serde(default)]
     pub(super) parameters: Map<String, Value>,
+    pub(super) replicates: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

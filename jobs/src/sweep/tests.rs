@@ -192,6 +192,36 @@ fn subsets_have_sizes_that_the_sweep_has_tasks_for() {
 }
 
 #[test]
+fn replicates_are_seeds_of_a_recipe_that_draws() {
+    let draws = "recipe={preset: dare_ties, drop_rate: 0.5, seed: 420}";
+    let five = crate::Replicates { key: "seed".to_owned(), count: 5 };
+    let sweep = read(SMALL, &[draws, "replicates={seed: 5}"]).unwrap();
+    assert_eq!(sweep.searches[0].replicates, Some(five.clone()));
+    // A value of a parameter may be what makes it draw.
+    let later = ["recipe={preset: knots_ties}", "parameters.drop_rate=[0.0, 0.5]", "replicates={seed: 5}"];
+    assert_eq!(read(SMALL, &later).unwrap().searches[0].replicates, Some(five.clone()));
+    let baseline = "baselines=[{name: dare, preset: dare_ties, replicates: {seed: 5}}]";
+    assert_eq!(read(SMALL, &[baseline]).unwrap().baselines[0].replicates, Some(five));
+    let searches = "searches=[{recipe: {preset: dare_ties}, replicates: {seed: 1}}]";
+    let refused = |overrides: &[&str]| message(overrides);
+    assert_eq!(
+        refused(&["recipe=null", "parameters=null", searches]),
+        "`searches[0].replicates` has 1 seeds, expected 2 to 1000"
+    );
+    assert_eq!(refused(&["replicates={seed: 5}"]), "`replicates` has no effect: the recipe draws nothing by `seed`");
+    assert_eq!(
+        refused(&[draws, "replicates={seed: 5}", "parameters.seed=[1, 2]"]),
+        "`replicates` has `seed`, which is one of the `parameters` as well; take it out of one of them"
+    );
+    assert_eq!(
+        refused(&["baselines=[{preset: dare_ties, replicates: {density: 5}}]"]),
+        "`baselines[0].replicates` has the key `density`, which is no seed of a recipe; use one of `seed`, `group_seed`"
+    );
+    let without = refused(&["recipe=null", "parameters=null", "replicates={seed: 5}"]);
+    assert!(without.starts_with("`replicates` needs a `recipe` beside it"), "{without}");
+}
+
+#[test]
 fn a_shuffle_may_be_that_of_another_program() {
     let rule = "tasks.icons.data.splits.validation";
     let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();

@@ -245,7 +245,13 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
     }
     let spec = of_seed(0.5, 1);
     let kind = RowKind::Search { recipe: spec.resolve().unwrap(), spec, points, left_out: Default::default() };
-    made.outcome.rows.push(Row { name: "dare".to_owned(), kind, jobs: Default::default(), subsets: Vec::new() });
+    made.outcome.rows.push(Row {
+        name: "dare".to_owned(),
+        kind,
+        jobs: Default::default(),
+        subsets: Vec::new(),
+        replicates: None,
+    });
     let of = of(made).await;
     let table = of.table("seeds-validation");
     assert_eq!(table.rows.len(), 1, "a single seed has no spread: {table:?}");
