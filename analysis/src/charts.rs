@@ -10,6 +10,7 @@ mod parallel;
 mod parameter;
 mod pareto;
 mod points;
+mod subsets;
 mod table_rows;
 #[cfg(test)]
 mod tests;
@@ -72,7 +73,10 @@ impl Chart {
     /// The columns of the frame cannot be worked with.
     pub fn all(frame: &Frame, summary: &Summary) -> Result<Vec<Self>, ChartError> {
         let mut charts: Vec<Self> =
-            [table_rows::dots(summary), table_rows::validation_and_test(summary)].into_iter().flatten().collect();
+            [table_rows::dots(summary), table_rows::validation_and_test(summary), subsets::chart(summary)]
+                .into_iter()
+                .flatten()
+                .collect();
         if !frame.is_empty() {
             let of_jobs = aside(|| Self::of_jobs(frame, summary));
             charts.extend(of_jobs.map_err(|source| ChartError::Take { sweep: summary.sweep.clone(), source })?);

@@ -2,7 +2,7 @@ mod problem;
 
 pub use problem::Problem;
 
-use jobs::{ExampleCounts, JobId, JobResult, Outcome, RowKind};
+use jobs::{ExampleCounts, JobId, JobResult, Outcome, RowKind, RowReplicates};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use store::{Revision, Store, StoreError};
 
@@ -31,6 +31,12 @@ impl Results {
         for row in &outcome.rows {
             for (split, job) in row.jobs.iter().flat_map(|(split, jobs)| jobs.iter().map(move |job| (split, *job))) {
                 places.entry(job).or_insert((row.name.as_str(), split.as_str()));
+            }
+            for (split, job) in row.replicates.iter().flat_map(RowReplicates::jobs) {
+                places.entry(job).or_insert((row.name.as_str(), split));
+            }
+            for job in row.subsets.iter().filter_map(|subset| subset.job) {
+                places.entry(job).or_insert((row.name.as_str(), outcome.report.as_str()));
             }
         }
         let jobs: Vec<JobId> = places.keys().copied().collect();

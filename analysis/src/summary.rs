@@ -6,6 +6,8 @@ mod normalised;
 mod optimism;
 mod published;
 mod render;
+mod replicates;
+mod subsets;
 #[cfg(test)]
 mod tests;
 mod weak;
@@ -14,6 +16,9 @@ pub use beaten::Better;
 pub(crate) use lines::ENDED_EARLY;
 pub(crate) use normalised::{Own, normalised_interval};
 pub use published::{Figure, PublishedSummary, ReferenceSummary};
+pub use replicates::{ReplicatesSummary, SeedSpread};
+pub(crate) use subsets::shown_metric;
+pub use subsets::{Spread, SubsetSize};
 
 use jobs::{Interval, MergeFacts, Objective, Recipe, RecipeSpec};
 use serde::Serialize;
@@ -155,7 +160,7 @@ pub struct SummaryRow {
     pub kind: Kind,
     /// Whether it is the chosen row: see [`Summary::best`].
     pub is_chosen: bool,
-    /// The objective's value on the selection split.
+    /// The objective's value on the selection split. Of a row with replicates it is the mean over seeds.
     pub value: Option<f64>,
     /// The recipe as people write it; only merges have one, and no search of which every point failed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,6 +179,12 @@ pub struct SummaryRow {
     pub merge: Option<MergeFacts>,
     /// The numbers by split; a split of which nothing is known is absent.
     pub splits: BTreeMap<String, SplitSummary>,
+    /// What its recipe reaches over several seeds. `splits` is of the best of them on the selection split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<ReplicatesSummary>,
+    /// What its recipe reaches on the report split for subsets of the tasks, by their number of tasks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub subsets: Vec<SubsetSize>,
 }
 
 /// What a search looked at.

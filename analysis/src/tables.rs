@@ -12,8 +12,10 @@ mod of_sweep;
 mod pairs;
 mod published;
 mod ranking;
+mod replicates;
 mod seeds;
 mod shown;
+mod subsets;
 mod summaries;
 mod terminal;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::Results;
 use jobs::{
     AdapterInput, BenchmarkInput, Digest, Goal, JobResult, Meaning, Metric, Objective, Outcome, Point, Precision,
-    RecipeSpec, Row, RowKind, RunFacts, Subject, TaskInput, TaskScore, Timings,
+    RecipeSpec, Row, RowKind, RunFacts, Subject, SubsetJob, TaskInput, TaskScore, Timings,
 };
 use std::collections::BTreeMap;
 
@@ -77,6 +77,18 @@ impl Made {
         self.row(name, RowKind::Baseline { recipe: spec.resolve().unwrap(), spec }, correct);
     }
 
+    /// Subsets of the last row: each task alone, and all tasks by the row's own job.
+    pub(crate) fn subsets(&mut self) {
+        let of_row = |row: &Row, place: usize| row.jobs[SPLITS[1]].get(place).copied();
+        let alone = self.outcome.rows.iter().find(|row| row.kind == RowKind::Finetuned).unwrap();
+        let tasks = self.outcome.tasks.iter().enumerate();
+        let mut subsets: Vec<SubsetJob> =
+            tasks.map(|(place, task)| SubsetJob { tasks: vec![task.clone()], job: of_row(alone, place) }).collect();
+        let last = self.outcome.rows.last_mut().unwrap();
+        subsets.push(SubsetJob { tasks: self.outcome.tasks.clone(), job: of_row(last, 0) });
+        last.subsets = subsets;
+    }
+
     /// Every point of the last row, a search, has failed.
     pub(crate) fn fail_the_search(&mut self) {
         let row = self.outcome.rows.last_mut().unwrap();
@@ -122,7 +134,7 @@ impl Made {
                 }
             }
         }
-        self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs });
+        self.outcome.rows.push(Row { name: name.to_owned(), kind, jobs, subsets: Vec::new(), replicates: None });
     }
 }
 

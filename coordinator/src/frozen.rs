@@ -175,9 +175,21 @@ impl Frozen {
     /// The base model is evaluated on all tasks without adapters, a single adapter on its own task only, and a merge or an
     /// ensemble of all adapters on all tasks.
     pub fn meaning(&self, subject: Subject, split: &str) -> Meaning {
+        self.meaning_of(subject, split, |_| true)
+    }
+
+    /// The same of a merge of some of the adapters, by a recipe for all of them. It is evaluated on the tasks of these
+    /// adapters.
+    pub fn subset_meaning(&self, recipe: &Recipe, split: &str, tasks: &[String]) -> Meaning {
+        let subject = Subject::Merge { recipe: Box::new(recipe.for_tasks(tasks)) };
+        self.meaning_of(subject, split, |task| tasks.iter().any(|member| member == task))
+    }
+
+    /// Everything that decides the result of `subject` on `split`, if the tasks for which `is_member` holds were all.
+    fn meaning_of(&self, subject: Subject, split: &str, is_member: impl Fn(&str) -> bool) -> Meaning {
         let is_own = |task: &str| match &subject {
             Subject::Adapter { task: own } => task == own,
-            Subject::Base | Subject::Merge { .. } | Subject::Ensemble { .. } => true,
+            Subject::Base | Subject::Merge { .. } | Subject::Ensemble { .. } => is_member(task),
         };
         let adapters = match &subject {
             Subject::Base => Vec::new(),
@@ -185,7 +197,7 @@ impl Frozen {
         };
         let tasks = self.tasks.get(split).into_iter().flatten().filter(|task| is_own(&task.name)).cloned().collect();
         let statistics = match &subject {
-            Subject::Merge { recipe } => self.statistics_inputs(recipe),
+            Subject::Merge { recipe } => self.statistics_inputs(recipe, is_own),
             Subject::Base | Subject::Adapter { .. } | Subject::Ensemble { .. } => Vec::new(),
         };
         Meaning {
@@ -206,7 +218,15 @@ impl Frozen {
     ///
     /// The sweep may have these inputs and still not need the job.
     pub fn has_inputs_of(&self, meaning: &Meaning) -> bool {
-        self.tasks.contains_key(&meaning.split) && self.meaning(meaning.subject.clone(), &meaning.split) == *meaning
+        let Meaning { split, subject, adapters, .. } = meaning;
+        let expected = match subject {
+            Subject::Merge { recipe } if adapters.len() < self.adapters.len() => {
+                let tasks: Vec<String> = adapters.iter().map(|adapter| adapter.task.clone()).collect();
+                self.subset_meaning(recipe, split, &tasks)
+            }
+            _ => self.meaning(subject.clone(), split),
+        };
+        self.tasks.contains_key(split) && expected == *meaning
     }
 
     /// The specification of the job that writes the merge of all adapters by `recipe`.
@@ -221,7 +241,7 @@ impl Frozen {
             base: self.base,
             adapters: self.adapters.clone(),
             recipe: Box::new(recipe.clone()),
-            statistics: self.statistics_inputs(recipe),
+            statistics: self.statistics_inputs(recipe, |_| true),
             format,
             names: MergeNames {
                 base_model: hub.map(|hub| hub.repository.clone()),
@@ -239,8 +259,10 @@ impl Frozen {
         self.adapters.iter().filter_map(spec).collect()
     }
 
-    fn statistics_inputs(&self, recipe: &Recipe) -> Vec<StatisticsInput> {
-        let specs = recipe.statistics().map(|need| self.statistics_specs(need)).unwrap_or_default();
+    /// The statistics that a merge of the adapters of some tasks needs.
+    fn statistics_inputs(&self, recipe: &Recipe, is_member: impl Fn(&str) -> bool) -> Vec<StatisticsInput> {
+        let mut specs = recipe.statistics().map(|need| self.statistics_specs(need)).unwrap_or_default();
+        specs.retain(|spec| is_member(&spec.adapter.task));
         let input =
             |spec: StatisticsSpec| StatisticsInput { task: spec.adapter.task.clone(), job: JobSpec::from(spec).id() };
         specs.into_iter().map(input).collect()

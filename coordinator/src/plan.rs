@@ -8,8 +8,10 @@ mod learned;
 mod outcome;
 mod pending;
 mod phases;
+mod replicates;
 mod results;
 mod searches;
+mod subsets;
 #[cfg(test)]
 mod tests;
 mod winner;
@@ -26,10 +28,13 @@ use jobs::{Blame, JobId, JobResult, Outcome, Subject, WeakAdapter};
 use known::Known;
 use outcome::OutcomeTable;
 use pending::PendingJob;
-use phases::{Needs, PendingJobs, baseline_jobs, learned_jobs, reference_jobs, report_jobs, statistics_jobs};
+use phases::{
+    Needs, PendingJobs, baseline_jobs, learned_jobs, reference_jobs, report_jobs, statistics_jobs, subset_jobs,
+};
 use results::JobStatus;
-use searches::Searches;
+use searches::{Issue, Searches};
 use std::collections::{HashSet, VecDeque};
+use subsets::TaskSubsets;
 use winner::write_job;
 
 /// The plan of a sweep: the jobs that it needs next, as a function of the results so far.
@@ -43,6 +48,7 @@ use winner::write_job;
 /// 2. the searches and the baselines. If the metric is normalised, they wait for the adapters, and if a recipe merges by
 ///    statistics, for those;
 /// 3. once all searches have chosen, the report split: the chosen recipes, baselines, base model and adapters;
+///    Beside it, the chosen recipes for subsets of the tasks, if the sweep asks for these;
 /// 4. once everything is evaluated, the winner is written, if [`writing_winner`](Self::writing_winner) asked for it.
 ///
 /// `plan/phases.rs` says what each phase waits for. A pending job says which artefacts of other jobs it waits for.
@@ -53,6 +59,7 @@ pub struct SweepPlan {
     known: Known,
     searches: Searches,
     baselines: Vec<FixedRecipe>,
+    subsets: TaskSubsets,
     pending: PendingJobs,
     issued: IssuedJobs,
     writes_winner: bool,
@@ -76,10 +83,12 @@ impl SweepPlan {
     pub fn with_results(frozen: Frozen, results: KnownResults) -> Result<Self, CoordinatorError> {
         let searches = Searches::new(frozen.sweep())?;
         let baselines = baselines(frozen.sweep())?;
+        let subsets = TaskSubsets::of(frozen.sweep());
         Ok(Self {
             known: Known::new(frozen, results),
             searches,
             baselines,
+            subsets,
             pending: PendingJobs::default(),
             issued: IssuedJobs::default(),
             writes_winner: false,
@@ -155,6 +164,7 @@ impl SweepPlan {
         let mut recorded = Recorded { value, best_of: None };
         // If several searches wait for the same point, the first one is named.
         if let (Some(value), Some(point)) = (value, points.into_iter().next())
+            && let Some(value) = self.searches.point_value(&self.known, &point, value)
             && self.searches.improve_best(&self.known, value)
         {
             recorded.best_of = Some((self.searches.name(point.search).to_owned(), point.spec));
@@ -222,7 +232,12 @@ impl SweepPlan {
     }
 
     fn table(&self) -> OutcomeTable<'_> {
-        OutcomeTable { known: &self.known, searches: &self.searches, baselines: &self.baselines }
+        OutcomeTable {
+            known: &self.known,
+            searches: &self.searches,
+            baselines: &self.baselines,
+            subsets: &self.subsets,
+        }
     }
 
     /// Issues the jobs of all phases that are ready, at most `limit`.
@@ -233,7 +248,8 @@ impl SweepPlan {
                 continue;
             }
             if phase == Phase::Search {
-                self.searches.issue(&self.known, &mut self.issued, &mut jobs, limit)?;
+                let issued = &mut self.issued;
+                self.searches.issue(Issue { known: &self.known, issued, jobs: &mut jobs, limit })?;
                 continue;
             }
             if !self.pending.has_begun(phase) {
@@ -266,6 +282,7 @@ impl SweepPlan {
             Phase::Search => VecDeque::new(),
             Phase::Baselines => baseline_jobs(&self.known, &self.baselines),
             Phase::Report => report_jobs(&self.known, &self.searches, &self.baselines),
+            Phase::Subsets => subset_jobs(&self.known, &self.subsets, &self.searches, &self.baselines),
             Phase::Write if self.writes_winner => write_job(&self.known, &self.outcome()?).into_iter().collect(),
             Phase::Write => VecDeque::new(),
         })
@@ -278,8 +295,15 @@ impl SweepPlan {
 
     /// Whether every evaluation has ended.
     fn is_evaluated(&self) -> bool {
-        let evaluating =
-            [Phase::References, Phase::Statistics, Phase::Tune, Phase::Baselines, Phase::Learned, Phase::Report];
+        let evaluating = [
+            Phase::References,
+            Phase::Statistics,
+            Phase::Tune,
+            Phase::Baselines,
+            Phase::Learned,
+            Phase::Report,
+            Phase::Subsets,
+        ];
         !self.issued.has_open()
             && self.searches.have_chosen()
             && evaluating.into_iter().all(|phase| self.pending.is_issued(phase))

@@ -31,6 +31,7 @@ mod pool;
 mod published;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod recipe;
+mod replicates;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod result;
 mod score;
@@ -40,6 +41,7 @@ mod statistics;
 #[warn(clippy::wildcard_enum_match_arm)]
 mod status;
 mod stored;
+mod subsets;
 mod sweep;
 mod tune;
 mod version;
@@ -64,21 +66,24 @@ pub use job::{
 };
 pub use manifest::{Change, Manifest};
 pub use metric::{Goal, Metric, MetricError, Objective, normalised};
-pub use outcome::{LeftOut, Outcome, Point, Row, RowKind};
+pub use outcome::{LeftOut, Outcome, Point, Row, RowKind, RowReplicates, SeedRun, SubsetJob};
 pub use parameter::{Parameter, RangeError, Values};
 pub use pool::PoolEntry;
 pub use published::{PublishedFigures, PublishedMetric, PublishedRow, PublishedSource, Reference, reference_file};
 pub use recipe::{
-    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, KeyKind,
-    KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey, RecipeSpec,
-    SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope, layer_of,
+    ArcOver, Axis, BelongsTo, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram,
+    KeyKind, KeyValue, Mask, Normalise, PartWeight, PostSteps, Preset, Range, Recipe, RecipeError, RecipeKey,
+    RecipeSpec, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Stage, Trim, TrimCount, TrimRescale, TrimScope,
+    layer_of,
 };
+pub use replicates::{Replicate, Replicates, ReplicatesError};
 pub use result::{Blame, FailureRecord, JobResult, MergeFacts, ResultFault, RunFacts, Timings, check_answer};
 pub use score::{HITS_AT, Interval, TaskScore, TaskScoreError, joint_hits, mean_accuracy, mean_interval};
 pub use shown::{escaped, escaped_lines, without_credentials};
 pub use spec::{JobKind, JobSpec};
 pub use statistics::{STATISTICS_SEMANTICS, StatisticsInput, StatisticsKind, StatisticsNeed, StatisticsSpec};
 pub use status::{BestSoFar, Cancellation, FailureKind, Finish, JobInHand, Progress, WorkerState, WorkerStatus};
+pub use subsets::Subsets;
 pub use sweep::{
     Baseline, Benchmark, Ensemble, Evaluation, LearnedMerge, Lines, Method, Search, Sweep, SweepError, Task, is_name,
     overridden,

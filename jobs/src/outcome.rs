@@ -33,8 +33,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The newest version of the document. Outcomes with published figures are written as version 4, others with newer
-    /// recipes as version 3, and all others as version 2. Version 1 is read as well.
+    /// The newest version of the document. Outcomes with published figures, subsets of the tasks or replicates are written as version 4,
+    /// others with newer recipes as version 3, and all others as version 2. Version 1 is read as well.
     pub const VERSION: u32 = 4;
 
     /// The name of the document of a sweep that holds it.
@@ -50,6 +50,45 @@ pub struct Row {
     pub kind: RowKind,
     /// The jobs that hold its numbers, by split: one, or one per task for single adapters. A failed job is missing.
     pub jobs: BTreeMap<String, Vec<JobId>>,
+    /// The jobs that hold the numbers of its recipe for subsets of the tasks, on the report split.
+    pub subsets: Vec<SubsetJob>,
+    /// The jobs of its recipe with every seed, if it has replicates. The row's own jobs are those of the seed that is best on
+    /// the selection split.
+    pub replicates: Option<RowReplicates>,
+}
+
+/// The jobs of a recipe that is evaluated with several seeds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowReplicates {
+    /// The recipe key of the seed.
+    pub key: String,
+    /// The seeds, in ascending order.
+    pub runs: Vec<SeedRun>,
+}
+
+impl RowReplicates {
+    /// All jobs with their splits.
+    pub fn jobs(&self) -> impl Iterator<Item = (&str, JobId)> {
+        self.runs.iter().flat_map(|run| run.jobs.iter().map(|(split, job)| (split.as_str(), *job)))
+    }
+}
+
+/// The jobs of a recipe with one seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedRun {
+    /// The seed.
+    pub seed: u64,
+    /// The jobs by split. A failed job is missing.
+    pub jobs: BTreeMap<String, JobId>,
+}
+
+/// A subset of the tasks, and the job that evaluates a recipe for it on the tasks of the subset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubsetJob {
+    /// The tasks, in the order of the sweep.
+    pub tasks: Vec<String>,
+    /// The job. `None` if it failed, and for a single task whose accuracy was given.
+    pub job: Option<JobId>,
 }
 
 /// What a row stands for.
@@ -72,7 +111,7 @@ pub enum RowKind {
         spec: RecipeSpec,
         /// The recipe.
         recipe: Recipe,
-        /// The points that the search read, in search order. Of very many points these are the best, and those at the
+        /// The points that the search read, in search order, each once for every seed if it has replicates. Of very many points these are the best, and those at the
         /// ends of the ranges.
         points: Vec<Point>,
         /// The number of points that are not listed. They have results like the others.

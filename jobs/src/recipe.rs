@@ -190,6 +190,14 @@ impl Recipe {
         })
     }
 
+    /// The same recipe for the adapters of these tasks alone: without the weights of others.
+    pub fn for_tasks(&self, tasks: &[String]) -> Self {
+        let mut recipe = self.clone();
+        recipe.weights.retain(|task, _| tasks.contains(task));
+        recipe.layer_weights.retain(|task, _| tasks.contains(task));
+        recipe
+    }
+
     /// The same recipe at another scaling coefficient.
     pub fn with_scaling(&self, scaling: f64) -> Self {
         Self { scaling, ..self.clone() }

@@ -17,8 +17,8 @@ pub(crate) use {
 };
 
 use crate::{
-    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec,
-    Reference, TuneSettings,
+    DataSpec, EnsembleRule, HeadSpec, InputRef, JointHeadSpec, Objective, Parameter, Precision, RecipeSpec, Reference,
+    Replicates, Subsets, TuneSettings,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +53,9 @@ pub struct Sweep {
     /// Ensembles of all adapters, for comparison.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ensembles: Vec<Ensemble>,
+    /// Subsets of the tasks for which the chosen recipes are merged once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subsets: Option<Subsets>,
 }
 
 /// One task: an adapter, labelled data and class vectors.
@@ -132,6 +135,9 @@ pub struct Search {
     pub recipe: RecipeSpec,
     /// What it changes, in order.
     pub parameters: Vec<Parameter>,
+    /// The seeds with which each point is evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
 }
 
 /// A fixed recipe beside the searches.
@@ -142,6 +148,9 @@ pub struct Baseline {
     pub name: String,
     /// The recipe.
     pub recipe: RecipeSpec,
+    /// The seeds with which it is evaluated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
 }
 
 /// All adapters together without a merge, beside the searches: in a joint benchmark, every adapter sees the examples of all

@@ -154,7 +154,9 @@ pub(super) fn rows_of(frame: &Frame, summary: &Summary) -> LazyFrame {
 }
 
 fn of_selection(summary: &Summary) -> Expr {
-    col("subject").eq(lit("merge")).and(col("split").eq(lit(summary.splits.select.as_str())))
+    // A merge of a subset of the tasks is no point of a search.
+    let is_whole = col("adapters").eq(lit(summary.tasks.len() as u64));
+    col("subject").eq(lit("merge")).and(col("split").eq(lit(summary.splits.select.as_str()))).and(is_whole)
 }
 
 /// The search that a point is of, else its preset.

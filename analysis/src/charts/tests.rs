@@ -37,6 +37,7 @@ fn frame(jobs: &[Job]) -> Frame {
         Column::new("row".into(), jobs.iter().map(|job| job.row).collect::<Vec<_>>()),
         Column::new("job".into(), (0..jobs.len()).map(|place| format!("{place:08}")).collect::<Vec<_>>()),
         Column::new("subject".into(), all("merge")),
+        Column::new("adapters".into(), vec![2u64; jobs.len()]),
         Column::new("split".into(), all("validation")),
         Column::new("method".into(), all("knots_ties")),
         Column::new("mean_normalised".into(), of(mean)),
@@ -364,4 +365,19 @@ fn a_single_point_in_front_is_no_line() {
     let all = charts(&[job(0.1, 0.3), job(0.2, 0.5), job(0.3, 0.4)]);
     let caption = &find(&all, "pareto").caption;
     assert!(caption.starts_with("No other point beats the one in front in both. 3 points"), "{caption}");
+}
+
+#[test]
+fn subsets_are_curves_over_the_number_of_tasks_with_a_band() {
+    let mut made = Made::small();
+    assert!(super::subsets::chart(&Summary::build(&made.outcome, &made.results, None)).is_none());
+    made.subsets();
+    let chart = super::subsets::chart(&Summary::build(&made.outcome, &made.results, None)).unwrap();
+    assert!(chart.caption.contains("which overlap"), "{}", chart.caption);
+    let ChartData::Curve { x, y, series } = &chart.data else { panic!("a curve") };
+    assert_eq!((x.name.as_str(), y.name.as_str()), ("number of tasks", "mean normalised accuracy on test"));
+    let [curve] = &series[..] else { panic!("one recipe has subsets") };
+    let points: Vec<_> = curve.points.iter().map(|point| (point.x, point.n, point.low.is_some())).collect();
+    assert_eq!(points, [(1.0, 2, true), (2.0, 1, false)]);
+    assert!(!chart.svg().is_empty());
 }

@@ -6,7 +6,7 @@ use jobs::{
 use store::BriefResult;
 
 /// How many columns a row has beside the keys of its recipe; a row of a million is made without growing.
-const OTHER_COLUMNS: usize = 24;
+const OTHER_COLUMNS: usize = 25;
 /// The columns of [`HITS_AT`].
 const HITS_COLUMNS: [&str; HITS_AT.len()] = ["hits_1", "hits_3", "hits_5", "hits_10"];
 
@@ -41,6 +41,7 @@ pub(super) fn flat(result: &BriefResult, named: Named<'_>, words: &mut Words) ->
         ("row", words.cell(named.row)),
         ("subject", words.cell(Some(subject))),
         ("adapter", words.cell(adapter)),
+        ("adapters", Cell::Whole(Some(ground.adapters.len() as u64))),
     ]);
     add_recipe(&mut cells, recipe, words);
     cells.extend([
@@ -76,7 +77,8 @@ pub(super) fn without_rows() -> Vec<(&'static str, Cells)> {
         KeyKind::Number => numbers(key.name()),
         KeyKind::Seed => wholes(key.name()),
     };
-    let mut columns: Vec<_> = ["sweep", "row", "subject", "adapter", "method"].map(words).into();
+    let mut columns: Vec<_> = ["sweep", "row", "subject", "adapter"].map(words).into();
+    columns.extend([wholes("adapters"), words("method")]);
     columns.extend(RecipeKey::resolved().map(key));
     columns.extend(["split", "benchmark", "precision"].map(words));
     columns.extend([wholes("n"), numbers("mean_accuracy")]);

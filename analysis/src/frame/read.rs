@@ -2,7 +2,7 @@ use super::{Frame, FrameError, flat::Named, rows::Rows};
 use crate::Problem;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use futures_util::{StreamExt, stream};
-use jobs::{ExampleCounts, JobId, Outcome, Row, RowKind};
+use jobs::{ExampleCounts, JobId, Outcome, Row, RowKind, RowReplicates};
 use store::{BriefResult, Revision, Store, StoreError};
 
 /// Results that are read one by one are asked for in such numbers.
@@ -241,6 +241,15 @@ fn places(outcome: &Outcome) -> HashMap<JobId, Place<'_>> {
         let points = points.iter().filter(|point| point.value.is_some());
         for (job, split) in named.chain(points.map(|point| (point.job, outcome.select.as_str()))) {
             places.entry(job).or_insert((row.name.as_str(), split));
+        }
+    }
+    // After all rows: the merge of all tasks, and an adapter alone, are named by their own rows.
+    for row in &outcome.rows {
+        for (split, job) in row.replicates.iter().flat_map(RowReplicates::jobs) {
+            places.entry(job).or_insert((row.name.as_str(), split));
+        }
+        for job in row.subsets.iter().filter_map(|subset| subset.job) {
+            places.entry(job).or_insert((row.name.as_str(), outcome.report.as_str()));
         }
     }
     places

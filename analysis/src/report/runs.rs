@@ -89,7 +89,12 @@ fn named(charts: &[Chart]) -> HashSet<&str> {
 fn ordered(columns: &Columns<'_>, summary: &Summary, all: &[usize], value: &[Option<f64>]) -> Vec<usize> {
     let subjects = columns.texts("subject");
     let splits = columns.texts("split");
-    let is_point = |row: usize| subjects[row] == Some("merge") && splits[row] == Some(summary.splits.select.as_str());
+    let adapters = columns.numbers("adapters");
+    let whole = summary.tasks.len() as f64;
+    let is_point = |row: usize| {
+        let is_of_selection = splits[row] == Some(summary.splits.select.as_str());
+        subjects[row] == Some("merge") && is_of_selection && adapters[row] == Some(whole)
+    };
     let compare = |one: usize, other: usize| match (value[one], value[other]) {
         (Some(a), Some(b)) => summary.objective.compare(b, a),
         (a, b) => b.is_some().cmp(&a.is_some()),

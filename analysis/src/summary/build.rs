@@ -5,11 +5,13 @@ use super::{
     normalised::{Own, normalised_interval},
     optimism::optimism,
     published::{ReferenceSummary, publish},
+    replicates::replicates,
+    subsets::subset_sizes,
 };
 use crate::{Frame, FrameError, Problem, Results};
 use jobs::{
-    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, TaskScore, Timings,
-    joint_hits, mean_accuracy, mean_interval,
+    HITS_AT, JobId, JobResult, LeftOut, Outcome, Point, RecipeKey, RecipeSpec, Row, RowKind, RowReplicates, TaskScore,
+    Timings, joint_hits, mean_accuracy, mean_interval,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,6 +132,14 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         }
     }
     let merge = results_of(row, &outcome.select, results).find_map(|result| result.merge.clone());
+    let subsets = denominators
+        .get(outcome.report.as_str())
+        .map(|own| subset_sizes(row, outcome, results, own))
+        .unwrap_or_default();
+    let replicates = replicates(row, outcome, results, denominators);
+    if let Some(replicates) = &replicates {
+        value = replicates.whole_mean(&outcome.select);
+    }
     SummaryRow {
         name: row.name.clone(),
         kind,
@@ -141,6 +151,8 @@ fn summarise(row: &Row, outcome: &Outcome, results: &Results, denominators: &BTr
         merge,
         published: None,
         splits,
+        replicates,
+        subsets,
     }
 }
 
@@ -251,6 +263,8 @@ fn timings(outcome: &Outcome, results: &Results) -> Spent {
         if let RowKind::Search { points, .. } = &row.kind {
             jobs.extend(points.iter().map(|point| point.job));
         }
+        jobs.extend(row.subsets.iter().filter_map(|subset| subset.job));
+        jobs.extend(row.replicates.iter().flat_map(RowReplicates::jobs).map(|(_, job)| job));
     }
     let mut found = 0;
     let mut sum = Timings::default();

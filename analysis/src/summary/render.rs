@@ -16,6 +16,8 @@ impl Summary {
             let tables = [Some(Table::accuracy(self, split)), Table::hits(self, split)];
             parts.extend(tables.into_iter().flatten().map(|table| table.render(style)));
         }
+        let tables = [Table::replicates(self), Table::subsets(self)];
+        parts.extend(tables.into_iter().flatten().map(|table| table.render(style)));
         parts.extend(paragraph(&self.choices(), style));
         parts.extend(paragraph(&self.notes_in_lines(), style));
         parts.extend(paragraph(&self.warnings(), style));

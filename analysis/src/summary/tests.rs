@@ -344,3 +344,64 @@ fn coefficients_that_look_too_good_where_they_were_tuned_are_told() {
     let told = "`sum` was tuned on `tuning`, where its mean accuracy is 55.0 %; on `test` it is 45.0 %: an optimism of 10.0 points";
     assert_eq!(Summary::build(&made.outcome, &made.results, None).notes, [told]);
 }
+
+#[test]
+fn subsets_are_summed_up_by_their_size_on_the_report_split() {
+    let mut made = Made::small();
+    made.subsets();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let [alone, both] = &row(&summary, "knots_ties").subsets[..] else { panic!("two sizes") };
+    assert_eq!((alone.size, alone.subsets, alone.missing), (1, 2, 0));
+    // 0.8 and 0.5: the standard deviation is 0.212132, and 1.96 · s / √2 is 0.294.
+    let spread = alone.mean_accuracy.unwrap();
+    assert!((spread.mean - 0.65).abs() < 1e-12 && (spread.min, spread.max) == (0.5, 0.8));
+    let Interval { low, high } = spread.interval.unwrap();
+    assert!((low - 0.356_005).abs() < 1e-5 && (high - 0.943_995).abs() < 1e-5, "{low} {high}");
+    assert!((alone.mean_normalised.unwrap().mean - 1.0).abs() < 1e-12, "an adapter over itself");
+    let spread = both.mean_normalised.unwrap();
+    assert!((spread.mean - 0.7).abs() < 1e-12 && spread.interval.is_none(), "one value has no spread");
+    assert!(row(&summary, "sum").subsets.is_empty());
+}
+
+#[test]
+fn a_subset_without_a_job_is_missing_unless_its_accuracy_was_given() {
+    let mut made = Made::small();
+    made.subsets();
+    let subsets = &mut made.outcome.rows.last_mut().unwrap().subsets;
+    subsets.iter_mut().for_each(|subset| subset.job = None);
+    made.outcome.given_denominators = [("test".to_owned(), [("mnist".to_owned(), 0.6)].into())].into();
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let [alone, both] = &row(&summary, "knots_ties").subsets[..] else { panic!("two sizes") };
+    assert_eq!((alone.subsets, alone.missing, both.subsets, both.missing), (1, 1, 0, 1));
+    assert!((alone.mean_accuracy.unwrap().mean - 0.6).abs() < 1e-12);
+    assert_eq!(both.mean_accuracy, None);
+}
+
+#[test]
+fn replicates_have_the_mean_over_seeds_as_their_value_and_show_the_best_seed() {
+    let mut made = Made::small();
+    // Two seeds: the row itself, and another job with the scores of the baseline.
+    let jobs = |row: &jobs::Row| -> std::collections::BTreeMap<_, _> {
+        row.jobs.iter().map(|(split, jobs)| (split.clone(), jobs[0])).collect()
+    };
+    let other = jobs(&made.outcome.rows[2]);
+    let last = made.outcome.rows.last_mut().unwrap();
+    let runs = vec![jobs::SeedRun { seed: 4, jobs: other }, jobs::SeedRun { seed: 5, jobs: jobs(last) }];
+    last.replicates = Some(jobs::RowReplicates { key: "seed".to_owned(), runs });
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let row = row(&summary, "knots_ties");
+    let replicates = row.replicates.as_ref().unwrap();
+    assert_eq!((replicates.seeds.as_slice(), replicates.best), (&[4, 5][..], Some(5)));
+    // 0.6/0.8 and 0.3/0.5 are 0.675 on average, 0.4/0.8 and 0.45/0.5 are 0.7.
+    let spread = replicates.splits["validation"];
+    assert!((spread.mean - 0.6875).abs() < 1e-12 && (spread.best.unwrap() - 0.7).abs() < 1e-12);
+    assert!((spread.sd.unwrap() - 0.025 / 2f64.sqrt()).abs() < 1e-12);
+    assert_eq!(row.value, Some(spread.mean));
+    let table = crate::Table::replicates(&summary).unwrap();
+    assert_eq!(table.rows.len(), 2);
+    insta::assert_snapshot!(table.render(crate::Style::Plain));
+    made.results.found.remove(&made.outcome.rows[2].jobs["validation"][0]);
+    let summary = Summary::build(&made.outcome, &made.results, None);
+    let value = summary.rows.iter().find(|row| row.name == "knots_ties").unwrap().value;
+    assert_eq!(value, None, "a mean over some of the seeds would compare other things");
+}

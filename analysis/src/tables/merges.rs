@@ -33,11 +33,13 @@ pub(super) struct Merges<'a> {
 }
 
 impl Merges<'_> {
-    /// The merges that have a value on `split`: their keys, `method`, `row`, `job`, `n`, the value as `value`, and the
+    /// The merges of all tasks that have a value on `split`: their keys, `method`, `row`, `job`, `n`, the value as `value`, and the
     /// [counts](Self::counts) of the tasks.
     pub(super) fn on(&self, split: &str) -> LazyFrame {
         let is_ours = col("sweep").eq(lit(self.outcome.sweep.as_str()));
-        let is_merge = col("subject").eq(lit("merge")).and(col("split").eq(lit(split)));
+        // A merge of a subset of the tasks is another thing than one of all.
+        let is_whole = col("adapters").eq(lit(self.outcome.tasks.len() as u64));
+        let is_merge = col("subject").eq(lit("merge")).and(col("split").eq(lit(split))).and(is_whole);
         let columns = ["method", "row", "job", "n"].into_iter().chain(keys()).map(col);
         let value = self.value().alias("value");
         self.frame

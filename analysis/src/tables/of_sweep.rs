@@ -23,9 +23,10 @@ pub struct Tables<'a> {
 }
 
 impl Tables<'_> {
-    /// All tables of the sweep: `accuracy`, `normalised`, `hits` and `published` of the report split and the first three
-    /// of the selection split, `best`, `differences`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of one split have its name
-    /// behind their own. `normalised`, `hits`, `published`, `differences` and `seeds` are left out where they would be empty.
+    /// All tables of the sweep: `accuracy`, `normalised`, `hits` and `published` of the report split and the first three of the
+    /// selection split, `best`, `differences`, `replicates`, `subsets`, `top`, `seeds`, `importance`, `cost`, `failures`. Those of
+    /// one split have its name behind their own. `normalised`, `hits`, `published`, `differences`, `replicates`, `subsets` and
+    /// `seeds` are left out where they would be empty.
     ///
     /// # Errors
     /// The frame does not answer.
@@ -50,6 +51,8 @@ impl Tables<'_> {
         best.notes.extend(summary.choices());
         tables.push(best);
         tables.extend(splits.iter().filter_map(|split| Table::differences(summary, outcome, results, split)));
+        tables.extend(Table::replicates(summary));
+        tables.extend(Table::subsets(summary));
         tables.push(merges.top(self.top, chosen)?);
         for split in &splits {
             tables.extend(merges.seeds(split, self.top)?);

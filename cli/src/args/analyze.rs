@@ -34,6 +34,10 @@ pub(crate) enum TableName {
     Best,
     /// The difference of each merge to the chosen one on the same examples, and which are a tie
     Differences,
+    /// Mean and standard deviation of the rows with replicates, beside their best seed
+    Replicates,
+    /// What the recipes reach when they merge subsets of the tasks, by the number of tasks
+    Subsets,
     /// The best merges overall
     Top,
     /// Mean and standard deviation of recipes with several seeds

@@ -77,7 +77,7 @@ impl Analysed {
         let first = |table: &&Table| match kind(table) {
             kind @ ("accuracy" | "hits" | "differences") => table.name == Table::name_of(kind, split),
             "failures" => !table.rows.is_empty(),
-            kind => kind == "best",
+            kind => matches!(kind, "best" | "replicates" | "subsets"),
         };
         if asked.is_empty() {
             return self.tables.iter().filter(first).collect();
@@ -104,6 +104,8 @@ fn why_not(name: TableName) -> &'static str {
         TableName::Normalised => "the accuracies of its single adapters are not known",
         TableName::Differences => "it chose no recipe, or the chosen one has no result",
         TableName::Seeds => "no recipe was computed with two seeds",
+        TableName::Replicates => "no search and no baseline of its file has `replicates`",
+        TableName::Subsets => "its file has no `subsets`",
         _ => "there is nothing to tell",
     }
 }

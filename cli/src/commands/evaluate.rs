@@ -77,10 +77,14 @@ impl Scoring<'_> {
         let statistics = sweep.statistics_split().to_owned();
         sweep.method = Method::Grid;
         sweep.searches.clear();
-        sweep.baselines =
-            self.recipe.into_iter().map(|recipe| Baseline { name: "recipe".to_owned(), recipe }).collect();
         // The published figures are of the rows of the sweep.
         sweep.reference = None;
+        sweep.subsets = None;
+        sweep.baselines = self
+            .recipe
+            .into_iter()
+            .map(|recipe| Baseline { name: "recipe".to_owned(), recipe, replicates: None })
+            .collect();
         sweep.evaluation.select = self.split.to_owned();
         sweep.evaluation.report = self.split.to_owned();
         // The recipe merges as in a run of the sweep, whichever split is evaluated here.

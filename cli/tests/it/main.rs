@@ -5,6 +5,7 @@
 
 mod adapters;
 mod analyze;
+mod axes;
 mod bad_input;
 mod beforehand;
 mod bowline;

@@ -1,4 +1,4 @@
-use super::known::Known;
+use super::{known::Known, replicates::ReplicatedResults};
 use crate::strategy::{PointResult, PointResults};
 use jobs::{JobId, Recipe};
 use std::cell::Cell;
@@ -9,12 +9,17 @@ use std::cell::Cell;
 /// reading it is what makes it the best. The cell is there because reading takes `&self`.
 pub(super) struct BestRead<'a> {
     known: &'a Known,
+    results: ReplicatedResults<'a>,
     best: Cell<Option<f64>>,
 }
 
 impl<'a> BestRead<'a> {
-    pub(super) fn new(known: &'a Known, best: Option<f64>) -> Self {
-        Self { known, best: Cell::new(best) }
+    pub(super) fn new(known: &'a Known, results: ReplicatedResults<'a>, best: Option<f64>) -> Self {
+        Self { known, results, best: Cell::new(best) }
+    }
+
+    pub(super) fn into_results(self) -> ReplicatedResults<'a> {
+        self.results
     }
 
     pub(super) fn best(&self) -> Option<f64> {
@@ -24,11 +29,11 @@ impl<'a> BestRead<'a> {
 
 impl PointResults for BestRead<'_> {
     fn id(&self, recipe: &Recipe) -> JobId {
-        self.known.id(recipe)
+        self.results.id(recipe)
     }
 
     fn of(&self, id: &JobId) -> Option<PointResult> {
-        let result = self.known.of(id)?;
+        let result = self.results.of(id)?;
         if let PointResult::Value(value) = result {
             let mut best = self.best.get();
             self.known.improve(&mut best, value);

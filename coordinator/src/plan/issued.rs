@@ -22,6 +22,8 @@ pub(super) struct SearchPoint {
     pub(super) search: usize,
     /// The recipe as the search composed it.
     pub(super) spec: RecipeSpec,
+    /// The job of the point: of its first seed, if it has replicates.
+    pub(super) point: JobId,
 }
 
 impl IssuedJobs {

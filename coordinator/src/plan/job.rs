@@ -21,6 +21,8 @@ pub enum Phase {
     Learned,
     /// The report split.
     Report,
+    /// The chosen recipes for subsets of the tasks.
+    Subsets,
     /// The winner as an artefact.
     Write,
 }
@@ -35,6 +37,7 @@ impl fmt::Display for Phase {
             Self::Search => "search",
             Self::Baselines => "baselines",
             Self::Report => "report",
+            Self::Subsets => "subsets",
             Self::Write => "write",
         })
     }

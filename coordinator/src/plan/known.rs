@@ -79,8 +79,11 @@ impl Known {
     /// Whether a result of this meaning has the inputs of the sweep.
     pub(super) fn has_inputs_of(&mut self, meaning: &Meaning) -> bool {
         // A sweep may have a million merges. After the first one, two meanings are compared without building one.
-        // The statistics of a merge depend on its recipe: such a merge is compared with one that is built.
-        let is_plain = matches!(&meaning.subject, Subject::Merge { recipe } if recipe.statistics().is_none());
+        // The statistics of a merge depend on its recipe, and a merge of a subset has other adapters: these are compared with
+        // one that is built.
+        let is_whole = meaning.adapters.len() == self.frozen.sweep().tasks.len();
+        let is_plain =
+            is_whole && matches!(&meaning.subject, Subject::Merge { recipe } if recipe.statistics().is_none());
         if let (true, Some(accepted)) = (is_plain, self.merges.get(&meaning.split)) {
             return differ_in_subject_only(accepted, meaning);
         }

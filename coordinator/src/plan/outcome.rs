@@ -1,14 +1,20 @@
 use super::{
     baselines::FixedRecipe,
     known::Known,
+    replicates::{best_replicate, replicates},
     results::JobStatus,
     searches::{ActiveSearch, Searches},
+    subsets::TaskSubsets,
 };
 use crate::{
     CoordinatorError,
     strategy::{Candidate, Choice, PointResult, StrategyError},
 };
-use jobs::{Ensemble, JobId, LearnedMerge, Outcome, Point, Preset, RecipeSpec, Row, RowKind, Search, Subject, Sweep};
+use jobs::{
+    Ensemble, JobId, LearnedMerge, Outcome, Point, Preset, Recipe, RecipeSpec, Replicates, Row, RowKind, RowReplicates,
+    Search, SeedRun, Subject, Sweep,
+};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// Makes the table of a sweep. Each number in it is named by the job that holds it.
@@ -16,6 +22,7 @@ pub(super) struct OutcomeTable<'a> {
     pub(super) known: &'a Known,
     pub(super) searches: &'a Searches,
     pub(super) baselines: &'a [FixedRecipe],
+    pub(super) subsets: &'a TaskSubsets,
 }
 
 impl OutcomeTable<'_> {
@@ -46,9 +53,10 @@ impl OutcomeTable<'_> {
         if sweep.has_denominators() {
             rows.push(self.finetuned());
         }
-        for (baseline, FixedRecipe { name, recipe }) in sweep.baselines.iter().zip(self.baselines) {
-            let kind = RowKind::Baseline { spec: baseline.recipe.clone(), recipe: recipe.clone() };
-            rows.push(self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })));
+        for (baseline, FixedRecipe { name, recipe, replicates }) in sweep.baselines.iter().zip(self.baselines) {
+            let best = self.best_seed(&baseline.recipe, recipe, replicates.as_ref());
+            let kind = RowKind::Baseline { spec: best.spec, recipe: best.recipe.clone() };
+            rows.push(Row { replicates: best.replicates, ..self.merge(name, kind, &best.recipe) });
         }
         for Ensemble { name, rule } in &sweep.ensembles {
             let kind = RowKind::Ensemble { rule: *rule };
@@ -69,14 +77,17 @@ impl OutcomeTable<'_> {
     fn missing(&self, choices: &[Option<Choice>]) -> u64 {
         if choices.is_empty() {
             let select = &self.known.select;
-            let fixed = self.baselines.iter().map(|baseline| {
-                let subject = Subject::Merge { recipe: Box::new(baseline.recipe.clone()) };
-                self.known.id_of(subject, select)
-            });
-            return self.known.missing(fixed);
+            let fixed = self.baselines.iter();
+            let fixed = fixed.flat_map(|baseline| replicates(&baseline.recipe, baseline.replicates.as_ref()));
+            return self.known.missing(fixed.map(|replicate| self.known.merge_id(&replicate.recipe, select)));
         }
-        let points = choices.iter().flatten().flat_map(|choice| &choice.points);
-        self.known.missing(points.map(|(candidate, _)| candidate.id))
+        let searched = self.searches.iter().zip(choices);
+        let jobs = searched.flat_map(|(active, choice)| {
+            let of = active.search.replicates.as_ref();
+            let points = choice.iter().flat_map(|choice| &choice.points);
+            points.flat_map(move |(candidate, result)| self.points(candidate, *result, of)).map(|point| point.job)
+        });
+        self.known.missing(jobs)
     }
 
     fn row(&self, name: &str, kind: RowKind, subject: Option<&Subject>) -> Row {
@@ -84,7 +95,44 @@ impl OutcomeTable<'_> {
             let id = subject.map(|subject| self.known.id_of(subject.clone(), split));
             (split.to_owned(), id.filter(|id| self.succeeded(id)).into_iter().collect())
         });
-        Row { name: name.to_owned(), kind, jobs: jobs.collect() }
+        Row { name: name.to_owned(), kind, jobs: jobs.collect(), subsets: Vec::new(), replicates: None }
+    }
+
+    /// The row of a merge, with its subsets.
+    fn merge(&self, name: &str, kind: RowKind, recipe: &Recipe) -> Row {
+        let subsets = self.subsets.named(recipe, self.known);
+        let row = self.row(name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) }));
+        Row { subsets, ..row }
+    }
+
+    /// A recipe with the best of its seeds.
+    fn best_seed(&self, spec: &RecipeSpec, recipe: &Recipe, of: Option<&Replicates>) -> BestSeed {
+        let best = best_replicate(recipe, of, self.known);
+        let replicates = of.filter(|_| best.seed.is_some()).map(|of| {
+            let runs = of.of(recipe).into_iter().filter_map(|replicate| {
+                let splits = self.known.frozen.sweep().splits().into_iter();
+                let jobs = splits.map(|split| (split.to_owned(), self.known.merge_id(&replicate.recipe, split)));
+                Some(SeedRun { seed: replicate.seed?, jobs: jobs.filter(|(_, id)| self.succeeded(id)).collect() })
+            });
+            RowReplicates { key: of.key.clone(), runs: runs.collect() }
+        });
+        BestSeed { spec: with_seed(spec, of, best.seed), recipe: best.recipe, replicates }
+    }
+
+    /// The points of a candidate: one for each of its seeds.
+    fn points(&self, candidate: &Candidate, result: PointResult, of: Option<&Replicates>) -> Vec<Point> {
+        if of.is_none() {
+            let value = match result {
+                PointResult::Value(value) => Some(value),
+                PointResult::Failed | PointResult::Missing => None,
+            };
+            return vec![Point { spec: candidate.spec.clone(), job: candidate.id, value }];
+        }
+        let point = |replicate: jobs::Replicate| {
+            let job = self.known.merge_id(&replicate.recipe, &self.known.select);
+            Point { spec: with_seed(&candidate.spec, of, replicate.seed), job, value: self.known.value(&job) }
+        };
+        replicates(&candidate.recipe, of).into_iter().map(point).collect()
     }
 
     /// The row of a learned merge, with its job on what it was tuned on. It has no jobs if nothing was learned.
@@ -110,20 +158,15 @@ impl OutcomeTable<'_> {
             let ids = alone.map(|subject| self.known.id_of(subject, split));
             (split.to_owned(), ids.filter(|id| self.succeeded(id)).collect())
         });
-        Row { name: "fine-tuned".to_owned(), kind: RowKind::Finetuned, jobs: jobs.collect() }
+        let name = "fine-tuned".to_owned();
+        Row { name, kind: RowKind::Finetuned, jobs: jobs.collect(), subsets: Vec::new(), replicates: None }
     }
 
     /// The row of a search. It has no jobs if every point failed.
     fn searched(&self, search: &Search, choice: Option<&Choice>) -> Result<Row, CoordinatorError> {
-        let points = choice.into_iter().flat_map(|choice| &choice.points).map(|(candidate, result)| Point {
-            spec: candidate.spec.clone(),
-            job: candidate.id,
-            value: match result {
-                PointResult::Value(value) => Some(*value),
-                PointResult::Failed | PointResult::Missing => None,
-            },
-        });
-        let points = points.collect();
+        let of = search.replicates.as_ref();
+        let read = choice.into_iter().flat_map(|choice| &choice.points);
+        let points = read.flat_map(|(candidate, result)| self.points(candidate, *result, of)).collect();
         let left_out = choice.map(|choice| choice.left_out).unwrap_or_default();
         let Some((Candidate { spec, recipe, .. }, _)) = choice.and_then(|choice| choice.best.as_ref()) else {
             let spec = search.recipe.clone();
@@ -135,13 +178,30 @@ impl OutcomeTable<'_> {
             })?;
             return Ok(self.row(&search.name, RowKind::Search { spec, recipe, points, left_out }, None));
         };
-        let kind = RowKind::Search { spec: spec.clone(), recipe: recipe.clone(), points, left_out };
-        Ok(self.row(&search.name, kind, Some(&Subject::Merge { recipe: Box::new(recipe.clone()) })))
+        let best = self.best_seed(spec, recipe, of);
+        let kind = RowKind::Search { spec: best.spec, recipe: best.recipe.clone(), points, left_out };
+        Ok(Row { replicates: best.replicates, ..self.merge(&search.name, kind, &best.recipe) })
     }
 
     fn succeeded(&self, id: &JobId) -> bool {
         matches!(self.known.status(id), Some(JobStatus::Done(_)))
     }
+}
+
+/// A recipe with the seed that is best on the selection split.
+struct BestSeed {
+    spec: RecipeSpec,
+    recipe: Recipe,
+    replicates: Option<RowReplicates>,
+}
+
+/// The recipe as written with another seed, if there is one.
+fn with_seed(spec: &RecipeSpec, of: Option<&Replicates>, seed: Option<u64>) -> RecipeSpec {
+    let mut spec = spec.clone();
+    if let (Some(of), Some(seed)) = (of, seed) {
+        spec.set(&of.key, &json!(seed)).expect("a seed is a whole number");
+    }
+    spec
 }
 
 /// The accuracies of single adapters that the sweep file gives, by split and task.

@@ -15,6 +15,7 @@ pub(super) struct PendingJob {
 #[derive(Debug)]
 enum PendingSpec {
     Evaluate { subject: Subject, split: String },
+    Subset { recipe: Recipe, split: String, tasks: Vec<String> },
     Write { recipe: Recipe, format: WriteFormat },
     Statistics(StatisticsSpec),
     Tune(TuneSpec),
@@ -29,6 +30,13 @@ impl PendingJob {
     /// The evaluation of a merge.
     pub(super) fn merge(label: &str, recipe: &Recipe, split: &str) -> Self {
         Self::evaluation(Subject::Merge { recipe: Box::new(recipe.clone()) }, split, label.to_owned())
+    }
+
+    /// The evaluation of a merge of some of the adapters on their own tasks. It needs no artefact.
+    pub(super) fn subset(name: &str, recipe: &Recipe, split: &str, tasks: &[String]) -> Self {
+        let label = format!("{name} of {} on {split}", tasks.join(", "));
+        let spec = PendingSpec::Subset { recipe: recipe.clone(), split: split.to_owned(), tasks: tasks.to_vec() };
+        Self { spec, label, artefacts: Vec::new() }
     }
 
     /// The job that writes a merge. It needs no artefact.
@@ -52,6 +60,7 @@ impl PendingJob {
     pub(super) fn into_planned(self, frozen: &Frozen, phase: Phase) -> PlannedJob {
         let job = match self.spec {
             PendingSpec::Evaluate { subject, split } => frozen.job(frozen.meaning(subject, &split)),
+            PendingSpec::Subset { recipe, split, tasks } => frozen.job(frozen.subset_meaning(&recipe, &split, &tasks)),
             PendingSpec::Write { recipe, format } => frozen.job(frozen.write_spec(&recipe, format)),
             PendingSpec::Statistics(spec) => frozen.job(spec),
             PendingSpec::Tune(spec) => frozen.job(spec),

@@ -6,9 +6,11 @@ use super::{
     job::{Phase, PlannedJob},
     known::Known,
     pending::PendingJob,
+    replicates::{best_replicate, replicates},
     searches::Searches,
+    subsets::TaskSubsets,
 };
-use jobs::{Ensemble, Subject};
+use jobs::{Ensemble, Recipe, Replicate, Replicates, Search, Subject};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What must be known before a phase can begin.
@@ -28,7 +30,7 @@ pub(super) enum Needs {
 
 impl Phase {
     /// All phases. If several phases are ready, their jobs are issued in this order.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::References,
         Self::Statistics,
         Self::Tune,
@@ -36,6 +38,7 @@ impl Phase {
         Self::Baselines,
         Self::Learned,
         Self::Report,
+        Self::Subsets,
         Self::Write,
     ];
 
@@ -45,7 +48,7 @@ impl Phase {
             // A value of a normalised metric cannot be computed without the adapters' own accuracies.
             Self::Search | Self::Baselines => Needs::Grounds,
             Self::Learned => Needs::Coefficients,
-            Self::Report => Needs::Choices,
+            Self::Report | Self::Subsets => Needs::Choices,
             Self::Write => Needs::Evaluations,
         }
     }
@@ -111,9 +114,25 @@ pub(super) fn statistics_jobs(known: &Known) -> VecDeque<PendingJob> {
     known.statistics().map(PendingJob::statistics).collect()
 }
 
+impl FixedRecipe {
+    fn jobs(&self, split: &str, on: &str) -> Vec<PendingJob> {
+        merges(&self.name, &self.recipe, self.replicates.as_ref(), split, on)
+    }
+}
+
+/// The evaluations of a recipe on a split, one for each of its seeds.
+fn merges(name: &str, recipe: &Recipe, of: Option<&Replicates>, split: &str, on: &str) -> Vec<PendingJob> {
+    let key = of.map_or("", |replicates| replicates.key.as_str());
+    let job = |Replicate { seed, recipe }: Replicate| {
+        let seed = seed.map(|seed| format!(" {key}={seed}")).unwrap_or_default();
+        PendingJob::merge(&format!("{name}{seed}{on}"), &recipe, split)
+    };
+    replicates(recipe, of).into_iter().map(job).collect()
+}
+
 /// The jobs of the fixed recipes and of the ensembles on the selection split.
 pub(super) fn baseline_jobs(known: &Known, baselines: &[FixedRecipe]) -> VecDeque<PendingJob> {
-    let recipes = baselines.iter().map(|baseline| PendingJob::merge(&baseline.name, &baseline.recipe, &known.select));
+    let recipes = baselines.iter().flat_map(|baseline| baseline.jobs(&known.select, ""));
     recipes.chain(ensemble_jobs(known, &known.select, "")).collect()
 }
 
@@ -141,13 +160,31 @@ pub(super) fn report_jobs(known: &Known, searches: &Searches, baselines: &[Fixed
     let mut jobs: VecDeque<PendingJob> = known.references(report).collect();
     for search in searches.iter() {
         if let Some((chosen, _)) = search.choice.as_ref().and_then(|choice| choice.best.as_ref()) {
-            jobs.push_back(PendingJob::merge(&format!("{} on {report}", search.search.name), &chosen.recipe, report));
+            let Search { name, replicates, .. } = &search.search;
+            jobs.extend(merges(name, &chosen.recipe, replicates.as_ref(), report, &format!(" on {report}")));
         }
     }
-    for FixedRecipe { name, recipe } in baselines {
-        jobs.push_back(PendingJob::merge(&format!("{name} on {report}"), recipe, report));
+    for baseline in baselines {
+        jobs.extend(baseline.jobs(report, &format!(" on {report}")));
     }
     jobs.extend(ensemble_jobs(known, report, &format!(" on {report}")));
     jobs.append(&mut known.learned_jobs(report, &format!(" on {report}")));
     jobs
+}
+
+/// The jobs of the chosen recipes and the fixed ones for subsets of the tasks.
+pub(super) fn subset_jobs(
+    known: &Known,
+    subsets: &TaskSubsets,
+    searches: &Searches,
+    baselines: &[FixedRecipe],
+) -> VecDeque<PendingJob> {
+    let chosen = searches.iter().filter_map(|search| {
+        let (candidate, _) = search.choice.as_ref()?.best.as_ref()?;
+        Some((&search.search.name, best_replicate(&candidate.recipe, search.search.replicates.as_ref(), known)))
+    });
+    let fixed = baselines
+        .iter()
+        .map(|FixedRecipe { name, recipe, replicates }| (name, best_replicate(recipe, replicates.as_ref(), known)));
+    chosen.chain(fixed).flat_map(|(name, best)| subsets.jobs(name, &best.recipe, known)).collect()
 }

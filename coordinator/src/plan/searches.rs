@@ -3,12 +3,14 @@ use super::{
     issued::{IssuedJobs, SearchPoint},
     job::{Phase, PlannedJob},
     known::Known,
+    replicates::{Groups, ReplicatedResults, of_group, replicates},
 };
 use crate::{
     CoordinatorError,
-    strategy::{Candidate, Choice, NextPoint, Ranking, SearchState, StrategyError, Ties},
+    strategy::{Candidate, Choice, NextPoint, PointResult, Ranking, SearchState, StrategyError, Ties},
 };
-use jobs::{Benchmark, Parameter, RecipeSpec, Search, Subject, Sweep};
+use jobs::{Benchmark, Parameter, RecipeSpec, Replicate, Search, Subject, Sweep};
+use std::collections::VecDeque;
 
 /// The searches of a sweep.
 #[derive(Debug)]
@@ -28,6 +30,26 @@ pub(super) struct ActiveSearch {
     pub(super) search: Search,
     state: SearchState,
     pub(super) choice: Option<Choice>,
+    /// The jobs of each point, if the search has replicates.
+    groups: Groups,
+    /// Replicates of the last requested point that are not issued yet.
+    waiting: VecDeque<WaitingReplicate>,
+}
+
+/// A requested point with one of its seeds.
+#[derive(Debug)]
+struct WaitingReplicate {
+    candidate: Candidate,
+    replicate: Replicate,
+}
+
+/// Where a search puts the jobs that it needs.
+pub(super) struct Issue<'a> {
+    pub(super) known: &'a Known,
+    pub(super) issued: &'a mut IssuedJobs,
+    pub(super) jobs: &'a mut Vec<PlannedJob>,
+    /// The largest number of jobs.
+    pub(super) limit: usize,
 }
 
 impl Searches {
@@ -37,7 +59,13 @@ impl Searches {
         let ranking = Ranking { objective: sweep.objective.clone(), ties };
         let active = |search: &Search| {
             let state = SearchState::new(search, sweep.method, ranking.clone())?;
-            Ok(ActiveSearch { search: search.clone(), state, choice: None })
+            Ok(ActiveSearch {
+                search: search.clone(),
+                state,
+                choice: None,
+                groups: Groups::new(),
+                waiting: VecDeque::new(),
+            })
         };
         let all = sweep.searches.iter().map(active).collect::<Result<_, StrategyError>>()?;
         Ok(Self { all, best: None, ends_early: false, is_cut_short: false })
@@ -51,9 +79,13 @@ impl Searches {
         &self.all[index].search.name
     }
 
-    /// The largest number of points of all searches.
+    /// The largest number of evaluations of all searches.
     pub(super) fn bound(&self) -> u64 {
-        self.all.iter().fold(0u64, |sum, search| sum.saturating_add(search.state.bound()))
+        let of = |search: &ActiveSearch| {
+            let seeds = search.search.replicates.as_ref().map_or(1, |replicates| replicates.count);
+            search.state.bound().saturating_mul(seeds.into())
+        };
+        self.all.iter().fold(0u64, |sum, search| sum.saturating_add(of(search)))
     }
 
     pub(super) fn have_chosen(&self) -> bool {
@@ -78,9 +110,18 @@ impl Searches {
     pub(super) fn choices_so_far(&self, known: &Known) -> Result<Vec<Option<Choice>>, StrategyError> {
         let choices = self.all.iter().map(|search| match &search.choice {
             Some(choice) => Ok(Some(choice.clone())),
-            None => search.state.so_far(known).map(Some),
+            None => search.state.so_far(&search.results(known, search.groups.clone())).map(Some),
         });
         choices.collect()
+    }
+
+    /// The value of a point of which a job has this value; `None` if other seeds of the point have none yet.
+    pub(super) fn point_value(&self, known: &Known, point: &SearchPoint, value: f64) -> Option<f64> {
+        let Some(jobs) = self.all[point.search].groups.get(&point.point) else { return Some(value) };
+        match of_group(jobs, known)? {
+            PointResult::Value(mean) => Some(mean),
+            PointResult::Failed | PointResult::Missing => None,
+        }
     }
 
     /// Whether `value` is better than every value that searches have read. If so, it is the best from now on.
@@ -88,46 +129,47 @@ impl Searches {
         known.improve(&mut self.best, value)
     }
 
-    /// Issues the searches' next points, until `jobs` has `limit` jobs.
-    pub(super) fn issue(
-        &mut self,
-        known: &Known,
-        issued: &mut IssuedJobs,
-        jobs: &mut Vec<PlannedJob>,
-        limit: usize,
-    ) -> Result<(), CoordinatorError> {
-        let read = BestRead::new(known, self.best);
-        if self.ends_early {
-            for search in &mut self.all {
+    /// Issues the searches' next points, until there are as many jobs as are wanted.
+    pub(super) fn issue(&mut self, mut issue: Issue<'_>) -> Result<(), CoordinatorError> {
+        for (index, search) in self.all.iter_mut().enumerate() {
+            let groups = std::mem::take(&mut search.groups);
+            let read = BestRead::new(issue.known, search.results(issue.known, groups), self.best);
+            if self.ends_early {
                 self.is_cut_short |= search.end(&read)?;
             }
+            search.issue(index, &read, &mut issue)?;
+            self.best = read.best();
+            search.groups = read.into_results().into_groups();
         }
-        for (index, search) in self.all.iter_mut().enumerate() {
-            while search.choice.is_none() && jobs.len() < limit {
-                match search.state.next(&read)? {
-                    NextPoint::Wait => break,
-                    NextPoint::Done(choice) => search.choice = Some(*choice),
-                    NextPoint::Evaluate(candidate) => {
-                        let Candidate { spec, recipe, id } = *candidate;
-                        if issued.issue(id) {
-                            let label = point_label(&search.search, &spec);
-                            let meaning =
-                                known.frozen.meaning(Subject::Merge { recipe: Box::new(recipe) }, &known.select);
-                            let job = known.frozen.job(meaning);
-                            jobs.push(PlannedJob { id, job, phase: Phase::Search, label });
-                        }
-                        // The search waits for the job even if another part of the sweep has issued it.
-                        issued.request(id, SearchPoint { search: index, spec });
-                    }
-                }
-            }
-        }
-        self.best = read.best();
         Ok(())
     }
 }
 
 impl ActiveSearch {
+    /// The results of its points.
+    fn results<'a>(&self, known: &'a Known, groups: Groups) -> ReplicatedResults<'a> {
+        ReplicatedResults::new(known, self.search.replicates.clone(), groups)
+    }
+
+    fn issue(&mut self, index: usize, read: &BestRead<'_>, issue: &mut Issue<'_>) -> Result<(), CoordinatorError> {
+        while self.choice.is_none() && issue.jobs.len() < issue.limit {
+            if let Some(waiting) = self.waiting.pop_front() {
+                issue.replicate(index, &self.search, waiting);
+                continue;
+            }
+            match self.state.next(read)? {
+                NextPoint::Wait => break,
+                NextPoint::Done(choice) => self.choice = Some(*choice),
+                NextPoint::Evaluate(candidate) => {
+                    let all = replicates(&candidate.recipe, self.search.replicates.as_ref());
+                    let waiting = |replicate| WaitingReplicate { candidate: (*candidate).clone(), replicate };
+                    self.waiting.extend(all.into_iter().map(waiting));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the search with what is known; whether this cut the search short.
     fn end(&mut self, read: &BestRead<'_>) -> Result<bool, StrategyError> {
         if self.choice.is_some() {
@@ -145,6 +187,35 @@ impl ActiveSearch {
                 Ok(true)
             }
         }
+    }
+}
+
+impl Issue<'_> {
+    /// Issues a point of a search with one of its seeds, unless its result is known.
+    fn replicate(&mut self, index: usize, search: &Search, waiting: WaitingReplicate) {
+        let WaitingReplicate { candidate: Candidate { spec, id: point, .. }, replicate } = waiting;
+        let subject = Subject::Merge { recipe: Box::new(replicate.recipe) };
+        let meaning = self.known.frozen.meaning(subject, &self.known.select);
+        let id = meaning.id();
+        // Another search may have computed some seeds of the point.
+        if self.known.status(&id).is_some() {
+            return;
+        }
+        if self.issued.issue(id) {
+            let label = format!("{}{}", point_label(search, &spec), seed_label(search, replicate.seed));
+            let job = self.known.frozen.job(meaning);
+            self.jobs.push(PlannedJob { id, job, phase: Phase::Search, label });
+        }
+        // The search waits for the job even if another part of the sweep has issued it.
+        self.issued.request(id, SearchPoint { search: index, spec, point });
+    }
+}
+
+/// The seed of a replicate as the end of its label; nothing if there are no replicates.
+fn seed_label(search: &Search, seed: Option<u64>) -> String {
+    match (&search.replicates, seed) {
+        (Some(replicates), Some(seed)) => format!(" {}={seed}", replicates.key),
+        _ => String::new(),
     }
 }
 

@@ -574,3 +574,240 @@ fn a_merge_whose_coefficients_cannot_be_learned_has_a_row_without_numbers() {
     assert!(row.jobs.values().all(Vec::is_empty), "{row:?}");
     assert!(outcome.rows.iter().any(|row| row.name == "task arithmetic" && !row.jobs["test"].is_empty()));
 }
+
+/// A sweep over three tasks with subsets, and a baseline with a weight.
+fn with_subsets(overrides: &[&str]) -> Vec<String> {
+    let task = |name: &str| {
+        format!("{{name: {name}, adapter: adapters/{name}, data: data/{name}, head: heads/{name}.safetensors}}")
+    };
+    let tasks = ["mnist", "flags", "icons"].map(task).join(", ");
+    let weighted = "{name: sum, preset: task_arithmetic, scaling: 0.1, weights: {icons: 0.5}}";
+    let mut all = vec![format!("tasks=[{tasks}]"), format!("baselines=[{weighted}]")];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    all
+}
+
+#[test]
+fn the_chosen_recipes_are_merged_once_for_each_subset_after_the_search() {
+    let overrides = with_subsets(&["subsets={sizes: [1, 2, 3], samples: 3}"]);
+    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+    let (outcome, issued) = finish(&overrides, 1, &|_| false, &|_| 0).unwrap();
+    let pairs = ["mnist, flags", "mnist, icons", "flags, icons"];
+    let labels_of = |name: &str| pairs.map(|pair| format!("{name} of {pair} on test"));
+    // One task is its adapter alone, and all tasks are the row itself: both are jobs of other phases.
+    assert_eq!(labels(&issued, Phase::Subsets), [labels_of("knots_ties"), labels_of("sum")].concat());
+    let first = issued.iter().position(|job| job.phase == Phase::Subsets).unwrap();
+    assert!(issued[first..].iter().all(|job| job.phase == Phase::Subsets), "they are the last");
+    let of = |label: &str| issued.iter().find(|job| job.label == label).unwrap();
+    let pair = meaning(&of("knots_ties of mnist, icons on test").job);
+    let names = |meaning: &jobs::Meaning| meaning.tasks.iter().map(|task| task.name.clone()).collect::<Vec<_>>();
+    assert_eq!((names(pair), pair.adapters.len()), (vec!["mnist".to_owned(), "icons".to_owned()], 2));
+    let places = &of("knots_ties of mnist, icons on test").job.places;
+    assert_eq!(places.data.keys().collect::<Vec<_>>(), ["icons", "mnist"]);
+    let Subject::Merge { recipe } = &meaning(&of("sum of mnist, flags on test").job).subject else { panic!() };
+    assert!(recipe.weights.is_empty(), "the weight of a task that takes no part is no part of the job");
+
+    let search = outcome.rows.iter().find(|row| row.name == "knots_ties").unwrap();
+    assert_eq!(search.subsets.len(), 3 + 3 + 1);
+    assert_eq!(search.subsets[0].job, Some(of("mnist alone on test").id));
+    assert_eq!(search.subsets[4].job, Some(of("knots_ties of mnist, icons on test").id));
+    assert_eq!(search.subsets[6].job, Some(of("knots_ties on test").id));
+    let plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    assert_eq!(plan.bound(), 4 + 9 + 1 + 6 + 2 * (3 + 1));
+}
+
+#[test]
+fn results_of_subsets_are_loaded_if_their_inputs_are_those_of_the_sweep() {
+    let overrides = with_subsets(&["subsets={sizes: [2]}", "metric.name=mean_accuracy"]);
+    let frozen = frozen(&overrides.iter().map(String::as_str).collect::<Vec<_>>());
+    let recipe = frozen.sweep().baselines[0].recipe.resolve().unwrap();
+    let tasks = ["flags".to_owned(), "icons".to_owned()];
+    let mut plan = SweepPlan::new(frozen.clone()).unwrap();
+    let whole = frozen.job(frozen.meaning(Subject::Merge { recipe: Box::new(recipe.clone()) }, "test"));
+    assert_eq!(plan.load(&result(&whole)), Loaded::New);
+    let subset = result(&frozen.job(frozen.subset_meaning(&recipe, "test", &tasks)));
+    let mut other = subset.clone();
+    other.meaning.adapters[0].digest = jobs::Digest::of(b"another");
+    assert_eq!(plan.load(&other), Loaded::OtherInputs);
+    assert_eq!(plan.load(&subset), Loaded::New);
+}
+
+#[test]
+fn a_failed_subset_has_no_number_and_a_given_accuracy_has_no_job() {
+    let given = "tasks.mnist.finetuned={validation: 0.5, test: 0.5}";
+    let overrides = with_subsets(&["subsets={sizes: [1, 2]}", given]);
+    let overrides: Vec<&str> = overrides.iter().map(String::as_str).collect();
+    let fails = |job: &PlannedJob| job.label == "knots_ties of mnist, flags on test";
+    let (outcome, _) = finish(&overrides, 4, &fails, &|_| 0).unwrap();
+    let search = outcome.rows.iter().find(|row| row.name == "knots_ties").unwrap();
+    let is_known: Vec<bool> = search.subsets.iter().map(|subset| subset.job.is_some()).collect();
+    assert_eq!(is_known, [false, true, true, false, true, true]);
+}
+
+#[test]
+fn a_subset_merges_by_the_statistics_of_its_own_tasks() {
+    let sweep = with_subsets(&["subsets={sizes: [2]}", "evaluation.statistics=train", "recipe={preset: regmean}"]);
+    let sweep: Vec<&str> = sweep.iter().map(String::as_str).chain(["parameters={}", "baselines=[]"]).collect();
+    let frozen = frozen(&sweep);
+    let recipe = frozen.sweep().searches[0].recipe.resolve().unwrap();
+    let tasks = ["mnist".to_owned(), "icons".to_owned()];
+    let subset = frozen.subset_meaning(&recipe, "test", &tasks);
+    let named: Vec<&str> = subset.statistics.iter().map(|input| input.task.as_str()).collect();
+    assert_eq!(named, ["mnist", "icons"]);
+    assert!(frozen.has_inputs_of(&subset));
+}
+
+/// A sweep whose search and baseline draw.
+const REPLICATED: [&str; 3] = [
+    "recipe={preset: knots_dare_ties, density: 0.2, scaling: 0.1, drop_rate: 0.5, seed: 7}",
+    "parameters={scaling: [0.1, 0.2]}",
+    "baselines=[{name: dare, preset: dare_ties, scaling: 0.3, replicates: {seed: 2}}]",
+];
+
+/// A plan run to its end, with a number of right answers for each merge.
+fn finish_with(
+    overrides: &[&str],
+    limit: usize,
+    correct: &dyn Fn(&jobs::Recipe) -> Option<u64>,
+) -> (Outcome, Vec<PlannedJob>) {
+    let mut plan = SweepPlan::new(frozen(overrides)).unwrap().writing_winner();
+    let mut issued: Vec<PlannedJob> = Vec::new();
+    let mut open: Vec<PlannedJob> = Vec::new();
+    loop {
+        match plan.next(limit).unwrap() {
+            NextJobs::Publish(jobs) => {
+                assert!(jobs.len() <= limit, "no more than issued for");
+                issued.extend(jobs.clone());
+                open.extend(jobs);
+            }
+            NextJobs::Wait => {
+                let job = open.pop().expect("a sweep that waits for nothing never ends");
+                if job.phase == Phase::Write {
+                    plan.record(job.id, Completion::Artefact(&artefact(&job.job))).unwrap();
+                    continue;
+                }
+                let correct = match &meaning(&job.job).subject {
+                    Subject::Merge { recipe } => correct(recipe),
+                    subject => Some(crate::testing::correct(subject)),
+                };
+                let errors = ["a seed of ill luck".to_owned()];
+                let result = correct.map(|correct| with_correct(&job, correct));
+                let completion = match &result {
+                    Some(result) => Completion::Result(result),
+                    None => Completion::Failed { errors: &errors, blame: Some(Blame::Job) },
+                };
+                plan.record(job.id, completion).unwrap();
+            }
+            NextJobs::Finished(outcome) => {
+                assert_eq!(plan.so_far().unwrap(), *outcome);
+                return (*outcome, issued);
+            }
+        }
+    }
+}
+
+fn seed_of(recipe: &jobs::Recipe) -> u64 {
+    recipe.drop.map_or(0, |drop| drop.seed)
+}
+
+/// At scaling 0.1 seed 8 is the best of all, but 0.2 is better on average.
+fn lucky(recipe: &jobs::Recipe) -> Option<u64> {
+    let at = |scaling: f64| (recipe.scaling - scaling).abs() < 1e-9;
+    Some(match (seed_of(recipe), at(0.1)) {
+        (8, true) => 800,
+        (_, true) => 400,
+        (9, false) if at(0.2) => 620,
+        (_, false) if at(0.2) => 600,
+        (_, false) => 500,
+    })
+}
+
+#[test]
+fn a_search_with_replicates_ranks_its_points_by_the_mean_over_seeds() {
+    for limit in [1, 2, 64] {
+        let overrides = [&REPLICATED[..], &["replicates={seed: 3}"]].concat();
+        let (outcome, issued) = finish_with(&overrides, limit, &lucky);
+        let point = |scaling: &str| [7, 8, 9].map(|seed| format!("knots_dare_ties scaling={scaling} seed={seed}"));
+        assert_eq!(labels(&issued, Phase::Search), [point("0.1"), point("0.2")].concat(), "{limit}");
+        let row = outcome.rows.iter().find(|row| row.name == "knots_dare_ties").unwrap();
+        let RowKind::Search { spec, recipe, points, .. } = &row.kind else { panic!("a search") };
+        assert_eq!(
+            (spec.scaling, spec.seed, seed_of(recipe)),
+            (Some(0.2), Some(9), 9),
+            "the best seed of the best mean"
+        );
+        assert_eq!(points.len(), 6);
+        assert!((points[1].value.unwrap() - 800.0 / 900.0).abs() < 1e-12 && points[1].spec.seed == Some(8));
+        let replicates = row.replicates.as_ref().unwrap();
+        assert_eq!(replicates.runs.iter().map(|run| run.seed).collect::<Vec<_>>(), [7, 8, 9]);
+        assert_eq!(row.jobs["validation"], [replicates.runs[2].jobs["validation"]]);
+        assert_eq!(row.jobs["test"], [replicates.runs[2].jobs["test"]]);
+        let on_test = labels(&issued, Phase::Report);
+        for seed in [7, 8, 9] {
+            assert!(on_test.contains(&format!("knots_dare_ties seed={seed} on test").as_str()), "{on_test:?}");
+        }
+        let jobs::JobSpec::Write(spec) = issued.last().unwrap().job.spec() else {
+            panic!("the winner is written last")
+        };
+        assert_eq!(seed_of(&spec.recipe), 9);
+        assert_eq!(labels(&issued, Phase::Baselines), ["dare seed=0", "dare seed=1"]);
+        let baseline = outcome.rows.iter().find(|row| row.name == "dare").unwrap();
+        assert!(baseline.replicates.as_ref().unwrap().runs.iter().all(|run| run.jobs.len() == 2));
+        let bound = SweepPlan::new(frozen(&overrides)).unwrap().bound();
+        assert_eq!(bound, (3 + 3) + 2 * 3 + 2 + 2 + 3);
+    }
+}
+
+#[test]
+fn a_point_fails_if_one_of_its_seeds_fails() {
+    let overrides = [&REPLICATED[..], &["replicates={seed: 2}", "method=grid"]].concat();
+    let correct = |recipe: &jobs::Recipe| {
+        lucky(recipe).filter(|_| !(seed_of(recipe) == 8 && (recipe.scaling - 0.2).abs() < 1e-9))
+    };
+    let (outcome, _) = finish_with(&overrides, 64, &correct);
+    let row = outcome.rows.iter().find(|row| row.name == "knots_dare_ties").unwrap();
+    let RowKind::Search { spec, points, .. } = &row.kind else { panic!("a search") };
+    assert_eq!((spec.scaling, spec.seed), (Some(0.1), Some(8)));
+    assert_eq!(points.iter().filter(|point| point.value.is_none()).count(), 1);
+}
+
+#[test]
+fn the_seeds_that_another_search_has_computed_are_not_issued_again() {
+    let searches = "searches=[{name: single, recipe: {preset: dare_ties, seed: 7}, parameters: {scaling: [0.1, 0.2]}}, \
+                    {name: several, recipe: {preset: dare_ties, seed: 6}, parameters: {scaling: [0.1, 0.2]}, \
+                    replicates: {seed: 2}}]";
+    let (outcome, issued) =
+        finish_with(&["recipe=null", "parameters=null", "baselines=[]", searches, "method=grid"], 1, &lucky);
+    let ids: std::collections::BTreeSet<JobId> = issued.iter().map(|job| job.id).collect();
+    assert_eq!(ids.len(), issued.len());
+    assert_eq!(labels(&issued, Phase::Search).len(), 4, "two seeds at two scalings");
+    assert!(outcome.rows.iter().all(|row| !row.jobs["test"].is_empty()));
+}
+
+#[test]
+fn a_search_that_is_ended_early_keeps_the_points_of_which_all_seeds_are_known() {
+    let overrides = [&REPLICATED[..], &["replicates={seed: 2}", "metric.name=mean_accuracy", "baselines=[]"]].concat();
+    let mut plan = SweepPlan::new(frozen(&overrides)).unwrap();
+    let mut seen = 0;
+    while let NextJobs::Publish(jobs) = plan.next(1).unwrap() {
+        for job in jobs {
+            // Both seeds of the first point, and one of the second.
+            seen += usize::from(job.phase == Phase::Search);
+            if seen > 3 {
+                break;
+            }
+            plan.record(job.id, Completion::Result(&result(&job.job))).unwrap();
+        }
+        if seen > 3 {
+            break;
+        }
+    }
+    plan.end_early();
+    while let NextJobs::Publish(jobs) = plan.next(64).unwrap() {
+        jobs.iter().for_each(|job| drop(plan.record(job.id, Completion::Result(&result(&job.job))).unwrap()));
+    }
+    let NextJobs::Finished(outcome) = plan.next(64).unwrap() else { panic!("it is over") };
+    let row = outcome.rows.iter().find(|row| row.name == "knots_dare_ties").unwrap();
+    let RowKind::Search { spec, .. } = &row.kind else { panic!("a search") };
+    assert_eq!((spec.scaling, row.jobs["test"].len()), (Some(0.1), 1));
+}

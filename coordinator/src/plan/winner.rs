@@ -1,5 +1,5 @@
 use super::{known::Known, pending::PendingJob};
-use jobs::{Outcome, Recipe, RowKind, WriteFormat};
+use jobs::{Outcome, Recipe, Row, RowKind, SeedRun, WriteFormat};
 
 /// The job that writes the winner. None if there is no winner, or if an adapter cannot hold it.
 pub(super) fn write_job(known: &Known, outcome: &Outcome) -> Option<PendingJob> {
@@ -18,7 +18,7 @@ struct Winner<'a> {
 }
 
 /// The row with the best value on the selection split: among the searches, or among the fixed recipes if nothing is
-/// searched.
+/// searched. The value of a row with replicates is the mean over its seeds: the best of several seeds is better by chance.
 ///
 /// None while points are missing: an unknown point may be better than all others.
 fn winner<'a>(known: &Known, outcome: &'a Outcome) -> Option<Winner<'a>> {
@@ -34,12 +34,22 @@ fn winner<'a>(known: &Known, outcome: &'a Outcome) -> Option<Winner<'a>> {
             RowKind::Search { .. } | RowKind::Baseline { .. } => continue,
             RowKind::ZeroShot | RowKind::Finetuned | RowKind::Ensemble { .. } => continue,
         };
-        let jobs = row.jobs.get(&outcome.select).into_iter().flatten();
-        let Some(value) = jobs.filter_map(|job| known.value(job)).next() else { continue };
+        let Some(value) = value(known, row, &outcome.select) else { continue };
         // The first row wins a tie.
         if best.as_ref().is_none_or(|best| outcome.objective.compare(value, best.value).is_gt()) {
             best = Some(Winner { name: &row.name, recipe, value });
         }
     }
     best
+}
+
+/// The value of a row on the selection split.
+fn value(known: &Known, row: &Row, select: &str) -> Option<f64> {
+    let Some(replicates) = &row.replicates else {
+        let jobs = row.jobs.get(select).into_iter().flatten();
+        return jobs.filter_map(|job| known.value(job)).next();
+    };
+    let of_seed = |run: &SeedRun| run.jobs.get(select).and_then(|job| known.value(job));
+    let values: Vec<f64> = replicates.runs.iter().map(of_seed).collect::<Option<_>>()?;
+    Some(values.iter().sum::<f64>() / values.len() as f64)
 }

@@ -1,6 +1,6 @@
 use jobs::{
-    Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures, Reference,
-    Search, Sweep, Task, Values,
+    Baseline, Benchmark, Ensemble, Evaluation, HeadSpec, InputRef, JointHeadSpec, Method, Parameter, PublishedFigures,
+    Reference, Search, Sweep, Task, Values,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -44,8 +44,8 @@ impl Keys {
             learned,
             reference,
             ensembles,
-        } =
-            sweep;
+            subsets,
+        } = sweep;
         let mut keys = Self::default();
         keys.of_input("base", base, &["base".to_owned()]);
         keys.list("tasks", tasks.iter().map(|task| &task.name));
@@ -58,13 +58,16 @@ impl Keys {
         searches.iter().for_each(|search| keys.search(search));
         let names = baselines.iter().map(|baseline| &baseline.name);
         keys.list("baselines", names.chain(ensembles.iter().map(|ensemble| &ensemble.name)));
-        baselines.iter().for_each(|Baseline { name, recipe }| keys.put(&format!("baselines.{name}"), recipe));
+        baselines.iter().for_each(|baseline| keys.baseline(baseline));
         for Ensemble { name, rule } in ensembles {
             keys.put(&format!("baselines.{name}.ensemble"), rule);
         }
         keys.list("learned", learned.iter().map(|learned| &learned.name));
         learned.iter().for_each(|learned| keys.put(&format!("learned.{}", learned.name), learned));
         reference.iter().for_each(|reference| keys.reference(reference));
+        if let Some(subsets) = subsets {
+            keys.put("subsets", subsets);
+        }
         keys
     }
 
@@ -119,12 +122,23 @@ impl Keys {
     }
 
     fn search(&mut self, search: &Search) {
-        let Search { name, recipe, parameters } = search;
+        let Search { name, recipe, parameters, replicates } = search;
         self.put(&format!("searches.{name}.recipe"), recipe);
         // A linear search goes through them in order.
         self.list(&format!("searches.{name}.parameters"), parameters.iter().map(|parameter| &parameter.key));
         for Parameter { key, values } in parameters {
             self.insert(format!("searches.{name}.{key}"), shortened(values), &[]);
+        }
+        if let Some(replicates) = replicates {
+            self.put(&format!("searches.{name}.replicates"), replicates);
+        }
+    }
+
+    fn baseline(&mut self, baseline: &Baseline) {
+        let Baseline { name, recipe, replicates } = baseline;
+        self.put(&format!("baselines.{name}"), recipe);
+        if let Some(replicates) = replicates {
+            self.put(&format!("baselines.{name}.replicates"), replicates);
         }
     }
 

@@ -33,7 +33,7 @@ fn search(parameters: Vec<Parameter>) -> Search {
         scaling: Some(0.6),
         ..RecipeSpec::default()
     };
-    Search { name: "knots".to_owned(), recipe, parameters }
+    Search { name: "knots".to_owned(), recipe, parameters, replicates: None }
 }
 
 fn ranking(ties: Ties) -> Ranking {

@@ -1,6 +1,6 @@
 use super::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, RecipeError, Sigma,
-    SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, RecipeError,
+    Sigma, SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
     preset::{CART, COMMON_SHARE, COMPRESSED, DC, FISHER, KARCHER, KNOTS, LEGO, PCB, ROBUST_MERGE},
 };
 use crate::nearest::nearest;

@@ -178,6 +178,20 @@ impl RecipeKey {
         }
     }
 
+    /// The seed that `recipe` draws by at this key; `None` if the key is no seed, or the recipe draws nothing by it.
+    pub fn seed_of(&self, recipe: &Recipe) -> Option<u64> {
+        self.access.seed(&mut recipe.clone()).copied()
+    }
+
+    /// The same recipe with another seed at this key, if it draws by it.
+    pub fn with_seed(&self, recipe: &Recipe, seed: u64) -> Recipe {
+        let mut recipe = recipe.clone();
+        if let Some(place) = self.access.seed(&mut recipe) {
+            *place = seed;
+        }
+        recipe
+    }
+
     /// The recipes in which it has a meaning.
     pub fn belongs_to(&self) -> BelongsTo {
         self.belongs_to

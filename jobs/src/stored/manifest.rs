@@ -36,7 +36,7 @@ impl From<Manifest> for StoredManifest {
 
 /// The oldest version that can hold the sweep.
 fn version_of(sweep: &Sweep) -> u32 {
-    if sweep.reference.is_some() {
+    if sweep.reference.is_some() || sweep.has_axes() {
         return Manifest::VERSION;
     }
     if sweep.is_newer() { 3 } else { 2 }

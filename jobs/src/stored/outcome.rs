@@ -1,6 +1,7 @@
 use super::{manifest::first_revision, recipe_age::Age};
 use crate::{
-    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind, version::known,
+    EnsembleRule, JobId, LeftOut, Objective, Outcome, Point, Recipe, RecipeSpec, Reference, Row, RowKind,
+    RowReplicates, SeedRun, SubsetJob, version::known,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,31 @@ struct StoredRow {
     name: String,
     kind: StoredRowKind,
     jobs: BTreeMap<String, Vec<JobId>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    subsets: Vec<StoredSubset>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replicates: Option<StoredReplicates>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredReplicates {
+    key: String,
+    runs: Vec<StoredSeedRun>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSeedRun {
+    seed: u64,
+    jobs: BTreeMap<String, JobId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredSubset {
+    tasks: Vec<String>,
+    job: Option<JobId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,7 +130,8 @@ impl From<Outcome> for StoredOutcome {
 
 /// The oldest version that can hold the outcome.
 fn version_of(outcome: &Outcome) -> u32 {
-    if outcome.reference.is_some() {
+    let has_axes = |row: &Row| !row.subsets.is_empty() || row.replicates.is_some();
+    if outcome.reference.is_some() || outcome.rows.iter().any(has_axes) {
         return Outcome::VERSION;
     }
     if outcome.rows.iter().any(|row| row.kind.is_newer()) { 3 } else { 2 }
@@ -142,7 +169,7 @@ impl Age for RowKind {
 }
 
 impl From<Row> for StoredRow {
-    fn from(Row { name, kind, jobs }: Row) -> Self {
+    fn from(Row { name, kind, jobs, subsets, replicates }: Row) -> Self {
         let kind = match kind {
             RowKind::ZeroShot => StoredRowKind::ZeroShot,
             RowKind::Finetuned => StoredRowKind::Finetuned,
@@ -154,12 +181,13 @@ impl From<Row> for StoredRow {
                 StoredRowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
         };
-        Self { name, kind, jobs }
+        let subsets = subsets.into_iter().map(|SubsetJob { tasks, job }| StoredSubset { tasks, job }).collect();
+        Self { name, kind, jobs, subsets, replicates: replicates.map(StoredReplicates::from) }
     }
 }
 
 impl From<StoredRow> for Row {
-    fn from(StoredRow { name, kind, jobs }: StoredRow) -> Self {
+    fn from(StoredRow { name, kind, jobs, subsets, replicates }: StoredRow) -> Self {
         let kind = match kind {
             StoredRowKind::ZeroShot => RowKind::ZeroShot,
             StoredRowKind::Finetuned => RowKind::Finetuned,
@@ -171,6 +199,19 @@ impl From<StoredRow> for Row {
                 RowKind::Search { spec, recipe, points: points.collect(), left_out }
             }
         };
-        Self { name, kind, jobs }
+        let subsets = subsets.into_iter().map(|StoredSubset { tasks, job }| SubsetJob { tasks, job }).collect();
+        Self { name, kind, jobs, subsets, replicates: replicates.map(RowReplicates::from) }
+    }
+}
+
+impl From<RowReplicates> for StoredReplicates {
+    fn from(RowReplicates { key, runs }: RowReplicates) -> Self {
+        Self { key, runs: runs.into_iter().map(|SeedRun { seed, jobs }| StoredSeedRun { seed, jobs }).collect() }
+    }
+}
+
+impl From<StoredReplicates> for RowReplicates {
+    fn from(StoredReplicates { key, runs }: StoredReplicates) -> Self {
+        Self { key, runs: runs.into_iter().map(|StoredSeedRun { seed, jobs }| SeedRun { seed, jobs }).collect() }
     }
 }

@@ -100,6 +100,15 @@ impl Age for Sweep {
     }
 }
 
+impl Sweep {
+    /// Whether it has parts beside recipes that came after version 3 of a manifest.
+    pub(super) fn has_axes(&self) -> bool {
+        let searched = self.searches.iter().map(|search| &search.replicates);
+        let fixed = self.baselines.iter().map(|baseline| &baseline.replicates);
+        self.subsets.is_some() || searched.chain(fixed).any(Option::is_some)
+    }
+}
+
 impl Age for Meaning {
     fn is_newer(&self) -> bool {
         let recipe = match &self.subject {

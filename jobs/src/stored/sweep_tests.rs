@@ -1,6 +1,9 @@
 //! Documents of a sweep as programs wrote them before their layouts were parted from working types.
 
-use crate::{Change, Manifest, Outcome, Progress, RowKind, UnknownVersion};
+use crate::{
+    Change, Digest, Manifest, Outcome, Progress, Replicates, RowKind, RowReplicates, SeedRun, SubsetJob, Subsets,
+    UnknownVersion,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -24,6 +27,29 @@ fn a_manifest_of_an_earlier_program_is_read_and_written_as_it_was() {
     assert_eq!(revision.revision, 2);
     assert!(matches!(&revision.changes[..], [Change::Value { key, .. }] if key.starts_with("searches.knots_ties")));
     assert_eq!(revision.digests, manifest.digests);
+}
+
+#[test]
+fn a_sweep_with_subsets_or_replicates_is_of_a_version_that_earlier_programs_refuse() {
+    let mut manifest: Manifest = serde_json::from_str(MANIFEST).unwrap();
+    manifest.sweep.subsets = Some(Subsets { sizes: vec![2], samples: 28, seed: 1 });
+    let written = serde_json::to_value(&manifest).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Manifest>(written).unwrap(), manifest);
+    manifest.sweep.subsets = None;
+    manifest.sweep.searches[0].replicates = Some(Replicates { key: "seed".to_owned(), count: 5 });
+    let written = serde_json::to_value(&manifest).unwrap();
+    assert_eq!((&written["version"], &written["sweep"]["searches"][0]["replicates"]["seed"]), (&4.into(), &5.into()));
+    assert_eq!(serde_json::from_value::<Manifest>(written).unwrap(), manifest);
+    let mut outcome: Outcome = serde_json::from_str(OUTCOME).unwrap();
+    let job = Digest::of(b"a job").into();
+    let runs = vec![SeedRun { seed: 3, jobs: [("test".to_owned(), job)].into() }];
+    outcome.rows[1].replicates = Some(RowReplicates { key: "seed".to_owned(), runs });
+    let tasks = vec!["mnist".to_owned()];
+    outcome.rows[0].subsets = vec![SubsetJob { tasks: tasks.clone(), job: Some(job) }, SubsetJob { tasks, job: None }];
+    let written = serde_json::to_value(&outcome).unwrap();
+    assert_eq!(written["version"], 4);
+    assert_eq!(serde_json::from_value::<Outcome>(written).unwrap(), outcome);
 }
 
 #[test]

@@ -2,6 +2,8 @@ mod data;
 mod head;
 mod learned;
 mod reference;
+mod replicates;
+mod subsets;
 mod texts;
 
 use super::{
@@ -19,8 +21,10 @@ use data::check_data;
 use head::{HeadKeys, image_head, text_head};
 use learned::check_learned;
 use reference::PublishedKeys;
+use replicates::check_replicates;
 use serde_json::{Map, Value};
 use std::{collections::BTreeSet, path::Path};
+use subsets::check_subsets;
 
 impl SweepFile {
     pub(super) fn check(mut self, folder: &Path) -> Result<Sweep, SweepError> {
@@ -30,9 +34,10 @@ impl SweepFile {
         let evaluation = check_evaluation(self.evaluation, &tasks, folder)?;
         let method = check_method(&self.method, self.trials, self.seed)?;
         let objective = check_metric(self.metric, &evaluation.benchmark, &tasks)?;
-        let searches = check_searches(self.recipe, self.parameters, self.searches, method, &tasks)?;
+        let searches = check_searches(self.recipe, self.parameters, self.replicates, self.searches, method, &tasks)?;
         let (baselines, ensembles) = check_baselines(self.baselines, &tasks, &evaluation.benchmark)?;
         let learned = check_learned(self.learned, &evaluation, &tasks)?;
+        let subsets = self.subsets.map(|file| check_subsets(file, &evaluation, &tasks)).transpose()?;
         let base = reference("base", &self.base, folder, HubKind::Model)?;
         let sweep = Sweep {
             name: self.name,
@@ -46,6 +51,7 @@ impl SweepFile {
             learned,
             reference: None,
             ensembles,
+            subsets,
         };
         check_rows(&sweep)?;
         let reference = published.check(self.reference, &sweep)?;
@@ -202,6 +208,7 @@ fn check_metric(file: MetricFile, benchmark: &Benchmark, tasks: &[Task]) -> Resu
 fn check_searches(
     recipe: Option<RecipeSpec>,
     parameters: Option<Map<String, Value>>,
+    replicates: Option<Value>,
     searches: Vec<SearchFile>,
     method: Method,
     tasks: &[Task],
@@ -212,21 +219,28 @@ fn check_searches(
         }
         let name = recipe.preset.clone().unwrap_or_else(|| "recipe".to_owned());
         let parameters = check_parameters("parameters", parameters.unwrap_or_default(), method)?;
-        let search = Search { name, recipe, parameters };
+        let search = Search { name, recipe, parameters, replicates: None };
         try_recipes(&search, "recipe", "parameters", tasks)?;
-        return Ok(vec![search]);
+        let replicates = check_replicates("replicates", replicates, &search.recipe, &search.parameters)?;
+        return Ok(vec![Search { replicates, ..search }]);
     }
     if parameters.is_some() {
         return Err(SweepError::invalid("parameters", "needs a `recipe` to change"));
+    }
+    if replicates.is_some() {
+        let problem = "needs a `recipe` beside it; searches and baselines have `replicates` of their own";
+        return Err(SweepError::invalid("replicates", problem));
     }
     let mut checked = Vec::with_capacity(searches.len());
     for (i, file) in searches.into_iter().enumerate() {
         let path = format!("searches[{i}]");
         let name = file.name.or_else(|| file.recipe.preset.clone()).unwrap_or_else(|| format!("search {}", i + 1));
         let parameters = check_parameters(&format!("{path}.parameters"), file.parameters, method)?;
-        let search = Search { name, recipe: file.recipe, parameters };
+        let search = Search { name, recipe: file.recipe, parameters, replicates: None };
         try_recipes(&search, &format!("{path}.recipe"), &format!("{path}.parameters"), tasks)?;
-        checked.push(search);
+        let path = format!("{path}.replicates");
+        let replicates = check_replicates(&path, file.replicates, &search.recipe, &search.parameters)?;
+        checked.push(Search { replicates, ..search });
     }
     Ok(checked)
 }
@@ -339,10 +353,12 @@ fn check_baselines(
             ensembles.push(check_ensemble(&path, name, rule, &file, benchmark)?);
             continue;
         }
+        let replicates = file.remove("replicates");
         let recipe: RecipeSpec = typed(Value::Object(file), &path)?;
-        resolved(&recipe, path, tasks)?;
+        resolved(&recipe, path.clone(), tasks)?;
+        let replicates = check_replicates(&format!("{path}.replicates"), replicates, &recipe, &[])?;
         let name = name.or_else(|| recipe.preset.clone()).unwrap_or_else(|| format!("baseline {}", i + 1));
-        baselines.push(Baseline { name, recipe });
+        baselines.push(Baseline { name, recipe, replicates });
     }
     Ok((baselines, ensembles))
 }

@@ -20,6 +20,7 @@ pub(super) struct SweepFile {
     pub(super) metric: MetricFile,
     pub(super) recipe: Option<RecipeSpec>,
     pub(super) parameters: Option<Map<String, Value>>,
+    pub(super) replicates: Option<Value>,
     #[serde(default)]
     pub(super) searches: Vec<SearchFile>,
     /// Named recipes: the name stands among the recipe's own keys.
@@ -29,6 +30,15 @@ pub(super) struct SweepFile {
     pub(super) learned: Vec<LearnedFile>,
     /// A map of published figures. The program replaces the path of a file by its content.
     pub(super) reference: Option<Value>,
+    pub(super) subsets: Option<SubsetsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubsetsFile {
+    pub(super) sizes: Vec<u64>,
+    pub(super) samples: Option<u32>,
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,6 +174,7 @@ pub(super) struct SearchFile {
     pub(super) recipe: RecipeSpec,
     #[serde(default)]
     pub(super) parameters: Map<String, Value>,
+    pub(super) replicates: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]

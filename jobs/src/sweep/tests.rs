@@ -193,6 +193,56 @@ fn learned_merges_have_defaults_and_are_tuned_on_a_split_of_their_own() {
 }
 
 #[test]
+fn subsets_have_sizes_that_the_sweep_has_tasks_for() {
+    let subsets = |keys: &str| read(SMALL, &[&format!("subsets={{{keys}}}")]).unwrap().subsets.unwrap();
+    assert_eq!(subsets("sizes: [2, 1]"), crate::Subsets { sizes: vec![2, 1], samples: 28, seed: 0 });
+    assert_eq!(subsets("sizes: [2], samples: 5, seed: 7"), crate::Subsets { sizes: vec![2], samples: 5, seed: 7 });
+    for (keys, expected) in [
+        ("sizes: []", "`subsets.sizes` is empty; list numbers of tasks"),
+        ("sizes: [1, 0]", "`subsets.sizes[1]` is 0; a subset has at least one task"),
+        ("sizes: [3]", "`subsets.sizes[0]` is 3, and the sweep has 2 tasks"),
+        ("sizes: [2, 2]", "`subsets.sizes[1]` is 2 a second time"),
+        ("sizes: [2], samples: 0", "`subsets.samples` is 0, expected 1 to 10000"),
+        ("sizes: [2], sample: 3", "unknown key `subsets.sample`; did you mean `samples`?"),
+    ] {
+        assert_eq!(message(&[&format!("subsets={{{keys}}}")]), expected, "{keys}");
+    }
+    assert!(message(&["subsets={}"]).contains("missing field `sizes`"));
+    let joint = ["evaluation={benchmark: joint, head: a, map: b}", "metric.name=joint_hits@3", "subsets={sizes: [2]}"];
+    assert!(message(&joint).starts_with("`subsets` needs `benchmark: per_task`: a joint head has the labels of all"));
+}
+
+#[test]
+fn replicates_are_seeds_of_a_recipe_that_draws() {
+    let draws = "recipe={preset: dare_ties, drop_rate: 0.5, seed: 420}";
+    let five = crate::Replicates { key: "seed".to_owned(), count: 5 };
+    let sweep = read(SMALL, &[draws, "replicates={seed: 5}"]).unwrap();
+    assert_eq!(sweep.searches[0].replicates, Some(five.clone()));
+    // A value of a parameter may be what makes it draw.
+    let later = ["recipe={preset: knots_ties}", "parameters.drop_rate=[0.0, 0.5]", "replicates={seed: 5}"];
+    assert_eq!(read(SMALL, &later).unwrap().searches[0].replicates, Some(five.clone()));
+    let baseline = "baselines=[{name: dare, preset: dare_ties, replicates: {seed: 5}}]";
+    assert_eq!(read(SMALL, &[baseline]).unwrap().baselines[0].replicates, Some(five));
+    let searches = "searches=[{recipe: {preset: dare_ties}, replicates: {seed: 1}}]";
+    let refused = |overrides: &[&str]| message(overrides);
+    assert_eq!(
+        refused(&["recipe=null", "parameters=null", searches]),
+        "`searches[0].replicates` has 1 seeds, expected 2 to 1000"
+    );
+    assert_eq!(refused(&["replicates={seed: 5}"]), "`replicates` has no effect: the recipe draws nothing by `seed`");
+    assert_eq!(
+        refused(&[draws, "replicates={seed: 5}", "parameters.seed=[1, 2]"]),
+        "`replicates` has `seed`, which is one of the `parameters` as well; take it out of one of them"
+    );
+    assert_eq!(
+        refused(&["baselines=[{preset: dare_ties, replicates: {density: 5}}]"]),
+        "`baselines[0].replicates` has the key `density`, which is no seed of a recipe; use one of `seed`, `group_seed`"
+    );
+    let without = refused(&["recipe=null", "parameters=null", "replicates={seed: 5}"]);
+    assert!(without.starts_with("`replicates` needs a `recipe` beside it"), "{without}");
+}
+
+#[test]
 fn a_shuffle_may_be_that_of_another_program() {
     let rule = "tasks.icons.data.splits.validation";
     let sweep = read(SMALL, &[&format!("{rule}.shuffle_like=datasets")]).unwrap();

@@ -23,7 +23,7 @@ fn is_resumable(spec: &JobSpec) -> bool {
 impl Worker {
     /// What an attempt at the job continues from, and where it keeps its states.
     pub(super) async fn checkpoints(&self, job: &Job) -> (Checkpoints, Option<Kept>) {
-        if !is_resumable(&job.spec) {
+        if !is_resumable(job.spec()) {
             return (Checkpoints::default(), None);
         }
         let id = job.id();
@@ -82,7 +82,7 @@ impl Worker {
 
     /// Deletes the checkpoint of a job that is over. One that stays is never read again.
     pub(super) async fn delete_checkpoint(&self, job: &Job) {
-        if !is_resumable(&job.spec) {
+        if !is_resumable(job.spec()) {
             return;
         }
         if let Err(error) = self.store.remove_checkpoint(&job.id()).await {

@@ -42,8 +42,11 @@ pub(super) fn columns_of(summary: &Summary) -> Vec<(RunColumn, String)> {
     let (numbers, texts): (Vec<&RecipeKey>, Vec<&RecipeKey>) = RecipeKey::resolved().partition(|key| key.is_number());
     columns.extend(numbers.into_iter().map(|key| named(key.name(), RunKind::Number, key.name())));
     columns.extend(texts.into_iter().map(|key| named(key.name(), RunKind::Text, key.name())));
+    columns.push(named("adapter", RunKind::Text, "adapter"));
+    if summary.rows.iter().any(|row| !row.subsets.is_empty()) {
+        columns.push(named("adapters", RunKind::Count, "adapters"));
+    }
     columns.extend([
-        named("adapter", RunKind::Text, "adapter"),
         named("n", RunKind::Count, "n"),
         named("time", RunKind::Seconds, ""),
         named("worker", RunKind::Text, "worker"),

@@ -17,6 +17,9 @@ impl Chosen {
         let Columns(frame) = columns;
         let mut is_chosen = is_text(frame, "subject", Some("merge"));
         let mut narrow = |also: Vec<bool>| is_chosen.iter_mut().zip(also).for_each(|(is, also)| *is &= also);
+        // The same recipe for a subset of the tasks was not chosen.
+        let all = summary.tasks.len() as f64;
+        narrow(columns.numbers("adapters").into_iter().map(|adapters| adapters == Some(all)).collect());
         for key in RecipeKey::resolved() {
             let wanted = key.shown(&spec);
             if key.is_number() {
@@ -88,7 +91,10 @@ mod tests {
     }
 
     fn table(specs: &[RecipeSpec]) -> DataFrame {
-        let mut columns = vec![Column::new("subject".into(), vec!["merge"; specs.len()])];
+        let mut columns = vec![
+            Column::new("subject".into(), vec!["merge"; specs.len()]),
+            Column::new("adapters".into(), vec![2u64; specs.len()]),
+        ];
         for key in RecipeKey::resolved() {
             let values = specs.iter().map(|spec| key.shown(spec));
             columns.push(if key.is_number() {

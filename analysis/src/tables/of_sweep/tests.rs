@@ -247,7 +247,13 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
     }
     let spec = of_seed(0.5, 1);
     let kind = RowKind::Search { recipe: spec.resolve().unwrap(), spec, points, left_out: Default::default() };
-    made.outcome.rows.push(Row { name: "dare".to_owned(), kind, jobs: Default::default() });
+    made.outcome.rows.push(Row {
+        name: "dare".to_owned(),
+        kind,
+        jobs: Default::default(),
+        subsets: Vec::new(),
+        replicates: None,
+    });
     let of = of(made).await;
     let table = of.table("seeds-validation");
     assert_eq!(table.rows.len(), 1, "a single seed has no spread: {table:?}");
@@ -257,4 +263,27 @@ async fn recipes_that_differ_in_the_seed_alone_are_taken_together() {
     // `np.mean(x)` and `np.std(x, ddof=1)` of 0.71, 0.68, 0.73, 0.70, 0.69.
     near(&cells[place("mean")], 0.702);
     near(&cells[place("sd")], 0.019_235_384_061_671_33);
+}
+
+#[tokio::test]
+async fn subsets_have_a_table_and_are_no_merges_of_the_other_tables() {
+    let made = Made::small();
+    let plain = of(made).await;
+    assert!(plain.tables.iter().all(|table| table.name != "subsets-test"));
+    let mut made = Made::small();
+    made.subsets();
+    // The same recipe for one of the tasks, which is better than anything for both.
+    let RowKind::Search { recipe, .. } = &made.outcome.rows.last().unwrap().kind else { panic!("a search") };
+    let subject = Subject::Merge { recipe: Box::new(recipe.clone()) };
+    for split in crate::testing::SPLITS {
+        let result = crate::testing::result(subject.clone(), split, &[("mnist".to_owned(), 99)]);
+        let tasks = vec!["mnist".to_owned()];
+        made.outcome.rows.last_mut().unwrap().subsets.push(jobs::SubsetJob { tasks, job: Some(result.job) });
+        made.results.found.insert(result.job, result);
+    }
+    let with = of(made).await;
+    for name in ["best", "top", "importance"] {
+        assert_eq!(with.table(name).rows, plain.table(name).rows, "{name}");
+    }
+    insta::assert_snapshot!(with.table("subsets-test").render(Style::Plain));
 }

@@ -126,6 +126,11 @@ impl Access {
         Ok(())
     }
 
+    /// The place of a seed in `recipe`, if the key is one and the recipe draws by it.
+    pub(super) fn seed<'a>(&self, recipe: &'a mut Recipe) -> Option<&'a mut u64> {
+        if let Self::Seed { place, .. } = self { (place.0)(recipe) } else { None }
+    }
+
     /// False if `spec` gives the key a value that has no place in `recipe`.
     pub(super) fn apply(&self, key: &str, spec: &RecipeSpec, recipe: &mut Recipe) -> Result<bool, RecipeError> {
         match self {

@@ -3,8 +3,8 @@ use super::{
     access::{Access, Field, Place, WordPlace},
 };
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, Recipe, Sigma, SigmaCut,
-    SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
+    ArcOver, Axis, Calibrate, Combine, DropRescale, Elect, FisherNorm, FlattenOver, Gram, Mask, Normalise, Recipe,
+    Sigma, SigmaCut, SmoothingRule, Space, TrimCount, TrimRescale, TrimScope,
 };
 
 /// The field of `RecipeSpec` with this name.

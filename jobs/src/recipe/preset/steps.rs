@@ -2,9 +2,9 @@
 
 use super::Preset;
 use crate::recipe::{
-    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, Mask, Normalise,
-    PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope, choice::Choice,
-    combine::USUAL_ITERATIONS,
+    ArcOver, Axis, Calibrate, Combine, DareDrop, DropRescale, Elect, FisherNorm, Flatten, FlattenOver, Gram, Mask,
+    Normalise, PostSteps, Recipe, SEMANTICS, Sigma, SigmaCut, SmoothingRule, Space, Trim, TrimCount, TrimScope,
+    choice::Choice, combine::USUAL_ITERATIONS,
 };
 use std::collections::BTreeMap;
 
