@@ -7,30 +7,47 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The rows that every sweep has.
 const OWN_ROWS: [&str; 2] = ["zero-shot", "fine-tuned"];
 
-/// The `published` keys of a sweep file, by the places of its searches and baselines.
-pub(super) struct PublishedKeys {
-    searches: Vec<Option<String>>,
-    baselines: Vec<Option<String>>,
+/// The `published` keys of a sweep file.
+pub(super) struct PublishedKeys(Vec<Named>);
+
+/// A row that names a published method.
+struct Named {
+    /// The key that names it.
+    key: String,
+    row: String,
+    method: String,
 }
 
 impl PublishedKeys {
     /// Takes the keys out of the file: among the keys of a baseline's recipe they are no recipe.
+    ///
+    /// Rows go by their names, since not every entry of a list has to become one of the sweep's list of that name.
     pub(super) fn take(searches: &mut [SearchFile], baselines: &mut [Map<String, Value>]) -> Result<Self, SweepError> {
-        let of_baseline = |(i, baseline): (usize, &mut Map<String, Value>)| match baseline.remove("published") {
-            Some(Value::String(method)) => Ok(Some(method)),
-            None => Ok(None),
-            Some(_) => Err(SweepError::invalid(format!("baselines[{i}].published"), "is not a text")),
-        };
-        Ok(Self {
-            searches: searches.iter_mut().map(|search| search.published.take()).collect(),
-            baselines: baselines.iter_mut().enumerate().map(of_baseline).collect::<Result<_, _>>()?,
-        })
+        let mut named = Vec::new();
+        for (i, search) in searches.iter_mut().enumerate() {
+            let Some(method) = search.published.take() else { continue };
+            let name = search.name.as_ref().or(search.recipe.preset.as_ref()).cloned();
+            let row = name.unwrap_or_else(|| format!("search {}", i + 1));
+            named.push(Named { key: format!("searches[{i}].published"), row, method });
+        }
+        for (i, baseline) in baselines.iter_mut().enumerate() {
+            let key = format!("baselines[{i}].published");
+            let method = match baseline.remove("published") {
+                Some(Value::String(method)) => method,
+                None => continue,
+                Some(_) => return Err(SweepError::invalid(key, "is not a text")),
+            };
+            let name = ["name", "preset"].into_iter().find_map(|of| baseline.get(of)?.as_str());
+            let row = name.map_or_else(|| format!("baseline {}", i + 1), str::to_owned);
+            named.push(Named { key, row, method });
+        }
+        Ok(Self(named))
     }
 
     /// The published figures with the methods that rows of `sweep` stand beside: those that `published` names, or else
     /// those with the row's own name.
     pub(super) fn check(self, tree: Option<Value>, sweep: &Sweep) -> Result<Option<Reference>, SweepError> {
-        let named = self.named(sweep);
+        let Self(named) = self;
         let Some(tree) = tree else {
             return match named.into_iter().next() {
                 None => Ok(None),
@@ -66,27 +83,6 @@ impl PublishedKeys {
         }
         Ok(Some(Reference { figures, methods }))
     }
-
-    fn named(self, sweep: &Sweep) -> Vec<Named> {
-        let of = |list: &'static str, methods: Vec<Option<String>>, rows: Vec<&String>| {
-            let named = methods.into_iter().zip(rows).enumerate();
-            let named = named.filter_map(move |(i, (method, row))| {
-                Some(Named { key: format!("{list}[{i}].published"), row: row.clone(), method: method? })
-            });
-            named.collect::<Vec<_>>()
-        };
-        let searches = of("searches", self.searches, sweep.searches.iter().map(|search| &search.name).collect());
-        let baselines = of("baselines", self.baselines, sweep.baselines.iter().map(|row| &row.name).collect());
-        searches.into_iter().chain(baselines).collect()
-    }
-}
-
-/// A row that names a published method.
-struct Named {
-    /// The key that names it.
-    key: String,
-    row: String,
-    method: String,
 }
 
 /// The names of all rows of the sweep's table.

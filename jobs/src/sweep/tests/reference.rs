@@ -19,6 +19,8 @@ fn rows_stand_beside_the_method_that_they_name_or_are_called_by() {
     assert_eq!(methods, [("fine-tuned", "fine-tuned"), ("ours", "KnOTS-TIES"), ("sum", "sum")]);
     assert_eq!(reference.row("ours").unwrap().mean, Some(68.0));
     assert!(reference.row("zero-shot").is_none());
+    let unnamed = "baselines=[{published: sum, preset: task_arithmetic}]";
+    assert_eq!(read_with(&[unnamed]).unwrap().reference.unwrap().row("task_arithmetic").unwrap().mean, Some(63.7));
     let renamed = "baselines=[{name: plain, published: sum, preset: task_arithmetic}]";
     assert_eq!(read_with(&[renamed]).unwrap().reference.unwrap().row("plain").unwrap().mean, Some(63.7));
 }
