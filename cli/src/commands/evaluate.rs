@@ -70,27 +70,11 @@ pub(crate) struct Scored {
 
 impl Scoring<'_> {
     /// Evaluates the tasks of `sweep`, which was read from `file`.
-    pub(crate) fn run(self, mut sweep: Sweep, file: &SweepFile) -> Result<Scored, Failure> {
+    pub(crate) fn run(self, sweep: Sweep, file: &SweepFile) -> Result<Scored, Failure> {
         let runtime = runtime()?;
         let interrupts = Interrupts::listen(&runtime);
         let written = sweep.clone();
-        let statistics = sweep.statistics_split().to_owned();
-        sweep.method = Method::Grid;
-        sweep.searches.clear();
-        // The published figures are of the rows of the sweep.
-        sweep.reference = None;
-        sweep.subsets = None;
-        sweep.baselines = self
-            .recipe
-            .into_iter()
-            .map(|recipe| Baseline { name: "recipe".to_owned(), recipe, replicates: None })
-            .collect();
-        sweep.evaluation.select = self.split.to_owned();
-        sweep.evaluation.report = self.split.to_owned();
-        // The recipe merges as in a run of the sweep, whichever split is evaluated here.
-        let needs_statistics = self.statistics.is_some() || !sweep.statistics_needs().is_empty();
-        sweep.evaluation.statistics = needs_statistics.then_some(statistics);
-
+        let sweep = self.as_sweep(sweep);
         let artefacts = Arc::new(Artefacts::default());
         let inputs = Arc::new(inputs_beside_a_store(&self.store.s3, &artefacts));
         let engine = engine(self.compute, Arc::clone(&inputs))?;
@@ -142,6 +126,28 @@ impl Scoring<'_> {
             None => Vec::new(),
         };
         Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed, statistics })
+    }
+}
+
+impl Scoring<'_> {
+    /// The sweep that evaluates what is asked for, of the tasks of another one.
+    fn as_sweep(&self, mut sweep: Sweep) -> Sweep {
+        let statistics = sweep.statistics_split().to_owned();
+        sweep.method = Method::Grid;
+        sweep.searches.clear();
+        let recipe = self.recipe.iter().cloned();
+        let baseline = |recipe| Baseline { name: "recipe".to_owned(), recipe, replicates: None };
+        sweep.baselines = recipe.map(baseline).collect();
+        sweep.ensembles.clear();
+        sweep.subsets = None;
+        // The published figures are of the rows of the sweep.
+        sweep.reference = None;
+        sweep.evaluation.select = self.split.to_owned();
+        sweep.evaluation.report = self.split.to_owned();
+        // The recipe merges as in a run of the sweep, whichever split is evaluated here.
+        let needs_statistics = self.statistics.is_some() || !sweep.statistics_needs().is_empty();
+        sweep.evaluation.statistics = needs_statistics.then_some(statistics);
+        sweep
     }
 }
 

@@ -83,3 +83,23 @@ fn the_results_of_a_sweep_are_removed_with_the_statistics_that_no_other_sweep_ha
     remove("two");
     assert_eq!(files(&place), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_merge_by_fisher_information_becomes_an_adapter_by_an_output_rank() {
+    let place = Place::new();
+    let run = |recipe: &str| {
+        let (name, recipe) = (format!("name=fisher-{}", recipe.len()), format!("recipe={recipe}"));
+        let args = ["run", "sweep.yaml", "--input-cache", "cache", "-o", &name, "-o", &recipe];
+        let ran = place.run(&args);
+        let best = place.path("bowline-results/sweeps").join(name.trim_start_matches("name=")).join("best");
+        (ran.succeeds().stderr.clone(), best)
+    };
+    let (told, best) = run("{preset: fisher, examples: 4}");
+    assert!(told.contains("with `output_rank` in it a run writes an adapter"), "{told}");
+    assert!(best.join("recipe.json").exists() && !best.join("adapter_model.safetensors").exists());
+    let measured = artefacts(&place);
+    let (told, best) = run("{preset: fisher, examples: 4, output_rank: 8}");
+    assert!(told.contains("is the PEFT adapter"), "{told}");
+    assert!(best.join("adapter_model.safetensors").exists());
+    assert_eq!(artefacts(&place), measured + 1, "the statistics are those of the first run");
+}

@@ -48,12 +48,18 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
         Some(better) => format!("the chosen search, {name}, which {} beats on {},", better.name, summary.splits.select),
     };
     let folder = format!("{}/sweeps/{sweep}/best", store.place());
-    match is_low_rank {
-        true => terminal::note(format_args!("{what} is the PEFT adapter {folder}")),
-        false => terminal::note(format_args!(
+    if is_low_rank {
+        terminal::note(format_args!("{what} is the PEFT adapter {folder}"));
+    } else if recipe.statistics().is_some() {
+        // `bowline merge` has no data to measure statistics on.
+        terminal::note(format_args!(
+            "{what} is not low-rank; its recipe is {folder}/recipe.json, and with `output_rank` in it a run writes an adapter"
+        ));
+    } else {
+        terminal::note(format_args!(
             "{what} is not low-rank; its recipe is {folder}/recipe.json, for `bowline merge --recipe` with `--rank N` or \
              `--format full`"
-        )),
+        ));
     }
     Ok(())
 }
