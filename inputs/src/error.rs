@@ -286,7 +286,25 @@ impl InputError {
             Self::Bucket { source, .. } => source.is_retryable(),
             Self::Replaced { .. } | Self::CutOff { .. } => true,
             Self::Read { source, .. } | Self::Cache { source, .. } => files::is_transient(source.kind()),
-            _ => false,
+            Self::Missing { .. }
+            | Self::NotA { .. }
+            | Self::Lacks { .. }
+            | Self::NoSplit { .. }
+            | Self::Twice { .. }
+            | Self::LfsPointer { .. }
+            | Self::CutOffDownload { .. }
+            | Self::Holds { .. }
+            | Self::Rule { .. }
+            | Self::OtherRows { .. }
+            | Self::Malformed { .. }
+            | Self::NotAllowed { .. }
+            | Self::Outside { .. }
+            | Self::NoBuckets { .. }
+            | Self::NoArtefacts { .. }
+            | Self::NoObjects { .. }
+            | Self::Outline { .. }
+            | Self::Offline { .. }
+            | Self::Partial { .. } => false,
         }
     }
 }

@@ -104,13 +104,7 @@ impl Scoring<'_> {
             is_kept: false,
             ..Settings::default()
         };
-        let mut on_event = |event| match event {
-            Event::Phase(phase) => progress.phase(&phase.to_string()),
-            Event::Failed { label, errors, .. } => {
-                failures.push(jobs::escaped(&format!("{label} failed: {}", errors.join(": "))).into_owned());
-            }
-            _ => {}
-        };
+        let mut on_event = |event| record(event, &progress, &mut failures);
         let ran = runner.sweep(frozen.clone(), resume, settings, &mut on_event, pending());
         let Done { outcome, counts } = ran.map_err(of_evaluation)?;
         drop(progress);
@@ -122,6 +116,24 @@ impl Scoring<'_> {
             RunFailure::Evaluated { failed: counts.failed, corrupt, total }
         });
         Ok(Scored { summary: Summary::build(&outcome, &results, Some(counted(counts))), failed })
+    }
+}
+
+/// Shows the phase, and collects the messages of failed jobs.
+fn record(event: Event, progress: &Progress, failures: &mut Vec<String>) {
+    match event {
+        Event::Phase(phase) => progress.phase(&phase.to_string()),
+        Event::Failed { label, errors, .. } => {
+            failures.push(jobs::escaped(&format!("{label} failed: {}", errors.join(": "))).into_owned());
+        }
+        Event::Revision(_)
+        | Event::Plan { .. }
+        | Event::Published { .. }
+        | Event::Finished { .. }
+        | Event::Written { .. }
+        | Event::NotWritten { .. }
+        | Event::WeakAdapter(_)
+        | Event::Best { .. } => {}
     }
 }
 

@@ -66,7 +66,13 @@ pub(crate) fn run(args: &args::Finish) -> Result<(), Failure> {
             Event::Failed { label, errors, .. } | Event::NotWritten { label, errors, .. } => {
                 progress.line(&format!("  {label} failed: {}", errors.join(": ")))
             }
-            _ => {}
+            Event::Revision(_)
+            | Event::Plan { .. }
+            | Event::Published { .. }
+            | Event::Finished { .. }
+            | Event::Written { .. }
+            | Event::WeakAdapter(_)
+            | Event::Best { .. } => {}
         };
         let pool = args.publish.remote_pool().map(str::to_owned);
         let settings = Settings { finish: true, writes: true, pool, ..Settings::default() };

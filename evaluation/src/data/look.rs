@@ -64,7 +64,20 @@ impl Source<'_> {
             DataError::MissingColumn { column, .. } | DataError::WrongColumn { column, .. } => {
                 column == self.image_column && column != self.label_column
             }
-            _ => false,
+            DataError::Read { .. }
+            | DataError::Format { .. }
+            | DataError::Kind { .. }
+            | DataError::Missing { .. }
+            | DataError::Image { .. }
+            | DataError::Label { .. }
+            | DataError::NoClass { .. }
+            | DataError::ClassNames { .. }
+            | DataError::OtherClassNames { .. }
+            | DataError::TooLarge { .. }
+            | DataError::Row { .. }
+            | DataError::Empty { .. }
+            | DataError::TooFewRows { .. }
+            | DataError::Size { .. } => false,
         };
         if let DataFiles::Parquet(paths) = self.files
             && errors.iter().all(is_of_images)

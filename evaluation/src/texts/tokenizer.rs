@@ -73,12 +73,12 @@ impl PairTokenizer {
 
     /// The tokens of a row. A text that the tokenizer makes too long is named by its row.
     pub(super) fn encode_row(&self, row: &Labelled) -> Result<Tokens, TextError> {
-        self.encode(&row.first, row.second.as_deref()).map_err(|error| match &error {
-            TextError::Tokenizer { source, .. } => match exceeded(&**source) {
+        self.encode(&row.first, row.second.as_deref()).map_err(|error| {
+            let TextError::Tokenizer { source, .. } = &error else { return error };
+            match exceeded(&**source) {
                 Some(source) => TextError::TooLarge { at: row.at.clone(), source: source.clone() },
                 None => error,
-            },
-            _ => error,
+            }
         })
     }
 

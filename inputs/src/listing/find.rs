@@ -133,7 +133,7 @@ impl Inputs {
     fn offline_or(&self, reference: &InputRef, error: InputError) -> InputError {
         match reference {
             InputRef::Hub(hub) if self.is_offline() => self.hub.partial(hub, error),
-            _ => error,
+            InputRef::Hub(_) | InputRef::Path(_) | InputRef::S3(_) | InputRef::Artefact(_) => error,
         }
     }
 

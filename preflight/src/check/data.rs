@@ -89,9 +89,10 @@ impl Check<'_> {
             }
             Err(errors) => {
                 for source in errors {
-                    let place = match &source {
-                        TextError::Data(source) => place.at(key_of(source, task)),
-                        _ => place.clone(),
+                    let place = if let TextError::Data(source) = &source {
+                        place.at(key_of(source, task))
+                    } else {
+                        place.clone()
                     };
                     let failure = CheckError::SplitTexts { task: task.name.clone(), split: split.to_owned(), source };
                     self.problems.push(&place, Some(outline), &failure);
@@ -139,7 +140,18 @@ fn key_of(error: &DataError, task: &Task) -> &'static str {
             }
         }
         DataError::Row { .. } | DataError::Empty { .. } => "splits",
-        _ => "source",
+        DataError::Read { .. }
+        | DataError::Format { .. }
+        | DataError::Kind { .. }
+        | DataError::Missing { .. }
+        | DataError::Image { .. }
+        | DataError::Label { .. }
+        | DataError::NoClass { .. }
+        | DataError::ClassNames { .. }
+        | DataError::OtherClassNames { .. }
+        | DataError::TooLarge { .. }
+        | DataError::TooFewRows { .. }
+        | DataError::Size { .. } => "source",
     }
 }
 

@@ -143,12 +143,38 @@ impl Check<'_> {
         match &error {
             InputError::Unreachable { source, .. } => self.away(HUB, reference, source),
             InputError::Bucket { source, .. } if error.is_retryable() => self.away(BUCKETS, reference, source),
-            // Not the input's fault, or over in a moment: whoever needs the input will tell.
+            // Not the input's fault, or over in a moment. The job that needs the input reports it.
             InputError::Outline { .. } => self.sources.leave(format!("`{reference}`: {}", in_one_line(&error))),
-            _ if host.is_some() && error.is_retryable() => {
-                self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
+            InputError::Missing { .. }
+            | InputError::NotA { .. }
+            | InputError::Lacks { .. }
+            | InputError::NoSplit { .. }
+            | InputError::Twice { .. }
+            | InputError::LfsPointer { .. }
+            | InputError::CutOffDownload { .. }
+            | InputError::Holds { .. }
+            | InputError::Rule { .. }
+            | InputError::Read { .. }
+            | InputError::OtherRows { .. }
+            | InputError::Malformed { .. }
+            | InputError::NotAllowed { .. }
+            | InputError::Outside { .. }
+            | InputError::NoBuckets { .. }
+            | InputError::NoArtefacts { .. }
+            | InputError::NoObjects { .. }
+            | InputError::Bucket { .. }
+            | InputError::Replaced { .. }
+            | InputError::CutOff { .. }
+            | InputError::Cache { .. }
+            | InputError::Offline { .. }
+            | InputError::Partial { .. }
+            | InputError::Hub { .. } => {
+                if host.is_some() && error.is_retryable() {
+                    self.sources.out_of_reach(reference.to_string(), &in_one_line(&error));
+                } else {
+                    self.problems.push(place, None, &CheckError::SweepInput(error));
+                }
             }
-            _ => self.problems.push(place, None, &CheckError::SweepInput(error)),
         }
         None
     }

@@ -85,7 +85,9 @@ impl Matrix {
                 let (inputs, outputs, bias) = (self.inputs, self.outputs, self.bias.as_deref());
                 Arch::new().dispatch(Product { panels, inputs, outputs, bias, to, stride, from, finish });
             }
-            _ => self.apply_by_slabs((to, stride), from, finish, own),
+            Values::Full(_) | Values::Rounded(..) | Values::Stored(_) => {
+                self.apply_by_slabs((to, stride), from, finish, own);
+            }
         }
     }
 
@@ -102,7 +104,7 @@ impl Matrix {
             for (n, sums) in sums.chunks_exact_mut(rows).enumerate() {
                 let slab = match &self.values {
                     Values::Full(panels) => &panels[(n * self.inputs + first) * PANEL..][..depth * PANEL],
-                    _ => {
+                    Values::Rounded(..) | Values::Stored(_) => {
                         buffer.resize(depth * PANEL, 0.0);
                         self.read(n, first, buffer);
                         &*buffer
