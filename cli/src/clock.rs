@@ -18,7 +18,9 @@ pub(crate) fn span(seconds: f64) -> String {
         return "unknown".to_owned();
     }
     let seconds = seconds.round() as u64;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    let minutes = seconds / 60;
+    let hours = seconds / 3600;
+    let days = seconds / 86_400;
     match (days, hours, minutes) {
         (0, 0, 0) => format!("{seconds} s"),
         (0, 0, _) => format!("{minutes} min {:02} s", seconds % 60),

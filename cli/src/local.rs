@@ -18,10 +18,7 @@ const ATTEMPTS_AT_HAND: usize = 3;
 
 /// The inputs of a worker: paths are read below its roots alone, for jobs come from elsewhere.
 pub(crate) fn worker_inputs(args: &args::Worker, artefacts: &Arc<Artefacts>) -> Result<Inputs, Failure> {
-    let roots = match args.roots.is_empty() {
-        true => vec![".".into()],
-        false => args.roots.clone(),
-    };
+    let roots = if args.roots.is_empty() { vec![".".into()] } else { args.roots.clone() };
     let absolute = |root: PathBuf| {
         root.canonicalize().map_err(|source| Failure::Worker(WorkerFailure::Root { path: root.clone(), source }))
     };
@@ -89,7 +86,8 @@ pub(crate) fn engine(compute: &ComputeArgs, inputs: Arc<Inputs>) -> Result<Engin
         memory_bytes: Some(free_memory()),
     };
     if settings.threads == Some(0) {
-        let (argument, value) = ("--threads", "0".to_owned());
+        let argument = "--threads";
+        let value = "0".to_owned();
         return Err(Failure::Argument { argument, value, expected: "a positive number" });
     }
     if let Some(threads) = settings.threads {

@@ -139,9 +139,10 @@ impl Preprocess {
     pub(crate) fn check(&self, width: u32, height: u32) -> Result<u64, LimitExceeded> {
         let Some(resize) = self.resize else { return Ok(self.cropped_bytes()) };
         let (to_height, to_width) = resize.size(width, height);
-        let halfway = match rows_are_first([height, width], [to_height, to_width]) {
-            true => [height, to_width],
-            false => [to_height, width],
+        let halfway = if rows_are_first([height, width], [to_height, to_width]) {
+            [height, to_width]
+        } else {
+            [to_height, width]
         };
         let sizes = [halfway, [to_height, to_width]];
         EDGE.check(height.max(width).max(to_height).max(to_width).into())?;

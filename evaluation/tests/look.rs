@@ -159,7 +159,8 @@ fn a_line_that_is_no_json_is_told() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("test.jsonl");
     fs::write(&path, "{\"a\": \"x\", \"label\": 0}\n{\"a\": \"x\", \"label\": }\n").unwrap();
-    let (files, spec) = (DataFiles::Jsonl(vec![path]), texts(&["a"]));
+    let files = DataFiles::Jsonl(vec![path]);
+    let spec = texts(&["a"]);
     let source = TextSource { files: &files, spec: &spec, label_column: "label", rows: &Rows::All };
     let errors = source.look(None).unwrap_err();
     assert_eq!(told(&folder, errors), ["line 2 of `test.jsonl` is not a JSON object"]);

@@ -50,7 +50,8 @@ impl Bitmap {
     /// It is no base64, or of another number of examples.
     pub fn parse(text: &str, len: usize) -> Result<Self, BitmapError> {
         let bytes = BASE64_STANDARD_NO_PAD.decode(text)?;
-        let (found, expected) = (bytes.len(), len.div_ceil(8));
+        let found = bytes.len();
+        let expected = len.div_ceil(8);
         if found != expected {
             return Err(BitmapError::Length { found, expected, len });
         }

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn the_result_that_stands_against_most_is_the_wrong_one() {
-        let (here, there) = (meaning("validation"), meaning("test"));
+        let here = meaning("validation");
+        let there = meaning("test");
         let mut counts = ExampleCounts::default();
         for numbers in [[100, 50], [100, 50], [100, 51]] {
             counts.add(&here, &scores(numbers));

@@ -132,7 +132,9 @@ fn parse_hub(text: &str, rest: &str, expected: HubKind) -> Result<HubRef, InputR
         _ => (expected, rest),
     };
     let mut parts = rest.splitn(3, '/');
-    let (owner, name, path) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""), parts.next());
+    let owner = parts.next().unwrap_or("");
+    let name = parts.next().unwrap_or("");
+    let path = parts.next();
     let (name, revision) = match name.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
         None => (name, None),

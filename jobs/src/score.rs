@@ -109,7 +109,9 @@ impl Interval {
         if n == 0 {
             return Self { low: 0.0, high: 1.0 };
         }
-        let (p, n, z2) = (share(correct, n), n as f64, Z95 * Z95);
+        let p = share(correct, n);
+        let n = n as f64;
+        let z2 = Z95 * Z95;
         let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
         let half = Z95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
         Self { low: (centre - half).max(0.0), high: (centre + half).min(1.0) }

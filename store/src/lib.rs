@@ -22,8 +22,6 @@
 //! Readers never see a partially written object, and a valid result is never replaced: [`Store::set_aside`] moves an
 //! invalid one.
 
-#![warn(clippy::match_bool)]
-
 mod backend;
 mod dated;
 mod error;

@@ -47,10 +47,7 @@ async fn analyze(args: &args::Analyze, store: &Store) -> Result<(), Failure> {
         terminal::note(format_args!("the store {} holds no sweep to show", store.place()));
     }
     let format = if args.json { Output::Json } else { args.format };
-    let compared = match args.compare.is_empty() {
-        true => None,
-        false => Some(compare(args, &analysed)?),
-    };
+    let compared = if args.compare.is_empty() { None } else { Some(compare(args, &analysed)?) };
     match &compared {
         Some(tables) => print_tables(tables, format),
         None => print(args, format, &analysed),

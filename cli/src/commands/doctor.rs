@@ -52,12 +52,10 @@ fn check_store(args: &args::Doctor) -> Result<String, Failure> {
         let store = open_store(&args.store).await?;
         Ok::<_, Failure>(store.check().await?)
     })?;
-    match report.is_sound() {
-        true => Ok(format!("{}: a second write of the same object is refused, as it must be", report.place)),
-        false => Err(Failure::Doctor(DoctorFailure::UnsoundStore {
-            place: report.place,
-            is_conditional: report.is_conditional,
-        })),
+    if report.is_sound() {
+        Ok(format!("{}: a second write of the same object is refused, as it must be", report.place))
+    } else {
+        Err(Failure::Doctor(DoctorFailure::UnsoundStore { place: report.place, is_conditional: report.is_conditional }))
     }
 }
 

@@ -124,7 +124,9 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
         _ => None,
     };
     let again = |record: &FailureRecord| {
-        let (store, queue, job) = (&store, &queue, frozen.job(record.spec.clone()));
+        let store = &store;
+        let queue = &queue;
+        let job = frozen.job(record.spec.clone());
         async move {
             store.clear_failures(&job.id()).await?;
             match queue {

@@ -95,7 +95,8 @@ pub(crate) fn run(args: &args::Plan) -> Result<(), Failure> {
 
 /// The statistics that recipes of the sweep need, in words.
 fn statistics(sweep: &Sweep) -> Vec<String> {
-    let (tasks, split) = (sweep.tasks.len(), sweep.statistics_split());
+    let tasks = sweep.tasks.len();
+    let split = sweep.statistics_split();
     let in_words = |need: StatisticsNeed| {
         format!("{} of {tasks} tasks over the first {} examples of `{split}`", need.what.name(), need.examples)
     };
@@ -118,9 +119,10 @@ pub(crate) async fn survey(frozen: &Frozen, args: &StoreArgs, reading: Reading) 
         return Ok(Resume::fresh(frozen)?);
     }
     let store = existing_store(args).await?;
-    Ok(match repair {
-        true => coordinator::repair(frozen, &store, retry).await?,
-        false => coordinator::survey(frozen, &store, retry).await?,
+    Ok(if repair {
+        coordinator::repair(frozen, &store, retry).await?
+    } else {
+        coordinator::survey(frozen, &store, retry).await?
     })
 }
 

@@ -26,7 +26,8 @@ pub(crate) fn run(args: &args::Probe) -> Result<(), Failure> {
         // Never through a proxy, nor to another place: what is asked runs here.
         let client = Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none());
         let mut response = client.build().map_err(wrong)?.get(args.url.clone()).send().await.map_err(wrong)?;
-        let (status, mut answer) = (response.status(), Vec::new());
+        let status = response.status();
+        let mut answer = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(wrong)? {
             answer.extend_from_slice(&chunk);
             if answer.len() > LONGEST {

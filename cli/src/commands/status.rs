@@ -41,7 +41,8 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
             Some(name) => vec![name.clone()],
             None => Sweeps::names(&store).await?,
         };
-        let (mut states, mut broken) = (Vec::with_capacity(names.len()), Vec::new());
+        let mut states = Vec::with_capacity(names.len());
+        let mut broken = Vec::new();
         for name in names {
             match status(&store, name.clone()).await {
                 // A sweep that cannot go on does not hide the others.

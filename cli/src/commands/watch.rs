@@ -70,9 +70,10 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
     let mut block = Block::default();
     loop {
         let look = look(&store, &name).await?;
-        match args.json {
-            true => terminal::data(serde_json::to_string(&look).expect("a look is plain data")),
-            false => block.show(&text(&look)),
+        if args.json {
+            terminal::data(serde_json::to_string(&look).expect("a look is plain data"))
+        } else {
+            block.show(&text(&look))
         }
         // Nobody reads on: `bowline watch --json | grep -m1 …` has what it wanted.
         if terminal::is_stdout_closed() {
@@ -175,10 +176,9 @@ fn progress_lines(look: &Look, progress: &Progress) -> Vec<String> {
         done(progress)
     )];
     let elapsed = span(progress.updated_ms.saturating_sub(progress.started_ms) as f64 / 1e3);
-    let rate = progress.rate.map(|rate| match rate < 1.0 {
-        true => format!(", {:.1} jobs/min", rate * 60.0),
-        false => format!(", {rate:.1} jobs/s"),
-    });
+    let rate = progress
+        .rate
+        .map(|rate| if rate < 1.0 { format!(", {:.1} jobs/min", rate * 60.0) } else { format!(", {rate:.1} jobs/s") });
     let eta = look.eta_s.filter(|_| progress.ended.is_none()).map(|eta| format!(", about {} to go", span(eta)));
     let skew = look.clock_ahead_ms.and_then(skew).map(|skew| format!("; the coordinator's {skew}"));
     let parts = [rate, eta, skew].map(Option::unwrap_or_default).concat();

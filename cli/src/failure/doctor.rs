@@ -30,8 +30,9 @@ impl DoctorFailure {
 }
 
 fn unsound(is_conditional: &bool) -> &'static str {
-    match is_conditional {
-        true => "does not read, list or delete what was written",
-        false => "ignores the condition of a write: two workers could both store a result of one job",
+    if *is_conditional {
+        "does not read, list or delete what was written"
+    } else {
+        "ignores the condition of a write: two workers could both store a result of one job"
     }
 }

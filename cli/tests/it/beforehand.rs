@@ -171,7 +171,8 @@ fn what_is_elsewhere_does_not_keep_what_is_here_from_being_looked_at() {
 
 #[test]
 fn of_a_base_on_the_hub_headers_are_enough() {
-    let (place, hub) = (Place::new(), Hub::start(&[("owner/base", mini8().join("base"))]));
+    let place = Place::new();
+    let hub = Hub::start(&[("owner/base", mini8().join("base"))]);
     let base = "base=hf://owner/base";
     let ran = with_hub(&place, &hub, &["plan", "sweep.yaml", "-o", base]);
     let text = &ran.succeeds().stdout;
@@ -209,7 +210,8 @@ fn an_adapter_and_a_head_on_the_hub_are_held_against_the_base() {
         ("owner/rte", example("nli6/adapters/rte").into()),
         ("owner/heads", mini8().join("heads")),
     ];
-    let (place, hub) = (Place::new(), Hub::start(&repositories));
+    let place = Place::new();
+    let hub = Hub::start(&repositories);
     let plan = |changes: &[&str]| {
         let changes = changes.iter().flat_map(|change| ["-o", change]);
         with_hub(&place, &hub, &["plan", "sweep.yaml"].into_iter().chain(changes).collect::<Vec<_>>())

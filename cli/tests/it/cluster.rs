@@ -32,7 +32,8 @@ impl Cluster {
     /// `None` where there are no servers.
     pub(crate) fn new(name: &str) -> Option<Self> {
         #[expect(clippy::disallowed_methods, reason = "tests learn of their servers from the environment")]
-        let (amqp, s3) = (env::var("BOWLINE_TEST_AMQP_URL").ok(), env::var("BOWLINE_TEST_S3_URL").ok());
+        let amqp = env::var("BOWLINE_TEST_AMQP_URL").ok();
+        let s3 = env::var("BOWLINE_TEST_S3_URL").ok();
         let (Some(amqp), Some(s3)) = (amqp, s3) else {
             println!("{SKIPPED}");
             return None;

@@ -25,7 +25,8 @@ async fn publisher(cluster: &Cluster) -> RabbitQueue {
 #[test]
 fn run_worker_and_watch_say_at_once_that_run_and_worker_are_in_different_pools() {
     let Some(cluster) = Cluster::new("pools") else { return };
-    let (cpu, a40) = (cluster.name.as_str(), format!("{}-a40", cluster.name));
+    let cpu = cluster.name.as_str();
+    let a40 = format!("{}-a40", cluster.name);
     let mut worker = start_worker(&cluster, cpu);
     worker.says("waiting for jobs");
     let mut run = Process::start(cluster.command(&["run", "sweep.yaml", "--pool", &a40]));
@@ -63,7 +64,8 @@ fn a_queue_is_empty_when_a_sweep_has_finished_whatever_was_doubled_on_the_way() 
     assert_eq!(worker.ends(), Some(0), "{}", worker.said());
 
     // Messages come in double while nobody takes them: the run that ends takes its own away, and no other's.
-    let (runtime, store) = (runtime(), cluster.store());
+    let runtime = runtime();
+    let store = cluster.store();
     let results = runtime.block_on(async { store.results().await.unwrap().collect().await.unwrap() });
     let queue = runtime.block_on(publisher(&cluster));
     let waiting = || runtime.block_on(queue.waiting()).unwrap().unwrap();

@@ -62,7 +62,8 @@ fn the_advice_to_widen_a_range_can_be_followed() {
 #[test]
 fn what_was_chosen_lies_alone_in_its_folder_and_is_of_the_inputs_as_they_are() {
     let place = Place::new();
-    let (adapter, other) = (place.path("adapter"), mini8().join("adapters/optdigits"));
+    let adapter = place.path("adapter");
+    let other = mini8().join("adapters/optdigits");
     copy(&mini8().join("adapters/mnist"), &adapter);
     let mine = format!("tasks.mnist.adapter={}", adapter.display());
     let run = |more: &[&str]| place.run(&with(&["run", "sweep.yaml", "-o", &mine, "--json"], more));

@@ -64,7 +64,8 @@ fn a_recipe_is_evaluated_beside_the_references() {
 fn an_old_name_of_a_preset_is_said_and_finds_the_results_of_the_new_one() {
     let place = Place::new();
     let run = |name: &str, recipe: &str| {
-        let (name, recipe) = (format!("name={name}"), format!("recipe={recipe}"));
+        let name = format!("name={name}");
+        let recipe = format!("recipe={recipe}");
         place.run(&["run", "sweep.yaml", "--json", "-o", &name, "-o", &recipe])
     };
     let new = run("new", "{preset: iso_c}");

@@ -105,7 +105,8 @@ fn what_jobs_would_fail_on_is_told_before_any_is_computed() {
 
 #[test]
 fn a_plan_notes_what_the_base_does_not_take() {
-    let (place, sweep) = (Place::new(), example("task-arithmetic.yaml"));
+    let place = Place::new();
+    let sweep = example("task-arithmetic.yaml");
     let plan = |change: &str| place.run(&["plan", &sweep, "-o", change]).succeeds().stdout.clone();
     let few = plan(&base_with(&place, r#""vocab_size": 1024"#, r#""vocab_size": 1024"#));
     assert!(few.contains("the base takes 512 tokens") && few.contains("`snli`, `mnli`"), "{few}");

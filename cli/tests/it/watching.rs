@@ -32,7 +32,8 @@ struct Shown {
 impl Shown {
     fn start(mut command: Command) -> Self {
         let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
-        let (lines, told) = (Arc::default(), child.stderr.take().unwrap());
+        let lines = Arc::default();
+        let told = child.stderr.take().unwrap();
         let kept: Arc<Mutex<Vec<String>>> = Arc::clone(&lines);
         thread::spawn(move || BufReader::new(told).lines().for_each(|line| kept.lock().unwrap().push(line.unwrap())));
         Self { child, lines }
@@ -130,8 +131,8 @@ fn settles(shown: &Shown, path: &str, status: u16, word: &str) {
 fn a_worker_answers_probes_in_every_state_of_its_life() {
     let Some(cluster) = Cluster::new("probes") else { return };
     let runtime = runtime();
-    let (broker_host, s3_host) =
-        (cluster.amqp.rsplit_once('@').unwrap().1, cluster.s3.strip_prefix("http://").unwrap());
+    let broker_host = cluster.amqp.rsplit_once('@').unwrap().1;
+    let s3_host = cluster.s3.strip_prefix("http://").unwrap();
     let (broker, s3) = runtime.block_on(async {
         (Proxy::before(broker_host).await.unwrap(), Proxy::before(s3_host.trim_end_matches('/')).await.unwrap())
     });
@@ -349,7 +350,8 @@ fn collect(stream: &mut &TcpStream, kept: &Mutex<Vec<(String, Span)>>) -> Option
 /// Each job has a trace of its own that leads from the run through a worker.
 fn check_traces(spans: &[(String, Span)], jobs: usize) {
     let named = |name: &str| spans.iter().filter(|(_, span)| span.name == name).collect::<Vec<_>>();
-    let (published, taken) = (named("publish"), named("job"));
+    let published = named("publish");
+    let taken = named("job");
     assert_eq!((published.len(), taken.len()), (jobs, jobs));
     let mut evaluations = 0;
     for (service, job) in &taken {
@@ -362,7 +364,8 @@ fn check_traces(spans: &[(String, Span)], jobs: usize) {
         };
         assert_eq!(within("store"), 1, "{job:?}");
         evaluations += usize::from(within("evaluate") >= 1);
-        let (start, end) = (job.start_time_unix_nano, job.end_time_unix_nano);
+        let start = job.start_time_unix_nano;
+        let end = job.end_time_unix_nano;
         assert!(publish.start_time_unix_nano <= start && start < end, "{publish:?} {job:?}");
     }
     assert_eq!(evaluations, jobs - 1, "all but the one that writes");

@@ -56,7 +56,8 @@ fn a_url_hears_how_a_run_ended_and_its_secrets_are_shown_to_nobody() {
     };
     // The first answer may pass: it is asked once more.
     let summary = run(&["--json"]).succeeds().json();
-    let (first, second) = (requests.recv().unwrap(), requests.recv().unwrap());
+    let first = requests.recv().unwrap();
+    let second = requests.recv().unwrap();
     assert_eq!(first.body, second.body);
     assert!(second.head.starts_with("POST /services/hush?key=whisper HTTP/1.1\r\n"), "{}", second.head);
     assert!(second.head.to_lowercase().contains("authorization: basic "), "{}", second.head);

@@ -21,7 +21,8 @@ fn finish(
     pick: &dyn Fn(usize) -> usize,
 ) -> Result<(Outcome, Vec<PlannedJob>), CoordinatorError> {
     let mut plan = SweepPlan::new(frozen(overrides))?;
-    let (mut open, mut issued): (Vec<PlannedJob>, Vec<PlannedJob>) = (Vec::new(), Vec::new());
+    let mut open: Vec<PlannedJob> = Vec::new();
+    let mut issued: Vec<PlannedJob> = Vec::new();
     loop {
         let room = window - open.len();
         match if room == 0 { NextJobs::Wait } else { plan.next(room)? } {
@@ -59,7 +60,8 @@ fn chosen(outcome: &Outcome, name: &str) -> RecipeSpec {
 
 #[test]
 fn another_name_leaves_the_jobs_as_they_are() {
-    let (one, other) = (frozen(&[]), frozen(&[]).renamed("other"));
+    let one = frozen(&[]);
+    let other = frozen(&[]).renamed("other");
     assert_eq!((other.sweep().name.as_str(), other.digests()), ("other", one.digests()));
     let id = |frozen: &Frozen| frozen.meaning(Subject::Base, "test").id();
     assert_eq!(id(&one), id(&other));

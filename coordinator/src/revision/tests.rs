@@ -256,7 +256,8 @@ async fn a_manifest_of_a_later_program_is_refused_by_its_version() {
 #[tokio::test]
 async fn a_superseded_run_does_not_take_the_sweep_back_while_the_other_is_active() {
     let store = Store::new(MemoryBackend::new());
-    let (first, versions) = (frozen(&[]), BTreeMap::new());
+    let first = frozen(&[]);
+    let versions = BTreeMap::new();
     store_revision(&store, &first, &versions).await.unwrap();
     store_revision(&store, &frozen(&["method=grid"]), &versions).await.unwrap();
     let tell = async |revision: u32, updated_ms: u64, ended: Option<&str>| {

@@ -139,7 +139,8 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
 /// Drops alpha without blending, repeats grey, and cuts 16-bit colours to their high byte. PIL keeps 16-bit *grey* as
 /// whole numbers and clips those above 255.
 fn rgb(image: DynamicImage) -> Rgb {
-    let (width, height) = (image.width(), image.height());
+    let width = image.width();
+    let height = image.height();
     let high = |level: u16| (level >> 8) as u8;
     let clipped = |level: u16| u8::try_from(level).unwrap_or(u8::MAX);
     // The exact size at once: a vector that grows takes up to three times as much.

@@ -63,7 +63,8 @@ impl DecoderConfig {
 impl RopeScaling {
     fn apply(&self, frequency: f32) -> f32 {
         let wavelength = 2.0 * std::f32::consts::PI / frequency;
-        let (low, high) = (self.low_freq_factor, self.high_freq_factor);
+        let low = self.low_freq_factor;
+        let high = self.high_freq_factor;
         if wavelength < self.original_positions / high {
             return frequency;
         }

@@ -281,7 +281,9 @@ impl<T: Real> Recorded<'_, T> {
         let mut by_normed = vec![T::ZERO; self.normed.len()];
         match &tower.projection {
             Some(projection) => {
-                let (inputs, projected, examples) = (&*self.normed, &*self.projected, &*self.layout.singles);
+                let inputs = &*self.normed;
+                let projected = &*self.projected;
+                let examples = &*self.layout.singles;
                 let step = BackwardStep { inputs, deltas, projected, examples };
                 projection.backward(Some(&mut by_normed), step, scales, see);
             }

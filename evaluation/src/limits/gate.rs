@@ -48,10 +48,13 @@ mod tests {
     #[test]
     fn threads_hold_no_more_than_the_capacity_together() {
         let gate = Gate::new(10);
-        let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        let held = AtomicU64::new(0);
+        let most = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for bytes in [3, 4, 5, 6, 10, 1, 2, 99] {
-                let (gate, held, most) = (&gate, &held, &most);
+                let gate = &gate;
+                let held = &held;
+                let most = &most;
                 scope.spawn(move || {
                     for _ in 0..100 {
                         let share = gate.take(bytes);

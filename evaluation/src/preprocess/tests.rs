@@ -14,7 +14,8 @@ fn image(width: u32, height: u32) -> Rgb {
 #[test]
 fn the_shorter_edge_is_exact_and_the_longer_rounds_down() {
     let resize = Resize::ShortestEdge(7, Filter::Bicubic);
-    let (tall, wide) = (resize.apply(image(3, 5)), resize.apply(image(10, 3)));
+    let tall = resize.apply(image(3, 5));
+    let wide = resize.apply(image(10, 3));
     assert_eq!((tall.width, tall.height), (7, 11));
     assert_eq!((wide.width, wide.height), (23, 7));
 }

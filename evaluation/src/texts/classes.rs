@@ -54,7 +54,9 @@ impl TextClasses {
         let found = head_rows(&self.names, Some(&names), names.len())?;
         for label in labels {
             let Some(place) = self.labels.iter().position(|known| *known == label) else { continue };
-            let (name, data, head) = (|| self.names[place].clone(), || self.names.clone(), || head.to_vec());
+            let name = || self.names[place].clone();
+            let data = || self.names.clone();
+            let head = || head.to_vec();
             match found.rows[place].map(|row| rows[row]) {
                 None => return Err(ClassError::Absent { name: name(), head: head() }),
                 Some(row) if row != label => {

@@ -217,9 +217,10 @@ impl<T: Real> Tuner<T> {
         let quiet = Watch { progress: None, ..*watch };
         let features = self.tower.features(sequences, &all, scales, &quiet)?;
         let predictions: Vec<Vec<f64>> = readout.logits(&features).iter().map(|logits| shares(logits)).collect();
-        match predictions.iter().flatten().all(|share| share.is_finite()) {
-            true => Ok(predictions),
-            false => Err(self.not_finite(task, step)),
+        if predictions.iter().flatten().all(|share| share.is_finite()) {
+            Ok(predictions)
+        } else {
+            Err(self.not_finite(task, step))
         }
     }
 

@@ -146,7 +146,8 @@ fn a_file_that_the_cache_lacks_is_named() {
 fn an_interrupted_download_is_not_taken_for_a_whole_one() {
     let images = [("test/cat/1.png", "one"), ("test/cat/2.png", "two")];
     let cache = cache_with("datasets--owner--name", &images);
-    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name"));
+    let inputs = offline(&cache);
+    let spec = mnist("hf://datasets/owner/name");
     let whole = inputs.data(&spec, "test").unwrap();
     let repository = cache.path().join("datasets--owner--name");
     fs::create_dir(repository.join("blobs")).unwrap();
@@ -165,7 +166,8 @@ fn an_interrupted_download_is_not_taken_for_a_whole_one() {
 #[test]
 fn a_reference_to_one_cached_file_of_a_data_set_is_told_to_name_the_folder() {
     let cache = cache_with("datasets--owner--name", &[("test.parquet", "table")]);
-    let (inputs, spec) = (offline(&cache), mnist("hf://datasets/owner/name/test.parquet"));
+    let inputs = offline(&cache);
+    let spec = mnist("hf://datasets/owner/name/test.parquet");
     for error in [inputs.data(&spec, "test").unwrap_err(), inputs.list_data(&spec, "test").unwrap_err()] {
         assert!(error.to_string().contains("test.parquet` is not a folder: name the one that the files"), "{error}");
         assert!(!error.is_retryable());

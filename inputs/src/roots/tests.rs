@@ -141,7 +141,8 @@ fn a_file_in_a_folder_that_is_a_link_out_of_the_root_is_refused() {
 #[test]
 fn the_error_names_path_and_roots_and_what_to_do() {
     let place = Place::new();
-    let (outside, inside) = (place.path("outside/adapter"), place.path("inside"));
+    let outside = place.path("outside/adapter");
+    let inside = place.path("inside");
     let error = place.inputs().adapter(&place.at("outside/adapter")).unwrap_err();
     let expected = format!(
         "`{}` lies outside the folders that may be read here, which are `{}`; add it with `--root`",

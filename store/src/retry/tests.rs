@@ -55,7 +55,8 @@ async fn calls_share_an_outage_and_end_it() {
     let faulty = Faulty::new(MemoryBackend::new());
     faulty.strike(5, Action::Write, "", Fault::Fails(Problem::Unavailable));
     let patient = RetryBackend::new(Arc::new(faulty), LIMIT);
-    let (a, b) = (Key::new("a").unwrap(), Key::new("b").unwrap());
+    let a = Key::new("a").unwrap();
+    let b = Key::new("b").unwrap();
     let (first, second) = tokio::join!(patient.put(&a, vec![1]), patient.put(&b, vec![2]));
     first.and(second).unwrap();
     assert!(patient.outage.since().is_none());

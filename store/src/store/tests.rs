@@ -167,7 +167,8 @@ async fn a_result_that_cannot_be_an_answer_is_neither_written_nor_read() {
 #[tokio::test]
 async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
     let (store, backend) = in_memory();
-    let (job, key) = (result(0).job, result(0).key().unwrap());
+    let job = result(0).job;
+    let key = result(0).key().unwrap();
     let any = |_: &JobResult| Ok(());
     assert_eq!(store.set_aside(&job, any).await.unwrap(), None, "there is none");
     for content in [&b""[..], b"{", b"null", b"\0\0\0"] {
@@ -186,7 +187,8 @@ async fn a_corrupt_result_is_set_aside_and_a_sound_one_is_not() {
     assert_eq!(backend.get(&key).await.unwrap(), Some(newer), "what another version wrote stays");
     backend.put(&key, serde_json::to_vec(&result(0)).unwrap()).await.unwrap();
     let contradicts = |result: &JobResult| {
-        let (task, place) = (result.scores[0].task.clone(), "in other results of the sweep");
+        let task = result.scores[0].task.clone();
+        let place = "in other results of the sweep";
         Err(jobs::ResultFault::Examples { task, found: 10, expected: 20, place })
     };
     assert!(store.set_aside(&job, contradicts).await.unwrap().is_some());

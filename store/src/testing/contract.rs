@@ -92,7 +92,9 @@ async fn of_sixteen_writers_one_creates_the_object(store: Arc<dyn Backend>) {
         let start = Arc::new(Barrier::new(usize::from(WRITERS)));
         let mut writers = JoinSet::new();
         for writer in 0..WRITERS {
-            let (store, key, start) = (Arc::clone(&store), key.clone(), Arc::clone(&start));
+            let store = Arc::clone(&store);
+            let key = key.clone();
+            let start = Arc::clone(&start);
             writers.spawn(async move {
                 start.wait().await;
                 (writer, store.put_if_absent(&key, vec![writer; 10_000]).await.expect("no error"))
@@ -112,7 +114,8 @@ async fn a_reader_never_sees_part_of_an_object(store: Arc<dyn Backend>) {
     store.put(&key, vec![0; 300_000]).await.expect("written");
     let mut writers = JoinSet::new();
     for writer in 1..=4 {
-        let (store, key) = (Arc::clone(&store), key.clone());
+        let store = Arc::clone(&store);
+        let key = key.clone();
         writers.spawn(async move {
             for _ in 0..10 {
                 store.put(&key, vec![writer; 300_000]).await.expect("written");

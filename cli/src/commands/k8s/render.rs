@@ -66,11 +66,14 @@ struct Overlay {
 
 impl Overlay {
     fn find(folder: &Path) -> Result<Self, Failure> {
-        let found = |place: PathBuf| match place.join(KUSTOMIZATION).is_file() {
-            true => place
-                .canonicalize()
-                .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: place, source })),
-            false => Err(Failure::K8s(K8sFailure::Overlay { folder: folder.to_owned(), missing: place })),
+        let found = |place: PathBuf| {
+            if place.join(KUSTOMIZATION).is_file() {
+                place
+                    .canonicalize()
+                    .map_err(|source| Failure::File(FileFailure::Read { what: "folder", path: place, source }))
+            } else {
+                Err(Failure::K8s(K8sFailure::Overlay { folder: folder.to_owned(), missing: place }))
+            }
         };
         Ok(Self { settings: found(folder.join("settings"))?, job: found(folder.join("../../sweep"))? })
     }

@@ -27,10 +27,8 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     let Some((name, recipe)) = chosen(summary) else { return runner.runtime.block_on(kept::clear(store, sweep)) };
     let is_low_rank = recipe.is_low_rank();
     let spec = frozen.write_spec(recipe, WriteFormat::Adapter);
-    let artefact = match is_low_rank {
-        true => Some(runner.runtime.block_on(written(store, &spec.clone().into()))?),
-        false => None,
-    };
+    let artefact =
+        if is_low_rank { Some(runner.runtime.block_on(written(store, &spec.clone().into()))?) } else { None };
     let kept = Kept::of(store, outcome, &spec, artefact.as_ref());
     if !runner.runtime.block_on(kept.is_there())? {
         let scratch = tempfile::tempdir()
@@ -48,12 +46,13 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
         Some(better) => format!("the chosen search, {name}, which {} beats on {},", better.name, summary.splits.select),
     };
     let folder = format!("{}/sweeps/{sweep}/best", store.place());
-    match is_low_rank {
-        true => terminal::note(format_args!("{what} is the PEFT adapter {folder}")),
-        false => terminal::note(format_args!(
+    if is_low_rank {
+        terminal::note(format_args!("{what} is the PEFT adapter {folder}"))
+    } else {
+        terminal::note(format_args!(
             "{what} is not low-rank; its recipe is {folder}/recipe.json, for `bowline merge --recipe` with `--rank N` or \
              `--format full`"
-        )),
+        ))
     }
     Ok(())
 }

@@ -55,7 +55,8 @@ proptest! {
 fn the_outcome_so_far_has_the_best_known_points_and_equals_the_outcome_at_the_end() {
     for overrides in [&[][..], &["method=grid"], &["method=random", "trials=6"]] {
         let mut plan = SweepPlan::new(frozen(overrides)).unwrap();
-        let (mut open, mut answered): (Vec<PlannedJob>, Vec<JobId>) = (Vec::new(), Vec::new());
+        let mut open: Vec<PlannedJob> = Vec::new();
+        let mut answered: Vec<JobId> = Vec::new();
         loop {
             match plan.next(3).unwrap() {
                 NextJobs::Publish(jobs) => open.extend(jobs),

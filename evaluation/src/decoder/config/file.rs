@@ -66,7 +66,8 @@ impl File {
         let object = object(path, WHAT, &text)?;
         let found = object.get("model_type").and_then(Value::as_str).unwrap_or_default();
         let Some(family) = family::named(found) else {
-            let (path, found) = (path.into(), found.to_owned());
+            let path = path.into();
+            let found = found.to_owned();
             return Err(ModelError::ModelType { path, kind: "language", found, expected: family::TYPES });
         };
         let [common, pretrained] = SHARED;

@@ -61,7 +61,8 @@ fn every_key_does_what_its_table_says() {
         ("dtype", json!({"dtype": "bfloat16"})),
         ("torch_dtype", json!({"torch_dtype": "torch.float16"})),
     ]);
-    let (types, window) = (vec!["sliding_attention"; 32], json!({"sliding_window": 5}));
+    let types = vec!["sliding_attention"; 32];
+    let window = json!({"sliding_window": 5});
     let own = |keys: &[(&'static str, Value)]| {
         shared.iter().map(|(key, value)| (*key, value.clone())).chain(keys.to_vec()).collect()
     };

@@ -92,9 +92,10 @@ impl Lines {
 
     fn failed(&self, source: io::Error) -> TextError {
         let path = &*self.path;
-        match self.is_packed {
-            true => DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) }.into(),
-            false => read_error(path)(source).into(),
+        if self.is_packed {
+            DataError::Format { path: path.into(), kind: "gzip", source: Box::new(source) }.into()
+        } else {
+            read_error(path)(source).into()
         }
     }
 }

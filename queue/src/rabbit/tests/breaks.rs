@@ -108,10 +108,13 @@ async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) 
     let (done, mut finished) = tokio::sync::mpsc::unbounded_channel();
     let mut working = JoinSet::new();
     for _ in 0..workers {
-        let (worker, done) = (queue.consumer().unwrap(), done.clone());
+        let worker = queue.consumer().unwrap();
+        let done = done.clone();
         working.spawn(async move {
             while let Some(delivery) = worker.next().await.unwrap() {
-                let (job, attempt, losses) = (delivery.job().id(), delivery.attempt(), delivery.losses());
+                let job = delivery.job().id();
+                let attempt = delivery.attempt();
+                let losses = delivery.losses();
                 match delivery.ack().await {
                     Ok(()) => done.send((job, attempt, losses)).unwrap(),
                     Err(error) => assert!(matches!(error, QueueError::Lapsed { .. }), "{error}"),
@@ -119,7 +122,9 @@ async fn work(queue: &RabbitQueue, workers: usize, count: usize, proxy: &Proxy) 
             }
         });
     }
-    let (mut seen, mut lost, mut settled) = (BTreeMap::<JobId, u32>::new(), 0, 0);
+    let mut seen = BTreeMap::<JobId, u32>::new();
+    let mut lost = 0;
+    let mut settled = 0;
     while seen.len() < count {
         let next = timeout(PATIENCE, finished.recv()).await;
         let (job, attempt, losses) = next.unwrap_or_else(|_| panic!("{} of {count} jobs came", seen.len())).unwrap();
@@ -178,7 +183,8 @@ async fn a_job_whose_worker_died_comes_back_as_a_loss_and_cannot_be_settled_twic
     let Some(address) = address() else { return };
     let (proxy, pool) = behind_a_proxy(&address).await;
     let queue = pool.queue().await;
-    let (dying, other) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let dying = queue.consumer().unwrap();
+    let other = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     for losses in 0..3 {
         let delivery = timeout(PATIENCE, dying.next()).await.unwrap().unwrap().unwrap();
@@ -203,7 +209,8 @@ async fn a_back_off_outlives_the_worker_that_asked_for_it() {
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
-    let (leaving, staying) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let leaving = queue.consumer().unwrap();
+    let staying = queue.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     leaving.next().await.unwrap().unwrap().retry(Duration::from_secs(3)).await.unwrap();
     // Its retry consumer holds the job: there is no other one.
@@ -221,7 +228,8 @@ async fn a_consumer_that_closes_gives_back_the_job_that_the_worker_did_not_ask_f
     let Some(address) = address() else { return };
     let pool = TestPool::new(&address).await;
     let queue = pool.queue().await;
-    let (leaving, staying) = (queue.consumer().unwrap(), queue.consumer().unwrap());
+    let leaving = queue.consumer().unwrap();
+    let staying = queue.consumer().unwrap();
     for number in 0..2 {
         queue.publish(&job(number), "tests").await.unwrap();
     }
@@ -311,8 +319,10 @@ async fn a_connection_that_hangs_is_noticed_on_both_sides() {
     hanging.settings.address = format!("{}?heartbeat=1", through(&address, &proxy)).parse().unwrap();
     let mut direct = hanging.settings.clone();
     direct.address = address.parse().unwrap();
-    let (queue, elsewhere) = (hanging.queue().await, RabbitQueue::connect(direct).await.unwrap());
-    let (worker, other) = (queue.consumer().unwrap(), elsewhere.consumer().unwrap());
+    let queue = hanging.queue().await;
+    let elsewhere = RabbitQueue::connect(direct).await.unwrap();
+    let worker = queue.consumer().unwrap();
+    let other = elsewhere.consumer().unwrap();
     queue.publish(&job(1), "tests").await.unwrap();
     let delivery = timeout(PATIENCE, worker.next()).await.unwrap().unwrap().unwrap();
     proxy.pause();

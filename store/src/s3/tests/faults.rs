@@ -190,7 +190,8 @@ async fn a_listing_that_failed_goes_on_and_leaves_nothing_out() {
     house.store = S3Backend { sizes: Sizes { page: 2, ..SIZES }, ..store };
     // Three attempts for each request: every number of faults breaks off other requests.
     for faults in [1, 3, 6, 12, 40, 90] {
-        let (mut found, mut failures) = (Vec::new(), 0);
+        let mut found = Vec::new();
+        let mut failures = 0;
         let mut listing = house.store.list(None).await.unwrap();
         found.extend(listing.next_page().await.unwrap().unwrap());
         house.server.faults().strike(faults, "GET", "", HttpFault::Answers(503, "SlowDown"));

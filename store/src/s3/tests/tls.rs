@@ -41,7 +41,8 @@ async fn encrypted(folder: &Path, server: String) -> (u16, JoinSet<()>) {
         let mut connections = JoinSet::new();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            let (acceptor, server) = (acceptor.clone(), server.clone());
+            let acceptor = acceptor.clone();
+            let server = server.clone();
             connections.spawn(async move {
                 // A client that trusts nobody goes away here.
                 let Ok(mut inside) = acceptor.accept(stream).await else { return };
