@@ -103,7 +103,7 @@ async fn status(store: &Store, name: String) -> Result<Status, Failure> {
         Err(error) if error.is_of_one_object() => false,
         outcome => outcome?.is_some_and(|outcome| outcome.revision >= revision),
     };
-    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.is_wished_of(revision));
+    let cancelled = store.cancellation(&name).await?.is_some_and(|mark| mark.is_requested_for(revision));
     Ok(Status {
         sweep: name,
         revision,

@@ -114,7 +114,7 @@ async fn look(store: &Store, name: &str) -> Result<Look, Failure> {
     };
     // What an earlier revision came to is not how this one stands.
     let progress = progress.filter(|progress| progress.content.revision >= revision);
-    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_wished_of(revision));
+    let cancelled = store.cancellation(name).await?.is_some_and(|mark| mark.is_requested_for(revision));
     let now = now_ms();
     let mut workers = Vec::new();
     for (_, worker) in store.dated_workers::<WorkerStatus>().await? {

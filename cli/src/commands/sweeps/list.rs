@@ -126,7 +126,7 @@ async fn look_into(store: &Store, listed: &mut Listed) -> Result<(), StoreError>
     listed.state = if outcome.is_some_and(|outcome| outcome.revision >= revision) {
         let has_failures = progress.as_ref().is_some_and(|progress| progress.content.failed > 0);
         if has_failures { "finished with failures" } else { "finished" }.to_owned()
-    } else if mark.is_some_and(|mark| mark.is_wished_of(revision)) {
+    } else if mark.is_some_and(|mark| mark.is_requested_for(revision)) {
         "cancelled".to_owned()
     } else {
         state_of(progress.as_ref(), now_ms())
