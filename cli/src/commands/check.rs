@@ -36,7 +36,7 @@ pub(crate) fn run(args: &args::Check) -> Result<(), Failure> {
         let scoring = Scoring {
             split: &split,
             recipe: None,
-            repair: args.repair,
+            repair: args.repair.repair,
             store: &args.store,
             conditions: &args.conditions,
             compute: &args.compute,

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
     let scoring = Scoring {
         split: &args.split,
         recipe,
-        repair: args.repair,
+        repair: args.repair.repair,
         store: &args.store,
         conditions: &args.conditions,
         compute: &args.compute,
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &args::Evaluate) -> Result<(), Failure> {
 
 /// The evaluation of the base, of every adapter alone and of at most one recipe on one split.
 ///
-/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any; the sweep
-/// itself is not kept.
+/// It is a sweep with one baseline and nothing to search, so that its results are stored, reused and shown as any; the
+/// sweep itself is not kept.
 pub(crate) struct Scoring<'a> {
     /// The split.
     pub(crate) split: &'a str,
@@ -147,8 +147,8 @@ fn of_evaluation(failure: Failure) -> Failure {
     }
 }
 
-/// Under a name that its content decides, which failures are recorded under, and which no sweep of the store has but those that
-/// older programs kept.
+/// Under a name that its content decides, which failures are recorded under, and which no sweep of the store has but
+/// those that older programs kept.
 fn named_by_content(frozen: Frozen) -> Frozen {
     let sweep = frozen.sweep();
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();

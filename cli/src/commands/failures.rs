@@ -116,9 +116,9 @@ async fn retry(args: &args::FailuresRetry) -> Result<(), Failure> {
         }
         failed.retain(|record| wanted.contains(&record.job));
     }
-    let queue = match &args.queue {
+    let queue = match &args.broker.queue {
         Some(url) if !failed.is_empty() => {
-            let settings = rabbit_settings(url, &args.pool, args.sweep.store.s3.ca.as_ref(), None)?;
+            let settings = rabbit_settings(url, &args.broker.pool, args.sweep.store.s3.ca.as_ref(), None)?;
             Some(RabbitQueue::connect(settings).await?)
         }
         _ => None,

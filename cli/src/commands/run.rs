@@ -66,7 +66,7 @@ fn run_sweep(args: &args::Run, sweep: jobs::Sweep, file: &SweepFile, account: &m
         None => None,
     };
     let frozen = ready(sweep, file, &inputs, engine.as_ref().map(|_| &args.compute))?;
-    let reading = Reading { retry: retry(args), repair: args.repair };
+    let reading = Reading { retry: retry(args), repair: args.repair.repair };
     let resume = runtime.block_on(survey(&frozen, &args.store, reading))?;
     let frozen = frozen.at_revision(resume.revision.number);
     revised::tell(&resume.revision);
@@ -157,7 +157,7 @@ fn settings(args: &args::Run) -> Settings {
     Settings {
         window: args.window,
         retry: retry(args),
-        repair: args.repair,
+        repair: args.repair.repair,
         max_failures: args.max_failures,
         failure_streak: (args.brake > 0).then_some(args.brake),
         max_time: args.max_time,

@@ -70,7 +70,7 @@ async fn watch(args: &args::Watch) -> Result<(), Failure> {
     let mut block = Block::default();
     loop {
         let look = look(&store, &name).await?;
-        if args.json {
+        if args.output.json {
             terminal::data(serde_json::to_string(&look).expect("a look is plain data"))
         } else {
             block.show(&text(&look))
