@@ -61,8 +61,8 @@ impl Images {
 
     /// Reads a split, decoding and preprocessing on the threads of the current rayon pool.
     ///
-    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a warning,
-    /// and if the cache cannot be written, the images are kept in memory with a warning.
+    /// With a cache, a split that was read before is mapped from the disk; a damaged file there is made anew with a
+    /// warning, and if the cache cannot be written, the images are kept in memory with a warning.
     ///
     /// # Errors
     /// Names the file, row and column; see [`DataError`]. The images take more memory than they may, in

@@ -68,7 +68,8 @@ impl TextModel {
         Tokenizer::open(&folder.join("tokenizer.json"), &config.text).map(drop)
     }
 
-    /// A note on an end token in `config.json` that the tokenizer ends no text with; nothing where one of the two cannot be read.
+    /// A note on an end token in `config.json` that the tokenizer ends no text with; nothing where one of the two
+    /// cannot be read.
     pub fn note(folder: &Path) -> Option<String> {
         let config = ClipConfig::read(&folder.join("config.json")).ok()?;
         let tokenizer = Tokenizer::open(&folder.join("tokenizer.json"), &config.text).ok()?;

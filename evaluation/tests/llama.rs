@@ -411,8 +411,8 @@ fn stretched_frequencies_are_the_references() {
     }
 }
 
-/// The first eight numbers of transformers' `LlamaModel` (5.23.0, eager, f32) on the base with this `rope_scaling` set, for
-/// the tokens 1000, then `37 i mod 1000` for i in 1..40: the last token's `last_hidden_state`.
+/// The first eight numbers of transformers' `LlamaModel` (5.23.0, eager, f32) on the base with this `rope_scaling` set,
+/// for the tokens 1000, then `37 i mod 1000` for i in 1..40: the last token's `last_hidden_state`.
 #[test]
 fn a_model_with_stretched_frequencies_gives_the_references_states() {
     let scaling = json!({

@@ -45,8 +45,9 @@ impl Rope {
 impl DecoderConfig {
     /// The rotary frequencies, `rope_theta^(-2i / head_width)` for pair `i` of a head, in radians per position.
     ///
-    /// With `llama3` scaling, a frequency whose wavelength is above `original / low_freq_factor` is divided by `factor`,
-    /// one below `original / high_freq_factor` stays, and between the two lies a blend, linear in `original / wavelength`.
+    /// With `llama3` scaling, a frequency whose wavelength is above `original / low_freq_factor` is divided by
+    /// `factor`, one below `original / high_freq_factor` stays, and between the two lies a blend, linear in `original /
+    /// wavelength`.
     ///
     /// # Numerics
     /// `f32`, as in transformers.

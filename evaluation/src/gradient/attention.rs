@@ -45,7 +45,8 @@ impl Heads {
         self.kv_heads * self.head_width
     }
 
-    /// Writes `softmax(q · kᵀ / √head_width) · v` to `to`, and appends the shares `[heads, queries, tokens]` to `shares`.
+    /// Writes `softmax(q · kᵀ / √head_width) · v` to `to`, and appends the shares `[heads, queries, tokens]` to
+    /// `shares`.
     pub(super) fn forward<T: Real>(&self, to: &mut [T], seen: Seen<'_, T>, shares: &mut Vec<T>) {
         let (count, tokens) = self.sizes(seen);
         let square = View::dense(count, tokens);

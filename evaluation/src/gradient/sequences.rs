@@ -45,7 +45,8 @@ impl Sequences {
         &self.states[start * self.width..end * self.width]
     }
 
-    /// Divides examples into groups of about `rows` tokens, in their order: a group depends on nothing but the examples.
+    /// Divides examples into groups of about `rows` tokens, in their order: a group depends on nothing but the
+    /// examples.
     pub(super) fn groups<'a>(&self, examples: &'a [usize], rows: usize) -> Vec<&'a [usize]> {
         let mut groups = Vec::new();
         let mut start = 0;

@@ -186,7 +186,8 @@ pub(crate) struct VisionWeights {
 }
 
 impl Weights {
-    /// Checks that all tensors that [`vision`](Self::vision) reads are there, with the shapes that the configuration gives them.
+    /// Checks that all tensors that [`vision`](Self::vision) reads are there, with the shapes that the configuration
+    /// gives them.
     pub(crate) fn check_vision(&self, config: &ClipConfig) -> Result<(), ModelError> {
         let vision = &config.vision;
         let width = config.vision.encoder.width;
@@ -218,7 +219,8 @@ impl Weights {
         biased("vision_model.post_layernorm", &[width])
     }
 
-    /// Checks that all tensors that a text tower is read from are there, with the shapes that the configuration gives them.
+    /// Checks that all tensors that a text tower is read from are there, with the shapes that the configuration gives
+    /// them.
     pub(crate) fn check_text(&self, config: &ClipConfig) -> Result<(), ModelError> {
         let (text, EncoderConfig { width, mlp_width, layers, .. }) = (&config.text, config.text.encoder);
         let check = |key: &str, shape: &[usize]| self.find(key, shape).map(drop);

@@ -2,7 +2,7 @@ use super::{
     keys::{IMAGES, PROCESSOR},
     *,
 };
-use crate::settings::walk::walk;
+use crate::settings::table_cases::check_table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -69,12 +69,12 @@ fn every_key_does_what_its_table_says() {
         ("image_processor_type", json!({"image_processor_type": "ViTImageProcessor"})),
         ("feature_extractor_type", json!({"feature_extractor_type": "ViTFeatureExtractor"})),
     ]);
-    walk(IMAGES, &json!({}), &changed, old);
-    walk(IMAGES, &json!({"image_processor_type": "CLIPImageProcessor"}), &changed, |images| {
+    check_table(IMAGES, &json!({}), &changed, old);
+    check_table(IMAGES, &json!({"image_processor_type": "CLIPImageProcessor"}), &changed, |images| {
         new(&json!({ "image_processor": images }))
     });
     let changed = BTreeMap::from([("image_processor", json!({"image_processor": {"do_resize": false}}))]);
-    walk(PROCESSOR, &json!({"image_processor": {"do_resize": true}}), &changed, new);
+    check_table(PROCESSOR, &json!({"image_processor": {"do_resize": true}}), &changed, new);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl File {
     }
 }
 
-/// Tells a key that is there, though it may be `null`, from one that is not.
+/// Distinguishes a key that exists, though it may be `null`, from one that does not.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

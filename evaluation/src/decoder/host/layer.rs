@@ -82,8 +82,8 @@ impl Layer {
         self.linears.iter().any(Matrix::is_widened)
     }
 
-    /// Runs the layer over all tokens, `x` `[tokens, width]`, and calls `note` with the rows that its matrices take; those
-    /// that take the same rows are named by the first of them.
+    /// Runs the layer over all tokens, `x` `[tokens, width]`, and calls `note` with the rows that its matrices take;
+    /// those that take the same rows are named by the first of them.
     pub(crate) fn apply(
         &self,
         config: &DecoderConfig,

@@ -261,7 +261,7 @@ fn gather(to: &mut [f32], x: &[f32], shape: Shape<'_>, width: usize) {
     }
 }
 
-/// Sets a buffer's length; what it held stays, and is overwritten by whoever asked.
+/// Sets a buffer's length. The old content stays, and the caller overwrites it.
 fn grow(buffer: &mut Vec<f32>, length: usize) {
     buffer.resize(length, 0.0);
 }

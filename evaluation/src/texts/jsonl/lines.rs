@@ -21,8 +21,8 @@ const LONGEST: Ceiling = Ceiling {
     remedy: "each line has to be one row: write one JSON object per line",
 };
 
-/// The lines of a text in UTF-8, plain or gzipped, with or without a byte order mark. They end in LF, CR LF, or CR if there
-/// is no LF.
+/// The lines of a text in UTF-8, plain or gzipped, with or without a byte order mark. They end in LF, CR LF, or CR if
+/// there is no LF.
 pub(super) struct Lines {
     path: Arc<Path>,
     from: Box<dyn BufRead>,
