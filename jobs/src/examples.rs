@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How many examples the results of a sweep say that each data set has: equally many, unless one of them is wrong.
 ///
-/// Which one is wrong shows beside the others: it is the one that stands against most. Two against each other are both in
-/// doubt.
+/// Which one is wrong shows beside the others: it is the one that stands against most. Two against each other are both
+/// in doubt.
 #[derive(Debug, Clone, Default)]
 pub struct ExampleCounts {
     /// By data set: for each number of examples, how many results say so.

@@ -46,7 +46,7 @@ mod write;
 pub use artefact::{Artefact, ArtefactFile, ArtefactResult};
 pub use bitmap::{Bitmap, BitmapError};
 pub use byte_size::ByteSize;
-pub use causes::{causes, error_chain, error_messages};
+pub use causes::{causes, error_chain, error_line, error_messages};
 pub use clock::now_ms;
 pub use data::{DataFiles, DataSpec, Rows, ShuffleLike, SplitRule, TextSpec};
 pub use digest::{Digest, DigestError, canonical_json};
