@@ -1,4 +1,4 @@
-//! The clock on the wall.
+//! Dates and time spans as text.
 
 pub(crate) use jobs::now_ms;
 use std::time::{Duration, UNIX_EPOCH};
@@ -12,7 +12,7 @@ pub(crate) fn date(ms: u64) -> String {
     text[..16].replace('T', " ")
 }
 
-/// A time span in the two largest units that say something: `1 h 02 min`, `35 s`.
+/// A time span in its two largest units: `1 h 02 min`, `35 s`.
 pub(crate) fn span(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "unknown".to_owned();

@@ -17,7 +17,7 @@ use std::{
 };
 use url::Url;
 
-/// `bowline doctor`: tries out what a run needs.
+/// `bowline doctor`: tests what a run needs.
 pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
     let mut checks = vec![("device", check_device(args)), ("store", check_store(args))];
     if let Some(url) = &args.broker.queue {
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &args::Doctor) -> Result<(), Failure> {
             Ok(text) => terminal::data(format_args!("{name:<8} ok      {text}")),
             Err(failure) => {
                 failed += 1;
-                terminal::data(format_args!("{name:<8} failed  {}", terminal::in_one_line(&failure)));
+                terminal::data(format_args!("{name:<8} failed  {}", jobs::error_line(&failure)));
             }
         }
     }

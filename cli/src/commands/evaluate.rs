@@ -55,7 +55,7 @@ pub(crate) struct Scoring<'a> {
     pub(crate) compute: &'a args::ComputeArgs,
 }
 
-/// What an evaluation came to.
+/// The results of an evaluation.
 pub(crate) struct Scored {
     pub(crate) summary: Summary,
     /// Set if jobs failed.
@@ -137,7 +137,7 @@ fn record(event: Event, progress: &Progress, failures: &mut Vec<String>) {
     }
 }
 
-/// What failed is always tried again here: no flag has to say so.
+/// Failed jobs are always retried here, without a flag.
 fn of_evaluation(failure: Failure) -> Failure {
     match failure {
         Failure::Run(RunFailure::Coordinator(
@@ -147,8 +147,8 @@ fn of_evaluation(failure: Failure) -> Failure {
     }
 }
 
-/// Under a name that its content decides, which failures are recorded under, and which no sweep of the store has but
-/// those that older programs kept.
+/// The sweep under a name that its content decides. Failures are recorded under it. No sweep of the store has such a
+/// name, except those that older programs kept.
 fn named_by_content(frozen: Frozen) -> Frozen {
     let sweep = frozen.sweep();
     let tasks: Vec<_> = sweep.tasks.iter().map(|task| (&task.name, &task.finetuned)).collect();

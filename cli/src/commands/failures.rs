@@ -13,10 +13,10 @@ use jobs::{FailureRecord, JobId, JobSpec, Manifest};
 use queue::{JobPublisher, RabbitQueue};
 use store::Store;
 
-/// Jobs that are looked into at the same time.
+/// Jobs that are read at the same time.
 const CONCURRENT: usize = 32;
 
-/// `bowline failures`: what failed, why, and once more.
+/// `bowline failures`: lists failed jobs, shows attempts, and retries jobs.
 pub(crate) fn run(args: &args::Failures) -> Result<(), Failure> {
     let runtime = runtime()?;
     match &args.command {
@@ -55,7 +55,7 @@ async fn show(args: &args::FailuresShow) -> Result<(), Failure> {
     for record in store.failures(&job).await? {
         match record {
             Ok(record) => records.push(record),
-            Err(error) => terminal::note(format_args!("warning: {}", terminal::in_one_line(&error))),
+            Err(error) => terminal::note(format_args!("warning: {}", jobs::error_line(&error))),
         }
     }
     let has_result = store.result(&job).await?.is_some() || store.artefact_result(&job).await?.is_some();
@@ -159,11 +159,11 @@ async fn failed_in(store: &Store, frozen: &Frozen) -> Result<Vec<FailureRecord>,
     Ok(failed::of_sweep(store, frozen, &failures).await?.into_iter().cloned().collect())
 }
 
-/// All failures of the store, after a word on those that cannot be read.
+/// All failures of the store. Prints a warning for those that cannot be read.
 async fn all_failed(store: &Store) -> Result<Failures, Failure> {
     let failures = Failures::of_store(store).await?;
     for problem in &failures.problems {
-        terminal::note(format_args!("warning: {}", terminal::in_one_line(problem)));
+        terminal::note(format_args!("warning: {}", jobs::error_line(problem)));
     }
     Ok(failures)
 }

@@ -25,7 +25,7 @@ struct Status {
     cancelled: bool,
 }
 
-/// A sweep that cannot be told of.
+/// A sweep that cannot be read.
 #[derive(Debug, Serialize)]
 struct Broken {
     sweep: String,
@@ -45,9 +45,9 @@ pub(crate) fn run(args: &args::Status) -> Result<(), Failure> {
         let mut broken = Vec::new();
         for name in names {
             match status(&store, name.clone()).await {
-                // A sweep that cannot go on does not hide the others.
+                // A sweep that cannot be read does not hide the others.
                 Err(failure) if args.name.is_none() => {
-                    broken.push(Broken { sweep: name, error: terminal::in_one_line(&failure) });
+                    broken.push(Broken { sweep: name, error: jobs::error_line(&failure) });
                 }
                 state => states.push(state?),
             }

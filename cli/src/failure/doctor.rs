@@ -3,7 +3,7 @@ use super::code;
 /// Why `doctor`, or a command that begins as it does, found something unsound.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DoctorFailure {
-    /// The store does not keep what results rely on.
+    /// The store lacks guarantees that results need.
     #[error("the store {place} {}", unsound(.is_conditional))]
     UnsoundStore { place: String, is_conditional: bool },
     /// A check of `doctor` did not pass.

@@ -1,4 +1,4 @@
-//! What is told of inputs before anything is computed or fetched.
+//! Messages about inputs before anything is computed or fetched.
 
 use crate::{
     bowline::{Place, Ran, mini8},
@@ -248,8 +248,8 @@ fn weights_that_tell_nothing_from_afar_are_said_not_to_be_checked() {
     place.write("pickled/adapter_model.bin", "a pickle");
     let hub = Hub::start(&[("owner/pickled", place.path("pickled"))]);
     let ran = with_hub(&place, &hub, &["plan", "sweep.yaml", "-o", "tasks.mnist.adapter=hf://owner/pickled"]);
-    let told = "`hf://owner/pickled`: `adapter_model.bin` has no header that tells what it holds";
-    assert!(ran.succeeds().stdout.contains(told), "{}", ran.stdout);
+    let expected = "`hf://owner/pickled`: `adapter_model.bin` has no header that describes its content";
+    assert!(ran.succeeds().stdout.contains(expected), "{}", ran.stdout);
     assert!(ran.stdout.contains("hf://owner/pickled: 1 MiB in 2 files"), "{}", ran.stdout);
 }
 

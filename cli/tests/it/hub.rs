@@ -1,4 +1,5 @@
-//! A small hub on loopback: repositories of models from folders, with what listing, fetching and reading parts of files takes.
+//! A small hub on loopback: repositories of models from folders, with what listing, fetching and reading parts of files
+//! takes.
 
 use serde_json::{Value, json};
 use std::{

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long something that must happen may take on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Process {
     child: Child,
@@ -61,7 +61,7 @@ impl Process {
             if let Some(found) = found(self) {
                 return found;
             }
-            assert!(start.elapsed() < PATIENCE, "`{what}` does not come: {}", self.said());
+            assert!(start.elapsed() < TIME_LIMIT, "`{what}` does not come: {}", self.said());
             sleep(Duration::from_millis(50));
         }
     }

@@ -14,8 +14,8 @@ fn a_sweep_runs_once_and_its_results_are_never_computed_again() {
 
     let second = place.run(&["run", "sweep.yaml", "--json"]);
     let page = place.path("bowline-results/sweeps/small/report.html");
-    let told = "bowline-results/sweeps/small/report.html\n";
-    assert!(second.succeeds().stderr.contains(told) && page.exists(), "{}", second.stderr);
+    let expected = "bowline-results/sweeps/small/report.html\n";
+    assert!(second.succeeds().stderr.contains(expected) && page.exists(), "{}", second.stderr);
     let second = second.json();
     assert_eq!(second["counts"], serde_json::json!({"run": 0, "reused": 5, "failed": 0}));
     assert_eq!(second["rows"], first["rows"]);

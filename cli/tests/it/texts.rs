@@ -145,7 +145,8 @@ fn llama_3_8b() -> Vec<Tensors> {
     ]
 }
 
-/// Writes a safetensors file whose header is whole and whose data, without `fill`, is a hole that takes no room on the disk.
+/// Writes a safetensors file whose header is whole and whose data, without `fill`, is a hole that takes no room on the
+/// disk.
 fn write_tensors(path: &Path, tensors: &Tensors, fill: Option<&[u8; 2]>) {
     let mut header = serde_json::Map::new();
     let mut end = 0;

@@ -1,5 +1,5 @@
-//! What a worker and a run show of themselves: probes in every state, numbers beside the run's own counts, spans at a collector,
-//! logs in JSON.
+//! What a worker and a run show of themselves: probes in every state, numbers beside the run's own counts, spans at a
+//! collector, logs in JSON.
 
 use crate::{
     bowline::mini8,
@@ -21,7 +21,7 @@ use std::{
 };
 
 /// How long something that must happen may take on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIME_LIMIT: Duration = Duration::from_secs(90);
 
 /// A process that shows itself at an address.
 struct Shown {
@@ -33,9 +33,9 @@ impl Shown {
     fn start(mut command: Command) -> Self {
         let mut child = command.args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
         let lines = Arc::default();
-        let told = child.stderr.take().unwrap();
+        let stderr = child.stderr.take().unwrap();
         let kept: Arc<Mutex<Vec<String>>> = Arc::clone(&lines);
-        thread::spawn(move || BufReader::new(told).lines().for_each(|line| kept.lock().unwrap().push(line.unwrap())));
+        thread::spawn(move || BufReader::new(stderr).lines().for_each(|line| kept.lock().unwrap().push(line.unwrap())));
         Self { child, lines }
     }
 
@@ -46,7 +46,7 @@ impl Shown {
         rest.split_once(": ").unwrap().0.to_owned()
     }
 
-    /// The status and the body, or `None` where nobody listens.
+    /// The status and the body, or `None` if no process listens.
     fn ask(&self, path: &str) -> Option<(u16, String)> {
         ask(&self.address(), path)
     }
@@ -116,7 +116,7 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        assert!(start.elapsed() < TIME_LIMIT, "{what}: not within {TIME_LIMIT:?}");
         sleep(Duration::from_millis(20));
     }
 }
@@ -187,7 +187,7 @@ fn a_sweep_on_a_cluster_is_counted_and_its_jobs_are_traced_from_end_to_end() {
     let own = ["worker", "--threads", "1", "--log-format", "json", "--root", root.to_str().unwrap()];
     let mut workers: Vec<Shown> = (0..2).map(|_| Shown::start(traced(&own))).collect();
     let mut run = Shown::start(traced(&["run", "sweep.yaml", "--json"]));
-    // While it runs, its own endpoint tells how far it is.
+    // While it runs, its own endpoint shows its progress.
     until("jobs are done", || {
         let (_, text) = run.ask("/metrics")?;
         let metrics = Metrics::read(&text);
@@ -254,7 +254,7 @@ fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
     // It is counted when the broker has confirmed it, a moment later.
     let deferred = "bowline_jobs_settled_total{outcome=\"deferred\"}";
     until("it is counted", || (worker.metrics().get(deferred) > 0.5).then_some(()));
-    until("people are told", || {
+    until("the warning is printed", || {
         let watched = cluster.run(&["watch", "small", "--once"]).succeeds().stdout.clone();
         watched.contains("leaves 1 to workers of another version").then_some(())
     });
@@ -268,7 +268,7 @@ fn a_worker_leaves_a_job_of_another_version_to_others_and_says_so() {
         queue.consumer().unwrap()
     };
     runtime.block_on(async {
-        let delivery = tokio::time::timeout(PATIENCE, consumer.next()).await.expect("it comes").unwrap().unwrap();
+        let delivery = tokio::time::timeout(TIME_LIMIT, consumer.next()).await.expect("it comes").unwrap().unwrap();
         assert_eq!((delivery.job(), delivery.attempt(), delivery.losses()), (&later, 1, 0));
         delivery.ack().await.unwrap();
         consumer.close().await;

@@ -33,7 +33,7 @@ fn reference(text: &str) -> InputRef {
     InputRef::parse(text, Path::new("/"), HubKind::Model).unwrap()
 }
 
-/// As another process would have them: what they share with others lies in the cache.
+/// As in another process: only the cache is shared.
 fn inputs(bucket: &Arc<FakeBucket>, cache: &Path) -> Inputs {
     let objects = ObjectSettings { remote: Arc::clone(bucket) as _, cache: cache.to_owned() };
     Inputs::new(Settings { objects: Some(objects), ..Settings::default() })
@@ -115,12 +115,12 @@ fn the_files_that_count_are_fetched_and_only_once() {
     assert_eq!(fs::read_to_string(located.path.join("adapter_model.safetensors")).unwrap(), "weights");
     for inputs in [&first, &inputs(&bucket, cache.path())] {
         assert_eq!(inputs.adapter(&adapter).unwrap(), located);
-        assert_eq!(bucket.calls(), ["list a"], "the listing tells that nothing changed");
+        assert_eq!(bucket.calls(), ["list a"], "the listing shows that nothing changed");
     }
 }
 
 #[test]
-fn whoever_knows_the_digest_needs_no_bucket() {
+fn a_caller_that_knows_the_digest_needs_no_bucket() {
     let mut objects = ADAPTER.to_vec();
     objects.extend([
         ("base/config.json", "{}"),
@@ -278,7 +278,7 @@ fn what_is_replaced_between_listing_and_fetching_is_listed_again() {
     let both = [content("adapter_config.json"), content("adapter_model.safetensors")].concat();
     assert_eq!(both.matches('!').count(), 1, "{both}");
     assert_eq!(inputs.adapter(&adapter).unwrap(), located);
-    // Where nothing stays as it is, somebody should try later.
+    // If objects are replaced again and again, the error is retryable.
     bucket.put("h", b"head");
     bucket.fetches_fail(&[Fault::IsReplaced; 3]);
     let error = inputs.file(&reference("s3://bucket/h")).unwrap_err();

@@ -222,7 +222,7 @@ fn an_error_tells_nothing_of_what_a_file_holds() {
     fs::write(place.path("inside/model/model.safetensors.index.json"), r#"{"weight_map": "TOPSECRET"}"#).unwrap();
     let found = place.found("inside");
     for error in [found[0].as_ref().unwrap_err(), found[4].as_ref().unwrap_err()] {
-        let told = format!("{error} {:?}", std::error::Error::source(error));
-        assert!(told.contains("a value is of another kind at line 1, column") && !told.contains("SECRET"), "{told}");
+        let text = format!("{error} {:?}", std::error::Error::source(error));
+        assert!(text.contains("a value is of another kind at line 1, column") && !text.contains("SECRET"), "{text}");
     }
 }

@@ -108,7 +108,7 @@ async fn a_spoilt_result_is_an_error_that_names_the_object() {
     let error = tampered(|value| value["version"] = 3.into()).await;
     let expected = format!("the object `{key}` of the store has version 3, and this program reads version 2");
     assert_eq!(error.to_string(), expected);
-    // Another version may have other fields: that it is another version is what counts.
+    // Another version may have other fields. The error names the version.
     let error = tampered(|value| *value = json!({"version": 7, "colour": "red"})).await;
     assert!(matches!(error, StoreError::Version { found: 7, expected: 2, .. }));
     let error = tampered(|value| value["colour"] = "red".into()).await;

@@ -4,7 +4,7 @@ use crate::{Backend, Key, Put};
 use std::{collections::BTreeSet, pin::Pin, sync::Arc};
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// One rule of the seam: what it says, and the check, which panics where the rule is broken.
+/// One rule of the contract: its sentence, and the check, which panics if the rule is broken.
 ///
 /// A backend's test opens a fresh, empty store for each of [`RULES`], on a runtime with sixteen threads, so that
 /// writers do race.
@@ -25,7 +25,7 @@ macro_rules! rules {
     };
 }
 
-/// All rules. Each wants a store of its own.
+/// All rules. Each needs a store of its own.
 pub const RULES: &[Rule] = rules![
     an_object_that_is_not_there_is_none,
     an_object_reads_back_as_written,

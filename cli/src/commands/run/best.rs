@@ -57,7 +57,7 @@ pub(super) fn keep(runner: &Runner, frozen: &Frozen, outcome: &Outcome, summary:
     Ok(())
 }
 
-/// The job whose artefact the winner of `sweep` is a copy of, as far as that is told.
+/// The job whose artefact the winner of `sweep` is a copy of, if that is recorded.
 pub(crate) async fn artefact_of(store: &Store, sweep: &str) -> Result<Option<JobId>, Failure> {
     kept::artefact_of(store, sweep).await
 }

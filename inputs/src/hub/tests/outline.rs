@@ -1,4 +1,4 @@
-//! What can be told of a repository without fetching it.
+//! What is known about a repository without fetching it.
 
 use super::{ADAPTER, COMMIT, cache_with, mnist, nowhere, offline, online, reference, server::FakeHub};
 use crate::InputError;

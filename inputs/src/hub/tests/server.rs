@@ -26,7 +26,7 @@ struct Repository {
     commit: String,
     files: BTreeMap<String, String>,
     fetched: Mutex<Vec<String>>,
-    /// Whether it sends whole files to those who ask for a part, as some mirrors do.
+    /// Whether it sends whole files when a part is requested, as some mirrors do.
     is_whole: bool,
     is_over: AtomicBool,
 }
@@ -42,7 +42,7 @@ impl FakeHub {
         Self::serving(kind, name, commit, files, false)
     }
 
-    /// One that knows no ranges.
+    /// A hub that does not support ranges.
     pub(super) fn without_ranges(kind: &str, name: &str, commit: &str, files: &[(&str, &str)]) -> Self {
         Self::serving(kind, name, commit, files, true)
     }
@@ -92,7 +92,7 @@ impl Repository {
             if self.is_over.load(Ordering::SeqCst) {
                 return;
             }
-            // A client that hangs up early is the test's own affair.
+            // A client may close the connection early.
             let _ = stream.and_then(|stream| self.answer(stream));
         }
     }

@@ -1,4 +1,4 @@
-//! The way from a bucket to files, with a server in the same process.
+//! Fetching from a bucket, with a server in the same process.
 
 use crate::{InputError, Inputs, ObjectSettings, S3Remote, Settings, folder::list};
 use jobs::{DataFiles, DataSpec, Digest, HubKind, InputRef};
@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 use store::{
-    Backend, Key, Patience, S3Backend, S3Credentials, S3Settings,
+    Backend, Key, RequestLimits, S3Backend, S3Credentials, S3Settings,
     testing::{HttpFault, HttpFaults, S3Server},
 };
 use tempfile::TempDir;
@@ -106,9 +106,9 @@ fn what_s3_says_is_told_without_secrets() {
     let wrong = S3Credentials::new("bowline", "not-the-secret");
     let wrong = S3Settings { credentials: Some(wrong), ..bucket.server.settings() };
     let error = head(wrong, "s3://inputs/head.safetensors");
-    let told = jobs::error_chain(&error);
-    assert!(told.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{told}");
-    assert!(told.contains("check the access key") && !told.contains("not-the-secret"), "{told}");
+    let text = jobs::error_chain(&error);
+    assert!(text.starts_with("cannot fetch `s3://inputs/head.safetensors`: "), "{text}");
+    assert!(text.contains("check the access key") && !text.contains("not-the-secret"), "{text}");
     assert!(!error.is_retryable());
 
     let error = head(bucket.server.settings(), "s3://elsewhere/head.safetensors");
@@ -116,15 +116,15 @@ fn what_s3_says_is_told_without_secrets() {
     let error = head(bucket.server.settings(), "s3://inputs/other.safetensors");
     assert!(matches!(error, InputError::NoObjects { .. }), "{error}");
 
-    let patience = Patience { attempts: 2, ..bucket.server.settings().patience };
-    let down = S3Settings { patience, ..bucket.server.settings() };
+    let limits = RequestLimits { attempts: 2, ..bucket.server.settings().limits };
+    let down = S3Settings { limits, ..bucket.server.settings() };
     bucket.server.faults().strike(u32::MAX, "GET", "", HttpFault::Answers(503, "SlowDown"));
     let error = head(down, "s3://inputs/head.safetensors");
     assert!(jobs::error_chain(&error).contains("SlowDown") && error.is_retryable(), "{}", jobs::error_chain(&error));
 }
 
 #[test]
-fn a_remote_may_be_dropped_by_whoever_is_async() {
+fn a_remote_may_be_dropped_by_async_code() {
     let bucket = Bucket::start();
     let cache = TempDir::new().unwrap();
     bucket.put("head.safetensors", b"head".to_vec());
@@ -151,7 +151,7 @@ fn of_a_bucket_no_more_is_read_than_an_outline_needs() {
     assert_eq!((whole.len(), &whole[..8]), (part.len(), &part[..8]));
     assert!(!outline.is_whole() && fs::read_dir(cache.path()).unwrap().next().is_none(), "nothing is kept");
 
-    // What was fetched is found.
+    // The fetched files are found.
     inputs.adapter(&adapter).unwrap();
     let listing = inputs.list_adapter(&adapter).unwrap();
     assert!(listing.is_here());

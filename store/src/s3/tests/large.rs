@@ -1,4 +1,4 @@
-//! Objects that are larger than memory should be: they pass through files, in pieces.
+//! Objects that are too large for memory: they pass through files, in pieces.
 
 use super::*;
 use crate::testing::Rates;
@@ -96,7 +96,7 @@ fn peak_memory() -> Option<u64> {
 
 /// `BOWLINE_TEST_LARGE_MIB=3072` makes it the transfer of an artefact of 3 GiB. The server is a part of the process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[expect(clippy::disallowed_methods, reason = "how large the file is, is for whoever runs the test to say")]
+#[expect(clippy::disallowed_methods, reason = "the size of the file is a choice of the person who runs the test")]
 async fn a_large_file_passes_with_little_memory() {
     let mib = std::env::var("BOWLINE_TEST_LARGE_MIB").ok().and_then(|mib| mib.parse().ok()).unwrap_or(384_u64);
     let house = House::new(HttpFaults::none()).await;
@@ -104,7 +104,7 @@ async fn a_large_file_passes_with_little_memory() {
     let from = filled(folder.path(), mib << 20);
     let to = folder.path().join("to");
     let Some(before) = peak_memory() else {
-        println!("skipped: this system does not tell how much memory a process has had");
+        println!("skipped: this system does not report how much memory a process has used");
         return;
     };
     let object = key("artefacts/a/model.safetensors");
