@@ -33,8 +33,7 @@ fn the_fisher_information_of_an_image_tower_is_the_references() {
     let goldens = tensors(&root().join("testdata/statistics/fisher_mnist_32_layer0.safetensors"));
     assert_eq!(goldens.len(), found.len());
     for (name, want) in &goldens {
-        let got = &found[&format!("vision_model.{name}")];
-        let want = values(want);
+        let (got, want) = (&found[&format!("vision_model.{name}")], values(want));
         assert_eq!(got.len(), want.len());
         let off: f64 = got.iter().zip(&want).map(|(x, y)| (x - f64::from(*y)).powi(2)).sum();
         let norm: f64 = want.iter().map(|y| f64::from(*y).powi(2)).sum();
@@ -50,8 +49,7 @@ fn a_differentiable_model_makes_the_same_numbers() {
     let features =
         |model: &ImageModel| model.features(&first_of_mnist(model, 8), &Watch::default()).unwrap().values().to_vec();
     close(&features(&plain), &features(&other), 1e-4, "images");
-    let texts = nli6::all_texts();
-    let folder = nli6::example("base");
+    let (texts, folder) = (nli6::all_texts(), nli6::example("base"));
     let plain = DecoderModel::open_composed(&folder, &Device::Cpu, Precision::F32).unwrap();
     let other = DecoderModel::open_differentiable(&folder, &Device::Cpu, Precision::F32).unwrap();
     let features = |model: &DecoderModel| model.features(&texts, &Watch::default()).unwrap().values().to_vec();
@@ -93,8 +91,7 @@ fn the_fisher_information_of_a_language_model_is_that_of_differences() {
     let texts = Texts::new((0..3).map(|n| (all.ids(n).to_vec(), 0)));
     let weight = tensors(&nli6::example("heads/rte.safetensors")).remove("score.weight").unwrap();
     let (classes, width) = weight.dims2().unwrap();
-    let weight = values(&weight);
-    let masked = 1;
+    let (weight, masked) = (values(&weight), 1);
     let head = Head::new(weight.clone(), classes, width).unwrap();
     let modules = ["self_attn.q_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj"];
     let modules: Vec<String> = modules.iter().map(|name| format!("model.layers.1.{name}")).collect();
@@ -111,8 +108,7 @@ fn the_fisher_information_of_a_language_model_is_that_of_differences() {
             let deltas = base.deltas([(module, Delta::Dense(&delta))]).unwrap();
             log_p(&base.patched(&deltas, 1.0).unwrap(), &texts, &weight, masked)
         };
-        let after = moved(1.0);
-        let earlier = moved(-1.0);
+        let (after, earlier) = (moved(1.0), moved(-1.0));
         let mut got = 0.0;
         for ((after, earlier), before) in after.iter().zip(&earlier).zip(&before) {
             for class in [0, 2] {

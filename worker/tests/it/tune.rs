@@ -78,8 +78,7 @@ fn a_job_learns_the_coefficients_of_the_reference() {
     assert_eq!(learned.losses.len(), 30);
     for (task, want) in TASKS.into_iter().zip(golden["lambdas"].as_array().unwrap()) {
         for (layer, want) in want.as_array().unwrap().iter().enumerate() {
-            let got = learned.layer_weights[task][&layer.to_string()];
-            let want = want.as_f64().unwrap();
+            let (got, want) = (learned.layer_weights[task][&layer.to_string()], want.as_f64().unwrap());
             assert!((got - want).abs() <= 1e-3, "{task} {layer}: {got}, the reference has {want}");
         }
     }
