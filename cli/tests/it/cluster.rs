@@ -31,9 +31,10 @@ const SKIPPED: &str = "skipped: BOWLINE_TEST_AMQP_URL and BOWLINE_TEST_S3_URL ar
 impl Cluster {
     /// `None` where there are no servers.
     pub(crate) fn new(name: &str) -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "tests learn of their servers from the environment")]
-        let amqp = env::var("BOWLINE_TEST_AMQP_URL").ok();
-        let s3 = env::var("BOWLINE_TEST_S3_URL").ok();
+        #[expect(clippy::disallowed_methods, reason = "the environment names the servers of tests")]
+        let url = |name: &str| env::var(name).ok();
+        let amqp = url("BOWLINE_TEST_AMQP_URL");
+        let s3 = url("BOWLINE_TEST_S3_URL");
         let (Some(amqp), Some(s3)) = (amqp, s3) else {
             println!("{SKIPPED}");
             return None;
